@@ -1,0 +1,209 @@
+#include "base/config.h"
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "yaml-cpp/yaml.h"
+
+namespace genzo {
+namespace {
+
+// Reads the keys of one YAML map, remembers the first fault and which keys were
+// asked for, so that left-over keys can be called unknown.
+class MapReader {
+ public:
+  MapReader(YAML::Node node, std::string path, absl::Status& status)
+      : node_(std::move(node)), path_(std::move(path)), status_(status) {
+    if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) {
+      Fail(absl::StrCat(path_.empty() ? "the configuration" : path_,
+                        " is not a map of keys"));
+      node_ = YAML::Node();
+    }
+  }
+
+  ~MapReader() {
+    if (!node_.IsMap()) return;
+    for (const auto& entry : node_) {
+      const std::string key = entry.first.as<std::string>("?");
+      if (known_.count(key) > 0) continue;
+      Fail(absl::StrCat("unknown key ", Path(key), "; known here: ",
+                        absl::StrJoin(known_, ", ")));
+    }
+  }
+
+  YAML::Node Child(const std::string& key) {
+    known_.insert(key);
+    return node_.IsMap() ? node_[key] : YAML::Node(YAML::NodeType::Undefined);
+  }
+
+  void Read(const std::string& key, std::string& value) {
+    const YAML::Node child = Child(key);
+    if (!child.IsDefined()) return;
+    if (!child.IsScalar() && !child.IsNull()) {
+      return Fail(absl::StrCat(Path(key), " is not a string"));
+    }
+    value = child.IsNull() ? "" : child.as<std::string>();
+  }
+
+  void Read(const std::string& key, int min, int max, int& value) {
+    const YAML::Node child = Child(key);
+    if (!child.IsDefined()) return;
+    int64_t read = 0;
+    try {
+      read = child.as<int64_t>();
+    } catch (const YAML::Exception&) {
+      return Fail(absl::StrCat(Path(key), " is not a whole number"));
+    }
+    if (read < min || read > max) {
+      return Fail(absl::StrCat(Path(key), " ", read, " is not between ", min,
+                               " and ", max));
+    }
+    value = static_cast<int>(read);
+  }
+
+  void ReadChoice(const std::string& key, const std::set<std::string>& choices,
+                  std::string& value) {
+    Read(key, value);
+    if (choices.count(value) > 0) return;
+    Fail(absl::StrCat(Path(key), " \"", value, "\" is not one of ",
+                      absl::StrJoin(choices, ", ")));
+  }
+
+  void Fail(const std::string& message) {
+    if (status_.ok()) status_ = absl::InvalidArgumentError(message);
+  }
+
+  std::string Path(const std::string& key) const {
+    return path_.empty() ? key : absl::StrCat(path_, ".", key);
+  }
+
+ private:
+  YAML::Node node_;
+  const std::string path_;
+  absl::Status& status_;
+  std::set<std::string> known_;
+};
+
+bool IsModelId(const std::string& id) {
+  if (id.empty() || id.size() > 63) return false;
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  if (!alphanumeric(id[0])) return false;
+  for (char c : id) {
+    if (!alphanumeric(c) && c != '.' && c != '_' && c != '-') return false;
+  }
+  return true;
+}
+
+void ReadModels(MapReader& root, const std::string& base_folder,
+                absl::Status& status, Config& config) {
+  const YAML::Node models = root.Child("models");
+  if (!models.IsDefined() || !models.IsSequence() || models.size() == 0) {
+    return root.Fail("models is not a list of at least one model");
+  }
+  std::set<std::string> ids;
+  for (size_t i = 0; i < models.size(); ++i) {
+    ModelConfig model;
+    MapReader reader(models[i], absl::StrCat("models[", i, "]"), status);
+    reader.Read("id", model.id);
+    reader.Read("path", model.path);
+    if (!IsModelId(model.id)) {
+      reader.Fail(absl::StrCat(reader.Path("id"), " \"", model.id,
+                               "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
+    } else if (!ids.insert(model.id).second) {
+      reader.Fail(
+          absl::StrCat(reader.Path("id"), " \"", model.id, "\" occurs twice"));
+    }
+    if (model.path.empty()) {
+      reader.Fail(absl::StrCat(reader.Path("path"), " is missing"));
+    }
+    model.path = (std::filesystem::path(base_folder) / model.path)
+                     .lexically_normal()
+                     .string();
+    config.models.push_back(std::move(model));
+  }
+  root.Read("default_model", config.default_model);
+  if (config.default_model.empty()) config.default_model = config.models[0].id;
+  if (ids.count(config.default_model) == 0) {
+    root.Fail(absl::StrCat("default_model \"", config.default_model,
+                           "\" is not the id of any of models"));
+  }
+}
+
+bool IsDevice(const std::string& device) {
+  if (device == "auto" || device == "cpu" || device == "cuda") return true;
+  return device.rfind("cuda:", 0) == 0 && device.size() > 5 &&
+         device.size() <= 7 &&
+         device.find_first_not_of("0123456789", 5) == std::string::npos;
+}
+
+void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
+              absl::Status& status, Config& config) {
+  MapReader root(yaml, "", status);
+  root.Read("listen", config.listen);
+  root.Read("admin", config.admin);
+  root.Read("device", config.device);
+  if (!IsDevice(config.device)) {
+    root.Fail(absl::StrCat("device \"", config.device,
+                           "\" is not one of auto, cpu, cuda, cuda:N"));
+  }
+  root.ReadChoice("dtype", {"float32", "bfloat16", "float16"}, config.dtype);
+  root.Read("threads", 0, 1024, config.threads);
+  root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
+                  config.log_level);
+  ReadModels(root, base_folder, status, config);
+  {
+    MapReader limits(root.Child("limits"), "limits", status);
+    limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);
+    limits.Read("max_steps", 1, 1000, config.limits.max_steps);
+    limits.Read("max_image_count", 1, 64, config.limits.max_image_count);
+    limits.Read("max_prompt_bytes", 1, 65536, config.limits.max_prompt_bytes);
+  }
+  root.Read("queue_capacity", 1, 100000, config.queue_capacity);
+  root.Read("max_live_runs", 1, 4096, config.max_live_runs);
+  root.Read("max_batch_rows", 2, 1024, config.max_batch_rows);
+  int grace_seconds = static_cast<int>(
+      absl::ToInt64Seconds(config.shutdown_grace));
+  root.Read("shutdown_grace_seconds", 0, 86400, grace_seconds);
+  config.shutdown_grace = absl::Seconds(grace_seconds);
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(const std::string& yaml,
+                                   const std::string& base_folder) {
+  Config config;
+  absl::Status status;
+  try {
+    ReadRoot(YAML::Load(yaml), base_folder, status, config);
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("not valid YAML: ", e.what()));
+  }
+  if (!status.ok()) return status;
+  return config;
+}
+
+absl::StatusOr<Config> ReadConfigFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  if (!file || std::filesystem::is_directory(path) ||
+      !(text << file.rdbuf())) {
+    return absl::NotFoundError(
+        absl::StrCat("configuration file ", path, " cannot be read"));
+  }
+  auto config = ParseConfig(
+      text.str(), std::filesystem::path(path).parent_path().string());
+  if (!config.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", config.status().message()));
+  }
+  return config;
+}
+
+}  // namespace genzo

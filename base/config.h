@@ -1,0 +1,56 @@
+#ifndef GENZO_BASE_CONFIG_H_
+#define GENZO_BASE_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace genzo {
+
+// A model folder and the name that requests use for it.
+struct ModelConfig {
+  std::string id;    // [a-z0-9][a-z0-9._-]{0,62}
+  std::string path;  // absolute, or relative to the process
+};
+
+// What a request may ask for, over all models.
+struct RequestLimits {
+  int max_side_pixels = 1024;      // 64 to 4096
+  int max_steps = 150;             // 1 to 1000
+  int max_image_count = 8;         // 1 to 64
+  int max_prompt_bytes = 8192;     // 1 to 65536
+};
+
+// Settings of the server. Read once at start, const after. deploy/genzo.yaml
+// is the commented example.
+struct Config {
+  std::string listen = "127.0.0.1:50051";  // host:port of the gRPC server
+  std::string admin;                       // host:port of /metrics; empty: off
+  std::string device = "auto";             // auto, cpu, cuda or cuda:N
+  std::string dtype = "float32";           // float32, bfloat16 or float16
+  int threads = 0;                         // of the CPU; 0: one per core
+  std::vector<ModelConfig> models;         // at least one
+  std::string default_model;               // empty: the first
+  RequestLimits limits;
+  int queue_capacity = 64;                 // jobs waiting, 1 to 100000
+  int max_live_runs = 32;                  // images being painted, 1 to 4096
+  int max_batch_rows = 16;                 // rows of one evaluation, 2 to 1024
+  absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
+  std::string log_level = "info";          // debug, info, warning, error, off
+};
+
+// Reads a YAML text. Relative model paths become relative to `base_folder`.
+// INVALID_ARGUMENT for bad YAML, unknown keys, wrong types and values out of
+// range; the message names the key's path ("limits.max_steps 0 is not ...").
+absl::StatusOr<Config> ParseConfig(const std::string& yaml,
+                                   const std::string& base_folder);
+
+// ParseConfig of a file, with relative paths from its folder. NOT_FOUND if it
+// cannot be read.
+absl::StatusOr<Config> ReadConfigFile(const std::string& path);
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_CONFIG_H_

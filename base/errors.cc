@@ -1,0 +1,138 @@
+#include "base/errors.h"
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kDomain[] = "genzo";
+constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
+// Status text travels in trailers, which clients drop when they pass 8 KiB.
+constexpr size_t kMaxMessageBytes = 1024;
+constexpr int kMaxViolations = 16;
+
+template <typename Message>
+std::string TypeUrl() {
+  return absl::StrCat(kTypeUrlPrefix, Message::descriptor()->full_name());
+}
+
+template <typename Message>
+void Attach(absl::Status& status, const Message& detail) {
+  status.SetPayload(TypeUrl<Message>(), absl::Cord(detail.SerializeAsString()));
+}
+
+template <typename Message>
+bool Read(const absl::Status& status, Message& detail) {
+  const auto payload = status.GetPayload(TypeUrl<Message>());
+  return payload.has_value() && detail.ParseFromString(std::string(*payload));
+}
+
+std::string Shortened(absl::string_view text) {
+  if (text.size() <= kMaxMessageBytes) return std::string(text);
+  size_t end = kMaxMessageBytes;
+  // Do not cut a UTF-8 sequence: gRPC refuses details that are not UTF-8.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+    --end;
+  }
+  return absl::StrCat(text.substr(0, end), "...");
+}
+
+}  // namespace
+
+absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
+                             const std::string& message) {
+  absl::Status status(code, Shortened(message));
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain(kDomain);
+  Attach(status, info);
+  return status;
+}
+
+absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations) {
+  google::rpc::BadRequest bad_request;
+  std::vector<std::string> sentences;
+  for (const FieldViolation& violation : violations) {
+    if (bad_request.field_violations_size() == kMaxViolations) break;
+    auto* added = bad_request.add_field_violations();
+    added->set_field(violation.field);
+    added->set_description(violation.description);
+    sentences.push_back(violation.description);
+  }
+  absl::Status status =
+      ErrorWithReason(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
+                      absl::StrJoin(sentences, "; "));
+  Attach(status, bad_request);
+  return status;
+}
+
+absl::Status ModelNotFoundError(const std::string& id,
+                                absl::Span<const std::string> known_ids) {
+  absl::Status status = ErrorWithReason(
+      absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
+      absl::StrCat("model \"", id, "\" is not known; known models: ",
+                   known_ids.empty() ? "none"
+                                     : absl::StrJoin(known_ids, ", ")));
+  google::rpc::ResourceInfo resource;
+  resource.set_resource_type("genzo.v1.Model");
+  resource.set_resource_name(id);
+  Attach(status, resource);
+  return status;
+}
+
+absl::Status RetryLaterError(const std::string& reason,
+                             const std::string& message,
+                             absl::Duration retry_after) {
+  absl::Status status =
+      ErrorWithReason(absl::StatusCode::kUnavailable, reason, message);
+  google::rpc::RetryInfo retry;
+  const int64_t nanos = absl::ToInt64Nanoseconds(retry_after);
+  retry.mutable_retry_delay()->set_seconds(nanos / 1'000'000'000);
+  retry.mutable_retry_delay()->set_nanos(nanos % 1'000'000'000);
+  Attach(status, retry);
+  return status;
+}
+
+std::string ErrorReason(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  return Read(status, info) ? info.reason() : "";
+}
+
+absl::Duration RetryAfter(const absl::Status& status) {
+  google::rpc::RetryInfo retry;
+  if (!Read(status, retry)) return absl::ZeroDuration();
+  return absl::Seconds(retry.retry_delay().seconds()) +
+         absl::Nanoseconds(retry.retry_delay().nanos());
+}
+
+google::rpc::Status ToRpcStatus(const absl::Status& status) {
+  google::rpc::Status result;
+  result.set_code(static_cast<int>(status.code()));
+  result.set_message(Shortened(status.message()));
+  if (status.ok()) return result;
+  if (ErrorReason(status).empty()) {
+    return ToRpcStatus(ErrorWithReason(status.code(),
+                                       absl::StatusCodeToString(status.code()),
+                                       std::string(status.message())));
+  }
+  status.ForEachPayload([&](absl::string_view type, const absl::Cord& bytes) {
+    auto* detail = result.add_details();
+    detail->set_type_url(std::string(type));
+    detail->set_value(std::string(bytes));
+  });
+  return result;
+}
+
+absl::Status FromRpcStatus(const google::rpc::Status& status) {
+  absl::Status result(static_cast<absl::StatusCode>(status.code()),
+                      status.message());
+  for (const auto& detail : status.details()) {
+    result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
+  return result;
+}
+
+}  // namespace genzo

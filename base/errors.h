@@ -1,0 +1,55 @@
+#ifndef GENZO_BASE_ERRORS_H_
+#define GENZO_BASE_ERRORS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "google/rpc/status.pb.h"
+
+// Errors as clients see them: a code, a sentence that names field, value and
+// limit, and google.rpc details (always ErrorInfo with domain "genzo"). The
+// details ride on absl::Status as payloads, so every layer can pass them on.
+// All functions are pure and thread-safe.
+
+namespace genzo {
+
+// One bad field of a request.
+struct FieldViolation {
+  std::string field;        // path as in JSON or protos, "preview.steps[2]"
+  std::string description;  // "width 1000 is not a multiple of 8"
+};
+
+// INVALID_ARGUMENT/INVALID_FIELD with every violation in a BadRequest.
+// `violations` must not be empty.
+absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations);
+
+// NOT_FOUND/MODEL_NOT_FOUND naming `id` and listing the known ids.
+absl::Status ModelNotFoundError(const std::string& id,
+                                absl::Span<const std::string> known_ids);
+
+// UNAVAILABLE with `reason` and a RetryInfo of `retry_after`.
+absl::Status RetryLaterError(const std::string& reason,
+                             const std::string& message,
+                             absl::Duration retry_after);
+
+// `code` with `reason` and nothing more.
+absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
+                             const std::string& message);
+
+// The reason in `status`'s ErrorInfo; empty if it has none.
+std::string ErrorReason(const absl::Status& status);
+
+// The RetryInfo in `status`; zero if it has none.
+absl::Duration RetryAfter(const absl::Status& status);
+
+// To and from the wire, details included. A status without ErrorInfo gets one
+// whose reason is the name of its code.
+google::rpc::Status ToRpcStatus(const absl::Status& status);
+absl::Status FromRpcStatus(const google::rpc::Status& status);
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_ERRORS_H_

@@ -1,0 +1,148 @@
+#include "base/metrics.h"
+
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "prometheus/exposer.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+
+namespace genzo {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets& JobBuckets() {
+  static const auto* const buckets = new Buckets{
+      0.05, 0.1, 0.25, 0.5, 1,  2,  3,  5,   7.5, 10,
+      15,   20,  30,   45,  60, 90, 120, 300, 600};
+  return *buckets;
+}
+
+const Buckets& StepBuckets() {
+  static const auto* const buckets =
+      new Buckets{0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1,
+                  0.15,  0.2,  0.3,  0.5,  1,    2,     5};
+  return *buckets;
+}
+
+const Buckets& RowBuckets() {
+  static const auto* const buckets =
+      new Buckets{1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+  return *buckets;
+}
+
+template <typename Builder>
+auto& Register(Builder builder, prometheus::Registry& registry,
+               const char* name, const char* help) {
+  return builder.Name(name).Help(help).Register(registry);
+}
+
+}  // namespace
+
+Metrics::Metrics()
+    : registry_(std::make_shared<prometheus::Registry>()),
+      requests_(Register(BuildCounter(), *registry_, "genzo_requests_total",
+                         "RPCs by method and gRPC code.")),
+      jobs_(Register(BuildCounter(), *registry_, "genzo_jobs_total",
+                     "Ended jobs by outcome.")),
+      shed_(Register(BuildCounter(), *registry_, "genzo_shed_total",
+                     "Jobs refused before they were queued, by reason.")),
+      steps_(Register(BuildCounter(), *registry_, "genzo_denoise_steps_total",
+                      "Denoising steps, counted per image.")),
+      batches_(Register(BuildCounter(), *registry_,
+                        "genzo_denoise_batches_total",
+                        "Denoiser evaluations.")),
+      running_(Register(BuildGauge(), *registry_, "genzo_jobs_running",
+                        "Jobs being painted.")),
+      loaded_(Register(BuildGauge(), *registry_, "genzo_model_loaded",
+                       "1 while a model's weights are in memory.")),
+      load_duration_(Register(BuildGauge(), *registry_,
+                              "genzo_model_load_duration_seconds",
+                              "Time that loading the model took.")),
+      job_duration_(Register(BuildHistogram(), *registry_,
+                             "genzo_job_duration_seconds",
+                             "Time of finished jobs by stage.")),
+      first_preview_(Register(BuildHistogram(), *registry_,
+                              "genzo_time_to_first_preview_seconds",
+                              "From acceptance to a job's first preview.")),
+      step_duration_(Register(BuildHistogram(), *registry_,
+                              "genzo_step_duration_seconds",
+                              "One evaluation and the moves it allows.")),
+      batch_size_(Register(BuildHistogram(), *registry_, "genzo_batch_size",
+                           "Rows of an evaluation.")),
+      queue_depth_(Register(BuildGauge(), *registry_, "genzo_queue_depth",
+                            "Jobs waiting.")
+                       .Add({})),
+      queue_oldest_age_(Register(BuildGauge(), *registry_,
+                                 "genzo_queue_oldest_age_seconds",
+                                 "Age of the oldest waiting job.")
+                            .Add({})),
+      previews_dropped_(Register(BuildCounter(), *registry_,
+                                 "genzo_preview_dropped_total",
+                                 "Previews overtaken by newer ones.")
+                            .Add({})) {}
+
+Metrics::~Metrics() = default;
+
+ModelMetrics& Metrics::ForModel(const std::string& model) {
+  absl::MutexLock lock(&mutex_);
+  auto& entry = models_[model];
+  if (entry != nullptr) return *entry;
+  const auto job = [&](const char* outcome) -> prometheus::Counter& {
+    return jobs_.Add({{"model", model}, {"outcome", outcome}});
+  };
+  const auto stage = [&](const char* name) -> prometheus::Histogram& {
+    return job_duration_.Add({{"model", model}, {"stage", name}}, JobBuckets());
+  };
+  const prometheus::Labels labels = {{"model", model}};
+  entry = std::unique_ptr<ModelMetrics>(new ModelMetrics{
+      .jobs_succeeded = job("succeeded"),
+      .jobs_failed = job("failed"),
+      .jobs_cancelled = job("cancelled"),
+      .jobs_running = running_.Add(labels),
+      .queue_seconds = stage("queue"),
+      .encode_seconds = stage("encode"),
+      .denoise_seconds = stage("denoise"),
+      .decode_seconds = stage("decode"),
+      .total_seconds = stage("total"),
+      .time_to_first_preview_seconds = first_preview_.Add(labels, JobBuckets()),
+      .step_seconds = step_duration_.Add(labels, StepBuckets()),
+      .batch_size = batch_size_.Add(labels, RowBuckets()),
+      .denoise_steps = steps_.Add(labels),
+      .denoise_batches = batches_.Add(labels),
+      .loaded = loaded_.Add(labels),
+      .load_seconds = load_duration_.Add(labels)});
+  return *entry;
+}
+
+void Metrics::CountRequest(const std::string& method,
+                           const std::string& code) {
+  requests_.Add({{"method", method}, {"code", code}}).Increment();
+}
+
+void Metrics::CountShed(const std::string& reason) {
+  shed_.Add({{"reason", reason}}).Increment();
+}
+
+absl::StatusOr<int> Metrics::Serve(const std::string& address) {
+  try {
+    exposer_ = std::make_unique<prometheus::Exposer>(address);
+    exposer_->RegisterCollectable(registry_);
+    const auto ports = exposer_->GetListeningPorts();
+    if (ports.empty()) throw std::runtime_error("no listening port");
+    return ports.front();
+  } catch (const std::exception& e) {
+    return absl::UnavailableError(
+        absl::StrCat("admin address ", address, " cannot be used: ", e.what()));
+  }
+}
+
+std::string Metrics::Text() const {
+  return prometheus::TextSerializer().Serialize(registry_->Collect());
+}
+
+}  // namespace genzo

@@ -1,0 +1,100 @@
+#ifndef GENZO_BASE_METRICS_H_
+#define GENZO_BASE_METRICS_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+
+namespace prometheus {
+class Exposer;
+class Registry;
+}  // namespace prometheus
+
+namespace genzo {
+
+// The figures of one model, without label look-ups in the hot path.
+struct ModelMetrics {
+  prometheus::Counter& jobs_succeeded;
+  prometheus::Counter& jobs_failed;
+  prometheus::Counter& jobs_cancelled;
+  prometheus::Gauge& jobs_running;
+  prometheus::Histogram& queue_seconds;    // stages of a job
+  prometheus::Histogram& encode_seconds;
+  prometheus::Histogram& denoise_seconds;
+  prometheus::Histogram& decode_seconds;
+  prometheus::Histogram& total_seconds;
+  prometheus::Histogram& time_to_first_preview_seconds;
+  prometheus::Histogram& step_seconds;     // one evaluation and its moves
+  prometheus::Histogram& batch_size;       // rows of an evaluation
+  prometheus::Counter& denoise_steps;      // per image
+  prometheus::Counter& denoise_batches;    // evaluations
+  prometheus::Gauge& loaded;               // 0 or 1
+  prometheus::Gauge& load_seconds;
+};
+
+// Every figure that Genzo exports, with the prefix `genzo_`, base units and
+// Prometheus' suffixes. Thread-safe.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  // The figures of `model`; made on first use, valid as long as this object.
+  // `model` must come from the configuration: labels are bounded.
+  ModelMetrics& ForModel(const std::string& model) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Counts a finished RPC. `code` is a gRPC code's name, "OK".
+  void CountRequest(const std::string& method, const std::string& code);
+  // Counts a refused job.
+  void CountShed(const std::string& reason);
+
+  prometheus::Gauge& queue_depth() { return queue_depth_; }
+  prometheus::Gauge& queue_oldest_age_seconds() { return queue_oldest_age_; }
+  prometheus::Counter& previews_dropped() { return previews_dropped_; }
+
+  // Serves /metrics over HTTP on `address` ("127.0.0.1:0" takes a free port)
+  // until this object dies; returns the port. UNAVAILABLE if it cannot listen.
+  absl::StatusOr<int> Serve(const std::string& address);
+
+  // The text that /metrics answers.
+  std::string Text() const;
+
+ private:
+  template <typename T>
+  using Family = prometheus::Family<T>;
+
+  const std::shared_ptr<prometheus::Registry> registry_;
+  Family<prometheus::Counter>& requests_;
+  Family<prometheus::Counter>& jobs_;
+  Family<prometheus::Counter>& shed_;
+  Family<prometheus::Counter>& steps_;
+  Family<prometheus::Counter>& batches_;
+  Family<prometheus::Gauge>& running_;
+  Family<prometheus::Gauge>& loaded_;
+  Family<prometheus::Gauge>& load_duration_;
+  Family<prometheus::Histogram>& job_duration_;
+  Family<prometheus::Histogram>& first_preview_;
+  Family<prometheus::Histogram>& step_duration_;
+  Family<prometheus::Histogram>& batch_size_;
+  prometheus::Gauge& queue_depth_;
+  prometheus::Gauge& queue_oldest_age_;
+  prometheus::Counter& previews_dropped_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, std::unique_ptr<ModelMetrics>> models_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_METRICS_H_

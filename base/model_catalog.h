@@ -1,0 +1,41 @@
+#ifndef GENZO_BASE_MODEL_CATALOG_H_
+#define GENZO_BASE_MODEL_CATALOG_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "genzo/v1/model_registry.pb.h"
+
+namespace genzo {
+
+// What the pool can paint with: written by workers as models come and go, read
+// by front ends to validate and list. Thread-safe.
+class ModelCatalog {
+ public:
+  explicit ModelCatalog(std::string default_model)
+      : default_model_(std::move(default_model)) {}
+
+  // Adds `model`, or replaces the one of that id. Sets its `is_default`.
+  void Put(v1::Model model) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The model of that id, or the default one for "". NOT_FOUND/MODEL_NOT_FOUND
+  // lists the known ids.
+  absl::StatusOr<v1::Model> Get(const std::string& id) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // All models, by id.
+  std::vector<v1::Model> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  const std::string default_model_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, v1::Model> models_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_MODEL_CATALOG_H_

@@ -1,0 +1,49 @@
+# genzo_library(name SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])
+# A static library `genzo_name` with the alias `genzo::name`.
+function(genzo_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(genzo_${name} STATIC ${ARG_SOURCES})
+  add_library(genzo::${name} ALIAS genzo_${name})
+  target_link_libraries(genzo_${name} PUBLIC ${ARG_DEPS}
+    PRIVATE ${ARG_PRIVATE_DEPS})
+  genzo_compile_options(genzo_${name})
+endfunction()
+
+# genzo_program(name SOURCES ... DEPS ...)
+function(genzo_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  genzo_compile_options(${name})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# genzo_test(name SOURCES ... DEPS ... [LABEL label])
+# A GoogleTest program, run by ctest as one test.
+function(genzo_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} genzo::testing)
+  genzo_compile_options(${name})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+endfunction()
+
+function(genzo_compile_options target)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    target_compile_options(${target} PRIVATE -Wthread-safety -Werror)
+  endif()
+  if(GENZO_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=${GENZO_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${GENZO_SANITIZE})
+  endif()
+endfunction()

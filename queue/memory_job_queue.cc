@@ -1,0 +1,236 @@
+#include "queue/memory_job_queue.h"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+
+namespace genzo {
+namespace {
+
+using internal::v1::Job;
+using internal::v1::JobEvent;
+
+// Readers further back hear of their place when they come nearer.
+constexpr size_t kPositionsTold = 100;
+
+absl::Status CancelledError() {
+  return ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
+                         "the job was cancelled");
+}
+
+}  // namespace
+
+// A job and the way back to its reader.
+class MemoryJobQueue::Entry {
+ public:
+  Entry(Job job, std::shared_ptr<EventMailbox> events, absl::Time accepted)
+      : job_(std::move(job)), events_(std::move(events)), accepted_(accepted) {}
+
+  const Job& job() const { return job_; }
+  absl::Time accepted() const { return accepted_; }
+  void Cancel() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
+
+  // Posting under the lock keeps sequences in order in the mailbox.
+  void Post(v1::GenerateResponse response) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    response.set_job_id(job_.id());
+    response.set_sequence(++sequence_);
+    JobEvent event;
+    *event.mutable_response() = std::move(response);
+    events_->Post(std::move(event));
+  }
+
+  // Does nothing once a worker has the job: its place is history then.
+  void PostPosition(size_t position) {
+    if (leased_) return;
+    v1::GenerateResponse response;
+    response.mutable_queued()->set_position(position);
+    Post(std::move(response));
+  }
+
+  void MarkLeased() { leased_ = true; }
+
+  void Fail(const absl::Status& status) {
+    JobEvent event;
+    *event.mutable_failed() = ToRpcStatus(status);
+    events_->Post(std::move(event));
+  }
+
+  int64_t dropped_previews() const { return events_->dropped_previews(); }
+
+ private:
+  const Job job_;
+  const std::shared_ptr<EventMailbox> events_;
+  const absl::Time accepted_;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> leased_{false};
+  absl::Mutex mutex_;
+  uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+class MemoryJobQueue::Lease : public JobLease {
+ public:
+  Lease(MemoryJobQueue& queue, std::shared_ptr<Entry> entry)
+      : queue_(queue), entry_(std::move(entry)) {}
+
+  ~Lease() override {
+    Fail(ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
+                         "the worker gave the job up without a result"));
+    queue_.Forget(entry_->job().id());
+    queue_.metrics_.previews_dropped().Increment(entry_->dropped_previews());
+  }
+
+  const Job& job() const override { return entry_->job(); }
+  bool cancelled() const override { return entry_->cancelled(); }
+  void Post(v1::GenerateResponse event) override {
+    entry_->Post(std::move(event));
+  }
+  void Complete(v1::Finished finished) override {
+    v1::GenerateResponse response;
+    *response.mutable_finished() = std::move(finished);
+    entry_->Post(std::move(response));
+  }
+  void Fail(const absl::Status& status) override { entry_->Fail(status); }
+
+ private:
+  MemoryJobQueue& queue_;
+  const std::shared_ptr<Entry> entry_;
+};
+
+MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
+                               Metrics& metrics)
+    : capacity_(capacity), clock_(clock), metrics_(metrics) {}
+
+absl::Status MemoryJobQueue::Submit(Job job,
+                                    std::shared_ptr<EventMailbox> events) {
+  const std::string id = job.id();
+  const auto entry = std::make_shared<Entry>(std::move(job), std::move(events),
+                                             clock_.Now());
+  absl::MutexLock lock(&mutex_);
+  if (closed_) {
+    return RetryLaterError("DRAINING", "the server is shutting down",
+                           absl::ZeroDuration());
+  }
+  if (waiting_.size() >= static_cast<size_t>(capacity_)) {
+    return RetryLaterError(
+        "QUEUE_FULL",
+        absl::StrCat("the queue is full: ", waiting_.size(),
+                     " jobs wait, the limit is ", capacity_),
+        RetryAfterLocked());
+  }
+  if (!jobs_.try_emplace(id, entry).second) {
+    return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
+  }
+  // Under the lock: no worker can post an earlier event than this one.
+  entry->PostPosition(waiting_.size());
+  waiting_.push_back(entry);
+  UpdateMetricsLocked();
+  return absl::OkStatus();
+}
+
+void MemoryJobQueue::Cancel(const std::string& job_id) {
+  std::shared_ptr<Entry> removed;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = jobs_.find(job_id);
+    if (found == jobs_.end()) return;
+    found->second->Cancel();
+    const auto place =
+        std::find(waiting_.begin(), waiting_.end(), found->second);
+    if (place == waiting_.end()) return;
+    removed = found->second;
+    waiting_.erase(place);
+    jobs_.erase(found);
+    UpdateMetricsLocked();
+  }
+  metrics_.ForModel(removed->job().request().model())
+      .jobs_cancelled.Increment();
+  removed->Fail(CancelledError());
+  PostPositions();
+}
+
+std::unique_ptr<JobLease> MemoryJobQueue::TryTake() {
+  std::unique_ptr<JobLease> lease;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.empty()) return nullptr;
+    lease = TakeLocked();
+  }
+  PostPositions();
+  return lease;
+}
+
+std::unique_ptr<JobLease> MemoryJobQueue::Take() {
+  std::unique_ptr<JobLease> lease;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return closed_ || !waiting_.empty();
+    };
+    mutex_.Await(absl::Condition(&ready));
+    if (waiting_.empty()) return nullptr;
+    lease = TakeLocked();
+  }
+  PostPositions();
+  return lease;
+}
+
+void MemoryJobQueue::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+void MemoryJobQueue::CancelAll() {
+  std::vector<std::string> ids;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& job : jobs_) ids.push_back(job.first);
+  }
+  for (const std::string& id : ids) Cancel(id);
+}
+
+std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked() {
+  const std::shared_ptr<Entry> entry = waiting_.front();
+  waiting_.pop_front();
+  entry->MarkLeased();
+  const absl::Time now = clock_.Now();
+  if (last_taken_ >= entry->accepted()) {
+    mean_interval_ = 0.8 * mean_interval_ + 0.2 * (now - last_taken_);
+  }
+  last_taken_ = now;
+  UpdateMetricsLocked();
+  return std::make_unique<Lease>(*this, entry);
+}
+
+absl::Duration MemoryJobQueue::RetryAfterLocked() const {
+  return std::clamp(mean_interval_, absl::Seconds(1), absl::Minutes(5));
+}
+
+void MemoryJobQueue::UpdateMetricsLocked() {
+  metrics_.queue_depth().Set(waiting_.size());
+  metrics_.queue_oldest_age_seconds().Set(
+      waiting_.empty() ? 0
+                       : absl::ToDoubleSeconds(clock_.Now() -
+                                               waiting_.front()->accepted()));
+}
+
+void MemoryJobQueue::PostPositions() {
+  std::vector<std::shared_ptr<Entry>> entries;
+  {
+    absl::MutexLock lock(&mutex_);
+    const size_t told = std::min(waiting_.size(), kPositionsTold);
+    entries.assign(waiting_.begin(), waiting_.begin() + told);
+  }
+  for (size_t i = 0; i < entries.size(); ++i) entries[i]->PostPosition(i);
+}
+
+void MemoryJobQueue::Forget(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  jobs_.erase(job_id);
+}
+
+}  // namespace genzo

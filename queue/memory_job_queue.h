@@ -1,0 +1,61 @@
+#ifndef GENZO_QUEUE_MEMORY_JOB_QUEUE_H_
+#define GENZO_QUEUE_MEMORY_JOB_QUEUE_H_
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "queue/job_queue.h"
+
+namespace genzo {
+
+// JobQueue within one process. Jobs die with the process.
+class MemoryJobQueue : public JobQueue {
+ public:
+  // At most `capacity` jobs wait. `clock` and `metrics` outlive the queue.
+  MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics);
+
+  absl::Status Submit(internal::v1::Job job,
+                      std::shared_ptr<EventMailbox> events) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<JobLease> TryTake() override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<JobLease> Take() override ABSL_LOCKS_EXCLUDED(mutex_);
+  void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
+  void CancelAll() override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  class Entry;
+  class Lease;
+
+  std::unique_ptr<JobLease> TakeLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration RetryAfterLocked() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateMetricsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Forget(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const int capacity_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::shared_ptr<Entry>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Waiting and leased jobs.
+  absl::flat_hash_map<std::string, std::shared_ptr<Entry>> jobs_
+      ABSL_GUARDED_BY(mutex_);
+  // Mean time between two jobs leaving a queue that others waited in.
+  absl::Duration mean_interval_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(1);
+  absl::Time last_taken_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_QUEUE_MEMORY_JOB_QUEUE_H_

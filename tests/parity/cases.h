@@ -1,0 +1,49 @@
+#ifndef GENZO_TESTS_PARITY_CASES_H_
+#define GENZO_TESTS_PARITY_CASES_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tests/parity/golden.h"
+#include "worker/engine/diffusion_model.h"
+
+namespace genzo::parity {
+
+// Models of a reference folder, each loaded once.
+class ModelCache {
+ public:
+  explicit ModelCache(std::string reference_folder)
+      : reference_folder_(std::move(reference_folder)) {}
+
+  // `relative` as in manifests, "models/sd1".
+  absl::StatusOr<const DiffusionModel*> Get(const std::string& relative);
+  std::string Path(const std::string& relative) const;
+
+ private:
+  const std::string reference_folder_;
+  std::map<std::string, absl::StatusOr<std::unique_ptr<const DiffusionModel>>>
+      models_;
+};
+
+// A text-to-image call of a reference pipeline, from its recorded noise.
+void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
+
+// Encoding and decoding a picture.
+void RunVaeCase(const Golden& golden, ModelCache& models, Report& report);
+
+// One report for each case of goldens/schedulers/CLASS.
+std::vector<Report> RunSchedulerCases(const Golden& golden);
+
+// Betas and their products.
+Report RunBetaTables(const Golden& golden);
+
+// One report for each tokenizer of goldens/tokenizers.json.
+std::vector<Report> RunTokenizerCases(const nlohmann::json& manifest,
+                                      const ModelCache& models);
+
+}  // namespace genzo::parity
+
+#endif  // GENZO_TESTS_PARITY_CASES_H_

@@ -1,0 +1,134 @@
+// Compares Genzo with goldens of the reference Python pipelines, a line a case.
+// Exit status 1 on any FAIL, 2 if there is nothing to compare with.
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/parity/cases.h"
+
+namespace genzo::parity {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Totals {
+  int passed = 0;
+  int failed = 0;
+  int unsupported = 0;
+
+  void Add(const Report& report) {
+    std::cout << report.Line() << std::endl;
+    passed += report.passed() ? 1 : 0;
+    failed += report.failed() ? 1 : 0;
+    unsupported += report.unsupported() ? 1 : 0;
+  }
+};
+
+std::string DefaultReferenceFolder() {
+  const char* set = std::getenv("GENZO_REFERENCE_DIR");
+  if (set != nullptr && *set != '\0') return set;
+  const fs::path source = GENZO_SOURCE_DIR;
+  const fs::path shared = source / ".." / "shared" / "reference";
+  return (fs::exists(shared / "goldens")
+              ? shared
+              : source / "tests" / "data" / "reference")
+      .string();
+}
+
+std::vector<fs::path> Manifests(const fs::path& folder) {
+  std::vector<fs::path> manifests;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() == ".json") manifests.push_back(entry.path());
+  }
+  std::sort(manifests.begin(), manifests.end());
+  return manifests;
+}
+
+void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
+             Totals& totals) {
+  Report report(name);
+  const std::string kind = golden.manifest.value("kind", "");
+  if (kind == "pipeline") {
+    RunPipelineCase(golden, models, report);
+  } else if (kind == "vae-round-trip") {
+    RunVaeCase(golden, models, report);
+  } else {
+    report.Unsupported(absl::StrCat("kind ", kind));
+  }
+  totals.Add(report);
+}
+
+Totals RunAll(const fs::path& folder, const std::string& filter) {
+  Totals totals;
+  ModelCache models(folder.string());
+  const auto wanted = [&](const fs::path& manifest) {
+    return absl::StrContains(manifest.stem().string(), filter);
+  };
+  for (const fs::path& manifest : Manifests(folder / "goldens")) {
+    const std::string name = manifest.stem().string();
+    if (!wanted(manifest) || name == "environment") continue;
+    if (name == "tokenizers") {
+      std::ifstream file(manifest);
+      const auto json = nlohmann::json::parse(file, nullptr, false);
+      for (const Report& report : RunTokenizerCases(json, models)) {
+        totals.Add(report);
+      }
+      continue;
+    }
+    const auto golden = ReadGolden(fs::path(manifest).replace_extension());
+    if (golden.ok()) {
+      RunCase(*golden, name, models, totals);
+    } else {
+      Report report(name);
+      report.Fail(std::string(golden.status().message()));
+      totals.Add(report);
+    }
+  }
+  for (const fs::path& manifest :
+       Manifests(folder / "goldens" / "schedulers")) {
+    if (!wanted(manifest)) continue;
+    const auto golden = ReadGolden(fs::path(manifest).replace_extension());
+    if (!golden.ok()) {
+      Report report(manifest.stem().string());
+      report.Fail(std::string(golden.status().message()));
+      totals.Add(report);
+    } else if (golden->manifest["kind"] == "beta-tables") {
+      totals.Add(RunBetaTables(*golden));
+    } else {
+      for (const Report& report : RunSchedulerCases(*golden)) {
+        totals.Add(report);
+      }
+    }
+  }
+  return totals;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Compares Genzo with goldens of the reference pipelines.");
+  std::string folder = DefaultReferenceFolder();
+  std::string filter;
+  app.add_option("--reference", folder,
+                 "folder with models/ and goldens/ (GENZO_REFERENCE_DIR)");
+  app.add_option("filter", filter, "run only files whose name contains this");
+  CLI11_PARSE(app, argc, argv);
+  c10::InferenceMode inference;
+  const Totals totals = RunAll(folder, filter);
+  std::cout << totals.passed << " passed, " << totals.failed << " failed, "
+            << totals.unsupported << " unsupported in " << folder << "\n";
+  if (totals.failed > 0) return 1;
+  return totals.passed + totals.unsupported > 0 ? 0 : 2;
+}
+
+}  // namespace
+}  // namespace genzo::parity
+
+int main(int argc, char** argv) { return genzo::parity::Main(argc, argv); }

@@ -1,0 +1,100 @@
+#include "tests/parity/golden.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/abs.h"
+#include "ATen/ops/max.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo::parity {
+namespace {
+
+constexpr double kFp32Bound = 1e-4;
+
+}  // namespace
+
+bool Golden::Has(const std::string& name) const {
+  return tensors->entries().count(name) > 0;
+}
+
+at::Tensor Golden::Tensor(const std::string& name) const {
+  const auto tensor = tensors->Read(name);
+  if (!tensor.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(tensor.status().message()).c_str());
+    std::exit(2);
+  }
+  return *tensor;
+}
+
+absl::StatusOr<Golden> ReadGolden(const std::string& path_without_suffix) {
+  auto manifest = JsonConfig::ReadFile(path_without_suffix + ".json");
+  if (!manifest.ok()) return manifest.status();
+  Golden golden;
+  golden.manifest = manifest->object();
+  auto tensors = SafetensorsFile::Open(path_without_suffix + ".safetensors");
+  if (!tensors.ok()) return tensors.status();
+  golden.tensors = *std::move(tensors);
+  return golden;
+}
+
+at::Tensor RecordedNoise::Draw(at::IntArrayRef shape) {
+  if (next_ == draws_.size() || draws_[next_].sizes() != shape) {
+    std::fprintf(stderr, "draw %zu is not in the recorded noise\n", next_);
+    std::exit(2);
+  }
+  return draws_[next_++];
+}
+
+double RelativeDifference(const at::Tensor& actual,
+                          const at::Tensor& expected) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (actual.sizes() != expected.sizes()) return kInfinity;
+  const at::Tensor a = actual.to(at::kDouble);
+  const at::Tensor b = expected.to(at::kDouble);
+  const double largest = at::max(at::abs(b)).item<double>();
+  const double difference = at::max(at::abs(a - b)).item<double>();
+  const double relative = largest > 0 ? difference / largest : difference;
+  return std::isfinite(relative) ? relative : kInfinity;
+}
+
+void Report::Compare(const std::string& what, double difference,
+                     double bound) {
+  failed_ = failed_ || !(difference <= bound);
+  for (Figure& figure : figures_) {
+    if (figure.what != what) continue;
+    figure.difference = std::max(figure.difference, difference);
+    return;
+  }
+  figures_.push_back({what, difference, bound});
+}
+
+void Report::CompareTensors(const std::string& what, const at::Tensor& actual,
+                            const at::Tensor& expected) {
+  Compare(what, RelativeDifference(actual, expected), kFp32Bound);
+}
+
+void Report::Unsupported(const std::string& reason) { unsupported_ = reason; }
+
+void Report::Fail(const std::string& reason) {
+  failed_ = true;
+  failure_ = reason;
+}
+
+std::string Report::Line() const {
+  std::string line = absl::StrFormat("%-44s", name_);
+  for (const Figure& figure : figures_) {
+    absl::StrAppendFormat(&line, " %s %.2g%s", figure.what, figure.difference,
+                          figure.difference <= figure.bound ? "" : "(!)");
+  }
+  if (unsupported()) return absl::StrCat(line, " UNSUPPORTED ", unsupported_);
+  if (failed_) return absl::StrCat(line, " FAIL ", failure_);
+  return absl::StrCat(line, " PASS");
+}
+
+}  // namespace genzo::parity

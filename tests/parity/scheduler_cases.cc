@@ -1,0 +1,170 @@
+#include <set>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/cat.h"
+#include "ATen/ops/tensor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/parity/cases.h"
+#include "worker/sampler/noise_schedule.h"
+#include "worker/sampler/sampler_table.h"
+
+namespace genzo::parity {
+namespace {
+
+using nlohmann::json;
+
+// Walks one case, each element of its batch as a run of its own.
+class SchedulerCase {
+ public:
+  SchedulerCase(const Golden& golden, const std::string& name, Report& report)
+      : golden_(golden),
+        name_(name),
+        manifest_(golden.manifest["cases"][name]),
+        report_(report) {}
+
+  absl::Status Create() {
+    for (const auto& item : manifest_["step_kwargs"].items()) {
+      if (item.key() != "eta" && item.key() != "use_clipped_model_output") {
+        return absl::UnimplementedError(absl::StrCat("argument ", item.key()));
+      }
+    }
+    if (!manifest_["set_timesteps_kwargs"].empty()) {
+      return absl::UnimplementedError("arguments of set_timesteps");
+    }
+    json config = manifest_["config"];
+    config["_class_name"] = manifest_["scheduler"];
+    const auto id = DefaultSampler(config);
+    if (!id.ok()) return id.status();
+    const json& arguments = manifest_["step_kwargs"];
+    const SamplerOptions options = {
+        .steps = manifest_["num_inference_steps"].get<int>(),
+        .eta = arguments.value("eta", 0.0),
+        .use_clipped_model_output =
+            arguments.value("use_clipped_model_output", false)};
+    const at::Tensor noise = Tensor("initial_noise");
+    for (int64_t i = 0; i < noise.size(0); ++i) {
+      auto sampler = CreateSampler(
+          *id, config, options,
+          {.noise = noise.narrow(0, i, 1),
+           .source = std::make_shared<RecordedNoise>(Draws(i))});
+      if (!sampler.ok()) return sampler.status();
+      samplers_.push_back(*std::move(sampler));
+    }
+    return absl::OkStatus();
+  }
+
+  void Compare() {
+    report_.CompareTensors("start", Latents(), Tensor("initial_sample"));
+    const at::Tensor timesteps = Tensor("timesteps");
+    const at::Tensor outputs = Tensor("model_output");
+    const at::Tensor expected = Tensor("sample_out");
+    if (samplers_[0]->steps() != expected.size(0)) {
+      return report_.Fail(absl::StrCat(samplers_[0]->steps(),
+                                       " evaluations, not ",
+                                       expected.size(0)));
+    }
+    for (int64_t step = 0; step < expected.size(0); ++step) {
+      const double timestep = timesteps[step].item<double>();
+      report_.Compare("timestep",
+                      std::abs(samplers_[0]->Next()->timestep - timestep),
+                      1e-3);
+      if (golden_.Has(name_ + "/model_input")) {
+        report_.CompareTensors("input", Inputs(),
+                               Tensor("model_input")[step]);
+      }
+      for (size_t i = 0; i < samplers_.size(); ++i) {
+        samplers_[i]->Advance(outputs[step].narrow(0, i, 1));
+      }
+      report_.CompareTensors("latents", Latents(), expected[step]);
+    }
+  }
+
+ private:
+  at::Tensor Tensor(const std::string& tensor) const {
+    return golden_.Tensor(absl::StrCat(name_, "/", tensor));
+  }
+
+  std::vector<at::Tensor> Draws(int64_t element) const {
+    std::vector<at::Tensor> draws;
+    if (!golden_.Has(name_ + "/noise")) return draws;
+    const at::Tensor noise = Tensor("noise");
+    for (int64_t draw = 0; draw < noise.size(0); ++draw) {
+      draws.push_back(noise[draw].narrow(0, element, 1));
+    }
+    return draws;
+  }
+
+  at::Tensor Latents() const {
+    std::vector<at::Tensor> latents;
+    for (const auto& sampler : samplers_) latents.push_back(sampler->latent());
+    return at::cat(latents);
+  }
+
+  at::Tensor Inputs() const {
+    std::vector<at::Tensor> inputs;
+    for (const auto& sampler : samplers_) {
+      inputs.push_back(sampler->Next()->sample);
+    }
+    return at::cat(inputs);
+  }
+
+  const Golden& golden_;
+  const std::string name_;
+  const json& manifest_;
+  Report& report_;
+  std::vector<std::unique_ptr<SamplerRun>> samplers_;
+};
+
+void RunCase(const Golden& golden, const std::string& name, Report& report) {
+  SchedulerCase test(golden, name, report);
+  const absl::Status created = test.Create();
+  if (absl::IsUnimplemented(created)) {
+    return report.Unsupported(std::string(created.message()));
+  }
+  if (!created.ok()) return report.Fail(std::string(created.message()));
+  test.Compare();
+}
+
+}  // namespace
+
+std::vector<Report> RunSchedulerCases(const Golden& golden) {
+  std::vector<Report> reports;
+  const std::string scheduler = golden.manifest["name"];
+  for (const auto& item : golden.manifest["cases"].items()) {
+    const std::string name = absl::StrCat(scheduler, "/", item.key());
+    RunCase(golden, item.key(), reports.emplace_back(name));
+    if (golden.Has(item.key() + "/add_noise.out")) {
+      reports.emplace_back(name + "/add_noise")
+          .Unsupported("forward noising comes with image-to-image");
+    }
+  }
+  return reports;
+}
+
+Report RunBetaTables(const Golden& golden) {
+  Report report("beta-tables");
+  const auto compare = [&](const std::string& name, SchedulerConfig config) {
+    config.rescale_betas_zero_snr = absl::StrContains(name, "zero-snr");
+    const std::vector<float> betas = MakeBetas(config);
+    const std::vector<float> products = MakeAlphasCumprod(config);
+    report.CompareTensors("betas", at::tensor(betas),
+                          golden.Tensor(name + ".betas"));
+    report.CompareTensors("alphas_cumprod", at::tensor(products),
+                          golden.Tensor(name + ".alphas_cumprod"));
+  };
+  SchedulerConfig scaled;
+  scaled.beta_start = 0.00085;
+  scaled.beta_end = 0.012;
+  scaled.beta_schedule = BetaSchedule::kScaledLinear;
+  SchedulerConfig cosine;
+  cosine.beta_schedule = BetaSchedule::kSquaredCosine;
+  for (const char* suffix : {"", ".zero-snr"}) {
+    compare(absl::StrCat("default", suffix), scaled);
+    compare(absl::StrCat("beta-linear", suffix), SchedulerConfig());
+    compare(absl::StrCat("beta-cosine", suffix), cosine);
+  }
+  return report;
+}
+
+}  // namespace genzo::parity

@@ -1,0 +1,41 @@
+#include "absl/strings/str_cat.h"
+#include "tests/parity/cases.h"
+#include "worker/model/autoencoder_kl.h"
+#include "worker/weights/component_folder.h"
+
+namespace genzo::parity {
+
+void RunVaeCase(const Golden& golden, ModelCache& models, Report& report) {
+  // The model's other components may be of a family that is not supported.
+  const auto index = ReadModelIndex(models.Path(golden.manifest["model"]));
+  if (!index.ok()) return report.Fail(std::string(index.status().message()));
+  for (const char* name : {"vae", "vqvae"}) {
+    const auto found = index->components.find(name);
+    if (found == index->components.end()) continue;
+    const auto folder = index->Component(name, "AutoencoderKL");
+    if (!folder.ok()) {
+      return report.Unsupported(std::string(folder.status().message()));
+    }
+    const auto config = ReadAutoencoderKLConfig(*folder + "/config.json");
+    if (!config.ok()) {
+      return report.Unsupported(std::string(config.status().message()));
+    }
+    const auto weights = OpenWeights(*folder, at::kFloat, at::kCPU);
+    if (!weights.ok()) {
+      return report.Fail(std::string(weights.status().message()));
+    }
+    const AutoencoderKL vae(*config, *weights);
+    const absl::Status finished = weights->Finish();
+    if (!finished.ok()) return report.Fail(std::string(finished.message()));
+    const at::Tensor moments = vae.encode(golden.Tensor("input_pixels"));
+    report.CompareTensors("moments", moments,
+                          golden.Tensor("vae_encode.0.moments"));
+    report.CompareTensors(
+        "decoded", vae.decode(moments.narrow(1, 0, config->latent_channels)),
+        golden.Tensor("decoded"));
+    return;
+  }
+  report.Unsupported("no component vae");
+}
+
+}  // namespace genzo::parity

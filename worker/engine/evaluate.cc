@@ -1,0 +1,69 @@
+#include "worker/engine/evaluate.h"
+
+#include <exception>
+#include <new>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/cat.h"
+#include "ATen/ops/std.h"
+#include "ATen/ops/tensor.h"
+#include "absl/strings/str_cat.h"
+#include "c10/util/Exception.h"
+
+namespace genzo {
+namespace {
+
+at::Tensor Prediction(const at::Tensor& rows, const Guidance& guidance) {
+  if (!guidance.active()) return rows;
+  return ApplyGuidance(rows.narrow(0, 0, 1), rows.narrow(0, 1, 1), guidance);
+}
+
+std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs) {
+  std::vector<at::Tensor> samples;
+  std::vector<at::Tensor> contexts;
+  std::vector<float> timesteps;
+  for (const Run* run : runs) {
+    const Evaluation evaluation = *run->sampler->Next();
+    for (int row = 0; row < run->rows(); ++row) {
+      samples.push_back(evaluation.sample);
+      timesteps.push_back(static_cast<float>(evaluation.timestep));
+    }
+    contexts.push_back(run->context);
+  }
+  const at::Tensor rows = runs[0]->model->Denoise(
+      at::cat(samples), at::tensor(timesteps), at::cat(contexts));
+  std::vector<at::Tensor> predictions;
+  int64_t begin = 0;
+  for (const Run* run : runs) {
+    predictions.push_back(
+        Prediction(rows.narrow(0, begin, run->rows()), run->guidance));
+    begin += run->rows();
+  }
+  return predictions;
+}
+
+}  // namespace
+
+at::Tensor ApplyGuidance(const at::Tensor& unconditional,
+                         const at::Tensor& conditional,
+                         const Guidance& guidance) {
+  const at::Tensor guided =
+      unconditional + guidance.scale * (conditional - unconditional);
+  if (guidance.rescale == 0) return guided;
+  const at::Tensor rescaled = guided * (at::std(conditional) / at::std(guided));
+  return guidance.rescale * rescaled + (1 - guidance.rescale) * guided;
+}
+
+absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs) {
+  try {
+    return EvaluateOrThrow(runs);
+  } catch (const c10::OutOfMemoryError& e) {
+    return absl::ResourceExhaustedError(e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat("evaluation failed: ", e.what()));
+  }
+}
+
+}  // namespace genzo

@@ -1,0 +1,33 @@
+#ifndef GENZO_WORKER_MODEL_ATTENTION_H_
+#define GENZO_WORKER_MODEL_ATTENTION_H_
+
+#include <cstdint>
+
+#include "worker/model/layers.h"
+
+namespace genzo {
+
+// softmax(q k^T / sqrt(D / heads)) v for each head. q [B, L, D], k and v
+// [B, M, D] with `heads` dividing D; returns [B, L, D]. `upcast` computes in
+// float32 whatever the inputs are.
+at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v, int64_t heads,
+                              bool upcast = false);
+
+// Attention of a transformer block: x attends to itself or to a context.
+struct Attention {
+  // `context_dim` is the context's width; equal to `dim` for self-attention.
+  Attention(const Weights& weights, int64_t dim, int64_t context_dim,
+            int64_t heads, bool upcast);
+
+  // x [B, L, dim], context [B, M, context_dim] -> [B, L, dim].
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& context) const;
+
+  Linear to_q, to_k, to_v, to_out;
+  int64_t heads;
+  bool upcast;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_MODEL_ATTENTION_H_

@@ -1,0 +1,65 @@
+#include "worker/sampler/ddim_sampler.h"
+
+#include <cmath>
+
+#include "ATen/ops/clamp.h"
+#include "worker/sampler/noise_schedule.h"
+#include "worker/sampler/prediction.h"
+#include "worker/sampler/timesteps.h"
+
+namespace genzo {
+namespace {
+
+std::vector<double> Timesteps(const SchedulerConfig& config, int steps) {
+  const std::vector<int> whole = WholeTimesteps(config, steps);
+  return {whole.begin(), whole.end()};
+}
+
+}  // namespace
+
+DdimSampler::DdimSampler(const SchedulerConfig& config,
+                         const SamplerOptions& options,
+                         const SamplerStart& start)
+    : SteppedSampler(start.noise, Timesteps(config, options.steps)),
+      config_(config),
+      options_(options),
+      alphas_cumprod_(MakeAlphasCumprod(config)),
+      source_(start.source) {}
+
+at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
+  const int t = static_cast<int>(timestep());
+  const int previous_t = t - config_.num_train_timesteps / options_.steps;
+  const double alpha_prod = alphas_cumprod_[t];
+  const double alpha_prod_previous =
+      previous_t >= 0             ? alphas_cumprod_[previous_t]
+      : config_.set_alpha_to_one ? 1.0
+                                  : alphas_cumprod_[0];
+  const NoiseLevel level = {std::sqrt(alpha_prod), std::sqrt(1 - alpha_prod)};
+
+  at::Tensor noise =
+      NoiseEstimate(config_.prediction_type, prediction, latent_, level);
+  denoised_ =
+      CleanEstimate(config_.prediction_type, prediction, latent_, level);
+  if (config_.thresholding) {
+    denoised_ = DynamicThreshold(denoised_, config_.dynamic_thresholding_ratio,
+                                 config_.sample_max_value);
+  } else if (config_.clip_sample) {
+    denoised_ = at::clamp(denoised_, -config_.clip_sample_range,
+                          config_.clip_sample_range);
+  }
+  if (options_.use_clipped_model_output) {
+    noise = (latent_ - level.alpha * denoised_) / level.sigma;
+  }
+
+  const double variance = (1 - alpha_prod_previous) / (1 - alpha_prod) *
+                          (1 - alpha_prod / alpha_prod_previous);
+  const double deviation = options_.eta * std::sqrt(variance);
+  const double direction =
+      std::sqrt(std::max(0.0, 1 - alpha_prod_previous - deviation * deviation));
+  const at::Tensor previous =
+      std::sqrt(alpha_prod_previous) * denoised_ + direction * noise;
+  if (options_.eta <= 0) return previous;
+  return previous + deviation * source_->Draw(latent_.sizes());
+}
+
+}  // namespace genzo

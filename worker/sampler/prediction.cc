@@ -1,0 +1,57 @@
+#include "worker/sampler/prediction.h"
+
+#include <cmath>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/abs.h"
+#include "ATen/ops/clamp.h"
+#include "ATen/ops/quantile.h"
+
+namespace genzo {
+
+at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
+                         const at::Tensor& sample, const NoiseLevel& level) {
+  switch (type) {
+    case PredictionType::kEpsilon:
+      return (sample - level.sigma * prediction) / level.alpha;
+    case PredictionType::kVelocity: {
+      const double scale = std::hypot(level.alpha, level.sigma);
+      return sample * (level.alpha / (scale * scale)) -
+             prediction * (level.sigma / scale);
+    }
+    case PredictionType::kSample:
+      return prediction;
+  }
+  return prediction;
+}
+
+at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
+                         const at::Tensor& sample, const NoiseLevel& level) {
+  switch (type) {
+    case PredictionType::kEpsilon:
+      return prediction;
+    case PredictionType::kVelocity: {
+      const double scale = std::hypot(level.alpha, level.sigma);
+      return prediction * (level.alpha / scale) +
+             sample * (level.sigma / (scale * scale));
+    }
+    case PredictionType::kSample:
+      return (sample - level.alpha * prediction) / level.sigma;
+  }
+  return prediction;
+}
+
+at::Tensor AddNoise(const at::Tensor& clean, const at::Tensor& noise,
+                    const NoiseLevel& level) {
+  return level.alpha * clean + level.sigma * noise;
+}
+
+at::Tensor DynamicThreshold(const at::Tensor& clean, double ratio,
+                            double max_value) {
+  const double bound =
+      at::quantile(at::abs(clean).flatten(), ratio).item<double>();
+  const double s = std::min(std::max(bound, 1.0), max_value);
+  return at::clamp(clean, -s, s) / s;
+}
+
+}  // namespace genzo

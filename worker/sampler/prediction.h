@@ -1,0 +1,39 @@
+#ifndef GENZO_WORKER_SAMPLER_PREDICTION_H_
+#define GENZO_WORKER_SAMPLER_PREDICTION_H_
+
+#include "ATen/core/Tensor.h"
+#include "worker/sampler/scheduler_config.h"
+
+// The one place that knows what a denoiser's output means. A sample is
+// alpha * clean + sigma * noise; samplers over alphas_cumprod have
+// alpha^2 + sigma^2 = 1, samplers over sigmas have alpha = 1. The denoiser
+// always sees the sample scaled to unit variance, and a velocity refers to that.
+
+namespace genzo {
+
+// Weights of signal and noise in a sample.
+struct NoiseLevel {
+  double alpha;
+  double sigma;
+};
+
+// The clean sample and the noise that `prediction` implies at `level`, any
+// shape, float32.
+at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
+                         const at::Tensor& sample, const NoiseLevel& level);
+at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
+                         const at::Tensor& sample, const NoiseLevel& level);
+
+// The forward process: `clean` with `noise` mixed in.
+at::Tensor AddNoise(const at::Tensor& clean, const at::Tensor& noise,
+                    const NoiseLevel& level);
+
+// Clamps a clean estimate [1, ...] to its own `ratio` quantile of magnitudes,
+// at least 1 and at most `max_value`, and divides by it (dynamic thresholding,
+// arXiv:2205.11487, section 2.3).
+at::Tensor DynamicThreshold(const at::Tensor& clean, double ratio,
+                            double max_value);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_SAMPLER_PREDICTION_H_

@@ -1,0 +1,82 @@
+#ifndef GENZO_WORKER_SAMPLER_SCHEDULER_CONFIG_H_
+#define GENZO_WORKER_SAMPLER_SCHEDULER_CONFIG_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+
+// What the denoiser's output means.
+enum class PredictionType {
+  kEpsilon,   // the noise (arXiv:2006.11239)
+  kVelocity,  // alpha noise - sigma sample (arXiv:2202.00512)
+  kSample,    // the clean sample
+};
+
+// How betas grow over training timesteps.
+enum class BetaSchedule { kLinear, kScaledLinear, kSquaredCosine };
+
+// Which training timesteps a run visits (arXiv:2305.08891, table 2).
+enum class TimestepSpacing { kLeading, kTrailing, kLinspace };
+
+// How a run's noise levels are spread between the first and the last.
+enum class SigmaSpacing {
+  kTimesteps,    // those of the visited timesteps
+  kKarras,       // arXiv:2206.00364, eq. 5, rho 7
+  kExponential,  // evenly in the logarithm
+};
+
+// A diffusers scheduler_config.json as far as our samplers use it. Field names
+// are the file's.
+struct SchedulerConfig {
+  int num_train_timesteps = 1000;
+  double beta_start = 0.0001;
+  double beta_end = 0.02;
+  BetaSchedule beta_schedule = BetaSchedule::kLinear;
+  std::vector<float> trained_betas;  // in place of the schedule if not empty
+  bool rescale_betas_zero_snr = false;
+  PredictionType prediction_type = PredictionType::kEpsilon;
+  TimestepSpacing timestep_spacing = TimestepSpacing::kLeading;
+  int steps_offset = 0;
+  SigmaSpacing sigma_spacing = SigmaSpacing::kTimesteps;
+  // DDIM and PNDM: whether the step to the picture ends at alpha 1, or at the
+  // first timestep's.
+  bool set_alpha_to_one = true;
+  // DDIM: bounds of the clean estimate.
+  bool clip_sample = false;
+  double clip_sample_range = 1;
+  // Dynamic thresholding of the clean estimate (arXiv:2205.11487).
+  bool thresholding = false;
+  double dynamic_thresholding_ratio = 0.995;
+  double sample_max_value = 1;
+  // PNDM.
+  bool skip_prk_steps = false;
+  // Euler: sigmas evenly in the logarithm, timesteps from sigmas.
+  bool log_linear_interpolation = false;
+  bool continuous_timesteps = false;
+  // Euler: ends of Karras' and exponential spacing.
+  std::optional<double> sigma_min;
+  std::optional<double> sigma_max;
+  // Euler and DPM-Solver: whether the last sigma is 0 or the smallest trained.
+  bool final_sigma_is_zero = true;
+  // DPM-Solver++.
+  int solver_order = 2;
+  bool heun = false;  // solver_type "heun" rather than "midpoint"
+  bool lower_order_final = true;
+  bool euler_at_final = false;
+  std::optional<double> lambda_min_clipped;
+};
+
+// Reads `json`, a scheduler_config.json written for any class, the way that the
+// reference makes a `scheduler_class` from it: keys that are missing have that
+// class's defaults. UNIMPLEMENTED or INVALID_ARGUMENT name key and value.
+absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
+    const nlohmann::json& json, const std::string& scheduler_class);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_SAMPLER_SCHEDULER_CONFIG_H_

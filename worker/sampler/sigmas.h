@@ -1,0 +1,35 @@
+#ifndef GENZO_WORKER_SAMPLER_SIGMAS_H_
+#define GENZO_WORKER_SAMPLER_SIGMAS_H_
+
+#include <vector>
+
+namespace genzo {
+
+// Noise levels as the ratio of noise to signal, sqrt((1 - a) / a), one a
+// training timestep, increasing. Float32 as in the reference.
+std::vector<float> TrainingSigmas(const std::vector<float>& alphas_cumprod);
+
+// Sigma at a fractional timestep, linear between its neighbours.
+double SigmaAt(const std::vector<float>& training_sigmas, double timestep);
+
+// The fractional timestep of a sigma, linear in the logarithm and clamped to
+// the training range.
+double TimestepOfSigma(const std::vector<float>& training_sigmas,
+                       double sigma);
+
+// `count` sigmas from `max` to `min`: Karras et al., arXiv:2206.00364, eq. 5.
+std::vector<double> KarrasSigmas(double max, double min, int count);
+
+// `count` sigmas from `max` to `min`, evenly in the logarithm.
+std::vector<double> ExponentialSigmas(double max, double min, int count);
+
+// Signal and noise weights of a variance-preserving sample at `sigma`.
+struct AlphaSigma {
+  double alpha;  // 1 / sqrt(sigma^2 + 1)
+  double sigma;  // sigma / sqrt(sigma^2 + 1)
+};
+AlphaSigma VariancePreserving(double sigma);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_SAMPLER_SIGMAS_H_

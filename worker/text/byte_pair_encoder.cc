@@ -1,0 +1,152 @@
+#include "worker/text/byte_pair_encoder.h"
+
+#include <algorithm>
+#include <fstream>
+#include <queue>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+namespace {
+
+constexpr char kEndOfWord[] = "</w>";
+
+// GPT-2's printable stand-in for a byte, in UTF-8: printable Latin-1 characters
+// stand for themselves, the others for code points from 256 on.
+std::string ByteSymbol(int byte) {
+  const auto printable = [](int b) {
+    return (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) ||
+           (b >= 0xAE && b <= 0xFF);
+  };
+  int code_point = byte;
+  if (!printable(byte)) {
+    code_point = 256;
+    for (int b = 0; b < byte; ++b) code_point += printable(b) ? 0 : 1;
+  }
+  if (code_point < 0x80) return std::string(1, static_cast<char>(code_point));
+  return {static_cast<char>(0xC0 | (code_point >> 6)),
+          static_cast<char>(0x80 | (code_point & 0x3F))};
+}
+
+// A pair of neighbours that may merge. Ordered so that the best is on top of a
+// heap: lowest rank, then leftmost.
+struct Pair {
+  int64_t rank;
+  size_t left;
+  int64_t left_id;
+  int64_t right_id;
+  int64_t merged_id;
+  bool operator<(const Pair& other) const {
+    return std::pair(rank, left) > std::pair(other.rank, other.left);
+  }
+};
+
+// A symbol of the word being encoded, linked to its neighbours.
+struct Symbol {
+  int64_t id;
+  size_t previous;
+  size_t next;
+  bool gone = false;
+};
+
+constexpr size_t kNone = static_cast<size_t>(-1);
+
+}  // namespace
+
+absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
+    const std::string& vocab_path, const std::string& merges_path) {
+  BytePairEncoder encoder;
+  std::ifstream vocab(vocab_path);
+  if (!vocab) {
+    return absl::NotFoundError(absl::StrCat(vocab_path, ": cannot be read"));
+  }
+  const auto json = nlohmann::json::parse(vocab, nullptr, false);
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(vocab_path, ": is not a JSON object"));
+  }
+  for (const auto& [token, id] : json.items()) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= (1u << 24)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          vocab_path, ": token \"", token, "\" has no id below 2^24"));
+    }
+    encoder.vocabulary_[token] = id.get<int64_t>();
+    encoder.id_end_ = std::max(encoder.id_end_, id.get<int64_t>() + 1);
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string symbol = ByteSymbol(byte);
+    encoder.byte_ids_.push_back(encoder.TokenId(symbol));
+    encoder.last_byte_ids_.push_back(encoder.TokenId(symbol + kEndOfWord));
+  }
+  std::ifstream merges(merges_path);
+  if (!merges) {
+    return absl::NotFoundError(absl::StrCat(merges_path, ": cannot be read"));
+  }
+  std::string line;
+  for (int64_t rank = 0; std::getline(merges, line); ++rank) {
+    const size_t space = line.find(' ');
+    if (line.empty() || line.rfind("#version", 0) == 0) continue;
+    const std::string left = line.substr(0, space);
+    const std::string right =
+        space == std::string::npos ? "" : line.substr(space + 1);
+    const int64_t merged = encoder.TokenId(left + right);
+    if (right.empty() || encoder.TokenId(left) < 0 ||
+        encoder.TokenId(right) < 0 || merged < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(merges_path, ": \"", line,
+                       "\" is not a pair of tokens whose union is a token"));
+    }
+    encoder.merges_.try_emplace(
+        {encoder.TokenId(left), encoder.TokenId(right)}, Merge{rank, merged});
+  }
+  return encoder;
+}
+
+int64_t BytePairEncoder::TokenId(const std::string& token) const {
+  const auto found = vocabulary_.find(token);
+  return found == vocabulary_.end() ? -1 : found->second;
+}
+
+void BytePairEncoder::Encode(std::string_view word, int64_t unknown_id,
+                             std::vector<int64_t>& ids) const {
+  std::vector<Symbol> symbols;
+  for (size_t i = 0; i < word.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(word[i]);
+    const bool last = i + 1 == word.size();
+    symbols.push_back({last ? last_byte_ids_[byte] : byte_ids_[byte],
+                       i == 0 ? kNone : i - 1, last ? kNone : i + 1});
+  }
+  std::priority_queue<Pair> pairs;
+  const auto consider = [&](size_t left) {
+    if (left == kNone || symbols[left].next == kNone) return;
+    const int64_t left_id = symbols[left].id;
+    const int64_t right_id = symbols[symbols[left].next].id;
+    const auto found = merges_.find({left_id, right_id});
+    if (found == merges_.end()) return;
+    pairs.push({found->second.rank, left, left_id, right_id, found->second.id});
+  };
+  for (size_t i = 0; i < symbols.size(); ++i) consider(i);
+  while (!pairs.empty()) {
+    const Pair pair = pairs.top();
+    pairs.pop();
+    Symbol& left = symbols[pair.left];
+    // Entries of pairs that have merged with others since are stale.
+    if (left.gone || left.id != pair.left_id || left.next == kNone ||
+        symbols[left.next].id != pair.right_id) {
+      continue;
+    }
+    Symbol& right = symbols[left.next];
+    right.gone = true;
+    left.id = pair.merged_id;
+    left.next = right.next;
+    if (left.next != kNone) symbols[left.next].previous = pair.left;
+    consider(left.previous);
+    consider(pair.left);
+  }
+  for (const Symbol& symbol : symbols) {
+    if (!symbol.gone) ids.push_back(symbol.id < 0 ? unknown_id : symbol.id);
+  }
+}
+
+}  // namespace genzo

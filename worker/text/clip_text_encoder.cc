@@ -1,0 +1,109 @@
+#include "worker/text/clip_text_encoder.h"
+
+#include "ATen/ops/embedding.h"
+#include "ATen/ops/gelu.h"
+#include "ATen/ops/scaled_dot_product_attention.h"
+#include "ATen/ops/sigmoid.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+namespace {
+
+// Files of CLIPTextModel name their weights text_model.*; newer ones may not.
+Weights TextModel(const Weights& weights) {
+  const Weights inner = weights["text_model"];
+  return inner["embeddings"]["token_embedding"].Has("weight") ? inner : weights;
+}
+
+at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
+  return hidden_act == "gelu" ? at::gelu(x) : x * at::sigmoid(1.702 * x);
+}
+
+}  // namespace
+
+absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
+  auto json = JsonConfig::ReadFile(path);
+  if (!json.ok()) return json.status();
+  ClipTextConfig config;
+  const auto size = [&](const char* key, int64_t& value) {
+    value = json->Int(key, value, /*min=*/1);
+  };
+  size("vocab_size", config.vocab_size);
+  size("hidden_size", config.hidden_size);
+  size("intermediate_size", config.intermediate_size);
+  size("num_hidden_layers", config.num_hidden_layers);
+  size("num_attention_heads", config.num_attention_heads);
+  size("max_position_embeddings", config.max_position_embeddings);
+  config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps);
+  config.hidden_act = json->String("hidden_act", config.hidden_act);
+  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
+    json->Fail(absl::StatusCode::kUnimplemented, "hidden_act",
+               "is not one of \"quick_gelu\", \"gelu\"");
+  }
+  if (config.hidden_size % config.num_attention_heads != 0) {
+    json->Fail(absl::StatusCode::kInvalidArgument, "num_attention_heads",
+               "does not divide hidden_size");
+  }
+  if (!json->status().ok()) return json->status();
+  return config;
+}
+
+ClipTextEncoder::Layer::Layer(const ClipTextConfig& config,
+                              const Weights& weights)
+    : num_attention_heads(config.num_attention_heads),
+      hidden_act(config.hidden_act),
+      layer_norm1(weights["layer_norm1"], config.hidden_size,
+                  config.layer_norm_eps),
+      q_proj(weights["self_attn"]["q_proj"], config.hidden_size,
+             config.hidden_size),
+      k_proj(weights["self_attn"]["k_proj"], config.hidden_size,
+             config.hidden_size),
+      v_proj(weights["self_attn"]["v_proj"], config.hidden_size,
+             config.hidden_size),
+      out_proj(weights["self_attn"]["out_proj"], config.hidden_size,
+               config.hidden_size),
+      layer_norm2(weights["layer_norm2"], config.hidden_size,
+                  config.layer_norm_eps),
+      fc1(weights["mlp"]["fc1"], config.hidden_size, config.intermediate_size),
+      fc2(weights["mlp"]["fc2"], config.intermediate_size,
+          config.hidden_size) {}
+
+at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x) const {
+  const auto heads = [&](const at::Tensor& t) {
+    return t.unflatten(-1, {num_attention_heads, -1}).transpose(1, 2);
+  };
+  const at::Tensor normed = layer_norm1.forward(x);
+  const at::Tensor attended = at::scaled_dot_product_attention(
+      heads(q_proj.forward(normed)), heads(k_proj.forward(normed)),
+      heads(v_proj.forward(normed)), /*attn_mask=*/{}, /*dropout_p=*/0.0,
+      /*is_causal=*/true);  // [B, H, L, D/H]
+  x = x + out_proj.forward(attended.transpose(1, 2).flatten(-2));
+  const at::Tensor hidden = fc1.forward(layer_norm2.forward(x));
+  return x + fc2.forward(Activate(hidden, hidden_act));  // [B, L, D]
+}
+
+ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
+                                 const Weights& weights)
+    : token_embedding_(TextModel(weights)["embeddings"]["token_embedding"].Get(
+          "weight", {config.vocab_size, config.hidden_size})),
+      position_embedding_(
+          TextModel(weights)["embeddings"]["position_embedding"].Get(
+              "weight",
+              {config.max_position_embeddings, config.hidden_size})),
+      final_layer_norm_(TextModel(weights)["final_layer_norm"],
+                        config.hidden_size, config.layer_norm_eps) {
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    layers_.emplace_back(config, TextModel(weights)["encoder"].At("layers", i));
+  }
+}
+
+at::Tensor ClipTextEncoder::forward(const at::Tensor& ids,
+                                    int64_t clip_skip) const {
+  at::Tensor x = at::embedding(token_embedding_, ids) +
+                 position_embedding_.narrow(0, 0, ids.size(1));  // [B, L, D]
+  const size_t used = layers_.size() - static_cast<size_t>(clip_skip);
+  for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x);
+  return final_layer_norm_.forward(x);
+}
+
+}  // namespace genzo

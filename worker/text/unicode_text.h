@@ -1,0 +1,22 @@
+#ifndef GENZO_WORKER_TEXT_UNICODE_TEXT_H_
+#define GENZO_WORKER_TEXT_UNICODE_TEXT_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace genzo {
+
+// CLIP's text cleaning, as the reference tokenizer does it: Unicode NFC, then
+// white space characters to one space a run, then lower case of each code point
+// by itself (so no final sigma). Bytes that are not UTF-8 become U+FFFD.
+std::string NormalizeText(std::string_view text);
+
+// Splits normalised text into the pieces that are encoded one by one: English
+// contractions ('s 't 're 've 'm 'll 'd), runs of letters, single numbers, runs
+// of anything else. White space separates and is dropped.
+std::vector<std::string> SplitWords(std::string_view text);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_TEXT_UNICODE_TEXT_H_

@@ -1,0 +1,77 @@
+#include "worker/weights/component_folder.h"
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+
+namespace fs = std::filesystem;
+
+absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    return absl::NotFoundError(
+        absl::StrCat("model folder ", folder, " does not exist"));
+  }
+  auto config =
+      JsonConfig::ReadFile((fs::path(folder) / "model_index.json").string());
+  if (!config.ok()) return config.status();
+  ModelIndex index;
+  index.folder = folder;
+  index.pipeline_class = config->String("_class_name", "");
+  if (!config->status().ok()) return config->status();
+  for (const auto& [name, value] : config->object().items()) {
+    const bool is_component = value.is_array() && value.size() == 2 &&
+                              value[0].is_string() && value[1].is_string();
+    if (is_component) index.components[name] = value[1].get<std::string>();
+  }
+  return index;
+}
+
+absl::StatusOr<std::string> ModelIndex::Component(
+    const std::string& component, const std::string& expected_class) const {
+  const auto found = components.find(component);
+  if (found == components.end()) {
+    return absl::NotFoundError(absl::StrCat(
+        folder, "/model_index.json: component ", component, " is missing"));
+  }
+  if (found->second != expected_class) {
+    return absl::UnimplementedError(absl::StrCat(
+        folder, "/model_index.json: component ", component, " has class ",
+        found->second, ", not ", expected_class));
+  }
+  const std::string path = (fs::path(folder) / component).string();
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) {
+    return absl::NotFoundError(
+        absl::StrCat("component folder ", path, " does not exist"));
+  }
+  return path;
+}
+
+absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
+                                    at::ScalarType dtype, at::Device device) {
+  static constexpr const char* kNames[] = {
+      "diffusion_pytorch_model.safetensors", "model.safetensors",
+      "diffusion_pytorch_model.fp16.safetensors", "model.fp16.safetensors"};
+  std::error_code ignored;
+  for (const char* name : kNames) {
+    const std::string path = (fs::path(component_folder) / name).string();
+    if (!fs::exists(path, ignored)) continue;
+    auto file = SafetensorsFile::Open(path);
+    if (!file.ok()) return file.status();
+    return Weights(*std::move(file), dtype, device);
+  }
+  bool has_pickles = false;
+  for (const auto& entry : fs::directory_iterator(component_folder, ignored)) {
+    has_pickles = has_pickles || entry.path().extension() == ".bin";
+  }
+  return absl::NotFoundError(
+      absl::StrCat(component_folder, ": no ", kNames[0], " or ", kNames[1],
+                   has_pickles ? "; pickled weights (.bin) are not read" : ""));
+}
+
+}  // namespace genzo

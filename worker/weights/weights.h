@@ -1,0 +1,68 @@
+#ifndef GENZO_WORKER_WEIGHTS_WEIGHTS_H_
+#define GENZO_WORKER_WEIGHTS_WEIGHTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/weights/safetensors.h"
+
+namespace genzo {
+
+// What modules build themselves from: a place in a checkpoint's tree of names.
+// A module asks for `weights["conv1"]` where its C++ member is `conv1`, and for
+// tensors by name with the shape that its configuration implies. Tensors are
+// cast and moved once. The first fault sticks to the whole tree, so modules need
+// no error paths; ask Finish() before using one. Not thread-safe.
+class Weights {
+ public:
+  // The root of `file`'s names. Floating point tensors become `dtype` on
+  // `device`.
+  Weights(std::shared_ptr<const SafetensorsFile> file, at::ScalarType dtype,
+          at::Device device);
+
+  // The subtree of `segment`, or of `segment`.`index`.
+  Weights operator[](const std::string& segment) const;
+  Weights At(const std::string& segment, int64_t index) const;
+
+  // Whether the tensor `name` is here.
+  bool Has(const std::string& name) const;
+
+  // The tensor `name` of exactly `shape`. On a fault, which Finish() will
+  // report, a tensor without elements.
+  at::Tensor Get(const std::string& name,
+                 const std::vector<int64_t>& shape) const;
+
+  // OK if every Get succeeded and every tensor of the file was taken but those
+  // whose full name is in `ignored`. Otherwise INVALID_ARGUMENT or NOT_FOUND
+  // naming file and tensor.
+  absl::Status Finish(const std::set<std::string>& ignored = {}) const;
+
+  // Bytes of all tensors taken so far, over the whole tree.
+  int64_t taken_bytes() const;
+
+ private:
+  struct Tree {
+    std::shared_ptr<const SafetensorsFile> file;
+    at::ScalarType dtype;
+    at::Device device;
+    absl::Status status;
+    std::set<std::string> taken;
+    int64_t taken_bytes = 0;
+  };
+
+  Weights(std::shared_ptr<Tree> tree, std::string prefix)
+      : tree_(std::move(tree)), prefix_(std::move(prefix)) {}
+
+  std::shared_ptr<Tree> tree_;
+  std::string prefix_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_WEIGHTS_WEIGHTS_H_
