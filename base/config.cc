@@ -30,8 +30,8 @@ class MapReader {
     for (const auto& entry : node_) {
       const std::string key = entry.first.as<std::string>("?");
       if (known_.count(key) > 0) continue;
-      Fail(absl::StrCat("unknown key ", Path(key), "; known here: ",
-                        absl::StrJoin(known_, ", ")));
+      Fail(absl::StrCat("unknown key ", Path(key),
+                        "; known here: ", absl::StrJoin(known_, ", ")));
     }
   }
 
@@ -167,8 +167,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
   root.Read("max_batch_rows", 2, 1024, config.max_batch_rows);
-  int grace_seconds = static_cast<int>(
-      absl::ToInt64Seconds(config.shutdown_grace));
+  int grace_seconds =
+      static_cast<int>(absl::ToInt64Seconds(config.shutdown_grace));
   root.Read("shutdown_grace_seconds", 0, 86400, grace_seconds);
   config.shutdown_grace = absl::Seconds(grace_seconds);
 }
@@ -192,13 +192,12 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
 absl::StatusOr<Config> ReadConfigFile(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
-  if (!file || std::filesystem::is_directory(path) ||
-      !(text << file.rdbuf())) {
+  if (!file || std::filesystem::is_directory(path) || !(text << file.rdbuf())) {
     return absl::NotFoundError(
         absl::StrCat("configuration file ", path, " cannot be read"));
   }
-  auto config = ParseConfig(
-      text.str(), std::filesystem::path(path).parent_path().string());
+  auto config = ParseConfig(text.str(),
+                            std::filesystem::path(path).parent_path().string());
   if (!config.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": ", config.status().message()));

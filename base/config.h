@@ -17,10 +17,10 @@ struct ModelConfig {
 
 // What a request may ask for, over all models.
 struct RequestLimits {
-  int max_side_pixels = 1024;      // 64 to 4096
-  int max_steps = 150;             // 1 to 1000
-  int max_image_count = 8;         // 1 to 64
-  int max_prompt_bytes = 8192;     // 1 to 65536
+  int max_side_pixels = 1024;   // 64 to 4096
+  int max_steps = 150;          // 1 to 1000
+  int max_image_count = 8;      // 1 to 64
+  int max_prompt_bytes = 8192;  // 1 to 65536
 };
 
 // Settings of the server. Read once at start, const after. deploy/genzo.yaml
@@ -34,11 +34,11 @@ struct Config {
   std::vector<ModelConfig> models;         // at least one
   std::string default_model;               // empty: the first
   RequestLimits limits;
-  int queue_capacity = 64;                 // jobs waiting, 1 to 100000
-  int max_live_runs = 32;                  // images being painted, 1 to 4096
-  int max_batch_rows = 16;                 // rows of one evaluation, 2 to 1024
+  int queue_capacity = 64;  // jobs waiting, 1 to 100000
+  int max_live_runs = 32;   // images being painted, 1 to 4096
+  int max_batch_rows = 16;  // rows of one evaluation, 2 to 1024
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
-  std::string log_level = "info";          // debug, info, warning, error, off
+  std::string log_level = "info";  // debug, info, warning, error, off
 };
 
 // Reads a YAML text. Relative model paths become relative to `base_folder`.

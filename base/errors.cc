@@ -73,9 +73,9 @@ absl::Status ModelNotFoundError(const std::string& id,
                                 absl::Span<const std::string> known_ids) {
   absl::Status status = ErrorWithReason(
       absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
-      absl::StrCat("model \"", id, "\" is not known; known models: ",
-                   known_ids.empty() ? "none"
-                                     : absl::StrJoin(known_ids, ", ")));
+      absl::StrCat(
+          "model \"", id, "\" is not known; known models: ",
+          known_ids.empty() ? "none" : absl::StrJoin(known_ids, ", ")));
   google::rpc::ResourceInfo resource;
   resource.set_resource_type("genzo.v1.Model");
   resource.set_resource_name(id);

@@ -6,8 +6,8 @@
 namespace genzo {
 
 absl::Status InitLogging(const std::string& level) {
-  static constexpr const char* kLevels[] = {"debug", "info", "warning",
-                                            "error", "off"};
+  static constexpr const char* kLevels[] = {"debug", "info", "warning", "error",
+                                            "off"};
   bool known = false;
   for (const char* name : kLevels) known = known || level == name;
   if (!known) {

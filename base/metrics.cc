@@ -16,16 +16,15 @@ using prometheus::BuildHistogram;
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 const Buckets& JobBuckets() {
-  static const auto* const buckets = new Buckets{
-      0.05, 0.1, 0.25, 0.5, 1,  2,  3,  5,   7.5, 10,
-      15,   20,  30,   45,  60, 90, 120, 300, 600};
+  static const auto* const buckets =
+      new Buckets{0.05, 0.1, 0.25, 0.5, 1,  2,  3,   5,   7.5, 10,
+                  15,   20,  30,   45,  60, 90, 120, 300, 600};
   return *buckets;
 }
 
 const Buckets& StepBuckets() {
-  static const auto* const buckets =
-      new Buckets{0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1,
-                  0.15,  0.2,  0.3,  0.5,  1,    2,     5};
+  static const auto* const buckets = new Buckets{
+      0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5};
   return *buckets;
 }
 
@@ -119,8 +118,7 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
   return *entry;
 }
 
-void Metrics::CountRequest(const std::string& method,
-                           const std::string& code) {
+void Metrics::CountRequest(const std::string& method, const std::string& code) {
   requests_.Add({{"method", method}, {"code", code}}).Increment();
 }
 

@@ -28,17 +28,17 @@ struct ModelMetrics {
   prometheus::Counter& jobs_failed;
   prometheus::Counter& jobs_cancelled;
   prometheus::Gauge& jobs_running;
-  prometheus::Histogram& queue_seconds;    // stages of a job
+  prometheus::Histogram& queue_seconds;  // stages of a job
   prometheus::Histogram& encode_seconds;
   prometheus::Histogram& denoise_seconds;
   prometheus::Histogram& decode_seconds;
   prometheus::Histogram& total_seconds;
   prometheus::Histogram& time_to_first_preview_seconds;
-  prometheus::Histogram& step_seconds;     // one evaluation and its moves
-  prometheus::Histogram& batch_size;       // rows of an evaluation
-  prometheus::Counter& denoise_steps;      // per image
-  prometheus::Counter& denoise_batches;    // evaluations
-  prometheus::Gauge& loaded;               // 0 or 1
+  prometheus::Histogram& step_seconds;   // one evaluation and its moves
+  prometheus::Histogram& batch_size;     // rows of an evaluation
+  prometheus::Counter& denoise_steps;    // per image
+  prometheus::Counter& denoise_batches;  // evaluations
+  prometheus::Gauge& loaded;             // 0 or 1
   prometheus::Gauge& load_seconds;
 };
 

@@ -108,19 +108,18 @@ MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
 absl::Status MemoryJobQueue::Submit(Job job,
                                     std::shared_ptr<EventMailbox> events) {
   const std::string id = job.id();
-  const auto entry = std::make_shared<Entry>(std::move(job), std::move(events),
-                                             clock_.Now());
+  const auto entry =
+      std::make_shared<Entry>(std::move(job), std::move(events), clock_.Now());
   absl::MutexLock lock(&mutex_);
   if (closed_) {
     return RetryLaterError("DRAINING", "the server is shutting down",
                            absl::ZeroDuration());
   }
   if (waiting_.size() >= static_cast<size_t>(capacity_)) {
-    return RetryLaterError(
-        "QUEUE_FULL",
-        absl::StrCat("the queue is full: ", waiting_.size(),
-                     " jobs wait, the limit is ", capacity_),
-        RetryAfterLocked());
+    return RetryLaterError("QUEUE_FULL",
+                           absl::StrCat("the queue is full: ", waiting_.size(),
+                                        " jobs wait, the limit is ", capacity_),
+                           RetryAfterLocked());
   }
   if (!jobs_.try_emplace(id, entry).second) {
     return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
@@ -213,9 +212,9 @@ absl::Duration MemoryJobQueue::RetryAfterLocked() const {
 void MemoryJobQueue::UpdateMetricsLocked() {
   metrics_.queue_depth().Set(waiting_.size());
   metrics_.queue_oldest_age_seconds().Set(
-      waiting_.empty() ? 0
-                       : absl::ToDoubleSeconds(clock_.Now() -
-                                               waiting_.front()->accepted()));
+      waiting_.empty()
+          ? 0
+          : absl::ToDoubleSeconds(clock_.Now() - waiting_.front()->accepted()));
 }
 
 void MemoryJobQueue::PostPositions() {

@@ -26,7 +26,8 @@ bool Golden::Has(const std::string& name) const {
 at::Tensor Golden::Tensor(const std::string& name) const {
   const auto tensor = tensors->Read(name);
   if (!tensor.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(tensor.status().message()).c_str());
+    std::fprintf(stderr, "%s\n",
+                 std::string(tensor.status().message()).c_str());
     std::exit(2);
   }
   return *tensor;
@@ -63,8 +64,7 @@ double RelativeDifference(const at::Tensor& actual,
   return std::isfinite(relative) ? relative : kInfinity;
 }
 
-void Report::Compare(const std::string& what, double difference,
-                     double bound) {
+void Report::Compare(const std::string& what, double difference, double bound) {
   failed_ = failed_ || !(difference <= bound);
   for (Figure& figure : figures_) {
     if (figure.what != what) continue;

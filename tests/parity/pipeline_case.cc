@@ -16,10 +16,9 @@ using nlohmann::json;
 
 const std::set<std::string>& KnownArguments() {
   static const auto* const known = new std::set<std::string>{
-      "prompt",         "negative_prompt",  "height",
-      "width",          "guidance_scale",   "num_inference_steps",
-      "eta",            "guidance_rescale", "clip_skip",
-      "num_images_per_prompt"};
+      "prompt",         "negative_prompt",      "height", "width",
+      "guidance_scale", "num_inference_steps",  "eta",    "guidance_rescale",
+      "clip_skip",      "num_images_per_prompt"};
   return *known;
 }
 
@@ -55,11 +54,11 @@ class PipelineCase {
         call_(golden.manifest["call"]),
         model_(model),
         report_(report),
-        prompts_(Texts(call_["prompt"],
-                       call_["prompt"].is_array() ? call_["prompt"].size()
-                                                  : 1)),
-        negatives_(Texts(call_.value("negative_prompt", json()),
-                         prompts_.size())),
+        prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
+                                            ? call_["prompt"].size()
+                                            : 1)),
+        negatives_(
+            Texts(call_.value("negative_prompt", json()), prompts_.size())),
         guidance_{.scale = call_.value("guidance_scale", 7.5),
                   .rescale = call_.value("guidance_rescale", 0.0)} {}
 
@@ -88,15 +87,14 @@ class PipelineCase {
     const at::Tensor sample = golden_.Tensor("net0.in.sample");
     const at::Tensor timestep =
         golden_.Tensor("net0.in.timestep").to(at::kFloat);
-    const at::Tensor context = golden_.Has("negative_prompt_embeds")
-                                   ? at::cat({golden_.Tensor(
-                                                  "negative_prompt_embeds"),
-                                              golden_.Tensor("prompt_embeds")})
-                                   : golden_.Tensor("prompt_embeds");
+    const at::Tensor context =
+        golden_.Has("negative_prompt_embeds")
+            ? at::cat({golden_.Tensor("negative_prompt_embeds"),
+                       golden_.Tensor("prompt_embeds")})
+            : golden_.Tensor("prompt_embeds");
     report_.CompareTensors(
         "unet",
-        model_.Denoise(sample,
-                       timestep.reshape({1}).expand({sample.size(0)}),
+        model_.Denoise(sample, timestep.reshape({1}).expand({sample.size(0)}),
                        context),
         golden_.Tensor("net0.out"));
   }
@@ -137,8 +135,7 @@ class PipelineCase {
     const at::Tensor expected = golden_.Tensor("step_out");
     if (runs_[0].sampler->steps() != expected.size(0)) {
       return report_.Fail(absl::StrCat(runs_[0].sampler->steps(),
-                                       " evaluations, not ",
-                                       expected.size(0)));
+                                       " evaluations, not ", expected.size(0)));
     }
     for (int64_t step = 0; step < expected.size(0); ++step) {
       report_.Compare("timestep",
@@ -187,7 +184,8 @@ class PipelineCase {
     const at::Tensor expected = golden_.Tensor(name);
     double different = 0;
     for (size_t i = 0; i < texts.size(); ++i) {
-      const std::vector<int64_t> ids = model_.tokenizer().EncodePadded(texts[i]);
+      const std::vector<int64_t> ids =
+          model_.tokenizer().EncodePadded(texts[i]);
       for (size_t j = 0; j < ids.size(); ++j) {
         different += ids[j] != expected[i][j].item<int64_t>() ? 1 : 0;
       }
@@ -230,8 +228,7 @@ class PipelineCase {
 
 }  // namespace
 
-void RunPipelineCase(const Golden& golden, ModelCache& models,
-                     Report& report) {
+void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   const std::string reason = UnsupportedReason(golden.manifest);
   if (!reason.empty()) return report.Unsupported(reason);
   const auto model = models.Get(golden.manifest["model"]);

@@ -44,10 +44,10 @@ class SchedulerCase {
             arguments.value("use_clipped_model_output", false)};
     const at::Tensor noise = Tensor("initial_noise");
     for (int64_t i = 0; i < noise.size(0); ++i) {
-      auto sampler = CreateSampler(
-          *id, config, options,
-          {.noise = noise.narrow(0, i, 1),
-           .source = std::make_shared<RecordedNoise>(Draws(i))});
+      auto sampler =
+          CreateSampler(*id, config, options,
+                        {.noise = noise.narrow(0, i, 1),
+                         .source = std::make_shared<RecordedNoise>(Draws(i))});
       if (!sampler.ok()) return sampler.status();
       samplers_.push_back(*std::move(sampler));
     }
@@ -61,8 +61,7 @@ class SchedulerCase {
     const at::Tensor expected = Tensor("sample_out");
     if (samplers_[0]->steps() != expected.size(0)) {
       return report_.Fail(absl::StrCat(samplers_[0]->steps(),
-                                       " evaluations, not ",
-                                       expected.size(0)));
+                                       " evaluations, not ", expected.size(0)));
     }
     for (int64_t step = 0; step < expected.size(0); ++step) {
       const double timestep = timesteps[step].item<double>();
@@ -70,8 +69,7 @@ class SchedulerCase {
                       std::abs(samplers_[0]->Next()->timestep - timestep),
                       1e-3);
       if (golden_.Has(name_ + "/model_input")) {
-        report_.CompareTensors("input", Inputs(),
-                               Tensor("model_input")[step]);
+        report_.CompareTensors("input", Inputs(), Tensor("model_input")[step]);
       }
       for (size_t i = 0; i < samplers_.size(); ++i) {
         samplers_[i]->Advance(outputs[step].narrow(0, i, 1));

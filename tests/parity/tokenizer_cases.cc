@@ -22,8 +22,7 @@ std::vector<Report> RunTokenizerCases(const nlohmann::json& manifest,
     double different = 0;
     for (const auto& entry : expected["entries"]) {
       const std::string text = entry["text"];
-      if (tokenizer->Encode(text) ==
-          entry["ids"].get<std::vector<int64_t>>()) {
+      if (tokenizer->Encode(text) == entry["ids"].get<std::vector<int64_t>>()) {
         continue;
       }
       report.Fail(absl::StrCat("\"", text, "\""));

@@ -20,8 +20,8 @@ class Batcher {
   // An evaluation has at most `max_rows` rows, but always room for one run.
   explicit Batcher(int max_rows) : max_rows_(max_rows) {}
 
-  // Returns indices into `candidates`, which are in order of arrival: the oldest
-  // run and those that share its shape, oldest first, as far as rows go.
+  // Returns indices into `candidates`, which are in order of arrival: the
+  // oldest run and those that share its shape, oldest first, as far as rows go.
   // Empty only if `candidates` is empty.
   std::vector<int> Pick(absl::Span<const Candidate> candidates) const;
 

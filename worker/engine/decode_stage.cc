@@ -9,6 +9,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/image_parameters.h"
 #include "worker/engine/preview_plan.h"
+#include "worker/engine/thread_count.h"
 #include "worker/image/pixels.h"
 #include "worker/image/png.h"
 
@@ -41,8 +42,8 @@ absl::StatusOr<v1::Picture> PreviewPicture(const DecodeTask& task) {
   const DiffusionModel& model = task.job->model();
   const bool full = PreviewDecoder(plan, task.step, task.steps) ==
                     v1::PreviewPlan::DECODER_FULL;
-  const at::Tensor decoded = full ? model.DecodeFull(task.latent)
-                                  : model.DecodeLinear(task.latent);
+  const at::Tensor decoded =
+      full ? model.DecodeFull(task.latent) : model.DecodeLinear(task.latent);
   return ToPicture(ShrinkToSide(decoded, plan.longest_side()), /*text=*/{});
 }
 
@@ -104,11 +105,10 @@ DecodeTask DecodeStage::NextLocked() {
     return task;
   };
   for (auto final = finals_.begin(); final != finals_.end(); ++final) {
-    const auto earlier =
-        std::find_if(previews_.begin(), previews_.end(),
-                     [&](const DecodeTask& preview) {
-                       return IsSameImage(preview, *final);
-                     });
+    const auto earlier = std::find_if(previews_.begin(), previews_.end(),
+                                      [&](const DecodeTask& preview) {
+                                        return IsSameImage(preview, *final);
+                                      });
     if (earlier == previews_.end()) return take(finals_, final);
     if (final + 1 == finals_.end()) return take(previews_, earlier);
   }
@@ -117,6 +117,7 @@ DecodeTask DecodeStage::NextLocked() {
 
 void DecodeStage::Loop() {
   c10::InferenceMode inference;
+  UseOneThread();
   while (true) {
     DecodeTask task;
     {

@@ -19,20 +19,22 @@ namespace genzo {
 struct DecodeTask {
   std::shared_ptr<JobState> job;
   int image_index = 0;
-  at::Tensor latent;  // [1, C, h, w] float32 on the CPU, not written to any more
+  at::Tensor
+      latent;  // [1, C, h, w] float32 on the CPU, not written to any more
   bool is_final = true;
   uint64_t seed = 0;  // of a final image
   int step = 0;       // of a preview
   int steps = 0;
 };
 
-// Turns latents into pictures on a thread of its own, so that the step loop does
-// not wait: autoencoder or linear map, resizing, PNG. Finished images go first,
-// but behind their own previews; when decoding cannot keep up with the steps,
-// the oldest previews of an image are dropped. Thread-safe.
+// Turns latents into pictures on a thread of its own, so that the step loop
+// does not wait: autoencoder or linear map, resizing, PNG. Finished images go
+// first, but behind their own previews; when decoding cannot keep up with the
+// steps, the oldest previews of an image are dropped. Thread-safe.
 class DecodeStage {
  public:
-  // At most `max_finals` finished images wait. `clock` and `metrics` outlive it.
+  // At most `max_finals` finished images wait. `clock` and `metrics` outlive
+  // it.
   DecodeStage(int max_finals, const Clock& clock, Metrics& metrics);
   // Finishes what waits.
   ~DecodeStage();

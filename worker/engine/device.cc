@@ -18,9 +18,8 @@ absl::Status LoadCuda() {
     return absl::UnavailableError("no CUDA driver (libcuda.so.1)");
   }
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("LibTorch's CUDA libraries cannot be loaded: ",
-                     dlerror()));
+    return absl::UnavailableError(absl::StrCat(
+        "LibTorch's CUDA libraries cannot be loaded: ", dlerror()));
   }
   return absl::OkStatus();
 }
@@ -40,7 +39,8 @@ absl::StatusOr<c10::Device> ResolveDevice(const std::string& name) {
     }
   }
   int index = 0;
-  if (name.rfind("cuda:", 0) == 0 && !absl::SimpleAtoi(name.substr(5), &index)) {
+  if (name.rfind("cuda:", 0) == 0 &&
+      !absl::SimpleAtoi(name.substr(5), &index)) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\" is not known"));
   }

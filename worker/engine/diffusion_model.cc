@@ -131,10 +131,10 @@ absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
   const int64_t channels = vae->config.latent_channels;
   if (unet->config.in_channels != channels ||
       unet->config.out_channels != channels) {
-    return absl::UnimplementedError(absl::StrCat(
-        folder, ": unet in_channels ", unet->config.in_channels,
-        " and out_channels ", unet->config.out_channels,
-        " are not the autoencoder's latent_channels ", channels));
+    return absl::UnimplementedError(
+        absl::StrCat(folder, ": unet in_channels ", unet->config.in_channels,
+                     " and out_channels ", unet->config.out_channels,
+                     " are not the autoencoder's latent_channels ", channels));
   }
   for (int64_t width : unet->config.cross_attention_dim) {
     if (width == text->config.hidden_size) continue;
@@ -143,9 +143,9 @@ absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
         " is not the text encoder's hidden_size ", text->config.hidden_size));
   }
   try {
-    std::unique_ptr<DiffusionModel> model(new DiffusionModel(
-        Parts{placement, *std::move(tokenizer), *text, *unet, *vae,
-              *std::move(scheduler), *sampler}));
+    std::unique_ptr<DiffusionModel> model(
+        new DiffusionModel(Parts{placement, *std::move(tokenizer), *text, *unet,
+                                 *vae, *std::move(scheduler), *sampler}));
     for (const absl::Status& status :
          {text->weights.Finish(IgnoredTextTensors()), unet->weights.Finish(),
           vae->weights.Finish()}) {
@@ -166,17 +166,15 @@ at::Tensor DiffusionModel::EncodeTexts(const std::vector<std::string>& texts,
     const std::vector<int64_t> encoded = tokenizer_.EncodePadded(text);
     ids.insert(ids.end(), encoded.begin(), encoded.end());
   }
-  const at::Tensor batch =
-      at::tensor(ids, at::kLong)
-          .view({static_cast<int64_t>(texts.size()), -1})
-          .to(placement_.device);
+  const at::Tensor batch = at::tensor(ids, at::kLong)
+                               .view({static_cast<int64_t>(texts.size()), -1})
+                               .to(placement_.device);
   return text_encoder_.forward(batch, clip_skip);
 }
 
 at::Tensor DiffusionModel::EncodePrompt(const std::string& prompt,
                                         const std::string& negative_prompt,
-                                        bool guided,
-                                        int64_t clip_skip) const {
+                                        bool guided, int64_t clip_skip) const {
   c10::InferenceMode inference;
   if (!guided) return EncodeTexts({prompt}, clip_skip);
   if (clip_skip == 0) return EncodeTexts({negative_prompt, prompt}, clip_skip);
@@ -199,8 +197,7 @@ at::Tensor DiffusionModel::DecodeFull(const at::Tensor& latents) const {
   const AutoencoderKLConfig& config = autoencoder_.config();
   const at::Tensor unscaled =
       latents / config.scaling_factor + config.shift_factor;
-  return autoencoder_
-      .decode(unscaled.to(placement_.device, placement_.dtype))
+  return autoencoder_.decode(unscaled.to(placement_.device, placement_.dtype))
       .to(at::kCPU, at::kFloat);
 }
 
@@ -214,8 +211,8 @@ at::Tensor DiffusionModel::DecodeLinear(const at::Tensor& latents) const {
 }
 
 void DiffusionModel::FitLinearDecoder() {
-  // Pictures are smooth: a coarse pattern carries the colours, finer noise keeps
-  // the regression well-posed.
+  // Pictures are smooth: a coarse pattern carries the colours, finer noise
+  // keeps the regression well-posed.
   constexpr int64_t kSide = 16;
   SeededNoise noise(/*seed=*/1);
   const int64_t channels = latent_channels();
@@ -227,8 +224,7 @@ void DiffusionModel::FitLinearDecoder() {
   const at::Tensor colours =
       at::adaptive_avg_pool2d(DecodeFull(latents), {kSide, kSide});
   const at::Tensor places = latents[0].flatten(1).t();  // [places, C]
-  const at::Tensor inputs =
-      at::cat({places, at::ones({kSide * kSide, 1})}, 1);
+  const at::Tensor inputs = at::cat({places, at::ones({kSide * kSide, 1})}, 1);
   linear_decoder_ = std::get<0>(at::linalg_lstsq(
       inputs, colours[0].flatten(1).t().contiguous()));  // [C + 1, 3]
 }

@@ -46,8 +46,8 @@ class DiffusionModel {
                           int64_t clip_skip) const;
 
   // One evaluation. sample [B, C, H, W] float32 on the CPU, timesteps [B]
-  // float32 on the CPU, context [B, 77, D] as EncodeTexts gives it -> prediction
-  // [B, C, H, W] float32 on the CPU.
+  // float32 on the CPU, context [B, 77, D] as EncodeTexts gives it ->
+  // prediction [B, C, H, W] float32 on the CPU.
   at::Tensor Denoise(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& context) const;
 

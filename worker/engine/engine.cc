@@ -60,7 +60,7 @@ Engine::Engine(const Config& config, const Placement& placement,
 
 Engine::~Engine() = default;
 
-void Engine::Run(const std::function<void()>& on_loaded) {
+void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
   at::set_num_threads(config_.threads > 0
                           ? config_.threads
@@ -211,7 +211,7 @@ std::vector<Engine::LiveRun*> Engine::Pick() {
 
 absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
     const std::vector<LiveRun*>& picked) {
-  std::vector<genzo::Run*> runs;
+  std::vector<Run*> runs;
   int rows = 0;
   for (LiveRun* live : picked) {
     runs.push_back(&live->run);

@@ -32,7 +32,7 @@ struct EngineDependencies {
 // One device's worker: loads the configured models, then takes jobs from the
 // queue and paints them, sharing denoiser evaluations between all runs of one
 // shape. Runs join and leave at every step. One thread, the one that calls
-// Run(), owns the device; pictures are decoded on another.
+// Work(), owns the device; pictures are decoded on another.
 class Engine {
  public:
   Engine(const Config& config, const Placement& placement,
@@ -41,12 +41,12 @@ class Engine {
 
   // Loads models (a model that fails is reported in the catalog, the others go
   // on), calls `on_loaded`, then works until the queue is closed and empty.
-  void Run(const std::function<void()>& on_loaded);
+  void Work(const std::function<void()>& on_loaded);
 
  private:
   // One image being painted.
   struct LiveRun {
-    genzo::Run run;
+    Run run;
     std::shared_ptr<JobState> job;
     int image_index = 0;
     uint64_t seed = 0;

@@ -16,8 +16,8 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 
 // One denoiser call for all of `runs`, which share a ShapeKey and are not
 // finished: gathers rows, evaluates, guides. Returns one prediction
-// [1, C, H, W] float32 a run, for its sampler's Advance(). LibTorch's exceptions
-// become INTERNAL, out of memory RESOURCE_EXHAUSTED.
+// [1, C, H, W] float32 a run, for its sampler's Advance(). LibTorch's
+// exceptions become INTERNAL, out of memory RESOURCE_EXHAUSTED.
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs);
 
 }  // namespace genzo

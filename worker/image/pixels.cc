@@ -12,11 +12,10 @@ namespace genzo {
 Pixels ToPixels(const at::Tensor& decoded) {
   const at::Tensor chw =
       (decoded.dim() == 4 ? decoded[0] : decoded).to(at::kCPU, at::kFloat);
-  const at::Tensor bytes =
-      at::round(at::clamp(chw / 2 + 0.5, 0, 1) * 255)
-          .to(at::kByte)
-          .permute({1, 2, 0})
-          .contiguous();  // [H, W, 3]
+  const at::Tensor bytes = at::round(at::clamp(chw / 2 + 0.5, 0, 1) * 255)
+                               .to(at::kByte)
+                               .permute({1, 2, 0})
+                               .contiguous();  // [H, W, 3]
   return {.width = static_cast<int>(bytes.size(1)),
           .height = static_cast<int>(bytes.size(0)),
           .rgb = std::string(

@@ -21,9 +21,8 @@ std::string TextChunk(const std::string& key, const std::string& text) {
   using std::string_literals::operator""s;
   const std::string body =
       absl::StrCat("iTXt", key, "\0"s, "\0\0"s, "\0"s, "\0"s, text);
-  const uLong checksum =
-      crc32(0, reinterpret_cast<const Bytef*>(body.data()),
-            static_cast<uInt>(body.size()));
+  const uLong checksum = crc32(0, reinterpret_cast<const Bytef*>(body.data()),
+                               static_cast<uInt>(body.size()));
   return absl::StrCat(BigEndian(static_cast<uint32_t>(body.size() - 4)), body,
                       BigEndian(static_cast<uint32_t>(checksum)));
 }
@@ -41,9 +40,9 @@ absl::StatusOr<std::string> EncodePng(const Pixels& pixels,
       stbi_write_png_to_func(Append, &file, pixels.width, pixels.height,
                              /*comp=*/3, pixels.rgb.data(), pixels.width * 3);
   if (written == 0 || file.size() < kHeaderEnd) {
-    return absl::InternalError(
-        absl::StrCat("a picture of ", pixels.width, "x", pixels.height,
-                     " could not be written as PNG"));
+    return absl::InternalError(absl::StrCat("a picture of ", pixels.width, "x",
+                                            pixels.height,
+                                            " could not be written as PNG"));
   }
   std::string chunks;
   for (const auto& [key, value] : text) chunks += TextChunk(key, value);

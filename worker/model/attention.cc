@@ -5,11 +5,11 @@
 namespace genzo {
 
 at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
-                              const at::Tensor& v, int64_t heads,
-                              bool upcast) {
+                              const at::Tensor& v, int64_t heads, bool upcast) {
   const auto split = [&](const at::Tensor& t) {
     const at::Tensor per_head = t.unflatten(-1, {heads, -1}).transpose(1, 2);
-    return upcast ? per_head.to(at::kFloat) : per_head;  // [B, heads, L, D/heads]
+    return upcast ? per_head.to(at::kFloat)
+                  : per_head;  // [B, heads, L, D/heads]
   };
   return at::scaled_dot_product_attention(split(q), split(k), split(v))
       .transpose(1, 2)
@@ -28,10 +28,9 @@ Attention::Attention(const Weights& weights, int64_t dim, int64_t context_dim,
 
 at::Tensor Attention::forward(const at::Tensor& x,
                               const at::Tensor& context) const {
-  return to_out.forward(MultiHeadAttention(to_q.forward(x),
-                                           to_k.forward(context),
-                                           to_v.forward(context), heads,
-                                           upcast));
+  return to_out.forward(
+      MultiHeadAttention(to_q.forward(x), to_k.forward(context),
+                         to_v.forward(context), heads, upcast));
 }
 
 }  // namespace genzo

@@ -31,8 +31,8 @@ AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
                  config.block_out_channels.back(), kNormEps),
       to_q(Projection(weights, "to_q", "query"),
            config.block_out_channels.back(), config.block_out_channels.back()),
-      to_k(Projection(weights, "to_k", "key"),
-           config.block_out_channels.back(), config.block_out_channels.back()),
+      to_k(Projection(weights, "to_k", "key"), config.block_out_channels.back(),
+           config.block_out_channels.back()),
       to_v(Projection(weights, "to_v", "value"),
            config.block_out_channels.back(), config.block_out_channels.back()),
       to_out(OutProjection(weights), config.block_out_channels.back(),
@@ -41,9 +41,8 @@ AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
 at::Tensor AutoencoderKL::AttentionBlock::forward(const at::Tensor& x) const {
   const at::Tensor h =
       group_norm.forward(x).flatten(2).transpose(1, 2);  // [B, H W, C]
-  const at::Tensor attended =
-      to_out.forward(MultiHeadAttention(to_q.forward(h), to_k.forward(h),
-                                        to_v.forward(h), /*heads=*/1));
+  const at::Tensor attended = to_out.forward(MultiHeadAttention(
+      to_q.forward(h), to_k.forward(h), to_v.forward(h), /*heads=*/1));
   return x + attended.transpose(1, 2).unflatten(2, {x.size(2), x.size(3)});
 }
 
@@ -149,16 +148,14 @@ AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config,
                         2 * config.latent_channels, kPointwise);
   }
   if (config.use_post_quant_conv) {
-    post_quant_conv_.emplace(weights["post_quant_conv"],
-                             config.latent_channels, config.latent_channels,
-                             kPointwise);
+    post_quant_conv_.emplace(weights["post_quant_conv"], config.latent_channels,
+                             config.latent_channels, kPointwise);
   }
 }
 
 at::Tensor AutoencoderKL::decode(const at::Tensor& z) const {
-  return decoder_.forward(post_quant_conv_.has_value()
-                              ? post_quant_conv_->forward(z)
-                              : z);
+  return decoder_.forward(
+      post_quant_conv_.has_value() ? post_quant_conv_->forward(z) : z);
 }
 
 at::Tensor AutoencoderKL::encode(const at::Tensor& pixels) const {

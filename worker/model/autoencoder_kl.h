@@ -48,8 +48,8 @@ class AutoencoderKL {
   AutoencoderKL(const AutoencoderKLConfig& config, const Weights& weights);
 
   // Latents z [B, latent_channels, H, W], unscaled, of the weights' dtype ->
-  // pixels [B, out_channels, H * downsampling, W * downsampling], around [-1, 1]
-  // but not clamped.
+  // pixels [B, out_channels, H * downsampling, W * downsampling], around [-1,
+  // 1] but not clamped.
   at::Tensor decode(const at::Tensor& z) const;
 
   // Pixels [B, in_channels, H, W] in [-1, 1] -> mean and log-variance of the

@@ -17,8 +17,8 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
 
 Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
                const ConvGeometry& geometry)
-    : weight(weights.Get("weight",
-                         {out, in, geometry.kernel, geometry.kernel})),
+    : weight(
+          weights.Get("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(weights.Get("bias", {out})),
       geometry(geometry) {}
 

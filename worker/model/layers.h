@@ -8,8 +8,8 @@
 #include "worker/weights/weights.h"
 
 // The few layers that every architecture here is made of. Each takes its
-// tensors from a Weights subtree by the names that checkpoints use, is immutable
-// and may be called by any thread.
+// tensors from a Weights subtree by the names that checkpoints use, is
+// immutable and may be called by any thread.
 
 namespace genzo {
 
@@ -33,7 +33,8 @@ struct ConvGeometry {
 struct Conv2d {
   Conv2d(const Weights& weights, int64_t in, int64_t out,
          const ConvGeometry& geometry = {});
-  at::Tensor forward(const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
+  at::Tensor forward(
+      const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
 
   at::Tensor weight;  // [out, in, kernel, kernel]
   at::Tensor bias;    // [out]

@@ -35,8 +35,8 @@ at::Tensor ResnetBlock2D::forward(const at::Tensor& x,
     h = h * (1 + parts[0]) + parts[1];
   }
   h = conv2.forward(at::silu(h));
-  const at::Tensor skip = conv_shortcut.has_value() ? conv_shortcut->forward(x)
-                                                    : x;
+  const at::Tensor skip =
+      conv_shortcut.has_value() ? conv_shortcut->forward(x) : x;
   const at::Tensor sum = skip + h;
   return config.output_scale_factor == 1 ? sum
                                          : sum / config.output_scale_factor;

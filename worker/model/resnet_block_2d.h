@@ -12,9 +12,9 @@ namespace genzo {
 struct ResnetConfig {
   int64_t norm_num_groups = 32;
   double eps = 1e-5;
-  int64_t temb_channels = 0;      // 0: no timestep
-  bool scale_shift = false;       // timestep scales and shifts, or adds
-  double output_scale_factor = 1; // the sum is divided by it
+  int64_t temb_channels = 0;       // 0: no timestep
+  bool scale_shift = false;        // timestep scales and shifts, or adds
+  double output_scale_factor = 1;  // the sum is divided by it
 };
 
 // Two normalised 3x3 convolutions around a timestep, and a shortcut (diffusers'

@@ -9,9 +9,9 @@ namespace genzo {
 
 // How a timestep becomes a vector of sines and cosines.
 struct TimestepProjection {
-  int64_t dim;                   // even
-  bool flip_sin_to_cos = true;   // cosines first
-  double freq_shift = 0;         // reference: downscale_freq_shift
+  int64_t dim;                  // even
+  bool flip_sin_to_cos = true;  // cosines first
+  double freq_shift = 0;        // reference: downscale_freq_shift
 };
 
 // Sinusoidal embedding (arXiv:1706.03762, reference: diffusers'

@@ -33,7 +33,7 @@ at::Tensor Transformer2D::BasicTransformerBlock::forward(
   x = x + attn1.forward(normed, only_cross_attention ? context : normed);
   x = x + attn2.forward(norm2.forward(x), context);
   const auto parts = ff_in.forward(norm3.forward(x)).chunk(2, -1);  // GEGLU
-  return x + ff_out.forward(parts[0] * at::gelu(parts[1]));  // [B, L, C]
+  return x + ff_out.forward(parts[0] * at::gelu(parts[1]));         // [B, L, C]
 }
 
 Transformer2D::Transformer2D(const Weights& weights,

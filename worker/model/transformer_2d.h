@@ -12,7 +12,7 @@ namespace genzo {
 // Sizes of one spatial transformer.
 struct Transformer2DConfig {
   int64_t channels = 0;
-  int64_t heads = 1;             // divides channels
+  int64_t heads = 1;  // divides channels
   int64_t layers = 1;
   int64_t cross_attention_dim = 768;
   int64_t norm_num_groups = 32;

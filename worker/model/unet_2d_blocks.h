@@ -38,7 +38,7 @@ struct UNetBlockConfig {
   std::vector<int64_t> in_channels;  // of each resnet, skip included
   int64_t out_channels = 0;
   bool has_attention = false;
-  bool has_sampler = false;          // down- or upsampling at the end
+  bool has_sampler = false;  // down- or upsampling at the end
   int64_t downsample_padding = 1;
   ResnetConfig resnet;
   Transformer2DConfig transformer;

@@ -29,8 +29,7 @@ UNetBlockConfig DownConfig(const UNet2DConditionConfig& config, size_t level) {
   block.has_attention = config.down_has_attention[level];
   block.has_sampler = level + 1 < config.block_out_channels.size();
   block.in_channels.assign(config.layers_per_block[level], block.out_channels);
-  block.in_channels[0] =
-      config.block_out_channels[level == 0 ? 0 : level - 1];
+  block.in_channels[0] = config.block_out_channels[level == 0 ? 0 : level - 1];
   return block;
 }
 

@@ -45,17 +45,17 @@ struct UNet2DConditionConfig {
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
     const std::string& path);
 
-// The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752; reference:
-// diffusers' UNet2DConditionModel). Immutable after construction.
+// The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752;
+// reference: diffusers' UNet2DConditionModel). Immutable after construction.
 class UNet2DConditionModel {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
   UNet2DConditionModel(const UNet2DConditionConfig& config,
                        const Weights& weights);
 
-  // sample [B, in_channels, H, W] and context [B, M, cross_attention_dim] of the
-  // weights' dtype, timesteps [B] float32, one a row -> the prediction
-  // [B, out_channels, H, W] of the weights' dtype. Any H and W of at least 1.
+  // sample [B, in_channels, H, W] and context [B, M, cross_attention_dim] of
+  // the weights' dtype, timesteps [B] float32, one a row -> the prediction [B,
+  // out_channels, H, W] of the weights' dtype. Any H and W of at least 1.
   at::Tensor forward(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& context) const;
 

@@ -11,13 +11,13 @@ using Strings = std::vector<std::string>;
 
 // Keys of the reference class whose features other families use.
 constexpr const char* kUnsupportedKeys[] = {
-    "addition_embed_type",   "class_embed_type",
-    "cross_attention_norm",  "dual_cross_attention",
-    "encoder_hid_dim",       "encoder_hid_dim_type",
-    "num_class_embeds",      "projection_class_embeddings_input_dim",
-    "resnet_skip_time_act",  "reverse_transformer_layers_per_block",
-    "time_cond_proj_dim",    "time_embedding_act_fn",
-    "timestep_post_act",     "num_attention_heads",
+    "addition_embed_type",    "class_embed_type",
+    "cross_attention_norm",   "dual_cross_attention",
+    "encoder_hid_dim",        "encoder_hid_dim_type",
+    "num_class_embeds",       "projection_class_embeddings_input_dim",
+    "resnet_skip_time_act",   "reverse_transformer_layers_per_block",
+    "time_cond_proj_dim",     "time_embedding_act_fn",
+    "timestep_post_act",      "num_attention_heads",
     "class_embeddings_concat"};
 
 // Block types name whether a block has attention.
@@ -102,16 +102,16 @@ absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
   config.block_out_channels =
       json->Ints("block_out_channels", {320, 640, 1280, 1280});
   const size_t blocks = config.block_out_channels.size();
-  config.down_has_attention = ReadBlockTypes(
-      *json, "down_block_types",
-      {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
-       "DownBlock2D"},
-      "DownBlock2D", "CrossAttnDownBlock2D");
-  config.up_has_attention = ReadBlockTypes(
-      *json, "up_block_types",
-      {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
-       "CrossAttnUpBlock2D"},
-      "UpBlock2D", "CrossAttnUpBlock2D");
+  config.down_has_attention =
+      ReadBlockTypes(*json, "down_block_types",
+                     {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                      "CrossAttnDownBlock2D", "DownBlock2D"},
+                     "DownBlock2D", "CrossAttnDownBlock2D");
+  config.up_has_attention =
+      ReadBlockTypes(*json, "up_block_types",
+                     {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
+                      "CrossAttnUpBlock2D"},
+                     "UpBlock2D", "CrossAttnUpBlock2D");
   if (config.down_has_attention.size() != blocks ||
       config.up_has_attention.size() != blocks) {
     json->Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",

@@ -31,9 +31,9 @@ at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
   const int previous_t = t - config_.num_train_timesteps / options_.steps;
   const double alpha_prod = alphas_cumprod_[t];
   const double alpha_prod_previous =
-      previous_t >= 0             ? alphas_cumprod_[previous_t]
+      previous_t >= 0            ? alphas_cumprod_[previous_t]
       : config_.set_alpha_to_one ? 1.0
-                                  : alphas_cumprod_[0];
+                                 : alphas_cumprod_[0];
   const NoiseLevel level = {std::sqrt(alpha_prod), std::sqrt(1 - alpha_prod)};
 
   at::Tensor noise =

@@ -29,8 +29,7 @@ int LastTimestep(const SchedulerConfig& config,
 
 // One more step than asked for is spaced out and the cleanest dropped, so that
 // the walk's last move is to sigma 0.
-std::vector<double> Spaced(const SchedulerConfig& config, int last,
-                           int steps) {
+std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
   std::vector<double> timesteps;
   if (config.timestep_spacing == TimestepSpacing::kLinspace) {
     timesteps = Linspace(0, last - 1, steps + 1);
@@ -65,10 +64,9 @@ DpmppMultistepSampler::Plan DpmppMultistepSampler::MakePlan(
     }
   } else {
     const bool karras = config.sigma_spacing == SigmaSpacing::kKarras;
-    plan.sigmas = karras
-                      ? KarrasSigmas(training.back(), training.front(), steps)
-                      : ExponentialSigmas(training.back(), training.front(),
-                                          steps);
+    plan.sigmas =
+        karras ? KarrasSigmas(training.back(), training.front(), steps)
+               : ExponentialSigmas(training.back(), training.front(), steps);
     // The reference rounds Karras' timesteps except with cosine betas, and
     // truncates whatever is not whole.
     const bool round =

@@ -43,8 +43,7 @@ EulerAncestralSampler::EulerAncestralSampler(const SchedulerConfig& config,
                                              const SamplerOptions& options,
                                              const SamplerStart& start)
     : EulerAncestralSampler(config, start, Timesteps(config, options.steps),
-                            Sigmas(config, Timesteps(config, options.steps))) {
-}
+                            Sigmas(config, Timesteps(config, options.steps))) {}
 
 EulerAncestralSampler::EulerAncestralSampler(
     const SchedulerConfig& config, const SamplerStart& start,

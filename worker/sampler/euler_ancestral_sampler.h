@@ -9,8 +9,8 @@
 
 namespace genzo {
 
-// Euler steps that go down too far and come back with fresh noise (k-diffusion's
-// sample_euler_ancestral; reference: diffusers'
+// Euler steps that go down too far and come back with fresh noise
+// (k-diffusion's sample_euler_ancestral; reference: diffusers'
 // EulerAncestralDiscreteScheduler). Draws noise at every step.
 class EulerAncestralSampler : public SteppedSampler {
  public:

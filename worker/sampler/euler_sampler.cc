@@ -11,7 +11,8 @@
 namespace genzo {
 namespace {
 
-// The standard deviation that initial noise needs (reference: init_noise_sigma).
+// The standard deviation that initial noise needs (reference:
+// init_noise_sigma).
 double InitialSigma(const SchedulerConfig& config,
                     const std::vector<double>& sigmas) {
   const double max = *std::max_element(sigmas.begin(), sigmas.end());

@@ -18,8 +18,8 @@ class NoiseSource {
 };
 
 // The stream of torch.Generator("cpu").manual_seed(seed), so that a seed gives
-// the picture that it gives in the reference pipelines. As there, only the lower
-// 32 bits of the seed matter.
+// the picture that it gives in the reference pipelines. As there, only the
+// lower 32 bits of the seed matter.
 class SeededNoise : public NoiseSource {
  public:
   explicit SeededNoise(uint64_t seed);

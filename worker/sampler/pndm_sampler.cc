@@ -65,8 +65,8 @@ at::Tensor PndmSampler::Step(const at::Tensor& prediction) {
 PndmSampler::Move PndmSampler::RungeKuttaMove(const at::Tensor& prediction) {
   const int part = index_ % 4;
   const int from = static_cast<int>(timesteps_[index_ - part]);
-  const int to = static_cast<int>(timestep()) -
-                 (index_ % 2 == 1 ? 0 : stride_ / 2);
+  const int to =
+      static_cast<int>(timestep()) - (index_ % 2 == 1 ? 0 : stride_ / 2);
   if (part == 0) {
     runge_kutta_sum_ = prediction / 6;
     history_.push_back(prediction);
@@ -99,8 +99,7 @@ PndmSampler::Move PndmSampler::MultistepMove(const at::Tensor& prediction) {
   } else if (history_.size() == 3) {
     combined = (23 * past(0) - 16 * past(1) + 5 * past(2)) / 12;
   } else if (history_.size() == 4) {
-    combined =
-        (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
+    combined = (55 * past(0) - 59 * past(1) + 37 * past(2) - 9 * past(3)) / 24;
   }
   return {combined, latent_, t, t - stride_};
 }
@@ -114,9 +113,8 @@ at::Tensor PndmSampler::Transfer(const Move& move) {
                                          move.prediction, move.sample, level);
   denoised_ = CleanEstimate(config_.prediction_type, move.prediction,
                             move.sample, level);
-  const double denominator =
-      alpha_prod * std::sqrt(1 - alpha_prod_to) +
-      std::sqrt(alpha_prod * beta_prod * alpha_prod_to);
+  const double denominator = alpha_prod * std::sqrt(1 - alpha_prod_to) +
+                             std::sqrt(alpha_prod * beta_prod * alpha_prod_to);
   return std::sqrt(alpha_prod_to / alpha_prod) * move.sample -
          (alpha_prod_to - alpha_prod) / denominator * noise;
 }

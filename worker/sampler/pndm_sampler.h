@@ -40,12 +40,12 @@ class PndmSampler : public SteppedSampler {
   double AlphaProd(int timestep) const;
 
   const SchedulerConfig config_;
-  const int stride_;              // training timesteps between two steps
-  const int runge_kutta_steps_;   // evaluations before PLMS
+  const int stride_;             // training timesteps between two steps
+  const int runge_kutta_steps_;  // evaluations before PLMS
   const std::vector<float> alphas_cumprod_;
-  std::deque<at::Tensor> history_;   // predictions, newest last, at most 4
+  std::deque<at::Tensor> history_;  // predictions, newest last, at most 4
   at::Tensor runge_kutta_sum_;
-  at::Tensor step_sample_;           // where the current step began
+  at::Tensor step_sample_;  // where the current step began
 };
 
 }  // namespace genzo

@@ -7,7 +7,8 @@
 // The one place that knows what a denoiser's output means. A sample is
 // alpha * clean + sigma * noise; samplers over alphas_cumprod have
 // alpha^2 + sigma^2 = 1, samplers over sigmas have alpha = 1. The denoiser
-// always sees the sample scaled to unit variance, and a velocity refers to that.
+// always sees the sample scaled to unit variance, and a velocity refers to
+// that.
 
 namespace genzo {
 

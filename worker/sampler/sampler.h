@@ -14,8 +14,8 @@ struct Evaluation {
 };
 
 // One image's walk down its noise schedule. The unit is one evaluation of the
-// denoiser, so any run may share a batch with any other. Owned and called by the
-// step loop; float32 on the CPU.
+// denoiser, so any run may share a batch with any other. Owned and called by
+// the step loop; float32 on the CPU.
 class SamplerRun {
  public:
   virtual ~SamplerRun() = default;

@@ -26,7 +26,7 @@ struct SamplerOptions {
 
 // A walk before its first step.
 struct SamplerStart {
-  at::Tensor noise;              // [1, C, H, W] unit normal float32
+  at::Tensor noise;                     // [1, C, H, W] unit normal float32
   std::shared_ptr<NoiseSource> source;  // of later noise, for those that draw
 };
 

@@ -54,11 +54,11 @@ void ReadBetas(JsonConfig& json, SchedulerConfig& config) {
 
 void ReadSpacing(JsonConfig& json, const std::string& default_spacing,
                  SchedulerConfig& config) {
-  config.timestep_spacing = ReadEnum<TimestepSpacing>(
-      json, "timestep_spacing", default_spacing,
-      {{"leading", TimestepSpacing::kLeading},
-       {"trailing", TimestepSpacing::kTrailing},
-       {"linspace", TimestepSpacing::kLinspace}});
+  config.timestep_spacing =
+      ReadEnum<TimestepSpacing>(json, "timestep_spacing", default_spacing,
+                                {{"leading", TimestepSpacing::kLeading},
+                                 {"trailing", TimestepSpacing::kTrailing},
+                                 {"linspace", TimestepSpacing::kLinspace}});
   config.steps_offset = static_cast<int>(json.Int("steps_offset", 0));
   json.RequireUnset("use_beta_sigmas");
   json.RequireUnset("use_lu_lambdas");
@@ -71,14 +71,15 @@ void ReadSpacing(JsonConfig& json, const std::string& default_spacing,
   }
   config.sigma_min = json.OptionalNumber("sigma_min");
   config.sigma_max = json.OptionalNumber("sigma_max");
-  config.final_sigma_is_zero = ReadEnum<bool>(
-      json, "final_sigmas_type", "zero", {{"zero", true}, {"sigma_min", false}});
+  config.final_sigma_is_zero =
+      ReadEnum<bool>(json, "final_sigmas_type", "zero",
+                     {{"zero", true}, {"sigma_min", false}});
 }
 
 void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
-  config.log_linear_interpolation = ReadEnum<bool>(
-      json, "interpolation_type", "linear",
-      {{"linear", false}, {"log_linear", true}});
+  config.log_linear_interpolation =
+      ReadEnum<bool>(json, "interpolation_type", "linear",
+                     {{"linear", false}, {"log_linear", true}});
   config.continuous_timesteps =
       ReadEnum<bool>(json, "timestep_type", "discrete",
                      {{"discrete", false}, {"continuous", true}});
@@ -115,11 +116,11 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
   const bool is_pndm = scheduler_class == "PNDMScheduler";
   ReadBetas(json, config);
   ReadSpacing(json, is_ddim || is_pndm ? "leading" : "linspace", config);
-  config.prediction_type = ReadEnum<PredictionType>(
-      json, "prediction_type", "epsilon",
-      {{"epsilon", PredictionType::kEpsilon},
-       {"v_prediction", PredictionType::kVelocity},
-       {"sample", PredictionType::kSample}});
+  config.prediction_type =
+      ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
+                               {{"epsilon", PredictionType::kEpsilon},
+                                {"v_prediction", PredictionType::kVelocity},
+                                {"sample", PredictionType::kSample}});
   config.set_alpha_to_one = json.Bool("set_alpha_to_one", is_ddim);
   config.clip_sample = json.Bool("clip_sample", is_ddim);
   config.clip_sample_range = json.Number("clip_sample_range", 1);

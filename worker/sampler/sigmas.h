@@ -14,8 +14,7 @@ double SigmaAt(const std::vector<float>& training_sigmas, double timestep);
 
 // The fractional timestep of a sigma, linear in the logarithm and clamped to
 // the training range.
-double TimestepOfSigma(const std::vector<float>& training_sigmas,
-                       double sigma);
+double TimestepOfSigma(const std::vector<float>& training_sigmas, double sigma);
 
 // `count` sigmas from `max` to `min`: Karras et al., arXiv:2206.00364, eq. 5.
 std::vector<double> KarrasSigmas(double max, double min, int count);

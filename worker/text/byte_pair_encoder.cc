@@ -97,8 +97,8 @@ absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
           absl::StrCat(merges_path, ": \"", line,
                        "\" is not a pair of tokens whose union is a token"));
     }
-    encoder.merges_.try_emplace(
-        {encoder.TokenId(left), encoder.TokenId(right)}, Merge{rank, merged});
+    encoder.merges_.try_emplace({encoder.TokenId(left), encoder.TokenId(right)},
+                                Merge{rank, merged});
   }
   return encoder;
 }

@@ -65,8 +65,8 @@ ClipTextEncoder::Layer::Layer(const ClipTextConfig& config,
       layer_norm2(weights["layer_norm2"], config.hidden_size,
                   config.layer_norm_eps),
       fc1(weights["mlp"]["fc1"], config.hidden_size, config.intermediate_size),
-      fc2(weights["mlp"]["fc2"], config.intermediate_size,
-          config.hidden_size) {}
+      fc2(weights["mlp"]["fc2"], config.intermediate_size, config.hidden_size) {
+}
 
 at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x) const {
   const auto heads = [&](const at::Tensor& t) {
@@ -88,8 +88,7 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
           "weight", {config.vocab_size, config.hidden_size})),
       position_embedding_(
           TextModel(weights)["embeddings"]["position_embedding"].Get(
-              "weight",
-              {config.max_position_embeddings, config.hidden_size})),
+              "weight", {config.max_position_embeddings, config.hidden_size})),
       final_layer_norm_(TextModel(weights)["final_layer_norm"],
                         config.hidden_size, config.layer_norm_eps) {
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {

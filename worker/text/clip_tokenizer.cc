@@ -35,7 +35,8 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
   tokenizer.eos_.content = "<|endoftext|>";
   std::string pad;
   std::string unknown = "<|endoftext|>";
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"tokenizer_config.json", "special_tokens_map.json"}) {
     const std::string file = (path / name).string();
     if (!std::filesystem::exists(file)) continue;
     auto config = JsonConfig::ReadFile(file);
@@ -44,8 +45,8 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
     ReadTokenContent(config->object(), "eos_token", tokenizer.eos_.content);
     ReadTokenContent(config->object(), "pad_token", pad);
     ReadTokenContent(config->object(), "unk_token", unknown);
-    tokenizer.model_max_length_ = config->Int(
-        "model_max_length", tokenizer.model_max_length_, /*min=*/3);
+    tokenizer.model_max_length_ =
+        config->Int("model_max_length", tokenizer.model_max_length_, /*min=*/3);
     if (!config->status().ok()) return config->status();
   }
   tokenizer.pad_.content = pad.empty() ? tokenizer.eos_.content : pad;

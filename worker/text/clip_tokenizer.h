@@ -33,8 +33,8 @@ class ClipTokenizer {
   int64_t id_end() const { return encoder_.id_end(); }
 
  private:
-  // A token that is found in texts as it stands. The reference looks for some in
-  // the raw and for others in the normalised text.
+  // A token that is found in texts as it stands. The reference looks for some
+  // in the raw and for others in the normalised text.
   struct SpecialToken {
     std::string content;
     int64_t id = -1;

@@ -5,7 +5,6 @@
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
-
 namespace genzo {
 namespace {
 
@@ -49,8 +48,7 @@ size_t PieceBytes(std::string_view text) {
   const Kind kind = KindOf(CodePointAt(text, 0, length));
   if (kind == Kind::kNumber) return length;
   size_t end = length;
-  while (end < text.size() &&
-         KindOf(CodePointAt(text, end, length)) == kind) {
+  while (end < text.size() && KindOf(CodePointAt(text, end, length)) == kind) {
     end += length;
   }
   return end;

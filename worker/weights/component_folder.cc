@@ -39,9 +39,9 @@ absl::StatusOr<std::string> ModelIndex::Component(
         folder, "/model_index.json: component ", component, " is missing"));
   }
   if (found->second != expected_class) {
-    return absl::UnimplementedError(absl::StrCat(
-        folder, "/model_index.json: component ", component, " has class ",
-        found->second, ", not ", expected_class));
+    return absl::UnimplementedError(
+        absl::StrCat(folder, "/model_index.json: component ", component,
+                     " has class ", found->second, ", not ", expected_class));
   }
   const std::string path = (fs::path(folder) / component).string();
   std::error_code ignored;

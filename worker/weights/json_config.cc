@@ -132,10 +132,9 @@ std::vector<float> JsonConfig::Floats(const std::string& key) {
   const json& value = At(key);
   std::vector<float> result;
   if (value.is_null()) return result;
-  const bool numbers =
-      value.is_array() &&
-      std::all_of(value.begin(), value.end(),
-                  [](const json& e) { return e.is_number(); });
+  const bool numbers = value.is_array() &&
+                       std::all_of(value.begin(), value.end(),
+                                   [](const json& e) { return e.is_number(); });
   if (!numbers) {
     Fail(absl::StatusCode::kInvalidArgument, key, "is not a list of numbers");
     return result;
@@ -147,10 +146,9 @@ std::vector<std::string> JsonConfig::Strings(
     const std::string& key, const std::vector<std::string>& defaults) {
   const json& value = At(key);
   if (value.is_null()) return defaults;
-  const bool strings =
-      value.is_array() &&
-      std::all_of(value.begin(), value.end(),
-                  [](const json& e) { return e.is_string(); });
+  const bool strings = value.is_array() &&
+                       std::all_of(value.begin(), value.end(),
+                                   [](const json& e) { return e.is_string(); });
   if (!strings) {
     Fail(absl::StatusCode::kInvalidArgument, key, "is not a list of strings");
     return defaults;
@@ -173,8 +171,8 @@ std::vector<int64_t> JsonConfig::IntPerBlock(const std::string& key,
   return result;
 }
 
-std::vector<bool> JsonConfig::BoolPerBlock(const std::string& key,
-                                           size_t count, bool default_value) {
+std::vector<bool> JsonConfig::BoolPerBlock(const std::string& key, size_t count,
+                                           bool default_value) {
   const json& value = At(key);
   if (!value.is_array()) {
     return std::vector<bool>(count, Bool(key, default_value));

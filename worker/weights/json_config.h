@@ -11,10 +11,10 @@
 
 namespace genzo {
 
-// Typed access to one of the diffusers layout's config.json files. A key that is
-// missing or null has the default that the caller gives, which is the reference
-// class's. The first fault is kept in status() and names file and key, so a
-// whole parameter struct can be read before asking. Not thread-safe.
+// Typed access to one of the diffusers layout's config.json files. A key that
+// is missing or null has the default that the caller gives, which is the
+// reference class's. The first fault is kept in status() and names file and
+// key, so a whole parameter struct can be read before asking. Not thread-safe.
 class JsonConfig {
  public:
   // Parses JSON as Python writes it: NaN, Infinity and -Infinity, which

@@ -30,9 +30,9 @@ absl::Status Invalid(const std::string& message) {
 
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kDtypes = {
-      {"F64", at::kDouble},  {"F32", at::kFloat}, {"F16", at::kHalf},
+      {"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},
       {"BF16", at::kBFloat16}, {"I64", at::kLong},  {"I32", at::kInt},
-      {"I16", at::kShort},   {"I8", at::kChar},   {"U8", at::kByte},
+      {"I16", at::kShort},     {"I8", at::kChar},   {"U8", at::kByte},
       {"BOOL", at::kBool}};
   const auto found = kDtypes.find(name);
   if (found == kDtypes.end()) {
@@ -85,10 +85,9 @@ absl::StatusOr<TensorEntry> ParseEntry(const json& value, size_t data_bytes) {
   entry.size_bytes = end - begin;
   const auto expected = CheckedBytes(entry.shape, *dtype);
   if (!expected.has_value() || *expected != entry.size_bytes) {
-    return Invalid(absl::StrCat("has ", entry.size_bytes,
-                                " bytes, its shape and dtype need ",
-                                expected.has_value() ? absl::StrCat(*expected)
-                                                     : "more than 2^63"));
+    return Invalid(absl::StrCat(
+        "has ", entry.size_bytes, " bytes, its shape and dtype need ",
+        expected.has_value() ? absl::StrCat(*expected) : "more than 2^63"));
   }
   return entry;
 }

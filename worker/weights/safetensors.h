@@ -24,10 +24,10 @@ struct TensorEntry {
 
 // Reads the header of a safetensors file whose first bytes are `head`: an
 // 8-byte little-endian length, then that many bytes of JSON. `head` must hold
-// the whole header; `file_bytes` is the size of the file. Checks everything that
-// the format promises: length within the file and 16 MiB, one object without
-// duplicate keys, known dtypes, at most 8 dimensions whose product fits the
-// offsets, and tensors that cover the data without holes or overlaps.
+// the whole header; `file_bytes` is the size of the file. Checks everything
+// that the format promises: length within the file and 16 MiB, one object
+// without duplicate keys, known dtypes, at most 8 dimensions whose product fits
+// the offsets, and tensors that cover the data without holes or overlaps.
 // INVALID_ARGUMENT names the tensor. Safe on arbitrary bytes.
 absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
     std::string_view head, size_t file_bytes);
@@ -42,9 +42,7 @@ class SafetensorsFile : public std::enable_shared_from_this<SafetensorsFile> {
   ~SafetensorsFile();
 
   const std::string& path() const { return path_; }
-  const std::map<std::string, TensorEntry>& entries() const {
-    return entries_;
-  }
+  const std::map<std::string, TensorEntry>& entries() const { return entries_; }
 
   // The named tensor as stored, on the CPU, sharing the mapped memory. Must not
   // be written to. NOT_FOUND if there is no such name.

@@ -17,8 +17,8 @@ namespace genzo {
 // What modules build themselves from: a place in a checkpoint's tree of names.
 // A module asks for `weights["conv1"]` where its C++ member is `conv1`, and for
 // tensors by name with the shape that its configuration implies. Tensors are
-// cast and moved once. The first fault sticks to the whole tree, so modules need
-// no error paths; ask Finish() before using one. Not thread-safe.
+// cast and moved once. The first fault sticks to the whole tree, so modules
+// need no error paths; ask Finish() before using one. Not thread-safe.
 class Weights {
  public:
   // The root of `file`'s names. Floating point tensors become `dtype` on

@@ -1,0 +1,39 @@
+#include "client/file_names.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace genzo {
+
+std::string Slug(const std::string& prompt) {
+  constexpr size_t kMaxBytes = 48;
+  std::string slug;
+  for (char c : prompt) {
+    const bool ascii = (static_cast<unsigned char>(c) & 0x80) == 0;
+    if (!ascii || absl::ascii_isalnum(c)) {
+      slug += absl::ascii_tolower(c);
+    } else if (!slug.empty() && slug.back() != '-') {
+      slug += '-';
+    }
+  }
+  if (slug.size() > kMaxBytes) {
+    size_t end = kMaxBytes;
+    while (end > 0 && (static_cast<unsigned char>(slug[end]) & 0xC0) == 0x80) {
+      --end;
+    }
+    slug.resize(end);
+  }
+  while (!slug.empty() && slug.back() == '-') slug.pop_back();
+  return slug.empty() ? "image" : slug;
+}
+
+std::string ImageName(const std::string& slug, uint64_t seed) {
+  return absl::StrCat(slug, "-seed", seed, ".png");
+}
+
+std::string PreviewName(const std::string& slug, uint64_t seed, int step) {
+  return absl::StrFormat("%s-seed%d-step%02d.png", slug, seed, step);
+}
+
+}  // namespace genzo

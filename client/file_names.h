@@ -1,0 +1,20 @@
+#ifndef GENZO_CLIENT_FILE_NAMES_H_
+#define GENZO_CLIENT_FILE_NAMES_H_
+
+#include <cstdint>
+#include <string>
+
+namespace genzo {
+
+// A file name stem that tells a picture by its prompt: letters, digits and
+// whatever is not ASCII stay, all else becomes a hyphen; at most 48 bytes, cut
+// between characters. "image" for a prompt without any of them.
+std::string Slug(const std::string& prompt);
+
+// "red-fox-seed42.png", or with "-step05" for a preview.
+std::string ImageName(const std::string& slug, uint64_t seed);
+std::string PreviewName(const std::string& slug, uint64_t seed, int step);
+
+}  // namespace genzo
+
+#endif  // GENZO_CLIENT_FILE_NAMES_H_

@@ -1,0 +1,40 @@
+// genzo: the command line client.
+
+#include <cstdlib>
+
+#include "CLI/CLI.hpp"
+#include "client/generate_command.h"
+#include "client/models_command.h"
+#include "client/status_report.h"
+
+namespace genzo {
+namespace {
+
+int Main(int argc, char** argv) {
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  CLI::App app("Client of a Genzo image generation server.", "genzo");
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string server = "localhost:50051";
+  app.add_option("--server", server, "host:port of the server")
+      ->capture_default_str()
+      ->envname("GENZO_SERVER");
+  app.footer(
+      "Exit status: 0 done; 1 the server failed or a file cannot be written;\n"
+      "2 wrong command line; 3 the server refuses the request; 4 no server, "
+      "or\n"
+      "it is full; 5 --timeout passed; 130 cancelled with Ctrl-C.");
+  GenerateCommand generate(app, server);
+  const ModelsCommand models(app, server);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return generate.parsed() ? generate.Run() : models.Run();
+}
+
+}  // namespace
+}  // namespace genzo
+
+int main(int argc, char** argv) { return genzo::Main(argc, argv); }

@@ -1,0 +1,84 @@
+#include "client/models_command.h"
+
+#include <iostream>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "client/sampler_names.h"
+#include "genzo/v1/model_registry.grpc.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "grpcpp/create_channel.h"
+
+namespace genzo {
+namespace {
+
+std::string StateName(v1::Model::State state) {
+  return absl::AsciiStrToLower(
+      absl::StripPrefix(v1::Model::State_Name(state), "STATE_"));
+}
+
+void Print(const v1::Model& model) {
+  std::cout << absl::StrFormat("%s%s  %s", model.id(),
+                               model.is_default() ? " (default)" : "",
+                               StateName(model.state()));
+  if (!model.error().empty()) {
+    std::cout << ": " << model.error() << "\n";
+    return;
+  }
+  if (model.state() != v1::Model::STATE_RESIDENT) {
+    std::cout << "\n";
+    return;
+  }
+  std::vector<std::string> samplers;
+  for (const int sampler : model.samplers()) {
+    samplers.push_back(
+        SamplerName(static_cast<v1::GenerateRequest::Sampler>(sampler)));
+  }
+  const v1::ModelLimits& limits = model.limits();
+  std::cout << absl::StrFormat(
+      "  %s, %s, %.1f MB\n"
+      "  size %dx%d, %d to %d in steps of %d; up to %d steps, %d images\n"
+      "  samplers %s\n",
+      model.family(), model.dtype(), model.weight_bytes() / 1e6,
+      model.default_width(), model.default_height(), limits.min_side(),
+      limits.max_side(), limits.size_multiple(), limits.max_steps(),
+      limits.max_image_count(), absl::StrJoin(samplers, ", "));
+}
+
+}  // namespace
+
+ModelsCommand::ModelsCommand(CLI::App& app, const std::string& server)
+    : command_(app.add_subcommand("models", "list the server's models")),
+      server_(server) {
+  command_->add_flag("--json", json_, "the server's answer as JSON");
+}
+
+ExitStatus ModelsCommand::Run() const {
+  const auto stub = v1::ModelRegistry::NewStub(
+      grpc::CreateChannel(server_, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ListModelsResponse response;
+  const grpc::Status status = stub->ListModels(&context, {}, &response);
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  if (json_) {
+    std::string text;
+    google::protobuf::util::JsonPrintOptions options;
+    options.preserve_proto_field_names = true;
+    if (!google::protobuf::util::MessageToJsonString(response, &text, options)
+             .ok()) {
+      return kExitFailed;
+    }
+    std::cout << text << std::endl;
+    return kExitOk;
+  }
+  for (const v1::Model& model : response.models()) Print(model);
+  return kExitOk;
+}
+
+}  // namespace genzo

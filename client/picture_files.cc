@@ -1,0 +1,34 @@
+#include "client/picture_files.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "client/file_names.h"
+
+namespace genzo {
+
+absl::StatusOr<std::string> PictureFiles::Write(const v1::Image& image) {
+  return WriteFile(ImageName(slug_, image.seed()), image.picture().data());
+}
+
+absl::StatusOr<std::string> PictureFiles::Write(const v1::Preview& preview) {
+  return WriteFile(
+      PreviewName(slug_, seed_ + preview.image_index(), preview.step()),
+      preview.picture().data());
+}
+
+absl::StatusOr<std::string> PictureFiles::WriteFile(const std::string& name,
+                                                    const std::string& bytes) {
+  std::error_code ignored;
+  std::filesystem::create_directories(folder_, ignored);
+  const std::string path = (std::filesystem::path(folder_) / name).string();
+  std::ofstream file(path, std::ios::binary);
+  if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) ||
+      !file.flush()) {
+    return absl::UnavailableError(absl::StrCat(path, " cannot be written"));
+  }
+  return path;
+}
+
+}  // namespace genzo

@@ -1,0 +1,47 @@
+#include "client/status_report.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+
+namespace genzo {
+
+ExitStatus ExitStatusOf(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+      return kExitOk;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return kExitRefused;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return kExitUnavailable;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return kExitDeadline;
+    default:
+      return kExitFailed;
+  }
+}
+
+std::string Describe(const grpc::Status& status, const std::string& server) {
+  google::rpc::Status details;
+  const bool from_genzo =
+      details.ParseFromString(status.error_details()) && details.code() != 0;
+  if (!from_genzo && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    return absl::StrCat("no Genzo server answers at ", server, " (",
+                        status.error_message(), ")");
+  }
+  std::string text = status.error_message();
+  const absl::Duration retry = RetryAfter(FromRpcStatus(details));
+  if (from_genzo && retry > absl::ZeroDuration()) {
+    absl::StrAppend(&text, "; try again in ",
+                    std::ceil(absl::ToDoubleSeconds(retry)), " s");
+  }
+  return text;
+}
+
+}  // namespace genzo

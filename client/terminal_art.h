@@ -1,0 +1,25 @@
+#ifndef GENZO_CLIENT_TERMINAL_ART_H_
+#define GENZO_CLIENT_TERMINAL_ART_H_
+
+#include <string>
+#include <vector>
+
+#include "client/png_reader.h"
+
+namespace genzo {
+
+// How many colours a terminal shows.
+enum class ColorDepth { k256, kTrueColor };
+
+// `image` as lines of text at most `columns` wide and `rows` high: each
+// character is an upper half block, its colours two pixels one above the other.
+// Keeps the picture's proportions. Lines end with a reset of colours.
+std::vector<std::string> HalfBlockArt(const RgbImage& image, int columns,
+                                      int rows, ColorDepth depth);
+
+// Columns that HalfBlockArt would use.
+int ArtColumns(const RgbImage& image, int columns, int rows);
+
+}  // namespace genzo
+
+#endif  // GENZO_CLIENT_TERMINAL_ART_H_

@@ -1,0 +1,159 @@
+#include "client/terminal_printer.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+
+namespace genzo {
+namespace {
+
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
+}
+
+double Seconds(const google::protobuf::Duration& duration) {
+  return absl::ToDoubleSeconds(FromProto(duration));
+}
+
+std::string FinishedLine(const v1::Finished& finished) {
+  return absl::StrFormat(
+      "%d steps: %.2f s queued, %.2f s text, %.2f s denoising, %.2f s decoding",
+      finished.steps_run(), Seconds(finished.queued()),
+      Seconds(finished.encode()), Seconds(finished.denoise()),
+      Seconds(finished.decode()));
+}
+
+}  // namespace
+
+std::string PlainLine(const v1::GenerateResponse& event,
+                      const std::string& path) {
+  switch (event.event_case()) {
+    case v1::GenerateResponse::kQueued:
+      return absl::StrCat("queued, ", event.queued().position(), " jobs ahead");
+    case v1::GenerateResponse::kPreview:
+      return absl::StrCat("preview of step ", event.preview().step(), ": ",
+                          path);
+    case v1::GenerateResponse::kImage:
+      return absl::StrCat("image, seed ", event.image().seed(), ": ", path);
+    case v1::GenerateResponse::kFinished:
+      return FinishedLine(event.finished());
+    default:
+      return "";
+  }
+}
+
+void PlainPrinter::Show(const v1::GenerateResponse& event,
+                        const std::string& path) {
+  const std::string line = PlainLine(event, path);
+  if (!line.empty()) std::cout << line << std::endl;
+}
+
+TerminalPrinter::TerminalPrinter(const Screen& screen, uint32_t image_count)
+    : screen_(screen),
+      begin_(absl::Now()),
+      pictures_(image_count),
+      progress_(image_count) {}
+
+TerminalPrinter::~TerminalPrinter() {
+  // An interrupted job leaves the cursor on a line of its own.
+  if (!done_ && drawn_lines_ > 0) std::cout << std::endl;
+}
+
+void TerminalPrinter::Show(const v1::GenerateResponse& event,
+                           const std::string& path) {
+  switch (event.event_case()) {
+    case v1::GenerateResponse::kQueued:
+      status_ = PlainLine(event, path);
+      return Redraw("");
+    case v1::GenerateResponse::kProgress:
+      Note(event.progress());
+      return Redraw("");
+    case v1::GenerateResponse::kPreview:
+      SetPicture(event.preview().image_index(), event.preview().picture());
+      return Redraw("");
+    case v1::GenerateResponse::kImage:
+      SetPicture(event.image().image_index(), event.image().picture());
+      return Redraw(PlainLine(event, path));
+    case v1::GenerateResponse::kFinished:
+      status_ = PlainLine(event, path);
+      Redraw("");
+      done_ = true;
+      std::cout << std::endl;
+      return;
+    default:
+      return;
+  }
+}
+
+void TerminalPrinter::SetPicture(uint32_t image_index,
+                                 const v1::Picture& picture) {
+  auto image = ReadPng(picture.data());
+  if (image.ok() && image_index < pictures_.size()) {
+    pictures_[image_index] = *std::move(image);
+  }
+}
+
+void TerminalPrinter::Note(const v1::Progress& progress) {
+  status_.clear();
+  if (progress.image_index() >= progress_.size()) return;
+  progress_[progress.image_index()] = {progress.step(), progress.steps(),
+                                       FromProto(progress.time_left())};
+}
+
+std::string TerminalPrinter::ProgressLine() const {
+  if (!status_.empty()) return status_;
+  uint32_t step = 0;
+  uint32_t steps = 0;
+  absl::Duration left;
+  for (const Progress& progress : progress_) {
+    step += progress.step;
+    steps += progress.steps;
+    left = std::max(left, progress.time_left);
+  }
+  constexpr int kBar = 24;
+  const int filled = steps == 0 ? 0 : static_cast<int>(kBar * step / steps);
+  std::string bar;
+  for (int i = 0; i < kBar; ++i) bar += i < filled ? "\u2588" : "\u2591";
+  const double elapsed = absl::ToDoubleSeconds(absl::Now() - begin_);
+  return absl::StrFormat("%s step %d of %d, %.1f steps/s, %.1f s left", bar,
+                         step, steps, step / std::max(elapsed, 1e-3),
+                         absl::ToDoubleSeconds(left));
+}
+
+std::vector<std::string> TerminalPrinter::ArtLines() const {
+  std::vector<std::string> lines;
+  if (!screen_.art) return lines;
+  const int count = static_cast<int>(pictures_.size());
+  const int columns = std::max(8, screen_.columns / count - 1);
+  const int rows = std::max(4, std::min(32, screen_.rows - 4));
+  for (const RgbImage& picture : pictures_) {
+    if (picture.width == 0) continue;
+    const auto art = HalfBlockArt(picture, columns, rows, screen_.depth);
+    lines.resize(std::max(lines.size(), art.size()));
+    for (size_t i = 0; i < art.size(); ++i) {
+      absl::StrAppend(&lines[i], lines[i].empty() ? "" : " ", art[i]);
+    }
+  }
+  return lines;
+}
+
+void TerminalPrinter::Redraw(const std::string& lasting) {
+  std::string frame = "\r";
+  if (drawn_lines_ > 1) {
+    absl::StrAppend(&frame, "\x1b[", drawn_lines_ - 1, "A");
+  }
+  frame += "\x1b[J";
+  if (!lasting.empty()) absl::StrAppend(&frame, lasting, "\n");
+  const std::vector<std::string> art = ArtLines();
+  for (const std::string& line : art) absl::StrAppend(&frame, line, "\n");
+  std::string progress = ProgressLine();
+  absl::StrAppend(&frame, progress);
+  drawn_lines_ = static_cast<int>(art.size()) + 1;
+  std::cout << frame << std::flush;
+}
+
+}  // namespace genzo

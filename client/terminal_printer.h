@@ -1,0 +1,69 @@
+#ifndef GENZO_CLIENT_TERMINAL_PRINTER_H_
+#define GENZO_CLIENT_TERMINAL_PRINTER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/event_printer.h"
+#include "client/png_reader.h"
+#include "client/terminal_art.h"
+
+namespace genzo {
+
+// Words for an event, without what only a terminal can show. Empty for events
+// that need none.
+std::string PlainLine(const v1::GenerateResponse& event,
+                      const std::string& path);
+
+// One line an event that matters; for logs and pipes.
+class PlainPrinter : public EventPrinter {
+ public:
+  void Show(const v1::GenerateResponse& event,
+            const std::string& path) override;
+};
+
+// Pictures side by side that refine in place, a progress line below, and a line
+// for each finished file, which stays.
+class TerminalPrinter : public EventPrinter {
+ public:
+  // The terminal's size, and how it shows pictures.
+  struct Screen {
+    int columns = 80;
+    int rows = 24;
+    bool art = true;
+    ColorDepth depth = ColorDepth::k256;
+  };
+
+  TerminalPrinter(const Screen& screen, uint32_t image_count);
+  ~TerminalPrinter() override;
+
+  void Show(const v1::GenerateResponse& event,
+            const std::string& path) override;
+
+ private:
+  struct Progress {
+    uint32_t step = 0;
+    uint32_t steps = 0;
+    absl::Duration time_left;
+  };
+
+  void SetPicture(uint32_t image_index, const v1::Picture& picture);
+  void Note(const v1::Progress& progress);
+  std::string ProgressLine() const;
+  std::vector<std::string> ArtLines() const;
+  // Draws over what is there; `lasting` goes above the picture and stays.
+  void Redraw(const std::string& lasting);
+
+  const Screen screen_;
+  const absl::Time begin_;
+  std::vector<RgbImage> pictures_;  // latest of each image
+  std::vector<Progress> progress_;  // of each image
+  std::string status_;              // in place of progress
+  int drawn_lines_ = 0;
+  bool done_ = false;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_CLIENT_TERMINAL_PRINTER_H_

@@ -1,0 +1,160 @@
+// genzo-server: the front end with an in-process worker.
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/logging.h"
+#include "base/metrics.h"
+#include "base/model_catalog.h"
+#include "queue/memory_job_queue.h"
+#include "server/front_end.h"
+#include "worker/engine/device.h"
+#include "worker/engine/engine.h"
+
+namespace genzo {
+namespace {
+
+constexpr int kUsageError = 2;  // bad configuration, address in use
+constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
+// For streams to deliver their last events once all jobs have ended.
+constexpr absl::Duration kLastWrites = absl::Seconds(5);
+
+struct Options {
+  std::string config_path = kDefaultConfig;
+  std::string listen;
+  std::string admin;
+  std::string log_level;
+};
+
+// Signals that end the server, and the one by which the engine's thread says
+// that it is done. Blocked everywhere; waited for by the main thread.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "genzo-server: " << status.message() << std::endl;
+  return kUsageError;
+}
+
+// "127.0.0.1:0" with the port that was taken.
+std::string BoundAddress(const std::string& listen, int port) {
+  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
+}
+
+absl::StatusOr<Config> ReadConfig(const Options& options) {
+  auto config = ReadConfigFile(options.config_path);
+  if (!config.ok()) return config.status();
+  if (!options.listen.empty()) config->listen = options.listen;
+  if (!options.admin.empty()) config->admin = options.admin;
+  if (!options.log_level.empty()) config->log_level = options.log_level;
+  return config;
+}
+
+// Lets live jobs finish for the grace period; a second signal or its end
+// cancels them.
+void Drain(const sigset_t& signals, absl::Duration grace, FrontEnd& front_end,
+           JobQueue& queue) {
+  spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
+               absl::ToDoubleSeconds(grace));
+  front_end.SetServing(false);
+  queue.Close();
+  const timespec timeout = absl::ToTimespec(grace);
+  const int signal = sigtimedwait(&signals, nullptr, &timeout);
+  if (signal == SIGUSR1) return;
+  spdlog::warn("cancelling live jobs");
+  queue.CancelAll();
+}
+
+int Serve(const Config& config) {
+  const sigset_t signals = BlockSignals();
+  const auto device = ResolveDevice(config.device);
+  if (!device.ok()) return Fail(device.status());
+  const auto dtype = ParseDtype(config.dtype);
+  if (!dtype.ok()) return Fail(dtype.status());
+
+  const Clock& clock = Clock::Real();
+  Metrics metrics;
+  ModelCatalog catalog(config.default_model);
+  MemoryJobQueue queue(config.queue_capacity, clock, metrics);
+  if (!config.admin.empty()) {
+    const auto port = metrics.Serve(config.admin);
+    if (!port.ok()) return Fail(port.status());
+    spdlog::info("metrics on http://{}/metrics",
+                 BoundAddress(config.admin, *port));
+  }
+  Engine engine(config, {.device = *device, .dtype = *dtype},
+                {queue, catalog, metrics, clock});
+  auto front_end = FrontEnd::Start(config.listen, config.limits,
+                                   {queue, catalog, metrics, clock});
+  if (!front_end.ok()) return Fail(front_end.status());
+  const std::string address = BoundAddress(config.listen, (*front_end)->port());
+  spdlog::info("listening on {}, device {}, {}", address, device->str(),
+               config.dtype);
+
+  const pthread_t main_thread = pthread_self();
+  std::thread worker([&] {
+    engine.Work([&] {
+      (*front_end)->SetServing(true);
+      std::cout << "genzo-server ready on " << address << std::endl;
+    });
+    pthread_kill(main_thread, SIGUSR1);
+  });
+  int signal = 0;
+  sigwait(&signals, &signal);
+  if (signal != SIGUSR1) {
+    Drain(signals, config.shutdown_grace, **front_end, queue);
+  }
+  worker.join();
+  (*front_end)->Shutdown(kLastWrites);
+  spdlog::info("stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  // gRPC's own complaints come on top of ours; GRPC_VERBOSITY brings them back.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  CLI::App app("Serves image generation over gRPC.", "genzo-server");
+  Options options;
+  app.add_option("--config", options.config_path, "configuration file (YAML)")
+      ->capture_default_str()
+      ->envname("GENZO_CONFIG");
+  app.add_option("--listen", options.listen,
+                 "host:port, in place of the configuration's; port 0 takes a "
+                 "free one");
+  app.add_option("--admin", options.admin,
+                 "host:port of /metrics, in place of the configuration's");
+  app.add_option("--log-level", options.log_level,
+                 "debug, info, warning, error or off");
+  app.footer(
+      "Exit status: 0 after SIGINT or SIGTERM, 2 for a bad "
+      "configuration or an address in use.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  const auto config = ReadConfig(options);
+  if (!config.ok()) return Fail(config.status());
+  const absl::Status logging = InitLogging(config->log_level);
+  if (!logging.ok()) return Fail(logging);
+  return Serve(*config);
+}
+
+}  // namespace
+}  // namespace genzo
+
+int main(int argc, char** argv) { return genzo::Main(argc, argv); }

@@ -1,0 +1,26 @@
+#ifndef GENZO_SERVER_REQUEST_RESOLVER_H_
+#define GENZO_SERVER_REQUEST_RESOLVER_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "base/config.h"
+#include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/model_registry.pb.h"
+
+namespace genzo {
+
+// Checks `request` against what `model` and `limits` allow and fills in every
+// optional field, `drawn_seed` where it has no seed. INVALID_ARGUMENT names all
+// bad fields at once, each with its value and its limit. Pure.
+absl::StatusOr<v1::GenerateRequest> ResolveRequest(
+    const v1::GenerateRequest& request, const v1::Model& model,
+    const RequestLimits& limits, uint64_t drawn_seed);
+
+// OK if `model` can take requests now: UNAVAILABLE/MODEL_LOADING with RetryInfo
+// while it loads, FAILED_PRECONDITION/MODEL_FAILED if it could not.
+absl::Status CheckModelState(const v1::Model& model);
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_REQUEST_RESOLVER_H_

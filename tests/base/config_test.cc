@@ -1,0 +1,117 @@
+#include "base/config.h"
+
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kModels[] = "models:\n  - id: tiny\n    path: weights\n";
+
+absl::StatusOr<Config> Parse(const std::string& more) {
+  return ParseConfig(std::string(kModels) + more, "/etc/genzo");
+}
+
+TEST(ConfigTest, FillsInDefaults) {
+  const auto config = Parse("");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->listen, "127.0.0.1:50051");
+  EXPECT_EQ(config->admin, "");
+  EXPECT_EQ(config->default_model, "tiny");
+  EXPECT_EQ(config->limits.max_steps, 150);
+}
+
+TEST(ConfigTest, TakesModelPathsFromItsFolder) {
+  EXPECT_EQ(Parse("")->models[0].path, "/etc/genzo/weights");
+}
+
+TEST(ConfigTest, ReadsEveryKey) {
+  const auto config = Parse(
+      "listen: 0.0.0.0:1\nadmin: 127.0.0.1:2\ndefault_model: tiny\n"
+      "device: cuda:1\ndtype: bfloat16\nthreads: 3\nlog_level: error\n"
+      "limits: {max_side_pixels: 512, max_steps: 20, max_image_count: 2,"
+      " max_prompt_bytes: 100}\n"
+      "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
+      "shutdown_grace_seconds: 8\n");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->listen, "0.0.0.0:1");
+  EXPECT_EQ(config->admin, "127.0.0.1:2");
+  EXPECT_EQ(config->device, "cuda:1");
+  EXPECT_EQ(config->dtype, "bfloat16");
+  EXPECT_EQ(config->threads, 3);
+  EXPECT_EQ(config->limits.max_side_pixels, 512);
+  EXPECT_EQ(config->limits.max_prompt_bytes, 100);
+  EXPECT_EQ(config->queue_capacity, 5);
+  EXPECT_EQ(config->max_live_runs, 6);
+  EXPECT_EQ(config->max_batch_rows, 7);
+  EXPECT_EQ(config->shutdown_grace, absl::Seconds(8));
+}
+
+TEST(ConfigTest, NamesUnknownKeys) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(Parse("quee_capacity: 5\n"),
+              StatusIs(kInvalid, "unknown key quee_capacity"));
+  EXPECT_THAT(Parse("limits: {steps: 5}\n"),
+              StatusIs(kInvalid, "unknown key limits.steps"));
+  EXPECT_THAT(ParseConfig("models: [{id: a, path: b, dtype: c}]", ""),
+              StatusIs(kInvalid, "unknown key models[0].dtype"));
+}
+
+TEST(ConfigTest, NamesWrongTypesAndValues) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(Parse("threads: many\n"),
+              StatusIs(kInvalid, "threads is not a whole number"));
+  EXPECT_THAT(
+      Parse("limits: {max_steps: 0}\n"),
+      StatusIs(kInvalid, "limits.max_steps 0 is not between 1 and 1000"));
+  EXPECT_THAT(Parse("dtype: int8\n"),
+              StatusIs(kInvalid, "dtype \"int8\" is not one of"));
+  EXPECT_THAT(Parse("device: tpu\n"), StatusIs(kInvalid, "device \"tpu\""));
+  EXPECT_THAT(Parse("limits: 5\n"), StatusIs(kInvalid, "limits is not a map"));
+  EXPECT_THAT(Parse("listen: [1]\n"),
+              StatusIs(kInvalid, "listen is not a string"));
+  EXPECT_THAT(Parse("default_model: other\n"),
+              StatusIs(kInvalid, "default_model \"other\""));
+}
+
+TEST(ConfigTest, RefusesBadModels) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(ParseConfig("listen: a:1", ""), StatusIs(kInvalid, "models"));
+  EXPECT_THAT(ParseConfig("models: []", ""), StatusIs(kInvalid, "models"));
+  EXPECT_THAT(ParseConfig("models: [{id: ../x, path: y}]", ""),
+              StatusIs(kInvalid, "models[0].id"));
+  EXPECT_THAT(ParseConfig("models: [{id: x}]", ""),
+              StatusIs(kInvalid, "models[0].path is missing"));
+  EXPECT_THAT(ParseConfig("models: [{id: x, path: y}, {id: x, path: z}]", ""),
+              StatusIs(kInvalid, "occurs twice"));
+}
+
+TEST(ConfigTest, CallsBadYamlBad) {
+  EXPECT_THAT(ParseConfig("models: [", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "not valid YAML"));
+  EXPECT_THAT(ParseConfig("just text", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "not a map"));
+}
+
+TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
+  const auto example = ReadConfigFile(SourcePath("deploy/genzo.yaml"));
+  ASSERT_THAT(example, IsOk());
+  const Config defaults;
+  EXPECT_EQ(example->listen, defaults.listen);
+  EXPECT_EQ(example->device, defaults.device);
+  EXPECT_EQ(example->dtype, defaults.dtype);
+  EXPECT_EQ(example->limits.max_side_pixels, defaults.limits.max_side_pixels);
+  EXPECT_EQ(example->limits.max_prompt_bytes, defaults.limits.max_prompt_bytes);
+  EXPECT_EQ(example->queue_capacity, defaults.queue_capacity);
+  EXPECT_EQ(example->max_live_runs, defaults.max_live_runs);
+  EXPECT_EQ(example->max_batch_rows, defaults.max_batch_rows);
+  EXPECT_EQ(example->shutdown_grace, defaults.shutdown_grace);
+}
+
+TEST(ConfigTest, NamesTheMissingFile) {
+  EXPECT_THAT(ReadConfigFile("/nowhere/genzo.yaml"),
+              StatusIs(absl::StatusCode::kNotFound, "/nowhere/genzo.yaml"));
+}
+
+}  // namespace
+}  // namespace genzo

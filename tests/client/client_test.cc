@@ -1,0 +1,152 @@
+#include "base/errors.h"
+#include "client/file_names.h"
+#include "client/generate_command.h"
+#include "client/sampler_names.h"
+#include "client/status_report.h"
+#include "client/terminal_art.h"
+#include "client/terminal_printer.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(FileNamesTest, TellThePrompt) {
+  EXPECT_EQ(Slug("A red fox, in the snow!"), "a-red-fox-in-the-snow");
+  EXPECT_EQ(Slug("../../etc/passwd"), "etc-passwd");
+  EXPECT_EQ(Slug("\u591c\u666f"), "\u591c\u666f");
+  EXPECT_EQ(Slug("!?"), "image");
+  EXPECT_EQ(Slug(""), "image");
+  EXPECT_EQ(ImageName("fox", 42), "fox-seed42.png");
+  EXPECT_EQ(PreviewName("fox", 42, 5), "fox-seed42-step05.png");
+}
+
+TEST(FileNamesTest, StayShortWithoutCuttingCharacters) {
+  std::string prompt;
+  for (int i = 0; i < 100; ++i) prompt += "\u591c";
+  const std::string slug = Slug(prompt);
+  EXPECT_LE(slug.size(), 48u);
+  EXPECT_EQ(slug.size() % 3, 0u);
+}
+
+RgbImage TwoByTwo() {
+  return {2, 2,
+          std::string("\xff\0\0"
+                      "\0\xff\0"
+                      "\0\0\xff"
+                      "\0\0\0",
+                      12)};
+}
+
+TEST(TerminalArtTest, PutsTwoPixelsIntoACharacter) {
+  const auto lines = HalfBlockArt(TwoByTwo(), 2, 1, ColorDepth::kTrueColor);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0],
+            "\x1b[38;2;255;0;0m\x1b[48;2;0;0;255m\u2580"
+            "\x1b[38;2;0;255;0m\x1b[48;2;0;0;0m\u2580\x1b[0m");
+}
+
+TEST(TerminalArtTest, UsesTheColorCubeWhereThatIsAll) {
+  const auto lines = HalfBlockArt(TwoByTwo(), 2, 1, ColorDepth::k256);
+  EXPECT_THAT(lines[0], HasSubstr("\x1b[38;5;196m\x1b[48;5;21m"));
+}
+
+TEST(TerminalArtTest, KeepsProportions) {
+  const RgbImage wide = {64, 16, std::string(64 * 16 * 3, 'x')};
+  EXPECT_EQ(HalfBlockArt(wide, 32, 32, ColorDepth::k256).size(), 4u);
+  EXPECT_EQ(ArtColumns(wide, 32, 32), 32);
+  const RgbImage small = {2, 2, std::string(12, 'x')};
+  EXPECT_EQ(ArtColumns(small, 32, 8), 16) << "a rough preview fills the place";
+}
+
+TEST(PlainLineTest, NamesFiles) {
+  v1::GenerateResponse event;
+  event.mutable_preview()->set_step(5);
+  EXPECT_EQ(PlainLine(event, "a.png"), "preview of step 5: a.png");
+  event.mutable_image()->set_seed(3);
+  EXPECT_EQ(PlainLine(event, "b.png"), "image, seed 3: b.png");
+  event.mutable_progress();
+  EXPECT_EQ(PlainLine(event, ""), "");
+}
+
+TEST(StatusReportTest, HasAnExitStatusForEachKindOfFailure) {
+  using grpc::StatusCode;
+  const auto exit_status = [](StatusCode code) {
+    return ExitStatusOf(grpc::Status(code, ""));
+  };
+  EXPECT_EQ(exit_status(StatusCode::OK), 0);
+  EXPECT_EQ(exit_status(StatusCode::INTERNAL), 1);
+  EXPECT_EQ(exit_status(StatusCode::INVALID_ARGUMENT), 3);
+  EXPECT_EQ(exit_status(StatusCode::NOT_FOUND), 3);
+  EXPECT_EQ(exit_status(StatusCode::UNAVAILABLE), 4);
+  EXPECT_EQ(exit_status(StatusCode::DEADLINE_EXCEEDED), 5);
+}
+
+TEST(StatusReportTest, TellsNoServerFromAFullOne) {
+  EXPECT_THAT(Describe(grpc::Status(grpc::StatusCode::UNAVAILABLE, "refused"),
+                       "localhost:1"),
+              HasSubstr("no Genzo server answers at localhost:1"));
+  const auto full = ToRpcStatus(
+      RetryLaterError("QUEUE_FULL", "the queue is full", absl::Seconds(3)));
+  const std::string text =
+      Describe(grpc::Status(grpc::StatusCode::UNAVAILABLE, full.message(),
+                            full.SerializeAsString()),
+               "localhost:1");
+  EXPECT_EQ(text, "the queue is full; try again in 3 s");
+}
+
+TEST(SamplerNamesTest, SpellTheProtosNames) {
+  EXPECT_EQ(SamplerNames().at("dpmpp_2m_karras"),
+            v1::GenerateRequest::SAMPLER_DPMPP_2M_KARRAS);
+  EXPECT_EQ(SamplerNames().count("unspecified"), 0u);
+  EXPECT_EQ(DecoderNames().at("linear"), v1::PreviewPlan::DECODER_LINEAR);
+  EXPECT_EQ(SamplerName(v1::GenerateRequest::SAMPLER_DDIM), "ddim");
+}
+
+// The request of `genzo generate ARGUMENTS`.
+v1::GenerateRequest RequestOf(std::vector<std::string> arguments) {
+  CLI::App app;
+  const std::string server = "localhost:1";
+  const GenerateCommand command(app, server);
+  arguments.insert(arguments.begin(), "generate");
+  std::reverse(arguments.begin(), arguments.end());
+  app.parse(arguments);
+  return command.MakeRequest();
+}
+
+TEST(GenerateCommandTest, LeavesDefaultsToTheServer) {
+  const auto request = RequestOf({"a fox"});
+  EXPECT_EQ(request.prompt(), "a fox");
+  EXPECT_FALSE(request.has_steps());
+  EXPECT_FALSE(request.has_guidance_scale());
+  EXPECT_TRUE(request.has_seed()) << "file names carry it";
+  EXPECT_EQ(request.preview().every(), 5u);
+}
+
+TEST(GenerateCommandTest, PassesOptionsOn) {
+  const auto request =
+      RequestOf({"a fox", "--steps", "10", "-s", "18446744073709551615", "-g",
+                 "1", "--sampler", "EULER", "--preview-steps", "1,3",
+                 "--preview-decoder", "full", "--no-parameters", "-c", "2"});
+  EXPECT_EQ(request.steps(), 10u);
+  EXPECT_EQ(request.seed(), 18446744073709551615u);
+  EXPECT_EQ(request.guidance_scale(), 1);
+  EXPECT_EQ(request.sampler(), v1::GenerateRequest::SAMPLER_EULER);
+  EXPECT_THAT(request.preview().steps(), ::testing::ElementsAre(1, 3));
+  EXPECT_EQ(request.preview().every(), 0u);
+  EXPECT_EQ(request.preview().decoder(), v1::PreviewPlan::DECODER_FULL);
+  EXPECT_FALSE(request.output().embed_parameters());
+  EXPECT_EQ(request.image_count(), 2u);
+  EXPECT_FALSE(RequestOf({"x", "--no-previews"}).has_preview());
+}
+
+TEST(GenerateCommandTest, RefusesNonsense) {
+  EXPECT_THROW(RequestOf({"x", "--steps", "many"}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--sampler", "magic"}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({}), CLI::ParseError);
+}
+
+}  // namespace
+}  // namespace genzo

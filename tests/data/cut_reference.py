@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Cuts the subset of the reference goldens that the tests need offline.
+
+    tests/data/cut_reference.py ../shared/reference tests/data/reference
+
+Copies the tiny sd1 model, the text-to-image cases of the samplers that Genzo
+has, and those samplers' own cases, unchanged; tokenizers.json loses the
+tokenizers whose files are not copied.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+MODEL_FOLDERS = ["models/sd1", "models/sd2-base/tokenizer"]
+SCHEDULERS = [
+    "DDIMScheduler",
+    "PNDMScheduler",
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler",
+]
+
+
+def wanted(manifest):
+    if manifest.get("model") != "models/sd1":
+        return False
+    if manifest["kind"] == "vae-round-trip":
+        return True
+    return (
+        manifest["kind"] == "pipeline"
+        and manifest["pipeline"] == "StableDiffusionPipeline"
+        and manifest["lora"] is None
+        and manifest["scheduler"]["class"] in SCHEDULERS
+    )
+
+
+def copy_pair(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".json", ".safetensors"):
+        shutil.copyfile(source.with_suffix(suffix), target.with_suffix(suffix))
+
+
+def main():
+    source, target = map(pathlib.Path, sys.argv[1:])
+    for folder in MODEL_FOLDERS:
+        shutil.copytree(
+            source / folder,
+            target / folder,
+            copy_function=shutil.copyfile,
+            dirs_exist_ok=True,
+        )
+    goldens = source / "goldens"
+    for path in sorted(goldens.glob("*.json")):
+        manifest = json.loads(path.read_text())
+        if "kind" in manifest and wanted(manifest):
+            copy_pair(path, target / "goldens" / path.name)
+    for name in SCHEDULERS + ["beta-tables"]:
+        copy_pair(
+            goldens / "schedulers" / f"{name}.json",
+            target / "goldens" / "schedulers" / f"{name}.json",
+        )
+    tokenizers = json.loads((goldens / "tokenizers.json").read_text())
+    kept = {k: v for k, v in tokenizers.items() if (target / k).is_dir()}
+    (target / "goldens" / "tokenizers.json").write_text(
+        json.dumps(kept, ensure_ascii=True) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# What the programs say and return when things go wrong, and Ctrl-C.
+. "$GENZO_SOURCE/tests/programs/lib.sh"
+
+status() { "$@" >"$work/out" 2>"$work/err"; echo $?; }
+
+# genzo-server: one sentence and 2.
+expect "no configuration" [ "$(status "$GENZO_SERVER_PROGRAM" --config /nowhere)" = 2 ]
+expect "no configuration: one sentence" lines_are "$work/err" 1
+expect "no configuration: names the file" contains "$work/err" /nowhere
+echo 'models: [{id: a, path: b}]
+thread: 3' >"$work/bad.yaml"
+expect "bad key" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/bad.yaml")" = 2 ]
+expect "bad key: one sentence" lines_are "$work/err" 1
+expect "bad key: names it" contains "$work/err" "unknown key thread"
+expect "bad option" [ "$(status "$GENZO_SERVER_PROGRAM" --nonsense)" = 2 ]
+expect "server --help" [ "$(status "$GENZO_SERVER_PROGRAM" --help)" = 0 ]
+
+start_server "max_live_runs: 1" "queue_capacity: 1"
+expect "port in use" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --listen "$address" --log-level off)" = 2 ]
+expect "port in use: one sentence" lines_are "$work/err" 1
+expect "port in use: names it" contains "$work/err" "$address"
+
+# genzo
+expect "--help" [ "$(status "$GENZO" --help)" = 0 ]
+expect "--help tells exit statuses" contains "$work/out" "Exit status"
+expect "no verb" [ "$(status "$GENZO")" = 2 ]
+expect "wrong option" [ "$(status "$GENZO" generate x --nonsense)" = 2 ]
+expect "no server" [ "$(status "$GENZO" --server 127.0.0.1:1 generate x)" = 4 ]
+expect "no server: names it" contains "$work/err" "127.0.0.1:1"
+expect "bad request" [ "$(status "$GENZO" --server "$address" generate x --width 7)" = 3 ]
+expect "bad request: names field and limit" contains "$work/err" "width 7 is not a multiple of 8"
+expect "unwritable folder" [ "$(status "$GENZO" --server "$address" generate x -o /dev/null/x --steps 2)" = 1 ]
+expect "timeout" [ "$(status "$GENZO" --server "$address" generate x --no-previews --steps 150 -c 8 --timeout 0.2)" = 5 ]
+expect "success" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 3 --steps 4 --preview-every 2 -o "$work/pictures")" = 0 ]
+expect "picture" [ -s "$work/pictures/a-fox-seed3.png" ]
+expect "preview" [ -s "$work/pictures/a-fox-seed3-step02.png" ]
+expect "json" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 4 --steps 2 --json -o "$work/pictures")" = 0 ]
+expect "json: every line is an object" python3 -c '
+import json, sys
+events = [json.loads(line) for line in open(sys.argv[1])]
+assert "queued" in events[0] and "finished" in events[-1], events
+image = [e["image"] for e in events if "image" in e][0]
+assert image["picture"]["path"].endswith("a-fox-seed4.png"), image
+assert image["image_index"] == 0 and "data" not in image["picture"]
+' "$work/out"
+expect "models" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
+expect "models: lists it" contains "$work/out" "tiny (default)  resident"
+
+# Ctrl-C cancels on the server: the only slot is free again.
+"$GENZO" --server "$address" generate x --steps 150 -c 1 --json -o "$work" \
+  >"$work/long" 2>"$work/err" &
+client=$!
+tail -n +1 -f --pid="$client" "$work/long" | grep -qm1 progress
+kill -INT "$client"
+wait "$client"
+expect "Ctrl-C" [ $? = 130 ]
+expect "Ctrl-C says so" contains "$work/err" cancelled
+expect "the slot is free" [ "$(status "$GENZO" --server "$address" generate x --steps 1 -o "$work" --timeout 30)" = 0 ]
+
+# SIGTERM: a live job is finished first.
+"$GENZO" --server "$address" generate x --steps 60 --json -o "$work" \
+  >"$work/last" 2>"$work/err" &
+client=$!
+tail -n +1 -f --pid="$client" "$work/last" | grep -qm1 progress
+kill -TERM "$server_pid"
+wait "$client"
+expect "a live job outlasts SIGTERM" [ $? = 0 ]
+wait "$server_pid"
+expect "the server ends with 0" [ $? = 0 ]
+server_pid=
+finish

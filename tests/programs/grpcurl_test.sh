@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# A client that we did not write. Built with Go where there is one; 77 skips.
+. "$GENZO_SOURCE/tests/programs/lib.sh"
+
+tools="$GENZO_SOURCE/.deps/bin"
+grpcurl="$tools/grpcurl"
+if [ ! -x "$grpcurl" ]; then
+  command -v go >/dev/null || { echo "skipped: no Go to build grpcurl with"; exit 77; }
+  GOBIN="$tools" timeout 500 go install \
+    github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 >"$work/go.log" 2>&1 ||
+    { echo "skipped: grpcurl cannot be built:"; tail -n 3 "$work/go.log"; exit 77; }
+fi
+
+call() { "$grpcurl" -plaintext "$@" >"$work/out" 2>&1; }
+start_server
+
+expect "list" call "$address" list
+for service in genzo.v1.ImageGeneration genzo.v1.ModelRegistry grpc.health.v1.Health; do
+  expect "lists $service" contains "$work/out" "$service"
+done
+expect "describe" call "$address" describe genzo.v1.GenerateRequest
+expect "describes the prompt" contains "$work/out" "string prompt"
+expect "health" call "$address" grpc.health.v1.Health/Check
+expect "serving" contains "$work/out" SERVING
+expect "models" call "$address" genzo.v1.ModelRegistry/ListModels
+expect "resident" contains "$work/out" STATE_RESIDENT
+expect "a prompt alone" call -d '{"prompt":"a red fox"}' "$address" genzo.v1.ImageGeneration/Generate
+expect "image" contains "$work/out" '"media_type": "image/png"'
+expect "finished" contains "$work/out" '"finished"'
+call -d '{"prompt":"x","steps":0,"width":100}' "$address" genzo.v1.ImageGeneration/Generate
+expect "refused with its code" [ $? = 67 ]
+expect "BadRequest" contains "$work/out" "google.rpc.BadRequest"
+expect "both fields: width" contains "$work/out" "width 100 is not a multiple of 8"
+expect "both fields: steps" contains "$work/out" "steps 0 is not between 1 and 150"
+expect "ErrorInfo" contains "$work/out" INVALID_FIELD
+finish

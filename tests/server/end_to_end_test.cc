@@ -1,0 +1,434 @@
+// Real clients against a real server on a free port, with a tiny model.
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <thread>
+
+#include "base/errors.h"
+#include "client/png_reader.h"
+#include "genzo/v1/image_generation.grpc.pb.h"
+#include "genzo/v1/model_registry.grpc.pb.h"
+#include "grpcpp/create_channel.h"
+#include "queue/memory_job_queue.h"
+#include "server/front_end.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/engine/engine.h"
+
+namespace genzo {
+namespace {
+
+using v1::GenerateRequest;
+using v1::GenerateResponse;
+
+Config TinyConfig() {
+  Config config;
+  config.models = {{"tiny", TinyModelFolder()}};
+  config.default_model = "tiny";
+  config.threads = 2;
+  return config;
+}
+
+// A server for one test.
+class Server {
+ public:
+  explicit Server(const Config& config)
+      : catalog_(config.default_model),
+        queue_(config.queue_capacity, Clock::Real(), metrics_),
+        engine_(config, Placement(),
+                {queue_, catalog_, metrics_, Clock::Real()}),
+        front_end_(
+            *FrontEnd::Start("127.0.0.1:0", config.limits,
+                             {queue_, catalog_, metrics_, Clock::Real()})) {
+    std::promise<void> loaded;
+    worker_ = std::thread([&] { engine_.Work([&] { loaded.set_value(); }); });
+    loaded.get_future().wait();
+    front_end_->SetServing(true);
+  }
+
+  ~Server() {
+    queue_.Close();
+    queue_.CancelAll();
+    worker_.join();
+  }
+
+  std::shared_ptr<grpc::Channel> Channel() const {
+    return grpc::CreateChannel(
+        "127.0.0.1:" + std::to_string(front_end_->port()),
+        grpc::InsecureChannelCredentials());
+  }
+
+  Metrics& metrics() { return metrics_; }
+  JobQueue& queue() { return queue_; }
+
+ private:
+  Metrics metrics_;
+  ModelCatalog catalog_;
+  MemoryJobQueue queue_;
+  Engine engine_;
+  std::unique_ptr<FrontEnd> front_end_;
+  std::thread worker_;
+};
+
+// One Generate call.
+class Call {
+ public:
+  Call(const Server& server, const GenerateRequest& request)
+      : stub_(v1::ImageGeneration::NewStub(server.Channel())),
+        stream_(stub_->Generate(&context_, request)) {}
+
+  bool Read(GenerateResponse& event) { return stream_->Read(&event); }
+  void Cancel() { context_.TryCancel(); }
+
+  // Reads until an event fits.
+  bool ReadUntil(const std::function<bool(const GenerateResponse&)>& fits) {
+    GenerateResponse event;
+    while (stream_->Read(&event)) {
+      if (fits(event)) return true;
+    }
+    return false;
+  }
+
+  // Reads the rest.
+  std::vector<GenerateResponse> Rest() {
+    std::vector<GenerateResponse> events;
+    GenerateResponse event;
+    while (stream_->Read(&event)) events.push_back(event);
+    status_ = stream_->Finish();
+    return events;
+  }
+
+  const grpc::Status& status() const { return status_; }
+  std::string reason() const {
+    google::rpc::Status details;
+    details.ParseFromString(status_.error_details());
+    return ErrorReason(FromRpcStatus(details));
+  }
+  absl::Duration retry_after() const {
+    google::rpc::Status details;
+    details.ParseFromString(status_.error_details());
+    return RetryAfter(FromRpcStatus(details));
+  }
+  const grpc::ClientContext& context() const { return context_; }
+
+ private:
+  grpc::ClientContext context_;
+  const std::unique_ptr<v1::ImageGeneration::Stub> stub_;
+  const std::unique_ptr<grpc::ClientReader<GenerateResponse>> stream_;
+  grpc::Status status_;
+};
+
+GenerateRequest Fox(uint32_t steps) {
+  GenerateRequest request;
+  request.set_prompt("a red fox in the snow");
+  request.set_seed(7);
+  request.set_steps(steps);
+  return request;
+}
+
+bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
+
+std::string PngOf(const std::vector<GenerateResponse>& events) {
+  for (const GenerateResponse& event : events) {
+    if (event.has_image()) return event.image().picture().data();
+  }
+  return "";
+}
+
+int LargestDifference(const std::string& png_a, const std::string& png_b) {
+  const auto a = ReadPng(png_a);
+  const auto b = ReadPng(png_b);
+  if (!a.ok() || !b.ok() || a->rgb.size() != b->rgb.size()) return 256;
+  int largest = 0;
+  for (size_t i = 0; i < a->rgb.size(); ++i) {
+    largest =
+        std::max(largest, std::abs(static_cast<unsigned char>(a->rgb[i]) -
+                                   static_cast<unsigned char>(b->rgb[i])));
+  }
+  return largest;
+}
+
+TEST(EndToEndTest, APromptBecomesAPicture) {
+  const Server server(TinyConfig());
+  Call call(server, Fox(4));
+  const auto events = call.Rest();
+  ASSERT_TRUE(call.status().ok()) << call.status().error_message();
+  EXPECT_TRUE(events.front().has_queued());
+  EXPECT_TRUE(events.back().has_finished());
+  EXPECT_EQ(events.back().finished().steps_run(), 5u) << "PLMS adds one";
+  uint64_t sequence = 0;
+  int images = 0;
+  for (const GenerateResponse& event : events) {
+    EXPECT_GT(event.sequence(), sequence);
+    sequence = event.sequence();
+    EXPECT_EQ(event.job_id(), events.front().job_id());
+    images += event.has_image() ? 1 : 0;
+  }
+  EXPECT_EQ(images, 1);
+  const auto image = ReadPng(PngOf(events));
+  ASSERT_THAT(image, IsOk());
+  EXPECT_EQ(image->width, 64);
+  EXPECT_EQ(image->height, 64);
+}
+
+TEST(EndToEndTest, TheSameSeedGivesTheSamePicture) {
+  const Server server(TinyConfig());
+  Call first(server, Fox(4));
+  const std::string picture = PngOf(first.Rest());
+  Call second(server, Fox(4));
+  EXPECT_EQ(LargestDifference(PngOf(second.Rest()), picture), 0);
+  GenerateRequest other = Fox(4);
+  other.set_seed(8);
+  Call third(server, other);
+  EXPECT_GT(LargestDifference(PngOf(third.Rest()), picture), 1);
+}
+
+TEST(EndToEndTest, ImagesOfOneRequestHaveSeedsOfTheirOwn) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(3);
+  request.set_image_count(3);
+  request.set_width(72);
+  Call call(server, request);
+  std::vector<std::string> pictures(3);
+  for (const GenerateResponse& event : call.Rest()) {
+    if (!event.has_image()) continue;
+    const uint32_t index = event.image().image_index();
+    EXPECT_EQ(event.image().seed(), 7u + index);
+    pictures[index] = event.image().picture().data();
+  }
+  GenerateRequest single = Fox(3);
+  single.set_width(72);
+  single.set_seed(9);
+  Call alone(server, single);
+  EXPECT_LE(LargestDifference(PngOf(alone.Rest()), pictures[2]), 1);
+}
+
+TEST(EndToEndTest, PreviewsComeAtTheStepsThatWereAskedFor) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(6);
+  request.set_sampler(GenerateRequest::SAMPLER_DDIM);
+  request.mutable_preview()->add_steps(2);
+  request.mutable_preview()->add_steps(5);
+  request.mutable_preview()->add_steps(6);
+  Call call(server, request);
+  std::vector<std::pair<uint32_t, uint32_t>> seen;  // step, width
+  for (const GenerateResponse& event : call.Rest()) {
+    if (!event.has_preview()) continue;
+    const v1::Preview& preview = event.preview();
+    seen.push_back({preview.step(), preview.picture().width()});
+    EXPECT_THAT(ReadPng(preview.picture().data()), IsOk());
+    EXPECT_EQ(preview.picture().media_type(), "image/png");
+  }
+  // LINEAR has the latent's size, FULL the picture's.
+  EXPECT_THAT(seen,
+              ::testing::ElementsAre(std::pair(2u, 8u), std::pair(5u, 64u)));
+}
+
+TEST(EndToEndTest, PreviewsShrink) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(4);
+  request.mutable_preview()->add_steps(1);
+  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_FULL);
+  request.mutable_preview()->set_longest_side(32);
+  Call call(server, request);
+  ASSERT_TRUE(call.ReadUntil([](const GenerateResponse& event) {
+    return event.has_preview() && event.preview().picture().width() == 32;
+  }));
+}
+
+TEST(EndToEndTest, ParametersStandInThePicture) {
+  const Server server(TinyConfig());
+  Call with(server, Fox(2));
+  EXPECT_NE(PngOf(with.Rest()).find("a red fox in the snow"),
+            std::string::npos);
+  GenerateRequest request = Fox(2);
+  request.mutable_output()->set_embed_parameters(false);
+  Call without(server, request);
+  EXPECT_EQ(PngOf(without.Rest()).find("a red fox"), std::string::npos);
+}
+
+TEST(EndToEndTest, TwoClientsStreamAtOnceAndShareEvaluations) {
+  Server server(TinyConfig());
+  Call slow(server, Fox(150));
+  ASSERT_TRUE(slow.ReadUntil(IsProgress));
+  Call quick(server, Fox(5));
+  const auto events = quick.Rest();
+  EXPECT_TRUE(events.back().has_finished());
+  // The slow one is still under way: it did not have to end first.
+  GenerateResponse event;
+  ASSERT_TRUE(slow.Read(event));
+  EXPECT_FALSE(event.has_finished());
+  EXPECT_TRUE(slow.Rest().back().has_finished());
+  const ModelMetrics& metrics = server.metrics().ForModel("tiny");
+  EXPECT_GT(metrics.denoise_steps.Value(), metrics.denoise_batches.Value());
+}
+
+TEST(EndToEndTest, ARequestAmongOthersEqualsTheSameAlone) {
+  const Server server(TinyConfig());
+  Call alone(server, Fox(8));
+  const std::string expected = PngOf(alone.Rest());
+  GenerateRequest other = Fox(150);
+  other.set_prompt("fog");
+  other.set_guidance_scale(1);
+  other.set_sampler(GenerateRequest::SAMPLER_EULER);
+  Call neighbour(server, other);
+  ASSERT_TRUE(neighbour.ReadUntil(IsProgress));
+  Call together(server, Fox(8));
+  EXPECT_LE(LargestDifference(PngOf(together.Rest()), expected), 1);
+  neighbour.Cancel();
+  neighbour.Rest();
+}
+
+TEST(EndToEndTest, CancellingFreesTheSlot) {
+  Config config = TinyConfig();
+  config.max_live_runs = 1;
+  Server server(config);
+  Call doomed(server, Fox(150));
+  ASSERT_TRUE(doomed.ReadUntil(IsProgress));
+  Call next(server, Fox(2));
+  doomed.Cancel();
+  doomed.Rest();
+  EXPECT_EQ(doomed.status().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(next.Rest().back().has_finished());
+  const ModelMetrics& metrics = server.metrics().ForModel("tiny");
+  EXPECT_EQ(metrics.jobs_cancelled.Value(), 1);
+  EXPECT_LT(metrics.denoise_steps.Value(), 150);
+  EXPECT_EQ(metrics.jobs_running.Value(), 0);
+}
+
+TEST(EndToEndTest, AFullQueueAsksToComeBack) {
+  Config config = TinyConfig();
+  config.max_live_runs = 1;
+  config.queue_capacity = 1;
+  Server server(config);
+  Call live(server, Fox(150));
+  ASSERT_TRUE(live.ReadUntil(IsProgress));
+  Call waiting(server, Fox(1));
+  GenerateResponse event;
+  ASSERT_TRUE(waiting.Read(event));
+  EXPECT_EQ(event.queued().position(), 0u);
+  Call refused(server, Fox(1));
+  EXPECT_TRUE(refused.Rest().empty());
+  EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(refused.reason(), "QUEUE_FULL");
+  EXPECT_GE(refused.retry_after(), absl::Seconds(1));
+  EXPECT_EQ(refused.context().GetServerTrailingMetadata().count(
+                "grpc-retry-pushback-ms"),
+            1u);
+  live.Cancel();
+  live.Rest();
+  EXPECT_TRUE(waiting.Rest().back().has_finished()) << "accepted is not lost";
+}
+
+TEST(EndToEndTest, AClosedQueueIsDraining) {
+  Server server(TinyConfig());
+  Call live(server, Fox(50));
+  ASSERT_TRUE(live.ReadUntil(IsProgress));
+  server.queue().Close();
+  Call late(server, Fox(1));
+  late.Rest();
+  EXPECT_EQ(late.reason(), "DRAINING");
+  EXPECT_TRUE(live.Rest().back().has_finished());
+}
+
+TEST(EndToEndTest, RefusesBadRequestsAndServesOn) {
+  const Server server(TinyConfig());
+  GenerateRequest bad = Fox(4);
+  bad.set_width(1000001);
+  bad.set_prompt(std::string(1 << 20, 'x'));
+  Call call(server, bad);
+  EXPECT_TRUE(call.Rest().empty());
+  EXPECT_EQ(call.status().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(call.status().error_message().find("width 1000001"),
+            std::string::npos);
+  EXPECT_NE(call.status().error_message().find("prompt has 1048576 bytes"),
+            std::string::npos);
+  GenerateRequest unknown = Fox(4);
+  unknown.set_model("nonesuch");
+  Call lost(server, unknown);
+  lost.Rest();
+  EXPECT_EQ(lost.status().error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_NE(lost.status().error_message().find("known models: tiny"),
+            std::string::npos);
+  Call good(server, Fox(2));
+  EXPECT_TRUE(good.Rest().back().has_finished());
+}
+
+TEST(EndToEndTest, ABrokenModelLeavesTheOthersAlone) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.models.push_back({"broken", folder.path() + "/nowhere"});
+  const Server server(config);
+  GenerateRequest request = Fox(2);
+  request.set_model("broken");
+  Call call(server, request);
+  call.Rest();
+  EXPECT_EQ(call.status().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(call.reason(), "MODEL_FAILED");
+  EXPECT_NE(call.status().error_message().find("/nowhere"), std::string::npos);
+  Call good(server, Fox(2));
+  EXPECT_TRUE(good.Rest().back().has_finished());
+
+  const auto registry = v1::ModelRegistry::NewStub(server.Channel());
+  grpc::ClientContext context;
+  v1::ListModelsResponse models;
+  ASSERT_TRUE(registry->ListModels(&context, {}, &models).ok());
+  ASSERT_EQ(models.models_size(), 2);
+  EXPECT_EQ(models.models(0).state(), v1::Model::STATE_FAILED);
+  EXPECT_EQ(models.models(1).state(), v1::Model::STATE_RESIDENT);
+  EXPECT_GT(models.models(1).weight_bytes(), 0u);
+}
+
+TEST(EndToEndTest, TellsAboutOneModel) {
+  const Server server(TinyConfig());
+  const auto registry = v1::ModelRegistry::NewStub(server.Channel());
+  v1::GetModelResponse response;
+  v1::GetModelRequest request;
+  request.set_id("tiny");
+  grpc::ClientContext context;
+  ASSERT_TRUE(registry->GetModel(&context, request, &response).ok());
+  const v1::Model& model = response.model();
+  EXPECT_EQ(model.default_width(), 64u);
+  EXPECT_EQ(model.samplers(0), GenerateRequest::SAMPLER_PNDM);
+  EXPECT_EQ(model.samplers_size(), 6);
+  EXPECT_TRUE(model.is_default());
+  grpc::ClientContext second;
+  request.set_id("");
+  EXPECT_EQ(registry->GetModel(&second, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST(EndToEndTest, ADeadlineEndsTheJob) {
+  Server server(TinyConfig());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(150));
+  const auto stub = v1::ImageGeneration::NewStub(server.Channel());
+  GenerateRequest request = Fox(150);
+  request.set_image_count(4);
+  const auto stream = stub->Generate(&context, request);
+  GenerateResponse event;
+  while (stream->Read(&event)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Call next(server, Fox(1));
+  EXPECT_TRUE(next.Rest().back().has_finished());
+  EXPECT_EQ(server.metrics().ForModel("tiny").jobs_cancelled.Value(), 1);
+}
+
+TEST(FrontEndTest, APortInUseIsAnError) {
+  Metrics metrics;
+  ModelCatalog catalog("tiny");
+  MemoryJobQueue queue(1, Clock::Real(), metrics);
+  const FrontEndDependencies dependencies = {queue, catalog, metrics,
+                                             Clock::Real()};
+  const auto first = FrontEnd::Start("127.0.0.1:0", {}, dependencies);
+  ASSERT_THAT(first, IsOk());
+  const std::string address = "127.0.0.1:" + std::to_string((*first)->port());
+  EXPECT_THAT(FrontEnd::Start(address, {}, dependencies),
+              StatusIs(absl::StatusCode::kUnavailable, address));
+}
+
+}  // namespace
+}  // namespace genzo

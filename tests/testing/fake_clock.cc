@@ -1,0 +1,15 @@
+#include "tests/testing/fake_clock.h"
+
+namespace genzo {
+
+absl::Time FakeClock::Now() const {
+  absl::MutexLock lock(&mutex_);
+  return now_;
+}
+
+void FakeClock::Advance(absl::Duration duration) {
+  absl::MutexLock lock(&mutex_);
+  now_ += duration;
+}
+
+}  // namespace genzo

@@ -1,0 +1,213 @@
+#include "worker/engine/diffusion_model.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "ATen/ops/abs.h"
+#include "ATen/ops/adaptive_avg_pool2d.h"
+#include "ATen/ops/cat.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/engine/device.h"
+#include "worker/engine/evaluate.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+const DiffusionModel& TinyModel() {
+  static const DiffusionModel* const model =
+      DiffusionModel::Load(TinyModelFolder(), Placement())->release();
+  return *model;
+}
+
+Run MakeRun(const std::string& prompt, double guidance, SamplerId sampler,
+            int steps, uint64_t seed) {
+  auto noise = std::make_shared<SeededNoise>(seed);
+  Run run{.model = &TinyModel(),
+          .sampler = *CreateSampler(
+              sampler, TinyModel().scheduler(), {.steps = steps},
+              {.noise = noise->Draw({1, 4, 8, 8}), .source = noise}),
+          .context = {},
+          .guidance = {.scale = guidance}};
+  run.context =
+      TinyModel().EncodePrompt(prompt, "blurry", run.guidance.active(), 0);
+  return run;
+}
+
+// Steps all runs together until each is done, as the engine does.
+void Finish(std::vector<genzo::Run>& runs) {
+  while (true) {
+    std::vector<Run*> live;
+    for (Run& run : runs) {
+      if (run.sampler->Next().has_value()) live.push_back(&run);
+    }
+    if (live.empty()) return;
+    const auto predictions = Evaluate(live);
+    ASSERT_THAT(predictions, IsOk());
+    for (size_t i = 0; i < live.size(); ++i) {
+      live[i]->sampler->Advance((*predictions)[i]);
+    }
+  }
+}
+
+std::vector<genzo::Run> MixedRuns() {
+  using Request = v1::GenerateRequest;
+  std::vector<genzo::Run> runs;
+  runs.push_back(MakeRun("a fox", 7.5, Request::SAMPLER_DDIM, 6, 1));
+  runs.push_back(MakeRun("a cat", 1.0, Request::SAMPLER_EULER, 4, 2));
+  runs.push_back(MakeRun("fog", 3.0, Request::SAMPLER_EULER_ANCESTRAL, 5, 3));
+  runs.push_back(MakeRun("", 9.0, Request::SAMPLER_DPMPP_2M_KARRAS, 7, 4));
+  runs.push_back(MakeRun("a fox", 7.5, Request::SAMPLER_PNDM, 3, 5));
+  return runs;
+}
+
+TEST(EvaluateTest, ABatchedRunEqualsTheSameRunAlone) {
+  std::vector<genzo::Run> together = MixedRuns();
+  Finish(together);
+  for (size_t i = 0; i < together.size(); ++i) {
+    std::vector<genzo::Run> alone;
+    alone.push_back(std::move(MixedRuns()[i]));
+    Finish(alone);
+    EXPECT_THAT(together[i].sampler->latent(),
+                TensorNear(alone[0].sampler->latent(), 1e-4))
+        << i;
+  }
+}
+
+TEST(EvaluateTest, TheSameSeedGivesTheSameLatents) {
+  std::vector<genzo::Run> first = MixedRuns();
+  std::vector<genzo::Run> second = MixedRuns();
+  Finish(first);
+  Finish(second);
+  for (size_t i = 0; i < first.size(); ++i) {
+    EXPECT_THAT(first[i].sampler->latent(),
+                TensorEquals(second[i].sampler->latent()));
+  }
+}
+
+TEST(EvaluateTest, ExceptionsBecomeStatuses) {
+  std::vector<genzo::Run> runs = MixedRuns();
+  runs[0].context = runs[0].context.narrow(2, 0, 4).contiguous();
+  EXPECT_THAT(Evaluate({&runs[0]}),
+              StatusIs(absl::StatusCode::kInternal, "evaluation failed"));
+}
+
+// A random autoencoder has no colours to speak of, so this takes the model in
+// the box.
+TEST(DiffusionModelTest, LinearPreviewsHaveThePicturesColours) {
+  const auto emaki =
+      DiffusionModel::Load(SourcePath("models/emaki"), Placement());
+  ASSERT_THAT(emaki, IsOk());
+  std::vector<genzo::Run> runs;
+  auto noise = std::make_shared<SeededNoise>(1);
+  runs.push_back(
+      {.model = emaki->get(),
+       .sampler = *CreateSampler(
+           v1::GenerateRequest::SAMPLER_DDIM, (*emaki)->scheduler(),
+           {.steps = 4},
+           {.noise = noise->Draw({1, 4, 16, 16}), .source = noise}),
+       .context = (*emaki)->EncodePrompt("a sunset sea", "", true, 0),
+       .guidance = {.scale = 3}});
+  Finish(runs);
+  const at::Tensor latents = runs[0].sampler->latent();
+  const at::Tensor linear = (*emaki)->DecodeLinear(latents);
+  ASSERT_EQ(linear.sizes(), at::IntArrayRef({1, 3, 16, 16}));
+  const at::Tensor full =
+      at::adaptive_avg_pool2d((*emaki)->DecodeFull(latents), {16, 16});
+  const double error = at::abs(linear - full).mean().item<double>();
+  const double spread = at::abs(full - full.mean()).mean().item<double>();
+  EXPECT_LT(error, 0.5 * spread);
+}
+
+class BrokenModelTest : public ::testing::Test {
+ protected:
+  BrokenModelTest() : model_(folder_.CopyTinyModel()) {}
+
+  absl::Status Load() const {
+    return DiffusionModel::Load(model_, Placement()).status();
+  }
+
+  void Replace(const std::string& file, const std::string& from,
+               const std::string& to) const {
+    std::string text = ReadFile(model_ + "/" + file);
+    const size_t place = text.find(from);
+    ASSERT_NE(place, std::string::npos);
+    text.replace(place, from.size(), to);
+    fs::permissions(model_ + "/" + file, fs::perms::owner_all);
+    std::ofstream(model_ + "/" + file) << text;
+  }
+
+  const TestFolder folder_;
+  const std::string model_;
+};
+
+constexpr char kUnet[] = "/unet/diffusion_pytorch_model.safetensors";
+
+TEST_F(BrokenModelTest, TheCopyIsSound) { EXPECT_THAT(Load(), IsOk()); }
+
+TEST_F(BrokenModelTest, ATruncatedFileIsNamed) {
+  fs::resize_file(model_ + kUnet, 100000);
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument, kUnet));
+}
+
+TEST_F(BrokenModelTest, AnEmptyFileIsNamed) {
+  fs::resize_file(model_ + kUnet, 0);
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument, kUnet));
+}
+
+TEST_F(BrokenModelTest, AMissingComponentIsNamed) {
+  fs::remove_all(model_ + "/vae");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound, "/vae"));
+}
+
+TEST_F(BrokenModelTest, AMissingFileIsNamed) {
+  fs::remove(model_ + "/text_encoder/model.safetensors");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound, "text_encoder"));
+}
+
+TEST_F(BrokenModelTest, ATensorOfTheWrongShapeIsNamed) {
+  Replace("unet/config.json", "\"cross_attention_dim\": 8",
+          "\"cross_attention_dim\": 9");
+  Replace("text_encoder/config.json", "\"hidden_size\": 8",
+          "\"hidden_size\": 9");
+  EXPECT_FALSE(Load().ok());
+}
+
+TEST_F(BrokenModelTest, AWrongWidthNamesTheTensor) {
+  Replace("vae/config.json", "\"latent_channels\": 4",
+          "\"latent_channels\": 8");
+  Replace("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 8");
+  Replace("unet/config.json", "\"out_channels\": 4", "\"out_channels\": 8");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               "tensor \"conv_in.weight\" has shape"));
+}
+
+TEST_F(BrokenModelTest, AnotherPipelineIsNotSupported) {
+  Replace("model_index.json", "StableDiffusionPipeline", "OtherPipeline");
+  EXPECT_THAT(Load(),
+              StatusIs(absl::StatusCode::kUnimplemented, "OtherPipeline"));
+}
+
+TEST_F(BrokenModelTest, AnotherSchedulerIsNotSupported) {
+  Replace("scheduler/scheduler_config.json", "PNDMScheduler", "Unheard");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kUnimplemented, "Unheard"));
+}
+
+TEST_F(BrokenModelTest, GarbageInAConfigurationIsNamed) {
+  Replace("vae/config.json", "{", "[");
+  EXPECT_THAT(Load(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "vae/config.json"));
+}
+
+TEST(DeviceTest, KnowsTheCpu) {
+  EXPECT_EQ(ResolveDevice("cpu")->type(), c10::kCPU);
+  EXPECT_THAT(ResolveDevice("auto"), IsOk());
+  EXPECT_THAT(ResolveDevice("cuda:99"),
+              StatusIs(absl::StatusCode::kUnavailable, "cuda:99"));
+}
+
+}  // namespace
+}  // namespace genzo

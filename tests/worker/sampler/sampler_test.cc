@@ -1,0 +1,211 @@
+// Numbers are compared with the reference schedulers by genzo_parity; here is
+// what goldens cannot tell.
+
+#include "ATen/ops/randn.h"
+#include "ATen/ops/zeros.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/sampler/noise_schedule.h"
+#include "worker/sampler/prediction.h"
+#include "worker/sampler/sampler_table.h"
+#include "worker/sampler/sigmas.h"
+#include "worker/sampler/timesteps.h"
+#include "worker/weights/safetensors.h"
+
+namespace genzo {
+namespace {
+
+using Request = v1::GenerateRequest;
+using nlohmann::json;
+
+json StableDiffusion() {
+  return {{"_class_name", "PNDMScheduler"},
+          {"beta_start", 0.00085},
+          {"beta_end", 0.012},
+          {"beta_schedule", "scaled_linear"},
+          {"skip_prk_steps", true},
+          {"set_alpha_to_one", false},
+          {"steps_offset", 1},
+          {"clip_sample", false}};
+}
+
+SamplerStart Start(uint64_t seed) {
+  auto noise = std::make_shared<SeededNoise>(seed);
+  return {.noise = noise->Draw({1, 4, 4, 4}), .source = noise};
+}
+
+// Walks with a denoiser that always sees `clean`.
+at::Tensor WalkTowards(const at::Tensor& clean, SamplerId id,
+                       const json& scheduler, int steps) {
+  auto config = *ParseSchedulerConfig(scheduler, "DDIMScheduler");
+  auto sampler = *CreateSampler(id, scheduler, {.steps = steps}, Start(1));
+  const auto alphas_cumprod = MakeAlphasCumprod(config);
+  while (const auto evaluation = sampler->Next()) {
+    const double a = 1 / (1 + std::pow(SigmaAt(TrainingSigmas(alphas_cumprod),
+                                               evaluation->timestep),
+                                       2));
+    sampler->Advance((evaluation->sample - std::sqrt(a) * clean) /
+                     std::sqrt(1 - a));
+  }
+  return sampler->latent();
+}
+
+TEST(SamplerTest, EverySamplerFindsTheCleanSample) {
+  const at::Tensor clean = at::randn({1, 4, 4, 4});
+  json scheduler = StableDiffusion();
+  scheduler["set_alpha_to_one"] = true;
+  for (const SamplerSpec& spec : Samplers()) {
+    // The second look of PLMS and Karras' whole timesteps cost accuracy.
+    EXPECT_THAT(WalkTowards(clean, spec.id, scheduler, 20),
+                TensorNear(clean, 0.05))
+        << spec.name;
+  }
+}
+
+TEST(SamplerTest, SeedsGiveTheReferencesNoise) {
+  const auto golden = SafetensorsFile::Open(
+      SourcePath("tests/data/reference/goldens/sd1-txt2img.safetensors"));
+  ASSERT_THAT(golden, IsOk());
+  EXPECT_THAT(SeededNoise(/*seed=*/1169).Draw({1, 4, 8, 8}),
+              TensorEquals(*(*golden)->Read("noise.000")));
+}
+
+TEST(SamplerTest, LaterNoiseContinuesTheStream) {
+  const auto golden = SafetensorsFile::Open(SourcePath(
+      "tests/data/reference/goldens/scheduler-euler-ancestral.safetensors"));
+  ASSERT_THAT(golden, IsOk());
+  SeededNoise noise(/*seed=*/1156);
+  EXPECT_THAT(noise.Draw({1, 4, 8, 8}),
+              TensorEquals(*(*golden)->Read("noise.000")));
+  EXPECT_THAT(noise.Draw({1, 4, 8, 8}),
+              TensorEquals(*(*golden)->Read("noise.001")));
+}
+
+TEST(SamplerTest, TheSameSeedGivesTheSameWalk) {
+  const at::Tensor clean = at::randn({1, 4, 4, 4});
+  for (const SamplerSpec& spec : Samplers()) {
+    EXPECT_THAT(WalkTowards(clean, spec.id, StableDiffusion(), 6),
+                TensorEquals(WalkTowards(clean, spec.id, StableDiffusion(), 6)))
+        << spec.name;
+  }
+}
+
+TEST(SamplerTest, TellsHowFarItIs) {
+  auto sampler = *CreateSampler(Request::SAMPLER_PNDM, StableDiffusion(),
+                                {.steps = 5}, Start(1));
+  EXPECT_EQ(sampler->steps(), 6) << "PLMS looks twice at the second timestep";
+  EXPECT_FALSE(sampler->denoised().defined());
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(sampler->steps_done(), i);
+    ASSERT_TRUE(sampler->Next().has_value());
+    sampler->Advance(at::zeros({1, 4, 4, 4}));
+    EXPECT_TRUE(sampler->denoised().defined());
+  }
+  EXPECT_FALSE(sampler->Next().has_value());
+}
+
+TEST(SamplerTest, OneStepIsEnough) {
+  for (const SamplerSpec& spec : Samplers()) {
+    auto sampler =
+        *CreateSampler(spec.id, StableDiffusion(), {.steps = 1}, Start(1));
+    ASSERT_TRUE(sampler->Next().has_value());
+    sampler->Advance(at::zeros({1, 4, 4, 4}));
+    EXPECT_FALSE(sampler->Next().has_value()) << spec.name;
+  }
+}
+
+TEST(SamplerTest, RefusesStepCountsByName) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  const auto create = [&](const json& scheduler, int steps) {
+    return CreateSampler(Request::SAMPLER_PNDM, scheduler, {.steps = steps},
+                         Start(1))
+        .status();
+  };
+  EXPECT_THAT(create(StableDiffusion(), 0), StatusIs(kInvalid, "steps 0"));
+  EXPECT_THAT(create(StableDiffusion(), 1001),
+              StatusIs(kInvalid, "steps 1001"));
+  json runge_kutta = StableDiffusion();
+  runge_kutta["skip_prk_steps"] = false;
+  EXPECT_THAT(create(runge_kutta, 3),
+              StatusIs(kInvalid, "not between 4 and 1000"));
+}
+
+TEST(SamplerTableTest, NamesUnknownClasses) {
+  EXPECT_THAT(DefaultSampler({{"_class_name", "Unheard"}}),
+              StatusIs(absl::StatusCode::kUnimplemented, "\"Unheard\""));
+  EXPECT_EQ(*DefaultSampler(StableDiffusion()), Request::SAMPLER_PNDM);
+}
+
+TEST(SchedulerConfigTest, MissingKeysHaveTheClasssDefaults) {
+  EXPECT_EQ(ParseSchedulerConfig({}, "PNDMScheduler")->timestep_spacing,
+            TimestepSpacing::kLeading);
+  EXPECT_EQ(
+      ParseSchedulerConfig({}, "EulerDiscreteScheduler")->timestep_spacing,
+      TimestepSpacing::kLinspace);
+  EXPECT_TRUE(ParseSchedulerConfig({}, "DDIMScheduler")->clip_sample);
+  EXPECT_FALSE(ParseSchedulerConfig({}, "PNDMScheduler")->set_alpha_to_one);
+}
+
+TEST(SchedulerConfigTest, NamesBadValues) {
+  const auto parse = [](const json& object) {
+    return ParseSchedulerConfig(object, "DPMSolverMultistepScheduler");
+  };
+  EXPECT_THAT(parse({{"beta_schedule", "sigmoid"}}),
+              StatusIs(absl::StatusCode::kUnimplemented, "\"sigmoid\""));
+  EXPECT_THAT(parse({{"use_beta_sigmas", true}}),
+              StatusIs(absl::StatusCode::kUnimplemented, "use_beta_sigmas"));
+  EXPECT_THAT(parse({{"solver_order", 4}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "solver_order 4"));
+  EXPECT_THAT(parse({{"beta_end", 2.0}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "beta_start"));
+  EXPECT_THAT(parse({{"trained_betas", {0.1, 0.2}}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "2 trained_betas"));
+}
+
+TEST(PredictionTest, ConversionsAgree) {
+  const at::Tensor clean = at::randn({1, 4, 4, 4});
+  const at::Tensor noise = at::randn({1, 4, 4, 4});
+  for (const NoiseLevel& level : {NoiseLevel{0.6, 0.8}, NoiseLevel{1.0, 3.0}}) {
+    const double scale = std::hypot(level.alpha, level.sigma);
+    const at::Tensor sample = AddNoise(clean, noise, level);
+    const at::Tensor velocity =
+        (level.alpha * noise - level.sigma * clean) / scale;
+    for (const auto& [type, prediction] :
+         std::vector<std::pair<PredictionType, at::Tensor>>{
+             {PredictionType::kEpsilon, noise},
+             {PredictionType::kVelocity, velocity},
+             {PredictionType::kSample, clean}}) {
+      EXPECT_THAT(CleanEstimate(type, prediction, sample, level),
+                  TensorNear(clean, 1e-5));
+      EXPECT_THAT(NoiseEstimate(type, prediction, sample, level),
+                  TensorNear(noise, 1e-5));
+    }
+  }
+}
+
+TEST(SigmasTest, TimestepsAndSigmasAreInverse) {
+  const auto training = TrainingSigmas(MakeAlphasCumprod(
+      *ParseSchedulerConfig(StableDiffusion(), "EulerDiscreteScheduler")));
+  for (double t : {0.0, 1.0, 17.0, 500.0, 999.0}) {
+    EXPECT_NEAR(TimestepOfSigma(training, SigmaAt(training, t)), t, 1e-3);
+  }
+}
+
+TEST(TimestepsTest, StaysWithinTheTrainedRange) {
+  for (const char* spacing : {"leading", "trailing", "linspace"}) {
+    json scheduler = StableDiffusion();
+    scheduler["timestep_spacing"] = spacing;
+    const auto config = *ParseSchedulerConfig(scheduler, "DDIMScheduler");
+    for (int steps = 1; steps <= 1000; ++steps) {
+      const auto timesteps = WholeTimesteps(config, steps);
+      ASSERT_EQ(timesteps.size(), static_cast<size_t>(steps));
+      ASSERT_GE(timesteps.back(), 0) << spacing << " " << steps;
+      ASSERT_LE(timesteps.front(), 999) << spacing << " " << steps;
+      ASSERT_TRUE(std::is_sorted(timesteps.rbegin(), timesteps.rend()));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,25 @@
+#include "worker/engine/thread_count.h"
+
+#include <dlfcn.h>
+
+#include "ATen/Parallel.h"
+
+namespace genzo {
+
+void UseOneThread() {
+  // LibTorch sets a thread's counts on first use and not again.
+  at::get_num_threads();
+  // at::set_num_threads would set MKL's count for the whole process. The
+  // functions belong to the runtimes that LibTorch brought along, which have no
+  // headers here; a build without MKL lacks the second.
+  using SetOpenMp = void (*)(int);
+  using SetMkl = int (*)(int);
+  const auto set_openmp =
+      reinterpret_cast<SetOpenMp>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  if (set_openmp != nullptr) set_openmp(1);
+  const auto set_mkl = reinterpret_cast<SetMkl>(
+      dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  if (set_mkl != nullptr) set_mkl(1);
+}
+
+}  // namespace genzo
