@@ -1,0 +1,38 @@
+# Builds both programs on Debian 12 and ships them, LibTorch and the model in the
+# box in an image that runs as nobody special.
+#
+#   docker build -t genzo . && docker run --rm -p 50051:50051 genzo
+
+ARG BASE=docker.io/library/debian:bookworm-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY dev CMakeLists.txt CMakePresets.json ./
+COPY third_party third_party
+RUN ./dev setup
+COPY cmake cmake
+COPY proto proto
+COPY base base
+COPY queue queue
+COPY worker worker
+COPY server server
+COPY client client
+RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
+      -DCMAKE_INSTALL_PREFIX=/opt/genzo \
+ && cmake --build --preset release \
+ && cmake --install build/release --strip
+
+FROM ${BASE}
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libgrpc++1.51 libicu72 \
+      libprometheus-cpp-pull1.0 libspdlog1.10 libyaml-cpp0.7 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --no-create-home genzo
+COPY --from=build /opt/genzo /opt/genzo
+COPY models /opt/genzo/models
+COPY deploy/genzo.yaml /opt/genzo/etc/genzo.yaml
+ENV PATH=/opt/genzo/bin:$PATH GENZO_CONFIG=/opt/genzo/etc/genzo.yaml
+USER 10001
+EXPOSE 50051
+ENTRYPOINT ["genzo-server"]
+CMD ["--listen", "0.0.0.0:50051"]

@@ -1,0 +1,12 @@
+# `cmake --install`: both programs in bin/, and in lib/ what libtorch_cpu.so
+# needs, found there by run paths relative to the programs.
+install(TARGETS genzo genzo-server RUNTIME DESTINATION bin)
+set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
+set(torch_lib ${GENZO_LIBTORCH}/lib)
+file(GLOB torch_libraries
+  ${torch_lib}/libtorch_cpu.so
+  ${torch_lib}/libc10.so
+  ${torch_lib}/libgomp*.so*
+  ${GENZO_LIBTORCH}/../nvidia/cu13/lib/libcudart.so.13
+  ${GENZO_LIBTORCH}/../nvidia/cu13/lib/libcupti.so.13)
+install(FILES ${torch_libraries} DESTINATION lib)
