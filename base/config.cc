@@ -2,9 +2,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
-#include <sstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "yaml-cpp/yaml.h"
@@ -16,8 +17,8 @@ namespace {
 // asked for, so that left-over keys can be called unknown.
 class MapReader {
  public:
-  MapReader(YAML::Node node, std::string path, absl::Status& status)
-      : node_(std::move(node)), path_(std::move(path)), status_(status) {
+  MapReader(const YAML::Node& node, std::string path, absl::Status& status)
+      : node_(node), path_(std::move(path)), status_(status) {
     if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) {
       Fail(absl::StrCat(path_.empty() ? "the configuration" : path_,
                         " is not a map of keys"));
@@ -27,8 +28,12 @@ class MapReader {
 
   ~MapReader() {
     if (!node_.IsMap()) return;
+    std::set<std::string> seen;
     for (const auto& entry : node_) {
       const std::string key = entry.first.as<std::string>("?");
+      if (!seen.insert(key).second) {
+        Fail(absl::StrCat("key ", Path(key), " occurs twice"));
+      }
       if (known_.count(key) > 0) continue;
       Fail(absl::StrCat("unknown key ", Path(key),
                         "; known here: ", absl::StrJoin(known_, ", ")));
@@ -142,11 +147,20 @@ bool IsDevice(const std::string& device) {
          device.find_first_not_of("0123456789", 5) == std::string::npos;
 }
 
+// "host:port"; empty stays what it is.
+void ReadAddress(MapReader& root, const std::string& key, std::string& value) {
+  root.Read(key, value);
+  const absl::Status status = CheckAddress(value);
+  if (!value.empty() && !status.ok()) {
+    root.Fail(absl::StrCat(key, " ", status.message()));
+  }
+}
+
 void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
               absl::Status& status, Config& config) {
   MapReader root(yaml, "", status);
-  root.Read("listen", config.listen);
-  root.Read("admin", config.admin);
+  ReadAddress(root, "listen", config.listen);
+  ReadAddress(root, "admin", config.admin);
   root.Read("device", config.device);
   if (!IsDevice(config.device)) {
     root.Fail(absl::StrCat("device \"", config.device,
@@ -175,6 +189,17 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
 
 }  // namespace
 
+absl::Status CheckAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  const bool sound = colon != std::string::npos && colon > 0 &&
+                     absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+                     port >= 0 && port <= 65535;
+  if (sound) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", address, "\" is not host:port with a port from 0 to 65535"));
+}
+
 absl::StatusOr<Config> ParseConfig(const std::string& yaml,
                                    const std::string& base_folder) {
   Config config;
@@ -191,13 +216,14 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
 
 absl::StatusOr<Config> ReadConfigFile(const std::string& path) {
   std::ifstream file(path);
-  std::stringstream text;
-  if (!file || std::filesystem::is_directory(path) || !(text << file.rdbuf())) {
+  if (!file || std::filesystem::is_directory(path)) {
     return absl::NotFoundError(
         absl::StrCat("configuration file ", path, " cannot be read"));
   }
-  auto config = ParseConfig(text.str(),
-                            std::filesystem::path(path).parent_path().string());
+  const std::string text((std::istreambuf_iterator<char>(file)),
+                         std::istreambuf_iterator<char>());
+  auto config =
+      ParseConfig(text, std::filesystem::path(path).parent_path().string());
   if (!config.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": ", config.status().message()));

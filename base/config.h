@@ -41,6 +41,9 @@ struct Config {
   std::string log_level = "info";  // debug, info, warning, error, off
 };
 
+// OK if `address` is "host:port"; otherwise INVALID_ARGUMENT.
+absl::Status CheckAddress(const std::string& address);
+
 // Reads a YAML text. Relative model paths become relative to `base_folder`.
 // INVALID_ARGUMENT for bad YAML, unknown keys, wrong types and values out of
 // range; the message names the key's path ("limits.max_steps 0 is not ...").

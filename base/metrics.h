@@ -10,6 +10,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "prometheus/collectable.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"
@@ -46,7 +49,8 @@ struct ModelMetrics {
 // Prometheus' suffixes. Thread-safe.
 class Metrics {
  public:
-  Metrics();
+  // `clock` outlives this object.
+  explicit Metrics(const Clock& clock = Clock::Real());
   ~Metrics();
 
   // The figures of `model`; made on first use, valid as long as this object.
@@ -59,7 +63,9 @@ class Metrics {
   void CountShed(const std::string& reason);
 
   prometheus::Gauge& queue_depth() { return queue_depth_; }
-  prometheus::Gauge& queue_oldest_age_seconds() { return queue_oldest_age_; }
+  // When the oldest waiting job was accepted; InfiniteFuture if none waits. Its
+  // age is computed when it is asked for, so that it grows while nothing moves.
+  void SetOldestJob(absl::Time accepted) { oldest_job_->Set(accepted); }
   prometheus::Counter& previews_dropped() { return previews_dropped_; }
 
   // Serves /metrics over HTTP on `address` ("127.0.0.1:0" takes a free port)
@@ -72,6 +78,20 @@ class Metrics {
  private:
   template <typename T>
   using Family = prometheus::Family<T>;
+
+  // genzo_queue_oldest_age_seconds.
+  class OldestJob : public prometheus::Collectable {
+   public:
+    explicit OldestJob(const Clock& clock) : clock_(clock) {}
+    void Set(absl::Time accepted) ABSL_LOCKS_EXCLUDED(mutex_);
+    std::vector<prometheus::MetricFamily> Collect() const override
+        ABSL_LOCKS_EXCLUDED(mutex_);
+
+   private:
+    const Clock& clock_;
+    mutable absl::Mutex mutex_;
+    absl::Time accepted_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  };
 
   const std::shared_ptr<prometheus::Registry> registry_;
   Family<prometheus::Counter>& requests_;
@@ -87,7 +107,7 @@ class Metrics {
   Family<prometheus::Histogram>& step_duration_;
   Family<prometheus::Histogram>& batch_size_;
   prometheus::Gauge& queue_depth_;
-  prometheus::Gauge& queue_oldest_age_;
+  const std::shared_ptr<OldestJob> oldest_job_;
   prometheus::Counter& previews_dropped_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   absl::Mutex mutex_;

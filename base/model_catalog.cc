@@ -1,8 +1,14 @@
 #include "base/model_catalog.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 
 namespace genzo {
+namespace {
+
+constexpr size_t kMaxModelIdBytes = 63;
+
+}  // namespace
 
 void ModelCatalog::Put(v1::Model model) {
   model.set_is_default(model.id() == default_model_);
@@ -11,6 +17,11 @@ void ModelCatalog::Put(v1::Model model) {
 }
 
 absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
+  if (id.size() > kMaxModelIdBytes) {
+    return InvalidFieldsError(
+        {{"model", absl::StrCat("model has ", id.size(),
+                                " bytes, the limit is ", kMaxModelIdBytes)}});
+  }
   absl::MutexLock lock(&mutex_);
   const auto found = models_.find(id.empty() ? default_model_ : id);
   if (found != models_.end()) return found->second;

@@ -23,7 +23,7 @@ class ModelCatalog {
   void Put(v1::Model model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The model of that id, or the default one for "". NOT_FOUND/MODEL_NOT_FOUND
-  // lists the known ids.
+  // lists the known ids; an id too long to be one is INVALID_ARGUMENT.
   absl::StatusOr<v1::Model> Get(const std::string& id) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 

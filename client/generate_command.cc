@@ -108,7 +108,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
       ->capture_default_str();
   c.add_option("--request-id", request_id_, "your name for the request");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
 }

@@ -27,7 +27,9 @@ void JsonPrinter::Show(const v1::GenerateResponse& event,
     json[key]["picture"].erase("data");
     json[key]["picture"]["path"] = path;
   }
-  std::cout << json.dump() << std::endl;
+  std::cout << json.dump(-1, ' ', /*ensure_ascii=*/false,
+                         nlohmann::json::error_handler_t::replace)
+            << std::endl;
 }
 
 }  // namespace genzo

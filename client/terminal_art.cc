@@ -1,7 +1,6 @@
 #include "client/terminal_art.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 
@@ -59,10 +58,6 @@ std::string ColorCode(const Color& color, bool background, ColorDepth depth) {
 }
 
 }  // namespace
-
-int ArtColumns(const RgbImage& image, int columns, int rows) {
-  return ArtSize(image, columns, rows).columns;
-}
 
 std::vector<std::string> HalfBlockArt(const RgbImage& image, int columns,
                                       int rows, ColorDepth depth) {

@@ -17,9 +17,6 @@ enum class ColorDepth { k256, kTrueColor };
 std::vector<std::string> HalfBlockArt(const RgbImage& image, int columns,
                                       int rows, ColorDepth depth);
 
-// Columns that HalfBlockArt would use.
-int ArtColumns(const RgbImage& image, int columns, int rows);
-
 }  // namespace genzo
 
 #endif  // GENZO_CLIENT_TERMINAL_ART_H_

@@ -105,7 +105,9 @@ void TerminalPrinter::Note(const v1::Progress& progress) {
 }
 
 std::string TerminalPrinter::ProgressLine() const {
-  if (!status_.empty()) return status_;
+  // A line that wraps could not be drawn over.
+  const size_t width = std::max(1, screen_.columns - 1);
+  if (!status_.empty()) return status_.substr(0, width);
   uint32_t step = 0;
   uint32_t steps = 0;
   absl::Duration left;
@@ -114,14 +116,16 @@ std::string TerminalPrinter::ProgressLine() const {
     steps += progress.steps;
     left = std::max(left, progress.time_left);
   }
-  constexpr int kBar = 24;
-  const int filled = steps == 0 ? 0 : static_cast<int>(kBar * step / steps);
-  std::string bar;
-  for (int i = 0; i < kBar; ++i) bar += i < filled ? "\u2588" : "\u2591";
   const double elapsed = absl::ToDoubleSeconds(absl::Now() - begin_);
-  return absl::StrFormat("%s step %d of %d, %.1f steps/s, %.1f s left", bar,
-                         step, steps, step / std::max(elapsed, 1e-3),
-                         absl::ToDoubleSeconds(left));
+  const std::string text = absl::StrFormat(
+      " step %d of %d, %.1f steps/s, %.1f s left", step, steps,
+      step / std::max(elapsed, 1e-3), absl::ToDoubleSeconds(left));
+  constexpr size_t kBar = 24;
+  if (kBar + text.size() > width) return text.substr(0, width);
+  const size_t filled = steps == 0 ? 0 : kBar * step / steps;
+  std::string bar;
+  for (size_t i = 0; i < kBar; ++i) bar += i < filled ? "\u2588" : "\u2591";
+  return bar + text;
 }
 
 std::vector<std::string> TerminalPrinter::ArtLines() const {
@@ -130,8 +134,11 @@ std::vector<std::string> TerminalPrinter::ArtLines() const {
   const int count = static_cast<int>(pictures_.size());
   const int columns = std::max(8, screen_.columns / count - 1);
   const int rows = std::max(4, std::min(32, screen_.rows - 4));
+  // Pictures that do not fit beside the others are left out.
+  int shown = std::max(1, screen_.columns / (columns + 1));
   for (const RgbImage& picture : pictures_) {
-    if (picture.width == 0) continue;
+    if (picture.width == 0 || shown == 0) continue;
+    --shown;
     const auto art = HalfBlockArt(picture, columns, rows, screen_.depth);
     lines.resize(std::max(lines.size(), art.size()));
     for (size_t i = 0; i < art.size(); ++i) {
@@ -150,8 +157,7 @@ void TerminalPrinter::Redraw(const std::string& lasting) {
   if (!lasting.empty()) absl::StrAppend(&frame, lasting, "\n");
   const std::vector<std::string> art = ArtLines();
   for (const std::string& line : art) absl::StrAppend(&frame, line, "\n");
-  std::string progress = ProgressLine();
-  absl::StrAppend(&frame, progress);
+  absl::StrAppend(&frame, ProgressLine());
   drawn_lines_ = static_cast<int>(art.size()) + 1;
   std::cout << frame << std::flush;
 }

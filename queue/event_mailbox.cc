@@ -59,7 +59,7 @@ std::optional<JobEvent> EventMailbox::Take() {
   return event;
 }
 
-void EventMailbox::SetListener(std::function<void()> listener) {
+void EventMailbox::SetListener(const std::function<void()>& listener) {
   {
     absl::MutexLock lock(&mutex_);
     listener_ = listener;

@@ -28,7 +28,8 @@ class EventMailbox {
 
   // Calls `listener` after every Post, and once now if events wait. It must not
   // block and must tolerate calls from several threads. Call once.
-  void SetListener(std::function<void()> listener) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetListener(const std::function<void()>& listener)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Previews that were overtaken before they were taken.
   int64_t dropped_previews() const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -34,25 +34,24 @@ class MemoryJobQueue::Entry {
   void Cancel() { cancelled_ = true; }
   bool cancelled() const { return cancelled_; }
 
-  // Posting under the lock keeps sequences in order in the mailbox.
   void Post(v1::GenerateResponse response) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    response.set_job_id(job_.id());
-    response.set_sequence(++sequence_);
-    JobEvent event;
-    *event.mutable_response() = std::move(response);
-    events_->Post(std::move(event));
+    PostLocked(std::move(response));
   }
 
   // Does nothing once a worker has the job: its place is history then.
-  void PostPosition(size_t position) {
+  void PostPosition(size_t position) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
     if (leased_) return;
     v1::GenerateResponse response;
     response.mutable_queued()->set_position(position);
-    Post(std::move(response));
+    PostLocked(std::move(response));
   }
 
-  void MarkLeased() { leased_ = true; }
+  void MarkLeased() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    leased_ = true;
+  }
 
   void Fail(const absl::Status& status) {
     JobEvent event;
@@ -63,12 +62,22 @@ class MemoryJobQueue::Entry {
   int64_t dropped_previews() const { return events_->dropped_previews(); }
 
  private:
+  // Posting under the lock keeps sequences in order in the mailbox.
+  void PostLocked(v1::GenerateResponse response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    response.set_job_id(job_.id());
+    response.set_sequence(++sequence_);
+    JobEvent event;
+    *event.mutable_response() = std::move(response);
+    events_->Post(std::move(event));
+  }
+
   const Job job_;
   const std::shared_ptr<EventMailbox> events_;
   const absl::Time accepted_;
   std::atomic<bool> cancelled_{false};
-  std::atomic<bool> leased_{false};
   absl::Mutex mutex_;
+  bool leased_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -78,8 +87,9 @@ class MemoryJobQueue::Lease : public JobLease {
       : queue_(queue), entry_(std::move(entry)) {}
 
   ~Lease() override {
-    Fail(ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
-                         "the worker gave the job up without a result"));
+    entry_->Fail(
+        ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
+                        "the worker gave the job up without a result"));
     queue_.Forget(entry_->job().id());
     queue_.metrics_.previews_dropped().Increment(entry_->dropped_previews());
   }
@@ -211,10 +221,8 @@ absl::Duration MemoryJobQueue::RetryAfterLocked() const {
 
 void MemoryJobQueue::UpdateMetricsLocked() {
   metrics_.queue_depth().Set(waiting_.size());
-  metrics_.queue_oldest_age_seconds().Set(
-      waiting_.empty()
-          ? 0
-          : absl::ToDoubleSeconds(clock_.Now() - waiting_.front()->accepted()));
+  metrics_.SetOldestJob(waiting_.empty() ? absl::InfiniteFuture()
+                                         : waiting_.front()->accepted());
 }
 
 void MemoryJobQueue::PostPositions() {

@@ -3,13 +3,16 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <thread>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/logging.h"
@@ -58,23 +61,62 @@ std::string BoundAddress(const std::string& listen, int port) {
 absl::StatusOr<Config> ReadConfig(const Options& options) {
   auto config = ReadConfigFile(options.config_path);
   if (!config.ok()) return config.status();
-  if (!options.listen.empty()) config->listen = options.listen;
-  if (!options.admin.empty()) config->admin = options.admin;
+  for (const auto& [option, value] :
+       {std::pair(&options.listen, &config->listen),
+        std::pair(&options.admin, &config->admin)}) {
+    if (option->empty()) continue;
+    const absl::Status status = CheckAddress(*option);
+    if (!status.ok()) return status;
+    *value = *option;
+  }
   if (!options.log_level.empty()) config->log_level = options.log_level;
   return config;
 }
 
+// The worker's thread, and the signals that the main thread waits for.
+class Worker {
+ public:
+  Worker(Engine& engine, const std::function<void()>& on_loaded,
+         const sigset_t& signals)
+      : signals_(signals),
+        thread_([this, &engine, on_loaded, main_thread = pthread_self()] {
+          engine.Work(on_loaded);
+          done_ = true;
+          pthread_kill(main_thread, SIGUSR1);
+        }) {}
+  ~Worker() { thread_.join(); }
+
+  // Waits until the worker is done or somebody wants the server to end. Returns
+  // whether the worker is done.
+  bool WaitForSignal(absl::Time until) const {
+    while (!done_) {
+      const timespec timeout = absl::ToTimespec(
+          std::max(absl::ZeroDuration(), until - Clock::Real().Now()));
+      const bool forever = until == absl::InfiniteFuture();
+      // SIGUSR1 may come from outside: then the wait goes on.
+      const int signal =
+          sigtimedwait(&signals_, nullptr, forever ? nullptr : &timeout);
+      if (signal != SIGUSR1 && (signal > 0 || errno == EAGAIN)) return done_;
+    }
+    return true;
+  }
+
+ private:
+  const sigset_t signals_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;  // last: uses the rest
+};
+
 // Lets live jobs finish for the grace period; a second signal or its end
 // cancels them.
-void Drain(const sigset_t& signals, absl::Duration grace, FrontEnd& front_end,
-           JobQueue& queue) {
+void Drain(const Config& config, const Worker& worker, Engine& engine,
+           FrontEnd& front_end, JobQueue& queue) {
   spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
-               absl::ToDoubleSeconds(grace));
+               absl::ToDoubleSeconds(config.shutdown_grace));
+  engine.Stop();
   front_end.SetServing(false);
   queue.Close();
-  const timespec timeout = absl::ToTimespec(grace);
-  const int signal = sigtimedwait(&signals, nullptr, &timeout);
-  if (signal == SIGUSR1) return;
+  if (worker.WaitForSignal(Clock::Real().Now() + config.shutdown_grace)) return;
   spdlog::warn("cancelling live jobs");
   queue.CancelAll();
 }
@@ -105,20 +147,16 @@ int Serve(const Config& config) {
   spdlog::info("listening on {}, device {}, {}", address, device->str(),
                config.dtype);
 
-  const pthread_t main_thread = pthread_self();
-  std::thread worker([&] {
-    engine.Work([&] {
+  {
+    const auto on_loaded = [&] {
       (*front_end)->SetServing(true);
       std::cout << "genzo-server ready on " << address << std::endl;
-    });
-    pthread_kill(main_thread, SIGUSR1);
-  });
-  int signal = 0;
-  sigwait(&signals, &signal);
-  if (signal != SIGUSR1) {
-    Drain(signals, config.shutdown_grace, **front_end, queue);
+    };
+    const Worker worker(engine, on_loaded, signals);
+    if (!worker.WaitForSignal(absl::InfiniteFuture())) {
+      Drain(config, worker, engine, **front_end, queue);
+    }
   }
-  worker.join();
   (*front_end)->Shutdown(kLastWrites);
   spdlog::info("stopped");
   return 0;

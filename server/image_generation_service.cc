@@ -1,6 +1,7 @@
 #include "server/image_generation_service.h"
 
 #include "absl/random/random.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "server/generate_reactor.h"
@@ -44,7 +45,8 @@ ImageGenerationService::Generate(grpc::CallbackServerContext* context,
                                  const v1::GenerateRequest* request) {
   auto job = MakeJob(*request);
   if (!job.ok()) {
-    spdlog::info("refused: {}", std::string(job.status().message()));
+    // Escaped: a message may quote the client.
+    spdlog::info("refused: {}", absl::Utf8SafeCEscape(job.status().message()));
     return GenerateReactor::Refuse(context, job.status(), dependencies_.queue,
                                    dependencies_.metrics);
   }

@@ -22,8 +22,9 @@ grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
                   InvalidFieldsError({{"id", "id is empty"}}));
   }
   auto model = catalog_.Get(request->id());
-  if (model.ok()) *response->mutable_model() = *std::move(model);
-  return Finish(context, "GetModel", model.status());
+  if (!model.ok()) return Finish(context, "GetModel", model.status());
+  *response->mutable_model() = *std::move(model);
+  return Finish(context, "GetModel", absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* ModelRegistryService::Finish(

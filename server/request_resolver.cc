@@ -1,7 +1,6 @@
 #include "server/request_resolver.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +18,7 @@ constexpr double kMaxGuidanceScale = 100;
 constexpr uint32_t kDefaultQuality = 90;
 constexpr uint32_t kMinPreviewSide = 16;
 constexpr uint32_t kMaxPreviewSide = 2048;
+constexpr uint32_t kMaxPreviewSteps = 1000;
 constexpr size_t kMaxRequestIdBytes = 128;
 constexpr absl::Duration kModelLoadingRetry = absl::Seconds(2);
 
@@ -122,12 +122,15 @@ void CheckFormat(const std::string& field, int format, Violations& violations) {
 
 void CheckPreview(const v1::PreviewPlan& preview, uint32_t steps,
                   Violations& violations) {
+  if (preview.steps_size() > static_cast<int>(kMaxPreviewSteps)) {
+    violations.Add("preview.steps",
+                   absl::StrCat("preview.steps has ", preview.steps_size(),
+                                " entries, the limit is ", kMaxPreviewSteps));
+    return;
+  }
   for (int i = 0; i < preview.steps_size(); ++i) {
     violations.CheckRange(absl::StrCat("preview.steps[", i, "]"),
                           preview.steps(i), 1u, steps);
-  }
-  if (preview.every() > 0) {
-    violations.CheckRange("preview.every", preview.every(), 1u, steps);
   }
   if (!v1::PreviewPlan::Decoder_IsValid(preview.decoder())) {
     violations.Add(

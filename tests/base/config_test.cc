@@ -86,6 +86,22 @@ TEST(ConfigTest, RefusesBadModels) {
               StatusIs(kInvalid, "occurs twice"));
 }
 
+TEST(ConfigTest, ChecksAddressesAndRepetitions) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(Parse("listen: 127.0.0.1:99999\n"),
+              StatusIs(kInvalid, "listen \"127.0.0.1:99999\""));
+  EXPECT_THAT(Parse("admin: localhost\n"), StatusIs(kInvalid, "admin"));
+  EXPECT_THAT(Parse("listen: '[::]:0'\n"), IsOk());
+  EXPECT_THAT(Parse("threads: 1\nthreads: 2\n"),
+              StatusIs(kInvalid, "key threads occurs twice"));
+}
+
+TEST(ConfigTest, AnEmptyFileHasNoModels) {
+  const TestFolder folder;
+  EXPECT_THAT(ReadConfigFile(folder.Write("genzo.yaml", "")),
+              StatusIs(absl::StatusCode::kInvalidArgument, "models"));
+}
+
 TEST(ConfigTest, CallsBadYamlBad) {
   EXPECT_THAT(ParseConfig("models: [", ""),
               StatusIs(absl::StatusCode::kInvalidArgument, "not valid YAML"));

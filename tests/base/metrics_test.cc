@@ -1,5 +1,6 @@
 #include "base/metrics.h"
 
+#include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -28,6 +29,15 @@ TEST(MetricsTest, GivesTheSameFiguresForAModel) {
   Metrics metrics;
   EXPECT_EQ(&metrics.ForModel("a"), &metrics.ForModel("a"));
   EXPECT_NE(&metrics.ForModel("a"), &metrics.ForModel("b"));
+}
+
+TEST(MetricsTest, TheOldestJobAgesWhileNothingMoves) {
+  FakeClock clock;
+  Metrics metrics(clock);
+  EXPECT_THAT(metrics.Text(), HasSubstr("genzo_queue_oldest_age_seconds 0"));
+  metrics.SetOldestJob(clock.Now());
+  clock.Advance(absl::Seconds(7));
+  EXPECT_THAT(metrics.Text(), HasSubstr("genzo_queue_oldest_age_seconds 7"));
 }
 
 TEST(MetricsTest, ServesOnAFreePort) {

@@ -39,6 +39,13 @@ TEST(ModelCatalogTest, ReplacesAModel) {
   EXPECT_EQ(catalog.List().size(), 1u);
 }
 
+TEST(ModelCatalogTest, RefusesIdsThatAreTooLong) {
+  ModelCatalog catalog("a");
+  EXPECT_THAT(catalog.Get(std::string(20000, 'x')),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "model has 20000 bytes, the limit is 63"));
+}
+
 TEST(ModelCatalogTest, ListsKnownModelsForAnUnknownOne) {
   ModelCatalog catalog("a");
   catalog.Put(Named("a"));

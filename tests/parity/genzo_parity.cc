@@ -2,11 +2,11 @@
 // Exit status 1 on any FAIL, 2 if there is nothing to compare with.
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
@@ -23,10 +23,12 @@ struct Totals {
   int passed = 0;
   int failed = 0;
   int unsupported = 0;
+  std::set<std::string> passed_names;
 
   void Add(const Report& report) {
     std::cout << report.Line() << std::endl;
     passed += report.passed() ? 1 : 0;
+    if (report.passed()) passed_names.insert(report.name());
     failed += report.failed() ? 1 : 0;
     unsupported += report.unsupported() ? 1 : 0;
   }
@@ -57,14 +59,31 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
              Totals& totals) {
   Report report(name);
   const std::string kind = golden.manifest.value("kind", "");
-  if (kind == "pipeline") {
-    RunPipelineCase(golden, models, report);
-  } else if (kind == "vae-round-trip") {
-    RunVaeCase(golden, models, report);
-  } else {
-    report.Unsupported(absl::StrCat("kind ", kind));
+  try {
+    if (kind == "pipeline") {
+      RunPipelineCase(golden, models, report);
+    } else if (kind == "vae-round-trip") {
+      RunVaeCase(golden, models, report);
+    } else {
+      report.Unsupported(absl::StrCat("kind ", kind));
+    }
+  } catch (const std::exception& e) {
+    report.Fail(e.what());
   }
   totals.Add(report);
+}
+
+// Names in `path`, one a line, that did not pass.
+std::vector<std::string> MissingRequired(const std::string& path,
+                                         const Totals& totals) {
+  std::vector<std::string> missing;
+  std::ifstream file(path);
+  if (!file) missing.push_back(path);
+  std::string name;
+  while (std::getline(file, name)) {
+    if (totals.passed_names.count(name) == 0) missing.push_back(name);
+  }
+  return missing;
 }
 
 Totals RunAll(const fs::path& folder, const std::string& filter) {
@@ -118,12 +137,22 @@ int Main(int argc, char** argv) {
   std::string filter;
   app.add_option("--reference", folder,
                  "folder with models/ and goldens/ (GENZO_REFERENCE_DIR)");
+  std::string required;
+  app.add_option("--require", required,
+                 "file with the names of cases that must pass, one a line");
   app.add_option("filter", filter, "run only files whose name contains this");
   CLI11_PARSE(app, argc, argv);
   c10::InferenceMode inference;
   const Totals totals = RunAll(folder, filter);
   std::cout << totals.passed << " passed, " << totals.failed << " failed, "
             << totals.unsupported << " unsupported in " << folder << "\n";
+  if (!required.empty()) {
+    const auto missing = MissingRequired(required, totals);
+    for (const std::string& name : missing) {
+      std::cout << "required but not passed: " << name << "\n";
+    }
+    if (!missing.empty()) return 1;
+  }
   if (totals.failed > 0) return 1;
   return totals.passed > 0 ? 0 : 2;
 }

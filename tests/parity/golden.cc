@@ -1,9 +1,8 @@
 #include "tests/parity/golden.h"
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
+#include <stdexcept>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/abs.h"
@@ -26,9 +25,7 @@ bool Golden::Has(const std::string& name) const {
 at::Tensor Golden::Tensor(const std::string& name) const {
   const auto tensor = tensors->Read(name);
   if (!tensor.ok()) {
-    std::fprintf(stderr, "%s\n",
-                 std::string(tensor.status().message()).c_str());
-    std::exit(2);
+    throw std::runtime_error(std::string(tensor.status().message()));
   }
   return *tensor;
 }
@@ -46,8 +43,8 @@ absl::StatusOr<Golden> ReadGolden(const std::string& path_without_suffix) {
 
 at::Tensor RecordedNoise::Draw(at::IntArrayRef shape) {
   if (next_ == draws_.size() || draws_[next_].sizes() != shape) {
-    std::fprintf(stderr, "draw %zu is not in the recorded noise\n", next_);
-    std::exit(2);
+    throw std::runtime_error(
+        absl::StrCat("draw ", next_, " is not in the recorded noise"));
   }
   return draws_[next_++];
 }

@@ -22,7 +22,7 @@ struct Golden {
   std::shared_ptr<const SafetensorsFile> tensors;
 
   bool Has(const std::string& name) const;
-  // Aborts if the tensor is missing: a golden without it is broken.
+  // Throws if the tensor is missing: a golden without it is broken.
   at::Tensor Tensor(const std::string& name) const;
 };
 
@@ -59,6 +59,7 @@ class Report {
 
   bool failed() const { return failed_; }
   bool unsupported() const { return !unsupported_.empty(); }
+  const std::string& name() const { return name_; }
   bool passed() const { return !failed() && !unsupported(); }
   // "name  figures  PASS", or FAIL or UNSUPPORTED with the reason.
   std::string Line() const;

@@ -1,5 +1,3 @@
-#include <set>
-
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/tensor.h"

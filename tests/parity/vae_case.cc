@@ -1,4 +1,3 @@
-#include "absl/strings/str_cat.h"
 #include "tests/parity/cases.h"
 #include "worker/model/autoencoder_kl.h"
 #include "worker/weights/component_folder.h"
@@ -13,12 +12,18 @@ void RunVaeCase(const Golden& golden, ModelCache& models, Report& report) {
     const auto found = index->components.find(name);
     if (found == index->components.end()) continue;
     const auto folder = index->Component(name, "AutoencoderKL");
-    if (!folder.ok()) {
+    if (absl::IsUnimplemented(folder.status())) {
       return report.Unsupported(std::string(folder.status().message()));
     }
+    if (!folder.ok()) {
+      return report.Fail(std::string(folder.status().message()));
+    }
     const auto config = ReadAutoencoderKLConfig(*folder + "/config.json");
-    if (!config.ok()) {
+    if (absl::IsUnimplemented(config.status())) {
       return report.Unsupported(std::string(config.status().message()));
+    }
+    if (!config.ok()) {
+      return report.Fail(std::string(config.status().message()));
     }
     const auto weights = OpenWeights(*folder, at::kFloat, at::kCPU);
     if (!weights.ok()) {

@@ -16,7 +16,7 @@ expect "bad key: names it" contains "$work/err" "unknown key thread"
 expect "bad option" [ "$(status "$GENZO_SERVER_PROGRAM" --nonsense)" = 2 ]
 expect "server --help" [ "$(status "$GENZO_SERVER_PROGRAM" --help)" = 0 ]
 
-start_server "max_live_runs: 1" "queue_capacity: 1"
+start_server "max_live_runs: 1" "queue_capacity: 1" "admin: 127.0.0.1:0"
 expect "port in use" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --listen "$address" --log-level off)" = 2 ]
 expect "port in use: one sentence" lines_are "$work/err" 1
 expect "port in use: names it" contains "$work/err" "$address"
@@ -46,6 +46,13 @@ assert image["image_index"] == 0 and "data" not in image["picture"]
 ' "$work/out"
 expect "models" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
 expect "models: lists it" contains "$work/out" "tiny (default)  resident"
+
+expect "/metrics over HTTP" python3 -c '
+import sys, urllib.request
+text = urllib.request.urlopen(f"http://{sys.argv[1]}/metrics").read().decode()
+assert "genzo_jobs_total{model=\"tiny\",outcome=\"succeeded\"}" in text, text
+assert "genzo_queue_oldest_age_seconds 0" in text, text
+' "$(sed -n 's|.*metrics on http://\(.*\)/metrics|\1|p' "$work/server.log")"
 
 # Ctrl-C cancels on the server: the only slot is free again.
 "$GENZO" --server "$address" generate x --steps 150 -c 1 --json -o "$work" \

@@ -1,6 +1,8 @@
 // Real clients against a real server on a free port, with a tiny model.
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <thread>
@@ -400,21 +402,78 @@ TEST(EndToEndTest, TellsAboutOneModel) {
 }
 
 TEST(EndToEndTest, ADeadlineEndsTheJob) {
-  Server server(TinyConfig());
+  Config config = TinyConfig();
+  config.max_live_runs = 1;
+  Server server(config);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::milliseconds(150));
+                       std::chrono::milliseconds(700));
   const auto stub = v1::ImageGeneration::NewStub(server.Channel());
   GenerateRequest request = Fox(150);
-  request.set_image_count(4);
+  request.set_image_count(8);
   const auto stream = stub->Generate(&context, request);
   GenerateResponse event;
   while (stream->Read(&event)) {
   }
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // Has to wait for the slot, so the other job has ended before it.
   Call next(server, Fox(1));
   EXPECT_TRUE(next.Rest().back().has_finished());
   EXPECT_EQ(server.metrics().ForModel("tiny").jobs_cancelled.Value(), 1);
+}
+
+TEST(EndToEndTest, ASlowReaderHoldsNobodyUpAndGetsItsPicture) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(40);
+  request.mutable_preview()->set_every(1);
+  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_LINEAR);
+  Call slow(server, request);
+  GenerateResponse event;
+  ASSERT_TRUE(slow.Read(event));
+  // Others are served while it does not read.
+  Call quick(server, Fox(40));
+  EXPECT_TRUE(quick.Rest().back().has_finished());
+  const auto rest = slow.Rest();
+  EXPECT_TRUE(rest.back().has_finished());
+  EXPECT_FALSE(PngOf(rest).empty());
+}
+
+TEST(EndToEndTest, ASamplerThatNeedsMoreStepsSaysSo) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.models[0].path = folder.CopyTinyModel();
+  const std::string scheduler =
+      config.models[0].path + "/scheduler/scheduler_config.json";
+  std::string text = ReadFile(scheduler);
+  const std::string skip = "\"skip_prk_steps\": true";
+  text.replace(text.find(skip), skip.size(), "\"skip_prk_steps\": false");
+  std::filesystem::permissions(scheduler, std::filesystem::perms::owner_all);
+  std::ofstream(scheduler) << text;
+  const Server server(config);
+  Call call(server, Fox(3));
+  call.Rest();
+  EXPECT_EQ(call.status().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(call.reason(), "INVALID_FIELD");
+  EXPECT_NE(call.status().error_message().find("steps 3"), std::string::npos);
+}
+
+TEST(EndToEndTest, FiguresAreFed) {
+  Server server(TinyConfig());
+  GenerateRequest request = Fox(4);
+  request.mutable_preview()->add_steps(1);
+  Call call(server, request);
+  ASSERT_TRUE(call.Rest().back().has_finished());
+  const std::string text = server.metrics().Text();
+  for (const char* line :
+       {"genzo_jobs_total{model=\"tiny\",outcome=\"succeeded\"} 1",
+        "genzo_denoise_steps_total{model=\"tiny\"} 5",
+        "genzo_step_duration_seconds_count{model=\"tiny\"} 5",
+        "genzo_batch_size_sum{model=\"tiny\"} 10",
+        "genzo_time_to_first_preview_seconds_count{model=\"tiny\"} 1",
+        "genzo_job_duration_seconds_count{model=\"tiny\",stage=\"total\"} 1",
+        "genzo_model_loaded{model=\"tiny\"} 1", "genzo_queue_depth 0"}) {
+    EXPECT_THAT(text, ::testing::HasSubstr(line));
+  }
 }
 
 TEST(FrontEndTest, APortInUseIsAnError) {

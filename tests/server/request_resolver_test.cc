@@ -123,8 +123,11 @@ TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
       "preview.steps[1] 26 is not between 1 and 25");
   expect([](auto& r) { r.mutable_preview()->add_steps(0); },
          "preview.steps[0] 0");
-  expect([](auto& r) { r.mutable_preview()->set_every(26); },
-         "preview.every 26");
+  expect(
+      [](auto& r) {
+        for (int i = 0; i < 1001; ++i) r.mutable_preview()->add_steps(1);
+      },
+      "preview.steps has 1001 entries, the limit is 1000");
   expect([](auto& r) { r.mutable_preview()->set_longest_side(8); },
          "preview.longest_side 8");
   expect(

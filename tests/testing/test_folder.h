@@ -18,7 +18,6 @@ class TestFolder {
   ~TestFolder();
 
   const std::string& path() const { return path_; }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
 
   // Return the path.
   std::string Write(const std::string& name, const std::string& bytes) const;

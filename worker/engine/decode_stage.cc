@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/exception_status.h"
 #include "worker/engine/image_parameters.h"
 #include "worker/engine/preview_plan.h"
 #include "worker/engine/thread_count.h"
@@ -99,7 +100,7 @@ void DecodeStage::Submit(DecodeTask task) {
 
 DecodeTask DecodeStage::NextLocked() {
   const auto take = [](std::deque<DecodeTask>& tasks,
-                       std::deque<DecodeTask>::iterator place) {
+                       const std::deque<DecodeTask>::iterator& place) {
     DecodeTask task = std::move(*place);
     tasks.erase(place);
     return task;
@@ -139,10 +140,11 @@ void DecodeStage::Decode(const DecodeTask& task) {
   absl::StatusOr<v1::Picture> picture;
   try {
     picture = task.is_final ? FinalPicture(task) : PreviewPicture(task);
-  } catch (const std::exception& e) {
-    picture = ErrorWithReason(
-        absl::StatusCode::kInternal, "DECODING_FAILED",
-        absl::StrCat("decoding image ", task.image_index, ": ", e.what()));
+  } catch (const std::exception&) {
+    const absl::Status caught = StatusFromException(
+        absl::StrCat("decoding image ", task.image_index, " failed"));
+    picture = ErrorWithReason(caught.code(), "DECODING_FAILED",
+                              std::string(caught.message()));
   }
   if (!picture.ok()) return task.job->Fail(picture.status());
   if (task.is_final) {

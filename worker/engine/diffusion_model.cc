@@ -10,11 +10,11 @@
 #include "ATen/ops/linalg_lstsq.h"
 #include "ATen/ops/matmul.h"
 #include "ATen/ops/ones.h"
-#include "ATen/ops/ones_like.h"
 #include "ATen/ops/tensor.h"
 #include "ATen/ops/upsample_bilinear2d.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/exception_status.h"
 #include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 
@@ -80,22 +80,21 @@ struct DiffusionModel::Parts {
   SamplerId default_sampler;
 };
 
-DiffusionModel::DiffusionModel(Parts parts)
+DiffusionModel::DiffusionModel(const Parts& parts)
     : placement_(parts.placement),
-      tokenizer_(std::move(parts.tokenizer)),
+      tokenizer_(parts.tokenizer),
       text_encoder_(parts.text.config, parts.text.weights),
       unet_(parts.unet.config, parts.unet.weights),
       autoencoder_(parts.vae.config, parts.vae.weights),
-      scheduler_(std::move(parts.scheduler)),
+      scheduler_(parts.scheduler),
       default_sampler_(parts.default_sampler),
       text_layers_(parts.text.config.num_hidden_layers),
       weight_bytes_(parts.text.weights.taken_bytes() +
                     parts.unet.weights.taken_bytes() +
                     parts.vae.weights.taken_bytes()) {}
 
-absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
+absl::StatusOr<DiffusionModel::Parts> DiffusionModel::ReadParts(
     const std::string& folder, const Placement& placement) {
-  c10::InferenceMode inference;
   const auto index = ReadModelIndex(folder);
   if (!index.ok()) return index.status();
   if (index->pipeline_class != "StableDiffusionPipeline") {
@@ -120,42 +119,69 @@ absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
   if (!scheduler.ok()) return scheduler.status();
   const auto sampler = DefaultSampler(*scheduler);
   if (!sampler.ok()) return sampler.status();
+  return Parts{placement,        *std::move(tokenizer), *std::move(text),
+               *std::move(unet), *std::move(vae),       *std::move(scheduler),
+               *sampler};
+}
 
-  if (tokenizer->id_end() > text->config.vocab_size ||
-      tokenizer->model_max_length() > text->config.max_position_embeddings) {
+absl::Status DiffusionModel::CheckFit(const std::string& folder,
+                                      const Parts& parts) {
+  const ClipTextConfig& text = parts.text.config;
+  if (parts.tokenizer.id_end() > text.vocab_size ||
+      parts.tokenizer.model_max_length() > text.max_position_embeddings) {
     return absl::InvalidArgumentError(
-        absl::StrCat(folder, ": the tokenizer's ", tokenizer->id_end(),
-                     " ids or ", tokenizer->model_max_length(),
+        absl::StrCat(folder, ": the tokenizer's ", parts.tokenizer.id_end(),
+                     " ids or ", parts.tokenizer.model_max_length(),
                      " positions do not fit the text encoder"));
   }
-  const int64_t channels = vae->config.latent_channels;
-  if (unet->config.in_channels != channels ||
-      unet->config.out_channels != channels) {
+  const UNet2DConditionConfig& unet = parts.unet.config;
+  const int64_t channels = parts.vae.config.latent_channels;
+  if (unet.in_channels != channels || unet.out_channels != channels) {
     return absl::UnimplementedError(
-        absl::StrCat(folder, ": unet in_channels ", unet->config.in_channels,
-                     " and out_channels ", unet->config.out_channels,
+        absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
+                     " and out_channels ", unet.out_channels,
                      " are not the autoencoder's latent_channels ", channels));
   }
-  for (int64_t width : unet->config.cross_attention_dim) {
-    if (width == text->config.hidden_size) continue;
+  for (int64_t width : unet.cross_attention_dim) {
+    if (width == text.hidden_size) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         folder, ": unet cross_attention_dim ", width,
-        " is not the text encoder's hidden_size ", text->config.hidden_size));
+        " is not the text encoder's hidden_size ", text.hidden_size));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<const DiffusionModel>>
+DiffusionModel::LoadOrThrow(const std::string& folder,
+                            const Placement& placement) {
+  auto parts = ReadParts(folder, placement);
+  if (!parts.ok()) return parts.status();
+  const absl::Status fits = CheckFit(folder, *parts);
+  if (!fits.ok()) return fits;
+  std::unique_ptr<DiffusionModel> model(new DiffusionModel(*parts));
+  for (const absl::Status& status :
+       {parts->text.weights.Finish(IgnoredTextTensors()),
+        parts->unet.weights.Finish(), parts->vae.weights.Finish()}) {
+    if (!status.ok()) return status;
+  }
+  model->FitLinearDecoder();
+  return std::unique_ptr<const DiffusionModel>(std::move(model));
+}
+
+absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
+    const std::string& folder, const Placement& placement) {
+  c10::InferenceMode inference;
   try {
-    std::unique_ptr<DiffusionModel> model(
-        new DiffusionModel(Parts{placement, *std::move(tokenizer), *text, *unet,
-                                 *vae, *std::move(scheduler), *sampler}));
-    for (const absl::Status& status :
-         {text->weights.Finish(IgnoredTextTensors()), unet->weights.Finish(),
-          vae->weights.Finish()}) {
-      if (!status.ok()) return status;
-    }
-    model->FitLinearDecoder();
-    return std::unique_ptr<const DiffusionModel>(std::move(model));
-  } catch (const std::exception& e) {
-    return absl::InternalError(absl::StrCat(folder, ": ", e.what()));
+    return LoadOrThrow(folder, placement);
+  } catch (const std::exception&) {
+    return StatusFromException(folder);
   }
+}
+
+int DiffusionModel::train_timesteps() const {
+  const auto config = ParseSchedulerConfig(scheduler_, "DDIMScheduler");
+  return config.ok() ? config->num_train_timesteps
+                     : SchedulerConfig().num_train_timesteps;
 }
 
 at::Tensor DiffusionModel::EncodeTexts(const std::vector<std::string>& texts,

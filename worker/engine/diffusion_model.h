@@ -58,10 +58,10 @@ class DiffusionModel {
   at::Tensor DecodeLinear(const at::Tensor& latents) const;
 
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
-  const AutoencoderKL& autoencoder() const { return autoencoder_; }
   const nlohmann::json& scheduler() const { return scheduler_; }
   SamplerId default_sampler() const { return default_sampler_; }
-  const Placement& placement() const { return placement_; }
+  // Timesteps that the model was trained with: no walk has more steps.
+  int train_timesteps() const;
   int64_t latent_channels() const {
     return autoencoder_.config().latent_channels;
   }
@@ -75,8 +75,16 @@ class DiffusionModel {
   int64_t weight_bytes() const { return weight_bytes_; }
 
  private:
+  // What the folder holds, before modules are built from it.
   struct Parts;
-  explicit DiffusionModel(Parts parts);
+
+  explicit DiffusionModel(const Parts& parts);
+  static absl::StatusOr<Parts> ReadParts(const std::string& folder,
+                                         const Placement& placement);
+  // Whether the components fit each other.
+  static absl::Status CheckFit(const std::string& folder, const Parts& parts);
+  static absl::StatusOr<std::unique_ptr<const DiffusionModel>> LoadOrThrow(
+      const std::string& folder, const Placement& placement);
 
   // Fits DecodeLinear's map to DecodeFull by least squares on smooth latents.
   void FitLinearDecoder();

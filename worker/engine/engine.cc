@@ -5,12 +5,12 @@
 #include <thread>
 
 #include "ATen/Parallel.h"
-#include "ATen/ops/cat.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/evaluate.h"
+#include "worker/engine/exception_status.h"
 #include "worker/engine/preview_plan.h"
 
 namespace genzo {
@@ -25,15 +25,18 @@ v1::Model Describe(const std::string& id, const DiffusionModel& model,
   description.set_id(id);
   description.set_state(v1::Model::STATE_RESIDENT);
   description.set_family(kFamily);
-  const int64_t side = std::min<int64_t>(model.default_side_pixels(),
-                                         config.limits.max_side_pixels);
+  const int64_t multiple = std::max<int64_t>(8, model.pixels_per_latent());
+  const int64_t largest = std::min<int64_t>(model.default_side_pixels(),
+                                            config.limits.max_side_pixels);
+  const int64_t side = std::max(multiple, largest / multiple * multiple);
   description.set_default_width(side);
   description.set_default_height(side);
   v1::ModelLimits& limits = *description.mutable_limits();
-  limits.set_size_multiple(std::max<int64_t>(8, model.pixels_per_latent()));
+  limits.set_size_multiple(multiple);
   limits.set_min_side(std::min<uint32_t>(kMinSidePixels, side));
   limits.set_max_side(config.limits.max_side_pixels);
-  limits.set_max_steps(config.limits.max_steps);
+  limits.set_max_steps(
+      std::min(config.limits.max_steps, model.train_timesteps()));
   limits.set_max_image_count(config.limits.max_image_count);
   limits.set_max_clip_skip(model.text_layers() - 1);
   description.add_samplers(model.default_sampler());
@@ -56,7 +59,15 @@ Engine::Engine(const Config& config, const Placement& placement,
     : config_(config),
       placement_(placement),
       dependencies_(dependencies),
-      batcher_(config.max_batch_rows) {}
+      batcher_(config.max_batch_rows) {
+  // At once, so that an early request hears "loading" and not "unknown".
+  for (const ModelConfig& model_config : config_.models) {
+    v1::Model description;
+    description.set_id(model_config.id);
+    description.set_state(v1::Model::STATE_LOADING);
+    dependencies_.catalog.Put(description);
+  }
+}
 
 Engine::~Engine() = default;
 
@@ -68,7 +79,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   LoadModels();
   decode_stage_ = std::make_unique<DecodeStage>(
       config_.max_live_runs, dependencies_.clock, dependencies_.metrics);
-  on_loaded();
+  if (!stopping_) on_loaded();
   while (Admit()) {
     const std::vector<LiveRun*> picked = Pick();
     if (picked.empty()) continue;
@@ -78,14 +89,11 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   decode_stage_.reset();
 }
 
+void Engine::Stop() { stopping_ = true; }
+
 void Engine::LoadModels() {
   for (const ModelConfig& model_config : config_.models) {
-    v1::Model description;
-    description.set_id(model_config.id);
-    description.set_state(v1::Model::STATE_LOADING);
-    dependencies_.catalog.Put(description);
-  }
-  for (const ModelConfig& model_config : config_.models) {
+    if (stopping_) return;
     const absl::Time begin = dependencies_.clock.Now();
     auto model = DiffusionModel::Load(model_config.path, placement_);
     const double seconds =
@@ -149,9 +157,10 @@ void Engine::Start(std::unique_ptr<JobLease> lease) {
   absl::Status status;
   try {
     status = StartRuns(job);
-  } catch (const std::exception& e) {
-    status = ErrorWithReason(absl::StatusCode::kInternal, "EVALUATION_FAILED",
-                             absl::StrCat("text encoding failed: ", e.what()));
+  } catch (const std::exception&) {
+    const absl::Status caught = StatusFromException("text encoding failed");
+    status = ErrorWithReason(caught.code(), "EVALUATION_FAILED",
+                             std::string(caught.message()));
   }
   if (!status.ok()) job->Fail(status);
 }
@@ -179,6 +188,10 @@ absl::Status Engine::StartRuns(const std::shared_ptr<JobState>& job) {
         request.sampler(), model.scheduler(),
         {.steps = static_cast<int>(request.steps()), .eta = request.eta()},
         {.noise = initial, .source = std::move(noise)});
+    if (absl::IsInvalidArgument(sampler.status())) {
+      return InvalidFieldsError(
+          {{"steps", std::string(sampler.status().message())}});
+    }
     if (!sampler.ok()) return sampler.status();
     live->run = {.model = &model,
                  .sampler = *std::move(sampler),
@@ -245,7 +258,12 @@ void Engine::Advance(const std::vector<LiveRun*>& picked,
                      const std::vector<at::Tensor>& predictions) {
   for (size_t i = 0; i < picked.size(); ++i) {
     LiveRun& live = *picked[i];
-    live.run.sampler->Advance(predictions[i]);
+    const absl::Status advanced = genzo::Advance(live.run, predictions[i]);
+    if (!advanced.ok()) {
+      live.job->Fail(ErrorWithReason(advanced.code(), "EVALUATION_FAILED",
+                                     std::string(advanced.message())));
+      continue;
+    }
     const absl::Time now = dependencies_.clock.Now();
     const absl::Duration took = now - live.last_step;
     live.mean_step = live.run.sampler->steps_done() == 1

@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_ENGINE_H_
 #define GENZO_WORKER_ENGINE_ENGINE_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -43,6 +44,10 @@ class Engine {
   // on), calls `on_loaded`, then works until the queue is closed and empty.
   void Work(const std::function<void()>& on_loaded);
 
+  // Leaves out models that are not loaded yet, and `on_loaded`. Any thread may
+  // call it; close the queue too to make Work() return.
+  void Stop();
+
  private:
   // One image being painted.
   struct LiveRun {
@@ -75,6 +80,7 @@ class Engine {
   const Placement placement_;
   const EngineDependencies dependencies_;
   const Batcher batcher_;
+  std::atomic<bool> stopping_{false};
   std::map<std::string, std::unique_ptr<const DiffusionModel>> models_;
   std::unique_ptr<DecodeStage> decode_stage_;
   std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival

@@ -1,14 +1,12 @@
 #include "worker/engine/evaluate.h"
 
 #include <exception>
-#include <new>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/std.h"
 #include "ATen/ops/tensor.h"
-#include "absl/strings/str_cat.h"
-#include "c10/util/Exception.h"
+#include "worker/engine/exception_status.h"
 
 namespace genzo {
 namespace {
@@ -47,7 +45,7 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs) {
 at::Tensor ApplyGuidance(const at::Tensor& unconditional,
                          const at::Tensor& conditional,
                          const Guidance& guidance) {
-  const at::Tensor guided =
+  at::Tensor guided =
       unconditional + guidance.scale * (conditional - unconditional);
   if (guidance.rescale == 0) return guided;
   const at::Tensor rescaled = guided * (at::std(conditional) / at::std(guided));
@@ -57,12 +55,17 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs) {
   try {
     return EvaluateOrThrow(runs);
-  } catch (const c10::OutOfMemoryError& e) {
-    return absl::ResourceExhaustedError(e.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("out of memory");
-  } catch (const std::exception& e) {
-    return absl::InternalError(absl::StrCat("evaluation failed: ", e.what()));
+  } catch (const std::exception&) {
+    return StatusFromException("evaluation failed");
+  }
+}
+
+absl::Status Advance(Run& run, const at::Tensor& prediction) {
+  try {
+    run.sampler->Advance(prediction);
+    return absl::OkStatus();
+  } catch (const std::exception&) {
+    return StatusFromException("sampler step failed");
   }
 }
 

@@ -20,6 +20,9 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 // exceptions become INTERNAL, out of memory RESOURCE_EXHAUSTED.
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs);
 
+// Moves one run's sampler on. Errors as for Evaluate().
+absl::Status Advance(Run& run, const at::Tensor& prediction);
+
 }  // namespace genzo
 
 #endif  // GENZO_WORKER_ENGINE_EVALUATE_H_

@@ -18,6 +18,9 @@ PngText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
                   ", CFG scale: ", request.guidance_scale(), ", Seed: ", seed,
                   ", Size: ", request.width(), "x", request.height(),
                   ", Model: ", request.model());
+  if (request.guidance_rescale() > 0) {
+    absl::StrAppend(&text, ", CFG rescale: ", request.guidance_rescale());
+  }
   if (request.eta() > 0) absl::StrAppend(&text, ", Eta: ", request.eta());
   if (request.clip_skip() > 0) {
     absl::StrAppend(&text, ", Clip skip: ", request.clip_skip());

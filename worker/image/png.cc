@@ -35,6 +35,13 @@ void Append(void* context, void* data, int size) {
 
 absl::StatusOr<std::string> EncodePng(const Pixels& pixels,
                                       const PngText& text) {
+  const size_t expected = size_t{3} * pixels.width * pixels.height;
+  if (pixels.width <= 0 || pixels.height <= 0 ||
+      pixels.rgb.size() != expected) {
+    return absl::InternalError(absl::StrCat("a picture of ", pixels.width, "x",
+                                            pixels.height, " has ",
+                                            pixels.rgb.size(), " bytes"));
+  }
   std::string file;
   const int written =
       stbi_write_png_to_func(Append, &file, pixels.width, pixels.height,

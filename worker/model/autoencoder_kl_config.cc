@@ -34,7 +34,8 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
   config.out_channels = json->Int("out_channels", 3, 1);
   config.latent_channels = json->Int("latent_channels", 4, 1);
   config.block_out_channels = json->Ints("block_out_channels", {64});
-  config.layers_per_block = json->Int("layers_per_block", 1, 1);
+  config.layers_per_block =
+      json->Int("layers_per_block", 1, 1, JsonConfig::kMaxLayers);
   config.norm_num_groups = json->Int("norm_num_groups", 32, 1);
   config.mid_block_add_attention = json->Bool("mid_block_add_attention", true);
   config.use_quant_conv = json->Bool("use_quant_conv", true);
@@ -49,6 +50,10 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
     json->Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
                absl::StrCat("is not divisible by norm_num_groups ",
                             config.norm_num_groups));
+  }
+  if (config.in_channels != 3 || config.out_channels != 3) {
+    json->Fail(absl::StatusCode::kUnimplemented, "out_channels",
+               "and in_channels are not 3, for RGB");
   }
   if (!(config.scaling_factor > 0)) {
     json->Fail(absl::StatusCode::kInvalidArgument, "scaling_factor",

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "worker/model/unet_2d_condition.h"
 #include "worker/weights/json_config.h"
@@ -119,9 +117,10 @@ absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
     return json->status();
   }
   ReadMidBlockType(*json, config);
-  config.layers_per_block = json->IntPerBlock("layers_per_block", blocks, 2);
-  config.transformer_layers_per_block =
-      json->IntPerBlock("transformer_layers_per_block", blocks, 1);
+  config.layers_per_block =
+      json->IntPerBlock("layers_per_block", blocks, 2, JsonConfig::kMaxLayers);
+  config.transformer_layers_per_block = json->IntPerBlock(
+      "transformer_layers_per_block", blocks, 1, JsonConfig::kMaxLayers);
   config.cross_attention_dim =
       json->IntPerBlock("cross_attention_dim", blocks, 1280);
   // Upstream's name for a number of heads; kept for the published files.

@@ -41,11 +41,6 @@ at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
   return prediction;
 }
 
-at::Tensor AddNoise(const at::Tensor& clean, const at::Tensor& noise,
-                    const NoiseLevel& level) {
-  return level.alpha * clean + level.sigma * noise;
-}
-
 at::Tensor DynamicThreshold(const at::Tensor& clean, double ratio,
                             double max_value) {
   const double bound =

@@ -25,10 +25,6 @@ at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
 at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
 
-// The forward process: `clean` with `noise` mixed in.
-at::Tensor AddNoise(const at::Tensor& clean, const at::Tensor& noise,
-                    const NoiseLevel& level);
-
 // Clamps a clean estimate [1, ...] to its own `ratio` quantile of magnitudes,
 // at least 1 and at most `max_value`, and divides by it (dynamic thresholding,
 // arXiv:2205.11487, section 2.3).

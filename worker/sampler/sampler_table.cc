@@ -70,7 +70,13 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSampler(
           "steps ", options.steps, " is not between ", min_steps, " and ",
           config->num_train_timesteps, " for sampler ", spec.name));
     }
-    return spec.create(*config, options, start);
+    auto sampler = spec.create(*config, options, start);
+    if (sampler->steps() == 0) {
+      return absl::UnimplementedError(
+          absl::StrCat("the scheduler configuration leaves sampler ", spec.name,
+                       " no timestep"));
+    }
+    return sampler;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("sampler ", static_cast<int>(id), " is not known"));

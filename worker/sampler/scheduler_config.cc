@@ -128,6 +128,15 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
   config.dynamic_thresholding_ratio =
       json.Number("dynamic_thresholding_ratio", 0.995);
   config.sample_max_value = json.Number("sample_max_value", 1);
+  if (!(config.dynamic_thresholding_ratio >= 0 &&
+        config.dynamic_thresholding_ratio <= 1)) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "dynamic_thresholding_ratio",
+              "is not between 0 and 1");
+  }
+  if (!(config.sample_max_value >= 1)) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "sample_max_value",
+              "is not at least 1");
+  }
   config.skip_prk_steps = json.Bool("skip_prk_steps", false);
   if (scheduler_class == "EulerDiscreteScheduler") ReadEuler(json, config);
   if (scheduler_class == "DPMSolverMultistepScheduler") {

@@ -5,7 +5,7 @@
 #include <queue>
 
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
@@ -57,16 +57,9 @@ constexpr size_t kNone = static_cast<size_t>(-1);
 absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
     const std::string& vocab_path, const std::string& merges_path) {
   BytePairEncoder encoder;
-  std::ifstream vocab(vocab_path);
-  if (!vocab) {
-    return absl::NotFoundError(absl::StrCat(vocab_path, ": cannot be read"));
-  }
-  const auto json = nlohmann::json::parse(vocab, nullptr, false);
-  if (!json.is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(vocab_path, ": is not a JSON object"));
-  }
-  for (const auto& [token, id] : json.items()) {
+  const auto vocab = JsonConfig::ReadFile(vocab_path);
+  if (!vocab.ok()) return vocab.status();
+  for (const auto& [token, id] : vocab->object().items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= (1u << 24)) {
       return absl::InvalidArgumentError(absl::StrCat(
           vocab_path, ": token \"", token, "\" has no id below 2^24"));

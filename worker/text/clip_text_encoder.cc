@@ -31,7 +31,8 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
   size("vocab_size", config.vocab_size);
   size("hidden_size", config.hidden_size);
   size("intermediate_size", config.intermediate_size);
-  size("num_hidden_layers", config.num_hidden_layers);
+  config.num_hidden_layers = json->Int(
+      "num_hidden_layers", config.num_hidden_layers, 1, JsonConfig::kMaxLayers);
   size("num_attention_heads", config.num_attention_heads);
   size("max_position_embeddings", config.max_position_embeddings);
   config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps);

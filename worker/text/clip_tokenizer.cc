@@ -67,7 +67,8 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
 
 absl::Status ClipTokenizer::FindSpecialToken(const std::string& folder,
                                              SpecialToken& token) const {
-  token.id = encoder_.TokenId(token.content);
+  // An empty one would be found everywhere.
+  token.id = token.content.empty() ? -1 : encoder_.TokenId(token.content);
   if (token.id >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       folder, "/vocab.json: special token \"", token.content, "\" is missing"));

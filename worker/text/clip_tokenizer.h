@@ -28,7 +28,6 @@ class ClipTokenizer {
   std::vector<int64_t> EncodePadded(std::string_view text) const;
 
   int64_t model_max_length() const { return model_max_length_; }
-  int64_t pad_token_id() const { return pad_.id; }
   // Ids are below this.
   int64_t id_end() const { return encoder_.id_end(); }
 

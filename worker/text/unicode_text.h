@@ -10,6 +10,8 @@ namespace genzo {
 // CLIP's text cleaning, as the reference tokenizer does it: Unicode NFC, then
 // white space characters to one space a run, then lower case of each code point
 // by itself (so no final sigma). Bytes that are not UTF-8 become U+FFFD.
+// Characters are those that ICU knows, Unicode 15 in Debian 12: younger letters
+// count as symbols where the reference's tables are newer.
 std::string NormalizeText(std::string_view text);
 
 // Splits normalised text into the pieces that are encoded one by one: English

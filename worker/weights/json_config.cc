@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +11,25 @@
 namespace genzo {
 
 using nlohmann::json;
+
+namespace {
+
+// A value for a message. Files are not trusted: nesting may be too deep to
+// print.
+std::string Shown(const json& value) {
+  constexpr size_t kMaxBytes = 100;
+  if (value.is_object()) return "{...}";
+  if (value.is_array() &&
+      std::any_of(value.begin(), value.end(),
+                  [](const json& e) { return e.is_structured(); })) {
+    return "[...]";
+  }
+  const std::string text =
+      value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.size() <= kMaxBytes ? text : text.substr(0, kMaxBytes) + "...";
+}
+
+}  // namespace
 
 json JsonConfig::Parse(const std::string& text) {
   std::string plain;
@@ -38,7 +58,10 @@ json JsonConfig::Parse(const std::string& text) {
 absl::StatusOr<JsonConfig> JsonConfig::ReadFile(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  // The stream buffer throws for a folder in place of a file; << turns that into
+  // a state of `file`, and an empty file into one of `text`.
+  text << file.rdbuf();
+  if (!file.good() || std::filesystem::is_directory(path)) {
     return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
   }
   json object = Parse(text.str());
@@ -63,7 +86,7 @@ void JsonConfig::Fail(absl::StatusCode code, const std::string& key,
                       const std::string& message) {
   if (!status_.ok()) return;
   status_ = absl::Status(
-      code, absl::StrCat(name_, ": ", key, " ", At(key).dump(), " ", message));
+      code, absl::StrCat(name_, ": ", key, " ", Shown(At(key)), " ", message));
 }
 
 bool JsonConfig::Bool(const std::string& key, bool default_value) {
@@ -75,21 +98,20 @@ bool JsonConfig::Bool(const std::string& key, bool default_value) {
 }
 
 int64_t JsonConfig::CheckedInt(const std::string& key, const json& value,
-                               int64_t min) {
-  constexpr int64_t kEnd = int64_t{1} << 31;
+                               int64_t min, int64_t max) {
   if (value.is_number_integer() && value.get<int64_t>() >= min &&
-      value.get<int64_t>() < kEnd) {
+      value.get<int64_t>() <= max) {
     return value.get<int64_t>();
   }
   Fail(absl::StatusCode::kInvalidArgument, key,
-       absl::StrCat("is not a whole number from ", min, " to 2^31"));
+       absl::StrCat("is not a whole number from ", min, " to ", max));
   return min;
 }
 
 int64_t JsonConfig::Int(const std::string& key, int64_t default_value,
-                        int64_t min) {
+                        int64_t min, int64_t max) {
   const json& value = At(key);
-  return value.is_null() ? default_value : CheckedInt(key, value, min);
+  return value.is_null() ? default_value : CheckedInt(key, value, min, max);
 }
 
 double JsonConfig::Number(const std::string& key, double default_value) {
@@ -115,7 +137,7 @@ std::string JsonConfig::String(const std::string& key,
 
 std::vector<int64_t> JsonConfig::Ints(const std::string& key,
                                       const std::vector<int64_t>& default_value,
-                                      int64_t min) {
+                                      int64_t min, int64_t max) {
   const json& value = At(key);
   if (value.is_null()) return default_value;
   if (!value.is_array() || value.empty() || value.size() > 64) {
@@ -124,7 +146,9 @@ std::vector<int64_t> JsonConfig::Ints(const std::string& key,
     return default_value;
   }
   std::vector<int64_t> result;
-  for (const json& e : value) result.push_back(CheckedInt(key, e, min));
+  for (const json& e : value) {
+    result.push_back(CheckedInt(key, e, min, max));
+  }
   return result;
 }
 
@@ -158,11 +182,12 @@ std::vector<std::string> JsonConfig::Strings(
 
 std::vector<int64_t> JsonConfig::IntPerBlock(const std::string& key,
                                              size_t count,
-                                             int64_t default_value) {
+                                             int64_t default_value,
+                                             int64_t max) {
   if (!At(key).is_array()) {
-    return std::vector<int64_t>(count, Int(key, default_value, /*min=*/1));
+    return std::vector<int64_t>(count, Int(key, default_value, 1, max));
   }
-  std::vector<int64_t> result = Ints(key, {});
+  std::vector<int64_t> result = Ints(key, {}, 1, max);
   if (result.size() != count) {
     Fail(absl::StatusCode::kInvalidArgument, key,
          absl::StrCat("does not have ", count, " entries, one a block"));

@@ -17,6 +17,11 @@ namespace genzo {
 // key, so a whole parameter struct can be read before asking. Not thread-safe.
 class JsonConfig {
  public:
+  // Widths and the like are below this, numbers of layers below that: a file
+  // with more is broken, and building such a network would take all memory.
+  static constexpr int64_t kMaxSize = 1 << 22;
+  static constexpr int64_t kMaxLayers = 256;
+
   // Parses JSON as Python writes it: NaN, Infinity and -Infinity, which
   // published scheduler files hold, become null. Discarded on bad syntax.
   static nlohmann::json Parse(const std::string& text);
@@ -31,20 +36,22 @@ class JsonConfig {
 
   bool Has(const std::string& key) const;
   bool Bool(const std::string& key, bool default_value);
-  // INVALID_ARGUMENT if outside [min, 2^31).
-  int64_t Int(const std::string& key, int64_t default_value, int64_t min = 0);
+  // Whole numbers outside [min, max] are INVALID_ARGUMENT.
+  int64_t Int(const std::string& key, int64_t default_value, int64_t min = 0,
+              int64_t max = kMaxSize);
   double Number(const std::string& key, double default_value);
   std::optional<double> OptionalNumber(const std::string& key);
   std::string String(const std::string& key, const std::string& default_value);
   std::vector<int64_t> Ints(const std::string& key,
                             const std::vector<int64_t>& default_value,
-                            int64_t min = 1);
+                            int64_t min = 1, int64_t max = kMaxSize);
   std::vector<float> Floats(const std::string& key);
   std::vector<std::string> Strings(const std::string& key,
                                    const std::vector<std::string>& defaults);
   // A number for all of `count` blocks, or a list with one for each.
   std::vector<int64_t> IntPerBlock(const std::string& key, size_t count,
-                                   int64_t default_value);
+                                   int64_t default_value,
+                                   int64_t max = kMaxSize);
   std::vector<bool> BoolPerBlock(const std::string& key, size_t count,
                                  bool default_value);
 
@@ -62,7 +69,7 @@ class JsonConfig {
   // The value of `key`; null if missing.
   const nlohmann::json& At(const std::string& key) const;
   int64_t CheckedInt(const std::string& key, const nlohmann::json& value,
-                     int64_t min);
+                     int64_t min, int64_t max);
 
   nlohmann::json object_;
   std::string name_;

@@ -5,7 +5,6 @@
 
 #include "ATen/ops/abs.h"
 #include "ATen/ops/adaptive_avg_pool2d.h"
-#include "ATen/ops/cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
@@ -170,10 +169,14 @@ TEST_F(BrokenModelTest, AMissingFileIsNamed) {
 
 TEST_F(BrokenModelTest, ATensorOfTheWrongShapeIsNamed) {
   Replace("unet/config.json", "\"cross_attention_dim\": 8",
-          "\"cross_attention_dim\": 9");
+          "\"cross_attention_dim\": 10");
   Replace("text_encoder/config.json", "\"hidden_size\": 8",
-          "\"hidden_size\": 9");
-  EXPECT_FALSE(Load().ok());
+          "\"hidden_size\": 10");
+  EXPECT_THAT(Load(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "/text_encoder/model.safetensors: tensor "
+                       "\"text_model.embeddings.token_embedding.weight\" has "
+                       "shape [49408, 8]"));
 }
 
 TEST_F(BrokenModelTest, AWrongWidthNamesTheTensor) {
@@ -182,7 +185,37 @@ TEST_F(BrokenModelTest, AWrongWidthNamesTheTensor) {
   Replace("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 8");
   Replace("unet/config.json", "\"out_channels\": 4", "\"out_channels\": 8");
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
-                               "tensor \"conv_in.weight\" has shape"));
+                               std::string(kUnet) +
+                                   ": tensor \"conv_in.weight\" has shape"));
+}
+
+TEST_F(BrokenModelTest, AnotherNumberOfColoursIsNotSupported) {
+  Replace("vae/config.json", "\"out_channels\": 3", "\"out_channels\": 1");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kUnimplemented,
+                               "vae/config.json: out_channels 1"));
+}
+
+TEST_F(BrokenModelTest, AFolderInPlaceOfAFileIsNamed) {
+  fs::remove(model_ + "/tokenizer/vocab.json");
+  fs::create_directory(model_ + "/tokenizer/vocab.json");
+  const absl::Status status = Load();
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(std::string(status.message()).find("tokenizer/vocab.json"),
+            std::string::npos)
+      << status;
+}
+
+TEST_F(BrokenModelTest, AbsurdLayerCountsAreRefused) {
+  Replace("text_encoder/config.json", "\"num_hidden_layers\": 3",
+          "\"num_hidden_layers\": 2000000000");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               "num_hidden_layers 2000000000"));
+}
+
+TEST_F(BrokenModelTest, AnEmptySpecialTokenIsRefused) {
+  Replace("tokenizer/special_tokens_map.json", "<|startoftext|>", "");
+  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               "special token \"\""));
 }
 
 TEST_F(BrokenModelTest, AnotherPipelineIsNotSupported) {

@@ -1,5 +1,4 @@
 #include "ATen/ops/full.h"
-#include "ATen/ops/linspace.h"
 #include "ATen/ops/tensor.h"
 #include "client/png_reader.h"
 #include "tests/testing/matchers.h"

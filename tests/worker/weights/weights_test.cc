@@ -109,6 +109,17 @@ TEST(JsonConfigTest, ReadsPythonsInfinities) {
   EXPECT_TRUE(json["d"][0].is_null());
 }
 
+TEST(JsonConfigTest, SurvivesDeepNesting) {
+  const TestFolder folder;
+  const std::string deep = std::string(300000, '[') + std::string(300000, ']');
+  auto config =
+      JsonConfig::ReadFile(folder.Write("a.json", "{\"a\":" + deep + "}"));
+  ASSERT_THAT(config, IsOk());
+  config->Int("a", 0);
+  EXPECT_THAT(config->status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "a [...] is not"));
+}
+
 TEST(JsonConfigTest, RefusesFeaturesByName) {
   JsonConfig config = Config(R"({"a":false,"b":"on"})");
   config.RequireUnset("a");

@@ -1,0 +1,132 @@
+#include "worker/engine/decode_stage.h"
+
+#include <vector>
+
+#include "ATen/ops/zeros.h"
+#include "absl/synchronization/notification.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using v1::GenerateResponse;
+
+// What became of a job, for the test to see.
+struct Record {
+  absl::Notification taken;  // the decode thread asked for the first time
+  absl::Notification go_on;  // it waits for this
+  absl::Notification completed;
+  std::vector<std::string> events;  // of the decode thread; read when completed
+};
+
+class FakeLease : public JobLease {
+ public:
+  FakeLease(internal::v1::Job job, Record& record)
+      : job_(std::move(job)), record_(record) {}
+
+  const internal::v1::Job& job() const override { return job_; }
+  bool cancelled() const override {
+    if (!record_.taken.HasBeenNotified()) record_.taken.Notify();
+    record_.go_on.WaitForNotification();
+    return false;
+  }
+  void Post(GenerateResponse event) override {
+    record_.events.push_back(
+        event.has_preview()
+            ? "preview " + std::to_string(event.preview().step())
+            : "image " + std::to_string(event.image().image_index()));
+  }
+  void Complete(v1::Finished) override { record_.completed.Notify(); }
+  void Fail(const absl::Status& status) override {
+    record_.events.push_back(status.ToString());
+    if (!record_.completed.HasBeenNotified()) record_.completed.Notify();
+  }
+
+ private:
+  const internal::v1::Job job_;
+  Record& record_;
+};
+
+class DecodeStageTest : public ::testing::Test {
+ protected:
+  DecodeStageTest()
+      : model_(*DiffusionModel::Load(TinyModelFolder(), Placement())) {
+    internal::v1::Job job;
+    job.mutable_request()->set_model("tiny");
+    job.mutable_request()->set_image_count(1);
+    job_ =
+        std::make_shared<JobState>(std::make_unique<FakeLease>(job, record_),
+                                   *model_, clock_, metrics_.ForModel("tiny"));
+  }
+
+  DecodeTask Task(int step) {
+    return {.job = job_,
+            .latent = at::zeros({1, 4, 8, 8}),
+            .is_final = false,
+            .step = step,
+            .steps = 9};
+  }
+
+  DecodeTask Final() {
+    DecodeTask task = Task(9);
+    task.is_final = true;
+    return task;
+  }
+
+  FakeClock clock_;
+  Metrics metrics_;
+  Record record_;
+  const std::unique_ptr<const DiffusionModel> model_;
+  std::shared_ptr<JobState> job_;
+};
+
+TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  stage.Submit(Task(1));
+  stage.Submit(Task(2));
+  stage.Submit(Final());
+  record_.go_on.Notify();
+  record_.completed.WaitForNotification();
+  EXPECT_THAT(record_.events,
+              ::testing::ElementsAre("preview 1", "preview 2", "image 0"));
+}
+
+TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  stage.Submit(Task(1));
+  record_.taken.WaitForNotification();
+  for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
+  stage.Submit(Final());
+  record_.go_on.Notify();
+  record_.completed.WaitForNotification();
+  EXPECT_THAT(record_.events,
+              ::testing::ElementsAre("preview 1", "preview 4", "preview 5",
+                                     "preview 6", "preview 7", "image 0"));
+  EXPECT_EQ(metrics_.previews_dropped().Value(), 2);
+}
+
+TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
+  {
+    DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+    stage.Submit(Final());
+    record_.go_on.Notify();
+  }
+  EXPECT_TRUE(record_.completed.HasBeenNotified());
+}
+
+TEST_F(DecodeStageTest, AFaultFailsTheJob) {
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  record_.go_on.Notify();
+  DecodeTask task = Final();
+  task.latent = at::zeros({1, 3, 8, 8});
+  stage.Submit(task);
+  record_.completed.WaitForNotification();
+  ASSERT_EQ(record_.events.size(), 1u);
+  EXPECT_THAT(record_.events[0],
+              ::testing::HasSubstr("decoding image 0 failed"));
+}
+
+}  // namespace
+}  // namespace genzo

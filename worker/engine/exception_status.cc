@@ -1,0 +1,32 @@
+#include "worker/engine/exception_status.h"
+
+#include <exception>
+#include <new>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "c10/util/Exception.h"
+
+namespace genzo {
+
+absl::Status StatusFromException(const std::string& what) {
+  try {
+    throw;
+  } catch (const c10::OutOfMemoryError&) {
+    return absl::ResourceExhaustedError(absl::StrCat(what, ": out of memory"));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(what, ": out of memory"));
+  } catch (const c10::Error& e) {
+    const std::string message = e.what_without_backtrace();
+    // The CPU's allocator has no exception type of its own.
+    if (absl::StrContains(message, "DefaultCPUAllocator")) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(what, ": out of memory"));
+    }
+    return absl::InternalError(absl::StrCat(what, ": ", message));
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat(what, ": ", e.what()));
+  }
+}
+
+}  // namespace genzo
