@@ -35,6 +35,10 @@ const Buckets& RowBuckets() {
   return *buckets;
 }
 
+// Upper ends of the row counts that genzo_step_duration_seconds tells apart;
+// the last takes all above.
+constexpr int kStepRowBuckets[] = {1, 2, 4, 8, 16, 32};
+
 template <typename Builder>
 auto& Register(Builder builder, prometheus::Registry& registry,
                const char* name, const char* help) {
@@ -75,6 +79,8 @@ Metrics::Metrics(const Clock& clock)
                         "Denoiser evaluations.")),
       running_(Register(BuildGauge(), *registry_, "genzo_jobs_running",
                         "Jobs being painted.")),
+      queue_depth_(Register(BuildGauge(), *registry_, "genzo_queue_depth",
+                            "Jobs waiting, by model and priority.")),
       loaded_(Register(BuildGauge(), *registry_, "genzo_model_loaded",
                        "1 while a model's weights are in memory.")),
       load_duration_(Register(BuildGauge(), *registry_,
@@ -91,9 +97,6 @@ Metrics::Metrics(const Clock& clock)
                               "One evaluation and the moves it allows.")),
       batch_size_(Register(BuildHistogram(), *registry_, "genzo_batch_size",
                            "Rows of an evaluation.")),
-      queue_depth_(Register(BuildGauge(), *registry_, "genzo_queue_depth",
-                            "Jobs waiting.")
-                       .Add({})),
       oldest_job_(std::make_shared<OldestJob>(clock)),
       previews_dropped_(Register(BuildCounter(), *registry_,
                                  "genzo_preview_dropped_total",
@@ -101,6 +104,14 @@ Metrics::Metrics(const Clock& clock)
                             .Add({})) {}
 
 Metrics::~Metrics() = default;
+
+prometheus::Histogram& ModelMetrics::StepSeconds(int rows) const {
+  size_t bucket = 0;
+  while (bucket + 1 < step_seconds.size() && rows > kStepRowBuckets[bucket]) {
+    ++bucket;
+  }
+  return *step_seconds[bucket];
+}
 
 ModelMetrics& Metrics::ForModel(const std::string& model) {
   absl::MutexLock lock(&mutex_);
@@ -113,6 +124,12 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
     return job_duration_.Add({{"model", model}, {"stage", name}}, JobBuckets());
   };
   const prometheus::Labels labels = {{"model", model}};
+  std::vector<prometheus::Histogram*> steps;
+  for (int rows : kStepRowBuckets) {
+    steps.push_back(&step_duration_.Add(
+        {{"model", model}, {"batch_bucket", absl::StrCat(rows)}},
+        StepBuckets()));
+  }
   // make_unique cannot fill an aggregate with clang 14.
   // NOLINTNEXTLINE(modernize-make-unique)
   entry = std::unique_ptr<ModelMetrics>(new ModelMetrics{
@@ -126,12 +143,14 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
       .decode_seconds = stage("decode"),
       .total_seconds = stage("total"),
       .time_to_first_preview_seconds = first_preview_.Add(labels, JobBuckets()),
-      .step_seconds = step_duration_.Add(labels, StepBuckets()),
+      .step_seconds = steps,
       .batch_size = batch_size_.Add(labels, RowBuckets()),
       .denoise_steps = steps_.Add(labels),
       .denoise_batches = batches_.Add(labels),
       .loaded = loaded_.Add(labels),
-      .load_seconds = load_duration_.Add(labels)});
+      .load_seconds = load_duration_.Add(labels),
+      .queue_depth =
+          queue_depth_.Add({{"model", model}, {"priority", "normal"}})});
   return *entry;
 }
 

@@ -37,12 +37,16 @@ struct ModelMetrics {
   prometheus::Histogram& decode_seconds;
   prometheus::Histogram& total_seconds;
   prometheus::Histogram& time_to_first_preview_seconds;
-  prometheus::Histogram& step_seconds;   // one evaluation and its moves
+  // One evaluation and its moves, by rows: StepSeconds() finds the bucket.
+  std::vector<prometheus::Histogram*> step_seconds;
   prometheus::Histogram& batch_size;     // rows of an evaluation
   prometheus::Counter& denoise_steps;    // per image
   prometheus::Counter& denoise_batches;  // evaluations
   prometheus::Gauge& loaded;             // 0 or 1
   prometheus::Gauge& load_seconds;
+  prometheus::Gauge& queue_depth;  // jobs waiting
+
+  prometheus::Histogram& StepSeconds(int rows) const;
 };
 
 // Every figure that Genzo exports, with the prefix `genzo_`, base units and
@@ -62,7 +66,6 @@ class Metrics {
   // Counts a refused job.
   void CountShed(const std::string& reason);
 
-  prometheus::Gauge& queue_depth() { return queue_depth_; }
   // When the oldest waiting job was accepted; InfiniteFuture if none waits. Its
   // age is computed when it is asked for, so that it grows while nothing moves.
   void SetOldestJob(absl::Time accepted) { oldest_job_->Set(accepted); }
@@ -100,13 +103,13 @@ class Metrics {
   Family<prometheus::Counter>& steps_;
   Family<prometheus::Counter>& batches_;
   Family<prometheus::Gauge>& running_;
+  Family<prometheus::Gauge>& queue_depth_;
   Family<prometheus::Gauge>& loaded_;
   Family<prometheus::Gauge>& load_duration_;
   Family<prometheus::Histogram>& job_duration_;
   Family<prometheus::Histogram>& first_preview_;
   Family<prometheus::Histogram>& step_duration_;
   Family<prometheus::Histogram>& batch_size_;
-  prometheus::Gauge& queue_depth_;
   const std::shared_ptr<OldestJob> oldest_job_;
   prometheus::Counter& previews_dropped_;
   std::unique_ptr<prometheus::Exposer> exposer_;

@@ -137,7 +137,8 @@ absl::Status MemoryJobQueue::Submit(Job job,
   // Under the lock: no worker can post an earlier event than this one.
   entry->PostPosition(waiting_.size());
   waiting_.push_back(entry);
-  UpdateMetricsLocked();
+  MetricsOf(*entry).queue_depth.Increment();
+  UpdateOldestLocked();
   return absl::OkStatus();
 }
 
@@ -153,11 +154,11 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
     if (place == waiting_.end()) return;
     removed = found->second;
     waiting_.erase(place);
+    MetricsOf(*removed).queue_depth.Decrement();
     jobs_.erase(found);
-    UpdateMetricsLocked();
+    UpdateOldestLocked();
   }
-  metrics_.ForModel(removed->job().request().model())
-      .jobs_cancelled.Increment();
+  MetricsOf(*removed).jobs_cancelled.Increment();
   removed->Fail(CancelledError());
   PostPositions();
 }
@@ -205,22 +206,26 @@ void MemoryJobQueue::CancelAll() {
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked() {
   const std::shared_ptr<Entry> entry = waiting_.front();
   waiting_.pop_front();
+  MetricsOf(*entry).queue_depth.Decrement();
   entry->MarkLeased();
   const absl::Time now = clock_.Now();
   if (last_taken_ >= entry->accepted()) {
     mean_interval_ = 0.8 * mean_interval_ + 0.2 * (now - last_taken_);
   }
   last_taken_ = now;
-  UpdateMetricsLocked();
+  UpdateOldestLocked();
   return std::make_unique<Lease>(*this, entry);
+}
+
+ModelMetrics& MemoryJobQueue::MetricsOf(const Entry& entry) {
+  return metrics_.ForModel(entry.job().request().model());
 }
 
 absl::Duration MemoryJobQueue::RetryAfterLocked() const {
   return std::clamp(mean_interval_, absl::Seconds(1), absl::Minutes(5));
 }
 
-void MemoryJobQueue::UpdateMetricsLocked() {
-  metrics_.queue_depth().Set(waiting_.size());
+void MemoryJobQueue::UpdateOldestLocked() {
   metrics_.SetOldestJob(waiting_.empty() ? absl::InfiniteFuture()
                                          : waiting_.front()->accepted());
 }

@@ -36,7 +36,8 @@ class MemoryJobQueue : public JobQueue {
 
   std::unique_ptr<JobLease> TakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration RetryAfterLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void UpdateMetricsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ModelMetrics& MetricsOf(const Entry& entry);
   void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
   void Forget(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -6,7 +6,8 @@ tools="$GENZO_SOURCE/.deps/bin"
 grpcurl="$tools/grpcurl"
 if [ ! -x "$grpcurl" ]; then
   command -v go >/dev/null || { echo "skipped: no Go to build grpcurl with"; exit 77; }
-  GOBIN="$tools" timeout 500 go install \
+  GOBIN="$tools" GOPATH="$GENZO_SOURCE/.deps/go" GOFLAGS=-modcacherw \
+    GOCACHE="$GENZO_SOURCE/.deps/go/cache" timeout 500 go install \
     github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 >"$work/go.log" 2>&1 ||
     { echo "skipped: grpcurl cannot be built:"; tail -n 3 "$work/go.log"; exit 77; }
 fi

@@ -37,6 +37,17 @@ TEST_F(MemoryJobQueueTest, HandsJobsOutInOrder) {
   EXPECT_EQ(queue_.TryTake(), nullptr);
 }
 
+TEST_F(MemoryJobQueueTest, CountsWhatWaits) {
+  const auto& depth = metrics_.ForModel("tiny").queue_depth;
+  Submit("a");
+  Submit("b");
+  EXPECT_EQ(depth.Value(), 2);
+  const auto lease = queue_.Take();
+  EXPECT_EQ(depth.Value(), 1);
+  queue_.Cancel("b");
+  EXPECT_EQ(depth.Value(), 0);
+}
+
 TEST_F(MemoryJobQueueTest, TellsThePlaceAndItsChanges) {
   Submit("a");
   const auto mailbox = Submit("b");

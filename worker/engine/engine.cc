@@ -235,7 +235,7 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   if (!predictions.ok()) return FailPicked(picked, predictions.status());
   ModelMetrics& metrics =
       dependencies_.metrics.ForModel(picked[0]->job->request().model());
-  metrics.step_seconds.Observe(
+  metrics.StepSeconds(rows).Observe(
       absl::ToDoubleSeconds(dependencies_.clock.Now() - begin));
   metrics.batch_size.Observe(rows);
   metrics.denoise_batches.Increment();

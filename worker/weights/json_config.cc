@@ -58,8 +58,8 @@ json JsonConfig::Parse(const std::string& text) {
 absl::StatusOr<JsonConfig> JsonConfig::ReadFile(const std::string& path) {
   std::ifstream file(path);
   std::stringstream text;
-  // The stream buffer throws for a folder in place of a file; << turns that into
-  // a state of `file`, and an empty file into one of `text`.
+  // The stream buffer throws for a folder in place of a file; << turns that
+  // into a state of `file`, and an empty file into one of `text`.
   text << file.rdbuf();
   if (!file.good() || std::filesystem::is_directory(path)) {
     return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
