@@ -19,6 +19,12 @@ namespace {
 constexpr uint32_t kMinSidePixels = 64;
 constexpr char kFamily[] = "stable-diffusion";
 
+// `status` as the client of a run hears of it.
+absl::Status EvaluationFailed(const absl::Status& status) {
+  return ErrorWithReason(status.code(), "EVALUATION_FAILED",
+                         std::string(status.message()));
+}
+
 v1::Model Describe(const std::string& id, const DiffusionModel& model,
                    const Config& config) {
   v1::Model description;
@@ -158,9 +164,7 @@ void Engine::Start(std::unique_ptr<JobLease> lease) {
   try {
     status = StartRuns(job);
   } catch (const std::exception&) {
-    const absl::Status caught = StatusFromException("text encoding failed");
-    status = ErrorWithReason(caught.code(), "EVALUATION_FAILED",
-                             std::string(caught.message()));
+    status = EvaluationFailed(StatusFromException("text encoding failed"));
   }
   if (!status.ok()) job->Fail(status);
 }
@@ -248,8 +252,7 @@ absl::Status Engine::FailPicked(const std::vector<LiveRun*>& picked,
   spdlog::error("evaluation of {} runs failed: {}", picked.size(),
                 std::string(status.message()));
   for (LiveRun* live : picked) {
-    live->job->Fail(ErrorWithReason(status.code(), "EVALUATION_FAILED",
-                                    std::string(status.message())));
+    live->job->Fail(EvaluationFailed(status));
   }
   return status;
 }
@@ -260,8 +263,7 @@ void Engine::Advance(const std::vector<LiveRun*>& picked,
     LiveRun& live = *picked[i];
     const absl::Status advanced = genzo::Advance(live.run, predictions[i]);
     if (!advanced.ok()) {
-      live.job->Fail(ErrorWithReason(advanced.code(), "EVALUATION_FAILED",
-                                     std::string(advanced.message())));
+      live.job->Fail(EvaluationFailed(advanced));
       continue;
     }
     const absl::Time now = dependencies_.clock.Now();

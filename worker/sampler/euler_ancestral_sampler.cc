@@ -1,6 +1,5 @@
 #include "worker/sampler/euler_ancestral_sampler.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "worker/sampler/noise_schedule.h"
@@ -27,14 +26,6 @@ std::vector<double> Sigmas(const SchedulerConfig& config,
   }
   sigmas.push_back(0);
   return sigmas;
-}
-
-double InitialSigma(const SchedulerConfig& config,
-                    const std::vector<double>& sigmas) {
-  const double max = *std::max_element(sigmas.begin(), sigmas.end());
-  return config.timestep_spacing == TimestepSpacing::kLeading
-             ? std::hypot(max, 1)
-             : max;
 }
 
 }  // namespace

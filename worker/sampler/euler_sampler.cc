@@ -1,6 +1,5 @@
 #include "worker/sampler/euler_sampler.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "worker/sampler/noise_schedule.h"
@@ -10,16 +9,6 @@
 
 namespace genzo {
 namespace {
-
-// The standard deviation that initial noise needs (reference:
-// init_noise_sigma).
-double InitialSigma(const SchedulerConfig& config,
-                    const std::vector<double>& sigmas) {
-  const double max = *std::max_element(sigmas.begin(), sigmas.end());
-  return config.timestep_spacing == TimestepSpacing::kLeading
-             ? std::hypot(max, 1)
-             : max;
-}
 
 std::vector<double> RespacedSigmas(const SchedulerConfig& config, int steps,
                                    const std::vector<double>& sigmas) {

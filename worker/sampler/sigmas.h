@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "worker/sampler/scheduler_config.h"
+
 namespace genzo {
 
 // Noise levels as the ratio of noise to signal, sqrt((1 - a) / a), one a
@@ -21,6 +23,11 @@ std::vector<double> KarrasSigmas(double max, double min, int count);
 
 // `count` sigmas from `max` to `min`, evenly in the logarithm.
 std::vector<double> ExponentialSigmas(double max, double min, int count);
+
+// The standard deviation that the initial noise of a walk over `sigmas` needs
+// (reference: init_noise_sigma).
+double InitialSigma(const SchedulerConfig& config,
+                    const std::vector<double>& sigmas);
 
 // Signal and noise weights of a variance-preserving sample at `sigma`.
 struct AlphaSigma {
