@@ -17,6 +17,7 @@ COPY queue queue
 COPY worker worker
 COPY server server
 COPY client client
+COPY bench bench
 RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
       -DCMAKE_INSTALL_PREFIX=/opt/genzo \
  && cmake --build --preset release \
@@ -25,7 +26,8 @@ RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
 FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libgrpc++1.51 libicu72 \
-      libprometheus-cpp-pull1.0 libspdlog1.10 libyaml-cpp0.7 \
+      libjpeg62-turbo libprometheus-cpp-pull1.0 libspdlog1.10 libwebp7 \
+      libwebpmux3 libyaml-cpp0.7 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo
 COPY --from=build /opt/genzo /opt/genzo

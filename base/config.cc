@@ -70,6 +70,16 @@ class MapReader {
     value = static_cast<int>(read);
   }
 
+  void Read(const std::string& key, bool& value) {
+    const YAML::Node child = Child(key);
+    if (!child.IsDefined()) return;
+    try {
+      value = child.as<bool>();
+    } catch (const YAML::Exception&) {
+      Fail(absl::StrCat(Path(key), " is neither true nor false"));
+    }
+  }
+
   void ReadChoice(const std::string& key, const std::set<std::string>& choices,
                   std::string& value) {
     Read(key, value);
@@ -117,6 +127,7 @@ void ReadModels(MapReader& root, const std::string& base_folder,
     MapReader reader(models[i], absl::StrCat("models[", i, "]"), status);
     reader.Read("id", model.id);
     reader.Read("path", model.path);
+    reader.Read("pinned", model.pinned);
     if (!IsModelId(model.id)) {
       reader.Fail(absl::StrCat(reader.Path("id"), " \"", model.id,
                                "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
@@ -142,9 +153,28 @@ void ReadModels(MapReader& root, const std::string& base_folder,
 
 bool IsDevice(const std::string& device) {
   if (device == "auto" || device == "cpu" || device == "cuda") return true;
-  return device.rfind("cuda:", 0) == 0 && device.size() > 5 &&
-         device.size() <= 7 &&
-         device.find_first_not_of("0123456789", 5) == std::string::npos;
+  const size_t colon = device.find(':');
+  if (colon == std::string::npos) return false;
+  const std::string kind = device.substr(0, colon);
+  int number = -1;
+  if (!absl::SimpleAtoi(device.substr(colon + 1), &number)) return false;
+  return (kind == "cuda" && number >= 0 && number < 100) ||
+         (kind == "cpu" && number >= 1 && number <= 64);
+}
+
+void ReadDevices(MapReader& root, Config& config) {
+  const YAML::Node devices = root.Child("devices");
+  if (!devices.IsDefined()) return;
+  if (!devices.IsSequence() || devices.size() == 0) {
+    return root.Fail("devices is not a list of at least one device");
+  }
+  config.devices.clear();
+  for (size_t i = 0; i < devices.size(); ++i) {
+    config.devices.push_back(devices[i].as<std::string>(""));
+    if (IsDevice(config.devices.back())) continue;
+    root.Fail(absl::StrCat("devices[", i, "] \"", config.devices.back(),
+                           "\" is not one of auto, cpu, cpu:N, cuda, cuda:N"));
+  }
 }
 
 // "host:port"; empty stays what it is.
@@ -161,12 +191,9 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   MapReader root(yaml, "", status);
   ReadAddress(root, "listen", config.listen);
   ReadAddress(root, "admin", config.admin);
-  root.Read("device", config.device);
-  if (!IsDevice(config.device)) {
-    root.Fail(absl::StrCat("device \"", config.device,
-                           "\" is not one of auto, cpu, cuda, cuda:N"));
-  }
-  root.ReadChoice("dtype", {"float32", "bfloat16", "float16"}, config.dtype);
+  ReadDevices(root, config);
+  root.ReadChoice("dtype", {"auto", "float32", "bfloat16", "float16"},
+                  config.dtype);
   root.Read("threads", 0, 1024, config.threads);
   root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
                   config.log_level);
@@ -181,6 +208,10 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
   root.Read("max_batch_rows", 2, 1024, config.max_batch_rows);
+  root.Read("max_wait_steps", 1, 1000, config.max_wait_steps);
+  root.Read("memory_budget_mb", 0, 1 << 30, config.memory_budget_mb);
+  root.Read("text_cache_mb", 0, 1 << 20, config.text_cache_mb);
+  root.Read("profile_folder", config.profile_folder);
   int grace_seconds =
       static_cast<int>(absl::ToInt64Seconds(config.shutdown_grace));
   root.Read("shutdown_grace_seconds", 0, 86400, grace_seconds);

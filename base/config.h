@@ -11,8 +11,9 @@ namespace genzo {
 
 // A model folder and the name that requests use for it.
 struct ModelConfig {
-  std::string id;    // [a-z0-9][a-z0-9._-]{0,62}
-  std::string path;  // absolute, or relative to the process
+  std::string id;       // [a-z0-9][a-z0-9._-]{0,62}
+  std::string path;     // absolute, or relative to the process
+  bool pinned = false;  // stays in memory whatever the budget says
 };
 
 // What a request may ask for, over all models.
@@ -28,15 +29,21 @@ struct RequestLimits {
 struct Config {
   std::string listen = "127.0.0.1:50051";  // host:port of the gRPC server
   std::string admin;                       // host:port of /metrics; empty: off
-  std::string device = "auto";             // auto, cpu, cuda or cuda:N
-  std::string dtype = "float32";           // float32, bfloat16 or float16
-  int threads = 0;                         // of the CPU; 0: one per core
-  std::vector<ModelConfig> models;         // at least one
-  std::string default_model;               // empty: the first
+  // auto, cpu, cpu:N (N workers on the CPU), cuda or cuda:N each.
+  std::vector<std::string> devices = {"auto"};
+  std::string dtype = "auto";       // auto, float32, bfloat16 or float16
+  int threads = 0;                  // of all CPU workers; 0: one per core
+  std::vector<ModelConfig> models;  // at least one
+  std::string default_model;        // empty: the first
   RequestLimits limits;
-  int queue_capacity = 64;  // jobs waiting, 1 to 100000
-  int max_live_runs = 32;   // images being painted, 1 to 4096
-  int max_batch_rows = 16;  // rows of one evaluation, 2 to 1024
+  int queue_capacity = 64;     // jobs waiting, 1 to 100000
+  int max_live_runs = 32;      // images being painted, 1 to 4096
+  int max_batch_rows = 16;     // rows of one evaluation, 2 to 1024
+  int max_wait_steps = 16;     // evaluations that a run may be passed over
+  int memory_budget_mb = 0;    // of models, a device; 0: 80 % of its memory
+  int text_cache_mb = 64;      // of text embeddings, a device
+  std::string profile_folder;  // where measured profiles are kept; empty:
+                               // $XDG_CACHE_HOME/genzo or ~/.cache/genzo
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
   std::string log_level = "info";  // debug, info, warning, error, off
 };

@@ -3,6 +3,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/proto_time.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace genzo {
@@ -43,11 +44,15 @@ std::string Shortened(absl::string_view text) {
 }  // namespace
 
 absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
-                             const std::string& message) {
+                             const std::string& message,
+                             const ErrorMetadata& metadata) {
   absl::Status status(code, Shortened(message));
   google::rpc::ErrorInfo info;
   info.set_reason(reason);
   info.set_domain(kDomain);
+  for (const auto& [key, value] : metadata) {
+    (*info.mutable_metadata())[key] = value;
+  }
   Attach(status, info);
   return status;
 }
@@ -85,13 +90,12 @@ absl::Status ModelNotFoundError(const std::string& id,
 
 absl::Status RetryLaterError(const std::string& reason,
                              const std::string& message,
-                             absl::Duration retry_after) {
-  absl::Status status =
-      ErrorWithReason(absl::StatusCode::kUnavailable, reason, message);
+                             absl::Duration retry_after,
+                             const ErrorMetadata& metadata) {
+  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable, reason,
+                                        message, metadata);
   google::rpc::RetryInfo retry;
-  const int64_t nanos = absl::ToInt64Nanoseconds(retry_after);
-  retry.mutable_retry_delay()->set_seconds(nanos / 1'000'000'000);
-  retry.mutable_retry_delay()->set_nanos(nanos % 1'000'000'000);
+  *retry.mutable_retry_delay() = ToProto(retry_after);
   Attach(status, retry);
   return status;
 }
@@ -104,8 +108,7 @@ std::string ErrorReason(const absl::Status& status) {
 absl::Duration RetryAfter(const absl::Status& status) {
   google::rpc::RetryInfo retry;
   if (!Read(status, retry)) return absl::ZeroDuration();
-  return absl::Seconds(retry.retry_delay().seconds()) +
-         absl::Nanoseconds(retry.retry_delay().nanos());
+  return FromProto(retry.retry_delay());
 }
 
 google::rpc::Status ToRpcStatus(const absl::Status& status) {

@@ -2,6 +2,7 @@
 #define GENZO_BASE_ERRORS_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,14 +31,19 @@ absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations);
 absl::Status ModelNotFoundError(const std::string& id,
                                 absl::Span<const std::string> known_ids);
 
+// Keys and values of an ErrorInfo.
+using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;
+
 // UNAVAILABLE with `reason` and a RetryInfo of `retry_after`.
 absl::Status RetryLaterError(const std::string& reason,
                              const std::string& message,
-                             absl::Duration retry_after);
+                             absl::Duration retry_after,
+                             const ErrorMetadata& metadata = {});
 
-// `code` with `reason` and nothing more.
+// `code` with `reason`, and `metadata` in the ErrorInfo.
 absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
-                             const std::string& message);
+                             const std::string& message,
+                             const ErrorMetadata& metadata = {});
 
 // The reason in `status`'s ErrorInfo; empty if it has none.
 std::string ErrorReason(const absl::Status& status);

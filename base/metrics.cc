@@ -35,6 +35,12 @@ const Buckets& RowBuckets() {
   return *buckets;
 }
 
+const Buckets& ErrorBuckets() {
+  static const auto* const buckets =
+      new Buckets{0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2};
+  return *buckets;
+}
+
 // Upper ends of the row counts that genzo_step_duration_seconds tells apart;
 // the last takes all above.
 constexpr int kStepRowBuckets[] = {1, 2, 4, 8, 16, 32};
@@ -97,6 +103,22 @@ Metrics::Metrics(const Clock& clock)
                               "One evaluation and the moves it allows.")),
       batch_size_(Register(BuildHistogram(), *registry_, "genzo_batch_size",
                            "Rows of an evaluation.")),
+      row_cap_(Register(BuildGauge(), *registry_, "genzo_row_cap",
+                        "Most rows of an evaluation at the model's own size.")),
+      model_bytes_(Register(BuildGauge(), *registry_, "genzo_model_bytes",
+                            "Memory of a model by kind, measured.")),
+      profile_seconds_(Register(BuildGauge(), *registry_,
+                                "genzo_profile_step_seconds",
+                                "Time of an evaluation by rows, measured when "
+                                "the model was loaded.")),
+      texts_(Register(BuildCounter(), *registry_, "genzo_text_cache_total",
+                      "Texts by whether their embedding was in the cache.")),
+      prediction_error_(
+          Register(BuildHistogram(), *registry_, "genzo_prediction_error_ratio",
+                   "How far the finish predicted at acceptance was off.")),
+      out_of_memory_(Register(BuildCounter(), *registry_,
+                              "genzo_out_of_memory_total",
+                              "Evaluations cut for want of memory.")),
       oldest_job_(std::make_shared<OldestJob>(clock)),
       previews_dropped_(Register(BuildCounter(), *registry_,
                                  "genzo_preview_dropped_total",
@@ -113,6 +135,10 @@ prometheus::Histogram& ModelMetrics::StepSeconds(int rows) const {
   return *step_seconds[bucket];
 }
 
+prometheus::Gauge& ModelMetrics::ProfileSeconds(int rows) const {
+  return profile_seconds.Add({{"model", model}, {"rows", absl::StrCat(rows)}});
+}
+
 ModelMetrics& Metrics::ForModel(const std::string& model) {
   absl::MutexLock lock(&mutex_);
   auto& entry = models_[model];
@@ -124,6 +150,12 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
     return job_duration_.Add({{"model", model}, {"stage", name}}, JobBuckets());
   };
   const prometheus::Labels labels = {{"model", model}};
+  const auto bytes = [&](const char* kind) -> prometheus::Gauge& {
+    return model_bytes_.Add({{"model", model}, {"kind", kind}});
+  };
+  const auto texts = [&](const char* result) -> prometheus::Counter& {
+    return texts_.Add({{"model", model}, {"result", result}});
+  };
   std::vector<prometheus::Histogram*> steps;
   for (int rows : kStepRowBuckets) {
     steps.push_back(&step_duration_.Add(
@@ -150,7 +182,16 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
       .loaded = loaded_.Add(labels),
       .load_seconds = load_duration_.Add(labels),
       .queue_depth =
-          queue_depth_.Add({{"model", model}, {"priority", "normal"}})});
+          queue_depth_.Add({{"model", model}, {"priority", "normal"}}),
+      .row_cap = row_cap_.Add(labels),
+      .weight_bytes = bytes("weights"),
+      .activation_bytes = bytes("activations"),
+      .text_hits = texts("hit"),
+      .text_misses = texts("miss"),
+      .prediction_error = prediction_error_.Add(labels, ErrorBuckets()),
+      .out_of_memory = out_of_memory_.Add(labels),
+      .profile_seconds = profile_seconds_,
+      .model = model});
   return *entry;
 }
 

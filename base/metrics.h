@@ -45,8 +45,21 @@ struct ModelMetrics {
   prometheus::Gauge& loaded;             // 0 or 1
   prometheus::Gauge& load_seconds;
   prometheus::Gauge& queue_depth;  // jobs waiting
+  prometheus::Gauge& row_cap;      // at the model's own size
+  prometheus::Gauge& weight_bytes;
+  prometheus::Gauge& activation_bytes;  // peak of a full evaluation
+  prometheus::Counter& text_hits;       // texts found encoded
+  prometheus::Counter& text_misses;
+  // Finish predicted at acceptance over the real one, less one, magnitude.
+  prometheus::Histogram& prediction_error;
+  prometheus::Counter& out_of_memory;  // evaluations that were cut for it
 
   prometheus::Histogram& StepSeconds(int rows) const;
+  // genzo_profile_step_seconds of `rows`: measured when the model was loaded.
+  prometheus::Gauge& ProfileSeconds(int rows) const;
+
+  prometheus::Family<prometheus::Gauge>& profile_seconds;
+  std::string model;
 };
 
 // Every figure that Genzo exports, with the prefix `genzo_`, base units and
@@ -110,6 +123,12 @@ class Metrics {
   Family<prometheus::Histogram>& first_preview_;
   Family<prometheus::Histogram>& step_duration_;
   Family<prometheus::Histogram>& batch_size_;
+  Family<prometheus::Gauge>& row_cap_;
+  Family<prometheus::Gauge>& model_bytes_;
+  Family<prometheus::Gauge>& profile_seconds_;
+  Family<prometheus::Counter>& texts_;
+  Family<prometheus::Histogram>& prediction_error_;
+  Family<prometheus::Counter>& out_of_memory_;
   const std::shared_ptr<OldestJob> oldest_job_;
   prometheus::Counter& previews_dropped_;
   std::unique_ptr<prometheus::Exposer> exposer_;

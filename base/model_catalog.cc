@@ -1,5 +1,7 @@
 #include "base/model_catalog.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 
@@ -8,12 +10,33 @@ namespace {
 
 constexpr size_t kMaxModelIdBytes = 63;
 
+int Rank(const v1::Model& model) {
+  switch (model.state()) {
+    case v1::Model::STATE_RESIDENT:
+      return 3;
+    case v1::Model::STATE_LOADING:
+      return 2;
+    case v1::Model::STATE_UNLOADED:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+const v1::Model& Best(const std::map<int, v1::Model>& by_device) {
+  return std::max_element(by_device.begin(), by_device.end(),
+                          [](const auto& a, const auto& b) {
+                            return Rank(a.second) < Rank(b.second);
+                          })
+      ->second;
+}
+
 }  // namespace
 
-void ModelCatalog::Put(v1::Model model) {
+void ModelCatalog::Put(v1::Model model, int device) {
   model.set_is_default(model.id() == default_model_);
   absl::MutexLock lock(&mutex_);
-  models_[model.id()] = std::move(model);
+  models_[model.id()][device] = std::move(model);
 }
 
 absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
@@ -24,7 +47,7 @@ absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
   }
   absl::MutexLock lock(&mutex_);
   const auto found = models_.find(id.empty() ? default_model_ : id);
-  if (found != models_.end()) return found->second;
+  if (found != models_.end()) return Best(found->second);
   std::vector<std::string> known;
   for (const auto& entry : models_) known.push_back(entry.first);
   return ModelNotFoundError(id.empty() ? default_model_ : id, known);
@@ -33,7 +56,7 @@ absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
 std::vector<v1::Model> ModelCatalog::List() const {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::Model> models;
-  for (const auto& entry : models_) models.push_back(entry.second);
+  for (const auto& entry : models_) models.push_back(Best(entry.second));
   return models;
 }
 

@@ -19,8 +19,9 @@ class ModelCatalog {
   explicit ModelCatalog(std::string default_model)
       : default_model_(std::move(default_model)) {}
 
-  // Adds `model`, or replaces the one of that id. Sets its `is_default`.
-  void Put(v1::Model model) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What `device` says of `model`, in place of what it said before. Of several
+  // devices' words the best counts: resident, loading, unloaded, failed.
+  void Put(v1::Model model, int device = 0) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The model of that id, or the default one for "". NOT_FOUND/MODEL_NOT_FOUND
   // lists the known ids; an id too long to be one is INVALID_ARGUMENT.
@@ -33,7 +34,8 @@ class ModelCatalog {
  private:
   const std::string default_model_;
   mutable absl::Mutex mutex_;
-  std::map<std::string, v1::Model> models_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::map<int, v1::Model>> models_
+      ABSL_GUARDED_BY(mutex_);  // by id and device
 };
 
 }  // namespace genzo

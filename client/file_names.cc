@@ -29,11 +29,18 @@ std::string Slug(const std::string& prompt) {
 }
 
 std::string ImageName(const std::string& slug, uint64_t seed) {
-  return absl::StrCat(slug, "-seed", seed, ".png");
+  return absl::StrCat(slug, "-seed", seed);
 }
 
 std::string PreviewName(const std::string& slug, uint64_t seed, int step) {
-  return absl::StrFormat("%s-seed%d-step%02d.png", slug, seed, step);
+  return absl::StrFormat("%s-seed%d-step%02d", slug, seed, step);
+}
+
+std::string Extension(const std::string& media_type) {
+  if (media_type == "image/png") return ".png";
+  if (media_type == "image/jpeg") return ".jpg";
+  if (media_type == "image/webp") return ".webp";
+  return ".bin";
 }
 
 }  // namespace genzo

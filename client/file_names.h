@@ -11,9 +11,13 @@ namespace genzo {
 // between characters. "image" for a prompt without any of them.
 std::string Slug(const std::string& prompt);
 
-// "red-fox-seed42.png", or with "-step05" for a preview.
+// "red-fox-seed42", or with "-step05" for a preview.
 std::string ImageName(const std::string& slug, uint64_t seed);
 std::string PreviewName(const std::string& slug, uint64_t seed, int step);
+
+// The extension of a picture's file, with its dot: "image/jpeg" -> ".jpg".
+// ".bin" for what is no format of ours.
+std::string Extension(const std::string& media_type);
 
 }  // namespace genzo
 

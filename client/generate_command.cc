@@ -101,9 +101,14 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
       ->transform(CLI::CheckedTransformer(DecoderNames(), CLI::ignore_case));
   c.add_option("--preview-size", preview_side_,
                "longest side of previews in pixels");
+  c.add_option("--preview-format", preview_format_,
+               "file format of previews; the terminal cannot show webp")
+      ->transform(CLI::CheckedTransformer(FormatNames(), CLI::ignore_case));
   c.add_flag("--no-previews", no_previews_, "only the finished pictures");
   c.add_flag("--no-parameters", no_parameters_,
-             "do not write prompt and seed into the PNG");
+             "do not write prompt and seed into the file");
+  c.add_option("--format", format_, "file format of the pictures")
+      ->transform(CLI::CheckedTransformer(FormatNames(), CLI::ignore_case));
   c.add_option("-o,--output", output_folder_, "folder for the files")
       ->capture_default_str();
   c.add_option("--request-id", request_id_, "your name for the request");
@@ -130,6 +135,7 @@ v1::GenerateRequest GenerateCommand::MakeRequest() const {
   request.set_eta(eta_);
   request.set_clip_skip(clip_skip_);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
+  request.mutable_output()->set_format(static_cast<v1::ImageFormat>(format_));
   if (no_previews_) return request;
   v1::PreviewPlan& preview = *request.mutable_preview();
   for (uint32_t step : preview_steps_) preview.add_steps(step);
@@ -139,6 +145,7 @@ v1::GenerateRequest GenerateCommand::MakeRequest() const {
   }
   preview.set_decoder(static_cast<v1::PreviewPlan::Decoder>(preview_decoder_));
   preview.set_longest_side(preview_side_);
+  preview.set_format(static_cast<v1::ImageFormat>(preview_format_));
   return request;
 }
 

@@ -50,8 +50,10 @@ class GenerateCommand {
   std::vector<uint32_t> preview_steps_;
   int preview_decoder_ = 0;
   uint32_t preview_side_ = 0;
+  int preview_format_ = 0;
   bool no_previews_ = false;
   bool no_parameters_ = false;
+  int format_ = 0;
   std::string output_folder_ = ".";
   double timeout_seconds_ = 0;
   bool json_ = false;

@@ -9,20 +9,22 @@
 namespace genzo {
 
 absl::StatusOr<std::string> PictureFiles::Write(const v1::Image& image) {
-  return WriteFile(ImageName(slug_, image.seed()), image.picture().data());
+  return WriteFile(ImageName(slug_, image.seed()), image.picture());
 }
 
 absl::StatusOr<std::string> PictureFiles::Write(const v1::Preview& preview) {
   return WriteFile(
       PreviewName(slug_, seed_ + preview.image_index(), preview.step()),
-      preview.picture().data());
+      preview.picture());
 }
 
-absl::StatusOr<std::string> PictureFiles::WriteFile(const std::string& name,
-                                                    const std::string& bytes) {
+absl::StatusOr<std::string> PictureFiles::WriteFile(
+    const std::string& name, const v1::Picture& picture) {
   std::error_code ignored;
   std::filesystem::create_directories(folder_, ignored);
-  const std::string path = (std::filesystem::path(folder_) / name).string();
+  const std::string path = (std::filesystem::path(folder_) / name).string() +
+                           Extension(picture.media_type());
+  const std::string& bytes = picture.data();
   std::ofstream file(path, std::ios::binary);
   if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) ||
       !file.flush()) {

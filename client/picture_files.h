@@ -23,7 +23,7 @@ class PictureFiles {
 
  private:
   absl::StatusOr<std::string> WriteFile(const std::string& name,
-                                        const std::string& bytes);
+                                        const v1::Picture& picture);
 
   const std::string folder_;
   const std::string slug_;

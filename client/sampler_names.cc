@@ -31,6 +31,10 @@ std::map<std::string, int> DecoderNames() {
   return Names(*v1::PreviewPlan::Decoder_descriptor(), "DECODER_");
 }
 
+std::map<std::string, int> FormatNames() {
+  return Names(*v1::ImageFormat_descriptor(), "IMAGE_FORMAT_");
+}
+
 std::string SamplerName(v1::GenerateRequest::Sampler sampler) {
   return ShortName(v1::GenerateRequest::Sampler_Name(sampler), "SAMPLER_");
 }

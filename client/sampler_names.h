@@ -12,6 +12,7 @@ namespace genzo {
 // prefix and in lower case. "unspecified" is left out.
 std::map<std::string, int> SamplerNames();
 std::map<std::string, int> DecoderNames();
+std::map<std::string, int> FormatNames();
 
 // "SAMPLER_DPMPP_2M" -> "dpmpp_2m".
 std::string SamplerName(v1::GenerateRequest::Sampler sampler);

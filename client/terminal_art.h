@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/png_reader.h"
+#include "client/picture_reader.h"
 
 namespace genzo {
 

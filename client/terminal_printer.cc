@@ -6,14 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "base/proto_time.h"
 
 namespace genzo {
 namespace {
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 double Seconds(const google::protobuf::Duration& duration) {
   return absl::ToDoubleSeconds(FromProto(duration));
@@ -91,7 +87,7 @@ void TerminalPrinter::Show(const v1::GenerateResponse& event,
 
 void TerminalPrinter::SetPicture(uint32_t image_index,
                                  const v1::Picture& picture) {
-  auto image = ReadPng(picture.data());
+  auto image = ReadPicture(picture.data());
   if (image.ok() && image_index < pictures_.size()) {
     pictures_[image_index] = *std::move(image);
   }

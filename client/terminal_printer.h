@@ -6,7 +6,7 @@
 
 #include "absl/time/time.h"
 #include "client/event_printer.h"
-#include "client/png_reader.h"
+#include "client/picture_reader.h"
 #include "client/terminal_art.h"
 
 namespace genzo {

@@ -41,3 +41,11 @@ target_link_libraries(genzo_torch INTERFACE genzo_c10)
 # libtorch_cpu.so finds its own libraries by its own rpath.
 target_link_options(genzo_torch INTERFACE -Wl,--allow-shlib-undefined)
 add_library(genzo::torch ALIAS genzo_torch)
+
+# The OpenMP runtime that LibTorch brings. A second one would mean a second team
+# of threads.
+file(GLOB openmp_libraries ${GENZO_LIBTORCH}/lib/libgomp*.so*)
+list(GET openmp_libraries 0 openmp_library)
+add_library(genzo_openmp SHARED IMPORTED)
+set_target_properties(genzo_openmp PROPERTIES IMPORTED_LOCATION ${openmp_library})
+add_library(genzo::openmp ALIAS genzo_openmp)

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "genzo/internal/v1/job.pb.h"
 #include "queue/event_mailbox.h"
+#include "queue/fair_queue.h"
 
 namespace genzo {
 
@@ -31,14 +32,14 @@ class JobLease {
 };
 
 // Carries jobs from front ends to workers and events back. Bounded. Jobs leave
-// in the order in which they came. Thread-safe.
+// in FairQueue's order. Thread-safe.
 class JobQueue {
  public:
   virtual ~JobQueue() = default;
 
-  // Front end: appends `job`; its events go to `events`, from a `queued` on.
-  // UNAVAILABLE/QUEUE_FULL or UNAVAILABLE/DRAINING, with RetryInfo, and then no
-  // event is posted.
+  // Front end: adds `job`; its events go to `events`, from a `queued` on.
+  // UNAVAILABLE with RetryInfo and the reason QUEUE_FULL, DEADLINE_UNREACHABLE
+  // or DRAINING, and then no event is posted.
   virtual absl::Status Submit(internal::v1::Job job,
                               std::shared_ptr<EventMailbox> events) = 0;
 
@@ -47,11 +48,19 @@ class JobQueue {
   // ignored.
   virtual void Cancel(const std::string& job_id) = 0;
 
-  // Worker: the oldest waiting job, or null if there is none now.
-  virtual std::unique_ptr<JobLease> TryTake() = 0;
+  // Worker: the next job that `rules` allow, or null if there is none now.
+  virtual std::unique_ptr<JobLease> TryTake(const TakeRules& rules) = 0;
 
-  // Worker: waits for a job. Null once the queue is closed and empty.
-  virtual std::unique_ptr<JobLease> Take() = 0;
+  // Worker: waits until there is a job, the queue is closed or Nudge() is
+  // called, then as TryTake.
+  virtual std::unique_ptr<JobLease> Take(const TakeRules& rules) = 0;
+
+  // Ends every Take() that waits, and the next one of each worker that does
+  // not.
+  virtual void Nudge() = 0;
+
+  // Whether no job will come any more: closed, and none waits.
+  virtual bool Done() const = 0;
 
   // Refuses new jobs with DRAINING. Waiting jobs are still handed out.
   virtual void Close() = 0;

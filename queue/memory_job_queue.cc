@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/proto_time.h"
+#include "queue/admission.h"
 
 namespace genzo {
 namespace {
@@ -40,11 +43,15 @@ class MemoryJobQueue::Entry {
   }
 
   // Does nothing once a worker has the job: its place is history then.
-  void PostPosition(size_t position) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void PostPosition(size_t position, std::optional<absl::Duration> time_left)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     if (leased_) return;
     v1::GenerateResponse response;
     response.mutable_queued()->set_position(position);
+    if (time_left.has_value()) {
+      *response.mutable_queued()->mutable_time_left() = ToProto(*time_left);
+    }
     PostLocked(std::move(response));
   }
 
@@ -112,31 +119,49 @@ class MemoryJobQueue::Lease : public JobLease {
 };
 
 MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
-                               Metrics& metrics)
-    : capacity_(capacity), clock_(clock), metrics_(metrics) {}
+                               Metrics& metrics, LoadBoard& board)
+    : capacity_(capacity), clock_(clock), metrics_(metrics), board_(board) {}
 
-absl::Status MemoryJobQueue::Submit(Job job,
-                                    std::shared_ptr<EventMailbox> events) {
-  const std::string id = job.id();
-  const auto entry =
-      std::make_shared<Entry>(std::move(job), std::move(events), clock_.Now());
-  absl::MutexLock lock(&mutex_);
+absl::Status MemoryJobQueue::AdmitLocked(
+    const JobWork& work, std::optional<absl::Duration> predicted) const {
   if (closed_) {
     return RetryLaterError("DRAINING", "the server is shutting down",
                            absl::ZeroDuration());
   }
-  if (waiting_.size() >= static_cast<size_t>(capacity_)) {
-    return RetryLaterError("QUEUE_FULL",
-                           absl::StrCat("the queue is full: ", waiting_.size(),
-                                        " jobs wait, the limit is ", capacity_),
-                           RetryAfterLocked());
+  return Admit({.waiting = waiting_.size(),
+                .capacity = static_cast<size_t>(capacity_),
+                .time_to_place = mean_interval_,
+                .predicted = predicted,
+                .time_to_deadline = work.deadline - clock_.Now()});
+}
+
+absl::Status MemoryJobQueue::Submit(Job job,
+                                    std::shared_ptr<EventMailbox> events) {
+  const std::string id = job.id();
+  const JobWork work = WorkOf(job);
+  absl::MutexLock lock(&mutex_);
+  const std::optional<absl::Duration> predicted = board_.PredictNew(work);
+  const absl::Status admitted = AdmitLocked(work, predicted);
+  if (!admitted.ok()) return admitted;
+  if (predicted.has_value()) {
+    *job.mutable_predicted_finish() = ToProto(clock_.Now() + *predicted);
   }
+  const auto entry =
+      std::make_shared<Entry>(std::move(job), std::move(events), clock_.Now());
   if (!jobs_.try_emplace(id, entry).second) {
     return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
   }
+  board_.Add(id, work);
   // Under the lock: no worker can post an earlier event than this one.
-  entry->PostPosition(waiting_.size());
-  waiting_.push_back(entry);
+  entry->PostPosition(waiting_.size(), predicted);
+  waiting_.Push({.id = id,
+                 .tenant = work.tenant,
+                 .weight = work.weight,
+                 .cost = static_cast<double>(work.pixels) * work.rows *
+                         work.images * work.steps,
+                 .due = board_.Due(work),
+                 .model = work.model});
+  accepted_.insert(entry->accepted());
   MetricsOf(*entry).queue_depth.Increment();
   UpdateOldestLocked();
   return absl::OkStatus();
@@ -149,44 +174,51 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
     const auto found = jobs_.find(job_id);
     if (found == jobs_.end()) return;
     found->second->Cancel();
-    const auto place =
-        std::find(waiting_.begin(), waiting_.end(), found->second);
-    if (place == waiting_.end()) return;
+    if (!waiting_.Remove(job_id)) return;
     removed = found->second;
-    waiting_.erase(place);
-    MetricsOf(*removed).queue_depth.Decrement();
+    LeftLocked(*removed);
     jobs_.erase(found);
-    UpdateOldestLocked();
   }
+  board_.Remove(job_id);
   MetricsOf(*removed).jobs_cancelled.Increment();
   removed->Fail(CancelledError());
   PostPositions();
 }
 
-std::unique_ptr<JobLease> MemoryJobQueue::TryTake() {
+std::unique_ptr<JobLease> MemoryJobQueue::TryTake(const TakeRules& rules) {
   std::unique_ptr<JobLease> lease;
   {
     absl::MutexLock lock(&mutex_);
-    if (waiting_.empty()) return nullptr;
-    lease = TakeLocked();
+    lease = TakeLocked(rules);
   }
-  PostPositions();
+  if (lease != nullptr) PostPositions();
   return lease;
 }
 
-std::unique_ptr<JobLease> MemoryJobQueue::Take() {
+std::unique_ptr<JobLease> MemoryJobQueue::Take(const TakeRules& rules) {
   std::unique_ptr<JobLease> lease;
   {
     absl::MutexLock lock(&mutex_);
-    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return closed_ || !waiting_.empty();
+    int64_t& seen = nudges_seen_[std::this_thread::get_id()];
+    const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return closed_ || waiting_.size() > 0 || nudges_ > seen;
     };
     mutex_.Await(absl::Condition(&ready));
-    if (waiting_.empty()) return nullptr;
-    lease = TakeLocked();
+    nudges_seen_[std::this_thread::get_id()] = nudges_;
+    lease = TakeLocked(rules);
   }
-  PostPositions();
+  if (lease != nullptr) PostPositions();
   return lease;
+}
+
+void MemoryJobQueue::Nudge() {
+  absl::MutexLock lock(&mutex_);
+  ++nudges_;
+}
+
+bool MemoryJobQueue::Done() const {
+  absl::MutexLock lock(&mutex_);
+  return closed_ && waiting_.size() == 0;
 }
 
 void MemoryJobQueue::Close() {
@@ -203,44 +235,55 @@ void MemoryJobQueue::CancelAll() {
   for (const std::string& id : ids) Cancel(id);
 }
 
-std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked() {
-  const std::shared_ptr<Entry> entry = waiting_.front();
-  waiting_.pop_front();
-  MetricsOf(*entry).queue_depth.Decrement();
+std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {
+  const auto item = waiting_.Pop(rules);
+  if (!item.has_value()) return nullptr;
+  const std::shared_ptr<Entry> entry = jobs_.at(item->id);
+  LeftLocked(*entry);
   entry->MarkLeased();
   const absl::Time now = clock_.Now();
   if (last_taken_ >= entry->accepted()) {
     mean_interval_ = 0.8 * mean_interval_ + 0.2 * (now - last_taken_);
   }
   last_taken_ = now;
-  UpdateOldestLocked();
   return std::make_unique<Lease>(*this, entry);
+}
+
+void MemoryJobQueue::LeftLocked(const Entry& entry) {
+  accepted_.erase(accepted_.find(entry.accepted()));
+  MetricsOf(entry).queue_depth.Decrement();
+  UpdateOldestLocked();
 }
 
 ModelMetrics& MemoryJobQueue::MetricsOf(const Entry& entry) {
   return metrics_.ForModel(entry.job().request().model());
 }
 
-absl::Duration MemoryJobQueue::RetryAfterLocked() const {
-  return std::clamp(mean_interval_, absl::Seconds(1), absl::Minutes(5));
-}
-
 void MemoryJobQueue::UpdateOldestLocked() {
-  metrics_.SetOldestJob(waiting_.empty() ? absl::InfiniteFuture()
-                                         : waiting_.front()->accepted());
+  metrics_.SetOldestJob(accepted_.empty() ? absl::InfiniteFuture()
+                                          : *accepted_.begin());
 }
 
 void MemoryJobQueue::PostPositions() {
   std::vector<std::shared_ptr<Entry>> entries;
   {
     absl::MutexLock lock(&mutex_);
-    const size_t told = std::min(waiting_.size(), kPositionsTold);
-    entries.assign(waiting_.begin(), waiting_.begin() + told);
+    for (const std::string& id : waiting_.Order(kPositionsTold)) {
+      entries.push_back(jobs_.at(id));
+    }
   }
-  for (size_t i = 0; i < entries.size(); ++i) entries[i]->PostPosition(i);
+  if (entries.empty()) return;
+  const auto predicted = board_.PredictAll();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const auto found = predicted.find(entries[i]->job().id());
+    entries[i]->PostPosition(i, found == predicted.end()
+                                    ? std::nullopt
+                                    : std::optional(found->second));
+  }
 }
 
 void MemoryJobQueue::Forget(const std::string& job_id) {
+  board_.Remove(job_id);
   absl::MutexLock lock(&mutex_);
   jobs_.erase(job_id);
 }

@@ -1,9 +1,11 @@
 #ifndef GENZO_QUEUE_MEMORY_JOB_QUEUE_H_
 #define GENZO_QUEUE_MEMORY_JOB_QUEUE_H_
 
-#include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -11,22 +13,31 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "queue/fair_queue.h"
 #include "queue/job_queue.h"
+#include "queue/job_work.h"
+#include "queue/load_board.h"
 
 namespace genzo {
 
 // JobQueue within one process. Jobs die with the process.
 class MemoryJobQueue : public JobQueue {
  public:
-  // At most `capacity` jobs wait. `clock` and `metrics` outlive the queue.
-  MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics);
+  // At most `capacity` jobs wait. `board` predicts and hears of every job.
+  // `clock`, `metrics` and `board` outlive the queue.
+  MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics,
+                 LoadBoard& board);
 
   absl::Status Submit(internal::v1::Job job,
                       std::shared_ptr<EventMailbox> events) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
-  std::unique_ptr<JobLease> TryTake() override ABSL_LOCKS_EXCLUDED(mutex_);
-  std::unique_ptr<JobLease> Take() override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<JobLease> TryTake(const TakeRules& rules) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<JobLease> Take(const TakeRules& rules) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Nudge() override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Done() const override ABSL_LOCKS_EXCLUDED(mutex_);
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
   void CancelAll() override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -34,8 +45,13 @@ class MemoryJobQueue : public JobQueue {
   class Entry;
   class Lease;
 
-  std::unique_ptr<JobLease> TakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Duration RetryAfterLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::unique_ptr<JobLease> TakeLocked(const TakeRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AdmitLocked(const JobWork& work,
+                           std::optional<absl::Duration> predicted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After `entry` was removed from those that wait.
+  void LeftLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ModelMetrics& MetricsOf(const Entry& entry);
   void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -44,9 +60,15 @@ class MemoryJobQueue : public JobQueue {
   const int capacity_;
   const Clock& clock_;
   Metrics& metrics_;
-  absl::Mutex mutex_;
+  LoadBoard& board_;
+  mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<std::shared_ptr<Entry>> waiting_ ABSL_GUARDED_BY(mutex_);
+  FairQueue waiting_ ABSL_GUARDED_BY(mutex_);
+  std::multiset<absl::Time> accepted_
+      ABSL_GUARDED_BY(mutex_);  // of those that wait
+  int64_t nudges_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::thread::id, int64_t> nudges_seen_
+      ABSL_GUARDED_BY(mutex_);
   // Waiting and leased jobs.
   absl::flat_hash_map<std::string, std::shared_ptr<Entry>> jobs_
       ABSL_GUARDED_BY(mutex_);

@@ -36,7 +36,8 @@ class FrontEnd {
   FrontEnd(const RequestLimits& limits,
            const FrontEndDependencies& dependencies)
       : image_generation_(limits, dependencies),
-        model_registry_(dependencies.catalog, dependencies.metrics) {}
+        model_registry_(dependencies.catalog, dependencies.models,
+                        dependencies.metrics) {}
 
   ImageGenerationService image_generation_;
   ModelRegistryService model_registry_;

@@ -20,8 +20,7 @@
 #include "base/model_catalog.h"
 #include "queue/memory_job_queue.h"
 #include "server/front_end.h"
-#include "worker/engine/device.h"
-#include "worker/engine/engine.h"
+#include "worker/engine/worker_pool.h"
 
 namespace genzo {
 namespace {
@@ -73,21 +72,20 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
   return config;
 }
 
-// The worker's thread, and the signals that the main thread waits for.
-class Worker {
+// The signals that the main thread waits for, one of which the pool sends when
+// it is done.
+class Waiter {
  public:
-  Worker(Engine& engine, const std::function<void()>& on_loaded,
-         const sigset_t& signals)
-      : signals_(signals),
-        thread_([this, &engine, on_loaded, main_thread = pthread_self()] {
-          engine.Work(on_loaded);
-          done_ = true;
-          pthread_kill(main_thread, SIGUSR1);
-        }) {}
-  ~Worker() { thread_.join(); }
+  explicit Waiter(const sigset_t& signals) : signals_(signals) {}
 
-  // Waits until the worker is done or somebody wants the server to end. Returns
-  // whether the worker is done.
+  // The pool's threads have ended.
+  void Done() {
+    done_ = true;
+    pthread_kill(main_thread_, SIGUSR1);
+  }
+
+  // Waits until the pool is done or somebody wants the server to end. Returns
+  // whether the pool is done.
   bool WaitForSignal(absl::Time until) const {
     while (!done_) {
       const timespec timeout = absl::ToTimespec(
@@ -103,59 +101,55 @@ class Worker {
 
  private:
   const sigset_t signals_;
+  const pthread_t main_thread_ = pthread_self();
   std::atomic<bool> done_{false};
-  std::thread thread_;  // last: uses the rest
 };
 
 // Lets live jobs finish for the grace period; a second signal or its end
 // cancels them.
-void Drain(const Config& config, const Worker& worker, Engine& engine,
+void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
            FrontEnd& front_end, JobQueue& queue) {
   spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
                absl::ToDoubleSeconds(config.shutdown_grace));
-  engine.Stop();
+  pool.Stop();
   front_end.SetServing(false);
   queue.Close();
-  if (worker.WaitForSignal(Clock::Real().Now() + config.shutdown_grace)) return;
+  if (waiter.WaitForSignal(Clock::Real().Now() + config.shutdown_grace)) return;
   spdlog::warn("cancelling live jobs");
   queue.CancelAll();
 }
 
 int Serve(const Config& config) {
   const sigset_t signals = BlockSignals();
-  const auto device = ResolveDevice(config.device);
-  if (!device.ok()) return Fail(device.status());
-  const auto dtype = ParseDtype(config.dtype);
-  if (!dtype.ok()) return Fail(dtype.status());
-
   const Clock& clock = Clock::Real();
   Metrics metrics;
   ModelCatalog catalog(config.default_model);
-  MemoryJobQueue queue(config.queue_capacity, clock, metrics);
+  LoadBoard board;
+  MemoryJobQueue queue(config.queue_capacity, clock, metrics, board);
   if (!config.admin.empty()) {
     const auto port = metrics.Serve(config.admin);
     if (!port.ok()) return Fail(port.status());
     spdlog::info("metrics on http://{}/metrics",
                  BoundAddress(config.admin, *port));
   }
-  Engine engine(config, {.device = *device, .dtype = *dtype},
-                {queue, catalog, metrics, clock});
+  auto pool =
+      WorkerPool::Create(config, {queue, board, catalog, metrics, clock});
+  if (!pool.ok()) return Fail(pool.status());
   auto front_end = FrontEnd::Start(config.listen, config.limits,
-                                   {queue, catalog, metrics, clock});
+                                   {queue, catalog, metrics, clock, **pool});
   if (!front_end.ok()) return Fail(front_end.status());
   const std::string address = BoundAddress(config.listen, (*front_end)->port());
-  spdlog::info("listening on {}, device {}, {}", address, device->str(),
-               config.dtype);
+  spdlog::info("listening on {}, devices: {}", address, (*pool)->Description());
 
-  {
-    const auto on_loaded = [&] {
-      (*front_end)->SetServing(true);
-      std::cout << "genzo-server ready on " << address << std::endl;
-    };
-    const Worker worker(engine, on_loaded, signals);
-    if (!worker.WaitForSignal(absl::InfiniteFuture())) {
-      Drain(config, worker, engine, **front_end, queue);
-    }
+  Waiter waiter(signals);
+  const auto on_loaded = [&] {
+    (*front_end)->SetServing(true);
+    std::cout << "genzo-server ready on " << address << std::endl;
+  };
+  (*pool)->Start(on_loaded, [&waiter] { waiter.Done(); });
+  if (!waiter.WaitForSignal(absl::InfiniteFuture())) {
+    Drain(config, waiter, **pool, **front_end, queue);
+    waiter.WaitForSignal(absl::InfiniteFuture());
   }
   (*front_end)->Shutdown(kLastWrites);
   spdlog::info("stopped");

@@ -7,6 +7,7 @@
 #include "base/model_catalog.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "queue/job_queue.h"
+#include "queue/model_control.h"
 
 namespace genzo {
 
@@ -16,6 +17,7 @@ struct FrontEndDependencies {
   const ModelCatalog& catalog;
   Metrics& metrics;
   const Clock& clock;
+  ModelControl& models;
 };
 
 // genzo.v1.ImageGeneration: resolves a request, queues it as a job and streams
@@ -32,6 +34,7 @@ class ImageGenerationService : public v1::ImageGeneration::CallbackService {
 
  private:
   absl::StatusOr<internal::v1::Job> MakeJob(
+      const grpc::CallbackServerContext& context,
       const v1::GenerateRequest& request) const;
 
   const RequestLimits limits_;

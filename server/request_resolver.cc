@@ -16,6 +16,7 @@ constexpr uint32_t kDefaultSteps = 25;
 constexpr double kDefaultGuidanceScale = 7.5;
 constexpr double kMaxGuidanceScale = 100;
 constexpr uint32_t kDefaultQuality = 90;
+constexpr uint32_t kDefaultPreviewQuality = 80;
 constexpr uint32_t kMinPreviewSide = 16;
 constexpr uint32_t kMaxPreviewSide = 2048;
 constexpr uint32_t kMaxPreviewSteps = 1000;
@@ -53,10 +54,7 @@ class Violations {
 
 void CheckRequestId(const std::string& id, Violations& violations) {
   violations.CheckText("request_id", id, kMaxRequestIdBytes);
-  const bool plain = std::all_of(id.begin(), id.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
-  });
-  if (!plain) {
+  if (!id.empty() && !IsPlainName(id)) {
     violations.Add("request_id",
                    "request_id has characters other than [A-Za-z0-9._-]");
   }
@@ -106,18 +104,8 @@ void ResolveSampler(const v1::Model& model, GenerateRequest& request,
 }
 
 void CheckFormat(const std::string& field, int format, Violations& violations) {
-  if (format == v1::IMAGE_FORMAT_UNSPECIFIED ||
-      format == v1::IMAGE_FORMAT_PNG) {
-    return;
-  }
-  violations.Add(field,
-                 absl::StrCat(field, " ",
-                              v1::ImageFormat_IsValid(format)
-                                  ? v1::ImageFormat_Name(
-                                        static_cast<v1::ImageFormat>(format))
-                                  : absl::StrCat(format),
-                              " is not supported; supported: "
-                              "IMAGE_FORMAT_PNG"));
+  if (v1::ImageFormat_IsValid(format)) return;
+  violations.Add(field, absl::StrCat(field, " ", format, " is not a format"));
 }
 
 void CheckPreview(const v1::PreviewPlan& preview, uint32_t steps,
@@ -143,6 +131,7 @@ void CheckPreview(const v1::PreviewPlan& preview, uint32_t steps,
                           kMinPreviewSide, kMaxPreviewSide);
   }
   CheckFormat("preview.format", preview.format(), violations);
+  violations.CheckRange("preview.quality", preview.quality(), 1u, 100u);
 }
 
 void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
@@ -158,12 +147,28 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
   if (!request.has_guidance_scale()) {
     request.set_guidance_scale(kDefaultGuidanceScale);
   }
+  v1::PreviewPlan& preview = *request.mutable_preview();
+  if (!preview.has_quality()) preview.set_quality(kDefaultPreviewQuality);
   v1::OutputOptions& output = *request.mutable_output();
   if (!output.has_quality()) output.set_quality(kDefaultQuality);
   if (!output.has_embed_parameters()) output.set_embed_parameters(true);
 }
 
+template <typename Enum>
+void CheckEnum(const std::string& field, Enum value, bool valid,
+               Violations& violations) {
+  if (valid) return;
+  violations.Add(field, absl::StrCat(field, " ", static_cast<int>(value),
+                                     " is not one of its values"));
+}
+
 }  // namespace
+
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+}
 
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
@@ -190,7 +195,17 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   violations.CheckRange("clip_skip", resolved.clip_skip(), 0u,
                         model_limits.max_clip_skip());
   ResolveSampler(model, resolved, violations);
+  CheckEnum("priority", resolved.priority(),
+            GenerateRequest::Priority_IsValid(resolved.priority()), violations);
+  CheckEnum("mode", resolved.mode(),
+            GenerateRequest::Mode_IsValid(resolved.mode()), violations);
   CheckPreview(resolved.preview(), resolved.steps(), violations);
+  if (resolved.preview().decoder() == v1::PreviewPlan::DECODER_TINY &&
+      !model.has_tiny_decoder()) {
+    violations.Add("preview.decoder",
+                   absl::StrCat("preview.decoder DECODER_TINY: model \"",
+                                model.id(), "\" has no tiny decoder"));
+  }
   CheckFormat("output.format", resolved.output().format(), violations);
   violations.CheckRange("output.quality", resolved.output().quality(), 1u,
                         100u);
@@ -206,6 +221,8 @@ absl::Status CheckModelState(const v1::Model& model) {
           "MODEL_LOADING",
           absl::StrCat("model \"", model.id(), "\" is still loading"),
           kModelLoadingRetry);
+    case v1::Model::STATE_UNLOADED:  // the job loads it
+      return absl::OkStatus();
     case v1::Model::STATE_FAILED:
       return ErrorWithReason(
           absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",

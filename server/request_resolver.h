@@ -17,6 +17,9 @@ absl::StatusOr<v1::GenerateRequest> ResolveRequest(
     const v1::GenerateRequest& request, const v1::Model& model,
     const RequestLimits& limits, uint64_t drawn_seed);
 
+// Whether `name` matches [A-Za-z0-9._-]+.
+bool IsPlainName(const std::string& name);
+
 // OK if `model` can take requests now: UNAVAILABLE/MODEL_LOADING with RetryInfo
 // while it loads, FAILED_PRECONDITION/MODEL_FAILED if it could not.
 absl::Status CheckModelState(const v1::Model& model);

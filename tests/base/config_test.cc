@@ -28,15 +28,17 @@ TEST(ConfigTest, TakesModelPathsFromItsFolder) {
 TEST(ConfigTest, ReadsEveryKey) {
   const auto config = Parse(
       "listen: 0.0.0.0:1\nadmin: 127.0.0.1:2\ndefault_model: tiny\n"
-      "device: cuda:1\ndtype: bfloat16\nthreads: 3\nlog_level: error\n"
+      "devices: [cuda:1, cpu:2]\ndtype: bfloat16\nthreads: 3\nlog_level: "
+      "error\n"
       "limits: {max_side_pixels: 512, max_steps: 20, max_image_count: 2,"
       " max_prompt_bytes: 100}\n"
       "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
-      "shutdown_grace_seconds: 8\n");
+      "max_wait_steps: 9\nmemory_budget_mb: 10\ntext_cache_mb: 11\n"
+      "profile_folder: /profiles\nshutdown_grace_seconds: 8\n");
   ASSERT_THAT(config, IsOk());
   EXPECT_EQ(config->listen, "0.0.0.0:1");
   EXPECT_EQ(config->admin, "127.0.0.1:2");
-  EXPECT_EQ(config->device, "cuda:1");
+  EXPECT_THAT(config->devices, ::testing::ElementsAre("cuda:1", "cpu:2"));
   EXPECT_EQ(config->dtype, "bfloat16");
   EXPECT_EQ(config->threads, 3);
   EXPECT_EQ(config->limits.max_side_pixels, 512);
@@ -44,6 +46,10 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->queue_capacity, 5);
   EXPECT_EQ(config->max_live_runs, 6);
   EXPECT_EQ(config->max_batch_rows, 7);
+  EXPECT_EQ(config->max_wait_steps, 9);
+  EXPECT_EQ(config->memory_budget_mb, 10);
+  EXPECT_EQ(config->text_cache_mb, 11);
+  EXPECT_EQ(config->profile_folder, "/profiles");
   EXPECT_EQ(config->shutdown_grace, absl::Seconds(8));
 }
 
@@ -66,7 +72,8 @@ TEST(ConfigTest, NamesWrongTypesAndValues) {
       StatusIs(kInvalid, "limits.max_steps 0 is not between 1 and 1000"));
   EXPECT_THAT(Parse("dtype: int8\n"),
               StatusIs(kInvalid, "dtype \"int8\" is not one of"));
-  EXPECT_THAT(Parse("device: tpu\n"), StatusIs(kInvalid, "device \"tpu\""));
+  EXPECT_THAT(Parse("devices: [tpu]\n"),
+              StatusIs(kInvalid, "devices[0] \"tpu\""));
   EXPECT_THAT(Parse("limits: 5\n"), StatusIs(kInvalid, "limits is not a map"));
   EXPECT_THAT(Parse("listen: [1]\n"),
               StatusIs(kInvalid, "listen is not a string"));
@@ -114,13 +121,17 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
   ASSERT_THAT(example, IsOk());
   const Config defaults;
   EXPECT_EQ(example->listen, defaults.listen);
-  EXPECT_EQ(example->device, defaults.device);
+  EXPECT_EQ(example->devices, defaults.devices);
   EXPECT_EQ(example->dtype, defaults.dtype);
   EXPECT_EQ(example->limits.max_side_pixels, defaults.limits.max_side_pixels);
   EXPECT_EQ(example->limits.max_prompt_bytes, defaults.limits.max_prompt_bytes);
   EXPECT_EQ(example->queue_capacity, defaults.queue_capacity);
   EXPECT_EQ(example->max_live_runs, defaults.max_live_runs);
   EXPECT_EQ(example->max_batch_rows, defaults.max_batch_rows);
+  EXPECT_EQ(example->max_wait_steps, defaults.max_wait_steps);
+  EXPECT_EQ(example->memory_budget_mb, defaults.memory_budget_mb);
+  EXPECT_EQ(example->text_cache_mb, defaults.text_cache_mb);
+  EXPECT_EQ(example->profile_folder, defaults.profile_folder);
   EXPECT_EQ(example->shutdown_grace, defaults.shutdown_grace);
 }
 

@@ -1,11 +1,13 @@
 #include "base/errors.h"
 #include "client/file_names.h"
 #include "client/generate_command.h"
+#include "client/picture_files.h"
 #include "client/sampler_names.h"
 #include "client/status_report.h"
 #include "client/terminal_art.h"
 #include "client/terminal_printer.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -19,8 +21,33 @@ TEST(FileNamesTest, TellThePrompt) {
   EXPECT_EQ(Slug("\u591c\u666f"), "\u591c\u666f");
   EXPECT_EQ(Slug("!?"), "image");
   EXPECT_EQ(Slug(""), "image");
-  EXPECT_EQ(ImageName("fox", 42), "fox-seed42.png");
-  EXPECT_EQ(PreviewName("fox", 42, 5), "fox-seed42-step05.png");
+  EXPECT_EQ(ImageName("fox", 42), "fox-seed42");
+  EXPECT_EQ(PreviewName("fox", 42, 5), "fox-seed42-step05");
+}
+
+TEST(FileNamesTest, HaveTheExtensionOfTheMediaType) {
+  EXPECT_EQ(Extension("image/png"), ".png");
+  EXPECT_EQ(Extension("image/jpeg"), ".jpg");
+  EXPECT_EQ(Extension("image/webp"), ".webp");
+  EXPECT_EQ(Extension("../../etc/passwd"), ".bin");
+}
+
+TEST(PictureFilesTest, NameFilesByWhatTheyAre) {
+  const TestFolder folder;
+  PictureFiles files(folder.path(), "fox", 42);
+  v1::Preview preview;
+  preview.set_image_index(1);
+  preview.set_step(5);
+  preview.mutable_picture()->set_media_type("image/jpeg");
+  EXPECT_EQ(*files.Write(preview), folder.path() + "/fox-seed43-step05.jpg");
+  v1::Image image;
+  image.set_seed(43);
+  image.mutable_picture()->set_media_type("image/webp");
+  image.mutable_picture()->set_data("bytes");
+  const auto path = files.Write(image);
+  ASSERT_THAT(path, IsOk());
+  EXPECT_EQ(*path, folder.path() + "/fox-seed43.webp");
+  EXPECT_EQ(ReadFile(*path), "bytes");
 }
 
 TEST(FileNamesTest, StayShortWithoutCuttingCharacters) {
@@ -102,6 +129,7 @@ TEST(SamplerNamesTest, SpellTheProtosNames) {
             v1::GenerateRequest::SAMPLER_DPMPP_2M_KARRAS);
   EXPECT_EQ(SamplerNames().count("unspecified"), 0u);
   EXPECT_EQ(DecoderNames().at("linear"), v1::PreviewPlan::DECODER_LINEAR);
+  EXPECT_EQ(FormatNames().at("webp"), v1::IMAGE_FORMAT_WEBP);
   EXPECT_EQ(SamplerName(v1::GenerateRequest::SAMPLER_DDIM), "ddim");
 }
 
@@ -126,10 +154,26 @@ TEST(GenerateCommandTest, LeavesDefaultsToTheServer) {
 }
 
 TEST(GenerateCommandTest, PassesOptionsOn) {
-  const auto request =
-      RequestOf({"a fox", "--steps", "10", "-s", "18446744073709551615", "-g",
-                 "1", "--sampler", "EULER", "--preview-steps", "1,3",
-                 "--preview-decoder", "full", "--no-parameters", "-c", "2"});
+  const auto request = RequestOf({"a fox",
+                                  "--steps",
+                                  "10",
+                                  "-s",
+                                  "18446744073709551615",
+                                  "-g",
+                                  "1",
+                                  "--sampler",
+                                  "EULER",
+                                  "--preview-steps",
+                                  "1,3",
+                                  "--preview-decoder",
+                                  "full",
+                                  "--no-parameters",
+                                  "-c",
+                                  "2",
+                                  "--format",
+                                  "webp",
+                                  "--preview-format",
+                                  "JPEG"});
   EXPECT_EQ(request.steps(), 10u);
   EXPECT_EQ(request.seed(), 18446744073709551615u);
   EXPECT_EQ(request.guidance_scale(), 1);
@@ -138,6 +182,8 @@ TEST(GenerateCommandTest, PassesOptionsOn) {
   EXPECT_EQ(request.preview().every(), 0u);
   EXPECT_EQ(request.preview().decoder(), v1::PreviewPlan::DECODER_FULL);
   EXPECT_FALSE(request.output().embed_parameters());
+  EXPECT_EQ(request.output().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(request.preview().format(), v1::IMAGE_FORMAT_JPEG);
   EXPECT_EQ(request.image_count(), 2u);
   EXPECT_FALSE(RequestOf({"x", "--no-previews"}).has_preview());
 }
@@ -145,6 +191,7 @@ TEST(GenerateCommandTest, PassesOptionsOn) {
 TEST(GenerateCommandTest, RefusesNonsense) {
   EXPECT_THROW(RequestOf({"x", "--steps", "many"}), CLI::ParseError);
   EXPECT_THROW(RequestOf({"x", "--sampler", "magic"}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--format", "gif"}), CLI::ParseError);
   EXPECT_THROW(RequestOf({}), CLI::ParseError);
 }
 

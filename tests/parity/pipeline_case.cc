@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
 #include "worker/engine/evaluate.h"
+#include "worker/engine/text_cache.h"
 #include "worker/image/pixels.h"
 
 namespace genzo::parity {
@@ -68,9 +69,9 @@ class PipelineCase {
     }
     const at::Tensor positive = PerPrompt("prompt_embeds");
     for (size_t i = 0; i < prompts_.size(); ++i) {
-      contexts_.push_back(
-          model_.EncodePrompt(prompts_[i], negatives_[i], guidance_.active(),
-                              call_.value("clip_skip", int64_t{0})));
+      contexts_.push_back(at::cat(texts_.Encode(
+          model_, PromptTexts(prompts_[i], negatives_[i], guidance_.active(),
+                              call_.value("clip_skip", int64_t{0})))));
       const at::Tensor expected = positive.narrow(0, i, 1);
       report_.CompareTensors(
           "embeds", contexts_[i],
@@ -93,8 +94,9 @@ class PipelineCase {
             : golden_.Tensor("prompt_embeds");
     report_.CompareTensors(
         "unet",
-        model_.Denoise(sample, timestep.reshape({1}).expand({sample.size(0)}),
-                       context),
+        model_.Denoise(
+            sample, std::vector<float>(sample.size(0), timestep.item<float>()),
+            model_.ProjectContext(context)),
         golden_.Tensor("net0.out"));
   }
 
@@ -117,7 +119,8 @@ class PipelineCase {
           i * static_cast<int64_t>(prompts_.size()) / noise.size(0);
       runs_.push_back({.model = &model_,
                        .sampler = *std::move(sampler),
-                       .context = contexts_[prompt],
+                       .context = std::make_shared<TextContext>(
+                           model_.ProjectContext(contexts_[prompt])),
                        .guidance = guidance_});
     }
     return absl::OkStatus();
@@ -141,7 +144,7 @@ class PipelineCase {
                       std::abs(runs_[0].sampler->Next()->timestep -
                                timesteps[step].item<double>()),
                       1e-3);
-      const auto predictions = Evaluate(runs);
+      const auto predictions = Evaluate(runs, gatherer_);
       if (!predictions.ok()) {
         return report_.Fail(std::string(predictions.status().message()));
       }
@@ -222,6 +225,8 @@ class PipelineCase {
   const std::vector<std::string> negatives_;
   const Guidance guidance_;
   std::vector<at::Tensor> contexts_;  // one a prompt
+  ContextGatherer gatherer_;
+  TextCache texts_{/*max_bytes=*/1 << 20};
   std::vector<Run> runs_;
 };
 

@@ -31,10 +31,14 @@ expect "no server: names it" contains "$work/err" "127.0.0.1:1"
 expect "bad request" [ "$(status "$GENZO" --server "$address" generate x --width 7)" = 3 ]
 expect "bad request: names field and limit" contains "$work/err" "width 7 is not a multiple of 8"
 expect "unwritable folder" [ "$(status "$GENZO" --server "$address" generate x -o /dev/null/x --steps 2)" = 1 ]
-expect "timeout" [ "$(status "$GENZO" --server "$address" generate x --no-previews --steps 150 -c 8 --timeout 0.2)" = 5 ]
+expect "timeout" [ "$(status "$GENZO" --server "$address" generate x --no-previews --steps 150 -c 8 --timeout 0.2)" = 4 ]
+expect "timeout: names the prediction" contains "$work/err" "its deadline is in 0.2 s"
 expect "success" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 3 --steps 4 --preview-every 2 -o "$work/pictures")" = 0 ]
 expect "picture" [ -s "$work/pictures/a-fox-seed3.png" ]
 expect "preview" [ -s "$work/pictures/a-fox-seed3-step02.png" ]
+expect "formats" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 5 --steps 4 --preview-every 2 --format webp --preview-format jpeg -o "$work/pictures")" = 0 ]
+expect "formats: picture" [ -s "$work/pictures/a-fox-seed5.webp" ]
+expect "formats: preview" [ -s "$work/pictures/a-fox-seed5-step02.jpg" ]
 expect "json" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 4 --steps 2 --json -o "$work/pictures")" = 0 ]
 expect "json: every line is an object" python3 -c '
 import json, sys
@@ -55,6 +59,7 @@ assert "genzo_queue_oldest_age_seconds 0" in text, text
 ' "$(sed -n 's|.*metrics on http://\(.*\)/metrics|\1|p' "$work/server.log")"
 
 # Ctrl-C cancels on the server: the only slot is free again.
+: >"$work/long"
 "$GENZO" --server "$address" generate x --steps 150 -c 1 --json -o "$work" \
   >"$work/long" 2>"$work/err" &
 client=$!
@@ -66,6 +71,7 @@ expect "Ctrl-C says so" contains "$work/err" cancelled
 expect "the slot is free" [ "$(status "$GENZO" --server "$address" generate x --steps 1 -o "$work" --timeout 30)" = 0 ]
 
 # SIGTERM: a live job is finished first.
+: >"$work/last"
 "$GENZO" --server "$address" generate x --steps 60 --json -o "$work" \
   >"$work/last" 2>"$work/err" &
 client=$!

@@ -1,5 +1,5 @@
 # Sourced by the program tests. The environment says where the programs are:
-# GENZO, GENZO_SERVER_PROGRAM, GENZO_SOURCE.
+# GENZO, GENZO_BENCH, GENZO_SERVER_PROGRAM, GENZO_SOURCE.
 
 set -u
 failures=0

@@ -25,16 +25,17 @@ class MemoryJobQueueTest : public ::testing::Test {
 
   FakeClock clock_;
   Metrics metrics_;
-  MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_};
+  LoadBoard board_;
+  MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, board_};
   absl::Status last_status_;
 };
 
 TEST_F(MemoryJobQueueTest, HandsJobsOutInOrder) {
   Submit("a");
   Submit("b");
-  EXPECT_EQ(queue_.Take()->job().id(), "a");
-  EXPECT_EQ(queue_.TryTake()->job().id(), "b");
-  EXPECT_EQ(queue_.TryTake(), nullptr);
+  EXPECT_EQ(queue_.Take({})->job().id(), "a");
+  EXPECT_EQ(queue_.TryTake({})->job().id(), "b");
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
 }
 
 TEST_F(MemoryJobQueueTest, CountsWhatWaits) {
@@ -42,7 +43,7 @@ TEST_F(MemoryJobQueueTest, CountsWhatWaits) {
   Submit("a");
   Submit("b");
   EXPECT_EQ(depth.Value(), 2);
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   EXPECT_EQ(depth.Value(), 1);
   queue_.Cancel("b");
   EXPECT_EQ(depth.Value(), 0);
@@ -52,7 +53,7 @@ TEST_F(MemoryJobQueueTest, TellsThePlaceAndItsChanges) {
   Submit("a");
   const auto mailbox = Submit("b");
   EXPECT_EQ(mailbox->Take()->response().queued().position(), 1u);
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   EXPECT_EQ(mailbox->Take()->response().queued().position(), 0u);
 }
 
@@ -72,9 +73,9 @@ TEST_F(MemoryJobQueueTest, HintsAtTheMeasuredRate) {
     Submit("a" + std::to_string(i));
     Submit("b" + std::to_string(i));
     clock_.Advance(absl::Seconds(10));
-    queue_.Take();
+    queue_.Take({});
     clock_.Advance(absl::Seconds(10));
-    queue_.Take();
+    queue_.Take({});
   }
   Submit("x");
   Submit("y");
@@ -84,7 +85,7 @@ TEST_F(MemoryJobQueueTest, HintsAtTheMeasuredRate) {
 
 TEST_F(MemoryJobQueueTest, NumbersEventsAndNamesTheJob) {
   const auto mailbox = Submit("a");
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   lease->Post(v1::GenerateResponse());
   EXPECT_EQ(mailbox->Take()->response().sequence(), 1u);
   const auto second = mailbox->Take();
@@ -99,13 +100,13 @@ TEST_F(MemoryJobQueueTest, CancelRemovesAWaitingJob) {
   mailbox->Take();
   EXPECT_EQ(mailbox->Take()->failed().code(),
             static_cast<int>(absl::StatusCode::kCancelled));
-  EXPECT_EQ(queue_.Take()->job().id(), "a");
-  EXPECT_EQ(queue_.TryTake(), nullptr);
+  EXPECT_EQ(queue_.Take({})->job().id(), "a");
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
 }
 
 TEST_F(MemoryJobQueueTest, CancelMarksALeasedJob) {
   Submit("a");
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   EXPECT_FALSE(lease->cancelled());
   queue_.Cancel("a");
   EXPECT_TRUE(lease->cancelled());
@@ -114,13 +115,13 @@ TEST_F(MemoryJobQueueTest, CancelMarksALeasedJob) {
 TEST_F(MemoryJobQueueTest, IgnoresCancelsOfUnknownJobs) {
   queue_.Cancel("nobody");
   Submit("a");
-  queue_.Take().reset();
+  queue_.Take({}).reset();
   queue_.Cancel("a");
 }
 
 TEST_F(MemoryJobQueueTest, ADroppedLeaseFailsItsJob) {
   const auto mailbox = Submit("a");
-  queue_.Take().reset();
+  queue_.Take({}).reset();
   mailbox->Take();
   const auto event = mailbox->Take();
   EXPECT_EQ(ErrorReason(FromRpcStatus(event->failed())), "JOB_LOST");
@@ -128,7 +129,7 @@ TEST_F(MemoryJobQueueTest, ADroppedLeaseFailsItsJob) {
 
 TEST_F(MemoryJobQueueTest, ACompletedJobIsNotLost) {
   const auto mailbox = Submit("a");
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   lease->Complete(v1::Finished());
   lease->Fail(absl::InternalError("too late"));
   mailbox->Take();
@@ -141,27 +142,27 @@ TEST_F(MemoryJobQueueTest, ClosedItDrains) {
   queue_.Close();
   Submit("b");
   EXPECT_EQ(ErrorReason(last_status_), "DRAINING");
-  EXPECT_EQ(queue_.Take()->job().id(), "a");
-  EXPECT_EQ(queue_.Take(), nullptr);
+  EXPECT_EQ(queue_.Take({})->job().id(), "a");
+  EXPECT_EQ(queue_.Take({}), nullptr);
 }
 
 TEST_F(MemoryJobQueueTest, TakeWaitsForAJob) {
   std::string taken;
-  std::thread worker([&] { taken = queue_.Take()->job().id(); });
+  std::thread worker([&] { taken = queue_.Take({})->job().id(); });
   Submit("a");
   worker.join();
   EXPECT_EQ(taken, "a");
 }
 
 TEST_F(MemoryJobQueueTest, CloseWakesAWaitingWorker) {
-  std::thread worker([&] { EXPECT_EQ(queue_.Take(), nullptr); });
+  std::thread worker([&] { EXPECT_EQ(queue_.Take({}), nullptr); });
   queue_.Close();
   worker.join();
 }
 
 TEST_F(MemoryJobQueueTest, CancelAllReachesWaitingAndLeased) {
   Submit("a");
-  const auto lease = queue_.Take();
+  const auto lease = queue_.Take({});
   const auto waiting = Submit("b");
   queue_.CancelAll();
   EXPECT_TRUE(lease->cancelled());

@@ -1,125 +1,22 @@
 // Real clients against a real server on a free port, with a tiny model.
 
+#include <webp/decode.h>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <future>
 #include <thread>
 
-#include "base/errors.h"
-#include "client/png_reader.h"
-#include "genzo/v1/image_generation.grpc.pb.h"
-#include "genzo/v1/model_registry.grpc.pb.h"
-#include "grpcpp/create_channel.h"
-#include "queue/memory_job_queue.h"
-#include "server/front_end.h"
+#include "client/picture_reader.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/server.h"
 #include "tests/testing/test_folder.h"
-#include "worker/engine/engine.h"
 
 namespace genzo {
 namespace {
 
 using v1::GenerateRequest;
 using v1::GenerateResponse;
-
-Config TinyConfig() {
-  Config config;
-  config.models = {{"tiny", TinyModelFolder()}};
-  config.default_model = "tiny";
-  config.threads = 2;
-  return config;
-}
-
-// A server for one test.
-class Server {
- public:
-  explicit Server(const Config& config)
-      : catalog_(config.default_model),
-        queue_(config.queue_capacity, Clock::Real(), metrics_),
-        engine_(config, Placement(),
-                {queue_, catalog_, metrics_, Clock::Real()}),
-        front_end_(
-            *FrontEnd::Start("127.0.0.1:0", config.limits,
-                             {queue_, catalog_, metrics_, Clock::Real()})) {
-    std::promise<void> loaded;
-    worker_ = std::thread([&] { engine_.Work([&] { loaded.set_value(); }); });
-    loaded.get_future().wait();
-    front_end_->SetServing(true);
-  }
-
-  ~Server() {
-    queue_.Close();
-    queue_.CancelAll();
-    worker_.join();
-  }
-
-  std::shared_ptr<grpc::Channel> Channel() const {
-    return grpc::CreateChannel(
-        "127.0.0.1:" + std::to_string(front_end_->port()),
-        grpc::InsecureChannelCredentials());
-  }
-
-  Metrics& metrics() { return metrics_; }
-  JobQueue& queue() { return queue_; }
-
- private:
-  Metrics metrics_;
-  ModelCatalog catalog_;
-  MemoryJobQueue queue_;
-  Engine engine_;
-  std::unique_ptr<FrontEnd> front_end_;
-  std::thread worker_;
-};
-
-// One Generate call.
-class Call {
- public:
-  Call(const Server& server, const GenerateRequest& request)
-      : stub_(v1::ImageGeneration::NewStub(server.Channel())),
-        stream_(stub_->Generate(&context_, request)) {}
-
-  bool Read(GenerateResponse& event) { return stream_->Read(&event); }
-  void Cancel() { context_.TryCancel(); }
-
-  // Reads until an event fits.
-  bool ReadUntil(const std::function<bool(const GenerateResponse&)>& fits) {
-    GenerateResponse event;
-    while (stream_->Read(&event)) {
-      if (fits(event)) return true;
-    }
-    return false;
-  }
-
-  // Reads the rest.
-  std::vector<GenerateResponse> Rest() {
-    std::vector<GenerateResponse> events;
-    GenerateResponse event;
-    while (stream_->Read(&event)) events.push_back(event);
-    status_ = stream_->Finish();
-    return events;
-  }
-
-  const grpc::Status& status() const { return status_; }
-  std::string reason() const {
-    google::rpc::Status details;
-    details.ParseFromString(status_.error_details());
-    return ErrorReason(FromRpcStatus(details));
-  }
-  absl::Duration retry_after() const {
-    google::rpc::Status details;
-    details.ParseFromString(status_.error_details());
-    return RetryAfter(FromRpcStatus(details));
-  }
-  const grpc::ClientContext& context() const { return context_; }
-
- private:
-  grpc::ClientContext context_;
-  const std::unique_ptr<v1::ImageGeneration::Stub> stub_;
-  const std::unique_ptr<grpc::ClientReader<GenerateResponse>> stream_;
-  grpc::Status status_;
-};
 
 GenerateRequest Fox(uint32_t steps) {
   GenerateRequest request;
@@ -139,8 +36,8 @@ std::string PngOf(const std::vector<GenerateResponse>& events) {
 }
 
 int LargestDifference(const std::string& png_a, const std::string& png_b) {
-  const auto a = ReadPng(png_a);
-  const auto b = ReadPng(png_b);
+  const auto a = ReadPicture(png_a);
+  const auto b = ReadPicture(png_b);
   if (!a.ok() || !b.ok() || a->rgb.size() != b->rgb.size()) return 256;
   int largest = 0;
   for (size_t i = 0; i < a->rgb.size(); ++i) {
@@ -168,7 +65,7 @@ TEST(EndToEndTest, APromptBecomesAPicture) {
     images += event.has_image() ? 1 : 0;
   }
   EXPECT_EQ(images, 1);
-  const auto image = ReadPng(PngOf(events));
+  const auto image = ReadPicture(PngOf(events));
   ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->width, 64);
   EXPECT_EQ(image->height, 64);
@@ -219,7 +116,7 @@ TEST(EndToEndTest, PreviewsComeAtTheStepsThatWereAskedFor) {
     if (!event.has_preview()) continue;
     const v1::Preview& preview = event.preview();
     seen.push_back({preview.step(), preview.picture().width()});
-    EXPECT_THAT(ReadPng(preview.picture().data()), IsOk());
+    EXPECT_THAT(ReadPicture(preview.picture().data()), IsOk());
     EXPECT_EQ(preview.picture().media_type(), "image/png");
   }
   // LINEAR has the latent's size, FULL the picture's.
@@ -237,6 +134,35 @@ TEST(EndToEndTest, PreviewsShrink) {
   ASSERT_TRUE(call.ReadUntil([](const GenerateResponse& event) {
     return event.has_preview() && event.preview().picture().width() == 32;
   }));
+}
+
+TEST(EndToEndTest, PreviewsAndPicturesHaveFormatsOfTheirOwn) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(4);
+  request.mutable_preview()->add_steps(1);
+  request.mutable_preview()->set_format(v1::IMAGE_FORMAT_JPEG);
+  request.mutable_output()->set_format(v1::IMAGE_FORMAT_WEBP);
+  Call call(server, request);
+  v1::Picture preview;
+  v1::Picture image;
+  for (const GenerateResponse& event : call.Rest()) {
+    if (event.has_preview()) preview = event.preview().picture();
+    if (event.has_image()) image = event.image().picture();
+  }
+  EXPECT_EQ(preview.media_type(), "image/jpeg");
+  const auto shown = ReadPicture(preview.data());
+  ASSERT_THAT(shown, IsOk()) << "the terminal shows it";
+  EXPECT_EQ(shown->width, static_cast<int>(preview.width()));
+  EXPECT_EQ(preview.data().find("Exif"), std::string::npos);
+  EXPECT_EQ(image.media_type(), "image/webp");
+  int width = 0;
+  int height = 0;
+  EXPECT_EQ(WebPGetInfo(reinterpret_cast<const uint8_t*>(image.data().data()),
+                        image.data().size(), &width, &height),
+            1);
+  EXPECT_EQ(width, 64);
+  EXPECT_EQ(height, 64);
+  EXPECT_NE(image.data().find("UNICODE"), std::string::npos);
 }
 
 TEST(EndToEndTest, ParametersStandInThePicture) {
@@ -406,11 +332,16 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   config.max_live_runs = 1;
   Server server(config);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::milliseconds(700));
   const auto stub = v1::ImageGeneration::NewStub(server.Channel());
   GenerateRequest request = Fox(150);
   request.set_image_count(8);
+  // Enough by what is known when it comes, not by what comes afterwards.
+  server.board().SetSpeed("tiny",
+                          {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
+                           .own_pixels = 64 * 64,
+                           .largest_batch = 16});
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(700));
   const auto stream = stub->Generate(&context, request);
   GenerateResponse event;
   while (stream->Read(&event)) {
@@ -479,16 +410,9 @@ TEST(EndToEndTest, FiguresAreFed) {
 }
 
 TEST(FrontEndTest, APortInUseIsAnError) {
-  Metrics metrics;
-  ModelCatalog catalog("tiny");
-  MemoryJobQueue queue(1, Clock::Real(), metrics);
-  const FrontEndDependencies dependencies = {queue, catalog, metrics,
-                                             Clock::Real()};
-  const auto first = FrontEnd::Start("127.0.0.1:0", {}, dependencies);
-  ASSERT_THAT(first, IsOk());
-  const std::string address = "127.0.0.1:" + std::to_string((*first)->port());
-  EXPECT_THAT(FrontEnd::Start(address, {}, dependencies),
-              StatusIs(absl::StatusCode::kUnavailable, address));
+  const Server server(TinyConfig());
+  EXPECT_THAT(server.StartAnother(),
+              StatusIs(absl::StatusCode::kUnavailable, server.address()));
 }
 
 }  // namespace

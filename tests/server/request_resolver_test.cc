@@ -60,6 +60,8 @@ TEST(RequestResolverTest, APromptIsEnough) {
   EXPECT_EQ(resolved->guidance_scale(), 7.5);
   EXPECT_EQ(resolved->sampler(), GenerateRequest::SAMPLER_PNDM);
   EXPECT_TRUE(resolved->output().embed_parameters());
+  EXPECT_EQ(resolved->output().quality(), 90u);
+  EXPECT_EQ(resolved->preview().quality(), 80u);
 }
 
 TEST(RequestResolverTest, ZeroIsASeedAndAScale) {
@@ -131,12 +133,36 @@ TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
   expect([](auto& r) { r.mutable_preview()->set_longest_side(8); },
          "preview.longest_side 8");
   expect(
-      [](auto& r) { r.mutable_preview()->set_format(v1::IMAGE_FORMAT_JPEG); },
-      "preview.format IMAGE_FORMAT_JPEG is not supported");
-  expect([](auto& r) { r.mutable_output()->set_format(v1::IMAGE_FORMAT_WEBP); },
-         "output.format IMAGE_FORMAT_WEBP is not supported");
+      [](auto& r) {
+        r.mutable_preview()->set_format(static_cast<v1::ImageFormat>(9));
+      },
+      "preview.format 9 is not a format");
+  expect(
+      [](auto& r) {
+        r.mutable_output()->set_format(static_cast<v1::ImageFormat>(9));
+      },
+      "output.format 9 is not a format");
+  expect([](auto& r) { r.mutable_preview()->set_quality(0); },
+         "preview.quality 0 is not between 1 and 100");
+  expect([](auto& r) { r.mutable_preview()->set_quality(101); },
+         "preview.quality 101");
   expect([](auto& r) { r.mutable_output()->set_quality(0); },
-         "output.quality 0");
+         "output.quality 0 is not between 1 and 100");
+  expect([](auto& r) { r.mutable_output()->set_quality(101); },
+         "output.quality 101");
+}
+
+TEST(RequestResolverTest, TakesEveryFormat) {
+  for (const auto format :
+       {v1::IMAGE_FORMAT_PNG, v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    EXPECT_THAT(ResolveWith([&](auto& r) {
+                  r.mutable_preview()->set_format(format);
+                  r.mutable_preview()->set_quality(1);
+                  r.mutable_output()->set_format(format);
+                  r.mutable_output()->set_quality(100);
+                }),
+                IsOk());
+  }
 }
 
 TEST(RequestResolverTest, NamesAllFaultsAtOnce) {

@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_ENGINE_BATCHER_H_
 #define GENZO_WORKER_ENGINE_BATCHER_H_
 
+#include <compare>
+#include <map>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -9,24 +11,58 @@ namespace genzo {
 
 // What the choice of a batch may depend on, for one live run.
 struct Candidate {
-  int shape;  // equal for runs that may share an evaluation
-  int rows;   // at least 1
+  int shape = 0;       // equal for runs that may share an evaluation
+  int tenant = 0;      // whose share of the device it uses
+  double weight = 1;   // of its priority, over 0
+  int rows = 1;        // at least 1
+  double cost = 1;     // of one step, in any unit that all share; over 0
+  double slack = 0;    // seconds to spare until it should be done
+  int waited = 0;      // evaluations since it last ran or joined
+  bool fresh = false;  // has not run yet
 };
 
-// Chooses which runs share the next evaluation. Pure: no clock, no lock, no
-// tensors, so every question of policy can be answered in a unit test.
+// Who is owed what between choices: the deficit of each flow, in cost units.
+// Starts empty; belongs to one device.
+struct FairShares {
+  struct Flow {
+    int tenant;
+    double weight;
+    int shape;
+    auto operator<=>(const Flow&) const = default;
+  };
+  struct Share {
+    double deficit = 0;
+    int64_t last_led = 0;  // number of the choice that it last led
+  };
+  std::map<Flow, Share> flows;
+  int64_t choices = 0;
+};
+
+// Chooses which runs share the next evaluation. Deficit round robin over
+// (tenant, shape) in cost units (Shreedhar & Varghese, 1995): what an
+// evaluation costs is credited to all flows by weight and charged to those
+// that ran, and the flow that is owed most leads the next one. A tenant's
+// weight is split over its flows, so shapes do not multiply it. The leader's
+// shape is filled up to its cap in the same order, so spare rows are never
+// left empty. Within a flow: runs that have not started, then least slack.
+// A run that has waited `max_wait` evaluations goes before all that. No run
+// ever waits longer than `max_wait` plus the number of live runs.
+//
+// Pure: no clock, no lock, no tensors, so every question of policy can be
+// answered in a unit test.
 class Batcher {
  public:
-  // An evaluation has at most `max_rows` rows, but always room for one run.
-  explicit Batcher(int max_rows) : max_rows_(max_rows) {}
+  explicit Batcher(int max_wait) : max_wait_(max_wait) {}
 
-  // Returns indices into `candidates`, which are in order of arrival: the
-  // oldest run and those that share its shape, oldest first, as far as rows go.
-  // Empty only if `candidates` is empty.
-  std::vector<int> Pick(absl::Span<const Candidate> candidates) const;
+  // Returns indices into `candidates`, all of one shape, with at most
+  // `row_caps[shape]` rows but always one run; the first is the leader. Empty
+  // only if `candidates` is empty. Updates `shares`.
+  std::vector<int> Pick(absl::Span<const Candidate> candidates,
+                        absl::Span<const int> row_caps,
+                        FairShares& shares) const;
 
  private:
-  const int max_rows_;
+  const int max_wait_;
 };
 
 }  // namespace genzo

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <exception>
 
+#include "ATen/ops/cat.h"
 #include "ATen/ops/isfinite.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/exception_status.h"
 #include "worker/engine/image_parameters.h"
-#include "worker/engine/preview_plan.h"
 #include "worker/engine/thread_count.h"
+#include "worker/image/picture_encoder.h"
 #include "worker/image/pixels.h"
-#include "worker/image/png.h"
 
 namespace genzo {
 namespace {
@@ -20,52 +20,86 @@ namespace {
 // Latents of one image that may wait to be shown. More means that decoding
 // cannot keep up with the steps; then the oldest go.
 constexpr int kMaxPreviewsPerImage = 4;
+// More would keep the first one waiting for the last.
+constexpr size_t kMaxTogether = 4;
 
 bool IsSameImage(const DecodeTask& a, const DecodeTask& b) {
   return a.job == b.job && a.image_index == b.image_index;
 }
 
 absl::StatusOr<v1::Picture> ToPicture(const at::Tensor& decoded,
-                                      const PngText& text) {
+                                      const PictureFormat& format,
+                                      const PictureText& text) {
   const Pixels pixels = ToPixels(decoded);
-  auto file = EncodePng(pixels, text);
+  auto file = EncodePicture(pixels, format, text);
   if (!file.ok()) return file.status();
   v1::Picture picture;
-  picture.set_data(*std::move(file));
-  picture.set_media_type("image/png");
+  picture.set_data(std::move(file->data));
+  picture.set_media_type(file->media_type);
   picture.set_width(pixels.width);
   picture.set_height(pixels.height);
   return picture;
 }
 
-absl::StatusOr<v1::Picture> PreviewPicture(const DecodeTask& task) {
-  const v1::PreviewPlan& plan = task.job->request().preview();
-  const DiffusionModel& model = task.job->model();
-  const bool full = PreviewDecoder(plan, task.step, task.steps) ==
-                    v1::PreviewPlan::DECODER_FULL;
-  const at::Tensor decoded =
-      full ? model.DecodeFull(task.latent) : model.DecodeLinear(task.latent);
-  return ToPicture(ShrinkToSide(decoded, plan.longest_side()), /*text=*/{});
+// Whether both latents can go through one call of one decoder.
+bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
+  const bool a_linear = a.kind == DecodeTask::Kind::kLinearPreview;
+  const bool b_linear = b.kind == DecodeTask::Kind::kLinearPreview;
+  return &a.job->model() == &b.job->model() && a_linear == b_linear &&
+         a.latent.sizes() == b.latent.sizes();
 }
 
-absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task) {
+absl::StatusOr<v1::Picture> PreviewPicture(const DecodeTask& task,
+                                           const at::Tensor& decoded) {
+  const v1::PreviewPlan& plan = task.job->request().preview();
+  return ToPicture(
+      ShrinkToSide(decoded, plan.longest_side()),
+      {.format = plan.format(), .quality = static_cast<int>(plan.quality())},
+      /*text=*/{});
+}
+
+bool IsFinite(const at::Tensor& tensor) {
+  return at::isfinite(tensor).all().item<bool>();
+}
+
+absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
+                                         at::Tensor decoded) {
   const v1::GenerateRequest& request = task.job->request();
-  const at::Tensor decoded = task.job->model().DecodeFull(task.latent);
-  if (!at::isfinite(decoded).all().item<bool>()) {
+  if (!IsFinite(decoded)) {
+    const auto again = task.job->model().DecodeInFloat32(task.latent);
+    if (!again.ok()) return again.status();
+    decoded = *again;
+  }
+  if (!IsFinite(decoded)) {
     return ErrorWithReason(
         absl::StatusCode::kInternal, "NOT_FINITE",
         absl::StrCat("image ", task.image_index, " of model ", request.model(),
-                     " has values that are not finite numbers"));
+                     " has values that are not finite numbers after step ",
+                     task.step));
   }
-  return ToPicture(decoded, request.output().embed_parameters()
-                                ? ImageParameters(request, task.seed)
-                                : PngText());
+  const v1::OutputOptions& output = request.output();
+  return ToPicture(decoded,
+                   {.format = output.format(),
+                    .quality = static_cast<int>(output.quality())},
+                   output.embed_parameters()
+                       ? ImageParameters(request, task.seed)
+                       : PictureText());
+}
+
+at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
+  std::vector<at::Tensor> latents;
+  for (const DecodeTask& task : tasks) latents.push_back(task.latent);
+  const DiffusionModel& model = tasks[0].job->model();
+  return tasks[0].kind == DecodeTask::Kind::kLinearPreview
+             ? model.DecodeLinear(at::cat(latents))
+             : model.DecodeFull(at::cat(latents));
 }
 
 }  // namespace
 
-DecodeStage::DecodeStage(int max_finals, const Clock& clock, Metrics& metrics)
-    : max_finals_(max_finals), clock_(clock), metrics_(metrics) {
+DecodeStage::DecodeStage(int max_finals, const Clock& clock, Metrics& metrics,
+                         LoadBoard& board)
+    : max_finals_(max_finals), clock_(clock), metrics_(metrics), board_(board) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -79,7 +113,7 @@ DecodeStage::~DecodeStage() {
 
 void DecodeStage::Submit(DecodeTask task) {
   absl::MutexLock lock(&mutex_);
-  if (task.is_final) {
+  if (task.is_final()) {
     const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return finals_.size() < max_finals_;
     };
@@ -98,29 +132,53 @@ void DecodeStage::Submit(DecodeTask task) {
   previews_.push_back(std::move(task));
 }
 
-DecodeTask DecodeStage::NextLocked() {
-  const auto take = [](std::deque<DecodeTask>& tasks,
-                       const std::deque<DecodeTask>::iterator& place) {
-    DecodeTask task = std::move(*place);
-    tasks.erase(place);
-    return task;
-  };
+std::deque<DecodeTask>::iterator DecodeStage::FirstLocked(bool& is_final) {
   for (auto final = finals_.begin(); final != finals_.end(); ++final) {
     const auto earlier = std::find_if(previews_.begin(), previews_.end(),
                                       [&](const DecodeTask& preview) {
                                         return IsSameImage(preview, *final);
                                       });
-    if (earlier == previews_.end()) return take(finals_, final);
-    if (final + 1 == finals_.end()) return take(previews_, earlier);
+    is_final = earlier == previews_.end();
+    if (is_final) return final;
+    if (final + 1 == finals_.end()) return earlier;
   }
-  return take(previews_, previews_.begin());
+  is_final = false;
+  return previews_.begin();
+}
+
+std::vector<DecodeTask> DecodeStage::NextLocked() {
+  bool is_final = false;
+  const auto first = FirstLocked(is_final);
+  std::deque<DecodeTask>& line = is_final ? finals_ : previews_;
+  std::vector<DecodeTask> tasks = {std::move(*first)};
+  line.erase(first);
+  for (auto it = line.begin();
+       it != line.end() && tasks.size() < kMaxTogether;) {
+    const auto image_is_taken = [&](const DecodeTask& taken) {
+      return IsSameImage(taken, *it);
+    };
+    const bool has_previews =
+        is_final && std::any_of(previews_.begin(), previews_.end(),
+                                [&](const DecodeTask& preview) {
+                                  return IsSameImage(preview, *it);
+                                });
+    const bool joins = CanJoin(tasks[0], *it) && !has_previews &&
+                       std::none_of(tasks.begin(), tasks.end(), image_is_taken);
+    if (!joins) {
+      ++it;
+      continue;
+    }
+    tasks.push_back(std::move(*it));
+    it = line.erase(it);
+  }
+  return tasks;
 }
 
 void DecodeStage::Loop() {
   c10::InferenceMode inference;
   UseOneThread();
   while (true) {
-    DecodeTask task;
+    std::vector<DecodeTask> tasks;
     {
       absl::MutexLock lock(&mutex_);
       const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -128,28 +186,53 @@ void DecodeStage::Loop() {
       };
       mutex_.Await(absl::Condition(&ready));
       if (finals_.empty() && previews_.empty()) return;
-      task = NextLocked();
+      tasks = NextLocked();
     }
-    Decode(task);
+    Decode(std::move(tasks));
   }
 }
 
-void DecodeStage::Decode(const DecodeTask& task) {
-  if (!task.job->Wanted()) return;
+void DecodeStage::Decode(std::vector<DecodeTask> tasks) {
+  const auto unwanted = [](const DecodeTask& task) {
+    return !task.job->Wanted();
+  };
+  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
+              tasks.end());
+  if (tasks.empty()) return;
   const absl::Time begin = clock_.Now();
-  absl::StatusOr<v1::Picture> picture;
-  try {
-    picture = task.is_final ? FinalPicture(task) : PreviewPicture(task);
-  } catch (const std::exception&) {
+  const auto fail = [](const DecodeTask& task) {
     const absl::Status caught = StatusFromException(
         absl::StrCat("decoding image ", task.image_index, " failed"));
-    picture = ErrorWithReason(caught.code(), "DECODING_FAILED",
-                              std::string(caught.message()));
+    task.job->Fail(ErrorWithReason(caught.code(), "DECODING_FAILED",
+                                   std::string(caught.message())));
+  };
+  at::Tensor decoded;
+  try {
+    decoded = Decoded(tasks);
+  } catch (const std::exception&) {
+    for (const DecodeTask& task : tasks) fail(task);
+    return;
   }
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    try {
+      Post(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
+    } catch (const std::exception&) {
+      fail(tasks[i]);
+    }
+  }
+}
+
+void DecodeStage::Post(const DecodeTask& task, const at::Tensor& decoded,
+                       absl::Time begin) {
+  auto picture = task.is_final() ? FinalPicture(task, decoded)
+                                 : PreviewPicture(task, decoded);
   if (!picture.ok()) return task.job->Fail(picture.status());
-  if (task.is_final) {
+  const absl::Time now = clock_.Now();
+  if (task.is_final()) {
+    board_.ObserveDecode(task.job->work().model, task.job->work().pixels,
+                         now - task.submitted);
     task.job->PostImage(task.image_index, task.seed, *std::move(picture),
-                        clock_.Now() - begin);
+                        now - begin);
   } else {
     task.job->PostPreview(task.image_index, task.step, *std::move(picture));
   }

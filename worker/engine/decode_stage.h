@@ -5,37 +5,48 @@
 #include <deque>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "ATen/core/Tensor.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "queue/load_board.h"
 #include "worker/engine/job_state.h"
 
 namespace genzo {
 
 // A latent on its way to being a picture.
 struct DecodeTask {
+  enum class Kind { kLinearPreview, kFullPreview, kFinal };
+
+  bool is_final() const { return kind == Kind::kFinal; }
+
   std::shared_ptr<JobState> job;
   int image_index = 0;
   at::Tensor
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
-  bool is_final = true;
+  Kind kind = Kind::kFinal;
   uint64_t seed = 0;  // of a final image
   int step = 0;       // of a preview
   int steps = 0;
+  absl::Time submitted;
 };
 
 // Turns latents into pictures on a thread of its own, so that the step loop
-// does not wait: autoencoder or linear map, resizing, PNG. Finished images go
-// first, but behind their own previews; when decoding cannot keep up with the
-// steps, the oldest previews of an image are dropped. Thread-safe.
+// does not wait: autoencoder or linear map, resizing, encoding. Latents that
+// wait and have one model, size and decoder are decoded together. Finished
+// images go first, but behind their own previews; when decoding cannot keep up
+// with the steps, the oldest previews of an image are dropped. A finished image
+// that comes out with values that are not finite is decoded once more in
+// float32. Thread-safe.
 class DecodeStage {
  public:
-  // At most `max_finals` finished images wait. `clock` and `metrics` outlive
-  // it.
-  DecodeStage(int max_finals, const Clock& clock, Metrics& metrics);
+  // At most `max_finals` finished images wait. `clock`, `metrics` and `board`
+  // outlive it.
+  DecodeStage(int max_finals, const Clock& clock, Metrics& metrics,
+              LoadBoard& board);
   // Finishes what waits.
   ~DecodeStage();
 
@@ -44,12 +55,18 @@ class DecodeStage {
 
  private:
   void Loop();
-  void Decode(const DecodeTask& task);
-  DecodeTask NextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tasks to decode together, at least one.
+  std::vector<DecodeTask> NextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::deque<DecodeTask>::iterator FirstLocked(bool& is_final)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Decode(std::vector<DecodeTask> tasks);
+  void Post(const DecodeTask& task, const at::Tensor& decoded,
+            absl::Time begin);
 
   const size_t max_finals_;
   const Clock& clock_;
   Metrics& metrics_;
+  LoadBoard& board_;
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<DecodeTask> finals_ ABSL_GUARDED_BY(mutex_);

@@ -1,8 +1,11 @@
 #include "worker/engine/device.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <exception>
+#include <fstream>
 
 #include "ATen/Context.h"
 #include "absl/strings/numbers.h"
@@ -40,34 +43,111 @@ absl::StatusOr<int> CountCudaDevices() {
 
 }  // namespace
 
-absl::StatusOr<c10::Device> ResolveDevice(const std::string& name) {
-  if (name == "cpu") return c10::Device(c10::kCPU);
-  int index = 0;
-  if (name.rfind("cuda:", 0) == 0 &&
-      !absl::SimpleAtoi(name.substr(5), &index)) {
+namespace {
+
+// Adds the devices that one entry means.
+absl::Status Resolve(const std::string& name,
+                     std::vector<c10::Device>& devices) {
+  const std::string kind = name.substr(0, name.find(':'));
+  int number = kind == "cpu" ? 1 : 0;
+  if (kind != name &&
+      !absl::SimpleAtoi(name.substr(kind.size() + 1), &number)) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\" is not known"));
   }
+  if (kind == "cpu") {
+    devices.insert(devices.end(), number, c10::Device(c10::kCPU));
+    return absl::OkStatus();
+  }
   const auto count = CountCudaDevices();
-  absl::Status status = count.status();
-  if (status.ok() && index >= *count) {
-    status = absl::UnavailableError(
-        absl::StrCat("the machine has ", *count, " CUDA devices"));
+  if (kind == "auto") {
+    const int found = count.ok() ? *count : 0;
+    for (int i = 0; i < found; ++i) {
+      devices.emplace_back(c10::kCUDA, static_cast<c10::DeviceIndex>(i));
+    }
+    if (found == 0) devices.emplace_back(c10::kCPU);
+    return absl::OkStatus();
   }
-  if (status.ok()) {
-    return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  if (!count.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("device ", name, ": ", count.status().message()));
   }
-  if (name == "auto") return c10::Device(c10::kCPU);
-  return absl::UnavailableError(
-      absl::StrCat("device ", name, ": ", status.message()));
+  if (number >= *count) {
+    return absl::UnavailableError(absl::StrCat(
+        "device ", name, ": the machine has ", *count, " CUDA devices"));
+  }
+  devices.emplace_back(c10::kCUDA, static_cast<c10::DeviceIndex>(number));
+  return absl::OkStatus();
 }
 
-absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name) {
+// From the driver, which LoadCuda() opened and LibTorch initialised; LibTorch
+// itself tells only through its CUDA headers. 0 if the driver does not say.
+int64_t CudaMemoryBytes(int index) {
+  using DeviceGet = int (*)(int* device, int ordinal);
+  using DeviceTotalMem = int (*)(size_t * bytes, int device);
+  const auto device_get =
+      reinterpret_cast<DeviceGet>(dlsym(RTLD_DEFAULT, "cuDeviceGet"));
+  const auto total_mem = reinterpret_cast<DeviceTotalMem>(
+      dlsym(RTLD_DEFAULT, "cuDeviceTotalMem_v2"));
+  int device = 0;
+  size_t bytes = 0;
+  if (device_get == nullptr || total_mem == nullptr ||
+      device_get(&device, index) != 0 || total_mem(&bytes, device) != 0) {
+    return 0;
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+// The limit of the control group that the process is in; 0 if it has none.
+int64_t ContainerMemoryBytes() {
+  for (const char* path : {"/sys/fs/cgroup/memory.max",
+                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    int64_t bytes = 0;
+    if (file >> bytes && bytes > 0) return bytes;
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
+    const std::vector<std::string>& names) {
+  std::vector<c10::Device> devices;
+  for (const std::string& name : names) {
+    const absl::Status resolved = Resolve(name, devices);
+    if (!resolved.ok()) return resolved;
+  }
+  return devices;
+}
+
+absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
+                                           const c10::Device& device) {
   if (name == "float32") return c10::kFloat;
   if (name == "bfloat16") return c10::kBFloat16;
   if (name == "float16") return c10::kHalf;
+  if (name == "auto") {
+    // AMX implies AVX512-BF16.
+    const bool in_hardware =
+        device.is_cuda() || __builtin_cpu_supports("avx512bf16");
+    return in_hardware ? c10::kBFloat16 : c10::kFloat;
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("dtype \"", name, "\" is not known"));
+}
+
+std::string DtypeName(c10::ScalarType dtype) {
+  return dtype == c10::kFloat      ? "float32"
+         : dtype == c10::kBFloat16 ? "bfloat16"
+                                   : "float16";
+}
+
+int64_t DeviceMemoryBytes(const c10::Device& device) {
+  if (device.is_cuda()) return CudaMemoryBytes(device.index());
+  const int64_t machine =
+      int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
+  const int64_t container = ContainerMemoryBytes();
+  return container > 0 ? std::min(machine, container) : machine;
 }
 
 }  // namespace genzo

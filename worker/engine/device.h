@@ -1,7 +1,9 @@
 #ifndef GENZO_WORKER_ENGINE_DEVICE_H_
 #define GENZO_WORKER_ENGINE_DEVICE_H_
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "c10/core/Device.h"
@@ -9,14 +11,24 @@
 
 namespace genzo {
 
-// The device that a configuration means by auto, cpu, cuda or cuda:N. auto is
-// CUDA where there are a driver, a device and LibTorch's CUDA libraries, else
-// the CPU. UNAVAILABLE says which of these is missing. Loads the CUDA libraries
-// on first need, so one binary serves both kinds of machine.
-absl::StatusOr<c10::Device> ResolveDevice(const std::string& name);
+// The devices that a configuration's entries mean, one a worker: auto, cpu,
+// cpu:N, cuda, cuda:N. auto is every CUDA device where there are a driver, a
+// device and LibTorch's CUDA libraries, else the CPU. UNAVAILABLE says which of
+// these is missing. Loads the CUDA libraries on first need, so one binary
+// serves both kinds of machine.
+absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
+    const std::vector<std::string>& names);
 
-// float32, bfloat16 or float16.
-absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name);
+// float32, bfloat16, float16, or auto: bfloat16 where `device` multiplies it in
+// hardware, else float32.
+absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
+                                           const c10::Device& device);
+// The name that ParseDtype reads.
+std::string DtypeName(c10::ScalarType dtype);
+
+// Memory of the device, in bytes; of the CPU, that of the machine or of the
+// container that limits it.
+int64_t DeviceMemoryBytes(const c10::Device& device);
 
 }  // namespace genzo
 

@@ -71,6 +71,7 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
 }  // namespace
 
 struct DiffusionModel::Parts {
+  std::string folder;
   Placement placement;
   ClipTokenizer tokenizer;
   Component<ClipTextConfig> text;
@@ -81,10 +82,12 @@ struct DiffusionModel::Parts {
 };
 
 DiffusionModel::DiffusionModel(const Parts& parts)
-    : placement_(parts.placement),
+    : folder_(parts.folder),
+      placement_(parts.placement),
       tokenizer_(parts.tokenizer),
       text_encoder_(parts.text.config, parts.text.weights),
       unet_(parts.unet.config, parts.unet.weights),
+      timestep_table_(unet_),
       autoencoder_(parts.vae.config, parts.vae.weights),
       scheduler_(parts.scheduler),
       default_sampler_(parts.default_sampler),
@@ -119,8 +122,13 @@ absl::StatusOr<DiffusionModel::Parts> DiffusionModel::ReadParts(
   if (!scheduler.ok()) return scheduler.status();
   const auto sampler = DefaultSampler(*scheduler);
   if (!sampler.ok()) return sampler.status();
-  return Parts{placement,        *std::move(tokenizer), *std::move(text),
-               *std::move(unet), *std::move(vae),       *std::move(scheduler),
+  return Parts{folder,
+               placement,
+               *std::move(tokenizer),
+               *std::move(text),
+               *std::move(unet),
+               *std::move(vae),
+               *std::move(scheduler),
                *sampler};
 }
 
@@ -178,6 +186,24 @@ absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
   }
 }
 
+absl::StatusOr<int64_t> DiffusionModel::WeightBytes(const std::string& folder,
+                                                    c10::ScalarType dtype) {
+  const auto index = ReadModelIndex(folder);
+  if (!index.ok()) return index.status();
+  int64_t elements = 0;
+  for (const auto& [component, class_name] : index->components) {
+    const auto path = std::filesystem::path(folder) / component;
+    const auto file = FindSafetensors(path.string());
+    if (!file.ok()) continue;  // tokenizers and schedulers have none
+    const auto opened = SafetensorsFile::Open(*file);
+    if (!opened.ok()) return opened.status();
+    for (const auto& [name, entry] : (*opened)->entries()) {
+      if (c10::isFloatingType(entry.dtype)) elements += entry.elements();
+    }
+  }
+  return elements * static_cast<int64_t>(c10::elementSize(dtype));
+}
+
 int DiffusionModel::train_timesteps() const {
   const auto config = ParseSchedulerConfig(scheduler_, "DDIMScheduler");
   return config.ok() ? config->num_train_timesteps
@@ -198,33 +224,56 @@ at::Tensor DiffusionModel::EncodeTexts(const std::vector<std::string>& texts,
   return text_encoder_.forward(batch, clip_skip);
 }
 
-at::Tensor DiffusionModel::EncodePrompt(const std::string& prompt,
-                                        const std::string& negative_prompt,
-                                        bool guided, int64_t clip_skip) const {
+std::vector<KeyValues> DiffusionModel::ProjectContext(
+    const at::Tensor& context) const {
   c10::InferenceMode inference;
-  if (!guided) return EncodeTexts({prompt}, clip_skip);
-  if (clip_skip == 0) return EncodeTexts({negative_prompt, prompt}, clip_skip);
-  return at::cat({EncodeTexts({negative_prompt}, /*clip_skip=*/0),
-                  EncodeTexts({prompt}, clip_skip)});
+  return unet_.ProjectContext(context);
 }
 
-at::Tensor DiffusionModel::Denoise(const at::Tensor& sample,
-                                   const at::Tensor& timesteps,
-                                   const at::Tensor& context) const {
+at::Tensor DiffusionModel::Denoise(
+    const at::Tensor& sample, const std::vector<float>& timesteps,
+    const std::vector<KeyValues>& context) const {
   c10::InferenceMode inference;
   return unet_
       .forward(sample.to(placement_.device, placement_.dtype),
-               timesteps.to(placement_.device), context)
-      .to(at::kCPU, at::kFloat);
+               timestep_table_.Rows(timesteps), context)
+      .to(at::kCPU, at::kFloat)
+      .contiguous();
 }
+
+namespace {
+
+at::Tensor Decode(const AutoencoderKL& autoencoder, const at::Tensor& latents,
+                  const Placement& placement) {
+  const AutoencoderKLConfig& config = autoencoder.config();
+  const at::Tensor unscaled =
+      latents / config.scaling_factor + config.shift_factor;
+  return autoencoder.decode(unscaled.to(placement.device, placement.dtype))
+      .to(at::kCPU, at::kFloat)
+      .contiguous();
+}
+
+}  // namespace
 
 at::Tensor DiffusionModel::DecodeFull(const at::Tensor& latents) const {
   c10::InferenceMode inference;
-  const AutoencoderKLConfig& config = autoencoder_.config();
-  const at::Tensor unscaled =
-      latents / config.scaling_factor + config.shift_factor;
-  return autoencoder_.decode(unscaled.to(placement_.device, placement_.dtype))
-      .to(at::kCPU, at::kFloat);
+  return Decode(autoencoder_, latents, placement_);
+}
+
+absl::StatusOr<at::Tensor> DiffusionModel::DecodeInFloat32(
+    const at::Tensor& latents) const {
+  c10::InferenceMode inference;
+  const Placement placement = {.device = placement_.device,
+                               .dtype = at::kFloat};
+  const auto index = ReadModelIndex(folder_);
+  if (!index.ok()) return index.status();
+  const auto vae = OpenComponent(*index, "vae", "AutoencoderKL",
+                                 ReadAutoencoderKLConfig, placement);
+  if (!vae.ok()) return vae.status();
+  const AutoencoderKL autoencoder(vae->config, vae->weights);
+  const absl::Status finished = vae->weights.Finish();
+  if (!finished.ok()) return finished;
+  return Decode(autoencoder, latents, placement);
 }
 
 at::Tensor DiffusionModel::DecodeLinear(const at::Tensor& latents) const {

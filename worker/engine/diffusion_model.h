@@ -9,6 +9,7 @@
 #include "c10/core/Device.h"
 #include "nlohmann/json.hpp"
 #include "worker/model/autoencoder_kl.h"
+#include "worker/model/timestep_table.h"
 #include "worker/model/unet_2d_condition.h"
 #include "worker/sampler/sampler_table.h"
 #include "worker/text/clip_text_encoder.h"
@@ -33,30 +34,36 @@ class DiffusionModel {
   static absl::StatusOr<std::unique_ptr<const DiffusionModel>> Load(
       const std::string& folder, const Placement& placement);
 
+  // Bytes that the weights in `folder` will take in `dtype`, from the files'
+  // headers alone.
+  static absl::StatusOr<int64_t> WeightBytes(const std::string& folder,
+                                             c10::ScalarType dtype);
+
   // Embeddings [texts, 77, D] in the model's type on its device, with the text
   // encoder's last `clip_skip` layers left out.
   at::Tensor EncodeTexts(const std::vector<std::string>& texts,
                          int64_t clip_skip) const;
 
-  // The context of one run: [1, 77, D] of `prompt`, or [2, 77, D] with
-  // `negative_prompt` first where `guided`. As in the reference pipeline,
-  // `clip_skip` does not touch the negative prompt.
-  at::Tensor EncodePrompt(const std::string& prompt,
-                          const std::string& negative_prompt, bool guided,
-                          int64_t clip_skip) const;
+  // What the denoiser's layers need of a context [rows, 77, D].
+  std::vector<KeyValues> ProjectContext(const at::Tensor& context) const;
 
-  // One evaluation. sample [B, C, H, W] float32 on the CPU, timesteps [B]
-  // float32 on the CPU, context [B, 77, D] as EncodeTexts gives it ->
-  // prediction [B, C, H, W] float32 on the CPU.
-  at::Tensor Denoise(const at::Tensor& sample, const at::Tensor& timesteps,
-                     const at::Tensor& context) const;
+  // One evaluation. sample [B, C, H, W] float32 on the CPU, a timestep and a
+  // row of the projected contexts each -> prediction [B, C, H, W] float32 on
+  // the CPU.
+  at::Tensor Denoise(const at::Tensor& sample,
+                     const std::vector<float>& timesteps,
+                     const std::vector<KeyValues>& context) const;
 
   // Latents [B, C, h, w] float32 on the CPU -> pixels [B, 3, H, W] float32 on
   // the CPU around [-1, 1]: by the autoencoder at `pixels_per_latent` times the
   // size, or by a linear map at the latents' own size.
   at::Tensor DecodeFull(const at::Tensor& latents) const;
+  // DecodeFull in float32 whatever the model's type; reads the autoencoder's
+  // weights anew.
+  absl::StatusOr<at::Tensor> DecodeInFloat32(const at::Tensor& latents) const;
   at::Tensor DecodeLinear(const at::Tensor& latents) const;
 
+  c10::ScalarType dtype() const { return placement_.dtype; }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
   const nlohmann::json& scheduler() const { return scheduler_; }
   SamplerId default_sampler() const { return default_sampler_; }
@@ -89,10 +96,12 @@ class DiffusionModel {
   // Fits DecodeLinear's map to DecodeFull by least squares on smooth latents.
   void FitLinearDecoder();
 
+  const std::string folder_;
   const Placement placement_;
   const ClipTokenizer tokenizer_;
   const ClipTextEncoder text_encoder_;
   const UNet2DConditionModel unet_;
+  mutable TimestepTable timestep_table_;  // thread-safe
   const AutoencoderKL autoencoder_;
   const nlohmann::json scheduler_;
   const SamplerId default_sampler_;

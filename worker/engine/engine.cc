@@ -1,23 +1,31 @@
 #include "worker/engine/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
-#include <thread>
+#include <set>
 
 #include "ATen/Parallel.h"
+#include "ATen/ops/cat.h"
+#include "ATen/ops/isfinite.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/evaluate.h"
 #include "worker/engine/exception_status.h"
+#include "worker/engine/model_description.h"
 #include "worker/engine/preview_plan.h"
 
 namespace genzo {
 namespace {
 
-constexpr uint32_t kMinSidePixels = 64;
-constexpr char kFamily[] = "stable-diffusion";
+// How long a model may be measured: at leisure, and while others run.
+constexpr absl::Duration kProfileBudget = absl::Seconds(3);
+constexpr absl::Duration kBusyProfileBudget = absl::Milliseconds(300);
+// Runs that a tenant without any may have beyond max_live_runs, as a multiple
+// of it: a flood of one tenant must not keep the others from starting.
+constexpr size_t kHardLimit = 2;
 
 // `status` as the client of a run hears of it.
 absl::Status EvaluationFailed(const absl::Status& status) {
@@ -25,120 +33,208 @@ absl::Status EvaluationFailed(const absl::Status& status) {
                          std::string(status.message()));
 }
 
-v1::Model Describe(const std::string& id, const DiffusionModel& model,
-                   const Config& config) {
-  v1::Model description;
-  description.set_id(id);
-  description.set_state(v1::Model::STATE_RESIDENT);
-  description.set_family(kFamily);
-  const int64_t multiple = std::max<int64_t>(8, model.pixels_per_latent());
-  const int64_t largest = std::min<int64_t>(model.default_side_pixels(),
-                                            config.limits.max_side_pixels);
-  const int64_t side = std::max(multiple, largest / multiple * multiple);
-  description.set_default_width(side);
-  description.set_default_height(side);
-  v1::ModelLimits& limits = *description.mutable_limits();
-  limits.set_size_multiple(multiple);
-  limits.set_min_side(std::min<uint32_t>(kMinSidePixels, side));
-  limits.set_max_side(config.limits.max_side_pixels);
-  limits.set_max_steps(
-      std::min(config.limits.max_steps, model.train_timesteps()));
-  limits.set_max_image_count(config.limits.max_image_count);
-  limits.set_max_clip_skip(model.text_layers() - 1);
-  description.add_samplers(model.default_sampler());
-  for (const SamplerSpec& spec : Samplers()) {
-    const bool usable =
-        ParseSchedulerConfig(model.scheduler(), spec.scheduler_class).ok();
-    if (usable && spec.id != model.default_sampler()) {
-      description.add_samplers(spec.id);
-    }
-  }
-  description.set_weight_bytes(model.weight_bytes());
-  description.set_dtype(config.dtype);
-  return description;
+absl::Status NotFinite(const JobState& job, int step) {
+  return ErrorWithReason(
+      absl::StatusCode::kInternal, "NOT_FINITE",
+      absl::StrCat("step ", step, " of model ", job.request().model(),
+                   " gave values that are not finite numbers"));
 }
 
 }  // namespace
 
-Engine::Engine(const Config& config, const Placement& placement,
+Engine::Engine(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies)
     : config_(config),
-      placement_(placement),
+      device_(device),
       dependencies_(dependencies),
-      batcher_(config.max_batch_rows) {
+      batcher_(config.max_wait_steps),
+      profiles_(config.profile_folder),
+      texts_(int64_t{config.text_cache_mb} << 20) {
   // At once, so that an early request hears "loading" and not "unknown".
   for (const ModelConfig& model_config : config_.models) {
-    v1::Model description;
-    description.set_id(model_config.id);
-    description.set_state(v1::Model::STATE_LOADING);
-    dependencies_.catalog.Put(description);
+    descriptions_[model_config.id].set_id(model_config.id);
+    Describe(model_config.id, v1::Model::STATE_LOADING);
   }
+  pool_ = std::make_unique<ModelPool>(
+      config_, device_.placement, device_.memory_bytes, dependencies_.clock,
+      dependencies_.metrics,
+      ModelPoolListener{
+          .unloaded = [this](const std::string&) { forget_texts_ = true; },
+          .changed = [this] { dependencies_.queue.Nudge(); }});
 }
 
 Engine::~Engine() = default;
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
-  at::set_num_threads(config_.threads > 0
-                          ? config_.threads
-                          : std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(device_.threads);
   LoadModels();
-  decode_stage_ = std::make_unique<DecodeStage>(
-      config_.max_live_runs, dependencies_.clock, dependencies_.metrics);
+  decode_stage_ =
+      std::make_unique<DecodeStage>(config_.max_live_runs, dependencies_.clock,
+                                    dependencies_.metrics, dependencies_.board);
   if (!stopping_) on_loaded();
   while (Admit()) {
-    const std::vector<LiveRun*> picked = Pick();
-    if (picked.empty()) continue;
-    const auto predictions = EvaluateRuns(picked);
-    if (predictions.ok()) Advance(picked, *predictions);
+    const Batch batch = Pick();
+    if (batch.runs.empty()) continue;
+    const auto predictions = EvaluateRuns(batch);
+    if (!predictions.ok()) continue;
+    Advance(batch, *predictions);
+    Publish(batch);
   }
+  pool_->Stop();
   decode_stage_.reset();
+  texts_.Clear();
+  gatherer_.Clear();
 }
 
-void Engine::Stop() { stopping_ = true; }
+void Engine::Stop() {
+  stopping_ = true;
+  dependencies_.queue.Nudge();
+}
+
+// --- models ------------------------------------------------------------------
 
 void Engine::LoadModels() {
   for (const ModelConfig& model_config : config_.models) {
     if (stopping_) return;
-    const absl::Time begin = dependencies_.clock.Now();
-    auto model = DiffusionModel::Load(model_config.path, placement_);
-    const double seconds =
-        absl::ToDoubleSeconds(dependencies_.clock.Now() - begin);
-    ModelMetrics& metrics = dependencies_.metrics.ForModel(model_config.id);
-    metrics.loaded.Set(model.ok() ? 1 : 0);
-    metrics.load_seconds.Set(seconds);
-    if (!model.ok()) {
-      spdlog::error("model {} failed to load: {}", model_config.id,
-                    std::string(model.status().message()));
-      v1::Model description;
-      description.set_id(model_config.id);
-      description.set_state(v1::Model::STATE_FAILED);
-      description.set_error(std::string(model.status().message()));
-      dependencies_.catalog.Put(description);
+    pool_->Request(model_config.id);
+    pool_->AwaitChange();
+    AdoptLoadedModels();
+  }
+  pool_->AwaitChange();
+  AdoptLoadedModels();
+}
+
+absl::StatusOr<StepProfile> Engine::Profile(const ModelPool::Loaded& loaded) {
+  const auto config = std::find_if(
+      config_.models.begin(), config_.models.end(),
+      [&](const ModelConfig& model) { return model.id == loaded.id; });
+  const std::string key =
+      ProfileKey(config->path, device_.placement, device_.threads);
+  StepProfile profile;
+  if (profiles_.Read(loaded.id, key, profile)) return profile;
+  try {
+    profile = MeasureStepProfile(
+        *loaded.model,
+        {.largest_rows = config_.max_batch_rows,
+         .budget = live_.empty() ? kProfileBudget : kBusyProfileBudget},
+        dependencies_.clock);
+  } catch (const std::exception&) {
+    return StatusFromException("measuring the model failed");
+  }
+  if (live_.empty()) profiles_.Write(loaded.id, key, profile);
+  return profile;
+}
+
+void Engine::AdoptLoadedModels() {
+  if (forget_texts_.exchange(false)) {
+    texts_.Clear();
+    gatherer_.Clear();
+  }
+  for (const ModelPool::Loaded& loaded : pool_->TakeLoaded()) {
+    const auto profile = Profile(loaded);
+    if (!profile.ok()) {
+      pool_->Reject(loaded.id, profile.status());
       continue;
     }
-    spdlog::info("model {} loaded in {:.2f} s, {:.1f} MB of weights",
-                 model_config.id, seconds,
-                 static_cast<double>((*model)->weight_bytes()) / 1e6);
-    dependencies_.catalog.Put(Describe(model_config.id, **model, config_));
-    models_[model_config.id] = *std::move(model);
+    ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
+    descriptions_[loaded.id] =
+        DescribeModel(loaded.id, *loaded.model, *profile, config_);
+    dependencies_.board.SetSpeed(
+        loaded.id, {.costs = profile->costs,
+                    .own_pixels = loaded.model->default_side_pixels() *
+                                  loaded.model->default_side_pixels(),
+                    .largest_batch = config_.max_batch_rows,
+                    .decode = profile->decode});
+    metrics.row_cap.Set(profile->costs.RowCap(config_.max_batch_rows));
+    metrics.activation_bytes.Set(
+        static_cast<double>(profile->activation_bytes));
+    for (const auto& [rows, duration] : profile->costs.measured()) {
+      metrics.ProfileSeconds(rows).Set(absl::ToDoubleSeconds(duration));
+    }
+    pool_->Ready(loaded.id, profile->activation_bytes);
+  }
+  // What the registry says follows what is true now.
+  const std::set<std::string> ready = pool_->ReadyIds();
+  for (const auto& [id, description] : descriptions_) {
+    const bool failed = !pool_->Failure(id).ok();
+    const bool seen = description.has_limits();
+    const v1::Model::State state = ready.count(id) > 0
+                                       ? v1::Model::STATE_RESIDENT
+                                   : failed ? v1::Model::STATE_FAILED
+                                   : seen   ? v1::Model::STATE_UNLOADED
+                                            : v1::Model::STATE_LOADING;
+    if (description.state() != state ||
+        description.pinned() != pool_->Pinned(id)) {
+      Describe(id, state);
+    }
   }
 }
 
-bool Engine::HasRoom() const {
-  return live_.size() < static_cast<size_t>(config_.max_live_runs);
+void Engine::Describe(const std::string& id, v1::Model::State state) {
+  v1::Model& description = descriptions_[id];
+  description.set_state(state);
+  description.clear_error();
+  if (state == v1::Model::STATE_FAILED) {
+    description.set_error(std::string(pool_->Failure(id).message()));
+  }
+  if (pool_ != nullptr) description.set_pinned(pool_->Pinned(id));
+  dependencies_.metrics.ForModel(id).loaded.Set(
+      state == v1::Model::STATE_RESIDENT ? 1 : 0);
+  v1::Model told = description;
+  if (state != v1::Model::STATE_RESIDENT) told.clear_weight_bytes();
+  dependencies_.catalog.Put(told, device_.index);
+}
+
+// --- admit -------------------------------------------------------------------
+
+TakeRules Engine::RulesNow() const {
+  TakeRules rules;
+  const std::set<std::string> ready = pool_->ReadyIds();
+  if (ready.size() < config_.models.size()) rules.preferred_models = ready;
+  if (live_.size() >= static_cast<size_t>(config_.max_live_runs)) {
+    for (const auto& live : live_) {
+      rules.except_tenants.insert(live->job->work().tenant);
+    }
+  }
+  return rules;
+}
+
+// Null where there is no room or no job.
+std::unique_ptr<JobLease> Engine::TakeJob() {
+  const size_t limit = static_cast<size_t>(config_.max_live_runs);
+  if (live_.size() + parked_.size() >= kHardLimit * limit) return nullptr;
+  if (!live_.empty()) return dependencies_.queue.TryTake(RulesNow());
+  // A job that waits for its model does not keep others waiting: a loaded model
+  // nudges the queue. Once that hands out nothing more, the model is all there
+  // is to wait for.
+  if (parked_.empty() || !dependencies_.queue.Done()) {
+    return dependencies_.queue.Take(RulesNow());
+  }
+  pool_->AwaitChange();
+  return nullptr;
 }
 
 bool Engine::Admit() {
   DropUnwanted();
-  while (HasRoom()) {
-    std::unique_ptr<JobLease> lease = live_.empty()
-                                          ? dependencies_.queue.Take()
-                                          : dependencies_.queue.TryTake();
-    if (lease == nullptr) return !live_.empty();
-    Start(std::move(lease));
+  AdoptLoadedModels();
+  std::vector<std::unique_ptr<JobLease>> ready = std::move(parked_);
+  parked_.clear();
+  // What was parked first; then one job at a time, as each may fill the room.
+  Start(std::move(ready));
+  while (std::unique_ptr<JobLease> lease = TakeJob()) {
+    std::vector<std::unique_ptr<JobLease>> leases;
+    leases.push_back(std::move(lease));
+    // Texts that arrive together are encoded together.
+    while (live_.size() + leases.size() <
+           static_cast<size_t>(config_.max_live_runs)) {
+      std::unique_ptr<JobLease> more = dependencies_.queue.TryTake(RulesNow());
+      if (more == nullptr) break;
+      leases.push_back(std::move(more));
+    }
+    Start(std::move(leases));
   }
-  return true;
+  return !live_.empty() || !parked_.empty() || !dependencies_.queue.Done();
 }
 
 void Engine::DropUnwanted() {
@@ -147,39 +243,96 @@ void Engine::DropUnwanted() {
   };
   live_.erase(std::remove_if(live_.begin(), live_.end(), unwanted),
               live_.end());
+  const auto cancelled = [](const std::unique_ptr<JobLease>& lease) {
+    if (lease->cancelled()) {
+      lease->Fail(ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
+                                  "the job was cancelled"));
+    }
+    return lease->cancelled();
+  };
+  parked_.erase(std::remove_if(parked_.begin(), parked_.end(), cancelled),
+                parked_.end());
 }
 
-void Engine::Start(std::unique_ptr<JobLease> lease) {
-  const std::string& id = lease->job().request().model();
-  const auto found = models_.find(id);
-  if (found == models_.end()) {
-    return lease->Fail(
-        ErrorWithReason(absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",
-                        absl::StrCat("model ", id, " is not loaded")));
+void Engine::Start(std::vector<std::unique_ptr<JobLease>> leases) {
+  std::map<std::string, std::vector<std::shared_ptr<JobState>>> by_model;
+  for (auto& lease : leases) {
+    const std::string id = lease->job().request().model();
+    const auto model = pool_->Hold(id);
+    if (model == nullptr) {
+      const absl::Status failure = pool_->Failure(id);
+      if (!failure.ok()) {
+        lease->Fail(failure);
+      } else {
+        pool_->Request(id);
+        parked_.push_back(std::move(lease));
+      }
+      continue;
+    }
+    dependencies_.board.Start(lease->job().id(), device_.index);
+    auto job =
+        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
+                                   dependencies_.metrics.ForModel(id));
+    if (job->Wanted()) by_model[id].push_back(std::move(job));
   }
-  const auto job = std::make_shared<JobState>(
-      std::move(lease), *found->second, dependencies_.clock,
-      dependencies_.metrics.ForModel(id));
-  absl::Status status;
-  try {
-    status = StartRuns(job);
-  } catch (const std::exception&) {
-    status = EvaluationFailed(StatusFromException("text encoding failed"));
+  for (const auto& [id, jobs] : by_model) {
+    absl::Status status;
+    try {
+      const auto contexts = EncodeTexts(jobs);
+      for (size_t i = 0; i < jobs.size(); ++i) {
+        const absl::Status started = StartRuns(jobs[i], contexts[i]);
+        if (!started.ok()) jobs[i]->Fail(started);
+      }
+    } catch (const std::exception&) {
+      status = EvaluationFailed(StatusFromException("text encoding failed"));
+    }
+    for (const auto& job : jobs) {
+      if (!status.ok()) job->Fail(status);
+    }
   }
-  if (!status.ok()) job->Fail(status);
 }
 
-absl::Status Engine::StartRuns(const std::shared_ptr<JobState>& job) {
+std::vector<std::shared_ptr<const TextContext>> Engine::EncodeTexts(
+    const std::vector<std::shared_ptr<JobState>>& jobs) {
+  const absl::Time begin = dependencies_.clock.Now();
+  const DiffusionModel& model = jobs[0]->model();
+  std::vector<TextCache::Text> texts;
+  std::vector<size_t> counts;
+  for (const auto& job : jobs) {
+    const v1::GenerateRequest& request = job->request();
+    const auto added = PromptTexts(request.prompt(), request.negative_prompt(),
+                                   job->work().rows == 2, request.clip_skip());
+    texts.insert(texts.end(), added.begin(), added.end());
+    counts.push_back(added.size());
+  }
+  const std::vector<at::Tensor> encoded = texts_.Encode(model, texts);
+  ModelMetrics& metrics =
+      dependencies_.metrics.ForModel(jobs[0]->request().model());
+  const auto [hits, misses] = texts_.TakeHitsAndMisses();
+  metrics.text_hits.Increment(static_cast<double>(hits));
+  metrics.text_misses.Increment(static_cast<double>(misses));
+  std::vector<std::shared_ptr<const TextContext>> contexts;
+  auto next = encoded.begin();
+  for (size_t count : counts) {
+    const at::Tensor rows =
+        at::cat(std::vector<at::Tensor>(next, next + count));
+    contexts.push_back(
+        std::make_shared<TextContext>(model.ProjectContext(rows)));
+    next += static_cast<std::ptrdiff_t>(count);
+  }
+  for (const auto& job : jobs) {
+    job->TextEncoded(dependencies_.clock.Now() - begin);
+  }
+  return contexts;
+}
+
+absl::Status Engine::StartRuns(
+    const std::shared_ptr<JobState>& job,
+    const std::shared_ptr<const TextContext>& context) {
   const v1::GenerateRequest& request = job->request();
   const DiffusionModel& model = job->model();
-  const Guidance guidance = {.scale = request.guidance_scale(),
-                             .rescale = request.guidance_rescale()};
-  const absl::Time begin = dependencies_.clock.Now();
-  const at::Tensor context =
-      model.EncodePrompt(request.prompt(), request.negative_prompt(),
-                         guidance.active(), request.clip_skip());
-  job->TextEncoded(dependencies_.clock.Now() - begin);
-
+  const absl::Time due = dependencies_.board.Due(job->work());
+  std::vector<std::unique_ptr<LiveRun>> runs;
   for (uint32_t i = 0; i < request.image_count(); ++i) {
     auto live = std::make_unique<LiveRun>();
     live->seed = request.seed() + i;
@@ -200,109 +353,177 @@ absl::Status Engine::StartRuns(const std::shared_ptr<JobState>& job) {
     live->run = {.model = &model,
                  .sampler = *std::move(sampler),
                  .context = context,
-                 .guidance = guidance};
+                 .guidance = {.scale = request.guidance_scale(),
+                              .rescale = request.guidance_rescale()}};
     live->job = job;
     live->image_index = static_cast<int>(i);
-    live->last_step = dependencies_.clock.Now();
+    live->due = due;
+    runs.push_back(std::move(live));
+  }
+  for (auto& live : runs) {
+    dependencies_.board.Advance(job->id(), live->image_index,
+                                live->run.sampler->steps());
     live_.push_back(std::move(live));
   }
   return absl::OkStatus();
 }
 
-std::vector<Engine::LiveRun*> Engine::Pick() {
-  std::vector<ShapeKey> shapes;
-  std::vector<Candidate> candidates;
-  for (const auto& live : live_) {
-    const ShapeKey key = ShapeOf(live->run);
-    const auto found = std::find(shapes.begin(), shapes.end(), key);
-    candidates.push_back({.shape = static_cast<int>(found - shapes.begin()),
-                          .rows = live->run.rows()});
-    if (found == shapes.end()) shapes.push_back(key);
-  }
-  std::vector<LiveRun*> picked;
-  for (int index : batcher_.Pick(candidates)) {
-    picked.push_back(live_[index].get());
-  }
-  return picked;
+// --- pick --------------------------------------------------------------------
+
+int Engine::RowCap(const LiveRun& live) const {
+  const JobWork& work = live.job->work();
+  const int cap = dependencies_.board.RowCap(work.model, work.pixels,
+                                             config_.max_batch_rows);
+  const auto limited = memory_caps_.find({work.model, work.pixels});
+  return limited == memory_caps_.end() ? cap : std::min(cap, limited->second);
 }
 
-absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
-    const std::vector<LiveRun*>& picked) {
-  std::vector<Run*> runs;
-  int rows = 0;
-  for (LiveRun* live : picked) {
-    runs.push_back(&live->run);
-    rows += live->run.rows();
+Engine::Batch Engine::Pick() {
+  std::vector<ShapeKey> shapes;
+  std::vector<int> row_caps;
+  std::vector<std::string> tenants;
+  std::vector<Candidate> candidates;
+  const absl::Time now = dependencies_.clock.Now();
+  const auto index_of = [](auto& known, const auto& value) {
+    const auto found = std::find(known.begin(), known.end(), value);
+    const auto index = static_cast<int>(found - known.begin());
+    if (found == known.end()) known.push_back(value);
+    return index;
+  };
+  for (const auto& live : live_) {
+    const JobWork& work = live->job->work();
+    const SamplerRun& sampler = *live->run.sampler;
+    const int shape = index_of(shapes, ShapeOf(live->run));
+    if (shape == static_cast<int>(row_caps.size())) {
+      row_caps.push_back(RowCap(*live));
+    }
+    const absl::Duration step = dependencies_.board.StepTime(work);
+    const int steps_left = sampler.steps() - sampler.steps_done();
+    candidates.push_back(
+        {.shape = shape,
+         .tenant = index_of(tenants, work.tenant),
+         .weight = work.weight,
+         .rows = live->run.rows(),
+         .cost = absl::ToDoubleSeconds(step),
+         .slack = absl::ToDoubleSeconds(live->due - now - step * steps_left),
+         .waited = live->waited,
+         .fresh = sampler.steps_done() == 0});
   }
+  Batch batch;
+  for (int index : batcher_.Pick(candidates, row_caps, shares_)) {
+    batch.runs.push_back(live_[index].get());
+    batch.rows += candidates[index].rows;
+  }
+  for (const auto& live : live_) ++live->waited;
+  for (LiveRun* live : batch.runs) live->waited = 0;
+  return batch;
+}
+
+// --- evaluate ----------------------------------------------------------------
+
+absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
+    const Batch& batch) {
+  std::vector<Run*> runs;
+  for (LiveRun* live : batch.runs) runs.push_back(&live->run);
   const absl::Time begin = dependencies_.clock.Now();
-  auto predictions = Evaluate(runs);
-  if (!predictions.ok()) return FailPicked(picked, predictions.status());
-  ModelMetrics& metrics =
-      dependencies_.metrics.ForModel(picked[0]->job->request().model());
-  metrics.StepSeconds(rows).Observe(
-      absl::ToDoubleSeconds(dependencies_.clock.Now() - begin));
-  metrics.batch_size.Observe(rows);
+  auto predictions = Evaluate(runs, gatherer_);
+  if (absl::IsResourceExhausted(predictions.status())) {
+    OutOfMemory(batch, predictions.status());
+    return predictions.status();
+  }
+  if (!predictions.ok()) {
+    FailBatch(batch, predictions.status());
+    return predictions.status();
+  }
+  const JobWork& work = batch.job().work();
+  const absl::Duration took = dependencies_.clock.Now() - begin;
+  dependencies_.board.Observe(work.model, work.pixels, batch.rows, took);
+  ModelMetrics& metrics = dependencies_.metrics.ForModel(work.model);
+  metrics.StepSeconds(batch.rows).Observe(absl::ToDoubleSeconds(took));
+  metrics.batch_size.Observe(batch.rows);
   metrics.denoise_batches.Increment();
-  metrics.denoise_steps.Increment(static_cast<double>(picked.size()));
+  metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
   return predictions;
 }
 
-absl::Status Engine::FailPicked(const std::vector<LiveRun*>& picked,
-                                const absl::Status& status) {
-  spdlog::error("evaluation of {} runs failed: {}", picked.size(),
-                std::string(status.message()));
-  for (LiveRun* live : picked) {
-    live->job->Fail(EvaluationFailed(status));
-  }
-  return status;
+// The runs stay as they were and are tried again, fewer at a time.
+void Engine::OutOfMemory(const Batch& batch, const absl::Status& status) {
+  const JobWork& work = batch.job().work();
+  dependencies_.metrics.ForModel(work.model).out_of_memory.Increment();
+  gatherer_.Clear();
+  if (batch.runs.size() == 1) return FailBatch(batch, status);
+  const int cap = std::max(1, batch.rows / 2);
+  memory_caps_[{work.model, work.pixels}] = cap;
+  spdlog::warn("out of memory with {} rows of model {}; trying {}", batch.rows,
+               work.model, cap);
 }
 
-void Engine::Advance(const std::vector<LiveRun*>& picked,
+void Engine::FailBatch(const Batch& batch, const absl::Status& status) {
+  spdlog::error("evaluation of {} runs failed: {}", batch.runs.size(),
+                std::string(status.message()));
+  for (LiveRun* live : batch.runs) live->job->Fail(EvaluationFailed(status));
+}
+
+// --- advance and publish -----------------------------------------------------
+
+void Engine::Advance(const Batch& batch,
                      const std::vector<at::Tensor>& predictions) {
-  for (size_t i = 0; i < picked.size(); ++i) {
-    LiveRun& live = *picked[i];
+  for (size_t i = 0; i < batch.runs.size(); ++i) {
+    LiveRun& live = *batch.runs[i];
     const absl::Status advanced = genzo::Advance(live.run, predictions[i]);
+    const SamplerRun& sampler = *live.run.sampler;
     if (!advanced.ok()) {
       live.job->Fail(EvaluationFailed(advanced));
-      continue;
+    } else if (!at::isfinite(sampler.latent()).all().item<bool>()) {
+      live.job->Fail(NotFinite(*live.job, sampler.steps_done()));
     }
-    const absl::Time now = dependencies_.clock.Now();
-    const absl::Duration took = now - live.last_step;
-    live.mean_step = live.run.sampler->steps_done() == 1
-                         ? took
-                         : 0.7 * live.mean_step + 0.3 * took;
-    live.last_step = now;
-    Publish(live);
+    dependencies_.board.Advance(live.job->id(), live.image_index,
+                                sampler.steps() - sampler.steps_done());
+  }
+}
+
+void Engine::Publish(const Batch& batch) {
+  const auto predicted = dependencies_.board.PredictAll();
+  // More than fits in one evaluation: the device has no time for sharp
+  // previews that nobody asked for by name.
+  const bool busy = batch.runs.size() < live_.size() || live_.size() > 2;
+  for (LiveRun* live : batch.runs) {
+    const SamplerRun& sampler = *live->run.sampler;
+    const int step = sampler.steps_done();
+    const int steps = sampler.steps();
+    const auto found = predicted.find(live->job->id());
+    live->job->StepDone({.image_index = live->image_index,
+                         .step = step,
+                         .steps = steps,
+                         .batch_rows = batch.rows,
+                         .time_left = found == predicted.end()
+                                          ? absl::ZeroDuration()
+                                          : found->second});
+    const v1::PreviewPlan& plan = live->job->request().preview();
+    DecodeTask task = {.job = live->job,
+                       .image_index = live->image_index,
+                       .latent = sampler.latent(),
+                       .kind = DecodeTask::Kind::kFinal,
+                       .seed = live->seed,
+                       .step = step,
+                       .steps = steps,
+                       .submitted = dependencies_.clock.Now()};
+    if (step == steps) {
+      decode_stage_->Submit(std::move(task));
+    } else if (PreviewDue(plan, step)) {
+      task.latent = sampler.denoised();
+      task.kind = PreviewDecoder(plan, step, steps, busy) ==
+                          v1::PreviewPlan::DECODER_FULL
+                      ? DecodeTask::Kind::kFullPreview
+                      : DecodeTask::Kind::kLinearPreview;
+      decode_stage_->Submit(std::move(task));
+    }
   }
   const auto finished = [](const std::unique_ptr<LiveRun>& live) {
     return live->run.sampler->steps_done() == live->run.sampler->steps();
   };
   live_.erase(std::remove_if(live_.begin(), live_.end(), finished),
               live_.end());
-}
-
-void Engine::Publish(LiveRun& live) {
-  const SamplerRun& sampler = *live.run.sampler;
-  const int step = sampler.steps_done();
-  const int steps = sampler.steps();
-  live.job->StepDone(live.image_index, step, steps,
-                     live.mean_step * (steps - step));
-  DecodeTask task = {.job = live.job,
-                     .image_index = live.image_index,
-                     .latent = {},
-                     .seed = live.seed,
-                     .step = step,
-                     .steps = steps};
-  if (step < steps && PreviewDue(live.job->request().preview(), step)) {
-    task.latent = sampler.denoised();
-    task.is_final = false;
-    decode_stage_->Submit(task);
-  }
-  if (step == steps) {
-    task.latent = sampler.latent();
-    task.is_final = true;
-    decode_stage_->Submit(std::move(task));
-  }
 }
 
 }  // namespace genzo

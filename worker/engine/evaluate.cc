@@ -5,7 +5,6 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/std.h"
-#include "ATen/ops/tensor.h"
 #include "worker/engine/exception_status.h"
 
 namespace genzo {
@@ -16,9 +15,10 @@ at::Tensor Prediction(const at::Tensor& rows, const Guidance& guidance) {
   return ApplyGuidance(rows.narrow(0, 0, 1), rows.narrow(0, 1, 1), guidance);
 }
 
-std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs) {
+std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
+                                        ContextGatherer& gatherer) {
   std::vector<at::Tensor> samples;
-  std::vector<at::Tensor> contexts;
+  ContextGatherer::Contexts contexts;
   std::vector<float> timesteps;
   for (const Run* run : runs) {
     const Evaluation evaluation = *run->sampler->Next();
@@ -28,8 +28,8 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs) {
     }
     contexts.push_back(run->context);
   }
-  const at::Tensor rows = runs[0]->model->Denoise(
-      at::cat(samples), at::tensor(timesteps), at::cat(contexts));
+  const at::Tensor rows = runs[0]->model->Denoise(at::cat(samples), timesteps,
+                                                  *gatherer.Gather(contexts));
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {
@@ -52,9 +52,10 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
   return guidance.rescale * rescaled + (1 - guidance.rescale) * guided;
 }
 
-absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs) {
+absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
+                                                 ContextGatherer& gatherer) {
   try {
-    return EvaluateOrThrow(runs);
+    return EvaluateOrThrow(runs, gatherer);
   } catch (const std::exception&) {
     return StatusFromException("evaluation failed");
   }

@@ -18,7 +18,8 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 // finished: gathers rows, evaluates, guides. Returns one prediction
 // [1, C, H, W] float32 a run, for its sampler's Advance(). LibTorch's
 // exceptions become INTERNAL, out of memory RESOURCE_EXHAUSTED.
-absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs);
+absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
+                                                 ContextGatherer& gatherer);
 
 // Moves one run's sampler on. Errors as for Evaluate().
 absl::Status Advance(Run& run, const at::Tensor& prediction);

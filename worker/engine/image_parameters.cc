@@ -5,7 +5,7 @@
 
 namespace genzo {
 
-PngText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
+PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
   std::string sampler = "?";
   for (const SamplerSpec& spec : Samplers()) {
     if (spec.id == request.sampler()) sampler = spec.name;
@@ -25,7 +25,7 @@ PngText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
   if (request.clip_skip() > 0) {
     absl::StrAppend(&text, ", Clip skip: ", request.clip_skip());
   }
-  return {{"parameters", text}, {"Software", "Genzo"}};
+  return {{kParametersKey, text}, {kSoftwareKey, "Genzo"}};
 }
 
 }  // namespace genzo

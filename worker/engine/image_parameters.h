@@ -4,13 +4,13 @@
 #include <cstdint>
 
 #include "genzo/v1/image_generation.pb.h"
-#include "worker/image/png.h"
+#include "worker/image/picture_text.h"
 
 namespace genzo {
 
-// The text chunks that tell how an image was made: `parameters` in the form
+// The text that tells how an image was made: `parameters` in the form
 // that web front ends of the field read back, and `Software`.
-PngText ImageParameters(const v1::GenerateRequest& request, uint64_t seed);
+PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed);
 
 }  // namespace genzo
 

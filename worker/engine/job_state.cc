@@ -1,30 +1,18 @@
 #include "worker/engine/job_state.h"
 
-#include <algorithm>
+#include <cmath>
 
 #include "base/errors.h"
+#include "base/proto_time.h"
 
 namespace genzo {
-namespace {
 
-void SetDuration(absl::Duration duration, google::protobuf::Duration& proto) {
-  const int64_t nanos =
-      std::max<int64_t>(0, absl::ToInt64Nanoseconds(duration));
-  proto.set_seconds(nanos / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-}
-
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) +
-         absl::Nanoseconds(time.nanos());
-}
-
-}  // namespace
-
-JobState::JobState(std::unique_ptr<JobLease> lease, const DiffusionModel& model,
+JobState::JobState(std::unique_ptr<JobLease> lease,
+                   std::shared_ptr<const DiffusionModel> model,
                    const Clock& clock, ModelMetrics& metrics)
     : lease_(std::move(lease)),
-      model_(model),
+      work_(WorkOf(lease_->job())),
+      model_(std::move(model)),
       clock_(clock),
       metrics_(metrics),
       accepted_(FromProto(lease_->job().accepted_at())),
@@ -44,6 +32,10 @@ bool JobState::Wanted() {
   if (lease_->cancelled()) {
     Fail(ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
                          "the job was cancelled"));
+  } else if (clock_.Now() > work_.deadline) {
+    Fail(ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
+                         "DEADLINE_EXCEEDED",
+                         "the job's deadline passed before it was finished"));
   }
   absl::MutexLock lock(&mutex_);
   return !ended_;
@@ -55,14 +47,14 @@ void JobState::TextEncoded(absl::Duration duration) {
   denoise_begin_ = clock_.Now();
 }
 
-void JobState::StepDone(int image_index, int step, int steps,
-                        absl::Duration time_left) {
+void JobState::StepDone(const Step& step) {
   v1::GenerateResponse event;
   v1::Progress& progress = *event.mutable_progress();
-  progress.set_image_index(image_index);
-  progress.set_step(step);
-  progress.set_steps(steps);
-  SetDuration(time_left, *progress.mutable_time_left());
+  progress.set_image_index(step.image_index);
+  progress.set_step(step.step);
+  progress.set_steps(step.steps);
+  progress.set_batch_rows(step.batch_rows);
+  *progress.mutable_time_left() = ToProto(step.time_left);
   absl::MutexLock lock(&mutex_);
   if (ended_) return;
   ++steps_run_;
@@ -102,10 +94,10 @@ void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
 
 void JobState::CompleteLocked() {
   v1::Finished finished;
-  SetDuration(started_ - accepted_, *finished.mutable_queued());
-  SetDuration(encode_, *finished.mutable_encode());
-  SetDuration(denoise_end_ - denoise_begin_, *finished.mutable_denoise());
-  SetDuration(decode_, *finished.mutable_decode());
+  *finished.mutable_queued() = ToProto(started_ - accepted_);
+  *finished.mutable_encode() = ToProto(encode_);
+  *finished.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
+  *finished.mutable_decode() = ToProto(decode_);
   finished.set_steps_run(steps_run_);
   const auto observe = [](prometheus::Histogram& histogram,
                           absl::Duration duration) {
@@ -116,6 +108,12 @@ void JobState::CompleteLocked() {
   observe(metrics_.denoise_seconds, denoise_end_ - denoise_begin_);
   observe(metrics_.decode_seconds, decode_);
   observe(metrics_.total_seconds, clock_.Now() - accepted_);
+  if (lease_->job().has_predicted_finish()) {
+    const absl::Duration predicted =
+        FromProto(lease_->job().predicted_finish()) - accepted_;
+    metrics_.prediction_error.Observe(
+        std::abs(absl::FDivDuration(predicted, clock_.Now() - accepted_) - 1));
+  }
   metrics_.jobs_succeeded.Increment();
   EndLocked();
   lease_->Complete(std::move(finished));

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "queue/job_queue.h"
+#include "queue/job_work.h"
 #include "worker/engine/diffusion_model.h"
 
 namespace genzo {
@@ -20,25 +21,35 @@ namespace genzo {
 // exactly once. Thread-safe.
 class JobState {
  public:
-  // `model`, `clock` and `metrics` outlive the job. The time in the queue ends
-  // now.
-  JobState(std::unique_ptr<JobLease> lease, const DiffusionModel& model,
-           const Clock& clock, ModelMetrics& metrics);
+  // Holds `model` as long as it lives. `clock` and `metrics` outlive the job.
+  // The time in the queue ends now.
+  JobState(std::unique_ptr<JobLease> lease,
+           std::shared_ptr<const DiffusionModel> model, const Clock& clock,
+           ModelMetrics& metrics);
   // Fails the job if it has not ended.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
-  const DiffusionModel& model() const { return model_; }
+  const std::string& id() const { return lease_->job().id(); }
+  const JobWork& work() const { return work_; }
+  const DiffusionModel& model() const { return *model_; }
 
   // Whether there is still a point in working on the job. A job that its reader
-  // left ends here, with CANCELLED.
+  // left ends here, with CANCELLED, and one past its deadline with
+  // DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
 
   void TextEncoded(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // After step `step` of `steps` of one image.
-  void StepDone(int image_index, int step, int steps, absl::Duration time_left)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // One image's step, for its reader.
+  struct Step {
+    int image_index = 0;
+    int step = 0;   // taken
+    int steps = 0;  // in all
+    int batch_rows = 0;
+    absl::Duration time_left;  // of the job
+  };
+  void StepDone(const Step& step) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void PostPreview(int image_index, int step, v1::Picture picture)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,7 +66,8 @@ class JobState {
   void CompleteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<JobLease> lease_;
-  const DiffusionModel& model_;
+  const JobWork work_;
+  const std::shared_ptr<const DiffusionModel> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
   const absl::Time accepted_;

@@ -13,14 +13,14 @@ bool PreviewDue(const v1::PreviewPlan& plan, int step) {
 }
 
 v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan, int step,
-                                        int steps) {
+                                        int steps, bool busy) {
   switch (plan.decoder()) {
     case v1::PreviewPlan::DECODER_LINEAR:
     case v1::PreviewPlan::DECODER_FULL:
       return plan.decoder();
     default:
-      return 3 * step > 2 * steps ? v1::PreviewPlan::DECODER_FULL
-                                  : v1::PreviewPlan::DECODER_LINEAR;
+      return 3 * step > 2 * steps && !busy ? v1::PreviewPlan::DECODER_FULL
+                                           : v1::PreviewPlan::DECODER_LINEAR;
   }
 }
 

@@ -9,9 +9,9 @@ namespace genzo {
 bool PreviewDue(const v1::PreviewPlan& plan, int step);
 
 // LINEAR or FULL, for a preview after `step` of `steps`: AUTO shows the last
-// third through the autoencoder.
+// third through the autoencoder, unless the device is `busy`.
 v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan, int step,
-                                        int steps);
+                                        int steps, bool busy);
 
 }  // namespace genzo
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ATen/core/Tensor.h"
+#include "worker/engine/context_gatherer.h"
 #include "worker/engine/diffusion_model.h"
 #include "worker/sampler/sampler.h"
 
@@ -22,7 +23,8 @@ struct Guidance {
 struct Run {
   const DiffusionModel* model = nullptr;  // outlives the run
   std::unique_ptr<SamplerRun> sampler;
-  at::Tensor context;  // [rows, 77, D]: unconditional first where guided
+  // Rows of the text: unconditional first where guided. A job's runs share it.
+  std::shared_ptr<const TextContext> context;
   Guidance guidance;
 
   int rows() const { return guidance.active() ? 2 : 1; }

@@ -6,8 +6,19 @@
 #include "ATen/ops/_upsample_bilinear2d_aa.h"
 #include "ATen/ops/clamp.h"
 #include "ATen/ops/round.h"
+#include "absl/strings/str_cat.h"
 
 namespace genzo {
+
+absl::Status CheckPixels(const Pixels& pixels) {
+  const size_t expected = size_t{3} * pixels.width * pixels.height;
+  if (pixels.width > 0 && pixels.height > 0 && pixels.rgb.size() == expected) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError(absl::StrCat("a picture of ", pixels.width, "x",
+                                          pixels.height, " has ",
+                                          pixels.rgb.size(), " bytes"));
+}
 
 Pixels ToPixels(const at::Tensor& decoded) {
   const at::Tensor chw =

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
 
 namespace genzo {
 
@@ -14,6 +15,9 @@ struct Pixels {
   int height = 0;
   std::string rgb;  // width * height * 3 bytes
 };
+
+// INTERNAL unless `pixels` has a size and the bytes that it takes.
+absl::Status CheckPixels(const Pixels& pixels);
 
 // From a decoder's output [1, 3, H, W] or [3, H, W], [-1, 1] and any floating
 // type, clamped and rounded half to even as the reference pipelines do.

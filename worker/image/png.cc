@@ -34,14 +34,9 @@ void Append(void* context, void* data, int size) {
 }  // namespace
 
 absl::StatusOr<std::string> EncodePng(const Pixels& pixels,
-                                      const PngText& text) {
-  const size_t expected = size_t{3} * pixels.width * pixels.height;
-  if (pixels.width <= 0 || pixels.height <= 0 ||
-      pixels.rgb.size() != expected) {
-    return absl::InternalError(absl::StrCat("a picture of ", pixels.width, "x",
-                                            pixels.height, " has ",
-                                            pixels.rgb.size(), " bytes"));
-  }
+                                      const PictureText& text) {
+  const absl::Status checked = CheckPixels(pixels);
+  if (!checked.ok()) return checked;
   std::string file;
   const int written =
       stbi_write_png_to_func(Append, &file, pixels.width, pixels.height,

@@ -14,14 +14,24 @@ at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v, int64_t heads,
                               bool upcast = false);
 
+// What queries attend to: [B, M, D] each.
+struct KeyValues {
+  at::Tensor k, v;
+};
+
 // Attention of a transformer block: x attends to itself or to a context.
 struct Attention {
   // `context_dim` is the context's width; equal to `dim` for self-attention.
   Attention(const Weights& weights, int64_t dim, int64_t context_dim,
             int64_t heads, bool upcast);
 
-  // x [B, L, dim], context [B, M, context_dim] -> [B, L, dim].
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& context) const;
+  // context [B, M, context_dim] -> what forward() attends to. Depends on
+  // nothing else, so a text's are computed once.
+  KeyValues Project(const at::Tensor& context) const;
+
+  // residual + the attention of x; all [B, L, dim].
+  at::Tensor forward(const at::Tensor& x, const KeyValues& context,
+                     const at::Tensor& residual) const;
 
   Linear to_q, to_k, to_v, to_out;
   int64_t heads;

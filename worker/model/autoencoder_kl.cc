@@ -1,7 +1,5 @@
 #include "worker/model/autoencoder_kl.h"
 
-#include "ATen/ops/silu.h"
-
 namespace genzo {
 namespace {
 
@@ -39,11 +37,16 @@ AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
              config.block_out_channels.back()) {}
 
 at::Tensor AutoencoderKL::AttentionBlock::forward(const at::Tensor& x) const {
-  const at::Tensor h =
-      group_norm.forward(x).flatten(2).transpose(1, 2);  // [B, H W, C]
-  const at::Tensor attended = to_out.forward(MultiHeadAttention(
-      to_q.forward(h), to_k.forward(h), to_v.forward(h), /*heads=*/1));
-  return x + attended.transpose(1, 2).unflatten(2, {x.size(2), x.size(3)});
+  const auto to_sequence = [](const at::Tensor& t) {
+    return t.permute({0, 2, 3, 1}).flatten(1, 2);  // [B, H W, C]
+  };
+  const at::Tensor h = to_sequence(group_norm.forward(x));
+  return to_out
+      .forward_add(MultiHeadAttention(to_q.forward(h), to_k.forward(h),
+                                      to_v.forward(h), /*heads=*/1),
+                   to_sequence(x))
+      .unflatten(1, {x.size(2), x.size(3)})
+      .permute({0, 3, 1, 2});
 }
 
 AutoencoderKL::MidBlock::MidBlock(const Weights& weights,
@@ -59,14 +62,14 @@ AutoencoderKL::MidBlock::MidBlock(const Weights& weights,
 }
 
 at::Tensor AutoencoderKL::MidBlock::forward(at::Tensor x) const {
-  x = resnets[0].forward(x, /*temb=*/{});
+  x = resnets[0].forward(x, /*time=*/{});
   if (attention.has_value()) x = attention->forward(x);
-  return resnets[1].forward(x, /*temb=*/{});
+  return resnets[1].forward(x, /*time=*/{});
 }
 
 at::Tensor AutoencoderKL::Level::forward(at::Tensor x) const {
   for (const ResnetBlock2D& resnet : resnets) {
-    x = resnet.forward(x, /*temb=*/{});
+    x = resnet.forward(x, /*time=*/{});
   }
   if (downsampler.has_value()) x = downsampler->forward(x);
   if (upsampler.has_value()) {
@@ -105,7 +108,7 @@ at::Tensor AutoencoderKL::Encoder::forward(at::Tensor x) const {
   x = conv_in.forward(x);
   for (const Level& level : down_blocks) x = level.forward(x);
   x = mid_block.forward(x);
-  return conv_out.forward(at::silu(conv_norm_out.forward(x)));
+  return conv_out.forward(conv_norm_out.forward_silu(x));
 }
 
 AutoencoderKL::Decoder::Decoder(const Weights& weights,
@@ -135,7 +138,7 @@ AutoencoderKL::Decoder::Decoder(const Weights& weights,
 at::Tensor AutoencoderKL::Decoder::forward(at::Tensor x) const {
   x = mid_block.forward(conv_in.forward(x));
   for (const Level& level : up_blocks) x = level.forward(x);
-  return conv_out.forward(at::silu(conv_norm_out.forward(x)));
+  return conv_out.forward(conv_norm_out.forward_silu(x));
 }
 
 AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config,
@@ -153,13 +156,15 @@ AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config,
   }
 }
 
-at::Tensor AutoencoderKL::decode(const at::Tensor& z) const {
+at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const {
+  const at::Tensor z = latents.contiguous(at::MemoryFormat::ChannelsLast);
   return decoder_.forward(
       post_quant_conv_.has_value() ? post_quant_conv_->forward(z) : z);
 }
 
 at::Tensor AutoencoderKL::encode(const at::Tensor& pixels) const {
-  const at::Tensor moments = encoder_.forward(pixels);
+  const at::Tensor moments =
+      encoder_.forward(pixels.contiguous(at::MemoryFormat::ChannelsLast));
   return quant_conv_.has_value() ? quant_conv_->forward(moments) : moments;
 }
 

@@ -47,10 +47,10 @@ class AutoencoderKL {
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
   AutoencoderKL(const AutoencoderKLConfig& config, const Weights& weights);
 
-  // Latents z [B, latent_channels, H, W], unscaled, of the weights' dtype ->
+  // Latents [B, latent_channels, H, W], unscaled, of the weights' dtype ->
   // pixels [B, out_channels, H * downsampling, W * downsampling], around [-1,
   // 1] but not clamped.
-  at::Tensor decode(const at::Tensor& z) const;
+  at::Tensor decode(const at::Tensor& latents) const;
 
   // Pixels [B, in_channels, H, W] in [-1, 1] -> mean and log-variance of the
   // posterior [B, 2 * latent_channels, H / downsampling, W / downsampling].

@@ -5,6 +5,7 @@
 
 #include "ATen/TensorOperators.h"
 #include "ATen/core/Tensor.h"
+#include "worker/kernels/onednn.h"
 #include "worker/weights/weights.h"
 
 // The few layers that every architecture here is made of. Each takes its
@@ -13,30 +14,44 @@
 
 namespace genzo {
 
-// y = x W^T + b over the last dimension.
+// y = x W^T + b over the last dimension, with the operation that follows fused
+// in where the processor's library can.
 struct Linear {
   Linear(const Weights& weights, int64_t in, int64_t out, bool has_bias = true);
-  at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
+  // weight [out, in], bias [out] or undefined.
+  Linear(const at::Tensor& weight, const at::Tensor& bias);
 
-  at::Tensor weight;  // [out, in]
+  at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
+  at::Tensor forward_gelu(const at::Tensor& x) const;
+  // `other` [..., out] is added to y, or multiplied with it.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
+  at::Tensor forward_mul(const at::Tensor& x, const at::Tensor& other) const;
+
+  bool packed;
+  at::Tensor weight;  // [out, in], laid out for oneDNN where `packed`
   at::Tensor bias;    // [out], undefined without bias
 };
 
-// How a convolution walks over its input.
-struct ConvGeometry {
-  int64_t kernel = 3;
-  int64_t stride = 1;
-  int64_t padding = 1;
-};
-
-// Two-dimensional convolution with bias.
+// Two-dimensional convolution with bias. Feature maps are channels last in
+// memory throughout.
 struct Conv2d {
   Conv2d(const Weights& weights, int64_t in, int64_t out,
          const ConvGeometry& geometry = {});
   at::Tensor forward(
       const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
+  // `other` of the result's shape is added.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
 
-  at::Tensor weight;  // [out, in, kernel, kernel]
+  // A matrix product at every place. oneDNN lays out the weights of such
+  // convolutions differently for every size of input, those of matrix products
+  // once; and laying them out again took longer than the product.
+  bool pointwise() const {
+    return geometry.kernel == 1 && geometry.stride == 1 &&
+           geometry.padding == 0;
+  }
+
+  bool packed;
+  at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
   at::Tensor bias;    // [out]
   ConvGeometry geometry;
 };
@@ -45,12 +60,20 @@ struct Conv2d {
 struct GroupNorm {
   GroupNorm(const Weights& weights, int64_t groups, int64_t channels,
             double eps);
-  at::Tensor forward(const at::Tensor& x) const;  // [B, C, ...] -> same
+  at::Tensor forward(const at::Tensor& x) const;  // [B, C, H, W] -> same
+  // The same through SiLU, with `shift` [B, C] float32 added to x first unless
+  // undefined.
+  at::Tensor forward_silu(const at::Tensor& x,
+                          const at::Tensor& shift = {}) const;
 
-  at::Tensor weight;  // [C]
-  at::Tensor bias;    // [C]
+  at::Tensor weight;  // [C] float32
+  at::Tensor bias;    // [C] float32
   int64_t groups;
   double eps;
+
+ private:
+  at::Tensor Normalise(const at::Tensor& x, const at::Tensor& shift,
+                       bool silu) const;
 };
 
 // Normalises over the last dimension (arXiv:1607.06450).

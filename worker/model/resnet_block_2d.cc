@@ -21,23 +21,27 @@ ResnetBlock2D::ResnetBlock2D(const Weights& weights, int64_t in, int64_t out,
   }
 }
 
+int64_t ResnetBlock2D::time_channels() const {
+  if (!time_emb_proj.has_value()) return 0;
+  return config.scale_shift ? 2 * norm2.weight.size(0) : norm2.weight.size(0);
+}
+
+at::Tensor ResnetBlock2D::ProjectTime(const at::Tensor& temb) const {
+  return time_emb_proj->forward(temb).to(at::kFloat);
+}
+
 at::Tensor ResnetBlock2D::forward(const at::Tensor& x,
-                                  const at::Tensor& temb) const {
-  at::Tensor h = conv1.forward(at::silu(norm1.forward(x)));  // [B, out, H, W]
-  at::Tensor time;
-  if (time_emb_proj.has_value()) {
-    time = time_emb_proj->forward(at::silu(temb)).unsqueeze(-1).unsqueeze(-1);
+                                  const at::Tensor& time) const {
+  at::Tensor h = conv1.forward(norm1.forward_silu(x));  // [B, out, H, W]
+  if (config.scale_shift && time_emb_proj.has_value()) {
+    const auto parts =
+        time.to(h.scalar_type()).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+    h = at::silu(norm2.forward(h) * (1 + parts[0]) + parts[1]);
+  } else {
+    h = norm2.forward_silu(h, time);
   }
-  if (time.defined() && !config.scale_shift) h = h + time;
-  h = norm2.forward(h);
-  if (time.defined() && config.scale_shift) {
-    const auto parts = time.chunk(2, 1);
-    h = h * (1 + parts[0]) + parts[1];
-  }
-  h = conv2.forward(at::silu(h));
-  const at::Tensor skip =
-      conv_shortcut.has_value() ? conv_shortcut->forward(x) : x;
-  const at::Tensor sum = skip + h;
+  const at::Tensor sum = conv2.forward_add(
+      h, conv_shortcut.has_value() ? conv_shortcut->forward(x) : x);
   return config.output_scale_factor == 1 ? sum
                                          : sum / config.output_scale_factor;
 }

@@ -23,9 +23,14 @@ struct ResnetBlock2D {
   ResnetBlock2D(const Weights& weights, int64_t in, int64_t out,
                 const ResnetConfig& config);
 
-  // x [B, in, H, W], temb [B, temb_channels] before its activation, ignored
-  // without timestep -> [B, out, H, W].
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& temb) const;
+  // Channels of what ProjectTime() gives: `out`, twice that where timesteps
+  // scale too, 0 without timestep.
+  int64_t time_channels() const;
+  // temb [B, temb_channels] after its activation -> [B, time_channels] float32.
+  at::Tensor ProjectTime(const at::Tensor& temb) const;
+
+  // x [B, in, H, W], time [B, time_channels] -> [B, out, H, W].
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& time) const;
 
   ResnetConfig config;
   GroupNorm norm1;

@@ -1,7 +1,5 @@
 #include "worker/model/transformer_2d.h"
 
-#include "ATen/ops/gelu.h"
-
 namespace genzo {
 namespace {
 
@@ -22,18 +20,26 @@ Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
       attn2(weights["attn2"], config.channels, config.cross_attention_dim,
             config.heads, config.upcast_attention),
       norm3(weights["norm3"], config.channels, kLayerNormEps),
-      ff_in(weights["ff"].At("net", 0)["proj"], config.channels,
-            8 * config.channels),
       ff_out(weights["ff"].At("net", 2), 4 * config.channels, config.channels),
-      only_cross_attention(config.only_cross_attention) {}
+      only_cross_attention(config.only_cross_attention) {
+  const Weights proj = weights["ff"].At("net", 0)["proj"];
+  const int64_t inner = 4 * config.channels;
+  const at::Tensor weight = proj.Get("weight", {2 * inner, config.channels});
+  const at::Tensor bias = proj.Get("bias", {2 * inner});
+  if (bias.numel() == 0) return;  // Weights reports the fault
+  ff_value.emplace(weight.narrow(0, 0, inner), bias.narrow(0, 0, inner));
+  ff_gate.emplace(weight.narrow(0, inner, inner), bias.narrow(0, inner, inner));
+}
 
 at::Tensor Transformer2D::BasicTransformerBlock::forward(
-    at::Tensor x, const at::Tensor& context) const {
+    at::Tensor x, ContextCursor& context) const {
   const at::Tensor normed = norm1.forward(x);
-  x = x + attn1.forward(normed, only_cross_attention ? context : normed);
-  x = x + attn2.forward(norm2.forward(x), context);
-  const auto parts = ff_in.forward(norm3.forward(x)).chunk(2, -1);  // GEGLU
-  return x + ff_out.forward(parts[0] * at::gelu(parts[1]));         // [B, L, C]
+  x = attn1.forward(
+      normed, only_cross_attention ? context.Next() : attn1.Project(normed), x);
+  x = attn2.forward(norm2.forward(x), context.Next(), x);
+  const at::Tensor h = norm3.forward(x);
+  return ff_out.forward_add(ff_value->forward_mul(h, ff_gate->forward_gelu(h)),
+                            x);  // [B, L, C]
 }
 
 Transformer2D::Transformer2D(const Weights& weights,
@@ -54,22 +60,33 @@ Transformer2D::Transformer2D(const Weights& weights,
   }
 }
 
+void Transformer2D::ProjectContext(const at::Tensor& context,
+                                   std::vector<KeyValues>& layers) const {
+  for (const BasicTransformerBlock& block : transformer_blocks_) {
+    if (block.only_cross_attention) {
+      layers.push_back(block.attn1.Project(context));
+    }
+    layers.push_back(block.attn2.Project(context));
+  }
+}
+
 at::Tensor Transformer2D::forward(const at::Tensor& x,
-                                  const at::Tensor& context) const {
+                                  ContextCursor& context) const {
   const int64_t height = x.size(2);
+  // Views both, as feature maps are channels last.
   const auto to_sequence = [](const at::Tensor& t) {
-    return t.flatten(2).transpose(1, 2);  // [B, C, H, W] -> [B, H W, C]
+    return t.permute({0, 2, 3, 1}).flatten(1, 2);  // [B, H W, C]
   };
   const auto to_image = [&](const at::Tensor& t) {
-    return t.transpose(1, 2).unflatten(2, {height, -1});
+    return t.unflatten(1, {height, -1}).permute({0, 3, 1, 2});
   };
   at::Tensor h = norm_.forward(x);
   h = proj_in_linear_.has_value() ? proj_in_linear_->forward(to_sequence(h))
                                   : to_sequence(proj_in_conv_->forward(h));
   for (const auto& block : transformer_blocks_) h = block.forward(h, context);
-  h = proj_out_linear_.has_value() ? to_image(proj_out_linear_->forward(h))
-                                   : proj_out_conv_->forward(to_image(h));
-  return x + h;
+  return proj_out_linear_.has_value()
+             ? to_image(proj_out_linear_->forward_add(h, to_sequence(x)))
+             : proj_out_conv_->forward_add(to_image(h), x);
 }
 
 }  // namespace genzo

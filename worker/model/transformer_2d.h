@@ -21,28 +21,47 @@ struct Transformer2DConfig {
   bool upcast_attention = false;
 };
 
+// Hands out the projected context layer by layer, in the network's order.
+class ContextCursor {
+ public:
+  // `layers` outlives the cursor.
+  explicit ContextCursor(const std::vector<KeyValues>& layers)
+      : layers_(layers) {}
+  const KeyValues& Next() { return layers_[next_++]; }
+
+ private:
+  const std::vector<KeyValues>& layers_;
+  size_t next_ = 0;
+};
+
 // Lets every place of a feature map attend to the others and to the text
 // (diffusers' Transformer2DModel; the SpatialTransformer of arXiv:2112.10752).
 class Transformer2D {
  public:
   Transformer2D(const Weights& weights, const Transformer2DConfig& config);
 
-  // x [B, channels, H, W], context [B, M, cross_attention_dim] -> as x.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& context) const;
+  // Appends what each cross-attention layer needs of context
+  // [B, M, cross_attention_dim], in the order in which forward() takes it.
+  void ProjectContext(const at::Tensor& context,
+                      std::vector<KeyValues>& layers) const;
+
+  // x [B, channels, H, W] -> the same. Takes its layers from `context`.
+  at::Tensor forward(const at::Tensor& x, ContextCursor& context) const;
 
  private:
   struct BasicTransformerBlock {
     BasicTransformerBlock(const Weights& weights,
                           const Transformer2DConfig& config);
-    at::Tensor forward(at::Tensor x, const at::Tensor& context) const;
+    at::Tensor forward(at::Tensor x, ContextCursor& context) const;
 
     LayerNorm norm1;
     Attention attn1;
     LayerNorm norm2;
     Attention attn2;
     LayerNorm norm3;
-    Linear ff_in;   // ff.net.0.proj, twice as wide: values and gates
-    Linear ff_out;  // ff.net.2
+    // The two halves of ff.net.0.proj, and ff.net.2 (GEGLU, arXiv:2002.05202).
+    std::optional<Linear> ff_value, ff_gate;
+    Linear ff_out;
     bool only_cross_attention;
   };
 

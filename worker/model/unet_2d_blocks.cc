@@ -24,29 +24,71 @@ at::Tensor Upsample2D::forward(const at::Tensor& x,
   return conv.forward(at::upsample_nearest2d(x, size));
 }
 
-UNetDownBlock::UNetDownBlock(const Weights& weights,
-                             const UNetBlockConfig& config) {
-  for (size_t i = 0; i < config.in_channels.size(); ++i) {
-    resnets_.emplace_back(weights.At("resnets", i), config.in_channels[i],
-                          config.out_channels, config.resnet);
-    if (config.has_attention) {
-      attentions_.emplace_back(weights.At("attentions", i), config.transformer);
-    }
+at::Tensor TimeCursor::Next(int64_t channels) {
+  if (channels == 0) return {};
+  const at::Tensor slice = times_.narrow(1, next_, channels);
+  next_ += channels;
+  return slice;
+}
+
+void UNetLayers::ProjectTime(const at::Tensor& temb,
+                             std::vector<at::Tensor>& times) const {
+  for (const ResnetBlock2D& resnet : resnets) {
+    if (resnet.time_channels() > 0) times.push_back(resnet.ProjectTime(temb));
   }
+}
+
+void UNetLayers::ProjectContext(const at::Tensor& context,
+                                std::vector<KeyValues>& layers) const {
+  for (const Transformer2D& attention : attentions) {
+    attention.ProjectContext(context, layers);
+  }
+}
+
+at::Tensor UNetLayers::Resnet(size_t i, const at::Tensor& x,
+                              UNetConditioning& conditioning) const {
+  return resnets[i].forward(
+      x, conditioning.times.Next(resnets[i].time_channels()));
+}
+
+at::Tensor UNetLayers::Attend(size_t i, const at::Tensor& x,
+                              UNetConditioning& conditioning) const {
+  return attentions.empty() ? x
+                            : attentions[i].forward(x, conditioning.context);
+}
+
+namespace {
+
+UNetLayers MakeLayers(const Weights& weights, const UNetBlockConfig& config,
+                      size_t attentions) {
+  UNetLayers layers;
+  for (size_t i = 0; i < config.in_channels.size(); ++i) {
+    layers.resnets.emplace_back(weights.At("resnets", i), config.in_channels[i],
+                                config.out_channels, config.resnet);
+  }
+  for (size_t i = 0; config.has_attention && i < attentions; ++i) {
+    layers.attentions.emplace_back(weights.At("attentions", i),
+                                   config.transformer);
+  }
+  return layers;
+}
+
+}  // namespace
+
+UNetDownBlock::UNetDownBlock(const Weights& weights,
+                             const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size())) {
   if (config.has_sampler) {
     downsampler_.emplace(weights.At("downsamplers", 0), config.out_channels,
                          config.downsample_padding);
   }
 }
 
-at::Tensor UNetDownBlock::forward(at::Tensor x,
-                                  const UNetConditioning& conditioning,
+at::Tensor UNetDownBlock::forward(at::Tensor x, UNetConditioning& conditioning,
                                   std::vector<at::Tensor>& skips) const {
-  for (size_t i = 0; i < resnets_.size(); ++i) {
-    x = resnets_[i].forward(x, conditioning.temb);
-    if (!attentions_.empty()) {
-      x = attentions_[i].forward(x, conditioning.context);
-    }
+  for (size_t i = 0; i < layers_.resnets.size(); ++i) {
+    x = layers_.Resnet(i, x, conditioning);
+    x = layers_.Attend(i, x, conditioning);
     skips.push_back(x);
   }
   if (downsampler_.has_value()) {
@@ -57,52 +99,32 @@ at::Tensor UNetDownBlock::forward(at::Tensor x,
 }
 
 UNetMidBlock::UNetMidBlock(const Weights& weights,
-                           const UNetBlockConfig& config) {
-  for (size_t i = 0; i < config.in_channels.size(); ++i) {
-    resnets_.emplace_back(weights.At("resnets", i), config.in_channels[i],
-                          config.out_channels, config.resnet);
-  }
-  for (size_t i = 0; config.has_attention && i + 1 < resnets_.size(); ++i) {
-    attentions_.emplace_back(weights.At("attentions", i), config.transformer);
-  }
-}
+                           const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size() - 1)) {}
 
 at::Tensor UNetMidBlock::forward(at::Tensor x,
-                                 const UNetConditioning& conditioning) const {
-  x = resnets_[0].forward(x, conditioning.temb);
-  for (size_t i = 1; i < resnets_.size(); ++i) {
-    if (!attentions_.empty()) {
-      x = attentions_[i - 1].forward(x, conditioning.context);
-    }
-    x = resnets_[i].forward(x, conditioning.temb);
+                                 UNetConditioning& conditioning) const {
+  x = layers_.Resnet(0, x, conditioning);
+  for (size_t i = 1; i < layers_.resnets.size(); ++i) {
+    x = layers_.Attend(i - 1, x, conditioning);
+    x = layers_.Resnet(i, x, conditioning);
   }
   return x;
 }
 
-UNetUpBlock::UNetUpBlock(const Weights& weights,
-                         const UNetBlockConfig& config) {
-  for (size_t i = 0; i < config.in_channels.size(); ++i) {
-    resnets_.emplace_back(weights.At("resnets", i), config.in_channels[i],
-                          config.out_channels, config.resnet);
-    if (config.has_attention) {
-      attentions_.emplace_back(weights.At("attentions", i), config.transformer);
-    }
-  }
+UNetUpBlock::UNetUpBlock(const Weights& weights, const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size())) {
   if (config.has_sampler) {
     upsampler_.emplace(weights.At("upsamplers", 0), config.out_channels);
   }
 }
 
-at::Tensor UNetUpBlock::forward(at::Tensor x,
-                                const UNetConditioning& conditioning,
+at::Tensor UNetUpBlock::forward(at::Tensor x, UNetConditioning& conditioning,
                                 std::vector<at::Tensor>& skips) const {
-  for (size_t i = 0; i < resnets_.size(); ++i) {
-    x = at::cat({x, skips.back()}, 1);
+  for (size_t i = 0; i < layers_.resnets.size(); ++i) {
+    x = layers_.Resnet(i, at::cat({x, skips.back()}, 1), conditioning);
     skips.pop_back();
-    x = resnets_[i].forward(x, conditioning.temb);
-    if (!attentions_.empty()) {
-      x = attentions_[i].forward(x, conditioning.context);
-    }
+    x = layers_.Attend(i, x, conditioning);
   }
   if (upsampler_.has_value()) {
     x = upsampler_->forward(x, skips.back().sizes().slice(2));

@@ -10,10 +10,44 @@
 
 namespace genzo {
 
-// What a block of the UNet sees besides its feature map.
+// Hands out slices of the projected timesteps, resnet by resnet, in the
+// network's order.
+class TimeCursor {
+ public:
+  // times [B, sum of all resnets' time_channels] float32; outlives the cursor.
+  explicit TimeCursor(const at::Tensor& times) : times_(times) {}
+  at::Tensor Next(int64_t channels);  // [B, channels]; undefined for 0
+
+ private:
+  const at::Tensor& times_;
+  int64_t next_ = 0;
+};
+
+// What the blocks of the UNet see besides their feature map; they use it up in
+// order.
 struct UNetConditioning {
-  at::Tensor temb;     // [B, temb_channels]
-  at::Tensor context;  // [B, M, cross_attention_dim]
+  TimeCursor times;
+  ContextCursor context;
+};
+
+// One resolution's resnets, and its transformers: none, or one after each
+// resnet but those that `resnets` has more.
+struct UNetLayers {
+  // Append what the layers need of temb [B, temb_channels], after its
+  // activation, and of context [B, M, cross_attention_dim].
+  void ProjectTime(const at::Tensor& temb,
+                   std::vector<at::Tensor>& times) const;
+  void ProjectContext(const at::Tensor& context,
+                      std::vector<KeyValues>& layers) const;
+
+  at::Tensor Resnet(size_t i, const at::Tensor& x,
+                    UNetConditioning& conditioning) const;
+  // x unchanged where there are no transformers.
+  at::Tensor Attend(size_t i, const at::Tensor& x,
+                    UNetConditioning& conditioning) const;
+
+  std::vector<ResnetBlock2D> resnets;
+  std::vector<Transformer2D> attentions;
 };
 
 // Halves height and width.
@@ -49,13 +83,14 @@ class UNetDownBlock {
  public:
   UNetDownBlock(const Weights& weights, const UNetBlockConfig& config);
 
+  const UNetLayers& layers() const { return layers_; }
+
   // Appends the outputs that the up path will need to `skips`.
-  at::Tensor forward(at::Tensor x, const UNetConditioning& conditioning,
+  at::Tensor forward(at::Tensor x, UNetConditioning& conditioning,
                      std::vector<at::Tensor>& skips) const;
 
  private:
-  std::vector<ResnetBlock2D> resnets_;
-  std::vector<Transformer2D> attentions_;  // none, or one a resnet
+  UNetLayers layers_;
   std::optional<Downsample2D> downsampler_;
 };
 
@@ -64,11 +99,12 @@ class UNetMidBlock {
  public:
   UNetMidBlock(const Weights& weights, const UNetBlockConfig& config);
 
-  at::Tensor forward(at::Tensor x, const UNetConditioning& conditioning) const;
+  const UNetLayers& layers() const { return layers_; }
+
+  at::Tensor forward(at::Tensor x, UNetConditioning& conditioning) const;
 
  private:
-  std::vector<ResnetBlock2D> resnets_;
-  std::vector<Transformer2D> attentions_;  // between the resnets
+  UNetLayers layers_;  // the first resnet stands alone
 };
 
 // UpBlock2D and CrossAttnUpBlock2D.
@@ -76,14 +112,15 @@ class UNetUpBlock {
  public:
   UNetUpBlock(const Weights& weights, const UNetBlockConfig& config);
 
+  const UNetLayers& layers() const { return layers_; }
+
   // Takes one skip a resnet off the end of `skips`; upsamples to the size of
   // the one that is then last.
-  at::Tensor forward(at::Tensor x, const UNetConditioning& conditioning,
+  at::Tensor forward(at::Tensor x, UNetConditioning& conditioning,
                      std::vector<at::Tensor>& skips) const;
 
  private:
-  std::vector<ResnetBlock2D> resnets_;
-  std::vector<Transformer2D> attentions_;  // none, or one a resnet
+  UNetLayers layers_;
   std::optional<Upsample2D> upsampler_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ATen/ops/cat.h"
 #include "ATen/ops/silu.h"
 
 namespace genzo {
@@ -95,14 +96,42 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
   }
 }
 
-at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample,
-                                         const at::Tensor& timesteps,
-                                         const at::Tensor& context) const {
+std::vector<const UNetLayers*> UNet2DConditionModel::AllLayers() const {
+  std::vector<const UNetLayers*> layers;
+  for (const UNetDownBlock& block : down_blocks_) {
+    layers.push_back(&block.layers());
+  }
+  if (mid_block_.has_value()) layers.push_back(&mid_block_->layers());
+  for (const UNetUpBlock& block : up_blocks_) layers.push_back(&block.layers());
+  return layers;
+}
+
+at::Tensor UNet2DConditionModel::ProjectTimes(
+    const at::Tensor& timesteps) const {
   const at::Tensor projected = ProjectTimesteps(timesteps, config_.time_proj);
-  const UNetConditioning conditioning = {
-      time_embedding_.forward(projected.to(sample.scalar_type())), context};
-  at::Tensor x =
-      conv_in_.forward(config_.center_input_sample ? 2 * sample - 1 : sample);
+  const at::Tensor temb = at::silu(time_embedding_.forward(
+      projected.to(time_embedding_.linear_1.bias.scalar_type())));
+  std::vector<at::Tensor> times;
+  for (const UNetLayers* layers : AllLayers()) layers->ProjectTime(temb, times);
+  return at::cat(times, 1);
+}
+
+std::vector<KeyValues> UNet2DConditionModel::ProjectContext(
+    const at::Tensor& context) const {
+  std::vector<KeyValues> projected;
+  for (const UNetLayers* layers : AllLayers()) {
+    layers->ProjectContext(context, projected);
+  }
+  return projected;
+}
+
+at::Tensor UNet2DConditionModel::forward(
+    const at::Tensor& sample, const at::Tensor& times,
+    const std::vector<KeyValues>& context) const {
+  UNetConditioning conditioning = {TimeCursor(times), ContextCursor(context)};
+  at::Tensor x = (config_.center_input_sample ? 2 * sample - 1 : sample)
+                     .contiguous(at::MemoryFormat::ChannelsLast);
+  x = conv_in_.forward(x);
   std::vector<at::Tensor> skips = {x};  // [B, C0, H, W]
   for (const UNetDownBlock& block : down_blocks_) {
     x = block.forward(x, conditioning, skips);
@@ -111,7 +140,7 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample,
   for (const UNetUpBlock& block : up_blocks_) {
     x = block.forward(x, conditioning, skips);
   }
-  return conv_out_.forward(at::silu(conv_norm_out_.forward(x)));
+  return conv_out_.forward(conv_norm_out_.forward_silu(x));
 }
 
 }  // namespace genzo

@@ -53,15 +53,28 @@ class UNet2DConditionModel {
   UNet2DConditionModel(const UNet2DConditionConfig& config,
                        const Weights& weights);
 
-  // sample [B, in_channels, H, W] and context [B, M, cross_attention_dim] of
-  // the weights' dtype, timesteps [B] float32, one a row -> the prediction [B,
-  // out_channels, H, W] of the weights' dtype. Any H and W of at least 1.
-  at::Tensor forward(const at::Tensor& sample, const at::Tensor& timesteps,
-                     const at::Tensor& context) const;
+  // timesteps [B] float32 -> what the resnets add, [B, T] float32. Depends on
+  // the timestep alone: TimestepTable keeps it.
+  at::Tensor ProjectTimes(const at::Tensor& timesteps) const;
+
+  // context [B, M, cross_attention_dim] of the weights' dtype -> keys and
+  // values of every cross-attention layer, in forward()'s order. Depends on the
+  // text alone.
+  std::vector<KeyValues> ProjectContext(const at::Tensor& context) const;
+
+  // sample [B, in_channels, H, W] of the weights' dtype and one row a sample of
+  // both projections -> the prediction [B, out_channels, H, W] of the weights'
+  // dtype. Any H and W of at least 1.
+  at::Tensor forward(const at::Tensor& sample, const at::Tensor& times,
+                     const std::vector<KeyValues>& context) const;
 
   const UNet2DConditionConfig& config() const { return config_; }
+  at::Device device() const { return conv_norm_out_.weight.device(); }
 
  private:
+  // Every block's layers, in forward()'s order.
+  std::vector<const UNetLayers*> AllLayers() const;
+
   const UNet2DConditionConfig config_;
   Conv2d conv_in_;
   TimestepEmbedding time_embedding_;

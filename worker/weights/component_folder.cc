@@ -51,18 +51,15 @@ absl::StatusOr<std::string> ModelIndex::Component(
   return path;
 }
 
-absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
-                                    at::ScalarType dtype, at::Device device) {
+absl::StatusOr<std::string> FindSafetensors(
+    const std::string& component_folder) {
   static constexpr const char* kNames[] = {
       "diffusion_pytorch_model.safetensors", "model.safetensors",
       "diffusion_pytorch_model.fp16.safetensors", "model.fp16.safetensors"};
   std::error_code ignored;
   for (const char* name : kNames) {
     const std::string path = (fs::path(component_folder) / name).string();
-    if (!fs::exists(path, ignored)) continue;
-    auto file = SafetensorsFile::Open(path);
-    if (!file.ok()) return file.status();
-    return Weights(*std::move(file), dtype, device);
+    if (fs::exists(path, ignored)) return path;
   }
   bool has_pickles = false;
   for (const auto& entry : fs::directory_iterator(component_folder, ignored)) {
@@ -71,6 +68,15 @@ absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
   return absl::NotFoundError(
       absl::StrCat(component_folder, ": no ", kNames[0], " or ", kNames[1],
                    has_pickles ? "; pickled weights (.bin) are not read" : ""));
+}
+
+absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
+                                    at::ScalarType dtype, at::Device device) {
+  const auto path = FindSafetensors(component_folder);
+  if (!path.ok()) return path.status();
+  auto file = SafetensorsFile::Open(*path);
+  if (!file.ok()) return file.status();
+  return Weights(*std::move(file), dtype, device);
 }
 
 }  // namespace genzo

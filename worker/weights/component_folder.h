@@ -26,9 +26,13 @@ struct ModelIndex {
 // Reads FOLDER/model_index.json. NOT_FOUND or INVALID_ARGUMENT naming the file.
 absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
 
-// Opens the safetensors weights in a component's folder, whatever of the usual
-// names they have. NOT_FOUND names the folder and, if there are only pickled
-// weights, says that those are not read.
+// The safetensors file in a component's folder, whatever of the usual names it
+// has. NOT_FOUND names the folder and, if there are only pickled weights, says
+// that those are not read.
+absl::StatusOr<std::string> FindSafetensors(
+    const std::string& component_folder);
+
+// Opens that file.
 absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
                                     at::ScalarType dtype, at::Device device);
 

@@ -20,6 +20,10 @@ struct TensorEntry {
   std::vector<int64_t> shape;
   size_t begin_bytes;  // from the end of the header
   size_t size_bytes;
+
+  int64_t elements() const {
+    return static_cast<int64_t>(size_bytes / c10::elementSize(dtype));
+  }
 };
 
 // Reads the header of a safetensors file whose first bytes are `head`: an

@@ -25,6 +25,17 @@ bool Weights::Has(const std::string& name) const {
 
 at::Tensor Weights::Get(const std::string& name,
                         const std::vector<int64_t>& shape) const {
+  return GetAs(name, shape, tree_->dtype);
+}
+
+at::Tensor Weights::GetFloat(const std::string& name,
+                             const std::vector<int64_t>& shape) const {
+  return GetAs(name, shape, at::kFloat);
+}
+
+at::Tensor Weights::GetAs(const std::string& name,
+                          const std::vector<int64_t>& shape,
+                          at::ScalarType dtype) const {
   const at::Tensor nothing = at::empty({0});
   if (!tree_->status.ok()) return nothing;
   const std::string full_name = absl::StrCat(prefix_, name);
@@ -48,7 +59,7 @@ at::Tensor Weights::Get(const std::string& name,
   }
   // A copy even where nothing changes: a file that shrinks under its mapping
   // would otherwise kill the process in the middle of a picture.
-  const at::Tensor tensor = stored->to(tree_->device, tree_->dtype,
+  const at::Tensor tensor = stored->to(tree_->device, dtype,
                                        /*non_blocking=*/false, /*copy=*/true);
   tree_->taken.insert(full_name);
   tree_->taken_bytes += static_cast<int64_t>(tensor.nbytes());

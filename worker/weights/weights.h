@@ -37,6 +37,10 @@ class Weights {
   // report, a tensor without elements.
   at::Tensor Get(const std::string& name,
                  const std::vector<int64_t>& shape) const;
+  // The same in float32 whatever the tree's type: for small tensors whose
+  // rounding would show.
+  at::Tensor GetFloat(const std::string& name,
+                      const std::vector<int64_t>& shape) const;
 
   // OK if every Get succeeded and every tensor of the file was taken but those
   // whose full name is in `ignored`. Otherwise INVALID_ARGUMENT or NOT_FOUND
@@ -55,6 +59,9 @@ class Weights {
     std::set<std::string> taken;
     int64_t taken_bytes = 0;
   };
+
+  at::Tensor GetAs(const std::string& name, const std::vector<int64_t>& shape,
+                   at::ScalarType dtype) const;
 
   Weights(std::shared_ptr<Tree> tree, std::string prefix)
       : tree_(std::move(tree)), prefix_(std::move(prefix)) {}

@@ -58,32 +58,34 @@ class DecodeStageTest : public ::testing::Test {
     job.mutable_request()->set_image_count(1);
     job_ =
         std::make_shared<JobState>(std::make_unique<FakeLease>(job, record_),
-                                   *model_, clock_, metrics_.ForModel("tiny"));
+                                   model_, clock_, metrics_.ForModel("tiny"));
   }
 
   DecodeTask Task(int step) {
     return {.job = job_,
             .latent = at::zeros({1, 4, 8, 8}),
-            .is_final = false,
+            .kind = DecodeTask::Kind::kFullPreview,
             .step = step,
-            .steps = 9};
+            .steps = 9,
+            .submitted = clock_.Now()};
   }
 
   DecodeTask Final() {
     DecodeTask task = Task(9);
-    task.is_final = true;
+    task.kind = DecodeTask::Kind::kFinal;
     return task;
   }
 
   FakeClock clock_;
   Metrics metrics_;
   Record record_;
-  const std::unique_ptr<const DiffusionModel> model_;
+  LoadBoard board_;
+  const std::shared_ptr<const DiffusionModel> model_;
   std::shared_ptr<JobState> job_;
 };
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
   stage.Submit(Task(1));
   stage.Submit(Task(2));
   stage.Submit(Final());
@@ -94,7 +96,7 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 }
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
   stage.Submit(Task(1));
   record_.taken.WaitForNotification();
   for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
@@ -109,7 +111,7 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
-    DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+    DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
     stage.Submit(Final());
     record_.go_on.Notify();
   }
@@ -117,7 +119,7 @@ TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
 }
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_);
+  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});

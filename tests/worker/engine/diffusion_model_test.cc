@@ -5,11 +5,13 @@
 
 #include "ATen/ops/abs.h"
 #include "ATen/ops/adaptive_avg_pool2d.h"
+#include "ATen/ops/cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
 #include "worker/engine/device.h"
 #include "worker/engine/evaluate.h"
+#include "worker/engine/text_cache.h"
 
 namespace genzo {
 namespace {
@@ -22,6 +24,16 @@ const DiffusionModel& TinyModel() {
   return *model;
 }
 
+std::shared_ptr<const TextContext> ContextOf(const DiffusionModel& model,
+                                             const std::string& prompt,
+                                             const std::string& negative_prompt,
+                                             bool guided) {
+  TextCache texts(/*max_bytes=*/1 << 20);
+  return std::make_shared<TextContext>(model.ProjectContext(
+      at::cat(texts.Encode(model, PromptTexts(prompt, negative_prompt, guided,
+                                              /*clip_skip=*/0)))));
+}
+
 Run MakeRun(const std::string& prompt, double guidance, SamplerId sampler,
             int steps, uint64_t seed) {
   auto noise = std::make_shared<SeededNoise>(seed);
@@ -31,20 +43,20 @@ Run MakeRun(const std::string& prompt, double guidance, SamplerId sampler,
               {.noise = noise->Draw({1, 4, 8, 8}), .source = noise}),
           .context = {},
           .guidance = {.scale = guidance}};
-  run.context =
-      TinyModel().EncodePrompt(prompt, "blurry", run.guidance.active(), 0);
+  run.context = ContextOf(TinyModel(), prompt, "blurry", run.guidance.active());
   return run;
 }
 
 // Steps all runs together until each is done, as the engine does.
 void Finish(std::vector<genzo::Run>& runs) {
+  ContextGatherer gatherer;
   while (true) {
     std::vector<Run*> live;
     for (Run& run : runs) {
       if (run.sampler->Next().has_value()) live.push_back(&run);
     }
     if (live.empty()) return;
-    const auto predictions = Evaluate(live);
+    const auto predictions = Evaluate(live, gatherer);
     ASSERT_THAT(predictions, IsOk());
     for (size_t i = 0; i < live.size(); ++i) {
       live[i]->sampler->Advance((*predictions)[i]);
@@ -71,7 +83,7 @@ TEST(EvaluateTest, ABatchedRunEqualsTheSameRunAlone) {
     alone.push_back(std::move(MixedRuns()[i]));
     Finish(alone);
     EXPECT_THAT(together[i].sampler->latent(),
-                TensorNear(alone[0].sampler->latent(), 1e-4))
+                TensorEquals(alone[0].sampler->latent()))
         << i;
   }
 }
@@ -89,8 +101,11 @@ TEST(EvaluateTest, TheSameSeedGivesTheSameLatents) {
 
 TEST(EvaluateTest, ExceptionsBecomeStatuses) {
   std::vector<genzo::Run> runs = MixedRuns();
-  runs[0].context = runs[0].context.narrow(2, 0, 4).contiguous();
-  EXPECT_THAT(Evaluate({&runs[0]}),
+  TextContext broken = *runs[0].context;
+  broken[0].k = broken[0].k.narrow(2, 0, 4);
+  runs[0].context = std::make_shared<TextContext>(broken);
+  ContextGatherer gatherer;
+  EXPECT_THAT(Evaluate({&runs[0]}, gatherer),
               StatusIs(absl::StatusCode::kInternal, "evaluation failed"));
 }
 
@@ -108,7 +123,7 @@ TEST(DiffusionModelTest, LinearPreviewsHaveThePicturesColours) {
            v1::GenerateRequest::SAMPLER_DDIM, (*emaki)->scheduler(),
            {.steps = 4},
            {.noise = noise->Draw({1, 4, 16, 16}), .source = noise}),
-       .context = (*emaki)->EncodePrompt("a sunset sea", "", true, 0),
+       .context = ContextOf(**emaki, "a sunset sea", "", /*guided=*/true),
        .guidance = {.scale = 3}});
   Finish(runs);
   const at::Tensor latents = runs[0].sampler->latent();
@@ -236,10 +251,21 @@ TEST_F(BrokenModelTest, GarbageInAConfigurationIsNamed) {
 }
 
 TEST(DeviceTest, KnowsTheCpu) {
-  EXPECT_EQ(ResolveDevice("cpu")->type(), c10::kCPU);
-  EXPECT_THAT(ResolveDevice("auto"), IsOk());
-  EXPECT_THAT(ResolveDevice("cuda:99"),
+  EXPECT_THAT(*ResolveDevices({"cpu", "cpu:2"}),
+              ::testing::ElementsAre(c10::kCPU, c10::kCPU, c10::kCPU));
+  EXPECT_THAT(ResolveDevices({"auto"}), IsOk());
+  EXPECT_THAT(ResolveDevices({"cpu", "cuda:99"}),
               StatusIs(absl::StatusCode::kUnavailable, "cuda:99"));
+  EXPECT_GT(DeviceMemoryBytes(c10::kCPU), 0);
+}
+
+TEST(DeviceTest, KnowsTypesByName) {
+  for (const char* name : {"float32", "bfloat16", "float16"}) {
+    EXPECT_EQ(DtypeName(*ParseDtype(name, c10::kCPU)), name);
+  }
+  EXPECT_THAT(ParseDtype("auto", c10::kCPU), IsOk());
+  EXPECT_THAT(ParseDtype("int8", c10::kCPU),
+              StatusIs(absl::StatusCode::kInvalidArgument, "int8"));
 }
 
 }  // namespace

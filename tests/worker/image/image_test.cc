@@ -1,6 +1,6 @@
 #include "ATen/ops/full.h"
 #include "ATen/ops/tensor.h"
-#include "client/png_reader.h"
+#include "client/picture_reader.h"
 #include "tests/testing/matchers.h"
 #include "worker/image/pixels.h"
 #include "worker/image/png.h"
@@ -41,7 +41,7 @@ Pixels Gradient() {
 TEST(PngTest, ADecoderReadsItBack) {
   const auto file = EncodePng(Gradient(), {{"parameters", "a \u72d0"}});
   ASSERT_THAT(file, IsOk());
-  const auto image = ReadPng(*file);
+  const auto image = ReadPicture(*file);
   ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->width, 5);
   EXPECT_EQ(image->rgb, Gradient().rgb);
@@ -75,12 +75,12 @@ TEST(PngTest, ChunksHaveLengthsAndChecksums) {
               ::testing::ElementsAre("IHDR", "iTXt", "iTXt", "IDAT", "IEND"));
 }
 
-TEST(PngReaderTest, RefusesGarbage) {
-  EXPECT_FALSE(ReadPng("").ok());
-  EXPECT_FALSE(ReadPng("garbage").ok());
+TEST(PictureReaderTest, RefusesGarbage) {
+  EXPECT_FALSE(ReadPicture("").ok());
+  EXPECT_FALSE(ReadPicture("garbage").ok());
   std::string cut = *EncodePng(Gradient(), {});
   cut.resize(cut.size() / 2);
-  EXPECT_FALSE(ReadPng(cut).ok());
+  EXPECT_FALSE(ReadPicture(cut).ok());
 }
 
 }  // namespace

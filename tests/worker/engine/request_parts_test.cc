@@ -1,7 +1,6 @@
 // The parts of the engine that need no tensors.
 
 #include "tests/testing/matchers.h"
-#include "worker/engine/batcher.h"
 #include "worker/engine/image_parameters.h"
 #include "worker/engine/preview_plan.h"
 
@@ -9,38 +8,6 @@ namespace genzo {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-
-std::vector<int> Pick(int max_rows, const std::vector<Candidate>& candidates) {
-  return Batcher(max_rows).Pick(candidates);
-}
-
-TEST(BatcherTest, PicksNothingFromNothing) {
-  EXPECT_THAT(Pick(4, {}), IsEmpty());
-}
-
-TEST(BatcherTest, TakesTheOldestShape) {
-  EXPECT_THAT(Pick(8, {{.shape = 1, .rows = 2},
-                       {.shape = 0, .rows = 2},
-                       {.shape = 1, .rows = 1}}),
-              ElementsAre(0, 2));
-}
-
-TEST(BatcherTest, StopsAtTheRowCap) {
-  const Candidate guided = {.shape = 0, .rows = 2};
-  EXPECT_THAT(Pick(4, {guided, guided, guided}), ElementsAre(0, 1));
-}
-
-TEST(BatcherTest, FillsTheCapWithSmallerRuns) {
-  EXPECT_THAT(Pick(3, {{.shape = 0, .rows = 2},
-                       {.shape = 0, .rows = 2},
-                       {.shape = 0, .rows = 1}}),
-              ElementsAre(0, 2));
-}
-
-TEST(BatcherTest, AlwaysTakesOne) {
-  EXPECT_THAT(Pick(2, {{.shape = 0, .rows = 5}}), ElementsAre(0));
-}
 
 v1::PreviewPlan Plan(std::vector<uint32_t> steps, uint32_t every) {
   v1::PreviewPlan plan;
@@ -61,10 +28,15 @@ TEST(PreviewPlanTest, AddsUpStepsAndIntervals) {
 
 TEST(PreviewPlanTest, AutoGetsSharperInTheLastThird) {
   v1::PreviewPlan plan;
-  EXPECT_EQ(PreviewDecoder(plan, 6, 9), v1::PreviewPlan::DECODER_LINEAR);
-  EXPECT_EQ(PreviewDecoder(plan, 7, 9), v1::PreviewPlan::DECODER_FULL);
+  EXPECT_EQ(PreviewDecoder(plan, 6, 9, /*busy=*/false),
+            v1::PreviewPlan::DECODER_LINEAR);
+  EXPECT_EQ(PreviewDecoder(plan, 7, 9, /*busy=*/false),
+            v1::PreviewPlan::DECODER_FULL);
+  EXPECT_EQ(PreviewDecoder(plan, 7, 9, /*busy=*/true),
+            v1::PreviewPlan::DECODER_LINEAR);
   plan.set_decoder(v1::PreviewPlan::DECODER_FULL);
-  EXPECT_EQ(PreviewDecoder(plan, 1, 9), v1::PreviewPlan::DECODER_FULL);
+  EXPECT_EQ(PreviewDecoder(plan, 1, 9, /*busy=*/true),
+            v1::PreviewPlan::DECODER_FULL);
 }
 
 TEST(ImageParametersTest, SaysHowToMakeItAgain) {
@@ -77,7 +49,7 @@ TEST(ImageParametersTest, SaysHowToMakeItAgain) {
   request.set_width(64);
   request.set_height(32);
   request.set_model("emaki");
-  const PngText text = ImageParameters(request, 42);
+  const PictureText text = ImageParameters(request, 42);
   EXPECT_EQ(text[0].first, "parameters");
   EXPECT_EQ(text[0].second,
             "a fox\nNegative prompt: snow\nSteps: 20, Sampler: "

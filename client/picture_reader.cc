@@ -1,4 +1,4 @@
-#include "client/png_reader.h"
+#include "client/picture_reader.h"
 
 #include <memory>
 
@@ -6,7 +6,7 @@
 
 namespace genzo {
 
-absl::StatusOr<RgbImage> ReadPng(const std::string& file) {
+absl::StatusOr<RgbImage> ReadPicture(const std::string& file) {
   constexpr int kMaxSide = 8192;
   const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const int size = static_cast<int>(file.size());
@@ -15,12 +15,14 @@ absl::StatusOr<RgbImage> ReadPng(const std::string& file) {
   int channels = 0;
   if (stbi_info_from_memory(bytes, size, &width, &height, &channels) == 0 ||
       width > kMaxSide || height > kMaxSide) {
-    return absl::InvalidArgumentError("not a PNG file, or too large");
+    return absl::InvalidArgumentError(
+        "neither a PNG nor a JPEG file, or too large");
   }
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes, size, &width, &height, &channels, 3),
       stbi_image_free);
-  if (pixels == nullptr) return absl::InvalidArgumentError("broken PNG file");
+  if (pixels == nullptr)
+    return absl::InvalidArgumentError("broken picture file");
   return RgbImage{width, height,
                   std::string(reinterpret_cast<const char*>(pixels.get()),
                               static_cast<size_t>(width) * height * 3)};

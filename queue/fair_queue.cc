@@ -1,0 +1,85 @@
+#include "queue/fair_queue.h"
+
+#include <algorithm>
+
+namespace genzo {
+
+void FairQueue::Push(FairQueueItem item) {
+  const auto [place, is_new] =
+      flows_.try_emplace({item.tenant, item.weight}, Flow());
+  Flow& flow = place->second;
+  if (is_new) flow.served = level_;
+  const auto after = std::upper_bound(
+      flow.items.begin(), flow.items.end(), item.due,
+      [](absl::Time due, const Waiting& other) {
+        return due < other.item.due;
+      });
+  flow.items.insert(after, {std::move(item), /*passes=*/0});
+  ++size_;
+}
+
+std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
+  std::vector<std::map<FlowKey, Flow>::iterator> order;
+  for (auto it = flows_.begin(); it != flows_.end(); ++it) {
+    if (rules.except_tenants.count(it->first.first) == 0) order.push_back(it);
+  }
+  if (order.empty()) return std::nullopt;
+  std::stable_sort(order.begin(), order.end(), [](const auto& a,
+                                                  const auto& b) {
+    return a->second.served < b->second.served;
+  });
+  const auto preferred = [&](const Waiting& waiting) {
+    return rules.preferred_models.empty() ||
+           rules.preferred_models.count(waiting.item.model) > 0 ||
+           waiting.passes >= kMaxPasses;
+  };
+  auto flow = order.front();
+  auto place = flow->second.items.begin();
+  for (const auto candidate : order) {
+    auto& items = candidate->second.items;
+    const auto found = std::find_if(items.begin(), items.end(), preferred);
+    if (found == items.end()) continue;
+    flow = candidate;
+    place = found;
+    break;
+  }
+  if (&*place != &order.front()->second.items.front()) {
+    ++order.front()->second.items.front().passes;
+  }
+  FairQueueItem item = std::move(place->item);
+  level_ = std::max(level_, flow->second.served);
+  flow->second.served += item.cost / item.weight;
+  flow->second.items.erase(place);
+  if (flow->second.items.empty()) flows_.erase(flow);
+  --size_;
+  return item;
+}
+
+bool FairQueue::Remove(const std::string& id) {
+  for (auto flow = flows_.begin(); flow != flows_.end(); ++flow) {
+    auto& items = flow->second.items;
+    const auto found =
+        std::find_if(items.begin(), items.end(), [&](const Waiting& waiting) {
+          return waiting.item.id == id;
+        });
+    if (found == items.end()) continue;
+    items.erase(found);
+    if (items.empty()) flows_.erase(flow);
+    --size_;
+    return true;
+  }
+  return false;
+}
+
+std::vector<std::string> FairQueue::Order(size_t count) const {
+  FairQueue copy = *this;
+  std::vector<std::string> ids;
+  while (ids.size() < count) {
+    const auto item = copy.Pop({});
+    if (!item.has_value()) break;
+    ids.push_back(item->id);
+  }
+  return ids;
+}
+
+}  // namespace genzo

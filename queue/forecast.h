@@ -1,0 +1,36 @@
+#ifndef GENZO_QUEUE_FORECAST_H_
+#define GENZO_QUEUE_FORECAST_H_
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "queue/step_costs.h"
+
+namespace genzo {
+
+// What a forecast knows of one shape of latents on one device.
+struct ForecastShape {
+  StepCosts costs;  // of its model
+  double relative_area = 1;
+  int row_cap = 2;
+  double correction = 1;  // measured over predicted time of late
+};
+
+// One image's remaining work.
+struct ForecastItem {
+  int shape = 0;  // index into the shapes
+  int rows = 2;
+  int steps_left = 0;
+};
+
+// Time until each item's last step on one device that serves the items of each
+// shape in the order given, as many as the shape's cap lets share an
+// evaluation, and takes turns between shapes. Pure: the scheduler's own answer
+// if nothing else came.
+std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
+                                     absl::Span<const ForecastShape> shapes);
+
+}  // namespace genzo
+
+#endif  // GENZO_QUEUE_FORECAST_H_

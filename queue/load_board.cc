@@ -1,0 +1,256 @@
+#include "queue/load_board.h"
+
+#include <algorithm>
+
+namespace genzo {
+namespace {
+
+// Weight of the newest measurement.
+constexpr double kNewest = 0.1;
+// One evaluation that was held up says little.
+constexpr double kMaxCorrection = 4;
+
+int CountSteps(const std::vector<int>& steps_left) {
+  int sum = 0;
+  for (int steps : steps_left) sum += steps;
+  return sum;
+}
+
+}  // namespace
+
+void LoadBoard::SetDevices(int devices) {
+  absl::MutexLock lock(&mutex_);
+  devices_ = devices;
+}
+
+void LoadBoard::SetSpeed(const std::string& model, ModelSpeed speed) {
+  absl::MutexLock lock(&mutex_);
+  speeds_[model] = std::move(speed);
+}
+
+void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
+                        absl::Duration took) {
+  absl::MutexLock lock(&mutex_);
+  const ModelSpeed* const speed = SpeedLocked(model);
+  if (speed == nullptr) return;
+  const absl::Duration expected = speed->costs.At(
+      rows, static_cast<double>(pixels) / speed->own_pixels);
+  const double ratio = std::clamp(absl::FDivDuration(took, expected),
+                                  1 / kMaxCorrection, kMaxCorrection);
+  const auto [place, is_new] = corrections_.try_emplace({model, pixels}, ratio);
+  if (!is_new) place->second += kNewest * (ratio - place->second);
+}
+
+void LoadBoard::ObserveDecode(const std::string& model, int64_t pixels,
+                              absl::Duration took) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = speeds_.find(model);
+  if (found == speeds_.end()) return;
+  ModelSpeed& speed = found->second;
+  const absl::Duration at_own_size =
+      took * (static_cast<double>(speed.own_pixels) / pixels);
+  speed.decode += kNewest * (at_own_size - speed.decode);
+}
+
+void LoadBoard::Add(const std::string& job_id, const JobWork& work) {
+  absl::MutexLock lock(&mutex_);
+  jobs_[job_id] = {.work = work,
+                   .due = DueLocked(work),
+                   .device = std::nullopt,
+                   .steps_left = std::vector<int>(work.images, work.steps)};
+}
+
+void LoadBoard::Start(const std::string& job_id, int device) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = jobs_.find(job_id);
+  if (found != jobs_.end()) found->second.device = device;
+}
+
+void LoadBoard::Advance(const std::string& job_id, int image, int steps_left) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = jobs_.find(job_id);
+  if (found != jobs_.end()) found->second.steps_left[image] = steps_left;
+}
+
+void LoadBoard::Remove(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  jobs_.erase(job_id);
+}
+
+absl::Duration LoadBoard::SoloTime(const JobWork& work) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return SoloLocked(work);
+}
+
+absl::Time LoadBoard::Due(const JobWork& work) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return DueLocked(work);
+}
+
+absl::Duration LoadBoard::StepTime(const JobWork& work) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  if (speed == nullptr) return absl::Seconds(1);
+  return speed->costs.At(work.rows, AreaLocked(work)) *
+         CorrectionLocked(work.model, work.pixels);
+}
+
+int LoadBoard::RowCap(const std::string& model, int64_t pixels,
+                      int largest) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const ModelSpeed* const speed = SpeedLocked(model);
+  if (speed == nullptr) return largest;
+  return speed->costs.RowCap(
+      largest, static_cast<double>(pixels) / speed->own_pixels);
+}
+
+std::optional<absl::Duration> LoadBoard::PredictNew(
+    const JobWork& work) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  if (SpeedLocked(work.model) == nullptr) return std::nullopt;
+  const Entry newcomer = {
+      .work = work,
+      .due = DueLocked(work),
+      .device = std::nullopt,
+      .steps_left = std::vector<int>(work.images, work.steps)};
+  std::vector<const Entry*> entries = {&newcomer};
+  for (const auto& [id, entry] : jobs_) entries.push_back(&entry);
+  return PredictLocked(entries)[&newcomer];
+}
+
+std::map<std::string, absl::Duration> LoadBoard::PredictAll() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto predicted = PredictLocked(NearestLocked());
+  std::map<std::string, absl::Duration> all;
+  for (const auto& [id, entry] : jobs_) {
+    const auto found = predicted.find(&entry);
+    const bool known = found != predicted.end() &&
+                       SpeedLocked(entry.work.model) != nullptr;
+    if (known) all[id] = found->second;
+  }
+  return all;
+}
+
+const ModelSpeed* LoadBoard::SpeedLocked(const std::string& model) const {
+  const auto found = speeds_.find(model);
+  const bool known = found != speeds_.end() && found->second.costs.known();
+  return known ? &found->second : nullptr;
+}
+
+double LoadBoard::AreaLocked(const JobWork& work) const {
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  return speed == nullptr
+             ? 1
+             : static_cast<double>(work.pixels) / speed->own_pixels;
+}
+
+double LoadBoard::CorrectionLocked(const std::string& model,
+                                   int64_t pixels) const {
+  const auto found = corrections_.find({model, pixels});
+  return found == corrections_.end() ? 1 : found->second;
+}
+
+absl::Duration LoadBoard::DecodeLocked(const JobWork& work) const {
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  return speed == nullptr ? absl::ZeroDuration()
+                          : speed->decode * AreaLocked(work);
+}
+
+absl::Duration LoadBoard::SoloLocked(const JobWork& work) const {
+  if (SpeedLocked(work.model) == nullptr) return absl::ZeroDuration();
+  const std::vector<ForecastItem> items(
+      work.images, {.shape = 0, .rows = work.rows, .steps_left = work.steps});
+  const std::vector<absl::Duration> finish =
+      Forecast(items, {ShapeLocked(work)});
+  return *std::max_element(finish.begin(), finish.end()) + DecodeLocked(work);
+}
+
+absl::Time LoadBoard::DueLocked(const JobWork& work) const {
+  return std::min(work.deadline, work.accepted + kPatience * SoloLocked(work));
+}
+
+ForecastShape LoadBoard::ShapeLocked(const JobWork& work) const {
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  if (speed == nullptr) return {};
+  const double area = AreaLocked(work);
+  return {.costs = speed->costs,
+          .relative_area = area,
+          .row_cap = speed->costs.RowCap(speed->largest_batch, area),
+          .correction = CorrectionLocked(work.model, work.pixels)};
+}
+
+std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
+  std::vector<const Entry*> started;
+  std::vector<const Entry*> waiting;
+  for (const auto& [id, entry] : jobs_) {
+    (entry.device.has_value() ? started : waiting).push_back(&entry);
+  }
+  if (waiting.size() > kWaitingPredicted) {
+    std::nth_element(
+        waiting.begin(), waiting.begin() + kWaitingPredicted, waiting.end(),
+        [](const Entry* a, const Entry* b) { return a->due < b->due; });
+    waiting.resize(kWaitingPredicted);
+  }
+  started.insert(started.end(), waiting.begin(), waiting.end());
+  return started;
+}
+
+double LoadBoard::WorkLocked(const Entry& entry) const {
+  return CountSteps(entry.steps_left) * entry.work.rows *
+         AreaLocked(entry.work);
+}
+
+// Jobs that no device has yet go to the one with the least work, in order.
+std::vector<int> LoadBoard::DealLocked(
+    const std::vector<const Entry*>& entries) const {
+  std::vector<double> work(devices_, 0.0);
+  for (const Entry* entry : entries) {
+    if (!entry->device.has_value()) continue;
+    work[*entry->device % devices_] += WorkLocked(*entry);
+  }
+  std::vector<int> dealt;
+  for (const Entry* entry : entries) {
+    if (entry->device.has_value()) {
+      dealt.push_back(*entry->device % devices_);
+      continue;
+    }
+    const auto least = std::min_element(work.begin(), work.end());
+    dealt.push_back(static_cast<int>(least - work.begin()));
+    *least += WorkLocked(*entry);
+  }
+  return dealt;
+}
+
+std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
+    std::vector<const Entry*> entries) const {
+  std::stable_sort(
+      entries.begin(), entries.end(),
+      [](const Entry* a, const Entry* b) { return a->due < b->due; });
+  const std::vector<int> dealt = DealLocked(entries);
+  std::map<std::pair<std::string, int64_t>, int> shape_of;
+  std::vector<ForecastShape> shapes;
+  std::vector<std::vector<ForecastItem>> items(devices_);
+  std::vector<std::vector<const Entry*>> owners(devices_);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const JobWork& work = entries[i]->work;
+    const auto [place, is_new] = shape_of.try_emplace(
+        {work.model, work.pixels}, static_cast<int>(shapes.size()));
+    if (is_new) shapes.push_back(ShapeLocked(work));
+    for (int steps_left : entries[i]->steps_left) {
+      items[dealt[i]].push_back({place->second, work.rows, steps_left});
+      owners[dealt[i]].push_back(entries[i]);
+    }
+  }
+  std::map<const Entry*, absl::Duration> predicted;
+  for (int device = 0; device < devices_; ++device) {
+    const auto finish = Forecast(items[device], shapes);
+    for (size_t k = 0; k < finish.size(); ++k) {
+      const Entry* const owner = owners[device][k];
+      absl::Duration& last = predicted[owner];
+      last = std::max(last, finish[k] + DecodeLocked(owner->work));
+    }
+  }
+  return predicted;
+}
+
+}  // namespace genzo

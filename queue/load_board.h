@@ -1,0 +1,126 @@
+#ifndef GENZO_QUEUE_LOAD_BOARD_H_
+#define GENZO_QUEUE_LOAD_BOARD_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "queue/forecast.h"
+#include "queue/job_work.h"
+#include "queue/step_costs.h"
+
+namespace genzo {
+
+// How fast the pool paints with one model.
+struct ModelSpeed {
+  StepCosts costs;         // at the model's own size
+  int64_t own_pixels = 1;  // of an image of that size
+  int largest_batch = 16;  // rows that no evaluation exceeds
+  absl::Duration decode;   // last step to picture, at that size
+};
+
+// What all jobs in the pool still ask for, and how fast the pool is: the one
+// place that predicts. Workers write speeds and progress, the queue writes
+// arrivals and ends, admission and events read predictions. Thread-safe.
+class LoadBoard {
+ public:
+  // Jobs without a deadline of their own are due after this many times what
+  // they take alone, so short ones go before long ones that came at the same
+  // time.
+  static constexpr double kPatience = 4;
+  // Waiting jobs that PredictAll() looks at: they decide how long the others
+  // take, and nobody asks for more.
+  static constexpr size_t kWaitingPredicted = 256;
+
+  void SetDevices(int devices) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetSpeed(const std::string& model, ModelSpeed speed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // An evaluation took `took`: predictions for that model and size follow.
+  void Observe(const std::string& model, int64_t pixels, int rows,
+               absl::Duration took) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A picture was ready `took` after its last step.
+  void ObserveDecode(const std::string& model, int64_t pixels,
+                     absl::Duration took) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A job's life: added when accepted, started by a device, each image's steps
+  // left told after every evaluation, removed at its end. Unknown ids are
+  // ignored.
+  void Add(const std::string& job_id, const JobWork& work)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Start(const std::string& job_id, int device)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Advance(const std::string& job_id, int image, int steps_left)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Time of the job alone on an idle device; zero while its model's speed is
+  // unknown.
+  absl::Duration SoloTime(const JobWork& work) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // When the job should be done: what the order of service goes by.
+  absl::Time Due(const JobWork& work) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Time of one evaluation of one image's rows, for slack and cost. One second
+  // while the model's speed is unknown.
+  absl::Duration StepTime(const JobWork& work) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  int RowCap(const std::string& model, int64_t pixels, int largest) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Predicted time until `work`, if it came now, would be finished, with all
+  // that is here; nullopt while its model's speed is unknown.
+  std::optional<absl::Duration> PredictNew(const JobWork& work) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for the jobs that have started, and for those that are due first
+  // of the others.
+  std::map<std::string, absl::Duration> PredictAll() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    JobWork work;
+    absl::Time due;
+    std::optional<int> device;
+    std::vector<int> steps_left;  // by image
+  };
+  using Corrections = std::map<std::pair<std::string, int64_t>, double>;
+
+  const ModelSpeed* SpeedLocked(const std::string& model) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  double AreaLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  double CorrectionLocked(const std::string& model, int64_t pixels) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Duration DecodeLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Duration SoloLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Time DueLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  ForecastShape ShapeLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  std::vector<const Entry*> NearestLocked() const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  double WorkLocked(const Entry& entry) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  std::vector<int> DealLocked(const std::vector<const Entry*>& entries) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  std::map<const Entry*, absl::Duration> PredictLocked(
+      std::vector<const Entry*> entries) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  int devices_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::map<std::string, ModelSpeed> speeds_ ABSL_GUARDED_BY(mutex_);
+  Corrections corrections_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_QUEUE_LOAD_BOARD_H_

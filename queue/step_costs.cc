@@ -1,0 +1,50 @@
+#include "queue/step_costs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace genzo {
+namespace {
+
+constexpr double kMinGain = 0.05;
+constexpr int kMinCap = 2;
+
+}  // namespace
+
+absl::Duration StepCosts::At(int rows, double relative_area) const {
+  if (measured_.empty()) return absl::ZeroDuration();
+  const double load = rows * relative_area;
+  if (measured_.size() == 1) {
+    return measured_.begin()->second * (load / measured_.begin()->first);
+  }
+  auto upper = std::find_if(
+      measured_.begin(), measured_.end(),
+      [&](const auto& point) { return point.first >= load; });
+  if (upper == measured_.begin()) {
+    // A part of the smallest evaluation: at least in proportion.
+    return upper->second * std::max(load / upper->first, 0.25);
+  }
+  if (upper == measured_.end()) --upper;
+  const auto lower = std::prev(upper);
+  const double share =
+      (load - lower->first) / (upper->first - lower->first);
+  return lower->second + share * (upper->second - lower->second);
+}
+
+int StepCosts::RowCap(int largest, double relative_area) const {
+  if (measured_.empty()) return largest;
+  const auto rate = [](const auto& point) {
+    return point.first / absl::ToDoubleSeconds(point.second);
+  };
+  auto best = measured_.begin();
+  for (auto next = std::next(best); next != measured_.end(); ++next) {
+    if (rate(*next) < rate(*best) * (1 + kMinGain)) break;
+    best = next;
+  }
+  const int rows =
+      static_cast<int>(std::floor(best->first / relative_area));
+  return std::clamp(rows, kMinCap, std::max(kMinCap, largest));
+}
+
+}  // namespace genzo

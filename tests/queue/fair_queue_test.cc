@@ -1,0 +1,91 @@
+#include "queue/fair_queue.h"
+
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+
+absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
+
+FairQueueItem Item(const std::string& id, const std::string& tenant,
+                   int due = 0) {
+  return {.id = id, .tenant = tenant, .due = At(due), .model = "a"};
+}
+
+TEST(FairQueueTest, OneTenantsJobsLeaveByDueTime) {
+  FairQueue queue;
+  queue.Push(Item("late", "t", 9));
+  queue.Push(Item("soon", "t", 1));
+  queue.Push(Item("soon too", "t", 1));
+  EXPECT_THAT(queue.Order(9), ElementsAre("soon", "soon too", "late"));
+  EXPECT_EQ(queue.size(), 3u);
+}
+
+TEST(FairQueueTest, AFloodDoesNotDelayOthers) {
+  FairQueue queue;
+  for (int i = 0; i < 5; ++i) queue.Push(Item("f" + std::to_string(i), "f"));
+  queue.Push(Item("a", "a"));
+  queue.Push(Item("b", "b"));
+  EXPECT_THAT(queue.Order(4), ElementsAre("a", "b", "f0", "f1"));
+}
+
+TEST(FairQueueTest, WhoComesBackHasNoCredit) {
+  FairQueue queue;
+  for (int i = 0; i < 4; ++i) {
+    queue.Push(Item("f" + std::to_string(i), "f"));
+    queue.Pop({});
+  }
+  queue.Push(Item("f4", "f"));
+  queue.Push(Item("f5", "f"));
+  queue.Push(Item("a0", "a"));
+  queue.Push(Item("a1", "a"));
+  EXPECT_THAT(queue.Order(4), ElementsAre("a0", "f4", "a1", "f5"));
+}
+
+TEST(FairQueueTest, WeightsDecideHowManyLeave) {
+  FairQueue queue;
+  for (int i = 0; i < 12; ++i) {
+    FairQueueItem high = Item("h" + std::to_string(i), "t");
+    high.weight = 4;
+    queue.Push(high);
+    queue.Push(Item("n" + std::to_string(i), "t"));
+  }
+  int high = 0;
+  for (const std::string& id : queue.Order(10)) high += id[0] == 'h' ? 1 : 0;
+  EXPECT_EQ(high, 8);
+}
+
+TEST(FairQueueTest, PassesOverModelsThatMustBeLoadedButNotForEver) {
+  FairQueue queue;
+  FairQueueItem other = Item("other", "t", 0);
+  other.model = "b";
+  queue.Push(other);
+  for (int i = 0; i < 20; ++i) queue.Push(Item("i" + std::to_string(i), "t", 1));
+  const TakeRules rules = {.preferred_models = {"a"}, .except_tenants = {}};
+  int before = 0;
+  while (queue.Pop(rules)->id != "other") ++before;
+  EXPECT_EQ(before, FairQueue::kMaxPasses);
+}
+
+TEST(FairQueueTest, LeavesOutTenantsThatHaveEnough) {
+  FairQueue queue;
+  queue.Push(Item("a", "a"));
+  const TakeRules rules = {.preferred_models = {}, .except_tenants = {"a"}};
+  EXPECT_FALSE(queue.Pop(rules).has_value());
+  queue.Push(Item("b", "b"));
+  EXPECT_EQ(queue.Pop(rules)->id, "b");
+}
+
+TEST(FairQueueTest, ForgetsWhatIsRemoved) {
+  FairQueue queue;
+  queue.Push(Item("a", "t"));
+  queue.Push(Item("b", "t"));
+  EXPECT_TRUE(queue.Remove("a"));
+  EXPECT_FALSE(queue.Remove("a"));
+  EXPECT_THAT(queue.Order(9), ElementsAre("b"));
+}
+
+}  // namespace
+}  // namespace genzo

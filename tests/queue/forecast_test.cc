@@ -1,0 +1,69 @@
+#include "queue/forecast.h"
+
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr absl::Duration kMs = absl::Milliseconds(1);
+
+StepCosts Costs() {
+  return StepCosts({{1, 6 * kMs}, {2, 10 * kMs}, {4, 16 * kMs}, {8, 31 * kMs},
+                    {16, 62 * kMs}});
+}
+
+TEST(StepCostsTest, InterpolatesAndExtrapolates) {
+  EXPECT_EQ(Costs().At(2), 10 * kMs);
+  EXPECT_EQ(Costs().At(3), 13 * kMs);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(Costs().At(32)), 124, 1e-6);
+  EXPECT_EQ(Costs().At(2, /*relative_area=*/4), 31 * kMs);
+  EXPECT_EQ(Costs().At(8, /*relative_area=*/0.25), 10 * kMs);
+  EXPECT_EQ(StepCosts().At(2), absl::ZeroDuration());
+}
+
+TEST(StepCostsTest, CapsWhereRowsGainLessThanFivePercent) {
+  // 4 to 8 rows: 250 to 258 rows a second.
+  EXPECT_EQ(Costs().RowCap(16), 4);
+  EXPECT_EQ(Costs().RowCap(3), 3);
+  EXPECT_EQ(Costs().RowCap(16, /*relative_area=*/0.5), 8);
+  EXPECT_EQ(Costs().RowCap(16, /*relative_area=*/16), 2) << "a guided image";
+  EXPECT_EQ(StepCosts().RowCap(16), 16) << "nothing is known";
+}
+
+std::vector<absl::Duration> Finish(const std::vector<ForecastItem>& items,
+                                   int shapes = 1) {
+  return Forecast(items, std::vector<ForecastShape>(
+                             shapes, {.costs = Costs(), .row_cap = 4}));
+}
+
+TEST(ForecastTest, OneImageTakesItsSteps) {
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5}}), ElementsAre(50 * kMs));
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 0}}), ElementsAre(0 * kMs));
+}
+
+TEST(ForecastTest, ImagesShareEvaluationsUpToTheCap) {
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5},
+                      {.rows = 2, .steps_left = 5},
+                      {.rows = 2, .steps_left = 3}}),
+              ElementsAre(80 * kMs, 80 * kMs, 110 * kMs));
+}
+
+TEST(ForecastTest, TheNextTakesAPlaceThatIsFree) {
+  // Two together for 3 steps, then the third with the one that is left.
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 3},
+                      {.rows = 2, .steps_left = 5},
+                      {.rows = 2, .steps_left = 4}}),
+              ElementsAre(48 * kMs, 80 * kMs, 100 * kMs));
+}
+
+TEST(ForecastTest, ShapesTakeTurns) {
+  EXPECT_THAT(Finish({{.shape = 0, .rows = 2, .steps_left = 2},
+                      {.shape = 1, .rows = 2, .steps_left = 4}},
+                     /*shapes=*/2),
+              ElementsAre(40 * kMs, 60 * kMs));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,153 @@
+#ifndef GENZO_TESTS_TESTING_SERVER_H_
+#define GENZO_TESTS_TESTING_SERVER_H_
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/errors.h"
+#include "genzo/v1/image_generation.grpc.pb.h"
+#include "genzo/v1/model_registry.grpc.pb.h"
+#include "grpcpp/create_channel.h"
+#include "queue/load_board.h"
+#include "queue/memory_job_queue.h"
+#include "server/front_end.h"
+#include "tests/testing/test_folder.h"
+#include "worker/engine/worker_pool.h"
+
+namespace genzo {
+
+// Settings for one tiny model with random weights in float32.
+inline Config TinyConfig() {
+  Config config;
+  config.models = {{"tiny", TinyModelFolder()}};
+  config.default_model = "tiny";
+  config.threads = 2;
+  config.dtype = "float32";
+  return config;
+}
+
+// A server for one test.
+class Server {
+ public:
+  explicit Server(const Config& config)
+      : catalog_(config.default_model),
+        queue_(config.queue_capacity, Clock::Real(), metrics_, board_),
+        pool_(*WorkerPool::Create(
+            config, {queue_, board_, catalog_, metrics_, Clock::Real()})),
+        dependencies_{queue_, catalog_, metrics_, Clock::Real(), *pool_},
+        front_end_(
+            *FrontEnd::Start("127.0.0.1:0", config.limits, dependencies_)) {
+    std::promise<void> loaded;
+    pool_->Start([&] { loaded.set_value(); }, [] {});
+    loaded.get_future().wait();
+    front_end_->SetServing(true);
+  }
+
+  ~Server() {
+    queue_.Close();
+    queue_.CancelAll();
+    pool_->Stop();
+    pool_.reset();
+    front_end_->Shutdown(absl::ZeroDuration());
+  }
+
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(front_end_->port());
+  }
+
+  std::shared_ptr<grpc::Channel> Channel() const {
+    return grpc::CreateChannel(address(), grpc::InsecureChannelCredentials());
+  }
+
+  // A second front end on the same address.
+  absl::Status StartAnother() const {
+    return FrontEnd::Start(address(), {}, dependencies_).status();
+  }
+
+  Metrics& metrics() { return metrics_; }
+  JobQueue& queue() { return queue_; }
+  LoadBoard& board() { return board_; }
+  WorkerPool& pool() { return *pool_; }
+
+ private:
+  Metrics metrics_;
+  ModelCatalog catalog_;
+  LoadBoard board_;
+  MemoryJobQueue queue_;
+  std::unique_ptr<WorkerPool> pool_;
+  const FrontEndDependencies dependencies_;
+  std::unique_ptr<FrontEnd> front_end_;
+};
+
+// One Generate call.
+class Call {
+ public:
+  // What a call says besides its request.
+  struct Options {
+    std::string tenant;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+
+  Call(const Server& server, const v1::GenerateRequest& request)
+      : Call(server, request, Options()) {}
+  Call(const Server& server, const v1::GenerateRequest& request,
+       const Options& options)
+      : stub_(v1::ImageGeneration::NewStub(server.Channel())) {
+    if (!options.tenant.empty()) {
+      context_.AddMetadata("x-genzo-tenant", options.tenant);
+    }
+    if (options.timeout < absl::InfiniteDuration()) {
+      context_.set_deadline(std::chrono::system_clock::now() +
+                            absl::ToChronoMilliseconds(options.timeout));
+    }
+    stream_ = stub_->Generate(&context_, request);
+  }
+
+  bool Read(v1::GenerateResponse& event) { return stream_->Read(&event); }
+  void Cancel() { context_.TryCancel(); }
+
+  // Reads until an event fits.
+  bool ReadUntil(const std::function<bool(const v1::GenerateResponse&)>& fits) {
+    v1::GenerateResponse event;
+    while (stream_->Read(&event)) {
+      if (fits(event)) return true;
+    }
+    return false;
+  }
+
+  // Reads the rest.
+  std::vector<v1::GenerateResponse> Rest() {
+    std::vector<v1::GenerateResponse> events;
+    v1::GenerateResponse event;
+    while (stream_->Read(&event)) events.push_back(event);
+    status_ = stream_->Finish();
+    return events;
+  }
+
+  const grpc::Status& status() const { return status_; }
+  std::string reason() const {
+    google::rpc::Status details;
+    details.ParseFromString(status_.error_details());
+    return ErrorReason(FromRpcStatus(details));
+  }
+  absl::Duration retry_after() const {
+    google::rpc::Status details;
+    details.ParseFromString(status_.error_details());
+    return RetryAfter(FromRpcStatus(details));
+  }
+  const grpc::ClientContext& context() const { return context_; }
+
+ private:
+  grpc::ClientContext context_;
+  const std::unique_ptr<v1::ImageGeneration::Stub> stub_;
+  std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>> stream_;
+  grpc::Status status_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_TESTS_TESTING_SERVER_H_

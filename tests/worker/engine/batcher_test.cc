@@ -1,0 +1,160 @@
+#include "worker/engine/batcher.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int kMaxWait = 10;
+
+std::vector<int> Pick(const std::vector<Candidate>& candidates,
+                      const std::vector<int>& row_caps) {
+  FairShares shares;
+  return Batcher(kMaxWait).Pick(candidates, row_caps, shares);
+}
+
+TEST(BatcherTest, PicksNothingFromNothing) { EXPECT_THAT(Pick({}, {}), IsEmpty()); }
+
+TEST(BatcherTest, StopsAtTheRowCapOfTheShape) {
+  const Candidate guided = {.rows = 2};
+  EXPECT_THAT(Pick({guided, guided, guided}, {4}), ElementsAre(0, 1));
+}
+
+TEST(BatcherTest, FillsTheCapWithSmallerRuns) {
+  EXPECT_THAT(Pick({{.rows = 2}, {.rows = 2}, {.rows = 1}}, {3}),
+              ElementsAre(0, 2));
+}
+
+TEST(BatcherTest, AlwaysTakesOne) {
+  EXPECT_THAT(Pick({{.rows = 5}}, {2}), ElementsAre(0));
+}
+
+TEST(BatcherTest, TakesOneShapeOnly) {
+  EXPECT_THAT(Pick({{.shape = 0}, {.shape = 1}, {.shape = 0}}, {8, 8}),
+              ElementsAre(0, 2));
+}
+
+TEST(BatcherTest, TakesTheLeastSlackFirst) {
+  EXPECT_THAT(
+      Pick({{.slack = 5}, {.slack = -1}, {.slack = 2}}, {2}),
+      ElementsAre(1, 2));
+}
+
+TEST(BatcherTest, LetsNewRunsTakeTheirFirstStepAtOnce) {
+  EXPECT_THAT(Pick({{.slack = 1}, {.slack = 9, .fresh = true}}, {1}),
+              ElementsAre(1));
+}
+
+TEST(BatcherTest, TheAgedGoBeforeAll) {
+  EXPECT_THAT(Pick({{.shape = 0, .slack = -9, .fresh = true},
+                    {.shape = 1, .slack = 99, .waited = kMaxWait}},
+                   {8, 8}),
+              ElementsAre(1));
+}
+
+TEST(BatcherTest, ALargeShapeHoldsASmallOneForOneStepAtMost) {
+  FairShares shares;
+  const std::vector<Candidate> runs = {{.shape = 0, .rows = 2, .cost = 4},
+                                       {.shape = 1, .rows = 2, .cost = 1}};
+  int large_in_a_row = 0;
+  int large = 0;
+  for (int i = 0; i < 100; ++i) {
+    const bool is_large = Batcher(1000).Pick(runs, {2, 2}, shares)[0] == 0;
+    large_in_a_row = is_large ? large_in_a_row + 1 : 0;
+    large += is_large ? 1 : 0;
+    EXPECT_LE(large_in_a_row, 1);
+  }
+  EXPECT_NEAR(large, 20, 1) << "each shape gets half of the time";
+}
+
+// Serves runs that never end for `choices` choices; returns cost by tenant.
+std::map<int, double> Serve(std::vector<Candidate> runs, int cap,
+                            int choices) {
+  FairShares shares;
+  std::map<int, double> served;
+  for (int i = 0; i < choices; ++i) {
+    for (Candidate& run : runs) ++run.waited;
+    const int shapes = 8;
+    for (int index : Batcher(/*max_wait=*/1'000'000)
+                         .Pick(runs, std::vector<int>(shapes, cap), shares)) {
+      served[runs[index].tenant] += runs[index].cost;
+      runs[index].waited = 0;
+    }
+  }
+  return served;
+}
+
+TEST(BatcherTest, TenantsShareEvenlyWhateverTheirNumberOfRuns) {
+  std::vector<Candidate> runs(8, {.tenant = 0, .rows = 2});
+  runs.push_back({.tenant = 1, .rows = 2});
+  runs.push_back({.tenant = 2, .rows = 2});
+  auto served = Serve(runs, /*cap=*/2, 300);
+  EXPECT_NEAR(served[0], served[1], 2);
+  EXPECT_NEAR(served[1], served[2], 2);
+}
+
+TEST(BatcherTest, ShapesDoNotMultiplyATenantsShare) {
+  auto served = Serve({{.shape = 0, .tenant = 0},
+                       {.shape = 1, .tenant = 0},
+                       {.shape = 2, .tenant = 0},
+                       {.shape = 3, .tenant = 1}},
+                      /*cap=*/1, 600);
+  EXPECT_NEAR(served[0], served[1], 3);
+}
+
+TEST(BatcherTest, PrioritiesAreWeights) {
+  auto served = Serve({{.tenant = 0, .weight = 1},
+                       {.tenant = 1, .weight = 4},
+                       {.tenant = 2, .weight = 0.25}},
+                      /*cap=*/1, 1050);
+  EXPECT_NEAR(served[1] / served[0], 4, 0.1);
+  EXPECT_NEAR(served[0] / served[2], 4, 0.2);
+}
+
+// The header's promise, under arrivals that try to break it.
+TEST(BatcherTest, NoRunWaitsLongerThanTheBound) {
+  std::mt19937 random(1);
+  const auto draw = [&](int n) { return static_cast<int>(random() % n); };
+  for (int round = 0; round < 20; ++round) {
+    FairShares shares;
+    std::vector<Candidate> live;
+    const size_t most = 1 + draw(40);
+    int longest = 0;
+    for (int i = 0; i < 500; ++i) {
+      while (live.size() < most) {
+        live.push_back({.shape = draw(4),
+                        .tenant = draw(5),
+                        .weight = std::vector<double>{0.25, 1, 4}[draw(3)],
+                        .rows = 1 + draw(2),
+                        .cost = 0.5 + draw(8),
+                        .slack = draw(100) - 50.0,
+                        .waited = 0,
+                        .fresh = true});
+      }
+      const auto picked =
+          Batcher(kMaxWait).Pick(live, {2, 4, 8, 3}, shares);
+      std::vector<Candidate> next;
+      for (size_t k = 0; k < live.size(); ++k) {
+        const bool ran = std::find(picked.begin(), picked.end(), k) !=
+                         picked.end();
+        Candidate run = live[k];
+        run.waited = ran ? 0 : run.waited + 1;
+        run.fresh = run.fresh && !ran;
+        longest = std::max(longest, run.waited);
+        if (!ran || draw(4) > 0) next.push_back(run);  // some end
+      }
+      live = next;
+    }
+    EXPECT_LE(longest, kMaxWait + static_cast<int>(most));
+  }
+}
+
+}  // namespace
+}  // namespace genzo

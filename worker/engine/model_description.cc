@@ -1,0 +1,59 @@
+#include "worker/engine/model_description.h"
+
+#include <algorithm>
+
+#include "base/proto_time.h"
+#include "worker/engine/device.h"
+
+namespace genzo {
+namespace {
+
+constexpr uint32_t kMinSidePixels = 64;
+constexpr char kFamily[] = "stable-diffusion";
+
+void SetLimits(const DiffusionModel& model, const Config& config,
+               v1::Model& description) {
+  const int64_t multiple = std::max<int64_t>(8, model.pixels_per_latent());
+  const int64_t largest = std::min<int64_t>(model.default_side_pixels(),
+                                            config.limits.max_side_pixels);
+  const int64_t side = std::max(multiple, largest / multiple * multiple);
+  description.set_default_width(side);
+  description.set_default_height(side);
+  v1::ModelLimits& limits = *description.mutable_limits();
+  limits.set_size_multiple(multiple);
+  limits.set_min_side(std::min<uint32_t>(kMinSidePixels, side));
+  limits.set_max_side(config.limits.max_side_pixels);
+  limits.set_max_steps(
+      std::min(config.limits.max_steps, model.train_timesteps()));
+  limits.set_max_image_count(config.limits.max_image_count);
+  limits.set_max_clip_skip(model.text_layers() - 1);
+}
+
+}  // namespace
+
+v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
+                        const StepProfile& profile, const Config& config) {
+  v1::Model description;
+  description.set_id(id);
+  description.set_family(kFamily);
+  SetLimits(model, config, description);
+  description.add_samplers(model.default_sampler());
+  for (const SamplerSpec& spec : Samplers()) {
+    const bool usable =
+        ParseSchedulerConfig(model.scheduler(), spec.scheduler_class).ok();
+    if (usable && spec.id != model.default_sampler()) {
+      description.add_samplers(spec.id);
+    }
+  }
+  description.set_weight_bytes(model.weight_bytes());
+  description.set_dtype(DtypeName(model.dtype()));
+  description.set_row_cap(profile.costs.RowCap(config.max_batch_rows));
+  for (const auto& [rows, duration] : profile.costs.measured()) {
+    v1::StepCost& cost = *description.add_step_costs();
+    cost.set_rows(rows);
+    *cost.mutable_duration() = ToProto(duration);
+  }
+  return description;
+}
+
+}  // namespace genzo

@@ -1,0 +1,19 @@
+#ifndef GENZO_WORKER_ENGINE_MODEL_DESCRIPTION_H_
+#define GENZO_WORKER_ENGINE_MODEL_DESCRIPTION_H_
+
+#include <string>
+
+#include "base/config.h"
+#include "genzo/v1/model_registry.pb.h"
+#include "worker/engine/diffusion_model.h"
+#include "worker/engine/step_profile.h"
+
+namespace genzo {
+
+// What the registry tells of a resident model: limits, samplers, speed.
+v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
+                        const StepProfile& profile, const Config& config);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ENGINE_MODEL_DESCRIPTION_H_

@@ -1,0 +1,129 @@
+#include "worker/engine/worker_pool.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "worker/engine/device.h"
+
+namespace genzo {
+namespace {
+
+// Calls `done` when it was told of `count` results, with the first bad one.
+class Countdown {
+ public:
+  Countdown(size_t count, ModelControl::Done done)
+      : left_(count), done_(std::move(done)) {}
+
+  void Tell(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      status_.Update(status);
+      if (--left_ > 0) return;
+    }
+    done_(status_);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  size_t left_ ABSL_GUARDED_BY(mutex_);
+  absl::Status status_;  // not written once `left_` is 0
+  const ModelControl::Done done_;
+};
+
+int64_t BudgetBytes(const Config& config, const c10::Device& device,
+                    int sharing) {
+  if (config.memory_budget_mb > 0) {
+    return int64_t{config.memory_budget_mb} * 1'000'000;
+  }
+  return DeviceMemoryBytes(device) / 10 * 8 / sharing;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
+    const Config& config, const EngineDependencies& dependencies) {
+  const auto devices = ResolveDevices(config.devices);
+  if (!devices.ok()) return devices.status();
+  const auto cpus = static_cast<int>(
+      std::count_if(devices->begin(), devices->end(),
+                    [](const c10::Device& device) { return device.is_cpu(); }));
+  const int threads =
+      config.threads > 0
+          ? config.threads
+          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::unique_ptr<WorkerPool> pool(new WorkerPool());
+  for (const c10::Device& device : *devices) {
+    const auto dtype = ParseDtype(config.dtype, device);
+    if (!dtype.ok()) return dtype.status();
+    const int sharing = device.is_cpu() ? cpus : 1;
+    pool->devices_.push_back(
+        {.index = static_cast<int>(pool->devices_.size()),
+         .placement = {.device = device, .dtype = *dtype},
+         .threads = std::max(1, threads / std::max(1, cpus)),
+         .memory_bytes = BudgetBytes(config, device, sharing)});
+  }
+  dependencies.board.SetDevices(static_cast<int>(pool->devices_.size()));
+  for (const EngineDevice& device : pool->devices_) {
+    pool->engines_.push_back(
+        std::make_unique<Engine>(config, device, dependencies));
+  }
+  return pool;
+}
+
+WorkerPool::~WorkerPool() {
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void WorkerPool::Start(const std::function<void()>& on_loaded,
+                       const std::function<void()>& on_done) {
+  const auto loading = std::make_shared<std::atomic<size_t>>(engines_.size());
+  const auto working = std::make_shared<std::atomic<size_t>>(engines_.size());
+  for (const auto& engine : engines_) {
+    threads_.emplace_back([&engine = *engine, loading, working, on_loaded,
+                           on_done] {
+      engine.Work([&] {
+        if (--*loading == 0) on_loaded();
+      });
+      if (--*working == 0) on_done();
+    });
+  }
+}
+
+void WorkerPool::Stop() {
+  for (const auto& engine : engines_) engine->Stop();
+}
+
+void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
+                      Done done) {
+  const auto countdown =
+      std::make_shared<Countdown>(engines_.size(), std::move(done));
+  for (const auto& engine : engines_) {
+    engine->models().Load(id, pinned, [countdown](const absl::Status& status) {
+      countdown->Tell(status);
+    });
+  }
+}
+
+void WorkerPool::Unload(const std::string& id, Done done) {
+  const auto countdown =
+      std::make_shared<Countdown>(engines_.size(), std::move(done));
+  for (const auto& engine : engines_) {
+    engine->models().Unload(id, [countdown](const absl::Status& status) {
+      countdown->Tell(status);
+    });
+  }
+}
+
+std::string WorkerPool::Description() const {
+  std::vector<std::string> parts;
+  for (const EngineDevice& device : devices_) {
+    parts.push_back(absl::StrCat(device.placement.device.str(), " ",
+                                 DtypeName(device.placement.dtype)));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+}  // namespace genzo

@@ -1,0 +1,51 @@
+#ifndef GENZO_WORKER_ENGINE_WORKER_POOL_H_
+#define GENZO_WORKER_ENGINE_WORKER_POOL_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "queue/model_control.h"
+#include "worker/engine/engine.h"
+
+namespace genzo {
+
+// All devices of a process: one engine and one step thread each. Thread-safe.
+class WorkerPool : public ModelControl {
+ public:
+  // UNAVAILABLE or INVALID_ARGUMENT if a configured device or type cannot be
+  // had. What `dependencies` name outlives the pool.
+  static absl::StatusOr<std::unique_ptr<WorkerPool>> Create(
+      const Config& config, const EngineDependencies& dependencies);
+  // Waits for the threads: close the queue and Stop() before.
+  ~WorkerPool() override;
+
+  // Starts the threads. `on_loaded` is called once every device has loaded its
+  // models, `on_done` once all have ended; both on a thread of the pool's.
+  void Start(const std::function<void()>& on_loaded,
+             const std::function<void()>& on_done);
+
+  // Loads nothing more; the threads end when the queue is closed and empty.
+  void Stop();
+
+  void Load(const std::string& id, std::optional<bool> pinned,
+            Done done) override;
+  void Unload(const std::string& id, Done done) override;
+
+  // "cpu, bfloat16", one a device.
+  std::string Description() const;
+
+ private:
+  WorkerPool() = default;
+
+  std::vector<EngineDevice> devices_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ENGINE_WORKER_POOL_H_

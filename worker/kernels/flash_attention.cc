@@ -1,0 +1,222 @@
+#include "worker/kernels/flash_attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "ATen/Context.h"
+#include "ATen/Parallel.h"
+#include "ATen/native/CPUBlas.h"
+#include "ATen/ops/empty.h"
+#include "worker/kernels/lanes.h"
+
+namespace genzo {
+namespace {
+
+using at::BFloat16;
+namespace cpublas = at::native::cpublas;
+
+constexpr int64_t kQueryBlock = 64;
+constexpr int64_t kKeyBlock = 512;
+// Columns of a packed matrix: the block that the matrix kernels read.
+constexpr int64_t kPanel = 64;
+// Keys are padded to a multiple of what one tile instruction multiplies.
+constexpr int64_t kKeyMultiple = 32;
+
+int64_t RoundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// Sizes of one call.
+struct Extent {
+  int64_t rows, queries, keys, heads, head_size;
+
+  int64_t padded_keys() const { return RoundUp(keys, kPanel); }
+  int64_t padded_head() const { return RoundUp(head_size, 16); }
+  // Elements of one head's packed keys, and of its packed values.
+  int64_t key_elements() const { return padded_keys() * head_size; }
+  int64_t value_elements() const { return padded_keys() * padded_head(); }
+};
+
+// k^T of one head in panels [keys / 64][head_size / 2][64][2], as the matrix
+// kernels want their right side: pairs along the summed dimension.
+void PackKeys(const BFloat16* k, int64_t stride, const Extent& extent,
+              BFloat16* packed) {
+  for (int64_t key = 0; key < extent.padded_keys(); ++key) {
+    BFloat16* const panel =
+        packed + key / kPanel * kPanel * extent.head_size + key % kPanel * 2;
+    for (int64_t d = 0; d < extent.head_size; d += 2) {
+      BFloat16* const pair = panel + d * kPanel;
+      const bool real = key < extent.keys;
+      pair[0] = real ? k[key * stride + d] : BFloat16(0);
+      pair[1] = real ? k[key * stride + d + 1] : BFloat16(0);
+    }
+  }
+}
+
+// Width of the value panel that begins at channel `begin`.
+int64_t PanelWidth(const Extent& extent, int64_t begin) {
+  return std::min(kPanel, extent.padded_head() - begin);
+}
+
+// v of one head in panels of up to 64 channels, each [keys / 2][width][2].
+void PackValues(const BFloat16* v, int64_t stride, const Extent& extent,
+                BFloat16* packed) {
+  for (int64_t begin = 0; begin < extent.padded_head(); begin += kPanel) {
+    const int64_t width = PanelWidth(extent, begin);
+    BFloat16* const panel = packed + begin * extent.padded_keys();
+    for (int64_t key = 0; key < extent.padded_keys(); ++key) {
+      BFloat16* const to = panel + key / 2 * width * 2 + key % 2;
+      for (int64_t i = 0; i < width; ++i) {
+        const bool real = key < extent.keys && begin + i < extent.head_size;
+        to[i * 2] = real ? v[key * stride + begin + i] : BFloat16(0);
+      }
+    }
+  }
+}
+
+// One thread's memory for a block of queries.
+struct Workspace {
+  explicit Workspace(const Extent& extent)
+      : scores(kQueryBlock * kKeyBlock),
+        weights(kQueryBlock * kKeyBlock),
+        sums(kQueryBlock * extent.padded_head()),
+        row_max(kQueryBlock),
+        row_sum(kQueryBlock),
+        rescale(kQueryBlock) {}
+
+  std::vector<float> scores;
+  std::vector<BFloat16> weights;
+  std::vector<float> sums;  // [queries, padded_head]
+  std::vector<float> row_max, row_sum, rescale;
+};
+
+// Where a block of queries finds its matrices.
+struct Block {
+  const BFloat16* q;  // [queries, q_stride]
+  int64_t q_stride;
+  int64_t queries;
+  const BFloat16* keys;    // packed
+  const BFloat16* values;  // packed
+  BFloat16* out;           // [queries, out_stride]
+  int64_t out_stride;
+};
+
+void Scores(const Block& block, const Extent& extent, int64_t first,
+            int64_t padded, Workspace& work) {
+  for (int64_t key = 0; key < padded; key += kPanel) {
+    cpublas::brgemm(block.queries, std::min(kPanel, padded - key),
+                    extent.head_size, block.q_stride, kPanel, kKeyBlock,
+                    /*add_C=*/false, block.q,
+                    block.keys + (first + key) * extent.head_size,
+                    work.scores.data() + key);
+  }
+}
+
+void AddValues(const Block& block, const Extent& extent, int64_t first,
+               int64_t padded, Workspace& work) {
+  for (int64_t begin = 0; begin < extent.padded_head(); begin += kPanel) {
+    const int64_t width = PanelWidth(extent, begin);
+    cpublas::brgemm(
+        block.queries, width, padded, kKeyBlock, width, extent.padded_head(),
+        /*add_C=*/first > 0, work.weights.data(),
+        block.values + begin * extent.padded_keys() + first * width,
+        work.sums.data() + begin);
+  }
+}
+
+void Attend(const Block& block, const Extent& extent, Workspace& work) {
+  const Lanes& lanes = BestLanes();
+  const int64_t width = extent.padded_head();
+  std::fill_n(work.row_max.begin(), block.queries,
+              -std::numeric_limits<float>::infinity());
+  std::fill_n(work.row_sum.begin(), block.queries, 0.0f);
+  const float scale =
+      1 / std::sqrt(static_cast<float>(extent.head_size));
+  for (int64_t first = 0; first < extent.keys; first += kKeyBlock) {
+    const int64_t columns = std::min(kKeyBlock, extent.keys - first);
+    const int64_t padded = RoundUp(columns, kKeyMultiple);
+    Scores(block, extent, first, padded, work);
+    lanes.softmax_bf16(
+        {.scores = work.scores.data(),
+         .rows = block.queries,
+         .columns = columns,
+         .padded = padded,
+         .stride = kKeyBlock,
+         .scale = scale,
+         .row_max = work.row_max.data(),
+         .row_sum = work.row_sum.data(),
+         .rescale = work.rescale.data()},
+        reinterpret_cast<Bf16Bits*>(work.weights.data()));
+    for (int64_t i = 0; first > 0 && i < block.queries; ++i) {
+      float* const sums = work.sums.data() + i * width;
+      if (work.rescale[i] != 1) {
+        lanes.scale_float(sums, work.rescale[i], width, sums);
+      }
+    }
+    AddValues(block, extent, first, padded, work);
+  }
+  for (int64_t i = 0; i < block.queries; ++i) {
+    lanes.scale_bf16(work.sums.data() + i * width, 1 / work.row_sum[i],
+                     extent.head_size,
+                     reinterpret_cast<Bf16Bits*>(block.out) +
+                         i * block.out_stride);
+  }
+}
+
+}  // namespace
+
+bool CanFlashAttend(const at::Tensor& q, int64_t head_size) {
+  // LibTorch's own question, could_pack(), says yes only where there is AMX.
+  static const bool hardware = at::globalContext().userEnabledMkldnn() &&
+                               __builtin_cpu_supports("avx512bf16");
+  return hardware && q.is_cpu() && q.scalar_type() == at::kBFloat16 &&
+         head_size % 2 == 0;
+}
+
+at::Tensor FlashAttention(const at::Tensor& q, const at::Tensor& k,
+                          const at::Tensor& v, int64_t heads) {
+  const Extent extent = {q.size(0), q.size(1), k.size(1), heads,
+                         q.size(2) / heads};
+  const int64_t pairs = extent.rows * heads;
+  const at::Tensor keys =
+      at::empty({pairs, extent.key_elements()}, at::kBFloat16);
+  const at::Tensor values =
+      at::empty({pairs, extent.value_elements()}, at::kBFloat16);
+  const at::Tensor out = at::empty(q.sizes(), q.options());
+  // First place of head `pair % heads` of row `pair / heads`.
+  const auto head_of = [&](const at::Tensor& t, int64_t pair) {
+    return t.data_ptr<BFloat16>() + pair / heads * t.stride(0) +
+           pair % heads * extent.head_size;
+  };
+  at::parallel_for(0, pairs, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      PackKeys(head_of(k, i), k.stride(1), extent,
+               keys.data_ptr<BFloat16>() + i * extent.key_elements());
+      PackValues(head_of(v, i), v.stride(1), extent,
+                 values.data_ptr<BFloat16>() + i * extent.value_elements());
+    }
+  });
+  const int64_t blocks = (extent.queries + kQueryBlock - 1) / kQueryBlock;
+  at::parallel_for(0, pairs * blocks, 1, [&](int64_t begin, int64_t end) {
+    Workspace work(extent);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t pair = i / blocks;
+      const int64_t first = i % blocks * kQueryBlock;
+      Attend({.q = head_of(q, pair) + first * q.stride(1),
+              .q_stride = q.stride(1),
+              .queries = std::min(kQueryBlock, extent.queries - first),
+              .keys = keys.data_ptr<BFloat16>() + pair * extent.key_elements(),
+              .values =
+                  values.data_ptr<BFloat16>() + pair * extent.value_elements(),
+              .out = head_of(out, pair) + first * out.stride(1),
+              .out_stride = out.stride(1)},
+             extent, work);
+    }
+    cpublas::brgemm_release();
+  });
+  return out;
+}
+
+}  // namespace genzo

@@ -1,0 +1,30 @@
+#ifndef GENZO_WORKER_KERNELS_GROUP_NORM_H_
+#define GENZO_WORKER_KERNELS_GROUP_NORM_H_
+
+#include <cstdint>
+
+#include "ATen/core/Tensor.h"
+
+namespace genzo {
+
+// What is done before and after the normalisation, in the same pass.
+struct GroupNormOptions {
+  int64_t groups;  // divides C
+  double eps;
+  bool silu = false;  // x * sigmoid(x) at the end
+};
+
+// Group normalisation (arXiv:1803.08494) of x [B, C, H, W], channels last, on
+// the CPU, float32 or bfloat16, with weight and bias [C] float32. `shift`
+// [B, C] float32 is added to x first unless undefined. Returns x's shape, type
+// and layout. Unlike LibTorch's, a row has the same bits whatever the other
+// rows, their number and the threads: the work is cut by pixels, never by
+// threads.
+at::Tensor ChannelsLastGroupNorm(const at::Tensor& x, const at::Tensor& shift,
+                                 const at::Tensor& weight,
+                                 const at::Tensor& bias,
+                                 const GroupNormOptions& options);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_KERNELS_GROUP_NORM_H_

@@ -1,0 +1,2 @@
+#define GENZO_LANES kLanesBf16
+#include "worker/kernels/lanes.inc"

@@ -1,0 +1,2 @@
+#define GENZO_LANES kLanesGeneric
+#include "worker/kernels/lanes.inc"

@@ -1,0 +1,2 @@
+#define GENZO_LANES kLanesV3
+#include "worker/kernels/lanes.inc"

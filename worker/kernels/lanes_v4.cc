@@ -1,0 +1,2 @@
+#define GENZO_LANES kLanesV4
+#include "worker/kernels/lanes.inc"

@@ -1,0 +1,136 @@
+#include "worker/kernels/onednn.h"
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "ATen/Context.h"
+#include "ATen/core/dispatch/Dispatcher.h"
+
+namespace genzo {
+namespace {
+
+using Scalars = torch::List<std::optional<at::Scalar>>;
+using Text = std::string_view;
+
+// Typed handles are looked up once each.
+template <typename Signature>
+c10::TypedOperatorHandle<Signature> Operator(const char* name,
+                                             const char* overload) {
+  return c10::Dispatcher::singleton()
+      .findSchemaOrThrow(name, overload)
+      .typed<Signature>();
+}
+
+std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
+
+}  // namespace
+
+bool CanPack(const at::Tensor& weight) {
+  static const bool enabled = at::globalContext().userEnabledMkldnn() &&
+                              at::Context::hasMKLDNN();
+  static const bool avx512 = __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512vl") &&
+                             __builtin_cpu_supports("avx512dq");
+  if (!enabled || !weight.is_cpu() || weight.numel() == 0) return false;
+  return weight.scalar_type() == at::kFloat ||
+         (weight.scalar_type() == at::kBFloat16 && avx512);
+}
+
+at::Tensor PackLinear(const at::Tensor& weight) {
+  static const auto op =
+      Operator<at::Tensor(const at::Tensor&, std::optional<int64_t>)>(
+          "mkldnn::_reorder_linear_weight", "");
+  return op.call(weight.contiguous(), std::nullopt);
+}
+
+at::Tensor PackConv2d(const at::Tensor& weight, const ConvGeometry& geometry) {
+  static const auto op = Operator<at::Tensor(
+      const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
+      int64_t, at::OptionalIntArrayRef)>("mkldnn::_reorder_convolution_weight",
+                                         "");
+  const int64_t padding[] = {geometry.padding, geometry.padding};
+  const int64_t stride[] = {geometry.stride, geometry.stride};
+  const int64_t dilation[] = {1, 1};
+  return op.call(weight.contiguous(), padding, stride, dilation, /*groups=*/1,
+                 std::nullopt);
+}
+
+namespace {
+
+// oneDNN multiplies a single row in another order than the rows of a matrix, so
+// that its bits would depend on its company: it gets a copy for company.
+bool IsSingleRow(const at::Tensor& x) { return x.numel() == x.size(-1); }
+
+at::Tensor Doubled(const at::Tensor& x) {
+  return x.reshape({1, -1}).expand({2, -1}).contiguous();
+}
+
+at::Tensor FirstRow(const at::Tensor& y, const at::Tensor& x) {
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = y.size(-1);
+  return y.narrow(0, 0, 1).reshape(sizes);
+}
+
+}  // namespace
+
+at::Tensor PackedLinear(const at::Tensor& x, const at::Tensor& weight,
+                        const at::Tensor& bias,
+                        const std::string& activation) {
+  if (IsSingleRow(x)) {
+    return FirstRow(PackedLinear(Doubled(x), weight, bias, activation), x);
+  }
+  static const auto op = Operator<at::Tensor(
+      const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+      Text, Scalars, std::optional<Text>)>("mkldnn::_linear_pointwise", "");
+  return op.call(x, weight, Optional(bias), activation, Scalars(), "none");
+}
+
+at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
+                              const at::Tensor& bias, const at::Tensor& other,
+                              const std::string& operation) {
+  if (IsSingleRow(x)) {
+    return FirstRow(PackedLinearBinary(Doubled(x), weight, bias, Doubled(other),
+                                       operation),
+                    x);
+  }
+  static const auto op = Operator<at::Tensor(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const std::optional<at::Tensor>&, Text)>("mkldnn::_linear_pointwise",
+                                               "binary");
+  return op.call(x, other, weight, Optional(bias), operation);
+}
+
+at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
+                        const at::Tensor& bias, const ConvGeometry& geometry) {
+  static const auto op = Operator<at::Tensor(
+      const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+      at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
+      std::optional<Text>)>("mkldnn::_convolution_pointwise", "");
+  const int64_t padding[] = {geometry.padding, geometry.padding};
+  const int64_t stride[] = {geometry.stride, geometry.stride};
+  const int64_t dilation[] = {1, 1};
+  return op.call(x, weight, Optional(bias), padding, stride, dilation,
+                 /*groups=*/1, "none", Scalars(), "none");
+}
+
+at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,
+                           const at::Tensor& bias, const at::Tensor& other,
+                           const ConvGeometry& geometry) {
+  static const auto op = Operator<at::Tensor(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef,
+      at::IntArrayRef, int64_t, Text, std::optional<at::Scalar>,
+      std::optional<Text>, Scalars, std::optional<Text>)>(
+      "mkldnn::_convolution_pointwise", "binary");
+  const int64_t padding[] = {geometry.padding, geometry.padding};
+  const int64_t stride[] = {geometry.stride, geometry.stride};
+  const int64_t dilation[] = {1, 1};
+  return op.call(x, other, weight, Optional(bias), padding, stride, dilation,
+                 /*groups=*/1, "add", std::nullopt, std::nullopt, Scalars(),
+                 std::nullopt);
+}
+
+}  // namespace genzo
