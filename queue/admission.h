@@ -10,8 +10,8 @@ namespace genzo {
 
 // What the answer to a new job may depend on.
 struct AdmissionFacts {
-  size_t waiting = 0;          // jobs in the queue
-  size_t capacity = 1;         // jobs that may wait
+  size_t waiting = 0;            // jobs in the queue
+  size_t capacity = 1;           // jobs that may wait
   absl::Duration time_to_place;  // measured: until a place is free again
   std::optional<absl::Duration> predicted;  // until the job would be done
   absl::Duration time_to_deadline = absl::InfiniteDuration();

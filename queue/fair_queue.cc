@@ -9,11 +9,11 @@ void FairQueue::Push(FairQueueItem item) {
       flows_.try_emplace({item.tenant, item.weight}, Flow());
   Flow& flow = place->second;
   if (is_new) flow.served = level_;
-  const auto after = std::upper_bound(
-      flow.items.begin(), flow.items.end(), item.due,
-      [](absl::Time due, const Waiting& other) {
-        return due < other.item.due;
-      });
+  const auto after =
+      std::upper_bound(flow.items.begin(), flow.items.end(), item.due,
+                       [](absl::Time due, const Waiting& other) {
+                         return due < other.item.due;
+                       });
   flow.items.insert(after, {std::move(item), /*passes=*/0});
   ++size_;
 }
@@ -24,10 +24,10 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
     if (rules.except_tenants.count(it->first.first) == 0) order.push_back(it);
   }
   if (order.empty()) return std::nullopt;
-  std::stable_sort(order.begin(), order.end(), [](const auto& a,
-                                                  const auto& b) {
-    return a->second.served < b->second.served;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) {
+                     return a->second.served < b->second.served;
+                   });
   const auto preferred = [&](const Waiting& waiting) {
     return rules.preferred_models.empty() ||
            rules.preferred_models.count(waiting.item.model) > 0 ||
@@ -58,10 +58,9 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
 bool FairQueue::Remove(const std::string& id) {
   for (auto flow = flows_.begin(); flow != flows_.end(); ++flow) {
     auto& items = flow->second.items;
-    const auto found =
-        std::find_if(items.begin(), items.end(), [&](const Waiting& waiting) {
-          return waiting.item.id == id;
-        });
+    const auto found = std::find_if(
+        items.begin(), items.end(),
+        [&](const Waiting& waiting) { return waiting.item.id == id; });
     if (found == items.end()) continue;
     items.erase(found);
     if (items.empty()) flows_.erase(flow);

@@ -55,7 +55,7 @@ class FairQueue {
     int passes = 0;
   };
   struct Flow {
-    double served = 0;  // cost over weight
+    double served = 0;           // cost over weight
     std::vector<Waiting> items;  // by due time
   };
 

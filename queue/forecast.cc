@@ -73,7 +73,8 @@ class Lane {
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes) {
   std::vector<Lane> lanes(shapes.begin(), shapes.end());
-  for (size_t i = 0; i < items.size(); ++i) lanes[items[i].shape].Add(i, items[i]);
+  for (size_t i = 0; i < items.size(); ++i)
+    lanes[items[i].shape].Add(i, items[i]);
   std::vector<absl::Duration> finish(items.size());
   absl::Duration now;
   while (true) {

@@ -7,6 +7,8 @@ namespace {
 
 // Weight of the newest measurement.
 constexpr double kNewest = 0.1;
+// How far one job moves what is known of lateness.
+constexpr double kMedianStep = 1.02;
 // One evaluation that was held up says little.
 constexpr double kMaxCorrection = 4;
 
@@ -33,8 +35,8 @@ void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
   absl::MutexLock lock(&mutex_);
   const ModelSpeed* const speed = SpeedLocked(model);
   if (speed == nullptr) return;
-  const absl::Duration expected = speed->costs.At(
-      rows, static_cast<double>(pixels) / speed->own_pixels);
+  const absl::Duration expected =
+      speed->costs.At(rows, static_cast<double>(pixels) / speed->own_pixels);
   const double ratio = std::clamp(absl::FDivDuration(took, expected),
                                   1 / kMaxCorrection, kMaxCorrection);
   const auto [place, is_new] = corrections_.try_emplace({model, pixels}, ratio);
@@ -52,12 +54,28 @@ void LoadBoard::ObserveDecode(const std::string& model, int64_t pixels,
   speed.decode += kNewest * (at_own_size - speed.decode);
 }
 
-void LoadBoard::Add(const std::string& job_id, const JobWork& work) {
+void LoadBoard::Add(const std::string& job_id, const JobWork& work,
+                    std::optional<absl::Duration> predicted) {
   absl::MutexLock lock(&mutex_);
-  jobs_[job_id] = {.work = work,
-                   .due = DueLocked(work),
-                   .device = std::nullopt,
-                   .steps_left = std::vector<int>(work.images, work.steps)};
+  jobs_[job_id] = {
+      .work = work,
+      .start_by = StartByLocked(work),
+      .device = std::nullopt,
+      .steps_left = std::vector<int>(work.images, work.steps),
+      .forecast = predicted.value_or(absl::ZeroDuration()) / lateness_};
+}
+
+void LoadBoard::LearnFrom(const std::string& job_id, absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return;
+  const Entry& entry = found->second;
+  if (entry.forecast <= absl::ZeroDuration()) return;
+  // Follows the median: a few that were held up long would drag a mean along.
+  const double ratio =
+      absl::FDivDuration(now - entry.work.accepted, entry.forecast);
+  lateness_ *= ratio > lateness_ ? kMedianStep : 1 / kMedianStep;
+  lateness_ = std::clamp(lateness_, 1 / kMaxCorrection, kMaxCorrection);
 }
 
 void LoadBoard::Start(const std::string& job_id, int device) {
@@ -82,9 +100,9 @@ absl::Duration LoadBoard::SoloTime(const JobWork& work) const {
   return SoloLocked(work);
 }
 
-absl::Time LoadBoard::Due(const JobWork& work) const {
+absl::Time LoadBoard::StartBy(const JobWork& work) const {
   absl::ReaderMutexLock lock(&mutex_);
-  return DueLocked(work);
+  return StartByLocked(work);
 }
 
 absl::Duration LoadBoard::StepTime(const JobWork& work) const {
@@ -100,22 +118,22 @@ int LoadBoard::RowCap(const std::string& model, int64_t pixels,
   absl::ReaderMutexLock lock(&mutex_);
   const ModelSpeed* const speed = SpeedLocked(model);
   if (speed == nullptr) return largest;
-  return speed->costs.RowCap(
-      largest, static_cast<double>(pixels) / speed->own_pixels);
+  return speed->costs.RowCap(largest,
+                             static_cast<double>(pixels) / speed->own_pixels);
 }
 
-std::optional<absl::Duration> LoadBoard::PredictNew(
-    const JobWork& work) const {
+std::optional<absl::Duration> LoadBoard::PredictNew(const JobWork& work) const {
   absl::ReaderMutexLock lock(&mutex_);
   if (SpeedLocked(work.model) == nullptr) return std::nullopt;
   const Entry newcomer = {
       .work = work,
-      .due = DueLocked(work),
+      .start_by = StartByLocked(work),
       .device = std::nullopt,
-      .steps_left = std::vector<int>(work.images, work.steps)};
+      .steps_left = std::vector<int>(work.images, work.steps),
+      .forecast = {}};
   std::vector<const Entry*> entries = {&newcomer};
   for (const auto& [id, entry] : jobs_) entries.push_back(&entry);
-  return PredictLocked(entries)[&newcomer];
+  return PredictLocked(entries)[&newcomer] * lateness_;
 }
 
 std::map<std::string, absl::Duration> LoadBoard::PredictAll() const {
@@ -124,9 +142,9 @@ std::map<std::string, absl::Duration> LoadBoard::PredictAll() const {
   std::map<std::string, absl::Duration> all;
   for (const auto& [id, entry] : jobs_) {
     const auto found = predicted.find(&entry);
-    const bool known = found != predicted.end() &&
-                       SpeedLocked(entry.work.model) != nullptr;
-    if (known) all[id] = found->second;
+    const bool known =
+        found != predicted.end() && SpeedLocked(entry.work.model) != nullptr;
+    if (known) all[id] = found->second * lateness_;
   }
   return all;
 }
@@ -165,8 +183,9 @@ absl::Duration LoadBoard::SoloLocked(const JobWork& work) const {
   return *std::max_element(finish.begin(), finish.end()) + DecodeLocked(work);
 }
 
-absl::Time LoadBoard::DueLocked(const JobWork& work) const {
-  return std::min(work.deadline, work.accepted + kPatience * SoloLocked(work));
+absl::Time LoadBoard::StartByLocked(const JobWork& work) const {
+  const absl::Duration solo = SoloLocked(work);
+  return std::min(work.deadline, work.accepted + kPatience * solo) - solo;
 }
 
 ForecastShape LoadBoard::ShapeLocked(const JobWork& work) const {
@@ -186,9 +205,10 @@ std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
     (entry.device.has_value() ? started : waiting).push_back(&entry);
   }
   if (waiting.size() > kWaitingPredicted) {
-    std::nth_element(
-        waiting.begin(), waiting.begin() + kWaitingPredicted, waiting.end(),
-        [](const Entry* a, const Entry* b) { return a->due < b->due; });
+    std::nth_element(waiting.begin(), waiting.begin() + kWaitingPredicted,
+                     waiting.end(), [](const Entry* a, const Entry* b) {
+                       return a->start_by < b->start_by;
+                     });
     waiting.resize(kWaitingPredicted);
   }
   started.insert(started.end(), waiting.begin(), waiting.end());
@@ -225,7 +245,7 @@ std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
     std::vector<const Entry*> entries) const {
   std::stable_sort(
       entries.begin(), entries.end(),
-      [](const Entry* a, const Entry* b) { return a->due < b->due; });
+      [](const Entry* a, const Entry* b) { return a->start_by < b->start_by; });
   const std::vector<int> dealt = DealLocked(entries);
   std::map<std::pair<std::string, int64_t>, int> shape_of;
   std::vector<ForecastShape> shapes;

@@ -29,9 +29,8 @@ struct ModelSpeed {
 // arrivals and ends, admission and events read predictions. Thread-safe.
 class LoadBoard {
  public:
-  // Jobs without a deadline of their own are due after this many times what
-  // they take alone, so short ones go before long ones that came at the same
-  // time.
+  // Jobs should be done after this many times what they take alone, so short
+  // ones go before long ones that came at the same time.
   static constexpr double kPatience = 4;
   // Waiting jobs that PredictAll() looks at: they decide how long the others
   // take, and nobody asks for more.
@@ -48,14 +47,17 @@ class LoadBoard {
   void ObserveDecode(const std::string& model, int64_t pixels,
                      absl::Duration took) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A job's life: added when accepted, started by a device, each image's steps
-  // left told after every evaluation, removed at its end. Unknown ids are
-  // ignored.
-  void Add(const std::string& job_id, const JobWork& work)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  void Start(const std::string& job_id, int device)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // A job's life: added when accepted, with what PredictNew() said, started by
+  // a device, each image's steps left told after every evaluation, removed at
+  // its end. Unknown ids are ignored.
+  void Add(const std::string& job_id, const JobWork& work,
+           std::optional<absl::Duration> predicted) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Start(const std::string& job_id, int device) ABSL_LOCKS_EXCLUDED(mutex_);
   void Advance(const std::string& job_id, int image, int steps_left)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Before Remove(): the job was finished, or given up as late, now. Later
+  // predictions learn from how far this one was off.
+  void LearnFrom(const std::string& job_id, absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -63,8 +65,12 @@ class LoadBoard {
   // unknown.
   absl::Duration SoloTime(const JobWork& work) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // When the job should be done: what the order of service goes by.
-  absl::Time Due(const JobWork& work) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // When the job must start, had it a device to itself, to be done by its
+  // deadline or, if that is earlier, after kPatience times what it takes alone:
+  // what the order of service goes by. Slack is the time until then. It does
+  // not change while the job runs; counting what is left instead would favour
+  // those that have done least, until all are late together.
+  absl::Time StartBy(const JobWork& work) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Time of one evaluation of one image's rows, for slack and cost. One second
   // while the model's speed is unknown.
   absl::Duration StepTime(const JobWork& work) const
@@ -84,9 +90,10 @@ class LoadBoard {
  private:
   struct Entry {
     JobWork work;
-    absl::Time due;
+    absl::Time start_by;
     std::optional<int> device;
     std::vector<int> steps_left;  // by image
+    absl::Duration forecast;      // at acceptance, before `lateness_`
   };
   using Corrections = std::map<std::pair<std::string, int64_t>, double>;
 
@@ -100,7 +107,7 @@ class LoadBoard {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Duration SoloLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::Time DueLocked(const JobWork& work) const
+  absl::Time StartByLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   ForecastShape ShapeLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -118,6 +125,9 @@ class LoadBoard {
   int devices_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, ModelSpeed> speeds_ ABSL_GUARDED_BY(mutex_);
   Corrections corrections_ ABSL_GUARDED_BY(mutex_);
+  // Real over forecast time of late: what the forecast cannot know, above all
+  // those who come later.
+  double lateness_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -109,11 +109,19 @@ class MemoryJobQueue::Lease : public JobLease {
   void Complete(v1::Finished finished) override {
     v1::GenerateResponse response;
     *response.mutable_finished() = std::move(finished);
+    Learn();
     entry_->Post(std::move(response));
   }
-  void Fail(const absl::Status& status) override { entry_->Fail(status); }
+  void Fail(const absl::Status& status) override {
+    if (absl::IsDeadlineExceeded(status)) Learn();
+    entry_->Fail(status);
+  }
 
  private:
+  void Learn() {
+    queue_.board_.LearnFrom(entry_->job().id(), queue_.clock_.Now());
+  }
+
   MemoryJobQueue& queue_;
   const std::shared_ptr<Entry> entry_;
 };
@@ -151,7 +159,7 @@ absl::Status MemoryJobQueue::Submit(Job job,
   if (!jobs_.try_emplace(id, entry).second) {
     return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
   }
-  board_.Add(id, work);
+  board_.Add(id, work, predicted);
   // Under the lock: no worker can post an earlier event than this one.
   entry->PostPosition(waiting_.size(), predicted);
   waiting_.Push({.id = id,
@@ -159,7 +167,7 @@ absl::Status MemoryJobQueue::Submit(Job job,
                  .weight = work.weight,
                  .cost = static_cast<double>(work.pixels) * work.rows *
                          work.images * work.steps,
-                 .due = board_.Due(work),
+                 .due = board_.StartBy(work),
                  .model = work.model});
   accepted_.insert(entry->accepted());
   MetricsOf(*entry).queue_depth.Increment();

@@ -18,17 +18,16 @@ absl::Duration StepCosts::At(int rows, double relative_area) const {
   if (measured_.size() == 1) {
     return measured_.begin()->second * (load / measured_.begin()->first);
   }
-  auto upper = std::find_if(
-      measured_.begin(), measured_.end(),
-      [&](const auto& point) { return point.first >= load; });
+  auto upper =
+      std::find_if(measured_.begin(), measured_.end(),
+                   [&](const auto& point) { return point.first >= load; });
   if (upper == measured_.begin()) {
     // A part of the smallest evaluation: at least in proportion.
     return upper->second * std::max(load / upper->first, 0.25);
   }
   if (upper == measured_.end()) --upper;
   const auto lower = std::prev(upper);
-  const double share =
-      (load - lower->first) / (upper->first - lower->first);
+  const double share = (load - lower->first) / (upper->first - lower->first);
   return lower->second + share * (upper->second - lower->second);
 }
 
@@ -42,8 +41,7 @@ int StepCosts::RowCap(int largest, double relative_area) const {
     if (rate(*next) < rate(*best) * (1 + kMinGain)) break;
     best = next;
   }
-  const int rows =
-      static_cast<int>(std::floor(best->first / relative_area));
+  const int rows = static_cast<int>(std::floor(best->first / relative_area));
   return std::clamp(rows, kMinCap, std::max(kMinCap, largest));
 }
 

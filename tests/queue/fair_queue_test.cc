@@ -62,7 +62,8 @@ TEST(FairQueueTest, PassesOverModelsThatMustBeLoadedButNotForEver) {
   FairQueueItem other = Item("other", "t", 0);
   other.model = "b";
   queue.Push(other);
-  for (int i = 0; i < 20; ++i) queue.Push(Item("i" + std::to_string(i), "t", 1));
+  for (int i = 0; i < 20; ++i)
+    queue.Push(Item("i" + std::to_string(i), "t", 1));
   const TakeRules rules = {.preferred_models = {"a"}, .except_tenants = {}};
   int before = 0;
   while (queue.Pop(rules)->id != "other") ++before;

@@ -10,7 +10,10 @@ using ::testing::ElementsAre;
 constexpr absl::Duration kMs = absl::Milliseconds(1);
 
 StepCosts Costs() {
-  return StepCosts({{1, 6 * kMs}, {2, 10 * kMs}, {4, 16 * kMs}, {8, 31 * kMs},
+  return StepCosts({{1, 6 * kMs},
+                    {2, 10 * kMs},
+                    {4, 16 * kMs},
+                    {8, 31 * kMs},
                     {16, 62 * kMs}});
 }
 

@@ -34,8 +34,11 @@ class LoadBoardTest : public ::testing::Test {
 TEST_F(LoadBoardTest, KnowsWhatAJobTakesAlone) {
   EXPECT_EQ(board_.SoloTime(Work(5)), 57 * kMs);
   EXPECT_EQ(board_.SoloTime(Work(5, 2)), 87 * kMs);
-  EXPECT_EQ(board_.Due(Work(5)),
-            absl::UnixEpoch() + LoadBoard::kPatience * 57 * kMs);
+  EXPECT_EQ(board_.StartBy(Work(5)),
+            absl::UnixEpoch() + (LoadBoard::kPatience - 1) * 57 * kMs);
+  JobWork urgent = Work(5);
+  urgent.deadline = absl::UnixEpoch() + 60 * kMs;
+  EXPECT_EQ(board_.StartBy(urgent), absl::UnixEpoch() + 3 * kMs);
 }
 
 TEST_F(LoadBoardTest, PredictsNothingOfAModelItDoesNotKnow) {
@@ -46,8 +49,8 @@ TEST_F(LoadBoardTest, PredictsNothingOfAModelItDoesNotKnow) {
 
 TEST_F(LoadBoardTest, PredictsANewcomerBehindThoseDueBefore) {
   EXPECT_EQ(board_.PredictNew(Work(5)), 57 * kMs);
-  board_.Add("a", Work(4));
-  board_.Add("b", Work(4));
+  board_.Add("a", Work(4), std::nullopt);
+  board_.Add("b", Work(4), std::nullopt);
   EXPECT_EQ(board_.PredictNew(Work(5)), 4 * 16 * kMs + 57 * kMs);
   board_.Advance("a", 0, 2);
   board_.Remove("b");
@@ -57,9 +60,9 @@ TEST_F(LoadBoardTest, PredictsANewcomerBehindThoseDueBefore) {
 
 TEST_F(LoadBoardTest, SpreadsWaitingJobsOverDevices) {
   board_.SetDevices(2);
-  board_.Add("a", Work(40));
+  board_.Add("a", Work(40), std::nullopt);
   board_.Start("a", 1);
-  board_.Add("b", Work(6));
+  board_.Add("b", Work(6), std::nullopt);
   EXPECT_EQ(board_.PredictNew(Work(5)), 5 * 16 * kMs + 7 * kMs)
       << "on device 0, together with b";
 }
@@ -69,6 +72,16 @@ TEST_F(LoadBoardTest, LearnsFromWhatEvaluationsTake) {
   EXPECT_EQ(board_.SoloTime(Work(5)), 107 * kMs);
   board_.Observe("m", 400, 2, absl::Seconds(9));
   EXPECT_EQ(board_.SoloTime(Work(5)), 107 * kMs) << "another size";
+}
+
+TEST_F(LoadBoardTest, LearnsHowLateJobsAre) {
+  for (int i = 0; i < 50; ++i) {
+    board_.Add("a", Work(5), board_.PredictNew(Work(5)));
+    board_.LearnFrom("a", absl::UnixEpoch() + 2 * 57 * kMs);
+    board_.Remove("a");
+  }
+  EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(Work(5)), 57 * kMs), 2,
+              0.05);
 }
 
 AdmissionFacts Facts() {

@@ -339,7 +339,8 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   server.board().SetSpeed("tiny",
                           {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
                            .own_pixels = 64 * 64,
-                           .largest_batch = 16});
+                           .largest_batch = 16,
+                           .decode = absl::ZeroDuration()});
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::milliseconds(700));
   const auto stream = stub->Generate(&context, request);

@@ -16,7 +16,7 @@ struct Candidate {
   double weight = 1;   // of its priority, over 0
   int rows = 1;        // at least 1
   double cost = 1;     // of one step, in any unit that all share; over 0
-  double slack = 0;    // seconds to spare until it should be done
+  double slack = 0;    // seconds until it should have started
   int waited = 0;      // evaluations since it last ran or joined
   bool fresh = false;  // has not run yet
 };

@@ -31,9 +31,8 @@ std::shared_ptr<const TextContext> ContextGatherer::Gather(
     const Contexts& contexts) {
   if (contexts.size() == 1) return contexts[0];
   const auto found =
-      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) {
-        return kept.parts == contexts;
-      });
+      std::find_if(kept_.begin(), kept_.end(),
+                   [&](const Kept& kept) { return kept.parts == contexts; });
   if (found != kept_.end()) return found->joined;
   kept_.push_front({contexts, Join(contexts)});
   if (kept_.size() > kMaxKept) kept_.pop_back();

@@ -5,7 +5,6 @@
 #include <exception>
 #include <set>
 
-#include "ATen/Parallel.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/isfinite.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +15,7 @@
 #include "worker/engine/exception_status.h"
 #include "worker/engine/model_description.h"
 #include "worker/engine/preview_plan.h"
+#include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {
@@ -67,7 +67,7 @@ Engine::~Engine() = default;
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
-  at::set_num_threads(device_.threads);
+  UseThreads(device_.threads);
   LoadModels();
   decode_stage_ =
       std::make_unique<DecodeStage>(config_.max_live_runs, dependencies_.clock,
@@ -152,6 +152,8 @@ void Engine::AdoptLoadedModels() {
     for (const auto& [rows, duration] : profile->costs.measured()) {
       metrics.ProfileSeconds(rows).Set(absl::ToDoubleSeconds(duration));
     }
+    // Before those who wait for it hear.
+    Describe(loaded.id, v1::Model::STATE_RESIDENT);
     pool_->Ready(loaded.id, profile->activation_bytes);
   }
   // What the registry says follows what is true now.
@@ -331,7 +333,7 @@ absl::Status Engine::StartRuns(
     const std::shared_ptr<const TextContext>& context) {
   const v1::GenerateRequest& request = job->request();
   const DiffusionModel& model = job->model();
-  const absl::Time due = dependencies_.board.Due(job->work());
+  const absl::Time start_by = dependencies_.board.StartBy(job->work());
   std::vector<std::unique_ptr<LiveRun>> runs;
   for (uint32_t i = 0; i < request.image_count(); ++i) {
     auto live = std::make_unique<LiveRun>();
@@ -357,7 +359,7 @@ absl::Status Engine::StartRuns(
                               .rescale = request.guidance_rescale()}};
     live->job = job;
     live->image_index = static_cast<int>(i);
-    live->due = due;
+    live->start_by = start_by;
     runs.push_back(std::move(live));
   }
   for (auto& live : runs) {
@@ -398,16 +400,14 @@ Engine::Batch Engine::Pick() {
       row_caps.push_back(RowCap(*live));
     }
     const absl::Duration step = dependencies_.board.StepTime(work);
-    const int steps_left = sampler.steps() - sampler.steps_done();
-    candidates.push_back(
-        {.shape = shape,
-         .tenant = index_of(tenants, work.tenant),
-         .weight = work.weight,
-         .rows = live->run.rows(),
-         .cost = absl::ToDoubleSeconds(step),
-         .slack = absl::ToDoubleSeconds(live->due - now - step * steps_left),
-         .waited = live->waited,
-         .fresh = sampler.steps_done() == 0});
+    candidates.push_back({.shape = shape,
+                          .tenant = index_of(tenants, work.tenant),
+                          .weight = work.weight,
+                          .rows = live->run.rows(),
+                          .cost = absl::ToDoubleSeconds(step),
+                          .slack = absl::ToDoubleSeconds(live->start_by - now),
+                          .waited = live->waited,
+                          .fresh = sampler.steps_done() == 0});
   }
   Batch batch;
   for (int index : batcher_.Pick(candidates, row_caps, shares_)) {

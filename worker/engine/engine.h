@@ -73,7 +73,7 @@ class Engine {
     std::shared_ptr<JobState> job;
     int image_index = 0;
     uint64_t seed = 0;
-    absl::Time due;
+    absl::Time start_by;
     int waited = 0;  // evaluations since it last ran or joined
   };
   // What the runs of a pick have in common.

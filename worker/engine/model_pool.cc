@@ -28,8 +28,8 @@ absl::Status Stopping() {
 }  // namespace
 
 ModelPool::ModelPool(const Config& config, const Placement& placement,
-                     int64_t budget_bytes, const Clock& clock,
-                     Metrics& metrics, ModelPoolListener listener)
+                     int64_t budget_bytes, const Clock& clock, Metrics& metrics,
+                     ModelPoolListener listener)
     : placement_(placement),
       budget_bytes_(budget_bytes),
       clock_(clock),

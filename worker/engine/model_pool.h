@@ -72,8 +72,7 @@ class ModelPool {
   void AwaitChange() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Why the last attempt to load failed; OK if it did not.
-  absl::Status Failure(const std::string& id) const
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Failure(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::set<std::string> ReadyIds() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -86,11 +85,11 @@ class ModelPool {
     std::string path;
     std::shared_ptr<const DiffusionModel> model;  // null: not in memory
     bool ready = false;
-    bool reported = false;   // to the engine, by TakeLoaded()
-    bool leaving = false;    // nobody may take hold of it any more
+    bool reported = false;  // to the engine, by TakeLoaded()
+    bool leaving = false;   // nobody may take hold of it any more
     bool pinned = false;
     int holders = 0;
-    int64_t bytes = 0;       // while in memory
+    int64_t bytes = 0;             // while in memory
     int64_t activation_bytes = 0;  // the last measured
     int64_t last_used = 0;
     absl::Status failure;
@@ -98,7 +97,7 @@ class ModelPool {
   };
   struct Order {
     std::string id;
-    bool load = true;           // or unload
+    bool load = true;         // or unload
     ModelControl::Done done;  // of an unload
   };
 

@@ -8,8 +8,8 @@
 namespace genzo {
 
 absl::StatusOr<std::vector<std::string>> ChooseEvictions(
-    const std::string& id, absl::Span<const Resident> residents,
-    int64_t needed, int64_t budget) {
+    const std::string& id, absl::Span<const Resident> residents, int64_t needed,
+    int64_t budget) {
   std::vector<Resident> evictable;
   int64_t used = 0;
   int64_t pinned = 0;

@@ -22,8 +22,8 @@ struct Resident {
 // least recently used that are not pinned, no more than it takes, best first.
 // RESOURCE_EXHAUSTED/DOES_NOT_FIT if all of them would not do. Pure.
 absl::StatusOr<std::vector<std::string>> ChooseEvictions(
-    const std::string& id, absl::Span<const Resident> residents,
-    int64_t needed, int64_t budget);
+    const std::string& id, absl::Span<const Resident> residents, int64_t needed,
+    int64_t budget);
 
 }  // namespace genzo
 

@@ -54,7 +54,8 @@ std::string Processor() {
   std::istringstream lines(ReadWhole("/proc/cpuinfo"));
   std::string line;
   while (std::getline(lines, line)) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 1);
+    if (line.rfind("model name", 0) == 0)
+      return line.substr(line.find(':') + 1);
   }
   return "";
 }
@@ -75,8 +76,8 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
   const int64_t side = model.default_side_pixels() / model.pixels_per_latent();
   SeededNoise noise(/*seed=*/1);
   const at::Tensor row = noise.Draw({1, model.latent_channels(), side, side});
-  const TextContext text = model.ProjectContext(
-      model.EncodeTexts({""}, /*clip_skip=*/0));
+  const TextContext text =
+      model.ProjectContext(model.EncodeTexts({""}, /*clip_skip=*/0));
   StepProfile profile;
   profile.rows_independent = true;
   std::map<int, absl::Duration> measured;
@@ -172,9 +173,9 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
 
 std::string ProfileKey(const std::string& model_folder,
                        const Placement& placement, int threads) {
-  std::string key = absl::StrCat(
-      "v", kVersion, ";", Processor(), ";", placement.device.str(), ";",
-      c10::toString(placement.dtype), ";threads=", threads);
+  std::string key =
+      absl::StrCat("v", kVersion, ";", Processor(), ";", placement.device.str(),
+                   ";", c10::toString(placement.dtype), ";threads=", threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :

@@ -5,10 +5,25 @@
 #include "ATen/Parallel.h"
 
 namespace genzo {
+namespace {
+
+// LibTorch sets a thread's counts on first use and not again: once in the
+// library and once more in this program, because the flag that remembers it is
+// a variable of an inline function.
+void InitCounts() {
+  at::get_num_threads();
+  at::internal::lazy_init_num_threads();
+}
+
+}  // namespace
+
+void UseThreads(int threads) {
+  InitCounts();
+  at::set_num_threads(threads);
+}
 
 void UseOneThread() {
-  // LibTorch sets a thread's counts on first use and not again.
-  at::get_num_threads();
+  InitCounts();
   // at::set_num_threads would set MKL's count for the whole process. The
   // functions belong to the runtimes that LibTorch brought along, which have no
   // headers here; a build without MKL lacks the second.

@@ -3,6 +3,10 @@
 
 namespace genzo {
 
+// Lets LibTorch's computations of the calling thread use `threads` threads.
+// Process-wide for MKL: call it on step threads only.
+void UseThreads(int threads);
+
 // Keeps LibTorch's computations on the calling thread, without touching other
 // threads' settings. A second team of OpenMP threads would not only compete
 // with the step thread's: once a process has more OpenMP threads than cores,

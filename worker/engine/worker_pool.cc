@@ -82,13 +82,13 @@ void WorkerPool::Start(const std::function<void()>& on_loaded,
   const auto loading = std::make_shared<std::atomic<size_t>>(engines_.size());
   const auto working = std::make_shared<std::atomic<size_t>>(engines_.size());
   for (const auto& engine : engines_) {
-    threads_.emplace_back([&engine = *engine, loading, working, on_loaded,
-                           on_done] {
-      engine.Work([&] {
-        if (--*loading == 0) on_loaded();
-      });
-      if (--*working == 0) on_done();
-    });
+    threads_.emplace_back(
+        [&engine = *engine, loading, working, on_loaded, on_done] {
+          engine.Work([&] {
+            if (--*loading == 0) on_loaded();
+          });
+          if (--*working == 0) on_done();
+        });
   }
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "ATen/Context.h"
 #include "ATen/Parallel.h"
 #include "ATen/native/CPUBlas.h"
 #include "ATen/ops/empty.h"
+#include "c10/util/Exception.h"
 #include "worker/kernels/lanes.h"
 
 namespace genzo {
@@ -39,18 +41,23 @@ struct Extent {
   int64_t value_elements() const { return padded_keys() * padded_head(); }
 };
 
-// k^T of one head in panels [keys / 64][head_size / 2][64][2], as the matrix
-// kernels want their right side: pairs along the summed dimension.
-void PackKeys(const BFloat16* k, int64_t stride, const Extent& extent,
-              BFloat16* packed) {
+// How many elements along the summed dimension lie side by side in a packed
+// matrix: pairs of bfloat16.
+template <typename T>
+constexpr int64_t kGroup = std::is_same_v<T, BFloat16> ? 2 : 1;
+
+// k^T of one head in panels [keys / 64][head_size / group][64][group], as the
+// matrix kernels want their right side.
+template <typename T>
+void PackKeys(const T* k, int64_t stride, const Extent& extent, T* packed) {
+  constexpr int64_t kPairs = kGroup<T>;
   for (int64_t key = 0; key < extent.padded_keys(); ++key) {
-    BFloat16* const panel =
-        packed + key / kPanel * kPanel * extent.head_size + key % kPanel * 2;
-    for (int64_t d = 0; d < extent.head_size; d += 2) {
-      BFloat16* const pair = panel + d * kPanel;
-      const bool real = key < extent.keys;
-      pair[0] = real ? k[key * stride + d] : BFloat16(0);
-      pair[1] = real ? k[key * stride + d + 1] : BFloat16(0);
+    T* const panel = packed + key / kPanel * kPanel * extent.head_size +
+                     key % kPanel * kPairs;
+    const bool real = key < extent.keys;
+    for (int64_t d = 0; d < extent.head_size; ++d) {
+      panel[d / kPairs * kPanel * kPairs + d % kPairs] =
+          real ? k[key * stride + d] : T(0);
     }
   }
 }
@@ -60,23 +67,26 @@ int64_t PanelWidth(const Extent& extent, int64_t begin) {
   return std::min(kPanel, extent.padded_head() - begin);
 }
 
-// v of one head in panels of up to 64 channels, each [keys / 2][width][2].
-void PackValues(const BFloat16* v, int64_t stride, const Extent& extent,
-                BFloat16* packed) {
+// v of one head in panels of up to 64 channels, each
+// [keys / group][width][group].
+template <typename T>
+void PackValues(const T* v, int64_t stride, const Extent& extent, T* packed) {
+  constexpr int64_t kPairs = kGroup<T>;
   for (int64_t begin = 0; begin < extent.padded_head(); begin += kPanel) {
     const int64_t width = PanelWidth(extent, begin);
-    BFloat16* const panel = packed + begin * extent.padded_keys();
+    T* const panel = packed + begin * extent.padded_keys();
     for (int64_t key = 0; key < extent.padded_keys(); ++key) {
-      BFloat16* const to = panel + key / 2 * width * 2 + key % 2;
+      T* const to = panel + key / kPairs * width * kPairs + key % kPairs;
       for (int64_t i = 0; i < width; ++i) {
         const bool real = key < extent.keys && begin + i < extent.head_size;
-        to[i * 2] = real ? v[key * stride + begin + i] : BFloat16(0);
+        to[i * kPairs] = real ? v[key * stride + begin + i] : T(0);
       }
     }
   }
 }
 
 // One thread's memory for a block of queries.
+template <typename T>
 struct Workspace {
   explicit Workspace(const Extent& extent)
       : scores(kQueryBlock * kKeyBlock),
@@ -87,136 +97,166 @@ struct Workspace {
         rescale(kQueryBlock) {}
 
   std::vector<float> scores;
-  std::vector<BFloat16> weights;
+  std::vector<T> weights;
   std::vector<float> sums;  // [queries, padded_head]
   std::vector<float> row_max, row_sum, rescale;
 };
 
 // Where a block of queries finds its matrices.
+template <typename T>
 struct Block {
-  const BFloat16* q;  // [queries, q_stride]
+  const T* q;  // [queries, q_stride]
   int64_t q_stride;
   int64_t queries;
-  const BFloat16* keys;    // packed
-  const BFloat16* values;  // packed
-  BFloat16* out;           // [queries, out_stride]
+  const T* keys;    // packed
+  const T* values;  // packed
+  T* out;           // [queries, out_stride]
   int64_t out_stride;
 };
 
-void Scores(const Block& block, const Extent& extent, int64_t first,
-            int64_t padded, Workspace& work) {
+template <typename T>
+void Scores(const Block<T>& block, const Extent& extent, int64_t first,
+            int64_t padded, Workspace<T>& work) {
   for (int64_t key = 0; key < padded; key += kPanel) {
     cpublas::brgemm(block.queries, std::min(kPanel, padded - key),
                     extent.head_size, block.q_stride, kPanel, kKeyBlock,
                     /*add_C=*/false, block.q,
                     block.keys + (first + key) * extent.head_size,
-                    work.scores.data() + key);
+                    work.scores.data() + key, kGroup<T> == 2);
   }
 }
 
-void AddValues(const Block& block, const Extent& extent, int64_t first,
-               int64_t padded, Workspace& work) {
+template <typename T>
+void AddValues(const Block<T>& block, const Extent& extent, int64_t first,
+               int64_t padded, Workspace<T>& work) {
   for (int64_t begin = 0; begin < extent.padded_head(); begin += kPanel) {
     const int64_t width = PanelWidth(extent, begin);
-    cpublas::brgemm(
-        block.queries, width, padded, kKeyBlock, width, extent.padded_head(),
-        /*add_C=*/first > 0, work.weights.data(),
-        block.values + begin * extent.padded_keys() + first * width,
-        work.sums.data() + begin);
+    cpublas::brgemm(block.queries, width, padded, kKeyBlock, width,
+                    extent.padded_head(),
+                    /*add_C=*/first > 0, work.weights.data(),
+                    block.values + begin * extent.padded_keys() + first * width,
+                    work.sums.data() + begin, kGroup<T> == 2);
   }
 }
 
-void Attend(const Block& block, const Extent& extent, Workspace& work) {
-  const Lanes& lanes = BestLanes();
+void Weigh(const SoftmaxBlock& block, float* weights) {
+  BestLanes().softmax_float(block, weights);
+}
+void Weigh(const SoftmaxBlock& block, BFloat16* weights) {
+  BestLanes().softmax_bf16(block, reinterpret_cast<Bf16Bits*>(weights));
+}
+
+void Scale(const float* from, float factor, int64_t n, float* to) {
+  BestLanes().scale_float(from, factor, n, to);
+}
+void Scale(const float* from, float factor, int64_t n, BFloat16* to) {
+  BestLanes().scale_bf16(from, factor, n, reinterpret_cast<Bf16Bits*>(to));
+}
+
+template <typename T>
+void Attend(const Block<T>& block, const Extent& extent, Workspace<T>& work) {
   const int64_t width = extent.padded_head();
   std::fill_n(work.row_max.begin(), block.queries,
               -std::numeric_limits<float>::infinity());
   std::fill_n(work.row_sum.begin(), block.queries, 0.0f);
-  const float scale =
-      1 / std::sqrt(static_cast<float>(extent.head_size));
+  const float scale = 1 / std::sqrt(static_cast<float>(extent.head_size));
   for (int64_t first = 0; first < extent.keys; first += kKeyBlock) {
     const int64_t columns = std::min(kKeyBlock, extent.keys - first);
     const int64_t padded = RoundUp(columns, kKeyMultiple);
     Scores(block, extent, first, padded, work);
-    lanes.softmax_bf16(
-        {.scores = work.scores.data(),
-         .rows = block.queries,
-         .columns = columns,
-         .padded = padded,
-         .stride = kKeyBlock,
-         .scale = scale,
-         .row_max = work.row_max.data(),
-         .row_sum = work.row_sum.data(),
-         .rescale = work.rescale.data()},
-        reinterpret_cast<Bf16Bits*>(work.weights.data()));
+    Weigh({.scores = work.scores.data(),
+           .rows = block.queries,
+           .columns = columns,
+           .padded = padded,
+           .stride = kKeyBlock,
+           .scale = scale,
+           .row_max = work.row_max.data(),
+           .row_sum = work.row_sum.data(),
+           .rescale = work.rescale.data()},
+          work.weights.data());
     for (int64_t i = 0; first > 0 && i < block.queries; ++i) {
       float* const sums = work.sums.data() + i * width;
       if (work.rescale[i] != 1) {
-        lanes.scale_float(sums, work.rescale[i], width, sums);
+        Scale(sums, work.rescale[i], width, sums);
       }
     }
     AddValues(block, extent, first, padded, work);
   }
   for (int64_t i = 0; i < block.queries; ++i) {
-    lanes.scale_bf16(work.sums.data() + i * width, 1 / work.row_sum[i],
-                     extent.head_size,
-                     reinterpret_cast<Bf16Bits*>(block.out) +
-                         i * block.out_stride);
+    Scale(work.sums.data() + i * width, 1 / work.row_sum[i], extent.head_size,
+          block.out + i * block.out_stride);
   }
 }
 
-}  // namespace
-
-bool CanFlashAttend(const at::Tensor& q, int64_t head_size) {
-  // LibTorch's own question, could_pack(), says yes only where there is AMX.
-  static const bool hardware = at::globalContext().userEnabledMkldnn() &&
-                               __builtin_cpu_supports("avx512bf16");
-  return hardware && q.is_cpu() && q.scalar_type() == at::kBFloat16 &&
-         head_size % 2 == 0;
-}
-
-at::Tensor FlashAttention(const at::Tensor& q, const at::Tensor& k,
-                          const at::Tensor& v, int64_t heads) {
+template <typename T>
+at::Tensor FlashAttend(const at::Tensor& q, const at::Tensor& k,
+                       const at::Tensor& v, int64_t heads) {
   const Extent extent = {q.size(0), q.size(1), k.size(1), heads,
                          q.size(2) / heads};
   const int64_t pairs = extent.rows * heads;
   const at::Tensor keys =
-      at::empty({pairs, extent.key_elements()}, at::kBFloat16);
+      at::empty({pairs, extent.key_elements()}, q.options());
   const at::Tensor values =
-      at::empty({pairs, extent.value_elements()}, at::kBFloat16);
+      at::empty({pairs, extent.value_elements()}, q.options());
   const at::Tensor out = at::empty(q.sizes(), q.options());
   // First place of head `pair % heads` of row `pair / heads`.
   const auto head_of = [&](const at::Tensor& t, int64_t pair) {
-    return t.data_ptr<BFloat16>() + pair / heads * t.stride(0) +
+    return t.data_ptr<T>() + pair / heads * t.stride(0) +
            pair % heads * extent.head_size;
   };
   at::parallel_for(0, pairs, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       PackKeys(head_of(k, i), k.stride(1), extent,
-               keys.data_ptr<BFloat16>() + i * extent.key_elements());
+               keys.data_ptr<T>() + i * extent.key_elements());
       PackValues(head_of(v, i), v.stride(1), extent,
-                 values.data_ptr<BFloat16>() + i * extent.value_elements());
+                 values.data_ptr<T>() + i * extent.value_elements());
     }
   });
   const int64_t blocks = (extent.queries + kQueryBlock - 1) / kQueryBlock;
   at::parallel_for(0, pairs * blocks, 1, [&](int64_t begin, int64_t end) {
-    Workspace work(extent);
+    Workspace<T> work(extent);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t pair = i / blocks;
       const int64_t first = i % blocks * kQueryBlock;
-      Attend({.q = head_of(q, pair) + first * q.stride(1),
-              .q_stride = q.stride(1),
-              .queries = std::min(kQueryBlock, extent.queries - first),
-              .keys = keys.data_ptr<BFloat16>() + pair * extent.key_elements(),
-              .values =
-                  values.data_ptr<BFloat16>() + pair * extent.value_elements(),
-              .out = head_of(out, pair) + first * out.stride(1),
-              .out_stride = out.stride(1)},
-             extent, work);
+      Attend<T>(
+          {.q = head_of(q, pair) + first * q.stride(1),
+           .q_stride = q.stride(1),
+           .queries = std::min(kQueryBlock, extent.queries - first),
+           .keys = keys.data_ptr<T>() + pair * extent.key_elements(),
+           .values = values.data_ptr<T>() + pair * extent.value_elements(),
+           .out = head_of(out, pair) + first * out.stride(1),
+           .out_stride = out.stride(1)},
+          extent, work);
     }
-    cpublas::brgemm_release();
+    cpublas::brgemm_release(kGroup<T> == 2);
   });
   return out;
+}
+
+}  // namespace
+
+bool CanFlashAttend(const at::Tensor& q, int64_t head_size) {
+  static const bool enabled = at::globalContext().userEnabledMkldnn();
+  if (!enabled || !q.is_cpu()) return false;
+  if (q.scalar_type() == at::kFloat) return __builtin_cpu_supports("avx2");
+  // LibTorch's own question, could_pack(), says yes only where there is AMX.
+  return q.scalar_type() == at::kBFloat16 && head_size % 2 == 0 &&
+         __builtin_cpu_supports("avx512bf16");
+}
+
+at::Tensor FlashAttention(const at::Tensor& q, const at::Tensor& k,
+                          const at::Tensor& v, int64_t heads) {
+  // As LibTorch's own operators refuse what does not fit.
+  TORCH_CHECK(q.dim() == 3 && k.dim() == 3 && k.sizes() == v.sizes() &&
+                  k.size(0) == q.size(0) && k.size(2) == q.size(2) &&
+                  k.size(1) > 0 && q.size(2) % heads == 0 &&
+                  k.scalar_type() == q.scalar_type() &&
+                  v.scalar_type() == q.scalar_type() && q.stride(2) == 1 &&
+                  k.stride(2) == 1 && v.stride(2) == 1,
+              "attention: q ", q.sizes(), ", k ", k.sizes(), " and v ",
+              v.sizes(), " do not fit ", heads, " heads");
+  return q.scalar_type() == at::kFloat ? FlashAttend<float>(q, k, v, heads)
+                                       : FlashAttend<BFloat16>(q, k, v, heads);
 }
 
 }  // namespace genzo

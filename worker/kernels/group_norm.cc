@@ -7,6 +7,7 @@
 #include "ATen/Parallel.h"
 #include "ATen/ops/empty.h"
 #include "ATen/ops/empty_like.h"
+#include "c10/util/Exception.h"
 #include "worker/kernels/lanes.h"
 
 namespace genzo {
@@ -96,8 +97,8 @@ at::Tensor Affine(const at::Tensor& moments, const at::Tensor& shift,
   const auto group_affine = [&](int64_t row, int64_t group) {
     GroupMoments sum;
     for (int64_t chunk = 0; chunk < extent.chunks; ++chunk) {
-      const double count = static_cast<double>(
-          std::min(kChunk, extent.pixels - chunk * kChunk));
+      const double count =
+          static_cast<double>(std::min(kChunk, extent.pixels - chunk * kChunk));
       const float* const mean =
           in + (row * extent.chunks + chunk) * 2 * extent.channels;
       for (int64_t c = group * per_group; c < (group + 1) * per_group; ++c) {
@@ -157,13 +158,19 @@ at::Tensor ChannelsLastGroupNorm(const at::Tensor& x, const at::Tensor& shift,
                                  const at::Tensor& weight,
                                  const at::Tensor& bias,
                                  const GroupNormOptions& options) {
+  // As LibTorch's own operators refuse what does not fit.
+  TORCH_CHECK(x.dim() == 4 && weight.numel() == x.size(1) &&
+                  bias.numel() == x.size(1) &&
+                  x.size(1) % options.groups == 0 &&
+                  (!shift.defined() || shift.numel() == x.size(0) * x.size(1)),
+              "group norm: x ", x.sizes(), " does not fit ", weight.numel(),
+              " channels in ", options.groups, " groups");
   const at::Tensor in = x.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor row_shift = shift.defined() ? shift.contiguous() : shift;
   const Extent extent = {in.size(0), in.size(1), in.size(2) * in.size(3),
                          Chunks(in.size(2) * in.size(3))};
-  const at::Tensor affine =
-      Affine(ChunkMoments(in, row_shift, extent), row_shift, weight, bias,
-             options, extent);
+  const at::Tensor affine = Affine(ChunkMoments(in, row_shift, extent),
+                                   row_shift, weight, bias, options, extent);
   const at::Tensor out = at::empty_like(in);
   Apply(in, affine, options.silu, extent, out);
   return out;

@@ -10,7 +10,7 @@ using Bf16Bits = uint16_t;
 
 // How one block of attention scores is turned into weights.
 struct SoftmaxBlock {
-  float* scores;   // [rows, stride]
+  float* scores;  // [rows, stride]
   int64_t rows;
   int64_t columns;  // that hold scores
   int64_t padded;   // columns to write; zero weight from `columns` on
@@ -42,6 +42,7 @@ struct Lanes {
 
   // The streaming softmax of flash attention (arXiv:2205.14135): weights
   // [rows, stride]. For scores of finite numbers.
+  void (*softmax_float)(const SoftmaxBlock& block, float* weights);
   void (*softmax_bf16)(const SoftmaxBlock& block, Bf16Bits* weights);
 
   // to [n] = from [n] * factor.

@@ -29,8 +29,8 @@ std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
 }  // namespace
 
 bool CanPack(const at::Tensor& weight) {
-  static const bool enabled = at::globalContext().userEnabledMkldnn() &&
-                              at::Context::hasMKLDNN();
+  static const bool enabled =
+      at::globalContext().userEnabledMkldnn() && at::Context::hasMKLDNN();
   static const bool avx512 = __builtin_cpu_supports("avx512bw") &&
                              __builtin_cpu_supports("avx512vl") &&
                              __builtin_cpu_supports("avx512dq");
@@ -47,10 +47,10 @@ at::Tensor PackLinear(const at::Tensor& weight) {
 }
 
 at::Tensor PackConv2d(const at::Tensor& weight, const ConvGeometry& geometry) {
-  static const auto op = Operator<at::Tensor(
-      const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
-      int64_t, at::OptionalIntArrayRef)>("mkldnn::_reorder_convolution_weight",
-                                         "");
+  static const auto op =
+      Operator<at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef,
+                          at::IntArrayRef, int64_t, at::OptionalIntArrayRef)>(
+          "mkldnn::_reorder_convolution_weight", "");
   const int64_t padding[] = {geometry.padding, geometry.padding};
   const int64_t stride[] = {geometry.stride, geometry.stride};
   const int64_t dilation[] = {1, 1};
@@ -77,8 +77,7 @@ at::Tensor FirstRow(const at::Tensor& y, const at::Tensor& x) {
 }  // namespace
 
 at::Tensor PackedLinear(const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& bias,
-                        const std::string& activation) {
+                        const at::Tensor& bias, const std::string& activation) {
   if (IsSingleRow(x)) {
     return FirstRow(PackedLinear(Doubled(x), weight, bias, activation), x);
   }
@@ -92,14 +91,14 @@ at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
                               const at::Tensor& bias, const at::Tensor& other,
                               const std::string& operation) {
   if (IsSingleRow(x)) {
-    return FirstRow(PackedLinearBinary(Doubled(x), weight, bias, Doubled(other),
-                                       operation),
-                    x);
+    return FirstRow(
+        PackedLinearBinary(Doubled(x), weight, bias, Doubled(other), operation),
+        x);
   }
-  static const auto op = Operator<at::Tensor(
-      const at::Tensor&, const at::Tensor&, const at::Tensor&,
-      const std::optional<at::Tensor>&, Text)>("mkldnn::_linear_pointwise",
-                                               "binary");
+  static const auto op =
+      Operator<at::Tensor(const at::Tensor&, const at::Tensor&,
+                          const at::Tensor&, const std::optional<at::Tensor>&,
+                          Text)>("mkldnn::_linear_pointwise", "binary");
   return op.call(x, other, weight, Optional(bias), operation);
 }
 

@@ -20,7 +20,9 @@ std::vector<int> Pick(const std::vector<Candidate>& candidates,
   return Batcher(kMaxWait).Pick(candidates, row_caps, shares);
 }
 
-TEST(BatcherTest, PicksNothingFromNothing) { EXPECT_THAT(Pick({}, {}), IsEmpty()); }
+TEST(BatcherTest, PicksNothingFromNothing) {
+  EXPECT_THAT(Pick({}, {}), IsEmpty());
+}
 
 TEST(BatcherTest, StopsAtTheRowCapOfTheShape) {
   const Candidate guided = {.rows = 2};
@@ -42,9 +44,8 @@ TEST(BatcherTest, TakesOneShapeOnly) {
 }
 
 TEST(BatcherTest, TakesTheLeastSlackFirst) {
-  EXPECT_THAT(
-      Pick({{.slack = 5}, {.slack = -1}, {.slack = 2}}, {2}),
-      ElementsAre(1, 2));
+  EXPECT_THAT(Pick({{.slack = 5}, {.slack = -1}, {.slack = 2}}, {2}),
+              ElementsAre(1, 2));
 }
 
 TEST(BatcherTest, LetsNewRunsTakeTheirFirstStepAtOnce) {
@@ -75,8 +76,7 @@ TEST(BatcherTest, ALargeShapeHoldsASmallOneForOneStepAtMost) {
 }
 
 // Serves runs that never end for `choices` choices; returns cost by tenant.
-std::map<int, double> Serve(std::vector<Candidate> runs, int cap,
-                            int choices) {
+std::map<int, double> Serve(std::vector<Candidate> runs, int cap, int choices) {
   FairShares shares;
   std::map<int, double> served;
   for (int i = 0; i < choices; ++i) {
@@ -138,12 +138,11 @@ TEST(BatcherTest, NoRunWaitsLongerThanTheBound) {
                         .waited = 0,
                         .fresh = true});
       }
-      const auto picked =
-          Batcher(kMaxWait).Pick(live, {2, 4, 8, 3}, shares);
+      const auto picked = Batcher(kMaxWait).Pick(live, {2, 4, 8, 3}, shares);
       std::vector<Candidate> next;
       for (size_t k = 0; k < live.size(); ++k) {
-        const bool ran = std::find(picked.begin(), picked.end(), k) !=
-                         picked.end();
+        const bool ran =
+            std::find(picked.begin(), picked.end(), k) != picked.end();
         Candidate run = live[k];
         run.waited = ran ? 0 : run.waited + 1;
         run.fresh = run.fresh && !ran;

@@ -9,8 +9,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const Resident kOld = {.id = "old", .bytes = 40, .pinned = false, .last_used = 1};
-const Resident kNew = {.id = "new", .bytes = 30, .pinned = false, .last_used = 2};
+const Resident kOld = {
+    .id = "old", .bytes = 40, .pinned = false, .last_used = 1};
+const Resident kNew = {
+    .id = "new", .bytes = 30, .pinned = false, .last_used = 2};
 const Resident kPinned = {
     .id = "pinned", .bytes = 20, .pinned = true, .last_used = 0};
 
@@ -19,8 +21,7 @@ TEST(ResidencyTest, LeavesAllWhereThereIsRoom) {
 }
 
 TEST(ResidencyTest, TheLeastRecentlyUsedLeavesFirst) {
-  EXPECT_THAT(*ChooseEvictions("x", {kNew, kOld}, 31, 100),
-              ElementsAre("old"));
+  EXPECT_THAT(*ChooseEvictions("x", {kNew, kOld}, 31, 100), ElementsAre("old"));
   EXPECT_THAT(*ChooseEvictions("x", {kNew, kOld}, 71, 100),
               ElementsAre("old", "new"));
 }

@@ -17,7 +17,8 @@ class TextCacheTest : public ::testing::Test {
 
 TEST_F(TextCacheTest, GivesWhatTheModelGives) {
   TextCache cache(1 << 20);
-  const auto encoded = cache.Encode(*model_, {{"a fox", 0}, {"", 0}, {"a fox", 1}});
+  const auto encoded =
+      cache.Encode(*model_, {{"a fox", 0}, {"", 0}, {"a fox", 1}});
   EXPECT_THAT(encoded[0], TensorEquals(model_->EncodeTexts({"a fox"}, 0)));
   EXPECT_THAT(encoded[1], TensorEquals(model_->EncodeTexts({""}, 0)));
   EXPECT_THAT(encoded[2], TensorEquals(model_->EncodeTexts({"a fox"}, 1)));
@@ -32,8 +33,8 @@ TEST_F(TextCacheTest, EncodesATextOnce) {
 }
 
 TEST_F(TextCacheTest, TheLeastRecentlyUsedLeavesWhenItIsFull) {
-  const auto bytes = static_cast<int64_t>(
-      model_->EncodeTexts({""}, 0).nbytes());
+  const auto bytes =
+      static_cast<int64_t>(model_->EncodeTexts({""}, 0).nbytes());
   TextCache cache(2 * bytes);
   cache.Encode(*model_, {{"a", 0}, {"b", 0}});
   cache.Encode(*model_, {{"a", 0}});

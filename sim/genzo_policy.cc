@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <map>
+
+#include "queue/admission.h"
+#include "queue/fair_queue.h"
+#include "sim/simulation.h"
+
+namespace genzo {
+namespace {
+
+// The server's own code: FairQueue, LoadBoard, Admit and Batcher, put together
+// as MemoryJobQueue and Engine do.
+class GenzoPolicy : public SimPolicy {
+ public:
+  explicit GenzoPolicy(const SimOptions& options)
+      : options_(options), batcher_(options.max_wait_steps) {
+    board_.SetDevices(options.devices);
+  }
+
+  absl::Status Offer(SimJob& job, absl::Time now) override {
+    const JobWork& work = job.request.work;
+    if (speeds_.insert(work.model).second) {
+      board_.SetSpeed(work.model, options_.speed);
+    }
+    const auto predicted = board_.PredictNew(work);
+    const absl::Status admitted = Admit(
+        {.waiting = queue_.size(),
+         .capacity = static_cast<size_t>(options_.queue_capacity),
+         .time_to_place = absl::Seconds(1),
+         .predicted =
+             work.deadline == absl::InfiniteFuture() ? std::nullopt : predicted,
+         .time_to_deadline = work.deadline - now});
+    if (!admitted.ok()) return admitted;
+    if (job.attempts == 0) job.predicted = predicted;
+    board_.Add(job.request.id, work, predicted);
+    queue_.Push({.id = job.request.id,
+                 .tenant = work.tenant,
+                 .weight = work.weight,
+                 .cost = static_cast<double>(work.pixels) * work.rows *
+                         work.images * work.steps,
+                 .due = board_.StartBy(work),
+                 .model = work.model});
+    waiting_[job.request.id] = &job;
+    return absl::OkStatus();
+  }
+
+  void Withdraw(SimJob& job) override {
+    queue_.Remove(job.request.id);
+    waiting_.erase(job.request.id);
+  }
+
+  std::vector<SimJob*> Take(const SimDevice& device, absl::Time now) override {
+    std::vector<SimJob*> taken;
+    const auto limit = static_cast<size_t>(options_.max_live_runs);
+    size_t live = device.live.size();
+    TakeRules rules;
+    for (const Resident& resident : device.residents) {
+      rules.preferred_models.insert(resident.id);
+    }
+    while (live < 2 * limit) {
+      if (live >= limit) {
+        for (const auto& run : device.live) {
+          rules.except_tenants.insert(run->job->request.work.tenant);
+        }
+        for (const SimJob* job : taken) {
+          rules.except_tenants.insert(job->request.work.tenant);
+        }
+      }
+      const auto item = queue_.Pop(rules);
+      if (!item.has_value()) return taken;
+      taken.push_back(waiting_.at(item->id));
+      waiting_.erase(item->id);
+      live += taken.back()->request.work.images;
+    }
+    return taken;
+  }
+
+  std::vector<SimRun*> Pick(SimDevice& device, absl::Time now) override {
+    std::vector<SimRun*> runs;
+    std::vector<Candidate> candidates;
+    std::vector<int> row_caps;
+    std::map<std::pair<std::string, int64_t>, int> shapes;
+    for (const auto& run : device.live) {
+      if (run->ready > now) continue;
+      const JobWork& work = run->job->request.work;
+      const auto [shape, is_new] = shapes.try_emplace(
+          {work.model, work.pixels}, static_cast<int>(shapes.size()));
+      if (is_new) {
+        row_caps.push_back(board_.RowCap(work.model, work.pixels,
+                                         options_.speed.largest_batch));
+      }
+      const absl::Duration step = board_.StepTime(work);
+      const absl::Duration slack = board_.StartBy(work) - now;
+      candidates.push_back({.shape = shape->second,
+                            .tenant = TenantIndex(work.tenant),
+                            .weight = work.weight,
+                            .rows = work.rows,
+                            .cost = absl::ToDoubleSeconds(step),
+                            .slack = absl::ToDoubleSeconds(slack),
+                            .waited = run->waited,
+                            .fresh = run->fresh});
+      runs.push_back(run.get());
+    }
+    std::vector<SimRun*> picked;
+    for (int i : batcher_.Pick(candidates, row_caps, device.shares)) {
+      picked.push_back(runs[i]);
+    }
+    return picked;
+  }
+
+  absl::Time LookAgain(absl::Time) const override {
+    return absl::InfiniteFuture();
+  }
+
+  void Started(const SimJob& job, const SimDevice& device) override {
+    board_.Start(job.request.id, device.index);
+  }
+  void Advanced(const SimRun& run) override {
+    // All images of a job advance alike here.
+    board_.Advance(run.job->request.id, 0, run.steps_left);
+  }
+  void Evaluated(const SimRun& run, int rows, absl::Duration took) override {
+    const JobWork& work = run.job->request.work;
+    board_.Observe(work.model, work.pixels, rows, took);
+  }
+  void Ended(const SimJob& job, absl::Time now) override {
+    if (job.end == SimJob::End::kDone) {
+      board_.LearnFrom(job.request.id, job.finish);
+    } else if (job.end == SimJob::End::kExpired) {
+      board_.LearnFrom(job.request.id, now);
+    }
+    board_.Remove(job.request.id);
+  }
+
+ private:
+  int TenantIndex(const std::string& tenant) {
+    return tenants_.try_emplace(tenant, static_cast<int>(tenants_.size()))
+        .first->second;
+  }
+
+  const SimOptions& options_;
+  const Batcher batcher_;
+  LoadBoard board_;
+  FairQueue queue_;
+  std::map<std::string, SimJob*> waiting_;
+  std::map<std::string, int> tenants_;
+  std::set<std::string> speeds_;
+};
+
+}  // namespace
+
+std::unique_ptr<SimPolicy> MakeGenzoPolicy(const SimOptions& options) {
+  return std::make_unique<GenzoPolicy>(options);
+}
+
+}  // namespace genzo

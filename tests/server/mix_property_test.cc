@@ -1,0 +1,134 @@
+// Design, section 6: a picture's bits do not depend on what shares its batches.
+
+#include <iostream>
+#include <random>
+
+#include "client/picture_reader.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/server.h"
+
+namespace genzo {
+namespace {
+
+using v1::GenerateRequest;
+using v1::GenerateResponse;
+
+std::string PictureOf(const std::vector<GenerateResponse>& events) {
+  for (const GenerateResponse& event : events) {
+    if (event.has_image()) return event.image().picture().data();
+  }
+  return "";
+}
+
+bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
+
+int LargestDifference(const std::string& a, const std::string& b) {
+  const auto x = ReadPicture(a);
+  const auto y = ReadPicture(b);
+  if (!x.ok() || !y.ok() || x->rgb.size() != y->rgb.size()) return 256;
+  int largest = 0;
+  for (size_t i = 0; i < x->rgb.size(); ++i) {
+    largest =
+        std::max(largest, std::abs(static_cast<unsigned char>(x->rgb[i]) -
+                                   static_cast<unsigned char>(y->rgb[i])));
+  }
+  return largest;
+}
+
+// Draws requests that differ in everything that may share an evaluation.
+class Mixer {
+ public:
+  explicit Mixer(uint64_t seed) : random_(seed) {}
+
+  size_t Draw(size_t n) { return random_() % n; }
+
+  template <typename T>
+  T Choose(const std::vector<T>& values) {
+    return values[Draw(values.size())];
+  }
+
+  GenerateRequest Request() {
+    GenerateRequest request;
+    request.set_prompt(Choose<std::string>({"a fox", "fog", "", "a red ship"}));
+    request.set_seed(Draw(1000));
+    request.set_steps(1 + Draw(6));
+    request.set_guidance_scale(Choose<double>({1, 3, 7.5}));
+    request.set_width(Choose<uint32_t>({64, 64, 72}));
+    request.set_sampler(Choose<GenerateRequest::Sampler>(
+        {GenerateRequest::SAMPLER_DDIM, GenerateRequest::SAMPLER_EULER,
+         GenerateRequest::SAMPLER_EULER_ANCESTRAL,
+         GenerateRequest::SAMPLER_DPMPP_2M_KARRAS}));
+    request.set_mode(Choose<GenerateRequest::Mode>(
+        {GenerateRequest::MODE_FAST, GenerateRequest::MODE_REPRODUCIBLE}));
+    request.set_priority(Choose<GenerateRequest::Priority>(
+        {GenerateRequest::PRIORITY_LOW, GenerateRequest::PRIORITY_NORMAL,
+         GenerateRequest::PRIORITY_HIGH}));
+    request.mutable_output()->set_embed_parameters(false);
+    return request;
+  }
+
+ private:
+  std::mt19937_64 random_;
+};
+
+struct Difference {
+  int reproducible = 0;  // largest
+  int fast = 0;
+  int compared = 0;
+};
+
+void RunMix(const Server& server, Mixer& mixer, Difference& difference) {
+  std::vector<GenerateRequest> requests;
+  for (size_t n = 2 + mixer.Draw(4); n > 0; --n) {
+    requests.push_back(mixer.Request());
+  }
+  std::vector<std::string> alone;
+  for (const GenerateRequest& request : requests) {
+    alone.push_back(PictureOf(Call(server, request).Rest()));
+  }
+  std::vector<std::unique_ptr<Call>> calls;
+  std::vector<bool> cancelled;
+  for (const GenerateRequest& request : requests) {
+    calls.push_back(std::make_unique<Call>(
+        server, request,
+        Call::Options{.tenant = mixer.Choose<std::string>({"", "a", "b"})}));
+    // Some come when the one before is under way, and some leave then.
+    if (mixer.Draw(2) == 0) calls.back()->ReadUntil(IsProgress);
+    cancelled.push_back(mixer.Draw(6) == 0);
+    if (cancelled.back()) calls.back()->Cancel();
+  }
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const std::string picture = PictureOf(calls[i]->Rest());
+    if (cancelled[i]) continue;
+    int& largest = requests[i].mode() == GenerateRequest::MODE_REPRODUCIBLE
+                       ? difference.reproducible
+                       : difference.fast;
+    largest = std::max(largest, LargestDifference(picture, alone[i]));
+    ++difference.compared;
+  }
+}
+
+void ExpectEqualBits(const std::string& dtype) {
+  Config config = TinyConfig();
+  config.dtype = dtype;
+  const Server server(config);
+  Mixer mixer(/*seed=*/1);
+  Difference difference;
+  for (int mix = 0; mix < 100; ++mix) RunMix(server, mixer, difference);
+  EXPECT_GT(difference.compared, 100);
+  EXPECT_EQ(difference.reproducible, 0);
+  std::cout << dtype << ": " << difference.compared
+            << " pictures; largest difference in FAST " << difference.fast
+            << "\n";
+}
+
+TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInFloat32) {
+  ExpectEqualBits("float32");
+}
+
+TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
+  ExpectEqualBits("auto");
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,164 @@
+// Tenants, deadlines, devices and models, through real clients and a server.
+
+#include "absl/synchronization/notification.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/server.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::HasSubstr;
+using v1::GenerateRequest;
+using v1::GenerateResponse;
+
+GenerateRequest Fox(uint32_t steps) {
+  GenerateRequest request;
+  request.set_prompt("a red fox");
+  request.set_seed(7);
+  request.set_steps(steps);
+  request.set_sampler(GenerateRequest::SAMPLER_DDIM);
+  return request;
+}
+
+bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
+
+TEST(SchedulingTest, ADeadlineThatCannotBeMetIsRefusedAtOnce) {
+  const Server server(TinyConfig());
+  GenerateRequest request = Fox(150);
+  request.set_image_count(8);
+  Call call(server, request, {.tenant = "", .timeout = absl::Milliseconds(50)});
+  EXPECT_TRUE(call.Rest().empty());
+  EXPECT_EQ(call.status().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(call.reason(), "DEADLINE_UNREACHABLE");
+  EXPECT_GT(call.retry_after(), absl::ZeroDuration());
+  EXPECT_THAT(call.status().error_message(), HasSubstr("its deadline is in"));
+}
+
+TEST(SchedulingTest, EventsPredictTheFinish) {
+  const Server server(TinyConfig());
+  Call call(server, Fox(4));
+  const auto events = call.Rest();
+  EXPECT_TRUE(events.front().queued().has_time_left());
+  for (const GenerateResponse& event : events) {
+    if (!event.has_progress()) continue;
+    EXPECT_TRUE(event.progress().has_time_left());
+    EXPECT_EQ(event.progress().batch_rows(), 2u);
+  }
+}
+
+TEST(SchedulingTest, ABadTenantIsNamed) {
+  const Server server(TinyConfig());
+  Call call(server, Fox(1), {.tenant = "no spaces"});
+  call.Rest();
+  EXPECT_EQ(call.status().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(call.status().error_message(), HasSubstr("x-genzo-tenant"));
+}
+
+TEST(SchedulingTest, AFloodDoesNotKeepOthersWaiting) {
+  Config config = TinyConfig();
+  config.max_live_runs = 2;
+  const Server server(config);
+  std::vector<std::unique_ptr<Call>> flood;
+  for (int i = 0; i < 12; ++i) {
+    flood.push_back(
+        std::make_unique<Call>(server, Fox(60), Call::Options{.tenant = "f"}));
+  }
+  flood[0]->ReadUntil(IsProgress);
+  Call light(server, Fox(3), {.tenant = "light"});
+  EXPECT_TRUE(light.Rest().back().has_finished());
+  // It came last and is done before the flood is.
+  int done = 0;
+  for (auto& call : flood) {
+    call->Cancel();
+    done += call->Rest().empty() || !call->status().ok() ? 0 : 1;
+  }
+  EXPECT_LT(done, 12);
+}
+
+TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
+  Config config = TinyConfig();
+  config.devices = {"cpu:2"};
+  const Server server(config);
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 6; ++i) {
+    calls.push_back(std::make_unique<Call>(server, Fox(5)));
+  }
+  for (auto& call : calls) EXPECT_TRUE(call->Rest().back().has_finished());
+}
+
+class ModelsTest : public ::testing::Test {
+ protected:
+  ModelsTest() { config_.models.push_back({"other", TinyModelFolder()}); }
+
+  grpc::Status Load(const Server& server, const std::string& id,
+                    v1::Model& model) {
+    grpc::ClientContext context;
+    v1::LoadModelRequest request;
+    request.set_id(id);
+    v1::LoadModelResponse response;
+    const auto status = v1::ModelRegistry::NewStub(server.Channel())
+                            ->LoadModel(&context, request, &response);
+    model = response.model();
+    return status;
+  }
+
+  grpc::Status Unload(const Server& server, const std::string& id,
+                      v1::Model& model) {
+    grpc::ClientContext context;
+    v1::UnloadModelRequest request;
+    request.set_id(id);
+    v1::UnloadModelResponse response;
+    const auto status = v1::ModelRegistry::NewStub(server.Channel())
+                            ->UnloadModel(&context, request, &response);
+    model = response.model();
+    return status;
+  }
+
+  Config config_ = TinyConfig();
+};
+
+TEST_F(ModelsTest, ComeAndGoByCall) {
+  const Server server(config_);
+  v1::Model model;
+  ASSERT_TRUE(Unload(server, "other", model).ok());
+  EXPECT_EQ(model.state(), v1::Model::STATE_UNLOADED);
+  EXPECT_EQ(model.weight_bytes(), 0u);
+  ASSERT_TRUE(Load(server, "other", model).ok());
+  EXPECT_EQ(model.state(), v1::Model::STATE_RESIDENT);
+  EXPECT_GT(model.weight_bytes(), 0u);
+  EXPECT_GT(model.row_cap(), 1u);
+  EXPECT_EQ(Load(server, "nope", model).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Unload(server, "", model).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ModelsTest, ARequestLoadsItsModel) {
+  const Server server(config_);
+  v1::Model model;
+  ASSERT_TRUE(Unload(server, "other", model).ok());
+  GenerateRequest request = Fox(2);
+  request.set_model("other");
+  Call call(server, request);
+  EXPECT_TRUE(call.Rest().back().has_finished())
+      << call.status().error_message();
+}
+
+TEST_F(ModelsTest, TakeTurnsInABudgetForOne) {
+  config_.memory_budget_mb = 8;  // one tiny model needs 5.2 MB
+  const Server server(config_);
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 6; ++i) {
+    GenerateRequest request = Fox(3);
+    request.set_model(i % 2 == 0 ? "tiny" : "other");
+    calls.push_back(std::make_unique<Call>(server, request));
+  }
+  for (auto& call : calls) {
+    const auto events = call->Rest();
+    ASSERT_FALSE(events.empty()) << call->status().error_message();
+    EXPECT_TRUE(events.back().has_finished());
+  }
+}
+
+}  // namespace
+}  // namespace genzo
