@@ -17,6 +17,7 @@ COPY queue queue
 COPY worker worker
 COPY server server
 COPY client client
+COPY sim sim
 COPY bench bench
 RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
       -DCMAKE_INSTALL_PREFIX=/opt/genzo \

@@ -27,9 +27,7 @@ class Lane {
 
   // Of one evaluation; zero without items.
   absl::Duration Time() const {
-    return batch_.empty() ? absl::ZeroDuration()
-                          : shape_.correction *
-                                shape_.costs.At(rows_, shape_.relative_area);
+    return batch_.empty() ? absl::ZeroDuration() : shape_.costs.At(rows_);
   }
 
   int FewestSteps() const {

@@ -11,10 +11,8 @@ namespace genzo {
 
 // What a forecast knows of one shape of latents on one device.
 struct ForecastShape {
-  StepCosts costs;  // of its model
-  double relative_area = 1;
+  StepCosts costs;
   int row_cap = 2;
-  double correction = 1;  // measured over predicted time of late
 };
 
 // One image's remaining work.

@@ -1,6 +1,7 @@
 #include "queue/load_board.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace genzo {
 namespace {
@@ -11,6 +12,34 @@ constexpr double kNewest = 0.1;
 constexpr double kMedianStep = 1.02;
 // One evaluation that was held up says little.
 constexpr double kMaxCorrection = 4;
+
+// The model's profile as it would be at another size.
+StepCosts AtSize(const ModelSpeed& speed, int64_t pixels) {
+  const double area = static_cast<double>(pixels) / speed.own_pixels;
+  std::map<int, absl::Duration> points;
+  for (int rows = 1; rows <= std::max(2, speed.largest_batch); rows *= 2) {
+    points[rows] = speed.costs.At(rows, area);
+  }
+  return StepCosts(std::move(points));
+}
+
+// `profile` with the points of `measured`, and between them in proportion to
+// the nearest one.
+StepCosts Drawn(const StepCosts& profile,
+                const std::map<int, absl::Duration>& measured) {
+  std::map<int, absl::Duration> points = profile.measured();
+  for (auto& [rows, duration] : points) {
+    const auto nearest = std::min_element(
+        measured.begin(), measured.end(),
+        [rows = rows](const auto& a, const auto& b) {
+          return std::abs(std::log2(a.first) - std::log2(rows)) <
+                 std::abs(std::log2(b.first) - std::log2(rows));
+        });
+    duration *= absl::FDivDuration(nearest->second, profile.At(nearest->first));
+  }
+  for (const auto& [rows, duration] : measured) points[rows] = duration;
+  return StepCosts(std::move(points));
+}
 
 int CountSteps(const std::vector<int>& steps_left) {
   int sum = 0;
@@ -35,12 +64,14 @@ void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
   absl::MutexLock lock(&mutex_);
   const ModelSpeed* const speed = SpeedLocked(model);
   if (speed == nullptr) return;
-  const absl::Duration expected =
-      speed->costs.At(rows, static_cast<double>(pixels) / speed->own_pixels);
-  const double ratio = std::clamp(absl::FDivDuration(took, expected),
-                                  1 / kMaxCorrection, kMaxCorrection);
-  const auto [place, is_new] = corrections_.try_emplace({model, pixels}, ratio);
-  if (!is_new) place->second += kNewest * (ratio - place->second);
+  const StepCosts profile = AtSize(*speed, pixels);
+  LearnedCosts& learned = learned_[{model, pixels}];
+  const absl::Duration expected = profile.At(rows);
+  const absl::Duration sane =
+      std::clamp(took, expected / kMaxCorrection, expected * kMaxCorrection);
+  const auto [place, is_new] = learned.measured.try_emplace(rows, sane);
+  if (!is_new) place->second += kNewest * (sane - place->second);
+  learned.costs = Drawn(profile, learned.measured);
 }
 
 void LoadBoard::ObserveDecode(const std::string& model, int64_t pixels,
@@ -109,8 +140,7 @@ absl::Duration LoadBoard::StepTime(const JobWork& work) const {
   absl::ReaderMutexLock lock(&mutex_);
   const ModelSpeed* const speed = SpeedLocked(work.model);
   if (speed == nullptr) return absl::Seconds(1);
-  return speed->costs.At(work.rows, AreaLocked(work)) *
-         CorrectionLocked(work.model, work.pixels);
+  return CostsLocked(work.model, work.pixels).At(work.rows);
 }
 
 int LoadBoard::RowCap(const std::string& model, int64_t pixels,
@@ -162,10 +192,12 @@ double LoadBoard::AreaLocked(const JobWork& work) const {
              : static_cast<double>(work.pixels) / speed->own_pixels;
 }
 
-double LoadBoard::CorrectionLocked(const std::string& model,
-                                   int64_t pixels) const {
-  const auto found = corrections_.find({model, pixels});
-  return found == corrections_.end() ? 1 : found->second;
+StepCosts LoadBoard::CostsLocked(const std::string& model,
+                                 int64_t pixels) const {
+  const auto found = learned_.find({model, pixels});
+  if (found != learned_.end()) return found->second.costs;
+  const ModelSpeed* const speed = SpeedLocked(model);
+  return speed == nullptr ? StepCosts() : AtSize(*speed, pixels);
 }
 
 absl::Duration LoadBoard::DecodeLocked(const JobWork& work) const {
@@ -191,11 +223,9 @@ absl::Time LoadBoard::StartByLocked(const JobWork& work) const {
 ForecastShape LoadBoard::ShapeLocked(const JobWork& work) const {
   const ModelSpeed* const speed = SpeedLocked(work.model);
   if (speed == nullptr) return {};
-  const double area = AreaLocked(work);
-  return {.costs = speed->costs,
-          .relative_area = area,
-          .row_cap = speed->costs.RowCap(speed->largest_batch, area),
-          .correction = CorrectionLocked(work.model, work.pixels)};
+  return {
+      .costs = CostsLocked(work.model, work.pixels),
+      .row_cap = speed->costs.RowCap(speed->largest_batch, AreaLocked(work))};
 }
 
 std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
@@ -218,6 +248,26 @@ std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
 double LoadBoard::WorkLocked(const Entry& entry) const {
   return CountSteps(entry.steps_left) * entry.work.rows *
          AreaLocked(entry.work);
+}
+
+// The order of service: a tenant's jobs by their latest start, and between
+// tenants those that were given least for their weight, as queue and batcher
+// have it.
+void LoadBoard::SortLocked(std::vector<const Entry*>& entries) const {
+  std::stable_sort(
+      entries.begin(), entries.end(),
+      [](const Entry* a, const Entry* b) { return a->start_by < b->start_by; });
+  std::map<std::pair<std::string, double>, double> given;
+  std::vector<std::pair<double, const Entry*>> order;
+  for (const Entry* entry : entries) {
+    double& sum = given[{entry->work.tenant, entry->work.weight}];
+    sum += WorkLocked(*entry) / entry->work.weight;
+    order.emplace_back(sum, entry);
+  }
+  std::stable_sort(
+      order.begin(), order.end(),
+      [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < order.size(); ++i) entries[i] = order[i].second;
 }
 
 // Jobs that no device has yet go to the one with the least work, in order.
@@ -243,9 +293,7 @@ std::vector<int> LoadBoard::DealLocked(
 
 std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
     std::vector<const Entry*> entries) const {
-  std::stable_sort(
-      entries.begin(), entries.end(),
-      [](const Entry* a, const Entry* b) { return a->start_by < b->start_by; });
+  SortLocked(entries);
   const std::vector<int> dealt = DealLocked(entries);
   std::map<std::pair<std::string, int64_t>, int> shape_of;
   std::vector<ForecastShape> shapes;

@@ -40,7 +40,8 @@ class LoadBoard {
   void SetSpeed(const std::string& model, ModelSpeed speed)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // An evaluation took `took`: predictions for that model and size follow.
+  // An evaluation took `took`: what is predicted of that model and size with
+  // about as many rows follows.
   void Observe(const std::string& model, int64_t pixels, int rows,
                absl::Duration took) ABSL_LOCKS_EXCLUDED(mutex_);
   // A picture was ready `took` after its last step.
@@ -95,13 +96,18 @@ class LoadBoard {
     std::vector<int> steps_left;  // by image
     absl::Duration forecast;      // at acceptance, before `lateness_`
   };
-  using Corrections = std::map<std::pair<std::string, int64_t>, double>;
+  // One model at one size.
+  using ShapeKey = std::pair<std::string, int64_t>;  // model, pixels
+  struct LearnedCosts {
+    std::map<int, absl::Duration> measured;  // of late, by rows
+    StepCosts costs;  // the profile, drawn to what was measured
+  };
 
   const ModelSpeed* SpeedLocked(const std::string& model) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   double AreaLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  double CorrectionLocked(const std::string& model, int64_t pixels) const
+  StepCosts CostsLocked(const std::string& model, int64_t pixels) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Duration DecodeLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -115,6 +121,8 @@ class LoadBoard {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   double WorkLocked(const Entry& entry) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void SortLocked(std::vector<const Entry*>& entries) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<int> DealLocked(const std::vector<const Entry*>& entries) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::map<const Entry*, absl::Duration> PredictLocked(
@@ -124,7 +132,7 @@ class LoadBoard {
   mutable absl::Mutex mutex_;
   int devices_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, ModelSpeed> speeds_ ABSL_GUARDED_BY(mutex_);
-  Corrections corrections_ ABSL_GUARDED_BY(mutex_);
+  std::map<ShapeKey, LearnedCosts> learned_ ABSL_GUARDED_BY(mutex_);
   // Real over forecast time of late: what the forecast cannot know, above all
   // those who come later.
   double lateness_ ABSL_GUARDED_BY(mutex_) = 1;

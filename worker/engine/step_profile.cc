@@ -1,5 +1,7 @@
 #include "worker/engine/step_profile.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -158,7 +160,7 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
   std::error_code error;
   fs::create_directories(folder_, error);
   const std::string path = absl::StrCat(folder_, "/", model_id, ".json");
-  const std::string part = absl::StrCat(path, ".part");
+  const std::string part = absl::StrCat(path, ".", getpid(), ".part");
   {
     std::ofstream file(part);
     file << written.dump(2) << "\n";
