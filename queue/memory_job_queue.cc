@@ -182,7 +182,10 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
     const auto found = jobs_.find(job_id);
     if (found == jobs_.end()) return;
     found->second->Cancel();
-    if (!waiting_.Remove(job_id)) return;
+    if (!waiting_.Remove(job_id)) {
+      ++nudges_;  // its worker may wait, with the job put aside
+      return;
+    }
     removed = found->second;
     LeftLocked(*removed);
     jobs_.erase(found);

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/proto_time.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 
@@ -47,6 +48,45 @@ TEST_F(MemoryJobQueueTest, CountsWhatWaits) {
   EXPECT_EQ(depth.Value(), 1);
   queue_.Cancel("b");
   EXPECT_EQ(depth.Value(), 0);
+}
+
+TEST_F(MemoryJobQueueTest, ACancelWakesAWorkerThatWaits) {
+  Submit("a");
+  const auto lease = queue_.Take({});
+  queue_.Cancel("a");
+  EXPECT_EQ(queue_.Take({}), nullptr) << "comes back without a job";
+  EXPECT_TRUE(lease->cancelled());
+}
+
+TEST_F(MemoryJobQueueTest, ANudgeEndsOneWait) {
+  queue_.Nudge();
+  EXPECT_EQ(queue_.Take({}), nullptr);
+  Submit("a");
+  EXPECT_NE(queue_.Take({}), nullptr);
+}
+
+TEST_F(MemoryJobQueueTest, RefusesWhatWouldMissItsDeadline) {
+  board_.SetSpeed("tiny", {.costs = StepCosts({{2, absl::Seconds(1)}}),
+                           .own_pixels = 1,
+                           .largest_batch = 2,
+                           .decode = absl::ZeroDuration()});
+  Job job;
+  job.set_id("a");
+  job.mutable_request()->set_model("tiny");
+  job.mutable_request()->set_width(1);
+  job.mutable_request()->set_height(1);
+  job.mutable_request()->set_steps(9);
+  job.mutable_request()->set_image_count(1);
+  job.mutable_request()->set_guidance_scale(7.5);
+  *job.mutable_accepted_at() = ToProto(clock_.Now());
+  *job.mutable_deadline() = ToProto(clock_.Now() + absl::Seconds(8));
+  const auto mailbox = std::make_shared<EventMailbox>();
+  EXPECT_EQ(ErrorReason(queue_.Submit(job, mailbox)), "DEADLINE_UNREACHABLE");
+  EXPECT_FALSE(mailbox->Take().has_value());
+  *job.mutable_deadline() = ToProto(clock_.Now() + absl::Seconds(10));
+  EXPECT_THAT(queue_.Submit(job, mailbox), IsOk());
+  EXPECT_EQ(FromProto(mailbox->Take()->response().queued().time_left()),
+            absl::Seconds(9));
 }
 
 TEST_F(MemoryJobQueueTest, TellsThePlaceAndItsChanges) {
