@@ -100,6 +100,11 @@ absl::Status RetryLaterError(const std::string& reason,
   return status;
 }
 
+absl::Status JobCancelledError() {
+  return ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
+                         "the job was cancelled");
+}
+
 std::string ErrorReason(const absl::Status& status) {
   google::rpc::ErrorInfo info;
   return Read(status, info) ? info.reason() : "";

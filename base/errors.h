@@ -45,6 +45,9 @@ absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
                              const std::string& message,
                              const ErrorMetadata& metadata = {});
 
+// CANCELLED/CANCELLED: what becomes of a job that nobody wants any more.
+absl::Status JobCancelledError();
+
 // The reason in `status`'s ErrorInfo; empty if it has none.
 std::string ErrorReason(const absl::Status& status);
 

@@ -2,14 +2,10 @@
 
 #include "absl/status/status.h"
 #include "base/errors.h"
+#include "base/proto_time.h"
 
 namespace genzo {
 namespace {
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 template <typename Event>
 void NotePrediction(const Event& event, absl::Duration now,

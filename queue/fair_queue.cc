@@ -4,6 +4,17 @@
 
 namespace genzo {
 
+FairQueueItem QueueItem(const std::string& id, const JobWork& work,
+                        absl::Time due) {
+  return {.id = id,
+          .tenant = work.tenant,
+          .weight = work.weight,
+          .cost = static_cast<double>(work.pixels) * work.rows * work.images *
+                  work.steps,
+          .due = due,
+          .model = work.model};
+}
+
 void FairQueue::Push(FairQueueItem item) {
   const auto [place, is_new] =
       flows_.try_emplace({item.tenant, item.weight}, Flow());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "queue/job_work.h"
 
 namespace genzo {
 
@@ -21,6 +22,10 @@ struct FairQueueItem {
   absl::Time due;     // earlier goes first within a tenant
   std::string model;
 };
+
+// The item of a job that should go by `due`.
+FairQueueItem QueueItem(const std::string& id, const JobWork& work,
+                        absl::Time due);
 
 // What a worker would rather take.
 struct TakeRules {

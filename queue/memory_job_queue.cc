@@ -19,11 +19,6 @@ using internal::v1::JobEvent;
 // Readers further back hear of their place when they come nearer.
 constexpr size_t kPositionsTold = 100;
 
-absl::Status CancelledError() {
-  return ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
-                         "the job was cancelled");
-}
-
 }  // namespace
 
 // A job and the way back to its reader.
@@ -162,13 +157,7 @@ absl::Status MemoryJobQueue::Submit(Job job,
   board_.Add(id, work, predicted);
   // Under the lock: no worker can post an earlier event than this one.
   entry->PostPosition(waiting_.size(), predicted);
-  waiting_.Push({.id = id,
-                 .tenant = work.tenant,
-                 .weight = work.weight,
-                 .cost = static_cast<double>(work.pixels) * work.rows *
-                         work.images * work.steps,
-                 .due = board_.StartBy(work),
-                 .model = work.model});
+  waiting_.Push(QueueItem(id, work, board_.StartBy(work)));
   accepted_.insert(entry->accepted());
   MetricsOf(*entry).queue_depth.Increment();
   UpdateOldestLocked();
@@ -192,7 +181,7 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
   }
   board_.Remove(job_id);
   MetricsOf(*removed).jobs_cancelled.Increment();
-  removed->Fail(CancelledError());
+  removed->Fail(JobCancelledError());
   PostPositions();
 }
 

@@ -33,13 +33,7 @@ class GenzoPolicy : public SimPolicy {
     if (!admitted.ok()) return admitted;
     if (job.attempts == 0) job.predicted = predicted;
     board_.Add(job.request.id, work, predicted);
-    queue_.Push({.id = job.request.id,
-                 .tenant = work.tenant,
-                 .weight = work.weight,
-                 .cost = static_cast<double>(work.pixels) * work.rows *
-                         work.images * work.steps,
-                 .due = board_.StartBy(work),
-                 .model = work.model});
+    queue_.Push(QueueItem(job.request.id, work, board_.StartBy(work)));
     waiting_[job.request.id] = &job;
     return absl::OkStatus();
   }

@@ -9,6 +9,7 @@
 
 #include "client/picture_reader.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 #include "tests/testing/test_folder.h"
 
@@ -24,28 +25,6 @@ GenerateRequest Fox(uint32_t steps) {
   request.set_seed(7);
   request.set_steps(steps);
   return request;
-}
-
-bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
-
-std::string PngOf(const std::vector<GenerateResponse>& events) {
-  for (const GenerateResponse& event : events) {
-    if (event.has_image()) return event.image().picture().data();
-  }
-  return "";
-}
-
-int LargestDifference(const std::string& png_a, const std::string& png_b) {
-  const auto a = ReadPicture(png_a);
-  const auto b = ReadPicture(png_b);
-  if (!a.ok() || !b.ok() || a->rgb.size() != b->rgb.size()) return 256;
-  int largest = 0;
-  for (size_t i = 0; i < a->rgb.size(); ++i) {
-    largest =
-        std::max(largest, std::abs(static_cast<unsigned char>(a->rgb[i]) -
-                                   static_cast<unsigned char>(b->rgb[i])));
-  }
-  return largest;
 }
 
 TEST(EndToEndTest, APromptBecomesAPicture) {
@@ -65,7 +44,7 @@ TEST(EndToEndTest, APromptBecomesAPicture) {
     images += event.has_image() ? 1 : 0;
   }
   EXPECT_EQ(images, 1);
-  const auto image = ReadPicture(PngOf(events));
+  const auto image = ReadPicture(PictureOf(events));
   ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->width, 64);
   EXPECT_EQ(image->height, 64);
@@ -74,13 +53,13 @@ TEST(EndToEndTest, APromptBecomesAPicture) {
 TEST(EndToEndTest, TheSameSeedGivesTheSamePicture) {
   const Server server(TinyConfig());
   Call first(server, Fox(4));
-  const std::string picture = PngOf(first.Rest());
+  const std::string picture = PictureOf(first.Rest());
   Call second(server, Fox(4));
-  EXPECT_EQ(LargestDifference(PngOf(second.Rest()), picture), 0);
+  EXPECT_EQ(LargestDifference(PictureOf(second.Rest()), picture), 0);
   GenerateRequest other = Fox(4);
   other.set_seed(8);
   Call third(server, other);
-  EXPECT_GT(LargestDifference(PngOf(third.Rest()), picture), 1);
+  EXPECT_GT(LargestDifference(PictureOf(third.Rest()), picture), 1);
 }
 
 TEST(EndToEndTest, ImagesOfOneRequestHaveSeedsOfTheirOwn) {
@@ -100,7 +79,7 @@ TEST(EndToEndTest, ImagesOfOneRequestHaveSeedsOfTheirOwn) {
   single.set_width(72);
   single.set_seed(9);
   Call alone(server, single);
-  EXPECT_LE(LargestDifference(PngOf(alone.Rest()), pictures[2]), 1);
+  EXPECT_LE(LargestDifference(PictureOf(alone.Rest()), pictures[2]), 1);
 }
 
 TEST(EndToEndTest, PreviewsComeAtTheStepsThatWereAskedFor) {
@@ -168,12 +147,12 @@ TEST(EndToEndTest, PreviewsAndPicturesHaveFormatsOfTheirOwn) {
 TEST(EndToEndTest, ParametersStandInThePicture) {
   const Server server(TinyConfig());
   Call with(server, Fox(2));
-  EXPECT_NE(PngOf(with.Rest()).find("a red fox in the snow"),
+  EXPECT_NE(PictureOf(with.Rest()).find("a red fox in the snow"),
             std::string::npos);
   GenerateRequest request = Fox(2);
   request.mutable_output()->set_embed_parameters(false);
   Call without(server, request);
-  EXPECT_EQ(PngOf(without.Rest()).find("a red fox"), std::string::npos);
+  EXPECT_EQ(PictureOf(without.Rest()).find("a red fox"), std::string::npos);
 }
 
 TEST(EndToEndTest, TwoClientsStreamAtOnceAndShareEvaluations) {
@@ -195,7 +174,7 @@ TEST(EndToEndTest, TwoClientsStreamAtOnceAndShareEvaluations) {
 TEST(EndToEndTest, ARequestAmongOthersEqualsTheSameAlone) {
   const Server server(TinyConfig());
   Call alone(server, Fox(8));
-  const std::string expected = PngOf(alone.Rest());
+  const std::string expected = PictureOf(alone.Rest());
   GenerateRequest other = Fox(150);
   other.set_prompt("fog");
   other.set_guidance_scale(1);
@@ -203,7 +182,7 @@ TEST(EndToEndTest, ARequestAmongOthersEqualsTheSameAlone) {
   Call neighbour(server, other);
   ASSERT_TRUE(neighbour.ReadUntil(IsProgress));
   Call together(server, Fox(8));
-  EXPECT_LE(LargestDifference(PngOf(together.Rest()), expected), 1);
+  EXPECT_LE(LargestDifference(PictureOf(together.Rest()), expected), 1);
   neighbour.Cancel();
   neighbour.Rest();
 }
@@ -370,7 +349,7 @@ TEST(EndToEndTest, ASlowReaderHoldsNobodyUpAndGetsItsPicture) {
   EXPECT_TRUE(quick.Rest().back().has_finished());
   const auto rest = slow.Rest();
   EXPECT_TRUE(rest.back().has_finished());
-  EXPECT_FALSE(PngOf(rest).empty());
+  EXPECT_FALSE(PictureOf(rest).empty());
 }
 
 TEST(EndToEndTest, ASamplerThatNeedsMoreStepsSaysSo) {

@@ -3,37 +3,14 @@
 #include <iostream>
 #include <random>
 
-#include "client/picture_reader.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 
 namespace genzo {
 namespace {
 
 using v1::GenerateRequest;
-using v1::GenerateResponse;
-
-std::string PictureOf(const std::vector<GenerateResponse>& events) {
-  for (const GenerateResponse& event : events) {
-    if (event.has_image()) return event.image().picture().data();
-  }
-  return "";
-}
-
-bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
-
-int LargestDifference(const std::string& a, const std::string& b) {
-  const auto x = ReadPicture(a);
-  const auto y = ReadPicture(b);
-  if (!x.ok() || !y.ok() || x->rgb.size() != y->rgb.size()) return 256;
-  int largest = 0;
-  for (size_t i = 0; i < x->rgb.size(); ++i) {
-    largest =
-        std::max(largest, std::abs(static_cast<unsigned char>(x->rgb[i]) -
-                                   static_cast<unsigned char>(y->rgb[i])));
-  }
-  return largest;
-}
 
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {

@@ -2,6 +2,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 
 namespace genzo {
@@ -19,8 +20,6 @@ GenerateRequest Fox(uint32_t steps) {
   request.set_sampler(GenerateRequest::SAMPLER_DDIM);
   return request;
 }
-
-bool IsProgress(const GenerateResponse& event) { return event.has_progress(); }
 
 TEST(SchedulingTest, ADeadlineThatCannotBeMetIsRefusedAtOnce) {
   const Server server(TinyConfig());
@@ -92,29 +91,33 @@ class ModelsTest : public ::testing::Test {
 
   grpc::Status Load(const Server& server, const std::string& id,
                     v1::Model& model) {
-    grpc::ClientContext context;
-    v1::LoadModelRequest request;
-    request.set_id(id);
-    v1::LoadModelResponse response;
-    const auto status = v1::ModelRegistry::NewStub(server.Channel())
-                            ->LoadModel(&context, request, &response);
-    model = response.model();
-    return status;
+    return Order<v1::LoadModelRequest, v1::LoadModelResponse>(
+        server, &v1::ModelRegistry::Stub::LoadModel, id, model);
   }
 
   grpc::Status Unload(const Server& server, const std::string& id,
                       v1::Model& model) {
-    grpc::ClientContext context;
-    v1::UnloadModelRequest request;
-    request.set_id(id);
-    v1::UnloadModelResponse response;
-    const auto status = v1::ModelRegistry::NewStub(server.Channel())
-                            ->UnloadModel(&context, request, &response);
-    model = response.model();
-    return status;
+    return Order<v1::UnloadModelRequest, v1::UnloadModelResponse>(
+        server, &v1::ModelRegistry::Stub::UnloadModel, id, model);
   }
 
   Config config_ = TinyConfig();
+
+ private:
+  template <typename Request, typename Response>
+  grpc::Status Order(const Server& server,
+                     grpc::Status (v1::ModelRegistry::Stub::*method)(
+                         grpc::ClientContext*, const Request&, Response*),
+                     const std::string& id, v1::Model& model) {
+    grpc::ClientContext context;
+    Request request;
+    request.set_id(id);
+    Response response;
+    const auto stub = v1::ModelRegistry::NewStub(server.Channel());
+    const auto status = ((*stub).*method)(&context, request, &response);
+    model = response.model();
+    return status;
+  }
 };
 
 TEST_F(ModelsTest, ComeAndGoByCall) {

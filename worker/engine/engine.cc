@@ -59,7 +59,7 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       config_, device_.placement, device_.memory_bytes, dependencies_.clock,
       dependencies_.metrics,
       ModelPoolListener{
-          .unloaded = [this](const std::string&) { forget_texts_ = true; },
+          .unloaded = [this] { forget_texts_ = true; },
           .changed = [this] { dependencies_.queue.Nudge(); }});
 }
 
@@ -246,10 +246,7 @@ void Engine::DropUnwanted() {
   live_.erase(std::remove_if(live_.begin(), live_.end(), unwanted),
               live_.end());
   const auto cancelled = [](const std::unique_ptr<JobLease>& lease) {
-    if (lease->cancelled()) {
-      lease->Fail(ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
-                                  "the job was cancelled"));
-    }
+    if (lease->cancelled()) lease->Fail(JobCancelledError());
     return lease->cancelled();
   };
   parked_.erase(std::remove_if(parked_.begin(), parked_.end(), cancelled),

@@ -30,8 +30,7 @@ JobState::~JobState() {
 
 bool JobState::Wanted() {
   if (lease_->cancelled()) {
-    Fail(ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
-                         "the job was cancelled"));
+    Fail(JobCancelledError());
   } else if (clock_.Now() > work_.deadline) {
     Fail(ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
                          "DEADLINE_EXCEEDED",

@@ -50,10 +50,12 @@ ModelPool::~ModelPool() {
 ModelPool::Model ModelPool::Hold(const std::string& id) {
   absl::MutexLock lock(&mutex_);
   const auto found = slots_.find(id);
-  if (found == slots_.end()) return nullptr;
-  Slot& slot = found->second;
-  if (slot.model == nullptr || !slot.ready || slot.leaving) return nullptr;
-  slot.last_used = ++uses_;
+  if (found == slots_.end() || !found->second.usable()) return nullptr;
+  found->second.last_used = ++uses_;
+  return HoldLocked(id, found->second);
+}
+
+ModelPool::Model ModelPool::HoldLocked(const std::string& id, Slot& slot) {
   ++slot.holders;
   return Model(slot.model.get(),
                [this, id](const DiffusionModel*) { Release(id); });
@@ -79,21 +81,22 @@ void ModelPool::Request(const std::string& id) {
   orders_.push_back({.id = id, .load = true, .done = nullptr});
 }
 
+absl::Status ModelPool::RefusalLocked(const std::string& id) const {
+  if (stopping_) return Stopping();
+  return slots_.count(id) > 0 ? absl::OkStatus() : ModelNotFoundError(id, {});
+}
+
 void ModelPool::Load(const std::string& id, std::optional<bool> pinned,
                      ModelControl::Done done) {
   bool ready = false;
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
-    const auto found = slots_.find(id);
-    if (stopping_) {
-      refused = Stopping();
-    } else if (found == slots_.end()) {
-      refused = ModelNotFoundError(id, {});
-    } else {
-      Slot& slot = found->second;
+    refused = RefusalLocked(id);
+    if (refused.ok()) {
+      Slot& slot = slots_.at(id);
       if (pinned.has_value()) slot.pinned = *pinned;
-      ready = slot.model != nullptr && slot.ready && !slot.leaving;
+      ready = slot.usable();
       if (!ready) slot.waiting.push_back(std::move(done));
     }
   }
@@ -109,13 +112,9 @@ void ModelPool::Unload(const std::string& id, ModelControl::Done done) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
-    const auto found = slots_.find(id);
-    if (stopping_) {
-      refused = Stopping();
-    } else if (found == slots_.end()) {
-      refused = ModelNotFoundError(id, {});
-    } else {
-      found->second.pinned = false;
+    refused = RefusalLocked(id);
+    if (refused.ok()) {
+      slots_.at(id).pinned = false;
       orders_.push_back({.id = id, .load = false, .done = std::move(done)});
     }
   }
@@ -126,14 +125,9 @@ std::vector<ModelPool::Loaded> ModelPool::TakeLoaded() {
   std::vector<Loaded> loaded;
   absl::MutexLock lock(&mutex_);
   for (auto& [id, slot] : slots_) {
-    if (slot.model == nullptr || slot.ready || slot.reported) continue;
+    if (!slot.is_news()) continue;
     slot.reported = true;
-    ++slot.holders;
-    loaded.push_back(
-        {id,
-         Model(slot.model.get(),
-               [this, id = id](const DiffusionModel*) { Release(id); }),
-         slot.pinned});
+    loaded.push_back({id, HoldLocked(id, slot)});
   }
   return loaded;
 }
@@ -165,8 +159,7 @@ void ModelPool::AwaitChange() {
   const auto changed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || (!working_ && orders_.empty()) ||
            std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
-             const Slot& slot = entry.second;
-             return slot.model != nullptr && !slot.ready && !slot.reported;
+             return entry.second.is_news();
            });
   };
   mutex_.Await(absl::Condition(&changed));
@@ -182,7 +175,7 @@ std::set<std::string> ModelPool::ReadyIds() const {
   absl::MutexLock lock(&mutex_);
   std::set<std::string> ids;
   for (const auto& [id, slot] : slots_) {
-    if (slot.model != nullptr && slot.ready && !slot.leaving) ids.insert(id);
+    if (slot.usable()) ids.insert(id);
   }
   return ids;
 }
@@ -309,7 +302,7 @@ void ModelPool::FreeModel(const std::string& id) {
     slot.leaving = false;
     slot.bytes = 0;
   }
-  listener_.unloaded(id);
+  listener_.unloaded();
   model.reset();
   malloc_trim(0);  // glibc keeps freed pages otherwise
   metrics_.ForModel(id).weight_bytes.Set(0);

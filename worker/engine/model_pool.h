@@ -25,7 +25,7 @@ namespace genzo {
 // What a model pool tells its engine. Called on the loading thread; must not
 // block.
 struct ModelPoolListener {
-  std::function<void(const std::string& id)> unloaded;
+  std::function<void()> unloaded;
   // There is something to do: a model was loaded, or could not be.
   std::function<void()> changed;
 };
@@ -59,7 +59,6 @@ class ModelPool {
   struct Loaded {
     std::string id;
     Model model;
-    bool pinned = false;
   };
   std::vector<Loaded> TakeLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
   void Ready(const std::string& id, int64_t activation_bytes)
@@ -82,6 +81,11 @@ class ModelPool {
  private:
   // One configured model.
   struct Slot {
+    // Whether jobs may take hold of it.
+    bool usable() const { return model != nullptr && ready && !leaving; }
+    // Whether the engine has yet to hear of it.
+    bool is_news() const { return model != nullptr && !ready && !reported; }
+
     std::string path;
     std::shared_ptr<const DiffusionModel> model;  // null: not in memory
     bool ready = false;
@@ -111,6 +115,11 @@ class ModelPool {
   void Fail(const std::string& id, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+  Model HoldLocked(const std::string& id, Slot& slot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why no order for the model is taken; OK if it is.
+  absl::Status RefusalLocked(const std::string& id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool OrderedLocked(const std::string& id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -7,26 +7,20 @@ namespace genzo {
 
 at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v, int64_t heads, bool upcast) {
-  if (!upcast && CanFlashAttend(q, q.size(-1) / heads)) {
+  if (upcast && q.scalar_type() != at::kFloat) {
+    return MultiHeadAttention(q.to(at::kFloat), k.to(at::kFloat),
+                              v.to(at::kFloat), heads)
+        .to(q.scalar_type());
+  }
+  if (CanFlashAttend(q, q.size(-1) / heads)) {
     return FlashAttention(q, k, v, heads);
   }
-  // With one or two queries LibTorch's kernel computes a row in an order that
-  // depends on the other rows; with more it does not.
-  constexpr int64_t kFewestQueries = 4;
-  if (q.size(1) < kFewestQueries) {
-    return MultiHeadAttention(q.repeat({1, kFewestQueries, 1}), k, v, heads,
-                              upcast)
-        .narrow(1, 0, q.size(1));
-  }
   const auto split = [&](const at::Tensor& t) {
-    const at::Tensor per_head = t.unflatten(-1, {heads, -1}).transpose(1, 2);
-    return upcast ? per_head.to(at::kFloat)
-                  : per_head;  // [B, heads, L, D/heads]
+    return t.unflatten(-1, {heads, -1}).transpose(1, 2);  // [B, heads, L, D/h]
   };
   return at::scaled_dot_product_attention(split(q), split(k), split(v))
       .transpose(1, 2)
-      .flatten(-2)
-      .to(q.scalar_type());
+      .flatten(-2);
 }
 
 Attention::Attention(const Weights& weights, int64_t dim, int64_t context_dim,
