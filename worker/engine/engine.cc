@@ -58,9 +58,8 @@ Engine::Engine(const Config& config, const EngineDevice& device,
   pool_ = std::make_unique<ModelPool>(
       config_, device_.placement, device_.memory_bytes, dependencies_.clock,
       dependencies_.metrics,
-      ModelPoolListener{
-          .unloaded = [this] { forget_texts_ = true; },
-          .changed = [this] { dependencies_.queue.Nudge(); }});
+      ModelPoolListener{.unloaded = [this] { forget_texts_ = true; },
+                        .changed = [this] { dependencies_.queue.Nudge(); }});
 }
 
 Engine::~Engine() = default;

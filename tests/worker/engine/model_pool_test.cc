@@ -25,8 +25,7 @@ class ModelPoolTest : public ::testing::Test {
   void MakePool(int64_t budget_bytes) {
     pool_ = std::make_unique<ModelPool>(
         config_, Placement(), budget_bytes, Clock::Real(), metrics_,
-        ModelPoolListener{.unloaded = [] {},
-                          .changed = [] {}});
+        ModelPoolListener{.unloaded = [] {}, .changed = [] {}});
   }
 
   // As the engine does, without measuring.
