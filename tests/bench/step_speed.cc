@@ -84,7 +84,7 @@ int Run(const Arguments& arguments) {
     const at::Tensor latent =
         at::randn({1, model.latent_channels(), side, side});
     Measure("vae_decode", 1, arguments.repeats,
-            [&] { model.DecodeFull(latent); });
+            [&] { model.decoder().Full(latent); });
   }
   return 0;
 }

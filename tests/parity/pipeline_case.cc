@@ -159,7 +159,7 @@ class PipelineCase {
   }
 
   void CompareImages() {
-    const at::Tensor decoded = model_.DecodeFull(Latents());
+    const at::Tensor decoded = model_.decoder().Full(Latents());
     if (golden_.Has("decoded")) {
       report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
     }

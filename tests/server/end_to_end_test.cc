@@ -115,6 +115,31 @@ TEST(EndToEndTest, PreviewsShrink) {
   }));
 }
 
+TEST(EndToEndTest, TheSmallDecoderShowsPreviewsWhereThereIsOne) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.models[0].path = folder.CopyTinyModel();
+  std::filesystem::copy(SourcePath("tests/data/tiny_vae"),
+                        config.models[0].path + "/tiny_vae");
+  config.models.push_back({"without", TinyModelFolder()});
+  const Server server(config);
+  GenerateRequest request = Fox(4);
+  request.mutable_preview()->add_steps(1);
+  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_TINY);
+  Call call(server, request);
+  v1::Picture preview;
+  for (const GenerateResponse& event : call.Rest()) {
+    if (event.has_preview()) preview = event.preview().picture();
+  }
+  EXPECT_EQ(preview.width(), 64u);
+  request.set_model("without");
+  Call refused(server, request);
+  refused.Rest();
+  EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(refused.status().error_message().find("no tiny decoder"),
+            std::string::npos);
+}
+
 TEST(EndToEndTest, PreviewsAndPicturesHaveFormatsOfTheirOwn) {
   const Server server(TinyConfig());
   GenerateRequest request = Fox(4);

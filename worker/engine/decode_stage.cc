@@ -43,9 +43,7 @@ absl::StatusOr<v1::Picture> ToPicture(const at::Tensor& decoded,
 
 // Whether both latents can go through one call of one decoder.
 bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
-  const bool a_linear = a.kind == DecodeTask::Kind::kLinearPreview;
-  const bool b_linear = b.kind == DecodeTask::Kind::kLinearPreview;
-  return &a.job->model() == &b.job->model() && a_linear == b_linear &&
+  return &a.job->model() == &b.job->model() && a.decoder == b.decoder &&
          a.latent.sizes() == b.latent.sizes();
 }
 
@@ -66,7 +64,7 @@ absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
                                          at::Tensor decoded) {
   const v1::GenerateRequest& request = task.job->request();
   if (!IsFinite(decoded)) {
-    const auto again = task.job->model().DecodeInFloat32(task.latent);
+    const auto again = task.job->model().decoder().FullInFloat32(task.latent);
     if (!again.ok()) return again.status();
     decoded = *again;
   }
@@ -89,17 +87,26 @@ absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
 at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
   std::vector<at::Tensor> latents;
   for (const DecodeTask& task : tasks) latents.push_back(task.latent);
-  const DiffusionModel& model = tasks[0].job->model();
-  return tasks[0].kind == DecodeTask::Kind::kLinearPreview
-             ? model.DecodeLinear(at::cat(latents))
-             : model.DecodeFull(at::cat(latents));
+  const LatentDecoder& decoder = tasks[0].job->model().decoder();
+  switch (tasks[0].decoder) {
+    case v1::PreviewPlan::DECODER_LINEAR:
+      return decoder.Linear(at::cat(latents));
+    case v1::PreviewPlan::DECODER_TINY:
+      return decoder.Tiny(at::cat(latents));
+    default:
+      return decoder.Full(at::cat(latents));
+  }
 }
 
 }  // namespace
 
-DecodeStage::DecodeStage(int max_finals, const Clock& clock, Metrics& metrics,
-                         LoadBoard& board)
-    : max_finals_(max_finals), clock_(clock), metrics_(metrics), board_(board) {
+DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
+                         const Clock& clock, Metrics& metrics, LoadBoard& board)
+    : max_finals_(max_finals),
+      threads_(std::move(threads)),
+      clock_(clock),
+      metrics_(metrics),
+      board_(board) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -113,7 +120,7 @@ DecodeStage::~DecodeStage() {
 
 void DecodeStage::Submit(DecodeTask task) {
   absl::MutexLock lock(&mutex_);
-  if (task.is_final()) {
+  if (task.is_final) {
     const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return finals_.size() < max_finals_;
     };
@@ -176,7 +183,10 @@ std::vector<DecodeTask> DecodeStage::NextLocked() {
 
 void DecodeStage::Loop() {
   c10::InferenceMode inference;
-  UseOneThread();
+  UseThreadsHere(1);
+  const auto unwanted = [](const DecodeTask& task) {
+    return !task.job->Wanted();
+  };
   while (true) {
     std::vector<DecodeTask> tasks;
     {
@@ -188,17 +198,24 @@ void DecodeStage::Loop() {
       if (finals_.empty() && previews_.empty()) return;
       tasks = NextLocked();
     }
-    Decode(std::move(tasks));
+    tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
+                tasks.end());
+    if (tasks.empty()) continue;
+    const int threads = threads_();
+    if (threads == 1) {
+      Decode(tasks);
+      continue;
+    }
+    // A team of threads is lent for this one call.
+    std::thread([&] {
+      c10::InferenceMode inference;
+      UseThreadsHere(threads);
+      Decode(tasks);
+    }).join();
   }
 }
 
-void DecodeStage::Decode(std::vector<DecodeTask> tasks) {
-  const auto unwanted = [](const DecodeTask& task) {
-    return !task.job->Wanted();
-  };
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
-              tasks.end());
-  if (tasks.empty()) return;
+void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   const absl::Time begin = clock_.Now();
   const auto fail = [](const DecodeTask& task) {
     const absl::Status caught = StatusFromException(
@@ -210,7 +227,9 @@ void DecodeStage::Decode(std::vector<DecodeTask> tasks) {
   try {
     decoded = Decoded(tasks);
   } catch (const std::exception&) {
-    for (const DecodeTask& task : tasks) fail(task);
+    if (tasks.size() == 1) return fail(tasks[0]);
+    // One image's fault, or too much memory for all at once.
+    for (const DecodeTask& task : tasks) Decode({task});
     return;
   }
   for (size_t i = 0; i < tasks.size(); ++i) {
@@ -224,11 +243,11 @@ void DecodeStage::Decode(std::vector<DecodeTask> tasks) {
 
 void DecodeStage::Post(const DecodeTask& task, const at::Tensor& decoded,
                        absl::Time begin) {
-  auto picture = task.is_final() ? FinalPicture(task, decoded)
-                                 : PreviewPicture(task, decoded);
+  auto picture = task.is_final ? FinalPicture(task, decoded)
+                               : PreviewPicture(task, decoded);
   if (!picture.ok()) return task.job->Fail(picture.status());
   const absl::Time now = clock_.Now();
-  if (task.is_final()) {
+  if (task.is_final) {
     board_.ObserveDecode(task.job->work().model, task.job->work().pixels,
                          now - task.submitted);
     task.job->PostImage(task.image_index, task.seed, *std::move(picture),

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -19,15 +20,12 @@ namespace genzo {
 
 // A latent on its way to being a picture.
 struct DecodeTask {
-  enum class Kind { kLinearPreview, kFullPreview, kFinal };
-
-  bool is_final() const { return kind == Kind::kFinal; }
-
   std::shared_ptr<JobState> job;
   int image_index = 0;
   at::Tensor
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
-  Kind kind = Kind::kFinal;
+  bool is_final = true;  // else a preview
+  v1::PreviewPlan::Decoder decoder = v1::PreviewPlan::DECODER_FULL;
   uint64_t seed = 0;  // of a final image
   int step = 0;       // of a preview
   int steps = 0;
@@ -43,10 +41,11 @@ struct DecodeTask {
 // float32. Thread-safe.
 class DecodeStage {
  public:
-  // At most `max_finals` finished images wait. `clock`, `metrics` and `board`
-  // outlive it.
-  DecodeStage(int max_finals, const Clock& clock, Metrics& metrics,
-              LoadBoard& board);
+  // At most `max_finals` finished images wait. `threads` is asked before every
+  // decode how many it may compute on: any thread. `clock`, `metrics` and
+  // `board` outlive it.
+  DecodeStage(int max_finals, std::function<int()> threads, const Clock& clock,
+              Metrics& metrics, LoadBoard& board);
   // Finishes what waits.
   ~DecodeStage();
 
@@ -59,11 +58,12 @@ class DecodeStage {
   std::vector<DecodeTask> NextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<DecodeTask>::iterator FirstLocked(bool& is_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Decode(std::vector<DecodeTask> tasks);
+  void Decode(const std::vector<DecodeTask>& tasks);
   void Post(const DecodeTask& task, const at::Tensor& decoded,
             absl::Time begin);
 
   const size_t max_finals_;
+  const std::function<int()> threads_;
   const Clock& clock_;
   Metrics& metrics_;
   LoadBoard& board_;

@@ -4,14 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "ATen/TensorOperators.h"
-#include "ATen/ops/adaptive_avg_pool2d.h"
-#include "ATen/ops/cat.h"
-#include "ATen/ops/linalg_lstsq.h"
-#include "ATen/ops/matmul.h"
-#include "ATen/ops/ones.h"
 #include "ATen/ops/tensor.h"
-#include "ATen/ops/upsample_bilinear2d.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/exception_status.h"
@@ -26,32 +19,6 @@ const std::set<std::string>& IgnoredTextTensors() {
   static const auto* const names =
       new std::set<std::string>{"text_model.embeddings.position_ids"};
   return *names;
-}
-
-std::string ConfigPath(const std::string& component_folder) {
-  return (std::filesystem::path(component_folder) / "config.json").string();
-}
-
-// A component's configuration and weights, read but not yet checked together.
-template <typename Config>
-struct Component {
-  Config config;
-  Weights weights;
-};
-
-template <typename Config>
-absl::StatusOr<Component<Config>> OpenComponent(
-    const ModelIndex& index, const std::string& name,
-    const std::string& class_name,
-    absl::StatusOr<Config> (*read)(const std::string&),
-    const Placement& placement) {
-  const auto folder = index.Component(name, class_name);
-  if (!folder.ok()) return folder.status();
-  auto config = read(ConfigPath(*folder));
-  if (!config.ok()) return config.status();
-  auto weights = OpenWeights(*folder, placement.dtype, placement.device);
-  if (!weights.ok()) return weights.status();
-  return Component<Config>{*std::move(config), *std::move(weights)};
 }
 
 absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
@@ -71,30 +38,28 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
 }  // namespace
 
 struct DiffusionModel::Parts {
-  std::string folder;
   Placement placement;
   ClipTokenizer tokenizer;
   Component<ClipTextConfig> text;
   Component<UNet2DConditionConfig> unet;
-  Component<AutoencoderKLConfig> vae;
+  std::unique_ptr<const LatentDecoder> decoder;
   nlohmann::json scheduler;
   SamplerId default_sampler;
 };
 
-DiffusionModel::DiffusionModel(const Parts& parts)
-    : folder_(parts.folder),
-      placement_(parts.placement),
-      tokenizer_(parts.tokenizer),
+DiffusionModel::DiffusionModel(Parts parts)
+    : placement_(parts.placement),
+      tokenizer_(std::move(parts.tokenizer)),
       text_encoder_(parts.text.config, parts.text.weights),
       unet_(parts.unet.config, parts.unet.weights),
       timestep_table_(unet_),
-      autoencoder_(parts.vae.config, parts.vae.weights),
-      scheduler_(parts.scheduler),
+      decoder_(std::move(parts.decoder)),
+      scheduler_(std::move(parts.scheduler)),
       default_sampler_(parts.default_sampler),
       text_layers_(parts.text.config.num_hidden_layers),
       weight_bytes_(parts.text.weights.taken_bytes() +
                     parts.unet.weights.taken_bytes() +
-                    parts.vae.weights.taken_bytes()) {}
+                    decoder_->weight_bytes()) {}
 
 absl::StatusOr<DiffusionModel::Parts> DiffusionModel::ReadParts(
     const std::string& folder, const Placement& placement) {
@@ -115,20 +80,14 @@ absl::StatusOr<DiffusionModel::Parts> DiffusionModel::ReadParts(
   auto unet = OpenComponent(*index, "unet", "UNet2DConditionModel",
                             ReadUNet2DConditionConfig, placement);
   if (!unet.ok()) return unet.status();
-  auto vae = OpenComponent(*index, "vae", "AutoencoderKL",
-                           ReadAutoencoderKLConfig, placement);
-  if (!vae.ok()) return vae.status();
+  auto decoder = LatentDecoder::Load(*index, placement);
+  if (!decoder.ok()) return decoder.status();
   auto scheduler = ReadScheduler(*index);
   if (!scheduler.ok()) return scheduler.status();
   const auto sampler = DefaultSampler(*scheduler);
   if (!sampler.ok()) return sampler.status();
-  return Parts{folder,
-               placement,
-               *std::move(tokenizer),
-               *std::move(text),
-               *std::move(unet),
-               *std::move(vae),
-               *std::move(scheduler),
+  return Parts{placement,        *std::move(tokenizer), *std::move(text),
+               *std::move(unet), *std::move(decoder),   *std::move(scheduler),
                *sampler};
 }
 
@@ -143,7 +102,7 @@ absl::Status DiffusionModel::CheckFit(const std::string& folder,
                      " positions do not fit the text encoder"));
   }
   const UNet2DConditionConfig& unet = parts.unet.config;
-  const int64_t channels = parts.vae.config.latent_channels;
+  const int64_t channels = parts.decoder->config().latent_channels;
   if (unet.in_channels != channels || unet.out_channels != channels) {
     return absl::UnimplementedError(
         absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
@@ -166,14 +125,15 @@ DiffusionModel::LoadOrThrow(const std::string& folder,
   if (!parts.ok()) return parts.status();
   const absl::Status fits = CheckFit(folder, *parts);
   if (!fits.ok()) return fits;
-  std::unique_ptr<DiffusionModel> model(new DiffusionModel(*parts));
+  const Weights text = parts->text.weights;
+  const Weights unet = parts->unet.weights;
+  std::unique_ptr<const DiffusionModel> model(
+      new DiffusionModel(*std::move(parts)));
   for (const absl::Status& status :
-       {parts->text.weights.Finish(IgnoredTextTensors()),
-        parts->unet.weights.Finish(), parts->vae.weights.Finish()}) {
+       {text.Finish(IgnoredTextTensors()), unet.Finish()}) {
     if (!status.ok()) return status;
   }
-  model->FitLinearDecoder();
-  return std::unique_ptr<const DiffusionModel>(std::move(model));
+  return model;
 }
 
 absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
@@ -191,7 +151,11 @@ absl::StatusOr<int64_t> DiffusionModel::WeightBytes(const std::string& folder,
   const auto index = ReadModelIndex(folder);
   if (!index.ok()) return index.status();
   int64_t elements = 0;
-  for (const auto& [component, class_name] : index->components) {
+  std::vector<std::string> components = {LatentDecoder::kTinyFolder};
+  for (const auto& component : index->components) {
+    components.push_back(component.first);
+  }
+  for (const std::string& component : components) {
     const auto path = std::filesystem::path(folder) / component;
     const auto file = FindSafetensors(path.string());
     if (!file.ok()) continue;  // tokenizers and schedulers have none
@@ -239,69 +203,6 @@ at::Tensor DiffusionModel::Denoise(
                timestep_table_.Rows(timesteps), context)
       .to(at::kCPU, at::kFloat)
       .contiguous();
-}
-
-namespace {
-
-at::Tensor Decode(const AutoencoderKL& autoencoder, const at::Tensor& latents,
-                  const Placement& placement) {
-  const AutoencoderKLConfig& config = autoencoder.config();
-  const at::Tensor unscaled =
-      latents / config.scaling_factor + config.shift_factor;
-  return autoencoder.decode(unscaled.to(placement.device, placement.dtype))
-      .to(at::kCPU, at::kFloat)
-      .contiguous();
-}
-
-}  // namespace
-
-at::Tensor DiffusionModel::DecodeFull(const at::Tensor& latents) const {
-  c10::InferenceMode inference;
-  return Decode(autoencoder_, latents, placement_);
-}
-
-absl::StatusOr<at::Tensor> DiffusionModel::DecodeInFloat32(
-    const at::Tensor& latents) const {
-  c10::InferenceMode inference;
-  const Placement placement = {.device = placement_.device,
-                               .dtype = at::kFloat};
-  const auto index = ReadModelIndex(folder_);
-  if (!index.ok()) return index.status();
-  const auto vae = OpenComponent(*index, "vae", "AutoencoderKL",
-                                 ReadAutoencoderKLConfig, placement);
-  if (!vae.ok()) return vae.status();
-  const AutoencoderKL autoencoder(vae->config, vae->weights);
-  const absl::Status finished = vae->weights.Finish();
-  if (!finished.ok()) return finished;
-  return Decode(autoencoder, latents, placement);
-}
-
-at::Tensor DiffusionModel::DecodeLinear(const at::Tensor& latents) const {
-  c10::InferenceMode inference;
-  const at::Tensor places = latents.permute({0, 2, 3, 1});  // [B, h, w, C]
-  const int64_t channels = latents.size(1);
-  return (at::matmul(places, linear_decoder_.narrow(0, 0, channels)) +
-          linear_decoder_[channels])
-      .permute({0, 3, 1, 2});
-}
-
-void DiffusionModel::FitLinearDecoder() {
-  // Pictures are smooth: a coarse pattern carries the colours, finer noise
-  // keeps the regression well-posed.
-  constexpr int64_t kSide = 16;
-  SeededNoise noise(/*seed=*/1);
-  const int64_t channels = latent_channels();
-  const at::Tensor latents =
-      at::upsample_bilinear2d(noise.Draw({1, channels, 4, 4}), {kSide, kSide},
-                              /*align_corners=*/false) *
-          1.5 +
-      noise.Draw({1, channels, kSide, kSide}) * 0.3;
-  const at::Tensor colours =
-      at::adaptive_avg_pool2d(DecodeFull(latents), {kSide, kSide});
-  const at::Tensor places = latents[0].flatten(1).t();  // [places, C]
-  const at::Tensor inputs = at::cat({places, at::ones({kSide * kSide, 1})}, 1);
-  linear_decoder_ = std::get<0>(at::linalg_lstsq(
-      inputs, colours[0].flatten(1).t().contiguous()));  // [C + 1, 3]
 }
 
 }  // namespace genzo

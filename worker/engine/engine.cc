@@ -3,26 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
-#include <set>
 
 #include "ATen/ops/cat.h"
-#include "ATen/ops/isfinite.h"
+#include "ATen/ops/sum.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/evaluate.h"
 #include "worker/engine/exception_status.h"
-#include "worker/engine/model_description.h"
 #include "worker/engine/preview_plan.h"
 #include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {
 
-// How long a model may be measured: at leisure, and while others run.
-constexpr absl::Duration kProfileBudget = absl::Seconds(3);
-constexpr absl::Duration kBusyProfileBudget = absl::Milliseconds(300);
 // Runs that a tenant without any may have beyond max_live_runs, as a multiple
 // of it: a flood of one tenant must not keep the others from starting.
 constexpr size_t kHardLimit = 2;
@@ -48,29 +43,20 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       device_(device),
       dependencies_(dependencies),
       batcher_(config.max_wait_steps),
-      profiles_(config.profile_folder),
-      texts_(int64_t{config.text_cache_mb} << 20) {
-  // At once, so that an early request hears "loading" and not "unknown".
-  for (const ModelConfig& model_config : config_.models) {
-    descriptions_[model_config.id].set_id(model_config.id);
-    Describe(model_config.id, v1::Model::STATE_LOADING);
-  }
-  pool_ = std::make_unique<ModelPool>(
-      config_, device_.placement, device_.memory_bytes, dependencies_.clock,
-      dependencies_.metrics,
-      ModelPoolListener{.unloaded = [this] { forget_texts_ = true; },
-                        .changed = [this] { dependencies_.queue.Nudge(); }});
-}
+      texts_(int64_t{config.text_cache_mb} << 20),
+      models_(config_, device_, dependencies_,
+              /*on_unloaded=*/[this] { forget_texts_ = true; }) {}
 
 Engine::~Engine() = default;
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
   UseThreads(device_.threads);
-  LoadModels();
-  decode_stage_ =
-      std::make_unique<DecodeStage>(config_.max_live_runs, dependencies_.clock,
-                                    dependencies_.metrics, dependencies_.board);
+  models_.LoadConfigured(stopping_);
+  decode_stage_ = std::make_unique<DecodeStage>(
+      config_.max_live_runs,
+      /*threads=*/[this] { return idle_ ? device_.threads : 1; },
+      dependencies_.clock, dependencies_.metrics, dependencies_.board);
   if (!stopping_) on_loaded();
   while (Admit()) {
     const Batch batch = Pick();
@@ -80,7 +66,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
     Advance(batch, *predictions);
     Publish(batch);
   }
-  pool_->Stop();
+  models_.pool().Stop();
   decode_stage_.reset();
   texts_.Clear();
   gatherer_.Clear();
@@ -91,108 +77,13 @@ void Engine::Stop() {
   dependencies_.queue.Nudge();
 }
 
-// --- models ------------------------------------------------------------------
-
-void Engine::LoadModels() {
-  for (const ModelConfig& model_config : config_.models) {
-    if (stopping_) return;
-    pool_->Request(model_config.id);
-    pool_->AwaitChange();
-    AdoptLoadedModels();
-  }
-  pool_->AwaitChange();
-  AdoptLoadedModels();
-}
-
-absl::StatusOr<StepProfile> Engine::Profile(const ModelPool::Loaded& loaded) {
-  const auto config = std::find_if(
-      config_.models.begin(), config_.models.end(),
-      [&](const ModelConfig& model) { return model.id == loaded.id; });
-  const std::string key =
-      ProfileKey(config->path, device_.placement, device_.threads);
-  StepProfile profile;
-  if (profiles_.Read(loaded.id, key, profile)) return profile;
-  try {
-    profile = MeasureStepProfile(
-        *loaded.model,
-        {.largest_rows = config_.max_batch_rows,
-         .budget = live_.empty() ? kProfileBudget : kBusyProfileBudget},
-        dependencies_.clock);
-  } catch (const std::exception&) {
-    return StatusFromException("measuring the model failed");
-  }
-  if (live_.empty()) profiles_.Write(loaded.id, key, profile);
-  return profile;
-}
-
-void Engine::AdoptLoadedModels() {
-  if (forget_texts_.exchange(false)) {
-    texts_.Clear();
-    gatherer_.Clear();
-  }
-  for (const ModelPool::Loaded& loaded : pool_->TakeLoaded()) {
-    const auto profile = Profile(loaded);
-    if (!profile.ok()) {
-      pool_->Reject(loaded.id, profile.status());
-      continue;
-    }
-    ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
-    descriptions_[loaded.id] =
-        DescribeModel(loaded.id, *loaded.model, *profile, config_);
-    dependencies_.board.SetSpeed(
-        loaded.id, {.costs = profile->costs,
-                    .own_pixels = loaded.model->default_side_pixels() *
-                                  loaded.model->default_side_pixels(),
-                    .largest_batch = config_.max_batch_rows,
-                    .decode = profile->decode});
-    metrics.row_cap.Set(profile->costs.RowCap(config_.max_batch_rows));
-    metrics.activation_bytes.Set(
-        static_cast<double>(profile->activation_bytes));
-    for (const auto& [rows, duration] : profile->costs.measured()) {
-      metrics.ProfileSeconds(rows).Set(absl::ToDoubleSeconds(duration));
-    }
-    // Before those who wait for it hear.
-    Describe(loaded.id, v1::Model::STATE_RESIDENT);
-    pool_->Ready(loaded.id, profile->activation_bytes);
-  }
-  // What the registry says follows what is true now.
-  const std::set<std::string> ready = pool_->ReadyIds();
-  for (const auto& [id, description] : descriptions_) {
-    const bool failed = !pool_->Failure(id).ok();
-    const bool seen = description.has_limits();
-    const v1::Model::State state = ready.count(id) > 0
-                                       ? v1::Model::STATE_RESIDENT
-                                   : failed ? v1::Model::STATE_FAILED
-                                   : seen   ? v1::Model::STATE_UNLOADED
-                                            : v1::Model::STATE_LOADING;
-    if (description.state() != state ||
-        description.pinned() != pool_->Pinned(id)) {
-      Describe(id, state);
-    }
-  }
-}
-
-void Engine::Describe(const std::string& id, v1::Model::State state) {
-  v1::Model& description = descriptions_[id];
-  description.set_state(state);
-  description.clear_error();
-  if (state == v1::Model::STATE_FAILED) {
-    description.set_error(std::string(pool_->Failure(id).message()));
-  }
-  if (pool_ != nullptr) description.set_pinned(pool_->Pinned(id));
-  dependencies_.metrics.ForModel(id).loaded.Set(
-      state == v1::Model::STATE_RESIDENT ? 1 : 0);
-  v1::Model told = description;
-  if (state != v1::Model::STATE_RESIDENT) told.clear_weight_bytes();
-  dependencies_.catalog.Put(told, device_.index);
-}
-
 // --- admit -------------------------------------------------------------------
 
 TakeRules Engine::RulesNow() const {
   TakeRules rules;
-  const std::set<std::string> ready = pool_->ReadyIds();
-  if (ready.size() < config_.models.size()) rules.preferred_models = ready;
+  if (models_.ready().size() < config_.models.size()) {
+    rules.preferred_models = models_.ready();
+  }
   if (live_.size() >= static_cast<size_t>(config_.max_live_runs)) {
     for (const auto& live : live_) {
       rules.except_tenants.insert(live->job->work().tenant);
@@ -212,13 +103,17 @@ std::unique_ptr<JobLease> Engine::TakeJob() {
   if (parked_.empty() || !dependencies_.queue.Done()) {
     return dependencies_.queue.Take(RulesNow());
   }
-  pool_->AwaitChange();
+  models_.pool().AwaitChange();
   return nullptr;
 }
 
 bool Engine::Admit() {
   DropUnwanted();
-  AdoptLoadedModels();
+  if (forget_texts_.exchange(false)) {
+    texts_.Clear();
+    gatherer_.Clear();
+  }
+  models_.Adopt(/*busy=*/!live_.empty());
   std::vector<std::unique_ptr<JobLease>> ready = std::move(parked_);
   parked_.clear();
   // What was parked first; then one job at a time, as each may fill the room.
@@ -256,13 +151,13 @@ void Engine::Start(std::vector<std::unique_ptr<JobLease>> leases) {
   std::map<std::string, std::vector<std::shared_ptr<JobState>>> by_model;
   for (auto& lease : leases) {
     const std::string id = lease->job().request().model();
-    const auto model = pool_->Hold(id);
+    const auto model = models_.pool().Hold(id);
     if (model == nullptr) {
-      const absl::Status failure = pool_->Failure(id);
+      const absl::Status failure = models_.pool().Failure(id);
       if (!failure.ok()) {
         lease->Fail(failure);
       } else {
-        pool_->Request(id);
+        models_.pool().Request(id);
         parked_.push_back(std::move(lease));
       }
       continue;
@@ -273,20 +168,28 @@ void Engine::Start(std::vector<std::unique_ptr<JobLease>> leases) {
                                    dependencies_.metrics.ForModel(id));
     if (job->Wanted()) by_model[id].push_back(std::move(job));
   }
-  for (const auto& [id, jobs] : by_model) {
-    absl::Status status;
+  for (const auto& [id, jobs] : by_model) StartTogether(jobs);
+}
+
+void Engine::StartTogether(const std::vector<std::shared_ptr<JobState>>& jobs) {
+  std::vector<std::shared_ptr<const TextContext>> contexts;
+  try {
+    contexts = EncodeTexts(jobs);
+  } catch (const std::exception&) {
+    const absl::Status status = StatusFromException("text encoding failed");
+    if (jobs.size() == 1) return jobs[0]->Fail(EvaluationFailed(status));
+    // One job's fault, or too much memory for all at once.
+    for (const auto& job : jobs) StartTogether({job});
+    return;
+  }
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    absl::Status started;
     try {
-      const auto contexts = EncodeTexts(jobs);
-      for (size_t i = 0; i < jobs.size(); ++i) {
-        const absl::Status started = StartRuns(jobs[i], contexts[i]);
-        if (!started.ok()) jobs[i]->Fail(started);
-      }
+      started = StartRuns(jobs[i], contexts[i]);
     } catch (const std::exception&) {
-      status = EvaluationFailed(StatusFromException("text encoding failed"));
+      started = EvaluationFailed(StatusFromException("starting it failed"));
     }
-    for (const auto& job : jobs) {
-      if (!status.ok()) job->Fail(status);
-    }
+    if (!started.ok()) jobs[i]->Fail(started);
   }
 }
 
@@ -358,6 +261,7 @@ absl::Status Engine::StartRuns(
     live->start_by = start_by;
     runs.push_back(std::move(live));
   }
+  idle_ = false;
   for (auto& live : runs) {
     dependencies_.board.Advance(job->id(), live->image_index,
                                 live->run.sampler->steps());
@@ -470,7 +374,7 @@ void Engine::Advance(const Batch& batch,
     const SamplerRun& sampler = *live.run.sampler;
     if (!advanced.ok()) {
       live.job->Fail(EvaluationFailed(advanced));
-    } else if (!at::isfinite(sampler.latent()).all().item<bool>()) {
+    } else if (!std::isfinite(sampler.latent().sum().item<float>())) {
       live.job->Fail(NotFinite(*live.job, sampler.steps_done()));
     }
     dependencies_.board.Advance(live.job->id(), live.image_index,
@@ -479,6 +383,10 @@ void Engine::Advance(const Batch& batch,
 }
 
 void Engine::Publish(const Batch& batch) {
+  const auto finished = [](const std::unique_ptr<LiveRun>& live) {
+    return live->run.sampler->steps_done() == live->run.sampler->steps();
+  };
+  idle_ = std::all_of(live_.begin(), live_.end(), finished);
   const auto predicted = dependencies_.board.PredictAll();
   // More than fits in one evaluation: the device has no time for sharp
   // previews that nobody asked for by name.
@@ -499,7 +407,6 @@ void Engine::Publish(const Batch& batch) {
     DecodeTask task = {.job = live->job,
                        .image_index = live->image_index,
                        .latent = sampler.latent(),
-                       .kind = DecodeTask::Kind::kFinal,
                        .seed = live->seed,
                        .step = step,
                        .steps = steps,
@@ -508,16 +415,15 @@ void Engine::Publish(const Batch& batch) {
       decode_stage_->Submit(std::move(task));
     } else if (PreviewDue(plan, step)) {
       task.latent = sampler.denoised();
-      task.kind = PreviewDecoder(plan, step, steps, busy) ==
-                          v1::PreviewPlan::DECODER_FULL
-                      ? DecodeTask::Kind::kFullPreview
-                      : DecodeTask::Kind::kLinearPreview;
+      task.is_final = false;
+      task.decoder = PreviewDecoder(
+          plan, {.step = step,
+                 .steps = steps,
+                 .busy = busy,
+                 .has_tiny = live->job->model().decoder().has_tiny()});
       decode_stage_->Submit(std::move(task));
     }
   }
-  const auto finished = [](const std::unique_ptr<LiveRun>& live) {
-    return live->run.sampler->steps_done() == live->run.sampler->steps();
-  };
   live_.erase(std::remove_if(live_.begin(), live_.end(), finished),
               live_.end());
 }

@@ -9,40 +9,18 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/clock.h"
 #include "base/config.h"
-#include "base/metrics.h"
-#include "base/model_catalog.h"
 #include "queue/job_queue.h"
-#include "queue/load_board.h"
 #include "worker/engine/batcher.h"
 #include "worker/engine/context_gatherer.h"
 #include "worker/engine/decode_stage.h"
-#include "worker/engine/diffusion_model.h"
+#include "worker/engine/device_models.h"
+#include "worker/engine/engine_device.h"
 #include "worker/engine/job_state.h"
-#include "worker/engine/model_pool.h"
 #include "worker/engine/run.h"
-#include "worker/engine/step_profile.h"
 #include "worker/engine/text_cache.h"
 
 namespace genzo {
-
-// What an engine works with; all outlive it.
-struct EngineDependencies {
-  JobQueue& queue;
-  LoadBoard& board;
-  ModelCatalog& catalog;
-  Metrics& metrics;
-  const Clock& clock;
-};
-
-// One of the pool's devices.
-struct EngineDevice {
-  int index = 0;  // in the pool
-  Placement placement;
-  int threads = 1;           // of an evaluation on the CPU
-  int64_t memory_bytes = 0;  // budget of its models
-};
 
 // One device's worker: takes jobs from the queue and paints them, sharing
 // denoiser evaluations between all runs of one shape. Runs join and leave at
@@ -64,7 +42,7 @@ class Engine {
   void Stop();
 
   // Thread-safe.
-  ModelPool& models() { return *pool_; }
+  ModelPool& models() { return models_.pool(); }
 
  private:
   // One image being painted.
@@ -90,14 +68,12 @@ class Engine {
   void Advance(const Batch& batch, const std::vector<at::Tensor>& predictions);
   void Publish(const Batch& batch);
 
-  void LoadModels();
-  void AdoptLoadedModels();
-  absl::StatusOr<StepProfile> Profile(const ModelPool::Loaded& loaded);
-  void Describe(const std::string& id, v1::Model::State state);
   void DropUnwanted();
   TakeRules RulesNow() const;
   std::unique_ptr<JobLease> TakeJob();
   void Start(std::vector<std::unique_ptr<JobLease>> leases);
+  // Starts jobs of one model.
+  void StartTogether(const std::vector<std::shared_ptr<JobState>>& jobs);
   absl::Status StartRuns(const std::shared_ptr<JobState>& job,
                          const std::shared_ptr<const TextContext>& context);
   std::vector<std::shared_ptr<const TextContext>> EncodeTexts(
@@ -110,19 +86,18 @@ class Engine {
   const EngineDevice device_;
   const EngineDependencies dependencies_;
   const Batcher batcher_;
-  const ProfileStore profiles_;
   std::atomic<bool> stopping_{false};
-  std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::map<std::pair<std::string, int64_t>, int> memory_caps_;  // rows, by
                                                                 // model, pixels
   FairShares shares_;
   ContextGatherer gatherer_;
   TextCache texts_;
+  std::atomic<bool> idle_{true};  // no runs: decoding may use all threads
   // Models that left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_texts_{false};
   std::vector<std::unique_ptr<LiveRun>> live_;     // in order of arrival
   std::vector<std::unique_ptr<JobLease>> parked_;  // until their model is here
-  std::unique_ptr<ModelPool> pool_;
+  DeviceModels models_;
   std::unique_ptr<DecodeStage> decode_stage_;
 };
 

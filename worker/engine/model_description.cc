@@ -46,6 +46,7 @@ v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
     }
   }
   description.set_weight_bytes(model.weight_bytes());
+  description.set_has_tiny_decoder(model.decoder().has_tiny());
   description.set_dtype(DtypeName(model.dtype()));
   description.set_row_cap(profile.costs.RowCap(config.max_batch_rows));
   for (const auto& [rows, duration] : profile.costs.measured()) {

@@ -204,7 +204,7 @@ void ModelPool::Stop() {
 
 void ModelPool::Loop() {
   c10::InferenceMode inference;
-  UseOneThread();
+  UseThreadsHere(1);
   while (true) {
     Order order;
     {
@@ -292,6 +292,11 @@ void ModelPool::FreeModel(const std::string& id) {
     Slot& slot = slots_.at(id);
     if (slot.model == nullptr) return;
     slot.leaving = true;
+  }
+  listener_.changed();
+  {
+    absl::MutexLock lock(&mutex_);
+    Slot& slot = slots_.at(id);
     const auto free = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return slot.holders == 0;
     };

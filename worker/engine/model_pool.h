@@ -22,11 +22,12 @@
 
 namespace genzo {
 
-// What a model pool tells its engine. Called on the loading thread; must not
-// block.
+// What a model pool tells its engine. Called on the loading thread, a pin's
+// change on that of Load(); must not block.
 struct ModelPoolListener {
   std::function<void()> unloaded;
-  // There is something to do: a model was loaded, or could not be.
+  // There is something to do: a model was loaded, or could not be, or leaves,
+  // or was pinned.
   std::function<void()> changed;
 };
 

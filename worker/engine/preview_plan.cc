@@ -12,16 +12,20 @@ bool PreviewDue(const v1::PreviewPlan& plan, int step) {
                    static_cast<uint32_t>(step)) != plan.steps().end();
 }
 
-v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan, int step,
-                                        int steps, bool busy) {
+v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan,
+                                        const PreviewMoment& moment) {
   switch (plan.decoder()) {
     case v1::PreviewPlan::DECODER_LINEAR:
+    case v1::PreviewPlan::DECODER_TINY:
     case v1::PreviewPlan::DECODER_FULL:
       return plan.decoder();
     default:
-      return 3 * step > 2 * steps && !busy ? v1::PreviewPlan::DECODER_FULL
-                                           : v1::PreviewPlan::DECODER_LINEAR;
+      break;
   }
+  const bool rough = 3 * moment.step <= 2 * moment.steps;
+  if (rough || moment.busy) return v1::PreviewPlan::DECODER_LINEAR;
+  return moment.has_tiny ? v1::PreviewPlan::DECODER_TINY
+                         : v1::PreviewPlan::DECODER_FULL;
 }
 
 }  // namespace genzo

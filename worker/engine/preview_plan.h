@@ -8,10 +8,18 @@ namespace genzo {
 // Whether `plan` asks for a preview after `step` (from 1).
 bool PreviewDue(const v1::PreviewPlan& plan, int step);
 
-// LINEAR or FULL, for a preview after `step` of `steps`: AUTO shows the last
-// third through the autoencoder, unless the device is `busy`.
-v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan, int step,
-                                        int steps, bool busy);
+// What decides how a preview is decoded.
+struct PreviewMoment {
+  int step = 0;  // that was just done
+  int steps = 0;
+  bool busy = false;      // the device has no time for sharp previews
+  bool has_tiny = false;  // the model has a small preview decoder
+};
+
+// LINEAR, TINY or FULL: what `plan` names, or by AUTO the sharpest that costs
+// little, which is LINEAR but for the last third of an idle device's pictures.
+v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan,
+                                        const PreviewMoment& moment);
 
 }  // namespace genzo
 

@@ -109,9 +109,9 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
     if (past_the_knee || clock.Now() - begin > options.budget) break;
   }
   profile.costs = StepCosts(std::move(measured));
-  model.DecodeFull(row);
+  model.decoder().Full(row);
   const absl::Time start = clock.Now();
-  model.DecodeFull(row);
+  model.decoder().Full(row);
   profile.decode = clock.Now() - start;
   return profile;
 }

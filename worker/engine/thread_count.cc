@@ -22,7 +22,7 @@ void UseThreads(int threads) {
   at::set_num_threads(threads);
 }
 
-void UseOneThread() {
+void UseThreadsHere(int threads) {
   InitCounts();
   // at::set_num_threads would set MKL's count for the whole process. The
   // functions belong to the runtimes that LibTorch brought along, which have no
@@ -31,10 +31,10 @@ void UseOneThread() {
   using SetMkl = int (*)(int);
   const auto set_openmp =
       reinterpret_cast<SetOpenMp>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-  if (set_openmp != nullptr) set_openmp(1);
+  if (set_openmp != nullptr) set_openmp(threads);
   const auto set_mkl = reinterpret_cast<SetMkl>(
       dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
-  if (set_mkl != nullptr) set_mkl(1);
+  if (set_mkl != nullptr) set_mkl(threads);
 }
 
 }  // namespace genzo

@@ -7,12 +7,12 @@ namespace genzo {
 // Process-wide for MKL: call it on step threads only.
 void UseThreads(int threads);
 
-// Keeps LibTorch's computations on the calling thread, without touching other
-// threads' settings. A second team of OpenMP threads would not only compete
-// with the step thread's: once a process has more OpenMP threads than cores,
-// GNU's runtime stops spinning at barriers, and steps were measured to take 1.7
-// to 4 times as long.
-void UseOneThread();
+// The same without touching other threads' settings, for threads beside the
+// step thread. With more than one, such a thread must end soon: its OpenMP team
+// lives as long as it does, and once a process has more OpenMP threads than
+// cores, GNU's runtime stops spinning at barriers, and steps were measured to
+// take 1.7 to 4 times as long.
+void UseThreadsHere(int threads);
 
 }  // namespace genzo
 

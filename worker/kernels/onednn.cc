@@ -103,7 +103,8 @@ at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
 }
 
 at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& bias, const ConvGeometry& geometry) {
+                        const at::Tensor& bias, const ConvGeometry& geometry,
+                        const std::string& activation) {
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
       at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
@@ -112,7 +113,7 @@ at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
   const int64_t stride[] = {geometry.stride, geometry.stride};
   const int64_t dilation[] = {1, 1};
   return op.call(x, weight, Optional(bias), padding, stride, dilation,
-                 /*groups=*/1, "none", Scalars(), "none");
+                 /*groups=*/1, activation, Scalars(), "none");
 }
 
 at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,

@@ -36,9 +36,11 @@ at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
                               const at::Tensor& bias, const at::Tensor& other,
                               const std::string& operation);
 
-// x [B, in, H, W], best channels last; the result is channels last.
+// x [B, in, H, W], best channels last; the result is channels last. Then
+// `activation`: "none" or "relu".
 at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
-                        const at::Tensor& bias, const ConvGeometry& geometry);
+                        const at::Tensor& bias, const ConvGeometry& geometry,
+                        const std::string& activation);
 // The same plus `other` of the result's shape.
 at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,
                            const at::Tensor& bias, const at::Tensor& other,

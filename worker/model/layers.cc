@@ -42,10 +42,10 @@ at::Tensor Linear::forward_mul(const at::Tensor& x,
 }
 
 Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
-               const ConvGeometry& geometry)
+               const ConvGeometry& geometry, bool has_bias)
     : weight(
           weights.Get("weight", {out, in, geometry.kernel, geometry.kernel})),
-      bias(weights.Get("bias", {out})),
+      bias(has_bias ? weights.Get("bias", {out}) : at::Tensor()),
       geometry(geometry) {
   packed = CanPack(weight);
   if (packed && pointwise()) {
@@ -70,7 +70,13 @@ at::Tensor Conv2d::forward(const at::Tensor& x) const {
     return at::conv2d(x, weight, bias, geometry.stride, geometry.padding);
   }
   return pointwise() ? ToMaps(PackedLinear(ToPlaces(x), weight, bias, "none"))
-                     : PackedConv2d(x, weight, bias, geometry);
+                     : PackedConv2d(x, weight, bias, geometry, "none");
+}
+
+at::Tensor Conv2d::forward_relu(const at::Tensor& x) const {
+  return packed && !pointwise()
+             ? PackedConv2d(x, weight, bias, geometry, "relu")
+             : forward(x).relu_();
 }
 
 at::Tensor Conv2d::forward_add(const at::Tensor& x,

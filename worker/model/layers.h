@@ -32,13 +32,14 @@ struct Linear {
   at::Tensor bias;    // [out], undefined without bias
 };
 
-// Two-dimensional convolution with bias. Feature maps are channels last in
-// memory throughout.
+// Two-dimensional convolution. Feature maps are channels last in memory
+// throughout.
 struct Conv2d {
   Conv2d(const Weights& weights, int64_t in, int64_t out,
-         const ConvGeometry& geometry = {});
+         const ConvGeometry& geometry = {}, bool has_bias = true);
   at::Tensor forward(
       const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
+  at::Tensor forward_relu(const at::Tensor& x) const;
   // `other` of the result's shape is added.
   at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
 
@@ -52,7 +53,7 @@ struct Conv2d {
 
   bool packed;
   at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
-  at::Tensor bias;    // [out]
+  at::Tensor bias;    // [out], undefined without bias
   ConvGeometry geometry;
 };
 

@@ -1,6 +1,7 @@
 #include "worker/weights/weights.h"
 
 #include "ATen/ops/empty.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -64,6 +65,14 @@ at::Tensor Weights::GetAs(const std::string& name,
   tree_->taken.insert(full_name);
   tree_->taken_bytes += static_cast<int64_t>(tensor.nbytes());
   return tensor;
+}
+
+void Weights::LeaveOut() const {
+  for (const auto& entry : tree_->file->entries()) {
+    if (absl::StartsWith(entry.first, prefix_)) {
+      tree_->taken.insert(entry.first);
+    }
+  }
 }
 
 absl::Status Weights::Finish(const std::set<std::string>& ignored) const {

@@ -42,6 +42,9 @@ class Weights {
   at::Tensor GetFloat(const std::string& name,
                       const std::vector<int64_t>& shape) const;
 
+  // Tells Finish() that nobody wants this subtree.
+  void LeaveOut() const;
+
   // OK if every Get succeeded and every tensor of the file was taken but those
   // whose full name is in `ignored`. Otherwise INVALID_ARGUMENT or NOT_FOUND
   // naming file and tensor.

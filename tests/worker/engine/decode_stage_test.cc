@@ -1,7 +1,10 @@
 #include "worker/engine/decode_stage.h"
 
+#include <cmath>
 #include <vector>
 
+#include "ATen/ops/full.h"
+#include "ATen/ops/isfinite.h"
 #include "ATen/ops/zeros.h"
 #include "absl/synchronization/notification.h"
 #include "tests/testing/fake_clock.h"
@@ -51,8 +54,8 @@ class FakeLease : public JobLease {
 
 class DecodeStageTest : public ::testing::Test {
  protected:
-  DecodeStageTest()
-      : model_(*DiffusionModel::Load(TinyModelFolder(), Placement())) {
+  explicit DecodeStageTest(const Placement& placement = {})
+      : model_(*DiffusionModel::Load(TinyModelFolder(), placement)) {
     internal::v1::Job job;
     job.mutable_request()->set_model("tiny");
     job.mutable_request()->set_image_count(1);
@@ -64,7 +67,7 @@ class DecodeStageTest : public ::testing::Test {
   DecodeTask Task(int step) {
     return {.job = job_,
             .latent = at::zeros({1, 4, 8, 8}),
-            .kind = DecodeTask::Kind::kFullPreview,
+            .is_final = false,
             .step = step,
             .steps = 9,
             .submitted = clock_.Now()};
@@ -72,7 +75,7 @@ class DecodeStageTest : public ::testing::Test {
 
   DecodeTask Final() {
     DecodeTask task = Task(9);
-    task.kind = DecodeTask::Kind::kFinal;
+    task.is_final = true;
     return task;
   }
 
@@ -85,7 +88,8 @@ class DecodeStageTest : public ::testing::Test {
 };
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                    board_);
   stage.Submit(Task(1));
   stage.Submit(Task(2));
   stage.Submit(Final());
@@ -96,7 +100,8 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 }
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                    board_);
   stage.Submit(Task(1));
   record_.taken.WaitForNotification();
   for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
@@ -111,7 +116,8 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
-    DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
+    DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                      board_);
     stage.Submit(Final());
     record_.go_on.Notify();
   }
@@ -119,7 +125,8 @@ TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
 }
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
-  DecodeStage stage(/*max_finals=*/2, clock_, metrics_, board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                    board_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});
@@ -128,6 +135,36 @@ TEST_F(DecodeStageTest, AFaultFailsTheJob) {
   ASSERT_EQ(record_.events.size(), 1u);
   EXPECT_THAT(record_.events[0],
               ::testing::HasSubstr("decoding image 0 failed"));
+}
+
+class HalfDecodeStageTest : public DecodeStageTest {
+ protected:
+  HalfDecodeStageTest() : DecodeStageTest({.dtype = at::kHalf}) {}
+};
+
+TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
+  DecodeStage stage(/*max_finals=*/2, [] { return 2; }, clock_, metrics_,
+                    board_);
+  record_.go_on.Notify();
+  DecodeTask task = Final();
+  task.latent = at::full({1, 4, 8, 8}, 1e6f);
+  ASSERT_FALSE(
+      at::isfinite(model_->decoder().Full(task.latent)).all().item<bool>());
+  stage.Submit(task);
+  record_.completed.WaitForNotification();
+  EXPECT_THAT(record_.events, ::testing::ElementsAre("image 0"));
+}
+
+TEST_F(DecodeStageTest, ALatentThatIsNotFiniteIsNamed) {
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                    board_);
+  record_.go_on.Notify();
+  DecodeTask task = Final();
+  task.latent = at::full({1, 4, 8, 8}, std::nanf(""));
+  stage.Submit(task);
+  record_.completed.WaitForNotification();
+  ASSERT_EQ(record_.events.size(), 1u);
+  EXPECT_THAT(record_.events[0], ::testing::HasSubstr("after step 9"));
 }
 
 }  // namespace

@@ -122,15 +122,16 @@ TEST(DiffusionModelTest, LinearPreviewsHaveThePicturesColours) {
        .sampler = *CreateSampler(
            v1::GenerateRequest::SAMPLER_DDIM, (*emaki)->scheduler(),
            {.steps = 4},
-           {.noise = noise->Draw({1, 4, 16, 16}), .source = noise}),
+           {.noise = noise->Draw({1, (*emaki)->latent_channels(), 16, 16}),
+            .source = noise}),
        .context = ContextOf(**emaki, "a sunset sea", "", /*guided=*/true),
        .guidance = {.scale = 3}});
   Finish(runs);
   const at::Tensor latents = runs[0].sampler->latent();
-  const at::Tensor linear = (*emaki)->DecodeLinear(latents);
+  const at::Tensor linear = (*emaki)->decoder().Linear(latents);
   ASSERT_EQ(linear.sizes(), at::IntArrayRef({1, 3, 16, 16}));
   const at::Tensor full =
-      at::adaptive_avg_pool2d((*emaki)->DecodeFull(latents), {16, 16});
+      at::adaptive_avg_pool2d((*emaki)->decoder().Full(latents), {16, 16});
   const double error = at::abs(linear - full).mean().item<double>();
   const double spread = at::abs(full - full.mean()).mean().item<double>();
   EXPECT_LT(error, 0.5 * spread);
@@ -197,11 +198,10 @@ TEST_F(BrokenModelTest, ATensorOfTheWrongShapeIsNamed) {
 TEST_F(BrokenModelTest, AWrongWidthNamesTheTensor) {
   Replace("vae/config.json", "\"latent_channels\": 4",
           "\"latent_channels\": 8");
-  Replace("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 8");
-  Replace("unet/config.json", "\"out_channels\": 4", "\"out_channels\": 8");
-  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument,
-                               std::string(kUnet) +
-                                   ": tensor \"conv_in.weight\" has shape"));
+  EXPECT_THAT(Load(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "/vae/diffusion_pytorch_model.safetensors: tensor "
+                       "\"encoder.conv_out.weight\" has shape"));
 }
 
 TEST_F(BrokenModelTest, AnotherNumberOfColoursIsNotSupported) {

@@ -104,7 +104,7 @@ TEST_F(ModelPoolTest, AModelLeavesOnlyWhenNobodyHoldsIt) {
   const at::Tensor latents = at::zeros({1, held->latent_channels(), 8, 8});
   absl::Notification gone;
   pool_->Unload("a", [&](const absl::Status&) { gone.Notify(); });
-  held->DecodeFull(latents);
+  held->decoder().Full(latents);
   EXPECT_FALSE(gone.HasBeenNotified());
   held.reset();
   gone.WaitForNotification();
@@ -133,7 +133,7 @@ TEST_F(ModelPoolTest, MemoryComesBackFiftyTimes) {
   const auto use = [&] {
     ASSERT_THAT(Load("emaki"), IsOk());
     const auto model = pool_->Hold("emaki");
-    model->DecodeFull(at::zeros({1, 4, 8, 8}));
+    model->decoder().Full(at::zeros({1, 4, 8, 8}));
   };
   // What libraries make once for good comes first.
   for (int i = 0; i < 3; ++i) {

@@ -28,15 +28,26 @@ TEST(PreviewPlanTest, AddsUpStepsAndIntervals) {
 
 TEST(PreviewPlanTest, AutoGetsSharperInTheLastThird) {
   v1::PreviewPlan plan;
-  EXPECT_EQ(PreviewDecoder(plan, 6, 9, /*busy=*/false),
+  EXPECT_EQ(PreviewDecoder(plan, {.step = 6, .steps = 9}),
             v1::PreviewPlan::DECODER_LINEAR);
-  EXPECT_EQ(PreviewDecoder(plan, 7, 9, /*busy=*/false),
+  EXPECT_EQ(PreviewDecoder(plan, {.step = 7, .steps = 9}),
             v1::PreviewPlan::DECODER_FULL);
-  EXPECT_EQ(PreviewDecoder(plan, 7, 9, /*busy=*/true),
+  EXPECT_EQ(PreviewDecoder(plan, {.step = 7, .steps = 9, .has_tiny = true}),
+            v1::PreviewPlan::DECODER_TINY);
+  EXPECT_EQ(PreviewDecoder(
+                plan, {.step = 7, .steps = 9, .busy = true, .has_tiny = true}),
             v1::PreviewPlan::DECODER_LINEAR);
-  plan.set_decoder(v1::PreviewPlan::DECODER_FULL);
-  EXPECT_EQ(PreviewDecoder(plan, 1, 9, /*busy=*/true),
-            v1::PreviewPlan::DECODER_FULL);
+}
+
+TEST(PreviewPlanTest, ANamedDecoderIsKeptUnderLoad) {
+  for (const auto decoder :
+       {v1::PreviewPlan::DECODER_LINEAR, v1::PreviewPlan::DECODER_TINY,
+        v1::PreviewPlan::DECODER_FULL}) {
+    v1::PreviewPlan plan;
+    plan.set_decoder(decoder);
+    EXPECT_EQ(PreviewDecoder(plan, {.step = 1, .steps = 9, .busy = true}),
+              decoder);
+  }
 }
 
 TEST(ImageParametersTest, SaysHowToMakeItAgain) {

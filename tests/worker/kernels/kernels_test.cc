@@ -218,14 +218,15 @@ TEST_P(PackedLayersTest, ConvolutionsEqualTheirDefinitionsRowByRow) {
     const at::Tensor expected =
         at::conv2d(x.to(at::kFloat), weight.to(at::kFloat), bias.to(at::kFloat),
                    stride, 1);
-    const at::Tensor actual = PackedConv2d(x, packed, bias, geometry);
+    const at::Tensor actual = PackedConv2d(x, packed, bias, geometry, "none");
     EXPECT_THAT(actual.to(at::kFloat), TensorNear(expected, 2e-2));
     EXPECT_THAT(
         PackedConv2dAdd(x, packed, bias, actual, geometry).to(at::kFloat),
         TensorNear(2 * expected, 2e-2));
     for (int64_t row = 0; row < 3; ++row) {
-      EXPECT_THAT(PackedConv2d(x.narrow(0, row, 1), packed, bias, geometry),
-                  TensorEquals(actual.narrow(0, row, 1)));
+      EXPECT_THAT(
+          PackedConv2d(x.narrow(0, row, 1), packed, bias, geometry, "none"),
+          TensorEquals(actual.narrow(0, row, 1)));
     }
   }
 }

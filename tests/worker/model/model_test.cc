@@ -6,6 +6,7 @@
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
 #include "worker/model/autoencoder_kl.h"
+#include "worker/model/autoencoder_tiny.h"
 #include "worker/model/timestep_embedding.h"
 #include "worker/model/unet_2d_condition.h"
 #include "worker/weights/component_folder.h"
@@ -113,6 +114,56 @@ TEST(AutoencoderKLConfigTest, NamesBadValues) {
   EXPECT_THAT(read(R"({"up_block_types":["Other"]})"),
               StatusIs(absl::StatusCode::kUnimplemented, "up_block_types"));
   EXPECT_EQ(read("{}")->scaling_factor, 0.18215);
+}
+
+class AutoencoderTinyTest : public ::testing::Test {
+ protected:
+  AutoencoderTinyTest()
+      : folder_(SourcePath("tests/data/tiny_vae")),
+        weights_(*OpenWeights(folder_, at::kFloat, at::kCPU)),
+        golden_(*SafetensorsFile::Open(folder_ + "/golden.safetensors")) {}
+
+  c10::InferenceMode inference_;
+  const std::string folder_;
+  const Weights weights_;
+  const std::shared_ptr<const SafetensorsFile> golden_;
+};
+
+TEST_F(AutoencoderTinyTest, DecodesAsTheReference) {
+  const AutoencoderTiny vae(
+      *ReadAutoencoderTinyConfig(folder_ + "/config.json"), weights_);
+  EXPECT_THAT(weights_.Finish(), IsOk());  // the encoder is not missed
+  EXPECT_THAT(vae.decode(*golden_->Read("latents")),
+              TensorNear(*golden_->Read("pixels"), 1e-5));
+}
+
+TEST_F(AutoencoderTinyTest, NamesTheTensorThatDoesNotFit) {
+  const AutoencoderTiny vae(
+      {.decoder_block_out_channels = {8, 8}, .num_decoder_blocks = {2, 1}},
+      weights_);
+  EXPECT_THAT(weights_.Finish(),
+              StatusIs(absl::StatusCode::kNotFound, "decoder.layers.7.weight"));
+}
+
+TEST(AutoencoderTinyConfigTest, NamesBadValues) {
+  const TestFolder folder;
+  const auto read = [&](const std::string& json) {
+    return ReadAutoencoderTinyConfig(folder.Write("config.json", json));
+  };
+  const auto kUnimplemented = absl::StatusCode::kUnimplemented;
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_EQ(read("{}")->upsampling(), 8);
+  EXPECT_THAT(read(R"({"act_fn":"mish"})"), StatusIs(kUnimplemented, "act_fn"));
+  EXPECT_THAT(read(R"({"num_decoder_blocks":[1]})"),
+              StatusIs(kInvalid, "num_decoder_blocks"));
+  EXPECT_THAT(read(R"({"decoder_block_out_channels":[8,8,8,16]})"),
+              StatusIs(kInvalid, "decoder_block_out_channels"));
+  EXPECT_THAT(read(R"({"scaling_factor":0})"),
+              StatusIs(kInvalid, "scaling_factor"));
+  EXPECT_THAT(read(R"({"shift_factor":0.1})"),
+              StatusIs(kUnimplemented, "shift_factor"));
+  EXPECT_THAT(read(R"({"upsampling_scaling_factor":4})"),
+              StatusIs(kUnimplemented, "upsampling_scaling_factor"));
 }
 
 }  // namespace
