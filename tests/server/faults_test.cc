@@ -36,8 +36,8 @@ void Poison(const std::string& model, const std::string& word) {
   const std::string path = model + "/text_encoder/model.safetensors";
   const auto file = SafetensorsFile::Open(path);
   ASSERT_THAT(file, IsOk());
-  const TensorEntry entry = (*file)->entries().at(
-      "text_model.embeddings.token_embedding.weight");
+  const TensorEntry entry =
+      (*file)->entries().at("text_model.embeddings.token_embedding.weight");
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::fstream bytes(path, std::ios::in | std::ios::out | std::ios::binary);
   uint64_t header_bytes = 0;
@@ -110,9 +110,7 @@ class LimitedAllocator : public c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override {
     real_.copy_data(to, from, bytes);
   }
-  c10::DeleterFnPtr raw_deleter() const override {
-    return real_.raw_deleter();
-  }
+  c10::DeleterFnPtr raw_deleter() const override { return real_.raw_deleter(); }
 
  private:
   explicit LimitedAllocator(c10::Allocator* real) : real_(*real) {}
@@ -155,7 +153,8 @@ class OutOfMemoryTest : public ::testing::Test {
 TEST_F(OutOfMemoryTest, FewerRowsAreTriedUntilTheyFit) {
   Server server(TinyConfig());
   const std::vector<std::string> expected = FourPictures(server);
-  memory_.Limit(LargestAlone(server) * 5 / 2);  // eight rows do not fit, four do
+  memory_.Limit(LargestAlone(server) * 5 /
+                2);  // eight rows do not fit, four do
   EXPECT_EQ(FourPictures(server), expected);
   memory_.Lift();
   EXPECT_GE(server.metrics().ForModel("tiny").out_of_memory.Value(), 1);

@@ -85,6 +85,45 @@ TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
   for (auto& call : calls) EXPECT_TRUE(call->Rest().back().has_finished());
 }
 
+// No processor here lets a row's bits depend on the number of rows, so a
+// forged profile says that this one does.
+TEST(SchedulingTest, ReproducibleRowsAreFilledUpWhereTheirNumberMatters) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.profile_folder = folder.path();
+  GenerateRequest request = Fox(5);
+  std::string expected;
+  {
+    const Server server(config);
+    Call call(server, request);
+    expected = PictureOf(call.Rest());
+  }
+  const std::string path = folder.path() + "/tiny.json";
+  std::string profile = ReadFile(path);
+  const std::string claim = "\"rows_independent\": true";
+  ASSERT_NE(profile.find(claim), std::string::npos);
+  profile.replace(profile.find(claim), claim.size(),
+                  "\"rows_independent\": false");
+  folder.Write("tiny.json", profile);
+
+  Server server(config);
+  const ModelMetrics& figures = server.metrics().ForModel("tiny");
+  const auto evaluations = [&](int rows) {
+    return figures.StepSeconds(rows).Collect().histogram.sample_count;
+  };
+  const int cap = static_cast<int>(figures.row_cap.Value());
+  ASSERT_GT(cap, 2);
+  Call fast(server, request);
+  EXPECT_EQ(PictureOf(fast.Rest()), expected);
+  EXPECT_EQ(evaluations(2), 5u);
+  EXPECT_EQ(evaluations(cap), 0u);
+  request.set_mode(GenerateRequest::MODE_REPRODUCIBLE);
+  Call reproducible(server, request);
+  EXPECT_EQ(PictureOf(reproducible.Rest()), expected);
+  EXPECT_EQ(evaluations(2), 5u);
+  EXPECT_EQ(evaluations(cap), 5u);
+}
+
 class ModelsTest : public ::testing::Test {
  protected:
   ModelsTest() { config_.models.push_back({"other", TinyModelFolder()}); }

@@ -31,8 +31,7 @@ absl::StatusOr<Component<Config>> OpenComponent(
     const std::string& folder,
     absl::StatusOr<Config> (*read)(const std::string&),
     const Placement& placement) {
-  auto config =
-      read((std::filesystem::path(folder) / "config.json").string());
+  auto config = read((std::filesystem::path(folder) / "config.json").string());
   if (!config.ok()) return config.status();
   auto weights = OpenWeights(folder, placement.dtype, placement.device);
   if (!weights.ok()) return weights.status();

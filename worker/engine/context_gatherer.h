@@ -20,8 +20,10 @@ class ContextGatherer {
  public:
   using Contexts = std::vector<std::shared_ptr<const TextContext>>;
 
-  // All rows of `contexts` in order. At least one, all of one model.
-  std::shared_ptr<const TextContext> Gather(const Contexts& contexts);
+  // All rows of `contexts` in order, and the last one again until there are
+  // `least_rows`. At least one context, all of one model.
+  std::shared_ptr<const TextContext> Gather(const Contexts& contexts,
+                                            int least_rows = 0);
 
   // Lets go of all that is kept.
   void Clear() { kept_.clear(); }
@@ -29,6 +31,7 @@ class ContextGatherer {
  private:
   struct Kept {
     Contexts parts;
+    int least_rows;
     std::shared_ptr<const TextContext> joined;
   };
   std::deque<Kept> kept_;  // the newest first

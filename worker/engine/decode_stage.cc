@@ -43,8 +43,8 @@ absl::StatusOr<v1::Picture> ToPicture(const at::Tensor& decoded,
 
 // Whether both latents can go through one call of one decoder.
 bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
-  return &a.job->model() == &b.job->model() && a.decoder == b.decoder &&
-         a.latent.sizes() == b.latent.sizes();
+  return !a.alone && !b.alone && &a.job->model() == &b.job->model() &&
+         a.decoder == b.decoder && a.latent.sizes() == b.latent.sizes();
 }
 
 absl::StatusOr<v1::Picture> PreviewPicture(const DecodeTask& task,

@@ -26,8 +26,9 @@ struct DecodeTask {
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
   bool is_final = true;  // else a preview
   v1::PreviewPlan::Decoder decoder = v1::PreviewPlan::DECODER_FULL;
-  uint64_t seed = 0;  // of a final image
-  int step = 0;       // of a preview
+  bool alone = false;  // whatever else waits, for the sake of its bits
+  uint64_t seed = 0;   // of a final image
+  int step = 0;        // of a preview
   int steps = 0;
   absl::Time submitted;
 };

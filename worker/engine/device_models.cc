@@ -96,6 +96,7 @@ absl::StatusOr<StepProfile> DeviceModels::Profile(
 void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
                              const StepProfile& profile) {
   const DiffusionModel& model = *loaded.model;
+  rows_independent_[loaded.id] = profile.rows_independent;
   descriptions_[loaded.id] = DescribeModel(loaded.id, model, profile, config_);
   const int64_t side = model.default_side_pixels();
   dependencies_.board.SetSpeed(loaded.id,

@@ -40,6 +40,12 @@ class DeviceModels {
   // Models that jobs could use when Adopt() last looked.
   const std::set<std::string>& ready() const { return ready_; }
 
+  // Whether a row of the model, adopted before, has the same bits whatever
+  // rows are evaluated with it.
+  bool rows_independent(const std::string& id) const {
+    return rows_independent_.at(id);
+  }
+
   ModelPool& pool() { return pool_; }
 
  private:
@@ -55,6 +61,7 @@ class DeviceModels {
   const ProfileStore profiles_;
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
+  std::map<std::string, bool> rows_independent_;
   std::atomic<bool> changed_{true};  // since Adopt() last looked
   ModelPool pool_;                   // last: its thread calls back
 };

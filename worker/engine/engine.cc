@@ -206,7 +206,14 @@ std::vector<std::shared_ptr<const TextContext>> Engine::EncodeTexts(
     texts.insert(texts.end(), added.begin(), added.end());
     counts.push_back(added.size());
   }
-  const std::vector<at::Tensor> encoded = texts_.Encode(model, texts);
+  std::vector<at::Tensor> encoded;
+  if (models_.rows_independent(jobs[0]->request().model())) {
+    encoded = texts_.Encode(model, texts);
+  } else {
+    for (const TextCache::Text& text : texts) {
+      encoded.push_back(texts_.Encode(model, {text})[0]);
+    }
+  }
   ModelMetrics& metrics =
       dependencies_.metrics.ForModel(jobs[0]->request().model());
   const auto [hits, misses] = texts_.TakeHitsAndMisses();
@@ -233,6 +240,9 @@ absl::Status Engine::StartRuns(
   const v1::GenerateRequest& request = job->request();
   const DiffusionModel& model = job->model();
   const absl::Time start_by = dependencies_.board.StartBy(job->work());
+  const bool canonical =
+      request.mode() == v1::GenerateRequest::MODE_REPRODUCIBLE &&
+      !models_.rows_independent(request.model());
   std::vector<std::unique_ptr<LiveRun>> runs;
   for (uint32_t i = 0; i < request.image_count(); ++i) {
     auto live = std::make_unique<LiveRun>();
@@ -259,6 +269,7 @@ absl::Status Engine::StartRuns(
     live->job = job;
     live->image_index = static_cast<int>(i);
     live->start_by = start_by;
+    live->canonical = canonical;
     runs.push_back(std::move(live));
   }
   idle_ = false;
@@ -313,7 +324,11 @@ Engine::Batch Engine::Pick() {
   for (int index : batcher_.Pick(candidates, row_caps, shares_)) {
     batch.runs.push_back(live_[index].get());
     batch.rows += candidates[index].rows;
+    if (live_[index]->canonical) {
+      batch.evaluated_rows = row_caps[candidates[index].shape];
+    }
   }
+  batch.evaluated_rows = std::max(batch.evaluated_rows, batch.rows);
   for (const auto& live : live_) ++live->waited;
   for (LiveRun* live : batch.runs) live->waited = 0;
   return batch;
@@ -326,7 +341,7 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   std::vector<Run*> runs;
   for (LiveRun* live : batch.runs) runs.push_back(&live->run);
   const absl::Time begin = dependencies_.clock.Now();
-  auto predictions = Evaluate(runs, gatherer_);
+  auto predictions = Evaluate(runs, gatherer_, batch.evaluated_rows);
   if (absl::IsResourceExhausted(predictions.status())) {
     OutOfMemory(batch, predictions.status());
     return predictions.status();
@@ -337,9 +352,10 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   }
   const JobWork& work = batch.job().work();
   const absl::Duration took = dependencies_.clock.Now() - begin;
-  dependencies_.board.Observe(work.model, work.pixels, batch.rows, took);
+  const int rows = batch.evaluated_rows;
+  dependencies_.board.Observe(work.model, work.pixels, rows, took);
   ModelMetrics& metrics = dependencies_.metrics.ForModel(work.model);
-  metrics.StepSeconds(batch.rows).Observe(absl::ToDoubleSeconds(took));
+  metrics.StepSeconds(rows).Observe(absl::ToDoubleSeconds(took));
   metrics.batch_size.Observe(batch.rows);
   metrics.denoise_batches.Increment();
   metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
@@ -351,11 +367,13 @@ void Engine::OutOfMemory(const Batch& batch, const absl::Status& status) {
   const JobWork& work = batch.job().work();
   dependencies_.metrics.ForModel(work.model).out_of_memory.Increment();
   gatherer_.Clear();
-  if (batch.runs.size() == 1) return FailBatch(batch, status);
-  const int cap = std::max(1, batch.rows / 2);
+  if (batch.evaluated_rows == batch.runs[0]->run.rows()) {
+    return FailBatch(batch, status);
+  }
+  const int cap = std::max(1, batch.evaluated_rows / 2);
   memory_caps_[{work.model, work.pixels}] = cap;
-  spdlog::warn("out of memory with {} rows of model {}; trying {}", batch.rows,
-               work.model, cap);
+  spdlog::warn("out of memory with {} rows of model {}; trying {}",
+               batch.evaluated_rows, work.model, cap);
 }
 
 void Engine::FailBatch(const Batch& batch, const absl::Status& status) {
@@ -407,6 +425,7 @@ void Engine::Publish(const Batch& batch) {
     DecodeTask task = {.job = live->job,
                        .image_index = live->image_index,
                        .latent = sampler.latent(),
+                       .alone = live->canonical,
                        .seed = live->seed,
                        .step = step,
                        .steps = steps,

@@ -52,12 +52,14 @@ class Engine {
     int image_index = 0;
     uint64_t seed = 0;
     absl::Time start_by;
-    int waited = 0;  // evaluations since it last ran or joined
+    bool canonical = false;  // always among as many rows, for the sake of bits
+    int waited = 0;          // evaluations since it last ran or joined
   };
   // What the runs of a pick have in common.
   struct Batch {
     std::vector<LiveRun*> runs;
     int rows = 0;
+    int evaluated_rows = 0;  // with those that only fill the number up
     const JobState& job() const { return *runs[0]->job; }
   };
 

@@ -16,7 +16,8 @@ at::Tensor Prediction(const at::Tensor& rows, const Guidance& guidance) {
 }
 
 std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
-                                        ContextGatherer& gatherer) {
+                                        ContextGatherer& gatherer,
+                                        int least_rows) {
   std::vector<at::Tensor> samples;
   ContextGatherer::Contexts contexts;
   std::vector<float> timesteps;
@@ -28,8 +29,12 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
     }
     contexts.push_back(run->context);
   }
-  const at::Tensor rows = runs[0]->model->Denoise(at::cat(samples), timesteps,
-                                                  *gatherer.Gather(contexts));
+  while (static_cast<int>(samples.size()) < least_rows) {
+    samples.push_back(samples.back());
+    timesteps.push_back(timesteps.back());
+  }
+  const at::Tensor rows = runs[0]->model->Denoise(
+      at::cat(samples), timesteps, *gatherer.Gather(contexts, least_rows));
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {
@@ -53,9 +58,10 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 }
 
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
-                                                 ContextGatherer& gatherer) {
+                                                 ContextGatherer& gatherer,
+                                                 int least_rows) {
   try {
-    return EvaluateOrThrow(runs, gatherer);
+    return EvaluateOrThrow(runs, gatherer, least_rows);
   } catch (const std::exception&) {
     return StatusFromException("evaluation failed");
   }

@@ -16,10 +16,13 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 
 // One denoiser call for all of `runs`, which share a ShapeKey and are not
 // finished: gathers rows, evaluates, guides. Returns one prediction
-// [1, C, H, W] float32 a run, for its sampler's Advance(). LibTorch's
-// exceptions become INTERNAL, out of memory RESOURCE_EXHAUSTED.
+// [1, C, H, W] float32 a run, for its sampler's Advance(). Rows are repeated
+// until there are `least_rows`: what a row's bits depend on where they depend
+// on the number of rows. LibTorch's exceptions become INTERNAL, out of memory
+// RESOURCE_EXHAUSTED.
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
-                                                 ContextGatherer& gatherer);
+                                                 ContextGatherer& gatherer,
+                                                 int least_rows = 0);
 
 // Moves one run's sampler on. Errors as for Evaluate().
 absl::Status Advance(Run& run, const at::Tensor& prediction);

@@ -70,8 +70,7 @@ absl::Status LatentDecoder::LoadTiny() {
 }
 
 absl::Status LatentDecoder::LoadLinear() {
-  const auto file =
-      std::filesystem::path(index_.folder) / "vae" / kLinearFile;
+  const auto file = std::filesystem::path(index_.folder) / "vae" / kLinearFile;
   if (!std::filesystem::exists(file)) {
     linear_ = LinearDecoder::Fit(
         config().latent_channels,

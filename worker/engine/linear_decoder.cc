@@ -38,7 +38,8 @@ absl::StatusOr<LinearDecoder> LinearDecoder::ReadFile(const std::string& path,
                                                       int64_t latent_channels) {
   const auto json = JsonConfig::ReadFile(path);
   if (!json.ok()) return json.status();
-  const nlohmann::json factors = json->object().value(kFactors, nlohmann::json());
+  const nlohmann::json factors =
+      json->object().value(kFactors, nlohmann::json());
   const nlohmann::json bias =
       json->object().value(kBias, nlohmann::json::array({0, 0, 0}));
   const auto bad = [&](const std::string& key, const std::string& need) {

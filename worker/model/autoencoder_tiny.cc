@@ -42,8 +42,7 @@ absl::StatusOr<AutoencoderTinyConfig> ReadAutoencoderTinyConfig(
   for (int64_t channels : config.decoder_block_out_channels) {
     if (channels == config.decoder_block_out_channels[0]) continue;
     // The reference has no layer between levels of different widths either.
-    json->Fail(absl::StatusCode::kInvalidArgument,
-               "decoder_block_out_channels",
+    json->Fail(absl::StatusCode::kInvalidArgument, "decoder_block_out_channels",
                "are not all equal, as the decoder needs");
   }
   if (!json->status().ok()) return json->status();

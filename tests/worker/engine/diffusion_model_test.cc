@@ -99,6 +99,24 @@ TEST(EvaluateTest, TheSameSeedGivesTheSameLatents) {
   }
 }
 
+TEST(EvaluateTest, RowsThatFillUpChangeNothing) {
+  for (const double guidance : {1.0, 7.5}) {
+    genzo::Run run =
+        MakeRun("a fox", guidance, v1::GenerateRequest::SAMPLER_DDIM, 4, 1);
+    ContextGatherer gatherer;
+    const auto alone = Evaluate({&run}, gatherer);
+    const auto padded = Evaluate({&run}, gatherer, /*least_rows=*/5);
+    ASSERT_THAT(padded, IsOk());
+    ASSERT_EQ(padded->size(), 1u);
+    EXPECT_THAT((*padded)[0], TensorEquals((*alone)[0]));
+    const int rows = run.rows();
+    EXPECT_EQ((*gatherer.Gather({run.context}, 5))[0].k.size(0), 5);
+    EXPECT_EQ((*gatherer.Gather({run.context}))[0].k.size(0), rows);
+    EXPECT_EQ((*gatherer.Gather({run.context, run.context}))[0].k.size(0),
+              2 * rows);
+  }
+}
+
 TEST(EvaluateTest, ExceptionsBecomeStatuses) {
   std::vector<genzo::Run> runs = MixedRuns();
   TextContext broken = *runs[0].context;

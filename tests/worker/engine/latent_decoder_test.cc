@@ -37,10 +37,8 @@ TEST_F(LatentDecoderTest, NeedsNoMoreThanTheAutoencoder) {
   ASSERT_THAT(decoder, IsOk());
   EXPECT_FALSE((*decoder)->has_tiny());
   const at::Tensor latents = at::randn({2, 4, 3, 5});
-  EXPECT_EQ((*decoder)->Linear(latents).sizes(),
-            at::IntArrayRef({2, 3, 3, 5}));
-  EXPECT_EQ((*decoder)->Full(latents).sizes(),
-            at::IntArrayRef({2, 3, 24, 40}));
+  EXPECT_EQ((*decoder)->Linear(latents).sizes(), at::IntArrayRef({2, 3, 3, 5}));
+  EXPECT_EQ((*decoder)->Full(latents).sizes(), at::IntArrayRef({2, 3, 24, 40}));
 }
 
 TEST_F(LatentDecoderTest, TakesTheSmallDecoderBesideIt) {
