@@ -10,33 +10,41 @@ using v1::GenerateResponse;
 
 grpc::ServerWriteReactor<GenerateResponse>* GenerateReactor::Start(
     grpc::CallbackServerContext* context, internal::v1::Job job,
-    JobQueue& queue, Metrics& metrics) {
+    const StreamDependencies& dependencies) {
   const std::shared_ptr<GenerateReactor> reactor(
-      new GenerateReactor(context, job.id(), queue, metrics));
+      new GenerateReactor(context, job.id(), dependencies));
   reactor->self_ = reactor;
   const absl::Status submitted =
-      queue.Submit(std::move(job), reactor->mailbox_);
+      dependencies.queue.Submit(std::move(job), reactor->mailbox_);
   if (!submitted.ok()) {
-    metrics.CountShed(ErrorReason(submitted));
+    dependencies.metrics.CountShed(ErrorReason(submitted));
     reactor->End(submitted);
     return reactor.get();
   }
   // The mailbox may outlive the stream, so its listener must not keep it.
   reactor->mailbox_->SetListener(
       [weak = std::weak_ptr<GenerateReactor>(reactor)] {
-        if (const auto alive = weak.lock()) alive->Pump();
+        if (const auto alive = weak.lock()) alive->SchedulePump();
       });
   return reactor.get();
 }
 
 grpc::ServerWriteReactor<GenerateResponse>* GenerateReactor::Refuse(
     grpc::CallbackServerContext* context, const absl::Status& status,
-    JobQueue& queue, Metrics& metrics) {
+    const StreamDependencies& dependencies) {
   const std::shared_ptr<GenerateReactor> reactor(
-      new GenerateReactor(context, /*job_id=*/"", queue, metrics));
+      new GenerateReactor(context, /*job_id=*/"", dependencies));
   reactor->self_ = reactor;
   reactor->End(status);
   return reactor.get();
+}
+
+void GenerateReactor::SchedulePump() {
+  if (scheduled_.exchange(true)) return;
+  dependencies_.pump.Add([self = shared_from_this()] {
+    self->scheduled_ = false;
+    self->Pump();
+  });
 }
 
 void GenerateReactor::Pump() {
@@ -80,7 +88,7 @@ void GenerateReactor::OnWriteDone(bool ok) {
 }
 
 void GenerateReactor::OnCancel() {
-  if (!job_id_.empty()) queue_.Cancel(job_id_);
+  if (!job_id_.empty()) dependencies_.queue.Cancel(job_id_);
 }
 
 void GenerateReactor::End(const absl::Status& status) {
@@ -96,7 +104,7 @@ void GenerateReactor::End(const absl::Status& status) {
 }
 
 void GenerateReactor::OnDone() {
-  metrics_.CountRequest("Generate", GrpcCodeName(code_));
+  dependencies_.metrics.CountRequest("Generate", GrpcCodeName(code_));
   self_.reset();
 }
 

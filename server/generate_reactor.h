@@ -1,6 +1,7 @@
 #ifndef GENZO_SERVER_GENERATE_REACTOR_H_
 #define GENZO_SERVER_GENERATE_REACTOR_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,8 +13,16 @@
 #include "grpcpp/support/server_callback.h"
 #include "queue/event_mailbox.h"
 #include "queue/job_queue.h"
+#include "server/event_pump.h"
 
 namespace genzo {
+
+// What the streams work with; all outlive them.
+struct StreamDependencies {
+  JobQueue& queue;
+  Metrics& metrics;
+  EventPump& pump;
+};
 
 // One Generate stream: moves events from the job's mailbox to the client, one
 // write in flight, and ends with the job. When the client goes away it cancels
@@ -22,15 +31,14 @@ namespace genzo {
 class GenerateReactor : public grpc::ServerWriteReactor<v1::GenerateResponse>,
                         public std::enable_shared_from_this<GenerateReactor> {
  public:
-  // `queue` and `metrics` outlive the stream.
   static grpc::ServerWriteReactor<v1::GenerateResponse>* Start(
       grpc::CallbackServerContext* context, internal::v1::Job job,
-      JobQueue& queue, Metrics& metrics);
+      const StreamDependencies& dependencies);
 
   // A stream that ends at once with `status`.
   static grpc::ServerWriteReactor<v1::GenerateResponse>* Refuse(
       grpc::CallbackServerContext* context, const absl::Status& status,
-      JobQueue& queue, Metrics& metrics);
+      const StreamDependencies& dependencies);
 
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() override;
@@ -38,24 +46,25 @@ class GenerateReactor : public grpc::ServerWriteReactor<v1::GenerateResponse>,
 
  private:
   GenerateReactor(grpc::CallbackServerContext* context, std::string job_id,
-                  JobQueue& queue, Metrics& metrics)
+                  const StreamDependencies& dependencies)
       : context_(context),
         job_id_(std::move(job_id)),
-        queue_(queue),
-        metrics_(metrics) {}
+        dependencies_(dependencies) {}
 
+  // Has the pump call Pump(), once for all events that come before it does.
+  void SchedulePump();
   // Starts the next write or ends the stream, if neither is under way.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& status);
 
   grpc::CallbackServerContext* const context_;
   const std::string job_id_;
-  JobQueue& queue_;
-  Metrics& metrics_;
+  const StreamDependencies dependencies_;
   const std::shared_ptr<EventMailbox> mailbox_ =
       std::make_shared<EventMailbox>();
   std::shared_ptr<GenerateReactor> self_;  // until OnDone
   grpc::StatusCode code_ = grpc::StatusCode::OK;
+  std::atomic<bool> scheduled_{false};
   absl::Mutex mutex_;
   // What is being written; not touched while `writing_`.
   v1::GenerateResponse response_;

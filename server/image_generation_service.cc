@@ -7,7 +7,6 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
-#include "server/generate_reactor.h"
 #include "server/request_resolver.h"
 
 namespace genzo {
@@ -77,8 +76,7 @@ ImageGenerationService::Generate(grpc::CallbackServerContext* context,
   if (!job.ok()) {
     // Escaped: a message may quote the client.
     spdlog::info("refused: {}", absl::Utf8SafeCEscape(job.status().message()));
-    return GenerateReactor::Refuse(context, job.status(), dependencies_.queue,
-                                   dependencies_.metrics);
+    return GenerateReactor::Refuse(context, job.status(), stream_dependencies_);
   }
   const v1::GenerateRequest& resolved = job->request();
   spdlog::info(
@@ -87,8 +85,7 @@ ImageGenerationService::Generate(grpc::CallbackServerContext* context,
       job->id(), resolved.request_id(), resolved.model(),
       resolved.image_count(), resolved.width(), resolved.height(),
       resolved.steps());
-  return GenerateReactor::Start(context, *std::move(job), dependencies_.queue,
-                                dependencies_.metrics);
+  return GenerateReactor::Start(context, *std::move(job), stream_dependencies_);
 }
 
 }  // namespace genzo

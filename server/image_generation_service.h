@@ -8,6 +8,8 @@
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "queue/job_queue.h"
 #include "queue/model_control.h"
+#include "server/event_pump.h"
+#include "server/generate_reactor.h"
 
 namespace genzo {
 
@@ -26,7 +28,9 @@ class ImageGenerationService : public v1::ImageGeneration::CallbackService {
  public:
   ImageGenerationService(const RequestLimits& limits,
                          const FrontEndDependencies& dependencies)
-      : limits_(limits), dependencies_(dependencies) {}
+      : limits_(limits),
+        dependencies_(dependencies),
+        stream_dependencies_{dependencies.queue, dependencies.metrics, pump_} {}
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context,
@@ -39,6 +43,8 @@ class ImageGenerationService : public v1::ImageGeneration::CallbackService {
 
   const RequestLimits limits_;
   const FrontEndDependencies dependencies_;
+  EventPump pump_;
+  const StreamDependencies stream_dependencies_;
 };
 
 }  // namespace genzo
