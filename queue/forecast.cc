@@ -1,69 +1,88 @@
 #include "queue/forecast.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace genzo {
 namespace {
 
-// The items of one shape: those that share evaluations now, and those behind.
+// Less than this of a step left over by rounding is none.
+constexpr double kNoSteps = 1e-6;
+
+// The items of one shape.
 class Lane {
  public:
   explicit Lane(const ForecastShape& shape) : shape_(shape) {}
 
   void Add(size_t index, const ForecastItem& item) {
-    if (item.steps_left > 0) behind_.push_back({index, item});
+    members_.push_back({index, item, static_cast<double>(item.steps_left)});
   }
 
-  // Lets items from behind in while they fit.
-  void Fill() {
-    while (next_ < behind_.size() &&
-           (batch_.empty() ||
-            rows_ + behind_[next_].item.rows <= shape_.row_cap)) {
-      rows_ += behind_[next_].item.rows;
-      batch_.push_back(behind_[next_++]);
+  // Chooses who shares the evaluations from `now` on.
+  void Fill(absl::Duration now) {
+    batch_.clear();
+    int rows = 0;
+    for (Member& member : members_) {
+      if (rows >= shape_.row_cap) break;
+      const int with = rows + member.item.rows;
+      const bool fits = rows == 0 || with <= shape_.row_cap;
+      if (member.item.joins > now || !fits) continue;
+      rows = with;
+      batch_.push_back(&member);
     }
+    time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
   }
 
-  // Of one evaluation; zero without items.
-  absl::Duration Time() const {
-    return batch_.empty() ? absl::ZeroDuration() : shape_.costs.At(rows_);
-  }
+  bool active() const { return !batch_.empty(); }
 
-  int FewestSteps() const {
-    int fewest = std::numeric_limits<int>::max();
-    for (const Member& member : batch_) {
-      fewest = std::min(fewest, member.item.steps_left);
+  // Of the evaluations until the first item is done.
+  absl::Duration TimeToFirst() const {
+    double fewest = batch_[0]->steps_left;
+    for (const Member* member : batch_) {
+      fewest = std::min(fewest, member->steps_left);
     }
-    return fewest;
+    return time_ * fewest;
   }
 
-  void Step(int steps, absl::Duration now,
-            std::vector<absl::Duration>& finish) {
-    for (Member& member : batch_) {
-      member.item.steps_left -= steps;
-      if (member.item.steps_left > 0) continue;
+  absl::Duration FirstJoinAfter(absl::Duration now) const {
+    absl::Duration first = absl::InfiniteDuration();
+    for (const Member& member : members_) {
+      if (member.item.joins > now) first = std::min(first, member.item.joins);
+    }
+    return first;
+  }
+
+  // Spends `spent` on evaluations, until `now`. Returns how many that are not
+  // merely expected are done.
+  size_t Advance(absl::Duration spent, absl::Duration now,
+                 std::vector<absl::Duration>& finish) {
+    if (!active()) return 0;
+    const double steps = time_ > absl::ZeroDuration()
+                             ? absl::FDivDuration(spent, time_)
+                             : batch_[0]->steps_left;
+    for (Member* member : batch_) member->steps_left -= steps;
+    size_t done = 0;
+    const auto is_done = [&](const Member& member) {
+      if (member.steps_left > kNoSteps) return false;
       finish[member.index] = now;
-      rows_ -= member.item.rows;
-    }
-    const auto done = [](const Member& member) {
-      return member.item.steps_left == 0;
+      done += member.item.expected ? 0 : 1;
+      return true;
     };
-    batch_.erase(std::remove_if(batch_.begin(), batch_.end(), done),
-                 batch_.end());
+    members_.erase(std::remove_if(members_.begin(), members_.end(), is_done),
+                   members_.end());
+    return done;
   }
 
  private:
   struct Member {
     size_t index;
     ForecastItem item;
+    double steps_left;
   };
 
   const ForecastShape& shape_;
-  std::vector<Member> behind_;
-  size_t next_ = 0;
-  std::vector<Member> batch_;
-  int rows_ = 0;
+  std::vector<Member> members_;  // in order of service
+  std::vector<Member*> batch_;   // since Fill()
+  absl::Duration time_;          // of one evaluation of that
 };
 
 }  // namespace
@@ -71,22 +90,34 @@ class Lane {
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes) {
   std::vector<Lane> lanes(shapes.begin(), shapes.end());
-  for (size_t i = 0; i < items.size(); ++i)
-    lanes[items[i].shape].Add(i, items[i]);
-  std::vector<absl::Duration> finish(items.size());
-  absl::Duration now;
-  while (true) {
-    absl::Duration round;  // one evaluation of every shape with work
-    int steps = std::numeric_limits<int>::max();
-    for (Lane& lane : lanes) {
-      lane.Fill();
-      round += lane.Time();
-      steps = std::min(steps, lane.FewestSteps());
+  std::vector<absl::Duration> finish(items.size(), absl::InfiniteDuration());
+  size_t waited_for = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i].steps_left == 0) {
+      finish[i] = items[i].joins;
+      continue;
     }
-    if (steps == std::numeric_limits<int>::max()) return finish;
-    now += round * steps;
-    for (Lane& lane : lanes) lane.Step(steps, now, finish);
+    lanes[items[i].shape].Add(i, items[i]);
+    waited_for += items[i].expected ? 0 : 1;
   }
+  absl::Duration now;
+  while (waited_for > 0) {
+    absl::Duration next = absl::InfiniteDuration();
+    int active = 0;
+    for (Lane& lane : lanes) {
+      lane.Fill(now);
+      active += lane.active() ? 1 : 0;
+      next = std::min(next, lane.FirstJoinAfter(now) - now);
+    }
+    for (const Lane& lane : lanes) {
+      if (lane.active()) next = std::min(next, lane.TimeToFirst() * active);
+    }
+    now += next;
+    for (Lane& lane : lanes) {
+      waited_for -= lane.Advance(next / active, now, finish);
+    }
+  }
+  return finish;
 }
 
 }  // namespace genzo

@@ -20,12 +20,14 @@ struct ForecastItem {
   int shape = 0;  // index into the shapes
   int rows = 2;
   int steps_left = 0;
+  absl::Duration joins = absl::ZeroDuration();  // at the earliest, from now
+  bool expected = false;  // may come, and matters only as company
 };
 
-// Time until each item's last step on one device that serves the items of each
-// shape in the order given, as many as the shape's cap lets share an
-// evaluation, and takes turns between shapes. Pure: the scheduler's own answer
-// if nothing else came.
+// Time until each item's last step on one device that works as the batcher
+// does: at every evaluation the items of a shape go in the order given, as many
+// as the shape's cap lets share it, and shapes with work get equal time.
+// Looks no further than the last item that is not merely expected. Pure.
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes);
 

@@ -27,6 +27,7 @@ JobWork WorkOf(const internal::v1::Job& job) {
           .rows = request.guidance_scale() > 1 ? 2 : 1,
           .images = static_cast<int>(request.image_count()),
           .steps = static_cast<int>(request.steps()),
+          .sampler = request.sampler(),
           .accepted = FromProto(job.accepted_at()),
           .deadline = job.has_deadline() ? FromProto(job.deadline())
                                          : absl::InfiniteFuture()};

@@ -17,7 +17,9 @@ struct JobWork {
   int64_t pixels = 0;  // of one image
   int rows = 2;        // of one image in an evaluation
   int images = 1;
-  int steps = 1;  // evaluations of one image
+  int steps = 1;
+  v1::GenerateRequest::Sampler sampler =
+      v1::GenerateRequest::SAMPLER_UNSPECIFIED;
   absl::Time accepted = absl::InfinitePast();
   absl::Time deadline = absl::InfiniteFuture();
 };

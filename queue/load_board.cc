@@ -52,11 +52,19 @@ int CountSteps(const std::vector<int>& steps_left) {
 void LoadBoard::SetDevices(int devices) {
   absl::MutexLock lock(&mutex_);
   devices_ = devices;
+  busy_until_.assign(devices, absl::InfinitePast());
 }
 
 void LoadBoard::SetSpeed(const std::string& model, ModelSpeed speed) {
   absl::MutexLock lock(&mutex_);
   speeds_[model] = std::move(speed);
+}
+
+void LoadBoard::Begin(int device, const JobWork& work, int rows,
+                      absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  busy_until_[device % devices_] =
+      now + CostsLocked(work.model, work.pixels).At(rows);
 }
 
 void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
@@ -88,12 +96,10 @@ void LoadBoard::ObserveDecode(const std::string& model, int64_t pixels,
 void LoadBoard::Add(const std::string& job_id, const JobWork& work,
                     std::optional<absl::Duration> predicted) {
   absl::MutexLock lock(&mutex_);
-  jobs_[job_id] = {
-      .work = work,
-      .start_by = StartByLocked(work),
-      .device = std::nullopt,
-      .steps_left = std::vector<int>(work.images, work.steps),
-      .forecast = predicted.value_or(absl::ZeroDuration()) / lateness_};
+  Entry entry = EntryLocked(work);
+  entry.forecast = predicted.value_or(absl::ZeroDuration()) / lateness_;
+  jobs_[job_id] = std::move(entry);
+  predictions_.made = absl::InfinitePast();
 }
 
 void LoadBoard::LearnFrom(const std::string& job_id, absl::Time now) {
@@ -101,6 +107,8 @@ void LoadBoard::LearnFrom(const std::string& job_id, absl::Time now) {
   const auto found = jobs_.find(job_id);
   if (found == jobs_.end()) return;
   const Entry& entry = found->second;
+  recent_.push_back({EntryLocked(entry.work), now});
+  if (recent_.size() > kRecent) recent_.pop_front();
   if (entry.forecast <= absl::ZeroDuration()) return;
   // Follows the median: a few that were held up long would drag a mean along.
   const double ratio =
@@ -124,6 +132,7 @@ void LoadBoard::Advance(const std::string& job_id, int image, int steps_left) {
 void LoadBoard::Remove(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
   jobs_.erase(job_id);
+  predictions_.made = absl::InfinitePast();
 }
 
 absl::Duration LoadBoard::SoloTime(const JobWork& work) const {
@@ -155,28 +164,37 @@ int LoadBoard::RowCap(const std::string& model, int64_t pixels,
 std::optional<absl::Duration> LoadBoard::PredictNew(const JobWork& work) const {
   absl::ReaderMutexLock lock(&mutex_);
   if (SpeedLocked(work.model) == nullptr) return std::nullopt;
-  const Entry newcomer = {
-      .work = work,
-      .start_by = StartByLocked(work),
-      .device = std::nullopt,
-      .steps_left = std::vector<int>(work.images, work.steps),
-      .forecast = {}};
+  Entry newcomer = EntryLocked(work);
+  newcomer.joins = BusyLocked(work.accepted);
+  const std::vector<Entry> expected = ExpectedLocked(work.accepted);
   std::vector<const Entry*> entries = {&newcomer};
   for (const auto& [id, entry] : jobs_) entries.push_back(&entry);
+  for (const Entry& entry : expected) entries.push_back(&entry);
   return PredictLocked(entries)[&newcomer] * lateness_;
 }
 
-std::map<std::string, absl::Duration> LoadBoard::PredictAll() const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const auto predicted = PredictLocked(NearestLocked());
+std::map<std::string, absl::Duration> LoadBoard::PredictAll(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  if (now - predictions_.made > kFresh) PredictAllLocked(now);
   std::map<std::string, absl::Duration> all;
+  for (const auto& [id, finish] : predictions_.finish) {
+    all[id] = std::max(absl::ZeroDuration(), finish - now);
+  }
+  return all;
+}
+
+void LoadBoard::PredictAllLocked(absl::Time now) {
+  const std::vector<Entry> expected = ExpectedLocked(now);
+  std::vector<const Entry*> entries = NearestLocked();
+  for (const Entry& entry : expected) entries.push_back(&entry);
+  const auto predicted = PredictLocked(entries);
+  predictions_ = {.made = now, .finish = {}};
   for (const auto& [id, entry] : jobs_) {
     const auto found = predicted.find(&entry);
     const bool known =
         found != predicted.end() && SpeedLocked(entry.work.model) != nullptr;
-    if (known) all[id] = found->second * lateness_;
+    if (known) predictions_.finish[id] = now + found->second * lateness_;
   }
-  return all;
 }
 
 const ModelSpeed* LoadBoard::SpeedLocked(const std::string& model) const {
@@ -206,10 +224,18 @@ absl::Duration LoadBoard::DecodeLocked(const JobWork& work) const {
                           : speed->decode * AreaLocked(work);
 }
 
+int LoadBoard::EvaluationsLocked(const JobWork& work) const {
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  if (speed == nullptr) return work.steps;
+  const auto found = speed->evaluations.find(work.sampler);
+  return found == speed->evaluations.end() ? work.steps
+                                           : found->second.Of(work.steps);
+}
+
 absl::Duration LoadBoard::SoloLocked(const JobWork& work) const {
   if (SpeedLocked(work.model) == nullptr) return absl::ZeroDuration();
   const std::vector<ForecastItem> items(
-      work.images, {.shape = 0, .rows = work.rows, .steps_left = work.steps});
+      work.images, {.rows = work.rows, .steps_left = EvaluationsLocked(work)});
   const std::vector<absl::Duration> finish =
       Forecast(items, {ShapeLocked(work)});
   return *std::max_element(finish.begin(), finish.end()) + DecodeLocked(work);
@@ -226,6 +252,35 @@ ForecastShape LoadBoard::ShapeLocked(const JobWork& work) const {
   return {
       .costs = CostsLocked(work.model, work.pixels),
       .row_cap = speed->costs.RowCap(speed->largest_batch, AreaLocked(work))};
+}
+
+LoadBoard::Entry LoadBoard::EntryLocked(const JobWork& work) const {
+  return {.work = work,
+          .start_by = StartByLocked(work),
+          .device = std::nullopt,
+          .steps_left = std::vector<int>(work.images, EvaluationsLocked(work)),
+          .forecast = absl::ZeroDuration(),
+          .joins = absl::ZeroDuration()};
+}
+
+absl::Duration LoadBoard::BusyLocked(absl::Time now) const {
+  const absl::Time first =
+      *std::min_element(busy_until_.begin(), busy_until_.end());
+  return std::max(absl::ZeroDuration(), first - now);
+}
+
+std::vector<LoadBoard::Entry> LoadBoard::ExpectedLocked(absl::Time now) const {
+  if (recent_.size() < kRecent) return {};
+  const absl::Time first = recent_.front().at;
+  const absl::Duration gap = (now - first) / kRecent;
+  std::vector<Entry> expected;
+  for (const Done& done : recent_) {
+    Entry& entry = expected.emplace_back(done.entry);
+    entry.expected = true;
+    entry.joins = done.at - first + gap;
+    entry.start_by += now + entry.joins - entry.work.accepted;
+  }
+  return expected;
 }
 
 std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
@@ -305,7 +360,11 @@ std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
         {work.model, work.pixels}, static_cast<int>(shapes.size()));
     if (is_new) shapes.push_back(ShapeLocked(work));
     for (int steps_left : entries[i]->steps_left) {
-      items[dealt[i]].push_back({place->second, work.rows, steps_left});
+      items[dealt[i]].push_back({.shape = place->second,
+                                 .rows = work.rows,
+                                 .steps_left = steps_left,
+                                 .joins = entries[i]->joins,
+                                 .expected = entries[i]->expected});
       owners[dealt[i]].push_back(entries[i]);
     }
   }

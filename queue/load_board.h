@@ -1,6 +1,7 @@
 #ifndef GENZO_QUEUE_LOAD_BOARD_H_
 #define GENZO_QUEUE_LOAD_BOARD_H_
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,12 +17,21 @@
 
 namespace genzo {
 
+// Evaluations of an image, from the steps that were asked for.
+struct EvaluationCount {
+  int per_step = 1;
+  int extra = 0;
+  int Of(int steps) const { return per_step * steps + extra; }
+};
+
 // How fast the pool paints with one model.
 struct ModelSpeed {
   StepCosts costs;         // at the model's own size
   int64_t own_pixels = 1;  // of an image of that size
   int largest_batch = 16;  // rows that no evaluation exceeds
   absl::Duration decode;   // last step to picture, at that size
+  // Of samplers that do not evaluate once a step.
+  std::map<v1::GenerateRequest::Sampler, EvaluationCount> evaluations = {};
 };
 
 // What all jobs in the pool still ask for, and how fast the pool is: the one
@@ -35,11 +45,18 @@ class LoadBoard {
   // Waiting jobs that PredictAll() looks at: they decide how long the others
   // take, and nobody asks for more.
   static constexpr size_t kWaitingPredicted = 256;
+  // Jobs that were done last: predictions expect as many, alike and as far
+  // apart, to come next. Of arrivals, a burst would promise another burst.
+  static constexpr size_t kRecent = 48;
+  static constexpr absl::Duration kFresh = absl::Milliseconds(50);
 
   void SetDevices(int devices) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetSpeed(const std::string& model, ModelSpeed speed)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // `device` begins an evaluation: what comes now has to wait for its end.
+  void Begin(int device, const JobWork& work, int rows, absl::Time now)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // An evaluation took `took`: what is predicted of that model and size with
   // about as many rows follows.
   void Observe(const std::string& model, int64_t pixels, int rows,
@@ -83,9 +100,10 @@ class LoadBoard {
   // that is here; nullopt while its model's speed is unknown.
   std::optional<absl::Duration> PredictNew(const JobWork& work) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // The same for the jobs that have started, and for those that are due first
-  // of the others.
-  std::map<std::string, absl::Duration> PredictAll() const
+  // The same at `now` for the jobs that have started, and for those that are
+  // due first of the others. Looks again when jobs have come or gone, or after
+  // kFresh.
+  std::map<std::string, absl::Duration> PredictAll(absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -95,12 +113,24 @@ class LoadBoard {
     std::optional<int> device;
     std::vector<int> steps_left;  // by image
     absl::Duration forecast;      // at acceptance, before `lateness_`
+    absl::Duration joins;         // the evaluations, from now
+    bool expected = false;        // not here: it may come
   };
   // One model at one size.
   using ShapeKey = std::pair<std::string, int64_t>;  // model, pixels
   struct LearnedCosts {
     std::map<int, absl::Duration> measured;  // of late, by rows
     StepCosts costs;  // the profile, drawn to what was measured
+  };
+
+  struct Done {
+    Entry entry;  // as it was accepted
+    absl::Time at;
+  };
+  // Finishes as last predicted for all jobs.
+  struct Predictions {
+    absl::Time made = absl::InfinitePast();
+    std::map<std::string, absl::Time> finish;
   };
 
   const ModelSpeed* SpeedLocked(const std::string& model) const
@@ -111,6 +141,9 @@ class LoadBoard {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Duration DecodeLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  int EvaluationsLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void PredictAllLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration SoloLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Time StartByLocked(const JobWork& work) const
@@ -118,6 +151,14 @@ class LoadBoard {
   ForecastShape ShapeLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<const Entry*> NearestLocked() const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  Entry EntryLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // The recent jobs over again, from `now` on.
+  std::vector<Entry> ExpectedLocked(absl::Time now) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Until a device has time for something new.
+  absl::Duration BusyLocked(absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   double WorkLocked(const Entry& entry) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -137,6 +178,11 @@ class LoadBoard {
   // those who come later.
   double lateness_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Done> recent_ ABSL_GUARDED_BY(mutex_);  // the oldest first
+  Predictions predictions_ ABSL_GUARDED_BY(mutex_);
+  // When each device's evaluation should end.
+  std::vector<absl::Time> busy_until_ ABSL_GUARDED_BY(mutex_) = {
+      absl::InfinitePast()};
 };
 
 }  // namespace genzo

@@ -273,7 +273,7 @@ void MemoryJobQueue::PostPositions() {
     }
   }
   if (entries.empty()) return;
-  const auto predicted = board_.PredictAll();
+  const auto predicted = board_.PredictAll(clock_.Now());
   for (size_t i = 0; i < entries.size(); ++i) {
     const auto found = predicted.find(entries[i]->job().id());
     entries[i]->PostPosition(i, found == predicted.end()

@@ -96,8 +96,13 @@ class GenzoPolicy : public SimPolicy {
       runs.push_back(run.get());
     }
     std::vector<SimRun*> picked;
+    int rows = 0;
     for (int i : batcher_.Pick(candidates, row_caps, device.shares)) {
       picked.push_back(runs[i]);
+      rows += candidates[i].rows;
+    }
+    if (!picked.empty()) {
+      board_.Begin(device.index, picked[0]->job->request.work, rows, now);
     }
     return picked;
   }

@@ -143,7 +143,7 @@ class Simulator {
       --run->steps_left;
       policy_.Advanced(*run);
       if (run->steps_left > 0 || --job.images_left > 0) continue;
-      job.finish = now_ + options_.speed.decode;
+      job.finish = now_ + options_.speed.decode * Area(job.request.work);
       End(job, SimJob::End::kDone);
       last_end_ = std::max(last_end_, job.finish);
     }
@@ -198,12 +198,15 @@ class Simulator {
     Schedule(next, Event::Kind::kDevice, device.index, device.generation);
   }
 
+  // In images of the model's own size.
+  double Area(const JobWork& work) const {
+    return static_cast<double>(work.pixels) / options_.speed.own_pixels;
+  }
+
   absl::Duration EvaluationTime(const SimRun& run, int rows) {
     const JobWork& work = run.job->request.work;
-    const double area =
-        static_cast<double>(work.pixels) / options_.speed.own_pixels;
     std::normal_distribution<double> noise(1, options_.noise);
-    return options_.speed.costs.At(rows, area) *
+    return options_.speed.costs.At(rows, Area(work)) *
            std::clamp(noise(random_), 0.5, 2.0);
   }
 

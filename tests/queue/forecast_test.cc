@@ -68,5 +68,26 @@ TEST(ForecastTest, ShapesTakeTurns) {
               ElementsAre(40 * kMs, 60 * kMs));
 }
 
+TEST(ForecastTest, ShapesGetEqualTime) {
+  EXPECT_THAT(Finish({{.shape = 0, .rows = 1, .steps_left = 5},
+                      {.shape = 1, .rows = 2, .steps_left = 6}},
+                     /*shapes=*/2),
+              ElementsAre(60 * kMs, 90 * kMs));
+}
+
+TEST(ForecastTest, OneThatIsDueBeforeOvertakesWhenItJoins) {
+  EXPECT_THAT(Finish({{.rows = 4, .steps_left = 2, .joins = 20 * kMs},
+                      {.rows = 4, .steps_left = 5}}),
+              ElementsAre(52 * kMs, 112 * kMs));
+}
+
+TEST(ForecastTest, WhatIsExpectedMattersAsCompanyOnly) {
+  EXPECT_THAT(
+      Finish(
+          {{.rows = 2, .steps_left = 5},
+           {.rows = 2, .steps_left = 90, .joins = 20 * kMs, .expected = true}}),
+      ElementsAre(68 * kMs, absl::InfiniteDuration()));
+}
+
 }  // namespace
 }  // namespace genzo

@@ -55,7 +55,8 @@ TEST_F(LoadBoardTest, PredictsANewcomerBehindThoseDueBefore) {
   board_.Advance("a", 0, 2);
   board_.Remove("b");
   EXPECT_EQ(board_.PredictNew(Work(5)), 2 * 16 * kMs + 3 * 10 * kMs + 7 * kMs);
-  EXPECT_EQ(board_.PredictAll().at("a"), 2 * 10 * kMs + 7 * kMs);
+  EXPECT_EQ(board_.PredictAll(absl::UnixEpoch()).at("a"),
+            2 * 10 * kMs + 7 * kMs);
 }
 
 TEST_F(LoadBoardTest, SpreadsWaitingJobsOverDevices) {
@@ -75,13 +76,52 @@ TEST_F(LoadBoardTest, LearnsFromWhatEvaluationsTake) {
 }
 
 TEST_F(LoadBoardTest, LearnsHowLateJobsAre) {
+  JobWork work = Work(5);
   for (int i = 0; i < 50; ++i) {
-    board_.Add("a", Work(5), board_.PredictNew(Work(5)));
-    board_.LearnFrom("a", absl::UnixEpoch() + 2 * 57 * kMs);
+    work.accepted += absl::Seconds(10);
+    board_.Add("a", work, board_.PredictNew(work));
+    board_.LearnFrom("a", work.accepted + 2 * 57 * kMs);
     board_.Remove("a");
   }
-  EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(Work(5)), 57 * kMs), 2,
-              0.05);
+  EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(work), 57 * kMs), 2, 0.05);
+}
+
+TEST_F(LoadBoardTest, KnowsSamplersThatEvaluateMoreOften) {
+  board_.SetSpeed("m", {.costs = StepCosts({{2, 10 * kMs}, {4, 16 * kMs}}),
+                        .own_pixels = 100,
+                        .largest_batch = 4,
+                        .decode = 7 * kMs,
+                        .evaluations = {{v1::GenerateRequest::SAMPLER_PNDM,
+                                         {.per_step = 2, .extra = 3}}}});
+  JobWork work = Work(5);
+  work.sampler = v1::GenerateRequest::SAMPLER_PNDM;
+  EXPECT_EQ(board_.SoloTime(work), 13 * 10 * kMs + 7 * kMs);
+  EXPECT_EQ(board_.PredictNew(work), 13 * 10 * kMs + 7 * kMs);
+}
+
+TEST_F(LoadBoardTest, ANewcomerWaitsForTheEvaluationUnderWay) {
+  board_.Begin(/*device=*/0, Work(5), /*rows=*/4, absl::UnixEpoch() - 6 * kMs);
+  EXPECT_EQ(board_.PredictNew(Work(5)), 10 * kMs + 57 * kMs);
+  board_.Begin(/*device=*/0, Work(5), /*rows=*/4, absl::UnixEpoch() - 60 * kMs);
+  EXPECT_EQ(board_.PredictNew(Work(5)), 57 * kMs);
+}
+
+TEST_F(LoadBoardTest, ExpectsAsManyAsWereDoneOfLate) {
+  // One of 5 steps every 40 ms, of which one alone takes 50: two run together.
+  absl::Time now = absl::UnixEpoch();
+  for (size_t i = 0; i < LoadBoard::kRecent; ++i) {
+    now += 40 * kMs;
+    JobWork work = Work(5);
+    work.accepted = now - 57 * kMs;
+    board_.Add("a", work, std::nullopt);
+    board_.LearnFrom("a", now);
+    board_.Remove("a");
+  }
+  JobWork work = Work(20);
+  work.accepted = now;
+  EXPECT_GT(board_.PredictNew(work), 20 * 14 * kMs);
+  work.accepted = now + absl::Hours(1);
+  EXPECT_EQ(board_.PredictNew(work), 207 * kMs) << "nothing came since";
 }
 
 AdmissionFacts Facts() {

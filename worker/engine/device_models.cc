@@ -103,7 +103,8 @@ void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
                                {.costs = profile.costs,
                                 .own_pixels = side * side,
                                 .largest_batch = config_.max_batch_rows,
-                                .decode = profile.decode});
+                                .decode = profile.decode,
+                                .evaluations = CountEvaluations(model)});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));
   metrics.activation_bytes.Set(static_cast<double>(profile.activation_bytes));

@@ -341,6 +341,8 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   std::vector<Run*> runs;
   for (LiveRun* live : batch.runs) runs.push_back(&live->run);
   const absl::Time begin = dependencies_.clock.Now();
+  const JobWork& work = batch.job().work();
+  dependencies_.board.Begin(device_.index, work, batch.evaluated_rows, begin);
   auto predictions = Evaluate(runs, gatherer_, batch.evaluated_rows);
   if (absl::IsResourceExhausted(predictions.status())) {
     OutOfMemory(batch, predictions.status());
@@ -350,7 +352,6 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
     FailBatch(batch, predictions.status());
     return predictions.status();
   }
-  const JobWork& work = batch.job().work();
   const absl::Duration took = dependencies_.clock.Now() - begin;
   const int rows = batch.evaluated_rows;
   dependencies_.board.Observe(work.model, work.pixels, rows, took);
@@ -405,7 +406,8 @@ void Engine::Publish(const Batch& batch) {
     return live->run.sampler->steps_done() == live->run.sampler->steps();
   };
   idle_ = std::all_of(live_.begin(), live_.end(), finished);
-  const auto predicted = dependencies_.board.PredictAll();
+  const absl::Time now = dependencies_.clock.Now();
+  const auto predicted = dependencies_.board.PredictAll(now);
   // More than fits in one evaluation: the device has no time for sharp
   // previews that nobody asked for by name.
   const bool busy = batch.runs.size() < live_.size() || live_.size() > 2;
@@ -429,7 +431,7 @@ void Engine::Publish(const Batch& batch) {
                        .seed = live->seed,
                        .step = step,
                        .steps = steps,
-                       .submitted = dependencies_.clock.Now()};
+                       .submitted = now};
     if (step == steps) {
       decode_stage_->Submit(std::move(task));
     } else if (PreviewDue(plan, step)) {

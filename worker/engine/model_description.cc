@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kMinSidePixels = 64;
 constexpr char kFamily[] = "stable-diffusion";
+constexpr int kProbedSteps = 10;
 
 void SetLimits(const DiffusionModel& model, const Config& config,
                v1::Model& description) {
@@ -30,6 +31,29 @@ void SetLimits(const DiffusionModel& model, const Config& config,
 }
 
 }  // namespace
+
+std::map<SamplerId, EvaluationCount> CountEvaluations(
+    const DiffusionModel& model) {
+  const auto evaluations = [&](SamplerId id, int steps) {
+    auto source = std::make_shared<SeededNoise>(/*seed=*/0);
+    const at::Tensor noise = source->Draw({1, 1, 1, 1});
+    const auto sampler =
+        CreateSampler(id, model.scheduler(), {.steps = steps},
+                      {.noise = noise, .source = std::move(source)});
+    return sampler.ok() ? (*sampler)->steps() : 0;
+  };
+  std::map<SamplerId, EvaluationCount> counts;
+  for (const SamplerSpec& spec : Samplers()) {
+    // Two points of a line; more steps than that have no other beginning.
+    const int fewer = evaluations(spec.id, kProbedSteps);
+    const int more = evaluations(spec.id, kProbedSteps + 1);
+    if (fewer == 0 || more == 0) continue;
+    const int per_step = more - fewer;
+    counts[spec.id] = {.per_step = per_step,
+                       .extra = fewer - per_step * kProbedSteps};
+  }
+  return counts;
+}
 
 v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
                         const StepProfile& profile, const Config& config) {
