@@ -30,7 +30,17 @@ class Lane {
       batch_.push_back(&member);
     }
     time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
+    absl::Duration charge;
+    for (const Member* member : batch_) {
+      charge += shape_.costs.At(member->item.rows);
+    }
+    share_ = charge > absl::ZeroDuration() ? absl::FDivDuration(time_, charge)
+                                           : (rows == 0 ? 0 : 1);
   }
+
+  // Of the device's time, against other lanes: what is charged less for its
+  // time gets more of it.
+  double share() const { return share_; }
 
   bool active() const { return !batch_.empty(); }
 
@@ -55,7 +65,6 @@ class Lane {
   // merely expected are done.
   size_t Advance(absl::Duration spent, absl::Duration now,
                  std::vector<absl::Duration>& finish) {
-    if (!active()) return 0;
     const double steps = time_ > absl::ZeroDuration()
                              ? absl::FDivDuration(spent, time_)
                              : batch_[0]->steps_left;
@@ -83,6 +92,7 @@ class Lane {
   std::vector<Member> members_;  // in order of service
   std::vector<Member*> batch_;   // since Fill()
   absl::Duration time_;          // of one evaluation of that
+  double share_ = 0;
 };
 
 }  // namespace
@@ -103,18 +113,20 @@ std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
   absl::Duration now;
   while (waited_for > 0) {
     absl::Duration next = absl::InfiniteDuration();
-    int active = 0;
+    double shares = 0;
     for (Lane& lane : lanes) {
       lane.Fill(now);
-      active += lane.active() ? 1 : 0;
+      shares += lane.share();
       next = std::min(next, lane.FirstJoinAfter(now) - now);
     }
     for (const Lane& lane : lanes) {
-      if (lane.active()) next = std::min(next, lane.TimeToFirst() * active);
+      if (!lane.active()) continue;
+      next = std::min(next, lane.TimeToFirst() * (shares / lane.share()));
     }
     now += next;
     for (Lane& lane : lanes) {
-      waited_for -= lane.Advance(next / active, now, finish);
+      if (!lane.active()) continue;
+      waited_for -= lane.Advance(next * (lane.share() / shares), now, finish);
     }
   }
   return finish;

@@ -26,7 +26,8 @@ struct ForecastItem {
 
 // Time until each item's last step on one device that works as the batcher
 // does: at every evaluation the items of a shape go in the order given, as many
-// as the shape's cap lets share it, and shapes with work get equal time.
+// as the shape's cap lets share it, and shapes with work are charged equally,
+// by what their items would cost alone.
 // Looks no further than the last item that is not merely expected. Pure.
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes);
