@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <set>
 
+#include "ATen/ops/empty.h"
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/exception_status.h"
+#include "worker/model/upsample_2d.h"
 #include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 
@@ -146,10 +148,12 @@ absl::StatusOr<std::unique_ptr<const DiffusionModel>> DiffusionModel::Load(
   }
 }
 
-absl::StatusOr<int64_t> DiffusionModel::WeightBytes(const std::string& folder,
-                                                    c10::ScalarType dtype) {
+absl::StatusOr<int64_t> DiffusionModel::WeightBytes(
+    const std::string& folder, const Placement& placement) {
   const auto index = ReadModelIndex(folder);
   if (!index.ok()) return index.status();
+  const at::Tensor example = at::empty(
+      {1}, at::TensorOptions(placement.device).dtype(placement.dtype));
   int64_t elements = 0;
   std::vector<std::string> components = {LatentDecoder::kTinyFolder};
   for (const auto& component : index->components) {
@@ -162,10 +166,12 @@ absl::StatusOr<int64_t> DiffusionModel::WeightBytes(const std::string& folder,
     const auto opened = SafetensorsFile::Open(*file);
     if (!opened.ok()) return opened.status();
     for (const auto& [name, entry] : (*opened)->entries()) {
-      if (c10::isFloatingType(entry.dtype)) elements += entry.elements();
+      if (!c10::isFloatingType(entry.dtype)) continue;
+      elements += entry.elements();
+      elements += Upsample2D::ElementsMade(name, entry.elements(), example);
     }
   }
-  return elements * static_cast<int64_t>(c10::elementSize(dtype));
+  return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
 }
 
 int DiffusionModel::train_timesteps() const {

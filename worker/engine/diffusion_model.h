@@ -28,10 +28,10 @@ class DiffusionModel {
   static absl::StatusOr<std::unique_ptr<const DiffusionModel>> Load(
       const std::string& folder, const Placement& placement);
 
-  // Bytes that the weights in `folder` will take in `dtype`, from the files'
-  // headers alone.
+  // Bytes that the weights in `folder` will take, from the files' headers
+  // alone.
   static absl::StatusOr<int64_t> WeightBytes(const std::string& folder,
-                                             c10::ScalarType dtype);
+                                             const Placement& placement);
 
   // Embeddings [texts, 77, D] in the model's type on its device, with the text
   // encoder's last `clip_skip` layers left out.

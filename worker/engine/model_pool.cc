@@ -246,7 +246,7 @@ void ModelPool::LoadModel(const std::string& id) {
   }
   const absl::Time begin = clock_.Now();
   ModelMetrics& metrics = metrics_.ForModel(id);
-  const auto weight_bytes = DiffusionModel::WeightBytes(path, placement_.dtype);
+  const auto weight_bytes = DiffusionModel::WeightBytes(path, placement_);
   if (!weight_bytes.ok()) return Fail(id, weight_bytes.status());
   const absl::Status room = MakeRoom(id, *weight_bytes + activation_bytes);
   if (!room.ok()) return Fail(id, room);

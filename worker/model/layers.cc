@@ -47,9 +47,19 @@ Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
           weights.Get("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(has_bias ? weights.Get("bias", {out}) : at::Tensor()),
       geometry(geometry) {
+  Pack();
+}
+
+Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias,
+               const ConvGeometry& geometry)
+    : weight(weight), bias(bias), geometry(geometry) {
+  Pack();
+}
+
+void Conv2d::Pack() {
   packed = CanPack(weight);
   if (packed && pointwise()) {
-    weight = PackLinear(weight.view({out, in}));
+    weight = PackLinear(weight.flatten(1));
   } else if (packed) {
     weight = PackConv2d(weight, geometry);
   } else if (weight.dim() == 4) {  // not where Weights reports a fault

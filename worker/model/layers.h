@@ -37,6 +37,9 @@ struct Linear {
 struct Conv2d {
   Conv2d(const Weights& weights, int64_t in, int64_t out,
          const ConvGeometry& geometry = {}, bool has_bias = true);
+  // weight [out, in, kernel, kernel], bias [out] or undefined.
+  Conv2d(const at::Tensor& weight, const at::Tensor& bias,
+         const ConvGeometry& geometry);
   at::Tensor forward(
       const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
   at::Tensor forward_relu(const at::Tensor& x) const;
@@ -55,6 +58,9 @@ struct Conv2d {
   at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
   at::Tensor bias;    // [out], undefined without bias
   ConvGeometry geometry;
+
+ private:
+  void Pack();
 };
 
 // Normalises over groups of channels and space (arXiv:1803.08494).

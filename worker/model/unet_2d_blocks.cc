@@ -2,7 +2,6 @@
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/constant_pad_nd.h"
-#include "ATen/ops/upsample_nearest2d.h"
 
 namespace genzo {
 
@@ -14,14 +13,6 @@ Downsample2D::Downsample2D(const Weights& weights, int64_t channels,
 at::Tensor Downsample2D::forward(const at::Tensor& x) const {
   if (conv.geometry.padding > 0) return conv.forward(x);
   return conv.forward(at::constant_pad_nd(x, {0, 1, 0, 1}, 0));
-}
-
-Upsample2D::Upsample2D(const Weights& weights, int64_t channels)
-    : conv(weights["conv"], channels, channels) {}
-
-at::Tensor Upsample2D::forward(const at::Tensor& x,
-                               at::IntArrayRef size) const {
-  return conv.forward(at::upsample_nearest2d(x, size));
 }
 
 at::Tensor TimeCursor::Next(int64_t channels) {

@@ -7,6 +7,7 @@
 
 #include "worker/model/resnet_block_2d.h"
 #include "worker/model/transformer_2d.h"
+#include "worker/model/upsample_2d.h"
 
 namespace genzo {
 
@@ -55,14 +56,6 @@ struct Downsample2D {
   // `padding` 0 pads below and right only, as the reference does.
   Downsample2D(const Weights& weights, int64_t channels, int64_t padding);
   at::Tensor forward(const at::Tensor& x) const;
-
-  Conv2d conv;
-};
-
-// Enlarges to a given height and width, then convolves.
-struct Upsample2D {
-  Upsample2D(const Weights& weights, int64_t channels);
-  at::Tensor forward(const at::Tensor& x, at::IntArrayRef size) const;
 
   Conv2d conv;
 };

@@ -34,6 +34,13 @@ at::Tensor Weights::GetFloat(const std::string& name,
   return GetAs(name, shape, at::kFloat);
 }
 
+at::Tensor Weights::PeekFloat(const std::string& name,
+                              const std::vector<int64_t>& shape) const {
+  const at::Tensor tensor = GetFloat(name, shape);
+  AddBytes(-static_cast<int64_t>(tensor.nbytes()));
+  return tensor;
+}
+
 at::Tensor Weights::GetAs(const std::string& name,
                           const std::vector<int64_t>& shape,
                           at::ScalarType dtype) const {

@@ -42,6 +42,12 @@ class Weights {
   at::Tensor GetFloat(const std::string& name,
                       const std::vector<int64_t>& shape) const;
 
+  // For a module that makes other weights of those it takes: the tensor in
+  // float32, not counted, and the bytes of what it made.
+  at::Tensor PeekFloat(const std::string& name,
+                       const std::vector<int64_t>& shape) const;
+  void AddBytes(int64_t bytes) const { tree_->taken_bytes += bytes; }
+
   // Tells Finish() that nobody wants this subtree.
   void LeaveOut() const;
 
@@ -50,7 +56,7 @@ class Weights {
   // naming file and tensor.
   absl::Status Finish(const std::set<std::string>& ignored = {}) const;
 
-  // Bytes of all tensors taken so far, over the whole tree.
+  // Bytes of all tensors taken or made so far, over the whole tree.
   int64_t taken_bytes() const;
 
  private:

@@ -54,7 +54,7 @@ class ModelPoolTest : public ::testing::Test {
   }
 
   int64_t TinyBytes() const {
-    return *DiffusionModel::WeightBytes(TinyModelFolder(), at::kFloat);
+    return *DiffusionModel::WeightBytes(TinyModelFolder(), Placement());
   }
 
   c10::InferenceMode inference_;
@@ -146,7 +146,7 @@ TEST_F(ModelPoolTest, MemoryComesBackFiftyTimes) {
     Unload("emaki");
   }
   const int64_t weights =
-      *DiffusionModel::WeightBytes(SourcePath("models/emaki"), at::kFloat);
+      *DiffusionModel::WeightBytes(SourcePath("models/emaki"), Placement());
   // One lost model would be 80 MB.
   EXPECT_LT(ResidentBytes() - before, weights / 4);
 }

@@ -1,6 +1,7 @@
 #include "ATen/ops/full.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/tensor.h"
+#include "ATen/ops/upsample_nearest2d.h"
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
@@ -9,6 +10,7 @@
 #include "worker/model/autoencoder_tiny.h"
 #include "worker/model/timestep_embedding.h"
 #include "worker/model/unet_2d_condition.h"
+#include "worker/model/upsample_2d.h"
 #include "worker/weights/component_folder.h"
 
 namespace genzo {
@@ -116,6 +118,53 @@ TEST(AutoencoderKLConfigTest, NamesBadValues) {
   EXPECT_EQ(read("{}")->scaling_factor, 0.18215);
 }
 
+// The tiny model's upsampling layers, in the type that the test names.
+class Upsample2DTest : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  Upsample2DTest()
+      : weights_(
+            *OpenWeights(TinyModelFolder() + "/vae", GetParam(), at::kCPU)),
+        layer_(weights_["decoder"].At("up_blocks", 0).At("upsamplers", 0),
+               /*channels=*/16) {}
+
+  at::Tensor Random(int64_t height, int64_t width) const {
+    return at::randn({2, 16, height, width})
+        .to(GetParam())
+        .contiguous(at::MemoryFormat::ChannelsLast);
+  }
+  at::Tensor Plain(const at::Tensor& x, at::IntArrayRef size) const {
+    return layer_.conv.forward(at::upsample_nearest2d(x, size));
+  }
+
+  c10::InferenceMode inference_;
+  const Weights weights_;
+  const Upsample2D layer_;
+};
+
+TEST_P(Upsample2DTest, DoublingEqualsEnlargingAndConvolving) {
+  const double bound = GetParam() == at::kFloat ? 2e-6 : 2e-2;
+  for (const auto& [height, width] : std::vector<std::pair<int64_t, int64_t>>{
+           {8, 8}, {5, 3}, {1, 4}, {1, 1}}) {
+    const at::Tensor x = Random(height, width);
+    const at::Tensor y = layer_.forward(x, {2 * height, 2 * width});
+    EXPECT_THAT(
+        y.to(at::kFloat),
+        TensorNear(Plain(x, {2 * height, 2 * width}).to(at::kFloat), bound));
+    EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
+    EXPECT_THAT(layer_.forward(x.narrow(0, 1, 1), {2 * height, 2 * width}),
+                TensorEquals(y.narrow(0, 1, 1)))
+        << "alone";
+  }
+}
+
+TEST_P(Upsample2DTest, OtherSizesAreEnlarged) {
+  const at::Tensor x = Random(4, 5);
+  EXPECT_THAT(layer_.forward(x, {7, 10}), TensorEquals(Plain(x, {7, 10})));
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Upsample2DTest,
+                         ::testing::Values(at::kFloat, at::kBFloat16));
+
 class AutoencoderTinyTest : public ::testing::Test {
  protected:
   AutoencoderTinyTest()
@@ -142,7 +191,7 @@ TEST_F(AutoencoderTinyTest, NamesTheTensorThatDoesNotFit) {
       {.decoder_block_out_channels = {8, 8}, .num_decoder_blocks = {2, 1}},
       weights_);
   EXPECT_THAT(weights_.Finish(),
-              StatusIs(absl::StatusCode::kNotFound, "decoder.layers.7.weight"));
+              StatusIs(absl::StatusCode::kNotFound, "decoder.layers.7."));
 }
 
 TEST(AutoencoderTinyConfigTest, NamesBadValues) {
