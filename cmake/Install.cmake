@@ -1,6 +1,7 @@
-# `cmake --install`: both programs in bin/, and in lib/ what libtorch_cpu.so
-# needs, found there by run paths relative to the programs.
-install(TARGETS genzo genzo-server RUNTIME DESTINATION bin)
+# `cmake --install`: the programs in bin/, and in lib/ what libtorch_cpu.so
+# needs, found there by run paths relative to the server.
+install(TARGETS genzo genzo-server genzo-bench genzo-sim
+  RUNTIME DESTINATION bin)
 set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 set(torch_lib ${GENZO_LIBTORCH}/lib)
 file(GLOB torch_libraries
