@@ -2,27 +2,12 @@
 
 #include <sched.h>
 
-#include <fstream>
-
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/processor.h"
 
 namespace genzo {
 namespace {
-
-std::string CpuModel() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    const size_t colon = line.find(':');
-    if (absl::StartsWith(line, "model name") && colon != std::string::npos) {
-      return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
-    }
-  }
-  return "unknown";
-}
 
 int Cores() {
   cpu_set_t set;
@@ -34,7 +19,7 @@ int Cores() {
 Environment ThisEnvironment() {
   return {.date = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", Clock::Real().Now(),
                                    absl::UTCTimeZone()),
-          .cpu_model = CpuModel(),
+          .cpu_model = ProcessorName(),
           .cores = Cores()};
 }
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bench/statistics.h"
+#include "base/statistics.h"
 #include "client/status_report.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "grpcpp/create_channel.h"

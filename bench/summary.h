@@ -8,8 +8,8 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/statistics.h"
 #include "bench/load.h"
-#include "bench/statistics.h"
 
 namespace genzo {
 

@@ -6,35 +6,27 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "base/statistics.h"
 
 namespace genzo {
 namespace {
 
 using nlohmann::json;
 
-// Nearest rank; null without values.
-json Quantile(std::vector<double> values, double q) {
-  if (values.empty()) return nullptr;
-  std::sort(values.begin(), values.end());
-  const auto rank = static_cast<size_t>(std::ceil(q * values.size()));
-  return values[std::max<size_t>(rank, 1) - 1];
-}
-
+// Null without values.
 json Quantiles(const std::vector<double>& values) {
-  return {{"p50", Quantile(values, 0.5)},
-          {"p90", Quantile(values, 0.9)},
-          {"p99", Quantile(values, 0.99)}};
+  const auto spread = SpreadOf(values);
+  if (!spread.has_value()) {
+    return {{"p50", nullptr}, {"p90", nullptr}, {"p99", nullptr}};
+  }
+  return {{"p50", spread->p50}, {"p90", spread->p90}, {"p99", spread->p99}};
 }
 
-// 1 if all are equal, 1/n if one has everything (Jain et al., 1984).
-double JainIndex(const std::map<std::string, double>& shares) {
-  double sum = 0;
-  double squares = 0;
-  for (const auto& [tenant, share] : shares) {
-    sum += share;
-    squares += share * share;
-  }
-  return squares == 0 ? 1 : sum * sum / (shares.size() * squares);
+// Pictures by tenant; of nobody's having any, too, it is fair.
+double Fairness(const std::map<std::string, double>& by_tenant) {
+  std::vector<double> shares;
+  for (const auto& [tenant, share] : by_tenant) shares.push_back(share);
+  return JainIndex(shares).value_or(1);
 }
 
 std::string NameOf(const SimJob& job) {
@@ -88,7 +80,7 @@ json Figures(const SimResult& result) {
           {"first_step_seconds", Quantiles(first_step)},
           {"slowdown", Quantiles(slowdown)},
           {"prediction_error", Quantiles(error)},
-          {"jain_index", JainIndex(by_tenant)},
+          {"jain_index", Fairness(by_tenant)},
           {"busy_share", result.busy_share},
           {"evaluations", result.evaluations},
           {"model_loads", result.model_loads},

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bench/statistics.h"
+#include "base/statistics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

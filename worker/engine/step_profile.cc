@@ -12,6 +12,7 @@
 #include "ATen/ops/equal.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
+#include "base/processor.h"
 #include "nlohmann/json.hpp"
 #include "worker/engine/context_gatherer.h"
 #include "worker/engine/memory_meter.h"
@@ -49,17 +50,6 @@ std::string ReadWhole(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
-}
-
-// "AMD EPYC ..." and its flags decide which kernels run.
-std::string Processor() {
-  std::istringstream lines(ReadWhole("/proc/cpuinfo"));
-  std::string line;
-  while (std::getline(lines, line)) {
-    if (line.rfind("model name", 0) == 0)
-      return line.substr(line.find(':') + 1);
-  }
-  return "";
 }
 
 std::string DefaultFolder() {
@@ -175,9 +165,9 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
 
 std::string ProfileKey(const std::string& model_folder,
                        const Placement& placement, int threads) {
-  std::string key =
-      absl::StrCat("v", kVersion, ";", Processor(), ";", placement.device.str(),
-                   ";", c10::toString(placement.dtype), ";threads=", threads);
+  std::string key = absl::StrCat(
+      "v", kVersion, ";", ProcessorName(), ";", placement.device.str(), ";",
+      c10::toString(placement.dtype), ";threads=", threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :

@@ -58,15 +58,12 @@ at::Tensor Upsample2D::forward(const at::Tensor& x,
   for (int64_t row = 0; row < 2; ++row) {
     for (int64_t column = 0; column < 2; ++column) {
       const at::Tensor y = parities[2 * row + column].forward(x);
-      out.select(4, column)
-          .select(2, row)
-          .copy_(y.narrow(2, row, height)
-                     .narrow(3, column, width)
-                     .permute({0, 2, 3, 1}));
+      out.select(4, column).select(2, row).copy_(y.narrow(2, row, height)
+                                                     .narrow(3, column, width)
+                                                     .permute({0, 2, 3, 1}));
     }
   }
-  return out.view({x.size(0), 2 * height, 2 * width, -1})
-      .permute({0, 3, 1, 2});
+  return out.view({x.size(0), 2 * height, 2 * width, -1}).permute({0, 3, 1, 2});
 }
 
 }  // namespace genzo

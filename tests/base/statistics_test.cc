@@ -1,4 +1,4 @@
-#include "bench/statistics.h"
+#include "base/statistics.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,5 +1,5 @@
-#ifndef GENZO_BENCH_STATISTICS_H_
-#define GENZO_BENCH_STATISTICS_H_
+#ifndef GENZO_BASE_STATISTICS_H_
+#define GENZO_BASE_STATISTICS_H_
 
 #include <optional>
 #include <vector>
@@ -32,4 +32,4 @@ std::optional<double> JainIndex(absl::Span<const double> shares);
 
 }  // namespace genzo
 
-#endif  // GENZO_BENCH_STATISTICS_H_
+#endif  // GENZO_BASE_STATISTICS_H_
