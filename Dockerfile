@@ -26,9 +26,9 @@ RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
 
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libgrpc++1.51 libicu72 \
-      libcurl4 libjpeg62-turbo libprometheus-cpp-pull1.0 libspdlog1.10 libwebp7 \
-      libwebpmux3 libyaml-cpp0.7 \
+ && apt-get install -y --no-install-recommends libcurl4 libgrpc++1.51 libicu72 \
+      libjemalloc2 libjpeg62-turbo libprometheus-cpp-pull1.0 libspdlog1.10 \
+      libwebp7 libwebpmux3 libyaml-cpp0.7 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo
 COPY --from=build /opt/genzo /opt/genzo

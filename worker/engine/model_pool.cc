@@ -1,7 +1,5 @@
 #include "worker/engine/model_pool.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/free_memory.h"
 #include "worker/engine/thread_count.h"
 
 namespace genzo {
@@ -309,7 +308,7 @@ void ModelPool::FreeModel(const std::string& id) {
   }
   listener_.unloaded();
   model.reset();
-  malloc_trim(0);  // glibc keeps freed pages otherwise
+  ReturnFreeMemory();
   metrics_.ForModel(id).weight_bytes.Set(0);
 }
 
