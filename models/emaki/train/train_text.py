@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextModel
 
@@ -22,19 +21,11 @@ import checkpoint
 from architectures import END_TOKEN, MAX_TOKENS, text_encoder
 from perturb import untidy
 from progress import Progress
-from scenes import Caption, Captioner, Scene, sample
-from scenes.vocabulary import (COLORS, PLACES, POSITIONS, SIZES, STYLES,
-                               THINGS, TIMES)
+from reader import Reader, labels_of
+from scenes import Captioner, sample
 from tokens import Tokens
 
 _SHORT = 28  # tokens; nearly every caption fits
-_FIELDS = {
-    "place": (None, *PLACES), "time": (None, *TIMES), "color": (None, *COLORS),
-    "style": (None, *STYLES), "size": (None, *SIZES),
-    "position": (None, *POSITIONS), "count": (0, 1, 2, 3),
-}
-_OF_BACKGROUND = ("place", "time", "color")
-_IGNORED = -100
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -51,49 +42,6 @@ def parse_arguments() -> argparse.Namespace:
     add("--pid-file", help="append the process id here")
     add("--seed", type=int, default=5)
     return parser.parse_args()
-
-
-class Reader(nn.Module):
-    """Linear questions to one hidden state."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fields = nn.ModuleDict(
-            {k: nn.Linear(width, len(v)) for k, v in _FIELDS.items()})
-        self.things = nn.Linear(width, len(THINGS))
-        self.first = nn.Linear(width, len(THINGS))
-
-    def loss(self, state: torch.Tensor, labels: dict[str, torch.Tensor]
-             ) -> tuple[torch.Tensor, float]:
-        """The loss, and the share of captions whose set of things is right."""
-        total = state.new_zeros(())
-        for name, layer in self.fields.items():
-            total = total + 0.25 * F.cross_entropy(
-                layer(state), labels[name], ignore_index=_IGNORED)
-        named = self.things(state)
-        total = total + F.binary_cross_entropy_with_logits(
-            named, labels["things"], reduction="sum") / len(state)
-        total = total + F.cross_entropy(self.first(state), labels["first"],
-                                        ignore_index=_IGNORED)
-        right = ((named > 0) == (labels["things"] > 0)).all(-1)
-        return total, right.float().mean().item()
-
-
-def labels_of(scenes: list[Scene], captions: list[Caption]
-              ) -> dict[str, torch.Tensor]:
-    labels = {}
-    for name, values in _FIELDS.items():
-        labels[name] = torch.tensor([
-            values.index(getattr(scene, name))
-            if caption.names_background or name not in _OF_BACKGROUND
-            else _IGNORED for scene, caption in zip(scenes, captions)])
-    things = torch.zeros(len(scenes), len(THINGS))
-    for row, scene in enumerate(scenes):
-        things[row, list(scene.things)] = 1
-    labels["things"] = things
-    labels["first"] = torch.tensor(
-        [scene.things[0] if scene.things else _IGNORED for scene in scenes])
-    return labels
 
 
 def train(args: argparse.Namespace, model: CLIPTextModel) -> None:

@@ -37,6 +37,12 @@ class Scene:
         assert self.style in (None, *STYLES)
 
 
+def held_out(thing: int, place: str | None) -> bool:
+    """A quarter of the pairs of thing and place are never trained on, so that
+    `evaluate` can ask for combinations that the model has not seen."""
+    return place is not None and (thing + list(PLACES).index(place)) % 4 == 0
+
+
 def sample(rng: np.random.Generator) -> Scene:
     """A scene as training sees them."""
     kind = _pick(rng, _KINDS)
@@ -61,8 +67,8 @@ def sample(rng: np.random.Generator) -> Scene:
     elif kind == "two":
         count = 2
     if count:
-        drawn = rng.choice(len(THINGS), 2 if kind == "two" else 1,
-                           replace=False)
+        allowed = [i for i in range(len(THINGS)) if not held_out(i, place)]
+        drawn = rng.choice(allowed, 2 if kind == "two" else 1, replace=False)
         things = tuple(int(i) for i in drawn)
     return Scene(things, count, place, time, color, style, size, position)
 
