@@ -38,6 +38,7 @@ VAE_CONFIG = dict(
     latent_channels=LATENT_CHANNELS,
     norm_num_groups=8,  # 32 groups on 32 channels would be instance norm
     sample_size=IMAGE_PIXELS,
+    scaling_factor=1.0,  # see standardise_latents.py
 )
 UNET_CONFIG = dict(
     sample_size=LATENT_CELLS,

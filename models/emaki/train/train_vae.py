@@ -1,10 +1,13 @@
 """Trains the autoencoder on crops of fresh renders.
 
 Resumes from --run/vae.pt when it is there: the same command goes on. The result
-is written to --run/vae in diffusers' layout every checkpoint.
+is written to --run/vae in diffusers' layout every checkpoint. Once a denoiser
+trains on its latents, only the decoder may learn on: --decoder-only starts from
+--run/vae and keeps its own checkpoint in --run/decoder.pt.
 """
 
 import argparse
+import copy
 import math
 from pathlib import Path
 
@@ -86,20 +89,21 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     vae = autoencoder()
-    if args.init:
-        old = AutoencoderKL.from_pretrained(args.init,
-                                            torch_dtype=torch.float32)
+    init = args.run / "vae" if args.decoder_only else args.init
+    if init:
+        old = AutoencoderKL.from_pretrained(init, torch_dtype=torch.float32)
         widen.autoencoder_from(old, vae)
     vae.to(device, memory_format=torch.channels_last)
     if args.decoder_only:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
+    finished = copy.deepcopy(vae)  # keeps what is frozen in full precision
     config = OptimizerConfig(adam_lr=args.lr, muon_lr=args.muon_lr,
                              weight_decay=1e-3, ema_decay=0.998)
     replicas = Replicas(vae, config, args.workers, device, torch.bfloat16,
                         is_matrix=lambda name, p: "conv_out" not in name)
     vae.to(torch.bfloat16)  # what is frozen; the rest already is
-    path = args.run / "vae.pt"
+    path = args.run / ("decoder.pt" if args.decoder_only else "vae.pt")
     if state := checkpoint.load(path):
         replicas.load_state(state)
     start = replicas.steps
@@ -110,7 +114,7 @@ def main() -> None:
         seeds = [args.seed, rank, start]
         rng = np.random.default_rng(seeds)
         torch.manual_seed(int(rng.integers(2**31)))
-        scenes, progress = Scenes(), Progress(args.run / "vae.log")
+        scenes, progress = Scenes(), Progress(path.with_suffix(".log"))
         for step in range(start, args.steps):
             x = crops(scenes, rng, args.batch).to(device)
             loss, square, kl = loss_of(vae, x, torch.bfloat16)
@@ -124,11 +128,8 @@ def main() -> None:
             last = step + 1 == args.steps
             if rank == 0 and ((step + 1) % args.save_every == 0 or last):
                 checkpoint.save(replicas.state(), path)
-                result = autoencoder()
-                if args.decoder_only:
-                    result.load_state_dict(vae.float().state_dict())
-                export(replicas.ema, result)
-                result.save_pretrained(args.run / "vae")
+                export(replicas.ema, finished)
+                finished.save_pretrained(args.run / "vae")
             replicas.wait()
 
     run_workers(worker, args.workers, args.pid_file)
