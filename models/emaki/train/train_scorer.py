@@ -1,9 +1,9 @@
 """Trains the small CLIP that scores pictures against prompts.
 
 The text tower starts from the denoiser's text encoder. The picture tower learns
-from two losses: contrast with the captions of a batch, where half the pictures
-share their background so that only things tell them apart, and direct questions
-about the scene (`reader.py`), which are dropped afterwards. Pictures are blurred and
+from two losses: contrast with the captions of a batch, where most pictures differ
+from others in one respect only, and direct questions about the scene
+(`reader.py`), which are dropped afterwards. Pictures are blurred and
 noised at random, because generated ones are never as crisp as renders.
 
 Resumes from --run/scorer.pt; writes --run/scorer in transformers' layout.
@@ -27,7 +27,7 @@ from perturb import untidy
 from progress import Progress
 from reader import Reader, labels_of
 from scenes import Captioner, Scene, draw, sample
-from scenes.vocabulary import THINGS
+from scenes.vocabulary import POSITIONS, STYLES, THINGS
 from tokens import Tokens
 
 _TOKENS = 32
@@ -65,15 +65,29 @@ def scorer(text: CLIPTextModel | None = None) -> CLIPModel:
 
 
 def batch_of_scenes(rng: np.random.Generator, count: int) -> list[Scene]:
-    """Half of them random, half in groups on one background."""
-    scenes = [sample(rng) for _ in range(count // 2)]
+    """A third at random, the rest in groups that differ in one thing only."""
+    scenes = [sample(rng) for _ in range(count // 3)]
     while len(scenes) < count:
         base = sample(rng)
-        if base.count == 0 or len(base.things) != 1:
-            continue
-        others = rng.choice(len(THINGS), _GROUP, replace=False)
-        scenes += [dataclasses.replace(base, things=(int(i),)) for i in others]
+        if base.count and len(base.things) == 1:
+            scenes += _variants(base, rng)
     return scenes[:count]
+
+
+def _variants(base: Scene, rng: np.random.Generator) -> list[Scene]:
+    """The scene with other things, or at other sides, or in other numbers."""
+    kind = rng.choice(("things", "position", "count", "style"),
+                      p=(0.55, 0.2, 0.15, 0.1))
+    if kind == "things":
+        others = rng.choice(len(THINGS), _GROUP, replace=False)
+        changes = [dict(things=(int(i),)) for i in others]
+    elif kind == "position":
+        changes = [dict(position=p, count=1, size=None) for p in POSITIONS]
+    elif kind == "count":
+        changes = [dict(count=n, position=None, size=None) for n in (1, 2, 3)]
+    else:
+        changes = [dict(style=s) for s in (None, *STYLES)]
+    return [dataclasses.replace(base, **change) for change in changes]
 
 
 def spoil(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

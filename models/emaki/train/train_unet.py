@@ -2,7 +2,9 @@
 
 Predicts v at stratified noise levels, with a tenth of the captions empty. The
 autoencoder and the text encoder stay frozen. Resumes from --run/unet.pt: the same
-command goes on; the moving average is written to --run/unet in diffusers' layout.
+command goes on. The moving average, or what a cooldown ends with, is written to
+--run/unet in diffusers' layout. A cooldown leaves its start in --run/unet-warm.pt;
+copy that over unet.pt to train on.
 """
 
 import argparse
@@ -47,7 +49,6 @@ def parse_arguments() -> argparse.Namespace:
     add("--workers", type=int, default=2, help="processes (1 on CUDA)")
     add("--device", default="cpu")
     add("--save-every", type=int, default=200, help="steps")
-    add("--keep-every", type=int, default=0, help="also keep dated checkpoints")
     add("--pid-file", help="append the process ids here")
     add("--seed", type=int, default=11)
     return parser.parse_args()
@@ -123,10 +124,12 @@ def main() -> None:
 
     def save(step: int) -> None:
         checkpoint.save(replicas.state(), path)
-        if args.keep_every and step % args.keep_every == 0:
-            checkpoint.save(replicas.state(), args.run / f"unet-{step}.pt")
+        if step == args.steps - args.cooldown and args.cooldown:
+            # Later runs go on from here: a cooled run has stopped exploring.
+            checkpoint.save(replicas.state(), args.run / "unet-warm.pt")
+        cooled = args.cooldown and step == args.steps
         result = unet()
-        export(replicas.ema, result)
+        export(replicas.master if cooled else replicas.ema, result)
         result.save_pretrained(args.run / "unet")
 
     def worker(rank: int) -> None:
@@ -158,7 +161,8 @@ def main() -> None:
                               * args.workers)
             if done % (5 * args.save_every) == 0 or last:
                 cache.save(kept)
-            if rank == 0 and (done % args.save_every == 0 or last):
+            turn = args.cooldown and done == args.steps - args.cooldown
+            if rank == 0 and (done % args.save_every == 0 or turn or last):
                 save(done)
             replicas.wait()
 
