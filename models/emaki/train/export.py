@@ -45,6 +45,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _forget_origin(path: Path) -> None:
+    """diffusers notes the folder that weights came from; nobody else has it."""
+    config = json.loads(path.read_text())
+    if "_name_or_path" in config:
+        config["_name_or_path"] = "emaki"
+        path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def main() -> None:
     args = parse_arguments()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -56,6 +64,7 @@ def main() -> None:
         if name == "unet":
             part.set_default_attn_processor()
         part.to(torch.float16).save_pretrained(args.out / name)
+        _forget_origin(args.out / name / "config.json")
     factors = args.run / "vae" / "latent_rgb_factors.json"
     if factors.exists():
         shutil.copy(factors, args.out / "vae")
