@@ -45,12 +45,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _forget_origin(path: Path) -> None:
-    """diffusers notes the folder that weights came from; nobody else has it."""
+def _tidy(path: Path) -> None:
+    """Makes a config speak for its users rather than for this machine.
+
+    diffusers notes the folder that weights came from. transformers computes in the
+    dtype noted, and half precision is for the file only: a CPU's U-Net is fp32.
+    """
     config = json.loads(path.read_text())
     if "_name_or_path" in config:
         config["_name_or_path"] = "emaki"
-        path.write_text(json.dumps(config, indent=2) + "\n")
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def main() -> None:
@@ -64,7 +70,7 @@ def main() -> None:
         if name == "unet":
             part.set_default_attn_processor()
         part.to(torch.float16).save_pretrained(args.out / name)
-        _forget_origin(args.out / name / "config.json")
+        _tidy(args.out / name / "config.json")
     factors = args.run / "vae" / "latent_rgb_factors.json"
     if factors.exists():
         shutil.copy(factors, args.out / "vae")
