@@ -1,0 +1,1 @@
+"""Measures the model in the box. Used by `models/emaki/evaluate`."""

@@ -1,0 +1,111 @@
+"""Trains the text encoder to say what a caption names, without pictures.
+
+Its end token and its padding must each tell the things, the background, the
+time, style, size, position and number, in English and Japanese alike. Stray
+words carry no label, so that words never seen are ignored. The denoiser then
+trains against this encoder frozen.
+
+Resumes from --run/text.pt; writes --run/text_encoder in transformers' layout.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import CLIPTextModel
+
+import checkpoint
+from architectures import END_TOKEN, MAX_TOKENS, text_encoder
+from perturb import untidy
+from progress import Progress
+from reader import Reader, labels_of
+from scenes import Captioner, sample
+from tokens import Tokens
+
+_SHORT = 28  # tokens; nearly every caption fits
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="folder of checkpoints")
+    add("--init", type=Path, help="text encoder to start from")
+    add("--steps", type=int, default=800)
+    add("--batch", type=int, default=128)
+    add("--lr", type=float, default=1e-3)
+    add("--device", default="cpu")
+    add("--threads", type=int, default=1)
+    add("--save-every", type=int, default=100, help="steps")
+    add("--pid-file", help="append the process id here")
+    add("--seed", type=int, default=5)
+    return parser.parse_args()
+
+
+def train(args: argparse.Namespace, model: CLIPTextModel) -> None:
+    device = torch.device(args.device)
+    reader = Reader(model.config.hidden_size).to(device)
+    model.to(device).train()
+    parameters = [*model.parameters(), *reader.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98))
+    path, start = args.run / "text.pt", 0
+    if state := checkpoint.load(path):
+        model.load_state_dict(state["model"])
+        reader.load_state_dict(state["reader"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    rng = np.random.default_rng([args.seed, start])
+    captioner, tokens = Captioner(rng), Tokens()
+    progress = Progress(args.run / "text.log")
+    for step in range(start, args.steps):
+        # Every fourth batch is as long as prompts are at use.
+        long = step % 4 == 3
+        count = args.batch // 4 if long else args.batch
+        scenes = [sample(rng) for _ in range(count)]
+        captions = [captioner.describe(scene) for scene in scenes]
+        ids = tokens([untidy(c.text, rng) for c in captions],
+                     MAX_TOKENS if long else _SHORT).to(device)
+        labels = {k: v.to(device)
+                  for k, v in labels_of(scenes, captions).items()}
+        rate = min(1, (step + 1) / 50) * max(0.02, 1 - step / args.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = args.lr * rate
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = model(ids).last_hidden_state
+        end = (ids == END_TOKEN).int().argmax(-1)
+        at_end, exact = reader.loss(
+            hidden[torch.arange(count), end].float(), labels)
+        at_last, exact_last = reader.loss(hidden[:, -1].float(), labels)
+        optimizer.zero_grad()
+        (at_end + at_last).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        progress.add(loss=(at_end + at_last).item(), exact=exact,
+                     exact_in_padding=exact_last)
+        if (step + 1) % 50 == 0:
+            progress.line(step=step + 1)
+        if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
+            checkpoint.save(dict(
+                model=model.state_dict(), reader=reader.state_dict(),
+                optimizer=optimizer.state_dict(), step=step + 1), path)
+            model.save_pretrained(args.run / "text_encoder")
+
+
+def main() -> None:
+    args = parse_arguments()
+    if args.pid_file:
+        with open(args.pid_file, "a") as f:
+            f.write(f"{os.getpid()}\n")
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    model = text_encoder()
+    if args.init:
+        model = CLIPTextModel.from_pretrained(
+            args.init, dtype=torch.float32, attn_implementation="eager")
+    train(args, model)
+
+
+if __name__ == "__main__":
+    main()
