@@ -1,8 +1,8 @@
 #include "worker/engine/free_memory.h"
 
 // Steps allocate and free the same hundreds of tensors over and over: with
-// jemalloc those of the model in the box take a tenth less (docs/performance.md).
-// Sanitizers bring an allocator of their own.
+// jemalloc those of the model in the box take a tenth less
+// (docs/performance.md). Sanitizers bring an allocator of their own.
 #ifdef GENZO_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #else

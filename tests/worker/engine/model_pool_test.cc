@@ -133,7 +133,7 @@ TEST_F(ModelPoolTest, MemoryComesBackFiftyTimes) {
   const auto use = [&] {
     ASSERT_THAT(Load("emaki"), IsOk());
     const auto model = pool_->Hold("emaki");
-    model->decoder().Full(at::zeros({1, 4, 8, 8}));
+    model->decoder().Full(at::zeros({1, model->latent_channels(), 8, 8}));
   };
   // What libraries make once for good comes first.
   for (int i = 0; i < 3; ++i) {
