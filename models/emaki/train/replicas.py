@@ -161,20 +161,30 @@ def export(flat: torch.Tensor, module: nn.Module) -> None:
 
 def run_workers(worker: Callable[[int], None], world: int,
                 pid_file: str | None) -> None:
-    """Forks `world` processes that run `worker(rank)` and waits for them."""
+    """Forks `world` processes that run `worker(rank)` and waits for them.
+
+    A single worker runs right here: CUDA does not survive a fork.
+    """
+    if world == 1:
+        _note_pids(pid_file, [os.getpid()])
+        worker(0)
+        return
     context = mp.get_context("fork")
     processes = [context.Process(target=worker, args=(rank,), daemon=True)
                  for rank in range(world)]
     for process in processes:
         process.start()
-    if pid_file:
-        with open(pid_file, "a") as f:
-            f.writelines(f"{pid}\n" for pid in
-                         [os.getpid(), *(p.pid for p in processes)])
+    _note_pids(pid_file, [os.getpid(), *(p.pid for p in processes)])
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
         raise SystemExit("a worker failed")
+
+
+def _note_pids(path: str | None, pids: list[int]) -> None:
+    if path:
+        with open(path, "a") as f:
+            f.writelines(f"{pid}\n" for pid in pids)
 
 
 def _update_cost(slot: _Slot) -> float:
