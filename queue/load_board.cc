@@ -74,11 +74,13 @@ void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
   if (speed == nullptr) return;
   const StepCosts profile = AtSize(*speed, pixels);
   LearnedCosts& learned = learned_[{model, pixels}];
-  const absl::Duration expected = profile.At(rows);
+  const auto [place, is_new] =
+      learned.measured.try_emplace(rows, profile.At(rows));
+  // Against what was learned, as a profile may come from a bad moment.
+  const absl::Duration known = place->second;
   const absl::Duration sane =
-      std::clamp(took, expected / kMaxCorrection, expected * kMaxCorrection);
-  const auto [place, is_new] = learned.measured.try_emplace(rows, sane);
-  if (!is_new) place->second += kNewest * (sane - place->second);
+      std::clamp(took, known / kMaxCorrection, known * kMaxCorrection);
+  place->second += (is_new ? 1 : kNewest) * (sane - known);
   learned.costs = Drawn(profile, learned.measured);
 }
 
@@ -98,6 +100,7 @@ void LoadBoard::Add(const std::string& job_id, const JobWork& work,
   absl::MutexLock lock(&mutex_);
   Entry entry = EntryLocked(work);
   entry.forecast = predicted.value_or(absl::ZeroDuration()) / lateness_;
+  entry.arrival = ++arrivals_;
   jobs_[job_id] = std::move(entry);
   predictions_.made = absl::InfinitePast();
 }
@@ -107,7 +110,7 @@ void LoadBoard::LearnFrom(const std::string& job_id, absl::Time now) {
   const auto found = jobs_.find(job_id);
   if (found == jobs_.end()) return;
   const Entry& entry = found->second;
-  recent_.push_back({EntryLocked(entry.work), now});
+  recent_.push_back({EntryLocked(entry.work), now, arrivals_ - entry.arrival});
   if (recent_.size() > kRecent) recent_.pop_front();
   if (entry.forecast <= absl::ZeroDuration()) return;
   // Follows the median: a few that were held up long would drag a mean along.
@@ -271,13 +274,24 @@ absl::Duration LoadBoard::BusyLocked(absl::Time now) const {
 
 std::vector<LoadBoard::Entry> LoadBoard::ExpectedLocked(absl::Time now) const {
   if (recent_.size() < kRecent) return {};
+  // No more often than jobs were done, and no more than came while others were
+  // here: clients that wait for their picture add nobody's company but others'.
+  absl::Duration stay;
+  int64_t overlapping = 0;
+  for (const Done& done : recent_) {
+    stay += done.at - done.entry.work.accepted;
+    overlapping += done.overlapping;
+  }
+  if (overlapping == 0) return {};
   const absl::Time first = recent_.front().at;
-  const absl::Duration gap = (now - first) / kRecent;
+  const absl::Duration window = now - first;
+  const absl::Duration gap = std::max(window / kRecent, stay / overlapping);
+  const double stretch = absl::FDivDuration(gap * kRecent, window);
   std::vector<Entry> expected;
   for (const Done& done : recent_) {
     Entry& entry = expected.emplace_back(done.entry);
     entry.expected = true;
-    entry.joins = done.at - first + gap;
+    entry.joins = (done.at - first) * stretch + gap;
     entry.start_by += now + entry.joins - entry.work.accepted;
   }
   return expected;

@@ -115,6 +115,7 @@ class LoadBoard {
     absl::Duration forecast;      // at acceptance, before `lateness_`
     absl::Duration joins;         // the evaluations, from now
     bool expected = false;        // not here: it may come
+    int64_t arrival = 0;          // its number
   };
   // One model at one size.
   using ShapeKey = std::pair<std::string, int64_t>;  // model, pixels
@@ -126,6 +127,7 @@ class LoadBoard {
   struct Done {
     Entry entry;  // as it was accepted
     absl::Time at;
+    int64_t overlapping = 0;  // jobs that came while it was here
   };
   // Finishes as last predicted for all jobs.
   struct Predictions {
@@ -178,6 +180,7 @@ class LoadBoard {
   // those who come later.
   double lateness_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
+  int64_t arrivals_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Done> recent_ ABSL_GUARDED_BY(mutex_);  // the oldest first
   Predictions predictions_ ABSL_GUARDED_BY(mutex_);
   // When each device's evaluation should end.

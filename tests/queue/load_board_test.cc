@@ -75,6 +75,11 @@ TEST_F(LoadBoardTest, LearnsFromWhatEvaluationsTake) {
   EXPECT_EQ(board_.SoloTime(Work(5)), 107 * kMs) << "another size";
 }
 
+TEST_F(LoadBoardTest, GetsOverAProfileOfABadMoment) {
+  for (int i = 0; i < 200; ++i) board_.Observe("m", 100, 2, kMs);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(board_.SoloTime(Work(5))), 12, 0.1);
+}
+
 TEST_F(LoadBoardTest, LearnsHowLateJobsAre) {
   JobWork work = Work(5);
   for (int i = 0; i < 50; ++i) {
@@ -106,6 +111,17 @@ TEST_F(LoadBoardTest, ANewcomerWaitsForTheEvaluationUnderWay) {
   EXPECT_EQ(board_.PredictNew(Work(5)), 57 * kMs);
 }
 
+TEST_F(LoadBoardTest, ExpectsNobodyWhereNobodyCameMeanwhile) {
+  JobWork work = Work(5);
+  for (size_t i = 0; i < LoadBoard::kRecent; ++i) {
+    board_.Add("a", work, std::nullopt);
+    work.accepted += 57 * kMs;
+    board_.LearnFrom("a", work.accepted);
+    board_.Remove("a");
+  }
+  EXPECT_EQ(board_.PredictNew(work), 57 * kMs);
+}
+
 TEST_F(LoadBoardTest, ExpectsAsManyAsWereDoneOfLate) {
   // One of 5 steps every 40 ms, of which one alone takes 50: two run together.
   absl::Time now = absl::UnixEpoch();
@@ -114,8 +130,10 @@ TEST_F(LoadBoardTest, ExpectsAsManyAsWereDoneOfLate) {
     JobWork work = Work(5);
     work.accepted = now - 57 * kMs;
     board_.Add("a", work, std::nullopt);
+    board_.Add("b", work, std::nullopt);
     board_.LearnFrom("a", now);
     board_.Remove("a");
+    board_.Remove("b");
   }
   JobWork work = Work(20);
   work.accepted = now;
