@@ -17,6 +17,7 @@ import torch
 import torch.multiprocessing as mp
 from torch import nn
 
+import pids
 from muon import orthogonalise
 
 
@@ -166,7 +167,7 @@ def run_workers(worker: Callable[[int], None], world: int,
     A single worker runs right here: CUDA does not survive a fork.
     """
     if world == 1:
-        _note_pids(pid_file, [os.getpid()])
+        pids.note(pid_file, [os.getpid()])
         worker(0)
         return
     context = mp.get_context("fork")
@@ -174,17 +175,11 @@ def run_workers(worker: Callable[[int], None], world: int,
                  for rank in range(world)]
     for process in processes:
         process.start()
-    _note_pids(pid_file, [os.getpid(), *(p.pid for p in processes)])
+    pids.note(pid_file, [os.getpid(), *(p.pid for p in processes)])
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
         raise SystemExit("a worker failed")
-
-
-def _note_pids(path: str | None, pids: list[int]) -> None:
-    if path:
-        with open(path, "a") as f:
-            f.writelines(f"{pid}\n" for pid in pids)
 
 
 def _update_cost(slot: _Slot) -> float:

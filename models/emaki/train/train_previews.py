@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 import checkpoint
+import pids
+import schedule
 from architectures import CELL_PIXELS, LATENT_CHANNELS
 from progress import Progress
 from scenes import Scenes
@@ -81,9 +83,7 @@ def rgb_factors(latents: torch.Tensor, pictures: torch.Tensor) -> dict:
 
 def main() -> None:
     args = parse_arguments()
-    if args.pid_file:
-        with open(args.pid_file, "a") as f:
-            f.write(f"{os.getpid()}\n")
+    pids.note(args.pid_file, [os.getpid()])
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device(args.device)
@@ -113,7 +113,7 @@ def main() -> None:
         z, x = torch.stack(zs), torch.stack(xs)
         # previews look at unfinished latents too
         z = z + 0.1 * torch.randn_like(z)
-        left_over = min(1, (step + 1) / 50) * max(0.02, 1 - step / args.steps)
+        left_over = schedule.rate(step, args.steps)
         optimizer.param_groups[0]["lr"] = args.lr * left_over
         with torch.autocast(device.type, torch.bfloat16):
             y = tiny.decode(z.contiguous(memory_format=torch.channels_last))

@@ -22,6 +22,8 @@ from transformers import (CLIPConfig, CLIPModel, CLIPTextModel,
                           CLIPVisionConfig)
 
 import checkpoint
+import pids
+import schedule
 from architectures import IMAGE_PIXELS, TEXT_CONFIG
 from perturb import untidy
 from progress import Progress
@@ -116,9 +118,7 @@ def contrast(model: CLIPModel, image: torch.Tensor, text: torch.Tensor,
 
 def main() -> None:
     args = parse_arguments()
-    if args.pid_file:
-        with open(args.pid_file, "a") as f:
-            f.write(f"{os.getpid()}\n")
+    pids.note(args.pid_file, [os.getpid()])
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device(args.device)
@@ -148,7 +148,7 @@ def main() -> None:
         texts = [captioner.describe(scene).text for scene in scenes]
         ids = tokens([untidy(t, rng) for t in texts], _TOKENS).to(device)
         labels = {k: v.to(device) for k, v in labels_of(scenes, None).items()}
-        rate = min(1, (step + 1) / 50) * max(0.02, 1 - step / args.steps)
+        rate = schedule.rate(step, args.steps)
         for group in optimizer.param_groups:
             group["lr"] = args.lr * group["base"] * rate
         with torch.autocast(device.type, torch.bfloat16):

@@ -18,6 +18,8 @@ from torch import nn
 from transformers import CLIPTextModel
 
 import checkpoint
+import pids
+import schedule
 from architectures import END_TOKEN, MAX_TOKENS, text_encoder
 from perturb import untidy
 from progress import Progress
@@ -69,7 +71,7 @@ def train(args: argparse.Namespace, model: CLIPTextModel) -> None:
                      MAX_TOKENS if long else _SHORT).to(device)
         labels = {k: v.to(device)
                   for k, v in labels_of(scenes, captions).items()}
-        rate = min(1, (step + 1) / 50) * max(0.02, 1 - step / args.steps)
+        rate = schedule.rate(step, args.steps)
         for group in optimizer.param_groups:
             group["lr"] = args.lr * rate
         with torch.autocast(device.type, torch.bfloat16):
@@ -95,9 +97,7 @@ def train(args: argparse.Namespace, model: CLIPTextModel) -> None:
 
 def main() -> None:
     args = parse_arguments()
-    if args.pid_file:
-        with open(args.pid_file, "a") as f:
-            f.write(f"{os.getpid()}\n")
+    pids.note(args.pid_file, [os.getpid()])
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     model = text_encoder()
