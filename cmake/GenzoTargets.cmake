@@ -33,6 +33,13 @@ function(genzo_test name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  genzo_run_alone(${name})
+endfunction()
+
+# Tests compute on all cores. Two at once (`ctest -j2`) wait for each other's
+# threads at every operator and take many times as long.
+function(genzo_run_alone)
+  set_tests_properties(${ARGN} PROPERTIES RUN_SERIAL TRUE)
 endfunction()
 
 function(genzo_compile_options target)

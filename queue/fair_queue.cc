@@ -39,6 +39,11 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
                    [](const auto& a, const auto& b) {
                      return a->second.served < b->second.served;
                    });
+  Waiting& first = order.front()->second.items.front();
+  if (rules.leave_to_others && first.passes < kMaxPasses) {
+    ++first.passes;
+    return std::nullopt;
+  }
   const auto preferred = [&](const Waiting& waiting) {
     return rules.preferred_models.empty() ||
            rules.preferred_models.count(waiting.item.model) > 0 ||
@@ -54,9 +59,7 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
     place = found;
     break;
   }
-  if (&*place != &order.front()->second.items.front()) {
-    ++order.front()->second.items.front().passes;
-  }
+  if (&*place != &first) ++first.passes;
   FairQueueItem item = std::move(place->item);
   level_ = std::max(level_, flow->second.served);
   flow->second.served += item.cost / item.weight;

@@ -33,13 +33,16 @@ struct TakeRules {
   std::set<std::string> preferred_models;
   // Tenants that have enough already: their jobs stay.
   std::set<std::string> except_tenants;
+  // Others have less to do: they should have the next job.
+  bool leave_to_others = false;
 };
 
 // The line of waiting jobs: fair between tenants, by due time within one. Next
 // is the (tenant, priority) that was given least for its weight so far; one
 // that comes back starts level with the least of those present (start-time
-// fair queueing, Goyal et al., 1996). A job whose model is not preferred is
-// passed over at most kMaxPasses times. Not thread-safe.
+// fair queueing, Goyal et al., 1996). A job whose model is not preferred, or
+// that is left to others, is passed over at most kMaxPasses times. Not
+// thread-safe.
 class FairQueue {
  public:
   static constexpr int kMaxPasses = 8;

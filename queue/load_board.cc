@@ -53,6 +53,7 @@ void LoadBoard::SetDevices(int devices) {
   absl::MutexLock lock(&mutex_);
   devices_ = devices;
   busy_until_.assign(devices, absl::InfinitePast());
+  started_.assign(devices, 0);
 }
 
 void LoadBoard::SetSpeed(const std::string& model, ModelSpeed speed) {
@@ -99,7 +100,8 @@ void LoadBoard::Add(const std::string& job_id, const JobWork& work,
                     std::optional<absl::Duration> predicted) {
   absl::MutexLock lock(&mutex_);
   Entry entry = EntryLocked(work);
-  entry.forecast = predicted.value_or(absl::ZeroDuration()) / lateness_;
+  entry.forecast =
+      predicted.value_or(absl::ZeroDuration()) / LatenessLocked(work.accepted);
   entry.arrival = ++arrivals_;
   jobs_[job_id] = std::move(entry);
   predictions_.made = absl::InfinitePast();
@@ -116,25 +118,43 @@ void LoadBoard::LearnFrom(const std::string& job_id, absl::Time now) {
   // Follows the median: a few that were held up long would drag a mean along.
   const double ratio =
       absl::FDivDuration(now - entry.work.accepted, entry.forecast);
+  lateness_ = LatenessLocked(now);
   lateness_ *= ratio > lateness_ ? kMedianStep : 1 / kMedianStep;
   lateness_ = std::clamp(lateness_, 1 / kMaxCorrection, kMaxCorrection);
+  lateness_known_ = now;
 }
 
 void LoadBoard::Start(const std::string& job_id, int device) {
   absl::MutexLock lock(&mutex_);
   const auto found = jobs_.find(job_id);
-  if (found != jobs_.end()) found->second.device = device;
+  if (found == jobs_.end()) return;
+  CountLocked(found->second, -1);
+  found->second.device = device % devices_;
+  CountLocked(found->second, +1);
+}
+
+bool LoadBoard::OthersAreFreer(int device) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const int64_t least = *std::min_element(started_.begin(), started_.end());
+  const auto own = static_cast<double>(started_[device % devices_]);
+  return static_cast<double>(least) < kFreerShare * own;
 }
 
 void LoadBoard::Advance(const std::string& job_id, int image, int steps_left) {
   absl::MutexLock lock(&mutex_);
   const auto found = jobs_.find(job_id);
-  if (found != jobs_.end()) found->second.steps_left[image] = steps_left;
+  if (found == jobs_.end()) return;
+  CountLocked(found->second, -1);
+  found->second.steps_left[image] = steps_left;
+  CountLocked(found->second, +1);
 }
 
 void LoadBoard::Remove(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
-  jobs_.erase(job_id);
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return;
+  CountLocked(found->second, -1);
+  jobs_.erase(found);
   predictions_.made = absl::InfinitePast();
 }
 
@@ -173,7 +193,7 @@ std::optional<absl::Duration> LoadBoard::PredictNew(const JobWork& work) const {
   std::vector<const Entry*> entries = {&newcomer};
   for (const auto& [id, entry] : jobs_) entries.push_back(&entry);
   for (const Entry& entry : expected) entries.push_back(&entry);
-  return PredictLocked(entries)[&newcomer] * lateness_;
+  return PredictLocked(entries)[&newcomer] * LatenessLocked(work.accepted);
 }
 
 std::map<std::string, absl::Duration> LoadBoard::PredictAll(absl::Time now) {
@@ -191,12 +211,13 @@ void LoadBoard::PredictAllLocked(absl::Time now) {
   std::vector<const Entry*> entries = NearestLocked();
   for (const Entry& entry : expected) entries.push_back(&entry);
   const auto predicted = PredictLocked(entries);
+  const double lateness = LatenessLocked(now);
   predictions_ = {.made = now, .finish = {}};
   for (const auto& [id, entry] : jobs_) {
     const auto found = predicted.find(&entry);
     const bool known =
         found != predicted.end() && SpeedLocked(entry.work.model) != nullptr;
-    if (known) predictions_.finish[id] = now + found->second * lateness_;
+    if (known) predictions_.finish[id] = now + found->second * lateness;
   }
 }
 
@@ -314,9 +335,22 @@ std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
   return started;
 }
 
+double LoadBoard::LatenessLocked(absl::Time now) const {
+  const absl::Duration age =
+      std::max(absl::ZeroDuration(), now - lateness_known_);
+  return std::pow(lateness_,
+                  std::exp2(-absl::FDivDuration(age, kForgetLateness)));
+}
+
 double LoadBoard::WorkLocked(const Entry& entry) const {
   return CountSteps(entry.steps_left) * entry.work.rows *
          AreaLocked(entry.work);
+}
+
+void LoadBoard::CountLocked(const Entry& entry, int sign) {
+  if (!entry.device.has_value()) return;
+  started_[*entry.device] +=
+      sign * CountSteps(entry.steps_left) * entry.work.rows * entry.work.pixels;
 }
 
 // The order of service: a tenant's jobs by their latest start, and between
@@ -345,12 +379,12 @@ std::vector<int> LoadBoard::DealLocked(
   std::vector<double> work(devices_, 0.0);
   for (const Entry* entry : entries) {
     if (!entry->device.has_value()) continue;
-    work[*entry->device % devices_] += WorkLocked(*entry);
+    work[*entry->device] += WorkLocked(*entry);
   }
   std::vector<int> dealt;
   for (const Entry* entry : entries) {
     if (entry->device.has_value()) {
-      dealt.push_back(*entry->device % devices_);
+      dealt.push_back(*entry->device);
       continue;
     }
     const auto least = std::min_element(work.begin(), work.end());

@@ -49,6 +49,11 @@ class LoadBoard {
   // apart, to come next. Of arrivals, a burst would promise another burst.
   static constexpr size_t kRecent = 48;
   static constexpr absl::Duration kFresh = absl::Milliseconds(50);
+  // Without news, half of what was learned of lateness is forgotten in this
+  // time: jobs that all were refused for it would never show that it is over.
+  static constexpr absl::Duration kForgetLateness = absl::Minutes(1);
+  // A device is freer than another with less than this share of its work.
+  static constexpr double kFreerShare = 0.75;
 
   void SetDevices(int devices) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetSpeed(const std::string& model, ModelSpeed speed)
@@ -71,6 +76,10 @@ class LoadBoard {
   void Add(const std::string& job_id, const JobWork& work,
            std::optional<absl::Duration> predicted) ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(const std::string& job_id, int device) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a device other than `device` is freer. What comes next should be
+  // its: devices take jobs when they come by, and the first would have them
+  // all.
+  bool OthersAreFreer(int device) const ABSL_LOCKS_EXCLUDED(mutex_);
   void Advance(const std::string& job_id, int image, int steps_left)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Before Remove(): the job was finished, or given up as late, now. Later
@@ -164,6 +173,11 @@ class LoadBoard {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   double WorkLocked(const Entry& entry) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  double LatenessLocked(absl::Time now) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Counts what is left of `entry` for or no longer for its device.
+  void CountLocked(const Entry& entry, int sign)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SortLocked(std::vector<const Entry*>& entries) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<int> DealLocked(const std::vector<const Entry*>& entries) const
@@ -179,10 +193,14 @@ class LoadBoard {
   // Real over forecast time of late: what the forecast cannot know, above all
   // those who come later.
   double lateness_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::Time lateness_known_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
   int64_t arrivals_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Done> recent_ ABSL_GUARDED_BY(mutex_);  // the oldest first
   Predictions predictions_ ABSL_GUARDED_BY(mutex_);
+  // What is left of each device's jobs: rows times pixels, in exact numbers, as
+  // they are added and taken away again.
+  std::vector<int64_t> started_ ABSL_GUARDED_BY(mutex_) = {0};
   // When each device's evaluation should end.
   std::vector<absl::Time> busy_until_ ABSL_GUARDED_BY(mutex_) = {
       absl::InfinitePast()};

@@ -60,8 +60,10 @@ class GenzoPolicy : public SimPolicy {
           rules.except_tenants.insert(job->request.work.tenant);
         }
       }
+      rules.leave_to_others = board_.OthersAreFreer(device.index);
       const auto item = queue_.Pop(rules);
       if (!item.has_value()) return taken;
+      board_.Start(item->id, device.index);
       taken.push_back(waiting_.at(item->id));
       waiting_.erase(item->id);
       live += taken.back()->request.work.images;
@@ -111,9 +113,6 @@ class GenzoPolicy : public SimPolicy {
     return absl::InfiniteFuture();
   }
 
-  void Started(const SimJob& job, const SimDevice& device) override {
-    board_.Start(job.request.id, device.index);
-  }
   void Advanced(const SimRun& run) override {
     // All images of a job advance alike here.
     board_.Advance(run.job->request.id, 0, run.steps_left);

@@ -215,7 +215,6 @@ class Simulator {
       return End(job, SimJob::End::kExpired);
     }
     ++job.attempts;
-    policy_.Started(job, device);
     const absl::Time ready = LoadModel(job.request.work.model, device);
     for (int i = 0; i < job.request.work.images; ++i) {
       auto run = std::make_unique<SimRun>();

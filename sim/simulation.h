@@ -98,7 +98,6 @@ class SimPolicy {
   virtual absl::Time LookAgain(absl::Time now) const = 0;
 
   // Hooks for what the policy predicts with.
-  virtual void Started(const SimJob& job, const SimDevice& device) {}
   virtual void Advanced(const SimRun& run) {}
   virtual void Evaluated(const SimRun& run, int rows, absl::Duration took) {}
   virtual void Ended(const SimJob& job, absl::Time now) {}

@@ -79,6 +79,17 @@ TEST(FairQueueTest, LeavesOutTenantsThatHaveEnough) {
   EXPECT_EQ(queue.Pop(rules)->id, "b");
 }
 
+TEST(FairQueueTest, LeavesAJobToOthersButNotForEver) {
+  FairQueue queue;
+  queue.Push(Item("a", "t"));
+  TakeRules rules;
+  rules.leave_to_others = true;
+  for (int i = 0; i < FairQueue::kMaxPasses; ++i) {
+    EXPECT_FALSE(queue.Pop(rules).has_value());
+  }
+  EXPECT_EQ(queue.Pop(rules)->id, "a");
+}
+
 TEST(FairQueueTest, ForgetsWhatIsRemoved) {
   FairQueue queue;
   queue.Push(Item("a", "t"));

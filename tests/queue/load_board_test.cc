@@ -47,6 +47,26 @@ TEST_F(LoadBoardTest, PredictsNothingOfAModelItDoesNotKnow) {
   EXPECT_FALSE(board_.PredictNew(work).has_value());
 }
 
+TEST_F(LoadBoardTest, KnowsWhichDeviceIsFreer) {
+  board_.SetDevices(2);
+  EXPECT_FALSE(board_.OthersAreFreer(0));
+  board_.Add("a", Work(10), std::nullopt);
+  board_.Add("b", Work(10), std::nullopt);
+  EXPECT_FALSE(board_.OthersAreFreer(0));  // both wait
+  board_.Start("a", 0);
+  EXPECT_TRUE(board_.OthersAreFreer(0));
+  EXPECT_FALSE(board_.OthersAreFreer(1));
+  board_.Start("b", 1);
+  EXPECT_FALSE(board_.OthersAreFreer(0));
+  board_.Advance("b", 0, 8);
+  EXPECT_FALSE(board_.OthersAreFreer(0));  // nearly the same
+  board_.Advance("b", 0, 5);
+  EXPECT_TRUE(board_.OthersAreFreer(0));
+  board_.Remove("a");
+  EXPECT_FALSE(board_.OthersAreFreer(0));
+  EXPECT_TRUE(board_.OthersAreFreer(1));
+}
+
 TEST_F(LoadBoardTest, PredictsANewcomerBehindThoseDueBefore) {
   EXPECT_EQ(board_.PredictNew(Work(5)), 57 * kMs);
   board_.Add("a", Work(4), std::nullopt);
@@ -83,12 +103,17 @@ TEST_F(LoadBoardTest, GetsOverAProfileOfABadMoment) {
 TEST_F(LoadBoardTest, LearnsHowLateJobsAre) {
   JobWork work = Work(5);
   for (int i = 0; i < 50; ++i) {
-    work.accepted += absl::Seconds(10);
+    work.accepted += 200 * kMs;
     board_.Add("a", work, board_.PredictNew(work));
     board_.LearnFrom("a", work.accepted + 2 * 57 * kMs);
     board_.Remove("a");
   }
   EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(work), 57 * kMs), 2, 0.05);
+  // Were all that come refused for it, it would not be learned anew.
+  work.accepted += LoadBoard::kForgetLateness;
+  EXPECT_LT(*board_.PredictNew(work), 1.5 * 57 * kMs);
+  work.accepted += 9 * LoadBoard::kForgetLateness;
+  EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(work), 57 * kMs), 1, 0.01);
 }
 
 TEST_F(LoadBoardTest, KnowsSamplersThatEvaluateMoreOften) {

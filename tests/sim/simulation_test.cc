@@ -57,6 +57,16 @@ TEST(SimulationTest, NothingIsLost) {
   }
 }
 
+TEST(SimulationTest, DevicesShareABurst) {
+  WorkloadOptions workload = Load(1, 40, 4);
+  workload.rate = 1e6;
+  const SimOptions options = Options(4);
+  const auto policy = MakeGenzoPolicy(options);
+  const SimResult result =
+      Simulate(MakeWorkload(workload, absl::UnixEpoch()), options, *policy);
+  EXPECT_LE(result.most_live, 40 / 4 * 4 / 3);
+}
+
 TEST(SimulationTest, TheSameSeedGivesTheSameResult) {
   EXPECT_EQ(Play(Load(0.9), Options(), MakeGenzoPolicy),
             Play(Load(0.9), Options(), MakeGenzoPolicy));

@@ -89,6 +89,7 @@ TakeRules Engine::RulesNow() const {
       rules.except_tenants.insert(live->job->work().tenant);
     }
   }
+  rules.leave_to_others = dependencies_.board.OthersAreFreer(device_.index);
   return rules;
 }
 
@@ -96,15 +97,22 @@ TakeRules Engine::RulesNow() const {
 std::unique_ptr<JobLease> Engine::TakeJob() {
   const size_t limit = static_cast<size_t>(config_.max_live_runs);
   if (live_.size() + parked_.size() >= kHardLimit * limit) return nullptr;
-  if (!live_.empty()) return dependencies_.queue.TryTake(RulesNow());
+  if (!live_.empty()) return Claim(dependencies_.queue.TryTake(RulesNow()));
   // A job that waits for its model does not keep others waiting: a loaded model
   // nudges the queue. Once that hands out nothing more, the model is all there
   // is to wait for.
   if (parked_.empty() || !dependencies_.queue.Done()) {
-    return dependencies_.queue.Take(RulesNow());
+    return Claim(dependencies_.queue.Take(RulesNow()));
   }
   models_.pool().AwaitChange();
   return nullptr;
+}
+
+std::unique_ptr<JobLease> Engine::Claim(std::unique_ptr<JobLease> lease) {
+  if (lease != nullptr) {
+    dependencies_.board.Start(lease->job().id(), device_.index);
+  }
+  return lease;
 }
 
 bool Engine::Admit() {
@@ -124,7 +132,7 @@ bool Engine::Admit() {
     // Texts that arrive together are encoded together.
     while (live_.size() + leases.size() <
            static_cast<size_t>(config_.max_live_runs)) {
-      std::unique_ptr<JobLease> more = dependencies_.queue.TryTake(RulesNow());
+      auto more = Claim(dependencies_.queue.TryTake(RulesNow()));
       if (more == nullptr) break;
       leases.push_back(std::move(more));
     }
@@ -162,7 +170,6 @@ void Engine::Start(std::vector<std::unique_ptr<JobLease>> leases) {
       }
       continue;
     }
-    dependencies_.board.Start(lease->job().id(), device_.index);
     auto job =
         std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
                                    dependencies_.metrics.ForModel(id));

@@ -73,6 +73,8 @@ class Engine {
   void DropUnwanted();
   TakeRules RulesNow() const;
   std::unique_ptr<JobLease> TakeJob();
+  // Counts the job, if there is one, as this device's from now on.
+  std::unique_ptr<JobLease> Claim(std::unique_ptr<JobLease> lease);
   void Start(std::vector<std::unique_ptr<JobLease>> leases);
   // Starts jobs of one model.
   void StartTogether(const std::vector<std::shared_ptr<JobState>>& jobs);
