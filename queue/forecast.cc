@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "queue/guest_slowdown.h"
+
 namespace genzo {
 namespace {
 
@@ -21,14 +23,11 @@ class Lane {
   void Fill(absl::Duration now) {
     batch_.clear();
     int rows = 0;
-    for (Member& member : members_) {
-      if (rows >= shape_.row_cap) break;
-      const int with = rows + member.item.rows;
-      const bool fits = rows == 0 || with <= shape_.row_cap;
-      if (member.item.joins > now || !fits) continue;
-      rows = with;
-      batch_.push_back(&member);
-    }
+    Take(now, /*guests=*/false, absl::InfiniteDuration(), rows);
+    const absl::Duration longest = rows == 0
+                                       ? absl::InfiniteDuration()
+                                       : shape_.costs.At(rows) * kGuestSlowdown;
+    Take(now, /*guests=*/true, longest, rows);
     time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
     absl::Duration charge;
     for (const Member* member : batch_) {
@@ -87,6 +86,21 @@ class Lane {
     ForecastItem item;
     double steps_left;
   };
+
+  // Adds to the batch whom it has room for within `longest`.
+  void Take(absl::Duration now, bool guests, absl::Duration longest,
+            int& rows) {
+    for (Member& member : members_) {
+      if (rows >= shape_.row_cap) return;
+      if (member.item.guest != guests || member.item.joins > now) continue;
+      const int with = rows + member.item.rows;
+      const bool fits =
+          with <= shape_.row_cap && shape_.costs.At(with) <= longest;
+      if (rows > 0 && !fits) continue;
+      rows = with;
+      batch_.push_back(&member);
+    }
+  }
 
   const ForecastShape& shape_;
   std::vector<Member> members_;  // in order of service

@@ -168,11 +168,16 @@ absl::Time LoadBoard::StartBy(const JobWork& work) const {
   return StartByLocked(work);
 }
 
-absl::Duration LoadBoard::StepTime(const JobWork& work) const {
+std::vector<double> LoadBoard::StepSeconds(const JobWork& work,
+                                           int rows) const {
+  std::vector<double> seconds(rows, 1.0);
   absl::ReaderMutexLock lock(&mutex_);
-  const ModelSpeed* const speed = SpeedLocked(work.model);
-  if (speed == nullptr) return absl::Seconds(1);
-  return CostsLocked(work.model, work.pixels).At(work.rows);
+  if (SpeedLocked(work.model) == nullptr) return seconds;
+  const StepCosts costs = CostsLocked(work.model, work.pixels);
+  for (int i = 0; i < rows; ++i) {
+    seconds[i] = absl::ToDoubleSeconds(costs.At(i + 1));
+  }
+  return seconds;
 }
 
 int LoadBoard::RowCap(const std::string& model, int64_t pixels,
@@ -394,10 +399,27 @@ std::vector<int> LoadBoard::DealLocked(
   return dealt;
 }
 
+std::set<std::pair<std::string, double>> LoadBoard::GuestsLocked(
+    const std::vector<const Entry*>& entries) const {
+  std::map<std::pair<std::string, double>, double> evaluations;
+  for (const Entry* entry : entries) {
+    const JobWork& work = entry->work;
+    double& sum = evaluations[{work.tenant, work.weight}];
+    if (entry->expected) continue;
+    sum += 1.0 * work.rows * work.images / ShapeLocked(work).row_cap;
+  }
+  std::set<std::pair<std::string, double>> guests;
+  for (const auto& [flow, sum] : evaluations) {
+    if (sum > devices_) guests.insert(flow);
+  }
+  return guests;
+}
+
 std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
     std::vector<const Entry*> entries) const {
   SortLocked(entries);
   const std::vector<int> dealt = DealLocked(entries);
+  const auto guests = GuestsLocked(entries);
   std::map<std::pair<std::string, int64_t>, int> shape_of;
   std::vector<ForecastShape> shapes;
   std::vector<std::vector<ForecastItem>> items(devices_);
@@ -408,11 +430,13 @@ std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
         {work.model, work.pixels}, static_cast<int>(shapes.size()));
     if (is_new) shapes.push_back(ShapeLocked(work));
     for (int steps_left : entries[i]->steps_left) {
-      items[dealt[i]].push_back({.shape = place->second,
-                                 .rows = work.rows,
-                                 .steps_left = steps_left,
-                                 .joins = entries[i]->joins,
-                                 .expected = entries[i]->expected});
+      items[dealt[i]].push_back(
+          {.shape = place->second,
+           .rows = work.rows,
+           .steps_left = steps_left,
+           .joins = entries[i]->joins,
+           .expected = entries[i]->expected,
+           .guest = guests.count({work.tenant, work.weight}) > 0});
       owners[dealt[i]].push_back(entries[i]);
     }
   }

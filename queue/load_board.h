@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,9 +99,9 @@ class LoadBoard {
   // not change while the job runs; counting what is left instead would favour
   // those that have done least, until all are late together.
   absl::Time StartBy(const JobWork& work) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Time of one evaluation of one image's rows, for slack and cost. One second
-  // while the model's speed is unknown.
-  absl::Duration StepTime(const JobWork& work) const
+  // Seconds of an evaluation of 1, 2, ... `rows` rows at the size of `work`.
+  // One each while the model's speed is unknown.
+  std::vector<double> StepSeconds(const JobWork& work, int rows) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   int RowCap(const std::string& model, int64_t pixels, int largest) const
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -181,6 +182,11 @@ class LoadBoard {
   void SortLocked(std::vector<const Entry*>& entries) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<int> DealLocked(const std::vector<const Entry*>& entries) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // The flows with more runs than fit in an evaluation, where others have not:
+  // the batcher lets them be guests.
+  std::set<std::pair<std::string, double>> GuestsLocked(
+      const std::vector<const Entry*>& entries) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::map<const Entry*, absl::Duration> PredictLocked(
       std::vector<const Entry*> entries) const

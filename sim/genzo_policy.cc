@@ -74,7 +74,7 @@ class GenzoPolicy : public SimPolicy {
   std::vector<SimRun*> Pick(SimDevice& device, absl::Time now) override {
     std::vector<SimRun*> runs;
     std::vector<Candidate> candidates;
-    std::vector<int> row_caps;
+    std::vector<ShapeLimits> limits;
     std::map<std::pair<std::string, int64_t>, int> shapes;
     for (const auto& run : device.live) {
       if (run->ready > now) continue;
@@ -82,16 +82,17 @@ class GenzoPolicy : public SimPolicy {
       const auto [shape, is_new] = shapes.try_emplace(
           {work.model, work.pixels}, static_cast<int>(shapes.size()));
       if (is_new) {
-        row_caps.push_back(board_.RowCap(work.model, work.pixels,
-                                         options_.speed.largest_batch));
+        const int cap = board_.RowCap(work.model, work.pixels,
+                                      options_.speed.largest_batch);
+        limits.push_back(
+            {.row_cap = cap, .times = board_.StepSeconds(work, cap)});
       }
-      const absl::Duration step = board_.StepTime(work);
       const absl::Duration slack = board_.StartBy(work) - now;
       candidates.push_back({.shape = shape->second,
                             .tenant = TenantIndex(work.tenant),
                             .weight = work.weight,
                             .rows = work.rows,
-                            .cost = absl::ToDoubleSeconds(step),
+                            .cost = limits[shape->second].times[work.rows - 1],
                             .slack = absl::ToDoubleSeconds(slack),
                             .waited = run->waited,
                             .fresh = run->fresh});
@@ -99,7 +100,7 @@ class GenzoPolicy : public SimPolicy {
     }
     std::vector<SimRun*> picked;
     int rows = 0;
-    for (int i : batcher_.Pick(candidates, row_caps, device.shares)) {
+    for (int i : batcher_.Pick(candidates, limits, device.shares)) {
       picked.push_back(runs[i]);
       rows += candidates[i].rows;
     }

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <tuple>
+
+#include "queue/guest_slowdown.h"
 
 namespace genzo {
 namespace {
@@ -17,26 +20,32 @@ Flow FlowOf(const Candidate& candidate) {
 // One choice under way.
 class Choice {
  public:
-  Choice(absl::Span<const Candidate> candidates, absl::Span<const int> row_caps,
-         int max_wait, FairShares& shares)
+  Choice(absl::Span<const Candidate> candidates,
+         absl::Span<const ShapeLimits> shapes, int max_wait, FairShares& shares)
       : candidates_(candidates),
-        row_caps_(row_caps),
+        shapes_(shapes),
         max_wait_(max_wait),
         shares_(shares) {
     for (size_t i = 0; i < candidates.size(); ++i) {
       waiting_[FlowOf(candidates[i])].push_back(static_cast<int>(i));
     }
+    ForgetIdleFlows();
+    for (const auto& [flow, runs] : waiting_) {
+      const double most = Batcher::kDebt * candidates_[runs.front()].cost;
+      if (shares_.flows.at(flow).deficit < -most) in_debt_.insert(flow);
+    }
+    if (in_debt_.size() == waiting_.size()) in_debt_.clear();  // to nobody
     for (auto& [flow, runs] : waiting_) {
       std::sort(runs.begin(), runs.end(),
                 [this](int a, int b) { return Rank(a) < Rank(b); });
     }
-    ForgetIdleFlows();
   }
 
   std::vector<int> Run() {
     const int leader = Leader();
     const Flow flow = FlowOf(candidates_[leader]);
     shares_.flows[flow].last_led = ++shares_.choices;
+    has_guests_ = in_debt_.count(flow) == 0;
     Take(flow, leader);
     while (const Flow* next = MostOwed(flow.shape)) TakeFirstThatFits(*next);
     Credit();
@@ -44,7 +53,14 @@ class Choice {
   }
 
  private:
-  bool Aged(int i) const { return candidates_[i].waited >= max_wait_; }
+  bool InDebt(int i) const {
+    return in_debt_.count(FlowOf(candidates_[i])) > 0;
+  }
+
+  bool Aged(int i) const {
+    const int patience = InDebt(i) ? Batcher::kDebtorPatience : 1;
+    return candidates_[i].waited >= patience * max_wait_;
+  }
 
   // Order within a flow.
   std::tuple<bool, bool, double, int> Rank(int i) const {
@@ -61,13 +77,17 @@ class Choice {
   }
 
   int Leader() const {
-    int oldest = 0;
-    for (size_t i = 1; i < candidates_.size(); ++i) {
-      if (candidates_[i].waited > candidates_[oldest].waited) {
-        oldest = static_cast<int>(i);
+    const Candidate* oldest = nullptr;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const Candidate& candidate = candidates_[i];
+      const bool aged = Aged(static_cast<int>(i));
+      if (aged && (oldest == nullptr || candidate.waited > oldest->waited)) {
+        oldest = &candidate;
       }
     }
-    if (Aged(oldest)) return oldest;
+    if (oldest != nullptr) {
+      return static_cast<int>(oldest - candidates_.data());
+    }
     const Flow* best = nullptr;
     for (const auto& [flow, runs] : waiting_) {
       if (best == nullptr || IsOwedMore(flow, *best)) best = &flow;
@@ -95,7 +115,18 @@ class Choice {
   }
 
   bool Fits(int i) const {
-    return rows_ + candidates_[i].rows <= row_caps_[candidates_[i].shape];
+    const ShapeLimits& limits = shapes_[candidates_[i].shape];
+    const int rows = rows_ + candidates_[i].rows;
+    if (rows > limits.row_cap) return false;
+    if (!has_guests_ || !InDebt(i)) return true;
+    return TimeOf(rows, limits) <= kGuestSlowdown * TimeOf(host_rows_, limits);
+  }
+
+  static double TimeOf(int rows, const ShapeLimits& limits) {
+    const auto known = static_cast<int>(limits.times.size());
+    if (known == 0) return rows;
+    return rows <= known ? limits.times[rows - 1]
+                         : limits.times.back() * rows / known;
   }
 
   void TakeFirstThatFits(const Flow& flow) {
@@ -109,6 +140,7 @@ class Choice {
     runs.erase(std::find(runs.begin(), runs.end(), i));
     picked_.push_back(i);
     rows_ += candidates_[i].rows;
+    if (!InDebt(i)) host_rows_ += candidates_[i].rows;
     cost_ += candidates_[i].cost;
     shares_.flows[flow].deficit -= candidates_[i].cost;
   }
@@ -123,28 +155,40 @@ class Choice {
     };
     double total = 0;
     for (const auto& [flow, runs] : waiting_) total += share_of(flow);
+    double credit = cost_;
+    if (waiting_.size() == 1 && !waiting_.begin()->second.empty()) {
+      credit *= 1 - Batcher::kBacklogCharge;
+    }
     for (const auto& [flow, runs] : waiting_) {
-      shares_.flows[flow].deficit += cost_ * share_of(flow) / total;
+      shares_.flows[flow].deficit += credit * share_of(flow) / total;
+    }
+    // More debt than this is forgiven, or it would be paid for ever.
+    for (const Candidate& candidate : candidates_) {
+      double& deficit = shares_.flows[FlowOf(candidate)].deficit;
+      deficit = std::max(deficit, -2 * Batcher::kDebt * candidate.cost);
     }
   }
 
   const absl::Span<const Candidate> candidates_;
-  const absl::Span<const int> row_caps_;
+  const absl::Span<const ShapeLimits> shapes_;
   const int max_wait_;
   FairShares& shares_;
   std::map<Flow, std::deque<int>> waiting_;  // runs not picked, best first
+  std::set<Flow> in_debt_;
+  bool has_guests_ = false;  // flows in debt are; another leads
   std::vector<int> picked_;
   int rows_ = 0;
+  int host_rows_ = 0;  // of flows that are not in debt
   double cost_ = 0;
 };
 
 }  // namespace
 
 std::vector<int> Batcher::Pick(absl::Span<const Candidate> candidates,
-                               absl::Span<const int> row_caps,
+                               absl::Span<const ShapeLimits> shapes,
                                FairShares& shares) const {
   if (candidates.empty()) return {};
-  return Choice(candidates, row_caps, max_wait_, shares).Run();
+  return Choice(candidates, shapes, max_wait_, shares).Run();
 }
 
 }  // namespace genzo

@@ -21,6 +21,14 @@ struct Candidate {
   bool fresh = false;  // has not run yet
 };
 
+// What is known of runs of one shape.
+struct ShapeLimits {
+  int row_cap = 1;  // of an evaluation
+  // What an evaluation of 1, 2, ... rows takes, in any unit. More rows, or any
+  // where it is empty, take in proportion.
+  std::vector<double> times = {};
+};
+
 // Who is owed what between choices: the deficit of each flow, in cost units.
 // Starts empty; belongs to one device.
 struct FairShares {
@@ -52,13 +60,17 @@ struct FairShares {
 // answered in a unit test.
 class Batcher {
  public:
+  static constexpr double kDebt = 64;
+  static constexpr int kDebtorPatience = 8;
+  static constexpr double kBacklogCharge = 0.3;
+
   explicit Batcher(int max_wait) : max_wait_(max_wait) {}
 
   // Returns indices into `candidates`, all of one shape, with at most
-  // `row_caps[shape]` rows but always one run; the first is the leader. Empty
-  // only if `candidates` is empty. Updates `shares`.
+  // the `row_cap` of `shapes[shape]` but always one run; the first is the
+  // leader. Empty only if `candidates` is empty. Updates `shares`.
   std::vector<int> Pick(absl::Span<const Candidate> candidates,
-                        absl::Span<const int> row_caps,
+                        absl::Span<const ShapeLimits> shapes,
                         FairShares& shares) const;
 
  private:

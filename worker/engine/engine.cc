@@ -22,6 +22,9 @@ namespace {
 // of it: a flood of one tenant must not keep the others from starting.
 constexpr size_t kHardLimit = 2;
 
+// At most, with guidance.
+constexpr int kRowsOfImage = 2;
+
 // `status` as the client of a run hears of it.
 absl::Status EvaluationFailed(const absl::Status& status) {
   return ErrorWithReason(status.code(), "EVALUATION_FAILED",
@@ -300,7 +303,7 @@ int Engine::RowCap(const LiveRun& live) const {
 
 Engine::Batch Engine::Pick() {
   std::vector<ShapeKey> shapes;
-  std::vector<int> row_caps;
+  std::vector<ShapeLimits> limits;
   std::vector<std::string> tenants;
   std::vector<Candidate> candidates;
   const absl::Time now = dependencies_.clock.Now();
@@ -314,25 +317,27 @@ Engine::Batch Engine::Pick() {
     const JobWork& work = live->job->work();
     const SamplerRun& sampler = *live->run.sampler;
     const int shape = index_of(shapes, ShapeOf(live->run));
-    if (shape == static_cast<int>(row_caps.size())) {
-      row_caps.push_back(RowCap(*live));
+    if (shape == static_cast<int>(limits.size())) {
+      const int cap = RowCap(*live);
+      limits.push_back({.row_cap = cap,
+                        .times = dependencies_.board.StepSeconds(
+                            work, std::max(cap, kRowsOfImage))});
     }
-    const absl::Duration step = dependencies_.board.StepTime(work);
     candidates.push_back({.shape = shape,
                           .tenant = index_of(tenants, work.tenant),
                           .weight = work.weight,
                           .rows = live->run.rows(),
-                          .cost = absl::ToDoubleSeconds(step),
+                          .cost = limits[shape].times[live->run.rows() - 1],
                           .slack = absl::ToDoubleSeconds(live->start_by - now),
                           .waited = live->waited,
                           .fresh = sampler.steps_done() == 0});
   }
   Batch batch;
-  for (int index : batcher_.Pick(candidates, row_caps, shares_)) {
+  for (int index : batcher_.Pick(candidates, limits, shares_)) {
     batch.runs.push_back(live_[index].get());
     batch.rows += candidates[index].rows;
     if (live_[index]->canonical) {
-      batch.evaluated_rows = row_caps[candidates[index].shape];
+      batch.evaluated_rows = limits[candidates[index].shape].row_cap;
     }
   }
   batch.evaluated_rows = std::max(batch.evaluated_rows, batch.rows);

@@ -14,10 +14,16 @@ using ::testing::IsEmpty;
 
 constexpr int kMaxWait = 10;
 
+std::vector<ShapeLimits> Caps(const std::vector<int>& row_caps) {
+  std::vector<ShapeLimits> limits;
+  for (int cap : row_caps) limits.push_back({.row_cap = cap});
+  return limits;
+}
+
 std::vector<int> Pick(const std::vector<Candidate>& candidates,
                       const std::vector<int>& row_caps) {
   FairShares shares;
-  return Batcher(kMaxWait).Pick(candidates, row_caps, shares);
+  return Batcher(kMaxWait).Pick(candidates, Caps(row_caps), shares);
 }
 
 TEST(BatcherTest, PicksNothingFromNothing) {
@@ -67,7 +73,8 @@ TEST(BatcherTest, ALargeShapeHoldsASmallOneForOneStepAtMost) {
   int large_in_a_row = 0;
   int large = 0;
   for (int i = 0; i < 100; ++i) {
-    const bool is_large = Batcher(1000).Pick(runs, {2, 2}, shares)[0] == 0;
+    const bool is_large =
+        Batcher(1000).Pick(runs, Caps({2, 2}), shares)[0] == 0;
     large_in_a_row = is_large ? large_in_a_row + 1 : 0;
     large += is_large ? 1 : 0;
     EXPECT_LE(large_in_a_row, 1);
@@ -82,8 +89,9 @@ std::map<int, double> Serve(std::vector<Candidate> runs, int cap, int choices) {
   for (int i = 0; i < choices; ++i) {
     for (Candidate& run : runs) ++run.waited;
     const int shapes = 8;
-    for (int index : Batcher(/*max_wait=*/1'000'000)
-                         .Pick(runs, std::vector<int>(shapes, cap), shares)) {
+    for (int index :
+         Batcher(/*max_wait=*/1'000'000)
+             .Pick(runs, Caps(std::vector<int>(shapes, cap)), shares)) {
       served[runs[index].tenant] += runs[index].cost;
       runs[index].waited = 0;
     }
@@ -118,6 +126,64 @@ TEST(BatcherTest, PrioritiesAreWeights) {
   EXPECT_NEAR(served[0] / served[2], 4, 0.2);
 }
 
+// A flood of tenant 0 beside one run of tenant 1, eight runs an evaluation.
+class DebtTest : public ::testing::Test {
+ protected:
+  DebtTest() : runs_(20, {.tenant = 0}) { runs_.push_back({.tenant = 1}); }
+
+  // Tenants of the next evaluation, the leader's first.
+  std::vector<int> Next() {
+    const std::vector<ShapeLimits> limits = {{.row_cap = 8, .times = times_}};
+    std::vector<int> tenants;
+    for (Candidate& run : runs_) ++run.waited;
+    for (int index : Batcher(/*max_wait=*/100).Pick(runs_, limits, shares_)) {
+      tenants.push_back(runs_[index].tenant);
+      runs_[index].waited = 0;
+    }
+    return tenants;
+  }
+
+  std::vector<Candidate> runs_;
+  std::vector<double> times_ = {10, 12, 14, 16, 18, 20, 22, 24};
+  FairShares shares_;
+};
+
+TEST_F(DebtTest, AFloodFillsUpWhatIsFreeUntilItIsInDebt) {
+  EXPECT_EQ(Next().size(), 8u);
+  EXPECT_EQ(Next().size(), 8u);
+}
+
+TEST_F(DebtTest, InDebtItIsAGuestThatHoldsNobodyUp) {
+  for (int i = 0; i < 40; ++i) Next();
+  // 12 is at most 1.25 times 10, 14 is not.
+  EXPECT_THAT(Next(), ElementsAre(1, 0));
+}
+
+TEST_F(DebtTest, TheDebtIsPaidOff) {
+  times_ = {10, 20, 30, 40, 50, 60, 70, 80};  // too much for any guest
+  const auto until = [&](size_t runs) {
+    int evaluations = 0;
+    while (Next().size() != runs && evaluations < 1000) ++evaluations;
+    return evaluations;
+  };
+  EXPECT_LT(until(1), 40);
+  EXPECT_LT(until(8), 400);
+}
+
+TEST_F(DebtTest, AloneItOwesNobody) {
+  for (int i = 0; i < 40; ++i) Next();
+  runs_.pop_back();
+  EXPECT_EQ(Next().size(), 8u);
+}
+
+TEST_F(DebtTest, ABacklogMakesDebtForThoseWhoCome) {
+  const Candidate light = runs_.back();
+  runs_.pop_back();
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(Next().size(), 8u);
+  runs_.push_back(light);
+  EXPECT_THAT(Next(), ElementsAre(1, 0));
+}
+
 // The header's promise, under arrivals that try to break it.
 TEST(BatcherTest, NoRunWaitsLongerThanTheBound) {
   std::mt19937 random(1);
@@ -138,7 +204,8 @@ TEST(BatcherTest, NoRunWaitsLongerThanTheBound) {
                         .waited = 0,
                         .fresh = true});
       }
-      const auto picked = Batcher(kMaxWait).Pick(live, {2, 4, 8, 3}, shares);
+      const auto picked =
+          Batcher(kMaxWait).Pick(live, Caps({2, 4, 8, 3}), shares);
       std::vector<Candidate> next;
       for (size_t k = 0; k < live.size(); ++k) {
         const bool ran =
@@ -151,7 +218,8 @@ TEST(BatcherTest, NoRunWaitsLongerThanTheBound) {
       }
       live = next;
     }
-    EXPECT_LE(longest, kMaxWait + static_cast<int>(most));
+    EXPECT_LE(longest,
+              Batcher::kDebtorPatience * kMaxWait + static_cast<int>(most));
   }
 }
 
