@@ -4,6 +4,7 @@
 #include "queue/admission.h"
 #include "queue/fair_queue.h"
 #include "sim/simulation.h"
+#include "worker/engine/candidate_list.h"
 
 namespace genzo {
 namespace {
@@ -73,36 +74,32 @@ class GenzoPolicy : public SimPolicy {
 
   std::vector<SimRun*> Pick(SimDevice& device, absl::Time now) override {
     std::vector<SimRun*> runs;
-    std::vector<Candidate> candidates;
-    std::vector<ShapeLimits> limits;
-    std::map<std::pair<std::string, int64_t>, int> shapes;
+    CandidateList<Shape>& list = lists_[device.index];
+    list.Clear();
     for (const auto& run : device.live) {
       if (run->ready > now) continue;
       const JobWork& work = run->job->request.work;
-      const auto [shape, is_new] = shapes.try_emplace(
-          {work.model, work.pixels}, static_cast<int>(shapes.size()));
-      if (is_new) {
-        const int cap = board_.RowCap(work.model, work.pixels,
-                                      options_.speed.largest_batch);
-        limits.push_back(
-            {.row_cap = cap, .times = board_.StepSeconds(work, cap)});
-      }
-      const absl::Duration slack = board_.StartBy(work) - now;
-      candidates.push_back({.shape = shape->second,
-                            .tenant = TenantIndex(work.tenant),
-                            .weight = work.weight,
-                            .rows = work.rows,
-                            .cost = limits[shape->second].times[work.rows - 1],
-                            .slack = absl::ToDoubleSeconds(slack),
-                            .waited = run->waited,
-                            .fresh = run->fresh});
+      Candidate& candidate =
+          list.Add(work.tenant, {work.model, work.pixels}, [&] {
+            const int cap = board_.RowCap(work.model, work.pixels,
+                                          options_.speed.largest_batch);
+            return ShapeLimits{.row_cap = cap,
+                               .times = board_.StepSeconds(work, cap)};
+          });
+      candidate.weight = work.weight;
+      candidate.rows = work.rows;
+      candidate.cost = list.limits()[candidate.shape].times[work.rows - 1];
+      candidate.slack = absl::ToDoubleSeconds(board_.StartBy(work) - now);
+      candidate.waited = run->waited;
+      candidate.fresh = run->fresh;
       runs.push_back(run.get());
     }
     std::vector<SimRun*> picked;
     int rows = 0;
-    for (int i : batcher_.Pick(candidates, limits, device.shares)) {
+    for (int i :
+         batcher_.Pick(list.candidates(), list.limits(), device.shares)) {
       picked.push_back(runs[i]);
-      rows += candidates[i].rows;
+      rows += list.candidates()[i].rows;
     }
     if (!picked.empty()) {
       board_.Begin(device.index, picked[0]->job->request.work, rows, now);
@@ -132,17 +129,14 @@ class GenzoPolicy : public SimPolicy {
   }
 
  private:
-  int TenantIndex(const std::string& tenant) {
-    return tenants_.try_emplace(tenant, static_cast<int>(tenants_.size()))
-        .first->second;
-  }
+  using Shape = std::pair<std::string, int64_t>;  // model, pixels
 
   const SimOptions& options_;
   const Batcher batcher_;
   LoadBoard board_;
   FairQueue queue_;
   std::map<std::string, SimJob*> waiting_;
-  std::map<std::string, int> tenants_;
+  std::map<int, CandidateList<Shape>> lists_;  // by device
   std::set<std::string> speeds_;
 };
 

@@ -293,51 +293,40 @@ absl::Status Engine::StartRuns(
 
 // --- pick --------------------------------------------------------------------
 
-int Engine::RowCap(const LiveRun& live) const {
+ShapeLimits Engine::LimitsOf(const LiveRun& live) const {
   const JobWork& work = live.job->work();
-  const int cap = dependencies_.board.RowCap(work.model, work.pixels,
-                                             config_.max_batch_rows);
+  int cap = dependencies_.board.RowCap(work.model, work.pixels,
+                                       config_.max_batch_rows);
   const auto limited = memory_caps_.find({work.model, work.pixels});
-  return limited == memory_caps_.end() ? cap : std::min(cap, limited->second);
+  if (limited != memory_caps_.end()) cap = std::min(cap, limited->second);
+  return {.row_cap = cap,
+          .times = dependencies_.board.StepSeconds(
+              work, std::max(cap, kRowsOfImage))};
 }
 
 Engine::Batch Engine::Pick() {
-  std::vector<ShapeKey> shapes;
-  std::vector<ShapeLimits> limits;
-  std::vector<std::string> tenants;
-  std::vector<Candidate> candidates;
   const absl::Time now = dependencies_.clock.Now();
-  const auto index_of = [](auto& known, const auto& value) {
-    const auto found = std::find(known.begin(), known.end(), value);
-    const auto index = static_cast<int>(found - known.begin());
-    if (found == known.end()) known.push_back(value);
-    return index;
-  };
+  candidates_.Clear();
   for (const auto& live : live_) {
     const JobWork& work = live->job->work();
-    const SamplerRun& sampler = *live->run.sampler;
-    const int shape = index_of(shapes, ShapeOf(live->run));
-    if (shape == static_cast<int>(limits.size())) {
-      const int cap = RowCap(*live);
-      limits.push_back({.row_cap = cap,
-                        .times = dependencies_.board.StepSeconds(
-                            work, std::max(cap, kRowsOfImage))});
-    }
-    candidates.push_back({.shape = shape,
-                          .tenant = index_of(tenants, work.tenant),
-                          .weight = work.weight,
-                          .rows = live->run.rows(),
-                          .cost = limits[shape].times[live->run.rows() - 1],
-                          .slack = absl::ToDoubleSeconds(live->start_by - now),
-                          .waited = live->waited,
-                          .fresh = sampler.steps_done() == 0});
+    Candidate& candidate = candidates_.Add(work.tenant, ShapeOf(live->run),
+                                           [&] { return LimitsOf(*live); });
+    candidate.weight = work.weight;
+    candidate.rows = live->run.rows();
+    candidate.cost =
+        candidates_.limits()[candidate.shape].times[candidate.rows - 1];
+    candidate.slack = absl::ToDoubleSeconds(live->start_by - now);
+    candidate.waited = live->waited;
+    candidate.fresh = live->run.sampler->steps_done() == 0;
   }
   Batch batch;
-  for (int index : batcher_.Pick(candidates, limits, shares_)) {
+  for (int index :
+       batcher_.Pick(candidates_.candidates(), candidates_.limits(), shares_)) {
+    const Candidate& picked = candidates_.candidates()[index];
     batch.runs.push_back(live_[index].get());
-    batch.rows += candidates[index].rows;
+    batch.rows += picked.rows;
     if (live_[index]->canonical) {
-      batch.evaluated_rows = limits[candidates[index].shape].row_cap;
+      batch.evaluated_rows = candidates_.limits()[picked.shape].row_cap;
     }
   }
   batch.evaluated_rows = std::max(batch.evaluated_rows, batch.rows);

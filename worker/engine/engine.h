@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "queue/job_queue.h"
 #include "worker/engine/batcher.h"
+#include "worker/engine/candidate_list.h"
 #include "worker/engine/context_gatherer.h"
 #include "worker/engine/decode_stage.h"
 #include "worker/engine/device_models.h"
@@ -82,7 +83,7 @@ class Engine {
                          const std::shared_ptr<const TextContext>& context);
   std::vector<std::shared_ptr<const TextContext>> EncodeTexts(
       const std::vector<std::shared_ptr<JobState>>& jobs);
-  int RowCap(const LiveRun& live) const;
+  ShapeLimits LimitsOf(const LiveRun& live) const;
   void OutOfMemory(const Batch& batch, const absl::Status& status);
   void FailBatch(const Batch& batch, const absl::Status& status);
 
@@ -93,6 +94,7 @@ class Engine {
   std::atomic<bool> stopping_{false};
   std::map<std::pair<std::string, int64_t>, int> memory_caps_;  // rows, by
                                                                 // model, pixels
+  CandidateList<ShapeKey> candidates_;
   FairShares shares_;
   ContextGatherer gatherer_;
   TextCache texts_;

@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_RUN_H_
 #define GENZO_WORKER_ENGINE_RUN_H_
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,7 +38,7 @@ struct ShapeKey {
   int64_t latent_width;
   int64_t context_length;
 
-  bool operator==(const ShapeKey& other) const = default;
+  auto operator<=>(const ShapeKey& other) const = default;
 };
 
 ShapeKey ShapeOf(const Run& run);

@@ -172,7 +172,9 @@ std::string ProfileKey(const std::string& model_folder,
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :
        fs::recursive_directory_iterator(model_folder, error)) {
-    if (entry.is_regular_file(error)) {
+    const std::string extension = entry.path().extension();
+    const bool counts = extension == ".safetensors" || extension == ".json";
+    if (counts && entry.is_regular_file(error)) {
       sizes[fs::relative(entry.path(), model_folder, error).string()] =
           entry.file_size(error);
     }
