@@ -40,10 +40,11 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
                      return a->second.served < b->second.served;
                    });
   Waiting& first = order.front()->second.items.front();
-  if (rules.leave_to_others && first.passes < kMaxPasses) {
-    ++first.passes;
+  if (rules.leave_to_others && left_ < kMaxPasses) {
+    ++left_;
     return std::nullopt;
   }
+  if (!rules.leave_to_others) left_ = 0;
   const auto preferred = [&](const Waiting& waiting) {
     return rules.preferred_models.empty() ||
            rules.preferred_models.count(waiting.item.model) > 0 ||

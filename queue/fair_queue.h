@@ -40,9 +40,9 @@ struct TakeRules {
 // The line of waiting jobs: fair between tenants, by due time within one. Next
 // is the (tenant, priority) that was given least for its weight so far; one
 // that comes back starts level with the least of those present (start-time
-// fair queueing, Goyal et al., 1996). A job whose model is not preferred, or
-// that is left to others, is passed over at most kMaxPasses times. Not
-// thread-safe.
+// fair queueing, Goyal et al., 1996). A job whose model is not preferred is
+// passed over at most kMaxPasses times, and no more often in a row are jobs
+// left to others before one of those has come. Not thread-safe.
 class FairQueue {
  public:
   static constexpr int kMaxPasses = 8;
@@ -70,6 +70,7 @@ class FairQueue {
   std::map<FlowKey, Flow> flows_;  // with items
   double level_ = 0;               // the least served at the last Pop
   size_t size_ = 0;
+  int left_ = 0;  // times in a row that jobs were left to others
 };
 
 }  // namespace genzo

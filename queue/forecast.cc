@@ -90,13 +90,13 @@ class Lane {
   // Adds to the batch whom it has room for within `longest`.
   void Take(absl::Duration now, bool guests, absl::Duration longest,
             int& rows) {
+    int cap = shape_.row_cap;
+    while (cap > rows && shape_.costs.At(cap) > longest) --cap;
     for (Member& member : members_) {
-      if (rows >= shape_.row_cap) return;
+      if (rows >= cap) return;
       if (member.item.guest != guests || member.item.joins > now) continue;
       const int with = rows + member.item.rows;
-      const bool fits =
-          with <= shape_.row_cap && shape_.costs.At(with) <= longest;
-      if (rows > 0 && !fits) continue;
+      if (rows > 0 && with > cap) continue;
       rows = with;
       batch_.push_back(&member);
     }

@@ -278,9 +278,14 @@ absl::Time LoadBoard::StartByLocked(const JobWork& work) const {
 ForecastShape LoadBoard::ShapeLocked(const JobWork& work) const {
   const ModelSpeed* const speed = SpeedLocked(work.model);
   if (speed == nullptr) return {};
-  return {
-      .costs = CostsLocked(work.model, work.pixels),
-      .row_cap = speed->costs.RowCap(speed->largest_batch, AreaLocked(work))};
+  return {.costs = CostsLocked(work.model, work.pixels),
+          .row_cap = RowCapLocked(work)};
+}
+
+int LoadBoard::RowCapLocked(const JobWork& work) const {
+  const ModelSpeed* const speed = SpeedLocked(work.model);
+  if (speed == nullptr) return ForecastShape().row_cap;
+  return speed->costs.RowCap(speed->largest_batch, AreaLocked(work));
 }
 
 LoadBoard::Entry LoadBoard::EntryLocked(const JobWork& work) const {
@@ -342,7 +347,7 @@ std::vector<const LoadBoard::Entry*> LoadBoard::NearestLocked() const {
 
 double LoadBoard::LatenessLocked(absl::Time now) const {
   const absl::Duration age =
-      std::max(absl::ZeroDuration(), now - lateness_known_);
+      std::max(absl::ZeroDuration(), now - lateness_known_ - kForgetLateness);
   return std::pow(lateness_,
                   std::exp2(-absl::FDivDuration(age, kForgetLateness)));
 }
@@ -406,7 +411,7 @@ std::set<std::pair<std::string, double>> LoadBoard::GuestsLocked(
     const JobWork& work = entry->work;
     double& sum = evaluations[{work.tenant, work.weight}];
     if (entry->expected) continue;
-    sum += 1.0 * work.rows * work.images / ShapeLocked(work).row_cap;
+    sum += 1.0 * work.rows * work.images / RowCapLocked(work);
   }
   std::set<std::pair<std::string, double>> guests;
   for (const auto& [flow, sum] : evaluations) {

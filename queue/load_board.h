@@ -50,8 +50,9 @@ class LoadBoard {
   // apart, to come next. Of arrivals, a burst would promise another burst.
   static constexpr size_t kRecent = 48;
   static constexpr absl::Duration kFresh = absl::Milliseconds(50);
-  // Without news, half of what was learned of lateness is forgotten in this
-  // time: jobs that all were refused for it would never show that it is over.
+  // After this time without news, half of what was learned of lateness is
+  // forgotten in every such time: jobs that all were refused for it would never
+  // show that it is over.
   static constexpr absl::Duration kForgetLateness = absl::Minutes(1);
   // A device is freer than another with less than this share of its work.
   static constexpr double kFreerShare = 0.75;
@@ -161,6 +162,8 @@ class LoadBoard {
   absl::Time StartByLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   ForecastShape ShapeLocked(const JobWork& work) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  int RowCapLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<const Entry*> NearestLocked() const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);

@@ -61,7 +61,8 @@ class GenzoPolicy : public SimPolicy {
           rules.except_tenants.insert(job->request.work.tenant);
         }
       }
-      rules.leave_to_others = board_.OthersAreFreer(device.index);
+      rules.leave_to_others =
+          rules.preferred_models.empty() && board_.OthersAreFreer(device.index);
       const auto item = queue_.Pop(rules);
       if (!item.has_value()) return taken;
       board_.Start(item->id, device.index);

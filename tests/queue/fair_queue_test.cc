@@ -79,15 +79,20 @@ TEST(FairQueueTest, LeavesOutTenantsThatHaveEnough) {
   EXPECT_EQ(queue.Pop(rules)->id, "b");
 }
 
-TEST(FairQueueTest, LeavesAJobToOthersButNotForEver) {
+TEST(FairQueueTest, LeavesJobsToOthersButNotForEver) {
   FairQueue queue;
-  queue.Push(Item("a", "t"));
-  TakeRules rules;
-  rules.leave_to_others = true;
-  for (int i = 0; i < FairQueue::kMaxPasses; ++i) {
-    EXPECT_FALSE(queue.Pop(rules).has_value());
-  }
-  EXPECT_EQ(queue.Pop(rules)->id, "a");
+  for (int i = 0; i < 4; ++i) queue.Push(Item(std::to_string(i), "t", i));
+  TakeRules leave;
+  leave.leave_to_others = true;
+  const auto passes = [&] {
+    int count = 0;
+    while (!queue.Pop(leave).has_value()) ++count;
+    return count;
+  };
+  EXPECT_EQ(passes(), FairQueue::kMaxPasses);
+  EXPECT_EQ(passes(), 0) << "nobody came for the next one either";
+  EXPECT_EQ(queue.Pop({})->id, "2");
+  EXPECT_EQ(passes(), FairQueue::kMaxPasses);
 }
 
 TEST(FairQueueTest, ForgetsWhatIsRemoved) {

@@ -103,14 +103,14 @@ TEST_F(LoadBoardTest, GetsOverAProfileOfABadMoment) {
 TEST_F(LoadBoardTest, LearnsHowLateJobsAre) {
   JobWork work = Work(5);
   for (int i = 0; i < 50; ++i) {
-    work.accepted += 200 * kMs;
+    work.accepted += absl::Seconds(10);
     board_.Add("a", work, board_.PredictNew(work));
     board_.LearnFrom("a", work.accepted + 2 * 57 * kMs);
     board_.Remove("a");
   }
   EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(work), 57 * kMs), 2, 0.05);
   // Were all that come refused for it, it would not be learned anew.
-  work.accepted += LoadBoard::kForgetLateness;
+  work.accepted += 2 * LoadBoard::kForgetLateness;
   EXPECT_LT(*board_.PredictNew(work), 1.5 * 57 * kMs);
   work.accepted += 9 * LoadBoard::kForgetLateness;
   EXPECT_NEAR(absl::FDivDuration(*board_.PredictNew(work), 57 * kMs), 1, 0.01);

@@ -90,7 +90,7 @@ TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
       most_rows = std::max(most_rows, event.progress().batch_rows());
     }
   }
-  EXPECT_LT(most_rows, 2 * 6u);  // all six on one of them
+  EXPECT_LE(most_rows, 2 * 4u);  // of the six jobs on one of them
 }
 
 // No processor here lets a row's bits depend on the number of rows, so a

@@ -30,11 +30,7 @@ class Choice {
       waiting_[FlowOf(candidates[i])].push_back(static_cast<int>(i));
     }
     ForgetIdleFlows();
-    for (const auto& [flow, runs] : waiting_) {
-      const double most = Batcher::kDebt * candidates_[runs.front()].cost;
-      if (shares_.flows.at(flow).deficit < -most) in_debt_.insert(flow);
-    }
-    if (in_debt_.size() == waiting_.size()) in_debt_.clear();  // to nobody
+    FindDebtors();
     for (auto& [flow, runs] : waiting_) {
       std::sort(runs.begin(), runs.end(),
                 [this](int a, int b) { return Rank(a) < Rank(b); });
@@ -73,7 +69,47 @@ class Choice {
       it = waiting_.count(it->first) > 0 ? std::next(it)
                                          : shares_.flows.erase(it);
     }
-    for (const auto& [flow, runs] : waiting_) shares_.flows[flow];
+    for (const auto& [flow, runs] : waiting_) {
+      if (shares_.flows.count(flow) == 0) {
+        shares_.flows[flow].deficit = StandingOf(flow.tenant);
+      }
+    }
+  }
+
+  // Of a tenant's flows that are here already, the least that one is owed: a
+  // new shape brings no new credit.
+  double StandingOf(int tenant) const {
+    double least = 0;
+    for (const auto& [flow, share] : shares_.flows) {
+      if (flow.tenant == tenant) least = std::min(least, share.deficit);
+    }
+    return least;
+  }
+
+  void FindDebtors() {
+    std::set<int> creditors;  // tenants
+    for (const auto& [flow, runs] : waiting_) {
+      if (shares_.flows.at(flow).deficit < -DebtOf(flow)) {
+        in_debt_.insert(flow);
+      } else {
+        creditors.insert(flow.tenant);
+      }
+    }
+    // Nobody owes himself.
+    for (auto it = in_debt_.begin(); it != in_debt_.end();) {
+      const bool to_others = creditors.size() > creditors.count(it->tenant);
+      it = to_others ? std::next(it) : in_debt_.erase(it);
+    }
+  }
+
+  double DebtOf(const Flow& flow) const {
+    double cost = 0;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      if (FlowOf(candidates_[i]) == flow) {
+        cost = std::max(cost, candidates_[i].cost);
+      }
+    }
+    return Batcher::kDebt * cost;
   }
 
   int Leader() const {
@@ -119,7 +155,10 @@ class Choice {
     const int rows = rows_ + candidates_[i].rows;
     if (rows > limits.row_cap) return false;
     if (!has_guests_ || !InDebt(i)) return true;
-    return TimeOf(rows, limits) <= kGuestSlowdown * TimeOf(host_rows_, limits);
+    const bool filled = filled_ || candidates_[i].fills;
+    return TimeOf(filled ? limits.row_cap : rows, limits) <=
+           kGuestSlowdown *
+               TimeOf(host_fills_ ? limits.row_cap : host_rows_, limits);
   }
 
   static double TimeOf(int rows, const ShapeLimits& limits) {
@@ -140,7 +179,11 @@ class Choice {
     runs.erase(std::find(runs.begin(), runs.end(), i));
     picked_.push_back(i);
     rows_ += candidates_[i].rows;
-    if (!InDebt(i)) host_rows_ += candidates_[i].rows;
+    filled_ |= candidates_[i].fills;
+    if (!InDebt(i)) {
+      host_rows_ += candidates_[i].rows;
+      host_fills_ |= candidates_[i].fills;
+    }
     cost_ += candidates_[i].cost;
     shares_.flows[flow].deficit -= candidates_[i].cost;
   }
@@ -162,10 +205,10 @@ class Choice {
     for (const auto& [flow, runs] : waiting_) {
       shares_.flows[flow].deficit += credit * share_of(flow) / total;
     }
-    // More debt than this is forgiven, or it would be paid for ever.
-    for (const Candidate& candidate : candidates_) {
-      double& deficit = shares_.flows[FlowOf(candidate)].deficit;
-      deficit = std::max(deficit, -2 * Batcher::kDebt * candidate.cost);
+    for (const auto& [flow, runs] : waiting_) {
+      const double most = 2 * DebtOf(flow);
+      double& deficit = shares_.flows[flow].deficit;
+      deficit = std::clamp(deficit, -most, most);
     }
   }
 
@@ -175,10 +218,12 @@ class Choice {
   FairShares& shares_;
   std::map<Flow, std::deque<int>> waiting_;  // runs not picked, best first
   std::set<Flow> in_debt_;
-  bool has_guests_ = false;  // flows in debt are; another leads
+  bool has_guests_ = false;  // those in debt are; another leads
   std::vector<int> picked_;
   int rows_ = 0;
-  int host_rows_ = 0;  // of flows that are not in debt
+  bool filled_ = false;  // up to the cap
+  int host_rows_ = 0;    // of flows that are not in debt
+  bool host_fills_ = false;
   double cost_ = 0;
 };
 
@@ -187,7 +232,10 @@ class Choice {
 std::vector<int> Batcher::Pick(absl::Span<const Candidate> candidates,
                                absl::Span<const ShapeLimits> shapes,
                                FairShares& shares) const {
-  if (candidates.empty()) return {};
+  if (candidates.empty()) {
+    shares.flows.clear();
+    return {};
+  }
   return Choice(candidates, shapes, max_wait_, shares).Run();
 }
 

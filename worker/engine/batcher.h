@@ -19,6 +19,7 @@ struct Candidate {
   double slack = 0;    // seconds until it should have started
   int waited = 0;      // evaluations since it last ran or joined
   bool fresh = false;  // has not run yet
+  bool fills = false;  // its evaluations are filled up to the cap
 };
 
 // What is known of runs of one shape.
@@ -51,17 +52,29 @@ struct FairShares {
 // evaluation costs is credited to all flows by weight and charged to those
 // that ran, and the flow that is owed most leads the next one. A tenant's
 // weight is split over its flows, so shapes do not multiply it. The leader's
-// shape is filled up to its cap in the same order, so spare rows are never
-// left empty. Within a flow: runs that have not started, then least slack.
-// A run that has waited `max_wait` evaluations goes before all that. No run
-// ever waits longer than `max_wait` plus the number of live runs.
+// shape is filled up to its cap in the same order. Within a flow: runs that
+// have not started, then least slack.
+//
+// A flow that had far more than its share is in debt to other tenants until
+// they have caught up. Its runs join evaluations that another flow leads only
+// as far as these take at most kGuestSlowdown times what they take without
+// them: what a flood adds to a step is all that the others feel of it.
+//
+// A run that has waited `max_wait` evaluations, kDebtorPatience times that in
+// debt, goes before all that. No run ever waits longer than that plus the
+// number of live runs.
 //
 // Pure: no clock, no lock, no tensors, so every question of policy can be
 // answered in a unit test.
 class Batcher {
  public:
+  // Steps that a flow must be behind with to be in debt. Twice as many are the
+  // most that it can owe or be owed: more is forgotten.
   static constexpr double kDebt = 64;
   static constexpr int kDebtorPatience = 8;
+  // What a flow uses while it is alone and more of its runs wait than fit
+  // counts by this much, so that whoever comes then does not wait for its
+  // backlog.
   static constexpr double kBacklogCharge = 0.3;
 
   explicit Batcher(int max_wait) : max_wait_(max_wait) {}

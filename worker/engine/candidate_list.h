@@ -67,8 +67,7 @@ class CandidateList {
       }
       limits_[number] = limits();
     }
-    candidates_.push_back(
-        {.shape = number, .tenant = tenants_.Of(tenant)});
+    candidates_.push_back({.shape = number, .tenant = tenants_.Of(tenant)});
     return candidates_.back();
   }
 

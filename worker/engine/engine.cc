@@ -92,7 +92,9 @@ TakeRules Engine::RulesNow() const {
       rules.except_tenants.insert(live->job->work().tenant);
     }
   }
-  rules.leave_to_others = dependencies_.board.OthersAreFreer(device_.index);
+  // Another may have to load the model first.
+  rules.leave_to_others = rules.preferred_models.empty() &&
+                          dependencies_.board.OthersAreFreer(device_.index);
   return rules;
 }
 
@@ -318,6 +320,7 @@ Engine::Batch Engine::Pick() {
     candidate.slack = absl::ToDoubleSeconds(live->start_by - now);
     candidate.waited = live->waited;
     candidate.fresh = live->run.sampler->steps_done() == 0;
+    candidate.fills = live->canonical;
   }
   Batch batch;
   for (int index :
