@@ -4,18 +4,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import (StableDiffusionImg2ImgPipeline,
+from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler,
+                       StableDiffusionImg2ImgPipeline,
                        StableDiffusionPipeline)
 from PIL import Image
+
+SAMPLERS = {"ddim": DDIMScheduler, "dpmpp_2m": DPMSolverMultistepScheduler}
 
 
 class Painter:
     def __init__(self, folder: Path, steps: int, guidance: float,
-                 device: torch.device) -> None:
+                 device: torch.device, sampler: str = "ddim") -> None:
         self.pipeline = StableDiffusionPipeline.from_pretrained(
             folder, torch_dtype=torch.float32, safety_checker=None,
             requires_safety_checker=False).to(device)
         self.pipeline.set_progress_bar_config(disable=True)
+        self.pipeline.scheduler = SAMPLERS[sampler].from_config(
+            self.pipeline.scheduler.config)
         self._steps, self._guidance, self._device = steps, guidance, device
 
     def _generators(self, count: int, seed: int) -> list[torch.Generator]:

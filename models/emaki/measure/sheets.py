@@ -6,6 +6,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _LABEL = 18
+_JAPANESE = "/usr/share/fonts/opentype/ipafont-gothic/ipagp.ttf"
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.truetype(_JAPANESE, 11)
+    except OSError:  # Japanese prompts show as boxes
+        return ImageFont.load_default(10)
 
 
 def sheet(images: np.ndarray, labels: list[str], columns: int, path: Path
@@ -15,7 +23,7 @@ def sheet(images: np.ndarray, labels: list[str], columns: int, path: Path
     rows = -(-len(images) // columns)
     out = Image.new("RGB", (columns * (side + gap), rows * (side + _LABEL)),
                     "white")
-    pen, font = ImageDraw.Draw(out), ImageFont.load_default(10)
+    pen, font = ImageDraw.Draw(out), _font()
     for i, (image, label) in enumerate(zip(images, labels)):
         x, y = i % columns * (side + gap), i // columns * (side + _LABEL)
         out.paste(Image.fromarray(image), (x, y))

@@ -42,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--run", type=Path, required=True,
         help="folder with text_encoder/, and for checkpoints")
+    add("--init", type=Path, help="scorer whose picture tower to start from")
     add("--steps", type=int, default=700)
     add("--batch", type=int, default=96)
     add("--lr", type=float, default=1e-3)
@@ -53,16 +54,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def scorer(text: CLIPTextModel | None = None) -> CLIPModel:
-    """A fresh model, its text tower copied from `text`."""
+def scorer(text: CLIPTextModel, init: Path | None) -> CLIPModel:
+    """A model whose text tower is copied from `text`, the rest from `init`."""
     vision = CLIPVisionConfig(
         hidden_size=_WIDTH, intermediate_size=4 * _WIDTH, num_hidden_layers=4,
         num_attention_heads=4, image_size=IMAGE_PIXELS, patch_size=16,
         projection_dim=_WIDTH).to_dict()
     model = CLIPModel(CLIPConfig(text_config=TEXT_CONFIG, vision_config=vision,
                                  projection_dim=_WIDTH))
-    if text is not None:
-        model.text_model.load_state_dict(text.state_dict(), strict=False)
+    if init:
+        old = CLIPModel.from_pretrained(init, dtype=torch.float32)
+        model.load_state_dict(old.state_dict())
+    model.text_model.load_state_dict(text.state_dict(), strict=False)
     return model
 
 
@@ -79,7 +82,7 @@ def batch_of_scenes(rng: np.random.Generator, count: int) -> list[Scene]:
 def _variants(base: Scene, rng: np.random.Generator) -> list[Scene]:
     """The scene with other things, or at other sides, or in other numbers."""
     kind = rng.choice(("things", "position", "count", "style"),
-                      p=(0.55, 0.2, 0.15, 0.1))
+                      p=(0.3, 0.35, 0.25, 0.1))
     if kind == "things":
         others = rng.choice(len(THINGS), _GROUP, replace=False)
         changes = [dict(things=(int(i),)) for i in others]
@@ -122,7 +125,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     device = torch.device(args.device)
-    model = scorer(CLIPTextModel.from_pretrained(args.run / "text_encoder"))
+    model = scorer(CLIPTextModel.from_pretrained(args.run / "text_encoder"),
+                   args.init)
     reader = Reader(_WIDTH)
     model.to(device).train(), reader.to(device)
     slow = list(model.text_model.parameters())

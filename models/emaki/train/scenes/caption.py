@@ -9,9 +9,13 @@ from .vocabulary import (COLORS, PLACES, POSITIONS, SIZES, SKY_NAMES, STYLES,
                          THINGS, TIME_PATTERNS, Names)
 
 _BARE_SHARE = 0.15  # captions that do not name the background
-_UNCOUNTED = ("sheep", "fish", "sushi", "underwater", "sakura", "coffee",
-              "mt fuji", "mount fuji", "kraken", "noodles")
-_UNIQUE = ("sun", "earth", "planet earth", "mount fuji", "mt fuji")
+_UNCOUNTED = ("sheep", "fish", "deer", "sushi", "underwater", "sakura",
+              "coffee", "mt fuji", "mount fuji", "kraken", "noodles", "fries",
+              "grapes", "corn", "maize", "broccoli", "ramen", "shinkansen")
+_IRREGULAR = {"mouse": "mice", "wolf": "wolves", "loaf": "loaves",
+              "leaf": "leaves", "tomato": "tomatoes", "cherries": "cherries"}
+_UNIQUE = ("sun", "earth", "planet earth", "mount fuji", "mt fuji",
+           "statue of liberty")
 _PRAISE = ("a photo of ", "a picture of ", "an image of ", "a drawing of ",
            "cute ", "beautiful ", "lovely ", "highly detailed ")
 
@@ -173,8 +177,9 @@ def _plural(name: str) -> str:
     if " of " in name:  # slices of pizza
         head, tail = name.split(" of ", 1)
         return f"{_plural(head)} of {tail}"
-    if name.endswith("leaf"):
-        return name[:-1].removesuffix("ea") + "eaves"
+    *before, last = name.split(" ")
+    if last in _IRREGULAR:
+        return " ".join([*before, _IRREGULAR[last]])
     if name.endswith("y") and name[-2] not in "aeiou":
         return name[:-1] + "ies"
     if name.endswith(("s", "x", "ch", "sh")):

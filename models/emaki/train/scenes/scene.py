@@ -6,12 +6,12 @@ import numpy as np
 
 from .vocabulary import COLORS, PLACES, POSITIONS, SIZES, STYLES, THINGS
 
-_KINDS = {"empty": 0.07, "one": 0.71, "many": 0.10, "two": 0.12}
+_KINDS = {"empty": 0.06, "one": 0.70, "many": 0.10, "two": 0.14}
 _TIMES = {"day": 0.64, "sunset": 0.13, "night": 0.10, "cosmic": 0.13}
-_STYLES = {"pixel": 0.28, "watercolor": 0.28, "mono": 0.18, "sepia": 0.18,
-           "line": 0.08}
+_STYLES = {"pixel": 0.22, "watercolor": 0.22, "mono": 0.20, "sepia": 0.20,
+           "line": 0.16}
 _PLAIN_SHARE = 0.35
-_STYLED_SHARE = 0.08
+_STYLED_SHARE = 0.12
 _SIZED_SHARE = 0.14
 _POSITIONED_SHARE = 0.16
 NO_SKY = ("underwater", "room")  # their light does not change with the time
