@@ -95,11 +95,9 @@ def main() -> None:
     tiny = tiny_autoencoder().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(tiny.decoder.parameters(), lr=args.lr,
                                   betas=(0.9, 0.98))
-    path, start = args.run / "tiny.pt", 0
-    if state := checkpoint.load(path):
-        tiny.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    path = args.run / "tiny.pt"
+    parts = dict(model=tiny, optimizer=optimizer)
+    start = checkpoint.load_parts(path, **parts)
     rng = np.random.default_rng([args.seed, start])
     progress = Progress(args.run / "tiny.log")
     room = latents.shape[-1] - _CROP
@@ -127,8 +125,7 @@ def main() -> None:
         if done % 50 == 0:
             progress.line(step=done)
         if done % args.save_every == 0 or done == args.steps:
-            checkpoint.save(dict(model=tiny.state_dict(), step=done,
-                                 optimizer=optimizer.state_dict()), path)
+            checkpoint.save_parts(path, done, **parts)
             tiny.save_pretrained(args.run / "tiny_vae")
 
 

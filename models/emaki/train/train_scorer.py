@@ -135,12 +135,9 @@ def main() -> None:
     optimizer = torch.optim.AdamW(
         [dict(params=slow, base=0.1), dict(params=fast, base=1.0)],
         lr=args.lr, betas=(0.9, 0.98), weight_decay=0.02)
-    path, start = args.run / "scorer.pt", 0
-    if state := checkpoint.load(path):
-        model.load_state_dict(state["model"])
-        reader.load_state_dict(state["reader"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    path = args.run / "scorer.pt"
+    parts = dict(model=model, reader=reader, optimizer=optimizer)
+    start = checkpoint.load_parts(path, **parts)
     rng = np.random.default_rng([args.seed, start])
     captioner, tokens = Captioner(rng), Tokens()
     progress = Progress(args.run / "scorer.log")
@@ -172,9 +169,7 @@ def main() -> None:
         if done % 20 == 0:
             progress.line(step=done, pictures=done * args.batch)
         if done % args.save_every == 0 or done == args.steps:
-            checkpoint.save(dict(
-                model=model.state_dict(), reader=reader.state_dict(),
-                optimizer=optimizer.state_dict(), step=done), path)
+            checkpoint.save_parts(path, done, **parts)
             model.save_pretrained(args.run / "scorer")
 
 

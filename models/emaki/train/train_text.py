@@ -67,12 +67,9 @@ def train(args: argparse.Namespace, model: CLIPTextModel) -> None:
     model.to(device).train()
     parameters = [*model.parameters(), *reader.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98))
-    path, start = args.run / "text.pt", 0
-    if state := checkpoint.load(path):
-        model.load_state_dict(state["model"])
-        reader.load_state_dict(state["reader"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    path = args.run / "text.pt"
+    parts = dict(model=model, reader=reader, optimizer=optimizer)
+    start = checkpoint.load_parts(path, **parts)
     rng = np.random.default_rng([args.seed, start])
     captioner, tokens = Captioner(rng), Tokens()
     progress = Progress(args.run / "text.log")
@@ -111,9 +108,7 @@ def train(args: argparse.Namespace, model: CLIPTextModel) -> None:
         if (step + 1) % 50 == 0:
             progress.line(step=step + 1)
         if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
-            checkpoint.save(dict(
-                model=model.state_dict(), reader=reader.state_dict(),
-                optimizer=optimizer.state_dict(), step=step + 1), path)
+            checkpoint.save_parts(path, step + 1, **parts)
             model.save_pretrained(args.run / "text_encoder")
 
 
