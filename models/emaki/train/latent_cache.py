@@ -11,8 +11,11 @@ from transformers import CLIPTextModel
 from architectures import (CELL_PIXELS, LATENT_CELLS, LATENT_CHANNELS,
                            MAX_TOKENS)
 from perturb import untidy
-from scenes import Scenes
+from scenes import Scenes, nameless
 from tokens import Tokens
+
+
+_EMPTY_SHARE = 0.1  # scenes with an empty caption, for guidance
 
 
 class LatentCache:
@@ -36,7 +39,6 @@ class LatentCache:
         self.masks = torch.zeros(capacity, LATENT_CELLS, LATENT_CELLS,
                                  dtype=torch.float16, device=device)
         self.size = self.added = 0
-        self.empty = self._encode_text([""])[0]
 
     @torch.no_grad()
     def _encode_text(self, texts: list[str]) -> torch.Tensor:
@@ -46,14 +48,17 @@ class LatentCache:
     @torch.no_grad()
     def add(self, count: int) -> None:
         """Renders and encodes `count` scenes."""
-        drawn = [self._scenes.render(self._rng) for _ in range(count)]
+        empty = self._rng.random(count) < _EMPTY_SHARE
+        drawn = [self._scenes.render(
+            self._rng, nameless(self._rng) if e else None) for e in empty]
         pictures = torch.from_numpy(np.stack([d[0] for d in drawn]))
         x = pictures.to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         x = x.to(self._vae.dtype).contiguous(memory_format=torch.channels_last)
         latents = self._vae.encode(x).latent_dist.mean.float()
         masks = torch.from_numpy(np.stack([d[3] for d in drawn]))
         masks = F.avg_pool2d(masks[:, None], CELL_PIXELS)[:, 0]
-        texts = [untidy(d[1].text, self._rng) for d in drawn]
+        texts = ["" if e else untidy(d[1].text, self._rng)
+                 for d, e in zip(drawn, empty)]
         capacity = len(self.latents)
         rows = (torch.arange(count) + self.added) % capacity
         scale = self._vae.config.scaling_factor

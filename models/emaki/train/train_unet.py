@@ -1,6 +1,6 @@
 """Trains the denoiser on cached latents of fresh renders.
 
-Predicts v at stratified noise levels, with a tenth of the captions empty. The
+Predicts v at stratified noise levels; a tenth of the scenes have no caption. The
 autoencoder and the text encoder stay frozen. Resumes from --run/unet.pt: the same
 command goes on. The moving average, or what a cooldown ends with, is written to
 --run/unet in diffusers' layout. A cooldown leaves its start in --run/unet-warm.pt;
@@ -24,7 +24,6 @@ from latent_cache import LatentCache
 from progress import Progress
 from replicas import OptimizerConfig, Replicas, export, run_workers
 
-_EMPTY_SHARE = 0.1
 _SNR_CAP = 8.0  # beyond it a sample weighs less: little is left to learn there
 _THING_WEIGHT = 2.0  # what a latent cell inside a thing weighs beyond one
 
@@ -146,7 +145,6 @@ def main() -> None:
         for step in range(start, args.steps):
             cache.add(args.fresh)
             batch = cache.draw(args.batch)
-            batch[1][torch.rand(args.batch) < _EMPTY_SHARE] = cache.empty
             loss, errors, t = loss_of(model, batch, alphas, args.noises)
             loss.backward()
             norm = replicas.step(rank, rate(step, args))

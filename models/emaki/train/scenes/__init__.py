@@ -4,9 +4,10 @@ import numpy as np
 
 from .caption import Caption, Captioner
 from .draw import draw
-from .scene import Scene, sample
+from .scene import Scene, nameless, sample
 
-__all__ = ["Caption", "Captioner", "Scene", "Scenes", "draw", "sample"]
+__all__ = ["Caption", "Captioner", "Scene", "Scenes", "draw", "nameless",
+           "sample"]
 
 
 class Scenes:

@@ -14,6 +14,8 @@ _UNCOUNTED = ("sheep", "fish", "deer", "sushi", "underwater", "sakura",
               "grapes", "corn", "maize", "broccoli", "ramen", "shinkansen")
 _IRREGULAR = {"mouse": "mice", "wolf": "wolves", "loaf": "loaves",
               "leaf": "leaves", "tomato": "tomatoes", "cherries": "cherries"}
+_MASS = ("sushi", "grapes", "cherries", "french fries", "fries", "noodles",
+         "ramen", "corn", "broccoli", "coffee")  # take no article
 _UNIQUE = ("sun", "earth", "planet earth", "mount fuji", "mt fuji",
            "statue of liberty")
 _PRAISE = ("a photo of ", "a picture of ", "an image of ", "a drawing of ",
@@ -113,7 +115,8 @@ class Captioner:
 
     def _english_join(self, scene: Scene, text: str, background: str) -> str:
         if scene.color:
-            patterns = ("{t} on a {b}", "{t}, {b}", "{t} with {b}")
+            patterns = (f"{{t}} on {_article(background)}", "{t}, {b}",
+                        "{t} with {b}")
         elif scene.place == "underwater":
             patterns = ("{t}, {b}", "{t} {b}") if background == "underwater" \
                 else ("{t} in the {b}", "{t}, {b}")
@@ -166,6 +169,8 @@ class Captioner:
 def _article(name: str) -> str:
     if name in _UNIQUE:
         return f"the {name}"
+    if name in _MASS:
+        return name
     first = name.split()[0]
     vowel = name[0] in "aeiou" and first not in ("ufo", "unicorn", "one")
     return f"an {name}" if vowel else f"a {name}"

@@ -73,6 +73,20 @@ def sample(rng: np.random.Generator) -> Scene:
     return Scene(things, count, place, time, color, style, size, position)
 
 
+def nameless(rng: np.random.Generator) -> Scene:
+    """A scene for the empty prompt: a landscape, every other one with a thing.
+
+    The empty prompt stands for plain scenes rather than for all of them, which
+    a small model cannot learn at once: it drew blobs.
+    """
+    place = _any(rng, PLACES)
+    time = "day" if place in NO_SKY else _pick(rng, _TIMES)
+    if rng.random() < 0.5:
+        return Scene(place=place, time=time)
+    allowed = [i for i in range(len(THINGS)) if not held_out(i, place)]
+    return Scene((int(rng.choice(allowed)),), 1, place, time)
+
+
 def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=list(shares.values())))
 
