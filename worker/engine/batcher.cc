@@ -126,9 +126,22 @@ class Choice {
     }
     const Flow* best = nullptr;
     for (const auto& [flow, runs] : waiting_) {
-      if (best == nullptr || IsOwedMore(flow, *best)) best = &flow;
+      if (best == nullptr || GoesBefore(flow, *best)) best = &flow;
     }
     return waiting_.at(*best).front();
+  }
+
+  bool GoesBefore(const Flow& a, const Flow& b) const {
+    const bool a_starts = StartsOnCredit(a), b_starts = StartsOnCredit(b);
+    return a_starts != b_starts ? a_starts : IsOwedMore(a, b);
+  }
+
+  // Whether a run of the flow waits for its first step, and the flow has had
+  // little enough to be given that ahead of others.
+  bool StartsOnCredit(const Flow& flow) const {
+    const Candidate& first = candidates_[waiting_.at(flow).front()];
+    return first.fresh &&
+           shares_.flows.at(flow).deficit > -Batcher::kStartCredit * first.cost;
   }
 
   // Ties go to the flow that led longer ago.

@@ -50,10 +50,11 @@ struct FairShares {
 // Chooses which runs share the next evaluation. Deficit round robin over
 // (tenant, shape) in cost units (Shreedhar & Varghese, 1995): what an
 // evaluation costs is credited to all flows by weight and charged to those
-// that ran, and the flow that is owed most leads the next one. A tenant's
-// weight is split over its flows, so shapes do not multiply it. The leader's
-// shape is filled up to its cap in the same order. Within a flow: runs that
-// have not started, then least slack.
+// that ran, and the flow that is owed most leads the next one; but one with a
+// run that has not started leads on credit, so that it starts at once. A
+// tenant's weight is split over its flows, so shapes do not multiply it. The
+// leader's shape is filled up to its cap in the same order. Within a flow: runs
+// that have not started, then least slack.
 //
 // A flow that had far more than its share is in debt to other tenants until
 // they have caught up. Its runs join evaluations that another flow leads only
@@ -72,6 +73,8 @@ class Batcher {
   // most that it can owe or be owed: more is forgotten.
   static constexpr double kDebt = 64;
   static constexpr int kDebtorPatience = 8;
+  // Steps that a flow may be behind with and still lead with a run's first one.
+  static constexpr double kStartCredit = 4;
   // What a flow uses while it is alone and more of its runs wait than fit
   // counts by this much, so that whoever comes then does not wait for its
   // backlog.

@@ -59,6 +59,19 @@ TEST(BatcherTest, LetsNewRunsTakeTheirFirstStepAtOnce) {
               ElementsAre(1));
 }
 
+TEST(BatcherTest, ANewRunLeadsOnAFewStepsOfCredit) {
+  const std::vector<Candidate> candidates = {
+      {.shape = 0}, {.shape = 1, .tenant = 1, .fresh = true}};
+  FairShares shares;
+  FairShares::Share& newcomers = shares.flows[{1, 1.0, 1}];
+  newcomers.deficit = -Batcher::kStartCredit + 1;
+  EXPECT_THAT(Batcher(kMaxWait).Pick(candidates, Caps({8, 8}), shares),
+              ElementsAre(1));
+  newcomers.deficit = -Batcher::kStartCredit - 1;
+  EXPECT_THAT(Batcher(kMaxWait).Pick(candidates, Caps({8, 8}), shares),
+              ElementsAre(0));
+}
+
 TEST(BatcherTest, TheAgedGoBeforeAll) {
   EXPECT_THAT(Pick({{.shape = 0, .slack = -9, .fresh = true},
                     {.shape = 1, .slack = 99, .waited = kMaxWait}},
