@@ -23,6 +23,10 @@ constexpr int kMaxPreviewsPerImage = 4;
 // More would keep the first one waiting for the last.
 constexpr size_t kMaxTogether = 4;
 
+bool TakesLong(const DecodeTask& task) {
+  return task.decoder != v1::PreviewPlan::DECODER_LINEAR;
+}
+
 bool IsSameImage(const DecodeTask& a, const DecodeTask& b) {
   return a.job == b.job && a.image_index == b.image_index;
 }
@@ -125,6 +129,7 @@ void DecodeStage::Submit(DecodeTask task) {
       return finals_.size() < max_finals_;
     };
     mutex_.Await(absl::Condition(&has_room));
+    autoencodings_ += TakesLong(task);
     return finals_.push_back(std::move(task));
   }
   const auto same_image = [&](const DecodeTask& other) {
@@ -132,10 +137,13 @@ void DecodeStage::Submit(DecodeTask task) {
   };
   if (std::count_if(previews_.begin(), previews_.end(), same_image) ==
       kMaxPreviewsPerImage) {
-    previews_.erase(
-        std::find_if(previews_.begin(), previews_.end(), same_image));
+    const auto oldest =
+        std::find_if(previews_.begin(), previews_.end(), same_image);
+    autoencodings_ -= TakesLong(*oldest);
+    previews_.erase(oldest);
     metrics_.previews_dropped().Increment();
   }
+  autoencodings_ += TakesLong(task);
   previews_.push_back(std::move(task));
 }
 
@@ -198,21 +206,24 @@ void DecodeStage::Loop() {
       if (finals_.empty() && previews_.empty()) return;
       tasks = NextLocked();
     }
+    const auto long_tasks =
+        static_cast<int>(std::count_if(tasks.begin(), tasks.end(), TakesLong));
     tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
                 tasks.end());
-    if (tasks.empty()) continue;
-    const int threads = threads_();
-    if (threads == 1) {
-      Decode(tasks);
-      continue;
-    }
-    // A team of threads is lent for this one call.
-    std::thread([&] {
-      c10::InferenceMode inference;
-      UseThreadsHere(threads);
-      Decode(tasks);
-    }).join();
+    if (!tasks.empty()) DecodeOnThreads(tasks);
+    autoencodings_ -= long_tasks;
   }
+}
+
+void DecodeStage::DecodeOnThreads(const std::vector<DecodeTask>& tasks) {
+  const int threads = threads_();
+  if (threads == 1) return Decode(tasks);
+  // A team of threads is lent for this one call.
+  std::thread([&] {
+    c10::InferenceMode inference;
+    UseThreadsHere(threads);
+    Decode(tasks);
+  }).join();
 }
 
 void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {

@@ -84,7 +84,9 @@ absl::StatusOr<StepProfile> DeviceModels::Profile(
     profile = MeasureStepProfile(
         *loaded.model,
         {.largest_rows = config_.max_batch_rows,
-         .budget = busy ? kBusyProfileBudget : kProfileBudget},
+         .budget = busy ? kBusyProfileBudget : kProfileBudget,
+         .threads = device_.threads,
+         .fewer_threads = device_.fewer_threads},
         dependencies_.clock);
   } catch (const std::exception&) {
     return StatusFromException("measuring the model failed");
@@ -96,7 +98,7 @@ absl::StatusOr<StepProfile> DeviceModels::Profile(
 void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
                              const StepProfile& profile) {
   const DiffusionModel& model = *loaded.model;
-  rows_independent_[loaded.id] = profile.rows_independent;
+  profiles_of_[loaded.id] = profile;
   descriptions_[loaded.id] = DescribeModel(loaded.id, model, profile, config_);
   const int64_t side = model.default_side_pixels();
   dependencies_.board.SetSpeed(loaded.id,

@@ -43,7 +43,11 @@ class DeviceModels {
   // Whether a row of the model, adopted before, has the same bits whatever
   // rows are evaluated with it.
   bool rows_independent(const std::string& id) const {
-    return rows_independent_.at(id);
+    return profiles_of_.at(id).rows_independent;
+  }
+  // Whether it also has them on the device's fewer threads.
+  bool threads_independent(const std::string& id) const {
+    return profiles_of_.at(id).threads_independent;
   }
 
   ModelPool& pool() { return pool_; }
@@ -61,9 +65,9 @@ class DeviceModels {
   const ProfileStore profiles_;
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
-  std::map<std::string, bool> rows_independent_;
-  std::atomic<bool> changed_{true};  // since Adopt() last looked
-  ModelPool pool_;                   // last: its thread calls back
+  std::map<std::string, StepProfile> profiles_of_;  // of adopted models
+  std::atomic<bool> changed_{true};                 // since Adopt() last looked
+  ModelPool pool_;  // last: its thread calls back
 };
 
 }  // namespace genzo

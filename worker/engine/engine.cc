@@ -347,6 +347,9 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   const absl::Time begin = dependencies_.clock.Now();
   const JobWork& work = batch.job().work();
   dependencies_.board.Begin(device_.index, work, batch.evaluated_rows, begin);
+  ComputeOn(decode_stage_->Busy() && models_.threads_independent(work.model)
+                ? device_.fewer_threads
+                : device_.threads);
   auto predictions = Evaluate(runs, gatherer_, batch.evaluated_rows);
   if (absl::IsResourceExhausted(predictions.status())) {
     OutOfMemory(batch, predictions.status());
@@ -365,6 +368,12 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   metrics.denoise_batches.Increment();
   metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
   return predictions;
+}
+
+void Engine::ComputeOn(int threads) {
+  if (threads == threads_) return;
+  UseThreadsHere(threads);
+  threads_ = threads;
 }
 
 // The runs stay as they were and are tried again, fewer at a time.

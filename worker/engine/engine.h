@@ -83,6 +83,8 @@ class Engine {
                          const std::shared_ptr<const TextContext>& context);
   std::vector<std::shared_ptr<const TextContext>> EncodeTexts(
       const std::vector<std::shared_ptr<JobState>>& jobs);
+  // Leaves a core to the decoding thread, or takes it again.
+  void ComputeOn(int threads);
   ShapeLimits LimitsOf(const LiveRun& live) const;
   void OutOfMemory(const Batch& batch, const absl::Status& status);
   void FailBatch(const Batch& batch, const absl::Status& status);
@@ -98,6 +100,7 @@ class Engine {
   FairShares shares_;
   ContextGatherer gatherer_;
   TextCache texts_;
+  int threads_ = 0;  // that the step thread computes on; 0: not set yet
   std::atomic<bool> idle_{true};  // no runs: decoding may use all threads
   // Models that left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_texts_{false};

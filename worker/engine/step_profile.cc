@@ -16,6 +16,7 @@
 #include "nlohmann/json.hpp"
 #include "worker/engine/context_gatherer.h"
 #include "worker/engine/memory_meter.h"
+#include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {
@@ -24,7 +25,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 // Changes when what is measured changes.
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 // The best of so many counts. One that shared the processor with others once
 // would end the search and keep batches small for as long as the profile lives.
 constexpr int kLeastRepeats = 2;
@@ -75,7 +76,7 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
   const TextContext text =
       model.ProjectContext(model.EncodeTexts({""}, /*clip_skip=*/0));
   StepProfile profile;
-  profile.rows_independent = true;
+  profile.rows_independent = profile.threads_independent = true;
   std::map<int, absl::Duration> measured;
   at::Tensor alone;
   const absl::Time begin = clock.Now();
@@ -91,6 +92,14 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
     if (rows == 1) alone = out;
     profile.rows_independent = profile.rows_independent &&
                                at::equal(out.narrow(0, rows - 1, 1), alone);
+    if (options.fewer_threads != options.threads) {
+      UseThreadsHere(options.fewer_threads);
+      profile.threads_independent =
+          profile.threads_independent &&
+          at::equal(model.Denoise(input.sample, input.timesteps, input.context),
+                    out);
+      UseThreadsHere(options.threads);
+    }
     absl::Duration best = absl::InfiniteDuration();
     absl::Duration spent;
     for (int i = 0; i < kMostRepeats; ++i) {
@@ -130,10 +139,12 @@ bool ProfileStore::Read(const std::string& model_id, const std::string& key,
       measured[std::max(1, std::stoi(rows))] =
           absl::Seconds(seconds.get<double>());
     }
-    profile = {.costs = StepCosts(std::move(measured)),
-               .activation_bytes = read.at("activation_bytes").get<int64_t>(),
-               .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
-               .rows_independent = read.at("rows_independent").get<bool>()};
+    profile = {
+        .costs = StepCosts(std::move(measured)),
+        .activation_bytes = read.at("activation_bytes").get<int64_t>(),
+        .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
+        .rows_independent = read.at("rows_independent").get<bool>(),
+        .threads_independent = read.at("threads_independent").get<bool>()};
     return profile.costs.known();
   } catch (const std::exception& e) {
     spdlog::warn("the profile of model {} cannot be read: {}", model_id,
@@ -154,7 +165,8 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
       {"step_seconds", steps},
       {"activation_bytes", profile.activation_bytes},
       {"decode_seconds", absl::ToDoubleSeconds(profile.decode)},
-      {"rows_independent", profile.rows_independent}};
+      {"rows_independent", profile.rows_independent},
+      {"threads_independent", profile.threads_independent}};
   std::error_code error;
   fs::create_directories(folder_, error);
   const std::string path = absl::StrCat(folder_, "/", model_id, ".json");

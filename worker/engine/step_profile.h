@@ -13,16 +13,19 @@ namespace genzo {
 
 // What was measured of a model on this machine.
 struct StepProfile {
-  StepCosts costs;                // at the model's own size
-  int64_t activation_bytes = 0;   // peak of the largest evaluation measured
-  absl::Duration decode;          // of one picture
-  bool rows_independent = false;  // a row has the same bits in any company
+  StepCosts costs;                   // at the model's own size
+  int64_t activation_bytes = 0;      // peak of the largest evaluation measured
+  absl::Duration decode;             // of one picture
+  bool rows_independent = false;     // a row has the same bits in any company
+  bool threads_independent = false;  // and on `fewer_threads`
 };
 
 // Limits of a measurement.
 struct ProfileOptions {
   int largest_rows = 16;
   absl::Duration budget = absl::Seconds(3);  // no new point after this
+  int threads = 1;        // that the calling thread computes with
+  int fewer_threads = 1;  // that it does with at times
 };
 
 // Evaluates `model` at its own size with 1, 2, 4, ... rows until more rows per

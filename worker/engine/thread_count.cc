@@ -29,10 +29,10 @@ void UseThreadsHere(int threads) {
   // headers here; a build without MKL lacks the second.
   using SetOpenMp = void (*)(int);
   using SetMkl = int (*)(int);
-  const auto set_openmp =
+  static const auto set_openmp =
       reinterpret_cast<SetOpenMp>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
   if (set_openmp != nullptr) set_openmp(threads);
-  const auto set_mkl = reinterpret_cast<SetMkl>(
+  static const auto set_mkl = reinterpret_cast<SetMkl>(
       dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
   if (set_mkl != nullptr) set_mkl(threads);
 }

@@ -41,6 +41,12 @@ int64_t BudgetBytes(const Config& config, const c10::Device& device,
   return DeviceMemoryBytes(device) / 10 * 8 / sharing;
 }
 
+// Of an evaluation while the decoding thread beside it works: one more runnable
+// thread than cores, and every barrier waits for whichever is descheduled.
+int ThreadsBesideDecoding(int threads, int cores) {
+  return threads < cores ? threads : std::max(1, cores - 1);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
@@ -50,10 +56,9 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   const auto cpus = static_cast<int>(
       std::count_if(devices->begin(), devices->end(),
                     [](const c10::Device& device) { return device.is_cpu(); }));
-  const int threads =
-      config.threads > 0
-          ? config.threads
-          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = config.threads > 0 ? config.threads : cores;
   std::unique_ptr<WorkerPool> pool(new WorkerPool());
   for (const c10::Device& device : *devices) {
     const auto dtype = ParseDtype(config.dtype, device);
@@ -62,7 +67,9 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     pool->devices_.push_back(
         {.index = static_cast<int>(pool->devices_.size()),
          .placement = {.device = device, .dtype = *dtype},
-         .threads = std::max(1, threads / std::max(1, cpus)),
+         .threads = std::max(1, threads / sharing),
+         .fewer_threads = ThreadsBesideDecoding(std::max(1, threads / sharing),
+                                                std::max(1, cores / sharing)),
          .memory_bytes = BudgetBytes(config, device, sharing)});
   }
   dependencies.board.SetDevices(static_cast<int>(pool->devices_.size()));

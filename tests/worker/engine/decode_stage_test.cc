@@ -7,6 +7,7 @@
 #include "ATen/ops/isfinite.h"
 #include "ATen/ops/zeros.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -112,6 +113,26 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
               ::testing::ElementsAre("preview 1", "preview 4", "preview 5",
                                      "preview 6", "preview 7", "image 0"));
   EXPECT_EQ(metrics_.previews_dropped().Value(), 2);
+}
+
+TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
+                    board_);
+  DecodeTask linear = Task(1);
+  linear.decoder = v1::PreviewPlan::DECODER_LINEAR;
+  stage.Submit(linear);
+  record_.taken.WaitForNotification();
+  EXPECT_FALSE(stage.Busy());
+  for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
+  stage.Submit(Final());
+  EXPECT_TRUE(stage.Busy());
+  record_.go_on.Notify();
+  record_.completed.WaitForNotification();
+  // The last picture is there a moment before its task is counted as done.
+  for (int i = 0; i < 1000 && stage.Busy(); ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_FALSE(stage.Busy());
 }
 
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
