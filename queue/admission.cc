@@ -9,7 +9,7 @@
 namespace genzo {
 
 absl::Status Admit(const AdmissionFacts& facts) {
-  if (facts.waiting >= facts.capacity) {
+  if (!facts.has_room) {
     return RetryLaterError(
         "QUEUE_FULL",
         absl::StrCat("the queue is full: ", facts.waiting,

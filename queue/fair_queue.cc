@@ -85,6 +85,12 @@ bool FairQueue::Remove(const std::string& id) {
   return false;
 }
 
+TenantCounts FairQueue::Counts() const {
+  TenantCounts counts;
+  for (const auto& [key, flow] : flows_) counts[key.first] += flow.items.size();
+  return counts;
+}
+
 std::vector<std::string> FairQueue::Order(size_t count) const {
   FairQueue copy = *this;
   std::vector<std::string> ids;

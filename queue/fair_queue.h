@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "queue/job_work.h"
+#include "queue/tenant_shares.h"
 
 namespace genzo {
 
@@ -53,6 +54,7 @@ class FairQueue {
   bool Remove(const std::string& id);
 
   size_t size() const { return size_; }
+  TenantCounts Counts() const;
   // The first `count` ids in the order in which they would leave.
   std::vector<std::string> Order(size_t count) const;
 

@@ -133,6 +133,7 @@ absl::Status MemoryJobQueue::AdmitLocked(
   }
   return Admit({.waiting = waiting_.size(),
                 .capacity = static_cast<size_t>(capacity_),
+                .has_room = HasRoom(waiting_.Counts(), capacity_, work.tenant),
                 .time_to_place = mean_interval_,
                 .predicted = predicted,
                 .time_to_deadline = work.deadline - clock_.Now()});

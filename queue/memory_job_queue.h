@@ -23,8 +23,9 @@ namespace genzo {
 // JobQueue within one process. Jobs die with the process.
 class MemoryJobQueue : public JobQueue {
  public:
-  // At most `capacity` jobs wait. `board` predicts and hears of every job.
-  // `clock`, `metrics` and `board` outlive the queue.
+  // `capacity` jobs may wait, shared as TenantsWithEnough() does. `board`
+  // predicts and hears of every job. `clock`, `metrics` and `board` outlive the
+  // queue.
   MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics,
                  LoadBoard& board);
 

@@ -27,6 +27,8 @@ class GenzoPolicy : public SimPolicy {
     const absl::Status admitted = Admit(
         {.waiting = queue_.size(),
          .capacity = static_cast<size_t>(options_.queue_capacity),
+         .has_room =
+             HasRoom(queue_.Counts(), options_.queue_capacity, work.tenant),
          .time_to_place = absl::Seconds(1),
          .predicted =
              work.deadline == absl::InfiniteFuture() ? std::nullopt : predicted,
@@ -47,20 +49,14 @@ class GenzoPolicy : public SimPolicy {
   std::vector<SimJob*> Take(const SimDevice& device, absl::Time now) override {
     std::vector<SimJob*> taken;
     const auto limit = static_cast<size_t>(options_.max_live_runs);
-    size_t live = device.live.size();
+    TenantCounts live;
+    for (const auto& run : device.live) ++live[run->job->request.work.tenant];
     TakeRules rules;
     for (const Resident& resident : device.residents) {
       rules.preferred_models.insert(resident.id);
     }
-    while (live < 2 * limit) {
-      if (live >= limit) {
-        for (const auto& run : device.live) {
-          rules.except_tenants.insert(run->job->request.work.tenant);
-        }
-        for (const SimJob* job : taken) {
-          rules.except_tenants.insert(job->request.work.tenant);
-        }
-      }
+    while (TotalOf(live) < kMostOverPlaces * limit) {
+      rules.except_tenants = TenantsWithEnough(live, limit);
       rules.leave_to_others =
           rules.preferred_models.empty() && board_.OthersAreFreer(device.index);
       const auto item = queue_.Pop(rules);
@@ -68,7 +64,8 @@ class GenzoPolicy : public SimPolicy {
       board_.Start(item->id, device.index);
       taken.push_back(waiting_.at(item->id));
       waiting_.erase(item->id);
-      live += taken.back()->request.work.images;
+      const JobWork& work = taken.back()->request.work;
+      live[work.tenant] += work.images;
     }
     return taken;
   }

@@ -185,6 +185,7 @@ TEST(AdmissionTest, LetsInWhatFits) {
 TEST(AdmissionTest, AFullQueueSaysWhenToComeBack) {
   AdmissionFacts facts = Facts();
   facts.waiting = 2;
+  facts.has_room = false;
   const absl::Status status = Admit(facts);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, "limit is 2"));
   EXPECT_EQ(ErrorReason(status), "QUEUE_FULL");

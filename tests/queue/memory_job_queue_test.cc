@@ -15,10 +15,12 @@ using internal::v1::JobEvent;
 
 class MemoryJobQueueTest : public ::testing::Test {
  protected:
-  std::shared_ptr<EventMailbox> Submit(const std::string& id) {
+  std::shared_ptr<EventMailbox> Submit(const std::string& id,
+                                       const std::string& tenant = "") {
     Job job;
     job.set_id(id);
     job.mutable_request()->set_model("tiny");
+    job.set_tenant(tenant);
     auto mailbox = std::make_shared<EventMailbox>();
     last_status_ = queue_.Submit(job, mailbox);
     return mailbox;
@@ -95,6 +97,15 @@ TEST_F(MemoryJobQueueTest, TellsThePlaceAndItsChanges) {
   EXPECT_EQ(mailbox->Take()->response().queued().position(), 1u);
   const auto lease = queue_.Take({});
   EXPECT_EQ(mailbox->Take()->response().queued().position(), 0u);
+}
+
+TEST_F(MemoryJobQueueTest, AFloodLeavesRoomForOthers) {
+  Submit("a");
+  Submit("b");
+  Submit("c", "light");
+  EXPECT_THAT(last_status_, IsOk());
+  Submit("d", "light");
+  EXPECT_EQ(ErrorReason(last_status_), "QUEUE_FULL") << "it has its share";
 }
 
 TEST_F(MemoryJobQueueTest, RefusesMoreThanItsCapacity) {

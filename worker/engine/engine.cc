@@ -18,10 +18,6 @@
 namespace genzo {
 namespace {
 
-// Runs that a tenant without any may have beyond max_live_runs, as a multiple
-// of it: a flood of one tenant must not keep the others from starting.
-constexpr size_t kHardLimit = 2;
-
 // At most, with guidance.
 constexpr int kRowsOfImage = 2;
 
@@ -87,11 +83,10 @@ TakeRules Engine::RulesNow() const {
   if (models_.ready().size() < config_.models.size()) {
     rules.preferred_models = models_.ready();
   }
-  if (live_.size() >= static_cast<size_t>(config_.max_live_runs)) {
-    for (const auto& live : live_) {
-      rules.except_tenants.insert(live->job->work().tenant);
-    }
-  }
+  TenantCounts live_of;
+  for (const auto& live : live_) ++live_of[live->job->work().tenant];
+  rules.except_tenants =
+      TenantsWithEnough(live_of, static_cast<size_t>(config_.max_live_runs));
   // Another may have to load the model first.
   rules.leave_to_others = rules.preferred_models.empty() &&
                           dependencies_.board.OthersAreFreer(device_.index);
@@ -101,7 +96,7 @@ TakeRules Engine::RulesNow() const {
 // Null where there is no room or no job.
 std::unique_ptr<JobLease> Engine::TakeJob() {
   const size_t limit = static_cast<size_t>(config_.max_live_runs);
-  if (live_.size() + parked_.size() >= kHardLimit * limit) return nullptr;
+  if (live_.size() + parked_.size() >= kMostOverPlaces * limit) return nullptr;
   if (!live_.empty()) return Claim(dependencies_.queue.TryTake(RulesNow()));
   // A job that waits for its model does not keep others waiting: a loaded model
   // nudges the queue. Once that hands out nothing more, the model is all there

@@ -1,0 +1,27 @@
+#include "queue/tenant_shares.h"
+
+namespace genzo {
+
+size_t TotalOf(const TenantCounts& counts) {
+  size_t total = 0;
+  for (const auto& [tenant, count] : counts) total += count;
+  return total;
+}
+
+std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
+                                        size_t places) {
+  std::set<std::string> enough;
+  if (TotalOf(counts) < places) return enough;
+  for (const auto& [tenant, count] : counts) {
+    if (count * counts.size() >= places) enough.insert(tenant);
+  }
+  return enough;
+}
+
+bool HasRoom(TenantCounts counts, size_t places, const std::string& tenant) {
+  counts.try_emplace(tenant, 0);
+  return TotalOf(counts) < kMostOverPlaces * places &&
+         TenantsWithEnough(counts, places).count(tenant) == 0;
+}
+
+}  // namespace genzo

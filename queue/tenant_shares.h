@@ -1,0 +1,31 @@
+#ifndef GENZO_QUEUE_TENANT_SHARES_H_
+#define GENZO_QUEUE_TENANT_SHARES_H_
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+
+namespace genzo {
+
+// Places that are shared by tenants: runs on a device, jobs in a queue. Whoever
+// comes first may fill them. Beyond that only tenants with less than an equal
+// share get more, so that a flood of one keeps nobody else out, until there are
+// kMostOverPlaces times as many in all.
+constexpr size_t kMostOverPlaces = 2;
+
+// How many places each tenant has.
+using TenantCounts = std::map<std::string, size_t>;
+size_t TotalOf(const TenantCounts& counts);
+
+// Who may not have another of `places`, while there are fewer than
+// kMostOverPlaces times as many taken.
+std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
+                                        size_t places);
+
+// Whether `tenant` may have another place.
+bool HasRoom(TenantCounts counts, size_t places, const std::string& tenant);
+
+}  // namespace genzo
+
+#endif  // GENZO_QUEUE_TENANT_SHARES_H_
