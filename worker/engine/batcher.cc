@@ -42,6 +42,7 @@ class Choice {
     const Flow flow = FlowOf(candidates_[leader]);
     shares_.flows[flow].last_led = ++shares_.choices;
     has_guests_ = in_debt_.count(flow) == 0;
+    if (!has_guests_) shares_.debtor_led = shares_.choices;
     Take(flow, leader);
     while (const Flow* next = MostOwed(flow.shape)) TakeFirstThatFits(*next);
     Credit();
@@ -112,18 +113,23 @@ class Choice {
     return Batcher::kDebt * cost;
   }
 
-  int Leader() const {
-    const Candidate* oldest = nullptr;
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      const Candidate& candidate = candidates_[i];
-      const bool aged = Aged(static_cast<int>(i));
-      if (aged && (oldest == nullptr || candidate.waited > oldest->waited)) {
-        oldest = &candidate;
+  // The aged run that has waited longest, or -1. In debt only in their turn.
+  int Oldest() const {
+    const bool debtors_turn =
+        shares_.choices - shares_.debtor_led >= Batcher::kDebtorTurn - 1;
+    int oldest = -1;
+    for (int i = 0; i < static_cast<int>(candidates_.size()); ++i) {
+      if (!Aged(i) || (InDebt(i) && !debtors_turn)) continue;
+      if (oldest < 0 || candidates_[i].waited > candidates_[oldest].waited) {
+        oldest = i;
       }
     }
-    if (oldest != nullptr) {
-      return static_cast<int>(oldest - candidates_.data());
-    }
+    return oldest;
+  }
+
+  int Leader() const {
+    const int oldest = Oldest();
+    if (oldest >= 0) return oldest;
     const Flow* best = nullptr;
     for (const auto& [flow, runs] : waiting_) {
       if (best == nullptr || GoesBefore(flow, *best)) best = &flow;
@@ -211,10 +217,9 @@ class Choice {
     };
     double total = 0;
     for (const auto& [flow, runs] : waiting_) total += share_of(flow);
-    double credit = cost_;
-    if (waiting_.size() == 1 && !waiting_.begin()->second.empty()) {
-      credit *= 1 - Batcher::kBacklogCharge;
-    }
+    const bool is_backlog =
+        waiting_.size() == 1 && !waiting_.begin()->second.empty();
+    const double credit = is_backlog ? 0 : cost_;
     for (const auto& [flow, runs] : waiting_) {
       shares_.flows[flow].deficit += credit * share_of(flow) / total;
     }

@@ -45,16 +45,18 @@ struct FairShares {
   };
   std::map<Flow, Share> flows;
   int64_t choices = 0;
+  int64_t debtor_led = 0;  // number of the choice that an aged debtor last led
 };
 
 // Chooses which runs share the next evaluation. Deficit round robin over
 // (tenant, shape) in cost units (Shreedhar & Varghese, 1995): what an
-// evaluation costs is credited to all flows by weight and charged to those
-// that ran, and the flow that is owed most leads the next one; but one with a
-// run that has not started leads on credit, so that it starts at once. A
-// tenant's weight is split over its flows, so shapes do not multiply it. The
-// leader's shape is filled up to its cap in the same order. Within a flow: runs
-// that have not started, then least slack.
+// evaluation costs is charged to the flows that ran and credited to all by
+// weight, to nobody while one is alone with more runs than fit: whoever comes
+// then need not wait for its backlog. The flow that is owed most leads, but for
+// one with a run that has not started, which leads on credit, so that it starts
+// at once. A tenant's weight is split over its flows, so shapes do not multiply
+// it. The leader's shape is filled up to its cap in the same order. Within a
+// flow: runs that have not started, then least slack.
 //
 // A flow that had far more than its share is in debt to other tenants until
 // they have caught up. Its runs join evaluations that another flow leads only
@@ -62,8 +64,9 @@ struct FairShares {
 // them: what a flood adds to a step is all that the others feel of it.
 //
 // A run that has waited `max_wait` evaluations, kDebtorPatience times that in
-// debt, goes before all that. No run ever waits longer than that plus the
-// number of live runs.
+// debt, goes before all that; those in debt every kDebtorTurn evaluations only,
+// as a flood ages all at once. No run ever waits longer than that plus the
+// number of live runs, kDebtorTurn times that number in debt.
 //
 // Pure: no clock, no lock, no tensors, so every question of policy can be
 // answered in a unit test.
@@ -71,14 +74,11 @@ class Batcher {
  public:
   // Steps that a flow must be behind with to be in debt. Twice as many are the
   // most that it can owe or be owed: more is forgotten.
-  static constexpr double kDebt = 64;
+  static constexpr double kDebt = 128;
   static constexpr int kDebtorPatience = 8;
+  static constexpr int kDebtorTurn = 4;
   // Steps that a flow may be behind with and still lead with a run's first one.
   static constexpr double kStartCredit = 4;
-  // What a flow uses while it is alone and more of its runs wait than fit
-  // counts by this much, so that whoever comes then does not wait for its
-  // backlog.
-  static constexpr double kBacklogCharge = 0.3;
 
   explicit Batcher(int max_wait) : max_wait_(max_wait) {}
 
