@@ -55,6 +55,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   const auto channel = Connect(options.server);
   auto model = FindModel(channel, options.model, options.server);
   if (!model.ok()) return model.status();
+  if (!model->has_limits()) {
+    return absl::UnavailableError(absl::StrCat(
+        "the server at ", options.server, " is still loading model ",
+        model->id(), "; try again in a while"));
+  }
   auto mix = RequestMix::Create(options.mix, *model);
   if (!mix.ok()) return mix.status();
   std::unique_ptr<Session> session(new Session(
