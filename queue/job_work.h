@@ -9,6 +9,9 @@
 
 namespace genzo {
 
+// Of one image in an evaluation: guided images have as many.
+constexpr int kMostRowsOfImage = 2;
+
 // What a job asks of the pool, as far as scheduling is concerned. A value.
 struct JobWork {
   std::string model;

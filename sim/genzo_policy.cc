@@ -78,15 +78,14 @@ class GenzoPolicy : public SimPolicy {
       if (run->ready > now) continue;
       const JobWork& work = run->job->request.work;
       Candidate& candidate =
-          list.Add(work.tenant, {work.model, work.pixels}, [&] {
+          list.Add(work.tenant, {work.model, work.pixels}, work.rows, [&] {
             const int cap = board_.RowCap(work.model, work.pixels,
                                           options_.speed.largest_batch);
             return ShapeLimits{.row_cap = cap,
-                               .times = board_.StepSeconds(work, cap)};
+                               .times = board_.StepSeconds(
+                                   work, std::max(cap, kMostRowsOfImage))};
           });
       candidate.weight = work.weight;
-      candidate.rows = work.rows;
-      candidate.cost = list.limits()[candidate.shape].times[work.rows - 1];
       candidate.slack = absl::ToDoubleSeconds(board_.StartBy(work) - now);
       candidate.waited = run->waited;
       candidate.fresh = run->fresh;

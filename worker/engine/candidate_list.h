@@ -55,10 +55,11 @@ class CandidateList {
     seen_.clear();
   }
 
-  // Adds a run. `limits()` is asked for once a shape. The rest is for the
+  // Adds a run of `rows` rows, and what a step of it costs. `limits()` is asked
+  // for once a shape, with times of `rows` rows or more. The rest is for the
   // caller to fill in.
   template <typename Limits>
-  Candidate& Add(const std::string& tenant, const Shape& shape,
+  Candidate& Add(const std::string& tenant, const Shape& shape, int rows,
                  Limits&& limits) {
     const int number = shapes_.Of(shape);
     if (seen_.insert(number).second) {
@@ -67,7 +68,10 @@ class CandidateList {
       }
       limits_[number] = limits();
     }
-    candidates_.push_back({.shape = number, .tenant = tenants_.Of(tenant)});
+    candidates_.push_back({.shape = number,
+                           .tenant = tenants_.Of(tenant),
+                           .rows = rows,
+                           .cost = limits_[number].times[rows - 1]});
     return candidates_.back();
   }
 

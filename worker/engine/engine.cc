@@ -18,9 +18,6 @@
 namespace genzo {
 namespace {
 
-// At most, with guidance.
-constexpr int kRowsOfImage = 2;
-
 // `status` as the client of a run hears of it.
 absl::Status EvaluationFailed(const absl::Status& status) {
   return ErrorWithReason(status.code(), "EVALUATION_FAILED",
@@ -298,7 +295,7 @@ ShapeLimits Engine::LimitsOf(const LiveRun& live) const {
   if (limited != memory_caps_.end()) cap = std::min(cap, limited->second);
   return {.row_cap = cap,
           .times = dependencies_.board.StepSeconds(
-              work, std::max(cap, kRowsOfImage))};
+              work, std::max(cap, kMostRowsOfImage))};
 }
 
 Engine::Batch Engine::Pick() {
@@ -306,12 +303,10 @@ Engine::Batch Engine::Pick() {
   candidates_.Clear();
   for (const auto& live : live_) {
     const JobWork& work = live->job->work();
-    Candidate& candidate = candidates_.Add(work.tenant, ShapeOf(live->run),
-                                           [&] { return LimitsOf(*live); });
+    Candidate& candidate =
+        candidates_.Add(work.tenant, ShapeOf(live->run), live->run.rows(),
+                        [&] { return LimitsOf(*live); });
     candidate.weight = work.weight;
-    candidate.rows = live->run.rows();
-    candidate.cost =
-        candidates_.limits()[candidate.shape].times[candidate.rows - 1];
     candidate.slack = absl::ToDoubleSeconds(live->start_by - now);
     candidate.waited = live->waited;
     candidate.fresh = live->run.sampler->steps_done() == 0;

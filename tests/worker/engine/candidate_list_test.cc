@@ -9,7 +9,9 @@ using List = CandidateList<std::string>;
 
 Candidate Add(List& list, const std::string& tenant, const std::string& shape,
               int cap = 1) {
-  return list.Add(tenant, shape, [cap] { return ShapeLimits{.row_cap = cap}; });
+  return list.Add(tenant, shape, /*rows=*/1, [cap] {
+    return ShapeLimits{.row_cap = cap, .times = {1, 1.5}};
+  });
 }
 
 TEST(CandidateListTest, NumbersStayWhileTheirValuesDo) {
@@ -46,12 +48,13 @@ TEST(CandidateListTest, AsksForTheLimitsOfAShapeOnce) {
   list.Clear();
   int asked = 0;
   for (int i = 0; i < 3; ++i) {
-    list.Add("a", "x", [&] {
+    list.Add("a", "x", /*rows=*/2, [&] {
       ++asked;
-      return ShapeLimits();
+      return ShapeLimits{.row_cap = 8, .times = {1, 1.5}};
     });
   }
   EXPECT_EQ(asked, 1);
+  EXPECT_EQ(list.candidates().back().cost, 1.5);
 }
 
 }  // namespace

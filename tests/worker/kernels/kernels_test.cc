@@ -36,7 +36,9 @@ class FlashAttentionTest : public ::testing::TestWithParam<
 };
 
 TEST_P(FlashAttentionTest, EqualsItsDefinitionRowByRow) {
-  const auto [size, dtype] = GetParam();
+  // Not a structured binding: clang 14 lets no lambda capture it.
+  const AttentionCase size = std::get<0>(GetParam());
+  const at::ScalarType dtype = std::get<1>(GetParam());
   const at::Tensor probe = at::zeros({1}, dtype);
   if (!CanFlashAttend(probe, size.head_size)) GTEST_SKIP() << "not here";
   const int64_t width = size.heads * size.head_size;
