@@ -36,6 +36,7 @@ struct Config {
   std::vector<ModelConfig> models;  // at least one
   std::string default_model;        // empty: the first
   RequestLimits limits;
+  // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;     // jobs waiting, 1 to 100000
   int max_live_runs = 32;      // images being painted, 1 to 4096
   int max_batch_rows = 16;     // rows of one evaluation, 2 to 1024

@@ -55,10 +55,12 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   const auto channel = Connect(options.server);
   auto model = FindModel(channel, options.model, options.server);
   if (!model.ok()) return model.status();
-  if (!model->has_limits()) {
+  if (!model->has_limits()) {  // not loaded yet
     return absl::UnavailableError(absl::StrCat(
-        "the server at ", options.server, " is still loading model ",
-        model->id(), "; try again in a while"));
+        "model ", model->id(), " of the server at ", options.server,
+        model->error().empty()
+            ? " is still being loaded; try again in a while"
+            : absl::StrCat(" could not be loaded: ", model->error())));
   }
   auto mix = RequestMix::Create(options.mix, *model);
   if (!mix.ok()) return mix.status();

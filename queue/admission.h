@@ -12,7 +12,7 @@ namespace genzo {
 struct AdmissionFacts {
   size_t waiting = 0;            // jobs in the queue
   size_t capacity = 1;           // jobs that may wait
-  bool has_room = true;          // for another of the job's tenant
+  bool has_room = false;         // for another of the job's tenant
   absl::Duration time_to_place;  // measured: until a place is free again
   std::optional<absl::Duration> predicted;  // until the job would be done
   absl::Duration time_to_deadline = absl::InfiniteDuration();

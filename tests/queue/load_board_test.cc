@@ -171,6 +171,7 @@ AdmissionFacts Facts() {
   AdmissionFacts facts;
   facts.waiting = 1;
   facts.capacity = 2;
+  facts.has_room = true;
   facts.time_to_place = absl::Seconds(3);
   return facts;
 }

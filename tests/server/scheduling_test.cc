@@ -74,6 +74,30 @@ TEST(SchedulingTest, AFloodDoesNotKeepOthersWaiting) {
   EXPECT_LT(done, 12);
 }
 
+// The flood has all places: whoever has one picture may still have another.
+TEST(SchedulingTest, AFloodLeavesATenantItsShareOfTheLiveRuns) {
+  Config config = TinyConfig();
+  config.max_live_runs = 4;
+  const Server server(config);
+  std::vector<std::unique_ptr<Call>> flood;
+  for (int i = 0; i < 8; ++i) {
+    flood.push_back(
+        std::make_unique<Call>(server, Fox(150), Call::Options{.tenant = "f"}));
+    flood.back()->ReadUntil(
+        [](const GenerateResponse& event) { return event.has_queued(); });
+  }
+  flood[3]->ReadUntil(IsProgress);
+  Call first(server, Fox(150), {.tenant = "light"});
+  first.ReadUntil(IsProgress);
+  Call second(server, Fox(2), {.tenant = "light"});
+  EXPECT_TRUE(second.Rest().back().has_finished());
+  for (auto& call : flood) {
+    call->Cancel();
+    call->Rest();
+    EXPECT_FALSE(call->status().ok()) << "it was finished first";
+  }
+}
+
 TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
   Config config = TinyConfig();
   config.devices = {"cpu:2"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -27,9 +28,13 @@ class Choice {
         max_wait_(max_wait),
         shares_(shares) {
     for (size_t i = 0; i < candidates.size(); ++i) {
-      waiting_[FlowOf(candidates[i])].push_back(static_cast<int>(i));
+      const Candidate& candidate = candidates[i];
+      waiting_[FlowOf(candidate)].push_back(static_cast<int>(i));
+      double& step = step_[candidate.tenant];
+      step = std::max(step, candidate.cost);
+      longest_step_ = std::max(longest_step_, candidate.cost);
     }
-    ForgetIdleFlows();
+    ForgetTheAbsent();
     FindDebtors();
     for (auto& [flow, runs] : waiting_) {
       std::sort(runs.begin(), runs.end(),
@@ -41,18 +46,16 @@ class Choice {
     const int leader = Leader();
     const Flow flow = FlowOf(candidates_[leader]);
     shares_.flows[flow].last_led = ++shares_.choices;
-    has_guests_ = in_debt_.count(flow) == 0;
-    if (!has_guests_) shares_.debtor_led = shares_.choices;
+    has_guests_ = !InDebt(leader);
     Take(flow, leader);
-    while (const Flow* next = MostOwed(flow.shape)) TakeFirstThatFits(*next);
+    while (const Flow* next = First(flow.shape)) TakeFirstThatFits(*next);
     Credit();
+    Charge(flow.shape);
     return picked_;
   }
 
  private:
-  bool InDebt(int i) const {
-    return in_debt_.count(FlowOf(candidates_[i])) > 0;
-  }
+  bool InDebt(int i) const { return debtors_.count(candidates_[i].tenant) > 0; }
 
   bool Aged(int i) const {
     const int patience = InDebt(i) ? Batcher::kDebtorPatience : 1;
@@ -65,11 +68,13 @@ class Choice {
     return {!Aged(i), !candidate.fresh, candidate.slack, i};
   }
 
-  void ForgetIdleFlows() {
-    for (auto it = shares_.flows.begin(); it != shares_.flows.end();) {
-      it = waiting_.count(it->first) > 0 ? std::next(it)
-                                         : shares_.flows.erase(it);
-    }
+  void ForgetTheAbsent() {
+    std::erase_if(shares_.flows, [this](const auto& flow) {
+      return waiting_.count(flow.first) == 0;
+    });
+    std::erase_if(shares_.debts, [this](const auto& debt) {
+      return step_.count(debt.first) == 0;
+    });
     for (const auto& [flow, runs] : waiting_) {
       if (shares_.flows.count(flow) == 0) {
         shares_.flows[flow].deficit = StandingOf(flow.tenant);
@@ -88,29 +93,12 @@ class Choice {
   }
 
   void FindDebtors() {
-    std::set<int> creditors;  // tenants
-    for (const auto& [flow, runs] : waiting_) {
-      if (shares_.flows.at(flow).deficit < -DebtOf(flow)) {
-        in_debt_.insert(flow);
-      } else {
-        creditors.insert(flow.tenant);
+    for (const auto& [tenant, step] : step_) {
+      if (shares_.debts[tenant] > Batcher::kDebt * step) {
+        debtors_.insert(tenant);
       }
     }
-    // Nobody owes himself.
-    for (auto it = in_debt_.begin(); it != in_debt_.end();) {
-      const bool to_others = creditors.size() > creditors.count(it->tenant);
-      it = to_others ? std::next(it) : in_debt_.erase(it);
-    }
-  }
-
-  double DebtOf(const Flow& flow) const {
-    double cost = 0;
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (FlowOf(candidates_[i]) == flow) {
-        cost = std::max(cost, candidates_[i].cost);
-      }
-    }
-    return Batcher::kDebt * cost;
+    if (debtors_.size() == step_.size()) debtors_.clear();  // owe each other
   }
 
   // The aged run that has waited longest, or -1. In debt only in their turn.
@@ -127,49 +115,39 @@ class Choice {
     return oldest;
   }
 
-  int Leader() const {
+  int Leader() {
     const int oldest = Oldest();
-    if (oldest >= 0) return oldest;
-    const Flow* best = nullptr;
+    if (oldest < 0) return waiting_.at(*First(std::nullopt)).front();
+    if (InDebt(oldest)) shares_.debtor_led = shares_.choices + 1;
+    return oldest;
+  }
+
+  // The flow whose turn it is, of those of `shape` if one is given that have a
+  // run that fits.
+  const Flow* First(std::optional<int> shape) const {
+    const Flow* first = nullptr;
     for (const auto& [flow, runs] : waiting_) {
-      if (best == nullptr || GoesBefore(flow, *best)) best = &flow;
-    }
-    return waiting_.at(*best).front();
-  }
-
-  bool GoesBefore(const Flow& a, const Flow& b) const {
-    const bool a_starts = StartsOnCredit(a), b_starts = StartsOnCredit(b);
-    return a_starts != b_starts ? a_starts : IsOwedMore(a, b);
-  }
-
-  // Whether a run of the flow waits for its first step, and the flow has had
-  // little enough to be given that ahead of others.
-  bool StartsOnCredit(const Flow& flow) const {
-    const Candidate& first = candidates_[waiting_.at(flow).front()];
-    return first.fresh &&
-           shares_.flows.at(flow).deficit > -Batcher::kStartCredit * first.cost;
-  }
-
-  // Ties go to the flow that led longer ago.
-  bool IsOwedMore(const Flow& a, const Flow& b) const {
-    const FairShares::Share& x = shares_.flows.at(a);
-    const FairShares::Share& y = shares_.flows.at(b);
-    return std::tie(y.deficit, x.last_led) < std::tie(x.deficit, y.last_led);
-  }
-
-  // The flow of `shape` that is owed most and has a run that fits.
-  const Flow* MostOwed(int shape) const {
-    const Flow* best = nullptr;
-    for (const auto& [flow, runs] : waiting_) {
-      if (flow.shape != shape) continue;
+      if (shape.has_value() && flow.shape != *shape) continue;
       const bool fits = std::any_of(runs.begin(), runs.end(),
                                     [this](int i) { return Fits(i); });
-      if (fits && (best == nullptr || IsOwedMore(flow, *best))) best = &flow;
+      if (fits && (first == nullptr || Turn(flow) < Turn(*first))) {
+        first = &flow;
+      }
     }
-    return best;
+    return first;
+  }
+
+  // Least first: without debt, owed most, led longer ago.
+  std::tuple<bool, double, int64_t> Turn(const Flow& flow) const {
+    const FairShares::Share& share = shares_.flows.at(flow);
+    const Candidate& front = candidates_[waiting_.at(flow).front()];
+    const double credit = front.fresh ? Batcher::kStartCredit * front.cost : 0;
+    return {debtors_.count(flow.tenant) > 0, -share.deficit - credit,
+            share.last_led};
   }
 
   bool Fits(int i) const {
+    if (picked_.empty()) return true;
     const ShapeLimits& limits = shapes_[candidates_[i].shape];
     const int rows = rows_ + candidates_[i].rows;
     if (rows > limits.row_cap) return false;
@@ -196,37 +174,67 @@ class Choice {
   void Take(const Flow& flow, int i) {
     std::deque<int>& runs = waiting_.at(flow);
     runs.erase(std::find(runs.begin(), runs.end(), i));
+    const Candidate& candidate = candidates_[i];
     picked_.push_back(i);
-    rows_ += candidates_[i].rows;
-    filled_ |= candidates_[i].fills;
-    if (!InDebt(i)) {
-      host_rows_ += candidates_[i].rows;
-      host_fills_ |= candidates_[i].fills;
-    }
-    cost_ += candidates_[i].cost;
-    shares_.flows[flow].deficit -= candidates_[i].cost;
+    rows_ += candidate.rows;
+    filled_ |= candidate.fills;
+    used_[candidate.tenant] += candidate.cost;
+    if (InDebt(i)) return;
+    host_rows_ += candidate.rows;
+    host_fills_ |= candidate.fills;
+    shares_.flows[flow].deficit -= candidate.cost;
+    charged_ += candidate.cost;
   }
 
-  void Credit() {
+  // Of a tenant's weight, split over its flows of that weight.
+  std::map<Flow, double> Weights() const {
     std::map<std::pair<int, double>, int> flows_of;  // (tenant, weight)
     for (const auto& [flow, runs] : waiting_) {
       ++flows_of[{flow.tenant, flow.weight}];
     }
-    const auto share_of = [&](const Flow& flow) {
-      return flow.weight / flows_of[{flow.tenant, flow.weight}];
-    };
-    double total = 0;
-    for (const auto& [flow, runs] : waiting_) total += share_of(flow);
-    const bool is_backlog =
-        waiting_.size() == 1 && !waiting_.begin()->second.empty();
-    const double credit = is_backlog ? 0 : cost_;
+    std::map<Flow, double> weights;
     for (const auto& [flow, runs] : waiting_) {
-      shares_.flows[flow].deficit += credit * share_of(flow) / total;
+      weights[flow] = flow.weight / flows_of[{flow.tenant, flow.weight}];
     }
-    for (const auto& [flow, runs] : waiting_) {
-      const double most = 2 * DebtOf(flow);
+    return weights;
+  }
+
+  // What was charged to flows is owed to them all. Those in debt stand aside.
+  void Credit() {
+    std::map<Flow, double> weights = Weights();
+    std::erase_if(weights, [this](const auto& weight) {
+      return debtors_.count(weight.first.tenant) > 0;
+    });
+    double total = 0;
+    for (const auto& [flow, weight] : weights) total += weight;
+    const double most = Batcher::kMostOwed * longest_step_;
+    for (const auto& [flow, weight] : weights) {
       double& deficit = shares_.flows[flow].deficit;
-      deficit = std::clamp(deficit, -most, most);
+      deficit = std::clamp(deficit + charged_ * weight / total, -most, most);
+    }
+  }
+
+  // What tenants used beyond their share is their debt. Alone one owes nothing,
+  // but for a backlog that whoever comes would have to wait for.
+  void Charge(int shape) {
+    double used = 0;
+    for (const auto& [tenant, cost] : used_) used += cost;
+    std::map<int, double> weights;  // by tenant
+    double total = 0;
+    for (const auto& [flow, weight] : Weights()) {
+      weights[flow.tenant] += weight;
+      total += weight;
+    }
+    const bool has_backlog = std::any_of(
+        waiting_.begin(), waiting_.end(), [shape](const auto& flow) {
+          return flow.first.shape == shape && !flow.second.empty();
+        });
+    for (const auto& [tenant, weight] : weights) {
+      const bool alone = weights.size() == 1;
+      const double share = alone && has_backlog ? 0 : used * weight / total;
+      const double most = Batcher::kMostOwed * step_.at(tenant);
+      double& debt = shares_.debts[tenant];
+      debt = std::clamp(debt + used_[tenant] - share, -most, most);
     }
   }
 
@@ -235,14 +243,17 @@ class Choice {
   const int max_wait_;
   FairShares& shares_;
   std::map<Flow, std::deque<int>> waiting_;  // runs not picked, best first
-  std::set<Flow> in_debt_;
+  std::map<int, double> step_;  // a tenant's costliest, of those present
+  double longest_step_ = 0;
+  std::set<int> debtors_;    // tenants
   bool has_guests_ = false;  // those in debt are; another leads
   std::vector<int> picked_;
   int rows_ = 0;
   bool filled_ = false;  // up to the cap
-  int host_rows_ = 0;    // of flows that are not in debt
+  int host_rows_ = 0;    // of tenants that are not in debt
   bool host_fills_ = false;
-  double cost_ = 0;
+  std::map<int, double> used_;  // cost by tenant
+  double charged_ = 0;          // to flows
 };
 
 }  // namespace
@@ -251,7 +262,7 @@ std::vector<int> Batcher::Pick(absl::Span<const Candidate> candidates,
                                absl::Span<const ShapeLimits> shapes,
                                FairShares& shares) const {
   if (candidates.empty()) {
-    shares.flows.clear();
+    shares = {};
     return {};
   }
   return Choice(candidates, shapes, max_wait_, shares).Run();

@@ -30,8 +30,8 @@ struct ShapeLimits {
   std::vector<double> times = {};
 };
 
-// Who is owed what between choices: the deficit of each flow, in cost units.
-// Starts empty; belongs to one device.
+// Who is owed what between choices, in cost units. Starts empty; belongs to one
+// device.
 struct FairShares {
   struct Flow {
     int tenant;
@@ -44,6 +44,7 @@ struct FairShares {
     int64_t last_led = 0;  // number of the choice that it last led
   };
   std::map<Flow, Share> flows;
+  std::map<int, double> debts;  // of tenants; under 0: less than its share
   int64_t choices = 0;
   int64_t debtor_led = 0;  // number of the choice that an aged debtor last led
 };
@@ -51,17 +52,18 @@ struct FairShares {
 // Chooses which runs share the next evaluation. Deficit round robin over
 // (tenant, shape) in cost units (Shreedhar & Varghese, 1995): what an
 // evaluation costs is charged to the flows that ran and credited to all by
-// weight, to nobody while one is alone with more runs than fit: whoever comes
-// then need not wait for its backlog. The flow that is owed most leads, but for
-// one with a run that has not started, which leads on credit, so that it starts
-// at once. A tenant's weight is split over its flows, so shapes do not multiply
-// it. The leader's shape is filled up to its cap in the same order. Within a
-// flow: runs that have not started, then least slack.
+// weight, and the flow that is owed most leads the next one. A run that has not
+// started counts as if its flow were owed kStartCredit steps more, so that it
+// starts soon. A tenant's weight is split over its flows, so shapes do not
+// multiply it. The leader's shape is filled up to its cap in the same order.
+// Within a flow: runs that have not started, then least slack.
 //
-// A flow that had far more than its share is in debt to other tenants until
-// they have caught up. Its runs join evaluations that another flow leads only
-// as far as these take at most kGuestSlowdown times what they take without
-// them: what a flood adds to a step is all that the others feel of it.
+// A tenant that used far more than its share is in debt to the others until
+// they have caught up; what it uses alone counts while it has more runs than
+// fit, as whoever comes then should not wait for its backlog. Its flows stand
+// aside: its runs join evaluations that others lead only as far as these take
+// at most kGuestSlowdown times what they take without them. What a flood adds
+// to a step is all that the others feel of it.
 //
 // A run that has waited `max_wait` evaluations, kDebtorPatience times that in
 // debt, goes before all that; those in debt every kDebtorTurn evaluations only,
@@ -72,13 +74,13 @@ struct FairShares {
 // answered in a unit test.
 class Batcher {
  public:
-  // Steps that a flow must be behind with to be in debt. Twice as many are the
-  // most that it can owe or be owed: more is forgotten.
+  // Steps that a tenant must owe to be in debt.
   static constexpr double kDebt = 128;
+  // Steps that a tenant can owe or a flow be owed: more is forgotten.
+  static constexpr double kMostOwed = 256;
   static constexpr int kDebtorPatience = 8;
   static constexpr int kDebtorTurn = 4;
-  // Steps that a flow may be behind with and still lead with a run's first one.
-  static constexpr double kStartCredit = 4;
+  static constexpr double kStartCredit = 16;
 
   explicit Batcher(int max_wait) : max_wait_(max_wait) {}
 

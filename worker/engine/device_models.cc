@@ -76,8 +76,8 @@ absl::StatusOr<StepProfile> DeviceModels::Profile(
   const auto config = std::find_if(
       config_.models.begin(), config_.models.end(),
       [&](const ModelConfig& model) { return model.id == loaded.id; });
-  const std::string key =
-      ProfileKey(config->path, device_.placement, device_.threads);
+  const std::string key = ProfileKey(config->path, device_.placement,
+                                     device_.threads, device_.fewer_threads);
   StepProfile profile;
   if (profiles_.Read(loaded.id, key, profile)) return profile;
   try {
@@ -98,7 +98,7 @@ absl::StatusOr<StepProfile> DeviceModels::Profile(
 void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
                              const StepProfile& profile) {
   const DiffusionModel& model = *loaded.model;
-  profiles_of_[loaded.id] = profile;
+  profile_of_[loaded.id] = profile;
   descriptions_[loaded.id] = DescribeModel(loaded.id, model, profile, config_);
   const int64_t side = model.default_side_pixels();
   dependencies_.board.SetSpeed(loaded.id,

@@ -40,14 +40,9 @@ class DeviceModels {
   // Models that jobs could use when Adopt() last looked.
   const std::set<std::string>& ready() const { return ready_; }
 
-  // Whether a row of the model, adopted before, has the same bits whatever
-  // rows are evaluated with it.
-  bool rows_independent(const std::string& id) const {
-    return profiles_of_.at(id).rows_independent;
-  }
-  // Whether it also has them on the device's fewer threads.
-  bool threads_independent(const std::string& id) const {
-    return profiles_of_.at(id).threads_independent;
+  // What was measured of a model that was adopted before.
+  const StepProfile& profile(const std::string& id) const {
+    return profile_of_.at(id);
   }
 
   ModelPool& pool() { return pool_; }
@@ -65,8 +60,8 @@ class DeviceModels {
   const ProfileStore profiles_;
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
-  std::map<std::string, StepProfile> profiles_of_;  // of adopted models
-  std::atomic<bool> changed_{true};                 // since Adopt() last looked
+  std::map<std::string, StepProfile> profile_of_;  // by model
+  std::atomic<bool> changed_{true};                // since Adopt() last looked
   ModelPool pool_;  // last: its thread calls back
 };
 

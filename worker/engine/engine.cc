@@ -31,6 +31,14 @@ absl::Status NotFinite(const JobState& job, int step) {
                    " gave values that are not finite numbers"));
 }
 
+size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
+  size_t images = 0;
+  for (const auto& lease : leases) {
+    images += lease->job().request().image_count();
+  }
+  return images;
+}
+
 }  // namespace
 
 Engine::Engine(const Config& config, const EngineDevice& device,
@@ -75,31 +83,43 @@ void Engine::Stop() {
 
 // --- admit -------------------------------------------------------------------
 
-TakeRules Engine::RulesNow() const {
+TenantCounts Engine::LiveBy(const Leases& taken) const {
+  TenantCounts live;
+  for (const auto& run : live_) ++live[run->job->work().tenant];
+  for (const auto& lease : taken) {
+    live[lease->job().tenant()] += lease->job().request().image_count();
+  }
+  return live;
+}
+
+TakeRules Engine::RulesFor(const TenantCounts& live) const {
   TakeRules rules;
   if (models_.ready().size() < config_.models.size()) {
     rules.preferred_models = models_.ready();
   }
-  TenantCounts live_of;
-  for (const auto& live : live_) ++live_of[live->job->work().tenant];
-  rules.except_tenants =
-      TenantsWithEnough(live_of, static_cast<size_t>(config_.max_live_runs));
+  rules.except_tenants = TenantsWithEnough(live, config_.max_live_runs);
   // Another may have to load the model first.
   rules.leave_to_others = rules.preferred_models.empty() &&
                           dependencies_.board.OthersAreFreer(device_.index);
   return rules;
 }
 
-// Null where there is no room or no job.
-std::unique_ptr<JobLease> Engine::TakeJob() {
-  const size_t limit = static_cast<size_t>(config_.max_live_runs);
-  if (live_.size() + parked_.size() >= kMostOverPlaces * limit) return nullptr;
-  if (!live_.empty()) return Claim(dependencies_.queue.TryTake(RulesNow()));
+// One more than those that were just taken, or null: no room or no job.
+std::unique_ptr<JobLease> Engine::TakeJob(const Leases& taken) {
+  const TenantCounts live = LiveBy(taken);
+  const bool has_room =
+      TotalOf(live) + ImagesOf(parked_) <
+      kMostOverPlaces * static_cast<size_t>(config_.max_live_runs);
+  if (!live.empty()) {
+    return has_room ? Claim(dependencies_.queue.TryTake(RulesFor(live)))
+                    : nullptr;
+  }
+  shares_ = {};  // of a device that nobody uses
   // A job that waits for its model does not keep others waiting: a loaded model
-  // nudges the queue. Once that hands out nothing more, the model is all there
-  // is to wait for.
-  if (parked_.empty() || !dependencies_.queue.Done()) {
-    return Claim(dependencies_.queue.Take(RulesNow()));
+  // nudges the queue. Once that hands out nothing more, or too many wait, the
+  // model is all there is to wait for.
+  if (has_room && (parked_.empty() || !dependencies_.queue.Done())) {
+    return Claim(dependencies_.queue.Take(RulesFor(live)));
   }
   models_.pool().AwaitChange();
   return nullptr;
@@ -119,22 +139,13 @@ bool Engine::Admit() {
     gatherer_.Clear();
   }
   models_.Adopt(/*busy=*/!live_.empty());
-  std::vector<std::unique_ptr<JobLease>> ready = std::move(parked_);
-  parked_.clear();
-  // What was parked first; then one job at a time, as each may fill the room.
-  Start(std::move(ready));
-  while (std::unique_ptr<JobLease> lease = TakeJob()) {
-    std::vector<std::unique_ptr<JobLease>> leases;
-    leases.push_back(std::move(lease));
-    // Texts that arrive together are encoded together.
-    while (live_.size() + leases.size() <
-           static_cast<size_t>(config_.max_live_runs)) {
-      auto more = Claim(dependencies_.queue.TryTake(RulesNow()));
-      if (more == nullptr) break;
-      leases.push_back(std::move(more));
-    }
-    Start(std::move(leases));
-  }
+  // What was parked first; then what waits, taken together as texts that arrive
+  // together are encoded together.
+  Leases leases = std::exchange(parked_, {});
+  do {
+    Start(std::exchange(leases, {}));
+    while (auto lease = TakeJob(leases)) leases.push_back(std::move(lease));
+  } while (!leases.empty());
   return !live_.empty() || !parked_.empty() || !dependencies_.queue.Done();
 }
 
@@ -152,7 +163,7 @@ void Engine::DropUnwanted() {
                 parked_.end());
 }
 
-void Engine::Start(std::vector<std::unique_ptr<JobLease>> leases) {
+void Engine::Start(Leases leases) {
   std::map<std::string, std::vector<std::shared_ptr<JobState>>> by_model;
   for (auto& lease : leases) {
     const std::string id = lease->job().request().model();
@@ -211,7 +222,7 @@ std::vector<std::shared_ptr<const TextContext>> Engine::EncodeTexts(
     counts.push_back(added.size());
   }
   std::vector<at::Tensor> encoded;
-  if (models_.rows_independent(jobs[0]->request().model())) {
+  if (models_.profile(jobs[0]->request().model()).rows_independent) {
     encoded = texts_.Encode(model, texts);
   } else {
     for (const TextCache::Text& text : texts) {
@@ -246,7 +257,7 @@ absl::Status Engine::StartRuns(
   const absl::Time start_by = dependencies_.board.StartBy(job->work());
   const bool canonical =
       request.mode() == v1::GenerateRequest::MODE_REPRODUCIBLE &&
-      !models_.rows_independent(request.model());
+      !models_.profile(request.model()).rows_independent;
   std::vector<std::unique_ptr<LiveRun>> runs;
   for (uint32_t i = 0; i < request.image_count(); ++i) {
     auto live = std::make_unique<LiveRun>();
@@ -337,10 +348,11 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   const absl::Time begin = dependencies_.clock.Now();
   const JobWork& work = batch.job().work();
   dependencies_.board.Begin(device_.index, work, batch.evaluated_rows, begin);
-  ComputeOn(decode_stage_->Busy() && models_.threads_independent(work.model)
-                ? device_.fewer_threads
-                : device_.threads);
-  auto predictions = Evaluate(runs, gatherer_, batch.evaluated_rows);
+  const bool leaves_a_core =
+      decode_stage_->Busy() && models_.profile(work.model).threads_independent;
+  auto predictions =
+      Evaluate(runs, gatherer_, batch.evaluated_rows,
+               leaves_a_core ? device_.fewer_threads : device_.threads);
   if (absl::IsResourceExhausted(predictions.status())) {
     OutOfMemory(batch, predictions.status());
     return predictions.status();
@@ -358,12 +370,6 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateRuns(
   metrics.denoise_batches.Increment();
   metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
   return predictions;
-}
-
-void Engine::ComputeOn(int threads) {
-  if (threads == threads_) return;
-  UseThreadsHere(threads);
-  threads_ = threads;
 }
 
 // The runs stay as they were and are tried again, fewer at a time.

@@ -72,19 +72,21 @@ class Engine {
   void Publish(const Batch& batch);
 
   void DropUnwanted();
-  TakeRules RulesNow() const;
-  std::unique_ptr<JobLease> TakeJob();
+  using Leases = std::vector<std::unique_ptr<JobLease>>;
+
+  // Images that are live, or will be once those `taken` have started.
+  TenantCounts LiveBy(const Leases& taken) const;
+  TakeRules RulesFor(const TenantCounts& live) const;
+  std::unique_ptr<JobLease> TakeJob(const Leases& taken);
   // Counts the job, if there is one, as this device's from now on.
   std::unique_ptr<JobLease> Claim(std::unique_ptr<JobLease> lease);
-  void Start(std::vector<std::unique_ptr<JobLease>> leases);
+  void Start(Leases leases);
   // Starts jobs of one model.
   void StartTogether(const std::vector<std::shared_ptr<JobState>>& jobs);
   absl::Status StartRuns(const std::shared_ptr<JobState>& job,
                          const std::shared_ptr<const TextContext>& context);
   std::vector<std::shared_ptr<const TextContext>> EncodeTexts(
       const std::vector<std::shared_ptr<JobState>>& jobs);
-  // Leaves a core to the decoding thread, or takes it again.
-  void ComputeOn(int threads);
   ShapeLimits LimitsOf(const LiveRun& live) const;
   void OutOfMemory(const Batch& batch, const absl::Status& status);
   void FailBatch(const Batch& batch, const absl::Status& status);
@@ -100,12 +102,11 @@ class Engine {
   FairShares shares_;
   ContextGatherer gatherer_;
   TextCache texts_;
-  int threads_ = 0;  // that the step thread computes on; 0: not set yet
   std::atomic<bool> idle_{true};  // no runs: decoding may use all threads
   // Models that left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_texts_{false};
-  std::vector<std::unique_ptr<LiveRun>> live_;     // in order of arrival
-  std::vector<std::unique_ptr<JobLease>> parked_;  // until their model is here
+  std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
+  Leases parked_;                               // until their model is here
   DeviceModels models_;
   std::unique_ptr<DecodeStage> decode_stage_;
 };

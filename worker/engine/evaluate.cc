@@ -6,6 +6,7 @@
 #include "ATen/ops/cat.h"
 #include "ATen/ops/std.h"
 #include "worker/engine/exception_status.h"
+#include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {
@@ -15,9 +16,18 @@ at::Tensor Prediction(const at::Tensor& rows, const Guidance& guidance) {
   return ApplyGuidance(rows.narrow(0, 0, 1), rows.narrow(0, 1, 1), guidance);
 }
 
+// All else is computed on as many threads as always: of it nobody knows whether
+// its bits depend on their number.
+at::Tensor Denoise(const DiffusionModel& model, const at::Tensor& samples,
+                   const std::vector<float>& timesteps,
+                   const TextContext& context, int threads) {
+  const ScopedThreads scope(threads);
+  return model.Denoise(samples, timesteps, context);
+}
+
 std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
                                         ContextGatherer& gatherer,
-                                        int least_rows) {
+                                        int least_rows, int threads) {
   std::vector<at::Tensor> samples;
   ContextGatherer::Contexts contexts;
   std::vector<float> timesteps;
@@ -33,8 +43,9 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
     samples.push_back(samples.back());
     timesteps.push_back(timesteps.back());
   }
-  const at::Tensor rows = runs[0]->model->Denoise(
-      at::cat(samples), timesteps, *gatherer.Gather(contexts, least_rows));
+  const at::Tensor rows =
+      Denoise(*runs[0]->model, at::cat(samples), timesteps,
+              *gatherer.Gather(contexts, least_rows), threads);
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {
@@ -59,9 +70,9 @@ at::Tensor ApplyGuidance(const at::Tensor& unconditional,
 
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
                                                  ContextGatherer& gatherer,
-                                                 int least_rows) {
+                                                 int least_rows, int threads) {
   try {
-    return EvaluateOrThrow(runs, gatherer, least_rows);
+    return EvaluateOrThrow(runs, gatherer, least_rows, threads);
   } catch (const std::exception&) {
     return StatusFromException("evaluation failed");
   }

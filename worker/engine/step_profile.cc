@@ -93,12 +93,11 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
     profile.rows_independent = profile.rows_independent &&
                                at::equal(out.narrow(0, rows - 1, 1), alone);
     if (options.fewer_threads != options.threads) {
-      UseThreadsHere(options.fewer_threads);
+      const ScopedThreads fewer(options.fewer_threads);
       profile.threads_independent =
           profile.threads_independent &&
           at::equal(model.Denoise(input.sample, input.timesteps, input.context),
                     out);
-      UseThreadsHere(options.threads);
     }
     absl::Duration best = absl::InfiniteDuration();
     absl::Duration spent;
@@ -184,10 +183,11 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
 }
 
 std::string ProfileKey(const std::string& model_folder,
-                       const Placement& placement, int threads) {
+                       const Placement& placement, int threads,
+                       int fewer_threads) {
   std::string key = absl::StrCat(
       "v", kVersion, ";", ProcessorName(), ";", placement.device.str(), ";",
-      c10::toString(placement.dtype), ";threads=", threads);
+      c10::toString(placement.dtype), ";threads=", threads, ",", fewer_threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :

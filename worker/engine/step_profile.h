@@ -55,7 +55,8 @@ class ProfileStore {
 
 // What a profile depends on, in words: weights, processor, type, threads.
 std::string ProfileKey(const std::string& model_folder,
-                       const Placement& placement, int threads);
+                       const Placement& placement, int threads,
+                       int fewer_threads);
 
 }  // namespace genzo
 

@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+
 #include "ATen/Parallel.h"
 
 namespace genzo {
@@ -35,6 +37,18 @@ void UseThreadsHere(int threads) {
   static const auto set_mkl = reinterpret_cast<SetMkl>(
       dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
   if (set_mkl != nullptr) set_mkl(threads);
+}
+
+ScopedThreads::ScopedThreads(int threads) : before_(at::get_num_threads()) {
+  if (threads > 0 && threads != before_) UseThreadsHere(threads);
+}
+
+ScopedThreads::~ScopedThreads() {
+  if (at::get_num_threads() != before_) UseThreadsHere(before_);
+}
+
+int ThreadsBesideDecoding(int threads, int cores) {
+  return threads < cores ? threads : std::max(1, cores - 1);
 }
 
 }  // namespace genzo

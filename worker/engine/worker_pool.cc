@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "worker/engine/device.h"
+#include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {
@@ -41,12 +42,6 @@ int64_t BudgetBytes(const Config& config, const c10::Device& device,
   return DeviceMemoryBytes(device) / 10 * 8 / sharing;
 }
 
-// Of an evaluation while the decoding thread beside it works: one more runnable
-// thread than cores, and every barrier waits for whichever is descheduled.
-int ThreadsBesideDecoding(int threads, int cores) {
-  return threads < cores ? threads : std::max(1, cores - 1);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
@@ -64,12 +59,14 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     const auto dtype = ParseDtype(config.dtype, device);
     if (!dtype.ok()) return dtype.status();
     const int sharing = device.is_cpu() ? cpus : 1;
+    const int own_threads = std::max(1, threads / sharing);
     pool->devices_.push_back(
         {.index = static_cast<int>(pool->devices_.size()),
          .placement = {.device = device, .dtype = *dtype},
-         .threads = std::max(1, threads / sharing),
-         .fewer_threads = ThreadsBesideDecoding(std::max(1, threads / sharing),
-                                                std::max(1, cores / sharing)),
+         .threads = own_threads,
+         .fewer_threads = device.is_cpu() ? ThreadsBesideDecoding(
+                                                own_threads, cores / sharing)
+                                          : own_threads,
          .memory_bytes = BudgetBytes(config, device, sharing)});
   }
   dependencies.board.SetDevices(static_cast<int>(pool->devices_.size()));

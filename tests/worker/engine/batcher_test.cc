@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr int kMaxWait = 10;
 
@@ -70,6 +71,20 @@ TEST(BatcherTest, ANewRunLeadsOnAFewStepsOfCredit) {
   newcomers.deficit = -Batcher::kStartCredit - 1;
   EXPECT_THAT(Batcher(kMaxWait).Pick(candidates, Caps({8, 8}), shares),
               ElementsAre(0));
+}
+
+// Jobs of one step are new in every choice, and come and go.
+TEST(BatcherTest, AStreamOfNewRunsLeavesOthersTheirShare) {
+  FairShares shares;
+  int led = 0;
+  for (int i = 0; i < 600; ++i) {
+    const std::vector<Candidate> candidates = {
+        {.shape = 0}, {.shape = 1, .tenant = 1 + i % 2, .fresh = true}};
+    led +=
+        Batcher(/*max_wait=*/1000).Pick(candidates, Caps({8, 8}), shares)[0] ==
+        0;
+  }
+  EXPECT_GT(led, 200);
 }
 
 TEST(BatcherTest, TheAgedGoBeforeAll) {
@@ -194,7 +209,7 @@ TEST_F(DebtTest, AgedDebtorsTakeTurnsWithTheOthers) {
       9, {.tenant = 1, .waited = 999});  // all aged at once
   candidates[0] = {.tenant = 0};
   FairShares shares;
-  shares.flows[{1, 1.0, 0}].deficit = -2 * Batcher::kDebt;
+  shares.debts[1] = Batcher::kMostOwed;
   int theirs = 0;
   for (int i = 0; i < 4 * Batcher::kDebtorTurn; ++i) {
     theirs += Batcher(kMaxWait).Pick(candidates, Caps({1}), shares)[0] != 0;
@@ -205,9 +220,43 @@ TEST_F(DebtTest, AgedDebtorsTakeTurnsWithTheOthers) {
 TEST_F(DebtTest, ABacklogMakesDebtForThoseWhoCome) {
   const Candidate light = runs_.back();
   runs_.pop_back();
-  for (int i = 0; i < 80; ++i) EXPECT_EQ(Next().size(), 8u);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Next().size(), 8u);
   runs_.push_back(light);
   EXPECT_THAT(Next(), ElementsAre(1, 0));
+}
+
+TEST_F(DebtTest, ABacklogInTwoShapesIsOneToo) {
+  const Candidate light = runs_.back();
+  runs_.pop_back();
+  for (int i = 0; i < 10; ++i) runs_[i].shape = 1;
+  const std::vector<ShapeLimits> limits = {{.row_cap = 8, .times = times_},
+                                           {.row_cap = 8, .times = times_}};
+  for (int i = 0; i < 40; ++i) Batcher(100).Pick(runs_, limits, shares_);
+  runs_.push_back(light);
+  EXPECT_THAT(Batcher(100).Pick(runs_, limits, shares_), SizeIs(2));
+}
+
+TEST_F(DebtTest, LeadingInTurnDoesNotKeepTheAgedFromTheirs) {
+  // Ten large pictures alone, one of somebody else's for a while, then small
+  // ones of the first tenant.
+  std::vector<Candidate> live(10, {.rows = 2, .cost = 16});
+  FairShares shares;
+  int longest = 0;
+  for (int i = 0; i < 1000; ++i) {
+    if (i == 100) {
+      live.push_back({.tenant = 1, .rows = 2, .cost = 16, .fresh = true});
+    } else if (i == 110) {
+      live.insert(live.end(), 4, {.shape = 1, .fresh = true});
+    }
+    const auto picked = Batcher(kMaxWait).Pick(live, Caps({4, 4}), shares);
+    for (Candidate& run : live) longest = std::max(longest, ++run.waited);
+    for (int index : picked) {
+      live[index].waited = 0;
+      live[index].fresh = false;
+    }
+  }
+  EXPECT_LE(longest, Batcher::kDebtorPatience * kMaxWait +
+                         Batcher::kDebtorTurn * static_cast<int>(live.size()));
 }
 
 TEST_F(DebtTest, ATenantOwesItselfNothing) {
