@@ -8,6 +8,10 @@ size_t TotalOf(const TenantCounts& counts) {
   return total;
 }
 
+bool IsFull(size_t taken, size_t places) {
+  return taken >= kMostOverPlaces * places;
+}
+
 std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
                                         size_t places) {
   std::set<std::string> enough;
@@ -20,7 +24,7 @@ std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
 
 bool HasRoom(TenantCounts counts, size_t places, const std::string& tenant) {
   counts.try_emplace(tenant, 0);
-  return TotalOf(counts) < kMostOverPlaces * places &&
+  return !IsFull(TotalOf(counts), places) &&
          TenantsWithEnough(counts, places).count(tenant) == 0;
 }
 

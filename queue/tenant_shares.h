@@ -18,8 +18,10 @@ constexpr size_t kMostOverPlaces = 2;
 using TenantCounts = std::map<std::string, size_t>;
 size_t TotalOf(const TenantCounts& counts);
 
-// Who may not have another of `places`, while there are fewer than
-// kMostOverPlaces times as many taken.
+// Whether nobody may have another of `places` when so many are `taken`.
+bool IsFull(size_t taken, size_t places);
+
+// Who may not have another of `places` while it is not full.
 std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
                                         size_t places);
 

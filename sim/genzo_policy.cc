@@ -55,7 +55,7 @@ class GenzoPolicy : public SimPolicy {
     for (const Resident& resident : device.residents) {
       rules.preferred_models.insert(resident.id);
     }
-    while (TotalOf(live) < kMostOverPlaces * limit) {
+    while (!IsFull(TotalOf(live), limit)) {
       rules.except_tenants = TenantsWithEnough(live, limit);
       rules.leave_to_others =
           rules.preferred_models.empty() && board_.OthersAreFreer(device.index);

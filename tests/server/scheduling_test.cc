@@ -53,15 +53,22 @@ TEST(SchedulingTest, ABadTenantIsNamed) {
   EXPECT_THAT(call.status().error_message(), HasSubstr("x-genzo-tenant"));
 }
 
+// Calls of one tenant for as many pictures.
+std::vector<std::unique_ptr<Call>> Flood(const Server& server, int pictures,
+                                         int steps) {
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < pictures; ++i) {
+    calls.push_back(std::make_unique<Call>(server, Fox(steps),
+                                           Call::Options{.tenant = "f"}));
+  }
+  return calls;
+}
+
 TEST(SchedulingTest, AFloodDoesNotKeepOthersWaiting) {
   Config config = TinyConfig();
   config.max_live_runs = 2;
   const Server server(config);
-  std::vector<std::unique_ptr<Call>> flood;
-  for (int i = 0; i < 12; ++i) {
-    flood.push_back(
-        std::make_unique<Call>(server, Fox(60), Call::Options{.tenant = "f"}));
-  }
+  const auto flood = Flood(server, /*pictures=*/12, /*steps=*/60);
   flood[0]->ReadUntil(IsProgress);
   Call light(server, Fox(3), {.tenant = "light"});
   EXPECT_TRUE(light.Rest().back().has_finished());
@@ -79,11 +86,9 @@ TEST(SchedulingTest, AFloodLeavesATenantItsShareOfTheLiveRuns) {
   Config config = TinyConfig();
   config.max_live_runs = 4;
   const Server server(config);
-  std::vector<std::unique_ptr<Call>> flood;
-  for (int i = 0; i < 8; ++i) {
-    flood.push_back(
-        std::make_unique<Call>(server, Fox(150), Call::Options{.tenant = "f"}));
-    flood.back()->ReadUntil(
+  const auto flood = Flood(server, /*pictures=*/8, /*steps=*/150);
+  for (const auto& call : flood) {
+    call->ReadUntil(
         [](const GenerateResponse& event) { return event.has_queued(); });
   }
   flood[3]->ReadUntil(IsProgress);

@@ -49,13 +49,15 @@ class Choice {
     has_guests_ = !InDebt(leader);
     Take(flow, leader);
     while (const Flow* next = First(flow.shape)) TakeFirstThatFits(*next);
-    Credit();
-    Charge(flow.shape);
+    const std::map<Flow, double> weights = Weights();
+    Credit(weights);
+    Charge(weights, flow.shape);
     return picked_;
   }
 
  private:
-  bool InDebt(int i) const { return debtors_.count(candidates_[i].tenant) > 0; }
+  bool IsDebtor(int tenant) const { return debtors_.count(tenant) > 0; }
+  bool InDebt(int i) const { return IsDebtor(candidates_[i].tenant); }
 
   bool Aged(int i) const {
     const int patience = InDebt(i) ? Batcher::kDebtorPatience : 1;
@@ -142,8 +144,7 @@ class Choice {
     const FairShares::Share& share = shares_.flows.at(flow);
     const Candidate& front = candidates_[waiting_.at(flow).front()];
     const double credit = front.fresh ? Batcher::kStartCredit * front.cost : 0;
-    return {debtors_.count(flow.tenant) > 0, -share.deficit - credit,
-            share.last_led};
+    return {IsDebtor(flow.tenant), -share.deficit - credit, share.last_led};
   }
 
   bool Fits(int i) const {
@@ -200,15 +201,14 @@ class Choice {
   }
 
   // What was charged to flows is owed to them all. Those in debt stand aside.
-  void Credit() {
-    std::map<Flow, double> weights = Weights();
-    std::erase_if(weights, [this](const auto& weight) {
-      return debtors_.count(weight.first.tenant) > 0;
-    });
+  void Credit(const std::map<Flow, double>& weights) {
     double total = 0;
-    for (const auto& [flow, weight] : weights) total += weight;
+    for (const auto& [flow, weight] : weights) {
+      if (!IsDebtor(flow.tenant)) total += weight;
+    }
     const double most = Batcher::kMostOwed * longest_step_;
     for (const auto& [flow, weight] : weights) {
+      if (IsDebtor(flow.tenant)) continue;
       double& deficit = shares_.flows[flow].deficit;
       deficit = std::clamp(deficit + charged_ * weight / total, -most, most);
     }
@@ -216,21 +216,21 @@ class Choice {
 
   // What tenants used beyond their share is their debt. Alone one owes nothing,
   // but for a backlog that whoever comes would have to wait for.
-  void Charge(int shape) {
+  void Charge(const std::map<Flow, double>& weights, int shape) {
     double used = 0;
     for (const auto& [tenant, cost] : used_) used += cost;
-    std::map<int, double> weights;  // by tenant
+    std::map<int, double> weight_of;  // tenants
     double total = 0;
-    for (const auto& [flow, weight] : Weights()) {
-      weights[flow.tenant] += weight;
+    for (const auto& [flow, weight] : weights) {
+      weight_of[flow.tenant] += weight;
       total += weight;
     }
     const bool has_backlog = std::any_of(
         waiting_.begin(), waiting_.end(), [shape](const auto& flow) {
           return flow.first.shape == shape && !flow.second.empty();
         });
-    for (const auto& [tenant, weight] : weights) {
-      const bool alone = weights.size() == 1;
+    for (const auto& [tenant, weight] : weight_of) {
+      const bool alone = weight_of.size() == 1;
       const double share = alone && has_backlog ? 0 : used * weight / total;
       const double most = Batcher::kMostOwed * step_.at(tenant);
       double& debt = shares_.debts[tenant];

@@ -107,18 +107,17 @@ TakeRules Engine::RulesFor(const TenantCounts& live) const {
 // One more than those that were just taken, or null: no room or no job.
 std::unique_ptr<JobLease> Engine::TakeJob(const Leases& taken) {
   const TenantCounts live = LiveBy(taken);
-  const bool has_room =
-      TotalOf(live) + ImagesOf(parked_) <
-      kMostOverPlaces * static_cast<size_t>(config_.max_live_runs);
+  const bool is_full =
+      IsFull(TotalOf(live) + ImagesOf(parked_), config_.max_live_runs);
   if (!live.empty()) {
-    return has_room ? Claim(dependencies_.queue.TryTake(RulesFor(live)))
-                    : nullptr;
+    return is_full ? nullptr
+                   : Claim(dependencies_.queue.TryTake(RulesFor(live)));
   }
   shares_ = {};  // of a device that nobody uses
   // A job that waits for its model does not keep others waiting: a loaded model
   // nudges the queue. Once that hands out nothing more, or too many wait, the
   // model is all there is to wait for.
-  if (has_room && (parked_.empty() || !dependencies_.queue.Done())) {
+  if (!is_full && (parked_.empty() || !dependencies_.queue.Done())) {
     return Claim(dependencies_.queue.Take(RulesFor(live)));
   }
   models_.pool().AwaitChange();

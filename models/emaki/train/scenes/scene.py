@@ -51,7 +51,7 @@ def sample(rng: np.random.Generator) -> Scene:
         color = _any(rng, COLORS)
     else:
         place = _any(rng, PLACES)
-        time = "day" if place in NO_SKY else _pick(rng, _TIMES)
+        time = _time_at(rng, place)
     style = _pick(rng, _STYLES) if rng.random() < _STYLED_SHARE else None
     size = position = None
     things: tuple[int, ...] = ()
@@ -67,8 +67,7 @@ def sample(rng: np.random.Generator) -> Scene:
     elif kind == "two":
         count = 2
     if count:
-        allowed = [i for i in range(len(THINGS)) if not held_out(i, place)]
-        drawn = rng.choice(allowed, 2 if kind == "two" else 1, replace=False)
+        drawn = rng.choice(_trained_at(place), 2 if kind == "two" else 1, replace=False)
         things = tuple(int(i) for i in drawn)
     return Scene(things, count, place, time, color, style, size, position)
 
@@ -80,11 +79,19 @@ def nameless(rng: np.random.Generator) -> Scene:
     a small model cannot learn at once: it drew blobs.
     """
     place = _any(rng, PLACES)
-    time = "day" if place in NO_SKY else _pick(rng, _TIMES)
+    time = _time_at(rng, place)
     if rng.random() < 0.5:
         return Scene(place=place, time=time)
-    allowed = [i for i in range(len(THINGS)) if not held_out(i, place)]
-    return Scene((int(rng.choice(allowed)),), 1, place, time)
+    return Scene((int(rng.choice(_trained_at(place))),), 1, place, time)
+
+
+def _time_at(rng: np.random.Generator, place: str) -> str:
+    return "day" if place in NO_SKY else _pick(rng, _TIMES)
+
+
+def _trained_at(place: str | None) -> list[int]:
+    """The things that training shows at `place`."""
+    return [i for i in range(len(THINGS)) if not held_out(i, place)]
 
 
 def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
