@@ -2,7 +2,6 @@
 # needs, found there by run paths relative to the server.
 install(TARGETS genzo genzo-server genzo-bench genzo-sim
   RUNTIME DESTINATION bin)
-set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 set(torch_lib ${GENZO_LIBTORCH}/lib)
 file(GLOB torch_libraries
   ${torch_lib}/libtorch_cpu.so
@@ -11,3 +10,18 @@ file(GLOB torch_libraries
   ${GENZO_LIBTORCH}/../nvidia/cu13/lib/libcudart.so.13
   ${GENZO_LIBTORCH}/../nvidia/cu13/lib/libcupti.so.13)
 install(FILES ${torch_libraries} DESTINATION lib)
+
+set(run_path $ORIGIN/../lib)
+if(TARGET genzo_cuda)
+  install(TARGETS genzo_cuda LIBRARY DESTINATION lib)
+  # LibTorch's CUDA libraries, some gigabytes, are used where setup put them.
+  if(EXISTS ${GENZO_LIBTORCH}/../nvidia/cudnn)
+    list(APPEND run_path ${torch_lib})
+  endif()
+  set_target_properties(genzo_cuda PROPERTIES
+    INSTALL_RPATH "$ORIGIN;${GENZO_LIBTORCH}/../nvidia/cu13/lib")
+endif()
+set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "${run_path}")
+if(TARGET genzo_cuda)
+  add_dependencies(genzo-server genzo_cuda)
+endif()

@@ -49,3 +49,29 @@ list(GET openmp_libraries 0 openmp_library)
 add_library(genzo_openmp SHARED IMPORTED)
 set_target_properties(genzo_openmp PROPERTIES IMPORTED_LOCATION ${openmp_library})
 add_library(genzo::openmp ALIAS genzo_openmp)
+
+# Where programs and tests look for what they open at run time:
+# libgenzo_cuda.so and CUDA's compiler.
+set(CMAKE_BUILD_RPATH $ORIGIN $ORIGIN/../bin
+  ${GENZO_LIBTORCH}/../nvidia/cu13/lib)
+
+# What libgenzo_cuda.so is linked with. Its own libraries (cuBLAS, cuDNN, ...)
+# need not be here: only a machine with a driver opens it.
+set(cuda_packages ${GENZO_LIBTORCH}/../nvidia)
+set(cuda_runtime ${cuda_packages}/cu13/lib/libcudart.so.13)
+set(GENZO_CUDA_CRT ${PROJECT_SOURCE_DIR}/.deps/cuda_crt/nvidia/cu13/include
+  CACHE PATH "Folder that holds CUDA's crt/host_defines.h")
+if(EXISTS ${GENZO_LIBTORCH}/lib/libtorch_cuda.so AND EXISTS ${cuda_runtime}
+   AND EXISTS ${GENZO_CUDA_CRT}/crt/host_defines.h)
+  add_library(genzo_torch_cuda INTERFACE)
+  target_compile_options(genzo_torch_cuda INTERFACE
+    "SHELL:-idirafter ${cuda_packages}/cu13/include"
+    "SHELL:-idirafter ${GENZO_CUDA_CRT}")
+  target_link_libraries(genzo_torch_cuda INTERFACE genzo_torch
+    ${GENZO_LIBTORCH}/lib/libtorch_cuda.so
+    ${GENZO_LIBTORCH}/lib/libc10_cuda.so ${cuda_runtime})
+  add_library(genzo::torch_cuda ALIAS genzo_torch_cuda)
+else()
+  message(STATUS "Without CUDA: it needs LibTorch's wheel for it, the headers "
+    "that the wheel asks for and ${GENZO_CUDA_CRT}")
+endif()

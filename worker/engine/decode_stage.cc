@@ -105,9 +105,11 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
 }  // namespace
 
 DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
-                         const Clock& clock, Metrics& metrics, LoadBoard& board)
+                         const DeviceStream& stream, const Clock& clock,
+                         Metrics& metrics, LoadBoard& board)
     : max_finals_(max_finals),
       threads_(std::move(threads)),
+      stream_(stream),
       clock_(clock),
       metrics_(metrics),
       board_(board) {
@@ -227,6 +229,7 @@ void DecodeStage::DecodeOnThreads(const std::vector<DecodeTask>& tasks) {
 }
 
 void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
+  const DeviceStream::Scope on_stream(stream_);
   const absl::Time begin = clock_.Now();
   const auto fail = [](const DecodeTask& task) {
     const absl::Status caught = StatusFromException(

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "queue/load_board.h"
+#include "worker/engine/device_stream.h"
 #include "worker/engine/job_state.h"
 
 namespace genzo {
@@ -44,10 +45,12 @@ struct DecodeTask {
 class DecodeStage {
  public:
   // At most `max_finals` finished images wait. `threads` is asked before every
-  // decode how many it may compute on: any thread. `clock`, `metrics` and
-  // `board` outlive it.
-  DecodeStage(int max_finals, std::function<int()> threads, const Clock& clock,
-              Metrics& metrics, LoadBoard& board);
+  // decode how many it may compute on: any thread. Decoders run on `stream`,
+  // which steps should not have to wait for. `clock`, `metrics` and `board`
+  // outlive it.
+  DecodeStage(int max_finals, std::function<int()> threads,
+              const DeviceStream& stream, const Clock& clock, Metrics& metrics,
+              LoadBoard& board);
   // Finishes what waits.
   ~DecodeStage();
 
@@ -71,6 +74,7 @@ class DecodeStage {
 
   const size_t max_finals_;
   const std::function<int()> threads_;
+  const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
   LoadBoard& board_;

@@ -10,28 +10,18 @@
 #include "ATen/Context.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "base/processor.h"
 #include "worker/engine/exception_status.h"
+#include "worker/kernels/cuda_backend.h"
 
 namespace genzo {
 namespace {
 
-// LibTorch registers its CUDA kernels when libtorch_cuda.so is opened. Nothing
-// may ask LibTorch about CUDA before: the first answer is kept for ever.
-absl::Status LoadCuda() {
-  if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return absl::UnavailableError("no CUDA driver (libcuda.so.1)");
-  }
-  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    return absl::UnavailableError(absl::StrCat(
-        "LibTorch's CUDA libraries cannot be loaded: ", dlerror()));
-  }
-  return absl::OkStatus();
-}
-
 // Devices that LibTorch can use.
 absl::StatusOr<int> CountCudaDevices() {
-  const absl::Status loaded = LoadCuda();
-  if (!loaded.ok()) return loaded;
+  const auto cuda = OpenCuda();
+  if (!cuda.ok()) return cuda.status();
   try {
     return static_cast<int>(at::globalContext()
                                 .getAcceleratorHooksInterface(c10::kCUDA)
@@ -40,10 +30,6 @@ absl::StatusOr<int> CountCudaDevices() {
     return StatusFromException("CUDA");
   }
 }
-
-}  // namespace
-
-namespace {
 
 // Adds the devices that one entry means.
 absl::Status Resolve(const std::string& name,
@@ -65,7 +51,11 @@ absl::Status Resolve(const std::string& name,
     for (int i = 0; i < found; ++i) {
       devices.emplace_back(c10::kCUDA, static_cast<c10::DeviceIndex>(i));
     }
-    if (found == 0) devices.emplace_back(c10::kCPU);
+    if (found > 0) return absl::OkStatus();
+    spdlog::info("devices: auto means the CPU: {}",
+                 count.ok() ? "the driver knows no CUDA device"
+                            : std::string(count.status().message()));
+    devices.emplace_back(c10::kCPU);
     return absl::OkStatus();
   }
   if (!count.ok()) {
@@ -80,22 +70,31 @@ absl::Status Resolve(const std::string& name,
   return absl::OkStatus();
 }
 
-// From the driver, which LoadCuda() opened and LibTorch initialised; LibTorch
-// itself tells only through its CUDA headers. 0 if the driver does not say.
+// The driver's function `name`. OpenCuda() opened the driver and LibTorch
+// initialised it, which itself tells these things through CUDA's headers only.
+template <typename... Arguments>
+bool AskDriver(const char* name, Arguments... arguments) {
+  const auto function =
+      reinterpret_cast<int (*)(Arguments...)>(dlsym(RTLD_DEFAULT, name));
+  return function != nullptr && function(arguments...) == 0;
+}
+
+// 0 if the driver does not say.
 int64_t CudaMemoryBytes(int index) {
-  using DeviceGet = int (*)(int* device, int ordinal);
-  using DeviceTotalMem = int (*)(size_t * bytes, int device);
-  const auto device_get =
-      reinterpret_cast<DeviceGet>(dlsym(RTLD_DEFAULT, "cuDeviceGet"));
-  const auto total_mem = reinterpret_cast<DeviceTotalMem>(
-      dlsym(RTLD_DEFAULT, "cuDeviceTotalMem_v2"));
   int device = 0;
   size_t bytes = 0;
-  if (device_get == nullptr || total_mem == nullptr ||
-      device_get(&device, index) != 0 || total_mem(&bytes, device) != 0) {
-    return 0;
-  }
-  return static_cast<int64_t>(bytes);
+  const bool told = AskDriver("cuDeviceGet", &device, index) &&
+                    AskDriver("cuDeviceTotalMem_v2", &bytes, device);
+  return told ? static_cast<int64_t>(bytes) : 0;
+}
+
+std::string CudaName(int index) {
+  int device = 0;
+  char name[256] = {};
+  const bool told = AskDriver("cuDeviceGet", &device, index) &&
+                    AskDriver("cuDeviceGetName", static_cast<char*>(name),
+                              static_cast<int>(sizeof(name)), device);
+  return told ? name : "unknown";
 }
 
 // The limit of the control group that the process is in; 0 if it has none.
@@ -140,6 +139,10 @@ std::string DtypeName(c10::ScalarType dtype) {
   return dtype == c10::kFloat      ? "float32"
          : dtype == c10::kBFloat16 ? "bfloat16"
                                    : "float16";
+}
+
+std::string DeviceName(const c10::Device& device) {
+  return device.is_cuda() ? CudaName(device.index()) : ProcessorName();
 }
 
 int64_t DeviceMemoryBytes(const c10::Device& device) {

@@ -26,6 +26,10 @@ absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
 // The name that ParseDtype reads.
 std::string DtypeName(c10::ScalarType dtype);
 
+// What the device is sold as: "AMD EPYC ...", "NVIDIA H100 ..."; "unknown"
+// where nobody tells.
+std::string DeviceName(const c10::Device& device);
+
 // Memory of the device, in bytes; of the CPU, that of the machine or of the
 // container that limits it.
 int64_t DeviceMemoryBytes(const c10::Device& device);

@@ -8,7 +8,9 @@
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/device_stream.h"
 #include "worker/engine/exception_status.h"
+#include "worker/kernels/cuda_backend.h"
 #include "worker/model/upsample_2d.h"
 #include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
@@ -37,6 +39,18 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
   return json;
 }
 
+// `unet` outlives the result. LibTorch would not know the device without CUDA.
+std::unique_ptr<RecordedDenoiser> RecordUNet(const UNet2DConditionModel& unet,
+                                             const c10::Device& device) {
+  if (!device.is_cuda()) return nullptr;
+  return std::make_unique<RecordedDenoiser>(
+      [&unet](const at::Tensor& sample, const at::Tensor& times,
+              const std::vector<KeyValues>& context) {
+        return unet.forward(sample, times, context);
+      },
+      (*OpenCuda())->NewRecorder(device));
+}
+
 }  // namespace
 
 struct DiffusionModel::Parts {
@@ -55,6 +69,7 @@ DiffusionModel::DiffusionModel(Parts parts)
       text_encoder_(parts.text.config, parts.text.weights),
       unet_(parts.unet.config, parts.unet.weights),
       timestep_table_(unet_),
+      recorded_unet_(RecordUNet(unet_, parts.placement.device)),
       decoder_(std::move(parts.decoder)),
       scheduler_(std::move(parts.scheduler)),
       default_sampler_(parts.default_sampler),
@@ -135,6 +150,8 @@ DiffusionModel::LoadOrThrow(const std::string& folder,
        {text.Finish(IgnoredTextTensors()), unet.Finish()}) {
     if (!status.ok()) return status;
   }
+  // Others use it on streams of their own.
+  DeviceStream::WaitForThisThread(placement.device);
   return model;
 }
 
@@ -204,11 +221,15 @@ at::Tensor DiffusionModel::Denoise(
     const at::Tensor& sample, const std::vector<float>& timesteps,
     const std::vector<KeyValues>& context) const {
   c10::InferenceMode inference;
-  return unet_
-      .forward(sample.to(placement_.device, placement_.dtype),
-               timestep_table_.Rows(timesteps), context)
-      .to(at::kCPU, at::kFloat)
-      .contiguous();
+  const at::Tensor rows = sample.to(placement_.dtype);
+  const at::Tensor times = timestep_table_.Rows(timesteps);
+  // The one wait of a step is for the prediction: pinned memory is copied while
+  // the CPU goes on.
+  const at::Tensor prediction =
+      recorded_unet_ == nullptr
+          ? unet_.forward(rows, times, context)
+          : recorded_unet_->Run(rows.pin_memory(), times, context);
+  return prediction.to(at::kCPU, at::kFloat).contiguous();
 }
 
 }  // namespace genzo

@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "worker/engine/component.h"
 #include "worker/engine/latent_decoder.h"
+#include "worker/engine/recorded_denoiser.h"
 #include "worker/model/timestep_table.h"
 #include "worker/model/unet_2d_condition.h"
 #include "worker/sampler/sampler_table.h"
@@ -19,9 +20,9 @@ namespace genzo {
 
 // A resident Stable Diffusion model: tokenizer, text encoder, denoiser,
 // autoencoder and schedule (reference: diffusers' StableDiffusionPipeline).
-// Immutable after Load; LibTorch's exceptions leave it as they are, so callers
-// wrap it at their seam. Denoise and the decoder may run on different threads
-// at once.
+// What it computes never changes; LibTorch's exceptions leave it as they are,
+// so callers wrap it at their seam. Denoise is for one thread at a time, the
+// decoder may run on another.
 class DiffusionModel {
  public:
   // Reads a folder in the diffusers layout. Errors name file and tensor or key.
@@ -82,6 +83,8 @@ class DiffusionModel {
   const ClipTextEncoder text_encoder_;
   const UNet2DConditionModel unet_;
   mutable TimestepTable timestep_table_;  // thread-safe
+  // Null on the CPU, which has nothing to launch.
+  const std::unique_ptr<RecordedDenoiser> recorded_unet_;
   const std::unique_ptr<const LatentDecoder> decoder_;
   const nlohmann::json scheduler_;
   const SamplerId default_sampler_;

@@ -10,6 +10,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/device_stream.h"
 #include "worker/engine/evaluate.h"
 #include "worker/engine/exception_status.h"
 #include "worker/engine/preview_plan.h"
@@ -55,11 +56,18 @@ Engine::~Engine() = default;
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
-  UseThreads(device_.threads);
+  const DeviceStream stream(device_.placement.device, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  if (device_.placement.device.is_cpu()) {
+    UseThreads(device_.threads);
+  } else {
+    UseThreadsHere(device_.threads);  // a CPU beside it has settings of its own
+  }
   models_.LoadConfigured(stopping_);
   decode_stage_ = std::make_unique<DecodeStage>(
       config_.max_live_runs,
       /*threads=*/[this] { return idle_ ? device_.threads : 1; },
+      DeviceStream(device_.placement.device, StreamPriority::kLow),
       dependencies_.clock, dependencies_.metrics, dependencies_.board);
   if (!stopping_) on_loaded();
   while (Admit()) {

@@ -18,8 +18,10 @@ absl::Status StatusFromException(const std::string& what) {
     return absl::ResourceExhaustedError(absl::StrCat(what, ": out of memory"));
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();
-    // The CPU's allocator has no exception type of its own.
-    if (absl::StrContains(message, "DefaultCPUAllocator")) {
+    // Neither the CPU's allocator nor CUDA's libraries have a type for it.
+    if (absl::StrContains(message, "DefaultCPUAllocator") ||
+        absl::StrContains(message, "CUDA error: out of memory") ||
+        absl::StrContains(message, "STATUS_ALLOC_FAILED")) {
       return absl::ResourceExhaustedError(
           absl::StrCat(what, ": out of memory"));
     }

@@ -1,5 +1,10 @@
 #include "worker/engine/free_memory.h"
 
+#include <exception>
+
+#include "base/logging.h"
+#include "c10/core/CachingDeviceAllocator.h"
+
 // Steps allocate and free the same hundreds of tensors over and over: with
 // jemalloc those of the model in the box take a tenth less
 // (docs/performance.md). Sanitizers bring an allocator of their own.
@@ -10,21 +15,35 @@
 #endif
 
 namespace genzo {
+namespace {
 
 #ifdef GENZO_JEMALLOC
 
 #define GENZO_QUOTED_(text) #text
 #define GENZO_QUOTED(text) GENZO_QUOTED_(text)
 
-void ReturnFreeMemory() {
+void PurgeHeap() {
   mallctl("arena." GENZO_QUOTED(MALLCTL_ARENAS_ALL) ".purge", nullptr, nullptr,
           nullptr, 0);
 }
 
 #else
 
-void ReturnFreeMemory() { malloc_trim(0); }
+void PurgeHeap() { malloc_trim(0); }
 
 #endif
+
+}  // namespace
+
+void ReturnFreeMemory(const c10::Device& device) {
+  PurgeHeap();
+  if (device.is_cpu()) return;
+  try {
+    c10::getDeviceAllocator(device.type())->emptyCache();
+  } catch (const std::exception& e) {
+    // A broken device; those who compute on it hear of it.
+    spdlog::warn("memory of {} is not returned: {}", device.str(), e.what());
+  }
+}
 
 }  // namespace genzo

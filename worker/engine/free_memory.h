@@ -1,11 +1,14 @@
 #ifndef GENZO_WORKER_ENGINE_FREE_MEMORY_H_
 #define GENZO_WORKER_ENGINE_FREE_MEMORY_H_
 
+#include "c10/core/Device.h"
+
 namespace genzo {
 
 // Gives the system the memory that the process has freed and that its allocator
-// still keeps. Any thread may call it.
-void ReturnFreeMemory();
+// still keeps, and to `device` what LibTorch keeps of its. Any thread may call
+// it.
+void ReturnFreeMemory(const c10::Device& device);
 
 }  // namespace genzo
 

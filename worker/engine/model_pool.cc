@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/engine/device_stream.h"
 #include "worker/engine/free_memory.h"
 #include "worker/engine/thread_count.h"
 
@@ -203,6 +204,8 @@ void ModelPool::Stop() {
 
 void ModelPool::Loop() {
   c10::InferenceMode inference;
+  const DeviceStream stream(placement_.device, StreamPriority::kLow);
+  const DeviceStream::Scope on_stream(stream);
   UseThreadsHere(1);
   while (true) {
     Order order;
@@ -308,7 +311,7 @@ void ModelPool::FreeModel(const std::string& id) {
   }
   listener_.unloaded();
   model.reset();
-  ReturnFreeMemory();
+  ReturnFreeMemory(placement_.device);
   metrics_.ForModel(id).weight_bytes.Set(0);
 }
 

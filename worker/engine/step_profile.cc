@@ -12,9 +12,9 @@
 #include "ATen/ops/equal.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
-#include "base/processor.h"
 #include "nlohmann/json.hpp"
 #include "worker/engine/context_gatherer.h"
+#include "worker/engine/device.h"
 #include "worker/engine/memory_meter.h"
 #include "worker/engine/thread_count.h"
 
@@ -185,9 +185,10 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
 std::string ProfileKey(const std::string& model_folder,
                        const Placement& placement, int threads,
                        int fewer_threads) {
-  std::string key = absl::StrCat(
-      "v", kVersion, ";", ProcessorName(), ";", placement.device.str(), ";",
-      c10::toString(placement.dtype), ";threads=", threads, ",", fewer_threads);
+  std::string key =
+      absl::StrCat("v", kVersion, ";", DeviceName(placement.device), ";",
+                   placement.device.str(), ";", c10::toString(placement.dtype),
+                   ";threads=", threads, ",", fewer_threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :

@@ -59,14 +59,14 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     const auto dtype = ParseDtype(config.dtype, device);
     if (!dtype.ok()) return dtype.status();
     const int sharing = device.is_cpu() ? cpus : 1;
-    const int own_threads = std::max(1, threads / sharing);
+    // Beside another device the CPU has little to compute.
+    const int own_threads =
+        device.is_cpu() ? std::max(1, threads / sharing) : 1;
     pool->devices_.push_back(
         {.index = static_cast<int>(pool->devices_.size()),
          .placement = {.device = device, .dtype = *dtype},
          .threads = own_threads,
-         .fewer_threads = device.is_cpu() ? ThreadsBesideDecoding(
-                                                own_threads, cores / sharing)
-                                          : own_threads,
+         .fewer_threads = ThreadsBesideDecoding(own_threads, cores / sharing),
          .memory_bytes = BudgetBytes(config, device, sharing)});
   }
   dependencies.board.SetDevices(static_cast<int>(pool->devices_.size()));

@@ -7,7 +7,6 @@
 #include "ATen/Parallel.h"
 #include "ATen/ops/empty.h"
 #include "ATen/ops/empty_like.h"
-#include "c10/util/Exception.h"
 #include "worker/kernels/lanes.h"
 
 namespace genzo {
@@ -158,13 +157,7 @@ at::Tensor ChannelsLastGroupNorm(const at::Tensor& x, const at::Tensor& shift,
                                  const at::Tensor& weight,
                                  const at::Tensor& bias,
                                  const GroupNormOptions& options) {
-  // As LibTorch's own operators refuse what does not fit.
-  TORCH_CHECK(x.dim() == 4 && weight.numel() == x.size(1) &&
-                  bias.numel() == x.size(1) &&
-                  x.size(1) % options.groups == 0 &&
-                  (!shift.defined() || shift.numel() == x.size(0) * x.size(1)),
-              "group norm: x ", x.sizes(), " does not fit ", weight.numel(),
-              " channels in ", options.groups, " groups");
+  CheckGroupNorm(x, shift, weight, bias, options);
   const at::Tensor in = x.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor row_shift = shift.defined() ? shift.contiguous() : shift;
   const Extent extent = {in.size(0), in.size(1), in.size(2) * in.size(3),

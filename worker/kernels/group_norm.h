@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ATen/core/Tensor.h"
+#include "c10/util/Exception.h"
 
 namespace genzo {
 
@@ -13,6 +14,18 @@ struct GroupNormOptions {
   double eps;
   bool silu = false;  // x * sigmoid(x) at the end
 };
+
+// Refuses what does not fit, with c10::Error as LibTorch's own operators do.
+inline void CheckGroupNorm(const at::Tensor& x, const at::Tensor& shift,
+                           const at::Tensor& weight, const at::Tensor& bias,
+                           const GroupNormOptions& options) {
+  TORCH_CHECK(x.dim() == 4 && weight.numel() == x.size(1) &&
+                  bias.numel() == x.size(1) &&
+                  x.size(1) % options.groups == 0 &&
+                  (!shift.defined() || shift.numel() == x.size(0) * x.size(1)),
+              "group norm: x ", x.sizes(), " does not fit ", weight.numel(),
+              " channels in ", options.groups, " groups");
+}
 
 // Group normalisation (arXiv:1803.08494) of x [B, C, H, W], channels last, on
 // the CPU, float32 or bfloat16, with weight and bias [C] float32. `shift`

@@ -6,6 +6,7 @@
 #include "ATen/ops/layer_norm.h"
 #include "ATen/ops/linear.h"
 #include "ATen/ops/silu.h"
+#include "worker/kernels/cuda_backend.h"
 #include "worker/kernels/group_norm.h"
 
 namespace genzo {
@@ -112,9 +113,15 @@ GroupNorm::GroupNorm(const Weights& weights, int64_t groups, int64_t channels,
 at::Tensor GroupNorm::Normalise(const at::Tensor& x, const at::Tensor& shift,
                                 bool silu) const {
   const at::ScalarType dtype = x.scalar_type();
+  const GroupNormOptions options = {.groups = groups, .eps = eps, .silu = silu};
   if (x.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16)) {
-    return ChannelsLastGroupNorm(x, shift, weight, bias,
-                                 {.groups = groups, .eps = eps, .silu = silu});
+    return ChannelsLastGroupNorm(x, shift, weight, bias, options);
+  }
+  if (x.is_cuda()) {
+    const auto cuda = OpenCuda();
+    if (cuda.ok() && (*cuda)->CanGroupNorm(x)) {
+      return (*cuda)->GroupNorm(x, shift, weight, bias, options);
+    }
   }
   const at::Tensor shifted =
       shift.defined() ? x + shift.to(dtype).unsqueeze(-1).unsqueeze(-1) : x;

@@ -87,13 +87,14 @@ class DecodeStageTest : public ::testing::Test {
   Metrics metrics_;
   Record record_;
   LoadBoard board_;
+  const DeviceStream cpu_stream_{c10::Device(c10::kCPU), StreamPriority::kLow};
   const std::shared_ptr<const DiffusionModel> model_;
   std::shared_ptr<JobState> job_;
 };
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                    metrics_, board_);
   stage.Submit(Task(1));
   stage.Submit(Task(2));
   stage.Submit(Final());
@@ -104,8 +105,8 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 }
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                    metrics_, board_);
   stage.Submit(Task(1));
   record_.taken.WaitForNotification();
   for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
@@ -119,8 +120,8 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 }
 
 TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                    metrics_, board_);
   DecodeTask linear = Task(1);
   linear.decoder = v1::PreviewPlan::DECODER_LINEAR;
   stage.Submit(linear);
@@ -141,8 +142,8 @@ TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
 
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
-    DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                      board_);
+    DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                      metrics_, board_);
     stage.Submit(Final());
     record_.go_on.Notify();
   }
@@ -150,8 +151,8 @@ TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
 }
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                    metrics_, board_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});
@@ -168,8 +169,8 @@ class HalfDecodeStageTest : public DecodeStageTest {
 };
 
 TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 2; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 2; }, cpu_stream_, clock_,
+                    metrics_, board_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, 1e6f);
@@ -181,8 +182,8 @@ TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
 }
 
 TEST_F(DecodeStageTest, ALatentThatIsNotFiniteIsNamed) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, clock_, metrics_,
-                    board_);
+  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
+                    metrics_, board_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, std::nanf(""));

@@ -1,0 +1,143 @@
+// What only a GPU can show. Skipped where there is none.
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/group_norm.h"
+#include "ATen/ops/randn.h"
+#include "ATen/ops/silu.h"
+#include "c10/core/CachingDeviceAllocator.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/engine/device.h"
+#include "worker/engine/device_stream.h"
+#include "worker/engine/diffusion_model.h"
+#include "worker/engine/free_memory.h"
+#include "worker/kernels/cuda_backend.h"
+
+namespace genzo {
+namespace {
+
+class CudaDeviceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto devices = ResolveDevices({"cuda"});
+    if (!devices.ok()) GTEST_SKIP() << devices.status().message();
+    cuda_ = *OpenCuda();
+  }
+
+  std::unique_ptr<const DiffusionModel> Load(const c10::Device& device) const {
+    return *DiffusionModel::Load(TinyModelFolder(),
+                                 {.device = device, .dtype = at::kFloat});
+  }
+
+  c10::InferenceMode inference_;
+  const c10::Device device_{c10::kCUDA, 0};
+  CudaBackend* cuda_ = nullptr;
+};
+
+TEST_F(CudaDeviceTest, GroupNormEqualsItsDefinitionRowByRow) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const auto floats = at::TensorOptions(device_);
+    const at::Tensor x = (at::randn({3, 320, 40, 24}, floats) + 20)
+                             .to(dtype)
+                             .contiguous(at::MemoryFormat::ChannelsLast);
+    ASSERT_TRUE(cuda_->CanGroupNorm(x));
+    const at::Tensor shift = at::randn({3, 320}, floats);
+    const at::Tensor weight = at::randn({320}, floats);
+    const at::Tensor bias = at::randn({320}, floats);
+    const at::Tensor expected = at::silu(at::group_norm(
+        x.to(at::kDouble) + shift.to(at::kDouble).view({3, 320, 1, 1}), 32,
+        weight.to(at::kDouble), bias.to(at::kDouble), 1e-5));
+    const auto norm = [&](int64_t first, int64_t rows) {
+      return cuda_->GroupNorm(x.narrow(0, first, rows),
+                              shift.narrow(0, first, rows), weight, bias,
+                              {.groups = 32, .eps = 1e-5, .silu = true});
+    };
+    const at::Tensor actual = norm(0, 3);
+    EXPECT_THAT(actual.to(at::kDouble),
+                TensorNear(expected, dtype == at::kFloat ? 2e-5 : 1e-2));
+    for (int64_t row = 0; row < 3; ++row) {
+      EXPECT_THAT(norm(row, 1), TensorEquals(actual.narrow(0, row, 1)));
+    }
+  }
+}
+
+TEST_F(CudaDeviceTest, RecordingsDoTheirWorkAgain) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const at::Tensor x = at::randn({64}, at::TensorOptions(device_));
+  at::Tensor y;
+  const auto work = [&] { y = x * 2 + 1; };
+  work();
+  const auto recorder = cuda_->NewRecorder(device_);
+  const auto recording = recorder->Record(work);
+  for (int i = 0; i < 3; ++i) {
+    x.copy_(at::randn({64}));
+    recording->Replay();
+    EXPECT_THAT(y.cpu(), TensorEquals((x * 2 + 1).cpu()));
+  }
+}
+
+TEST_F(CudaDeviceTest, WorkThatCannotBeRecordedLeavesTheDeviceUsable) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const at::Tensor x = at::randn({64}, at::TensorOptions(device_));
+  const auto recorder = cuda_->NewRecorder(device_);
+  // It waits for the device, which a recording cannot.
+  EXPECT_ANY_THROW(recorder->Record([&] { x.sum().item<float>(); }));
+  EXPECT_THAT((x + x).cpu(), TensorEquals((2 * x).cpu()));
+  at::Tensor y;
+  const auto recording = recorder->Record([&] { y = x + 1; });
+  recording->Replay();
+  EXPECT_THAT(y.cpu(), TensorEquals((x + 1).cpu()));
+}
+
+// Evaluations of a kind are first done, then recorded, then replayed.
+TEST_F(CudaDeviceTest, AModelPredictsAndDecodesAsOnTheCpu) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const auto on_cpu = Load(c10::kCPU);
+  const auto on_device = Load(device_);
+  for (int round = 0; round < 4; ++round) {
+    for (const int64_t rows : {2, 5, 6}) {
+      const at::Tensor sample = at::randn({rows, 4, 8, 8});
+      const std::vector<float> timesteps(rows, 900.0f - 100 * round);
+      const std::vector<std::string> texts(rows, round % 2 == 0 ? "a" : "b c");
+      const auto predict = [&](const DiffusionModel& model) {
+        return model.Denoise(
+            sample, timesteps,
+            model.ProjectContext(model.EncodeTexts(texts, /*clip_skip=*/0)));
+      };
+      EXPECT_THAT(predict(*on_device), TensorNear(predict(*on_cpu), 1e-4));
+    }
+  }
+  const at::Tensor latent = at::randn({1, 4, 8, 8});
+  EXPECT_THAT(on_device->decoder().Full(latent),
+              TensorNear(on_cpu->decoder().Full(latent), 1e-4));
+}
+
+TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const auto reserved = [&] {
+    ReturnFreeMemory(device_);
+    const auto stats =
+        c10::getDeviceAllocator(c10::kCUDA)->getDeviceStats(device_.index());
+    return stats.reserved_bytes[0].current;
+  };
+  const auto use = [&] {
+    const auto model = Load(device_);
+    const auto context =
+        model->ProjectContext(model->EncodeTexts({""}, /*clip_skip=*/0));
+    for (int i = 0; i < 3; ++i) {
+      model->Denoise(at::randn({1, 4, 8, 8}), {500.0f}, context);
+    }
+  };
+  use();
+  const int64_t before = reserved();
+  for (int i = 0; i < 10; ++i) use();
+  EXPECT_LE(reserved(), before);
+}
+
+}  // namespace
+}  // namespace genzo
