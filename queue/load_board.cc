@@ -14,8 +14,12 @@ constexpr double kMedianStep = 1.02;
 constexpr double kMaxCorrection = 4;
 
 // The model's profile as it would be at another size.
+double Area(const ModelSpeed& speed, int64_t pixels) {
+  return static_cast<double>(pixels) / speed.own_pixels;
+}
+
 StepCosts AtSize(const ModelSpeed& speed, int64_t pixels) {
-  const double area = static_cast<double>(pixels) / speed.own_pixels;
+  const double area = Area(speed, pixels);
   std::map<int, absl::Duration> points;
   for (int rows = 1; rows <= std::max(2, speed.largest_batch); rows *= 2) {
     points[rows] = speed.costs.At(rows, area);
@@ -39,6 +43,14 @@ StepCosts Drawn(const StepCosts& profile,
   }
   for (const auto& [rows, duration] : measured) points[rows] = duration;
   return StepCosts(std::move(points));
+}
+
+// Draws `known` to what was measured now: against what was learned, as a
+// profile may come from a bad moment.
+void Learn(absl::Duration took, bool is_new, absl::Duration& known) {
+  const absl::Duration sane =
+      std::clamp(took, known / kMaxCorrection, known * kMaxCorrection);
+  known += (is_new ? 1 : kNewest) * (sane - known);
 }
 
 int CountSteps(const std::vector<int>& steps_left) {
@@ -77,23 +89,16 @@ void LoadBoard::Observe(const std::string& model, int64_t pixels, int rows,
   LearnedCosts& learned = learned_[{model, pixels}];
   const auto [place, is_new] =
       learned.measured.try_emplace(rows, profile.At(rows));
-  // Against what was learned, as a profile may come from a bad moment.
-  const absl::Duration known = place->second;
-  const absl::Duration sane =
-      std::clamp(took, known / kMaxCorrection, known * kMaxCorrection);
-  place->second += (is_new ? 1 : kNewest) * (sane - known);
+  Learn(took, is_new, place->second);
   learned.costs = Drawn(profile, learned.measured);
 }
 
 void LoadBoard::ObserveDecode(const std::string& model, int64_t pixels,
                               absl::Duration took) {
   absl::MutexLock lock(&mutex_);
-  const auto found = speeds_.find(model);
-  if (found == speeds_.end()) return;
-  ModelSpeed& speed = found->second;
-  const absl::Duration at_own_size =
-      took * (static_cast<double>(speed.own_pixels) / pixels);
-  speed.decode += kNewest * (at_own_size - speed.decode);
+  const auto [place, is_new] =
+      decodes_.try_emplace({model, pixels}, DecodeLocked(model, pixels));
+  Learn(took, is_new, place->second);
 }
 
 void LoadBoard::Add(const std::string& job_id, const JobWork& work,
@@ -234,9 +239,7 @@ const ModelSpeed* LoadBoard::SpeedLocked(const std::string& model) const {
 
 double LoadBoard::AreaLocked(const JobWork& work) const {
   const ModelSpeed* const speed = SpeedLocked(work.model);
-  return speed == nullptr
-             ? 1
-             : static_cast<double>(work.pixels) / speed->own_pixels;
+  return speed == nullptr ? 1 : Area(*speed, work.pixels);
 }
 
 StepCosts LoadBoard::CostsLocked(const std::string& model,
@@ -247,10 +250,13 @@ StepCosts LoadBoard::CostsLocked(const std::string& model,
   return speed == nullptr ? StepCosts() : AtSize(*speed, pixels);
 }
 
-absl::Duration LoadBoard::DecodeLocked(const JobWork& work) const {
-  const ModelSpeed* const speed = SpeedLocked(work.model);
+absl::Duration LoadBoard::DecodeLocked(const std::string& model,
+                                       int64_t pixels) const {
+  const auto found = decodes_.find({model, pixels});
+  if (found != decodes_.end()) return found->second;
+  const ModelSpeed* const speed = SpeedLocked(model);
   return speed == nullptr ? absl::ZeroDuration()
-                          : speed->decode * AreaLocked(work);
+                          : speed->decode * Area(*speed, pixels);
 }
 
 int LoadBoard::EvaluationsLocked(const JobWork& work) const {
@@ -267,7 +273,8 @@ absl::Duration LoadBoard::SoloLocked(const JobWork& work) const {
       work.images, {.rows = work.rows, .steps_left = EvaluationsLocked(work)});
   const std::vector<absl::Duration> finish =
       Forecast(items, {ShapeLocked(work)});
-  return *std::max_element(finish.begin(), finish.end()) + DecodeLocked(work);
+  return *std::max_element(finish.begin(), finish.end()) +
+         DecodeLocked(work.model, work.pixels);
 }
 
 absl::Time LoadBoard::StartByLocked(const JobWork& work) const {
@@ -451,7 +458,8 @@ std::map<const LoadBoard::Entry*, absl::Duration> LoadBoard::PredictLocked(
     for (size_t k = 0; k < finish.size(); ++k) {
       const Entry* const owner = owners[device][k];
       absl::Duration& last = predicted[owner];
-      last = std::max(last, finish[k] + DecodeLocked(owner->work));
+      last = std::max(last, finish[k] + DecodeLocked(owner->work.model,
+                                                     owner->work.pixels));
     }
   }
   return predicted;

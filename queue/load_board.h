@@ -152,7 +152,7 @@ class LoadBoard {
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   StepCosts CostsLocked(const std::string& model, int64_t pixels) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::Duration DecodeLocked(const JobWork& work) const
+  absl::Duration DecodeLocked(const std::string& model, int64_t pixels) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   int EvaluationsLocked(const JobWork& work) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -199,6 +199,8 @@ class LoadBoard {
   int devices_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, ModelSpeed> speeds_ ABSL_GUARDED_BY(mutex_);
   std::map<ShapeKey, LearnedCosts> learned_ ABSL_GUARDED_BY(mutex_);
+  // Of late. Not as the pixels are: small pictures are encoded and sent too.
+  std::map<ShapeKey, absl::Duration> decodes_ ABSL_GUARDED_BY(mutex_);
   // Real over forecast time of late: what the forecast cannot know, above all
   // those who come later.
   double lateness_ ABSL_GUARDED_BY(mutex_) = 1;

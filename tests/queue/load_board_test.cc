@@ -95,6 +95,16 @@ TEST_F(LoadBoardTest, LearnsFromWhatEvaluationsTake) {
   EXPECT_EQ(board_.SoloTime(Work(5)), 107 * kMs) << "another size";
 }
 
+TEST_F(LoadBoardTest, LearnsWhatDecodesTakeForEachSize) {
+  JobWork small = Work(5);
+  small.pixels = 25;
+  const absl::Duration steps = board_.SoloTime(small) - 7 * kMs / 4;
+  for (int i = 0; i < 50; ++i) board_.ObserveDecode("m", 25, 4 * kMs);
+  EXPECT_EQ(board_.SoloTime(small), steps + 4 * kMs);
+  EXPECT_EQ(board_.SoloTime(Work(5)), 57 * kMs) << "another size";
+  board_.ObserveDecode("other", 25, kMs);  // as its model may have gone
+}
+
 TEST_F(LoadBoardTest, GetsOverAProfileOfABadMoment) {
   for (int i = 0; i < 200; ++i) board_.Observe("m", 100, 2, kMs);
   EXPECT_NEAR(absl::ToDoubleMilliseconds(board_.SoloTime(Work(5))), 12, 0.1);
