@@ -25,6 +25,7 @@ json Quantiles(const std::vector<double>& values) {
 // Pictures by tenant; of nobody's having any, too, it is fair.
 double Fairness(const std::map<std::string, double>& by_tenant) {
   std::vector<double> shares;
+  shares.reserve(by_tenant.size());
   for (const auto& [tenant, share] : by_tenant) shares.push_back(share);
   return JainIndex(shares).value_or(1);
 }

@@ -39,7 +39,7 @@ class Reference:
             self.step = torch.compile(self.unet, dynamic=False)
             self.decode = torch.compile(self.vae.decoder, dynamic=False)
         side = self.unet.config.sample_size
-        self.sample = torch.randn(2, 4, side, side).to(dtype)
+        self.sample = torch.randn(2, self.unet.config.in_channels, side, side).to(dtype)
         self.context = torch.randn(2, 77, self.unet.config.cross_attention_dim).to(dtype)
 
     def measure(self):
@@ -64,7 +64,7 @@ def print_shares(arguments):
     seconds, output = genzo(arguments, ["--no-decode", "--repeats", "3"], env)
     lines = [line.split(",") for line in output.splitlines() if ",primitive,exec," in line]
     lines = [line for line in lines if line[5] in ("convolution", "inner_product", "matmul", "reorder")]
-    per_step = len(lines) // 4  # the first was to warm up
+    per_step = len(lines) // 5  # the first two are to warm up
     sums = collections.Counter()
     for line in lines[-3 * per_step :]:
         sums[line[5]] += float(line[-1]) / 3000

@@ -1,5 +1,8 @@
 // What libgenzo_cuda.so is asked for by name (worker/kernels/cuda_backend.cc).
 
+#include <mutex>
+
+#include "c10/cuda/CUDACachingAllocator.h"
 #include "worker/cuda/graph_recorder.h"
 #include "worker/cuda/group_norm.h"
 #include "worker/kernels/cuda_backend.h"
@@ -20,10 +23,16 @@ class Backend : public CudaBackend {
   }
 
   std::unique_ptr<Recorder> NewRecorder(const at::Device& device) override {
-    return NewGraphRecorder(device);
+    return NewGraphRecorder(device, recording_);
+  }
+
+  void ReturnFreeMemory() override {
+    const std::lock_guard<std::mutex> lock(recording_);
+    c10::cuda::CUDACachingAllocator::emptyCache();
   }
 
  private:
+  std::mutex recording_;
   CudaGroupNorm group_norm_;
 };
 

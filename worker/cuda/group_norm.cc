@@ -18,15 +18,6 @@
 namespace genzo {
 namespace {
 
-// As in group_norm.cu.
-struct Extent {
-  int channels;
-  int pixels;
-  int groups;
-  int chunks;
-  int chunk_pixels;
-};
-
 constexpr double kTrialEps = 1e-5;
 constexpr char kGivenUp[] =
     "LibTorch's group norm is used instead of Genzo's on CUDA: ";
@@ -50,6 +41,12 @@ std::string ElementName(at::ScalarType dtype) {
 
 const float* DataOrNull(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+}
+
+// For loads of 16 bytes; a view may begin anywhere.
+at::Tensor Aligned(const at::Tensor& x) {
+  const auto address = reinterpret_cast<uintptr_t>(x.const_data_ptr());
+  return address % 16 == 0 ? x : x.clone(at::MemoryFormat::ChannelsLast);
 }
 
 dim3 Blocks(int64_t x, int64_t y) {
@@ -77,13 +74,16 @@ bool CudaGroupNorm::AgreesWithLibTorch(const at::TensorOptions& options) {
   // Chunks of two sizes, and in the second case one channel a thread.
   for (const auto& [channels, groups, side] :
        std::vector<std::array<int64_t, 3>>{{320, 32, 17}, {36, 6, 5}}) {
-    const at::TensorOptions floats = options.dtype(at::kFloat);
-    const at::Tensor x = (at::randn({2, channels, side, side}, floats) + 3)
+    // Drawn on the CPU: the device's generator may be another thread's.
+    const auto draw = [&](at::IntArrayRef sizes) {
+      return at::randn(sizes).to(options.device());
+    };
+    const at::Tensor x = (draw({2, channels, side, side}) + 3)
                              .to(options.dtype())
                              .contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor shift = at::randn({2, channels}, floats);
-    const at::Tensor weight = at::randn({channels}, floats);
-    const at::Tensor bias = at::randn({channels}, floats);
+    const at::Tensor shift = draw({2, channels});
+    const at::Tensor weight = draw({channels});
+    const at::Tensor bias = draw({channels});
     const at::Tensor expected = at::silu(
         at::group_norm(x.to(at::kFloat) + shift.unsqueeze(-1).unsqueeze(-1),
                        groups, weight, bias, kTrialEps));
@@ -107,6 +107,9 @@ bool CudaGroupNorm::Works(const at::Tensor& x) {
     const c10::DeviceGuard on_device(x.device());
     found->second = AgreesWithLibTorch(x.options());
     if (!found->second) TORCH_WARN(kGivenUp, "its results are wrong here");
+  } catch (const c10::OutOfMemoryError&) {
+    works_.erase(found);  // that says nothing about the kernel
+    throw;
   } catch (const std::exception& e) {
     TORCH_WARN(kGivenUp, e.what());
   }
@@ -118,21 +121,19 @@ at::Tensor CudaGroupNorm::Run(const at::Tensor& x, const at::Tensor& shift,
                               const GroupNormOptions& options) {
   CheckGroupNorm(x, shift, weight, bias, options);
   const c10::DeviceGuard on_device(x.device());
-  const at::Tensor in = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor in = Aligned(x.contiguous(at::MemoryFormat::ChannelsLast));
   const at::Tensor row_shift = shift.defined() ? shift.contiguous() : shift;
   const int64_t rows = in.size(0);
   const int64_t channels = in.size(1);
   const int64_t pixels = in.size(2) * in.size(3);
   const at::Tensor out = at::empty_like(in);
   if (out.numel() == 0) return out;
-  const GroupNormLaunch launch(channels, pixels, in.element_size());
+  const GroupNormLaunch launch(channels, pixels, options.groups,
+                               in.element_size());
   TORCH_CHECK(launch.shared_bytes <= kMostSharedBytes && rows <= kMostRows,
               "group norm: ", rows, " rows of ", channels,
               " channels are too many");
-  const Extent extent = {static_cast<int>(channels), static_cast<int>(pixels),
-                         static_cast<int>(options.groups),
-                         static_cast<int>(launch.chunks),
-                         static_cast<int>(launch.chunk_pixels)};
+  const GroupNormExtent& extent = launch.extent;
   const auto floats = in.options().dtype(at::kFloat);
   const at::Tensor moments =
       at::empty({rows, launch.chunks, 2, options.groups}, floats);

@@ -90,6 +90,7 @@ absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
 
 at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
   std::vector<at::Tensor> latents;
+  latents.reserve(tasks.size());
   for (const DecodeTask& task : tasks) latents.push_back(task.latent);
   const LatentDecoder& decoder = tasks[0].job->model().decoder();
   switch (tasks[0].decoder) {

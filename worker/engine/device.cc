@@ -20,8 +20,8 @@ namespace {
 
 // Devices that LibTorch can use.
 absl::StatusOr<int> CountCudaDevices() {
-  const auto cuda = OpenCuda();
-  if (!cuda.ok()) return cuda.status();
+  const absl::Status cuda = OpenCuda();
+  if (!cuda.ok()) return cuda;
   try {
     return static_cast<int>(at::globalContext()
                                 .getAcceleratorHooksInterface(c10::kCUDA)
@@ -79,6 +79,17 @@ bool AskDriver(const char* name, Arguments... arguments) {
   return function != nullptr && function(arguments...) == 0;
 }
 
+// Whether it multiplies bfloat16, which came with compute capability 8.0.
+bool HasBfloat16(int index) {
+  constexpr int kComputeCapabilityMajor = 75;  // of CUdevice_attribute
+  int device = 0;
+  int major = 0;
+  const bool told = AskDriver("cuDeviceGet", &device, index) &&
+                    AskDriver("cuDeviceGetAttribute", &major,
+                              kComputeCapabilityMajor, device);
+  return !told || major >= 8;
+}
+
 // 0 if the driver does not say.
 int64_t CudaMemoryBytes(int index) {
   int device = 0;
@@ -117,6 +128,13 @@ absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
     const absl::Status resolved = Resolve(name, devices);
     if (!resolved.ok()) return resolved;
   }
+  const bool has_cuda =
+      std::any_of(devices.begin(), devices.end(),
+                  [](const c10::Device& device) { return device.is_cuda(); });
+  if (has_cuda && !OpenCudaBackend().ok()) {
+    spdlog::warn("CUDA is slower than it could be: {}",
+                 std::string(OpenCudaBackend().status().message()));
+  }
   return devices;
 }
 
@@ -125,11 +143,12 @@ absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
   if (name == "float32") return c10::kFloat;
   if (name == "bfloat16") return c10::kBFloat16;
   if (name == "float16") return c10::kHalf;
+  if (name == "auto" && device.is_cuda()) {
+    return HasBfloat16(device.index()) ? c10::kBFloat16 : c10::kHalf;
+  }
   if (name == "auto") {
     // AMX implies AVX512-BF16.
-    const bool in_hardware =
-        device.is_cuda() || __builtin_cpu_supports("avx512bf16");
-    return in_hardware ? c10::kBFloat16 : c10::kFloat;
+    return __builtin_cpu_supports("avx512bf16") ? c10::kBFloat16 : c10::kFloat;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("dtype \"", name, "\" is not known"));

@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
     const std::vector<std::string>& names);
 
 // float32, bfloat16, float16, or auto: bfloat16 where `device` multiplies it in
-// hardware, else float32.
+// hardware, else float32, or float16 on a GPU.
 absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
                                            const c10::Device& device);
 // The name that ParseDtype reads.

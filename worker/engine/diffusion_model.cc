@@ -42,13 +42,13 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
 // `unet` outlives the result. LibTorch would not know the device without CUDA.
 std::unique_ptr<RecordedDenoiser> RecordUNet(const UNet2DConditionModel& unet,
                                              const c10::Device& device) {
-  if (!device.is_cuda()) return nullptr;
+  if (!device.is_cuda() || !OpenCudaBackend().ok()) return nullptr;
   return std::make_unique<RecordedDenoiser>(
       [&unet](const at::Tensor& sample, const at::Tensor& times,
               const std::vector<KeyValues>& context) {
         return unet.forward(sample, times, context);
       },
-      (*OpenCuda())->NewRecorder(device));
+      (*OpenCudaBackend())->NewRecorder(device));
 }
 
 }  // namespace
@@ -221,14 +221,16 @@ at::Tensor DiffusionModel::Denoise(
     const at::Tensor& sample, const std::vector<float>& timesteps,
     const std::vector<KeyValues>& context) const {
   c10::InferenceMode inference;
-  const at::Tensor rows = sample.to(placement_.dtype);
-  const at::Tensor times = timestep_table_.Rows(timesteps);
+  at::Tensor rows = sample.to(placement_.dtype);
   // The one wait of a step is for the prediction: pinned memory is copied while
   // the CPU goes on.
-  const at::Tensor prediction =
-      recorded_unet_ == nullptr
-          ? unet_.forward(rows, times, context)
-          : recorded_unet_->Run(rows.pin_memory(), times, context);
+  if (!placement_.device.is_cpu()) {
+    rows = rows.pin_memory().to(placement_.device, /*non_blocking=*/true);
+  }
+  const at::Tensor times = timestep_table_.Rows(timesteps);
+  const at::Tensor prediction = recorded_unet_ == nullptr
+                                    ? unet_.forward(rows, times, context)
+                                    : recorded_unet_->Run(rows, times, context);
   return prediction.to(at::kCPU, at::kFloat).contiguous();
 }
 

@@ -50,6 +50,11 @@ class DiffusionModel {
                      const std::vector<KeyValues>& context) const;
 
   c10::ScalarType dtype() const { return placement_.dtype; }
+  const c10::Device& device() const { return placement_.device; }
+  // Kinds of evaluations that are replayed. For Denoise's thread.
+  int recordings() const {
+    return recorded_unet_ == nullptr ? 0 : recorded_unet_->recordings();
+  }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
   const LatentDecoder& decoder() const { return *decoder_; }
   const nlohmann::json& scheduler() const { return scheduler_; }
@@ -83,7 +88,8 @@ class DiffusionModel {
   const ClipTextEncoder text_encoder_;
   const UNet2DConditionModel unet_;
   mutable TimestepTable timestep_table_;  // thread-safe
-  // Null on the CPU, which has nothing to launch.
+  // Null on the CPU, which has nothing to launch, and where CUDA is without our
+  // library.
   const std::unique_ptr<RecordedDenoiser> recorded_unet_;
   const std::unique_ptr<const LatentDecoder> decoder_;
   const nlohmann::json scheduler_;

@@ -21,7 +21,9 @@ absl::Status StatusFromException(const std::string& what) {
     // Neither the CPU's allocator nor CUDA's libraries have a type for it.
     if (absl::StrContains(message, "DefaultCPUAllocator") ||
         absl::StrContains(message, "CUDA error: out of memory") ||
-        absl::StrContains(message, "STATUS_ALLOC_FAILED")) {
+        absl::StrContains(message, "STATUS_ALLOC_FAILED") ||
+        // cuDNN's, when no memory is left to any of its ways.
+        absl::StrContains(message, "unable to find an engine")) {
       return absl::ResourceExhaustedError(
           absl::StrCat(what, ": out of memory"));
     }

@@ -4,6 +4,7 @@
 
 #include "base/logging.h"
 #include "c10/core/CachingDeviceAllocator.h"
+#include "worker/kernels/cuda_backend.h"
 
 // Steps allocate and free the same hundreds of tensors over and over: with
 // jemalloc those of the model in the box take a tenth less
@@ -39,7 +40,12 @@ void ReturnFreeMemory(const c10::Device& device) {
   PurgeHeap();
   if (device.is_cpu()) return;
   try {
-    c10::getDeviceAllocator(device.type())->emptyCache();
+    const auto backend = OpenCudaBackend();
+    if (backend.ok()) {
+      (*backend)->ReturnFreeMemory();
+    } else {
+      c10::getDeviceAllocator(device.type())->emptyCache();
+    }
   } catch (const std::exception& e) {
     // A broken device; those who compute on it hear of it.
     spdlog::warn("memory of {} is not returned: {}", device.str(), e.what());

@@ -97,7 +97,7 @@ void ModelPool::Load(const std::string& id, std::optional<bool> pinned,
       Slot& slot = slots_.at(id);
       if (pinned.has_value()) slot.pinned = *pinned;
       ready = slot.usable();
-      if (!ready) slot.waiting.push_back(std::move(done));
+      if (!ready) slot.waiting.push_back(done);
     }
   }
   if (!refused.ok()) return done(refused);
@@ -115,7 +115,7 @@ void ModelPool::Unload(const std::string& id, ModelControl::Done done) {
     refused = RefusalLocked(id);
     if (refused.ok()) {
       slots_.at(id).pinned = false;
-      orders_.push_back({.id = id, .load = false, .done = std::move(done)});
+      orders_.push_back({.id = id, .load = false, .done = done});
     }
   }
   if (!refused.ok()) done(refused);

@@ -3,39 +3,43 @@
 #include <algorithm>
 #include <exception>
 
+#include "ATen/TensorOperators.h"
 #include "ATen/ops/_foreach_copy.h"
+#include "ATen/ops/isfinite.h"
 #include "ATen/ops/zeros.h"
 #include "base/logging.h"
-#include "c10/core/UndefinedTensorImpl.h"
-#include "c10/util/intrusive_ptr.h"
+#include "worker/engine/exception_status.h"
 
 namespace genzo {
 namespace {
-
-// Tells a tensor from others without keeping its memory.
-using WeakTensor =
-    c10::weak_intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>;
 
 // Rows and sizes in use at once; each keeps its inputs and some megabytes of
 // the driver's.
 constexpr size_t kMostEntries = 32;
 
+// Rows of contexts that are kept from the start: more of them need other
+// memory, and what was recorded with this is recorded anew.
+constexpr int64_t kContextRows = 16;
+
 // A replay that does something else is far off; kernels chosen anew may round
 // another way.
 constexpr double kBound = 0.02;
 
+bool IsFinite(const at::Tensor& tensor) {
+  return at::isfinite(tensor).all().item<bool>();
+}
+
 bool IsNear(const at::Tensor& actual, const at::Tensor& expected) {
   const at::Tensor distance = (actual - expected).abs().max().to(at::kFloat);
   const at::Tensor bound = kBound * expected.abs().max().to(at::kFloat);
-  return (distance <= bound).item<bool>();  // false for NaN
+  return (distance <= bound).item<bool>();
 }
 
-at::Tensor EmptyRows(const at::Tensor& like, int64_t rows,
-                     const at::TensorOptions& options) {
+// Rows that only fill up must hold numbers: others can be slow to compute.
+at::Tensor Zeros(const at::Tensor& like, int64_t rows) {
   std::vector<int64_t> sizes = like.sizes().vec();
   sizes[0] = rows;
-  // Rows that only fill up must hold numbers: others can be slow to compute.
-  return at::zeros(sizes, options);
+  return at::zeros(sizes, like.options());
 }
 
 }  // namespace
@@ -43,41 +47,17 @@ at::Tensor EmptyRows(const at::Tensor& like, int64_t rows,
 struct RecordedDenoiser::Entry {
   at::Tensor sample;
   at::Tensor times;
-  std::vector<KeyValues> context;
+  std::vector<KeyValues> context;  // the first rows of the common one
   at::Tensor prediction;
   std::unique_ptr<Recording> recording;
-  bool prepared = false;  // it was evaluated before
+  bool prepared = false;   // it was evaluated before
+  bool recordable = true;  // until there was no memory for it
   int64_t last_used = 0;
-  // Of the contexts that were copied last: a batch mostly stays together from
-  // step to step. Contexts are made whole, so one tensor stands for all.
-  WeakTensor copied{at::Tensor().getIntrusivePtr()};
-
-  void Fill(const at::Tensor& new_sample, const at::Tensor& new_times,
-            const std::vector<KeyValues>& new_context) {
-    const int64_t rows = new_sample.size(0);
-    sample.narrow(0, 0, rows).copy_(new_sample, /*non_blocking=*/true);
-    times.narrow(0, 0, rows).copy_(new_times);
-    if (context.empty()) return;
-    WeakTensor given(new_context[0].k.getIntrusivePtr());
-    if (copied == given) return;
-    std::vector<at::Tensor> to;
-    std::vector<at::Tensor> from;
-    for (size_t layer = 0; layer < context.size(); ++layer) {
-      to.push_back(context[layer].k.narrow(0, 0, rows));
-      to.push_back(context[layer].v.narrow(0, 0, rows));
-      from.push_back(new_context[layer].k);
-      from.push_back(new_context[layer].v);
-    }
-    at::_foreach_copy_(to, from);
-    copied = std::move(given);
-  }
 };
 
 int64_t RecordedRows(int64_t rows) {
-  int64_t power = 1;
-  while (power < rows) power *= 2;
-  const int64_t between = power / 4 * 3;
-  return between >= rows ? between : power;
+  const int64_t step = rows <= 4 ? 1 : rows <= 16 ? 2 : 4;
+  return (rows + step - 1) / step * step;
 }
 
 RecordedDenoiser::RecordedDenoiser(Denoise denoise,
@@ -86,11 +66,41 @@ RecordedDenoiser::RecordedDenoiser(Denoise denoise,
 
 RecordedDenoiser::~RecordedDenoiser() = default;
 
-RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(
-    const at::Tensor& sample, const at::Tensor& times,
-    const std::vector<KeyValues>& context) {
-  const Key key = {RecordedRows(sample.size(0)), sample.size(2),
-                   sample.size(3)};
+int RecordedDenoiser::recordings() const {
+  return static_cast<int>(std::count_if(
+      entries_.begin(), entries_.end(),
+      [](const auto& entry) { return entry.second->recording != nullptr; }));
+}
+
+void RecordedDenoiser::FillContext(const std::vector<KeyValues>& context) {
+  if (context.empty()) return;
+  const int64_t rows = context[0].k.size(0);
+  if (context_.empty() || context_[0].k.size(0) < RecordedRows(rows)) {
+    Forget();
+    const int64_t kept = std::max(RecordedRows(rows), kContextRows);
+    for (const KeyValues& layer : context) {
+      context_.push_back({Zeros(layer.k, kept), Zeros(layer.v, kept)});
+    }
+  }
+  WeakTensor given(context[0].k.getIntrusivePtr());
+  if (copied_ == given) return;
+  copied_.reset();  // whatever happens now, the old ones are gone
+  std::vector<at::Tensor> to;
+  std::vector<at::Tensor> from;
+  for (size_t layer = 0; layer < context_.size(); ++layer) {
+    to.push_back(context_[layer].k.narrow(0, 0, rows));
+    to.push_back(context_[layer].v.narrow(0, 0, rows));
+    from.push_back(context[layer].k);
+    from.push_back(context[layer].v);
+  }
+  at::_foreach_copy_(to, from);
+  copied_ = std::move(given);
+}
+
+RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const at::Tensor& sample,
+                                                    const at::Tensor& times) {
+  const int64_t rows = RecordedRows(sample.size(0));
+  const Key key = {rows, sample.size(2), sample.size(3)};
   const auto found = entries_.find(key);
   if (found != entries_.end()) return *found->second;
   if (entries_.size() == kMostEntries) {
@@ -100,13 +110,11 @@ RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(
         }));
   }
   auto entry = std::make_unique<Entry>();
-  const int64_t rows = std::get<0>(key);
-  const at::Device device = times.device();
-  entry->sample = EmptyRows(sample, rows, sample.options().device(device));
-  entry->times = EmptyRows(times, rows, times.options());
-  for (const KeyValues& layer : context) {
-    entry->context.push_back({EmptyRows(layer.k, rows, layer.k.options()),
-                              EmptyRows(layer.v, rows, layer.v.options())});
+  entry->sample = Zeros(sample, rows);
+  entry->times = Zeros(times, rows);
+  for (const KeyValues& layer : context_) {
+    entry->context.push_back(
+        {layer.k.narrow(0, 0, rows), layer.v.narrow(0, 0, rows)});
   }
   return *(entries_[key] = std::move(entry));
 }
@@ -115,38 +123,80 @@ void RecordedDenoiser::Evaluate(Entry& entry) {
   entry.prediction = denoise_(entry.sample, entry.times, entry.context);
 }
 
-// Leaves the prediction of the entry's inputs behind, recorded or not.
-void RecordedDenoiser::Record(Entry& entry) {
-  Evaluate(entry);
-  const at::Tensor expected = entry.prediction;
+absl::Status RecordedDenoiser::TryToRecord(Entry& entry,
+                                           const at::Tensor& expected) {
   try {
-    entry.recording = recorder_->Record([&] { Evaluate(entry); });
-    entry.recording->Replay();
-    if (IsNear(entry.prediction, expected)) return;
-    spdlog::warn("evaluations are not recorded: replays give other results");
-  } catch (const std::exception& e) {
-    spdlog::warn("evaluations are not recorded: {}", e.what());
+    auto recording = recorder_->Record([&] { Evaluate(entry); });
+    recording->Replay();
+    const int64_t rows = expected.size(0);
+    if (!IsNear(entry.prediction.narrow(0, 0, rows), expected)) {
+      return absl::InternalError("replays give other results");
+    }
+    entry.recording = std::move(recording);
+    return absl::OkStatus();
+  } catch (const std::exception&) {
+    return StatusFromException("recording failed");
   }
+}
+
+// Leaves the prediction of the entry's inputs behind, recorded or not.
+void RecordedDenoiser::Record(Entry& entry, int64_t rows) {
+  Evaluate(entry);
+  const at::Tensor evaluated = entry.prediction;
+  const at::Tensor expected = evaluated.narrow(0, 0, rows);
+  // Nothing can be compared with what is no number; another time.
+  if (!IsFinite(expected)) return;
+  const absl::Status recorded = TryToRecord(entry, expected);
+  if (recorded.ok()) return;
+  entry.prediction = evaluated;
+  if (absl::IsResourceExhausted(recorded)) {
+    entry.recordable = false;
+    return;
+  }
+  spdlog::warn("evaluations are not recorded any more: {}",
+               std::string(recorded.message()));
   records_ = false;
-  entry.prediction = expected;
-  for (auto& [key, other] : entries_) other->recording = nullptr;
+}
+
+void RecordedDenoiser::Forget() {
+  entries_.clear();
+  context_.clear();
+  copied_.reset();
+  recorder_->Reset();
+}
+
+at::Tensor RecordedDenoiser::RunKept(const at::Tensor& sample,
+                                     const at::Tensor& times,
+                                     const std::vector<KeyValues>& context) {
+  const int64_t rows = sample.size(0);
+  FillContext(context);
+  Entry& entry = EntryFor(sample, times);
+  entry.last_used = ++uses_;
+  entry.sample.narrow(0, 0, rows).copy_(sample);
+  entry.times.narrow(0, 0, rows).copy_(times);
+  if (entry.recording != nullptr) {
+    entry.recording->Replay();
+  } else if (entry.prepared && entry.recordable) {
+    Record(entry, rows);
+  } else {
+    Evaluate(entry);
+    entry.prepared = true;
+  }
+  return entry.prediction.narrow(0, 0, rows);
 }
 
 at::Tensor RecordedDenoiser::Run(const at::Tensor& sample,
                                  const at::Tensor& times,
                                  const std::vector<KeyValues>& context) {
-  Entry& entry = EntryFor(sample, times, context);
-  entry.last_used = ++uses_;
-  entry.Fill(sample, times, context);
-  if (entry.recording != nullptr) {
-    entry.recording->Replay();
-  } else if (entry.prepared && records_) {
-    Record(entry);
-  } else {
-    Evaluate(entry);
-    entry.prepared = true;
+  if (!records_) return denoise_(sample, times, context);
+  try {
+    const at::Tensor prediction = RunKept(sample, times, context);
+    if (!records_) Forget();
+    return prediction;
+  } catch (const std::exception&) {
+    if (absl::IsResourceExhausted(StatusFromException(""))) Forget();
+    throw;
   }
-  return entry.prediction.narrow(0, 0, sample.size(0));
 }
 
 }  // namespace genzo

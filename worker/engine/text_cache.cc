@@ -35,6 +35,7 @@ std::vector<at::Tensor> TextCache::Encode(const DiffusionModel& model,
     }
   }
   std::vector<at::Tensor> embeddings;
+  embeddings.reserve(texts.size());
   for (const Text& text : texts) embeddings.push_back(found[text]);
   return embeddings;
 }

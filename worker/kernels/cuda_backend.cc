@@ -12,7 +12,7 @@ constexpr char kLibrary[] = "libgenzo_cuda.so";
 constexpr char kEntry[] = "GenzoCudaBackend";
 
 // The libraries stay open for as long as the process lives.
-absl::StatusOr<CudaBackend*> Open() {
+absl::Status Open() {
   if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return absl::UnavailableError("no CUDA driver (libcuda.so.1)");
   }
@@ -20,6 +20,15 @@ absl::StatusOr<CudaBackend*> Open() {
     return absl::UnavailableError(absl::StrCat(
         "LibTorch's CUDA libraries cannot be loaded: ", dlerror()));
   }
+  // float32 means float32, as on the CPU, and a seed means one picture.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CudaBackend*> OpenBackend() {
+  const absl::Status cuda = OpenCuda();
+  if (!cuda.ok()) return cuda;
   void* const library = dlopen(kLibrary, RTLD_NOW);
   if (library == nullptr) {
     return absl::UnavailableError(
@@ -30,16 +39,19 @@ absl::StatusOr<CudaBackend*> Open() {
   if (entry == nullptr) {
     return absl::UnavailableError(absl::StrCat(kLibrary, " has no ", kEntry));
   }
-  // float32 means float32, as on the CPU, and a seed means one picture.
-  at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setDeterministicCuDNN(true);
   return entry();
 }
 
 }  // namespace
 
-absl::StatusOr<CudaBackend*> OpenCuda() {
-  static const auto* const backend = new absl::StatusOr<CudaBackend*>(Open());
+absl::Status OpenCuda() {
+  static const auto* const opened = new absl::Status(Open());
+  return *opened;
+}
+
+absl::StatusOr<CudaBackend*> OpenCudaBackend() {
+  static const auto* const backend =
+      new absl::StatusOr<CudaBackend*>(OpenBackend());
   return *backend;
 }
 

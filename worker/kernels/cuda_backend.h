@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "worker/kernels/group_norm.h"
 
@@ -16,13 +17,13 @@
 namespace genzo {
 
 // Work for a device that can be done again without the CPU's launching every
-// part of it.
+// part of it. Goes before its recorder.
 class Recording {
  public:
   virtual ~Recording() = default;
 
   // Does the recorded work again, on the calling thread's stream and the same
-  // memory. Only queues it.
+  // memory. Only queues it. Throws c10::Error.
   virtual void Replay() = 0;
 };
 
@@ -34,12 +35,16 @@ class Recorder {
   virtual ~Recorder() = default;
 
   // Records what `work` queues on the calling thread's stream, without doing
-  // it. `work` must not wait for the device, read memory of the CPU or need
-  // what was never done before (a first call prepares kernels). Memory that it
-  // takes and that is still referred to afterwards is kept for the recording.
-  // Throws what `work` throws, and c10::Error if CUDA refuses.
+  // it. `work` must not wait for the device, read memory of the CPU, draw
+  // random numbers or need what was never done before (a first call prepares
+  // kernels). Memory that it takes stays the recordings' own; what is still
+  // referred to afterwards is written by no other. Throws what `work` throws,
+  // and c10::Error if CUDA refuses; either leaves everything as it was.
   virtual std::unique_ptr<Recording> Record(
       const std::function<void()>& work) = 0;
+
+  // Gives the memory of all recordings back, none of which may be left.
+  virtual void Reset() = 0;
 };
 
 // Any thread may call it.
@@ -61,12 +66,20 @@ class CudaBackend {
 
   // CUDA graphs on `device`. The thread that records has a stream of its own.
   virtual std::unique_ptr<Recorder> NewRecorder(const at::Device& device) = 0;
+
+  // Gives the devices what LibTorch keeps of their memory and does not use.
+  // Waits for recordings under way, during which LibTorch gives nothing back.
+  virtual void ReturnFreeMemory() = 0;
 };
 
-// Opens the driver, LibTorch's CUDA libraries and ours on the first call, once
-// for the process. UNAVAILABLE says which of them is missing. Nobody may ask
-// LibTorch about CUDA before: it keeps its first answer for ever.
-absl::StatusOr<CudaBackend*> OpenCuda();
+// Opens the driver and LibTorch's CUDA libraries on the first call, once for
+// the process. UNAVAILABLE says which is missing. Nobody may ask LibTorch about
+// CUDA before: it keeps its first answer for ever.
+absl::Status OpenCuda();
+
+// The same, and then libgenzo_cuda.so. Without that everything works by
+// LibTorch's own means.
+absl::StatusOr<CudaBackend*> OpenCudaBackend();
 
 }  // namespace genzo
 

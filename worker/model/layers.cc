@@ -118,7 +118,7 @@ at::Tensor GroupNorm::Normalise(const at::Tensor& x, const at::Tensor& shift,
     return ChannelsLastGroupNorm(x, shift, weight, bias, options);
   }
   if (x.is_cuda()) {
-    const auto cuda = OpenCuda();
+    const auto cuda = OpenCudaBackend();
     if (cuda.ok() && (*cuda)->CanGroupNorm(x)) {
       return (*cuda)->GroupNorm(x, shift, weight, bias, options);
     }

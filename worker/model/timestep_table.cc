@@ -24,6 +24,7 @@ at::Tensor TimestepTable::RowLocked(float timestep) {
 
 at::Tensor TimestepTable::Rows(const std::vector<float>& timesteps) {
   std::vector<at::Tensor> rows;
+  rows.reserve(timesteps.size());
   absl::MutexLock lock(&mutex_);
   for (float timestep : timesteps) rows.push_back(RowLocked(timestep));
   return at::cat(rows);

@@ -36,8 +36,9 @@ std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
     std::reverse(timesteps.begin(), timesteps.end());
     timesteps.pop_back();
   } else if (config.timestep_spacing == TimestepSpacing::kLeading) {
+    const int stride = last / (steps + 1);  // whole, as the reference has it
     for (int i = steps; i > 0; --i) {
-      timesteps.push_back(i * (last / (steps + 1)) + config.steps_offset);
+      timesteps.push_back(i * stride + config.steps_offset);
     }
   } else {
     const double ratio =

@@ -21,6 +21,7 @@ std::vector<double> Sigmas(const SchedulerConfig& config,
   const std::vector<float> training =
       TrainingSigmas(MakeAlphasCumprodAboveZero(config));
   std::vector<double> sigmas;
+  sigmas.reserve(timesteps.size() + 1);
   for (double t : timesteps) {
     sigmas.push_back(static_cast<float>(SigmaAt(training, t)));
   }

@@ -9,6 +9,7 @@ namespace genzo {
 
 std::vector<float> TrainingSigmas(const std::vector<float>& alphas_cumprod) {
   std::vector<float> sigmas;
+  sigmas.reserve(alphas_cumprod.size());
   for (float a : alphas_cumprod) sigmas.push_back(std::sqrt((1 - a) / a));
   return sigmas;
 }

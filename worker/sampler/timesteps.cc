@@ -21,11 +21,13 @@ std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps) {
       timesteps = Linspace(0, train - 1, steps);
       std::reverse(timesteps.begin(), timesteps.end());
       break;
-    case TimestepSpacing::kLeading:
+    case TimestepSpacing::kLeading: {
+      const int stride = train / steps;  // whole, as the reference has it
       for (int i = steps - 1; i >= 0; --i) {
-        timesteps.push_back(i * (train / steps) + config.steps_offset);
+        timesteps.push_back(i * stride + config.steps_offset);
       }
       break;
+    }
     case TimestepSpacing::kTrailing:
       for (int i = 0; i < steps; ++i) {
         const double ratio = static_cast<double>(train) / steps;

@@ -95,7 +95,8 @@ absl::StatusOr<TensorEntry> ParseEntry(const json& value, size_t data_bytes) {
 absl::Status CheckCoverage(const std::map<std::string, TensorEntry>& entries,
                            size_t data_bytes) {
   std::vector<std::pair<const TensorEntry*, const std::string*>> order;
-  for (const auto& [name, entry] : entries) order.push_back({&entry, &name});
+  order.reserve(entries.size());
+  for (const auto& [name, entry] : entries) order.emplace_back(&entry, &name);
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return std::pair(a.first->begin_bytes, a.first->size_bytes) <
            std::pair(b.first->begin_bytes, b.first->size_bytes);

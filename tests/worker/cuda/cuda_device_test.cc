@@ -4,6 +4,7 @@
 #include "ATen/ops/group_norm.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/silu.h"
+#include "absl/strings/match.h"
 #include "c10/core/CachingDeviceAllocator.h"
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/tensor_matchers.h"
@@ -20,9 +21,15 @@ namespace {
 class CudaDeviceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto devices = ResolveDevices({"cuda"});
-    if (!devices.ok()) GTEST_SKIP() << devices.status().message();
-    cuda_ = *OpenCuda();
+    const std::string why_not(ResolveDevices({"cuda"}).status().message());
+    // Whatever else is missing on a machine with a GPU is a fault.
+    if (absl::StrContains(why_not, "no CUDA driver") ||
+        absl::StrContains(why_not, "has 0 CUDA devices")) {
+      GTEST_SKIP() << why_not;
+    }
+    ASSERT_EQ(why_not, "");
+    ASSERT_TRUE(OpenCudaBackend().ok()) << OpenCudaBackend().status();
+    cuda_ = *OpenCudaBackend();
   }
 
   std::unique_ptr<const DiffusionModel> Load(const c10::Device& device) const {
@@ -88,6 +95,8 @@ TEST_F(CudaDeviceTest, WorkThatCannotBeRecordedLeavesTheDeviceUsable) {
   EXPECT_THAT((x + x).cpu(), TensorEquals((2 * x).cpu()));
   at::Tensor y;
   const auto recording = recorder->Record([&] { y = x + 1; });
+  // The device's random numbers are not stuck in the middle of it either.
+  at::randn({4}, at::TensorOptions(device_));
   recording->Replay();
   EXPECT_THAT(y.cpu(), TensorEquals((x + 1).cpu()));
 }
@@ -111,6 +120,7 @@ TEST_F(CudaDeviceTest, AModelPredictsAndDecodesAsOnTheCpu) {
       EXPECT_THAT(predict(*on_device), TensorNear(predict(*on_cpu), 1e-4));
     }
   }
+  EXPECT_EQ(on_device->recordings(), 2);  // of 2 rows and of 6
   const at::Tensor latent = at::randn({1, 4, 8, 8});
   EXPECT_THAT(on_device->decoder().Full(latent),
               TensorNear(on_cpu->decoder().Full(latent), 1e-4));
@@ -132,6 +142,7 @@ TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
     for (int i = 0; i < 3; ++i) {
       model->Denoise(at::randn({1, 4, 8, 8}), {500.0f}, context);
     }
+    EXPECT_EQ(model->recordings(), 1);
   };
   use();
   const int64_t before = reserved();

@@ -62,44 +62,40 @@ struct Call {
 
 // One of the kernels' namespaces, as the host code of worker/cuda/group_norm.cc
 // calls it.
-#define GENZO_RUN(name, kernels)                                             \
-  at::Tensor name(const Call& call) {                                        \
-    using kernels::Element;                                                  \
-    const GroupNormLaunch launch(call.x.size(1),                             \
-                                 call.x.size(2) * call.x.size(3),            \
-                                 call.x.element_size());                     \
-    const kernels::Extent extent = {                                         \
-        static_cast<int>(call.x.size(1)),                                    \
-        static_cast<int>(call.x.size(2) * call.x.size(3)), call.groups,      \
-        static_cast<int>(launch.chunks),                                     \
-        static_cast<int>(launch.chunk_pixels)};                              \
-    const int rows = static_cast<int>(call.x.size(0));                       \
-    const Index grid = {extent.chunks, rows};                                \
-    const Index block = {static_cast<int>(launch.lanes),                     \
-                         static_cast<int>(launch.depth)};                    \
-    EXPECT_LE(launch.shared_bytes, sizeof(kernels::shared));                 \
-    const at::Tensor moments =                                               \
-        Unwritten({rows, extent.chunks, 2, call.groups});                    \
-    const at::Tensor affine = Unwritten({rows, 2, extent.channels});         \
-    const at::Tensor y = at::empty_like(call.x);                             \
-    const auto* const x =                                                    \
-        static_cast<const Element*>(call.x.const_data_ptr());                \
-    const float* const shift =                                               \
-        call.shift.defined() ? call.shift.const_data_ptr<float>() : nullptr; \
-    Launch(grid, block, [&] {                                                \
-      kernels::ChunkMoments(x, shift, moments.data_ptr<float>(), extent);    \
-    });                                                                      \
-    Launch({rows, 1}, {kJoinLanes, kJoinGroups}, [&] {                       \
-      kernels::JoinMoments(moments.data_ptr<float>(), shift,                 \
-                           call.weight.data_ptr<float>(),                    \
-                           call.bias.data_ptr<float>(), kEps,                \
-                           affine.data_ptr<float>(), extent);                \
-    });                                                                      \
-    Launch(grid, block, [&] {                                                \
-      kernels::ApplyAffine(x, affine.data_ptr<float>(), call.silu,           \
-                           static_cast<Element*>(y.data_ptr()), extent);     \
-    });                                                                      \
-    return y;                                                                \
+#define GENZO_RUN(name, kernels)                                               \
+  at::Tensor name(const Call& call) {                                          \
+    using kernels::Element;                                                    \
+    const GroupNormLaunch launch(call.x.size(1),                               \
+                                 call.x.size(2) * call.x.size(3), call.groups, \
+                                 call.x.element_size());                       \
+    const auto extent = std::bit_cast<kernels::Extent>(launch.extent);         \
+    const int rows = static_cast<int>(call.x.size(0));                         \
+    const Index grid = {extent.chunks, rows};                                  \
+    const Index block = {static_cast<int>(launch.lanes),                       \
+                         static_cast<int>(launch.depth)};                      \
+    EXPECT_LE(launch.shared_bytes, sizeof(kernels::shared));                   \
+    const at::Tensor moments =                                                 \
+        Unwritten({rows, extent.chunks, 2, call.groups});                      \
+    const at::Tensor affine = Unwritten({rows, 2, extent.channels});           \
+    const at::Tensor y = at::empty_like(call.x);                               \
+    const auto* const x =                                                      \
+        static_cast<const Element*>(call.x.const_data_ptr());                  \
+    const float* const shift =                                                 \
+        call.shift.defined() ? call.shift.const_data_ptr<float>() : nullptr;   \
+    Launch(grid, block, [&] {                                                  \
+      kernels::ChunkMoments(x, shift, moments.data_ptr<float>(), extent);      \
+    });                                                                        \
+    Launch({rows, 1}, {kJoinLanes, kJoinGroups}, [&] {                         \
+      kernels::JoinMoments(moments.data_ptr<float>(), shift,                   \
+                           call.weight.data_ptr<float>(),                      \
+                           call.bias.data_ptr<float>(), kEps,                  \
+                           affine.data_ptr<float>(), extent);                  \
+    });                                                                        \
+    Launch(grid, block, [&] {                                                  \
+      kernels::ApplyAffine(x, affine.data_ptr<float>(), call.silu,             \
+                           static_cast<Element*>(y.data_ptr()), extent);       \
+    });                                                                        \
+    return y;                                                                  \
   }
 
 // What nobody writes shows.
@@ -174,12 +170,13 @@ TEST(GroupNormLaunchTest, CoversEveryPixelAndChannel) {
   for (const int64_t channels : {1, 4, 35, 320, 640, 1280, 2560}) {
     for (const int64_t pixels : {1, 64, 100, 4096, 262144, 1048577}) {
       for (const int64_t element_bytes : {2, 4}) {
-        const GroupNormLaunch launch(channels, pixels, element_bytes);
+        const GroupNormLaunch launch(channels, pixels, /*groups=*/1,
+                                     element_bytes);
         EXPECT_EQ(channels % launch.vector, 0);
         EXPECT_LE(launch.lanes * launch.depth, GroupNormLaunch::kThreads);
         EXPECT_LE(launch.chunks, GroupNormLaunch::kMostChunks);
-        EXPECT_GE(launch.chunks * launch.chunk_pixels, pixels);
-        EXPECT_LT((launch.chunks - 1) * launch.chunk_pixels, pixels);
+        EXPECT_GE(launch.chunks * launch.extent.chunk_pixels, pixels);
+        EXPECT_LT((launch.chunks - 1) * launch.extent.chunk_pixels, pixels);
         EXPECT_LE(launch.shared_bytes, 48 << 10);
       }
     }

@@ -1,5 +1,8 @@
 #include "worker/engine/recorded_denoiser.h"
 
+#include <cmath>
+#include <functional>
+#include <new>
 #include <set>
 #include <stdexcept>
 
@@ -20,7 +23,8 @@ class FakeRecorder : public Recorder {
     int recorded = 0;
     int replayed = 0;
     int alive = 0;
-    bool refuses = false;
+    int resets = 0;
+    std::function<void()> refusal;  // thrown instead of recording
     bool replaying = false;
   };
 
@@ -29,8 +33,13 @@ class FakeRecorder : public Recorder {
   std::unique_ptr<Recording> Record(
       const std::function<void()>& work) override {
     ++log_.recorded;
-    if (log_.refuses) throw std::runtime_error("no recording here");
+    if (log_.refusal != nullptr) log_.refusal();
     return std::make_unique<FakeRecording>(work, log_);
+  }
+
+  void Reset() override {
+    EXPECT_EQ(log_.alive, 0);
+    ++log_.resets;
   }
 
  private:
@@ -91,11 +100,13 @@ class RecordedDenoiserTest : public ::testing::Test {
   std::vector<int64_t> evaluated_rows_;
   std::set<const void*> samples_;  // memory that was evaluated
   bool replays_are_wrong_ = false;
+  std::function<void()> failure_;  // thrown by evaluations
   RecordedDenoiser denoiser_{
       [this](const at::Tensor& sample, const at::Tensor& times,
              const std::vector<KeyValues>& context) {
         evaluated_rows_.push_back(sample.size(0));
         samples_.insert(sample.const_data_ptr());
+        if (failure_ != nullptr) failure_();
         const double off = replays_are_wrong_ && log_.replaying ? 1000 : 0;
         return Denoised(sample, times, context) + off;
       },
@@ -105,10 +116,10 @@ class RecordedDenoiserTest : public ::testing::Test {
 TEST(RecordedRowsTest, FewSizesFitManyRows) {
   std::vector<int64_t> rows;
   for (int64_t i = 1; i <= 13; ++i) rows.push_back(RecordedRows(i));
-  EXPECT_THAT(rows, ElementsAre(1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16));
+  EXPECT_THAT(rows, ElementsAre(1, 2, 3, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14));
   for (int64_t i = 1; i <= 200; ++i) {
     EXPECT_GE(RecordedRows(i), i);
-    EXPECT_LT(RecordedRows(i), i * 1.5);
+    EXPECT_LE(RecordedRows(i), i * 1.2);
   }
 }
 
@@ -146,12 +157,74 @@ TEST_F(RecordedDenoiserTest, RecordsTheSecondOfAKindAndReplaysTheThird) {
 }
 
 TEST_F(RecordedDenoiserTest, GoesOnWhereNothingCanBeRecorded) {
-  log_.refuses = true;
+  log_.refusal = [] { throw std::runtime_error("no recording here"); };
   for (int i = 0; i < 4; ++i) {
-    const Inputs inputs(3);
+    const Inputs inputs(5);
     EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
   }
-  EXPECT_EQ(log_.recorded, 1);  // nobody asks again
+  EXPECT_EQ(log_.recorded, 1);                            // nobody asks again
+  EXPECT_THAT(evaluated_rows_, ElementsAre(6, 6, 5, 5));  // nor fills up
+}
+
+TEST_F(RecordedDenoiserTest, AKindThatDoesNotFitLeavesTheOthers) {
+  const Inputs small(1);
+  Run(small);
+  Run(small);
+  log_.refusal = [] { throw std::bad_alloc(); };
+  for (int i = 0; i < 4; ++i) {
+    const Inputs inputs(2);
+    EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
+  }
+  EXPECT_EQ(log_.recorded, 2);  // once each
+  EXPECT_EQ(denoiser_.recordings(), 1);
+}
+
+TEST_F(RecordedDenoiserTest, AnEvaluationThatDoesNotFitGivesUpAllThatIsKept) {
+  const Inputs small(1);
+  Run(small);
+  Run(small);
+  const int resets = log_.resets;
+  failure_ = [] { throw std::bad_alloc(); };
+  EXPECT_THROW(Run(Inputs(4)), std::bad_alloc);
+  EXPECT_EQ(log_.alive, 0);
+  EXPECT_EQ(log_.resets, resets + 1);
+  failure_ = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(Run(small), TensorEquals(small.Expected()));
+  }
+  EXPECT_EQ(denoiser_.recordings(), 1);
+}
+
+TEST_F(RecordedDenoiserTest, MoreRowsThanEverMoveTheTextsElsewhere) {
+  const Inputs few(2);
+  const Inputs many(40);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(Run(few), TensorEquals(few.Expected()));
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(Run(many), TensorEquals(many.Expected()));
+    EXPECT_THAT(Run(few), TensorEquals(few.Expected()));
+  }
+  EXPECT_EQ(denoiser_.recordings(), 2);
+}
+
+TEST_F(RecordedDenoiserTest, OneRequestsNonsenseEndsNoRecording) {
+  Inputs nonsense(2);
+  nonsense.sample.fill_(std::nan(""));
+  const Inputs inputs(1);
+  Run(nonsense);
+  Run(nonsense);
+  EXPECT_EQ(log_.recorded, 0);  // nothing to compare with
+  // Nor do rows that were left behind.
+  Run(Inputs(2));
+  Inputs five(5);
+  five.sample.fill_(std::nan(""));
+  Run(Inputs(6));
+  Run(five);
+  const Inputs six(6);
+  Run(six);
+  EXPECT_THAT(Run(six), TensorEquals(six.Expected()));
+  EXPECT_EQ(denoiser_.recordings(), 2);
 }
 
 TEST_F(RecordedDenoiserTest, GoesOnWhereReplaysAreWrong) {
