@@ -9,12 +9,13 @@
 namespace genzo {
 
 absl::Status Admit(const AdmissionFacts& facts) {
-  if (!facts.has_room) {
+  if (facts.places_short > 0) {
     return RetryLaterError(
         "QUEUE_FULL",
         absl::StrCat("the queue is full: ", facts.waiting,
                      " jobs wait, the limit is ", facts.capacity),
-        std::clamp(facts.time_to_place, absl::Seconds(1), absl::Minutes(5)));
+        std::clamp(facts.time_per_place * facts.places_short, absl::Seconds(1),
+                   absl::Minutes(5)));
   }
   if (facts.predicted.has_value() &&
       *facts.predicted > facts.time_to_deadline) {

@@ -15,6 +15,15 @@ FairQueueItem QueueItem(const std::string& id, const JobWork& work,
           .model = work.model};
 }
 
+namespace {
+
+// Whether a job of this model may be taken at all, however long it waits.
+bool MayTake(const TakeRules& rules, const std::string& model) {
+  return !rules.only_preferred || rules.preferred_models.count(model) > 0;
+}
+
+}  // namespace
+
 void FairQueue::Push(FairQueueItem item) {
   const auto [place, is_new] =
       flows_.try_emplace({item.tenant, item.weight}, Flow());
@@ -46,9 +55,10 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
   }
   if (!rules.leave_to_others) left_ = 0;
   const auto preferred = [&](const Waiting& waiting) {
-    return rules.preferred_models.empty() ||
-           rules.preferred_models.count(waiting.item.model) > 0 ||
-           waiting.passes >= kMaxPasses;
+    return MayTake(rules, waiting.item.model) &&
+           (rules.preferred_models.empty() ||
+            rules.preferred_models.count(waiting.item.model) > 0 ||
+            waiting.passes >= kMaxPasses);
   };
   auto flow = order.front();
   auto place = flow->second.items.begin();
@@ -60,6 +70,7 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
     place = found;
     break;
   }
+  if (!MayTake(rules, place->item.model)) return std::nullopt;
   if (&*place != &first) ++first.passes;
   FairQueueItem item = std::move(place->item);
   level_ = std::max(level_, flow->second.served);
@@ -68,6 +79,17 @@ std::optional<FairQueueItem> FairQueue::Pop(const TakeRules& rules) {
   if (flow->second.items.empty()) flows_.erase(flow);
   --size_;
   return item;
+}
+
+bool FairQueue::HasFor(const TakeRules& rules) const {
+  return std::any_of(flows_.begin(), flows_.end(), [&](const auto& flow) {
+    const auto& [key, content] = flow;
+    return rules.except_tenants.count(key.first) == 0 &&
+           std::any_of(content.items.begin(), content.items.end(),
+                       [&](const Waiting& waiting) {
+                         return MayTake(rules, waiting.item.model);
+                       });
+  });
 }
 
 bool FairQueue::Remove(const std::string& id) {

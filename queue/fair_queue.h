@@ -32,6 +32,8 @@ FairQueueItem QueueItem(const std::string& id, const JobWork& work,
 struct TakeRules {
   // Models that it need not load first; empty: all the same.
   std::set<std::string> preferred_models;
+  // It takes no others, as enough wait there for their models.
+  bool only_preferred = false;
   // Tenants that have enough already: their jobs stay.
   std::set<std::string> except_tenants;
   // Others have less to do: they should have the next job.
@@ -50,6 +52,8 @@ class FairQueue {
 
   void Push(FairQueueItem item);
   std::optional<FairQueueItem> Pop(const TakeRules& rules);
+  // Whether Pop() may give something, now or after it left some to others.
+  bool HasFor(const TakeRules& rules) const;
   // Whether it was here.
   bool Remove(const std::string& id);
 

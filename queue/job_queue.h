@@ -51,8 +51,8 @@ class JobQueue {
   // Worker: the next job that `rules` allow, or null if there is none now.
   virtual std::unique_ptr<JobLease> TryTake(const TakeRules& rules) = 0;
 
-  // Worker: waits until there is a job, the queue is closed or Nudge() is
-  // called, then as TryTake.
+  // Worker: waits until there is a job that `rules` allow, no job will come any
+  // more or Nudge() is called, then as TryTake.
   virtual std::unique_ptr<JobLease> Take(const TakeRules& rules) = 0;
 
   // Ends every Take() that waits, and the next one of each worker that does

@@ -131,12 +131,13 @@ absl::Status MemoryJobQueue::AdmitLocked(
     return RetryLaterError("DRAINING", "the server is shutting down",
                            absl::ZeroDuration());
   }
-  return Admit({.waiting = waiting_.size(),
-                .capacity = static_cast<size_t>(capacity_),
-                .has_room = HasRoom(waiting_.Counts(), capacity_, work.tenant),
-                .time_to_place = mean_interval_,
-                .predicted = predicted,
-                .time_to_deadline = work.deadline - clock_.Now()});
+  return Admit(
+      {.waiting = waiting_.size(),
+       .capacity = static_cast<size_t>(capacity_),
+       .places_short = PlacesShort(waiting_.Counts(), capacity_, work.tenant),
+       .time_per_place = mean_interval_,
+       .predicted = predicted,
+       .time_to_deadline = work.deadline - clock_.Now()});
 }
 
 absl::Status MemoryJobQueue::Submit(Job job,
@@ -202,7 +203,8 @@ std::unique_ptr<JobLease> MemoryJobQueue::Take(const TakeRules& rules) {
     absl::MutexLock lock(&mutex_);
     int64_t& seen = nudges_seen_[std::this_thread::get_id()];
     const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return closed_ || waiting_.size() > 0 || nudges_ > seen;
+      return waiting_.HasFor(rules) || nudges_ > seen ||
+             (closed_ && waiting_.size() == 0);
     };
     mutex_.Await(absl::Condition(&ready));
     nudges_seen_[std::this_thread::get_id()] = nudges_;

@@ -22,10 +22,14 @@ std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
   return enough;
 }
 
-bool HasRoom(TenantCounts counts, size_t places, const std::string& tenant) {
+size_t PlacesShort(TenantCounts counts, size_t places,
+                   const std::string& tenant) {
   counts.try_emplace(tenant, 0);
-  return !IsFull(TotalOf(counts), places) &&
-         TenantsWithEnough(counts, places).count(tenant) == 0;
+  const size_t total = TotalOf(counts);
+  if (TenantsWithEnough(counts, places).count(tenant) > 0) {
+    return total - places + 1;
+  }
+  return IsFull(total, places) ? total - kMostOverPlaces * places + 1 : 0;
 }
 
 }  // namespace genzo

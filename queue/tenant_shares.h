@@ -25,8 +25,10 @@ bool IsFull(size_t taken, size_t places);
 std::set<std::string> TenantsWithEnough(const TenantCounts& counts,
                                         size_t places);
 
-// Whether `tenant` may have another place.
-bool HasRoom(TenantCounts counts, size_t places, const std::string& tenant);
+// How many places must become free before `tenant` may have another: 0 if there
+// is room.
+size_t PlacesShort(TenantCounts counts, size_t places,
+                   const std::string& tenant);
 
 }  // namespace genzo
 

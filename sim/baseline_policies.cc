@@ -16,7 +16,7 @@ class LinePolicy : public SimPolicy {
     AdmissionFacts facts;
     facts.waiting = line_.size();
     facts.capacity = static_cast<size_t>(options_.queue_capacity);
-    facts.has_room = facts.waiting < facts.capacity;
+    facts.places_short = facts.waiting < facts.capacity ? 0 : 1;
     const absl::Status admitted = Admit(facts);
     if (admitted.ok()) line_.push_back(&job);
     return admitted;

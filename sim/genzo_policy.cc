@@ -27,9 +27,9 @@ class GenzoPolicy : public SimPolicy {
     const absl::Status admitted = Admit(
         {.waiting = queue_.size(),
          .capacity = static_cast<size_t>(options_.queue_capacity),
-         .has_room =
-             HasRoom(queue_.Counts(), options_.queue_capacity, work.tenant),
-         .time_to_place = absl::Seconds(1),
+         .places_short =
+             PlacesShort(queue_.Counts(), options_.queue_capacity, work.tenant),
+         .time_per_place = absl::Seconds(1),
          .predicted =
              work.deadline == absl::InfiniteFuture() ? std::nullopt : predicted,
          .time_to_deadline = work.deadline - now});

@@ -70,12 +70,33 @@ TEST(FairQueueTest, PassesOverModelsThatMustBeLoadedButNotForEver) {
   EXPECT_EQ(before, FairQueue::kMaxPasses);
 }
 
+TEST(FairQueueTest, LeavesOtherModelsWhereEnoughWaitForTheirs) {
+  FairQueue queue;
+  TakeRules rules;
+  rules.preferred_models = {"b"};
+  rules.only_preferred = true;
+  queue.Push(Item("a", "t", 0));
+  for (int i = 0; i < 2 * FairQueue::kMaxPasses; ++i) {
+    EXPECT_FALSE(queue.HasFor(rules));
+    EXPECT_FALSE(queue.Pop(rules).has_value());
+  }
+  FairQueueItem other = Item("b", "t", 1);
+  other.model = "b";
+  queue.Push(other);
+  EXPECT_TRUE(queue.HasFor(rules));
+  EXPECT_EQ(queue.Pop(rules)->id, "b");
+  rules.only_preferred = false;
+  EXPECT_EQ(queue.Pop(rules)->id, "a");
+}
+
 TEST(FairQueueTest, LeavesOutTenantsThatHaveEnough) {
   FairQueue queue;
   queue.Push(Item("a", "a"));
   const TakeRules rules = {.preferred_models = {}, .except_tenants = {"a"}};
+  EXPECT_FALSE(queue.HasFor(rules));
   EXPECT_FALSE(queue.Pop(rules).has_value());
   queue.Push(Item("b", "b"));
+  EXPECT_TRUE(queue.HasFor(rules));
   EXPECT_EQ(queue.Pop(rules)->id, "b");
 }
 

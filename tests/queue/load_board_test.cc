@@ -181,8 +181,7 @@ AdmissionFacts Facts() {
   AdmissionFacts facts;
   facts.waiting = 1;
   facts.capacity = 2;
-  facts.has_room = true;
-  facts.time_to_place = absl::Seconds(3);
+  facts.time_per_place = absl::Seconds(3);
   return facts;
 }
 
@@ -196,11 +195,11 @@ TEST(AdmissionTest, LetsInWhatFits) {
 TEST(AdmissionTest, AFullQueueSaysWhenToComeBack) {
   AdmissionFacts facts = Facts();
   facts.waiting = 2;
-  facts.has_room = false;
+  facts.places_short = 2;
   const absl::Status status = Admit(facts);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, "limit is 2"));
   EXPECT_EQ(ErrorReason(status), "QUEUE_FULL");
-  EXPECT_EQ(RetryAfter(status), absl::Seconds(3));
+  EXPECT_EQ(RetryAfter(status), absl::Seconds(6));
 }
 
 TEST(AdmissionTest, RefusesWhatWouldBeLate) {

@@ -32,6 +32,10 @@ absl::Status NotFinite(const JobState& job, int step) {
                    " gave values that are not finite numbers"));
 }
 
+// Of the places, those that images may take up until their models are loaded:
+// a flood for one that is not keeps nobody from those that are.
+constexpr double kParkedShare = 0.5;
+
 size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
   size_t images = 0;
   for (const auto& lease : leases) {
@@ -105,6 +109,8 @@ TakeRules Engine::RulesFor(const TenantCounts& live) const {
   if (models_.ready().size() < config_.models.size()) {
     rules.preferred_models = models_.ready();
   }
+  rules.only_preferred =
+      ImagesOf(parked_) >= config_.max_live_runs * kParkedShare;
   rules.except_tenants = TenantsWithEnough(live, config_.max_live_runs);
   // Another may have to load the model first.
   rules.leave_to_others = rules.preferred_models.empty() &&
