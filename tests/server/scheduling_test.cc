@@ -239,6 +239,29 @@ TEST_F(ModelsTest, TakeTurnsInABudgetForOne) {
   }
 }
 
+TEST(SchedulingTest, RowsShareAnEvaluationAsFarAsMemoryGoes) {
+  Config config = TinyConfig();
+  const auto most_rows = [&config] {
+    const Server server(config);
+    GenerateRequest request = Fox(40);
+    request.set_width(128);
+    request.set_height(128);
+    Call first(server, request);
+    first.ReadUntil(IsProgress);
+    Call second(server, request);
+    uint32_t rows = 0;
+    for (const auto& event : second.Rest()) {
+      rows = std::max(rows, event.progress().batch_rows());
+    }
+    EXPECT_TRUE(second.status().ok()) << second.status().error_message();
+    return rows;
+  };
+  EXPECT_EQ(most_rows(), 4u);
+  // The weights take 4.2 MB, a row of this size a third of one.
+  config.memory_budget_mb = 5;
+  EXPECT_EQ(most_rows(), 2u);
+}
+
 // The model can be loaded only once the one that it replaces is done.
 TEST_F(ModelsTest, AFloodForOneThatIsNotLoadedLeavesTheLoadedOnesFree) {
   config_.memory_budget_mb = 13;  // two of the three

@@ -118,6 +118,14 @@ void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
   pool_.Ready(loaded.id, profile.activation_bytes);
 }
 
+int DeviceModels::RowsThatFit(const std::string& id, int64_t pixels) const {
+  const v1::Model& own = descriptions_.at(id);
+  const double own_pixels =
+      static_cast<double>(own.default_width()) * own.default_height();
+  return genzo::RowsThatFit(
+      profile(id), static_cast<double>(pixels) / own_pixels, pool_.BytesLeft());
+}
+
 v1::Model::State DeviceModels::StateOf(const v1::Model& description) const {
   if (ready_.count(description.id()) > 0) return v1::Model::STATE_RESIDENT;
   if (!pool_.Failure(description.id()).ok()) return v1::Model::STATE_FAILED;

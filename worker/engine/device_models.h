@@ -45,6 +45,10 @@ class DeviceModels {
     return profile_of_.at(id);
   }
 
+  // Rows of pictures of `pixels` pixels that the memory budget has room for, at
+  // least 1; of a model that was adopted before.
+  int RowsThatFit(const std::string& id, int64_t pixels) const;
+
   ModelPool& pool() { return pool_; }
 
  private:

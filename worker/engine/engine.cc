@@ -315,6 +315,7 @@ ShapeLimits Engine::LimitsOf(const LiveRun& live) const {
   const JobWork& work = live.job->work();
   int cap = dependencies_.board.RowCap(work.model, work.pixels,
                                        config_.max_batch_rows);
+  cap = std::min(cap, models_.RowsThatFit(work.model, work.pixels));
   const auto limited = memory_caps_.find({work.model, work.pixels});
   if (limited != memory_caps_.end()) cap = std::min(cap, limited->second);
   return {.row_cap = cap,

@@ -185,6 +185,15 @@ bool ModelPool::Pinned(const std::string& id) const {
   return slots_.at(id).pinned;
 }
 
+int64_t ModelPool::BytesLeft() const {
+  absl::MutexLock lock(&mutex_);
+  int64_t left = budget_bytes_;
+  for (const auto& [id, slot] : slots_) {
+    if (slot.model != nullptr) left -= slot.model->weight_bytes();
+  }
+  return left;
+}
+
 void ModelPool::Stop() {
   std::vector<ModelControl::Done> left;
   {

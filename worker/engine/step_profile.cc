@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -125,6 +126,15 @@ StepProfile MeasureStepProfile(const DiffusionModel& model,
   model.decoder().Full(row);
   profile.decode = clock.Now() - start;
   return profile;
+}
+
+int RowsThatFit(const StepProfile& profile, double area, int64_t bytes) {
+  if (profile.activation_bytes == 0) return std::numeric_limits<int>::max();
+  const int measured_rows = profile.costs.measured().rbegin()->first;
+  const double rows = static_cast<double>(bytes) * measured_rows /
+                      (static_cast<double>(profile.activation_bytes) * area);
+  return static_cast<int>(
+      std::clamp<double>(rows, 1, std::numeric_limits<int>::max()));
 }
 
 ProfileStore::ProfileStore(const std::string& folder)

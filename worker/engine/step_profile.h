@@ -20,6 +20,11 @@ struct StepProfile {
   bool threads_independent = false;  // and on `fewer_threads`
 };
 
+// Rows of an evaluation, of a picture of `area` times the model's own, whose
+// memory fits in `bytes`; at least 1. What is in use at once grows with rows
+// and pixels alike: attention keeps no matrix of scores.
+int RowsThatFit(const StepProfile& profile, double area, int64_t bytes);
+
 // Limits of a measurement.
 struct ProfileOptions {
   int largest_rows = 16;

@@ -23,6 +23,17 @@ TEST(StepProfileTest, MeasuresWhetherBitsDependOnTheThreads) {
   EXPECT_EQ(at::get_num_threads(), 2) << "as before";
 }
 
+TEST(StepProfileTest, KnowsHowManyRowsFit) {
+  const StepProfile profile = {.costs = StepCosts({{1, absl::Milliseconds(1)},
+                                                   {8, absl::Milliseconds(2)}}),
+                               .activation_bytes = 800,
+                               .decode = absl::ZeroDuration()};
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/1, /*bytes=*/350), 3);
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/0.25, /*bytes=*/350), 14);
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/16, /*bytes=*/350), 1);
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/1, /*bytes=*/-9), 1);
+}
+
 TEST(StepProfileTest, CountsForTheThreadsThatItWasMeasuredWith) {
   const TestFolder folder;
   const ProfileStore store(folder.path());
