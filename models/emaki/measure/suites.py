@@ -71,6 +71,17 @@ def _variants(rng: np.random.Generator, suite: str, count: int,
     return groups
 
 
+def _pairs(rng: np.random.Generator, count: int) -> list[Group]:
+    """Two things on white: one stays, the other differs."""
+    groups = []
+    for one in _some_things(rng, count):
+        others = [i for i in range(len(THINGS)) if i != one]
+        picked = rng.choice(others, _WAYS, replace=False)
+        scenes = [Scene((one, int(i)), 2, color="white") for i in picked]
+        groups.append(_group("two things, one of them", scenes, rng))
+    return groups
+
+
 def _random(rng: np.random.Generator, count: int) -> list[Group]:
     """Captions as in training, in both languages, everything differing."""
     groups = []
@@ -87,7 +98,7 @@ def _some_things(rng: np.random.Generator, count: int) -> list[int]:
 
 
 def build(seed: int, scale: float = 1.0) -> list[Group]:
-    """About 512 pictures at scale 1."""
+    """About 600 pictures at scale 1."""
     rng = np.random.default_rng(seed)
 
     def some(count: int) -> int:
@@ -104,4 +115,5 @@ def build(seed: int, scale: float = 1.0) -> list[Group]:
                    [dict(), *(dict(style=s) for s in STYLES)]),
         *_variants(rng, "color", some(1), [dict(color=c) for c in COLORS]),
         *_random(rng, some(6)),
+        *_pairs(rng, some(4)),
     ]
