@@ -64,9 +64,12 @@ class ScopedCapture {
     ended_ = true;
     C10_CUDA_CHECK(cudaStreamEndCapture(stream_, &graph_));
     cudaGraphExec_t runnable = nullptr;
-    // Each kernel keeps the priority of its stream.
+    // Each kernel keeps the priority of its stream; what a library took and
+    // did not free is no reason to refuse the second launch.
     C10_CUDA_CHECK(cudaGraphInstantiateWithFlags(
-        &runnable, graph_, cudaGraphInstantiateFlagUseNodePriority));
+        &runnable, graph_,
+        cudaGraphInstantiateFlagAutoFreeOnLaunch |
+            cudaGraphInstantiateFlagUseNodePriority));
     return runnable;
   }
 
@@ -78,9 +81,13 @@ class ScopedCapture {
 
 class GraphRecording : public Recording {
  public:
-  GraphRecording(const c10::Device& device, cudaGraphExec_t graph)
-      : device_(device), graph_(graph) {}
-  ~GraphRecording() override { cudaGraphExecDestroy(graph_); }
+  GraphRecording(const c10::Device& device, std::mutex& recording,
+                 cudaGraphExec_t graph)
+      : device_(device), recording_(recording), graph_(graph) {}
+  ~GraphRecording() override {
+    const std::lock_guard<std::mutex> lock(recording_);
+    cudaGraphExecDestroy(graph_);
+  }
   GraphRecording(const GraphRecording&) = delete;
   GraphRecording& operator=(const GraphRecording&) = delete;
 
@@ -92,8 +99,18 @@ class GraphRecording : public Recording {
 
  private:
   const c10::Device device_;
+  std::mutex& recording_;
   const cudaGraphExec_t graph_;
 };
+
+// Whether the device has less memory left than the allocator keeps unused.
+bool IsShortOfMemory(c10::DeviceIndex device) {
+  const auto stats = allocator::getDeviceStats(device);
+  const int64_t unused =
+      stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
+  const size_t left = allocator::get()->getMemoryInfo(device).first;
+  return left < static_cast<size_t>(unused);
+}
 
 class GraphRecorder : public Recorder {
  public:
@@ -110,11 +127,11 @@ class GraphRecorder : public Recorder {
     const cudaStream_t stream = c10::cuda::getCurrentCUDAStream().stream();
     // A recording takes as much memory as it took to do the work, which the
     // allocator still keeps, and during a capture it can give nothing back.
-    allocator::emptyCache();
+    if (IsShortOfMemory(device_.index())) allocator::emptyCache();
     const ScopedPool memory(device_.index(), pool_, stream);
     ScopedCapture capture(stream);
     work();
-    return std::make_unique<GraphRecording>(device_, capture.End());
+    return std::make_unique<GraphRecording>(device_, recording_, capture.End());
   }
 
   void Reset() override {

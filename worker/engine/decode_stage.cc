@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/exception_status.h"
+#include "worker/engine/free_memory.h"
 #include "worker/engine/image_parameters.h"
 #include "worker/engine/thread_count.h"
 #include "worker/image/picture_encoder.h"
@@ -88,7 +89,7 @@ absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
                        : PictureText());
 }
 
-at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
+at::Tensor DecodedOnce(const std::vector<DecodeTask>& tasks) {
   std::vector<at::Tensor> latents;
   latents.reserve(tasks.size());
   for (const DecodeTask& task : tasks) latents.push_back(task.latent);
@@ -100,6 +101,17 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
       return decoder.Tiny(at::cat(latents));
     default:
       return decoder.Full(at::cat(latents));
+  }
+}
+
+at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
+  try {
+    return DecodedOnce(tasks);
+  } catch (const c10::OutOfMemoryError&) {
+    // While steps are recorded, LibTorch does not give unused memory back by
+    // itself.
+    ReturnFreeMemory(tasks[0].job->model().device());
+    return DecodedOnce(tasks);
   }
 }
 

@@ -122,8 +122,9 @@ int DeviceModels::RowsThatFit(const std::string& id, int64_t pixels) const {
   const v1::Model& own = descriptions_.at(id);
   const double own_pixels =
       static_cast<double>(own.default_width()) * own.default_height();
-  return genzo::RowsThatFit(
-      profile(id), static_cast<double>(pixels) / own_pixels, pool_.BytesLeft());
+  return genzo::RowsThatFit(profile(id),
+                            static_cast<double>(pixels) / own_pixels,
+                            pool_.BytesLeft(id));
 }
 
 v1::Model::State DeviceModels::StateOf(const v1::Model& description) const {

@@ -7,6 +7,7 @@
 #include "ATen/ops/empty.h"
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/engine/device_stream.h"
 #include "worker/engine/exception_status.h"
@@ -43,12 +44,19 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
 std::unique_ptr<RecordedDenoiser> RecordUNet(const UNet2DConditionModel& unet,
                                              const c10::Device& device) {
   if (!device.is_cuda() || !OpenCudaBackend().ok()) return nullptr;
-  return std::make_unique<RecordedDenoiser>(
-      [&unet](const at::Tensor& sample, const at::Tensor& times,
-              const std::vector<KeyValues>& context) {
-        return unet.forward(sample, times, context);
-      },
-      (*OpenCudaBackend())->NewRecorder(device));
+  try {
+    return std::make_unique<RecordedDenoiser>(
+        [&unet](const at::Tensor& sample, const at::Tensor& times,
+                const std::vector<KeyValues>& context) {
+          return unet.forward(sample, times, context);
+        },
+        (*OpenCudaBackend())->NewRecorder(device));
+  } catch (const std::exception&) {
+    // As with an allocator that the user chose for LibTorch.
+    spdlog::warn("evaluations are not recorded: {}",
+                 StatusFromException("no recorder").ToString());
+    return nullptr;
+  }
 }
 
 }  // namespace

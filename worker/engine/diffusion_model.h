@@ -55,6 +55,10 @@ class DiffusionModel {
   int recordings() const {
     return recorded_unet_ == nullptr ? 0 : recorded_unet_->recordings();
   }
+  // Gives their memory back; they are made anew. For Denoise's thread.
+  void ForgetRecordings() const {
+    if (recorded_unet_ != nullptr) recorded_unet_->Forget();
+  }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
   const LatentDecoder& decoder() const { return *decoder_; }
   const nlohmann::json& scheduler() const { return scheduler_; }

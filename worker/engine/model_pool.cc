@@ -185,11 +185,13 @@ bool ModelPool::Pinned(const std::string& id) const {
   return slots_.at(id).pinned;
 }
 
-int64_t ModelPool::BytesLeft() const {
+int64_t ModelPool::BytesLeft(const std::string& id) const {
   absl::MutexLock lock(&mutex_);
   int64_t left = budget_bytes_;
-  for (const auto& [id, slot] : slots_) {
-    if (slot.model != nullptr) left -= slot.model->weight_bytes();
+  for (const auto& [other, slot] : slots_) {
+    if (slot.model == nullptr) continue;
+    const bool weights_only = placement_.device.is_cpu() || other == id;
+    left -= weights_only ? slot.model->weight_bytes() : slot.bytes;
   }
   return left;
 }

@@ -75,8 +75,9 @@ class ModelPool {
   absl::Status Failure(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::set<std::string> ReadyIds() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // What the weights in memory leave of the budget: one evaluation may take it.
-  int64_t BytesLeft() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the models in memory leave of the budget to one evaluation of the
+  // model: on a GPU, others keep the memory of theirs.
+  int64_t BytesLeft(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Loads nothing any more; what waits for it fails with UNAVAILABLE.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);

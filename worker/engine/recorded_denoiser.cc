@@ -21,6 +21,10 @@ constexpr size_t kMostEntries = 32;
 // memory, and what was recorded with this is recorded anew.
 constexpr int64_t kContextRows = 16;
 
+// Failed recordings in a row, each of another kind, after which no more are
+// tried.
+constexpr int kMostFailures = 3;
+
 // A replay that does something else is far off; kernels chosen anew may round
 // another way.
 constexpr double kBound = 0.02;
@@ -50,8 +54,7 @@ struct RecordedDenoiser::Entry {
   std::vector<KeyValues> context;  // the first rows of the common one
   at::Tensor prediction;
   std::unique_ptr<Recording> recording;
-  bool prepared = false;   // it was evaluated before
-  bool recordable = true;  // until there was no memory for it
+  bool prepared = false;  // it was evaluated before
   int64_t last_used = 0;
 };
 
@@ -97,10 +100,9 @@ void RecordedDenoiser::FillContext(const std::vector<KeyValues>& context) {
   copied_ = std::move(given);
 }
 
-RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const at::Tensor& sample,
+RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const Key& key,
+                                                    const at::Tensor& sample,
                                                     const at::Tensor& times) {
-  const int64_t rows = RecordedRows(sample.size(0));
-  const Key key = {rows, sample.size(2), sample.size(3)};
   const auto found = entries_.find(key);
   if (found != entries_.end()) return *found->second;
   if (entries_.size() == kMostEntries) {
@@ -109,6 +111,7 @@ RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const at::Tensor& sample,
           return a.second->last_used < b.second->last_used;
         }));
   }
+  const int64_t rows = std::get<0>(key);
   auto entry = std::make_unique<Entry>();
   entry->sample = Zeros(sample, rows);
   entry->times = Zeros(times, rows);
@@ -130,7 +133,7 @@ absl::Status RecordedDenoiser::TryToRecord(Entry& entry,
     recording->Replay();
     const int64_t rows = expected.size(0);
     if (!IsNear(entry.prediction.narrow(0, 0, rows), expected)) {
-      return absl::InternalError("replays give other results");
+      return absl::DataLossError("replays give other results");
     }
     entry.recording = std::move(recording);
     return absl::OkStatus();
@@ -140,22 +143,39 @@ absl::Status RecordedDenoiser::TryToRecord(Entry& entry,
 }
 
 // Leaves the prediction of the entry's inputs behind, recorded or not.
-void RecordedDenoiser::Record(Entry& entry, int64_t rows) {
+void RecordedDenoiser::Record(const Key& key, Entry& entry, int64_t rows) {
   Evaluate(entry);
   const at::Tensor evaluated = entry.prediction;
   const at::Tensor expected = evaluated.narrow(0, 0, rows);
   // Nothing can be compared with what is no number; another time.
   if (!IsFinite(expected)) return;
   const absl::Status recorded = TryToRecord(entry, expected);
-  if (recorded.ok()) return;
-  entry.prediction = evaluated;
-  if (absl::IsResourceExhausted(recorded)) {
-    entry.recordable = false;
+  if (recorded.ok()) {
+    failures_ = 0;
     return;
   }
-  spdlog::warn("evaluations are not recorded any more: {}",
-               std::string(recorded.message()));
-  records_ = false;
+  entry.prediction = evaluated;
+  NotRecorded(key, entry, recorded);
+}
+
+void RecordedDenoiser::NotRecorded(const Key& key, Entry& entry,
+                                   const absl::Status& why) {
+  unrecordable_.insert(key);
+  if (absl::IsResourceExhausted(why)) {
+    // What it took until then is no use to anybody, and only goes with all
+    // else. The others are recorded again.
+    for (auto& [other_key, other] : entries_) {
+      other->recording = nullptr;
+      if (other.get() != &entry) other->prediction = at::Tensor();
+    }
+    recorder_->Reset();
+    return;
+  }
+  spdlog::warn("an evaluation is not recorded: {}", std::string(why.message()));
+  if (absl::IsDataLoss(why) || ++failures_ == kMostFailures) {
+    spdlog::warn("no evaluation of this model is recorded any more");
+    records_ = false;
+  }
 }
 
 void RecordedDenoiser::Forget() {
@@ -169,15 +189,16 @@ at::Tensor RecordedDenoiser::RunKept(const at::Tensor& sample,
                                      const at::Tensor& times,
                                      const std::vector<KeyValues>& context) {
   const int64_t rows = sample.size(0);
+  const Key key = {RecordedRows(rows), sample.size(2), sample.size(3)};
   FillContext(context);
-  Entry& entry = EntryFor(sample, times);
+  Entry& entry = EntryFor(key, sample, times);
   entry.last_used = ++uses_;
   entry.sample.narrow(0, 0, rows).copy_(sample);
   entry.times.narrow(0, 0, rows).copy_(times);
   if (entry.recording != nullptr) {
     entry.recording->Replay();
-  } else if (entry.prepared && entry.recordable) {
-    Record(entry, rows);
+  } else if (entry.prepared && unrecordable_.count(key) == 0) {
+    Record(key, entry, rows);
   } else {
     Evaluate(entry);
     entry.prepared = true;
@@ -194,9 +215,10 @@ at::Tensor RecordedDenoiser::Run(const at::Tensor& sample,
     if (!records_) Forget();
     return prediction;
   } catch (const std::exception&) {
-    if (absl::IsResourceExhausted(StatusFromException(""))) Forget();
-    throw;
+    if (!absl::IsResourceExhausted(StatusFromException(""))) throw;
   }
+  Forget();
+  return denoise_(sample, times, context);
 }
 
 }  // namespace genzo

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -41,12 +42,16 @@ class RecordedDenoiser {
 
   // What `denoise` gives, with rows added to fill a recording. All on the
   // device; the result is good until the next call. Exceptions are those of
-  // `denoise`; one of missing memory gives up all that is kept here.
+  // `denoise`; where memory is missing, all that is kept here is given up and
+  // `denoise` asked once more.
   at::Tensor Run(const at::Tensor& sample, const at::Tensor& times,
                  const std::vector<KeyValues>& context);
 
   // Kinds that are replayed.
   int recordings() const;
+
+  // Gives up all that is kept here; recordings are made anew.
+  void Forget();
 
  private:
   // One kind of evaluation and the memory that it works on.
@@ -58,17 +63,20 @@ class RecordedDenoiser {
       c10::weak_intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>;
 
   void FillContext(const std::vector<KeyValues>& context);
-  Entry& EntryFor(const at::Tensor& sample, const at::Tensor& times);
+  Entry& EntryFor(const Key& key, const at::Tensor& sample,
+                  const at::Tensor& times);
   at::Tensor RunKept(const at::Tensor& sample, const at::Tensor& times,
                      const std::vector<KeyValues>& context);
   void Evaluate(Entry& entry);
-  void Record(Entry& entry, int64_t rows);
+  void Record(const Key& key, Entry& entry, int64_t rows);
   absl::Status TryToRecord(Entry& entry, const at::Tensor& expected);
-  void Forget();
+  void NotRecorded(const Key& key, Entry& entry, const absl::Status& why);
 
   const Denoise denoise_;
   const std::unique_ptr<Recorder> recorder_;
-  bool records_ = true;  // until a recording went wrong
+  bool records_ = true;  // until it went wrong for good
+  int failures_ = 0;     // since the last recording
+  std::set<Key> unrecordable_;
   int64_t uses_ = 0;
   // What all recordings read, each as many rows as it has; texts are most of
   // what an evaluation takes in.

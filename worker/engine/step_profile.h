@@ -28,7 +28,9 @@ int RowsThatFit(const StepProfile& profile, double area, int64_t bytes);
 // Limits of a measurement.
 struct ProfileOptions {
   int largest_rows = 16;
-  absl::Duration budget = absl::Seconds(3);  // no new point after this
+  // Of measured time: no new point after this, nor after a few times as much
+  // that the clock goes on.
+  absl::Duration budget = absl::Seconds(3);
   int threads = 1;        // that the calling thread computes with
   int fewer_threads = 1;  // that it does with at times
 };

@@ -23,6 +23,9 @@ absl::Status Open() {
   // float32 means float32, as on the CPU, and a seed means one picture.
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
+  // Its attention plans anew for every size and number of rows, up to half a
+  // second each, while all runs wait.
+  at::globalContext().setSDPUseCuDNN(false);
   return absl::OkStatus();
 }
 

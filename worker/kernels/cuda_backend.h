@@ -37,9 +37,10 @@ class Recorder {
   // Records what `work` queues on the calling thread's stream, without doing
   // it. `work` must not wait for the device, read memory of the CPU, draw
   // random numbers or need what was never done before (a first call prepares
-  // kernels). Memory that it takes stays the recordings' own; what is still
-  // referred to afterwards is written by no other. Throws what `work` throws,
-  // and c10::Error if CUDA refuses; either leaves everything as it was.
+  // kernels). Memory that it takes stays the recordings' own; what one leaves
+  // behind, the next one's replay may overwrite. Throws what `work` throws, and
+  // c10::Error if CUDA refuses; but for memory, either leaves everything as it
+  // was.
   virtual std::unique_ptr<Recording> Record(
       const std::function<void()>& work) = 0;
 

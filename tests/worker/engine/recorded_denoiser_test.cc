@@ -158,36 +158,58 @@ TEST_F(RecordedDenoiserTest, RecordsTheSecondOfAKindAndReplaysTheThird) {
 
 TEST_F(RecordedDenoiserTest, GoesOnWhereNothingCanBeRecorded) {
   log_.refusal = [] { throw std::runtime_error("no recording here"); };
-  for (int i = 0; i < 4; ++i) {
-    const Inputs inputs(5);
-    EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
+  for (int64_t rows = 1; rows <= 5; ++rows) {
+    for (int i = 0; i < 3; ++i) {
+      const Inputs inputs(rows);
+      EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
+    }
   }
-  EXPECT_EQ(log_.recorded, 1);                            // nobody asks again
-  EXPECT_THAT(evaluated_rows_, ElementsAre(6, 6, 5, 5));  // nor fills up
+  EXPECT_EQ(log_.recorded, 3);           // nobody asks again
+  EXPECT_EQ(evaluated_rows_.back(), 5);  // nor fills up
 }
 
-TEST_F(RecordedDenoiserTest, AKindThatDoesNotFitLeavesTheOthers) {
+TEST_F(RecordedDenoiserTest, AKindThatCannotBeRecordedLeavesTheOthers) {
   const Inputs small(1);
   Run(small);
   Run(small);
+  log_.refusal = [] { throw std::runtime_error("not this one"); };
+  for (int i = 0; i < 4; ++i) Run(Inputs(2));
+  EXPECT_EQ(log_.recorded, 2);  // once each
+  EXPECT_EQ(denoiser_.recordings(), 1);
+}
+
+TEST_F(RecordedDenoiserTest, ARecordingThatDoesNotFitGivesBackWhatItTook) {
+  const Inputs small(1);
+  Run(small);
+  Run(small);
+  const int resets = log_.resets;
   log_.refusal = [] { throw std::bad_alloc(); };
   for (int i = 0; i < 4; ++i) {
     const Inputs inputs(2);
     EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
   }
-  EXPECT_EQ(log_.recorded, 2);  // once each
-  EXPECT_EQ(denoiser_.recordings(), 1);
+  EXPECT_EQ(log_.resets, resets + 1);
+  log_.refusal = nullptr;
+  for (const int64_t rows : {1, 2, 2}) {
+    const Inputs inputs(rows);
+    EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
+  }
+  EXPECT_EQ(denoiser_.recordings(), 1);  // the small one, anew
 }
 
 TEST_F(RecordedDenoiserTest, AnEvaluationThatDoesNotFitGivesUpAllThatIsKept) {
   const Inputs small(1);
   Run(small);
   Run(small);
-  const int resets = log_.resets;
-  failure_ = [] { throw std::bad_alloc(); };
-  EXPECT_THROW(Run(Inputs(4)), std::bad_alloc);
+  const Inputs large(5);
+  failure_ = [this] {
+    if (log_.alive > 0) throw std::bad_alloc();
+  };
+  EXPECT_THAT(Run(large), TensorEquals(large.Expected()));
   EXPECT_EQ(log_.alive, 0);
-  EXPECT_EQ(log_.resets, resets + 1);
+  EXPECT_EQ(evaluated_rows_.back(), 5);  // with no row more than it needs
+  failure_ = [] { throw std::bad_alloc(); };
+  EXPECT_THROW(Run(large), std::bad_alloc);
   failure_ = nullptr;
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(Run(small), TensorEquals(small.Expected()));
