@@ -33,6 +33,11 @@ function(genzo_test name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  if(GENZO_SANITIZE)
+    # A test asks for more memory than there can be.
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT
+      ASAN_OPTIONS=allocator_may_return_null=1)
+  endif()
   genzo_run_alone(${name})
 endfunction()
 
