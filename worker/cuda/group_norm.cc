@@ -106,7 +106,9 @@ bool CudaGroupNorm::Works(const at::Tensor& x) {
   try {
     const c10::DeviceGuard on_device(x.device());
     found->second = AgreesWithLibTorch(x.options());
-    if (!found->second) TORCH_WARN(kGivenUp, "its results are wrong here");
+    if (!found->second) {
+      TORCH_WARN(kGivenUp, "its results are wrong here");
+    }
   } catch (const c10::OutOfMemoryError&) {
     works_.erase(found);  // that says nothing about the kernel
     throw;

@@ -81,6 +81,7 @@ std::string CompileCuda(const std::string& source,
     options.push_back("-D" + definition);
   }
   std::vector<const char*> texts;
+  texts.reserve(options.size());
   for (const std::string& option : options) texts.push_back(option.c_str());
   const ScopedProgram program(source);
   const auto compile =

@@ -87,7 +87,7 @@ absl::Status ModelPool::RefusalLocked(const std::string& id) const {
 }
 
 void ModelPool::Load(const std::string& id, std::optional<bool> pinned,
-                     ModelControl::Done done) {
+                     const ModelControl::Done& done) {
   bool ready = false;
   absl::Status refused;
   {
@@ -108,7 +108,7 @@ void ModelPool::Load(const std::string& id, std::optional<bool> pinned,
   Request(id);
 }
 
-void ModelPool::Unload(const std::string& id, ModelControl::Done done) {
+void ModelPool::Unload(const std::string& id, const ModelControl::Done& done) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);

@@ -51,8 +51,8 @@ class ModelPool {
   // Sees to it that the model is loaded some time. Cheap if it is.
   void Request(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
   void Load(const std::string& id, std::optional<bool> pinned,
-            ModelControl::Done done) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Unload(const std::string& id, ModelControl::Done done)
+            const ModelControl::Done& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unload(const std::string& id, const ModelControl::Done& done)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Models that were loaded since the last call. They are not ready, and their
