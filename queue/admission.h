@@ -19,10 +19,9 @@ struct AdmissionFacts {
   absl::Duration time_to_deadline = absl::InfiniteDuration();
 };
 
-// OK, UNAVAILABLE/QUEUE_FULL with a RetryInfo of the time until there is
-// room, or
-// UNAVAILABLE/DEADLINE_UNREACHABLE, with `predicted_seconds` in its ErrorInfo
-// and a RetryInfo of the time until enough work is gone. Pure.
+// OK, UNAVAILABLE/QUEUE_FULL with a RetryInfo of the time until there is room,
+// or UNAVAILABLE/DEADLINE_UNREACHABLE, with `predicted_seconds` in its
+// ErrorInfo and a RetryInfo of the time until enough work is gone. Pure.
 absl::Status Admit(const AdmissionFacts& facts);
 
 }  // namespace genzo

@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace genzo {
+namespace {
+
+// Whether a job of this model may be taken at all, however long it waits.
+bool MayTake(const TakeRules& rules, const std::string& model) {
+  return !rules.only_preferred || rules.preferred_models.count(model) > 0;
+}
+
+}  // namespace
 
 FairQueueItem QueueItem(const std::string& id, const JobWork& work,
                         absl::Time due) {
@@ -14,15 +22,6 @@ FairQueueItem QueueItem(const std::string& id, const JobWork& work,
           .due = due,
           .model = work.model};
 }
-
-namespace {
-
-// Whether a job of this model may be taken at all, however long it waits.
-bool MayTake(const TakeRules& rules, const std::string& model) {
-  return !rules.only_preferred || rules.preferred_models.count(model) > 0;
-}
-
-}  // namespace
 
 void FairQueue::Push(FairQueueItem item) {
   const auto [place, is_new] =

@@ -13,11 +13,12 @@ constexpr double kMedianStep = 1.02;
 // One evaluation that was held up says little.
 constexpr double kMaxCorrection = 4;
 
-// The model's profile as it would be at another size.
+// Of a picture, in those of the model's own size.
 double Area(const ModelSpeed& speed, int64_t pixels) {
   return static_cast<double>(pixels) / speed.own_pixels;
 }
 
+// The model's profile as it would be at another size.
 StepCosts AtSize(const ModelSpeed& speed, int64_t pixels) {
   const double area = Area(speed, pixels);
   std::map<int, absl::Duration> points;

@@ -1,6 +1,7 @@
 // What only a GPU can show. Skipped where there is none.
 
 #include <filesystem>
+#include <optional>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/empty.h"
@@ -33,6 +34,8 @@ class CudaDeviceTest : public ::testing::Test {
     ASSERT_EQ(why_not, "");
     ASSERT_TRUE(OpenCudaBackend().ok()) << OpenCudaBackend().status();
     cuda_ = *OpenCudaBackend();
+    // As a step thread has it.
+    on_stream_.emplace(DeviceStream(device_, StreamPriority::kHigh));
   }
 
   std::unique_ptr<const DiffusionModel> Load(const c10::Device& device) const {
@@ -43,6 +46,7 @@ class CudaDeviceTest : public ::testing::Test {
   c10::InferenceMode inference_;
   const c10::Device device_{c10::kCUDA, 0};
   CudaBackend* cuda_ = nullptr;
+  std::optional<DeviceStream::Scope> on_stream_;
 };
 
 TEST_F(CudaDeviceTest, GroupNormEqualsItsDefinitionRowByRow) {
@@ -73,8 +77,6 @@ TEST_F(CudaDeviceTest, GroupNormEqualsItsDefinitionRowByRow) {
 }
 
 TEST_F(CudaDeviceTest, RecordingsDoTheirWorkAgain) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const at::Tensor x = at::randn({64}, at::TensorOptions(device_));
   at::Tensor y;
   const auto work = [&] { y = x * 2 + 1; };
@@ -89,8 +91,6 @@ TEST_F(CudaDeviceTest, RecordingsDoTheirWorkAgain) {
 }
 
 TEST_F(CudaDeviceTest, WorkThatCannotBeRecordedLeavesTheDeviceUsable) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const at::Tensor x = at::randn({64}, at::TensorOptions(device_));
   const auto recorder = cuda_->NewRecorder(device_);
   // It waits for the device, which a recording cannot.
@@ -103,8 +103,6 @@ TEST_F(CudaDeviceTest, WorkThatCannotBeRecordedLeavesTheDeviceUsable) {
 }
 
 TEST_F(CudaDeviceTest, ARecordingThatDoesNotFitLeavesTheDeviceUsable) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const auto floats = at::TensorOptions(device_);
   const auto recorder = cuda_->NewRecorder(device_);
   at::Tensor y;
@@ -120,8 +118,6 @@ TEST_F(CudaDeviceTest, ARecordingThatDoesNotFitLeavesTheDeviceUsable) {
 
 // What models are served with: other kernels than float32 takes.
 TEST_F(CudaDeviceTest, ReplaysInBfloat16AreNearTheFirstEvaluation) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const auto loaded = DiffusionModel::Load(
       SourcePath("models/emaki"), {.device = device_, .dtype = at::kBFloat16});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
@@ -140,8 +136,6 @@ TEST_F(CudaDeviceTest, ReplaysInBfloat16AreNearTheFirstEvaluation) {
 
 // Evaluations of a kind are first done, then recorded, then replayed.
 TEST_F(CudaDeviceTest, AModelPredictsAndDecodesAsOnTheCpu) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const auto on_cpu = Load(c10::kCPU);
   const auto on_device = Load(device_);
   for (int round = 0; round < 4; ++round) {
@@ -164,8 +158,6 @@ TEST_F(CudaDeviceTest, AModelPredictsAndDecodesAsOnTheCpu) {
 }
 
 TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
-  const DeviceStream stream(device_, StreamPriority::kHigh);
-  const DeviceStream::Scope on_stream(stream);
   const auto reserved = [&] {
     ReturnFreeMemory(device_);
     const auto stats =
