@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "tests/parity/golden.h"
-#include "worker/engine/diffusion_model.h"
+#include "worker/pipeline/stable_diffusion.h"
 
 namespace genzo::parity {
 

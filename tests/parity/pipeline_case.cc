@@ -6,8 +6,8 @@
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
 #include "worker/engine/evaluate.h"
-#include "worker/engine/text_cache.h"
-#include "worker/image/pixels.h"
+#include "worker/media/pixels.h"
+#include "worker/pipeline/text_cache.h"
 
 namespace genzo::parity {
 namespace {

@@ -1,5 +1,5 @@
 #include "tests/parity/cases.h"
-#include "worker/model/autoencoder_kl.h"
+#include "worker/codec/autoencoder_kl.h"
 #include "worker/weights/component_folder.h"
 
 namespace genzo::parity {

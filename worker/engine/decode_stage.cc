@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
-#include "worker/engine/exception_status.h"
-#include "worker/engine/free_memory.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/free_memory.h"
+#include "worker/device/thread_count.h"
 #include "worker/engine/image_parameters.h"
-#include "worker/engine/thread_count.h"
-#include "worker/image/picture_encoder.h"
-#include "worker/image/pixels.h"
+#include "worker/media/picture_encoder.h"
+#include "worker/media/pixels.h"
 
 namespace genzo {
 namespace {

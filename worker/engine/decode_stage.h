@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "queue/load_board.h"
-#include "worker/engine/device_stream.h"
+#include "worker/device/device_stream.h"
 #include "worker/engine/job_state.h"
 
 namespace genzo {

@@ -10,11 +10,11 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
-#include "worker/engine/device_stream.h"
+#include "worker/device/device_stream.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/thread_count.h"
 #include "worker/engine/evaluate.h"
-#include "worker/engine/exception_status.h"
 #include "worker/engine/preview_plan.h"
-#include "worker/engine/thread_count.h"
 
 namespace genzo {
 namespace {

@@ -11,15 +11,15 @@
 #include "absl/status/status.h"
 #include "base/config.h"
 #include "queue/job_queue.h"
+#include "worker/denoiser/context_gatherer.h"
 #include "worker/engine/batcher.h"
 #include "worker/engine/candidate_list.h"
-#include "worker/engine/context_gatherer.h"
 #include "worker/engine/decode_stage.h"
-#include "worker/engine/device_models.h"
-#include "worker/engine/engine_device.h"
 #include "worker/engine/job_state.h"
 #include "worker/engine/run.h"
-#include "worker/engine/text_cache.h"
+#include "worker/pipeline/text_cache.h"
+#include "worker/residency/engine_device.h"
+#include "worker/residency/model_introduction.h"
 
 namespace genzo {
 

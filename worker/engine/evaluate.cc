@@ -5,8 +5,8 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/std.h"
-#include "worker/engine/exception_status.h"
-#include "worker/engine/thread_count.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {

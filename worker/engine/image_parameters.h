@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "genzo/v1/image_generation.pb.h"
-#include "worker/image/picture_text.h"
+#include "worker/media/picture_text.h"
 
 namespace genzo {
 

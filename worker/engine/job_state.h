@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "queue/job_queue.h"
 #include "queue/job_work.h"
-#include "worker/engine/diffusion_model.h"
+#include "worker/pipeline/stable_diffusion.h"
 
 namespace genzo {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "ATen/core/Tensor.h"
-#include "worker/engine/context_gatherer.h"
-#include "worker/engine/diffusion_model.h"
+#include "worker/denoiser/context_gatherer.h"
+#include "worker/pipeline/stable_diffusion.h"
 #include "worker/sampler/sampler.h"
 
 namespace genzo {

@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
-#include "worker/engine/device.h"
-#include "worker/engine/thread_count.h"
+#include "worker/device/device_names.h"
+#include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {

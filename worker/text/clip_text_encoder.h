@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/model/layers.h"
+#include "worker/nn/layers.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {

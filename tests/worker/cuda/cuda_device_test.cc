@@ -13,11 +13,11 @@
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
-#include "worker/engine/device.h"
-#include "worker/engine/device_stream.h"
-#include "worker/engine/diffusion_model.h"
-#include "worker/engine/free_memory.h"
+#include "worker/device/device_names.h"
+#include "worker/device/device_stream.h"
+#include "worker/device/free_memory.h"
 #include "worker/kernels/cuda_backend.h"
+#include "worker/pipeline/stable_diffusion.h"
 
 namespace genzo {
 namespace {

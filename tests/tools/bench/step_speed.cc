@@ -1,0 +1,124 @@
+// genzo-step-speed: what one evaluation and one decode of a model take here, as
+// a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
+
+#include <iostream>
+#include <thread>
+
+#include "ATen/ops/randn.h"
+#include "CLI/CLI.hpp"
+#include "base/clock.h"
+#include "c10/core/InferenceMode.h"
+#include "nlohmann/json.hpp"
+#include "worker/denoiser/context_gatherer.h"
+#include "worker/device/device_names.h"
+#include "worker/device/device_stream.h"
+#include "worker/device/thread_count.h"
+#include "worker/pipeline/stable_diffusion.h"
+
+namespace genzo {
+namespace {
+
+struct Arguments {
+  std::string model;
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  std::vector<int> rows = {2};
+  int repeats = 3;
+  int threads = 0;
+  bool decode = true;
+};
+
+template <typename Function>
+void Measure(const std::string& what, int rows, int repeats,
+             const Function& function) {
+  // Kernels are made on first use, and where evaluations are recorded, the
+  // second is.
+  for (int i = 0; i < 2; ++i) function();
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats; ++i) {
+    const absl::Time begin = Clock::Real().Now();
+    function();
+    seconds.push_back(absl::ToDoubleSeconds(Clock::Real().Now() - begin));
+  }
+  std::sort(seconds.begin(), seconds.end());
+  std::cout << nlohmann::json({{"what", what},
+                               {"rows", rows},
+                               {"seconds", seconds[seconds.size() / 2]}})
+            << std::endl;
+}
+
+TextContext Repeated(const TextContext& context, int rows) {
+  TextContext repeated = context;
+  for (KeyValues& layer : repeated) {
+    layer.k = layer.k.expand({rows, -1, -1}).contiguous();
+    layer.v = layer.v.expand({rows, -1, -1}).contiguous();
+  }
+  return repeated;
+}
+
+int Run(const Arguments& arguments) {
+  c10::InferenceMode inference;
+  UseThreads(arguments.threads > 0
+                 ? arguments.threads
+                 : static_cast<int>(std::thread::hardware_concurrency()));
+  const auto devices = ResolveDevices({arguments.device});
+  if (!devices.ok()) {
+    std::cerr << devices.status().message() << "\n";
+    return 2;
+  }
+  const c10::Device device = devices->front();
+  const auto dtype = ParseDtype(arguments.dtype, device);
+  if (!dtype.ok()) {
+    std::cerr << dtype.status().message() << "\n";
+    return 2;
+  }
+  const DeviceStream stream(device, StreamPriority::kHigh);
+  const DeviceStream::Scope on_stream(stream);
+  const auto loaded = DiffusionModel::Load(arguments.model,
+                                           {.device = device, .dtype = *dtype});
+  if (!loaded.ok()) {
+    std::cerr << loaded.status().message() << "\n";
+    return 1;
+  }
+  const DiffusionModel& model = **loaded;
+  const int64_t side = model.default_side_pixels() / model.pixels_per_latent();
+  const TextContext text =
+      model.ProjectContext(model.EncodeTexts({"a fox"}, /*clip_skip=*/0));
+  for (int rows : arguments.rows) {
+    const at::Tensor sample =
+        at::randn({rows, model.latent_channels(), side, side});
+    const std::vector<float> timesteps(rows, 500.0f);
+    const TextContext context = Repeated(text, rows);
+    Measure("unet_step", rows, arguments.repeats,
+            [&] { model.Denoise(sample, timesteps, context); });
+  }
+  if (arguments.decode) {
+    const at::Tensor latent =
+        at::randn({1, model.latent_channels(), side, side});
+    Measure("vae_decode", 1, arguments.repeats,
+            [&] { model.decoder().Full(latent); });
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Times one model's denoiser and autoencoder.",
+               "genzo-step-speed");
+  Arguments arguments;
+  app.add_option("model", arguments.model, "folder in the diffusers layout")
+      ->required();
+  app.add_option("--device", arguments.device, "cpu, cuda or cuda:N")
+      ->capture_default_str();
+  app.add_option("--dtype", arguments.dtype)->capture_default_str();
+  app.add_option("--rows", arguments.rows)->delimiter(',');
+  app.add_option("--repeats", arguments.repeats)->check(CLI::Range(1, 1000));
+  app.add_option("--threads", arguments.threads)->check(CLI::Range(0, 1024));
+  app.add_flag("!--no-decode", arguments.decode);
+  CLI11_PARSE(app, argc, argv);
+  return Run(arguments);
+}
+
+}  // namespace
+}  // namespace genzo
+
+int main(int argc, char** argv) { return genzo::Main(argc, argv); }

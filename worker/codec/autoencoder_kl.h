@@ -1,0 +1,118 @@
+#ifndef GENZO_WORKER_CODEC_AUTOENCODER_KL_H_
+#define GENZO_WORKER_CODEC_AUTOENCODER_KL_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/denoiser/unet_2d_blocks.h"
+#include "worker/nn/attention.h"
+#include "worker/nn/resnet_block_2d.h"
+#include "worker/weights/weights.h"
+
+namespace genzo {
+
+// Sizes of an AutoencoderKL, from its config.json.
+struct AutoencoderKLConfig {
+  int64_t in_channels = 3;
+  int64_t out_channels = 3;
+  int64_t latent_channels = 4;
+  std::vector<int64_t> block_out_channels;
+  int64_t layers_per_block = 1;
+  int64_t norm_num_groups = 32;
+  bool mid_block_add_attention = true;
+  bool use_quant_conv = true;
+  bool use_post_quant_conv = true;
+  double scaling_factor = 0.18215;  // latents are multiplied by it
+  double shift_factor = 0;          // after it was subtracted
+
+  // Pixels along one side of a latent's place.
+  int64_t downsampling() const {
+    return int64_t{1} << (block_out_channels.size() - 1);
+  }
+};
+
+// Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
+// key and value.
+absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
+    const std::string& path);
+
+// The autoencoder of latent diffusion (Rombach et al., arXiv:2112.10752;
+// reference: diffusers' AutoencoderKL). Immutable after construction; may be
+// called by any thread.
+class AutoencoderKL {
+ public:
+  // Takes its tensors from `weights`, whose Finish() then tells of faults.
+  AutoencoderKL(const AutoencoderKLConfig& config, const Weights& weights);
+
+  // Latents [B, latent_channels, H, W], unscaled, of the weights' dtype ->
+  // pixels [B, out_channels, H * downsampling, W * downsampling], around [-1,
+  // 1] but not clamped.
+  at::Tensor decode(const at::Tensor& latents) const;
+
+  // Pixels [B, in_channels, H, W] in [-1, 1] -> mean and log-variance of the
+  // posterior [B, 2 * latent_channels, H / downsampling, W / downsampling].
+  at::Tensor encode(const at::Tensor& pixels) const;
+
+  const AutoencoderKLConfig& config() const { return config_; }
+
+ private:
+  // Self-attention over all places, one head.
+  struct AttentionBlock {
+    AttentionBlock(const Weights& weights, const AutoencoderKLConfig& config);
+    at::Tensor forward(const at::Tensor& x) const;
+
+    GroupNorm group_norm;
+    Linear to_q, to_k, to_v, to_out;
+  };
+
+  struct MidBlock {
+    MidBlock(const Weights& weights, const AutoencoderKLConfig& config);
+    at::Tensor forward(at::Tensor x) const;
+
+    std::vector<ResnetBlock2D> resnets;
+    std::optional<AttentionBlock> attention;
+  };
+
+  // One resolution of the encoder or the decoder.
+  struct Level {
+    std::vector<ResnetBlock2D> resnets;
+    std::optional<Downsample2D> downsampler;
+    std::optional<Upsample2D> upsampler;
+    at::Tensor forward(at::Tensor x) const;
+  };
+
+  struct Encoder {
+    Encoder(const Weights& weights, const AutoencoderKLConfig& config);
+    at::Tensor forward(at::Tensor x) const;
+
+    Conv2d conv_in;
+    std::vector<Level> down_blocks;
+    MidBlock mid_block;
+    GroupNorm conv_norm_out;
+    Conv2d conv_out;
+  };
+
+  struct Decoder {
+    Decoder(const Weights& weights, const AutoencoderKLConfig& config);
+    at::Tensor forward(at::Tensor x) const;
+
+    Conv2d conv_in;
+    MidBlock mid_block;
+    std::vector<Level> up_blocks;
+    GroupNorm conv_norm_out;
+    Conv2d conv_out;
+  };
+
+  const AutoencoderKLConfig config_;
+  Encoder encoder_;
+  Decoder decoder_;
+  std::optional<Conv2d> quant_conv_;
+  std::optional<Conv2d> post_quant_conv_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_CODEC_AUTOENCODER_KL_H_

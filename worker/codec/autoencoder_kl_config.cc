@@ -1,0 +1,66 @@
+#include "absl/strings/str_cat.h"
+#include "worker/codec/autoencoder_kl.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+namespace {
+
+void RequireBlocks(JsonConfig& json, const std::string& key,
+                   const std::string& type, size_t count) {
+  const std::vector<std::string> types = json.Strings(key, {type});
+  for (const std::string& named : types) {
+    if (named != type) {
+      json.Fail(absl::StatusCode::kUnimplemented, key,
+                absl::StrCat("names a block other than ", type));
+    }
+  }
+  if (types.size() != count) {
+    json.Fail(absl::StatusCode::kInvalidArgument, key,
+              "differs in length from block_out_channels");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
+    const std::string& path) {
+  auto json = JsonConfig::ReadFile(path);
+  if (!json.ok()) return json.status();
+  AutoencoderKLConfig config;
+  json->RequireString("act_fn", "silu");
+  json->RequireUnset("latents_mean");
+  json->RequireUnset("latents_std");
+  config.in_channels = json->Int("in_channels", 3, 1);
+  config.out_channels = json->Int("out_channels", 3, 1);
+  config.latent_channels = json->Int("latent_channels", 4, 1);
+  config.block_out_channels = json->Ints("block_out_channels", {64});
+  config.layers_per_block =
+      json->Int("layers_per_block", 1, 1, JsonConfig::kMaxLayers);
+  config.norm_num_groups = json->Int("norm_num_groups", 32, 1);
+  config.mid_block_add_attention = json->Bool("mid_block_add_attention", true);
+  config.use_quant_conv = json->Bool("use_quant_conv", true);
+  config.use_post_quant_conv = json->Bool("use_post_quant_conv", true);
+  config.scaling_factor = json->Number("scaling_factor", 0.18215);
+  config.shift_factor = json->Number("shift_factor", 0);
+  const size_t levels = config.block_out_channels.size();
+  RequireBlocks(*json, "down_block_types", "DownEncoderBlock2D", levels);
+  RequireBlocks(*json, "up_block_types", "UpDecoderBlock2D", levels);
+  for (int64_t channels : config.block_out_channels) {
+    if (channels % config.norm_num_groups == 0) continue;
+    json->Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
+               absl::StrCat("is not divisible by norm_num_groups ",
+                            config.norm_num_groups));
+  }
+  if (config.in_channels != 3 || config.out_channels != 3) {
+    json->Fail(absl::StatusCode::kUnimplemented, "out_channels",
+               "and in_channels are not 3, for RGB");
+  }
+  if (!(config.scaling_factor > 0)) {
+    json->Fail(absl::StatusCode::kInvalidArgument, "scaling_factor",
+               "is not over 0");
+  }
+  if (!json->status().ok()) return json->status();
+  return config;
+}
+
+}  // namespace genzo

@@ -1,0 +1,92 @@
+#include "worker/denoiser/transformer_2d.h"
+
+namespace genzo {
+namespace {
+
+constexpr double kLayerNormEps = 1e-5;
+constexpr double kGroupNormEps = 1e-6;
+constexpr ConvGeometry kPointwise = {.kernel = 1, .stride = 1, .padding = 0};
+
+}  // namespace
+
+Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
+    const Weights& weights, const Transformer2DConfig& config)
+    : norm1(weights["norm1"], config.channels, kLayerNormEps),
+      attn1(weights["attn1"], config.channels,
+            config.only_cross_attention ? config.cross_attention_dim
+                                        : config.channels,
+            config.heads, config.upcast_attention),
+      norm2(weights["norm2"], config.channels, kLayerNormEps),
+      attn2(weights["attn2"], config.channels, config.cross_attention_dim,
+            config.heads, config.upcast_attention),
+      norm3(weights["norm3"], config.channels, kLayerNormEps),
+      ff_out(weights["ff"].At("net", 2), 4 * config.channels, config.channels),
+      only_cross_attention(config.only_cross_attention) {
+  const Weights proj = weights["ff"].At("net", 0)["proj"];
+  const int64_t inner = 4 * config.channels;
+  const at::Tensor weight = proj.Get("weight", {2 * inner, config.channels});
+  const at::Tensor bias = proj.Get("bias", {2 * inner});
+  if (bias.numel() == 0) return;  // Weights reports the fault
+  ff_value.emplace(weight.narrow(0, 0, inner), bias.narrow(0, 0, inner));
+  ff_gate.emplace(weight.narrow(0, inner, inner), bias.narrow(0, inner, inner));
+}
+
+at::Tensor Transformer2D::BasicTransformerBlock::forward(
+    at::Tensor x, ContextCursor& context) const {
+  const at::Tensor normed = norm1.forward(x);
+  x = attn1.forward(
+      normed, only_cross_attention ? context.Next() : attn1.Project(normed), x);
+  x = attn2.forward(norm2.forward(x), context.Next(), x);
+  const at::Tensor h = norm3.forward(x);
+  return ff_out.forward_add(ff_value->forward_mul(h, ff_gate->forward_gelu(h)),
+                            x);  // [B, L, C]
+}
+
+Transformer2D::Transformer2D(const Weights& weights,
+                             const Transformer2DConfig& config)
+    : norm_(weights["norm"], config.norm_num_groups, config.channels,
+            kGroupNormEps) {
+  const int64_t c = config.channels;
+  if (config.use_linear_projection) {
+    proj_in_linear_.emplace(weights["proj_in"], c, c);
+    proj_out_linear_.emplace(weights["proj_out"], c, c);
+  } else {
+    proj_in_conv_.emplace(weights["proj_in"], c, c, kPointwise);
+    proj_out_conv_.emplace(weights["proj_out"], c, c, kPointwise);
+  }
+  for (int64_t i = 0; i < config.layers; ++i) {
+    transformer_blocks_.emplace_back(weights.At("transformer_blocks", i),
+                                     config);
+  }
+}
+
+void Transformer2D::ProjectContext(const at::Tensor& context,
+                                   std::vector<KeyValues>& layers) const {
+  for (const BasicTransformerBlock& block : transformer_blocks_) {
+    if (block.only_cross_attention) {
+      layers.push_back(block.attn1.Project(context));
+    }
+    layers.push_back(block.attn2.Project(context));
+  }
+}
+
+at::Tensor Transformer2D::forward(const at::Tensor& x,
+                                  ContextCursor& context) const {
+  const int64_t height = x.size(2);
+  // Views both, as feature maps are channels last.
+  const auto to_sequence = [](const at::Tensor& t) {
+    return t.permute({0, 2, 3, 1}).flatten(1, 2);  // [B, H W, C]
+  };
+  const auto to_image = [&](const at::Tensor& t) {
+    return t.unflatten(1, {height, -1}).permute({0, 3, 1, 2});
+  };
+  at::Tensor h = norm_.forward(x);
+  h = proj_in_linear_.has_value() ? proj_in_linear_->forward(to_sequence(h))
+                                  : to_sequence(proj_in_conv_->forward(h));
+  for (const auto& block : transformer_blocks_) h = block.forward(h, context);
+  return proj_out_linear_.has_value()
+             ? to_image(proj_out_linear_->forward_add(h, to_sequence(x)))
+             : proj_out_conv_->forward_add(to_image(h), x);
+}
+
+}  // namespace genzo

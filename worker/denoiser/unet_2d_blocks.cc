@@ -1,0 +1,126 @@
+#include "worker/denoiser/unet_2d_blocks.h"
+
+#include "ATen/ops/cat.h"
+#include "ATen/ops/constant_pad_nd.h"
+
+namespace genzo {
+
+Downsample2D::Downsample2D(const Weights& weights, int64_t channels,
+                           int64_t padding)
+    : conv(weights["conv"], channels, channels,
+           {.kernel = 3, .stride = 2, .padding = padding}) {}
+
+at::Tensor Downsample2D::forward(const at::Tensor& x) const {
+  if (conv.geometry.padding > 0) return conv.forward(x);
+  return conv.forward(at::constant_pad_nd(x, {0, 1, 0, 1}, 0));
+}
+
+at::Tensor TimeCursor::Next(int64_t channels) {
+  if (channels == 0) return {};
+  const at::Tensor slice = times_.narrow(1, next_, channels);
+  next_ += channels;
+  return slice;
+}
+
+void UNetLayers::ProjectTime(const at::Tensor& temb,
+                             std::vector<at::Tensor>& times) const {
+  for (const ResnetBlock2D& resnet : resnets) {
+    if (resnet.time_channels() > 0) times.push_back(resnet.ProjectTime(temb));
+  }
+}
+
+void UNetLayers::ProjectContext(const at::Tensor& context,
+                                std::vector<KeyValues>& layers) const {
+  for (const Transformer2D& attention : attentions) {
+    attention.ProjectContext(context, layers);
+  }
+}
+
+at::Tensor UNetLayers::Resnet(size_t i, const at::Tensor& x,
+                              UNetConditioning& conditioning) const {
+  return resnets[i].forward(
+      x, conditioning.times.Next(resnets[i].time_channels()));
+}
+
+at::Tensor UNetLayers::Attend(size_t i, const at::Tensor& x,
+                              UNetConditioning& conditioning) const {
+  return attentions.empty() ? x
+                            : attentions[i].forward(x, conditioning.context);
+}
+
+namespace {
+
+UNetLayers MakeLayers(const Weights& weights, const UNetBlockConfig& config,
+                      size_t attentions) {
+  UNetLayers layers;
+  for (size_t i = 0; i < config.in_channels.size(); ++i) {
+    layers.resnets.emplace_back(weights.At("resnets", i), config.in_channels[i],
+                                config.out_channels, config.resnet);
+  }
+  for (size_t i = 0; config.has_attention && i < attentions; ++i) {
+    layers.attentions.emplace_back(weights.At("attentions", i),
+                                   config.transformer);
+  }
+  return layers;
+}
+
+}  // namespace
+
+UNetDownBlock::UNetDownBlock(const Weights& weights,
+                             const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size())) {
+  if (config.has_sampler) {
+    downsampler_.emplace(weights.At("downsamplers", 0), config.out_channels,
+                         config.downsample_padding);
+  }
+}
+
+at::Tensor UNetDownBlock::forward(at::Tensor x, UNetConditioning& conditioning,
+                                  std::vector<at::Tensor>& skips) const {
+  for (size_t i = 0; i < layers_.resnets.size(); ++i) {
+    x = layers_.Resnet(i, x, conditioning);
+    x = layers_.Attend(i, x, conditioning);
+    skips.push_back(x);
+  }
+  if (downsampler_.has_value()) {
+    x = downsampler_->forward(x);
+    skips.push_back(x);
+  }
+  return x;
+}
+
+UNetMidBlock::UNetMidBlock(const Weights& weights,
+                           const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size() - 1)) {}
+
+at::Tensor UNetMidBlock::forward(at::Tensor x,
+                                 UNetConditioning& conditioning) const {
+  x = layers_.Resnet(0, x, conditioning);
+  for (size_t i = 1; i < layers_.resnets.size(); ++i) {
+    x = layers_.Attend(i - 1, x, conditioning);
+    x = layers_.Resnet(i, x, conditioning);
+  }
+  return x;
+}
+
+UNetUpBlock::UNetUpBlock(const Weights& weights, const UNetBlockConfig& config)
+    : layers_(MakeLayers(weights, config, config.in_channels.size())) {
+  if (config.has_sampler) {
+    upsampler_.emplace(weights.At("upsamplers", 0), config.out_channels);
+  }
+}
+
+at::Tensor UNetUpBlock::forward(at::Tensor x, UNetConditioning& conditioning,
+                                std::vector<at::Tensor>& skips) const {
+  for (size_t i = 0; i < layers_.resnets.size(); ++i) {
+    x = layers_.Resnet(i, at::cat({x, skips.back()}, 1), conditioning);
+    skips.pop_back();
+    x = layers_.Attend(i, x, conditioning);
+  }
+  if (upsampler_.has_value()) {
+    x = upsampler_->forward(x, skips.back().sizes().slice(2));
+  }
+  return x;
+}
+
+}  // namespace genzo

@@ -1,0 +1,146 @@
+#include "worker/denoiser/unet_2d_condition.h"
+
+#include <algorithm>
+
+#include "ATen/ops/cat.h"
+#include "ATen/ops/silu.h"
+
+namespace genzo {
+namespace {
+
+UNetBlockConfig BlockConfig(const UNet2DConditionConfig& config, size_t level) {
+  UNetBlockConfig block;
+  block.out_channels = config.block_out_channels[level];
+  block.downsample_padding = config.downsample_padding;
+  block.resnet = config.resnet;
+  block.transformer = {
+      .channels = block.out_channels,
+      .heads = config.heads[level],
+      .layers = config.transformer_layers_per_block[level],
+      .cross_attention_dim = config.cross_attention_dim[level],
+      .norm_num_groups = config.resnet.norm_num_groups,
+      .use_linear_projection = config.use_linear_projection,
+      .only_cross_attention = config.only_cross_attention[level],
+      .upcast_attention = config.upcast_attention};
+  return block;
+}
+
+UNetBlockConfig DownConfig(const UNet2DConditionConfig& config, size_t level) {
+  UNetBlockConfig block = BlockConfig(config, level);
+  block.has_attention = config.down_has_attention[level];
+  block.has_sampler = level + 1 < config.block_out_channels.size();
+  block.in_channels.assign(config.layers_per_block[level], block.out_channels);
+  block.in_channels[0] = config.block_out_channels[level == 0 ? 0 : level - 1];
+  return block;
+}
+
+UNetBlockConfig MidConfig(const UNet2DConditionConfig& config) {
+  UNetBlockConfig block =
+      BlockConfig(config, config.block_out_channels.size() - 1);
+  block.has_attention = config.mid_has_attention;
+  // As the reference builds them: one resnet without attention, two around it.
+  block.in_channels.assign(config.mid_has_attention ? 2 : 1,
+                           block.out_channels);
+  block.transformer.only_cross_attention = false;
+  block.resnet.output_scale_factor = config.mid_block_scale_factor;
+  return block;
+}
+
+// Up block `index`, from the coarsest; each of its resnets also sees the output
+// of one down resnet, the last one that of the level above.
+UNetBlockConfig UpConfig(const UNet2DConditionConfig& config, size_t index) {
+  const size_t levels = config.block_out_channels.size();
+  const size_t level = levels - 1 - index;
+  UNetBlockConfig block = BlockConfig(config, level);
+  block.has_attention = config.up_has_attention[index];
+  block.has_sampler = level > 0;
+  const int64_t below =
+      config.block_out_channels[std::min(level + 1, levels - 1)];
+  const int64_t above = config.block_out_channels[level == 0 ? 0 : level - 1];
+  const int64_t layers = config.layers_per_block[level] + 1;
+  for (int64_t i = 0; i < layers; ++i) {
+    const int64_t from_path = i == 0 ? below : block.out_channels;
+    const int64_t from_skip = i + 1 == layers ? above : block.out_channels;
+    block.in_channels.push_back(from_path + from_skip);
+  }
+  return block;
+}
+
+ConvGeometry Same(int64_t kernel) {
+  return {.kernel = kernel, .stride = 1, .padding = (kernel - 1) / 2};
+}
+
+}  // namespace
+
+UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
+                                           const Weights& weights)
+    : config_(config),
+      conv_in_(weights["conv_in"], config.in_channels,
+               config.block_out_channels.front(), Same(config.conv_in_kernel)),
+      time_embedding_(weights["time_embedding"], config.time_proj.dim,
+                      config.time_embedding_dim),
+      conv_norm_out_(weights["conv_norm_out"], config.resnet.norm_num_groups,
+                     config.block_out_channels.front(), config.resnet.eps),
+      conv_out_(weights["conv_out"], config.block_out_channels.front(),
+                config.out_channels, Same(config.conv_out_kernel)) {
+  const size_t levels = config.block_out_channels.size();
+  for (size_t i = 0; i < levels; ++i) {
+    down_blocks_.emplace_back(weights.At("down_blocks", i),
+                              DownConfig(config, i));
+  }
+  if (config.mid_exists) {
+    mid_block_.emplace(weights["mid_block"], MidConfig(config));
+  }
+  for (size_t i = 0; i < levels; ++i) {
+    up_blocks_.emplace_back(weights.At("up_blocks", i), UpConfig(config, i));
+  }
+}
+
+std::vector<const UNetLayers*> UNet2DConditionModel::AllLayers() const {
+  std::vector<const UNetLayers*> layers;
+  for (const UNetDownBlock& block : down_blocks_) {
+    layers.push_back(&block.layers());
+  }
+  if (mid_block_.has_value()) layers.push_back(&mid_block_->layers());
+  for (const UNetUpBlock& block : up_blocks_) layers.push_back(&block.layers());
+  return layers;
+}
+
+at::Tensor UNet2DConditionModel::ProjectTimes(
+    const at::Tensor& timesteps) const {
+  const at::Tensor projected = ProjectTimesteps(timesteps, config_.time_proj);
+  const at::Tensor temb = at::silu(time_embedding_.forward(
+      projected.to(time_embedding_.linear_1.bias.scalar_type())));
+  std::vector<at::Tensor> times;
+  for (const UNetLayers* layers : AllLayers()) layers->ProjectTime(temb, times);
+  return at::cat(times, 1);
+}
+
+std::vector<KeyValues> UNet2DConditionModel::ProjectContext(
+    const at::Tensor& context) const {
+  std::vector<KeyValues> projected;
+  for (const UNetLayers* layers : AllLayers()) {
+    layers->ProjectContext(context, projected);
+  }
+  return projected;
+}
+
+at::Tensor UNet2DConditionModel::forward(
+    const at::Tensor& sample, const at::Tensor& times,
+    const std::vector<KeyValues>& context) const {
+  UNetConditioning conditioning = {TimeCursor(times), ContextCursor(context)};
+  at::Tensor x = (config_.center_input_sample ? 2 * sample - 1 : sample)
+                     .contiguous(at::MemoryFormat::ChannelsLast);
+  x = conv_in_.forward(x);
+  std::vector<at::Tensor> skips = {x};  // [B, C0, H, W]
+  for (const UNetDownBlock& block : down_blocks_) {
+    x = block.forward(x, conditioning, skips);
+  }
+  if (mid_block_.has_value()) x = mid_block_->forward(x, conditioning);
+  for (const UNetUpBlock& block : up_blocks_) {
+    x = block.forward(x, conditioning, skips);
+  }
+  return conv_out_.forward(conv_norm_out_.forward_silu(x));
+}
+
+}  // namespace genzo

@@ -1,0 +1,90 @@
+#ifndef GENZO_WORKER_DENOISER_UNET_2D_CONDITION_H_
+#define GENZO_WORKER_DENOISER_UNET_2D_CONDITION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/denoiser/unet_2d_blocks.h"
+#include "worker/nn/timestep_embedding.h"
+#include "worker/weights/weights.h"
+
+namespace genzo {
+
+// Sizes of a UNet2DConditionModel, from its config.json. Lists have one entry a
+// down block.
+struct UNet2DConditionConfig {
+  int64_t in_channels = 4;
+  int64_t out_channels = 4;
+  int64_t sample_size = 64;  // latent side that the model was trained for
+  std::vector<int64_t> block_out_channels;
+  std::vector<bool> down_has_attention;
+  std::vector<bool> up_has_attention;  // in the order of the up blocks
+  bool mid_exists = true;
+  bool mid_has_attention = true;
+  std::vector<int64_t> layers_per_block;
+  std::vector<int64_t> transformer_layers_per_block;
+  std::vector<int64_t> cross_attention_dim;
+  std::vector<int64_t> heads;
+  std::vector<bool> only_cross_attention;
+  bool use_linear_projection = false;
+  bool upcast_attention = false;
+  bool center_input_sample = false;
+  int64_t downsample_padding = 1;
+  double mid_block_scale_factor = 1;
+  int64_t conv_in_kernel = 3;
+  int64_t conv_out_kernel = 3;
+  int64_t time_embedding_dim = 0;  // filled in: 4 * block_out_channels[0]
+  TimestepProjection time_proj{};
+  ResnetConfig resnet;
+};
+
+// Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
+// key and value.
+absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
+    const std::string& path);
+
+// The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752;
+// reference: diffusers' UNet2DConditionModel). Immutable after construction.
+class UNet2DConditionModel {
+ public:
+  // Takes its tensors from `weights`, whose Finish() then tells of faults.
+  UNet2DConditionModel(const UNet2DConditionConfig& config,
+                       const Weights& weights);
+
+  // timesteps [B] float32 -> what the resnets add, [B, T] float32. Depends on
+  // the timestep alone: TimestepTable keeps it.
+  at::Tensor ProjectTimes(const at::Tensor& timesteps) const;
+
+  // context [B, M, cross_attention_dim] of the weights' dtype -> keys and
+  // values of every cross-attention layer, in forward()'s order. Depends on the
+  // text alone.
+  std::vector<KeyValues> ProjectContext(const at::Tensor& context) const;
+
+  // sample [B, in_channels, H, W] of the weights' dtype and one row a sample of
+  // both projections -> the prediction [B, out_channels, H, W] of the weights'
+  // dtype. Any H and W of at least 1.
+  at::Tensor forward(const at::Tensor& sample, const at::Tensor& times,
+                     const std::vector<KeyValues>& context) const;
+
+  const UNet2DConditionConfig& config() const { return config_; }
+  at::Device device() const { return conv_norm_out_.weight.device(); }
+
+ private:
+  // Every block's layers, in forward()'s order.
+  std::vector<const UNetLayers*> AllLayers() const;
+
+  const UNet2DConditionConfig config_;
+  Conv2d conv_in_;
+  TimestepEmbedding time_embedding_;
+  std::vector<UNetDownBlock> down_blocks_;
+  std::optional<UNetMidBlock> mid_block_;
+  std::vector<UNetUpBlock> up_blocks_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_DENOISER_UNET_2D_CONDITION_H_

@@ -1,0 +1,145 @@
+#include "absl/strings/str_cat.h"
+#include "worker/denoiser/unet_2d_condition.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+// Keys of the reference class whose features other families use.
+constexpr const char* kUnsupportedKeys[] = {
+    "addition_embed_type",    "class_embed_type",
+    "cross_attention_norm",   "dual_cross_attention",
+    "encoder_hid_dim",        "encoder_hid_dim_type",
+    "num_class_embeds",       "projection_class_embeddings_input_dim",
+    "resnet_skip_time_act",   "reverse_transformer_layers_per_block",
+    "time_cond_proj_dim",     "time_embedding_act_fn",
+    "timestep_post_act",      "num_attention_heads",
+    "class_embeddings_concat"};
+
+// Block types name whether a block has attention.
+std::vector<bool> ReadBlockTypes(JsonConfig& json, const std::string& key,
+                                 const Strings& defaults,
+                                 const std::string& plain,
+                                 const std::string& with_attention) {
+  std::vector<bool> result;
+  for (const std::string& type : json.Strings(key, defaults)) {
+    if (type != plain && type != with_attention) {
+      json.Fail(absl::StatusCode::kUnimplemented, key,
+                absl::StrCat("names a block other than ", plain, " and ",
+                             with_attention));
+    }
+    result.push_back(type == with_attention);
+  }
+  return result;
+}
+
+void ReadMidBlockType(JsonConfig& json, UNet2DConditionConfig& config) {
+  // The reference tells an explicit null, no block, from a missing key.
+  const auto& object = json.object();
+  const auto found = object.find("mid_block_type");
+  config.mid_exists = found == object.end() || !found->is_null();
+  const std::string type =
+      json.String("mid_block_type", "UNetMidBlock2DCrossAttn");
+  config.mid_has_attention = type == "UNetMidBlock2DCrossAttn";
+  if (!config.mid_has_attention && type != "UNetMidBlock2D") {
+    json.Fail(absl::StatusCode::kUnimplemented, "mid_block_type",
+              "is not one of UNetMidBlock2DCrossAttn, UNetMidBlock2D, null");
+  }
+}
+
+void ReadTime(JsonConfig& json, UNet2DConditionConfig& config) {
+  const int64_t width = config.block_out_channels.front();
+  json.RequireString("time_embedding_type", "positional");
+  config.time_proj = {.dim = width,
+                      .flip_sin_to_cos = json.Bool("flip_sin_to_cos", true),
+                      .freq_shift = json.Number("freq_shift", 0)};
+  config.time_embedding_dim = json.Int("time_embedding_dim", 4 * width, 1);
+  const std::string shift = json.String("resnet_time_scale_shift", "default");
+  if (shift != "default" && shift != "scale_shift") {
+    json.Fail(absl::StatusCode::kUnimplemented, "resnet_time_scale_shift",
+              "is not one of default, scale_shift");
+  }
+  config.resnet.scale_shift = shift == "scale_shift";
+  config.resnet.temb_channels = config.time_embedding_dim;
+  if (width % 2 != 0) {
+    json.Fail(absl::StatusCode::kUnimplemented, "block_out_channels",
+              "begins with an odd number");
+  }
+}
+
+void CheckDivisible(JsonConfig& json, const UNet2DConditionConfig& config) {
+  for (size_t i = 0; i < config.block_out_channels.size(); ++i) {
+    const int64_t channels = config.block_out_channels[i];
+    if (channels % config.resnet.norm_num_groups != 0) {
+      json.Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
+                absl::StrCat("is not divisible by norm_num_groups ",
+                             config.resnet.norm_num_groups));
+    }
+    if (channels % config.heads[i] != 0) {
+      json.Fail(absl::StatusCode::kInvalidArgument, "attention_head_dim",
+                "(a number of heads) does not divide block_out_channels");
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
+    const std::string& path) {
+  auto json = JsonConfig::ReadFile(path);
+  if (!json.ok()) return json.status();
+  UNet2DConditionConfig config;
+  for (const char* key : kUnsupportedKeys) json->RequireUnset(key);
+  json->RequireString("act_fn", "silu");
+  json->RequireString("attention_type", "default");
+  config.in_channels = json->Int("in_channels", 4, 1);
+  config.out_channels = json->Int("out_channels", 4, 1);
+  config.sample_size = json->Int("sample_size", 64, 1);
+  config.block_out_channels =
+      json->Ints("block_out_channels", {320, 640, 1280, 1280});
+  const size_t blocks = config.block_out_channels.size();
+  config.down_has_attention =
+      ReadBlockTypes(*json, "down_block_types",
+                     {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                      "CrossAttnDownBlock2D", "DownBlock2D"},
+                     "DownBlock2D", "CrossAttnDownBlock2D");
+  config.up_has_attention =
+      ReadBlockTypes(*json, "up_block_types",
+                     {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
+                      "CrossAttnUpBlock2D"},
+                     "UpBlock2D", "CrossAttnUpBlock2D");
+  if (config.down_has_attention.size() != blocks ||
+      config.up_has_attention.size() != blocks) {
+    json->Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
+               "differs in length from down_block_types or up_block_types");
+    return json->status();
+  }
+  ReadMidBlockType(*json, config);
+  config.layers_per_block =
+      json->IntPerBlock("layers_per_block", blocks, 2, JsonConfig::kMaxLayers);
+  config.transformer_layers_per_block = json->IntPerBlock(
+      "transformer_layers_per_block", blocks, 1, JsonConfig::kMaxLayers);
+  config.cross_attention_dim =
+      json->IntPerBlock("cross_attention_dim", blocks, 1280);
+  // Upstream's name for a number of heads; kept for the published files.
+  config.heads = json->IntPerBlock("attention_head_dim", blocks, 8);
+  config.only_cross_attention =
+      json->BoolPerBlock("only_cross_attention", blocks, false);
+  config.use_linear_projection = json->Bool("use_linear_projection", false);
+  config.upcast_attention = json->Bool("upcast_attention", false);
+  config.center_input_sample = json->Bool("center_input_sample", false);
+  config.downsample_padding = json->Int("downsample_padding", 1);
+  config.mid_block_scale_factor = json->Number("mid_block_scale_factor", 1);
+  config.conv_in_kernel = json->Int("conv_in_kernel", 3, 1);
+  config.conv_out_kernel = json->Int("conv_out_kernel", 3, 1);
+  config.resnet.norm_num_groups = json->Int("norm_num_groups", 32, 1);
+  config.resnet.eps = json->Number("norm_eps", 1e-5);
+  ReadTime(*json, config);
+  CheckDivisible(*json, config);
+  if (!json->status().ok()) return json->status();
+  return config;
+}
+
+}  // namespace genzo

@@ -1,0 +1,46 @@
+#include "worker/nn/attention.h"
+
+#include "ATen/ops/scaled_dot_product_attention.h"
+#include "worker/kernels/flash_attention.h"
+
+namespace genzo {
+
+at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v, int64_t heads, bool upcast) {
+  if (upcast && q.scalar_type() != at::kFloat) {
+    return MultiHeadAttention(q.to(at::kFloat), k.to(at::kFloat),
+                              v.to(at::kFloat), heads)
+        .to(q.scalar_type());
+  }
+  if (CanFlashAttend(q, q.size(-1) / heads)) {
+    return FlashAttention(q, k, v, heads);
+  }
+  const auto split = [&](const at::Tensor& t) {
+    return t.unflatten(-1, {heads, -1}).transpose(1, 2);  // [B, heads, L, D/h]
+  };
+  return at::scaled_dot_product_attention(split(q), split(k), split(v))
+      .transpose(1, 2)
+      .flatten(-2);
+}
+
+Attention::Attention(const Weights& weights, int64_t dim, int64_t context_dim,
+                     int64_t heads, bool upcast)
+    : to_q(weights["to_q"], dim, dim, /*has_bias=*/false),
+      to_k(weights["to_k"], context_dim, dim, /*has_bias=*/false),
+      to_v(weights["to_v"], context_dim, dim, /*has_bias=*/false),
+      to_out(weights.At("to_out", 0), dim, dim),
+      heads(heads),
+      upcast(upcast) {}
+
+KeyValues Attention::Project(const at::Tensor& context) const {
+  return {to_k.forward(context), to_v.forward(context)};
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, const KeyValues& context,
+                              const at::Tensor& residual) const {
+  return to_out.forward_add(
+      MultiHeadAttention(to_q.forward(x), context.k, context.v, heads, upcast),
+      residual);
+}
+
+}  // namespace genzo

@@ -1,0 +1,43 @@
+#ifndef GENZO_WORKER_NN_ATTENTION_H_
+#define GENZO_WORKER_NN_ATTENTION_H_
+
+#include <cstdint>
+
+#include "worker/nn/layers.h"
+
+namespace genzo {
+
+// softmax(q k^T / sqrt(D / heads)) v for each head. q [B, L, D], k and v
+// [B, M, D] with `heads` dividing D; returns [B, L, D]. `upcast` computes in
+// float32 whatever the inputs are.
+at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v, int64_t heads,
+                              bool upcast = false);
+
+// What queries attend to: [B, M, D] each.
+struct KeyValues {
+  at::Tensor k, v;
+};
+
+// Attention of a transformer block: x attends to itself or to a context.
+struct Attention {
+  // `context_dim` is the context's width; equal to `dim` for self-attention.
+  Attention(const Weights& weights, int64_t dim, int64_t context_dim,
+            int64_t heads, bool upcast);
+
+  // context [B, M, context_dim] -> what forward() attends to. Depends on
+  // nothing else, so a text's are computed once.
+  KeyValues Project(const at::Tensor& context) const;
+
+  // residual + the attention of x; all [B, L, dim].
+  at::Tensor forward(const at::Tensor& x, const KeyValues& context,
+                     const at::Tensor& residual) const;
+
+  Linear to_q, to_k, to_v, to_out;
+  int64_t heads;
+  bool upcast;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_NN_ATTENTION_H_

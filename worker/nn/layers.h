@@ -1,0 +1,98 @@
+#ifndef GENZO_WORKER_NN_LAYERS_H_
+#define GENZO_WORKER_NN_LAYERS_H_
+
+#include <cstdint>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/core/Tensor.h"
+#include "worker/kernels/onednn.h"
+#include "worker/weights/weights.h"
+
+// The few layers that every architecture here is made of. Each takes its
+// tensors from a Weights subtree by the names that checkpoints use, is
+// immutable and may be called by any thread.
+
+namespace genzo {
+
+// y = x W^T + b over the last dimension, with the operation that follows fused
+// in where the processor's library can.
+struct Linear {
+  Linear(const Weights& weights, int64_t in, int64_t out, bool has_bias = true);
+  // weight [out, in], bias [out] or undefined.
+  Linear(const at::Tensor& weight, const at::Tensor& bias);
+
+  at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
+  at::Tensor forward_gelu(const at::Tensor& x) const;
+  // `other` [..., out] is added to y, or multiplied with it.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
+  at::Tensor forward_mul(const at::Tensor& x, const at::Tensor& other) const;
+
+  bool packed;
+  at::Tensor weight;  // [out, in], laid out for oneDNN where `packed`
+  at::Tensor bias;    // [out], undefined without bias
+};
+
+// Two-dimensional convolution. Feature maps are channels last in memory
+// throughout.
+struct Conv2d {
+  Conv2d(const Weights& weights, int64_t in, int64_t out,
+         const ConvGeometry& geometry = {}, bool has_bias = true);
+  // weight [out, in, kernel, kernel], bias [out] or undefined.
+  Conv2d(const at::Tensor& weight, const at::Tensor& bias,
+         const ConvGeometry& geometry);
+  at::Tensor forward(
+      const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
+  at::Tensor forward_relu(const at::Tensor& x) const;
+  // `other` of the result's shape is added.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
+
+  // A matrix product at every place. oneDNN lays out the weights of such
+  // convolutions differently for every size of input, those of matrix products
+  // once; and laying them out again took longer than the product.
+  bool pointwise() const {
+    return geometry.kernel == 1 && geometry.stride == 1 &&
+           geometry.padding == 0;
+  }
+
+  bool packed;
+  at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
+  at::Tensor bias;    // [out], undefined without bias
+  ConvGeometry geometry;
+
+ private:
+  void Pack();
+};
+
+// Normalises over groups of channels and space (arXiv:1803.08494).
+struct GroupNorm {
+  GroupNorm(const Weights& weights, int64_t groups, int64_t channels,
+            double eps);
+  at::Tensor forward(const at::Tensor& x) const;  // [B, C, H, W] -> same
+  // The same through SiLU, with `shift` [B, C] float32 added to x first unless
+  // undefined.
+  at::Tensor forward_silu(const at::Tensor& x,
+                          const at::Tensor& shift = {}) const;
+
+  at::Tensor weight;  // [C] float32
+  at::Tensor bias;    // [C] float32
+  int64_t groups;
+  double eps;
+
+ private:
+  at::Tensor Normalise(const at::Tensor& x, const at::Tensor& shift,
+                       bool silu) const;
+};
+
+// Normalises over the last dimension (arXiv:1607.06450).
+struct LayerNorm {
+  LayerNorm(const Weights& weights, int64_t size, double eps);
+  at::Tensor forward(const at::Tensor& x) const;  // [..., size] -> same
+
+  at::Tensor weight;  // [size]
+  at::Tensor bias;    // [size]
+  double eps;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_NN_LAYERS_H_

@@ -1,0 +1,35 @@
+#ifndef GENZO_WORKER_RESIDENCY_ENGINE_DEVICE_H_
+#define GENZO_WORKER_RESIDENCY_ENGINE_DEVICE_H_
+
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/model_catalog.h"
+#include "queue/job_queue.h"
+#include "queue/load_board.h"
+#include "worker/weights/component.h"
+
+namespace genzo {
+
+// What an engine works with; all outlive it.
+struct EngineDependencies {
+  JobQueue& queue;
+  LoadBoard& board;
+  ModelCatalog& catalog;
+  Metrics& metrics;
+  const Clock& clock;
+};
+
+// One of the pool's devices.
+struct EngineDevice {
+  int index = 0;  // in the pool
+  Placement placement;
+  int threads = 1;           // of an evaluation on the CPU
+  int fewer_threads = 1;     // of one while a picture is decoded
+  int64_t memory_bytes = 0;  // budget of its models
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_ENGINE_DEVICE_H_

@@ -1,0 +1,70 @@
+#ifndef GENZO_WORKER_RESIDENCY_STEP_PROFILE_H_
+#define GENZO_WORKER_RESIDENCY_STEP_PROFILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "queue/step_costs.h"
+#include "worker/pipeline/stable_diffusion.h"
+
+namespace genzo {
+
+// What was measured of a model on this machine.
+struct StepProfile {
+  StepCosts costs;                   // at the model's own size
+  int64_t activation_bytes = 0;      // peak of the largest evaluation measured
+  absl::Duration decode;             // of one picture
+  bool rows_independent = false;     // a row has the same bits in any company
+  bool threads_independent = false;  // and on `fewer_threads`
+};
+
+// Rows of an evaluation, of a picture of `area` times the model's own, whose
+// memory fits in `bytes`; at least 1. What is in use at once grows with rows
+// and pixels alike: attention keeps no matrix of scores.
+int RowsThatFit(const StepProfile& profile, double area, int64_t bytes);
+
+// Limits of a measurement.
+struct ProfileOptions {
+  int largest_rows = 16;
+  // Of measured time: no new point after this, nor after a few times as much
+  // that the clock goes on.
+  absl::Duration budget = absl::Seconds(3);
+  int threads = 1;        // that the calling thread computes with
+  int fewer_threads = 1;  // that it does with at times
+};
+
+// Evaluates `model` at its own size with 1, 2, 4, ... rows until more rows per
+// evaluation gain nothing, `largest_rows` or the budget. LibTorch's exceptions
+// come through. Call on the step thread.
+StepProfile MeasureStepProfile(const DiffusionModel& model,
+                               const ProfileOptions& options,
+                               const Clock& clock);
+
+// Profiles kept on disk between starts, one file a model. A profile counts only
+// for the weights, the processor, the type and the threads that it was measured
+// with. Failures to read or write are logged and forgiven.
+class ProfileStore {
+ public:
+  // `folder` empty: $XDG_CACHE_HOME/genzo or ~/.cache/genzo.
+  explicit ProfileStore(const std::string& folder);
+
+  // False if there is none for `key`.
+  bool Read(const std::string& model_id, const std::string& key,
+            StepProfile& profile) const;
+  void Write(const std::string& model_id, const std::string& key,
+             const StepProfile& profile) const;
+
+ private:
+  const std::string folder_;  // empty: nowhere
+};
+
+// What a profile depends on, in words: weights, processor, type, threads.
+std::string ProfileKey(const std::string& model_folder,
+                       const Placement& placement, int threads,
+                       int fewer_threads);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_STEP_PROFILE_H_
