@@ -17,8 +17,7 @@ COPY queue queue
 COPY worker worker
 COPY server server
 COPY client client
-COPY sim sim
-COPY bench bench
+COPY tools tools
 RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
       -DCMAKE_INSTALL_PREFIX=/opt/genzo \
  && cmake --build --preset release \
@@ -27,8 +26,8 @@ RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
 FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libcurl4 libgrpc++1.51 libicu72 \
-      libjemalloc2 libjpeg62-turbo libprometheus-cpp-pull1.0 libspdlog1.10 \
-      libwebp7 libwebpmux3 libyaml-cpp0.7 \
+      libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-pull1.0 \
+      libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo
 COPY --from=build /opt/genzo /opt/genzo

@@ -15,6 +15,7 @@ class RealClock : public Clock {
     return start_ +
            absl::FromChrono(std::chrono::steady_clock::now() - steady_start_);
   }
+  absl::Time Date() const override { return absl::Now(); }
 
  private:
   const absl::Time start_ = absl::Now();

@@ -11,8 +11,17 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
-  // Never runs backwards within one process.
+  // For durations within this process: never runs backwards, and does not
+  // follow when the machine's date is set.
   virtual absl::Time Now() const = 0;
+
+  // The machine's date, which may jump: for timestamps that other processes
+  // read or wrote.
+  virtual absl::Time Date() const { return Now(); }
+
+  // When Now() will be, or was, what Date() calls `date`, as far as is known by
+  // now. Infinite times stay.
+  absl::Time FromDate(absl::Time date) const { return Now() + (date - Date()); }
 
   // The machine's clock. Lives as long as the process.
   static const Clock& Real();

@@ -186,6 +186,30 @@ void ReadAddress(MapReader& root, const std::string& key, std::string& value) {
   }
 }
 
+void ReadSeconds(MapReader& map, const std::string& key, int min, int max,
+                 absl::Duration& value) {
+  int seconds = static_cast<int>(absl::ToInt64Seconds(value));
+  map.Read(key, min, max, seconds);
+  value = absl::Seconds(seconds);
+}
+
+void ReadMegabytes(MapReader& map, const std::string& key, int64_t& bytes) {
+  int megabytes = static_cast<int>(bytes >> 20);
+  map.Read(key, 1, 1 << 20, megabytes);
+  bytes = int64_t{megabytes} << 20;
+}
+
+void ReadDelivery(MapReader& root, absl::Status& status,
+                  DeliveryLimits& limits) {
+  MapReader map(root.Child("delivery"), "delivery", status);
+  map.Read("max_streams", 1, 1'000'000, limits.max_streams);
+  ReadMegabytes(map, "job_mb", limits.job_bytes);
+  ReadMegabytes(map, "tenant_mb", limits.tenant_bytes);
+  ReadMegabytes(map, "total_mb", limits.process_bytes);
+  ReadSeconds(map, "reader_timeout_seconds", 1, 86400, limits.reader_timeout);
+  ReadSeconds(map, "results_kept_seconds", 0, 86400, limits.results_kept);
+}
+
 void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
               absl::Status& status, Config& config) {
   MapReader root(yaml, "", status);
@@ -204,7 +228,12 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
     limits.Read("max_steps", 1, 1000, config.limits.max_steps);
     limits.Read("max_image_count", 1, 64, config.limits.max_image_count);
     limits.Read("max_prompt_bytes", 1, 65536, config.limits.max_prompt_bytes);
+    int image_mb = config.limits.max_image_bytes >> 20;
+    limits.Read("max_image_mb", 1, 256, image_mb);
+    config.limits.max_image_bytes = image_mb << 20;
   }
+  ReadDelivery(root, status, config.delivery);
+  root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
   root.Read("max_batch_rows", 2, 1024, config.max_batch_rows);
@@ -212,10 +241,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("memory_budget_mb", 0, 1 << 30, config.memory_budget_mb);
   root.Read("text_cache_mb", 0, 1 << 20, config.text_cache_mb);
   root.Read("profile_folder", config.profile_folder);
-  int grace_seconds =
-      static_cast<int>(absl::ToInt64Seconds(config.shutdown_grace));
-  root.Read("shutdown_grace_seconds", 0, 86400, grace_seconds);
-  config.shutdown_grace = absl::Seconds(grace_seconds);
+  ReadSeconds(root, "shutdown_grace_seconds", 0, 86400, config.shutdown_grace);
 }
 
 }  // namespace
@@ -236,7 +262,15 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
   Config config;
   absl::Status status;
   try {
-    ReadRoot(YAML::Load(yaml), base_folder, status, config);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.size() > 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has ", documents.size(),
+                       " YAML documents (a line \"---\" begins "
+                       "another), the limit is 1"));
+    }
+    ReadRoot(documents.empty() ? YAML::Node() : documents[0], base_folder,
+             status, config);
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(
         absl::StrCat("not valid YAML: ", e.what()));

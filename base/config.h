@@ -1,6 +1,7 @@
 #ifndef GENZO_BASE_CONFIG_H_
 #define GENZO_BASE_CONFIG_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,26 @@ struct ModelConfig {
 
 // What a request may ask for, over all models.
 struct RequestLimits {
-  int max_side_pixels = 1024;   // 64 to 4096
-  int max_steps = 150;          // 1 to 1000
-  int max_image_count = 8;      // 1 to 64
-  int max_prompt_bytes = 8192;  // 1 to 65536
+  int max_side_pixels = 1024;      // 64 to 4096
+  int max_steps = 150;             // 1 to 1000
+  int max_image_count = 8;         // 1 to 64
+  int max_prompt_bytes = 8192;     // 1 to 65536
+  int max_image_bytes = 20 << 20;  // of an input picture's file, up to 256 MiB
+};
+
+// How much of finished pictures the server holds for readers that are slow,
+// away or may come back.
+struct DeliveryLimits {
+  int max_streams = 1024;  // Generate calls at once, 1 to 1000000
+  // Bytes of pictures that wait for their readers.
+  int64_t job_bytes = int64_t{256} << 20;
+  int64_t tenant_bytes = int64_t{512} << 20;
+  int64_t process_bytes = int64_t{1024} << 20;
+  // A reader that takes nothing for so long, while something waits, is given
+  // up.
+  absl::Duration reader_timeout = absl::Minutes(5);
+  // How long the pictures of a request with an id are kept after their end.
+  absl::Duration results_kept = absl::Minutes(5);
 };
 
 // Settings of the server. Read once at start, const after. deploy/genzo.yaml
@@ -36,6 +53,8 @@ struct Config {
   std::vector<ModelConfig> models;  // at least one
   std::string default_model;        // empty: the first
   RequestLimits limits;
+  DeliveryLimits delivery;
+  std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;     // jobs waiting, 1 to 100000
   int max_live_runs = 32;      // images being painted, 1 to 4096

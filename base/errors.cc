@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/proto_time.h"
+#include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace genzo {
@@ -91,9 +92,9 @@ absl::Status ModelNotFoundError(const std::string& id,
 absl::Status RetryLaterError(const std::string& reason,
                              const std::string& message,
                              absl::Duration retry_after,
-                             const ErrorMetadata& metadata) {
-  absl::Status status = ErrorWithReason(absl::StatusCode::kUnavailable, reason,
-                                        message, metadata);
+                             const ErrorMetadata& metadata,
+                             absl::StatusCode code) {
+  absl::Status status = ErrorWithReason(code, reason, message, metadata);
   google::rpc::RetryInfo retry;
   *retry.mutable_retry_delay() = ToProto(retry_after);
   Attach(status, retry);
@@ -119,7 +120,7 @@ absl::Duration RetryAfter(const absl::Status& status) {
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status result;
   result.set_code(static_cast<int>(status.code()));
-  result.set_message(Shortened(status.message()));
+  result.set_message(ToUtf8(Shortened(status.message())));
   if (status.ok()) return result;
   if (ErrorReason(status).empty()) {
     return ToRpcStatus(ErrorWithReason(status.code(),

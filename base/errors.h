@@ -34,11 +34,11 @@ absl::Status ModelNotFoundError(const std::string& id,
 // Keys and values of an ErrorInfo.
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;
 
-// UNAVAILABLE with `reason` and a RetryInfo of `retry_after`.
-absl::Status RetryLaterError(const std::string& reason,
-                             const std::string& message,
-                             absl::Duration retry_after,
-                             const ErrorMetadata& metadata = {});
+// `code` with `reason` and a RetryInfo of `retry_after`.
+absl::Status RetryLaterError(
+    const std::string& reason, const std::string& message,
+    absl::Duration retry_after, const ErrorMetadata& metadata = {},
+    absl::StatusCode code = absl::StatusCode::kUnavailable);
 
 // `code` with `reason`, and `metadata` in the ErrorInfo.
 absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
@@ -54,8 +54,9 @@ std::string ErrorReason(const absl::Status& status);
 // The RetryInfo in `status`; zero if it has none.
 absl::Duration RetryAfter(const absl::Status& status);
 
-// To and from the wire, details included. A status without ErrorInfo gets one
-// whose reason is the name of its code.
+// To and from the wire, details included. Bytes of the message that are not
+// UTF-8 become U+FFFD: clients could not read it otherwise. A status without
+// ErrorInfo gets one whose reason is the name of its code.
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 absl::Status FromRpcStatus(const google::rpc::Status& status);
 

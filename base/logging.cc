@@ -1,6 +1,8 @@
 #include "base/logging.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
 #include "spdlog/sinks/stdout_sinks.h"
 
 namespace genzo {
@@ -21,6 +23,11 @@ absl::Status InitLogging(const std::string& level) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v",
                       spdlog::pattern_time_type::utc);
   spdlog::set_level(spdlog::level::from_str(level));
+  // Protobuf complains of what clients send; they are told, by field.
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*,
+                                     int, const std::string& message) {
+    spdlog::debug("protobuf: {}", absl::Utf8SafeCEscape(message));
+  });
   return absl::OkStatus();
 }
 

@@ -86,7 +86,7 @@ Metrics::Metrics(const Clock& clock)
       running_(Register(BuildGauge(), *registry_, "genzo_jobs_running",
                         "Jobs being painted.")),
       queue_depth_(Register(BuildGauge(), *registry_, "genzo_queue_depth",
-                            "Jobs waiting, by model and priority.")),
+                            "Jobs waiting, by model.")),
       loaded_(Register(BuildGauge(), *registry_, "genzo_model_loaded",
                        "1 while a model's weights are in memory.")),
       load_duration_(Register(BuildGauge(), *registry_,
@@ -123,7 +123,14 @@ Metrics::Metrics(const Clock& clock)
       previews_dropped_(Register(BuildCounter(), *registry_,
                                  "genzo_preview_dropped_total",
                                  "Previews overtaken by newer ones.")
-                            .Add({})) {}
+                            .Add({})),
+      streams_(Register(BuildGauge(), *registry_, "genzo_streams",
+                        "Generate streams open.")
+                   .Add({})),
+      undelivered_bytes_(Register(BuildGauge(), *registry_,
+                                  "genzo_undelivered_bytes",
+                                  "Pictures held for their readers.")
+                             .Add({})) {}
 
 Metrics::~Metrics() = default;
 
@@ -181,8 +188,7 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
       .denoise_batches = batches_.Add(labels),
       .loaded = loaded_.Add(labels),
       .load_seconds = load_duration_.Add(labels),
-      .queue_depth =
-          queue_depth_.Add({{"model", model}, {"priority", "normal"}}),
+      .queue_depth = queue_depth_.Add(labels),
       .row_cap = row_cap_.Add(labels),
       .weight_bytes = bytes("weights"),
       .activation_bytes = bytes("activations"),
@@ -211,9 +217,11 @@ absl::StatusOr<int> Metrics::Serve(const std::string& address) {
     const auto ports = exposer_->GetListeningPorts();
     if (ports.empty()) throw std::runtime_error("no listening port");
     return ports.front();
-  } catch (const std::exception& e) {
+  } catch (const std::exception&) {
+    // What civetweb says is "null context when constructing CivetServer".
     return absl::UnavailableError(
-        absl::StrCat("admin address ", address, " cannot be used: ", e.what()));
+        absl::StrCat("admin address ", address,
+                     " cannot be used: it is taken or not this machine's"));
   }
 }
 

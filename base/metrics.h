@@ -83,6 +83,9 @@ class Metrics {
   // age is computed when it is asked for, so that it grows while nothing moves.
   void SetOldestJob(absl::Time accepted) { oldest_job_->Set(accepted); }
   prometheus::Counter& previews_dropped() { return previews_dropped_; }
+  // Generate streams, and bytes of pictures that wait for their readers.
+  prometheus::Gauge& streams() { return streams_; }
+  prometheus::Gauge& undelivered_bytes() { return undelivered_bytes_; }
 
   // Serves /metrics over HTTP on `address` ("127.0.0.1:0" takes a free port)
   // until this object dies; returns the port. UNAVAILABLE if it cannot listen.
@@ -131,6 +134,8 @@ class Metrics {
   Family<prometheus::Counter>& out_of_memory_;
   const std::shared_ptr<OldestJob> oldest_job_;
   prometheus::Counter& previews_dropped_;
+  prometheus::Gauge& streams_;
+  prometheus::Gauge& undelivered_bytes_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<ModelMetrics>> models_

@@ -53,6 +53,11 @@ absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
   return ModelNotFoundError(id.empty() ? default_model_ : id, known);
 }
 
+absl::StatusOr<v1::Model> ModelCatalog::Named(const std::string& id) const {
+  if (id.empty()) return InvalidFieldsError({{"id", "id is empty"}});
+  return Get(id);
+}
+
 std::vector<v1::Model> ModelCatalog::List() const {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::Model> models;

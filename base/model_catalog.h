@@ -28,6 +28,10 @@ class ModelCatalog {
   absl::StatusOr<v1::Model> Get(const std::string& id) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The model of that id. As Get(), but an empty id is INVALID_ARGUMENT.
+  absl::StatusOr<v1::Model> Named(const std::string& id) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // All models, by id.
   std::vector<v1::Model> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -42,8 +42,8 @@ TerminalPrinter::Screen FindScreen(bool art) {
 std::unique_ptr<EventPrinter> MakeEventPrinter(const PrinterOptions& options) {
   if (options.json) return std::make_unique<JsonPrinter>();
   if (!IsTerminal()) return std::make_unique<PlainPrinter>();
-  return std::make_unique<TerminalPrinter>(FindScreen(options.art),
-                                           options.image_count);
+  return std::make_unique<TerminalPrinter>(
+      [art = options.art] { return FindScreen(art); }, options.image_count);
 }
 
 }  // namespace genzo

@@ -15,8 +15,7 @@ class EventPrinter {
   virtual ~EventPrinter() = default;
 
   // `path` is the file of a preview or an image, else empty.
-  virtual void Show(const v1::GenerateResponse& event,
-                    const std::string& path) = 0;
+  virtual void Show(const v1::JobEvent& event, const std::string& path) = 0;
 };
 
 // What the caller knows of its output.

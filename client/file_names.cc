@@ -3,13 +3,15 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "base/utf8.h"
 
 namespace genzo {
 
 std::string Slug(const std::string& prompt) {
   constexpr size_t kMaxBytes = 48;
   std::string slug;
-  for (char c : prompt) {
+  for (char c : absl::StrReplaceAll(Printable(prompt), {{"\uFFFD", "-"}})) {
     const bool ascii = (static_cast<unsigned char>(c) & 0x80) == 0;
     if (!ascii || absl::ascii_isalnum(c)) {
       slug += absl::ascii_tolower(c);

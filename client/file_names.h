@@ -7,8 +7,9 @@
 namespace genzo {
 
 // A file name stem that tells a picture by its prompt: letters, digits and
-// whatever is not ASCII stay, all else becomes a hyphen; at most 48 bytes, cut
-// between characters. "image" for a prompt without any of them.
+// whatever is not ASCII stay; all else, and what a terminal should not be shown
+// (see Printable), becomes a hyphen; at most 48 bytes, cut between characters.
+// "image" for a prompt without any of them.
 std::string Slug(const std::string& prompt);
 
 // "red-fox-seed42", or with "-step05" for a preview.

@@ -6,14 +6,24 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
+#include <limits>
+#include <map>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/utf8.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
-#include "client/picture_files.h"
+#include "client/picture_sink.h"
 #include "client/sampler_names.h"
+#include "client/standard_output.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "grpcpp/create_channel.h"
 
@@ -59,16 +69,63 @@ class InterruptGuard {
 };
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);  // pictures may exceed 4 MiB
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
 }
 
+// An option whose value is one of the names in `choices`.
 template <typename T>
-void AddOptional(CLI::App& command, const std::string& name,
-                 std::optional<T>& value, const std::string& help) {
-  command.add_option(name, value, help);
+void AddChoice(CLI::App& command, const std::string& name, std::string& value,
+               const std::map<std::string, T>& choices,
+               const std::string& help) {
+  std::set<std::string> names;
+  for (const auto& [choice, _] : choices) names.insert(choice);
+  command.add_option(name, value, help)
+      ->transform(CLI::IsMember(names, CLI::ignore_case));
+}
+
+// The enum value of a choice; its zero if none was made.
+template <typename Enum>
+Enum Chosen(const std::map<std::string, int>& choices,
+            const std::string& name) {
+  return name.empty() ? Enum() : static_cast<Enum>(choices.at(name));
+}
+
+CLI::Validator Seed() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        uint64_t seed = 0;
+        if (text == "-1" || absl::SimpleAtoi(text, &seed)) return "";
+        return absl::StrCat("\"", text, "\" is neither a number from 0 to ",
+                            std::numeric_limits<uint64_t>::max(),
+                            " nor -1, which draws one");
+      },
+      "UINT64");
+}
+
+CLI::Validator Step() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        uint32_t step = 0;
+        if (absl::SimpleAtoi(text, &step) && step > 0) return "";
+        return absl::StrCat("\"", text, "\" is not a step, a number from 1");
+      },
+      "STEP");
+}
+
+absl::Status CheckText(const std::string& name, const std::string& text) {
+  if (IsUtf8(text)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      name, " is not UTF-8: ", Printable(text),
+      "; set the terminal to UTF-8, or convert the text with iconv"));
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) {
+    return absl::NotFoundError(
+        absl::StrCat("picture ", path, " cannot be read"));
+  }
+  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 }  // namespace
@@ -80,82 +137,128 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("prompt", prompt_, "what to paint")->required();
   c.add_option("-n,--negative", negative_prompt_, "what to stay away from");
   c.add_option("-m,--model", model_, "model id; see `genzo models`");
-  AddOptional(c, "-s,--seed", seed_, "noise seed; drawn if absent");
-  AddOptional(c, "-c,--count", image_count_, "number of pictures");
-  AddOptional(c, "--width", width_, "width in pixels");
-  AddOptional(c, "--height", height_, "height in pixels");
-  AddOptional(c, "--steps", steps_, "denoising steps");
-  AddOptional(c, "-g,--guidance", guidance_scale_,
-              "guidance scale; 1 or less turns guidance off");
+  c.add_option("-s,--seed", seed_, "noise seed; drawn if absent or -1")
+      ->check(Seed());
+  c.add_option("-c,--count", image_count_, "number of pictures");
+  c.add_option("--width", width_, "width in pixels");
+  c.add_option("--height", height_, "height in pixels");
+  c.add_option("--steps", steps_, "denoising steps");
+  c.add_option("-g,--guidance", guidance_scale_,
+               "guidance scale; 1 or less turns guidance off");
   c.add_option("--guidance-rescale", guidance_rescale_, "0 to 1");
-  c.add_option("--sampler", sampler_, "sampler")
-      ->transform(CLI::CheckedTransformer(SamplerNames(), CLI::ignore_case));
+  auto* image = c.add_option("--image", image_path_,
+                             "a PNG, JPEG or WebP file to start from");
+  c.add_option("--strength", strength_,
+               "how much of --image is painted anew, 0 to 1; 0.8 if absent")
+      ->needs(image);
+  AddChoice(c, "--sampler", sampler_, SamplerNames(),
+            "sampler; see `genzo models`");
+  AddChoice(c, "--schedule", schedule_, ScheduleNames(),
+            "noise levels, if not the model's own");
   c.add_option("--eta", eta_, "DDPM noise in DDIM, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
-  c.add_option("--preview-every", preview_every_,
-               "a preview after every so many steps");
-  c.add_option("--preview-steps", preview_steps_,
-               "steps to preview, separated by commas")
-      ->delimiter(',');
-  c.add_option("--preview-decoder", preview_decoder_, "preview decoder")
-      ->transform(CLI::CheckedTransformer(DecoderNames(), CLI::ignore_case));
-  c.add_option("--preview-size", preview_side_,
-               "longest side of previews in pixels");
-  c.add_option("--preview-format", preview_format_,
-               "file format of previews; the terminal cannot show webp")
-      ->transform(CLI::CheckedTransformer(FormatNames(), CLI::ignore_case));
-  c.add_flag("--no-previews", no_previews_, "only the finished pictures");
+  AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
-  c.add_option("--format", format_, "file format of the pictures")
-      ->transform(CLI::CheckedTransformer(FormatNames(), CLI::ignore_case));
+  AddChoice(c, "--format", format_, FormatNames(),
+            "file format of the pictures");
   c.add_option("-o,--output", output_folder_, "folder for the files")
       ->capture_default_str();
-  c.add_option("--request-id", request_id_, "your name for the request");
+  c.add_option("--request-id", request_id_,
+               "a UUID: sent again, the same request is not painted again");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
       ->check(CLI::Range(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
 }
 
-v1::GenerateRequest GenerateCommand::MakeRequest() const {
+void GenerateCommand::AddPreviewOptions() {
+  CLI::App& c = *command_;
+  c.add_option("--preview-every", preview_every_,
+               "a preview after every so many steps");
+  c.add_option("--preview-steps", preview_steps_,
+               "steps to preview, separated by commas")
+      ->delimiter(',')
+      ->check(Step());
+  AddChoice(c, "--preview-decoder", preview_decoder_, DecoderNames(),
+            "preview decoder");
+  c.add_option("--preview-size", preview_side_,
+               "longest side of previews in pixels");
+  AddChoice(c, "--preview-format", preview_format_, FormatNames(),
+            "file format of previews; the terminal cannot show webp");
+  c.add_flag("--no-previews", no_previews_, "only the finished pictures");
+}
+
+absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
+  for (const auto& [name, text] : {std::pair("the prompt", &prompt_),
+                                   std::pair("--negative", &negative_prompt_),
+                                   std::pair("--model", &model_),
+                                   std::pair("--request-id", &request_id_)}) {
+    const absl::Status checked = CheckText(name, *text);
+    if (!checked.ok()) return checked;
+  }
   v1::GenerateRequest request;
   request.set_request_id(request_id_);
   request.set_model(model_);
   request.set_prompt(prompt_);
   request.set_negative_prompt(negative_prompt_);
-  request.set_seed(seed_.value_or(std::random_device()()));
+  uint64_t seed = 0;
+  if (!absl::SimpleAtoi(seed_, &seed)) seed = std::random_device()();
+  request.set_seed(seed);
   if (image_count_) request.set_image_count(*image_count_);
   if (width_) request.set_width(*width_);
   if (height_) request.set_height(*height_);
   if (steps_) request.set_steps(*steps_);
   if (guidance_scale_) request.set_guidance_scale(*guidance_scale_);
-  request.set_guidance_rescale(guidance_rescale_);
-  request.set_sampler(static_cast<v1::GenerateRequest::Sampler>(sampler_));
-  request.set_eta(eta_);
-  request.set_clip_skip(clip_skip_);
+  if (guidance_rescale_) request.set_guidance_rescale(*guidance_rescale_);
+  if (!image_path_.empty()) {
+    auto image = ReadFile(image_path_);
+    if (!image.ok()) return image.status();
+    request.mutable_image_to_image()->set_image(*std::move(image));
+    if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
+  }
+  if (!sampler_.empty()) {
+    const SamplerChoice choice = SamplerNames().at(sampler_);
+    request.set_sampler(choice.sampler);
+    request.set_schedule(choice.schedule);
+  }
+  if (!schedule_.empty()) {
+    request.set_schedule(Chosen<v1::NoiseSchedule>(ScheduleNames(), schedule_));
+  }
+  if (eta_) request.set_eta(*eta_);
+  if (clip_skip_) request.set_clip_skip(*clip_skip_);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
-  request.mutable_output()->set_format(static_cast<v1::ImageFormat>(format_));
+  request.mutable_output()->set_format(
+      Chosen<v1::ImageFormat>(FormatNames(), format_));
   if (no_previews_) return request;
   v1::PreviewPlan& preview = *request.mutable_preview();
-  for (uint32_t step : preview_steps_) preview.add_steps(step);
-  preview.set_every(preview_every_);
-  if (preview_every_ == 0 && preview_steps_.empty()) {
+  for (const std::string& text : preview_steps_) {
+    uint32_t step = 0;
+    if (absl::SimpleAtoi(text, &step)) preview.add_steps(step);
+  }
+  if (preview_every_) preview.set_every(*preview_every_);
+  if (!preview_every_ && preview_steps_.empty()) {
     preview.set_every(std::max(1u, steps_.value_or(25) / kDefaultPreviews));
   }
-  preview.set_decoder(static_cast<v1::PreviewPlan::Decoder>(preview_decoder_));
-  preview.set_longest_side(preview_side_);
-  preview.set_format(static_cast<v1::ImageFormat>(preview_format_));
+  preview.set_decoder(
+      Chosen<v1::PreviewDecoder>(DecoderNames(), preview_decoder_));
+  if (preview_side_) preview.set_longest_side(*preview_side_);
+  preview.set_format(Chosen<v1::ImageFormat>(FormatNames(), preview_format_));
   return request;
 }
 
 ExitStatus GenerateCommand::Run() {
-  const v1::GenerateRequest request = MakeRequest();
-  PictureFiles files(output_folder_, Slug(prompt_), request.seed());
-  auto printer = MakeEventPrinter(
-      {.json = json_,
-       .art = !no_art_,
-       .image_count = std::clamp(image_count_.value_or(1), 1u, 64u)});
+  const auto request = MakeRequest();
+  if (!request.ok()) {
+    std::cerr << "genzo: " << Printable(request.status().message())
+              << std::endl;
+    return kExitUsage;
+  }
+  PictureSink sink(PictureFiles(output_folder_, Slug(prompt_), request->seed()),
+                   MakeEventPrinter({.json = json_,
+                                     .art = !no_art_,
+                                     .image_count = std::clamp(
+                                         image_count_.value_or(1), 1u, 64u)}));
   grpc::ClientContext context;
   if (timeout_seconds_ > 0) {
     context.set_deadline(std::chrono::system_clock::now() +
@@ -164,35 +267,19 @@ ExitStatus GenerateCommand::Run() {
   }
   const InterruptGuard guard(context);
   const auto stub = v1::ImageGeneration::NewStub(Connect(server_));
-  const auto stream = stub->Generate(&context, request);
-  absl::Status written;
-  v1::GenerateResponse event;
-  while (stream->Read(&event)) {
-    std::string path;
-    absl::StatusOr<std::string> file = "";
-    if (event.has_preview()) file = files.Write(event.preview());
-    if (event.has_image()) file = files.Write(event.image());
-    if (!file.ok()) {
-      written = file.status();
-      context.TryCancel();
-      continue;
-    }
-    printer->Show(event, *file);
-  }
+  const auto stream = stub->Generate(&context, *request);
+  v1::JobEvent event;
+  while (stream->Read(&event)) sink.Take(std::move(event));
   const grpc::Status status = stream->Finish();
-  printer.reset();
+  const ExitStatus pictures = sink.Finish();
   if (guard.interrupted()) {
     std::cerr << "genzo: cancelled" << std::endl;
     return kExitInterrupted;
   }
-  if (!written.ok()) {
-    std::cerr << "genzo: " << written.message() << std::endl;
-    return kExitFailed;
-  }
   if (!status.ok()) {
     std::cerr << "genzo: " << Describe(status, server_) << std::endl;
   }
-  return ExitStatusOf(status);
+  return FlushOutput(status.ok() ? pictures : ExitStatusOf(status));
 }
 
 }  // namespace genzo

@@ -2,12 +2,12 @@
 #define GENZO_CLIENT_GENERATE_COMMAND_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
 
@@ -25,10 +25,13 @@ class GenerateCommand {
   ExitStatus Run();
 
   // The request that the options make. Draws a seed if none was given, so that
-  // file names can carry it.
-  v1::GenerateRequest MakeRequest() const;
+  // file names can carry it. INVALID_ARGUMENT for text that is not UTF-8,
+  // NOT_FOUND for a picture to start from that cannot be read.
+  absl::StatusOr<v1::GenerateRequest> MakeRequest() const;
 
  private:
+  void AddPreviewOptions();
+
   CLI::App* const command_;
   const std::string& server_;
   // One member an option; absent options are left to the server.
@@ -36,24 +39,27 @@ class GenerateCommand {
   std::string negative_prompt_;
   std::string model_;
   std::string request_id_;
-  std::optional<uint64_t> seed_;
+  std::string seed_;  // a number; empty or -1: drawn
   std::optional<uint32_t> image_count_;
   std::optional<uint32_t> width_;
   std::optional<uint32_t> height_;
   std::optional<uint32_t> steps_;
   std::optional<double> guidance_scale_;
-  double guidance_rescale_ = 0;
-  double eta_ = 0;
-  uint32_t clip_skip_ = 0;
-  int sampler_ = 0;
-  uint32_t preview_every_ = 0;
-  std::vector<uint32_t> preview_steps_;
-  int preview_decoder_ = 0;
-  uint32_t preview_side_ = 0;
-  int preview_format_ = 0;
+  std::optional<double> guidance_rescale_;
+  std::optional<double> eta_;
+  std::optional<uint32_t> clip_skip_;
+  std::string image_path_;
+  std::optional<double> strength_;
+  std::string sampler_;
+  std::string schedule_;
+  std::optional<uint32_t> preview_every_;
+  std::vector<std::string> preview_steps_;
+  std::string preview_decoder_;
+  std::optional<uint32_t> preview_side_;
+  std::string preview_format_;
   bool no_previews_ = false;
   bool no_parameters_ = false;
-  int format_ = 0;
+  std::string format_;
   std::string output_folder_ = ".";
   double timeout_seconds_ = 0;
   bool json_ = false;

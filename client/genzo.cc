@@ -1,6 +1,7 @@
 // genzo: the command line client.
 
 #include <cstdlib>
+#include <iostream>
 
 #include "CLI/CLI.hpp"
 #include "client/generate_command.h"
@@ -13,17 +14,22 @@ namespace {
 int Main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Client of a Genzo image generation server.", "genzo");
-  app.require_subcommand(1);
   app.fallthrough();
   std::string server = "localhost:50051";
   app.add_option("--server", server, "host:port of the server")
       ->capture_default_str()
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return text.empty() ? "it is empty; it must be host:port"
+                                : std::string();
+          },
+          "HOST:PORT"))
       ->envname("GENZO_SERVER");
   app.footer(
-      "Exit status: 0 done; 1 the server failed or a file cannot be written;\n"
+      "Exit status: 0 done; 1 the server failed or output cannot be written;\n"
       "2 wrong command line; 3 the server refuses the request; 4 no server, "
       "or\n"
-      "it is full; 5 --timeout passed; 130 cancelled with Ctrl-C.");
+      "it is full; 5 --timeout passed or would; 130 cancelled with Ctrl-C.");
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
   try {
@@ -31,7 +37,12 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
-  return generate.parsed() ? generate.Run() : models.Run();
+  if (generate.parsed()) return generate.Run();
+  if (models.parsed()) return models.Run();
+  std::cerr << "genzo: a command is missing: generate or models; --help tells "
+               "more"
+            << std::endl;
+  return kExitUsage;
 }
 
 }  // namespace

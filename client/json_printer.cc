@@ -7,9 +7,8 @@
 
 namespace genzo {
 
-void JsonPrinter::Show(const v1::GenerateResponse& event,
-                       const std::string& path) {
-  v1::GenerateResponse slim = event;
+void JsonPrinter::Show(const v1::JobEvent& event, const std::string& path) {
+  v1::JobEvent slim = event;
   if (slim.has_preview())
     slim.mutable_preview()->mutable_picture()->clear_data();
   if (slim.has_image()) slim.mutable_image()->mutable_picture()->clear_data();

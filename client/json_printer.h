@@ -11,8 +11,7 @@ namespace genzo {
 // replaced by the `path` of its file.
 class JsonPrinter : public EventPrinter {
  public:
-  void Show(const v1::GenerateResponse& event,
-            const std::string& path) override;
+  void Show(const v1::JobEvent& event, const std::string& path) override;
 };
 
 }  // namespace genzo

@@ -7,7 +7,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/utf8.h"
+#include "client/model_list.h"
 #include "client/sampler_names.h"
+#include "client/standard_output.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "grpcpp/create_channel.h"
@@ -24,8 +27,8 @@ void Print(const v1::Model& model) {
   std::cout << absl::StrFormat("%s%s  %s", model.id(),
                                model.is_default() ? " (default)" : "",
                                StateName(model.state()));
-  if (!model.error().empty()) {
-    std::cout << ": " << model.error() << "\n";
+  if (model.has_error()) {
+    std::cout << ": " << Printable(model.error().message()) << "\n";
     return;
   }
   if (model.state() != v1::Model::STATE_RESIDENT) {
@@ -33,9 +36,12 @@ void Print(const v1::Model& model) {
     return;
   }
   std::vector<std::string> samplers;
-  for (const int sampler : model.samplers()) {
-    samplers.push_back(
-        SamplerName(static_cast<v1::GenerateRequest::Sampler>(sampler)));
+  for (const v1::SamplerSupport& row : model.samplers()) {
+    samplers.push_back(SamplerName({.sampler = row.sampler()}));
+    for (const int schedule : row.schedules()) {
+      samplers.push_back(SamplerName(
+          {row.sampler(), static_cast<v1::NoiseSchedule>(schedule)}));
+    }
   }
   const v1::ModelLimits& limits = model.limits();
   std::cout << absl::StrFormat(
@@ -59,9 +65,8 @@ ModelsCommand::ModelsCommand(CLI::App& app, const std::string& server)
 ExitStatus ModelsCommand::Run() const {
   const auto stub = v1::ModelRegistry::NewStub(
       grpc::CreateChannel(server_, grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
   v1::ListModelsResponse response;
-  const grpc::Status status = stub->ListModels(&context, {}, &response);
+  const grpc::Status status = ListModels(*stub, response);
   if (!status.ok()) {
     std::cerr << "genzo: " << Describe(status, server_) << std::endl;
     return ExitStatusOf(status);
@@ -75,10 +80,10 @@ ExitStatus ModelsCommand::Run() const {
       return kExitFailed;
     }
     std::cout << text << std::endl;
-    return kExitOk;
+    return FlushOutput(kExitOk);
   }
   for (const v1::Model& model : response.models()) Print(model);
-  return kExitOk;
+  return FlushOutput(kExitOk);
 }
 
 }  // namespace genzo

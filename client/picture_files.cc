@@ -1,5 +1,7 @@
 #include "client/picture_files.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -25,12 +27,20 @@ absl::StatusOr<std::string> PictureFiles::WriteFile(
   const std::string path = (std::filesystem::path(folder_) / name).string() +
                            Extension(picture.media_type());
   const std::string& bytes = picture.data();
+  errno = 0;
   std::ofstream file(path, std::ios::binary);
-  if (!file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) ||
-      !file.flush()) {
-    return absl::UnavailableError(absl::StrCat(path, " cannot be written"));
+  const bool opened = file.is_open();
+  if (file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())) &&
+      file.flush()) {
+    return path;
   }
-  return path;
+  const std::string reason = std::strerror(errno);
+  file.close();
+  if (opened && std::filesystem::is_regular_file(path, ignored)) {
+    std::filesystem::remove(path, ignored);  // half a picture is none
+  }
+  return absl::UnavailableError(
+      absl::StrCat(path, " cannot be written: ", reason));
 }
 
 }  // namespace genzo

@@ -17,7 +17,8 @@ class PictureFiles {
   PictureFiles(std::string folder, std::string slug, uint64_t seed)
       : folder_(std::move(folder)), slug_(std::move(slug)), seed_(seed) {}
 
-  // Return the path. UNAVAILABLE names it if it cannot be written.
+  // Return the path. UNAVAILABLE names it and the reason if it cannot be
+  // written; then no part of it stays.
   absl::StatusOr<std::string> Write(const v1::Image& image);
   absl::StatusOr<std::string> Write(const v1::Preview& preview);
 

@@ -1,6 +1,7 @@
 #include "client/sampler_names.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 namespace genzo {
@@ -23,20 +24,37 @@ std::map<std::string, int> Names(
 
 }  // namespace
 
-std::map<std::string, int> SamplerNames() {
-  return Names(*v1::GenerateRequest::Sampler_descriptor(), "SAMPLER_");
+std::map<std::string, SamplerChoice> SamplerNames() {
+  std::map<std::string, SamplerChoice> choices;
+  for (const auto& [name, sampler] :
+       Names(*v1::Sampler_descriptor(), "SAMPLER_")) {
+    choices[name] = {.sampler = static_cast<v1::Sampler>(sampler)};
+  }
+  choices["dpmpp_2m_karras"] = {.sampler = v1::SAMPLER_DPMPP_2M,
+                                .schedule = v1::NOISE_SCHEDULE_KARRAS};
+  return choices;
+}
+
+std::map<std::string, int> ScheduleNames() {
+  return Names(*v1::NoiseSchedule_descriptor(), "NOISE_SCHEDULE_");
 }
 
 std::map<std::string, int> DecoderNames() {
-  return Names(*v1::PreviewPlan::Decoder_descriptor(), "DECODER_");
+  auto names = Names(*v1::PreviewDecoder_descriptor(), "PREVIEW_DECODER_");
+  names["auto"] = v1::PREVIEW_DECODER_UNSPECIFIED;
+  return names;
 }
 
 std::map<std::string, int> FormatNames() {
   return Names(*v1::ImageFormat_descriptor(), "IMAGE_FORMAT_");
 }
 
-std::string SamplerName(v1::GenerateRequest::Sampler sampler) {
-  return ShortName(v1::GenerateRequest::Sampler_Name(sampler), "SAMPLER_");
+std::string SamplerName(const SamplerChoice& choice) {
+  std::string name = ShortName(v1::Sampler_Name(choice.sampler), "SAMPLER_");
+  if (choice.schedule == v1::NOISE_SCHEDULE_UNSPECIFIED) return name;
+  return absl::StrCat(
+      name, "_",
+      ShortName(v1::NoiseSchedule_Name(choice.schedule), "NOISE_SCHEDULE_"));
 }
 
 }  // namespace genzo

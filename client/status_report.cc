@@ -4,10 +4,25 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/utf8.h"
 
 namespace genzo {
 
+namespace {
+
+google::rpc::Status DetailsOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) details.Clear();
+  return details;
+}
+
+}  // namespace
+
 ExitStatus ExitStatusOf(const grpc::Status& status) {
+  // Refused at once, for the same reason.
+  if (ErrorReason(FromRpcStatus(DetailsOf(status))) == "DEADLINE_UNREACHABLE") {
+    return kExitDeadline;
+  }
   switch (status.error_code()) {
     case grpc::StatusCode::OK:
       return kExitOk;
@@ -28,14 +43,13 @@ ExitStatus ExitStatusOf(const grpc::Status& status) {
 }
 
 std::string Describe(const grpc::Status& status, const std::string& server) {
-  google::rpc::Status details;
-  const bool from_genzo =
-      details.ParseFromString(status.error_details()) && details.code() != 0;
+  const google::rpc::Status details = DetailsOf(status);
+  const bool from_genzo = details.code() != 0;
   if (!from_genzo && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return absl::StrCat("no Genzo server answers at ", server, " (",
-                        status.error_message(), ")");
+                        Printable(status.error_message()), ")");
   }
-  std::string text = status.error_message();
+  std::string text = Printable(status.error_message());
   const absl::Duration retry = RetryAfter(FromRpcStatus(details));
   if (from_genzo && retry > absl::ZeroDuration()) {
     absl::StrAppend(&text, "; try again in ",

@@ -14,7 +14,7 @@ enum ExitStatus {
   kExitUsage = 2,          // the command line is wrong
   kExitRefused = 3,        // the server calls the request wrong
   kExitUnavailable = 4,    // no server, or it is full; try again later
-  kExitDeadline = 5,       // --timeout passed
+  kExitDeadline = 5,       // --timeout passed, or would
   kExitInterrupted = 130,  // Ctrl-C
 };
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "base/proto_time.h"
+#include "base/utf8.h"
 
 namespace genzo {
 namespace {
@@ -15,41 +16,48 @@ double Seconds(const google::protobuf::Duration& duration) {
   return absl::ToDoubleSeconds(FromProto(duration));
 }
 
-std::string FinishedLine(const v1::Finished& finished) {
+std::string EndLine(const v1::Ended& ended) {
   return absl::StrFormat(
       "%d steps: %.2f s queued, %.2f s text, %.2f s denoising, %.2f s decoding",
-      finished.steps_run(), Seconds(finished.queued()),
-      Seconds(finished.encode()), Seconds(finished.denoise()),
-      Seconds(finished.decode()));
+      ended.steps_run(), Seconds(ended.queued()), Seconds(ended.encode()),
+      Seconds(ended.denoise()), Seconds(ended.decode()));
 }
 
 }  // namespace
 
-std::string PlainLine(const v1::GenerateResponse& event,
-                      const std::string& path) {
+std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
   switch (event.event_case()) {
-    case v1::GenerateResponse::kQueued:
+    case v1::JobEvent::kQueued:
       return absl::StrCat("queued, ", event.queued().position(), " jobs ahead");
-    case v1::GenerateResponse::kPreview:
+    case v1::JobEvent::kPreview:
       return absl::StrCat("preview of step ", event.preview().step(), ": ",
-                          path);
-    case v1::GenerateResponse::kImage:
-      return absl::StrCat("image, seed ", event.image().seed(), ": ", path);
-    case v1::GenerateResponse::kFinished:
-      return FinishedLine(event.finished());
+                          Printable(path));
+    case v1::JobEvent::kImage:
+      return absl::StrCat("image, seed ", event.image().seed(), ": ",
+                          Printable(path));
+    case v1::JobEvent::kImageFailed:
+      return absl::StrCat(
+          "image ", event.image_failed().image_index(),
+          " failed: ", Printable(event.image_failed().status().message()));
+    case v1::JobEvent::kEnded:
+      // Why it did not is said where the call ends.
+      return event.ended().state() == v1::JOB_STATE_SUCCEEDED
+                 ? EndLine(event.ended())
+                 : "";
     default:
       return "";
   }
 }
 
-void PlainPrinter::Show(const v1::GenerateResponse& event,
-                        const std::string& path) {
+void PlainPrinter::Show(const v1::JobEvent& event, const std::string& path) {
   const std::string line = PlainLine(event, path);
   if (!line.empty()) std::cout << line << std::endl;
 }
 
-TerminalPrinter::TerminalPrinter(const Screen& screen, uint32_t image_count)
-    : screen_(screen),
+TerminalPrinter::TerminalPrinter(std::function<Screen()> find_screen,
+                                 uint32_t image_count)
+    : find_screen_(std::move(find_screen)),
+      screen_(find_screen_()),
       begin_(absl::Now()),
       pictures_(image_count),
       progress_(image_count) {}
@@ -59,22 +67,23 @@ TerminalPrinter::~TerminalPrinter() {
   if (!done_ && drawn_lines_ > 0) std::cout << std::endl;
 }
 
-void TerminalPrinter::Show(const v1::GenerateResponse& event,
-                           const std::string& path) {
+void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
   switch (event.event_case()) {
-    case v1::GenerateResponse::kQueued:
+    case v1::JobEvent::kQueued:
       status_ = PlainLine(event, path);
       return Redraw("");
-    case v1::GenerateResponse::kProgress:
+    case v1::JobEvent::kProgress:
       Note(event.progress());
       return Redraw("");
-    case v1::GenerateResponse::kPreview:
+    case v1::JobEvent::kPreview:
       SetPicture(event.preview().image_index(), event.preview().picture());
       return Redraw("");
-    case v1::GenerateResponse::kImage:
+    case v1::JobEvent::kImage:
       SetPicture(event.image().image_index(), event.image().picture());
       return Redraw(PlainLine(event, path));
-    case v1::GenerateResponse::kFinished:
+    case v1::JobEvent::kImageFailed:
+      return Redraw(PlainLine(event, path));
+    case v1::JobEvent::kEnded:
       status_ = PlainLine(event, path);
       Redraw("");
       done_ = true;
@@ -146,6 +155,13 @@ std::vector<std::string> TerminalPrinter::ArtLines() const {
 
 void TerminalPrinter::Redraw(const std::string& lasting) {
   std::string frame = "\r";
+  const Screen screen = find_screen_();
+  // What was drawn has wrapped by rules of the terminal's own: begin below it.
+  if (screen.columns != screen_.columns && drawn_lines_ > 0) {
+    frame = "\n";
+    drawn_lines_ = 0;
+  }
+  screen_ = screen;
   if (drawn_lines_ > 1) {
     absl::StrAppend(&frame, "\x1b[", drawn_lines_ - 1, "A");
   }

@@ -1,6 +1,7 @@
 #ifndef GENZO_CLIENT_TERMINAL_PRINTER_H_
 #define GENZO_CLIENT_TERMINAL_PRINTER_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,12 @@ namespace genzo {
 
 // Words for an event, without what only a terminal can show. Empty for events
 // that need none.
-std::string PlainLine(const v1::GenerateResponse& event,
-                      const std::string& path);
+std::string PlainLine(const v1::JobEvent& event, const std::string& path);
 
 // One line an event that matters; for logs and pipes.
 class PlainPrinter : public EventPrinter {
  public:
-  void Show(const v1::GenerateResponse& event,
-            const std::string& path) override;
+  void Show(const v1::JobEvent& event, const std::string& path) override;
 };
 
 // Pictures side by side that refine in place, a progress line below, and a line
@@ -35,11 +34,11 @@ class TerminalPrinter : public EventPrinter {
     ColorDepth depth = ColorDepth::k256;
   };
 
-  TerminalPrinter(const Screen& screen, uint32_t image_count);
+  // `find_screen` is asked before every frame: windows change their size.
+  TerminalPrinter(std::function<Screen()> find_screen, uint32_t image_count);
   ~TerminalPrinter() override;
 
-  void Show(const v1::GenerateResponse& event,
-            const std::string& path) override;
+  void Show(const v1::JobEvent& event, const std::string& path) override;
 
  private:
   struct Progress {
@@ -55,7 +54,8 @@ class TerminalPrinter : public EventPrinter {
   // Draws over what is there; `lasting` goes above the picture and stays.
   void Redraw(const std::string& lasting);
 
-  const Screen screen_;
+  const std::function<Screen()> find_screen_;
+  Screen screen_;
   const absl::Time begin_;
   std::vector<RgbImage> pictures_;  // latest of each image
   std::vector<Progress> progress_;  // of each image

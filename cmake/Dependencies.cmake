@@ -15,10 +15,12 @@ find_package(ICU REQUIRED COMPONENTS uc)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(JPEG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(PNG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebpmux libwebp)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
-find_path(STB_INCLUDE stb_image_write.h PATH_SUFFIXES stb REQUIRED)
+find_path(STB_INCLUDE stb_image.h PATH_SUFFIXES stb REQUIRED)
 
 set(GENZO_GOOGLEAPIS ${PROJECT_SOURCE_DIR}/.deps/googleapis CACHE PATH
   "Folder that holds google/rpc/error_details.proto")

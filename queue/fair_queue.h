@@ -1,16 +1,17 @@
 #ifndef GENZO_QUEUE_FAIR_QUEUE_H_
 #define GENZO_QUEUE_FAIR_QUEUE_H_
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
-#include "queue/job_work.h"
-#include "queue/tenant_shares.h"
+#include "queue/admission.h"
+#include "queue/job_demand.h"
 
 namespace genzo {
 
@@ -18,15 +19,15 @@ namespace genzo {
 struct FairQueueItem {
   std::string id;
   std::string tenant;
-  double weight = 1;  // of its priority, over 0
-  double cost = 1;    // in any unit that all items share
-  absl::Time due;     // earlier goes first within a tenant
+  int priority = 0;  // higher goes first within a tenant
+  double cost = 1;   // in any unit that all items share, over 0
+  absl::Time latest_start;
   std::string model;
 };
 
-// The item of a job that should go by `due`.
-FairQueueItem QueueItem(const std::string& id, const JobWork& work,
-                        absl::Time due);
+// The item of a job that should start by `latest_start`.
+FairQueueItem QueueItem(const std::string& id, const JobDemand& demand,
+                        absl::Time latest_start);
 
 // What a worker would rather take.
 struct TakeRules {
@@ -40,41 +41,72 @@ struct TakeRules {
   bool leave_to_others = false;
 };
 
-// The line of waiting jobs: fair between tenants, by due time within one. Next
-// is the (tenant, priority) that was given least for its weight so far; one
-// that comes back starts level with the least of those present (start-time
-// fair queueing, Goyal et al., 1996). A job whose model is not preferred is
-// passed over at most kMaxPasses times, and no more often in a row are jobs
-// left to others before one of those has come. Not thread-safe.
+// The line of waiting jobs: fair between tenants, ordered within one.
+//
+// Next is the tenant that was given least so far; one that comes back starts
+// level with the least of those present (start-time fair queueing, Goyal et
+// al., 1996). Of its jobs, the one of the highest priority goes, among equals
+// the one that must start first. A priority that was passed over kMostPassed
+// times in a row has the next turn, the lowest first, so of a tenant's jobs at
+// least one in kMostPassed + 3 is of each priority that waits: the k-th job of
+// a priority leaves with the tenant's k * (kMostPassed + 3)-th at the latest.
+//
+//   waiting  a: high 1, high 2, low 3   b: normal 4, normal 5   (equal costs)
+//   leaving  1 (a), 4 (b), 2 (a), 5 (b), 3 (a)
+//
+// A job whose model is not preferred is passed over at most kMaxPasses times,
+// and no more often in a row are jobs left to others before one of those has
+// come. Not thread-safe.
 class FairQueue {
  public:
   static constexpr int kMaxPasses = 8;
+  static constexpr int kMostPassed = 8;
 
+  // Adds `item`, behind those of its tenant and priority that must start at the
+  // same time. Always succeeds: the bound is admission's. Ids are unique.
   void Push(FairQueueItem item);
+
+  // Removes and returns the item whose turn it is. nullopt if there is none
+  // that `rules` allow, or if it is left to others this time: asking counts.
   std::optional<FairQueueItem> Pop(const TakeRules& rules);
+
   // Whether Pop() may give something, now or after it left some to others.
   bool HasFor(const TakeRules& rules) const;
-  // Whether it was here.
+
+  // Removes an item wherever it stands; false if it is not here.
   bool Remove(const std::string& id);
 
   size_t size() const { return size_; }
+  // How many items each tenant has here.
   TenantCounts Counts() const;
-  // The first `count` ids in the order in which they would leave.
+  // The first `count` ids in the order in which they would leave without
+  // rules; all, if they are fewer. Costs what `count` do, not what is here.
   std::vector<std::string> Order(size_t count) const;
 
  private:
-  using FlowKey = std::pair<std::string, double>;
   struct Waiting {
-    FairQueueItem item;
+    std::shared_ptr<const FairQueueItem> item;
     int passes = 0;
   };
-  struct Flow {
-    double served = 0;           // cost over weight
-    std::vector<Waiting> items;  // by due time
+  // The items of one priority.
+  struct Line {
+    std::vector<Waiting> items;  // by latest start
+    int passed = 0;              // times in a row that a higher one went
   };
+  struct Flow {
+    double served = 0;                          // cost
+    std::map<int, Line, std::greater<>> lines;  // with items, by priority
+  };
+  using Flows = std::map<std::string, Flow>;  // with items, by tenant
 
-  std::map<FlowKey, Flow> flows_;  // with items
-  double level_ = 0;               // the least served at the last Pop
+  // Of a flow's lines, in the order in which they have their turn.
+  static std::vector<int> Turns(const Flow& flow);
+  // Flows that `rules` allow, whose turn it is first.
+  std::vector<Flows::iterator> InTurn(const TakeRules& rules);
+  FairQueueItem Take(Flows::iterator flow, int priority, size_t index);
+
+  Flows flows_;
+  double level_ = 0;  // the least served at the last Pop
   size_t size_ = 0;
   int left_ = 0;  // times in a row that jobs were left to others
 };

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
-#include "queue/guest_slowdown.h"
-
 namespace genzo {
 namespace {
 
 // Less than this of a step left over by rounding is none.
 constexpr double kNoSteps = 1e-6;
 
-// The items of one shape.
-class Lane {
+// The items of one shape, and what they get of the device's time.
+class ShapeShare {
  public:
-  explicit Lane(const ForecastShape& shape) : shape_(shape) {}
+  explicit ShapeShare(const ForecastShape& shape) : shape_(shape) {}
 
   void Add(size_t index, const ForecastItem& item) {
     members_.push_back({index, item, static_cast<double>(item.steps_left)});
@@ -23,11 +21,14 @@ class Lane {
   void Fill(absl::Duration now) {
     batch_.clear();
     int rows = 0;
-    Take(now, /*guests=*/false, absl::InfiniteDuration(), rows);
-    const absl::Duration longest = rows == 0
-                                       ? absl::InfiniteDuration()
-                                       : shape_.costs.At(rows) * kGuestSlowdown;
-    Take(now, /*guests=*/true, longest, rows);
+    for (Member& member : members_) {
+      if (rows >= shape_.row_cap) break;
+      if (member.item.joins > now) continue;
+      const int with = rows + member.item.rows;
+      if (rows > 0 && with > shape_.row_cap) continue;
+      rows = with;
+      batch_.push_back(&member);
+    }
     time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
     absl::Duration charge;
     for (const Member* member : batch_) {
@@ -37,7 +38,7 @@ class Lane {
                                            : (rows == 0 ? 0 : 1);
   }
 
-  // Of the device's time, against other lanes: what is charged less for its
+  // Of the device's time, against other shapes: what is charged less for its
   // time gets more of it.
   double share() const { return share_; }
 
@@ -87,21 +88,6 @@ class Lane {
     double steps_left;
   };
 
-  // Adds to the batch whom it has room for within `longest`.
-  void Take(absl::Duration now, bool guests, absl::Duration longest,
-            int& rows) {
-    int cap = shape_.row_cap;
-    while (cap > rows && shape_.costs.At(cap) > longest) --cap;
-    for (Member& member : members_) {
-      if (rows >= cap) return;
-      if (member.item.guest != guests || member.item.joins > now) continue;
-      const int with = rows + member.item.rows;
-      if (rows > 0 && with > cap) continue;
-      rows = with;
-      batch_.push_back(&member);
-    }
-  }
-
   const ForecastShape& shape_;
   std::vector<Member> members_;  // in order of service
   std::vector<Member*> batch_;   // since Fill()
@@ -113,7 +99,7 @@ class Lane {
 
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes) {
-  std::vector<Lane> lanes(shapes.begin(), shapes.end());
+  std::vector<ShapeShare> shares(shapes.begin(), shapes.end());
   std::vector<absl::Duration> finish(items.size(), absl::InfiniteDuration());
   size_t waited_for = 0;
   for (size_t i = 0; i < items.size(); ++i) {
@@ -121,26 +107,26 @@ std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
       finish[i] = items[i].joins;
       continue;
     }
-    lanes[items[i].shape].Add(i, items[i]);
+    shares[items[i].shape].Add(i, items[i]);
     waited_for += items[i].expected ? 0 : 1;
   }
   absl::Duration now;
   while (waited_for > 0) {
     absl::Duration next = absl::InfiniteDuration();
-    double shares = 0;
-    for (Lane& lane : lanes) {
-      lane.Fill(now);
-      shares += lane.share();
-      next = std::min(next, lane.FirstJoinAfter(now) - now);
+    double total = 0;
+    for (ShapeShare& shape : shares) {
+      shape.Fill(now);
+      total += shape.share();
+      next = std::min(next, shape.FirstJoinAfter(now) - now);
     }
-    for (const Lane& lane : lanes) {
-      if (!lane.active()) continue;
-      next = std::min(next, lane.TimeToFirst() * (shares / lane.share()));
+    for (const ShapeShare& shape : shares) {
+      if (!shape.active()) continue;
+      next = std::min(next, shape.TimeToFirst() * (total / shape.share()));
     }
     now += next;
-    for (Lane& lane : lanes) {
-      if (!lane.active()) continue;
-      waited_for -= lane.Advance(next * (lane.share() / shares), now, finish);
+    for (ShapeShare& shape : shares) {
+      if (!shape.active()) continue;
+      waited_for -= shape.Advance(next * (shape.share() / total), now, finish);
     }
   }
   return finish;

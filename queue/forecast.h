@@ -22,14 +22,13 @@ struct ForecastItem {
   int steps_left = 0;
   absl::Duration joins = absl::ZeroDuration();  // at the earliest, from now
   bool expected = false;  // may come, and matters only as company
-  bool guest = false;     // of who had more than their share
 };
 
 // Time until each item's last step on one device that works as the batcher
 // does: at every evaluation the items of a shape go in the order given, as many
-// as the shape's cap lets share it, guests only as far as they slow others
-// down by kGuestSlowdown, and shapes with work are charged equally, by what
-// their items would cost alone.
+// as the shape's cap lets share it, and shapes with work are charged equally,
+// by what their items would cost alone. What tenants owe each other is left
+// out: the simulator shows that it changes no decision.
 // Looks no further than the last item that is not merely expected. Pure.
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes);

@@ -5,50 +5,102 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/errors.h"
 #include "genzo/internal/v1/job.pb.h"
-#include "queue/event_mailbox.h"
+#include "queue/event_sink.h"
 #include "queue/fair_queue.h"
+#include "queue/job_end.h"
 
 namespace genzo {
 
-// A worker's hold on one job. Dropping it without Complete or Fail fails the
-// job with INTERNAL/JOB_LOST, so no reader waits for ever. Thread-safe.
+// A worker's hold on one job, until it is ended or dropped.
+//
+// Dropping it without End or Fail means that the worker could not go on:
+// the job waits again, with its last checkpoint, for another worker; from the
+// kMostAttempts-th worker on, or once the queue is closed, it fails with
+// INTERNAL/JOB_LOST instead, and with CANCELLED if nobody wants it, so no
+// reader waits for ever. Nothing that is said after the end, or after another
+// worker got the job, reaches the reader. Thread-safe but for the destructor;
+// may not outlive the queue.
 class JobLease {
  public:
+  // Workers that may try one job.
+  static constexpr int kMostAttempts = 2;
+  // A lease that was not renewed for so long may be another's.
+  static constexpr absl::Duration kRenewWithin = absl::Seconds(15);
+
   virtual ~JobLease() = default;
 
+  // The same as long as the lease lives.
   virtual const internal::v1::Job& job() const = 0;
+
+  // Which worker this is for the job, from 1.
+  virtual int attempt() const = 0;
+  // What the worker before left with Checkpoint(); empty if nothing.
+  virtual const std::string& checkpoint() const = 0;
 
   // Whether nobody wants the job any more. Ask at every step.
   virtual bool cancelled() const = 0;
 
-  // Sends an event to the job's reader, after filling in its job_id and
-  // sequence.
-  virtual void Post(v1::GenerateResponse event) = 0;
+  // Says that the worker is alive. False once the lease has ended or the job is
+  // another's: then stop, as nothing reaches the reader any more.
+  virtual bool Renew() = 0;
 
-  // Ends the job; later events are ignored.
-  virtual void Complete(v1::Finished finished) = 0;
-  virtual void Fail(const absl::Status& status) = 0;
+  // Keeps `state`, in any form that workers understand, instead of what was
+  // kept before, for whoever gets the job next. Forgotten with the job. Ignored
+  // after the end.
+  virtual void Checkpoint(std::string state) = 0;
+
+  // Sends an event to the job's reader, after filling in its job_id and
+  // sequence. Sequences go on where the attempt before stopped. Ignored after
+  // the end.
+  virtual void Post(v1::JobEvent event) = 0;
+
+  // What a job that is cancelled() is to end with: CANCELLED, or
+  // UNAVAILABLE/DRAINING if the server cannot wait for it.
+  virtual absl::Status CancelStatus() const { return JobCancelledError(); }
+
+  // Ends the job; the first end counts.
+  virtual void End(v1::Ended ended) = 0;
+  void Fail(const absl::Status& status) { End(EndedBy(status)); }
 };
 
 // Carries jobs from front ends to workers and events back. Bounded. Jobs leave
 // in FairQueue's order. Thread-safe.
+//
+// What an implementation over several processes must promise too, and the
+// suite in tests/queue/job_queue_test.cc asks of each:
+// - A job that Submit() took has exactly one end at its reader, whatever dies.
+// - At most one lease of a job is valid at a time: what an older one says is
+//   dropped, not mixed in.
+// - Events of a job arrive in the order of their sequences; `queued`,
+//   `progress` and `preview` may be left out, others may not.
+// - Cancel() of a job that is known takes its demand out of the forecasts at
+//   once, whatever its worker does.
+// - No method waits for a prediction while it keeps workers from their jobs.
 class JobQueue {
  public:
   virtual ~JobQueue() = default;
 
-  // Front end: adds `job`; its events go to `events`, from a `queued` on.
-  // UNAVAILABLE with RetryInfo and the reason QUEUE_FULL, DEADLINE_UNREACHABLE
-  // or DRAINING, and then no event is posted.
+  // Front end: adds `job`, whose id is new; its events go to `events`, from a
+  // `queued` on. Otherwise no event is posted, and the answer is
+  // UNAVAILABLE/DRAINING after Close(),
+  // UNAVAILABLE/QUEUE_FULL with a RetryInfo,
+  // FAILED_PRECONDITION/DEADLINE_UNREACHABLE where the job alone would be late,
+  // RESOURCE_EXHAUSTED/DEADLINE_UNREACHABLE with a RetryInfo where it would be
+  // late behind others, or
+  // ALREADY_EXISTS.
   virtual absl::Status Submit(internal::v1::Job job,
-                              std::shared_ptr<EventMailbox> events) = 0;
+                              std::shared_ptr<EventSink> events) = 0;
 
   // Front end: the job is not wanted any more. A waiting job fails with
   // CANCELLED now, a leased one when its worker notices; unknown ids are
   // ignored.
   virtual void Cancel(const std::string& job_id) = 0;
 
-  // Worker: the next job that `rules` allow, or null if there is none now.
+  // Worker: the next job that `rules` allow. Null if there is none now, or if
+  // it is left to others this time.
   virtual std::unique_ptr<JobLease> TryTake(const TakeRules& rules) = 0;
 
   // Worker: waits until there is a job that `rules` allow, no job will come any
@@ -56,7 +108,7 @@ class JobQueue {
   virtual std::unique_ptr<JobLease> Take(const TakeRules& rules) = 0;
 
   // Ends every Take() that waits, and the next one of each worker that does
-  // not.
+  // not. Cancel() of a leased job does so too.
   virtual void Nudge() = 0;
 
   // Whether no job will come any more: closed, and none waits.
@@ -65,7 +117,7 @@ class JobQueue {
   // Refuses new jobs with DRAINING. Waiting jobs are still handed out.
   virtual void Close() = 0;
 
-  // Cancels every job, waiting or leased.
+  // Cancels every job, waiting or leased; they end with UNAVAILABLE/DRAINING.
   virtual void CancelAll() = 0;
 };
 

@@ -14,7 +14,6 @@ namespace genzo {
 namespace {
 
 using internal::v1::Job;
-using internal::v1::JobEvent;
 
 // Readers further back hear of their place when they come nearer.
 constexpr size_t kPositionsTold = 100;
@@ -24,109 +23,150 @@ constexpr size_t kPositionsTold = 100;
 // A job and the way back to its reader.
 class MemoryJobQueue::Entry {
  public:
-  Entry(Job job, std::shared_ptr<EventMailbox> events, absl::Time accepted)
-      : job_(std::move(job)), events_(std::move(events)), accepted_(accepted) {}
+  Entry(Job job, std::shared_ptr<EventSink> events, JobDemand demand,
+        absl::Time latest_start)
+      : job_(std::move(job)),
+        events_(std::move(events)),
+        demand_(std::move(demand)),
+        latest_start_(latest_start) {}
 
   const Job& job() const { return job_; }
-  absl::Time accepted() const { return accepted_; }
-  void Cancel() { cancelled_ = true; }
-  bool cancelled() const { return cancelled_; }
-
-  void Post(v1::GenerateResponse response) ABSL_LOCKS_EXCLUDED(mutex_) {
+  const JobDemand& demand() const { return demand_; }
+  absl::Time latest_start() const { return latest_start_; }
+  // The first status counts.
+  void Cancel(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    PostLocked(std::move(response));
+    if (!cancelled_) cancel_status_ = status;
+    cancelled_ = true;
+  }
+  bool cancelled() const { return cancelled_; }
+  absl::Status cancel_status() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return cancel_status_;
   }
 
-  // Does nothing once a worker has the job: its place is history then.
+  void Post(v1::JobEvent event) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    PostLocked(std::move(event));
+  }
+
+  // Does nothing while a worker has the job: its place is history then.
   void PostPosition(size_t position, std::optional<absl::Duration> time_left)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     if (leased_) return;
-    v1::GenerateResponse response;
-    response.mutable_queued()->set_position(position);
+    v1::JobEvent event;
+    event.mutable_queued()->set_position(position);
     if (time_left.has_value()) {
-      *response.mutable_queued()->mutable_time_left() = ToProto(*time_left);
+      *event.mutable_queued()->mutable_time_left() = ToProto(*time_left);
     }
-    PostLocked(std::move(response));
+    PostLocked(std::move(event));
   }
 
-  void MarkLeased() ABSL_LOCKS_EXCLUDED(mutex_) {
+  // The number of the attempt that begins.
+  int Lease() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     leased_ = true;
+    return ++attempts_;
+  }
+  int Unlease() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    leased_ = false;
+    return attempts_;
   }
 
-  void Fail(const absl::Status& status) {
-    JobEvent event;
-    *event.mutable_failed() = ToRpcStatus(status);
-    events_->Post(std::move(event));
+  void Keep(std::string checkpoint) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    checkpoint_ = std::move(checkpoint);
+  }
+  std::string checkpoint() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return checkpoint_;
   }
 
-  int64_t dropped_previews() const { return events_->dropped_previews(); }
+  void End(v1::Ended ended) {
+    v1::JobEvent event;
+    *event.mutable_ended() = std::move(ended);
+    Post(std::move(event));
+  }
 
  private:
-  // Posting under the lock keeps sequences in order in the mailbox.
-  void PostLocked(v1::GenerateResponse response)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    response.set_job_id(job_.id());
-    response.set_sequence(++sequence_);
-    JobEvent event;
-    *event.mutable_response() = std::move(response);
+  // Posting under the lock keeps sequences in order in the sink.
+  void PostLocked(v1::JobEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    event.set_job_id(job_.id());
+    event.set_sequence(++sequence_);
     events_->Post(std::move(event));
   }
 
   const Job job_;
-  const std::shared_ptr<EventMailbox> events_;
-  const absl::Time accepted_;
+  const std::shared_ptr<EventSink> events_;
+  const JobDemand demand_;
+  const absl::Time latest_start_;
   std::atomic<bool> cancelled_{false};
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  absl::Status cancel_status_ ABSL_GUARDED_BY(mutex_);
   bool leased_ ABSL_GUARDED_BY(mutex_) = false;
+  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string checkpoint_ ABSL_GUARDED_BY(mutex_);
   uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class MemoryJobQueue::Lease : public JobLease {
  public:
   Lease(MemoryJobQueue& queue, std::shared_ptr<Entry> entry)
-      : queue_(queue), entry_(std::move(entry)) {}
+      : queue_(queue),
+        entry_(std::move(entry)),
+        attempt_(entry_->Lease()),
+        checkpoint_(entry_->checkpoint()) {}
 
   ~Lease() override {
-    entry_->Fail(
-        ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
-                        "the worker gave the job up without a result"));
+    if (!ended_ && queue_.PutBack(entry_)) return;
+    if (entry_->cancelled()) {
+      Fail(entry_->cancel_status());
+    } else {
+      Fail(ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
+                           "the worker gave the job up without a result"));
+    }
     queue_.Forget(entry_->job().id());
-    queue_.metrics_.previews_dropped().Increment(entry_->dropped_previews());
   }
 
   const Job& job() const override { return entry_->job(); }
+  int attempt() const override { return attempt_; }
+  const std::string& checkpoint() const override { return checkpoint_; }
   bool cancelled() const override { return entry_->cancelled(); }
-  void Post(v1::GenerateResponse event) override {
-    entry_->Post(std::move(event));
+  bool Renew() override { return !ended_; }
+  void Checkpoint(std::string state) override {
+    if (!ended_) entry_->Keep(std::move(state));
   }
-  void Complete(v1::Finished finished) override {
-    v1::GenerateResponse response;
-    *response.mutable_finished() = std::move(finished);
-    Learn();
-    entry_->Post(std::move(response));
-  }
-  void Fail(const absl::Status& status) override {
-    if (absl::IsDeadlineExceeded(status)) Learn();
-    entry_->Fail(status);
+  void Post(v1::JobEvent event) override { entry_->Post(std::move(event)); }
+  absl::Status CancelStatus() const override { return entry_->cancel_status(); }
+  void End(v1::Ended ended) override {
+    if (ended_.exchange(true)) return;
+    if (ended.state() == v1::JOB_STATE_SUCCEEDED ||
+        ended.state() == v1::JOB_STATE_EXPIRED) {
+      Learn();
+    }
+    entry_->End(std::move(ended));
   }
 
  private:
   void Learn() {
-    queue_.board_.LearnFrom(entry_->job().id(), queue_.clock_.Now());
+    queue_.load_.LearnFrom(entry_->job().id(), queue_.clock_.Now());
   }
 
   MemoryJobQueue& queue_;
   const std::shared_ptr<Entry> entry_;
+  const int attempt_;
+  const std::string checkpoint_;
+  std::atomic<bool> ended_{false};
 };
 
 MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
-                               Metrics& metrics, LoadBoard& board)
-    : capacity_(capacity), clock_(clock), metrics_(metrics), board_(board) {}
+                               Metrics& metrics, PoolLoad& load)
+    : capacity_(capacity), clock_(clock), metrics_(metrics), load_(load) {}
 
 absl::Status MemoryJobQueue::AdmitLocked(
-    const JobWork& work, std::optional<absl::Duration> predicted) const {
+    const JobDemand& demand, std::optional<absl::Duration> predicted) const {
   if (closed_) {
     return RetryLaterError("DRAINING", "the server is shutting down",
                            absl::ZeroDuration());
@@ -134,45 +174,59 @@ absl::Status MemoryJobQueue::AdmitLocked(
   return Admit(
       {.waiting = waiting_.size(),
        .capacity = static_cast<size_t>(capacity_),
-       .places_short = PlacesShort(waiting_.Counts(), capacity_, work.tenant),
+       .places_short = PlacesShort(waiting_.Counts(), capacity_, demand.tenant),
        .time_per_place = mean_interval_,
        .predicted = predicted,
-       .time_to_deadline = work.deadline - clock_.Now()});
+       .alone = load_.speeds().SoloTime(demand),
+       .time_to_deadline = demand.deadline - clock_.Now()});
 }
 
 absl::Status MemoryJobQueue::Submit(Job job,
-                                    std::shared_ptr<EventMailbox> events) {
+                                    std::shared_ptr<EventSink> events) {
   const std::string id = job.id();
-  const JobWork work = WorkOf(job);
-  absl::MutexLock lock(&mutex_);
-  const std::optional<absl::Duration> predicted = board_.PredictNew(work);
-  const absl::Status admitted = AdmitLocked(work, predicted);
-  if (!admitted.ok()) return admitted;
-  if (predicted.has_value()) {
-    *job.mutable_predicted_finish() = ToProto(clock_.Now() + *predicted);
+  const JobDemand demand = DemandOf(job, clock_);
+  {
+    // What costs nothing to know, before a prediction.
+    absl::MutexLock lock(&mutex_);
+    const absl::Status admitted = AdmitLocked(demand, std::nullopt);
+    if (!admitted.ok()) return admitted;
+  }
+  const auto predicted = load_.PredictNew(demand);
+  const auto time =
+      predicted.has_value() ? std::optional(predicted->time) : std::nullopt;
+  if (time.has_value()) {
+    *job.mutable_predicted_finish() = ToProto(clock_.Date() + *time);
   }
   const auto entry =
-      std::make_shared<Entry>(std::move(job), std::move(events), clock_.Now());
+      std::make_shared<Entry>(std::move(job), std::move(events), demand,
+                              load_.speeds().LatestStart(demand));
+  absl::MutexLock lock(&mutex_);
+  const absl::Status admitted = AdmitLocked(demand, time);
+  if (!admitted.ok()) return admitted;
   if (!jobs_.try_emplace(id, entry).second) {
     return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
   }
-  board_.Add(id, work, predicted);
+  load_.Accept(id, demand, predicted);
   // Under the lock: no worker can post an earlier event than this one.
-  entry->PostPosition(waiting_.size(), predicted);
-  waiting_.Push(QueueItem(id, work, board_.StartBy(work)));
-  accepted_.insert(entry->accepted());
-  MetricsOf(*entry).queue_depth.Increment();
-  UpdateOldestLocked();
+  entry->PostPosition(waiting_.size(), time);
+  WaitLocked(*entry);
   return absl::OkStatus();
 }
 
 void MemoryJobQueue::Cancel(const std::string& job_id) {
+  CancelWith(job_id, JobCancelledError());
+}
+
+void MemoryJobQueue::CancelWith(const std::string& job_id,
+                                const absl::Status& status) {
   std::shared_ptr<Entry> removed;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = jobs_.find(job_id);
     if (found == jobs_.end()) return;
-    found->second->Cancel();
+    found->second->Cancel(status);
+    // A leased one, too: forecasts do not wait for its worker to notice.
+    load_.backlog().Remove(job_id);
     if (!waiting_.Remove(job_id)) {
       ++nudges_;  // its worker may wait, with the job put aside
       return;
@@ -181,9 +235,8 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
     LeftLocked(*removed);
     jobs_.erase(found);
   }
-  board_.Remove(job_id);
   MetricsOf(*removed).jobs_cancelled.Increment();
-  removed->Fail(JobCancelledError());
+  removed->End(EndedBy(status));
   PostPositions();
 }
 
@@ -235,7 +288,9 @@ void MemoryJobQueue::CancelAll() {
     absl::MutexLock lock(&mutex_);
     for (const auto& job : jobs_) ids.push_back(job.first);
   }
-  for (const std::string& id : ids) Cancel(id);
+  const absl::Status status = RetryLaterError(
+      "DRAINING", "the server is shutting down", absl::ZeroDuration());
+  for (const std::string& id : ids) CancelWith(id, status);
 }
 
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {
@@ -243,17 +298,24 @@ std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {
   if (!item.has_value()) return nullptr;
   const std::shared_ptr<Entry> entry = jobs_.at(item->id);
   LeftLocked(*entry);
-  entry->MarkLeased();
   const absl::Time now = clock_.Now();
-  if (last_taken_ >= entry->accepted()) {
+  if (last_taken_ >= entry->demand().accepted) {
     mean_interval_ = 0.8 * mean_interval_ + 0.2 * (now - last_taken_);
   }
   last_taken_ = now;
   return std::make_unique<Lease>(*this, entry);
 }
 
+void MemoryJobQueue::WaitLocked(const Entry& entry) {
+  waiting_.Push(
+      QueueItem(entry.job().id(), entry.demand(), entry.latest_start()));
+  accepted_.insert(entry.demand().accepted);
+  MetricsOf(entry).queue_depth.Increment();
+  UpdateOldestLocked();
+}
+
 void MemoryJobQueue::LeftLocked(const Entry& entry) {
-  accepted_.erase(accepted_.find(entry.accepted()));
+  accepted_.erase(accepted_.find(entry.demand().accepted));
   MetricsOf(entry).queue_depth.Decrement();
   UpdateOldestLocked();
 }
@@ -276,7 +338,7 @@ void MemoryJobQueue::PostPositions() {
     }
   }
   if (entries.empty()) return;
-  const auto predicted = board_.PredictAll(clock_.Now());
+  const auto predicted = load_.PredictAll(clock_.Now());
   for (size_t i = 0; i < entries.size(); ++i) {
     const auto found = predicted.find(entries[i]->job().id());
     entries[i]->PostPosition(i, found == predicted.end()
@@ -286,9 +348,24 @@ void MemoryJobQueue::PostPositions() {
 }
 
 void MemoryJobQueue::Forget(const std::string& job_id) {
-  board_.Remove(job_id);
+  load_.backlog().Remove(job_id);
   absl::MutexLock lock(&mutex_);
   jobs_.erase(job_id);
+}
+
+bool MemoryJobQueue::PutBack(const std::shared_ptr<Entry>& entry) {
+  {
+    absl::MutexLock lock(&mutex_);
+    // Once it is closed, nobody may come for the job any more.
+    if (closed_ || entry->cancelled()) return false;
+    if (entry->Unlease() >= JobLease::kMostAttempts) return false;
+    load_.backlog().PutBack(
+        entry->job().id(),
+        load_.speeds().Of(/*device=*/0, entry->demand()).evaluations);
+    WaitLocked(*entry);
+  }
+  PostPositions();
+  return true;
 }
 
 }  // namespace genzo

@@ -14,23 +14,23 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "queue/fair_queue.h"
+#include "queue/job_demand.h"
 #include "queue/job_queue.h"
-#include "queue/job_work.h"
-#include "queue/load_board.h"
+#include "queue/pool_load.h"
 
 namespace genzo {
 
 // JobQueue within one process. Jobs die with the process.
 class MemoryJobQueue : public JobQueue {
  public:
-  // `capacity` jobs may wait, shared as TenantsWithEnough() does. `board`
-  // predicts and hears of every job. `clock`, `metrics` and `board` outlive the
+  // `capacity` jobs may wait, shared as TenantsWithEnough() does. `load`
+  // predicts and hears of every job. `clock`, `metrics` and `load` outlive the
   // queue.
   MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics,
-                 LoadBoard& board);
+                 PoolLoad& load);
 
   absl::Status Submit(internal::v1::Job job,
-                      std::shared_ptr<EventMailbox> events) override
+                      std::shared_ptr<EventSink> events) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<JobLease> TryTake(const TakeRules& rules) override
@@ -46,22 +46,31 @@ class MemoryJobQueue : public JobQueue {
   class Entry;
   class Lease;
 
+  void CancelWith(const std::string& job_id, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<JobLease> TakeLocked(const TakeRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status AdmitLocked(const JobWork& work,
+  // What `demand` hears if it is refused, going by `predicted` if anybody
+  // knows.
+  absl::Status AdmitLocked(const JobDemand& demand,
                            std::optional<absl::Duration> predicted) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds `entry` to those that wait.
+  void WaitLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After `entry` was removed from those that wait.
   void LeftLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ModelMetrics& MetricsOf(const Entry& entry);
   void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The job ended.
   void Forget(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A lease was dropped: the job waits again, if it may. False if it must end.
+  bool PutBack(const std::shared_ptr<Entry>& entry) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int capacity_;
   const Clock& clock_;
   Metrics& metrics_;
-  LoadBoard& board_;
+  PoolLoad& load_;
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   FairQueue waiting_ ABSL_GUARDED_BY(mutex_);

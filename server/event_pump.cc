@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace genzo {
 
-EventPump::EventPump() {
+EventPump::EventPump(std::function<void()> tick, absl::Duration period)
+    : tick_(std::move(tick)), period_(period) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -25,15 +28,21 @@ void EventPump::Loop() {
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || !work_.empty();
   };
+  absl::Time due = absl::Now() + period_;
   while (true) {
     std::deque<std::function<void()>> work;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
-      if (work_.empty()) return;
+      mutex_.AwaitWithDeadline(absl::Condition(&ready),
+                               tick_ ? due : absl::InfiniteFuture());
+      if (work_.empty() && closed_) return;
       work = std::exchange(work_, {});
     }
     for (const std::function<void()>& step : work) step();
+    if (tick_ && absl::Now() >= due) {
+      tick_();
+      due = absl::Now() + period_;
+    }
   }
 }
 

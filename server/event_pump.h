@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace genzo {
 
@@ -15,7 +16,9 @@ namespace genzo {
 // kernel and often runs what it wakes. Thread-safe.
 class EventPump {
  public:
-  EventPump();
+  // Calls `tick`, if there is one, every `period` besides.
+  explicit EventPump(std::function<void()> tick = nullptr,
+                     absl::Duration period = absl::Seconds(1));
   // Runs what was added before.
   ~EventPump();
 
@@ -25,6 +28,8 @@ class EventPump {
  private:
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const std::function<void()> tick_;
+  const absl::Duration period_;
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::function<void()>> work_ ABSL_GUARDED_BY(mutex_);

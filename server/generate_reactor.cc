@@ -2,39 +2,54 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "queue/job_end.h"
+#include "server/grpc_call.h"
 #include "server/grpc_status.h"
 
 namespace genzo {
 
-using v1::GenerateResponse;
+using v1::JobEvent;
 
-grpc::ServerWriteReactor<GenerateResponse>* GenerateReactor::Start(
-    grpc::CallbackServerContext* context, internal::v1::Job job,
+std::shared_ptr<GenerateReactor> GenerateReactor::Make(
+    grpc::CallbackServerContext* context,
     const StreamDependencies& dependencies) {
   const std::shared_ptr<GenerateReactor> reactor(
-      new GenerateReactor(context, job.id(), dependencies));
+      new GenerateReactor(context, dependencies));
   reactor->self_ = reactor;
-  const absl::Status submitted =
-      dependencies.queue.Submit(std::move(job), reactor->mailbox_);
-  if (!submitted.ok()) {
-    dependencies.metrics.CountShed(ErrorReason(submitted));
-    reactor->End(submitted);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Start(
+    grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
+    const Caller& caller, const StreamDependencies& dependencies) {
+  const auto reactor = Make(context, dependencies);
+  const std::weak_ptr<GenerateReactor> weak = reactor;
+  auto reader = dependencies.intake.Submit(
+      request, caller, absl::FromChrono(context->deadline()),
+      {.event =
+           [weak] {
+             if (const auto alive = weak.lock()) alive->SchedulePump();
+           },
+       .given_up =
+           [weak] {
+             if (const auto alive = weak.lock()) alive->GiveUp();
+           }});
+  if (!reader.ok()) {
+    reactor->End(reader.status());
     return reactor.get();
   }
-  // The mailbox may outlive the stream, so its listener must not keep it.
-  reactor->mailbox_->SetListener(
-      [weak = std::weak_ptr<GenerateReactor>(reactor)] {
-        if (const auto alive = weak.lock()) alive->SchedulePump();
-      });
+  {
+    absl::MutexLock lock(&reactor->mutex_);
+    reactor->reader_ = *std::move(reader);
+  }
+  reactor->SchedulePump();
   return reactor.get();
 }
 
-grpc::ServerWriteReactor<GenerateResponse>* GenerateReactor::Refuse(
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Refuse(
     grpc::CallbackServerContext* context, const absl::Status& status,
     const StreamDependencies& dependencies) {
-  const std::shared_ptr<GenerateReactor> reactor(
-      new GenerateReactor(context, /*job_id=*/"", dependencies));
-  reactor->self_ = reactor;
+  const auto reactor = Make(context, dependencies);
   reactor->End(status);
   return reactor.get();
 }
@@ -47,51 +62,84 @@ void GenerateReactor::SchedulePump() {
   });
 }
 
+std::optional<JobEvent> GenerateReactor::NextPartLocked() {
+  std::optional<JobEvent> part = parts_.Next();
+  if (part.has_value() || reader_ == nullptr) return part;
+  parts_ = EventParts(reader_->Next());
+  return parts_.Next();
+}
+
 void GenerateReactor::Pump() {
-  absl::Status failure;
   {
     absl::MutexLock lock(&mutex_);
-    if (writing_ || ended_) return;
-    std::optional<internal::v1::JobEvent> event = mailbox_->Take();
-    // After a failed write the client is gone: events have no taker, but the
-    // last one still ends the stream.
-    while (broken_ && event.has_value() && event->has_response() &&
-           !event->response().has_finished()) {
-      event = mailbox_->Take();
-    }
-    if (!event.has_value()) return;
-    const bool last = event->has_failed() || broken_;
-    if (last) {
-      ended_ = true;
-      failure = event->has_failed() ? FromRpcStatus(event->failed())
-                                    : absl::CancelledError("client left");
-    } else {
-      writing_ = true;
-      response_ = std::move(*event->mutable_response());
-    }
+    if (writing_ || ended_ || gone_) return;
+    const std::optional<JobEvent> part = NextPartLocked();
+    if (!part.has_value()) return;
+    writing_ = true;
+    last_ = part->has_ended();
+    if (last_) end_ = StatusOf(part->ended());
+    bytes_ = ToBytes(*part);
   }
-  if (!failure.ok()) return End(failure);
-  StartWrite(&response_);
+  StartWrite(&bytes_);
 }
 
 void GenerateReactor::OnWriteDone(bool ok) {
-  bool finished = false;
+  absl::Status end = absl::OkStatus();
+  bool over = true;
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
-    broken_ = broken_ || !ok;
-    finished = response_.has_finished();
-    ended_ = ended_ || finished;
+    if (!ok || gone_) {
+      end = JobCancelledError();
+    } else if (last_) {
+      end = end_;
+    } else {
+      over = false;
+    }
   }
-  if (finished) return End(absl::OkStatus());
-  Pump();
+  over ? End(end) : Pump();
 }
 
 void GenerateReactor::OnCancel() {
-  if (!job_id_.empty()) dependencies_.queue.Cancel(job_id_);
+  std::unique_ptr<EventReader> reader;
+  {
+    absl::MutexLock lock(&mutex_);
+    gone_ = true;
+    reader = std::move(reader_);  // frees the job's place at its next step
+    if (writing_) return;         // OnWriteDone ends it
+  }
+  End(JobCancelledError());
+}
+
+void GenerateReactor::GiveUp() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_) return;
+    giving_up_ = true;
+  }
+  // The context is there until after Finish(), which End() puts off meanwhile.
+  context_->TryCancel();
+  std::optional<absl::Status> end;
+  {
+    absl::MutexLock lock(&mutex_);
+    giving_up_ = false;
+    end = std::move(waiting_end_);
+  }
+  if (end.has_value()) End(*end);
 }
 
 void GenerateReactor::End(const absl::Status& status) {
+  std::unique_ptr<EventReader> reader;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_) return;
+    reader = std::move(reader_);
+    if (giving_up_) {
+      waiting_end_ = status;
+      return;
+    }
+    ended_ = true;
+  }
   const absl::Duration retry_after = RetryAfter(status);
   if (retry_after > absl::ZeroDuration()) {
     context_->AddTrailingMetadata(

@@ -4,73 +4,92 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "base/metrics.h"
-#include "genzo/v1/image_generation.grpc.pb.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "queue/event_mailbox.h"
-#include "queue/job_queue.h"
+#include "server/event_parts.h"
 #include "server/event_pump.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
 // What the streams work with; all outlive them.
 struct StreamDependencies {
-  JobQueue& queue;
+  JobIntake& intake;
   Metrics& metrics;
   EventPump& pump;
 };
 
-// One Generate stream: moves events from the job's mailbox to the client, one
-// write in flight, and ends with the job. When the client goes away it cancels
-// the job; the stream then ends when the queue reports that. Owns itself until
-// gRPC is done with it. Its reactions never block.
-class GenerateReactor : public grpc::ServerWriteReactor<v1::GenerateResponse>,
+// One Generate stream: moves events from the job's log to the client. Its
+// life:
+//   open     while the job has events, one write is in flight; large pictures
+//            take several
+//   ended    the job's end was written, or the client is gone: Finish() was
+//            called, and the job was left
+//   done     gRPC is through with it; it owned itself until here
+// The pump's thread starts writes and gRPC's threads bring the reactions, which
+// never block. Thread-safe.
+class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                         public std::enable_shared_from_this<GenerateReactor> {
  public:
-  static grpc::ServerWriteReactor<v1::GenerateResponse>* Start(
-      grpc::CallbackServerContext* context, internal::v1::Job job,
-      const StreamDependencies& dependencies);
+  // A stream of the job that `request` makes; ends at once with what the intake
+  // says if it makes none.
+  static grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(
+      grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
+      const Caller& caller, const StreamDependencies& dependencies);
 
   // A stream that ends at once with `status`.
-  static grpc::ServerWriteReactor<v1::GenerateResponse>* Refuse(
+  static grpc::ServerWriteReactor<grpc::ByteBuffer>* Refuse(
       grpc::CallbackServerContext* context, const absl::Status& status,
       const StreamDependencies& dependencies);
 
+  // The write is through, or (`ok` false) the client is gone.
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnCancel() override;
-  void OnDone() override;
+  // The client is gone, or its deadline has passed: leaves the job.
+  void OnCancel() override ABSL_LOCKS_EXCLUDED(mutex_);
+  // Frees the reactor.
+  void OnDone() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  GenerateReactor(grpc::CallbackServerContext* context, std::string job_id,
+  GenerateReactor(grpc::CallbackServerContext* context,
                   const StreamDependencies& dependencies)
-      : context_(context),
-        job_id_(std::move(job_id)),
-        dependencies_(dependencies) {}
+      : context_(context), dependencies_(dependencies) {}
 
+  static std::shared_ptr<GenerateReactor> Make(
+      grpc::CallbackServerContext* context,
+      const StreamDependencies& dependencies);
   // Has the pump call Pump(), once for all events that come before it does.
   void SchedulePump();
   // Starts the next write or ends the stream, if neither is under way.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
-  void End(const absl::Status& status);
+  std::optional<v1::JobEvent> NextPartLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Breaks the stream off: its client reads nothing. OnCancel follows.
+  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Leaves the job and finishes the call, the first time.
+  void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CallbackServerContext* const context_;
-  const std::string job_id_;
   const StreamDependencies dependencies_;
-  const std::shared_ptr<EventMailbox> mailbox_ =
-      std::make_shared<EventMailbox>();
   std::shared_ptr<GenerateReactor> self_;  // until OnDone
   grpc::StatusCode code_ = grpc::StatusCode::OK;
   std::atomic<bool> scheduled_{false};
   absl::Mutex mutex_;
-  // What is being written; not touched while `writing_`.
-  v1::GenerateResponse response_;
+  // Null before the intake answered and after the end.
+  std::unique_ptr<EventReader> reader_ ABSL_GUARDED_BY(mutex_);
+  EventParts parts_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer bytes_;  // being written; not touched while `writing_`
+  absl::Status end_;        // once `last_`
+  bool last_ ABSL_GUARDED_BY(mutex_) = false;  // `ended` is being written
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // a write failed
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // the client is
+  bool giving_up_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> waiting_end_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // Finish() was called
 };
 
 }  // namespace genzo

@@ -20,15 +20,20 @@
 #include "base/model_catalog.h"
 #include "queue/memory_job_queue.h"
 #include "server/front_end.h"
+#include "server/readiness.h"
 #include "worker/engine/worker_pool.h"
 
 namespace genzo {
 namespace {
 
 constexpr int kUsageError = 2;  // bad configuration, address in use
+constexpr int kHung = 3;        // a device or a file that never answers
 constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
 // For streams to deliver their last events once all jobs have ended.
 constexpr absl::Duration kLastWrites = absl::Seconds(5);
+// For cancelled jobs to end, and again for everything behind that. What takes
+// longer hangs and would for ever.
+constexpr absl::Duration kLastResort = absl::Seconds(10);
 
 struct Options {
   std::string config_path = kDefaultConfig;
@@ -37,12 +42,17 @@ struct Options {
   std::string log_level;
 };
 
-// Signals that end the server, and the one by which the engine's thread says
-// that it is done. Blocked everywhere; waited for by the main thread.
+// Signals that end the server (a terminal that hangs up is one), and the one by
+// which the engine's thread says that it is done. Blocked everywhere; waited
+// for by the main thread. Others that would end the process without draining
+// are ignored.
 sigset_t BlockSignals() {
+  for (int ignored : {SIGUSR2, SIGALRM, SIGPIPE}) signal(ignored, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, signal);
+  for (int waited : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    sigaddset(&signals, waited);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
 }
@@ -105,18 +115,64 @@ class Waiter {
   std::atomic<bool> done_{false};
 };
 
+// Ends the process where it stands: a thread that hangs cannot be ended.
+[[noreturn]] void EndHung() {
+  spdlog::critical("something hangs: ending without it");
+  spdlog::shutdown();
+  std::_Exit(kHung);
+}
+
+// From now on the process ends within `time`, whatever hangs.
+void EndWithin(absl::Duration time) {
+  std::thread([time] {
+    absl::SleepFor(time);
+    EndHung();
+  }).detach();
+}
+
 // Lets live jobs finish for the grace period; a second signal or its end
-// cancels them.
+// cancels them. What does not end then ends the process, after kLastResort or
+// with a third signal.
 void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
-           FrontEnd& front_end, JobQueue& queue) {
+           Readiness& readiness, JobQueue& queue) {
   spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
                absl::ToDoubleSeconds(config.shutdown_grace));
   pool.Stop();
-  front_end.SetServing(false);
+  readiness.Draining();
   queue.Close();
   if (waiter.WaitForSignal(Clock::Real().Now() + config.shutdown_grace)) return;
   spdlog::warn("cancelling live jobs");
   queue.CancelAll();
+  if (!waiter.WaitForSignal(Clock::Real().Now() + kLastResort)) EndHung();
+}
+
+// The pool, with an ear for what was loaded.
+class ReadyOnLoad : public ModelControl {
+ public:
+  ReadyOnLoad(ModelControl& pool, Readiness& readiness)
+      : pool_(pool), readiness_(readiness) {}
+
+  void Load(const std::string& id, std::optional<bool> pinned,
+            Done done) override {
+    pool_.Load(id, pinned, [this, done](const absl::Status& status) {
+      if (status.ok()) readiness_.ModelLoaded();
+      done(status);
+    });
+  }
+  void Unload(const std::string& id, Done done) override {
+    pool_.Unload(id, std::move(done));
+  }
+
+ private:
+  ModelControl& pool_;
+  Readiness& readiness_;
+};
+
+bool AnyResident(const ModelCatalog& catalog) {
+  const auto models = catalog.List();
+  return std::any_of(models.begin(), models.end(), [](const v1::Model& model) {
+    return model.state() == v1::Model::STATE_RESIDENT;
+  });
 }
 
 int Serve(const Config& config) {
@@ -124,8 +180,8 @@ int Serve(const Config& config) {
   const Clock& clock = Clock::Real();
   Metrics metrics;
   ModelCatalog catalog(config.default_model);
-  LoadBoard board;
-  MemoryJobQueue queue(config.queue_capacity, clock, metrics, board);
+  PoolLoad load;
+  MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
   if (!config.admin.empty()) {
     const auto port = metrics.Serve(config.admin);
     if (!port.ok()) return Fail(port.status());
@@ -133,24 +189,37 @@ int Serve(const Config& config) {
                  BoundAddress(config.admin, *port));
   }
   auto pool =
-      WorkerPool::Create(config, {queue, board, catalog, metrics, clock});
+      WorkerPool::Create(config, {queue, load, catalog, metrics, clock});
   if (!pool.ok()) return Fail(pool.status());
-  auto front_end = FrontEnd::Start(config.listen, config.limits,
-                                   {queue, catalog, metrics, clock, **pool});
+  FrontEnd* serving = nullptr;
+  Readiness readiness([&](bool is) {
+    serving->SetServing(is);
+    if (!is) return;
+    std::cout << "genzo-server ready on "
+              << BoundAddress(config.listen, serving->port()) << std::endl;
+  });
+  ReadyOnLoad models(**pool, readiness);
+  auto front_end = FrontEnd::Start(
+      config.listen, {config.limits, config.delivery, config.admin_api},
+      {queue, catalog, metrics, clock, models});
   if (!front_end.ok()) return Fail(front_end.status());
-  const std::string address = BoundAddress(config.listen, (*front_end)->port());
-  spdlog::info("listening on {}, devices: {}", address, (*pool)->Description());
+  serving = front_end->get();
+  spdlog::info("listening on {}, devices: {}",
+               BoundAddress(config.listen, serving->port()),
+               (*pool)->Description());
 
   Waiter waiter(signals);
   const auto on_loaded = [&] {
-    (*front_end)->SetServing(true);
-    std::cout << "genzo-server ready on " << address << std::endl;
+    if (AnyResident(catalog)) return readiness.ModelLoaded();
+    spdlog::error("not ready: no model could be loaded; LoadModel tries again");
   };
-  (*pool)->Start(on_loaded, [&waiter] { waiter.Done(); });
+  (*pool)->Start(
+      on_loaded, [&waiter] { waiter.Done(); },
+      [&readiness](int devices) { readiness.DevicesLeft(devices); });
   if (!waiter.WaitForSignal(absl::InfiniteFuture())) {
-    Drain(config, waiter, **pool, **front_end, queue);
-    waiter.WaitForSignal(absl::InfiniteFuture());
+    Drain(config, waiter, **pool, readiness, queue);
   }
+  EndWithin(kLastWrites + kLastResort);
   (*front_end)->Shutdown(kLastWrites);
   spdlog::info("stopped");
   return 0;
@@ -172,8 +241,9 @@ int Main(int argc, char** argv) {
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning, error or off");
   app.footer(
-      "Exit status: 0 after SIGINT or SIGTERM, 2 for a bad "
-      "configuration or an address in use.");
+      "Exit status: 0 after SIGINT, SIGTERM or SIGHUP, which let live jobs "
+      "finish (a second one cancels them, a third ends at once), 2 for a bad "
+      "configuration or an address in use, 3 if something hung at the end.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,90 +1,78 @@
 #include "server/model_registry_service.h"
 
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
-#include "server/grpc_status.h"
+#include "server/grpc_call.h"
 
 namespace genzo {
+namespace {
+
+constexpr int32_t kMaxPageSize = 1000;
+
+}  // namespace
+
+absl::StatusOr<v1::ListModelsResponse> ListPage(
+    std::vector<v1::Model> models, const v1::ListModelsRequest& request) {
+  if (request.page_size() < 0) {
+    return InvalidFieldsError(
+        {{"page_size",
+          absl::StrCat("page_size ", request.page_size(), " is below 0")}});
+  }
+  // The token is the last id of the page before.
+  std::string after;
+  if (!absl::WebSafeBase64Unescape(request.page_token(), &after)) {
+    return InvalidFieldsError(
+        {{"page_token", "page_token is not a next_page_token of this server"}});
+  }
+  const int page_size = request.page_size() == 0
+                            ? kMaxPageSize
+                            : std::min(request.page_size(), kMaxPageSize);
+  v1::ListModelsResponse page;
+  for (v1::Model& model : models) {
+    if (model.id() <= after) continue;
+    if (page.models_size() == page_size) {
+      page.set_next_page_token(
+          absl::WebSafeBase64Escape(page.models(page_size - 1).id()));
+      break;
+    }
+    *page.add_models() = std::move(model);
+  }
+  return page;
+}
 
 grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
-    grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
-    v1::ListModelsResponse* response) {
-  for (v1::Model& model : catalog_.List()) {
-    *response->add_models() = std::move(model);
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::ListModelsRequest request;
+  absl::Status status =
+      BeginCall(*context, *bytes, authenticator_, request).status();
+  if (status.ok()) {
+    const auto page = ListPage(catalog_.List(), request);
+    status = page.status();
+    if (page.ok()) *answer = ToBytes(*page);
   }
-  return Finish(context, "ListModels", absl::OkStatus());
+  auto* reactor = context->DefaultReactor();
+  FinishCall(reactor, "ListModels", status, metrics_);
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
-    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
-    v1::GetModelResponse* response) {
-  auto model = Find(request->id());
-  if (!model.ok()) return Finish(context, "GetModel", model.status());
-  *response->mutable_model() = *std::move(model);
-  return Finish(context, "GetModel", absl::OkStatus());
-}
-
-grpc::ServerUnaryReactor* ModelRegistryService::LoadModel(
-    grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
-    v1::LoadModelResponse* response) {
-  const absl::Status found = Find(request->id()).status();
-  if (!found.ok()) return Finish(context, "LoadModel", found);
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::GetModelRequest request;
+  absl::Status status =
+      BeginCall(*context, *bytes, authenticator_, request).status();
+  if (status.ok()) {
+    const auto model = catalog_.Named(request.id());
+    status = model.status();
+    if (model.ok()) *answer = ToBytes(*model);
+  }
   auto* reactor = context->DefaultReactor();
-  const std::optional<bool> pinned =
-      request->has_pinned() ? std::optional(request->pinned()) : std::nullopt;
-  // gRPC keeps request and response until the reactor has finished.
-  models_.Load(request->id(), pinned,
-               [=, this, id = request->id()](const absl::Status& status) {
-                 if (status.ok()) {
-                   v1::Model& model = *response->mutable_model();
-                   model = *catalog_.Get(id);
-                   model.set_state(v1::Model::STATE_RESIDENT);
-                   if (pinned.has_value()) model.set_pinned(*pinned);
-                 }
-                 FinishLater(reactor, "LoadModel", status);
-               });
+  FinishCall(reactor, "GetModel", status, metrics_);
   return reactor;
-}
-
-grpc::ServerUnaryReactor* ModelRegistryService::UnloadModel(
-    grpc::CallbackServerContext* context, const v1::UnloadModelRequest* request,
-    v1::UnloadModelResponse* response) {
-  const absl::Status found = Find(request->id()).status();
-  if (!found.ok()) return Finish(context, "UnloadModel", found);
-  auto* reactor = context->DefaultReactor();
-  models_.Unload(request->id(),
-                 [=, this, id = request->id()](const absl::Status& status) {
-                   if (status.ok()) {
-                     v1::Model& model = *response->mutable_model();
-                     model = *catalog_.Get(id);
-                     model.set_state(v1::Model::STATE_UNLOADED);
-                     model.set_pinned(false);
-                     model.clear_weight_bytes();
-                   }
-                   FinishLater(reactor, "UnloadModel", status);
-                 });
-  return reactor;
-}
-
-absl::StatusOr<v1::Model> ModelRegistryService::Find(
-    const std::string& id) const {
-  if (id.empty()) return InvalidFieldsError({{"id", "id is empty"}});
-  return catalog_.Get(id);
-}
-
-grpc::ServerUnaryReactor* ModelRegistryService::Finish(
-    grpc::CallbackServerContext* context, const std::string& method,
-    const absl::Status& status) {
-  auto* reactor = context->DefaultReactor();
-  FinishLater(reactor, method, status);
-  return reactor;
-}
-
-void ModelRegistryService::FinishLater(grpc::ServerUnaryReactor* reactor,
-                                       const std::string& method,
-                                       const absl::Status& status) {
-  const grpc::Status grpc_status = ToGrpcStatus(status);
-  metrics_.CountRequest(method, GrpcCodeName(grpc_status.error_code()));
-  reactor->Finish(grpc_status);
 }
 
 }  // namespace genzo

@@ -1,48 +1,41 @@
 #ifndef GENZO_SERVER_MODEL_REGISTRY_SERVICE_H_
 #define GENZO_SERVER_MODEL_REGISTRY_SERVICE_H_
 
+#include <vector>
+
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
-#include "queue/model_control.h"
+#include "server/authenticator.h"
 
 namespace genzo {
 
-// genzo.v1.ModelRegistry: reads the catalog, and passes orders on to the pool.
-// Thread-safe.
-class ModelRegistryService : public v1::ModelRegistry::CallbackService {
+// The page of `models`, which are sorted by id, that `request` asks for.
+// INVALID_ARGUMENT for a negative size or a strange token. Pure.
+absl::StatusOr<v1::ListModelsResponse> ListPage(
+    std::vector<v1::Model> models, const v1::ListModelsRequest& request);
+
+// genzo.v1.ModelRegistry: reads the catalog. Thread-safe.
+class ModelRegistryService
+    : public v1::ModelRegistry::WithRawCallbackMethod_ListModels<
+          v1::ModelRegistry::WithRawCallbackMethod_GetModel<
+              v1::ModelRegistry::Service>> {
  public:
   // All outlive the service.
-  ModelRegistryService(const ModelCatalog& catalog, ModelControl& models,
-                       Metrics& metrics)
-      : catalog_(catalog), models_(models), metrics_(metrics) {}
+  ModelRegistryService(const ModelCatalog& catalog,
+                       const Authenticator& authenticator, Metrics& metrics)
+      : catalog_(catalog), authenticator_(authenticator), metrics_(metrics) {}
 
-  grpc::ServerUnaryReactor* ListModels(
-      grpc::CallbackServerContext* context,
-      const v1::ListModelsRequest* request,
-      v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* bytes,
+                                       grpc::ByteBuffer* answer) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
-                                     const v1::GetModelRequest* request,
-                                     v1::GetModelResponse* response) override;
-  grpc::ServerUnaryReactor* LoadModel(grpc::CallbackServerContext* context,
-                                      const v1::LoadModelRequest* request,
-                                      v1::LoadModelResponse* response) override;
-  grpc::ServerUnaryReactor* UnloadModel(
-      grpc::CallbackServerContext* context,
-      const v1::UnloadModelRequest* request,
-      v1::UnloadModelResponse* response) override;
+                                     const grpc::ByteBuffer* bytes,
+                                     grpc::ByteBuffer* answer) override;
 
  private:
-  // The model `id` of a request, or why there is none.
-  absl::StatusOr<v1::Model> Find(const std::string& id) const;
-  grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
-                                   const std::string& method,
-                                   const absl::Status& status);
-  void FinishLater(grpc::ServerUnaryReactor* reactor, const std::string& method,
-                   const absl::Status& status);
-
   const ModelCatalog& catalog_;
-  ModelControl& models_;
+  const Authenticator& authenticator_;
   Metrics& metrics_;
 };
 

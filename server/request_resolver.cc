@@ -1,11 +1,15 @@
 #include "server/request_resolver.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/errors.h"
+#include "base/proto_time.h"
+#include "base/sha256.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace genzo {
 namespace {
@@ -20,8 +24,19 @@ constexpr uint32_t kDefaultPreviewQuality = 80;
 constexpr uint32_t kMinPreviewSide = 16;
 constexpr uint32_t kMaxPreviewSide = 2048;
 constexpr uint32_t kMaxPreviewSteps = 1000;
-constexpr size_t kMaxRequestIdBytes = 128;
+constexpr double kDefaultStrength = 0.8;
+constexpr absl::Duration kMaxTimeLimit = absl::Hours(24);
 constexpr absl::Duration kModelLoadingRetry = absl::Seconds(2);
+
+// Digits that tell the value apart from its limit.
+std::string Digits(double value) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
+}
+template <typename T>
+T Digits(T value) {
+  return value;
+}
 
 // Collects faults, field by field.
 class Violations {
@@ -33,8 +48,8 @@ class Violations {
   template <typename T>
   void CheckRange(const std::string& field, T value, T min, T max) {
     if (value >= min && value <= max) return;  // false for NaN
-    Add(field,
-        absl::StrCat(field, " ", value, " is not between ", min, " and ", max));
+    Add(field, absl::StrCat(field, " ", Digits(value), " is not between ",
+                            Digits(min), " and ", Digits(max)));
   }
 
   void CheckText(const std::string& field, const std::string& text,
@@ -53,11 +68,10 @@ class Violations {
 };
 
 void CheckRequestId(const std::string& id, Violations& violations) {
-  violations.CheckText("request_id", id, kMaxRequestIdBytes);
-  if (!id.empty() && !IsPlainName(id)) {
-    violations.Add("request_id",
-                   "request_id has characters other than [A-Za-z0-9._-]");
-  }
+  if (id.empty() || IsUuid(id)) return;
+  violations.Add("request_id",
+                 "request_id is not a UUID such as "
+                 "123e4567-e89b-42d3-a456-426614174000");
 }
 
 void CheckSide(const std::string& field, uint32_t pixels,
@@ -70,46 +84,92 @@ void CheckSide(const std::string& field, uint32_t pixels,
   }
 }
 
+// The value's name, or its number.
+std::string NameOf(const google::protobuf::EnumDescriptor& type, int value) {
+  const auto* known = type.FindValueByNumber(value);
+  return known == nullptr ? absl::StrCat(value) : known->name();
+}
+
 std::string SamplerName(int sampler) {
-  return GenerateRequest::Sampler_IsValid(sampler)
-             ? GenerateRequest::Sampler_Name(
-                   static_cast<GenerateRequest::Sampler>(sampler))
-             : absl::StrCat(sampler);
+  return NameOf(*v1::Sampler_descriptor(), sampler);
+}
+
+// The model's row for the sampler; null if it has none.
+const v1::SamplerSupport* FindSampler(const v1::Model& model, int sampler) {
+  const auto& all = model.samplers();
+  const auto found = std::find_if(
+      all.begin(), all.end(),
+      [&](const v1::SamplerSupport& row) { return row.sampler() == sampler; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+void CheckSchedule(const v1::SamplerSupport& support, int schedule,
+                   Violations& violations) {
+  if (schedule == v1::NOISE_SCHEDULE_UNSPECIFIED) return;
+  std::vector<std::string> known;
+  for (const int other : support.schedules()) {
+    if (other == schedule) return;
+    known.push_back(NameOf(*v1::NoiseSchedule_descriptor(), other));
+  }
+  violations.Add(
+      "schedule",
+      absl::StrCat("schedule ",
+                   NameOf(*v1::NoiseSchedule_descriptor(), schedule),
+                   " does not go with sampler ", SamplerName(support.sampler()),
+                   "; besides the model's own it takes: ",
+                   known.empty() ? "none" : absl::StrJoin(known, ", ")));
 }
 
 void ResolveSampler(const v1::Model& model, GenerateRequest& request,
                     Violations& violations) {
-  if (request.sampler() == GenerateRequest::SAMPLER_UNSPECIFIED &&
-      model.samplers_size() > 0) {
-    request.set_sampler(model.samplers(0));
+  if (request.sampler() == v1::SAMPLER_UNSPECIFIED) {
+    request.set_sampler(model.default_sampler());
+    if (request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED) {
+      request.set_schedule(model.default_schedule());
+    }
   }
-  std::vector<std::string> known;
-  bool usable = false;
-  for (const int sampler : model.samplers()) {
-    known.push_back(SamplerName(sampler));
-    usable = usable || sampler == request.sampler();
-  }
-  if (!usable) {
+  const v1::SamplerSupport* support = FindSampler(model, request.sampler());
+  if (support != nullptr) {
+    CheckSchedule(*support, request.schedule(), violations);
+  } else {
+    std::vector<std::string> known;
+    for (const v1::SamplerSupport& row : model.samplers()) {
+      known.push_back(SamplerName(row.sampler()));
+    }
     violations.Add("sampler",
                    absl::StrCat("sampler ", SamplerName(request.sampler()),
                                 " is not one of the model's: ",
                                 absl::StrJoin(known, ", ")));
   }
+  if (!request.has_eta()) return;
   violations.CheckRange("eta", request.eta(), 0.0, 1.0);
-  if (request.eta() > 0 && request.sampler() != GenerateRequest::SAMPLER_DDIM) {
-    violations.Add("eta", absl::StrCat("eta ", request.eta(),
+  if (request.eta() > 0 && request.sampler() != v1::SAMPLER_DDIM) {
+    violations.Add("eta", absl::StrCat("eta ", Digits(request.eta()),
                                        " needs sampler SAMPLER_DDIM, not ",
                                        SamplerName(request.sampler())));
   }
 }
 
-void CheckFormat(const std::string& field, int format, Violations& violations) {
-  if (v1::ImageFormat_IsValid(format)) return;
-  violations.Add(field, absl::StrCat(field, " ", format, " is not a format"));
+void CheckSize(const GenerateRequest& request, const v1::ModelLimits& limits,
+               Violations& violations) {
+  CheckSide("width", request.width(), limits, violations);
+  CheckSide("height", request.height(), limits, violations);
+  const uint64_t pixels = uint64_t{request.width()} * request.height();
+  if (limits.max_pixels() == 0 || pixels <= limits.max_pixels()) return;
+  violations.Add("width", absl::StrCat("width times height is ", pixels,
+                                       ", the limit is ", limits.max_pixels()));
 }
 
-void CheckPreview(const v1::PreviewPlan& preview, uint32_t steps,
-                  Violations& violations) {
+void CheckEnum(const std::string& field, int value,
+               const google::protobuf::EnumDescriptor& type,
+               Violations& violations) {
+  if (type.FindValueByNumber(value) != nullptr) return;
+  violations.Add(field,
+                 absl::StrCat(field, " ", value, " is not one of its values"));
+}
+
+void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
+                  uint32_t steps, Violations& violations) {
   if (preview.steps_size() > static_cast<int>(kMaxPreviewSteps)) {
     violations.Add("preview.steps",
                    absl::StrCat("preview.steps has ", preview.steps_size(),
@@ -120,49 +180,146 @@ void CheckPreview(const v1::PreviewPlan& preview, uint32_t steps,
     violations.CheckRange(absl::StrCat("preview.steps[", i, "]"),
                           preview.steps(i), 1u, steps);
   }
-  if (!v1::PreviewPlan::Decoder_IsValid(preview.decoder())) {
+  CheckEnum("preview.decoder", preview.decoder(),
+            *v1::PreviewDecoder_descriptor(), violations);
+  const auto& decoders = model.preview_decoders();
+  if (preview.decoder() == v1::PREVIEW_DECODER_TINY &&
+      std::find(decoders.begin(), decoders.end(), v1::PREVIEW_DECODER_TINY) ==
+          decoders.end()) {
     violations.Add(
         "preview.decoder",
-        absl::StrCat("preview.decoder ", static_cast<int>(preview.decoder()),
-                     " is not a decoder"));
+        absl::StrCat("preview.decoder PREVIEW_DECODER_TINY: model \"",
+                     model.id(), "\" has no tiny decoder"));
   }
   if (preview.longest_side() > 0) {
     violations.CheckRange("preview.longest_side", preview.longest_side(),
                           kMinPreviewSide, kMaxPreviewSide);
   }
-  CheckFormat("preview.format", preview.format(), violations);
+  CheckEnum("preview.format", preview.format(), *v1::ImageFormat_descriptor(),
+            violations);
   violations.CheckRange("preview.quality", preview.quality(), 1u, 100u);
+}
+
+void CheckTask(v1::Task task, const std::string& field, const v1::Model& model,
+               Violations& violations) {
+  const auto& tasks = model.tasks();
+  // A model that was never loaded has not told its tasks yet.
+  if (tasks.empty() ||
+      std::find(tasks.begin(), tasks.end(), task) != tasks.end()) {
+    return;
+  }
+  violations.Add(
+      field, absl::StrCat(field, ": model \"", model.id(), "\" does not offer ",
+                          NameOf(*v1::Task_descriptor(), task)));
+}
+
+void ResolveStart(const v1::Model& model, const RequestLimits& limits,
+                  GenerateRequest& request, Violations& violations) {
+  if (!request.has_image_to_image()) {
+    return CheckTask(v1::TASK_TEXT_TO_IMAGE, "prompt", model, violations);
+  }
+  CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model, violations);
+  v1::ImageToImage& start = *request.mutable_image_to_image();
+  if (!start.has_strength()) start.set_strength(kDefaultStrength);
+  violations.CheckRange("image_to_image.strength", start.strength(), 0.0, 1.0);
+  // As the reference pipelines count them.
+  if (start.strength() >= 0 && start.strength() <= 1 &&
+      static_cast<uint32_t>(request.steps() * start.strength()) == 0) {
+    violations.Add(
+        "image_to_image.strength",
+        absl::StrCat("image_to_image.strength ", Digits(start.strength()),
+                     " leaves none of ", request.steps(), " steps"));
+  }
+  if (start.image().empty()) {
+    return violations.Add("image_to_image.image",
+                          "image_to_image.image is empty");
+  }
+  const auto most = static_cast<size_t>(limits.max_image_bytes);
+  violations.CheckText("image_to_image.image", start.image(), most);
+  if (start.image().size() > most) return;
+  const std::string digest = Sha256(start.image());
+  if (!start.image_sha256().empty() && start.image_sha256() != digest) {
+    violations.Add("image_to_image.image_sha256",
+                   "image_to_image.image_sha256 is not that of "
+                   "image_to_image.image");
+  }
+  if (start.image_bytes() != 0 && start.image_bytes() != start.image().size()) {
+    violations.Add(
+        "image_to_image.image_bytes",
+        absl::StrCat("image_to_image.image_bytes ", start.image_bytes(),
+                     " is not the size of ", "image_to_image.image, ",
+                     start.image().size()));
+  }
+  start.set_image_sha256(digest);
+  start.set_image_bytes(start.image().size());
+}
+
+void CheckLife(const GenerateRequest& request, Violations& violations) {
+  CheckEnum("on_disconnect", request.on_disconnect(),
+            *v1::OnDisconnect_descriptor(), violations);
+  if (request.on_disconnect() == v1::ON_DISCONNECT_CONTINUE &&
+      request.request_id().empty()) {
+    violations.Add("on_disconnect",
+                   "on_disconnect ON_DISCONNECT_CONTINUE needs a request_id, "
+                   "by which the job can be picked up");
+  }
+  if (!request.has_time_limit()) return;
+  using google::protobuf::util::TimeUtil;
+  const auto& limit = request.time_limit();
+  const bool valid = limit.seconds() >= TimeUtil::kDurationMinSeconds &&
+                     limit.seconds() <= TimeUtil::kDurationMaxSeconds &&
+                     limit.nanos() > -1'000'000'000 &&
+                     limit.nanos() < 1'000'000'000;
+  const absl::Duration time =
+      valid ? absl::Seconds(limit.seconds()) + absl::Nanoseconds(limit.nanos())
+            : absl::ZeroDuration();
+  if (time > absl::ZeroDuration() && time <= kMaxTimeLimit) return;
+  violations.Add("time_limit",
+                 absl::StrCat("time_limit ", limit.seconds(), " s ",
+                              limit.nanos(), " ns is not over 0 and up to ",
+                              absl::ToInt64Seconds(kMaxTimeLimit), " s"));
 }
 
 void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
                   GenerateRequest& request) {
+  request.set_request_id(absl::AsciiStrToLower(request.request_id()));
   request.set_model(model.id());
   if (!request.has_seed()) request.set_seed(drawn_seed);
   if (!request.has_image_count()) request.set_image_count(1);
   if (!request.has_width()) request.set_width(model.default_width());
   if (!request.has_height()) request.set_height(model.default_height());
   if (!request.has_steps()) {
-    request.set_steps(std::min(kDefaultSteps, model.limits().max_steps()));
+    const uint32_t steps =
+        model.has_default_steps() ? model.default_steps() : kDefaultSteps;
+    request.set_steps(std::min(steps, model.limits().max_steps()));
   }
   if (!request.has_guidance_scale()) {
-    request.set_guidance_scale(kDefaultGuidanceScale);
+    request.set_guidance_scale(model.has_default_guidance_scale()
+                                   ? model.default_guidance_scale()
+                                   : kDefaultGuidanceScale);
   }
+  if (!request.has_guidance_rescale()) request.set_guidance_rescale(0);
+  if (!request.has_clip_skip()) request.set_clip_skip(0);
   v1::PreviewPlan& preview = *request.mutable_preview();
+  if (!preview.has_every()) preview.set_every(0);
+  if (!preview.has_longest_side()) preview.set_longest_side(0);
   if (!preview.has_quality()) preview.set_quality(kDefaultPreviewQuality);
   v1::OutputOptions& output = *request.mutable_output();
   if (!output.has_quality()) output.set_quality(kDefaultQuality);
   if (!output.has_embed_parameters()) output.set_embed_parameters(true);
 }
 
-template <typename Enum>
-void CheckEnum(const std::string& field, Enum value, bool valid,
-               Violations& violations) {
-  if (valid) return;
-  violations.Add(field, absl::StrCat(field, " ", static_cast<int>(value),
-                                     " is not one of its values"));
-}
-
 }  // namespace
+
+bool IsUuid(const std::string& text) {
+  constexpr size_t kBytes = 36;
+  if (text.size() != kBytes) return false;
+  for (size_t i = 0; i < kBytes; ++i) {
+    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+    if (hyphen ? text[i] != '-' : !absl::ascii_isxdigit(text[i])) return false;
+  }
+  return true;
+}
 
 bool IsPlainName(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
@@ -184,8 +341,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                        limits.max_prompt_bytes);
   violations.CheckRange("image_count", resolved.image_count(), 1u,
                         model_limits.max_image_count());
-  CheckSide("width", resolved.width(), model_limits, violations);
-  CheckSide("height", resolved.height(), model_limits, violations);
+  CheckSize(resolved, model_limits, violations);
   violations.CheckRange("steps", resolved.steps(), 1u,
                         model_limits.max_steps());
   violations.CheckRange("guidance_scale", resolved.guidance_scale(), 0.0,
@@ -195,18 +351,15 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   violations.CheckRange("clip_skip", resolved.clip_skip(), 0u,
                         model_limits.max_clip_skip());
   ResolveSampler(model, resolved, violations);
-  CheckEnum("priority", resolved.priority(),
-            GenerateRequest::Priority_IsValid(resolved.priority()), violations);
-  CheckEnum("mode", resolved.mode(),
-            GenerateRequest::Mode_IsValid(resolved.mode()), violations);
-  CheckPreview(resolved.preview(), resolved.steps(), violations);
-  if (resolved.preview().decoder() == v1::PreviewPlan::DECODER_TINY &&
-      !model.has_tiny_decoder()) {
-    violations.Add("preview.decoder",
-                   absl::StrCat("preview.decoder DECODER_TINY: model \"",
-                                model.id(), "\" has no tiny decoder"));
-  }
-  CheckFormat("output.format", resolved.output().format(), violations);
+  ResolveStart(model, limits, resolved, violations);
+  CheckEnum("priority", resolved.priority(), *v1::Priority_descriptor(),
+            violations);
+  CheckEnum("reproducibility", resolved.reproducibility(),
+            *v1::Reproducibility_descriptor(), violations);
+  CheckLife(resolved, violations);
+  CheckPreview(resolved.preview(), model, resolved.steps(), violations);
+  CheckEnum("output.format", resolved.output().format(),
+            *v1::ImageFormat_descriptor(), violations);
   violations.CheckRange("output.quality", resolved.output().quality(), 1u,
                         100u);
   const absl::Status status = violations.status();
@@ -227,7 +380,7 @@ absl::Status CheckModelState(const v1::Model& model) {
       return ErrorWithReason(
           absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",
           absl::StrCat("model \"", model.id(),
-                       "\" could not be loaded: ", model.error()));
+                       "\" could not be loaded: ", model.error().message()));
     default:
       return absl::OkStatus();
   }

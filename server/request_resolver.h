@@ -12,10 +12,15 @@ namespace genzo {
 
 // Checks `request` against what `model` and `limits` allow and fills in every
 // optional field, `drawn_seed` where it has no seed. INVALID_ARGUMENT names all
-// bad fields at once, each with its value and its limit. Pure.
+// bad fields at once, each with its value and its limit. Defaults that `model`
+// does not tell yet are 25 steps and guidance 7.5. A picture to start from gets
+// its digest and size beside it. Pure.
 absl::StatusOr<v1::GenerateRequest> ResolveRequest(
     const v1::GenerateRequest& request, const v1::Model& model,
     const RequestLimits& limits, uint64_t drawn_seed);
+
+// Whether `text` is a UUID: 36 characters, in either case.
+bool IsUuid(const std::string& text);
 
 // Whether `name` matches [A-Za-z0-9._-]+.
 bool IsPlainName(const std::string& name);

@@ -31,7 +31,10 @@ TEST(ConfigTest, ReadsEveryKey) {
       "devices: [cuda:1, cpu:2]\ndtype: bfloat16\nthreads: 3\nlog_level: "
       "error\n"
       "limits: {max_side_pixels: 512, max_steps: 20, max_image_count: 2,"
-      " max_prompt_bytes: 100}\n"
+      " max_prompt_bytes: 100, max_image_mb: 3}\n"
+      "admin_api: \"off\"\n"
+      "delivery: {max_streams: 12, job_mb: 13, tenant_mb: 14, total_mb: 15,"
+      " reader_timeout_seconds: 16, results_kept_seconds: 17}\n"
       "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
       "max_wait_steps: 9\nmemory_budget_mb: 10\ntext_cache_mb: 11\n"
       "profile_folder: /profiles\nshutdown_grace_seconds: 8\n");
@@ -43,6 +46,14 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->threads, 3);
   EXPECT_EQ(config->limits.max_side_pixels, 512);
   EXPECT_EQ(config->limits.max_prompt_bytes, 100);
+  EXPECT_EQ(config->limits.max_image_bytes, 3 << 20);
+  EXPECT_EQ(config->admin_api, "off");
+  EXPECT_EQ(config->delivery.max_streams, 12);
+  EXPECT_EQ(config->delivery.job_bytes, 13 << 20);
+  EXPECT_EQ(config->delivery.tenant_bytes, 14 << 20);
+  EXPECT_EQ(config->delivery.process_bytes, 15 << 20);
+  EXPECT_EQ(config->delivery.reader_timeout, absl::Seconds(16));
+  EXPECT_EQ(config->delivery.results_kept, absl::Seconds(17));
   EXPECT_EQ(config->queue_capacity, 5);
   EXPECT_EQ(config->max_live_runs, 6);
   EXPECT_EQ(config->max_batch_rows, 7);
@@ -107,6 +118,12 @@ TEST(ConfigTest, AnEmptyFileHasNoModels) {
   const TestFolder folder;
   EXPECT_THAT(ReadConfigFile(folder.Write("genzo.yaml", "")),
               StatusIs(absl::StatusCode::kInvalidArgument, "models"));
+}
+
+TEST(ConfigTest, RefusesASecondDocument) {
+  EXPECT_THAT(
+      ParseConfig("models: [{id: a, path: b}]\n---\nthreads: 3\n", "").status(),
+      StatusIs(absl::StatusCode::kInvalidArgument, "has 2 YAML documents"));
 }
 
 TEST(ConfigTest, CallsBadYamlBad) {

@@ -1,3 +1,6 @@
+#include <fstream>
+#include <limits>
+
 #include "base/errors.h"
 #include "client/file_names.h"
 #include "client/generate_command.h"
@@ -89,7 +92,7 @@ TEST(TerminalArtTest, KeepsProportions) {
 }
 
 TEST(PlainLineTest, NamesFiles) {
-  v1::GenerateResponse event;
+  v1::JobEvent event;
   event.mutable_preview()->set_step(5);
   EXPECT_EQ(PlainLine(event, "a.png"), "preview of step 5: a.png");
   event.mutable_image()->set_seed(3);
@@ -125,12 +128,17 @@ TEST(StatusReportTest, TellsNoServerFromAFullOne) {
 }
 
 TEST(SamplerNamesTest, SpellTheProtosNames) {
-  EXPECT_EQ(SamplerNames().at("dpmpp_2m_karras"),
-            v1::GenerateRequest::SAMPLER_DPMPP_2M_KARRAS);
+  EXPECT_EQ(SamplerNames().at("dpmpp_2m").schedule,
+            v1::NOISE_SCHEDULE_UNSPECIFIED);
+  const SamplerChoice karras = SamplerNames().at("dpmpp_2m_karras");
+  EXPECT_EQ(karras.sampler, v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(karras.schedule, v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(SamplerName(karras), "dpmpp_2m_karras");
+  EXPECT_EQ(ScheduleNames().at("exponential"), v1::NOISE_SCHEDULE_EXPONENTIAL);
   EXPECT_EQ(SamplerNames().count("unspecified"), 0u);
-  EXPECT_EQ(DecoderNames().at("linear"), v1::PreviewPlan::DECODER_LINEAR);
+  EXPECT_EQ(DecoderNames().at("linear"), v1::PREVIEW_DECODER_LINEAR);
   EXPECT_EQ(FormatNames().at("webp"), v1::IMAGE_FORMAT_WEBP);
-  EXPECT_EQ(SamplerName(v1::GenerateRequest::SAMPLER_DDIM), "ddim");
+  EXPECT_EQ(SamplerName({.sampler = v1::SAMPLER_DDIM}), "ddim");
 }
 
 // The request of `genzo generate ARGUMENTS`.
@@ -141,7 +149,7 @@ v1::GenerateRequest RequestOf(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "generate");
   std::reverse(arguments.begin(), arguments.end());
   app.parse(arguments);
-  return command.MakeRequest();
+  return *command.MakeRequest();
 }
 
 TEST(GenerateCommandTest, LeavesDefaultsToTheServer) {
@@ -177,10 +185,10 @@ TEST(GenerateCommandTest, PassesOptionsOn) {
   EXPECT_EQ(request.steps(), 10u);
   EXPECT_EQ(request.seed(), 18446744073709551615u);
   EXPECT_EQ(request.guidance_scale(), 1);
-  EXPECT_EQ(request.sampler(), v1::GenerateRequest::SAMPLER_EULER);
+  EXPECT_EQ(request.sampler(), v1::SAMPLER_EULER);
   EXPECT_THAT(request.preview().steps(), ::testing::ElementsAre(1, 3));
   EXPECT_EQ(request.preview().every(), 0u);
-  EXPECT_EQ(request.preview().decoder(), v1::PreviewPlan::DECODER_FULL);
+  EXPECT_EQ(request.preview().decoder(), v1::PREVIEW_DECODER_FULL);
   EXPECT_FALSE(request.output().embed_parameters());
   EXPECT_EQ(request.output().format(), v1::IMAGE_FORMAT_WEBP);
   EXPECT_EQ(request.preview().format(), v1::IMAGE_FORMAT_JPEG);
@@ -188,10 +196,78 @@ TEST(GenerateCommandTest, PassesOptionsOn) {
   EXPECT_FALSE(RequestOf({"x", "--no-previews"}).has_preview());
 }
 
+TEST(GenerateCommandTest, DrawsASeedForMinusOne) {
+  EXPECT_TRUE(RequestOf({"x", "--seed", "-1"}).has_seed());
+  EXPECT_NE(RequestOf({"x", "--seed", "-1"}).seed(),
+            std::numeric_limits<uint64_t>::max());
+  for (const char* seed : {"18446744073709551616", "-2", "1.5", ""}) {
+    EXPECT_THROW(RequestOf({"x", "--seed", seed}), CLI::ParseError) << seed;
+  }
+}
+
+TEST(GenerateCommandTest, ChoosesSamplerAndSchedule) {
+  const auto alias = RequestOf({"x", "--sampler", "dpmpp_2m_karras"});
+  EXPECT_EQ(alias.sampler(), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(alias.schedule(), v1::NOISE_SCHEDULE_KARRAS);
+  const auto both =
+      RequestOf({"x", "--sampler", "euler", "--schedule", "exponential"});
+  EXPECT_EQ(both.sampler(), v1::SAMPLER_EULER);
+  EXPECT_EQ(both.schedule(), v1::NOISE_SCHEDULE_EXPONENTIAL);
+}
+
+TEST(GenerateCommandTest, TellsZeroFromNothing) {
+  EXPECT_FALSE(RequestOf({"x"}).has_eta());
+  EXPECT_TRUE(RequestOf({"x", "--eta", "0"}).has_eta());
+}
+
+TEST(GenerateCommandTest, SendsAPictureToStartFrom) {
+  const std::string path = ::testing::TempDir() + "/start.png";
+  std::ofstream(path) << "png";
+  const auto request =
+      RequestOf({"pirate ship", "--image", path, "--strength", "0.7"});
+  EXPECT_EQ(request.image_to_image().image(), "png");
+  EXPECT_EQ(request.image_to_image().strength(), 0.7);
+  EXPECT_FALSE(
+      RequestOf({"x", "--image", path}).image_to_image().has_strength());
+  EXPECT_THROW(RequestOf({"x", "--strength", "0.7"}), CLI::ParseError);
+}
+
+TEST(GenerateCommandTest, RefusesTextThatIsNotUtf8) {
+  CLI::App app;
+  const std::string server = "localhost:1";
+  const GenerateCommand command(app, server);
+  app.parse(std::vector<std::string>{"bad\xff", "generate"});
+  EXPECT_THAT(
+      command.MakeRequest(),
+      StatusIs(absl::StatusCode::kInvalidArgument, "the prompt is not UTF-8"));
+}
+
+TEST(StatusReportTest, ADeadlineThatCannotBeMetIsADeadline) {
+  const auto details = ToRpcStatus(
+      RetryLaterError("DEADLINE_UNREACHABLE", "no", absl::Seconds(3)));
+  EXPECT_EQ(ExitStatusOf(grpc::Status(grpc::StatusCode::UNAVAILABLE, "no",
+                                      details.SerializeAsString())),
+            kExitDeadline);
+}
+
+TEST(FileNamesTest, HaveNoControlsAndNoMarksOfDirection) {
+  EXPECT_EQ(Slug("a\u009b\u202efox"), "a-fox");
+}
+
+TEST(PictureFilesTest, LeavesNoHalfPictureAndTellsTheReason) {
+  v1::Image image;
+  image.mutable_picture()->set_data("png");
+  PictureFiles nowhere("/dev/null/folder", "fox", 1);
+  EXPECT_THAT(nowhere.Write(image),
+              StatusIs(absl::StatusCode::kUnavailable, "Not a directory"));
+}
+
 TEST(GenerateCommandTest, RefusesNonsense) {
   EXPECT_THROW(RequestOf({"x", "--steps", "many"}), CLI::ParseError);
   EXPECT_THROW(RequestOf({"x", "--sampler", "magic"}), CLI::ParseError);
   EXPECT_THROW(RequestOf({"x", "--format", "gif"}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--preview-steps", ""}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--preview-steps", "0"}), CLI::ParseError);
   EXPECT_THROW(RequestOf({}), CLI::ParseError);
 }
 

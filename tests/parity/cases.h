@@ -18,18 +18,22 @@ class ModelCache {
   explicit ModelCache(std::string reference_folder)
       : reference_folder_(std::move(reference_folder)) {}
 
-  // `relative` as in manifests, "models/sd1".
-  absl::StatusOr<const DiffusionModel*> Get(const std::string& relative);
+  // `relative` as in manifests, "models/sd1". UNIMPLEMENTED for a pipeline of
+  // another family than Stable Diffusion.
+  absl::StatusOr<const StableDiffusion*> Get(const std::string& relative);
   std::string Path(const std::string& relative) const;
 
  private:
   const std::string reference_folder_;
-  std::map<std::string, absl::StatusOr<std::unique_ptr<const DiffusionModel>>>
+  std::map<std::string, absl::StatusOr<std::unique_ptr<const Pipeline>>>
       models_;
 };
 
-// A text-to-image call of a reference pipeline, from its recorded noise.
+// A call of a reference pipeline, from its recorded noise.
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
+
+// A picture carried up to noise by DDIM inversion.
+void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);
 
 // Encoding and decoding a picture.
 void RunVaeCase(const Golden& golden, ModelCache& models, Report& report);

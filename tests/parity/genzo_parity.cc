@@ -62,6 +62,8 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
   try {
     if (kind == "pipeline") {
       RunPipelineCase(golden, models, report);
+    } else if (kind == "ddim-inversion") {
+      RunInversionCase(golden, models, report);
     } else if (kind == "vae-round-trip") {
       RunVaeCase(golden, models, report);
     } else {

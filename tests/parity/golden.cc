@@ -7,6 +7,7 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/abs.h"
 #include "ATen/ops/max.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "worker/weights/json_config.h"
@@ -47,6 +48,18 @@ at::Tensor RecordedNoise::Draw(at::IntArrayRef shape) {
         absl::StrCat("draw ", next_, " is not in the recorded noise"));
   }
   return draws_[next_++];
+}
+
+at::Tensor RecordedNoise::Between(at::IntArrayRef /*shape*/,
+                                  double /*sigma_from*/, double /*sigma_to*/) {
+  throw std::runtime_error("noise between sigmas is not recorded");
+}
+
+std::string RecordedNoise::Save() const { return absl::StrCat(next_); }
+
+absl::Status RecordedNoise::Restore(const std::string& state) {
+  if (absl::SimpleAtoi(state, &next_)) return absl::OkStatus();
+  return absl::InvalidArgumentError("not a position in recorded noise");
 }
 
 double RelativeDifference(const at::Tensor& actual,

@@ -34,6 +34,10 @@ class RecordedNoise : public NoiseSource {
   explicit RecordedNoise(std::vector<at::Tensor> draws)
       : draws_(std::move(draws)) {}
   at::Tensor Draw(at::IntArrayRef shape) override;
+  at::Tensor Between(at::IntArrayRef shape, double sigma_from,
+                     double sigma_to) override;
+  std::string Save() const override;
+  absl::Status Restore(const std::string& state) override;
 
  private:
   std::vector<at::Tensor> draws_;

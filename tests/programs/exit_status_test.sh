@@ -30,8 +30,22 @@ expect "no server" [ "$(status "$GENZO" --server 127.0.0.1:1 generate x)" = 4 ]
 expect "no server: names it" contains "$work/err" "127.0.0.1:1"
 expect "bad request" [ "$(status "$GENZO" --server "$address" generate x --width 7)" = 3 ]
 expect "bad request: names field and limit" contains "$work/err" "width 7 is not a multiple of 8"
+expect "unknown command" [ "$(status "$GENZO" nope)" = 2 ]
+expect "unknown command: names it" contains "$work/err" nope
+expect "no server address" [ "$(status "$GENZO" --server "" generate x)" = 2 ]
+expect "text that is not UTF-8" [ "$(status "$GENZO" --server 127.0.0.1:1 generate $'bad\xff')" = 2 ]
+expect "text that is not UTF-8: one sentence" lines_are "$work/err" 1
+expect "text that is not UTF-8: says so" contains "$work/err" "not UTF-8"
+expect "seed out of range" [ "$(status "$GENZO" --server "$address" generate x --seed 18446744073709551616)" = 2 ]
+expect "lost output" [ "$("$GENZO" --server "$address" generate x --steps 1 --json -o "$work" >/dev/full 2>"$work/err"; echo $?)" = 1 ]
+expect "lost output: says so" contains "$work/err" "standard output cannot be written"
+expect "lost models" [ "$("$GENZO" --server "$address" models >/dev/full 2>"$work/err"; echo $?)" = 1 ]
+mkdir "$work/taken" "$work/taken/x-seed9-step01.png"
+expect "an unwritable preview" [ "$(status "$GENZO" --server "$address" generate x -s 9 --steps 2 --preview-every 1 -o "$work/taken")" = 0 ]
+expect "an unwritable preview: does not cost the picture" [ -s "$work/taken/x-seed9.png" ]
+expect "an unwritable preview: is told" contains "$work/err" "x-seed9-step01.png cannot be written: Is a directory"
 expect "unwritable folder" [ "$(status "$GENZO" --server "$address" generate x -o /dev/null/x --steps 2)" = 1 ]
-expect "timeout" [ "$(status "$GENZO" --server "$address" generate x --no-previews --steps 150 -c 8 --timeout 0.2)" = 4 ]
+expect "timeout" [ "$(status "$GENZO" --server "$address" generate x --no-previews --steps 150 -c 8 --timeout 0.2)" = 5 ]
 expect "timeout: names the prediction" contains "$work/err" "its deadline is in 0.2 s"
 expect "success" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 3 --steps 4 --preview-every 2 -o "$work/pictures")" = 0 ]
 expect "picture" [ -s "$work/pictures/a-fox-seed3.png" ]
@@ -43,7 +57,7 @@ expect "json" [ "$(status "$GENZO" --server "$address" generate "a fox" -s 4 --s
 expect "json: every line is an object" python3 -c '
 import json, sys
 events = [json.loads(line) for line in open(sys.argv[1])]
-assert "queued" in events[0] and "finished" in events[-1], events
+assert "queued" in events[0] and events[-1]["ended"]["state"] == "JOB_STATE_SUCCEEDED", events
 image = [e["image"] for e in events if "image" in e][0]
 assert image["picture"]["path"].endswith("a-fox-seed4.png"), image
 assert image["image_index"] == 0 and "data" not in image["picture"]

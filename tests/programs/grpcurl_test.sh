@@ -16,7 +16,7 @@ call() { "$grpcurl" -plaintext "$@" >"$work/out" 2>&1; }
 start_server
 
 expect "list" call "$address" list
-for service in genzo.v1.ImageGeneration genzo.v1.ModelRegistry grpc.health.v1.Health; do
+for service in genzo.v1.ImageGeneration genzo.v1.ModelRegistry genzo.v1.ModelAdmin grpc.health.v1.Health; do
   expect "lists $service" contains "$work/out" "$service"
 done
 expect "describe" call "$address" describe genzo.v1.GenerateRequest
@@ -27,7 +27,7 @@ expect "models" call "$address" genzo.v1.ModelRegistry/ListModels
 expect "resident" contains "$work/out" STATE_RESIDENT
 expect "a prompt alone" call -d '{"prompt":"a red fox"}' "$address" genzo.v1.ImageGeneration/Generate
 expect "image" contains "$work/out" '"media_type": "image/png"'
-expect "finished" contains "$work/out" '"finished"'
+expect "ended" contains "$work/out" JOB_STATE_SUCCEEDED
 call -d '{"prompt":"x","steps":0,"width":100}' "$address" genzo.v1.ImageGeneration/Generate
 expect "refused with its code" [ $? = 67 ]
 expect "BadRequest" contains "$work/out" "google.rpc.BadRequest"

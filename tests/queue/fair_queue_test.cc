@@ -11,10 +11,10 @@ absl::Time At(int seconds) { return absl::FromUnixSeconds(seconds); }
 
 FairQueueItem Item(const std::string& id, const std::string& tenant,
                    int due = 0) {
-  return {.id = id, .tenant = tenant, .due = At(due), .model = "a"};
+  return {.id = id, .tenant = tenant, .latest_start = At(due), .model = "a"};
 }
 
-TEST(FairQueueTest, OneTenantsJobsLeaveByDueTime) {
+TEST(FairQueueTest, OneTenantsJobsLeaveByLatestStart) {
   FairQueue queue;
   queue.Push(Item("late", "t", 9));
   queue.Push(Item("soon", "t", 1));
@@ -44,17 +44,62 @@ TEST(FairQueueTest, WhoComesBackHasNoCredit) {
   EXPECT_THAT(queue.Order(4), ElementsAre("a0", "f4", "a1", "f5"));
 }
 
-TEST(FairQueueTest, WeightsDecideHowManyLeave) {
+FairQueueItem Ranked(const std::string& id, int priority,
+                     const std::string& tenant = "t") {
+  FairQueueItem item = Item(id, tenant);
+  item.priority = priority;
+  return item;
+}
+
+TEST(FairQueueTest, PriorityOrdersWithinATenant) {
   FairQueue queue;
-  for (int i = 0; i < 12; ++i) {
-    FairQueueItem high = Item("h" + std::to_string(i), "t");
-    high.weight = 4;
-    queue.Push(high);
-    queue.Push(Item("n" + std::to_string(i), "t"));
+  queue.Push(Ranked("low", -1));
+  queue.Push(Ranked("normal", 0));
+  queue.Push(Ranked("high", 1));
+  EXPECT_THAT(queue.Order(9), ElementsAre("high", "normal", "low"));
+}
+
+TEST(FairQueueTest, PriorityGivesATenantNoMore) {
+  FairQueue queue;
+  for (int i = 0; i < 4; ++i) {
+    queue.Push(Ranked("h" + std::to_string(i), 1, "high"));
+    queue.Push(Ranked("l" + std::to_string(i), -1, "low"));
   }
-  int high = 0;
-  for (const std::string& id : queue.Order(10)) high += id[0] == 'h' ? 1 : 0;
-  EXPECT_EQ(high, 8);
+  EXPECT_THAT(queue.Order(4), ElementsAre("h0", "l0", "h1", "l1"));
+}
+
+// The header's promise.
+TEST(FairQueueTest, NoPriorityStarves) {
+  FairQueue queue;
+  for (int i = 0; i < 5; ++i) queue.Push(Ranked("l" + std::to_string(i), -1));
+  for (int i = 0; i < 5; ++i) queue.Push(Ranked("n" + std::to_string(i), 0));
+  int low = 0;
+  int normal = 0;
+  for (int i = 1; low < 5 || normal < 5; ++i) {
+    queue.Push(Ranked("h" + std::to_string(i), 1));
+    const std::string id = queue.Pop({})->id;
+    low += id[0] == 'l' ? 1 : 0;
+    normal += id[0] == 'n' ? 1 : 0;
+    const int turns = i / (FairQueue::kMostPassed + 3);
+    ASSERT_GE(low, std::min(5, turns));
+    ASSERT_GE(normal, std::min(5, turns));
+  }
+}
+
+TEST(FairQueueTest, TheFirstFewAreTheSameWithoutLookingAtAll) {
+  FairQueue queue;
+  for (int i = 0; i < 300; ++i) {
+    FairQueueItem item = Ranked(std::to_string(i), i % 3 - 1,
+                                "tenant" + std::to_string(i * i % 17));
+    item.cost = 1 + i % 5;
+    item.latest_start = At(i * 7 % 100);
+    queue.Push(item);
+  }
+  const auto first = queue.Order(40);
+  const auto all = queue.Order(300);
+  ASSERT_EQ(all.size(), 300u);
+  EXPECT_EQ(first, std::vector<std::string>(all.begin(), all.begin() + 40));
+  for (const std::string& id : all) EXPECT_EQ(queue.Pop({})->id, id);
 }
 
 TEST(FairQueueTest, PassesOverModelsThatMustBeLoadedButNotForEver) {

@@ -89,15 +89,5 @@ TEST(ForecastTest, WhatIsExpectedMattersAsCompanyOnly) {
       ElementsAre(68 * kMs, absl::InfiniteDuration()));
 }
 
-TEST(ForecastTest, GuestsHoldNobodyUp) {
-  // Two more rows would take 1.6 times as long: the guest waits for the end.
-  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5, .guest = true},
-                      {.rows = 2, .steps_left = 5}}),
-              ElementsAre(100 * kMs, 50 * kMs));
-  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5, .guest = true},
-                      {.rows = 2, .steps_left = 5, .guest = true}}),
-              ElementsAre(80 * kMs, 80 * kMs));
-}
-
 }  // namespace
 }  // namespace genzo

@@ -17,7 +17,7 @@ namespace genzo {
 namespace {
 
 using v1::GenerateRequest;
-using v1::GenerateResponse;
+using v1::JobEvent;
 
 GenerateRequest Fox(uint32_t steps) {
   GenerateRequest request;
@@ -33,11 +33,12 @@ TEST(EndToEndTest, APromptBecomesAPicture) {
   const auto events = call.Rest();
   ASSERT_TRUE(call.status().ok()) << call.status().error_message();
   EXPECT_TRUE(events.front().has_queued());
-  EXPECT_TRUE(events.back().has_finished());
-  EXPECT_EQ(events.back().finished().steps_run(), 5u) << "PLMS adds one";
+  EXPECT_TRUE(Succeeded(events.back()));
+  EXPECT_EQ(events.back().ended().steps_run(), 4u)
+      << "moves, of which PLMS makes one with two evaluations";
   uint64_t sequence = 0;
   int images = 0;
-  for (const GenerateResponse& event : events) {
+  for (const JobEvent& event : events) {
     EXPECT_GT(event.sequence(), sequence);
     sequence = event.sequence();
     EXPECT_EQ(event.job_id(), events.front().job_id());
@@ -69,7 +70,7 @@ TEST(EndToEndTest, ImagesOfOneRequestHaveSeedsOfTheirOwn) {
   request.set_width(72);
   Call call(server, request);
   std::vector<std::string> pictures(3);
-  for (const GenerateResponse& event : call.Rest()) {
+  for (const JobEvent& event : call.Rest()) {
     if (!event.has_image()) continue;
     const uint32_t index = event.image().image_index();
     EXPECT_EQ(event.image().seed(), 7u + index);
@@ -85,13 +86,13 @@ TEST(EndToEndTest, ImagesOfOneRequestHaveSeedsOfTheirOwn) {
 TEST(EndToEndTest, PreviewsComeAtTheStepsThatWereAskedFor) {
   const Server server(TinyConfig());
   GenerateRequest request = Fox(6);
-  request.set_sampler(GenerateRequest::SAMPLER_DDIM);
+  request.set_sampler(v1::SAMPLER_DDIM);
   request.mutable_preview()->add_steps(2);
   request.mutable_preview()->add_steps(5);
   request.mutable_preview()->add_steps(6);
   Call call(server, request);
   std::vector<std::pair<uint32_t, uint32_t>> seen;  // step, width
-  for (const GenerateResponse& event : call.Rest()) {
+  for (const JobEvent& event : call.Rest()) {
     if (!event.has_preview()) continue;
     const v1::Preview& preview = event.preview();
     seen.push_back({preview.step(), preview.picture().width()});
@@ -107,10 +108,10 @@ TEST(EndToEndTest, PreviewsShrink) {
   const Server server(TinyConfig());
   GenerateRequest request = Fox(4);
   request.mutable_preview()->add_steps(1);
-  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_FULL);
+  request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_FULL);
   request.mutable_preview()->set_longest_side(32);
   Call call(server, request);
-  ASSERT_TRUE(call.ReadUntil([](const GenerateResponse& event) {
+  ASSERT_TRUE(call.ReadUntil([](const JobEvent& event) {
     return event.has_preview() && event.preview().picture().width() == 32;
   }));
 }
@@ -125,10 +126,10 @@ TEST(EndToEndTest, TheSmallDecoderShowsPreviewsWhereThereIsOne) {
   const Server server(config);
   GenerateRequest request = Fox(4);
   request.mutable_preview()->add_steps(1);
-  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_TINY);
+  request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_TINY);
   Call call(server, request);
   v1::Picture preview;
-  for (const GenerateResponse& event : call.Rest()) {
+  for (const JobEvent& event : call.Rest()) {
     if (event.has_preview()) preview = event.preview().picture();
   }
   EXPECT_EQ(preview.width(), 64u);
@@ -149,7 +150,7 @@ TEST(EndToEndTest, PreviewsAndPicturesHaveFormatsOfTheirOwn) {
   Call call(server, request);
   v1::Picture preview;
   v1::Picture image;
-  for (const GenerateResponse& event : call.Rest()) {
+  for (const JobEvent& event : call.Rest()) {
     if (event.has_preview()) preview = event.preview().picture();
     if (event.has_image()) image = event.image().picture();
   }
@@ -182,16 +183,24 @@ TEST(EndToEndTest, ParametersStandInThePicture) {
 
 TEST(EndToEndTest, TwoClientsStreamAtOnceAndShareEvaluations) {
   Server server(TinyConfig());
+  // Two rows or four, it takes as long: sharing pays, whatever was measured.
+  server.load().speeds().SetSpeed(
+      /*device=*/0, "tiny",
+      {.costs =
+           StepCosts({{2, absl::Milliseconds(1)}, {4, absl::Milliseconds(1)}}),
+       .own_pixels = 64 * 64,
+       .largest_batch = 4,
+       .decode = absl::ZeroDuration()});
   Call slow(server, Fox(150));
   ASSERT_TRUE(slow.ReadUntil(IsProgress));
   Call quick(server, Fox(5));
   const auto events = quick.Rest();
-  EXPECT_TRUE(events.back().has_finished());
+  EXPECT_TRUE(Succeeded(events.back()));
   // The slow one is still under way: it did not have to end first.
-  GenerateResponse event;
+  JobEvent event;
   ASSERT_TRUE(slow.Read(event));
-  EXPECT_FALSE(event.has_finished());
-  EXPECT_TRUE(slow.Rest().back().has_finished());
+  EXPECT_FALSE(event.has_ended());
+  EXPECT_TRUE(Succeeded(slow.Rest().back()));
   const ModelMetrics& metrics = server.metrics().ForModel("tiny");
   EXPECT_GT(metrics.denoise_steps.Value(), metrics.denoise_batches.Value());
 }
@@ -203,7 +212,7 @@ TEST(EndToEndTest, ARequestAmongOthersEqualsTheSameAlone) {
   GenerateRequest other = Fox(150);
   other.set_prompt("fog");
   other.set_guidance_scale(1);
-  other.set_sampler(GenerateRequest::SAMPLER_EULER);
+  other.set_sampler(v1::SAMPLER_EULER);
   Call neighbour(server, other);
   ASSERT_TRUE(neighbour.ReadUntil(IsProgress));
   Call together(server, Fox(8));
@@ -222,7 +231,7 @@ TEST(EndToEndTest, CancellingFreesTheSlot) {
   doomed.Cancel();
   doomed.Rest();
   EXPECT_EQ(doomed.status().error_code(), grpc::StatusCode::CANCELLED);
-  EXPECT_TRUE(next.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(next.Rest().back()));
   const ModelMetrics& metrics = server.metrics().ForModel("tiny");
   EXPECT_EQ(metrics.jobs_cancelled.Value(), 1);
   EXPECT_LT(metrics.denoise_steps.Value(), 150);
@@ -237,7 +246,7 @@ TEST(EndToEndTest, AFullQueueAsksToComeBack) {
   Call live(server, Fox(150));
   ASSERT_TRUE(live.ReadUntil(IsProgress));
   Call waiting(server, Fox(1));
-  GenerateResponse event;
+  JobEvent event;
   ASSERT_TRUE(waiting.Read(event));
   EXPECT_EQ(event.queued().position(), 0u);
   Call refused(server, Fox(1));
@@ -250,7 +259,7 @@ TEST(EndToEndTest, AFullQueueAsksToComeBack) {
             1u);
   live.Cancel();
   live.Rest();
-  EXPECT_TRUE(waiting.Rest().back().has_finished()) << "accepted is not lost";
+  EXPECT_TRUE(Succeeded(waiting.Rest().back())) << "accepted is not lost";
 }
 
 TEST(EndToEndTest, AClosedQueueIsDraining) {
@@ -261,7 +270,7 @@ TEST(EndToEndTest, AClosedQueueIsDraining) {
   Call late(server, Fox(1));
   late.Rest();
   EXPECT_EQ(late.reason(), "DRAINING");
-  EXPECT_TRUE(live.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(live.Rest().back()));
 }
 
 TEST(EndToEndTest, RefusesBadRequestsAndServesOn) {
@@ -284,7 +293,7 @@ TEST(EndToEndTest, RefusesBadRequestsAndServesOn) {
   EXPECT_NE(lost.status().error_message().find("known models: tiny"),
             std::string::npos);
   Call good(server, Fox(2));
-  EXPECT_TRUE(good.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(good.Rest().back()));
 }
 
 TEST(EndToEndTest, ABrokenModelLeavesTheOthersAlone) {
@@ -300,7 +309,7 @@ TEST(EndToEndTest, ABrokenModelLeavesTheOthersAlone) {
   EXPECT_EQ(call.reason(), "MODEL_FAILED");
   EXPECT_NE(call.status().error_message().find("/nowhere"), std::string::npos);
   Call good(server, Fox(2));
-  EXPECT_TRUE(good.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(good.Rest().back()));
 
   const auto registry = v1::ModelRegistry::NewStub(server.Channel());
   grpc::ClientContext context;
@@ -315,19 +324,21 @@ TEST(EndToEndTest, ABrokenModelLeavesTheOthersAlone) {
 TEST(EndToEndTest, TellsAboutOneModel) {
   const Server server(TinyConfig());
   const auto registry = v1::ModelRegistry::NewStub(server.Channel());
-  v1::GetModelResponse response;
+  v1::Model model;
   v1::GetModelRequest request;
   request.set_id("tiny");
   grpc::ClientContext context;
-  ASSERT_TRUE(registry->GetModel(&context, request, &response).ok());
-  const v1::Model& model = response.model();
+  ASSERT_TRUE(registry->GetModel(&context, request, &model).ok());
   EXPECT_EQ(model.default_width(), 64u);
-  EXPECT_EQ(model.samplers(0), GenerateRequest::SAMPLER_PNDM);
-  EXPECT_EQ(model.samplers_size(), 6);
+  EXPECT_EQ(model.default_sampler(), v1::SAMPLER_PNDM);
+  ASSERT_EQ(model.samplers_size(), 5);
+  EXPECT_EQ(model.samplers(4).sampler(), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(model.samplers(4).schedules(0), v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(model.tasks(0), v1::TASK_TEXT_TO_IMAGE);
   EXPECT_TRUE(model.is_default());
   grpc::ClientContext second;
   request.set_id("");
-  EXPECT_EQ(registry->GetModel(&second, request, &response).error_code(),
+  EXPECT_EQ(registry->GetModel(&second, request, &model).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
@@ -340,21 +351,22 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   GenerateRequest request = Fox(150);
   request.set_image_count(8);
   // Enough by what is known when it comes, not by what comes afterwards.
-  server.board().SetSpeed("tiny",
-                          {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
-                           .own_pixels = 64 * 64,
-                           .largest_batch = 16,
-                           .decode = absl::ZeroDuration()});
+  server.load().speeds().SetSpeed(
+      0, "tiny",
+      {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
+       .own_pixels = 64 * 64,
+       .largest_batch = 16,
+       .decode = absl::ZeroDuration()});
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::milliseconds(700));
   const auto stream = stub->Generate(&context, request);
-  GenerateResponse event;
+  JobEvent event;
   while (stream->Read(&event)) {
   }
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   // Has to wait for the slot, so the other job has ended before it.
   Call next(server, Fox(1));
-  EXPECT_TRUE(next.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(next.Rest().back()));
   // By gRPC, which cancels the call, or by the engine, which looks at the
   // clock.
   const ModelMetrics& figures = server.metrics().ForModel("tiny");
@@ -365,15 +377,15 @@ TEST(EndToEndTest, ASlowReaderHoldsNobodyUpAndGetsItsPicture) {
   const Server server(TinyConfig());
   GenerateRequest request = Fox(40);
   request.mutable_preview()->set_every(1);
-  request.mutable_preview()->set_decoder(v1::PreviewPlan::DECODER_LINEAR);
+  request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
   Call slow(server, request);
-  GenerateResponse event;
+  JobEvent event;
   ASSERT_TRUE(slow.Read(event));
   // Others are served while it does not read.
   Call quick(server, Fox(40));
-  EXPECT_TRUE(quick.Rest().back().has_finished());
+  EXPECT_TRUE(Succeeded(quick.Rest().back()));
   const auto rest = slow.Rest();
-  EXPECT_TRUE(rest.back().has_finished());
+  EXPECT_TRUE(Succeeded(rest.back()));
   EXPECT_FALSE(PictureOf(rest).empty());
 }
 
@@ -401,7 +413,7 @@ TEST(EndToEndTest, FiguresAreFed) {
   GenerateRequest request = Fox(4);
   request.mutable_preview()->add_steps(1);
   Call call(server, request);
-  ASSERT_TRUE(call.Rest().back().has_finished());
+  ASSERT_TRUE(Succeeded(call.Rest().back()));
   const std::string text = server.metrics().Text();
   for (const char* line :
        {"genzo_jobs_total{model=\"tiny\",outcome=\"succeeded\"} 1",
@@ -412,7 +424,7 @@ TEST(EndToEndTest, FiguresAreFed) {
         "genzo_time_to_first_preview_seconds_count{model=\"tiny\"} 1",
         "genzo_job_duration_seconds_count{model=\"tiny\",stage=\"total\"} 1",
         "genzo_model_loaded{model=\"tiny\"} 1",
-        "genzo_queue_depth{model=\"tiny\",priority=\"normal\"} 0"}) {
+        "genzo_queue_depth{model=\"tiny\"} 0"}) {
     EXPECT_THAT(text, ::testing::HasSubstr(line));
   }
 }

@@ -31,15 +31,13 @@ class Mixer {
     request.set_steps(1 + Draw(6));
     request.set_guidance_scale(Choose<double>({1, 3, 7.5}));
     request.set_width(Choose<uint32_t>({64, 64, 72}));
-    request.set_sampler(Choose<GenerateRequest::Sampler>(
-        {GenerateRequest::SAMPLER_DDIM, GenerateRequest::SAMPLER_EULER,
-         GenerateRequest::SAMPLER_EULER_ANCESTRAL,
-         GenerateRequest::SAMPLER_DPMPP_2M_KARRAS}));
-    request.set_mode(Choose<GenerateRequest::Mode>(
-        {GenerateRequest::MODE_FAST, GenerateRequest::MODE_REPRODUCIBLE}));
-    request.set_priority(Choose<GenerateRequest::Priority>(
-        {GenerateRequest::PRIORITY_LOW, GenerateRequest::PRIORITY_NORMAL,
-         GenerateRequest::PRIORITY_HIGH}));
+    request.set_sampler(Choose<v1::Sampler>(
+        {v1::SAMPLER_DDIM, v1::SAMPLER_EULER, v1::SAMPLER_EULER_ANCESTRAL,
+         v1::SAMPLER_DPMPP_2M}));
+    request.set_reproducibility(Choose<v1::Reproducibility>(
+        {v1::REPRODUCIBILITY_FAST, v1::REPRODUCIBILITY_REPRODUCIBLE}));
+    request.set_priority(Choose<v1::Priority>(
+        {v1::PRIORITY_LOW, v1::PRIORITY_NORMAL, v1::PRIORITY_HIGH}));
     request.mutable_output()->set_embed_parameters(false);
     return request;
   }
@@ -77,9 +75,10 @@ void RunMix(const Server& server, Mixer& mixer, Difference& difference) {
   for (size_t i = 0; i < calls.size(); ++i) {
     const std::string picture = PictureOf(calls[i]->Rest());
     if (cancelled[i]) continue;
-    int& largest = requests[i].mode() == GenerateRequest::MODE_REPRODUCIBLE
-                       ? difference.reproducible
-                       : difference.fast;
+    int& largest =
+        requests[i].reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE
+            ? difference.reproducible
+            : difference.fast;
     largest = std::max(largest, LargestDifference(picture, alone[i]));
     ++difference.compared;
   }

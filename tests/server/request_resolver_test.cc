@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/escaping.h"
 #include "base/errors.h"
 #include "tests/testing/matchers.h"
 
@@ -26,8 +27,14 @@ v1::Model TestModel() {
   limits.set_max_steps(100);
   limits.set_max_image_count(4);
   limits.set_max_clip_skip(2);
-  model.add_samplers(GenerateRequest::SAMPLER_PNDM);
-  model.add_samplers(GenerateRequest::SAMPLER_DDIM);
+  model.set_default_sampler(v1::SAMPLER_PNDM);
+  model.add_samplers()->set_sampler(v1::SAMPLER_PNDM);
+  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+  auto* dpmpp = model.add_samplers();
+  dpmpp->set_sampler(v1::SAMPLER_DPMPP_2M);
+  dpmpp->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
+  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
+  model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
   return model;
 }
 
@@ -58,7 +65,7 @@ TEST(RequestResolverTest, APromptIsEnough) {
   EXPECT_EQ(resolved->height(), 64u);
   EXPECT_EQ(resolved->steps(), 25u);
   EXPECT_EQ(resolved->guidance_scale(), 7.5);
-  EXPECT_EQ(resolved->sampler(), GenerateRequest::SAMPLER_PNDM);
+  EXPECT_EQ(resolved->sampler(), v1::SAMPLER_PNDM);
   EXPECT_TRUE(resolved->output().embed_parameters());
   EXPECT_EQ(resolved->output().quality(), 90u);
   EXPECT_EQ(resolved->preview().quality(), 80u);
@@ -102,15 +109,19 @@ TEST(RequestResolverTest, NamesFieldValueAndLimit) {
   expect([](auto& r) { r.set_eta(1.5); }, "eta 1.5");
   expect([](auto& r) { r.set_eta(0.5); },
          "eta 0.5 needs sampler SAMPLER_DDIM, not SAMPLER_PNDM");
-  expect([](auto& r) { r.set_sampler(GenerateRequest::SAMPLER_EULER); },
+  expect([](auto& r) { r.set_sampler(v1::SAMPLER_EULER); },
          "sampler SAMPLER_EULER is not one of the model's: SAMPLER_PNDM, "
-         "SAMPLER_DDIM");
-  expect(
-      [](auto& r) { r.set_sampler(static_cast<GenerateRequest::Sampler>(77)); },
-      "sampler 77");
-  expect([](auto& r) { r.set_request_id("a b"); }, "request_id");
-  expect([](auto& r) { r.set_request_id(std::string(129, 'x')); },
-         "request_id has 129 bytes");
+         "SAMPLER_DDIM, SAMPLER_DPMPP_2M");
+  expect([](auto& r) { r.set_schedule(v1::NOISE_SCHEDULE_KARRAS); },
+         "schedule NOISE_SCHEDULE_KARRAS does not go with sampler "
+         "SAMPLER_PNDM; besides the model's own it takes: none");
+  expect([](auto& r) { r.set_sampler(static_cast<v1::Sampler>(77)); },
+         "sampler 77");
+  expect([](auto& r) { r.set_guidance_scale(100.0000001); },
+         "guidance_scale 100.0000001 is not between 0 and 100");
+  expect([](auto& r) { r.set_request_id("a b"); }, "request_id is not a UUID");
+  expect([](auto& r) { r.set_priority(static_cast<v1::Priority>(9)); },
+         "priority 9 is not one of its values");
 }
 
 TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
@@ -136,12 +147,12 @@ TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
       [](auto& r) {
         r.mutable_preview()->set_format(static_cast<v1::ImageFormat>(9));
       },
-      "preview.format 9 is not a format");
+      "preview.format 9 is not one of its values");
   expect(
       [](auto& r) {
         r.mutable_output()->set_format(static_cast<v1::ImageFormat>(9));
       },
-      "output.format 9 is not a format");
+      "output.format 9 is not one of its values");
   expect([](auto& r) { r.mutable_preview()->set_quality(0); },
          "preview.quality 0 is not between 1 and 100");
   expect([](auto& r) { r.mutable_preview()->set_quality(101); },
@@ -150,6 +161,124 @@ TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
          "output.quality 0 is not between 1 and 100");
   expect([](auto& r) { r.mutable_output()->set_quality(101); },
          "output.quality 101");
+}
+
+TEST(RequestResolverTest, TakesTheModelsDefaults) {
+  v1::Model model = TestModel();
+  model.set_default_steps(30);
+  model.set_default_guidance_scale(0);
+  model.set_default_sampler(v1::SAMPLER_DPMPP_2M);
+  model.set_default_schedule(v1::NOISE_SCHEDULE_KARRAS);
+  GenerateRequest request;
+  auto resolved = ResolveRequest(request, model, {}, /*drawn_seed=*/1);
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->steps(), 30u);
+  EXPECT_EQ(resolved->guidance_scale(), 0) << "zero is a value";
+  EXPECT_EQ(resolved->schedule(), v1::NOISE_SCHEDULE_KARRAS);
+  request.set_sampler(v1::SAMPLER_DPMPP_2M);
+  resolved = ResolveRequest(request, model, {}, /*drawn_seed=*/1);
+  EXPECT_EQ(resolved->schedule(), v1::NOISE_SCHEDULE_UNSPECIFIED)
+      << "who chooses the sampler chooses the schedule too";
+  request.set_schedule(v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1), IsOk());
+}
+
+TEST(RequestResolverTest, LimitsTheArea) {
+  v1::Model model = TestModel();
+  model.mutable_limits()->set_max_pixels(256 * 256);
+  GenerateRequest request;
+  request.set_width(512);
+  request.set_height(136);
+  EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1),
+              StatusIs(kInvalid,
+                       "width times height is 69632, the limit is "
+                       "65536"));
+  request.set_height(128);
+  EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1), IsOk());
+}
+
+TEST(RequestResolverTest, ChecksThePictureToStartFrom) {
+  const auto expect = [](auto change, const std::string& text) {
+    EXPECT_THAT(ResolveWith([&](auto& r) {
+                  r.mutable_image_to_image()->set_image("png");
+                  change(*r.mutable_image_to_image());
+                }),
+                StatusIs(kInvalid, text));
+  };
+  expect([](auto& start) { start.clear_image(); },
+         "image_to_image.image is empty");
+  expect([](auto& start) { start.set_image(std::string((20 << 20) + 1, 'x')); },
+         "image_to_image.image has 20971521 bytes, the limit is 20971520");
+  expect([](auto& start) { start.set_strength(1.1); },
+         "image_to_image.strength 1.1 is not between 0 and 1");
+  expect([](auto& start) { start.set_strength(std::nan("")); },
+         "image_to_image.strength nan");
+  expect([](auto& start) { start.set_strength(0.039); },
+         "image_to_image.strength 0.039 leaves none of 25 steps");
+  expect([](auto& start) { start.set_image_sha256("no"); },
+         "image_to_image.image_sha256 is not that of");
+  expect([](auto& start) { start.set_image_bytes(4); },
+         "image_to_image.image_bytes 4 is not the size of "
+         "image_to_image.image, 3");
+}
+
+TEST(RequestResolverTest, NotesWhichPictureItWas) {
+  GenerateRequest request;
+  request.mutable_image_to_image()->set_image("abc");
+  const auto resolved = Resolve(request);
+  ASSERT_THAT(resolved, IsOk());
+  const v1::ImageToImage& start = resolved->image_to_image();
+  EXPECT_EQ(start.strength(), 0.8);
+  EXPECT_EQ(start.image_bytes(), 3u);
+  EXPECT_EQ(absl::BytesToHexString(start.image_sha256()),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+      << "FIPS 180-4's example";
+  EXPECT_THAT(Resolve(*resolved), IsOk()) << "what is told may be sent again";
+}
+
+TEST(RequestResolverTest, AModelPaintsOnlyWhatItOffers) {
+  v1::Model model = TestModel();
+  model.clear_tasks();
+  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
+  GenerateRequest request;
+  request.mutable_image_to_image()->set_image("png");
+  EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1),
+              StatusIs(kInvalid,
+                       "image_to_image: model \"tiny\" does not offer "
+                       "TASK_IMAGE_TO_IMAGE"));
+}
+
+TEST(RequestResolverTest, ChecksHowLongAJobLives) {
+  const auto expect = [](auto change, const std::string& text) {
+    EXPECT_THAT(ResolveWith(change), StatusIs(kInvalid, text));
+  };
+  expect([](auto& r) { r.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE); },
+         "on_disconnect ON_DISCONNECT_CONTINUE needs a request_id");
+  expect([](auto& r) { r.mutable_time_limit(); },
+         "time_limit 0 s 0 ns is not over 0");
+  expect([](auto& r) { r.mutable_time_limit()->set_seconds(86401); },
+         "time_limit 86401 s 0 ns is not over 0 and up to 86400 s");
+  expect([](auto& r) { r.mutable_time_limit()->set_nanos(-1); },
+         "time_limit 0 s -1 ns");
+  expect(
+      [](auto& r) {
+        r.mutable_time_limit()->set_seconds(
+            std::numeric_limits<int64_t>::max());
+      },
+      "time_limit 9223372036854775807 s");
+  EXPECT_THAT(ResolveWith([](auto& r) {
+                r.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+                r.set_request_id("123E4567-e89b-42d3-a456-426614174000");
+                r.mutable_time_limit()->set_seconds(86400);
+              }),
+              IsOk());
+}
+
+TEST(RequestResolverTest, KnowsAUuid) {
+  EXPECT_TRUE(IsUuid("123e4567-e89b-42d3-a456-426614174000"));
+  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400"));
+  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400g"));
+  EXPECT_FALSE(IsUuid("123e4567e-89b-42d3-a456-426614174000"));
 }
 
 TEST(RequestResolverTest, TakesEveryFormat) {
@@ -184,7 +313,7 @@ TEST(RequestResolverTest, TellsLoadingFromFailed) {
   EXPECT_EQ(ErrorReason(CheckModelState(model)), "MODEL_LOADING");
   EXPECT_GT(RetryAfter(CheckModelState(model)), absl::ZeroDuration());
   model.set_state(v1::Model::STATE_FAILED);
-  model.set_error("unet is torn");
+  model.mutable_error()->set_message("unet is torn");
   EXPECT_THAT(CheckModelState(model),
               StatusIs(absl::StatusCode::kFailedPrecondition, "unet is torn"));
 }

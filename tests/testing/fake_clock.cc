@@ -12,4 +12,14 @@ void FakeClock::Advance(absl::Duration duration) {
   now_ += duration;
 }
 
+absl::Time FakeClock::Date() const {
+  absl::MutexLock lock(&mutex_);
+  return now_ + ahead_;
+}
+
+void FakeClock::SetDateForward(absl::Duration duration) {
+  absl::MutexLock lock(&mutex_);
+  ahead_ += duration;
+}
+
 }  // namespace genzo

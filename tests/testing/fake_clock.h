@@ -13,9 +13,14 @@ class FakeClock : public Clock {
   absl::Time Now() const override ABSL_LOCKS_EXCLUDED(mutex_);
   void Advance(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Somebody sets the machine's date.
+  absl::Time Date() const override ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetDateForward(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   mutable absl::Mutex mutex_;
   absl::Time now_ ABSL_GUARDED_BY(mutex_) = absl::FromUnixSeconds(1'000'000);
+  absl::Duration ahead_ ABSL_GUARDED_BY(mutex_);  // the date, of that
 };
 
 }  // namespace genzo

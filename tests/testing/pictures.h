@@ -11,13 +11,13 @@
 
 namespace genzo {
 
-inline bool IsProgress(const v1::GenerateResponse& event) {
+inline bool IsProgress(const v1::JobEvent& event) {
   return event.has_progress();
 }
 
 // The file of the first finished image; empty if there is none.
-inline std::string PictureOf(const std::vector<v1::GenerateResponse>& events) {
-  for (const v1::GenerateResponse& event : events) {
+inline std::string PictureOf(const std::vector<v1::JobEvent>& events) {
+  for (const v1::JobEvent& event : events) {
     if (event.has_image()) return event.image().picture().data();
   }
   return "";

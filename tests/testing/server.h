@@ -10,10 +10,11 @@
 
 #include "base/errors.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
+#include "genzo/v1/model_admin.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "grpcpp/create_channel.h"
-#include "queue/load_board.h"
 #include "queue/memory_job_queue.h"
+#include "queue/pool_load.h"
 #include "server/front_end.h"
 #include "tests/testing/test_folder.h"
 #include "worker/engine/worker_pool.h"
@@ -35,12 +36,13 @@ class Server {
  public:
   explicit Server(const Config& config)
       : catalog_(config.default_model),
-        queue_(config.queue_capacity, Clock::Real(), metrics_, board_),
+        queue_(config.queue_capacity, Clock::Real(), metrics_, load_),
         pool_(*WorkerPool::Create(
-            config, {queue_, board_, catalog_, metrics_, Clock::Real()})),
+            config, {queue_, load_, catalog_, metrics_, Clock::Real()})),
         dependencies_{queue_, catalog_, metrics_, Clock::Real(), *pool_},
-        front_end_(
-            *FrontEnd::Start("127.0.0.1:0", config.limits, dependencies_)) {
+        front_end_(*FrontEnd::Start(
+            "127.0.0.1:0", {config.limits, config.delivery, config.admin_api},
+            dependencies_)) {
     std::promise<void> loaded;
     pool_->Start([&] { loaded.set_value(); }, [] {});
     loaded.get_future().wait();
@@ -70,18 +72,23 @@ class Server {
 
   Metrics& metrics() { return metrics_; }
   JobQueue& queue() { return queue_; }
-  LoadBoard& board() { return board_; }
+  PoolLoad& load() { return load_; }
   WorkerPool& pool() { return *pool_; }
 
  private:
   Metrics metrics_;
   ModelCatalog catalog_;
-  LoadBoard board_;
+  PoolLoad load_;
   MemoryJobQueue queue_;
   std::unique_ptr<WorkerPool> pool_;
   const FrontEndDependencies dependencies_;
   std::unique_ptr<FrontEnd> front_end_;
 };
+
+// Whether `event` ends a job that has its pictures.
+inline bool Succeeded(const v1::JobEvent& event) {
+  return event.ended().state() == v1::JOB_STATE_SUCCEEDED;
+}
 
 // One Generate call.
 class Call {
@@ -107,12 +114,12 @@ class Call {
     stream_ = stub_->Generate(&context_, request);
   }
 
-  bool Read(v1::GenerateResponse& event) { return stream_->Read(&event); }
+  bool Read(v1::JobEvent& event) { return stream_->Read(&event); }
   void Cancel() { context_.TryCancel(); }
 
   // Reads until an event fits.
-  bool ReadUntil(const std::function<bool(const v1::GenerateResponse&)>& fits) {
-    v1::GenerateResponse event;
+  bool ReadUntil(const std::function<bool(const v1::JobEvent&)>& fits) {
+    v1::JobEvent event;
     while (stream_->Read(&event)) {
       if (fits(event)) return true;
     }
@@ -120,9 +127,9 @@ class Call {
   }
 
   // Reads the rest.
-  std::vector<v1::GenerateResponse> Rest() {
-    std::vector<v1::GenerateResponse> events;
-    v1::GenerateResponse event;
+  std::vector<v1::JobEvent> Rest() {
+    std::vector<v1::JobEvent> events;
+    v1::JobEvent event;
     while (stream_->Read(&event)) events.push_back(event);
     status_ = stream_->Finish();
     return events;
@@ -144,7 +151,7 @@ class Call {
  private:
   grpc::ClientContext context_;
   const std::unique_ptr<v1::ImageGeneration::Stub> stub_;
-  std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>> stream_;
+  std::unique_ptr<grpc::ClientReader<v1::JobEvent>> stream_;
   grpc::Status status_;
 };
 

@@ -46,12 +46,14 @@ std::shared_ptr<grpc::ClientContext> GenerateCall::context() {
 
 void GenerateCall::OnReadDone(bool ok) {
   if (!ok) return;  // OnDone follows
-  measurement_.Note(event_, SinceArrival(), plan_.keep_picture);
-  if (plan_.cancel_at_step > 0 &&
-      event_.progress().step() >= plan_.cancel_at_step && !cancelled_) {
-    Cancel();
+  if (const auto event = assembler_.Add(std::move(event_))) {
+    measurement_.Note(*event, SinceArrival(), plan_.keep_picture);
+    if (plan_.cancel_at_step > 0 &&
+        event->progress().step() >= plan_.cancel_at_step && !cancelled_) {
+      Cancel();
+    }
+    listener_.OnEvent(*this, *event);
   }
-  listener_.OnEvent(*this, event_);
   StartRead(&event_);
 }
 

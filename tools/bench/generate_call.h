@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "client/event_assembler.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/client_callback.h"
@@ -35,15 +36,14 @@ class GenerateCall;
 class CallListener {
  public:
   virtual ~CallListener() = default;
-  virtual void OnEvent(const GenerateCall& call,
-                       const v1::GenerateResponse& event) = 0;
+  virtual void OnEvent(const GenerateCall& call, const v1::JobEvent& event) = 0;
   // The last that is heard of `call`.
   virtual void OnEnd(const GenerateCall& call, Measurement measurement) = 0;
 };
 
 // One Generate stream, without a thread of its own: thousands may be in flight.
 // Owns itself from Start() to OnEnd.
-class GenerateCall : public grpc::ClientReadReactor<v1::GenerateResponse>,
+class GenerateCall : public grpc::ClientReadReactor<v1::JobEvent>,
                      public std::enable_shared_from_this<GenerateCall> {
  public:
   // `clock` and `listener` outlive the call.
@@ -71,7 +71,8 @@ class GenerateCall : public grpc::ClientReadReactor<v1::GenerateResponse>,
   std::shared_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> cancelled_{false};
   // Touched by one reaction at a time.
-  v1::GenerateResponse event_;
+  v1::JobEvent event_;
+  EventAssembler assembler_;
   Measurement measurement_;
   std::shared_ptr<GenerateCall> self_;  // from Start() to OnDone
 };

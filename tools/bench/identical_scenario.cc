@@ -9,11 +9,11 @@ namespace {
 
 struct Mode {
   const char* name;
-  v1::GenerateRequest::Mode mode;
+  v1::Reproducibility mode;
 };
 constexpr std::array<Mode, 2> kModes = {
-    {{"fast", v1::GenerateRequest::MODE_FAST},
-     {"reproducible", v1::GenerateRequest::MODE_REPRODUCIBLE}}};
+    {{"fast", v1::REPRODUCIBILITY_FAST},
+     {"reproducible", v1::REPRODUCIBILITY_REPRODUCIBLE}}};
 
 PicturesByIndex Pictures(const LoadResult& result) {
   PicturesByIndex pictures;
@@ -33,7 +33,7 @@ LoadResult Run(Session& session, const Mode& mode, const std::string& label,
        .plan = [&](int index) {
          CallPlan plan = session.PlanOf(index);
          plan.keep_picture = true;
-         plan.mixed.request.set_mode(mode.mode);
+         plan.mixed.request.set_reproducibility(mode.mode);
          return plan;
        }});
 }

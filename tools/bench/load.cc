@@ -66,8 +66,7 @@ void Load::Send(CallPlan plan, absl::Time arrival) {
   call->Start(stub_);
 }
 
-void Load::OnEvent(const GenerateCall& call,
-                   const v1::GenerateResponse& event) {
+void Load::OnEvent(const GenerateCall& call, const v1::JobEvent& event) {
   absl::MutexLock lock(&mutex_);
   last_heard_ = clock_.Now();
 }

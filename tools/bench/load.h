@@ -62,8 +62,7 @@ class Load : public CallListener {
   LoadResult RunClosed(ClosedLoop loop) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void OnEvent(const GenerateCall& call,
-               const v1::GenerateResponse& event) override
+  void OnEvent(const GenerateCall& call, const v1::JobEvent& event) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   void OnEnd(const GenerateCall& call, Measurement measurement) override
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -16,7 +16,7 @@ void NotePrediction(const Event& event, absl::Duration now,
 
 }  // namespace
 
-void Measurement::Note(const v1::GenerateResponse& event, absl::Duration now,
+void Measurement::Note(const v1::JobEvent& event, absl::Duration now,
                        bool keep_picture) {
   if (event.has_queued()) {
     NotePrediction(event.queued(), now, queued_prediction);

@@ -44,8 +44,7 @@ struct Measurement {
   std::string message = {};  // of the error, for people
 
   // Takes an event.
-  void Note(const v1::GenerateResponse& event, absl::Duration now,
-            bool keep_picture);
+  void Note(const v1::JobEvent& event, absl::Duration now, bool keep_picture);
   // Takes the end.
   void NoteEnd(const grpc::Status& status, absl::Duration now);
 

@@ -27,7 +27,7 @@ LoadResult Run(Session& session, const Variant& variant, int round) {
          CallPlan plan = session.PlanOf(index);
          v1::PreviewPlan& preview = *plan.mixed.request.mutable_preview();
          preview.set_every(variant.every);
-         preview.set_decoder(v1::PreviewPlan::DECODER_AUTO);
+         preview.set_decoder(v1::PREVIEW_DECODER_UNSPECIFIED);
          return plan;
        }});
 }

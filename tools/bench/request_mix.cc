@@ -51,19 +51,20 @@ uint32_t Half(uint32_t side, const v1::ModelLimits& limits) {
 }
 
 RequestKind MakeKind(const MixOptions& options, Size size, uint32_t steps,
-                     double guidance, v1::GenerateRequest::Sampler sampler) {
+                     double guidance, const SamplerChoice& choice) {
   RequestKind kind;
   kind.name = absl::StrCat(size.width, "x", size.height, ", ", steps,
                            " steps, guidance ", guidance);
-  if (sampler != v1::GenerateRequest::SAMPLER_UNSPECIFIED) {
-    absl::StrAppend(&kind.name, ", ", SamplerName(sampler));
+  if (choice.sampler != v1::SAMPLER_UNSPECIFIED) {
+    absl::StrAppend(&kind.name, ", ", SamplerName(choice));
   }
   v1::GenerateRequest& request = kind.request;
   request.set_width(size.width);
   request.set_height(size.height);
   request.set_steps(steps);
   request.set_guidance_scale(guidance);
-  request.set_sampler(sampler);
+  request.set_sampler(choice.sampler);
+  request.set_schedule(choice.schedule);
   request.mutable_preview()->set_every(options.preview_every);
   request.mutable_output()->set_embed_parameters(false);
   return kind;
@@ -92,15 +93,19 @@ std::vector<uint32_t> StepCounts(uint32_t most) {
   return counts;
 }
 
-std::vector<v1::GenerateRequest::Sampler> SamplersOf(const v1::Model& model) {
-  std::vector<v1::GenerateRequest::Sampler> samplers;
-  for (const int sampler : model.samplers()) {
-    samplers.push_back(static_cast<v1::GenerateRequest::Sampler>(sampler));
+// The model's default first, as requests that name none get it.
+std::vector<SamplerChoice> SamplersOf(const v1::Model& model) {
+  std::vector<SamplerChoice> choices = {{.sampler = model.default_sampler()}};
+  for (const v1::SamplerSupport& row : model.samplers()) {
+    if (row.sampler() != model.default_sampler()) {
+      choices.push_back({.sampler = row.sampler()});
+    }
+    for (const int schedule : row.schedules()) {
+      choices.push_back(
+          {row.sampler(), static_cast<v1::NoiseSchedule>(schedule)});
+    }
   }
-  if (samplers.empty()) {
-    samplers.push_back(v1::GenerateRequest::SAMPLER_UNSPECIFIED);
-  }
-  return samplers;
+  return choices;
 }
 
 std::vector<RequestKind> MixedKinds(const MixOptions& options, Size size,
@@ -144,7 +149,7 @@ absl::StatusOr<RequestMix> RequestMix::Create(const MixOptions& options,
   std::vector<RequestKind> kinds =
       mixed ? MixedKinds(options, size, steps, model)
             : std::vector{MakeKind(options, size, steps, kUniformGuidance,
-                                   v1::GenerateRequest::SAMPLER_UNSPECIFIED)};
+                                   SamplerChoice())};
   for (RequestKind& kind : kinds) kind.request.set_model(model.id());
   return RequestMix(std::move(kinds), options.seed);
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/statistics.h"
+#include "client/model_list.h"
 #include "client/status_report.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "grpcpp/create_channel.h"
@@ -28,17 +29,17 @@ absl::StatusOr<v1::Model> FindModel(
     const std::shared_ptr<grpc::Channel>& channel, const std::string& id,
     const std::string& server) {
   const auto stub = v1::ModelRegistry::NewStub(channel);
-  grpc::ClientContext context;
   if (!id.empty()) {
+    grpc::ClientContext context;
     v1::GetModelRequest request;
     request.set_id(id);
-    v1::GetModelResponse response;
-    const grpc::Status status = stub->GetModel(&context, request, &response);
+    v1::Model model;
+    const grpc::Status status = stub->GetModel(&context, request, &model);
     if (!status.ok()) return ForPeople(status, server);
-    return response.model();
+    return model;
   }
   v1::ListModelsResponse response;
-  const grpc::Status status = stub->ListModels(&context, {}, &response);
+  const grpc::Status status = ListModels(*stub, response);
   if (!status.ok()) return ForPeople(status, server);
   for (const v1::Model& model : response.models()) {
     if (model.is_default()) return model;
@@ -58,9 +59,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Create(
   if (!model->has_limits()) {  // not loaded yet
     return absl::UnavailableError(absl::StrCat(
         "model ", model->id(), " of the server at ", options.server,
-        model->error().empty()
-            ? " is still being loaded; try again in a while"
-            : absl::StrCat(" could not be loaded: ", model->error())));
+        !model->has_error() ? " is still being loaded; try again in a while"
+                            : absl::StrCat(" could not be loaded: ",
+                                           model->error().message())));
   }
   auto mix = RequestMix::Create(options.mix, *model);
   if (!mix.ok()) return mix.status();

@@ -46,8 +46,7 @@ class LongCalls : public CallListener {
   GenerateCall& operator[](size_t i) { return *calls_[i]; }
 
  private:
-  void OnEvent(const GenerateCall& call,
-               const v1::GenerateResponse& event) override {
+  void OnEvent(const GenerateCall& call, const v1::JobEvent& event) override {
     if (!event.has_progress()) return;
     absl::MutexLock lock(&mutex_);
     painting_.insert(&call);

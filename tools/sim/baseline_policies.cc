@@ -37,17 +37,17 @@ class LinePolicy : public SimPolicy {
     return job;
   }
 
-  int RowCap(const JobWork& work) const {
+  int RowCap(const JobDemand& demand) const {
     return options_.speed.costs.RowCap(
         options_.speed.largest_batch,
-        static_cast<double>(work.pixels) / options_.speed.own_pixels);
+        static_cast<double>(demand.pixels) / options_.speed.own_pixels);
   }
 
   const SimOptions& options_;
   std::deque<SimJob*> line_;
 };
 
-bool SameShape(const JobWork& a, const JobWork& b) {
+bool SameShape(const JobDemand& a, const JobDemand& b) {
   return a.model == b.model && a.pixels == b.pixels;
 }
 
@@ -60,15 +60,16 @@ class StaticBatchPolicy : public LinePolicy {
   std::vector<SimJob*> Take(const SimDevice& device, absl::Time now) override {
     if (!device.live.empty() || line_.empty()) return {};
     if (one_at_a_time_) return {TakeFirst()};
-    const JobWork first = line_.front()->request.work;
+    const JobDemand first = line_.front()->request.demand;
     const int cap = RowCap(first);
     std::vector<SimJob*> batch;
     int rows = 0;
     for (SimJob* job : line_) {
-      const JobWork& work = job->request.work;
-      const bool alike = SameShape(work, first) && work.steps == first.steps &&
-                         work.rows == first.rows;
-      const int added = work.rows * work.images;
+      const JobDemand& demand = job->request.demand;
+      const bool alike = SameShape(demand, first) &&
+                         demand.steps == first.steps &&
+                         demand.rows == first.rows;
+      const int added = demand.rows * demand.images;
       if (!alike || (!batch.empty() && rows + added > cap)) continue;
       batch.push_back(job);
       rows += added;
@@ -90,7 +91,7 @@ class StaticBatchPolicy : public LinePolicy {
   absl::Time LookAgain(absl::Time now) const override {
     if (line_.empty()) return absl::InfiniteFuture();
     return std::max(now + absl::Microseconds(1),
-                    line_.front()->request.work.accepted + options_.window);
+                    line_.front()->request.demand.accepted + options_.window);
   }
 
  private:
@@ -108,7 +109,7 @@ class StepFifoPolicy : public LinePolicy {
     while (!line_.empty() &&
            live < static_cast<size_t>(options_.max_live_runs)) {
       taken.push_back(TakeFirst());
-      live += taken.back()->request.work.images;
+      live += taken.back()->request.demand.images;
     }
     return taken;
   }
@@ -118,13 +119,14 @@ class StepFifoPolicy : public LinePolicy {
     int rows = 0;
     for (const auto& run : device.live) {
       if (run->ready > now) continue;
-      const JobWork& work = run->job->request.work;
-      if (!picked.empty() && (!SameShape(work, picked[0]->job->request.work) ||
-                              rows + work.rows > RowCap(work))) {
+      const JobDemand& demand = run->job->request.demand;
+      if (!picked.empty() &&
+          (!SameShape(demand, picked[0]->job->request.demand) ||
+           rows + demand.rows > RowCap(demand))) {
         continue;
       }
       picked.push_back(run.get());
-      rows += work.rows;
+      rows += demand.rows;
     }
     return picked;
   }

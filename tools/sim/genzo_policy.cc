@@ -1,42 +1,50 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "queue/admission.h"
 #include "queue/fair_queue.h"
+#include "queue/pool_load.h"
 #include "tools/sim/simulation.h"
-#include "worker/engine/candidate_list.h"
+#include "worker/engine/step_scheduler.h"
 
 namespace genzo {
 namespace {
 
-// The server's own code: FairQueue, LoadBoard, Admit and Batcher, put together
-// as MemoryJobQueue and Engine do.
+// The server's own code: Admit, PoolLoad, FairQueue and, for all that a device
+// decides, StepScheduler.
 class GenzoPolicy : public SimPolicy {
  public:
   explicit GenzoPolicy(const SimOptions& options)
-      : options_(options), batcher_(options.max_wait_steps) {
-    board_.SetDevices(options.devices);
+      : options_(options),
+        schedulers_(options.devices, StepScheduler(options.max_live_runs,
+                                                   options.max_wait_steps)) {
+    load_.backlog().SetDevices(options.devices);
   }
 
   absl::Status Offer(SimJob& job, absl::Time now) override {
-    const JobWork& work = job.request.work;
-    if (speeds_.insert(work.model).second) {
-      board_.SetSpeed(work.model, options_.speed);
+    const JobDemand& demand = job.request.demand;
+    if (speeds_.insert(demand.model).second) {
+      for (int device = 0; device < options_.devices; ++device) {
+        load_.speeds().SetSpeed(device, demand.model, options_.speed);
+      }
     }
-    const auto predicted = board_.PredictNew(work);
+    const auto predicted = load_.PredictNew(demand);
     const absl::Status admitted = Admit(
         {.waiting = queue_.size(),
          .capacity = static_cast<size_t>(options_.queue_capacity),
-         .places_short =
-             PlacesShort(queue_.Counts(), options_.queue_capacity, work.tenant),
+         .places_short = PlacesShort(queue_.Counts(), options_.queue_capacity,
+                                     demand.tenant),
          .time_per_place = absl::Seconds(1),
-         .predicted =
-             work.deadline == absl::InfiniteFuture() ? std::nullopt : predicted,
-         .time_to_deadline = work.deadline - now});
+         .predicted = predicted.has_value() ? std::optional(predicted->time)
+                                            : std::nullopt,
+         .alone = load_.speeds().SoloTime(demand),
+         .time_to_deadline = demand.deadline - now});
     if (!admitted.ok()) return admitted;
-    if (job.attempts == 0) job.predicted = predicted;
-    board_.Add(job.request.id, work, predicted);
-    queue_.Push(QueueItem(job.request.id, work, board_.StartBy(work)));
+    if (job.attempts == 0) job.predicted = predicted->time;
+    load_.Accept(job.request.id, demand, predicted);
+    queue_.Push(
+        QueueItem(job.request.id, demand, load_.speeds().LatestStart(demand)));
     waiting_[job.request.id] = &job;
     return absl::OkStatus();
   }
@@ -48,59 +56,64 @@ class GenzoPolicy : public SimPolicy {
 
   std::vector<SimJob*> Take(const SimDevice& device, absl::Time now) override {
     std::vector<SimJob*> taken;
-    const auto limit = static_cast<size_t>(options_.max_live_runs);
-    TenantCounts live;
-    for (const auto& run : device.live) ++live[run->job->request.work.tenant];
-    TakeRules rules;
-    for (const Resident& resident : device.residents) {
-      rules.preferred_models.insert(resident.id);
+    TakeFacts facts;
+    for (const auto& run : device.live) {
+      if (run->ready > now) {
+        ++facts.parked;
+      } else {
+        ++facts.live[run->job->request.demand.tenant];
+      }
     }
-    while (!IsFull(TotalOf(live), limit)) {
-      rules.except_tenants = TenantsWithEnough(live, limit);
-      rules.leave_to_others =
-          rules.preferred_models.empty() && board_.OthersAreFreer(device.index);
-      const auto item = queue_.Pop(rules);
+    for (const auto& [model, at] : device.ready_at) {
+      if (at <= now) facts.ready.insert(model);
+    }
+    facts.models = options_.model_bytes == 0 ? 0 : options_.models;
+    while (true) {
+      facts.others_are_freer = load_.backlog().OthersAreFreer(device.index);
+      const auto rules = schedulers_.at(device.index).WhomToTake(facts);
+      const auto item = rules.has_value() ? queue_.Pop(*rules) : std::nullopt;
       if (!item.has_value()) return taken;
-      board_.Start(item->id, device.index);
       taken.push_back(waiting_.at(item->id));
       waiting_.erase(item->id);
-      const JobWork& work = taken.back()->request.work;
-      live[work.tenant] += work.images;
+      const JobDemand& demand = taken.back()->request.demand;
+      load_.backlog().Start(
+          item->id, device.index,
+          load_.speeds().Of(device.index, demand).costs.At(demand.rows));
+      facts.live[demand.tenant] += demand.images;
     }
-    return taken;
   }
 
   std::vector<SimRun*> Pick(SimDevice& device, absl::Time now) override {
     std::vector<SimRun*> runs;
-    CandidateList<Shape>& list = lists_[device.index];
-    list.Clear();
+    Candidates candidates;
     for (const auto& run : device.live) {
       if (run->ready > now) continue;
-      const JobWork& work = run->job->request.work;
-      Candidate& candidate =
-          list.Add(work.tenant, {work.model, work.pixels}, work.rows, [&] {
-            const int cap = board_.RowCap(work.model, work.pixels,
-                                          options_.speed.largest_batch);
-            return ShapeLimits{.row_cap = cap,
-                               .times = board_.StepSeconds(
-                                   work, std::max(cap, kMostRowsOfImage))};
-          });
-      candidate.weight = work.weight;
-      candidate.slack = absl::ToDoubleSeconds(board_.StartBy(work) - now);
-      candidate.waited = run->waited;
-      candidate.fresh = run->fresh;
+      const JobDemand& demand = run->job->request.demand;
+      const std::string shape = absl::StrCat(demand.model, " ", demand.pixels);
+      const auto [limits, is_new] = candidates.shapes.try_emplace(shape);
+      if (is_new) limits->second = LimitsOf(device.index, demand);
+      candidates.runs.push_back({.shape = shape,
+                                 .tenant = demand.tenant,
+                                 .priority = demand.priority,
+                                 .rows = demand.rows,
+                                 .cost = limits->second.TimeOf(demand.rows),
+                                 .slack = absl::ToDoubleSeconds(
+                                     load_.speeds().LatestStart(demand) - now),
+                                 .waited = run->waited,
+                                 .fresh = run->fresh});
       runs.push_back(run.get());
     }
     std::vector<SimRun*> picked;
     int rows = 0;
-    for (int i :
-         batcher_.Pick(list.candidates(), list.limits(), device.shares)) {
+    for (int i : schedulers_.at(device.index).WhomToPick(candidates)) {
       picked.push_back(runs[i]);
-      rows += list.candidates()[i].rows;
+      rows += candidates.runs[i].rows;
     }
-    if (!picked.empty()) {
-      board_.Begin(device.index, picked[0]->job->request.work, rows, now);
-    }
+    if (picked.empty()) return picked;
+    const JobDemand& demand = picked[0]->job->request.demand;
+    load_.backlog().Begin(
+        device.index,
+        now + load_.speeds().Of(device.index, demand).costs.At(rows));
     return picked;
   }
 
@@ -110,30 +123,35 @@ class GenzoPolicy : public SimPolicy {
 
   void Advanced(const SimRun& run) override {
     // All images of a job advance alike here.
-    board_.Advance(run.job->request.id, 0, run.steps_left);
+    load_.backlog().StepsLeft(run.job->request.id, 0, run.steps_left);
   }
   void Evaluated(const SimRun& run, int rows, absl::Duration took) override {
-    const JobWork& work = run.job->request.work;
-    board_.Observe(work.model, work.pixels, rows, took);
+    const JobDemand& demand = run.job->request.demand;
+    load_.speeds().Observe(run.device, demand, rows, took);
   }
   void Ended(const SimJob& job, absl::Time now) override {
     if (job.end == SimJob::End::kDone) {
-      board_.LearnFrom(job.request.id, job.finish);
+      load_.LearnFrom(job.request.id, job.finish);
     } else if (job.end == SimJob::End::kExpired) {
-      board_.LearnFrom(job.request.id, now);
+      load_.LearnFrom(job.request.id, now);
     }
-    board_.Remove(job.request.id);
+    load_.backlog().Remove(job.request.id);
   }
 
  private:
-  using Shape = std::pair<std::string, int64_t>;  // model, pixels
+  ShapeLimits LimitsOf(int device, const JobDemand& demand) const {
+    const ModelSpeeds& speeds = load_.speeds();
+    const int cap = speeds.RowCap(device, demand, options_.speed.largest_batch);
+    return {.row_cap = cap,
+            .times =
+                speeds.StepSeconds(device, demand, std::max(cap, demand.rows))};
+  }
 
   const SimOptions& options_;
-  const Batcher batcher_;
-  LoadBoard board_;
+  PoolLoad load_;
   FairQueue queue_;
   std::map<std::string, SimJob*> waiting_;
-  std::map<int, CandidateList<Shape>> lists_;  // by device
+  std::vector<StepScheduler> schedulers_;  // by device
   std::set<std::string> speeds_;
 };
 

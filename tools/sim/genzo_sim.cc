@@ -71,14 +71,14 @@ bool ReadProfile(const std::string& path, ModelSpeed& speed) {
 
 // Mean time alone of the requests that will come.
 absl::Duration MeanSolo(const Arguments& arguments) {
-  LoadBoard board;
-  board.SetSpeed("", arguments.sim.speed);
+  ModelSpeeds speeds;
+  speeds.SetSpeed(/*device=*/0, "", arguments.sim.speed);
   WorkloadOptions sample = arguments.workload;
   sample.requests = 2000;
   absl::Duration sum;
   for (SimRequest& request : MakeWorkload(sample, absl::UnixEpoch())) {
-    request.work.model = "";
-    sum += board.SoloTime(request.work);
+    request.demand.model = "";
+    sum += speeds.SoloTime(request.demand);
   }
   return sum / sample.requests;
 }
@@ -114,6 +114,7 @@ int Run(Arguments arguments) {
   }
   arguments.workload.rate =
       arguments.load * sim.devices / absl::ToDoubleSeconds(MeanSolo(arguments));
+  sim.models = arguments.workload.models;
   AddFailures(arguments, sim);
   const std::vector<SimRequest> requests =
       MakeWorkload(arguments.workload, absl::UnixEpoch());

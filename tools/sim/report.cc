@@ -55,17 +55,17 @@ json Figures(const SimResult& result) {
   int in_time = 0;
   for (const auto& job : result.jobs) {
     ++ends[NameOf(*job)];
-    const JobWork& work = job->request.work;
-    by_tenant[work.tenant] += 0;
+    const JobDemand& demand = job->request.demand;
+    by_tenant[demand.tenant] += 0;
     if (job->end != SimJob::End::kDone) continue;
-    const absl::Duration took = job->finish - work.accepted;
+    const absl::Duration took = job->finish - demand.accepted;
     const double seconds = absl::ToDoubleSeconds(took);
     total.push_back(seconds);
-    if (work.tenant != "flood") light_total.push_back(seconds);
+    if (demand.tenant != "flood") light_total.push_back(seconds);
     first_step.push_back(
-        absl::ToDoubleSeconds(job->first_step - work.accepted));
+        absl::ToDoubleSeconds(job->first_step - demand.accepted));
     slowdown.push_back(absl::FDivDuration(took, job->solo));
-    by_tenant[work.tenant] += 1;
+    by_tenant[demand.tenant] += 1;
     in_time += job->finish <= job->due ? 1 : 0;
     if (job->predicted.has_value()) {
       error.push_back(std::abs(absl::FDivDuration(*job->predicted, took) - 1));

@@ -32,7 +32,7 @@ class Simulator {
   Simulator(const std::vector<SimRequest>& requests, const SimOptions& options,
             SimPolicy& policy)
       : options_(options), policy_(policy), random_(options.seed) {
-    board_.SetSpeed("", options.speed);
+    speeds_.SetSpeed(/*device=*/0, "", options.speed);
     for (const SimRequest& request : requests) AddJob(request);
     devices_.resize(options.devices);
     for (int i = 0; i < options.devices; ++i) devices_[i].index = i;
@@ -61,17 +61,17 @@ class Simulator {
   void AddJob(const SimRequest& request) {
     auto job = std::make_unique<SimJob>();
     job->request = request;
-    JobWork work = request.work;
-    work.model = "";  // all models are equally fast
-    job->solo = board_.SoloTime(work);
-    job->due = work.accepted + request.deadline_factor * job->solo;
-    if (request.has_deadline) job->request.work.deadline = job->due;
+    JobDemand demand = request.demand;
+    demand.model = "";  // all models are equally fast
+    job->solo = speeds_.SoloTime(demand);
+    job->due = demand.accepted + request.deadline_factor * job->solo;
+    if (request.has_deadline) job->request.demand.deadline = job->due;
     if (request.cancel_after > 0) {
-      job->cancel = work.accepted + request.cancel_after * job->solo;
+      job->cancel = demand.accepted + request.cancel_after * job->solo;
     }
-    job->images_left = work.images;
+    job->images_left = demand.images;
     const int index = static_cast<int>(result_.jobs.size());
-    Schedule(work.accepted, Event::Kind::kArrival, index, 0);
+    Schedule(demand.accepted, Event::Kind::kArrival, index, 0);
     if (job->cancel < absl::InfiniteFuture()) {
       Schedule(job->cancel, Event::Kind::kCancel, index, 0);
     }
@@ -143,7 +143,7 @@ class Simulator {
       --run->steps_left;
       policy_.Advanced(*run);
       if (run->steps_left > 0 || --job.images_left > 0) continue;
-      job.finish = now_ + options_.speed.decode * Area(job.request.work);
+      job.finish = now_ + options_.speed.decode * Area(job.request.demand);
       End(job, SimJob::End::kDone);
       last_end_ = std::max(last_end_, job.finish);
     }
@@ -155,7 +155,7 @@ class Simulator {
     if (device.down_until > now_ || !device.running.empty()) return;
     for (const auto& run : device.live) {
       SimJob& job = *run->job;
-      if (job.end == SimJob::End::kNone && now_ > job.request.work.deadline) {
+      if (job.end == SimJob::End::kNone && now_ > job.request.demand.deadline) {
         End(job, SimJob::End::kExpired);
       }
     }
@@ -178,7 +178,7 @@ class Simulator {
     int rows = 0;
     for (SimRun* run : device.running) {
       run->waited = 0;
-      rows += run->job->request.work.rows;
+      rows += run->job->request.demand.rows;
     }
     const absl::Duration took = EvaluationTime(*device.running[0], rows);
     policy_.Evaluated(*device.running[0], rows, took);
@@ -199,27 +199,28 @@ class Simulator {
   }
 
   // In images of the model's own size.
-  double Area(const JobWork& work) const {
-    return static_cast<double>(work.pixels) / options_.speed.own_pixels;
+  double Area(const JobDemand& demand) const {
+    return static_cast<double>(demand.pixels) / options_.speed.own_pixels;
   }
 
   absl::Duration EvaluationTime(const SimRun& run, int rows) {
-    const JobWork& work = run.job->request.work;
+    const JobDemand& demand = run.job->request.demand;
     std::normal_distribution<double> noise(1, options_.noise);
-    return options_.speed.costs.At(rows, Area(work)) *
+    return options_.speed.costs.At(rows, Area(demand)) *
            std::clamp(noise(random_), 0.5, 2.0);
   }
 
   void StartJob(SimJob& job, SimDevice& device) {
-    if (now_ > job.request.work.deadline) {
+    if (now_ > job.request.demand.deadline) {
       return End(job, SimJob::End::kExpired);
     }
     ++job.attempts;
-    const absl::Time ready = LoadModel(job.request.work.model, device);
-    for (int i = 0; i < job.request.work.images; ++i) {
+    const absl::Time ready = LoadModel(job.request.demand.model, device);
+    for (int i = 0; i < job.request.demand.images; ++i) {
       auto run = std::make_unique<SimRun>();
       run->job = &job;
-      run->steps_left = job.request.work.steps;
+      run->device = device.index;
+      run->steps_left = job.request.demand.steps;
       run->ready = ready;
       device.live.push_back(std::move(run));
     }
@@ -232,29 +233,21 @@ class Simulator {
     for (Resident& resident : device.residents) {
       if (resident.id != model) continue;
       resident.last_used = uses_;
-      const auto loading = loaded_at_.find({device.index, model});
-      return std::max(now_, loading->second);
+      return std::max(now_, device.ready_at.at(model));
     }
-    // A model that runs cannot leave.
-    std::vector<Resident> residents = device.residents;
-    for (Resident& resident : residents) {
-      resident.pinned = std::any_of(
-          device.live.begin(), device.live.end(), [&](const auto& run) {
-            return run->job->request.work.model == resident.id;
-          });
-    }
-    auto leaving = ChooseEvictions(model, residents, options_.model_bytes,
-                                   options_.budget_bytes);
+    // As in the server, a model that runs may have to leave, but its runs end
+    // before that.
+    const auto leaving = ChooseEvictions(
+        model, device.residents, options_.model_bytes, options_.budget_bytes);
     absl::Time free = now_;
-    if (!leaving.ok()) {
-      // All are in use: it waits for the first to be done, as the pool does.
-      leaving = {{residents[0].id}};
-      for (const auto& run : device.live) {
-        if (run->job->request.work.model != residents[0].id) continue;
+    for (const auto& run : device.live) {
+      const auto& id = run->job->request.demand.model;
+      if (std::count(leaving->begin(), leaving->end(), id) > 0) {
         free = std::max(free, now_ + run->job->solo);
       }
     }
     for (const std::string& id : *leaving) {
+      device.ready_at.erase(id);
       device.residents.erase(
           std::find_if(device.residents.begin(), device.residents.end(),
                        [&](const Resident& r) { return r.id == id; }));
@@ -265,7 +258,7 @@ class Simulator {
                                 .last_used = uses_});
     ++result_.model_loads;
     const absl::Time ready = free + options_.load_time;
-    loaded_at_[{device.index, model}] = ready;
+    device.ready_at[model] = ready;
     return ready;
   }
 
@@ -279,13 +272,13 @@ class Simulator {
     device.live.clear();
     device.running.clear();
     device.residents.clear();
-    device.shares = {};
+    device.ready_at.clear();
     ++device.generation;
     device.down_until = now_ + failure.downtime;
     Schedule(device.down_until, Event::Kind::kRecovery, failure.device, 0);
     for (SimJob* job : jobs) {
       policy_.Ended(*job, now_);
-      job->images_left = job->request.work.images;
+      job->images_left = job->request.demand.images;
       const absl::Status offered = policy_.Offer(*job, now_);
       if (!offered.ok()) {
         job->reason = ErrorReason(offered);
@@ -298,14 +291,13 @@ class Simulator {
   const SimOptions& options_;
   SimPolicy& policy_;
   std::mt19937_64 random_;
-  LoadBoard board_;  // only for times alone
+  ModelSpeeds speeds_;  // only for times alone
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   int64_t sequence_ = 0;
   int64_t uses_ = 0;
   absl::Time now_ = kBegin;
   absl::Time last_end_ = kBegin;
   std::vector<SimDevice> devices_;
-  std::map<std::pair<int, std::string>, absl::Time> loaded_at_;
   SimResult result_;
 };
 

@@ -1,6 +1,7 @@
 #ifndef GENZO_TOOLS_SIM_SIMULATION_H_
 #define GENZO_TOOLS_SIM_SIMULATION_H_
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -9,9 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "queue/load_board.h"
+#include "queue/model_speeds.h"
 #include "tools/sim/workload.h"
-#include "worker/engine/batcher.h"
 #include "worker/residency/eviction.h"
 
 namespace genzo {
@@ -31,6 +31,7 @@ struct SimOptions {
   int max_wait_steps = 16;
   int queue_capacity = 64;
   double noise = 0.05;  // relative deviation of an evaluation's time
+  size_t models = 1;    // that are asked for
   int64_t model_bytes = 0;
   int64_t budget_bytes = 1;  // a device; enough for every model if
                              // `model_bytes` is 0
@@ -43,6 +44,7 @@ struct SimOptions {
 // One image on a device.
 struct SimRun {
   struct SimJob* job = nullptr;
+  int device = 0;
   int steps_left = 0;
   int waited = 0;
   absl::Time ready;  // its model is in memory from then on
@@ -71,10 +73,9 @@ struct SimDevice {
   int index = 0;
   std::vector<std::unique_ptr<SimRun>> live;  // in order of arrival
   std::vector<Resident> residents;
-  std::set<std::string> loading;
-  std::vector<SimRun*> running;  // in the evaluation under way
+  std::map<std::string, absl::Time> ready_at;  // of residents: when loaded
+  std::vector<SimRun*> running;                // in the evaluation under way
   absl::Time down_until = absl::InfinitePast();
-  FairShares shares;
   int64_t generation = 0;  // of scheduled events: older ones are void
   double busy_seconds = 0;
 };

@@ -47,21 +47,21 @@ std::vector<SimRequest> MakeWorkload(const WorkloadOptions& options,
     busy_seconds += gap(random);
     SimRequest request;
     request.id = absl::StrCat("r", i);
-    JobWork& work = request.work;
-    work.accepted = Stretch(begin, busy_seconds, options);
-    work.model = absl::StrCat("model", DrawModel(options.models, random));
+    JobDemand& demand = request.demand;
+    demand.accepted = Stretch(begin, busy_seconds, options);
+    demand.model = absl::StrCat("model", DrawModel(options.models, random));
     const bool floods = share(random) < flood_rate / total_rate;
-    work.tenant =
+    demand.tenant =
         floods ? "flood" : absl::StrCat("tenant", random() % options.tenants);
-    work.pixels = options.own_pixels;
-    work.rows = 2;
-    work.steps = 25;
+    demand.pixels = options.own_pixels;
+    demand.rows = 2;
+    demand.steps = 25;
     if (options.mixed) {
-      work.pixels = Choose<int64_t>(
+      demand.pixels = Choose<int64_t>(
           {options.own_pixels, options.own_pixels, options.own_pixels / 4},
           random);
-      work.rows = Choose<int>({2, 2, 2, 1}, random);
-      work.steps = Choose<int>({4, 20, 25, 30, 50}, random);
+      demand.rows = Choose<int>({2, 2, 2, 1}, random);
+      demand.steps = Choose<int>({4, 20, 25, 30, 50}, random);
     }
     request.deadline_factor = options.deadline_factor;
     request.has_deadline = share(random) < options.with_deadline;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "queue/job_work.h"
+#include "queue/job_demand.h"
 
 namespace genzo {
 
@@ -35,9 +35,9 @@ struct WorkloadOptions {
 // One request on its way.
 struct SimRequest {
   std::string id;
-  JobWork work;  // `accepted` is its arrival
+  JobDemand demand;  // `accepted` is its arrival
   // What counts as in time, from arrival, for goodput; the deadline that the
-  // scheduler knows is in `work`.
+  // scheduler knows is in `demand`.
   double deadline_factor = 0;
   bool has_deadline = false;
   double cancel_after = 0;  // of its time alone; 0: never

@@ -1,5 +1,9 @@
 #include "worker/codec/autoencoder_kl.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
 namespace genzo {
 namespace {
 
@@ -11,14 +15,26 @@ ResnetConfig VaeResnet(const AutoencoderKLConfig& config) {
 }
 
 // Checkpoints of the first Stable Diffusion repositories have older names.
-Weights Projection(const Weights& weights, const std::string& name,
-                   const std::string& old_name) {
-  return weights[old_name].Has("weight") ? weights[old_name] : weights[name];
+RenameTable OldAttentionNames() {
+  RenameTable table;
+  for (const char* half : {"encoder", "decoder"}) {
+    for (const auto& [old_name, name] :
+         {std::pair("query", "to_q"), std::pair("key", "to_k"),
+          std::pair("value", "to_v"), std::pair("proj_attn", "to_out.0")}) {
+      for (const char* tensor : {"weight", "bias"}) {
+        const std::string block =
+            absl::StrCat(half, ".mid_block.attentions.0.");
+        table[absl::StrCat(block, old_name, ".", tensor)] =
+            absl::StrCat(block, name, ".", tensor);
+      }
+    }
+  }
+  return table;
 }
 
-Weights OutProjection(const Weights& weights) {
-  const Weights old = weights["proj_attn"];
-  return old.Has("weight") ? old : weights.At("to_out", 0);
+const Weights& WithCurrentNames(const Weights& weights) {
+  weights.Rename(OldAttentionNames());
+  return weights;
 }
 
 }  // namespace
@@ -27,13 +43,13 @@ AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
                                               const AutoencoderKLConfig& config)
     : group_norm(weights["group_norm"], config.norm_num_groups,
                  config.block_out_channels.back(), kNormEps),
-      to_q(Projection(weights, "to_q", "query"),
-           config.block_out_channels.back(), config.block_out_channels.back()),
-      to_k(Projection(weights, "to_k", "key"), config.block_out_channels.back(),
+      to_q(weights["to_q"], config.block_out_channels.back(),
            config.block_out_channels.back()),
-      to_v(Projection(weights, "to_v", "value"),
-           config.block_out_channels.back(), config.block_out_channels.back()),
-      to_out(OutProjection(weights), config.block_out_channels.back(),
+      to_k(weights["to_k"], config.block_out_channels.back(),
+           config.block_out_channels.back()),
+      to_v(weights["to_v"], config.block_out_channels.back(),
+           config.block_out_channels.back()),
+      to_out(weights.At("to_out", 0), config.block_out_channels.back(),
              config.block_out_channels.back()) {}
 
 at::Tensor AutoencoderKL::AttentionBlock::forward(const at::Tensor& x) const {
@@ -144,7 +160,7 @@ at::Tensor AutoencoderKL::Decoder::forward(at::Tensor x) const {
 AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config,
                              const Weights& weights)
     : config_(config),
-      encoder_(weights["encoder"], config),
+      encoder_(WithCurrentNames(weights)["encoder"], config),
       decoder_(weights["decoder"], config) {
   if (config.use_quant_conv) {
     quant_conv_.emplace(weights["quant_conv"], 2 * config.latent_channels,

@@ -7,9 +7,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/denoiser/unet_2d_blocks.h"
 #include "worker/nn/attention.h"
+#include "worker/nn/downsample_2d.h"
 #include "worker/nn/resnet_block_2d.h"
+#include "worker/nn/upsample_2d.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {

@@ -40,8 +40,10 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
   config.mid_block_add_attention = json->Bool("mid_block_add_attention", true);
   config.use_quant_conv = json->Bool("use_quant_conv", true);
   config.use_post_quant_conv = json->Bool("use_post_quant_conv", true);
-  config.scaling_factor = json->Number("scaling_factor", 0.18215);
-  config.shift_factor = json->Number("shift_factor", 0);
+  config.scaling_factor =
+      json->Number("scaling_factor", 0.18215, /*min=*/1e-6, /*max=*/1e6);
+  config.shift_factor =
+      json->Number("shift_factor", 0, /*min=*/-1e6, /*max=*/1e6);
   const size_t levels = config.block_out_channels.size();
   RequireBlocks(*json, "down_block_types", "DownEncoderBlock2D", levels);
   RequireBlocks(*json, "up_block_types", "UpDecoderBlock2D", levels);
@@ -54,10 +56,6 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
   if (config.in_channels != 3 || config.out_channels != 3) {
     json->Fail(absl::StatusCode::kUnimplemented, "out_channels",
                "and in_channels are not 3, for RGB");
-  }
-  if (!(config.scaling_factor > 0)) {
-    json->Fail(absl::StatusCode::kInvalidArgument, "scaling_factor",
-               "is not over 0");
   }
   if (!json->status().ok()) return json->status();
   return config;

@@ -26,13 +26,10 @@ absl::StatusOr<AutoencoderTinyConfig> ReadAutoencoderTinyConfig(
   config.num_decoder_blocks =
       json->Ints("num_decoder_blocks", config.num_decoder_blocks, /*min=*/0,
                  JsonConfig::kMaxLayers);
-  config.scaling_factor = json->Number("scaling_factor", 1);
+  config.scaling_factor =
+      json->Number("scaling_factor", 1, /*min=*/1e-6, /*max=*/1e6);
   if (json->Number("shift_factor", 0) != 0) {
     json->Fail(absl::StatusCode::kUnimplemented, "shift_factor", "is not 0");
-  }
-  if (!(config.scaling_factor > 0)) {
-    json->Fail(absl::StatusCode::kInvalidArgument, "scaling_factor",
-               "is not over 0");
   }
   const size_t levels = config.decoder_block_out_channels.size();
   if (levels == 0 || config.num_decoder_blocks.size() != levels) {

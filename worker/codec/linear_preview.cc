@@ -1,5 +1,6 @@
 #include "worker/codec/linear_preview.h"
 
+#include <cmath>
 #include <vector>
 
 #include "ATen/TensorOperators.h"
@@ -23,7 +24,7 @@ constexpr char kBias[] = "latent_rgb_factors_bias";
 bool IsColour(const nlohmann::json& value) {
   if (!value.is_array() || value.size() != 3) return false;
   for (const nlohmann::json& part : value) {
-    if (!part.is_number()) return false;
+    if (!part.is_number() || std::abs(part.get<double>()) > 1e6) return false;
   }
   return true;
 }
@@ -34,7 +35,7 @@ void Append(const nlohmann::json& colour, std::vector<float>& values) {
 
 }  // namespace
 
-absl::StatusOr<LinearDecoder> LinearDecoder::ReadFile(const std::string& path,
+absl::StatusOr<LinearPreview> LinearPreview::ReadFile(const std::string& path,
                                                       int64_t latent_channels) {
   const auto json = JsonConfig::ReadFile(path);
   if (!json.ok()) return json.status();
@@ -58,10 +59,10 @@ absl::StatusOr<LinearDecoder> LinearDecoder::ReadFile(const std::string& path,
   }
   if (!IsColour(bias)) return bad(kBias, "[r, g, b]");
   Append(bias, values);
-  return LinearDecoder(at::tensor(values).view({latent_channels + 1, 3}));
+  return LinearPreview(at::tensor(values).view({latent_channels + 1, 3}));
 }
 
-LinearDecoder LinearDecoder::Fit(
+LinearPreview LinearPreview::Fit(
     int64_t latent_channels,
     const std::function<at::Tensor(const at::Tensor&)>& decode) {
   // Pictures are smooth: a coarse pattern carries the colours, finer noise
@@ -78,11 +79,11 @@ LinearDecoder LinearDecoder::Fit(
       at::adaptive_avg_pool2d(decode(latents), {kSide, kSide});
   const at::Tensor places = latents[0].flatten(1).t();  // [places, C]
   const at::Tensor inputs = at::cat({places, at::ones({kSide * kSide, 1})}, 1);
-  return LinearDecoder(std::get<0>(
+  return LinearPreview(std::get<0>(
       at::linalg_lstsq(inputs, colours[0].flatten(1).t().contiguous())));
 }
 
-at::Tensor LinearDecoder::decode(const at::Tensor& latents) const {
+at::Tensor LinearPreview::decode(const at::Tensor& latents) const {
   const at::Tensor places = latents.permute({0, 2, 3, 1});  // [B, h, w, C]
   const int64_t channels = latents.size(1);
   return (at::matmul(places, factors_.narrow(0, 0, channels)) +

@@ -12,17 +12,17 @@ namespace genzo {
 
 // A linear map from each place of a latent to a colour: the cheapest preview
 // there is. Immutable; may be called by any thread.
-class LinearDecoder {
+class LinearPreview {
  public:
   // Factors that somebody fitted, from a JSON object with
   // "latent_rgb_factors", one [r, g, b] a latent channel, and
   // "latent_rgb_factors_bias", [r, g, b]. INVALID_ARGUMENT names file and key.
-  static absl::StatusOr<LinearDecoder> ReadFile(const std::string& path,
+  static absl::StatusOr<LinearPreview> ReadFile(const std::string& path,
                                                 int64_t latent_channels);
 
   // Fits the map by least squares to what `decode`, latents [B, C, h, w] ->
   // pixels [B, 3, H, W], makes of smooth latents.
-  static LinearDecoder Fit(
+  static LinearPreview Fit(
       int64_t latent_channels,
       const std::function<at::Tensor(const at::Tensor&)>& decode);
 
@@ -32,7 +32,7 @@ class LinearDecoder {
 
  private:
   // factors [C + 1, 3] float32; the last row is the bias.
-  explicit LinearDecoder(at::Tensor factors) : factors_(std::move(factors)) {}
+  explicit LinearPreview(at::Tensor factors) : factors_(std::move(factors)) {}
 
   at::Tensor factors_;
 };

@@ -17,9 +17,12 @@ namespace {
 // the driver's.
 constexpr size_t kMostEntries = 32;
 
-// Rows of contexts that are kept from the start: more of them need other
-// memory, and what was recorded with this is recorded anew.
-constexpr int64_t kContextRows = 16;
+// Rows of what was prepared that are kept from the start: more of them need
+// other memory, and what was recorded with this is recorded anew.
+constexpr int64_t kPreparedRows = 16;
+
+// Shapes of what was prepared (lengths of texts) that are kept at once.
+constexpr size_t kMostPrepared = 4;
 
 // Failed recordings in a row, each of another kind, after which no more are
 // tried.
@@ -46,63 +49,119 @@ at::Tensor Zeros(const at::Tensor& like, int64_t rows) {
   return at::zeros(sizes, like.options());
 }
 
-}  // namespace
+// Sizes of a row of each, one list after the other.
+std::vector<int64_t> RowSizes(const std::vector<at::Tensor>& tensors) {
+  std::vector<int64_t> sizes;
+  for (const at::Tensor& tensor : tensors) {
+    const at::IntArrayRef row = tensor.sizes().slice(1);
+    sizes.insert(sizes.end(), row.begin(), row.end());
+  }
+  return sizes;
+}
 
-struct RecordedDenoiser::Entry {
-  at::Tensor sample;
-  at::Tensor times;
-  std::vector<KeyValues> context;  // the first rows of the common one
-  at::Tensor prediction;
-  std::unique_ptr<Recording> recording;
-  bool prepared = false;  // it was evaluated before
-  int64_t last_used = 0;
-};
+}  // namespace
 
 int64_t RecordedRows(int64_t rows) {
   const int64_t step = rows <= 4 ? 1 : rows <= 16 ? 2 : 4;
   return (rows + step - 1) / step * step;
 }
 
-RecordedDenoiser::RecordedDenoiser(Denoise denoise,
-                                   std::unique_ptr<Recorder> recorder)
-    : denoise_(std::move(denoise)), recorder_(std::move(recorder)) {}
+class RecordedDenoiser::State {
+ public:
+  State(const Denoiser& denoiser, std::unique_ptr<Recorder> recorder)
+      : denoiser_(denoiser), recorder_(std::move(recorder)) {}
 
-RecordedDenoiser::~RecordedDenoiser() = default;
+  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
+                     const Prepared& prepared);
+  int recordings() const;
+  void Forget();
 
-int RecordedDenoiser::recordings() const {
+ private:
+  // Sizes of a row of every input.
+  using Sizes = std::vector<int64_t>;
+  // Rows, and those.
+  using Key = std::pair<int64_t, Sizes>;
+  // Tells a tensor from others without keeping its memory.
+  using WeakTensor =
+      c10::weak_intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>;
+
+  // What recordings of one shape read of what was prepared, each as many rows
+  // as it has; texts are most of what an evaluation takes in.
+  struct Shared {
+    std::vector<at::Tensor> tensors;
+    // Of those that were copied last: a batch mostly stays together from step
+    // to step. They are made whole, so one tensor stands for all.
+    WeakTensor copied{at::Tensor().getIntrusivePtr()};
+  };
+
+  // One kind of evaluation and the memory that it works on.
+  struct Entry {
+    at::Tensor sample;
+    at::Tensor times;
+    Prepared prepared;  // the first rows of the shared ones
+    at::Tensor prediction;
+    std::unique_ptr<Recording> recording;
+    bool warm = false;  // it was evaluated before
+    int64_t last_used = 0;
+  };
+
+  const Shared& Fill(const std::vector<at::Tensor>& prepared);
+  Entry& EntryFor(const Key& key, const at::Tensor& sample,
+                  const at::Tensor& times, const Shared& shared);
+  at::Tensor ForwardKept(const at::Tensor& sample, const at::Tensor& times,
+                         const Prepared& prepared);
+  void Evaluate(Entry& entry) const;
+  void Record(const Key& key, Entry& entry, int64_t rows);
+  absl::Status TryToRecord(Entry& entry, const at::Tensor& expected);
+  void NotRecorded(const Key& key, Entry& entry, const absl::Status& why);
+
+  const Denoiser& denoiser_;
+  const std::unique_ptr<Recorder> recorder_;
+  bool records_ = true;  // until it went wrong for good
+  int failures_ = 0;     // since the last recording
+  std::set<Key> unrecordable_;
+  int64_t uses_ = 0;
+  std::map<Sizes, Shared> shared_;
+  std::map<Key, std::unique_ptr<Entry>> entries_;  // go before the recorder
+};
+
+int RecordedDenoiser::State::recordings() const {
   return static_cast<int>(std::count_if(
       entries_.begin(), entries_.end(),
       [](const auto& entry) { return entry.second->recording != nullptr; }));
 }
 
-void RecordedDenoiser::FillContext(const std::vector<KeyValues>& context) {
-  if (context.empty()) return;
-  const int64_t rows = context[0].k.size(0);
-  if (context_.empty() || context_[0].k.size(0) < RecordedRows(rows)) {
-    Forget();
-    const int64_t kept = std::max(RecordedRows(rows), kContextRows);
-    for (const KeyValues& layer : context) {
-      context_.push_back({Zeros(layer.k, kept), Zeros(layer.v, kept)});
+const RecordedDenoiser::State::Shared& RecordedDenoiser::State::Fill(
+    const std::vector<at::Tensor>& prepared) {
+  const Sizes sizes = RowSizes(prepared);
+  if (prepared.empty()) return shared_[sizes];
+  const int64_t rows = prepared[0].size(0);
+  const auto found = shared_.find(sizes);
+  const bool fits = found != shared_.end() &&
+                    found->second.tensors[0].size(0) >= RecordedRows(rows);
+  if (!fits) {
+    if (found != shared_.end() || shared_.size() == kMostPrepared) Forget();
+    const int64_t kept = std::max(RecordedRows(rows), kPreparedRows);
+    for (const at::Tensor& tensor : prepared) {
+      shared_[sizes].tensors.push_back(Zeros(tensor, kept));
     }
   }
-  WeakTensor given(context[0].k.getIntrusivePtr());
-  if (copied_ == given) return;
-  copied_.reset();  // whatever happens now, the old ones are gone
+  Shared& shared = shared_[sizes];
+  WeakTensor given(prepared[0].getIntrusivePtr());
+  if (shared.copied == given) return shared;
+  shared.copied.reset();  // whatever happens now, the old ones are gone
   std::vector<at::Tensor> to;
-  std::vector<at::Tensor> from;
-  for (size_t layer = 0; layer < context_.size(); ++layer) {
-    to.push_back(context_[layer].k.narrow(0, 0, rows));
-    to.push_back(context_[layer].v.narrow(0, 0, rows));
-    from.push_back(context[layer].k);
-    from.push_back(context[layer].v);
+  for (const at::Tensor& tensor : shared.tensors) {
+    to.push_back(tensor.narrow(0, 0, rows));
   }
-  at::_foreach_copy_(to, from);
-  copied_ = std::move(given);
+  at::_foreach_copy_(to, prepared);
+  shared.copied = std::move(given);
+  return shared;
 }
 
-RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const Key& key,
-                                                    const at::Tensor& sample,
-                                                    const at::Tensor& times) {
+RecordedDenoiser::State::Entry& RecordedDenoiser::State::EntryFor(
+    const Key& key, const at::Tensor& sample, const at::Tensor& times,
+    const Shared& shared) {
   const auto found = entries_.find(key);
   if (found != entries_.end()) return *found->second;
   if (entries_.size() == kMostEntries) {
@@ -111,23 +170,23 @@ RecordedDenoiser::Entry& RecordedDenoiser::EntryFor(const Key& key,
           return a.second->last_used < b.second->last_used;
         }));
   }
-  const int64_t rows = std::get<0>(key);
+  const int64_t rows = key.first;
   auto entry = std::make_unique<Entry>();
   entry->sample = Zeros(sample, rows);
   entry->times = Zeros(times, rows);
-  for (const KeyValues& layer : context_) {
-    entry->context.push_back(
-        {layer.k.narrow(0, 0, rows), layer.v.narrow(0, 0, rows)});
+  for (const at::Tensor& tensor : shared.tensors) {
+    entry->prepared.tensors.push_back(tensor.narrow(0, 0, rows));
   }
   return *(entries_[key] = std::move(entry));
 }
 
-void RecordedDenoiser::Evaluate(Entry& entry) {
-  entry.prediction = denoise_(entry.sample, entry.times, entry.context);
+void RecordedDenoiser::State::Evaluate(Entry& entry) const {
+  entry.prediction =
+      denoiser_.Forward(entry.sample, entry.times, entry.prepared);
 }
 
-absl::Status RecordedDenoiser::TryToRecord(Entry& entry,
-                                           const at::Tensor& expected) {
+absl::Status RecordedDenoiser::State::TryToRecord(Entry& entry,
+                                                  const at::Tensor& expected) {
   try {
     auto recording = recorder_->Record([&] { Evaluate(entry); });
     recording->Replay();
@@ -143,7 +202,8 @@ absl::Status RecordedDenoiser::TryToRecord(Entry& entry,
 }
 
 // Leaves the prediction of the entry's inputs behind, recorded or not.
-void RecordedDenoiser::Record(const Key& key, Entry& entry, int64_t rows) {
+void RecordedDenoiser::State::Record(const Key& key, Entry& entry,
+                                     int64_t rows) {
   Evaluate(entry);
   const at::Tensor evaluated = entry.prediction;
   const at::Tensor expected = evaluated.narrow(0, 0, rows);
@@ -158,8 +218,8 @@ void RecordedDenoiser::Record(const Key& key, Entry& entry, int64_t rows) {
   NotRecorded(key, entry, recorded);
 }
 
-void RecordedDenoiser::NotRecorded(const Key& key, Entry& entry,
-                                   const absl::Status& why) {
+void RecordedDenoiser::State::NotRecorded(const Key& key, Entry& entry,
+                                          const absl::Status& why) {
   unrecordable_.insert(key);
   if (absl::IsResourceExhausted(why)) {
     // What it took until then is no use to anybody, and only goes with all
@@ -178,47 +238,68 @@ void RecordedDenoiser::NotRecorded(const Key& key, Entry& entry,
   }
 }
 
-void RecordedDenoiser::Forget() {
+void RecordedDenoiser::State::Forget() {
   entries_.clear();
-  context_.clear();
-  copied_.reset();
+  shared_.clear();
   recorder_->Reset();
 }
 
-at::Tensor RecordedDenoiser::RunKept(const at::Tensor& sample,
-                                     const at::Tensor& times,
-                                     const std::vector<KeyValues>& context) {
+at::Tensor RecordedDenoiser::State::ForwardKept(const at::Tensor& sample,
+                                                const at::Tensor& times,
+                                                const Prepared& prepared) {
   const int64_t rows = sample.size(0);
-  const Key key = {RecordedRows(rows), sample.size(2), sample.size(3)};
-  FillContext(context);
-  Entry& entry = EntryFor(key, sample, times);
+  const Shared& shared = Fill(prepared.tensors);
+  std::vector<at::Tensor> inputs = {sample, times};
+  inputs.insert(inputs.end(), prepared.tensors.begin(), prepared.tensors.end());
+  const Key key = {RecordedRows(rows), RowSizes(inputs)};
+  Entry& entry = EntryFor(key, sample, times, shared);
   entry.last_used = ++uses_;
   entry.sample.narrow(0, 0, rows).copy_(sample);
   entry.times.narrow(0, 0, rows).copy_(times);
   if (entry.recording != nullptr) {
     entry.recording->Replay();
-  } else if (entry.prepared && unrecordable_.count(key) == 0) {
+  } else if (entry.warm && unrecordable_.count(key) == 0) {
     Record(key, entry, rows);
   } else {
     Evaluate(entry);
-    entry.prepared = true;
+    entry.warm = true;
   }
   return entry.prediction.narrow(0, 0, rows);
 }
 
-at::Tensor RecordedDenoiser::Run(const at::Tensor& sample,
-                                 const at::Tensor& times,
-                                 const std::vector<KeyValues>& context) {
-  if (!records_) return denoise_(sample, times, context);
+at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
+                                            const at::Tensor& times,
+                                            const Prepared& prepared) {
+  // Deltas are of the rows, not of the shape: no recording fits another's.
+  if (!records_ || !prepared.adapters.segments().empty()) {
+    return denoiser_.Forward(sample, times, prepared);
+  }
   try {
-    const at::Tensor prediction = RunKept(sample, times, context);
+    const at::Tensor prediction = ForwardKept(sample, times, prepared);
     if (!records_) Forget();
     return prediction;
   } catch (const std::exception&) {
     if (!absl::IsResourceExhausted(StatusFromException(""))) throw;
   }
   Forget();
-  return denoise_(sample, times, context);
+  return denoiser_.Forward(sample, times, prepared);
 }
+
+RecordedDenoiser::RecordedDenoiser(std::unique_ptr<const Denoiser> denoiser,
+                                   std::unique_ptr<Recorder> recorder)
+    : denoiser_(std::move(denoiser)),
+      state_(std::make_unique<State>(*denoiser_, std::move(recorder))) {}
+
+RecordedDenoiser::~RecordedDenoiser() = default;
+
+at::Tensor RecordedDenoiser::Forward(const at::Tensor& sample,
+                                     const at::Tensor& times,
+                                     const Prepared& prepared) const {
+  return state_->Forward(sample, times, prepared);
+}
+
+int RecordedDenoiser::recordings() const { return state_->recordings(); }
+
+void RecordedDenoiser::ForgetRecordings() const { state_->Forget(); }
 
 }  // namespace genzo

@@ -16,8 +16,8 @@ at::Tensor TimestepTable::RowLocked(float timestep) {
   const auto found = rows_.find(timestep);
   if (found != rows_.end()) return found->second;
   if (rows_.size() == kMaxRows) rows_.clear();
-  const at::Tensor row = unet_.ProjectTimes(at::full(
-      {1}, timestep, at::TensorOptions(unet_.device()).dtype(at::kFloat)));
+  const at::Tensor row = embed_(
+      at::full({1}, timestep, at::TensorOptions(device_).dtype(at::kFloat)));
   rows_[timestep] = row;
   return row;
 }

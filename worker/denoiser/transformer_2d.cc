@@ -27,19 +27,24 @@ Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
   const at::Tensor weight = proj.Get("weight", {2 * inner, config.channels});
   const at::Tensor bias = proj.Get("bias", {2 * inner});
   if (bias.numel() == 0) return;  // Weights reports the fault
-  ff_value.emplace(weight.narrow(0, 0, inner), bias.narrow(0, 0, inner));
-  ff_gate.emplace(weight.narrow(0, inner, inner), bias.narrow(0, inner, inner));
+  ff_value.emplace(weight.narrow(0, 0, inner), bias.narrow(0, 0, inner),
+                   proj.path(), /*first_out=*/0);
+  ff_gate.emplace(weight.narrow(0, inner, inner), bias.narrow(0, inner, inner),
+                  proj.path(), /*first_out=*/inner);
 }
 
 at::Tensor Transformer2D::BasicTransformerBlock::forward(
-    at::Tensor x, ContextCursor& context) const {
+    at::Tensor x, ContextCursor& context, const EvalContext& adapters) const {
   const at::Tensor normed = norm1.forward(x);
   x = attn1.forward(
-      normed, only_cross_attention ? context.Next() : attn1.Project(normed), x);
-  x = attn2.forward(norm2.forward(x), context.Next(), x);
+      normed,
+      only_cross_attention ? context.Next() : attn1.Project(normed, adapters),
+      x, adapters);
+  x = attn2.forward(norm2.forward(x), context.Next(), x, adapters);
   const at::Tensor h = norm3.forward(x);
-  return ff_out.forward_add(ff_value->forward_mul(h, ff_gate->forward_gelu(h)),
-                            x);  // [B, L, C]
+  const at::Tensor gate = ff_gate->forward_gelu(h, adapters);
+  return ff_out.forward_add(ff_value->forward_mul(h, gate, adapters), x,
+                            adapters);  // [B, L, C]
 }
 
 Transformer2D::Transformer2D(const Weights& weights,
@@ -61,17 +66,21 @@ Transformer2D::Transformer2D(const Weights& weights,
 }
 
 void Transformer2D::ProjectContext(const at::Tensor& context,
-                                   std::vector<KeyValues>& layers) const {
+                                   const EvalContext& adapters,
+                                   std::vector<at::Tensor>& prepared) const {
+  const auto append = [&](const Attention& attention) {
+    const KeyValues projected = attention.Project(context, adapters);
+    prepared.push_back(projected.k);
+    prepared.push_back(projected.v);
+  };
   for (const BasicTransformerBlock& block : transformer_blocks_) {
-    if (block.only_cross_attention) {
-      layers.push_back(block.attn1.Project(context));
-    }
-    layers.push_back(block.attn2.Project(context));
+    if (block.only_cross_attention) append(block.attn1);
+    append(block.attn2);
   }
 }
 
-at::Tensor Transformer2D::forward(const at::Tensor& x,
-                                  ContextCursor& context) const {
+at::Tensor Transformer2D::forward(const at::Tensor& x, ContextCursor& context,
+                                  const EvalContext& adapters) const {
   const int64_t height = x.size(2);
   // Views both, as feature maps are channels last.
   const auto to_sequence = [](const at::Tensor& t) {
@@ -81,12 +90,16 @@ at::Tensor Transformer2D::forward(const at::Tensor& x,
     return t.unflatten(1, {height, -1}).permute({0, 3, 1, 2});
   };
   at::Tensor h = norm_.forward(x);
-  h = proj_in_linear_.has_value() ? proj_in_linear_->forward(to_sequence(h))
-                                  : to_sequence(proj_in_conv_->forward(h));
-  for (const auto& block : transformer_blocks_) h = block.forward(h, context);
+  h = proj_in_linear_.has_value()
+          ? proj_in_linear_->forward(to_sequence(h), adapters)
+          : to_sequence(proj_in_conv_->forward(h, adapters));
+  for (const auto& block : transformer_blocks_) {
+    h = block.forward(h, context, adapters);
+  }
   return proj_out_linear_.has_value()
-             ? to_image(proj_out_linear_->forward_add(h, to_sequence(x)))
-             : proj_out_conv_->forward_add(to_image(h), x);
+             ? to_image(
+                   proj_out_linear_->forward_add(h, to_sequence(x), adapters))
+             : proj_out_conv_->forward_add(to_image(h), x, adapters);
 }
 
 }  // namespace genzo

@@ -24,13 +24,17 @@ struct Transformer2DConfig {
 // Hands out the projected context layer by layer, in the network's order.
 class ContextCursor {
  public:
-  // `layers` outlives the cursor.
-  explicit ContextCursor(const std::vector<KeyValues>& layers)
-      : layers_(layers) {}
-  const KeyValues& Next() { return layers_[next_++]; }
+  // `prepared` holds keys and values of a layer one after the other, and
+  // outlives the cursor.
+  explicit ContextCursor(const std::vector<at::Tensor>& prepared)
+      : prepared_(prepared) {}
+  KeyValues Next() {
+    next_ += 2;
+    return {prepared_[next_ - 2], prepared_[next_ - 1]};
+  }
 
  private:
-  const std::vector<KeyValues>& layers_;
+  const std::vector<at::Tensor>& prepared_;
   size_t next_ = 0;
 };
 
@@ -40,19 +44,21 @@ class Transformer2D {
  public:
   Transformer2D(const Weights& weights, const Transformer2DConfig& config);
 
-  // Appends what each cross-attention layer needs of context
-  // [B, M, cross_attention_dim], in the order in which forward() takes it.
-  void ProjectContext(const at::Tensor& context,
-                      std::vector<KeyValues>& layers) const;
+  // Appends keys and values of context [B, M, cross_attention_dim] of each
+  // cross-attention layer, in the order in which forward() takes them.
+  void ProjectContext(const at::Tensor& context, const EvalContext& adapters,
+                      std::vector<at::Tensor>& prepared) const;
 
   // x [B, channels, H, W] -> the same. Takes its layers from `context`.
-  at::Tensor forward(const at::Tensor& x, ContextCursor& context) const;
+  at::Tensor forward(const at::Tensor& x, ContextCursor& context,
+                     const EvalContext& adapters) const;
 
  private:
   struct BasicTransformerBlock {
     BasicTransformerBlock(const Weights& weights,
                           const Transformer2DConfig& config);
-    at::Tensor forward(at::Tensor x, ContextCursor& context) const;
+    at::Tensor forward(at::Tensor x, ContextCursor& context,
+                       const EvalContext& adapters) const;
 
     LayerNorm norm1;
     Attention attn1;

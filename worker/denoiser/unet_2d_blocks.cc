@@ -1,19 +1,8 @@
 #include "worker/denoiser/unet_2d_blocks.h"
 
 #include "ATen/ops/cat.h"
-#include "ATen/ops/constant_pad_nd.h"
 
 namespace genzo {
-
-Downsample2D::Downsample2D(const Weights& weights, int64_t channels,
-                           int64_t padding)
-    : conv(weights["conv"], channels, channels,
-           {.kernel = 3, .stride = 2, .padding = padding}) {}
-
-at::Tensor Downsample2D::forward(const at::Tensor& x) const {
-  if (conv.geometry.padding > 0) return conv.forward(x);
-  return conv.forward(at::constant_pad_nd(x, {0, 1, 0, 1}, 0));
-}
 
 at::Tensor TimeCursor::Next(int64_t channels) {
   if (channels == 0) return {};
@@ -30,22 +19,25 @@ void UNetLayers::ProjectTime(const at::Tensor& temb,
 }
 
 void UNetLayers::ProjectContext(const at::Tensor& context,
-                                std::vector<KeyValues>& layers) const {
+                                const EvalContext& adapters,
+                                std::vector<at::Tensor>& prepared) const {
   for (const Transformer2D& attention : attentions) {
-    attention.ProjectContext(context, layers);
+    attention.ProjectContext(context, adapters, prepared);
   }
 }
 
 at::Tensor UNetLayers::Resnet(size_t i, const at::Tensor& x,
                               UNetConditioning& conditioning) const {
-  return resnets[i].forward(
-      x, conditioning.times.Next(resnets[i].time_channels()));
+  return resnets[i].forward(x,
+                            conditioning.times.Next(resnets[i].time_channels()),
+                            conditioning.adapters);
 }
 
 at::Tensor UNetLayers::Attend(size_t i, const at::Tensor& x,
                               UNetConditioning& conditioning) const {
   return attentions.empty() ? x
-                            : attentions[i].forward(x, conditioning.context);
+                            : attentions[i].forward(x, conditioning.context,
+                                                    conditioning.adapters);
 }
 
 namespace {
@@ -83,7 +75,7 @@ at::Tensor UNetDownBlock::forward(at::Tensor x, UNetConditioning& conditioning,
     skips.push_back(x);
   }
   if (downsampler_.has_value()) {
-    x = downsampler_->forward(x);
+    x = downsampler_->forward(x, conditioning.adapters);
     skips.push_back(x);
   }
   return x;
@@ -118,7 +110,8 @@ at::Tensor UNetUpBlock::forward(at::Tensor x, UNetConditioning& conditioning,
     x = layers_.Attend(i, x, conditioning);
   }
   if (upsampler_.has_value()) {
-    x = upsampler_->forward(x, skips.back().sizes().slice(2));
+    x = upsampler_->forward(x, skips.back().sizes().slice(2),
+                            conditioning.adapters);
   }
   return x;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "worker/denoiser/transformer_2d.h"
+#include "worker/nn/downsample_2d.h"
 #include "worker/nn/resnet_block_2d.h"
 #include "worker/nn/upsample_2d.h"
 
@@ -29,6 +30,7 @@ class TimeCursor {
 struct UNetConditioning {
   TimeCursor times;
   ContextCursor context;
+  const EvalContext& adapters;  // outlives it
 };
 
 // One resolution's resnets, and its transformers: none, or one after each
@@ -38,8 +40,8 @@ struct UNetLayers {
   // activation, and of context [B, M, cross_attention_dim].
   void ProjectTime(const at::Tensor& temb,
                    std::vector<at::Tensor>& times) const;
-  void ProjectContext(const at::Tensor& context,
-                      std::vector<KeyValues>& layers) const;
+  void ProjectContext(const at::Tensor& context, const EvalContext& adapters,
+                      std::vector<at::Tensor>& prepared) const;
 
   at::Tensor Resnet(size_t i, const at::Tensor& x,
                     UNetConditioning& conditioning) const;
@@ -49,15 +51,6 @@ struct UNetLayers {
 
   std::vector<ResnetBlock2D> resnets;
   std::vector<Transformer2D> attentions;
-};
-
-// Halves height and width.
-struct Downsample2D {
-  // `padding` 0 pads below and right only, as the reference does.
-  Downsample2D(const Weights& weights, int64_t channels, int64_t padding);
-  at::Tensor forward(const at::Tensor& x) const;
-
-  Conv2d conv;
 };
 
 // Sizes of one down or up block.

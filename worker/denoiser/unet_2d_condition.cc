@@ -4,6 +4,8 @@
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/silu.h"
+#include "absl/strings/str_cat.h"
+#include "c10/core/InferenceMode.h"
 
 namespace genzo {
 namespace {
@@ -82,7 +84,11 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
       conv_norm_out_(weights["conv_norm_out"], config.resnet.norm_num_groups,
                      config.block_out_channels.front(), config.resnet.eps),
       conv_out_(weights["conv_out"], config.block_out_channels.front(),
-                config.out_channels, Same(config.conv_out_kernel)) {
+                config.out_channels, Same(config.conv_out_kernel)),
+      times_(conv_norm_out_.weight.device(),
+             [this](const at::Tensor& timesteps) {
+               return ProjectTimes(timesteps);
+             }) {
   const size_t levels = config.block_out_channels.size();
   for (size_t i = 0; i < levels; ++i) {
     down_blocks_.emplace_back(weights.At("down_blocks", i),
@@ -116,19 +122,56 @@ at::Tensor UNet2DConditionModel::ProjectTimes(
   return at::cat(times, 1);
 }
 
-std::vector<KeyValues> UNet2DConditionModel::ProjectContext(
-    const at::Tensor& context) const {
-  std::vector<KeyValues> projected;
-  for (const UNetLayers* layers : AllLayers()) {
-    layers->ProjectContext(context, projected);
+absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
+    const Conditioning& conditioning) const {
+  c10::InferenceMode inference;
+  const std::pair<const char*, const at::Tensor*> others[] = {
+      {"token_mask", &conditioning.token_mask},
+      {"pooled", &conditioning.pooled},
+      {"numbers", &conditioning.numbers},
+      {"image", &conditioning.image}};
+  for (const auto& [name, tensor] : others) {
+    if (!tensor->defined()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("conditioning ", name, ": this U-Net takes tokens alone"));
   }
-  return projected;
+  const at::Tensor& tokens = conditioning.tokens;
+  if (!tokens.defined() || tokens.dim() != 3) {
+    return absl::InvalidArgumentError(
+        "conditioning tokens: this U-Net needs [rows, tokens, width]");
+  }
+  auto prepared = std::make_shared<Prepared>();
+  prepared->rows = tokens.size(0);
+  if (conditioning.adapters != nullptr) {
+    prepared->adapters = EvalContext({{.first_row = 0,
+                                       .rows = prepared->rows,
+                                       .adapters = conditioning.adapters}});
+  }
+  for (const UNetLayers* layers : AllLayers()) {
+    layers->ProjectContext(tokens, prepared->adapters, prepared->tensors);
+  }
+  return prepared;
 }
 
-at::Tensor UNet2DConditionModel::forward(
-    const at::Tensor& sample, const at::Tensor& times,
-    const std::vector<KeyValues>& context) const {
-  UNetConditioning conditioning = {TimeCursor(times), ContextCursor(context)};
+BatchKey UNet2DConditionModel::KeyOf(at::IntArrayRef sample,
+                                     const Prepared& prepared) const {
+  BatchKey key = {.denoiser = this, .sizes = sample.vec()};
+  if (!prepared.tensors.empty()) {
+    key.sizes.push_back(prepared.tensors[0].size(1));
+  }
+  return key;
+}
+
+Placement UNet2DConditionModel::placement() const {
+  return {.device = conv_in_.bias.device(),
+          .dtype = conv_in_.bias.scalar_type()};
+}
+
+at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
+                                         const at::Tensor& times,
+                                         const Prepared& prepared) const {
+  UNetConditioning conditioning = {
+      TimeCursor(times), ContextCursor(prepared.tensors), prepared.adapters};
   at::Tensor x = (config_.center_input_sample ? 2 * sample - 1 : sample)
                      .contiguous(at::MemoryFormat::ChannelsLast);
   x = conv_in_.forward(x);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/denoiser/denoiser.h"
+#include "worker/denoiser/timestep_table.h"
 #include "worker/denoiser/unet_2d_blocks.h"
 #include "worker/nn/timestep_embedding.h"
 #include "worker/weights/weights.h"
@@ -46,32 +48,38 @@ absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
     const std::string& path);
 
 // The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752;
-// reference: diffusers' UNet2DConditionModel). Immutable after construction.
-class UNet2DConditionModel {
+// reference: diffusers' UNet2DConditionModel). Of a Conditioning it takes
+// `tokens` [R, M, cross_attention_dim] of the weights' dtype and nothing else;
+// prepared are keys and values of every cross-attention layer.
+class UNet2DConditionModel : public Denoiser {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
   UNet2DConditionModel(const UNet2DConditionConfig& config,
                        const Weights& weights);
 
-  // timesteps [B] float32 -> what the resnets add, [B, T] float32. Depends on
-  // the timestep alone: TimestepTable keeps it.
-  at::Tensor ProjectTimes(const at::Tensor& timesteps) const;
+  absl::StatusOr<PreparedRef> Prepare(
+      const Conditioning& conditioning) const override;
 
-  // context [B, M, cross_attention_dim] of the weights' dtype -> keys and
-  // values of every cross-attention layer, in forward()'s order. Depends on the
-  // text alone.
-  std::vector<KeyValues> ProjectContext(const at::Tensor& context) const;
+  // All else that was prepared follows from the number of tokens.
+  BatchKey KeyOf(at::IntArrayRef sample,
+                 const Prepared& prepared) const override;
 
-  // sample [B, in_channels, H, W] of the weights' dtype and one row a sample of
-  // both projections -> the prediction [B, out_channels, H, W] of the weights'
-  // dtype. Any H and W of at least 1.
-  at::Tensor forward(const at::Tensor& sample, const at::Tensor& times,
-                     const std::vector<KeyValues>& context) const;
+  // What the resnets add, [B, T] float32.
+  at::Tensor EmbedTimes(const std::vector<float>& times) const override {
+    return times_.Rows(times);
+  }
+
+  // sample [B, in_channels, H, W] -> the prediction [B, out_channels, H, W] of
+  // the weights' dtype. Any H and W of at least 1.
+  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
+                     const Prepared& prepared) const override;
+
+  Placement placement() const override;
 
   const UNet2DConditionConfig& config() const { return config_; }
-  at::Device device() const { return conv_norm_out_.weight.device(); }
 
  private:
+  at::Tensor ProjectTimes(const at::Tensor& timesteps) const;
   // Every block's layers, in forward()'s order.
   std::vector<const UNetLayers*> AllLayers() const;
 
@@ -83,6 +91,7 @@ class UNet2DConditionModel {
   std::vector<UNetUpBlock> up_blocks_;
   GroupNorm conv_norm_out_;
   Conv2d conv_out_;
+  mutable TimestepTable times_;  // thread-safe
 };
 
 }  // namespace genzo

@@ -52,9 +52,10 @@ void ReadMidBlockType(JsonConfig& json, UNet2DConditionConfig& config) {
 void ReadTime(JsonConfig& json, UNet2DConditionConfig& config) {
   const int64_t width = config.block_out_channels.front();
   json.RequireString("time_embedding_type", "positional");
-  config.time_proj = {.dim = width,
-                      .flip_sin_to_cos = json.Bool("flip_sin_to_cos", true),
-                      .freq_shift = json.Number("freq_shift", 0)};
+  config.time_proj = {
+      .dim = width,
+      .flip_sin_to_cos = json.Bool("flip_sin_to_cos", true),
+      .freq_shift = json.Number("freq_shift", 0, /*min=*/0, /*max=*/1)};
   config.time_embedding_dim = json.Int("time_embedding_dim", 4 * width, 1);
   const std::string shift = json.String("resnet_time_scale_shift", "default");
   if (shift != "default" && shift != "scale_shift") {
@@ -131,11 +132,12 @@ absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
   config.upcast_attention = json->Bool("upcast_attention", false);
   config.center_input_sample = json->Bool("center_input_sample", false);
   config.downsample_padding = json->Int("downsample_padding", 1);
-  config.mid_block_scale_factor = json->Number("mid_block_scale_factor", 1);
+  config.mid_block_scale_factor =
+      json->Number("mid_block_scale_factor", 1, /*min=*/1e-6, /*max=*/1e6);
   config.conv_in_kernel = json->Int("conv_in_kernel", 3, 1);
   config.conv_out_kernel = json->Int("conv_out_kernel", 3, 1);
   config.resnet.norm_num_groups = json->Int("norm_num_groups", 32, 1);
-  config.resnet.eps = json->Number("norm_eps", 1e-5);
+  config.resnet.eps = json->Number("norm_eps", 1e-5, /*min=*/0, /*max=*/1);
   ReadTime(*json, config);
   CheckDivisible(*json, config);
   if (!json->status().ok()) return json->status();

@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -29,7 +30,15 @@ absl::Status StatusFromException(const std::string& what) {
     }
     return absl::InternalError(absl::StrCat(what, ": ", message));
   } catch (const std::exception& e) {
+    // oneDNN's, when there is no memory for its kernels. (It says "primitive
+    // descriptor" of what it does not know.)
+    if (std::string_view(e.what()) == "could not create a primitive") {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(what, ": out of memory"));
+    }
     return absl::InternalError(absl::StrCat(what, ": ", e.what()));
+  } catch (...) {
+    return absl::InternalError(absl::StrCat(what, ": unknown exception"));
   }
 }
 

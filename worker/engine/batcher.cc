@@ -7,130 +7,98 @@
 #include <set>
 #include <tuple>
 
-#include "queue/guest_slowdown.h"
-
 namespace genzo {
 namespace {
 
-using Flow = FairShares::Flow;
-
 Flow FlowOf(const Candidate& candidate) {
-  return {candidate.tenant, candidate.weight, candidate.shape};
+  return {candidate.tenant, candidate.shape};
 }
 
 // One choice under way.
 class Choice {
  public:
-  Choice(absl::Span<const Candidate> candidates,
-         absl::Span<const ShapeLimits> shapes, int max_wait, FairShares& shares)
-      : candidates_(candidates),
-        shapes_(shapes),
+  Choice(const Candidates& candidates, int max_wait, Ledger& ledger)
+      : runs_(candidates.runs),
+        shapes_(candidates.shapes),
         max_wait_(max_wait),
-        shares_(shares) {
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      const Candidate& candidate = candidates[i];
-      waiting_[FlowOf(candidate)].push_back(static_cast<int>(i));
-      double& step = step_[candidate.tenant];
-      step = std::max(step, candidate.cost);
-      longest_step_ = std::max(longest_step_, candidate.cost);
+        ledger_(ledger) {
+    Ledger::Present present;
+    std::map<Flow, int> highest;  // priorities
+    std::map<std::string, int> highest_of;
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      const Candidate& run = runs_[i];
+      const Flow flow = FlowOf(run);
+      waiting_[flow].push_back(static_cast<int>(i));
+      present[flow] = std::max(present[flow], run.cost);
+      Raise(flow, run.priority, highest);
+      Raise(run.tenant, run.priority, highest_of);
     }
-    ForgetTheAbsent();
-    FindDebtors();
-    for (auto& [flow, runs] : waiting_) {
-      std::sort(runs.begin(), runs.end(),
+    ledger_.Meet(present);
+    for (auto& [flow, waiting] : waiting_) {
+      std::sort(waiting.begin(), waiting.end(),
                 [this](int a, int b) { return Rank(a) < Rank(b); });
+      if (highest[flow] == highest_of[flow.tenant]) may_lead_.insert(flow);
     }
   }
 
   std::vector<int> Run() {
     const int leader = Leader();
-    const Flow flow = FlowOf(candidates_[leader]);
-    shares_.flows[flow].last_led = ++shares_.choices;
-    has_guests_ = !InDebt(leader);
+    const Flow flow = FlowOf(runs_[leader]);
+    ledger_.Led(flow, /*as_aged_debtor=*/InDebt(leader));
+    debtors_join_ = !InDebt(leader);
     Take(flow, leader);
     while (const Flow* next = First(flow.shape)) TakeFirstThatFits(*next);
-    const std::map<Flow, double> weights = Weights();
-    Credit(weights);
-    Charge(weights, flow.shape);
+    const bool has_backlog = std::any_of(
+        waiting_.begin(), waiting_.end(), [&flow](const auto& other) {
+          return other.first.shape == flow.shape && !other.second.empty();
+        });
+    ledger_.Charge(used_, may_lead_, has_backlog);
     return picked_;
   }
 
  private:
-  bool IsDebtor(int tenant) const { return debtors_.count(tenant) > 0; }
-  bool InDebt(int i) const { return IsDebtor(candidates_[i].tenant); }
+  template <typename Key>
+  static void Raise(const Key& key, int priority, std::map<Key, int>& highest) {
+    const auto [place, is_new] = highest.try_emplace(key, priority);
+    place->second = std::max(place->second, priority);
+  }
+
+  bool InDebt(int i) const { return ledger_.IsDebtor(runs_[i].tenant); }
 
   bool Aged(int i) const {
     const int patience = InDebt(i) ? Batcher::kDebtorPatience : 1;
-    return candidates_[i].waited >= patience * max_wait_;
+    return runs_[i].waited >= patience * max_wait_;
   }
 
   // Order within a flow.
-  std::tuple<bool, bool, double, int> Rank(int i) const {
-    const Candidate& candidate = candidates_[i];
-    return {!Aged(i), !candidate.fresh, candidate.slack, i};
+  std::tuple<bool, int, bool, double, int> Rank(int i) const {
+    const Candidate& run = runs_[i];
+    return {!Aged(i), -run.priority, !run.fresh, run.slack, i};
   }
 
-  void ForgetTheAbsent() {
-    std::erase_if(shares_.flows, [this](const auto& flow) {
-      return waiting_.count(flow.first) == 0;
-    });
-    std::erase_if(shares_.debts, [this](const auto& debt) {
-      return step_.count(debt.first) == 0;
-    });
-    for (const auto& [flow, runs] : waiting_) {
-      if (shares_.flows.count(flow) == 0) {
-        shares_.flows[flow].deficit = StandingOf(flow.tenant);
-      }
-    }
-  }
-
-  // Of a tenant's flows that are here already, the least that one is owed: a
-  // new shape brings no new credit.
-  double StandingOf(int tenant) const {
-    double least = 0;
-    for (const auto& [flow, share] : shares_.flows) {
-      if (flow.tenant == tenant) least = std::min(least, share.deficit);
-    }
-    return least;
-  }
-
-  void FindDebtors() {
-    for (const auto& [tenant, step] : step_) {
-      if (shares_.debts[tenant] > Batcher::kDebt * step) {
-        debtors_.insert(tenant);
-      }
-    }
-    if (debtors_.size() == step_.size()) debtors_.clear();  // owe each other
-  }
-
-  // The aged run that has waited longest, or -1. In debt only in their turn.
+  // The aged run that has waited longest, or -1. Of debtors in their turn only.
   int Oldest() const {
-    const bool debtors_turn =
-        shares_.choices - shares_.debtor_led >= Batcher::kDebtorTurn - 1;
+    const bool debtors_turn = ledger_.SinceDebtorLed() >= Batcher::kDebtorTurn;
     int oldest = -1;
-    for (int i = 0; i < static_cast<int>(candidates_.size()); ++i) {
+    for (int i = 0; i < static_cast<int>(runs_.size()); ++i) {
       if (!Aged(i) || (InDebt(i) && !debtors_turn)) continue;
-      if (oldest < 0 || candidates_[i].waited > candidates_[oldest].waited) {
-        oldest = i;
-      }
+      if (oldest < 0 || runs_[i].waited > runs_[oldest].waited) oldest = i;
     }
     return oldest;
   }
 
-  int Leader() {
+  int Leader() const {
     const int oldest = Oldest();
-    if (oldest < 0) return waiting_.at(*First(std::nullopt)).front();
-    if (InDebt(oldest)) shares_.debtor_led = shares_.choices + 1;
-    return oldest;
+    return oldest >= 0 ? oldest : waiting_.at(*First(std::nullopt)).front();
   }
 
   // The flow whose turn it is, of those of `shape` if one is given that have a
   // run that fits.
-  const Flow* First(std::optional<int> shape) const {
+  const Flow* First(const std::optional<std::string>& shape) const {
     const Flow* first = nullptr;
-    for (const auto& [flow, runs] : waiting_) {
+    for (const auto& [flow, waiting] : waiting_) {
       if (shape.has_value() && flow.shape != *shape) continue;
-      const bool fits = std::any_of(runs.begin(), runs.end(),
+      const bool fits = std::any_of(waiting.begin(), waiting.end(),
                                     [this](int i) { return Fits(i); });
       if (fits && (first == nullptr || Turn(flow) < Turn(*first))) {
         first = &flow;
@@ -139,133 +107,77 @@ class Choice {
     return first;
   }
 
-  // Least first: without debt, owed most, led longer ago.
-  std::tuple<bool, double, int64_t> Turn(const Flow& flow) const {
-    const FairShares::Share& share = shares_.flows.at(flow);
-    const Candidate& front = candidates_[waiting_.at(flow).front()];
-    const double credit = front.fresh ? Batcher::kStartCredit * front.cost : 0;
-    return {IsDebtor(flow.tenant), -share.deficit - credit, share.last_led};
+  // Least first: no debtor's, of its tenant's highest priority, owed most, led
+  // longer ago.
+  std::tuple<bool, bool, double, int64_t> Turn(const Flow& flow) const {
+    const bool is_debtor = ledger_.IsDebtor(flow.tenant);
+    const Candidate& front = runs_[waiting_.at(flow).front()];
+    double owed = ledger_.DeficitOf(flow);
+    if (front.fresh) owed += Batcher::kStartCredit * front.cost;
+    const auto used = used_.find(flow);
+    if (!is_debtor && used != used_.end()) owed -= used->second;
+    return {is_debtor, may_lead_.count(flow) == 0, -owed,
+            ledger_.LastLed(flow)};
   }
 
   bool Fits(int i) const {
     if (picked_.empty()) return true;
-    const ShapeLimits& limits = shapes_[candidates_[i].shape];
-    const int rows = rows_ + candidates_[i].rows;
+    const ShapeLimits& limits = shapes_.at(runs_[i].shape);
+    const int rows = rows_ + runs_[i].rows;
     if (rows > limits.row_cap) return false;
-    if (!has_guests_ || !InDebt(i)) return true;
-    const bool filled = filled_ || candidates_[i].fills;
-    return TimeOf(filled ? limits.row_cap : rows, limits) <=
-           kGuestSlowdown *
-               TimeOf(host_fills_ ? limits.row_cap : host_rows_, limits);
-  }
-
-  static double TimeOf(int rows, const ShapeLimits& limits) {
-    const auto known = static_cast<int>(limits.times.size());
-    if (known == 0) return rows;
-    return rows <= known ? limits.times[rows - 1]
-                         : limits.times.back() * rows / known;
+    if (!debtors_join_ || !InDebt(i)) return true;
+    const bool padded = padded_ || runs_[i].reproducible;
+    return limits.TimeOf(padded ? limits.row_cap : rows) <=
+           Batcher::kDebtorSlowdown *
+               limits.TimeOf(padded_without_ ? limits.row_cap : rows_without_);
   }
 
   void TakeFirstThatFits(const Flow& flow) {
-    const std::deque<int>& runs = waiting_.at(flow);
-    Take(flow, *std::find_if(runs.begin(), runs.end(),
+    const std::deque<int>& waiting = waiting_.at(flow);
+    Take(flow, *std::find_if(waiting.begin(), waiting.end(),
                              [this](int i) { return Fits(i); }));
   }
 
   void Take(const Flow& flow, int i) {
-    std::deque<int>& runs = waiting_.at(flow);
-    runs.erase(std::find(runs.begin(), runs.end(), i));
-    const Candidate& candidate = candidates_[i];
+    std::deque<int>& waiting = waiting_.at(flow);
+    waiting.erase(std::find(waiting.begin(), waiting.end(), i));
+    const Candidate& run = runs_[i];
     picked_.push_back(i);
-    rows_ += candidate.rows;
-    filled_ |= candidate.fills;
-    used_[candidate.tenant] += candidate.cost;
+    rows_ += run.rows;
+    padded_ |= run.reproducible;
+    used_[flow] += run.cost;
     if (InDebt(i)) return;
-    host_rows_ += candidate.rows;
-    host_fills_ |= candidate.fills;
-    shares_.flows[flow].deficit -= candidate.cost;
-    charged_ += candidate.cost;
+    rows_without_ += run.rows;
+    padded_without_ |= run.reproducible;
   }
 
-  // Of a tenant's weight, split over its flows of that weight.
-  std::map<Flow, double> Weights() const {
-    std::map<std::pair<int, double>, int> flows_of;  // (tenant, weight)
-    for (const auto& [flow, runs] : waiting_) {
-      ++flows_of[{flow.tenant, flow.weight}];
-    }
-    std::map<Flow, double> weights;
-    for (const auto& [flow, runs] : waiting_) {
-      weights[flow] = flow.weight / flows_of[{flow.tenant, flow.weight}];
-    }
-    return weights;
-  }
-
-  // What was charged to flows is owed to them all. Those in debt stand aside.
-  void Credit(const std::map<Flow, double>& weights) {
-    double total = 0;
-    for (const auto& [flow, weight] : weights) {
-      if (!IsDebtor(flow.tenant)) total += weight;
-    }
-    const double most = Batcher::kMostOwed * longest_step_;
-    for (const auto& [flow, weight] : weights) {
-      if (IsDebtor(flow.tenant)) continue;
-      double& deficit = shares_.flows[flow].deficit;
-      deficit = std::clamp(deficit + charged_ * weight / total, -most, most);
-    }
-  }
-
-  // What tenants used beyond their share is their debt. Alone one owes nothing,
-  // but for a backlog that whoever comes would have to wait for.
-  void Charge(const std::map<Flow, double>& weights, int shape) {
-    double used = 0;
-    for (const auto& [tenant, cost] : used_) used += cost;
-    std::map<int, double> weight_of;  // tenants
-    double total = 0;
-    for (const auto& [flow, weight] : weights) {
-      weight_of[flow.tenant] += weight;
-      total += weight;
-    }
-    const bool has_backlog = std::any_of(
-        waiting_.begin(), waiting_.end(), [shape](const auto& flow) {
-          return flow.first.shape == shape && !flow.second.empty();
-        });
-    for (const auto& [tenant, weight] : weight_of) {
-      const bool alone = weight_of.size() == 1;
-      const double share = alone && has_backlog ? 0 : used * weight / total;
-      const double most = Batcher::kMostOwed * step_.at(tenant);
-      double& debt = shares_.debts[tenant];
-      debt = std::clamp(debt + used_[tenant] - share, -most, most);
-    }
-  }
-
-  const absl::Span<const Candidate> candidates_;
-  const absl::Span<const ShapeLimits> shapes_;
+  const std::vector<Candidate>& runs_;
+  const std::map<std::string, ShapeLimits>& shapes_;
   const int max_wait_;
-  FairShares& shares_;
+  Ledger& ledger_;
   std::map<Flow, std::deque<int>> waiting_;  // runs not picked, best first
-  std::map<int, double> step_;  // a tenant's costliest, of those present
-  double longest_step_ = 0;
-  std::set<int> debtors_;    // tenants
-  bool has_guests_ = false;  // those in debt are; another leads
+  std::set<Flow> may_lead_;    // those of their tenants' highest priorities
+  bool debtors_join_ = false;  // what another leads
   std::vector<int> picked_;
   int rows_ = 0;
-  bool filled_ = false;  // up to the cap
-  int host_rows_ = 0;    // of tenants that are not in debt
-  bool host_fills_ = false;
-  std::map<int, double> used_;  // cost by tenant
-  double charged_ = 0;          // to flows
+  bool padded_ = false;
+  int rows_without_ = 0;  // debtors'
+  bool padded_without_ = false;
+  std::map<Flow, double> used_;  // cost
 };
 
 }  // namespace
 
-std::vector<int> Batcher::Pick(absl::Span<const Candidate> candidates,
-                               absl::Span<const ShapeLimits> shapes,
-                               FairShares& shares) const {
-  if (candidates.empty()) {
-    shares = {};
-    return {};
-  }
-  return Choice(candidates, shapes, max_wait_, shares).Run();
+double ShapeLimits::TimeOf(int rows) const {
+  const auto known = static_cast<int>(times.size());
+  if (known == 0) return rows;
+  return rows <= known ? times[rows - 1] : times.back() * rows / known;
+}
+
+std::vector<int> Batcher::Pick(const Candidates& candidates,
+                               Ledger& ledger) const {
+  if (candidates.runs.empty()) return {};
+  return Choice(candidates, max_wait_, ledger).Run();
 }
 
 }  // namespace genzo

@@ -11,9 +11,9 @@
 #include "worker/device/exception_status.h"
 #include "worker/device/free_memory.h"
 #include "worker/device/thread_count.h"
-#include "worker/engine/image_parameters.h"
+#include "worker/media/image_parameters.h"
 #include "worker/media/picture_encoder.h"
-#include "worker/media/pixels.h"
+#include "worker/media/pixel_tensors.h"
 
 namespace genzo {
 namespace {
@@ -25,83 +25,50 @@ constexpr int kMaxPreviewsPerImage = 4;
 constexpr size_t kMaxTogether = 4;
 
 bool TakesLong(const DecodeTask& task) {
-  return task.decoder != v1::PreviewPlan::DECODER_LINEAR;
+  return task.decoder != PreviewKind::kLinear;
 }
 
 bool IsSameImage(const DecodeTask& a, const DecodeTask& b) {
   return a.job == b.job && a.image_index == b.image_index;
 }
 
-absl::StatusOr<v1::Picture> ToPicture(const at::Tensor& decoded,
-                                      const PictureFormat& format,
-                                      const PictureText& text) {
-  const Pixels pixels = ToPixels(decoded);
-  auto file = EncodePicture(pixels, format, text);
-  if (!file.ok()) return file.status();
-  v1::Picture picture;
-  picture.set_data(std::move(file->data));
-  picture.set_media_type(file->media_type);
-  picture.set_width(pixels.width);
-  picture.set_height(pixels.height);
-  return picture;
-}
-
 // Whether both latents can go through one call of one decoder.
 bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
-  return !a.alone && !b.alone && &a.job->model() == &b.job->model() &&
-         a.decoder == b.decoder && a.latent.sizes() == b.latent.sizes();
+  return !a.reproducible && !b.reproducible &&
+         &a.job->model() == &b.job->model() && a.decoder == b.decoder &&
+         a.latent.sizes() == b.latent.sizes();
 }
 
-absl::StatusOr<v1::Picture> PreviewPicture(const DecodeTask& task,
-                                           const at::Tensor& decoded) {
-  const v1::PreviewPlan& plan = task.job->request().preview();
-  return ToPicture(
-      ShrinkToSide(decoded, plan.longest_side()),
-      {.format = plan.format(), .quality = static_cast<int>(plan.quality())},
-      /*text=*/{});
+absl::Status NotFinite(const DecodeTask& task) {
+  return ErrorWithReason(
+      absl::StatusCode::kInternal, "NOT_FINITE",
+      absl::StrCat(
+          "image ", task.image_index, " of model ", task.job->request().model(),
+          " has values that are not finite numbers after step ", task.step));
 }
 
-bool IsFinite(const at::Tensor& tensor) {
-  return at::isfinite(tensor).all().item<bool>();
+absl::Status DecodingFailed(const DecodeTask& task) {
+  const absl::Status caught = StatusFromException(
+      absl::StrCat("decoding image ", task.image_index, " failed"));
+  return ErrorWithReason(caught.code(), "DECODING_FAILED",
+                         std::string(caught.message()));
 }
 
-absl::StatusOr<v1::Picture> FinalPicture(const DecodeTask& task,
-                                         at::Tensor decoded) {
-  const v1::GenerateRequest& request = task.job->request();
-  if (!IsFinite(decoded)) {
-    const auto again = task.job->model().decoder().FullInFloat32(task.latent);
-    if (!again.ok()) return again.status();
-    decoded = *again;
-  }
-  if (!IsFinite(decoded)) {
-    return ErrorWithReason(
-        absl::StatusCode::kInternal, "NOT_FINITE",
-        absl::StrCat("image ", task.image_index, " of model ", request.model(),
-                     " has values that are not finite numbers after step ",
-                     task.step));
-  }
-  const v1::OutputOptions& output = request.output();
-  return ToPicture(decoded,
-                   {.format = output.format(),
-                    .quality = static_cast<int>(output.quality())},
-                   output.embed_parameters()
-                       ? ImageParameters(request, task.seed)
-                       : PictureText());
+PictureFormat FormatOf(const v1::PreviewPlan& plan) {
+  return {.format = plan.format(), .quality = static_cast<int>(plan.quality())};
+}
+
+PictureFormat FormatOf(const v1::OutputOptions& output) {
+  return {.format = output.format(),
+          .quality = static_cast<int>(output.quality())};
 }
 
 at::Tensor DecodedOnce(const std::vector<DecodeTask>& tasks) {
   std::vector<at::Tensor> latents;
   latents.reserve(tasks.size());
   for (const DecodeTask& task : tasks) latents.push_back(task.latent);
-  const LatentDecoder& decoder = tasks[0].job->model().decoder();
-  switch (tasks[0].decoder) {
-    case v1::PreviewPlan::DECODER_LINEAR:
-      return decoder.Linear(at::cat(latents));
-    case v1::PreviewPlan::DECODER_TINY:
-      return decoder.Tiny(at::cat(latents));
-    default:
-      return decoder.Full(at::cat(latents));
-  }
+  return tasks[0].job->model().codec().Preview(at::cat(latents),
+                                               tasks[0].decoder);
 }
 
 at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
@@ -110,7 +77,7 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
   } catch (const c10::OutOfMemoryError&) {
     // While steps are recorded, LibTorch does not give unused memory back by
     // itself.
-    ReturnFreeMemory(tasks[0].job->model().device());
+    ReturnFreeMemory(tasks[0].job->model().placement().device);
     return DecodedOnce(tasks);
   }
 }
@@ -119,13 +86,14 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
 
 DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
                          const DeviceStream& stream, const Clock& clock,
-                         Metrics& metrics, LoadBoard& board)
+                         Metrics& metrics, OnDecoded on_decoded)
     : max_finals_(max_finals),
       threads_(std::move(threads)),
       stream_(stream),
       clock_(clock),
       metrics_(metrics),
-      board_(board) {
+      on_decoded_(std::move(on_decoded)),
+      writer_(/*capacity=*/kMaxTogether) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -208,7 +176,7 @@ void DecodeStage::Loop() {
   c10::InferenceMode inference;
   UseThreadsHere(1);
   const auto unwanted = [](const DecodeTask& task) {
-    return !task.job->Wanted();
+    return !task.job->Wanted(task.image_index);
   };
   while (true) {
     std::vector<DecodeTask> tasks;
@@ -245,10 +213,7 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   const DeviceStream::Scope on_stream(stream_);
   const absl::Time begin = clock_.Now();
   const auto fail = [](const DecodeTask& task) {
-    const absl::Status caught = StatusFromException(
-        absl::StrCat("decoding image ", task.image_index, " failed"));
-    task.job->Fail(ErrorWithReason(caught.code(), "DECODING_FAILED",
-                                   std::string(caught.message())));
+    task.job->FailImage(task.image_index, DecodingFailed(task));
   };
   at::Tensor decoded;
   try {
@@ -261,24 +226,50 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   }
   for (size_t i = 0; i < tasks.size(); ++i) {
     try {
-      Post(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
+      Write(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
     } catch (const std::exception&) {
       fail(tasks[i]);
     }
   }
 }
 
-void DecodeStage::Post(const DecodeTask& task, const at::Tensor& decoded,
-                       absl::Time begin) {
-  auto picture = task.is_final ? FinalPicture(task, decoded)
-                               : PreviewPicture(task, decoded);
-  if (!picture.ok()) return task.job->Fail(picture.status());
-  const absl::Time now = clock_.Now();
+void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
+                        absl::Time begin) {
+  const v1::GenerateRequest& request = task.job->request();
+  if (!at::isfinite(decoded).all().item<bool>()) {
+    // A preview that cannot be shown is no fault of the picture's.
+    if (task.is_final) task.job->FailImage(task.image_index, NotFinite(task));
+    return;
+  }
+  PictureWriter::Task writing;
   if (task.is_final) {
-    board_.ObserveDecode(task.job->work().model, task.job->work().pixels,
-                         now - task.submitted);
-    task.job->PostImage(task.image_index, task.seed, *std::move(picture),
-                        now - begin);
+    writing = {.pixels = ToPixels(decoded),
+               .format = FormatOf(request.output()),
+               .text = request.output().embed_parameters()
+                           ? ImageParameters(request, task.seed)
+                           : PictureText(),
+               .done = nullptr};
+  } else {
+    const v1::PreviewPlan& plan = request.preview();
+    writing = {.pixels = ToPixels(ShrinkToSide(decoded, plan.longest_side())),
+               .format = FormatOf(plan),
+               .text = {},
+               .done = nullptr};
+  }
+  writing.done = [this, task, begin](absl::StatusOr<v1::Picture> picture) {
+    Post(task, std::move(picture), clock_.Now() - begin);
+  };
+  writer_.Submit(std::move(writing));
+}
+
+void DecodeStage::Post(const DecodeTask& task,
+                       absl::StatusOr<v1::Picture> picture,
+                       absl::Duration took) {
+  if (!picture.ok()) {
+    task.job->FailImage(task.image_index, picture.status());
+  } else if (task.is_final) {
+    on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+    task.job->PostImage(task.image_index, task.seed, *std::move(picture), took);
   } else {
     task.job->PostPreview(task.image_index, task.step, *std::move(picture));
   }

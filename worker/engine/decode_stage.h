@@ -14,9 +14,10 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "queue/load_board.h"
+#include "queue/job_demand.h"
 #include "worker/device/device_stream.h"
 #include "worker/engine/job_state.h"
+#include "worker/engine/picture_writer.h"
 
 namespace genzo {
 
@@ -27,30 +28,30 @@ struct DecodeTask {
   at::Tensor
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
   bool is_final = true;  // else a preview
-  v1::PreviewPlan::Decoder decoder = v1::PreviewPlan::DECODER_FULL;
-  bool alone = false;  // whatever else waits, for the sake of its bits
-  uint64_t seed = 0;   // of a final image
-  int step = 0;        // of a preview
-  int steps = 0;
+  PreviewKind decoder = PreviewKind::kFull;
+  bool reproducible = false;  // decoded alone, for the sake of its bits
+  uint64_t seed = 0;          // of a final image
+  int step = 0;               // of a preview
   absl::Time submitted;
 };
 
 // Turns latents into pictures on a thread of its own, so that the step loop
-// does not wait: autoencoder or linear map, resizing, encoding. Latents that
-// wait and have one model, size and decoder are decoded together. Finished
-// images go first, but behind their own previews; when decoding cannot keep up
-// with the steps, the oldest previews of an image are dropped. A finished image
-// that comes out with values that are not finite is decoded once more in
-// float32. Thread-safe.
+// does not wait: autoencoder or linear map and resizing; a second thread writes
+// the files. Latents that wait and have one model, size and decoder are decoded
+// together. Finished images go first, but behind their own previews; when
+// decoding cannot keep up with the steps, the oldest previews of an image are
+// dropped. An image that cannot be decoded fails alone. Thread-safe.
 class DecodeStage {
  public:
   // At most `max_finals` finished images wait. `threads` is asked before every
   // decode how many it may compute on: any thread. Decoders run on `stream`,
-  // which steps should not have to wait for. `clock`, `metrics` and `board`
-  // outlive it.
+  // which steps should not have to wait for. `clock` and `metrics`
+  // outlive it. `on_decoded` hears, on the stage's thread, of every picture how
+  // long after its last step it was ready.
+  using OnDecoded = std::function<void(const JobDemand&, absl::Duration)>;
   DecodeStage(int max_finals, std::function<int()> threads,
               const DeviceStream& stream, const Clock& clock, Metrics& metrics,
-              LoadBoard& board);
+              OnDecoded on_decoded);
   // Finishes what waits.
   ~DecodeStage();
 
@@ -69,21 +70,25 @@ class DecodeStage {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DecodeOnThreads(const std::vector<DecodeTask>& tasks);
   void Decode(const std::vector<DecodeTask>& tasks);
-  void Post(const DecodeTask& task, const at::Tensor& decoded,
-            absl::Time begin);
+  // Hands pixels to the writer, and what it wrote to the reader.
+  void Write(const DecodeTask& task, const at::Tensor& decoded,
+             absl::Time begin);
+  void Post(const DecodeTask& task, absl::StatusOr<v1::Picture> picture,
+            absl::Duration took);
 
   const size_t max_finals_;
   const std::function<int()> threads_;
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
-  LoadBoard& board_;
+  const OnDecoded on_decoded_;
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<DecodeTask> finals_ ABSL_GUARDED_BY(mutex_);
   std::deque<DecodeTask> previews_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int> autoencodings_{0};  // tasks that wait or are being decoded
-  std::thread thread_;                 // last: uses the rest
+  PictureWriter writer_;
+  std::thread thread_;  // last: uses the rest
 };
 
 }  // namespace genzo

@@ -5,32 +5,45 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
 #include "base/config.h"
 #include "queue/job_queue.h"
-#include "worker/denoiser/context_gatherer.h"
-#include "worker/engine/batcher.h"
-#include "worker/engine/candidate_list.h"
+#include "worker/device/device_health.h"
 #include "worker/engine/decode_stage.h"
-#include "worker/engine/job_state.h"
-#include "worker/engine/run.h"
-#include "worker/pipeline/text_cache.h"
+#include "worker/engine/encode_stage.h"
+#include "worker/engine/intake.h"
+#include "worker/engine/live_run.h"
+#include "worker/engine/publisher.h"
+#include "worker/engine/step_scheduler.h"
 #include "worker/residency/engine_device.h"
+#include "worker/residency/memory_caps.h"
 #include "worker/residency/model_introduction.h"
 
 namespace genzo {
 
 // One device's worker: takes jobs from the queue and paints them, sharing
-// denoiser evaluations between all runs of one shape. Runs join and leave at
-// every step. One thread, the one that calls Work(), owns the device; pictures
-// are decoded on another, models are loaded on a third.
+// denoiser evaluations between all runs of one BatchKey. Runs join and leave at
+// every step.
+//
+//            encode stage                       decode stage, picture writer
+//   queue -> intake -> Admit -> Pick -> Evaluate -> Advance -> Publish -> queue
+//                        ^                                        |
+//                        +----------------------------------------+
+//
+// The thread that calls Work() owns the device and all live runs; texts and
+// pictures are encoded on a second, latents decoded on a third, files written
+// on a fourth, models loaded on a fifth.
 class Engine {
  public:
+  // `encode`: where texts and pictures are encoded.
   Engine(const Config& config, const EngineDevice& device,
-         const EngineDependencies& dependencies);
+         const EngineDependencies& dependencies,
+         EncodeStage::Where encode = EncodeStage::Where::kOwnThread);
   ~Engine();
 
   // Loads the configured models (one that fails is reported in the catalog, the
@@ -43,72 +56,49 @@ class Engine {
   void Stop();
 
   // Thread-safe.
-  ModelPool& models() { return models_.pool(); }
+  ModelLoader& models() { return models_.loader(); }
 
  private:
-  // One image being painted.
-  struct LiveRun {
-    Run run;
-    std::shared_ptr<JobState> job;
-    int image_index = 0;
-    uint64_t seed = 0;
-    absl::Time start_by;
-    bool canonical = false;  // always among as many rows, for the sake of bits
-    int waited = 0;          // evaluations since it last ran or joined
-  };
-  // What the runs of a pick have in common.
-  struct Batch {
-    std::vector<LiveRun*> runs;
-    int rows = 0;
-    int evaluated_rows = 0;  // with those that only fill the number up
-    const JobState& job() const { return *runs[0]->job; }
-  };
-
   // The five parts of the step loop.
   bool Admit();  // false once there will be no more work
   Batch Pick();
-  absl::StatusOr<std::vector<at::Tensor>> EvaluateRuns(const Batch& batch);
-  void Advance(const Batch& batch, const std::vector<at::Tensor>& predictions);
+  // What became of each run of a batch: nothing, where it is to be tried again.
+  using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
+  Predictions EvaluateBatch(const Batch& batch);
+  // Leaves in the batch the runs that took a step.
+  void Advance(const Predictions& predictions, Batch& batch);
   void Publish(const Batch& batch);
 
   void DropUnwanted();
-  using Leases = std::vector<std::unique_ptr<JobLease>>;
-
-  // Images that are live, or will be once those `taken` have started.
-  TenantCounts LiveBy(const Leases& taken) const;
-  TakeRules RulesFor(const TenantCounts& live) const;
-  std::unique_ptr<JobLease> TakeJob(const Leases& taken);
-  // Counts the job, if there is one, as this device's from now on.
-  std::unique_ptr<JobLease> Claim(std::unique_ptr<JobLease> lease);
-  void Start(Leases leases);
-  // Starts jobs of one model.
-  void StartTogether(const std::vector<std::shared_ptr<JobState>>& jobs);
-  absl::Status StartRuns(const std::shared_ptr<JobState>& job,
-                         const std::shared_ptr<const TextContext>& context);
-  std::vector<std::shared_ptr<const TextContext>> EncodeTexts(
-      const std::vector<std::shared_ptr<JobState>>& jobs);
-  ShapeLimits LimitsOf(const LiveRun& live) const;
-  void OutOfMemory(const Batch& batch, const absl::Status& status);
-  void FailBatch(const Batch& batch, const absl::Status& status);
+  TenantCounts LiveImages() const;
+  void Start(EncodedJob job);
+  // `reproducible`: of a shape that a reproducible run has.
+  ShapeLimits LimitsOf(const LiveRun& live, bool reproducible) const;
+  void SitOut();
+  // Together; and each alone, once that went wrong.
+  absl::StatusOr<std::vector<at::Tensor>> EvaluateTogether(const Batch& batch);
+  Predictions EvaluateEachAlone(const Batch& batch);
+  Predictions OutOfMemory(const Batch& batch, const absl::Status& status);
 
   const Config config_;
   const EngineDevice device_;
   const EngineDependencies dependencies_;
-  const Batcher batcher_;
+  const EncodeStage::Where encode_;
+  StepScheduler scheduler_;
   std::atomic<bool> stopping_{false};
-  std::map<std::pair<std::string, int64_t>, int> memory_caps_;  // rows, by
-                                                                // model, pixels
-  CandidateList<ShapeKey> candidates_;
-  FairShares shares_;
-  ContextGatherer gatherer_;
-  TextCache texts_;
+  MemoryCaps memory_caps_;
+  DeviceHealth health_;
+  absl::Notification stopped_;
+  PreparedJoiner joiner_;
   std::atomic<bool> idle_{true};  // no runs: decoding may use all threads
-  // Models that left memory since the last step, and are to be forgotten.
-  std::atomic<bool> forget_texts_{false};
-  std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
-  Leases parked_;                               // until their model is here
-  DeviceModels models_;
+  // Models left memory since the last step, and are to be forgotten.
+  std::atomic<bool> forget_models_{false};
+  ModelIntroduction models_;
+  std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Publisher> publisher_;
+  std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
 };
 
 }  // namespace genzo

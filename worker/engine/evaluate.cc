@@ -2,55 +2,48 @@
 
 #include <exception>
 
-#include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
-#include "ATen/ops/std.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {
 
-at::Tensor Prediction(const at::Tensor& rows, const Guidance& guidance) {
-  if (!guidance.active()) return rows;
-  return ApplyGuidance(rows.narrow(0, 0, 1), rows.narrow(0, 1, 1), guidance);
-}
-
 // All else is computed on as many threads as always: of it nobody knows whether
 // its bits depend on their number.
-at::Tensor Denoise(const DiffusionModel& model, const at::Tensor& samples,
-                   const std::vector<float>& timesteps,
-                   const TextContext& context, int threads) {
+at::Tensor PredictOn(int threads, const Denoiser& denoiser,
+                     const at::Tensor& samples, const std::vector<float>& times,
+                     const Prepared& prepared) {
   const ScopedThreads scope(threads);
-  return model.Denoise(samples, timesteps, context);
+  return Predict(denoiser, samples, times, prepared);
 }
 
 std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
-                                        ContextGatherer& gatherer,
-                                        int least_rows, int threads) {
+                                        PreparedJoiner& joiner, int padded_rows,
+                                        int threads) {
   std::vector<at::Tensor> samples;
-  ContextGatherer::Contexts contexts;
-  std::vector<float> timesteps;
+  std::vector<float> times;
+  PreparedJoiner::Parts prepared;
   for (const Run* run : runs) {
-    const Evaluation evaluation = *run->sampler->Next();
+    const Query query = *run->Next();
     for (int row = 0; row < run->rows(); ++row) {
-      samples.push_back(evaluation.sample);
-      timesteps.push_back(static_cast<float>(evaluation.timestep));
+      samples.push_back(query.sample);
+      times.push_back(static_cast<float>(query.timestep));
     }
-    contexts.push_back(run->context);
+    prepared.push_back(run->stage().prepared);
   }
-  while (static_cast<int>(samples.size()) < least_rows) {
+  while (static_cast<int>(samples.size()) < padded_rows) {
     samples.push_back(samples.back());
-    timesteps.push_back(timesteps.back());
+    times.push_back(times.back());
   }
   const at::Tensor rows =
-      Denoise(*runs[0]->model, at::cat(samples), timesteps,
-              *gatherer.Gather(contexts, least_rows), threads);
+      PredictOn(threads, *runs[0]->stage().denoiser, at::cat(samples), times,
+                *joiner.Join(prepared, padded_rows));
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {
-    predictions.push_back(
-        Prediction(rows.narrow(0, begin, run->rows()), run->guidance));
+    predictions.push_back(ApplyGuidance(rows.narrow(0, begin, run->rows()),
+                                        run->stage().guidance));
     begin += run->rows();
   }
   return predictions;
@@ -58,32 +51,13 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
 
 }  // namespace
 
-at::Tensor ApplyGuidance(const at::Tensor& unconditional,
-                         const at::Tensor& conditional,
-                         const Guidance& guidance) {
-  at::Tensor guided =
-      unconditional + guidance.scale * (conditional - unconditional);
-  if (guidance.rescale == 0) return guided;
-  const at::Tensor rescaled = guided * (at::std(conditional) / at::std(guided));
-  return guidance.rescale * rescaled + (1 - guidance.rescale) * guided;
-}
-
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
-                                                 ContextGatherer& gatherer,
-                                                 int least_rows, int threads) {
+                                                 PreparedJoiner& joiner,
+                                                 int padded_rows, int threads) {
   try {
-    return EvaluateOrThrow(runs, gatherer, least_rows, threads);
+    return EvaluateOrThrow(runs, joiner, padded_rows, threads);
   } catch (const std::exception&) {
     return StatusFromException("evaluation failed");
-  }
-}
-
-absl::Status Advance(Run& run, const at::Tensor& prediction) {
-  try {
-    run.sampler->Advance(prediction);
-    return absl::OkStatus();
-  } catch (const std::exception&) {
-    return StatusFromException("sampler step failed");
   }
 }
 

@@ -7,68 +7,107 @@
 
 namespace genzo {
 
+absl::Status WhyEnded(const JobLease& lease, const Clock& clock) {
+  if (lease.cancelled()) return lease.CancelStatus();
+  if (clock.Now() <= DemandOf(lease.job(), clock).deadline) {
+    return absl::OkStatus();
+  }
+  return ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
+                         "DEADLINE_EXCEEDED",
+                         "the job's deadline passed before it was finished");
+}
+
+void FailUnstarted(JobLease& lease, const absl::Status& status,
+                   ModelMetrics& metrics) {
+  (absl::IsCancelled(status) ? metrics.jobs_cancelled : metrics.jobs_failed)
+      .Increment();
+  lease.Fail(status);
+}
+
+absl::Status EvaluationFailed(const absl::Status& status) {
+  if (!ErrorReason(status).empty()) return status;
+  return ErrorWithReason(status.code(), "EVALUATION_FAILED",
+                         std::string(status.message()));
+}
+
 JobState::JobState(std::unique_ptr<JobLease> lease,
-                   std::shared_ptr<const DiffusionModel> model,
-                   const Clock& clock, ModelMetrics& metrics)
+                   std::shared_ptr<const Pipeline> model, const Clock& clock,
+                   ModelMetrics& metrics)
     : lease_(std::move(lease)),
-      work_(WorkOf(lease_->job())),
+      demand_(DemandOf(lease_->job(), clock)),
       model_(std::move(model)),
       clock_(clock),
       metrics_(metrics),
-      accepted_(FromProto(lease_->job().accepted_at())),
+      accepted_(demand_.accepted),
       started_(clock.Now()),
+      image_ended_(lease_->job().request().image_count()),
       images_left_(lease_->job().request().image_count()),
       denoise_begin_(started_),
       denoise_end_(started_) {
   metrics_.jobs_running.Increment();
+  v1::JobEvent event;
+  v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
+  resolved = request();
+  // Its digest stands for it.
+  if (resolved.has_image_to_image()) {
+    resolved.mutable_image_to_image()->clear_image();
+  }
+  lease_->Post(std::move(event));
 }
 
+// Without an end the lease goes back to the queue, and the job to another.
 JobState::~JobState() {
-  Fail(ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
-                       "the worker gave the job up without a result"));
+  absl::MutexLock lock(&mutex_);
+  if (!ended_) metrics_.jobs_running.Decrement();
 }
 
 bool JobState::Wanted() {
-  if (lease_->cancelled()) {
-    Fail(JobCancelledError());
-  } else if (clock_.Now() > work_.deadline) {
-    Fail(ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
-                         "DEADLINE_EXCEEDED",
-                         "the job's deadline passed before it was finished"));
-  }
+  const absl::Status why = WhyEnded(*lease_, clock_);
+  if (!why.ok()) Fail(why);
   absl::MutexLock lock(&mutex_);
   return !ended_;
 }
 
-void JobState::TextEncoded(absl::Duration duration) {
+bool JobState::Wanted(int image_index) {
+  if (!Wanted()) return false;
+  absl::MutexLock lock(&mutex_);
+  return OpenLocked(image_index);
+}
+
+bool JobState::OpenLocked(int image_index) const {
+  return !ended_ && !image_ended_[image_index];
+}
+
+void JobState::EncodingDone(absl::Duration duration) {
   absl::MutexLock lock(&mutex_);
   encode_ = duration;
   denoise_begin_ = clock_.Now();
 }
 
 void JobState::StepDone(const Step& step) {
-  v1::GenerateResponse event;
+  v1::JobEvent event;
   v1::Progress& progress = *event.mutable_progress();
   progress.set_image_index(step.image_index);
-  progress.set_step(step.step);
-  progress.set_steps(step.steps);
+  progress.set_step(step.progress.steps_done);
+  progress.set_steps(step.progress.steps);
+  progress.set_evaluations(step.progress.evaluations_done);
   progress.set_batch_rows(step.batch_rows);
   *progress.mutable_time_left() = ToProto(step.time_left);
   absl::MutexLock lock(&mutex_);
-  if (ended_) return;
+  if (!OpenLocked(step.image_index)) return;
   ++steps_run_;
   denoise_end_ = clock_.Now();
   lease_->Post(std::move(event));
 }
 
 void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
-  v1::GenerateResponse event;
+  v1::JobEvent event;
   v1::Preview& preview = *event.mutable_preview();
   preview.set_image_index(image_index);
   preview.set_step(step);
   *preview.mutable_picture() = std::move(picture);
   absl::MutexLock lock(&mutex_);
-  if (ended_) return;
+  if (!OpenLocked(image_index)) return;
   if (!previewed_) {
     previewed_ = true;
     metrics_.time_to_first_preview_seconds.Observe(
@@ -79,25 +118,63 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
 
 void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
                          absl::Duration decode_duration) {
-  v1::GenerateResponse event;
+  v1::JobEvent event;
   v1::Image& image = *event.mutable_image();
   image.set_image_index(image_index);
   image.set_seed(seed);
   *image.mutable_picture() = std::move(picture);
   absl::MutexLock lock(&mutex_);
-  if (ended_) return;
+  if (!OpenLocked(image_index)) return;
   decode_ += decode_duration;
   lease_->Post(std::move(event));
-  if (--images_left_ == 0) CompleteLocked();
+  CloseImageLocked(image_index);
 }
 
-void JobState::CompleteLocked() {
-  v1::Finished finished;
-  *finished.mutable_queued() = ToProto(started_ - accepted_);
-  *finished.mutable_encode() = ToProto(encode_);
-  *finished.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
-  *finished.mutable_decode() = ToProto(decode_);
-  finished.set_steps_run(steps_run_);
+void JobState::FailImage(int image_index, const absl::Status& status) {
+  v1::JobEvent event;
+  v1::ImageFailed& failed = *event.mutable_image_failed();
+  failed.set_image_index(image_index);
+  *failed.mutable_status() = ToRpcStatus(status);
+  absl::MutexLock lock(&mutex_);
+  if (!OpenLocked(image_index)) return;
+  if (++images_failed_ == 1) first_failure_ = status;
+  lease_->Post(std::move(event));
+  CloseImageLocked(image_index);
+}
+
+void JobState::CloseImageLocked(int image_index) {
+  image_ended_[image_index] = true;
+  if (--images_left_ > 0) return;
+  const bool none_came = images_failed_ == image_ended_.size();
+  EndLocked(none_came ? first_failure_ : absl::OkStatus());
+}
+
+void JobState::Fail(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (!ended_) EndLocked(status);
+}
+
+void JobState::EndLocked(const absl::Status& status) {
+  ended_ = true;
+  metrics_.jobs_running.Decrement();
+  v1::Ended ended = EndedBy(status);
+  ended.set_images_failed(images_failed_);
+  ended.set_steps_run(steps_run_);
+  *ended.mutable_queued() = ToProto(started_ - accepted_);
+  *ended.mutable_encode() = ToProto(encode_);
+  *ended.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
+  *ended.mutable_decode() = ToProto(decode_);
+  if (status.ok()) {
+    ObserveLocked();
+    metrics_.jobs_succeeded.Increment();
+  } else {
+    (absl::IsCancelled(status) ? metrics_.jobs_cancelled : metrics_.jobs_failed)
+        .Increment();
+  }
+  lease_->End(std::move(ended));
+}
+
+void JobState::ObserveLocked() {
   const auto observe = [](prometheus::Histogram& histogram,
                           absl::Duration duration) {
     histogram.Observe(absl::ToDoubleSeconds(duration));
@@ -113,23 +190,6 @@ void JobState::CompleteLocked() {
     metrics_.prediction_error.Observe(
         std::abs(absl::FDivDuration(predicted, clock_.Now() - accepted_) - 1));
   }
-  metrics_.jobs_succeeded.Increment();
-  EndLocked();
-  lease_->Complete(std::move(finished));
-}
-
-void JobState::Fail(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
-  if (ended_) return;
-  (absl::IsCancelled(status) ? metrics_.jobs_cancelled : metrics_.jobs_failed)
-      .Increment();
-  EndLocked();
-  lease_->Fail(status);
-}
-
-void JobState::EndLocked() {
-  ended_ = true;
-  metrics_.jobs_running.Decrement();
 }
 
 }  // namespace genzo

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -10,9 +11,9 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "queue/job_demand.h"
 #include "queue/job_queue.h"
-#include "queue/job_work.h"
-#include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/pipeline.h"
 
 namespace genzo {
 
@@ -24,28 +25,29 @@ class JobState {
   // Holds `model` as long as it lives. `clock` and `metrics` outlive the job.
   // The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
-           std::shared_ptr<const DiffusionModel> model, const Clock& clock,
+           std::shared_ptr<const Pipeline> model, const Clock& clock,
            ModelMetrics& metrics);
-  // Fails the job if it has not ended.
+  // Gives the job back to the queue if it has not ended.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
   const std::string& id() const { return lease_->job().id(); }
-  const JobWork& work() const { return work_; }
-  const DiffusionModel& model() const { return *model_; }
+  const JobDemand& demand() const { return demand_; }
+  const Pipeline& model() const { return *model_; }
 
-  // Whether there is still a point in working on the job. A job that its reader
-  // left ends here, with CANCELLED, and one past its deadline with
-  // DEADLINE_EXCEEDED.
+  // Whether there is still a point in working on the job, or on one image of
+  // it. A job that its reader left ends here, with CANCELLED, and one past its
+  // deadline with DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  void TextEncoded(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Texts and pictures.
+  void EncodingDone(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // One image's step, for its reader.
+  // One image's move, for its reader.
   struct Step {
     int image_index = 0;
-    int step = 0;   // taken
-    int steps = 0;  // in all
+    WalkProgress progress{};
     int batch_rows = 0;
     absl::Duration time_left;  // of the job
   };
@@ -54,20 +56,28 @@ class JobState {
   void PostPreview(int image_index, int step, v1::Picture picture)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A finished image. The last one completes the job.
+  // A finished image, or one that will not come. The last of them ends the job:
+  // as failed, with the first image's status, only if no image came. What comes
+  // for an image after that is ignored.
   void PostImage(int image_index, uint64_t seed, v1::Picture picture,
                  absl::Duration decode_duration) ABSL_LOCKS_EXCLUDED(mutex_);
+  void FailImage(int image_index, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the job without its pictures.
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void EndLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CompleteLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the image, and with it the job, has not ended.
+  bool OpenLocked(int image_index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseImageLocked(int image_index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndLocked(const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<JobLease> lease_;
-  const JobWork work_;
-  const std::shared_ptr<const DiffusionModel> model_;
+  const JobDemand demand_;
+  const std::shared_ptr<const Pipeline> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
   const absl::Time accepted_;
@@ -75,13 +85,28 @@ class JobState {
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
   uint32_t images_left_ ABSL_GUARDED_BY(mutex_);
+  uint32_t images_failed_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status first_failure_ ABSL_GUARDED_BY(mutex_);
   uint32_t steps_run_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration encode_ ABSL_GUARDED_BY(mutex_);
   absl::Duration decode_ ABSL_GUARDED_BY(mutex_);
   absl::Time denoise_begin_ ABSL_GUARDED_BY(mutex_);
   absl::Time denoise_end_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Why nobody wants the job any more, CANCELLED or DEADLINE_EXCEEDED; OK if
+// somebody does.
+absl::Status WhyEnded(const JobLease& lease, const Clock& clock);
+
+// Ends a job that never had a JobState, and counts it.
+void FailUnstarted(JobLease& lease, const absl::Status& status,
+                   ModelMetrics& metrics);
+
+// `status` as the client of a run hears of it: with a reason, EVALUATION_FAILED
+// if it has none.
+absl::Status EvaluationFailed(const absl::Status& status);
 
 }  // namespace genzo
 

@@ -12,20 +12,21 @@ bool PreviewDue(const v1::PreviewPlan& plan, int step) {
                    static_cast<uint32_t>(step)) != plan.steps().end();
 }
 
-v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan,
-                                        const PreviewMoment& moment) {
+PreviewKind PreviewDecoder(const v1::PreviewPlan& plan,
+                           const PreviewMoment& moment) {
   switch (plan.decoder()) {
-    case v1::PreviewPlan::DECODER_LINEAR:
-    case v1::PreviewPlan::DECODER_TINY:
-    case v1::PreviewPlan::DECODER_FULL:
-      return plan.decoder();
+    case v1::PREVIEW_DECODER_LINEAR:
+      return PreviewKind::kLinear;
+    case v1::PREVIEW_DECODER_TINY:
+      return PreviewKind::kTiny;
+    case v1::PREVIEW_DECODER_FULL:
+      return PreviewKind::kFull;
     default:
       break;
   }
   const bool rough = 3 * moment.step <= 2 * moment.steps;
-  if (rough || moment.busy) return v1::PreviewPlan::DECODER_LINEAR;
-  return moment.has_tiny ? v1::PreviewPlan::DECODER_TINY
-                         : v1::PreviewPlan::DECODER_FULL;
+  if (rough || moment.busy) return PreviewKind::kLinear;
+  return moment.has_tiny ? PreviewKind::kTiny : PreviewKind::kFull;
 }
 
 }  // namespace genzo

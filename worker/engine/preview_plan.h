@@ -2,6 +2,7 @@
 #define GENZO_WORKER_ENGINE_PREVIEW_PLAN_H_
 
 #include "genzo/v1/image_generation.pb.h"
+#include "worker/codec/latent_codec.h"
 
 namespace genzo {
 
@@ -16,10 +17,10 @@ struct PreviewMoment {
   bool has_tiny = false;  // the model has a small preview decoder
 };
 
-// LINEAR, TINY or FULL: what `plan` names, or by AUTO the sharpest that costs
-// little, which is LINEAR but for the last third of an idle device's pictures.
-v1::PreviewPlan::Decoder PreviewDecoder(const v1::PreviewPlan& plan,
-                                        const PreviewMoment& moment);
+// What `plan` names, or by AUTO the sharpest that costs little, which is the
+// linear map but for the last third of an idle device's pictures.
+PreviewKind PreviewDecoder(const v1::PreviewPlan& plan,
+                           const PreviewMoment& moment);
 
 }  // namespace genzo
 

@@ -1,14 +1,54 @@
 #include "worker/engine/run.h"
 
+#include <exception>
+#include <utility>
+
+#include "worker/device/exception_status.h"
+
 namespace genzo {
 
-ShapeKey ShapeOf(const Run& run) {
-  const at::Tensor& latent = run.sampler->latent();
-  return {
-      .model = run.model,
-      .latent_height = latent.size(2),
-      .latent_width = latent.size(3),
-      .context_length = run.context->empty() ? 0 : (*run.context)[0].k.size(1)};
+Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) { FindKey(); }
+
+void Run::FindKey() {
+  key_ = stage().denoiser->KeyOf(latent().sizes().slice(1), *stage().prepared);
+  shape_ = NameOf(key_);
+}
+
+absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
+  const int steps_before = stage().sampler->progress().steps_done;
+  stage().sampler->Take(prediction);
+  step_ended_ = stage().sampler->progress().steps_done > steps_before;
+  if (!finished() || current_ + 1 == stages_.size()) return absl::OkStatus();
+  const at::Tensor latent = this->latent();
+  Stage& next = stages_[++current_];
+  if (next.begin == nullptr) {
+    next.sampler->Replace(latent);
+  } else {
+    const absl::Status begun = next.begin(next, latent);
+    if (!begun.ok()) return begun;
+  }
+  FindKey();
+  return absl::OkStatus();
+}
+
+absl::Status Run::Take(const at::Tensor& prediction) {
+  try {
+    return TakeOrThrow(prediction);
+  } catch (const std::exception&) {
+    return StatusFromException("sampler step failed");
+  }
+}
+
+WalkProgress Run::progress() const {
+  WalkProgress sum{};
+  for (const Stage& stage : stages_) {
+    const WalkProgress progress = stage.sampler->progress();
+    sum.steps_done += progress.steps_done;
+    sum.steps += progress.steps;
+    sum.evaluations_done += progress.evaluations_done;
+    sum.evaluations += progress.evaluations;
+  }
+  return sum;
 }
 
 }  // namespace genzo

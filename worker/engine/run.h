@@ -1,47 +1,59 @@
 #ifndef GENZO_WORKER_ENGINE_RUN_H_
 #define GENZO_WORKER_ENGINE_RUN_H_
 
-#include <compare>
-#include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ATen/core/Tensor.h"
-#include "worker/denoiser/context_gatherer.h"
-#include "worker/pipeline/stable_diffusion.h"
+#include "absl/status/status.h"
+#include "worker/pipeline/stage.h"
 #include "worker/sampler/sampler.h"
 
 namespace genzo {
 
-// Classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
-struct Guidance {
-  double scale = 7.5;  // over 1: guided, two rows; else one row
-  double rescale = 0;  // arXiv:2305.08891, section 3.4
-  bool active() const { return scale > 1; }
+// One image's live state: its stages, walked one after the other. Owned and
+// called by the step loop.
+class Run {
+ public:
+  // At least one stage.
+  explicit Run(std::vector<Stage> stages);
+
+  // Where the denoiser must look next; nullopt once the image is finished.
+  std::optional<Query> Next() const { return stage().sampler->Next(); }
+  const Stage& stage() const { return stages_[current_]; }
+  // Of the next evaluation: runs with equal keys may share it. And its name, by
+  // which the scheduler goes.
+  const BatchKey& key() const { return key_; }
+  const std::string& shape() const { return shape_; }
+  int rows() const { return stage().guidance.rows; }
+
+  // Takes the guided prediction [1, C, ...] that answers Next(), and goes on to
+  // the next stage where this one has ended. LibTorch's exceptions become
+  // INTERNAL, out of memory RESOURCE_EXHAUSTED; the run is of no use then.
+  absl::Status Take(const at::Tensor& prediction);
+
+  // Over all stages.
+  WalkProgress progress() const;
+  bool finished() const { return !Next().has_value(); }
+  // Whether the last Take() ended a step: samplers may look more than once.
+  bool step_ended() const { return step_ended_; }
+
+  // The current sample, and the latest estimate of the finished one, which is
+  // undefined before the first Take().
+  const at::Tensor& latent() const { return stage().sampler->latent(); }
+  const at::Tensor& denoised() const { return stage().sampler->denoised(); }
+
+ private:
+  absl::Status TakeOrThrow(const at::Tensor& prediction);
+  void FindKey();
+
+  std::vector<Stage> stages_;
+  size_t current_ = 0;
+  BatchKey key_;
+  std::string shape_;
+  bool step_ended_ = false;
 };
-
-// One image's live state as an evaluation needs it. Owned by the step loop.
-struct Run {
-  const DiffusionModel* model = nullptr;  // outlives the run
-  std::unique_ptr<SamplerRun> sampler;
-  // Rows of the text: unconditional first where guided. A job's runs share it.
-  std::shared_ptr<const TextContext> context;
-  Guidance guidance;
-
-  int rows() const { return guidance.active() ? 2 : 1; }
-};
-
-// What runs must agree on to share an evaluation.
-struct ShapeKey {
-  const DiffusionModel* model;
-  int64_t latent_height;
-  int64_t latent_width;
-  int64_t context_length;
-
-  auto operator<=>(const ShapeKey& other) const = default;
-};
-
-ShapeKey ShapeOf(const Run& run);
 
 }  // namespace genzo
 

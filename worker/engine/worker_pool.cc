@@ -69,10 +69,14 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
          .fewer_threads = ThreadsBesideDecoding(own_threads, cores / sharing),
          .memory_bytes = BudgetBytes(config, device, sharing)});
   }
-  dependencies.board.SetDevices(static_cast<int>(pool->devices_.size()));
+  dependencies.load.backlog().SetDevices(
+      static_cast<int>(pool->devices_.size()));
   for (const EngineDevice& device : pool->devices_) {
-    pool->engines_.push_back(
-        std::make_unique<Engine>(config, device, dependencies));
+    EngineDependencies own = dependencies;
+    own.on_health = [pool = pool.get()](int, bool usable) {
+      pool->DeviceHealthChanged(usable);
+    };
+    pool->engines_.push_back(std::make_unique<Engine>(config, device, own));
   }
   return pool;
 }
@@ -82,7 +86,13 @@ WorkerPool::~WorkerPool() {
 }
 
 void WorkerPool::Start(const std::function<void()>& on_loaded,
-                       const std::function<void()>& on_done) {
+                       const std::function<void()>& on_done,
+                       const std::function<void(int)>& on_devices_left) {
+  {
+    absl::MutexLock lock(&mutex_);
+    devices_left_ = static_cast<int>(devices_.size());
+    on_devices_left_ = on_devices_left;
+  }
   const auto loading = std::make_shared<std::atomic<size_t>>(engines_.size());
   const auto working = std::make_shared<std::atomic<size_t>>(engines_.size());
   for (const auto& engine : engines_) {
@@ -94,6 +104,12 @@ void WorkerPool::Start(const std::function<void()>& on_loaded,
           if (--*working == 0) on_done();
         });
   }
+}
+
+void WorkerPool::DeviceHealthChanged(bool usable) {
+  absl::MutexLock lock(&mutex_);
+  devices_left_ += usable ? 1 : -1;
+  if (on_devices_left_) on_devices_left_(devices_left_);
 }
 
 void WorkerPool::Stop() {

@@ -7,7 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
 #include "worker/engine/engine.h"
 
@@ -25,10 +27,14 @@ class WorkerPool : public ModelControl {
 
   // Starts the threads. `on_loaded` is called once every device has loaded its
   // models, `on_done` once all have ended; both on a thread of the pool's.
+  // `on_devices_left` hears how many devices still work whenever one is taken
+  // out or comes back, on that device's thread.
   void Start(const std::function<void()>& on_loaded,
-             const std::function<void()>& on_done);
+             const std::function<void()>& on_done,
+             const std::function<void(int devices)>& on_devices_left = nullptr);
 
-  // Loads nothing more; the threads end when the queue is closed and empty.
+  // Leaves out models that are not loaded yet, but for those that a job waits
+  // for; the threads end when the queue is closed and empty.
   void Stop();
 
   void Load(const std::string& id, std::optional<bool> pinned,
@@ -41,6 +47,11 @@ class WorkerPool : public ModelControl {
  private:
   WorkerPool() = default;
 
+  void DeviceHealthChanged(bool usable) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Mutex mutex_;
+  int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::thread> threads_;

@@ -1,5 +1,9 @@
 #include "worker/kernels/onednn.h"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -20,6 +24,32 @@ c10::TypedOperatorHandle<Signature> Operator(const char* name,
   return c10::Dispatcher::singleton()
       .findSchemaOrThrow(name, overload)
       .typed<Signature>();
+}
+
+// For the kernels that a layer generates and what it notes down meanwhile.
+constexpr size_t kSpareBytes = size_t{64} << 20;
+
+// oneDNN generates kernels when it meets a shape for the first time, and calls
+// some of them without having looked whether there was memory for them. Where
+// the address space is limited, that ends in a call of nothing: so the layer is
+// refused before. Without such a limit an allocation of this kind never fails.
+void CheckAddressSpace(int64_t result_bytes) {
+  rlimit limit = {};
+  const bool limited =
+      getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  if (!limited) return;
+  const size_t bytes = kSpareBytes + 2 * static_cast<size_t>(result_bytes);
+  void* const space =
+      mmap(nullptr, bytes, PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, /*fd=*/-1, 0);
+  TORCH_CHECK_WITH(OutOfMemoryError, space != MAP_FAILED, "less than ", bytes,
+                   " bytes of address space are left");
+  munmap(space, bytes);
+}
+
+// Of a layer's result, which has as many rows or places as `x`.
+int64_t ResultBytes(const at::Tensor& x, int64_t in, int64_t out) {
+  return x.numel() / std::max<int64_t>(in, 1) * out * x.element_size();
 }
 
 std::optional<at::Tensor> Optional(const at::Tensor& tensor) {
@@ -81,6 +111,7 @@ at::Tensor PackedLinear(const at::Tensor& x, const at::Tensor& weight,
   if (IsSingleRow(x)) {
     return FirstRow(PackedLinear(Doubled(x), weight, bias, activation), x);
   }
+  CheckAddressSpace(ResultBytes(x, x.size(-1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
       Text, Scalars, std::optional<Text>)>("mkldnn::_linear_pointwise", "");
@@ -95,6 +126,7 @@ at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
         PackedLinearBinary(Doubled(x), weight, bias, Doubled(other), operation),
         x);
   }
+  CheckAddressSpace(ResultBytes(x, x.size(-1), weight.size(0)));
   static const auto op =
       Operator<at::Tensor(const at::Tensor&, const at::Tensor&,
                           const at::Tensor&, const std::optional<at::Tensor>&,
@@ -105,6 +137,7 @@ at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
 at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias, const ConvGeometry& geometry,
                         const std::string& activation) {
+  CheckAddressSpace(ResultBytes(x, x.size(1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
       at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
@@ -119,6 +152,7 @@ at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
 at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,
                            const at::Tensor& bias, const at::Tensor& other,
                            const ConvGeometry& geometry) {
+  CheckAddressSpace(ResultBytes(x, x.size(1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const at::Tensor&,
       const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef,

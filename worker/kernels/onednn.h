@@ -9,7 +9,9 @@
 // LibTorch's oneDNN layers with weights that were laid out once, at load, and
 // with the next pointwise operation fused in. LibTorch registers them for its
 // compiler; they are called through its dispatcher. Weights given to the Packed
-// functions come from the Pack functions and serve nothing else.
+// functions come from the Pack functions and serve nothing else. Where the
+// process's address space is limited, the Packed functions throw
+// c10::OutOfMemoryError when it comes to its end: oneDNN itself would crash.
 
 namespace genzo {
 

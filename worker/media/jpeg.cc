@@ -7,7 +7,10 @@
 #include <jpeglib.h>
 // clang-format on
 
+#include <new>
+
 #include "absl/strings/str_cat.h"
+#include "worker/media/error_trap.h"
 #include "worker/media/exif.h"
 
 namespace genzo {
@@ -18,16 +21,10 @@ using std::string_literals::operator""s;
 constexpr int kFullColorQuality = 90;
 constexpr size_t kFirstFileBytes = 1 << 16;
 
-// Leaves libjpeg, which must not see its error handler return. Caught in
-// EncodeJpeg.
-struct JpegError {
-  std::string message;
-};
-
-[[noreturn]] void Throw(j_common_ptr jpeg) {
+[[noreturn]] void Fail(j_common_ptr jpeg) {
   char message[JMSG_LENGTH_MAX];
   jpeg->err->format_message(jpeg, message);
-  throw JpegError{message};
+  static_cast<ErrorTrap*>(jpeg->client_data)->Spring(message);
 }
 
 // Warnings go nowhere: the library would write them to standard error.
@@ -38,9 +35,9 @@ struct Destination : jpeg_destination_mgr {
   std::string file;
 
   Destination() {
-    init_destination = [](j_compress_ptr jpeg) { Of(jpeg).Grow(0); };
+    init_destination = [](j_compress_ptr jpeg) { Grow(jpeg, 0); };
     empty_output_buffer = [](j_compress_ptr jpeg) -> boolean {
-      Of(jpeg).Grow(Of(jpeg).file.size());
+      Grow(jpeg, Of(jpeg).file.size());
       return TRUE;
     };
     term_destination = [](j_compress_ptr jpeg) {
@@ -53,28 +50,41 @@ struct Destination : jpeg_destination_mgr {
     return *static_cast<Destination*>(jpeg->dest);
   }
 
-  void Grow(size_t used) {
-    file.resize(used == 0 ? kFirstFileBytes : 2 * used);
+  static void Grow(j_compress_ptr jpeg, size_t used) {
+    if (Of(jpeg).TryGrow(used)) return;
+    ErrorTrap& trap = *static_cast<ErrorTrap*>(jpeg->client_data);
+    trap.Spring("out of memory");
+  }
+
+  // Whether there was memory for it.
+  bool TryGrow(size_t used) {
+    try {
+      file.resize(used == 0 ? kFirstFileBytes : 2 * used);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
     next_output_byte = reinterpret_cast<JOCTET*>(file.data()) + used;
     free_in_buffer = file.size() - used;
+    return true;
   }
 };
 
-// libjpeg's encoder. Its methods throw JpegError.
+// libjpeg's encoder. Its methods are called within `trap.Run` only.
 class Compressor {
  public:
-  Compressor() {
+  explicit Compressor(ErrorTrap& trap) {
     jpeg_.err = jpeg_std_error(&errors_);
-    errors_.error_exit = Throw;
+    errors_.error_exit = Fail;
     errors_.output_message = Ignore;
-    jpeg_create_compress(&jpeg_);
-    jpeg_.dest = &destination_;
+    jpeg_.client_data = &trap;
   }
   ~Compressor() { jpeg_destroy_compress(&jpeg_); }
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
 
   void Begin(const Pixels& pixels, int quality) {
+    jpeg_create_compress(&jpeg_);
+    jpeg_.dest = &destination_;
     jpeg_.image_width = pixels.width;
     jpeg_.image_height = pixels.height;
     jpeg_.input_components = 3;
@@ -87,14 +97,13 @@ class Compressor {
     jpeg_start_compress(&jpeg_, /*write_all_tables=*/TRUE);
   }
 
-  void WriteExif(const std::string& exif) {
-    const std::string body = absl::StrCat("Exif\0\0"s, exif);
+  void WriteExif(const std::string& marker) {
     jpeg_write_marker(&jpeg_, JPEG_APP0 + 1,
-                      reinterpret_cast<const JOCTET*>(body.data()),
-                      body.size());
+                      reinterpret_cast<const JOCTET*>(marker.data()),
+                      marker.size());
   }
 
-  std::string Finish(const Pixels& pixels) {
+  void Finish(const Pixels& pixels) {
     const auto* bytes = reinterpret_cast<const JSAMPLE*>(pixels.rgb.data());
     while (jpeg_.next_scanline < jpeg_.image_height) {
       // The library reads rows only, but its type does not say so.
@@ -103,8 +112,9 @@ class Compressor {
       jpeg_write_scanlines(&jpeg_, &row, 1);
     }
     jpeg_finish_compress(&jpeg_);
-    return std::move(destination_.file);
   }
+
+  std::string TakeFile() { return std::move(destination_.file); }
 
  private:
   jpeg_compress_struct jpeg_ = {};
@@ -118,17 +128,22 @@ absl::StatusOr<std::string> EncodeJpeg(const Pixels& pixels, int quality,
                                        const PictureText& text) {
   const absl::Status checked = CheckPixels(pixels);
   if (!checked.ok()) return checked;
-  try {
-    Compressor compressor;
+  const std::string exif = ExifOf(text);
+  const std::string marker =
+      exif.empty() ? "" : absl::StrCat("Exif\0\0"s, exif);
+  ErrorTrap trap;
+  Compressor compressor(trap);
+  const bool written = trap.Run([&] {
     compressor.Begin(pixels, quality);
-    const std::string exif = ExifOf(text);
-    if (!exif.empty()) compressor.WriteExif(exif);
-    return compressor.Finish(pixels);
-  } catch (const JpegError& error) {
+    if (!marker.empty()) compressor.WriteExif(marker);
+    compressor.Finish(pixels);
+  });
+  if (!written) {
     return absl::InternalError(
         absl::StrCat("a picture of ", pixels.width, "x", pixels.height,
-                     " could not be written as JPEG: ", error.message));
+                     " could not be written as JPEG: ", trap.message()));
   }
+  return compressor.TakeFile();
 }
 
 }  // namespace genzo

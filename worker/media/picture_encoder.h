@@ -24,7 +24,8 @@ struct EncodedPicture {
 
 // Writes `pixels` in the format asked for, with `text` in the form that the
 // format has for it. INVALID_ARGUMENT for an unknown format and for a lossy
-// one's bad quality, INTERNAL if the encoder fails. Thread-safe.
+// one's bad quality, INTERNAL if the encoder fails. May be called from any
+// thread and from many at once: nothing is shared, LibTorch is not used.
 absl::StatusOr<EncodedPicture> EncodePicture(const Pixels& pixels,
                                              const PictureFormat& format,
                                              const PictureText& text);

@@ -32,15 +32,18 @@ Attention::Attention(const Weights& weights, int64_t dim, int64_t context_dim,
       heads(heads),
       upcast(upcast) {}
 
-KeyValues Attention::Project(const at::Tensor& context) const {
-  return {to_k.forward(context), to_v.forward(context)};
+KeyValues Attention::Project(const at::Tensor& context,
+                             const EvalContext& adapters) const {
+  return {to_k.forward(context, adapters), to_v.forward(context, adapters)};
 }
 
 at::Tensor Attention::forward(const at::Tensor& x, const KeyValues& context,
-                              const at::Tensor& residual) const {
+                              const at::Tensor& residual,
+                              const EvalContext& adapters) const {
   return to_out.forward_add(
-      MultiHeadAttention(to_q.forward(x), context.k, context.v, heads, upcast),
-      residual);
+      MultiHeadAttention(to_q.forward(x, adapters), context.k, context.v, heads,
+                         upcast),
+      residual, adapters);
 }
 
 }  // namespace genzo

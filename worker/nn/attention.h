@@ -27,11 +27,13 @@ struct Attention {
 
   // context [B, M, context_dim] -> what forward() attends to. Depends on
   // nothing else, so a text's are computed once.
-  KeyValues Project(const at::Tensor& context) const;
+  KeyValues Project(const at::Tensor& context,
+                    const EvalContext& adapters = NoAdapters()) const;
 
   // residual + the attention of x; all [B, L, dim].
   at::Tensor forward(const at::Tensor& x, const KeyValues& context,
-                     const at::Tensor& residual) const;
+                     const at::Tensor& residual,
+                     const EvalContext& adapters = NoAdapters()) const;
 
   Linear to_q, to_k, to_v, to_out;
   int64_t heads;

@@ -13,38 +13,87 @@ namespace genzo {
 
 Linear::Linear(const Weights& weights, int64_t in, int64_t out, bool has_bias)
     : Linear(weights.Get("weight", {out, in}),
-             has_bias ? weights.Get("bias", {out}) : at::Tensor()) {}
+             has_bias ? weights.Get("bias", {out}) : at::Tensor(),
+             weights.path()) {}
 
-Linear::Linear(const at::Tensor& weight, const at::Tensor& bias)
-    : packed(CanPack(weight)),
+Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
+               std::string name, int64_t first_out)
+    : name(std::move(name)),
+      first_out(first_out),
+      outputs(weight.size(0)),
+      packed(CanPack(weight)),
       weight(packed ? PackLinear(weight) : weight),
       bias(bias) {}
 
-at::Tensor Linear::forward(const at::Tensor& x) const {
+at::Tensor Linear::Plain(const at::Tensor& x) const {
   return packed ? PackedLinear(x, weight, bias, "none")
                 : at::linear(x, weight, bias);
 }
 
-at::Tensor Linear::forward_gelu(const at::Tensor& x) const {
-  return packed ? PackedLinear(x, weight, bias, "gelu")
-                : at::gelu(at::linear(x, weight, bias));
+void Linear::ForDeltas(const EvalContext& context, const at::Tensor& x,
+                       const DeltaVisitor& visit) const {
+  if (!context.Adapts(name)) return;
+  for (const AdapterSegment& segment : context.segments()) {
+    const auto found = segment.adapters->layers.find(name);
+    if (found == segment.adapters->layers.end()) continue;
+    const LowRankDelta& delta = found->second;
+    const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
+    visit(segment, at::linear(at::linear(rows, delta.down),
+                              delta.up.narrow(0, first_out, outputs)) *
+                       delta.scale);
+  }
 }
 
-at::Tensor Linear::forward_add(const at::Tensor& x,
-                               const at::Tensor& other) const {
-  return packed ? PackedLinearBinary(x, weight, bias, other, "add")
-                : at::linear(x, weight, bias) + other;
+at::Tensor Linear::forward(const at::Tensor& x,
+                           const EvalContext& context) const {
+  at::Tensor y = Plain(x);
+  ForDeltas(context, x,
+            [&](const AdapterSegment& rows, const at::Tensor& delta) {
+              y.narrow(0, rows.first_row, rows.rows).add_(delta);
+            });
+  return y;
 }
 
-at::Tensor Linear::forward_mul(const at::Tensor& x,
-                               const at::Tensor& other) const {
-  return packed ? PackedLinearBinary(x, weight, bias, other, "mul")
-                : at::linear(x, weight, bias) * other;
+at::Tensor Linear::forward_gelu(const at::Tensor& x,
+                                const EvalContext& context) const {
+  at::Tensor y =
+      packed ? PackedLinear(x, weight, bias, "gelu") : at::gelu(Plain(x));
+  ForDeltas(
+      context, x, [&](const AdapterSegment& rows, const at::Tensor& delta) {
+        y.narrow(0, rows.first_row, rows.rows)
+            .copy_(at::gelu(Plain(x.narrow(0, rows.first_row, rows.rows)) +
+                            delta));
+      });
+  return y;
+}
+
+at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& other,
+                               const EvalContext& context) const {
+  at::Tensor y = packed ? PackedLinearBinary(x, weight, bias, other, "add")
+                        : Plain(x) + other;
+  ForDeltas(context, x,
+            [&](const AdapterSegment& rows, const at::Tensor& delta) {
+              y.narrow(0, rows.first_row, rows.rows).add_(delta);
+            });
+  return y;
+}
+
+at::Tensor Linear::forward_mul(const at::Tensor& x, const at::Tensor& other,
+                               const EvalContext& context) const {
+  at::Tensor y = packed ? PackedLinearBinary(x, weight, bias, other, "mul")
+                        : Plain(x) * other;
+  ForDeltas(context, x,
+            [&](const AdapterSegment& rows, const at::Tensor& delta) {
+              y.narrow(0, rows.first_row, rows.rows)
+                  .add_(delta * other.narrow(0, rows.first_row, rows.rows));
+            });
+  return y;
 }
 
 Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
                const ConvGeometry& geometry, bool has_bias)
-    : weight(
+    : name(weights.path()),
+      weight(
           weights.Get("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(has_bias ? weights.Get("bias", {out}) : at::Tensor()),
       geometry(geometry) {
@@ -76,12 +125,35 @@ at::Tensor ToMaps(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 
 }  // namespace
 
-at::Tensor Conv2d::forward(const at::Tensor& x) const {
+at::Tensor Conv2d::Plain(const at::Tensor& x) const {
   if (!packed) {
     return at::conv2d(x, weight, bias, geometry.stride, geometry.padding);
   }
   return pointwise() ? ToMaps(PackedLinear(ToPlaces(x), weight, bias, "none"))
                      : PackedConv2d(x, weight, bias, geometry, "none");
+}
+
+void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
+                       const at::Tensor& y) const {
+  if (!context.Adapts(name)) return;
+  for (const AdapterSegment& segment : context.segments()) {
+    const auto found = segment.adapters->layers.find(name);
+    if (found == segment.adapters->layers.end()) continue;
+    const LowRankDelta& delta = found->second;
+    const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
+    y.narrow(0, segment.first_row, segment.rows)
+        .add_(at::conv2d(at::conv2d(rows, delta.down, /*bias=*/{},
+                                    geometry.stride, geometry.padding),
+                         delta.up),
+              delta.scale);
+  }
+}
+
+at::Tensor Conv2d::forward(const at::Tensor& x,
+                           const EvalContext& context) const {
+  const at::Tensor y = Plain(x);
+  AddDeltas(context, x, y);
+  return y;
 }
 
 at::Tensor Conv2d::forward_relu(const at::Tensor& x) const {
@@ -90,17 +162,24 @@ at::Tensor Conv2d::forward_relu(const at::Tensor& x) const {
              : forward(x).relu_();
 }
 
-at::Tensor Conv2d::forward_add(const at::Tensor& x,
-                               const at::Tensor& other) const {
-  if (!packed) return forward(x) + other;
+at::Tensor Conv2d::PlainAdd(const at::Tensor& x,
+                            const at::Tensor& other) const {
+  if (!packed) return Plain(x) + other;
   if (pointwise()) {
     return ToMaps(
         PackedLinearBinary(ToPlaces(x), weight, bias, ToPlaces(other), "add"));
   }
   // The fused form refuses maps whose strides say nothing.
   const bool flat = other.size(2) == 1 || other.size(3) == 1;
-  return flat ? forward(x) + other
+  return flat ? Plain(x) + other
               : PackedConv2dAdd(x, weight, bias, other, geometry);
+}
+
+at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& other,
+                               const EvalContext& context) const {
+  const at::Tensor y = PlainAdd(x, other);
+  AddDeltas(context, x, y);
+  return y;
 }
 
 GroupNorm::GroupNorm(const Weights& weights, int64_t groups, int64_t channels,

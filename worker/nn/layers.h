@@ -2,10 +2,13 @@
 #define GENZO_WORKER_NN_LAYERS_H_
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/core/Tensor.h"
 #include "worker/kernels/onednn.h"
+#include "worker/nn/adapters.h"
 #include "worker/weights/weights.h"
 
 // The few layers that every architecture here is made of. Each takes its
@@ -15,21 +18,41 @@
 namespace genzo {
 
 // y = x W^T + b over the last dimension, with the operation that follows fused
-// in where the processor's library can.
+// in where the processor's library can. A row's bits do not depend on which
+// deltas other rows have.
 struct Linear {
   Linear(const Weights& weights, int64_t in, int64_t out, bool has_bias = true);
-  // weight [out, in], bias [out] or undefined.
-  Linear(const at::Tensor& weight, const at::Tensor& bias);
+  // weight [out, in], bias [out] or undefined. Where they are a part of a
+  // checkpoint's layer, `name` is that layer's, and the part begins at its
+  // output `first_out`.
+  Linear(const at::Tensor& weight, const at::Tensor& bias,
+         std::string name = "", int64_t first_out = 0);
 
-  at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
-  at::Tensor forward_gelu(const at::Tensor& x) const;
-  // `other` [..., out] is added to y, or multiplied with it.
-  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
-  at::Tensor forward_mul(const at::Tensor& x, const at::Tensor& other) const;
+  // [B, ..., in] -> [B, ..., out]; `context` speaks of the B rows.
+  at::Tensor forward(const at::Tensor& x,
+                     const EvalContext& context = NoAdapters()) const;
+  at::Tensor forward_gelu(const at::Tensor& x,
+                          const EvalContext& context = NoAdapters()) const;
+  // `other` [B, ..., out] is added to y, or multiplied with it.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other,
+                         const EvalContext& context = NoAdapters()) const;
+  at::Tensor forward_mul(const at::Tensor& x, const at::Tensor& other,
+                         const EvalContext& context = NoAdapters()) const;
 
+  std::string name;
+  int64_t first_out;
+  int64_t outputs;
   bool packed;
   at::Tensor weight;  // [out, in], laid out for oneDNN where `packed`
   at::Tensor bias;    // [out], undefined without bias
+
+ private:
+  // A segment's rows of y, to which `delta` is to be added before what follows.
+  using DeltaVisitor =
+      std::function<void(const AdapterSegment& rows, const at::Tensor& delta)>;
+  void ForDeltas(const EvalContext& context, const at::Tensor& x,
+                 const DeltaVisitor& visit) const;
+  at::Tensor Plain(const at::Tensor& x) const;
 };
 
 // Two-dimensional convolution. Feature maps are channels last in memory
@@ -40,11 +63,17 @@ struct Conv2d {
   // weight [out, in, kernel, kernel], bias [out] or undefined.
   Conv2d(const at::Tensor& weight, const at::Tensor& bias,
          const ConvGeometry& geometry);
-  at::Tensor forward(
-      const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, ...]
+  // [B, in, H, W] -> [B, out, ...]; `context` speaks of the B rows.
+  at::Tensor forward(const at::Tensor& x,
+                     const EvalContext& context = NoAdapters()) const;
   at::Tensor forward_relu(const at::Tensor& x) const;
   // `other` of the result's shape is added.
-  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other) const;
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other,
+                         const EvalContext& context = NoAdapters()) const;
+
+  // Adds to y what the rows' deltas make of x.
+  void AddDeltas(const EvalContext& context, const at::Tensor& x,
+                 const at::Tensor& y) const;
 
   // A matrix product at every place. oneDNN lays out the weights of such
   // convolutions differently for every size of input, those of matrix products
@@ -54,6 +83,7 @@ struct Conv2d {
            geometry.padding == 0;
   }
 
+  std::string name;
   bool packed;
   at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
   at::Tensor bias;    // [out], undefined without bias
@@ -61,6 +91,8 @@ struct Conv2d {
 
  private:
   void Pack();
+  at::Tensor Plain(const at::Tensor& x) const;
+  at::Tensor PlainAdd(const at::Tensor& x, const at::Tensor& other) const;
 };
 
 // Normalises over groups of channels and space (arXiv:1803.08494).

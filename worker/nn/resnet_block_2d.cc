@@ -30,9 +30,10 @@ at::Tensor ResnetBlock2D::ProjectTime(const at::Tensor& temb) const {
   return time_emb_proj->forward(temb).to(at::kFloat);
 }
 
-at::Tensor ResnetBlock2D::forward(const at::Tensor& x,
-                                  const at::Tensor& time) const {
-  at::Tensor h = conv1.forward(norm1.forward_silu(x));  // [B, out, H, W]
+at::Tensor ResnetBlock2D::forward(const at::Tensor& x, const at::Tensor& time,
+                                  const EvalContext& adapters) const {
+  // [B, out, H, W]
+  at::Tensor h = conv1.forward(norm1.forward_silu(x), adapters);
   if (config.scale_shift && time_emb_proj.has_value()) {
     const auto parts =
         time.to(h.scalar_type()).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
@@ -41,7 +42,8 @@ at::Tensor ResnetBlock2D::forward(const at::Tensor& x,
     h = norm2.forward_silu(h, time);
   }
   const at::Tensor sum = conv2.forward_add(
-      h, conv_shortcut.has_value() ? conv_shortcut->forward(x) : x);
+      h, conv_shortcut.has_value() ? conv_shortcut->forward(x, adapters) : x,
+      adapters);
   return config.output_scale_factor == 1 ? sum
                                          : sum / config.output_scale_factor;
 }

@@ -30,7 +30,8 @@ struct ResnetBlock2D {
   at::Tensor ProjectTime(const at::Tensor& temb) const;
 
   // x [B, in, H, W], time [B, time_channels] -> [B, out, H, W].
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& time) const;
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& time,
+                     const EvalContext& adapters = NoAdapters()) const;
 
   ResnetConfig config;
   GroupNorm norm1;

@@ -46,12 +46,12 @@ int64_t Upsample2D::ElementsMade(const std::string& name, int64_t elements,
   return is_mine && CanPack(example) ? elements / 9 * 16 : 0;
 }
 
-at::Tensor Upsample2D::forward(const at::Tensor& x,
-                               at::IntArrayRef size) const {
+at::Tensor Upsample2D::forward(const at::Tensor& x, at::IntArrayRef size,
+                               const EvalContext& adapters) const {
   const int64_t height = x.size(2);
   const int64_t width = x.size(3);
   if (parities.empty() || size[0] != 2 * height || size[1] != 2 * width) {
-    return conv.forward(at::upsample_nearest2d(x, size));
+    return conv.forward(at::upsample_nearest2d(x, size), adapters);
   }
   const at::Tensor out = at::empty(
       {x.size(0), height, 2, width, 2, conv.bias.size(0)}, x.options());
@@ -63,7 +63,12 @@ at::Tensor Upsample2D::forward(const at::Tensor& x,
                                                      .permute({0, 2, 3, 1}));
     }
   }
-  return out.view({x.size(0), 2 * height, 2 * width, -1}).permute({0, 3, 1, 2});
+  const at::Tensor y =
+      out.view({x.size(0), 2 * height, 2 * width, -1}).permute({0, 3, 1, 2});
+  if (adapters.Adapts(conv.name)) {
+    conv.AddDeltas(adapters, at::upsample_nearest2d(x, size), y);
+  }
+  return y;
 }
 
 }  // namespace genzo

@@ -19,7 +19,8 @@ struct Upsample2D {
   Upsample2D(const Weights& weights, int64_t channels);
 
   // [B, C, H, W] -> [B, C, size...]
-  at::Tensor forward(const at::Tensor& x, at::IntArrayRef size) const;
+  at::Tensor forward(const at::Tensor& x, at::IntArrayRef size,
+                     const EvalContext& adapters = NoAdapters()) const;
 
   // Elements that such a layer makes of the tensor `name` of a checkpoint, for
   // weights like `example`; 0 for tensors of other layers.

@@ -7,99 +7,79 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
-#include "worker/codec/latent_decoder.h"
-#include "worker/denoiser/recorded_denoiser.h"
-#include "worker/denoiser/timestep_table.h"
+#include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/unet_2d_condition.h"
-#include "worker/sampler/sampler_table.h"
+#include "worker/pipeline/pipeline.h"
 #include "worker/text/clip_text_encoder.h"
 #include "worker/text/clip_tokenizer.h"
 #include "worker/weights/component.h"
 
 namespace genzo {
 
-// A resident Stable Diffusion model: tokenizer, text encoder, denoiser,
-// autoencoder and schedule (reference: diffusers' StableDiffusionPipeline).
-// What it computes never changes; LibTorch's exceptions leave it as they are,
-// so callers wrap it at their seam. Denoise is for one thread at a time, the
-// decoder may run on another.
-class DiffusionModel {
+// Stable Diffusion 1.x and 2.x, from text and from pictures: a CLIP text
+// encoder, a U-Net, an autoencoder and a schedule (reference: diffusers'
+// StableDiffusionPipeline and StableDiffusionImg2ImgPipeline). Guided images
+// have two rows, the negative prompt's first.
+class StableDiffusion : public Pipeline {
  public:
-  // Reads a folder in the diffusers layout. Errors name file and tensor or key.
-  static absl::StatusOr<std::unique_ptr<const DiffusionModel>> Load(
-      const std::string& folder, const Placement& placement);
-
-  // Bytes that the weights in `folder` will take, from the files' headers
-  // alone.
-  static absl::StatusOr<int64_t> WeightBytes(const std::string& folder,
+  // For the table: see there.
+  static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
+      const ModelIndex& index, const Placement& placement);
+  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
                                              const Placement& placement);
+
+  const PipelineTraits& traits() const override { return traits_; }
+  std::vector<absl::StatusOr<Encoded>> Encode(
+      absl::Span<const EncodeTask> tasks, bool together,
+      TextCache& texts) const override;
+  absl::StatusOr<std::vector<Stage>> Plan(
+      const ImageRequest& image, const Encoded& encoded) const override;
+  const LatentCodec& codec() const override { return *codec_; }
+  const Denoiser& denoiser() const override { return *denoiser_; }
+  PreparedRef PrepareEmpty() const override;
+  Placement placement() const override { return placement_; }
+  int64_t weight_bytes() const override {
+    return weight_bytes_ + codec_->weight_bytes();
+  }
+
+  // The same walk down another schedule: `scheduler` is a
+  // scheduler_config.json, whose class names the sampler.
+  absl::StatusOr<std::vector<Stage>> PlanBy(const nlohmann::json& scheduler,
+                                            const ImageRequest& image,
+                                            const Encoded& encoded) const;
 
   // Embeddings [texts, 77, D] in the model's type on its device, with the text
   // encoder's last `clip_skip` layers left out.
   at::Tensor EncodeTexts(const std::vector<std::string>& texts,
                          int64_t clip_skip) const;
-
-  // What the denoiser's layers need of a context [rows, 77, D].
-  std::vector<KeyValues> ProjectContext(const at::Tensor& context) const;
-
-  // One evaluation. sample [B, C, H, W] float32 on the CPU, a timestep and a
-  // row of the projected contexts each -> prediction [B, C, H, W] float32 on
-  // the CPU.
-  at::Tensor Denoise(const at::Tensor& sample,
-                     const std::vector<float>& timesteps,
-                     const std::vector<KeyValues>& context) const;
-
-  c10::ScalarType dtype() const { return placement_.dtype; }
-  const c10::Device& device() const { return placement_.device; }
-  // Kinds of evaluations that are replayed. For Denoise's thread.
-  int recordings() const {
-    return recorded_unet_ == nullptr ? 0 : recorded_unet_->recordings();
-  }
-  // Gives their memory back; they are made anew. For Denoise's thread.
-  void ForgetRecordings() const {
-    if (recorded_unet_ != nullptr) recorded_unet_->Forget();
-  }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
-  const LatentDecoder& decoder() const { return *decoder_; }
-  const nlohmann::json& scheduler() const { return scheduler_; }
-  SamplerId default_sampler() const { return default_sampler_; }
-  // Timesteps that the model was trained with: no walk has more steps.
-  int train_timesteps() const;
-  int64_t latent_channels() const { return decoder_->config().latent_channels; }
-  int64_t pixels_per_latent() const {
-    return decoder_->config().downsampling();
-  }
-  int64_t default_side_pixels() const {
-    return unet_.config().sample_size * pixels_per_latent();
-  }
-  int64_t text_layers() const { return text_layers_; }
-  int64_t weight_bytes() const { return weight_bytes_; }
 
  private:
   // What the folder holds, before modules are built from it.
   struct Parts;
 
-  explicit DiffusionModel(Parts parts);
-  static absl::StatusOr<Parts> ReadParts(const std::string& folder,
+  explicit StableDiffusion(Parts parts);
+  static absl::StatusOr<Parts> ReadParts(const ModelIndex& index,
                                          const Placement& placement);
   // Whether the components fit each other.
   static absl::Status CheckFit(const std::string& folder, const Parts& parts);
-  static absl::StatusOr<std::unique_ptr<const DiffusionModel>> LoadOrThrow(
-      const std::string& folder, const Placement& placement);
+  // What a job's rows read, in their order.
+  std::vector<EncoderText> TextsOf(const v1::GenerateRequest& request) const;
+  absl::StatusOr<std::vector<Stage>> PlanWith(SamplerId sampler,
+                                              const nlohmann::json& scheduler,
+                                              const ImageRequest& image,
+                                              const Encoded& encoded) const;
+  absl::StatusOr<Encoded> EncodeOne(const EncodeTask& task,
+                                    absl::Span<const TextEmbedding> rows) const;
 
   const Placement placement_;
   const ClipTokenizer tokenizer_;
   const ClipTextEncoder text_encoder_;
-  const UNet2DConditionModel unet_;
-  mutable TimestepTable timestep_table_;  // thread-safe
-  // Null on the CPU, which has nothing to launch, and where CUDA is without our
-  // library.
-  const std::unique_ptr<RecordedDenoiser> recorded_unet_;
-  const std::unique_ptr<const LatentDecoder> decoder_;
+  const std::unique_ptr<const Denoiser> denoiser_;
+  const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
-  const SamplerId default_sampler_;
-  const int64_t text_layers_;
-  const int64_t weight_bytes_;
+  const PipelineTraits traits_;
+  const int64_t weight_bytes_;  // but for the codec's
 };
 
 }  // namespace genzo

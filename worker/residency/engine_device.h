@@ -2,23 +2,28 @@
 #define GENZO_WORKER_RESIDENCY_ENGINE_DEVICE_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "queue/job_queue.h"
-#include "queue/load_board.h"
-#include "worker/weights/component.h"
+#include "queue/pool_load.h"
+#include "worker/residency/model_source.h"
 
 namespace genzo {
 
 // What an engine works with; all outlive it.
 struct EngineDependencies {
   JobQueue& queue;
-  LoadBoard& board;
+  PoolLoad& load;
   ModelCatalog& catalog;
   Metrics& metrics;
   const Clock& clock;
+  // Where models come from.
+  std::function<ModelSource(const Placement& placement)> models = FolderSource;
+  // A device was taken out because it fails everything, or came back.
+  std::function<void(int device, bool usable)> on_health = nullptr;
 };
 
 // One of the pool's devices.

@@ -15,12 +15,19 @@ struct Resident {
   std::string id;
   int64_t bytes = 0;      // weights and the peak of an evaluation
   bool pinned = false;    // never leaves
+  bool stays = false;     // cannot leave yet: it is only coming
+  bool in_use = false;    // leaves only when its runs are done
   int64_t last_used = 0;  // greater is later
 };
 
 // Which models must leave so that `needed` more bytes fit into `budget`: the
-// least recently used that are not pinned, no more than it takes, best first.
-// RESOURCE_EXHAUSTED/DOES_NOT_FIT if all of them would not do. Pure.
+// least recently used, those in use only if the idle ones would not do, and no
+// more than it takes. Too few if the rest `stays`: ask again when that has
+// changed. RESOURCE_EXHAUSTED/DOES_NOT_FIT, naming what holds the memory, if it
+// cannot fit beside the pinned ones. Pure.
+//
+// Example: budget 100, needed 70, a (20) idle, b (30) in use, c (40) idle and
+// used last. Of 90 bytes 60 must go: a and c, though b was used before c.
 absl::StatusOr<std::vector<std::string>> ChooseEvictions(
     const std::string& id, absl::Span<const Resident> residents, int64_t needed,
     int64_t budget);

@@ -2,82 +2,87 @@
 
 #include <algorithm>
 
-#include "base/proto_time.h"
 #include "worker/device/device_names.h"
 
 namespace genzo {
 namespace {
 
 constexpr uint32_t kMinSidePixels = 64;
-constexpr char kFamily[] = "stable-diffusion";
-constexpr int kProbedSteps = 10;
 
-void SetLimits(const DiffusionModel& model, const Config& config,
-               v1::Model& description) {
-  const int64_t multiple = std::max<int64_t>(8, model.pixels_per_latent());
-  const int64_t largest = std::min<int64_t>(model.default_side_pixels(),
-                                            config.limits.max_side_pixels);
-  const int64_t side = std::max(multiple, largest / multiple * multiple);
-  description.set_default_width(side);
-  description.set_default_height(side);
+// A side that the model was trained on, as far as the limits allow it.
+uint32_t DefaultSide(int64_t own, int64_t multiple, const Config& config) {
+  const int64_t largest = std::min<int64_t>(own, config.limits.max_side_pixels);
+  return static_cast<uint32_t>(
+      std::max(multiple, largest / multiple * multiple));
+}
+
+void SetSizes(const PipelineTraits& traits, const Config& config,
+              v1::Model& description) {
+  const uint32_t width =
+      DefaultSide(traits.default_width, traits.size_multiple, config);
+  const uint32_t height =
+      DefaultSide(traits.default_height, traits.size_multiple, config);
+  description.set_default_width(width);
+  description.set_default_height(height);
   v1::ModelLimits& limits = *description.mutable_limits();
-  limits.set_size_multiple(multiple);
-  limits.set_min_side(std::min<uint32_t>(kMinSidePixels, side));
+  limits.set_size_multiple(static_cast<uint32_t>(traits.size_multiple));
+  limits.set_min_side(std::min({kMinSidePixels, width, height}));
   limits.set_max_side(config.limits.max_side_pixels);
-  limits.set_max_steps(
-      std::min(config.limits.max_steps, model.train_timesteps()));
+  limits.set_max_steps(std::min(config.limits.max_steps, traits.max_steps));
   limits.set_max_image_count(config.limits.max_image_count);
-  limits.set_max_clip_skip(model.text_layers() - 1);
+  limits.set_max_clip_skip(static_cast<uint32_t>(traits.max_clip_skip));
+  limits.set_max_image_bytes(config.limits.max_image_bytes);
+}
+
+void SetSamplers(const PipelineTraits& traits, v1::Model& description) {
+  for (const SamplerId id : traits.samplers) {
+    v1::SamplerSupport& support = *description.add_samplers();
+    support.set_sampler(id);
+    for (const SigmaSchedule schedule : SchedulesOf(id)) {
+      if (schedule != SigmaSchedule::kDefault) {
+        support.add_schedules(ToProto(schedule));
+      }
+    }
+  }
+}
+
+void SetDefaults(const PipelineTraits& traits, v1::Model& description) {
+  const PipelineDefaults& defaults = traits.defaults;
+  description.set_default_sampler(defaults.sampler);
+  description.set_default_schedule(ToProto(defaults.schedule));
+  description.set_default_steps(
+      std::min<uint32_t>(defaults.steps, description.limits().max_steps()));
+  description.set_default_guidance_scale(defaults.guidance_scale);
 }
 
 }  // namespace
 
 std::map<SamplerId, EvaluationCount> CountEvaluations(
-    const DiffusionModel& model) {
-  const auto evaluations = [&](SamplerId id, int steps) {
-    auto source = std::make_shared<SeededNoise>(/*seed=*/0);
-    const at::Tensor noise = source->Draw({1, 1, 1, 1});
-    const auto sampler =
-        CreateSampler(id, model.scheduler(), {.steps = steps},
-                      {.noise = noise, .source = std::move(source)});
-    return sampler.ok() ? (*sampler)->steps() : 0;
-  };
+    const PipelineTraits& traits) {
   std::map<SamplerId, EvaluationCount> counts;
-  for (const SamplerSpec& spec : Samplers()) {
-    // Two points of a line; more steps than that have no other beginning.
-    const int fewer = evaluations(spec.id, kProbedSteps);
-    const int more = evaluations(spec.id, kProbedSteps + 1);
-    if (fewer == 0 || more == 0) continue;
-    const int per_step = more - fewer;
-    counts[spec.id] = {.per_step = per_step,
-                       .extra = fewer - per_step * kProbedSteps};
+  for (const auto& [id, line] : traits.evaluations) {
+    counts[id] = {.per_step = line.per_step, .extra = line.extra};
   }
   return counts;
 }
 
-v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
-                        const StepProfile& profile, const Config& config) {
+v1::Model DescribeModel(const std::string& id, const Pipeline& model,
+                        const Config& config) {
+  const PipelineTraits& traits = model.traits();
   v1::Model description;
   description.set_id(id);
-  description.set_family(kFamily);
-  SetLimits(model, config, description);
-  description.add_samplers(model.default_sampler());
-  for (const SamplerSpec& spec : Samplers()) {
-    const bool usable =
-        ParseSchedulerConfig(model.scheduler(), spec.scheduler_class).ok();
-    if (usable && spec.id != model.default_sampler()) {
-      description.add_samplers(spec.id);
-    }
+  description.set_family(traits.family);
+  for (const v1::Task task : traits.tasks) description.add_tasks(task);
+  SetSizes(traits, config, description);
+  SetSamplers(traits, description);
+  SetDefaults(traits, description);
+  description.add_preview_decoders(v1::PREVIEW_DECODER_LINEAR);
+  description.add_preview_decoders(v1::PREVIEW_DECODER_FULL);
+  if (model.codec().has_tiny()) {
+    description.add_preview_decoders(v1::PREVIEW_DECODER_TINY);
   }
   description.set_weight_bytes(model.weight_bytes());
-  description.set_has_tiny_decoder(model.decoder().has_tiny());
-  description.set_dtype(DtypeName(model.dtype()));
-  description.set_row_cap(profile.costs.RowCap(config.max_batch_rows));
-  for (const auto& [rows, duration] : profile.costs.measured()) {
-    v1::StepCost& cost = *description.add_step_costs();
-    cost.set_rows(rows);
-    *cost.mutable_duration() = ToProto(duration);
-  }
+  description.set_dtype(DtypeName(model.placement().dtype));
   return description;
 }
 

@@ -6,19 +6,19 @@
 
 #include "base/config.h"
 #include "genzo/v1/model_registry.pb.h"
-#include "queue/load_board.h"
-#include "worker/pipeline/stable_diffusion.h"
-#include "worker/residency/step_profile.h"
+#include "queue/model_speeds.h"
+#include "worker/pipeline/pipeline.h"
 
 namespace genzo {
 
-// What the registry tells of a resident model: limits, samplers, speed.
-v1::Model DescribeModel(const std::string& id, const DiffusionModel& model,
-                        const StepProfile& profile, const Config& config);
+// What the registry tells of a resident model: tasks, limits, samplers,
+// defaults.
+v1::Model DescribeModel(const std::string& id, const Pipeline& model,
+                        const Config& config);
 
-// Of the samplers that `model` can use.
+// Of the samplers that a model can use.
 std::map<SamplerId, EvaluationCount> CountEvaluations(
-    const DiffusionModel& model);
+    const PipelineTraits& traits);
 
 }  // namespace genzo
 

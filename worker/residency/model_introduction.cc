@@ -4,109 +4,183 @@
 #include <exception>
 #include <utility>
 
+#include "base/errors.h"
 #include "worker/device/exception_status.h"
 #include "worker/residency/model_description.h"
 
 namespace genzo {
 namespace {
 
-// How long a model may be measured: at leisure, and while others run.
+// How long a model may be measured, all in all.
 constexpr absl::Duration kProfileBudget = absl::Seconds(3);
-constexpr absl::Duration kBusyProfileBudget = absl::Milliseconds(300);
+// Nobody notices a pause of this length between two steps.
+constexpr absl::Duration kUnnoticed = absl::Milliseconds(30);
 
 }  // namespace
 
-DeviceModels::DeviceModels(const Config& config, const EngineDevice& device,
-                           const EngineDependencies& dependencies,
-                           std::function<void()> on_unloaded)
+ModelIntroduction::ModelIntroduction(const Config& config,
+                                     const EngineDevice& device,
+                                     const EngineDependencies& dependencies,
+                                     std::function<void()> on_unloaded)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
       profiles_(config.profile_folder),
-      pool_(config, device.placement, device.memory_bytes, dependencies.clock,
-            dependencies.metrics,
-            ModelPoolListener{.unloaded = std::move(on_unloaded),
-                              .changed = [this] {
-                                changed_ = true;
-                                dependencies_.queue.Nudge();
-                              }}) {
+      loader_(config, device.placement, device.memory_bytes,
+              dependencies.models(device.placement), dependencies.clock,
+              dependencies.metrics,
+              ModelLoaderListener{.unloaded = std::move(on_unloaded),
+                                  .changed = [this] {
+                                    changed_ = true;
+                                    dependencies_.queue.Nudge();
+                                  }}) {
   for (const ModelConfig& model : config_.models) {
     descriptions_[model.id].set_id(model.id);
     Describe(model.id, v1::Model::STATE_LOADING);
   }
 }
 
-void DeviceModels::LoadConfigured(const std::atomic<bool>& stopping) {
-  const auto adopt_next = [this] {
-    pool_.AwaitChange();
-    changed_ = true;  // the pool may not have said so yet
-    Adopt(/*busy=*/false);
-  };
+void ModelIntroduction::LoadConfigured(const std::atomic<bool>& stopping) {
   for (const ModelConfig& model : config_.models) {
-    if (stopping) return;
-    pool_.Request(model.id);
-    adopt_next();
+    loader_.Request(model.id);
+    do {
+      if (stopping) return;
+      changed_ = true;  // the loader may not have said so yet
+      Adopt(/*busy=*/false);
+    } while (measuring() || loader_.AwaitChange());
   }
-  adopt_next();
+  changed_ = true;
+  Adopt(/*busy=*/false);
 }
 
-void DeviceModels::Adopt(bool busy) {
-  if (!changed_.exchange(false)) return;
-  for (const ModelPool::Loaded& loaded : pool_.TakeLoaded()) {
-    const auto profile = Profile(loaded, busy);
-    if (profile.ok()) {
-      Introduce(loaded, *profile);
-    } else {
-      pool_.Reject(loaded.id, profile.status());
+absl::Duration ModelIntroduction::Patience(bool busy, absl::Time now) const {
+  if (!busy) return absl::InfiniteDuration();
+  // The time since is that of a step. Before the first there is none to go by.
+  return std::max(kUnnoticed, left_ == absl::InfinitePast()
+                                  ? absl::ZeroDuration()
+                                  : now - left_);
+}
+
+void ModelIntroduction::Adopt(bool busy) {
+  const absl::Time now = dependencies_.clock.Now();
+  bool changed = changed_.exchange(false);
+  if (changed) {
+    for (auto& loaded : loader_.TakeLoaded()) {
+      news_.push_back(std::move(loaded));
     }
   }
-  ready_ = pool_.ReadyIds();
-  // What the registry says follows what is true now.
+  if (measuring()) changed = Measure(busy, Patience(busy, now)) || changed;
+  if (changed) Tell();
+  left_ = busy ? dependencies_.clock.Now() : absl::InfinitePast();
+}
+
+bool ModelIntroduction::Measure(bool busy, absl::Duration patience) {
+  if (busy && current_.has_value() && current_->again) {
+    // At leisure only, and from the start.
+    provisional_.insert(current_->loaded.id);
+    current_.reset();
+  }
+  const bool had_news = !news_.empty();
+  if (!current_.has_value() && !BeginNext(busy)) return had_news;
+  if (loader_.Leaving(current_->loaded.id)) {
+    current_.reset();  // and with it the hold on the model
+    return true;
+  }
+  try {
+    if (!current_->measurement->Step(patience)) return false;
+  } catch (const std::exception&) {
+    const absl::Status status =
+        StatusFromException("measuring the model failed");
+    if (!current_->again) loader_.Reject(current_->loaded.id, status);
+    current_.reset();
+    return true;
+  }
+  Finish();
+  return true;
+}
+
+// False if there is nothing to measure now.
+bool ModelIntroduction::BeginNext(bool busy) {
+  while (!news_.empty()) {
+    ModelLoader::Loaded loaded = std::move(news_.front());
+    news_.pop_front();
+    StepProfile kept;
+    if (!profiles_.Read(loaded.id, KeyOf(loaded.id), kept)) {
+      Begin(std::move(loaded), /*again=*/false);
+      return true;
+    }
+    Introduce(loaded, kept);
+  }
+  while (!busy && !provisional_.empty()) {
+    const std::string id = *provisional_.begin();
+    provisional_.erase(provisional_.begin());
+    ModelRef model = loader_.Hold(id);
+    if (model == nullptr) continue;
+    Begin({id, std::move(model)}, /*again=*/true);
+    return true;
+  }
+  return false;
+}
+
+void ModelIntroduction::Begin(ModelLoader::Loaded loaded, bool again) {
+  const std::string key = KeyOf(loaded.id);
+  const ProfileOptions options = {.largest_rows = config_.max_batch_rows,
+                                  .budget = kProfileBudget,
+                                  .threads = device_.threads,
+                                  .fewer_threads = device_.fewer_threads};
+  auto measurement = std::make_unique<ProfileMeasurement>(
+      SubjectOf(*loaded.model), options, dependencies_.clock);
+  current_.emplace(Measurement{.loaded = std::move(loaded),
+                               .key = key,
+                               .again = again,
+                               .measurement = std::move(measurement)});
+}
+
+void ModelIntroduction::Finish() {
+  const std::string& id = current_->loaded.id;
+  const StepProfile& profile = current_->measurement->profile();
+  if (current_->measurement->sound()) {
+    profiles_.Write(id, current_->key, profile);
+  } else {
+    provisional_.insert(id);
+  }
+  Introduce(current_->loaded, profile);
+  current_.reset();
+}
+
+// What the registry says follows what is true now.
+void ModelIntroduction::Tell() {
+  ready_ = loader_.ReadyIds();
   for (const auto& [id, description] : descriptions_) {
     const v1::Model::State state = StateOf(description);
     if (description.state() != state ||
-        description.pinned() != pool_.Pinned(id)) {
+        description.pinned() != loader_.Pinned(id)) {
       Describe(id, state);
     }
   }
 }
 
-absl::StatusOr<StepProfile> DeviceModels::Profile(
-    const ModelPool::Loaded& loaded, bool busy) const {
-  const auto config = std::find_if(
-      config_.models.begin(), config_.models.end(),
-      [&](const ModelConfig& model) { return model.id == loaded.id; });
-  const std::string key = ProfileKey(config->path, device_.placement,
-                                     device_.threads, device_.fewer_threads);
-  StepProfile profile;
-  if (profiles_.Read(loaded.id, key, profile)) return profile;
-  try {
-    profile = MeasureStepProfile(
-        *loaded.model,
-        {.largest_rows = config_.max_batch_rows,
-         .budget = busy ? kBusyProfileBudget : kProfileBudget,
-         .threads = device_.threads,
-         .fewer_threads = device_.fewer_threads},
-        dependencies_.clock);
-  } catch (const std::exception&) {
-    return StatusFromException("measuring the model failed");
-  }
-  if (!busy) profiles_.Write(loaded.id, key, profile);
-  return profile;
+std::string ModelIntroduction::KeyOf(const std::string& id) const {
+  const auto config =
+      std::find_if(config_.models.begin(), config_.models.end(),
+                   [&](const ModelConfig& model) { return model.id == id; });
+  return ProfileKey(config->path, device_.placement, device_.threads,
+                    device_.fewer_threads);
 }
 
-void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
-                             const StepProfile& profile) {
-  const DiffusionModel& model = *loaded.model;
+void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
+                                  const StepProfile& profile) {
+  const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
-  descriptions_[loaded.id] = DescribeModel(loaded.id, model, profile, config_);
-  const int64_t side = model.default_side_pixels();
-  dependencies_.board.SetSpeed(loaded.id,
-                               {.costs = profile.costs,
-                                .own_pixels = side * side,
-                                .largest_batch = config_.max_batch_rows,
-                                .decode = profile.decode,
-                                .evaluations = CountEvaluations(model)});
+  descriptions_[loaded.id] = DescribeModel(loaded.id, model, config_);
+  dependencies_.load.speeds().SetSpeed(
+      device_.index, loaded.id,
+      {.costs = profile.costs,
+       .own_pixels =
+           model.traits().default_width * model.traits().default_height,
+       .largest_batch = config_.max_batch_rows,
+       .decode = profile.decode,
+       .evaluations = CountEvaluations(model.traits())});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));
   metrics.activation_bytes.Set(static_cast<double>(profile.activation_bytes));
@@ -115,33 +189,47 @@ void DeviceModels::Introduce(const ModelPool::Loaded& loaded,
   }
   // Before those who wait for it hear.
   Describe(loaded.id, v1::Model::STATE_RESIDENT);
-  pool_.Ready(loaded.id, profile.activation_bytes);
+  loader_.Ready(loaded.id, profile.activation_bytes);
 }
 
-int DeviceModels::RowsThatFit(const std::string& id, int64_t pixels) const {
+double ModelIntroduction::AreaOf(const std::string& id, int64_t pixels) const {
   const v1::Model& own = descriptions_.at(id);
-  const double own_pixels =
-      static_cast<double>(own.default_width()) * own.default_height();
-  return genzo::RowsThatFit(profile(id),
-                            static_cast<double>(pixels) / own_pixels,
-                            pool_.BytesLeft(id));
+  return static_cast<double>(pixels) /
+         (static_cast<double>(own.default_width()) * own.default_height());
 }
 
-v1::Model::State DeviceModels::StateOf(const v1::Model& description) const {
+int ModelIntroduction::RowsThatFit(const std::string& id,
+                                   int64_t pixels) const {
+  return genzo::RowsThatFit(profile(id), AreaOf(id, pixels),
+                            loader_.BytesLeft(id));
+}
+
+int ModelIntroduction::ReproducibleRows(const std::string& id,
+                                        int64_t pixels) const {
+  const auto weights =
+      static_cast<int64_t>(descriptions_.at(id).weight_bytes());
+  return genzo::ReproducibleRows(profile(id), AreaOf(id, pixels),
+                                 device_.memory_bytes - weights,
+                                 config_.max_batch_rows);
+}
+
+v1::Model::State ModelIntroduction::StateOf(
+    const v1::Model& description) const {
   if (ready_.count(description.id()) > 0) return v1::Model::STATE_RESIDENT;
-  if (!pool_.Failure(description.id()).ok()) return v1::Model::STATE_FAILED;
+  if (!loader_.Failure(description.id()).ok()) return v1::Model::STATE_FAILED;
   return description.has_limits() ? v1::Model::STATE_UNLOADED
                                   : v1::Model::STATE_LOADING;
 }
 
-void DeviceModels::Describe(const std::string& id, v1::Model::State state) {
+void ModelIntroduction::Describe(const std::string& id,
+                                 v1::Model::State state) {
   v1::Model& description = descriptions_[id];
   description.set_state(state);
   description.clear_error();
   if (state == v1::Model::STATE_FAILED) {
-    description.set_error(std::string(pool_.Failure(id).message()));
+    *description.mutable_error() = ToRpcStatus(loader_.Failure(id));
   }
-  description.set_pinned(pool_.Pinned(id));
+  description.set_pinned(loader_.Pinned(id));
   dependencies_.metrics.ForModel(id).loaded.Set(
       state == v1::Model::STATE_RESIDENT ? 1 : 0);
   v1::Model told = description;

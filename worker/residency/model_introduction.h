@@ -2,40 +2,50 @@
 #define GENZO_WORKER_RESIDENCY_MODEL_INTRODUCTION_H_
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "base/config.h"
 #include "genzo/v1/model_registry.pb.h"
 #include "worker/residency/engine_device.h"
-#include "worker/residency/model_pool.h"
+#include "worker/residency/model_loader.h"
+#include "worker/residency/profile_measurement.h"
 #include "worker/residency/step_profile.h"
 
 namespace genzo {
 
 // The models of one engine, and what the rest of the world knows of them: the
-// pool loads them, and here they are measured, their speed told to the load
-// board, their state to the catalog and the metrics. But for pool(), for the
+// loader loads them, and here they are measured, their speed told to the pool,
+// their state to the catalog and the metrics. But for loader(), for the
 // engine's thread alone, as measuring runs the model.
-class DeviceModels {
+class ModelIntroduction {
  public:
   // All configured models are "loading" at once, so that an early request does
   // not hear "unknown". `on_unloaded` is called on the loading thread after a
   // model left memory. `config` and `dependencies` outlive this.
-  DeviceModels(const Config& config, const EngineDevice& device,
-               const EngineDependencies& dependencies,
-               std::function<void()> on_unloaded);
+  ModelIntroduction(const Config& config, const EngineDevice& device,
+                    const EngineDependencies& dependencies,
+                    std::function<void()> on_unloaded);
 
   // Loads and adopts all configured models, unless `stopping` becomes true.
   void LoadConfigured(const std::atomic<bool>& stopping);
 
-  // Measures what was loaded since, briefly if others run meanwhile (`busy`),
-  // and tells everybody what has changed. Costs nothing if nothing has.
+  // Goes on measuring what was loaded since, by one evaluation at most, and
+  // tells everybody what has changed. Costs nothing if nothing has. If others
+  // run meanwhile (`busy`), the evaluation takes no longer than one of theirs:
+  // what would is left out, and made up for once nobody is busy.
   void Adopt(bool busy);
+
+  // Whether there is more to measure: Adopt() should be called again soon.
+  bool measuring() const {
+    return current_.has_value() || !news_.empty() || !provisional_.empty();
+  }
 
   // Models that jobs could use when Adopt() last looked.
   const std::set<std::string>& ready() const { return ready_; }
@@ -45,16 +55,39 @@ class DeviceModels {
     return profile_of_.at(id);
   }
 
-  // Rows of pictures of `pixels` pixels that the memory budget has room for, at
-  // least 1; of a model that was adopted before.
+  // Rows of pictures of `pixels` pixels that the memory budget has room for
+  // now, at least 1; of a model that was adopted before.
   int RowsThatFit(const std::string& id, int64_t pixels) const;
 
-  ModelPool& pool() { return pool_; }
+  // Rows of every evaluation with a REPRODUCIBLE run of such a model on a
+  // device where bits depend on their number: the same while the model is in
+  // memory, whatever else is, and again after a restart. If the memory is not
+  // there, the run is refused. (A profile made while others ran is not yet
+  // whole, and such a model's rows are fixed when it is.)
+  int ReproducibleRows(const std::string& id, int64_t pixels) const;
+
+  ModelLoader& loader() { return loader_; }
 
  private:
-  absl::StatusOr<StepProfile> Profile(const ModelPool::Loaded& loaded,
-                                      bool busy) const;
-  void Introduce(const ModelPool::Loaded& loaded, const StepProfile& profile);
+  // A model that is being measured.
+  struct Measurement {
+    ModelLoader::Loaded loaded;
+    std::string key;  // of its profile
+    bool again;       // it is in use already, with a provisional profile
+    std::unique_ptr<ProfileMeasurement> measurement;
+  };
+
+  // Longest evaluation between the steps of others.
+  absl::Duration Patience(bool busy, absl::Time now) const;
+  // Whether anything was finished.
+  bool Measure(bool busy, absl::Duration patience);
+  bool BeginNext(bool busy);
+  void Begin(ModelLoader::Loaded loaded, bool again);
+  void Finish();
+  void Tell();
+  double AreaOf(const std::string& id, int64_t pixels) const;
+  std::string KeyOf(const std::string& id) const;
+  void Introduce(const ModelLoader::Loaded& loaded, const StepProfile& profile);
   void Describe(const std::string& id, v1::Model::State state);
   v1::Model::State StateOf(const v1::Model& description) const;
 
@@ -65,8 +98,12 @@ class DeviceModels {
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
   std::map<std::string, StepProfile> profile_of_;  // by model
-  std::atomic<bool> changed_{true};                // since Adopt() last looked
-  ModelPool pool_;  // last: its thread calls back
+  std::set<std::string> provisional_;  // models to be measured again at leisure
+  absl::Time left_ = absl::InfinitePast();  // when Adopt() last returned, busy
+  std::atomic<bool> changed_{true};         // since Adopt() last looked
+  ModelLoader loader_;                      // its thread calls back
+  std::deque<ModelLoader::Loaded> news_;  // to be measured; before loader_ goes
+  std::optional<Measurement> current_;
 };
 
 }  // namespace genzo

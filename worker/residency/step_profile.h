@@ -5,9 +5,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "base/clock.h"
 #include "queue/step_costs.h"
-#include "worker/pipeline/stable_diffusion.h"
+#include "worker/device/placement.h"
 
 namespace genzo {
 
@@ -25,22 +24,11 @@ struct StepProfile {
 // and pixels alike: attention keeps no matrix of scores.
 int RowsThatFit(const StepProfile& profile, double area, int64_t bytes);
 
-// Limits of a measurement.
-struct ProfileOptions {
-  int largest_rows = 16;
-  // Of measured time: no new point after this, nor after a few times as much
-  // that the clock goes on.
-  absl::Duration budget = absl::Seconds(3);
-  int threads = 1;        // that the calling thread computes with
-  int fewer_threads = 1;  // that it does with at times
-};
-
-// Evaluates `model` at its own size with 1, 2, 4, ... rows until more rows per
-// evaluation gain nothing, `largest_rows` or the budget. LibTorch's exceptions
-// come through. Call on the step thread.
-StepProfile MeasureStepProfile(const DiffusionModel& model,
-                               const ProfileOptions& options,
-                               const Clock& clock);
+// Rows that evaluations of REPRODUCIBLE runs always have: as many as pay and as
+// fit into `bytes`, but no fewer than one image's. Depends on nothing that
+// changes while the model is in memory, whatever else comes and goes.
+int ReproducibleRows(const StepProfile& profile, double area, int64_t bytes,
+                     int largest);
 
 // Profiles kept on disk between starts, one file a model. A profile counts only
 // for the weights, the processor, the type and the threads that it was measured

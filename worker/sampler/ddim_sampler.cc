@@ -8,33 +8,33 @@
 #include "worker/sampler/timesteps.h"
 
 namespace genzo {
-namespace {
 
-std::vector<double> Timesteps(const SchedulerConfig& config, int steps) {
+WalkPlan DdimSampler::Plan(const SchedulerConfig& config, int steps,
+                           int first_step) {
+  const std::vector<float> alphas_cumprod = MakeAlphasCumprod(config);
   const std::vector<int> whole = WholeTimesteps(config, steps);
-  return {whole.begin(), whole.end()};
+  std::vector<NoiseLevel> levels;
+  for (int t : whole) levels.push_back(LevelOf(alphas_cumprod[t]));
+  const int last = whole.back() - config.num_train_timesteps / steps;
+  levels.push_back(LevelOf(AlphaProdAt(config, alphas_cumprod, last)));
+  return PlanSteps({whole.begin(), whole.end()}, levels, first_step);
 }
-
-}  // namespace
 
 DdimSampler::DdimSampler(const SchedulerConfig& config,
                          const SamplerOptions& options,
                          const SamplerStart& start)
-    : SteppedSampler(start.noise, Timesteps(config, options.steps)),
+    : PlannedSampler(Plan(config, options.steps, start.first_step), start),
       config_(config),
       options_(options),
-      alphas_cumprod_(MakeAlphasCumprod(config)),
-      source_(start.source) {}
+      alphas_cumprod_(MakeAlphasCumprod(config)) {}
 
 at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
   const int t = static_cast<int>(timestep());
   const int previous_t = t - config_.num_train_timesteps / options_.steps;
   const double alpha_prod = alphas_cumprod_[t];
   const double alpha_prod_previous =
-      previous_t >= 0            ? alphas_cumprod_[previous_t]
-      : config_.set_alpha_to_one ? 1.0
-                                 : alphas_cumprod_[0];
-  const NoiseLevel level = {std::sqrt(alpha_prod), std::sqrt(1 - alpha_prod)};
+      AlphaProdAt(config_, alphas_cumprod_, previous_t);
+  const NoiseLevel level = LevelOf(alpha_prod);
 
   at::Tensor noise =
       NoiseEstimate(config_.prediction_type, prediction, latent_, level);
@@ -59,7 +59,7 @@ at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
   const at::Tensor previous =
       std::sqrt(alpha_prod_previous) * denoised_ + direction * noise;
   if (options_.eta <= 0) return previous;
-  return previous + deviation * source_->Draw(latent_.sizes());
+  return previous + deviation * Draw();
 }
 
 }  // namespace genzo

@@ -53,51 +53,51 @@ std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
 
 }  // namespace
 
-DpmppMultistepSampler::Plan DpmppMultistepSampler::MakePlan(
-    const SchedulerConfig& config, int steps) {
+WalkPlan DpmppMultistepSampler::Plan(const SchedulerConfig& config, int steps,
+                                     int first_step) {
   const std::vector<float> training =
       TrainingSigmas(MakeAlphasCumprodAboveZero(config));
-  Plan plan;
+  std::vector<double> timesteps;
+  std::vector<double> sigmas;
   if (config.sigma_spacing == SigmaSpacing::kTimesteps) {
-    plan.timesteps = Spaced(config, LastTimestep(config, training), steps);
-    for (double t : plan.timesteps) {
-      plan.sigmas.push_back(SigmaAt(training, t));
-    }
+    timesteps = Spaced(config, LastTimestep(config, training), steps);
+    for (double t : timesteps) sigmas.push_back(SigmaAt(training, t));
   } else {
     const bool karras = config.sigma_spacing == SigmaSpacing::kKarras;
-    plan.sigmas =
-        karras ? KarrasSigmas(training.back(), training.front(), steps)
-               : ExponentialSigmas(training.back(), training.front(), steps);
+    sigmas = karras
+                 ? KarrasSigmas(training.back(), training.front(), steps)
+                 : ExponentialSigmas(training.back(), training.front(), steps);
     // The reference rounds Karras' timesteps except with cosine betas, and
     // truncates whatever is not whole.
     const bool round =
         karras && config.beta_schedule != BetaSchedule::kSquaredCosine;
-    for (double sigma : plan.sigmas) {
+    for (double sigma : sigmas) {
       const double t = TimestepOfSigma(training, sigma);
-      plan.timesteps.push_back(std::trunc(round ? std::nearbyint(t) : t));
+      timesteps.push_back(std::trunc(round ? std::nearbyint(t) : t));
     }
   }
-  plan.sigmas.push_back(config.final_sigma_is_zero ? 0 : training.front());
-  for (double& sigma : plan.sigmas) sigma = static_cast<float>(sigma);
-  return plan;
+  sigmas.push_back(config.final_sigma_is_zero ? 0 : training.front());
+  std::vector<NoiseLevel> levels;
+  for (double sigma : sigmas) {
+    levels.push_back(VariancePreserving(static_cast<float>(sigma)));
+  }
+  return PlanSteps(timesteps, levels, first_step);
 }
 
 DpmppMultistepSampler::DpmppMultistepSampler(const SchedulerConfig& config,
                                              const SamplerOptions& options,
                                              const SamplerStart& start)
-    : DpmppMultistepSampler(config, start, MakePlan(config, options.steps)) {}
+    : PlannedSampler(Plan(config, options.steps, start.first_step), start),
+      config_(config) {}
 
-DpmppMultistepSampler::DpmppMultistepSampler(const SchedulerConfig& config,
-                                             const SamplerStart& start,
-                                             const Plan& plan)
-    : SteppedSampler(start.noise, plan.timesteps),
-      config_(config),
-      sigmas_(plan.sigmas) {}
+int DpmppMultistepSampler::HistoryLength(int evaluations) const {
+  return std::min(evaluations, config_.solver_order);
+}
 
 int DpmppMultistepSampler::Order() const {
-  const bool few = config_.lower_order_final && steps() < kFewSteps;
-  const bool last = index_ == steps() - 1;
-  const bool second_last = index_ == steps() - 2;
+  const bool few = config_.lower_order_final && plan_.steps() < kFewSteps;
+  const bool last = done_ == plan_.evaluations() - 1;
+  const bool second_last = done_ == plan_.evaluations() - 2;
   int order = std::min(config_.solver_order, static_cast<int>(history_.size()));
   if (second_last && few) order = std::min(order, 2);
   if (last && (few || config_.euler_at_final || config_.final_sigma_is_zero)) {
@@ -107,14 +107,13 @@ int DpmppMultistepSampler::Order() const {
 }
 
 double DpmppMultistepSampler::Lambda(int index) const {
-  const AlphaSigma level = VariancePreserving(sigmas_[index]);
+  const NoiseLevel& level = plan_.levels[index];
   return std::log(level.alpha) - std::log(level.sigma);
 }
 
 at::Tensor DpmppMultistepSampler::Step(const at::Tensor& prediction) {
-  const AlphaSigma level = VariancePreserving(sigmas_[index_]);
-  denoised_ = CleanEstimate(config_.prediction_type, prediction, latent_,
-                            {.alpha = level.alpha, .sigma = level.sigma});
+  denoised_ =
+      CleanEstimate(config_.prediction_type, prediction, latent_, level());
   if (config_.thresholding) {
     denoised_ = DynamicThreshold(denoised_, config_.dynamic_thresholding_ratio,
                                  config_.sample_max_value);
@@ -127,9 +126,9 @@ at::Tensor DpmppMultistepSampler::Step(const at::Tensor& prediction) {
 }
 
 at::Tensor DpmppMultistepSampler::Solve(int order) const {
-  const AlphaSigma to = VariancePreserving(sigmas_[index_ + 1]);
-  const AlphaSigma from = VariancePreserving(sigmas_[index_]);
-  const double h = Lambda(index_ + 1) - Lambda(index_);
+  const NoiseLevel& to = plan_.levels[done_ + 1];
+  const NoiseLevel& from = plan_.levels[done_];
+  const double h = Lambda(done_ + 1) - Lambda(done_);
   const double decay = std::expm1(-h);  // exp(-h) - 1
   const auto m = [&](size_t back) {
     return history_[history_.size() - 1 - back];
@@ -137,14 +136,14 @@ at::Tensor DpmppMultistepSampler::Solve(int order) const {
   const at::Tensor first =
       (to.sigma / from.sigma) * latent_ - (to.alpha * decay) * m(0);
   if (order == 1) return first;
-  const double r0 = (Lambda(index_) - Lambda(index_ - 1)) / h;
+  const double r0 = (Lambda(done_) - Lambda(done_ - 1)) / h;
   const at::Tensor slope0 = (m(0) - m(1)) / r0;
   const double slope_weight = to.alpha * (decay / h + 1);
   if (order == 2) {
     return config_.heun ? first + slope_weight * slope0
                         : first - (0.5 * to.alpha * decay) * slope0;
   }
-  const double r1 = (Lambda(index_ - 1) - Lambda(index_ - 2)) / h;
+  const double r1 = (Lambda(done_ - 1) - Lambda(done_ - 2)) / h;
   const at::Tensor slope1 = (m(1) - m(2)) / r1;
   const at::Tensor slope = slope0 + (r0 / (r0 + r1)) * (slope0 - slope1);
   const at::Tensor curve = (slope0 - slope1) / (r0 + r1);

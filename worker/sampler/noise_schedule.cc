@@ -8,6 +8,7 @@
 #include "ATen/ops/cumprod.h"
 #include "ATen/ops/linspace.h"
 #include "ATen/ops/tensor.h"
+#include "absl/strings/str_cat.h"
 
 namespace genzo {
 namespace {
@@ -77,12 +78,37 @@ std::vector<float> MakeAlphasCumprod(const SchedulerConfig& config) {
   return ToVector(at::cumprod(1.0 - ToTensor(MakeBetas(config)), 0));
 }
 
+absl::Status CheckAlphasCumprod(const SchedulerConfig& config) {
+  const std::vector<float> alphas_cumprod = MakeAlphasCumprod(config);
+  for (size_t i = 0; i < alphas_cumprod.size(); ++i) {
+    const float a = alphas_cumprod[i];
+    const bool may_be_zero =
+        config.rescale_betas_zero_snr && i + 1 == alphas_cumprod.size();
+    if ((a > 0 && a <= 1) || (may_be_zero && a == 0)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the betas give timestep ", i, " a share of signal of ", a,
+                     ", not over 0 and at most 1"));
+  }
+  return absl::OkStatus();
+}
+
 std::vector<float> MakeAlphasCumprodAboveZero(const SchedulerConfig& config) {
   std::vector<float> alphas_cumprod = MakeAlphasCumprod(config);
   if (config.rescale_betas_zero_snr) {
     alphas_cumprod.back() = std::exp2f(-24);
   }
   return alphas_cumprod;
+}
+
+double AlphaProdAt(const SchedulerConfig& config,
+                   const std::vector<float>& alphas_cumprod, int timestep) {
+  if (timestep < 0) return config.set_alpha_to_one ? 1.0 : alphas_cumprod[0];
+  const auto last = static_cast<int>(alphas_cumprod.size()) - 1;
+  return alphas_cumprod[std::min(timestep, last)];
+}
+
+NoiseLevel LevelOf(double alpha_prod) {
+  return {.alpha = std::sqrt(alpha_prod), .sigma = std::sqrt(1 - alpha_prod)};
 }
 
 }  // namespace genzo

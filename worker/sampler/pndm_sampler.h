@@ -1,11 +1,9 @@
 #ifndef GENZO_WORKER_SAMPLER_PNDM_SAMPLER_H_
 #define GENZO_WORKER_SAMPLER_PNDM_SAMPLER_H_
 
-#include <deque>
 #include <vector>
 
-#include "worker/sampler/sampler_table.h"
-#include "worker/sampler/stepped_sampler.h"
+#include "worker/sampler/planned_sampler.h"
 
 namespace genzo {
 
@@ -13,16 +11,29 @@ namespace genzo {
 // reference: diffusers' PNDMScheduler). Linear multistep (PLMS), after three
 // Runge-Kutta steps of four evaluations unless skip_prk_steps; then the second
 // timestep is evaluated twice instead.
-class PndmSampler : public SteppedSampler {
+//
+// A walk that starts from a picture repeats the reference's, which leaves out
+// the first entries of its list of timesteps, second look included: it starts
+// one step noisier than others do, and the evaluation after its second look
+// names a timestep one step cleaner than the latent is. Runge-Kutta steps the
+// reference then applies to the wrong timesteps; we start with PLMS instead.
+class PndmSampler : public PlannedSampler {
  public:
-  // Runge-Kutta needs this many steps to start from.
-  static constexpr int kMinRungeKuttaSteps = 4;
+  // Runge-Kutta needs 4 steps to start from.
+  static int MinSteps(const SchedulerConfig& config);
+  static WalkPlan Plan(const SchedulerConfig& config, int steps,
+                       int first_step);
 
   PndmSampler(const SchedulerConfig& config, const SamplerOptions& options,
               const SamplerStart& start);
 
+  void Save(SamplerState& state) const override;
+  absl::Status Restore(const SamplerState& state) override;
+
  protected:
+  const char* name() const override { return "pndm"; }
   at::Tensor Step(const at::Tensor& prediction) override;
+  int HistoryLength(int evaluations) const override;
 
  private:
   // A combined prediction and the move that it is for.
@@ -37,15 +48,13 @@ class PndmSampler : public SteppedSampler {
   Move MultistepMove(const at::Tensor& prediction);
   // Equation 9 of the paper.
   at::Tensor Transfer(const Move& move);
-  double AlphaProd(int timestep) const;
 
   const SchedulerConfig config_;
-  const int stride_;             // training timesteps between two steps
-  const int runge_kutta_steps_;  // evaluations before PLMS
+  const int stride_;                   // training timesteps between two steps
+  const int runge_kutta_evaluations_;  // before PLMS
   const std::vector<float> alphas_cumprod_;
-  std::deque<at::Tensor> history_;  // predictions, newest last, at most 4
-  at::Tensor runge_kutta_sum_;
-  at::Tensor step_sample_;  // where the current step began
+  at::Tensor runge_kutta_sum_;  // of the current step; undefined in PLMS
+  at::Tensor step_sample_;      // where the current step began
 };
 
 }  // namespace genzo

@@ -9,6 +9,11 @@
 
 namespace genzo {
 
+at::Tensor Noised(const at::Tensor& clean, const at::Tensor& noise,
+                  const NoiseLevel& level) {
+  return level.alpha * clean + level.sigma * noise;
+}
+
 at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level) {
   switch (type) {

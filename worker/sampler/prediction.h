@@ -2,21 +2,17 @@
 #define GENZO_WORKER_SAMPLER_PREDICTION_H_
 
 #include "ATen/core/Tensor.h"
+#include "worker/sampler/noise_level.h"
 #include "worker/sampler/scheduler_config.h"
 
-// The one place that knows what a denoiser's output means. A sample is
-// alpha * clean + sigma * noise; samplers over alphas_cumprod have
-// alpha^2 + sigma^2 = 1, samplers over sigmas have alpha = 1. The denoiser
-// always sees the sample scaled to unit variance, and a velocity refers to
-// that.
+// The one place that knows what a denoiser's output means. A velocity refers to
+// the sample scaled to unit variance, which is what the denoiser sees.
 
 namespace genzo {
 
-// Weights of signal and noise in a sample.
-struct NoiseLevel {
-  double alpha;
-  double sigma;
-};
+// The forward process: alpha * clean + sigma * noise.
+at::Tensor Noised(const at::Tensor& clean, const at::Tensor& noise,
+                  const NoiseLevel& level);
 
 // The clean sample and the noise that `prediction` implies at `level`, any
 // shape, float32.

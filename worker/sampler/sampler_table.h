@@ -8,52 +8,82 @@
 #include "absl/types/span.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "nlohmann/json.hpp"
-#include "worker/sampler/noise_source.h"
 #include "worker/sampler/sampler.h"
+#include "worker/sampler/sampler_options.h"
 #include "worker/sampler/scheduler_config.h"
+#include "worker/sampler/walk_plan.h"
+
+// The one place that knows which samplers there are and what a request calls
+// them.
 
 namespace genzo {
 
-using SamplerId = v1::GenerateRequest::Sampler;
+using SamplerId = v1::Sampler;
 
-// What a request chooses about its walk.
-struct SamplerOptions {
-  int steps = 25;
-  double eta = 0;  // DDIM: share of DDPM noise
-  // DDIM: derive the noise from the clipped clean estimate.
-  bool use_clipped_model_output = false;
-};
-
-// A walk before its first step.
-struct SamplerStart {
-  at::Tensor noise;                     // [1, C, H, W] unit normal float32
-  std::shared_ptr<NoiseSource> source;  // of later noise, for those that draw
+// How a walk's noise levels are spread.
+enum class SigmaSchedule {
+  kDefault,      // as the model's file says
+  kKarras,       // arXiv:2206.00364, eq. 5, rho 7
+  kExponential,  // evenly in the logarithm
 };
 
 // One row of the table of samplers.
 struct SamplerSpec {
-  SamplerId id;
+  SamplerId id;                 // UNSPECIFIED: no request may ask for it
   const char* name;             // as the command line spells it
   const char* scheduler_class;  // the reference class
-  SigmaSpacing sigma_spacing;   // imposed unless kTimesteps
+  absl::Span<const SigmaSchedule> schedules;  // that it accepts
+  bool inverts;  // walks from a clean sample up to noise
+  int (*min_steps)(const SchedulerConfig& config);
+  WalkPlan (*plan)(const SchedulerConfig& config, int steps, int first_step);
   std::unique_ptr<SamplerRun> (*create)(const SchedulerConfig& config,
                                         const SamplerOptions& options,
                                         const SamplerStart& start);
 };
 
-// All samplers. A new one is a file pair and a row.
+// The samplers that a request can ask for. A new one is a file pair and a row.
 absl::Span<const SamplerSpec> Samplers();
 
 // The sampler that a model's scheduler configuration names by `_class_name`.
 // UNIMPLEMENTED names the class.
 absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 
+// The schedules that a sampler accepts, kDefault first; empty if it is not
+// known.
+absl::Span<const SigmaSchedule> SchedulesOf(SamplerId id);
+
+// "default", "karras", "exponential".
+const char* NameOf(SigmaSchedule schedule);
+// What a request calls it; kDefault for values that no request may have.
+SigmaSchedule FromProto(v1::NoiseSchedule schedule);
+v1::NoiseSchedule ToProto(SigmaSchedule schedule);
+
 // A sampler that reads `scheduler` (a scheduler_config.json) as the reference
-// class of `id` would. Errors name the key. INVALID_ARGUMENT if `steps` is not
-// between the sampler's minimum and the number of trained timesteps.
+// class of `id` would. Errors of the file name its key. INVALID_ARGUMENT if
+// the sampler does not know `schedule`, if `steps` is not between the sampler's
+// minimum and the number of trained timesteps, if start.first_step is not below
+// it, or if `start` lacks a tensor.
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSampler(
-    SamplerId id, const nlohmann::json& scheduler,
+    SamplerId id, SigmaSchedule schedule, const nlohmann::json& scheduler,
     const SamplerOptions& options, const SamplerStart& start);
+
+// The same for the sampler of a reference class, also of those that no request
+// can ask for: "DDIMInverseScheduler". UNIMPLEMENTED names the class.
+absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
+    const std::string& scheduler_class, SigmaSchedule schedule,
+    const nlohmann::json& scheduler, const SamplerOptions& options,
+    const SamplerStart& start);
+
+// What CreateSampler's run would do, without making one: timesteps, levels,
+// evaluations of each step. Errors are CreateSampler's.
+absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,
+                                const nlohmann::json& scheduler, int steps,
+                                int first_step);
+
+// Calls of the denoiser in that walk.
+absl::StatusOr<int> EvaluationsOf(SamplerId id, SigmaSchedule schedule,
+                                  const nlohmann::json& scheduler, int steps,
+                                  int first_step);
 
 }  // namespace genzo
 

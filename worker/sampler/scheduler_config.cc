@@ -44,6 +44,11 @@ void ReadBetas(JsonConfig& json, SchedulerConfig& config) {
     json.Fail(absl::StatusCode::kInvalidArgument, "beta_start",
               "and beta_end are not within 0 < beta_start <= beta_end < 1");
   }
+  for (const float beta : config.trained_betas) {
+    if (beta > 0 && beta < 1) continue;
+    json.Fail(absl::StatusCode::kInvalidArgument, "trained_betas",
+              "are not all over 0 and below 1");
+  }
   const size_t trained = config.trained_betas.size();
   if (trained != 0 &&
       trained != static_cast<size_t>(config.num_train_timesteps)) {
@@ -52,8 +57,8 @@ void ReadBetas(JsonConfig& json, SchedulerConfig& config) {
   }
 }
 
-void ReadSpacing(JsonConfig& json, const std::string& default_spacing,
-                 SchedulerConfig& config) {
+void ReadTimesteps(JsonConfig& json, const std::string& default_spacing,
+                   SchedulerConfig& config) {
   config.timestep_spacing =
       ReadEnum<TimestepSpacing>(json, "timestep_spacing", default_spacing,
                                 {{"leading", TimestepSpacing::kLeading},
@@ -64,6 +69,9 @@ void ReadSpacing(JsonConfig& json, const std::string& default_spacing,
   json.RequireUnset("use_lu_lambdas");
   json.RequireUnset("use_flow_sigmas");
   json.RequireUnset("use_dynamic_shifting");
+}
+
+void ReadSigmas(JsonConfig& json, SchedulerConfig& config) {
   if (json.Bool("use_karras_sigmas", false)) {
     config.sigma_spacing = SigmaSpacing::kKarras;
   } else if (json.Bool("use_exponential_sigmas", false)) {
@@ -109,20 +117,28 @@ void ReadDpmSolver(JsonConfig& json, SchedulerConfig& config) {
 }  // namespace
 
 absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
-    const nlohmann::json& object, const std::string& scheduler_class) {
-  JsonConfig json(object, "scheduler configuration");
+    const nlohmann::json& object, const std::string& scheduler_class,
+    const std::string& name) {
+  JsonConfig json(object, name);
   SchedulerConfig config;
   const bool is_ddim = scheduler_class == "DDIMScheduler";
+  const bool is_inverse = scheduler_class == "DDIMInverseScheduler";
   const bool is_pndm = scheduler_class == "PNDMScheduler";
+  const bool is_ancestral =
+      scheduler_class == "EulerAncestralDiscreteScheduler";
   ReadBetas(json, config);
-  ReadSpacing(json, is_ddim || is_pndm ? "leading" : "linspace", config);
+  ReadTimesteps(json, is_ddim || is_inverse || is_pndm ? "leading" : "linspace",
+                config);
+  // A class that has no choice of sigmas ignores what the file says of them.
+  if (!is_ancestral) ReadSigmas(json, config);
   config.prediction_type =
       ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
                                {{"epsilon", PredictionType::kEpsilon},
                                 {"v_prediction", PredictionType::kVelocity},
                                 {"sample", PredictionType::kSample}});
-  config.set_alpha_to_one = json.Bool("set_alpha_to_one", is_ddim);
-  config.clip_sample = json.Bool("clip_sample", is_ddim);
+  config.set_alpha_to_one =
+      json.Bool("set_alpha_to_one", is_ddim || is_inverse);
+  config.clip_sample = json.Bool("clip_sample", is_ddim || is_inverse);
   config.clip_sample_range = json.Number("clip_sample_range", 1);
   config.thresholding = json.Bool("thresholding", false);
   config.dynamic_thresholding_ratio =
@@ -142,9 +158,14 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
   if (scheduler_class == "DPMSolverMultistepScheduler") {
     ReadDpmSolver(json, config);
   }
-  if (is_pndm && config.prediction_type == PredictionType::kSample) {
+  if ((is_pndm || is_inverse) &&
+      config.prediction_type == PredictionType::kSample) {
     json.Fail(absl::StatusCode::kUnimplemented, "prediction_type",
-              "is not supported by PNDM");
+              absl::StrCat("is not supported by ", scheduler_class));
+  }
+  if (is_inverse && config.timestep_spacing == TimestepSpacing::kLinspace) {
+    json.Fail(absl::StatusCode::kUnimplemented, "timestep_spacing",
+              absl::StrCat("is not supported by ", scheduler_class));
   }
   if (!json.status().ok()) return json.status();
   return config;

@@ -73,9 +73,11 @@ struct SchedulerConfig {
 
 // Reads `json`, a scheduler_config.json written for any class, the way that the
 // reference makes a `scheduler_class` from it: keys that are missing have that
-// class's defaults. UNIMPLEMENTED or INVALID_ARGUMENT name key and value.
+// class's defaults. UNIMPLEMENTED or INVALID_ARGUMENT name `name`, key and
+// value.
 absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
-    const nlohmann::json& json, const std::string& scheduler_class);
+    const nlohmann::json& json, const std::string& scheduler_class,
+    const std::string& name = "scheduler configuration");
 
 }  // namespace genzo
 

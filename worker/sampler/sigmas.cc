@@ -56,17 +56,15 @@ std::vector<double> ExponentialSigmas(double max, double min, int count) {
   return sigmas;
 }
 
-double InitialSigma(const SchedulerConfig& config,
-                    const std::vector<double>& sigmas) {
-  const double max = *std::max_element(sigmas.begin(), sigmas.end());
+double InitialSigma(const SchedulerConfig& config, double max) {
   return config.timestep_spacing == TimestepSpacing::kLeading
              ? std::hypot(max, 1)
              : max;
 }
 
-AlphaSigma VariancePreserving(double sigma) {
+NoiseLevel VariancePreserving(double sigma) {
   const double alpha = 1 / std::sqrt(sigma * sigma + 1);
-  return {alpha, sigma * alpha};
+  return {.alpha = alpha, .sigma = sigma * alpha};
 }
 
 }  // namespace genzo

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "worker/sampler/noise_level.h"
 #include "worker/sampler/scheduler_config.h"
 
 namespace genzo {
@@ -24,17 +25,13 @@ std::vector<double> KarrasSigmas(double max, double min, int count);
 // `count` sigmas from `max` to `min`, evenly in the logarithm.
 std::vector<double> ExponentialSigmas(double max, double min, int count);
 
-// The standard deviation that the initial noise of a walk over `sigmas` needs
-// (reference: init_noise_sigma).
-double InitialSigma(const SchedulerConfig& config,
-                    const std::vector<double>& sigmas);
+// The standard deviation that the initial noise of a walk from sigma `max`
+// needs (reference: init_noise_sigma).
+double InitialSigma(const SchedulerConfig& config, double max);
 
-// Signal and noise weights of a variance-preserving sample at `sigma`.
-struct AlphaSigma {
-  double alpha;  // 1 / sqrt(sigma^2 + 1)
-  double sigma;  // sigma / sqrt(sigma^2 + 1)
-};
-AlphaSigma VariancePreserving(double sigma);
+// The variance-preserving level of `sigma`: 1 and sigma over
+// sqrt(sigma^2 + 1).
+NoiseLevel VariancePreserving(double sigma);
 
 }  // namespace genzo
 

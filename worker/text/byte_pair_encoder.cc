@@ -1,16 +1,20 @@
 #include "worker/text/byte_pair_encoder.h"
 
 #include <algorithm>
-#include <fstream>
 #include <queue>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "worker/weights/json_config.h"
+#include "worker/weights/json_text.h"
+#include "worker/weights/regular_file.h"
 
 namespace genzo {
 namespace {
 
 constexpr char kEndOfWord[] = "</w>";
+constexpr size_t kMaxMergesBytes = 16 << 20;
 
 // GPT-2's printable stand-in for a byte, in UTF-8: printable Latin-1 characters
 // stand for themselves, the others for code points from 256 on.
@@ -57,43 +61,64 @@ constexpr size_t kNone = static_cast<size_t>(-1);
 absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
     const std::string& vocab_path, const std::string& merges_path) {
   BytePairEncoder encoder;
-  const auto vocab = JsonConfig::ReadFile(vocab_path);
+  absl::Status read = encoder.ReadVocabulary(vocab_path);
+  if (read.ok()) read = encoder.ReadMerges(merges_path);
+  if (!read.ok()) return read;
+  return encoder;
+}
+
+absl::Status BytePairEncoder::ReadVocabulary(const std::string& path) {
+  const auto vocab = JsonConfig::ReadFile(path);
   if (!vocab.ok()) return vocab.status();
+  const auto invalid = [&](const std::string& token, const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": token \"", Shortened(token), "\" ", what));
+  };
+  absl::flat_hash_map<int64_t, std::string> tokens;
   for (const auto& [token, id] : vocab->object().items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= (1u << 24)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          vocab_path, ": token \"", token, "\" has no id below 2^24"));
+      return invalid(token, "has no id below 2^24");
     }
-    encoder.vocabulary_[token] = id.get<int64_t>();
-    encoder.id_end_ = std::max(encoder.id_end_, id.get<int64_t>() + 1);
+    const auto [place, is_new] = tokens.try_emplace(id.get<int64_t>(), token);
+    if (!is_new) {
+      return invalid(token, absl::StrCat("has the id ", place->first, " of \"",
+                                         Shortened(place->second), "\""));
+    }
+    vocabulary_[token] = place->first;
+    id_end_ = std::max(id_end_, place->first + 1);
   }
   for (int byte = 0; byte < 256; ++byte) {
     const std::string symbol = ByteSymbol(byte);
-    encoder.byte_ids_.push_back(encoder.TokenId(symbol));
-    encoder.last_byte_ids_.push_back(encoder.TokenId(symbol + kEndOfWord));
+    byte_ids_.push_back(TokenId(symbol));
+    last_byte_ids_.push_back(TokenId(symbol + kEndOfWord));
   }
-  std::ifstream merges(merges_path);
-  if (!merges) {
-    return absl::NotFoundError(absl::StrCat(merges_path, ": cannot be read"));
-  }
-  std::string line;
-  for (int64_t rank = 0; std::getline(merges, line); ++rank) {
-    const size_t space = line.find(' ');
+  return absl::OkStatus();
+}
+
+absl::Status BytePairEncoder::ReadMerges(const std::string& path) {
+  const auto text = ReadWholeFile(path, kMaxMergesBytes);
+  if (!text.ok()) return text.status();
+  int64_t rank = 0;
+  for (const absl::string_view with_end : absl::StrSplit(*text, '\n')) {
+    // As files have that went through Windows.
+    const std::string line(absl::StripSuffix(with_end, "\r"));
     if (line.empty() || line.rfind("#version", 0) == 0) continue;
+    const size_t space = line.find(' ');
     const std::string left = line.substr(0, space);
     const std::string right =
         space == std::string::npos ? "" : line.substr(space + 1);
-    const int64_t merged = encoder.TokenId(left + right);
-    if (right.empty() || encoder.TokenId(left) < 0 ||
-        encoder.TokenId(right) < 0 || merged < 0) {
+    const int64_t merged = TokenId(left + right);
+    if (right.empty() || TokenId(left) < 0 || TokenId(right) < 0 ||
+        merged < 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat(merges_path, ": \"", line,
+          absl::StrCat(path, ": \"", Shortened(line),
                        "\" is not a pair of tokens whose union is a token"));
     }
-    encoder.merges_.try_emplace({encoder.TokenId(left), encoder.TokenId(right)},
-                                Merge{rank, merged});
+    merges_.try_emplace({TokenId(left), TokenId(right)}, Merge{rank++, merged});
   }
-  return encoder;
+  if (!merges_.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": has no pair of tokens"));
 }
 
 int64_t BytePairEncoder::TokenId(const std::string& token) const {

@@ -16,8 +16,8 @@ namespace genzo {
 // et al., arXiv:1508.07909; byte alphabet of GPT-2). Immutable, thread-safe.
 class BytePairEncoder {
  public:
-  // From vocab.json ("token": id) and merges.txt (a pair a line, best first).
-  // NOT_FOUND or INVALID_ARGUMENT naming the file.
+  // From vocab.json ("token": id, each id once) and merges.txt (a pair a line,
+  // best first). NOT_FOUND or INVALID_ARGUMENT naming the file.
   static absl::StatusOr<BytePairEncoder> Read(const std::string& vocab_path,
                                               const std::string& merges_path);
 
@@ -37,6 +37,9 @@ class BytePairEncoder {
     int64_t rank;
     int64_t id;
   };
+
+  absl::Status ReadVocabulary(const std::string& path);
+  absl::Status ReadMerges(const std::string& path);
 
   absl::flat_hash_map<std::string, int64_t> vocabulary_;
   absl::flat_hash_map<std::pair<int64_t, int64_t>, Merge> merges_;

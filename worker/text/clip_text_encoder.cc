@@ -35,7 +35,8 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
       "num_hidden_layers", config.num_hidden_layers, 1, JsonConfig::kMaxLayers);
   size("num_attention_heads", config.num_attention_heads);
   size("max_position_embeddings", config.max_position_embeddings);
-  config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps);
+  config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps,
+                                       /*min=*/0, /*max=*/1);
   config.hidden_act = json->String("hidden_act", config.hidden_act);
   if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
     json->Fail(absl::StatusCode::kUnimplemented, "hidden_act",

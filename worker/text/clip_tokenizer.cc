@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "worker/text/unicode_text.h"
 #include "worker/weights/json_config.h"
+#include "worker/weights/json_text.h"
 
 namespace genzo {
 namespace {
@@ -70,8 +71,9 @@ absl::Status ClipTokenizer::FindSpecialToken(const std::string& folder,
   // An empty one would be found everywhere.
   token.id = token.content.empty() ? -1 : encoder_.TokenId(token.content);
   if (token.id >= 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      folder, "/vocab.json: special token \"", token.content, "\" is missing"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(folder, "/vocab.json: special token \"",
+                   Shortened(token.content), "\" is missing"));
 }
 
 std::vector<int64_t> ClipTokenizer::Encode(std::string_view text) const {

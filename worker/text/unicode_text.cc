@@ -4,6 +4,9 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
 
 namespace genzo {
 namespace {
@@ -55,6 +58,24 @@ size_t PieceBytes(std::string_view text) {
 }
 
 }  // namespace
+
+std::string PrintableText(std::string_view text, size_t max_bytes) {
+  constexpr char kReplacement[] = "\uFFFD";
+  std::string printable;
+  const auto size = static_cast<int32_t>(std::min(text.size(), max_bytes + 4));
+  for (int32_t i = 0; i < size;) {
+    const int32_t begin = i;
+    UChar32 c = 0;
+    U8_NEXT(text.data(), i, size, c);
+    const bool shown =
+        c >= 0 && (U_GET_GC_MASK(c) & (U_GC_CC_MASK | U_GC_CF_MASK)) == 0;
+    const std::string_view next =
+        shown ? text.substr(begin, i - begin) : kReplacement;
+    if (printable.size() + next.size() > max_bytes) return printable + "...";
+    printable += next;
+  }
+  return printable;
+}
 
 std::string NormalizeText(std::string_view text) {
   const UnicodeString raw = UnicodeString::fromUTF8(

@@ -2,6 +2,7 @@
 #define GENZO_WORKER_WEIGHTS_COMPONENT_FOLDER_H_
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,13 +27,14 @@ struct ModelIndex {
 // Reads FOLDER/model_index.json. NOT_FOUND or INVALID_ARGUMENT naming the file.
 absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
 
-// The safetensors file in a component's folder, whatever of the usual names it
-// has. NOT_FOUND names the folder and, if there are only pickled weights, says
-// that those are not read.
-absl::StatusOr<std::string> FindSafetensors(
+// The tensors of a component, whatever of the usual names its file or, for
+// shards, its index has: one file before shards, full precision before fp16.
+// Reads headers alone, so it also tells sizes. NOT_FOUND names the folder and,
+// if there are only pickled weights, says that those are not read.
+absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
     const std::string& component_folder);
 
-// Opens that file.
+// The same, to build modules from.
 absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,
                                     at::ScalarType dtype, at::Device device);
 

@@ -2,36 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "worker/weights/json_text.h"
+#include "worker/weights/regular_file.h"
 
 namespace genzo {
 
 using nlohmann::json;
 
-namespace {
-
-// A value for a message. Files are not trusted: nesting may be too deep to
-// print.
-std::string Shown(const json& value) {
-  constexpr size_t kMaxBytes = 100;
-  if (value.is_object()) return "{...}";
-  if (value.is_array() &&
-      std::any_of(value.begin(), value.end(),
-                  [](const json& e) { return e.is_structured(); })) {
-    return "[...]";
-  }
-  const std::string text =
-      value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() <= kMaxBytes ? text : text.substr(0, kMaxBytes) + "...";
-}
-
-}  // namespace
-
-json JsonConfig::Parse(const std::string& text) {
+absl::StatusOr<json> JsonConfig::Parse(const std::string& text) {
   std::string plain;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -52,24 +32,22 @@ json JsonConfig::Parse(const std::string& text) {
       plain += text[++i];
     }
   }
-  return json::parse(plain, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  return ParseJson(plain);
 }
 
 absl::StatusOr<JsonConfig> JsonConfig::ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  // The stream buffer throws for a folder in place of a file; << turns that
-  // into a state of `file`, and an empty file into one of `text`.
-  text << file.rdbuf();
-  if (!file.good() || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  const auto text = ReadWholeFile(path, kMaxJsonBytes);
+  if (!text.ok()) return text.status();
+  auto object = Parse(*text);
+  if (!object.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", object.status().message()));
   }
-  json object = Parse(text.str());
-  if (!object.is_object()) {
+  if (!object->is_object()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": is not a JSON object"));
   }
-  return JsonConfig(std::move(object), path);
+  return JsonConfig(*std::move(object), path);
 }
 
 const json& JsonConfig::At(const std::string& key) const {
@@ -114,15 +92,21 @@ int64_t JsonConfig::Int(const std::string& key, int64_t default_value,
   return value.is_null() ? default_value : CheckedInt(key, value, min, max);
 }
 
-double JsonConfig::Number(const std::string& key, double default_value) {
-  return OptionalNumber(key).value_or(default_value);
+double JsonConfig::Number(const std::string& key, double default_value,
+                          double min, double max) {
+  return OptionalNumber(key, min, max).value_or(default_value);
 }
 
-std::optional<double> JsonConfig::OptionalNumber(const std::string& key) {
+std::optional<double> JsonConfig::OptionalNumber(const std::string& key,
+                                                 double min, double max) {
   const json& value = At(key);
   if (value.is_null()) return std::nullopt;
-  if (value.is_number()) return value.get<double>();
-  Fail(absl::StatusCode::kInvalidArgument, key, "is not a number");
+  if (value.is_number() && value.get<double>() >= min &&
+      value.get<double>() <= max) {
+    return value.get<double>();
+  }
+  Fail(absl::StatusCode::kInvalidArgument, key,
+       absl::StrCat("is not a number from ", min, " to ", max));
   return std::nullopt;
 }
 

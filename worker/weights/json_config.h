@@ -21,13 +21,15 @@ class JsonConfig {
   // with more is broken, and building such a network would take all memory.
   static constexpr int64_t kMaxSize = 1 << 22;
   static constexpr int64_t kMaxLayers = 256;
+  // Numbers of any sense are below this, which float32 still squares.
+  static constexpr double kMaxNumber = 1e9;
 
-  // Parses JSON as Python writes it: NaN, Infinity and -Infinity, which
-  // published scheduler files hold, become null. Discarded on bad syntax.
-  static nlohmann::json Parse(const std::string& text);
+  // ParseJson of what Python writes: NaN, Infinity and -Infinity, which
+  // published scheduler files hold, become null.
+  static absl::StatusOr<nlohmann::json> Parse(const std::string& text);
 
-  // NOT_FOUND if the file cannot be read, INVALID_ARGUMENT if it is no JSON
-  // object.
+  // NOT_FOUND if there is no such file, INVALID_ARGUMENT if it is no JSON
+  // object or too long or too deep to be one of ours.
   static absl::StatusOr<JsonConfig> ReadFile(const std::string& path);
 
   // `name` stands in messages for the file.
@@ -36,11 +38,14 @@ class JsonConfig {
 
   bool Has(const std::string& key) const;
   bool Bool(const std::string& key, bool default_value);
-  // Whole numbers outside [min, max] are INVALID_ARGUMENT.
+  // Numbers outside [min, max] are INVALID_ARGUMENT.
   int64_t Int(const std::string& key, int64_t default_value, int64_t min = 0,
               int64_t max = kMaxSize);
-  double Number(const std::string& key, double default_value);
-  std::optional<double> OptionalNumber(const std::string& key);
+  double Number(const std::string& key, double default_value,
+                double min = -kMaxNumber, double max = kMaxNumber);
+  std::optional<double> OptionalNumber(const std::string& key,
+                                       double min = -kMaxNumber,
+                                       double max = kMaxNumber);
   std::string String(const std::string& key, const std::string& default_value);
   std::vector<int64_t> Ints(const std::string& key,
                             const std::vector<int64_t>& default_value,

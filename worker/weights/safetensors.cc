@@ -1,18 +1,12 @@
 #include "worker/weights/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
+#include <optional>
 #include <set>
 
 #include "ATen/ops/empty.h"
-#include "ATen/ops/from_blob.h"
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "worker/weights/json_text.h"
 
 namespace genzo {
 namespace {
@@ -20,9 +14,10 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kLengthBytes = 8;
-constexpr size_t kMaxHeaderBytes = 16 << 20;
 constexpr size_t kMaxTensors = 65536;
 constexpr size_t kMaxRank = 8;
+// What is read before it is cast: stays in a core's cache.
+constexpr size_t kChunkBytes = 256 << 10;
 
 absl::Status Invalid(const std::string& message) {
   return absl::InvalidArgumentError(message);
@@ -36,7 +31,8 @@ absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
       {"BOOL", at::kBool}};
   const auto found = kDtypes.find(name);
   if (found == kDtypes.end()) {
-    return Invalid(absl::StrCat("dtype \"", name, "\" is not known"));
+    return Invalid(
+        absl::StrCat("dtype \"", Shortened(name), "\" is not known"));
   }
   return found->second;
 }
@@ -105,7 +101,7 @@ absl::Status CheckCoverage(const std::map<std::string, TensorEntry>& entries,
   for (const auto& [entry, name] : order) {
     if (entry->begin_bytes != end) {
       return Invalid(absl::StrCat(
-          "tensor \"", *name, "\" begins at ", entry->begin_bytes,
+          "tensor \"", Shortened(*name), "\" begins at ", entry->begin_bytes,
           entry->begin_bytes < end ? ", inside" : ", after a hole behind",
           " the tensor that ends at ", end));
     }
@@ -116,27 +112,6 @@ absl::Status CheckCoverage(const std::map<std::string, TensorEntry>& entries,
                                 data_bytes, " bytes"));
   }
   return absl::OkStatus();
-}
-
-// Parses the header's JSON; duplicate keys are an error.
-absl::StatusOr<json> ParseObject(std::string_view text) {
-  std::set<std::string> keys;
-  std::string duplicate;
-  const auto callback = [&](int depth, json::parse_event_t event,
-                            json& parsed) {
-    if (event == json::parse_event_t::key && depth == 1 &&
-        !keys.insert(parsed.get<std::string>()).second) {
-      duplicate = parsed.get<std::string>();
-    }
-    return true;
-  };
-  json object = json::parse(text.begin(), text.end(), callback,
-                            /*allow_exceptions=*/false);
-  if (!duplicate.empty()) {
-    return Invalid(absl::StrCat("tensor \"", duplicate, "\" occurs twice"));
-  }
-  if (!object.is_object()) return Invalid("the header is not a JSON object");
-  return object;
 }
 
 absl::Status AtPath(const std::string& path, const absl::Status& status) {
@@ -155,12 +130,38 @@ absl::StatusOr<size_t> HeaderBytes(std::string_view head, size_t file_bytes) {
     length |= static_cast<uint64_t>(static_cast<unsigned char>(head[i]))
               << (8 * i);
   }
-  if (length > kMaxHeaderBytes || length > file_bytes - kLengthBytes) {
+  if (length > kMaxJsonBytes || length > file_bytes - kLengthBytes) {
     return Invalid(absl::StrCat(
         "names a header of ", length, " bytes; the file has ",
-        file_bytes - kLengthBytes, " left, the limit is ", kMaxHeaderBytes));
+        file_bytes - kLengthBytes, " left, the limit is ", kMaxJsonBytes));
   }
   return length;
+}
+
+// Whether a value has all the bits of `exponent` set, as infinities and NaN
+// have. Without branches, so that the compiler takes many at a time.
+template <typename Bits>
+bool AnyHas(Bits exponent, const at::Tensor& values) {
+  const Bits* const bits = static_cast<const Bits*>(values.const_data_ptr());
+  const int64_t count = values.numel();
+  Bits any = 0;
+  for (int64_t i = 0; i < count; ++i) any |= (bits[i] & exponent) == exponent;
+  return any != 0;
+}
+
+bool AllFinite(const at::Tensor& values) {
+  switch (values.scalar_type()) {
+    case at::kDouble:
+      return !AnyHas<uint64_t>(0x7FF0000000000000, values);
+    case at::kFloat:
+      return !AnyHas<uint32_t>(0x7F800000, values);
+    case at::kHalf:
+      return !AnyHas<uint16_t>(0x7C00, values);
+    case at::kBFloat16:
+      return !AnyHas<uint16_t>(0x7F80, values);
+    default:
+      return true;
+  }
 }
 
 }  // namespace
@@ -176,8 +177,10 @@ absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
   if (text.empty() || text[0] != '{') {
     return Invalid("the header does not begin with {");
   }
-  const auto object = ParseObject(text);
-  if (!object.ok()) return object.status();
+  const auto object = ParseJson(text, TopKeys::kAreUnique);
+  if (!object.ok()) {
+    return Invalid(absl::StrCat("the header: ", object.status().message()));
+  }
   if (object->size() > kMaxTensors) {
     return Invalid(absl::StrCat("has ", object->size(),
                                 " tensors, the limit is ", kMaxTensors));
@@ -188,8 +191,8 @@ absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
     if (name == "__metadata__") continue;
     auto entry = ParseEntry(value, data_bytes);
     if (!entry.ok()) {
-      return Invalid(
-          absl::StrCat("tensor \"", name, "\" ", entry.status().message()));
+      return Invalid(absl::StrCat("tensor \"", Shortened(name), "\" ",
+                                  entry.status().message()));
     }
     entries.emplace(name, *std::move(entry));
   }
@@ -200,60 +203,72 @@ absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
 
 absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
     const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return absl::NotFoundError(
-        absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
-  }
-  struct stat info = {};
-  const bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-  if (!regular || info.st_size < static_cast<off_t>(kLengthBytes)) {
-    close(fd);
-    return AtPath(path, Invalid("is not a safetensors file"));
-  }
-  std::shared_ptr<SafetensorsFile> file(new SafetensorsFile());
-  file->path_ = path;
-  file->mapping_bytes_ = info.st_size;
-  void* mapping =
-      mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, fd, /*offset=*/0);
-  close(fd);
-  if (mapping == MAP_FAILED) {
-    return absl::UnavailableError(
-        absl::StrCat(path, ": cannot be mapped: ", std::strerror(errno)));
-  }
-  file->mapping_ = static_cast<const char*>(mapping);
-  const std::string_view bytes(file->mapping_, file->mapping_bytes_);
-  auto entries = ParseSafetensorsHeader(bytes, bytes.size());
+  auto opened = RegularFile::Open(path);
+  if (!opened.ok()) return opened.status();
+  const size_t file_bytes = (*opened)->size_bytes();
+  std::string head(std::min(file_bytes, kLengthBytes), '\0');
+  absl::Status read = (*opened)->ReadAt(0, absl::MakeSpan(head));
+  if (!read.ok()) return read;
+  const auto length = HeaderBytes(head, file_bytes);
+  if (!length.ok()) return AtPath(path, length.status());
+  head.resize(kLengthBytes + *length);
+  read = (*opened)->ReadAt(0, absl::MakeSpan(head));
+  if (!read.ok()) return read;
+  auto entries = ParseSafetensorsHeader(head, file_bytes);
   if (!entries.ok()) return AtPath(path, entries.status());
-  file->data_begin_ = kLengthBytes + *HeaderBytes(bytes, bytes.size());
+  std::shared_ptr<SafetensorsFile> file(
+      new SafetensorsFile(*std::move(opened)));
+  file->data_begin_ = head.size();
   file->entries_ = *std::move(entries);
   return std::shared_ptr<const SafetensorsFile>(std::move(file));
 }
 
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) {
-    munmap(const_cast<char*>(mapping_), mapping_bytes_);
-  }
-}
-
 absl::StatusOr<at::Tensor> SafetensorsFile::Read(
-    const std::string& name) const {
+    const std::string& name, const ReadOptions& options) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
     return absl::NotFoundError(
-        absl::StrCat(path_, ": tensor \"", name, "\" is missing"));
+        absl::StrCat(path(), ": tensor \"", name, "\" is missing"));
   }
   const TensorEntry& entry = found->second;
-  const char* data = mapping_ + data_begin_ + entry.begin_bytes;
-  const auto options = at::TensorOptions().dtype(entry.dtype);
-  if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(entry.dtype) != 0) {
-    at::Tensor copy = at::empty(entry.shape, options);
-    std::memcpy(copy.mutable_data_ptr(), data, entry.size_bytes);
-    return copy;
+  const at::Tensor tensor =
+      at::empty(entry.shape,
+                at::TensorOptions().dtype(options.dtype.value_or(entry.dtype)));
+  const absl::Status filled = Fill(entry, options, tensor);
+  if (filled.ok()) return tensor;
+  return absl::Status(
+      filled.code(), absl::StrCat(filled.message(), ": tensor \"", name, "\""));
+}
+
+absl::Status SafetensorsFile::Fill(const TensorEntry& entry,
+                                   const ReadOptions& options,
+                                   const at::Tensor& to) const {
+  const auto element_bytes =
+      static_cast<int64_t>(c10::elementSize(entry.dtype));
+  const bool cast = to.scalar_type() != entry.dtype;
+  const int64_t most =
+      cast ? static_cast<int64_t>(kChunkBytes) / element_bytes : to.numel();
+  const at::Tensor stored =
+      cast ? at::empty({std::min(most, to.numel())},
+                       at::TensorOptions().dtype(entry.dtype))
+           : at::Tensor();
+  const at::Tensor flat = to.view({-1});
+  for (int64_t begin = 0; begin < flat.numel(); begin += most) {
+    const int64_t count = std::min(most, flat.numel() - begin);
+    const at::Tensor part = flat.narrow(0, begin, count);
+    const at::Tensor raw = cast ? stored.narrow(0, 0, count) : part;
+    const absl::Status read =
+        file_->ReadAt(data_begin_ + entry.begin_bytes + begin * element_bytes,
+                      absl::MakeSpan(static_cast<char*>(raw.mutable_data_ptr()),
+                                     count * element_bytes));
+    if (!read.ok()) return read;
+    if (cast) part.copy_(raw);
+    if (options.must_be_finite && !AllFinite(part)) {
+      return Invalid(absl::StrCat(path(), ": infinity or NaN as ",
+                                  c10::toString(to.scalar_type())));
+    }
   }
-  return at::from_blob(
-      const_cast<char*>(data), entry.shape,
-      [keep = shared_from_this()](void*) {}, options);
+  return absl::OkStatus();
 }
 
 }  // namespace genzo

@@ -2,29 +2,16 @@
 #define GENZO_WORKER_WEIGHTS_SAFETENSORS_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "worker/weights/regular_file.h"
+#include "worker/weights/tensor_source.h"
 
 namespace genzo {
-
-// Where one tensor lies in a file.
-struct TensorEntry {
-  at::ScalarType dtype;
-  std::vector<int64_t> shape;
-  size_t begin_bytes;  // from the end of the header
-  size_t size_bytes;
-
-  int64_t elements() const {
-    return static_cast<int64_t>(size_bytes / c10::elementSize(dtype));
-  }
-};
 
 // Reads the header of a safetensors file whose first bytes are `head`: an
 // 8-byte little-endian length, then that many bytes of JSON. `head` must hold
@@ -36,28 +23,30 @@ struct TensorEntry {
 absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
     std::string_view head, size_t file_bytes);
 
-// A memory-mapped safetensors file. Immutable; its tensors keep it alive.
-class SafetensorsFile : public std::enable_shared_from_this<SafetensorsFile> {
+// A safetensors file, of which only the header is kept in memory.
+class SafetensorsFile : public TensorSource {
  public:
-  // NOT_FOUND if there is no such file, INVALID_ARGUMENT if it is not sound;
-  // both name the path.
+  // NOT_FOUND if there is no such file, INVALID_ARGUMENT if it is not sound,
+  // DATA_LOSS if it shrinks meanwhile; all name the path.
   static absl::StatusOr<std::shared_ptr<const SafetensorsFile>> Open(
       const std::string& path);
-  ~SafetensorsFile();
 
-  const std::string& path() const { return path_; }
-  const std::map<std::string, TensorEntry>& entries() const { return entries_; }
-
-  // The named tensor as stored, on the CPU, sharing the mapped memory. Must not
-  // be written to. NOT_FOUND if there is no such name.
-  absl::StatusOr<at::Tensor> Read(const std::string& name) const;
+  const std::map<std::string, TensorEntry>& entries() const override {
+    return entries_;
+  }
+  using TensorSource::Read;
+  absl::StatusOr<at::Tensor> Read(const std::string& name,
+                                  const ReadOptions& options) const override;
+  const std::string& path() const override { return file_->path(); }
 
  private:
-  SafetensorsFile() = default;
+  explicit SafetensorsFile(std::unique_ptr<const RegularFile> file)
+      : file_(std::move(file)) {}
+  // Fills `to`, of the entry's shape and the type that is wanted.
+  absl::Status Fill(const TensorEntry& entry, const ReadOptions& options,
+                    const at::Tensor& to) const;
 
-  std::string path_;
-  const char* mapping_ = nullptr;
-  size_t mapping_bytes_ = 0;
+  const std::unique_ptr<const RegularFile> file_;
   size_t data_begin_ = 0;
   std::map<std::string, TensorEntry> entries_;
 };

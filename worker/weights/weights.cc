@@ -6,11 +6,19 @@
 #include "absl/strings/str_join.h"
 
 namespace genzo {
+namespace {
 
-Weights::Weights(std::shared_ptr<const SafetensorsFile> file,
+// Looking at every value costs up to a quarter of the time to read them;
+// tensors up to this size cost nothing to speak of, and a small decoder has no
+// others.
+constexpr size_t kMostCheckedBytes = 256 << 10;
+
+}  // namespace
+
+Weights::Weights(std::shared_ptr<const TensorSource> source,
                  at::ScalarType dtype, at::Device device)
     : tree_(std::make_shared<Tree>(
-          Tree{std::move(file), dtype, device, absl::OkStatus(), {}, 0})) {}
+          Tree{std::move(source), dtype, device, absl::OkStatus(), {}, 0})) {}
 
 Weights Weights::operator[](const std::string& segment) const {
   return Weights(tree_, absl::StrCat(prefix_, segment, "."));
@@ -21,7 +29,7 @@ Weights Weights::At(const std::string& segment, int64_t index) const {
 }
 
 bool Weights::Has(const std::string& name) const {
-  return tree_->file->entries().count(absl::StrCat(prefix_, name)) > 0;
+  return tree_->source->entries().count(absl::StrCat(prefix_, name)) > 0;
 }
 
 at::Tensor Weights::Get(const std::string& name,
@@ -47,35 +55,52 @@ at::Tensor Weights::GetAs(const std::string& name,
   const at::Tensor nothing = at::empty({0});
   if (!tree_->status.ok()) return nothing;
   const std::string full_name = absl::StrCat(prefix_, name);
-  const auto stored = tree_->file->Read(full_name);
-  if (!stored.ok()) {
-    tree_->status = stored.status();
+  const auto fail = [&](absl::StatusCode code, const std::string& message) {
+    tree_->status =
+        absl::Status(code, absl::StrCat(tree_->source->path(), ": tensor \"",
+                                        full_name, "\" ", message));
+    return nothing;
+  };
+  const auto entry = tree_->source->entries().find(full_name);
+  if (entry == tree_->source->entries().end()) {
+    return fail(absl::StatusCode::kNotFound, "is missing");
+  }
+  if (entry->second.shape != shape) {
+    return fail(
+        absl::StatusCode::kInvalidArgument,
+        absl::StrCat("has shape [", absl::StrJoin(entry->second.shape, ", "),
+                     "], the configuration needs [", absl::StrJoin(shape, ", "),
+                     "]"));
+  }
+  if (!c10::isFloatingType(entry->second.dtype)) {
+    return fail(absl::StatusCode::kInvalidArgument,
+                "is not of a floating point type");
+  }
+  const auto read = tree_->source->Read(
+      full_name,
+      {.dtype = dtype,
+       .must_be_finite = entry->second.size_bytes <= kMostCheckedBytes});
+  if (!read.ok()) {
+    tree_->status = read.status();
     return nothing;
   }
-  if (stored->sizes() != at::IntArrayRef(shape)) {
-    tree_->status = absl::InvalidArgumentError(absl::StrCat(
-        tree_->file->path(), ": tensor \"", full_name, "\" has shape [",
-        absl::StrJoin(stored->sizes(), ", "), "], the configuration needs [",
-        absl::StrJoin(shape, ", "), "]"));
-    return nothing;
-  }
-  if (!stored->is_floating_point()) {
-    tree_->status = absl::InvalidArgumentError(
-        absl::StrCat(tree_->file->path(), ": tensor \"", full_name,
-                     "\" is not of a floating point type"));
-    return nothing;
-  }
-  // A copy even where nothing changes: a file that shrinks under its mapping
-  // would otherwise kill the process in the middle of a picture.
-  const at::Tensor tensor = stored->to(tree_->device, dtype,
-                                       /*non_blocking=*/false, /*copy=*/true);
+  const at::Tensor tensor = read->to(tree_->device);
   tree_->taken.insert(full_name);
   tree_->taken_bytes += static_cast<int64_t>(tensor.nbytes());
   return tensor;
 }
 
+void Weights::Rename(const RenameTable& table) const {
+  auto renamed = RenamedTensors::Create(tree_->source, table);
+  if (renamed.ok()) {
+    tree_->source = *std::move(renamed);
+  } else if (tree_->status.ok()) {
+    tree_->status = renamed.status();
+  }
+}
+
 void Weights::LeaveOut() const {
-  for (const auto& entry : tree_->file->entries()) {
+  for (const auto& entry : tree_->source->entries()) {
     if (absl::StartsWith(entry.first, prefix_)) {
       tree_->taken.insert(entry.first);
     }
@@ -84,12 +109,12 @@ void Weights::LeaveOut() const {
 
 absl::Status Weights::Finish(const std::set<std::string>& ignored) const {
   if (!tree_->status.ok()) return tree_->status;
-  for (const auto& entry : tree_->file->entries()) {
+  for (const auto& entry : tree_->source->entries()) {
     if (tree_->taken.count(entry.first) + ignored.count(entry.first) > 0) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(
-        tree_->file->path(), ": tensor \"", entry.first,
+        tree_->source->path(), ": tensor \"", entry.first,
         "\" has no place in the architecture of the configuration"));
   }
   return absl::OkStatus();

@@ -10,7 +10,8 @@
 #include "ATen/core/Tensor.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "worker/weights/safetensors.h"
+#include "worker/weights/renamed_tensors.h"
+#include "worker/weights/tensor_source.h"
 
 namespace genzo {
 
@@ -21,20 +22,27 @@ namespace genzo {
 // need no error paths; ask Finish() before using one. Not thread-safe.
 class Weights {
  public:
-  // The root of `file`'s names. Floating point tensors become `dtype` on
+  // The root of `source`'s names. Floating point tensors become `dtype` on
   // `device`.
-  Weights(std::shared_ptr<const SafetensorsFile> file, at::ScalarType dtype,
+  Weights(std::shared_ptr<const TensorSource> source, at::ScalarType dtype,
           at::Device device);
 
   // The subtree of `segment`, or of `segment`.`index`.
   Weights operator[](const std::string& segment) const;
   Weights At(const std::string& segment, int64_t index) const;
 
+  // The full name of this subtree, "down_blocks.0.resnets.1"; empty at the
+  // root.
+  std::string path() const {
+    return prefix_.empty() ? prefix_ : prefix_.substr(0, prefix_.size() - 1);
+  }
+
   // Whether the tensor `name` is here.
   bool Has(const std::string& name) const;
 
   // The tensor `name` of exactly `shape`. On a fault, which Finish() will
-  // report, a tensor without elements.
+  // report, a tensor without elements: in a
+  // tensor of up to 256 KiB also a value that is not finite in that type.
   at::Tensor Get(const std::string& name,
                  const std::vector<int64_t>& shape) const;
   // The same in float32 whatever the tree's type: for small tensors whose
@@ -48,12 +56,16 @@ class Weights {
                        const std::vector<int64_t>& shape) const;
   void AddBytes(int64_t bytes) const { tree_->taken_bytes += bytes; }
 
+  // Gives tensors of the whole tree, by their full names, those that the
+  // modules ask for. Before any Get.
+  void Rename(const RenameTable& table) const;
+
   // Tells Finish() that nobody wants this subtree.
   void LeaveOut() const;
 
-  // OK if every Get succeeded and every tensor of the file was taken but those
-  // whose full name is in `ignored`. Otherwise INVALID_ARGUMENT or NOT_FOUND
-  // naming file and tensor.
+  // OK if every Get succeeded and every tensor of the source was taken but
+  // those whose full name is in `ignored`. Otherwise INVALID_ARGUMENT,
+  // NOT_FOUND or DATA_LOSS naming file and tensor.
   absl::Status Finish(const std::set<std::string>& ignored = {}) const;
 
   // Bytes of all tensors taken or made so far, over the whole tree.
@@ -61,7 +73,7 @@ class Weights {
 
  private:
   struct Tree {
-    std::shared_ptr<const SafetensorsFile> file;
+    std::shared_ptr<const TensorSource> source;
     at::ScalarType dtype;
     at::Device device;
     absl::Status status;

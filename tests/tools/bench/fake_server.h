@@ -14,7 +14,7 @@ namespace genzo {
 // call on a thread of its own.
 class FakeServer {
  public:
-  using Writer = grpc::ServerWriter<v1::GenerateResponse>;
+  using Writer = grpc::ServerWriter<v1::JobEvent>;
   using Answer = std::function<grpc::Status(grpc::ServerContext& context,
                                             const v1::GenerateRequest& request,
                                             Writer& writer)>;
@@ -34,7 +34,7 @@ class FakeServer {
   v1::ImageGeneration::Stub& stub() { return *stub_; }
 
   static void WriteProgress(Writer& writer, uint32_t step) {
-    v1::GenerateResponse event;
+    v1::JobEvent event;
     event.mutable_progress()->set_step(step);
     writer.Write(event);
   }
@@ -44,7 +44,7 @@ class FakeServer {
                             const v1::GenerateRequest& request,
                             Writer& writer) {
     WriteProgress(writer, 1);
-    v1::GenerateResponse event;
+    v1::JobEvent event;
     event.mutable_image()->mutable_picture()->set_data("png");
     writer.Write(event);
     return grpc::Status::OK;
@@ -54,7 +54,7 @@ class FakeServer {
   static grpc::Status StepForever(grpc::ServerContext& context,
                                   const v1::GenerateRequest& request,
                                   Writer& writer) {
-    v1::GenerateResponse event;
+    v1::JobEvent event;
     event.mutable_progress();
     do {
       event.mutable_progress()->set_step(event.progress().step() + 1);

@@ -12,15 +12,15 @@ using ::testing::ElementsAre;
 using ::testing::Optional;
 using ::testing::Pair;
 
-v1::GenerateResponse Progress(uint32_t step, uint32_t rows = 0) {
-  v1::GenerateResponse event;
+v1::JobEvent Progress(uint32_t step, uint32_t rows = 0) {
+  v1::JobEvent event;
   event.mutable_progress()->set_step(step);
   event.mutable_progress()->set_batch_rows(rows);
   return event;
 }
 
-v1::GenerateResponse Image(const std::string& data) {
-  v1::GenerateResponse event;
+v1::JobEvent Image(const std::string& data) {
+  v1::JobEvent event;
   event.mutable_image()->mutable_picture()->set_data(data);
   return event;
 }
@@ -39,7 +39,7 @@ std::string OutcomeAfter(Measurement measurement, const grpc::Status& status) {
 
 TEST(MeasurementTest, KeepsTheFirstOfEachEvent) {
   Measurement measurement;
-  v1::GenerateResponse preview;
+  v1::JobEvent preview;
   preview.mutable_preview();
   measurement.Note(Progress(1), Seconds(1), /*keep_picture=*/false);
   measurement.Note(preview, Seconds(2), /*keep_picture=*/false);
@@ -59,7 +59,7 @@ TEST(MeasurementTest, CountsStepsByRows) {
 
 TEST(MeasurementTest, HasNoRowsOrPredictionsOfAServerThatTellsNone) {
   Measurement measurement;
-  v1::GenerateResponse queued;
+  v1::JobEvent queued;
   queued.mutable_queued()->set_position(3);
   measurement.Note(queued, Seconds(1), /*keep_picture=*/false);
   measurement.Note(Progress(1), Seconds(1), /*keep_picture=*/false);
@@ -70,12 +70,12 @@ TEST(MeasurementTest, HasNoRowsOrPredictionsOfAServerThatTellsNone) {
 
 TEST(MeasurementTest, KeepsTheFirstPredictionOfEachStage) {
   Measurement measurement;
-  v1::GenerateResponse queued;
+  v1::JobEvent queued;
   queued.mutable_queued()->mutable_time_left()->set_seconds(9);
   measurement.Note(queued, Seconds(1), /*keep_picture=*/false);
   queued.mutable_queued()->mutable_time_left()->set_seconds(5);
   measurement.Note(queued, Seconds(2), /*keep_picture=*/false);
-  v1::GenerateResponse progress = Progress(1);
+  v1::JobEvent progress = Progress(1);
   progress.mutable_progress()->mutable_time_left()->set_nanos(500'000'000);
   measurement.Note(progress, Seconds(3), /*keep_picture=*/false);
   ASSERT_TRUE(measurement.queued_prediction.has_value());

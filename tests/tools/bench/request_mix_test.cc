@@ -16,8 +16,11 @@ v1::Model TestModel() {
   model.mutable_limits()->set_min_side(64);
   model.mutable_limits()->set_max_side(256);
   model.mutable_limits()->set_max_steps(150);
-  model.add_samplers(v1::GenerateRequest::SAMPLER_DDIM);
-  model.add_samplers(v1::GenerateRequest::SAMPLER_EULER);
+  model.set_default_sampler(v1::SAMPLER_DDIM);
+  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+  auto* euler = model.add_samplers();
+  euler->set_sampler(v1::SAMPLER_EULER);
+  euler->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
   return model;
 }
 
@@ -50,20 +53,20 @@ TEST(RequestMixTest, TakesSizeStepsAndPreviews) {
 TEST(RequestMixTest, MixedCoversEveryValueOfEveryAxis) {
   std::set<uint32_t> widths, heights, steps;
   std::set<double> guidance;
-  std::set<int> samplers;
+  std::set<std::pair<int, int>> samplers;
   const RequestMix mix = Mix({.profile = MixProfile::kMixed});
   for (const RequestKind& kind : mix.kinds()) {
     widths.insert(kind.request.width());
     heights.insert(kind.request.height());
     steps.insert(kind.request.steps());
     guidance.insert(kind.request.guidance_scale());
-    samplers.insert(kind.request.sampler());
+    samplers.insert({kind.request.sampler(), kind.request.schedule()});
   }
   EXPECT_THAT(widths, ::testing::ElementsAre(64, 128));
   EXPECT_THAT(heights, ::testing::ElementsAre(64)) << "not under min_side";
   EXPECT_THAT(steps, ::testing::ElementsAre(4, 9, 14, 19, 24, 30));
   EXPECT_THAT(guidance, ::testing::ElementsAre(1, 3, 7.5));
-  EXPECT_EQ(samplers.size(), 2u);
+  EXPECT_EQ(samplers.size(), 3u) << "with its schedule";
 }
 
 TEST(RequestMixTest, ScalesStepsToTheMostAskedFor) {

@@ -9,11 +9,10 @@
 #include "base/clock.h"
 #include "c10/core/InferenceMode.h"
 #include "nlohmann/json.hpp"
-#include "worker/denoiser/context_gatherer.h"
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/thread_count.h"
-#include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/pipeline_table.h"
 
 namespace genzo {
 namespace {
@@ -47,15 +46,6 @@ void Measure(const std::string& what, int rows, int repeats,
             << std::endl;
 }
 
-TextContext Repeated(const TextContext& context, int rows) {
-  TextContext repeated = context;
-  for (KeyValues& layer : repeated) {
-    layer.k = layer.k.expand({rows, -1, -1}).contiguous();
-    layer.v = layer.v.expand({rows, -1, -1}).contiguous();
-  }
-  return repeated;
-}
-
 int Run(const Arguments& arguments) {
   c10::InferenceMode inference;
   UseThreads(arguments.threads > 0
@@ -74,29 +64,31 @@ int Run(const Arguments& arguments) {
   }
   const DeviceStream stream(device, StreamPriority::kHigh);
   const DeviceStream::Scope on_stream(stream);
-  const auto loaded = DiffusionModel::Load(arguments.model,
-                                           {.device = device, .dtype = *dtype});
+  const auto loaded =
+      LoadPipeline(arguments.model, {.device = device, .dtype = *dtype});
   if (!loaded.ok()) {
     std::cerr << loaded.status().message() << "\n";
     return 1;
   }
-  const DiffusionModel& model = **loaded;
-  const int64_t side = model.default_side_pixels() / model.pixels_per_latent();
-  const TextContext text =
-      model.ProjectContext(model.EncodeTexts({"a fox"}, /*clip_skip=*/0));
+  const Pipeline& model = **loaded;
+  const LatentCodec& codec = model.codec();
+  const int64_t height =
+      model.traits().default_height / codec.pixels_per_latent();
+  const int64_t width =
+      model.traits().default_width / codec.pixels_per_latent();
+  const PreparedRef text = model.PrepareEmpty();
   for (int rows : arguments.rows) {
     const at::Tensor sample =
-        at::randn({rows, model.latent_channels(), side, side});
-    const std::vector<float> timesteps(rows, 500.0f);
-    const TextContext context = Repeated(text, rows);
+        at::randn({rows, codec.latent_channels(), height, width});
+    const std::vector<float> times(rows, 500.0f);
+    const Prepared prepared = RepeatFirstRow(*text, rows);
     Measure("unet_step", rows, arguments.repeats,
-            [&] { model.Denoise(sample, timesteps, context); });
+            [&] { Predict(model.denoiser(), sample, times, prepared); });
   }
   if (arguments.decode) {
     const at::Tensor latent =
-        at::randn({1, model.latent_channels(), side, side});
-    Measure("vae_decode", 1, arguments.repeats,
-            [&] { model.decoder().Full(latent); });
+        at::randn({1, codec.latent_channels(), height, width});
+    Measure("vae_decode", 1, arguments.repeats, [&] { codec.Decode(latent); });
   }
   return 0;
 }

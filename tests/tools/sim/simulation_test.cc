@@ -2,6 +2,7 @@
 
 #include "tests/testing/matchers.h"
 #include "tools/sim/report.h"
+#include "worker/engine/batcher.h"
 
 namespace genzo {
 namespace {
@@ -149,6 +150,7 @@ TEST(SimulationTest, ModelsShareADeviceThatHoldsOne) {
   options.model_bytes = 1;
   options.budget_bytes = 1;
   options.load_time = absl::Seconds(1);
+  options.models = 3;
   const json figures = Play(workload, options, MakeGenzoPolicy);
   EXPECT_EQ(
       figures["ends"].value("OK", 0) + figures["ends"].value("QUEUE_FULL", 0),

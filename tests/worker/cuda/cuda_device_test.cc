@@ -17,7 +17,7 @@
 #include "worker/device/device_stream.h"
 #include "worker/device/free_memory.h"
 #include "worker/kernels/cuda_backend.h"
-#include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/pipeline_table.h"
 
 namespace genzo {
 namespace {
@@ -38,9 +38,9 @@ class CudaDeviceTest : public ::testing::Test {
     on_stream_.emplace(DeviceStream(device_, StreamPriority::kHigh));
   }
 
-  std::unique_ptr<const DiffusionModel> Load(const c10::Device& device) const {
-    return *DiffusionModel::Load(TinyModelFolder(),
-                                 {.device = device, .dtype = at::kFloat});
+  std::unique_ptr<const Pipeline> Load(const c10::Device& device) const {
+    return *LoadPipeline(TinyModelFolder(),
+                         {.device = device, .dtype = at::kFloat});
   }
 
   c10::InferenceMode inference_;
@@ -118,19 +118,18 @@ TEST_F(CudaDeviceTest, ARecordingThatDoesNotFitLeavesTheDeviceUsable) {
 
 // What models are served with: other kernels than float32 takes.
 TEST_F(CudaDeviceTest, ReplaysInBfloat16AreNearTheFirstEvaluation) {
-  const auto loaded = DiffusionModel::Load(
-      SourcePath("models/emaki"), {.device = device_, .dtype = at::kBFloat16});
-  ASSERT_TRUE(loaded.ok()) << loaded.status();
-  const DiffusionModel& model = **loaded;
-  const auto context =
-      model.ProjectContext(model.EncodeTexts({"", "a fox"}, /*clip_skip=*/0));
-  const at::Tensor sample = at::randn({2, model.latent_channels(), 16, 16});
+  const auto model = LoadPipeline(SourcePath("models/emaki"),
+                                  {.device = device_, .dtype = at::kBFloat16});
+  ASSERT_TRUE(model.ok()) << model.status();
+  const Prepared prepared = RepeatFirstRow(*(*model)->PrepareEmpty(), 2);
+  const at::Tensor sample =
+      at::randn({2, (*model)->codec().latent_channels(), 16, 16});
   const auto predict = [&] {
-    return model.Denoise(sample, {500.0f, 500.0f}, context);
+    return Predict((*model)->denoiser(), sample, {500.0f, 500.0f}, prepared);
   };
   const at::Tensor first = predict();
   predict();
-  EXPECT_EQ(model.recordings(), 1);
+  EXPECT_EQ((*model)->denoiser().recordings(), 1);
   EXPECT_THAT(predict(), TensorNear(first, 2e-2));
 }
 
@@ -142,19 +141,23 @@ TEST_F(CudaDeviceTest, AModelPredictsAndDecodesAsOnTheCpu) {
     for (const int64_t rows : {2, 5, 6}) {
       const at::Tensor sample = at::randn({rows, 4, 8, 8});
       const std::vector<float> timesteps(rows, 900.0f - 100 * round);
-      const std::vector<std::string> texts(rows, round % 2 == 0 ? "a" : "b c");
-      const auto predict = [&](const DiffusionModel& model) {
-        return model.Denoise(
-            sample, timesteps,
-            model.ProjectContext(model.EncodeTexts(texts, /*clip_skip=*/0)));
+      const auto predict = [&](const Pipeline& model) {
+        v1::GenerateRequest request;
+        request.set_prompt(round % 2 == 0 ? "a" : "b c");
+        TextCache texts(1 << 20);
+        const auto encoded =
+            model.Encode({{.request = request}}, /*together=*/true, texts);
+        return Predict(
+            model.denoiser(), sample, timesteps,
+            RepeatFirstRow(*encoded[0]->prepared[0], static_cast<int>(rows)));
       };
       EXPECT_THAT(predict(*on_device), TensorNear(predict(*on_cpu), 1e-4));
     }
   }
-  EXPECT_EQ(on_device->recordings(), 2);  // of 2 rows and of 6
+  EXPECT_EQ(on_device->denoiser().recordings(), 2);  // of 2 rows and of 6
   const at::Tensor latent = at::randn({1, 4, 8, 8});
-  EXPECT_THAT(on_device->decoder().Full(latent),
-              TensorNear(on_cpu->decoder().Full(latent), 1e-4));
+  EXPECT_THAT(on_device->codec().Decode(latent),
+              TensorNear(on_cpu->codec().Decode(latent), 1e-4));
 }
 
 TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
@@ -166,12 +169,11 @@ TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
   };
   const auto use = [&] {
     const auto model = Load(device_);
-    const auto context =
-        model->ProjectContext(model->EncodeTexts({""}, /*clip_skip=*/0));
+    const PreparedRef prepared = model->PrepareEmpty();
     for (int i = 0; i < 3; ++i) {
-      model->Denoise(at::randn({1, 4, 8, 8}), {500.0f}, context);
+      Predict(model->denoiser(), at::randn({1, 4, 8, 8}), {500.0f}, *prepared);
     }
-    EXPECT_EQ(model->recordings(), 1);
+    EXPECT_EQ(model->denoiser().recordings(), 1);
   };
   use();
   const int64_t before = reserved();

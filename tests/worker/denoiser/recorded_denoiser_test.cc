@@ -67,49 +67,78 @@ class FakeRecorder : public Recorder {
 
 // Every input shows in every row's prediction.
 at::Tensor Denoised(const at::Tensor& sample, const at::Tensor& times,
-                    const std::vector<KeyValues>& context) {
+                    const std::vector<at::Tensor>& prepared) {
   at::Tensor sum = times.sum(1);
-  for (const KeyValues& layer : context) {
-    sum = sum + layer.k.sum({1, 2}) + 2 * layer.v.sum({1, 2});
+  for (size_t i = 0; i < prepared.size(); ++i) {
+    sum = sum + (i + 1.0) * prepared[i].sum({1, 2});
   }
   return sample + sum.view({-1, 1, 1, 1});
 }
 
 struct Inputs {
-  explicit Inputs(int64_t rows, int64_t side = 4)
+  explicit Inputs(int64_t rows, int64_t side = 4, int64_t tokens = 5)
       : sample(at::randn({rows, 2, side, side})),
         times(at::randn({rows, 3})),
-        context({{at::randn({rows, 5, 6}), at::randn({rows, 5, 6})},
-                 {at::randn({rows, 5, 2}), at::randn({rows, 5, 2})}}) {}
+        prepared({at::randn({rows, tokens, 6}), at::randn({rows, tokens, 6}),
+                  at::randn({rows, tokens, 2})}) {}
 
-  at::Tensor Expected() const { return Denoised(sample, times, context); }
+  at::Tensor Expected() const { return Denoised(sample, times, prepared); }
 
   at::Tensor sample;
   at::Tensor times;
-  std::vector<KeyValues> context;
+  std::vector<at::Tensor> prepared;
+};
+
+// What the denoiser under the recordings is to do, and what it saw.
+struct Behaviour {
+  std::vector<int64_t> evaluated_rows;
+  std::set<const void*> samples;  // memory that was evaluated
+  bool replays_are_wrong = false;
+  std::function<void()> failure;  // thrown by evaluations
+};
+
+class CountingDenoiser : public Denoiser {
+ public:
+  CountingDenoiser(Behaviour& behaviour, const FakeRecorder::Log& log)
+      : behaviour_(behaviour), log_(log) {}
+
+  absl::StatusOr<PreparedRef> Prepare(
+      const Conditioning& conditioning) const override {
+    return absl::UnimplementedError("not needed here");
+  }
+  at::Tensor EmbedTimes(const std::vector<float>& times) const override {
+    return {};
+  }
+  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
+                     const Prepared& prepared) const override {
+    behaviour_.evaluated_rows.push_back(sample.size(0));
+    behaviour_.samples.insert(sample.const_data_ptr());
+    if (behaviour_.failure != nullptr) behaviour_.failure();
+    const double off =
+        behaviour_.replays_are_wrong && log_.replaying ? 1000 : 0;
+    return Denoised(sample, times, prepared.tensors) + off;
+  }
+  Placement placement() const override { return {}; }
+
+ private:
+  Behaviour& behaviour_;
+  const FakeRecorder::Log& log_;
 };
 
 class RecordedDenoiserTest : public ::testing::Test {
  protected:
   at::Tensor Run(const Inputs& inputs) {
-    return denoiser_.Run(inputs.sample, inputs.times, inputs.context).clone();
+    return denoiser_
+        .Forward(inputs.sample, inputs.times,
+                 {.rows = inputs.sample.size(0), .tensors = inputs.prepared})
+        .clone();
   }
 
   c10::InferenceMode inference_;
   FakeRecorder::Log log_;
-  std::vector<int64_t> evaluated_rows_;
-  std::set<const void*> samples_;  // memory that was evaluated
-  bool replays_are_wrong_ = false;
-  std::function<void()> failure_;  // thrown by evaluations
+  Behaviour behaviour_;
   RecordedDenoiser denoiser_{
-      [this](const at::Tensor& sample, const at::Tensor& times,
-             const std::vector<KeyValues>& context) {
-        evaluated_rows_.push_back(sample.size(0));
-        samples_.insert(sample.const_data_ptr());
-        if (failure_ != nullptr) failure_();
-        const double off = replays_are_wrong_ && log_.replaying ? 1000 : 0;
-        return Denoised(sample, times, context) + off;
-      },
+      std::make_unique<CountingDenoiser>(behaviour_, log_),
       std::make_unique<FakeRecorder>(log_)};
 };
 
@@ -137,7 +166,7 @@ TEST_F(RecordedDenoiserTest, GivesTheSameHoweverOftenAndWhateverCameBefore) {
   next.times = at::randn({5, 3});
   EXPECT_THAT(Run(inputs[0]), TensorEquals(inputs[0].Expected()));
   EXPECT_THAT(Run(next), TensorEquals(next.Expected()));
-  next.context = inputs[2].context;
+  next.prepared = inputs[2].prepared;
   EXPECT_THAT(Run(next), TensorEquals(next.Expected()));
 }
 
@@ -151,9 +180,9 @@ TEST_F(RecordedDenoiserTest, RecordsTheSecondOfAKindAndReplaysTheThird) {
   Run(Inputs(6));
   EXPECT_EQ(log_.recorded, 1);
   EXPECT_EQ(log_.replayed, 2);
-  EXPECT_THAT(evaluated_rows_, ElementsAre(6, 6, 6, 6));
+  EXPECT_THAT(behaviour_.evaluated_rows, ElementsAre(6, 6, 6, 6));
   // A recording reads what it was recorded with.
-  EXPECT_EQ(samples_.size(), 1u);
+  EXPECT_EQ(behaviour_.samples.size(), 1u);
 }
 
 TEST_F(RecordedDenoiserTest, GoesOnWhereNothingCanBeRecorded) {
@@ -164,8 +193,8 @@ TEST_F(RecordedDenoiserTest, GoesOnWhereNothingCanBeRecorded) {
       EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));
     }
   }
-  EXPECT_EQ(log_.recorded, 3);           // nobody asks again
-  EXPECT_EQ(evaluated_rows_.back(), 5);  // nor fills up
+  EXPECT_EQ(log_.recorded, 3);                     // nobody asks again
+  EXPECT_EQ(behaviour_.evaluated_rows.back(), 5);  // nor fills up
 }
 
 TEST_F(RecordedDenoiserTest, AKindThatCannotBeRecordedLeavesTheOthers) {
@@ -202,15 +231,16 @@ TEST_F(RecordedDenoiserTest, AnEvaluationThatDoesNotFitGivesUpAllThatIsKept) {
   Run(small);
   Run(small);
   const Inputs large(5);
-  failure_ = [this] {
+  behaviour_.failure = [this] {
     if (log_.alive > 0) throw std::bad_alloc();
   };
   EXPECT_THAT(Run(large), TensorEquals(large.Expected()));
   EXPECT_EQ(log_.alive, 0);
-  EXPECT_EQ(evaluated_rows_.back(), 5);  // with no row more than it needs
-  failure_ = [] { throw std::bad_alloc(); };
+  EXPECT_EQ(behaviour_.evaluated_rows.back(),
+            5);  // with no row more than it needs
+  behaviour_.failure = [] { throw std::bad_alloc(); };
   EXPECT_THROW(Run(large), std::bad_alloc);
-  failure_ = nullptr;
+  behaviour_.failure = nullptr;
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(Run(small), TensorEquals(small.Expected()));
   }
@@ -228,6 +258,20 @@ TEST_F(RecordedDenoiserTest, MoreRowsThanEverMoveTheTextsElsewhere) {
     EXPECT_THAT(Run(few), TensorEquals(few.Expected()));
   }
   EXPECT_EQ(denoiser_.recordings(), 2);
+}
+
+TEST_F(RecordedDenoiserTest, TextsOfOtherLengthsHaveMemoryOfTheirOwn) {
+  const std::vector<Inputs> inputs = {Inputs(2), Inputs(2, 4, /*tokens=*/9)};
+  for (int round = 0; round < 3; ++round) {
+    for (const Inputs& input : inputs) {
+      EXPECT_THAT(Run(input), TensorEquals(input.Expected()));
+    }
+  }
+  EXPECT_EQ(denoiser_.recordings(), 2);
+  for (int64_t tokens = 1; tokens <= 6; ++tokens) {
+    const Inputs input(2, 4, tokens);
+    EXPECT_THAT(Run(input), TensorEquals(input.Expected()));
+  }
 }
 
 TEST_F(RecordedDenoiserTest, OneRequestsNonsenseEndsNoRecording) {
@@ -253,7 +297,7 @@ TEST_F(RecordedDenoiserTest, GoesOnWhereReplaysAreWrong) {
   Run(Inputs(1));
   Run(Inputs(1));
   EXPECT_EQ(log_.alive, 1);
-  replays_are_wrong_ = true;
+  behaviour_.replays_are_wrong = true;
   for (int i = 0; i < 3; ++i) {
     const Inputs inputs(2);
     EXPECT_THAT(Run(inputs), TensorEquals(inputs.Expected()));

@@ -1,20 +1,21 @@
 #include "worker/engine/decode_stage.h"
 
+#include <atomic>
 #include <cmath>
 #include <vector>
 
 #include "ATen/ops/full.h"
-#include "ATen/ops/isfinite.h"
 #include "ATen/ops/zeros.h"
 #include "absl/synchronization/notification.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "worker/pipeline/pipeline_table.h"
 
 namespace genzo {
 namespace {
 
-using v1::GenerateResponse;
+using v1::JobEvent;
 
 // What became of a job, for the test to see.
 struct Record {
@@ -30,24 +31,33 @@ class FakeLease : public JobLease {
       : job_(std::move(job)), record_(record) {}
 
   const internal::v1::Job& job() const override { return job_; }
+  int attempt() const override { return 1; }
+  const std::string& checkpoint() const override { return checkpoint_; }
+  bool Renew() override { return true; }
+  void Checkpoint(std::string state) override {}
   bool cancelled() const override {
     if (!record_.taken.HasBeenNotified()) record_.taken.Notify();
     record_.go_on.WaitForNotification();
     return false;
   }
-  void Post(GenerateResponse event) override {
+  void Post(JobEvent event) override {
+    if (event.has_started()) return;
+    if (event.has_image_failed()) {
+      return record_.events.push_back(event.image_failed().status().message());
+    }
     record_.events.push_back(
         event.has_preview()
             ? "preview " + std::to_string(event.preview().step())
             : "image " + std::to_string(event.image().image_index()));
   }
-  void Complete(v1::Finished) override { record_.completed.Notify(); }
-  void Fail(const absl::Status& status) override {
-    record_.events.push_back(status.ToString());
+  void End(v1::Ended ended) override {
+    const absl::Status status = StatusOf(ended);
+    if (!status.ok()) record_.events.push_back(status.ToString());
     if (!record_.completed.HasBeenNotified()) record_.completed.Notify();
   }
 
  private:
+  const std::string checkpoint_;
   const internal::v1::Job job_;
   Record& record_;
 };
@@ -55,7 +65,7 @@ class FakeLease : public JobLease {
 class DecodeStageTest : public ::testing::Test {
  protected:
   explicit DecodeStageTest(const Placement& placement = {})
-      : model_(*DiffusionModel::Load(TinyModelFolder(), placement)) {
+      : model_(*LoadPipeline(TinyModelFolder(), placement)) {
     job_ = Job(record_);
   }
 
@@ -73,7 +83,6 @@ class DecodeStageTest : public ::testing::Test {
             .latent = at::zeros({1, 4, 8, 8}),
             .is_final = false,
             .step = step,
-            .steps = 9,
             .submitted = clock_.Now()};
   }
 
@@ -86,15 +95,17 @@ class DecodeStageTest : public ::testing::Test {
   FakeClock clock_;
   Metrics metrics_;
   Record record_;
-  LoadBoard board_;
+  std::atomic<int> decoded_{0};
+  const DecodeStage::OnDecoded on_decoded_ =
+      [this](const JobDemand&, absl::Duration) { ++decoded_; };
   const DeviceStream cpu_stream_{c10::Device(c10::kCPU), StreamPriority::kLow};
-  const std::shared_ptr<const DiffusionModel> model_;
+  const std::shared_ptr<const Pipeline> model_;
   std::shared_ptr<JobState> job_;
 };
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   stage.Submit(Task(1));
   stage.Submit(Task(2));
   stage.Submit(Final());
@@ -106,7 +117,7 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   stage.Submit(Task(1));
   record_.taken.WaitForNotification();
   for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
@@ -121,9 +132,9 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 
 TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   DecodeTask linear = Task(1);
-  linear.decoder = v1::PreviewPlan::DECODER_LINEAR;
+  linear.decoder = PreviewKind::kLinear;
   stage.Submit(linear);
   record_.taken.WaitForNotification();
   EXPECT_FALSE(stage.Busy());
@@ -143,7 +154,7 @@ TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
     DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                      metrics_, board_);
+                      metrics_, on_decoded_);
     stage.Submit(Final());
     record_.go_on.Notify();
   }
@@ -152,15 +163,16 @@ TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});
   stage.Submit(task);
   record_.completed.WaitForNotification();
-  ASSERT_EQ(record_.events.size(), 1u);
-  EXPECT_THAT(record_.events[0],
-              ::testing::HasSubstr("decoding image 0 failed"));
+  ASSERT_EQ(record_.events.size(), 2u) << "the image's failure and the job's";
+  for (const std::string& event : record_.events) {
+    EXPECT_THAT(event, ::testing::HasSubstr("decoding image 0 failed"));
+  }
 }
 
 class HalfDecodeStageTest : public DecodeStageTest {
@@ -170,12 +182,10 @@ class HalfDecodeStageTest : public DecodeStageTest {
 
 TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
   DecodeStage stage(/*max_finals=*/2, [] { return 2; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, 1e6f);
-  ASSERT_FALSE(
-      at::isfinite(model_->decoder().Full(task.latent)).all().item<bool>());
   stage.Submit(task);
   record_.completed.WaitForNotification();
   EXPECT_THAT(record_.events, ::testing::ElementsAre("image 0"));
@@ -183,13 +193,13 @@ TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
 
 TEST_F(DecodeStageTest, ALatentThatIsNotFiniteIsNamed) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, board_);
+                    metrics_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, std::nanf(""));
   stage.Submit(task);
   record_.completed.WaitForNotification();
-  ASSERT_EQ(record_.events.size(), 1u);
+  ASSERT_EQ(record_.events.size(), 2u);
   EXPECT_THAT(record_.events[0], ::testing::HasSubstr("after step 9"));
 }
 

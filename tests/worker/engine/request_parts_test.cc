@@ -1,7 +1,6 @@
 // The parts of the engine that need no tensors.
 
 #include "tests/testing/matchers.h"
-#include "worker/engine/image_parameters.h"
 #include "worker/engine/preview_plan.h"
 
 namespace genzo {
@@ -29,43 +28,26 @@ TEST(PreviewPlanTest, AddsUpStepsAndIntervals) {
 TEST(PreviewPlanTest, AutoGetsSharperInTheLastThird) {
   v1::PreviewPlan plan;
   EXPECT_EQ(PreviewDecoder(plan, {.step = 6, .steps = 9}),
-            v1::PreviewPlan::DECODER_LINEAR);
-  EXPECT_EQ(PreviewDecoder(plan, {.step = 7, .steps = 9}),
-            v1::PreviewPlan::DECODER_FULL);
+            PreviewKind::kLinear);
+  EXPECT_EQ(PreviewDecoder(plan, {.step = 7, .steps = 9}), PreviewKind::kFull);
   EXPECT_EQ(PreviewDecoder(plan, {.step = 7, .steps = 9, .has_tiny = true}),
-            v1::PreviewPlan::DECODER_TINY);
+            PreviewKind::kTiny);
   EXPECT_EQ(PreviewDecoder(
                 plan, {.step = 7, .steps = 9, .busy = true, .has_tiny = true}),
-            v1::PreviewPlan::DECODER_LINEAR);
+            PreviewKind::kLinear);
 }
 
 TEST(PreviewPlanTest, ANamedDecoderIsKeptUnderLoad) {
-  for (const auto decoder :
-       {v1::PreviewPlan::DECODER_LINEAR, v1::PreviewPlan::DECODER_TINY,
-        v1::PreviewPlan::DECODER_FULL}) {
+  const std::pair<v1::PreviewDecoder, PreviewKind> named[] = {
+      {v1::PREVIEW_DECODER_LINEAR, PreviewKind::kLinear},
+      {v1::PREVIEW_DECODER_TINY, PreviewKind::kTiny},
+      {v1::PREVIEW_DECODER_FULL, PreviewKind::kFull}};
+  for (const auto& [asked, kind] : named) {
     v1::PreviewPlan plan;
-    plan.set_decoder(decoder);
+    plan.set_decoder(asked);
     EXPECT_EQ(PreviewDecoder(plan, {.step = 1, .steps = 9, .busy = true}),
-              decoder);
+              kind);
   }
-}
-
-TEST(ImageParametersTest, SaysHowToMakeItAgain) {
-  v1::GenerateRequest request;
-  request.set_prompt("a fox");
-  request.set_negative_prompt("snow");
-  request.set_steps(20);
-  request.set_sampler(v1::GenerateRequest::SAMPLER_DPMPP_2M_KARRAS);
-  request.set_guidance_scale(7.5);
-  request.set_width(64);
-  request.set_height(32);
-  request.set_model("emaki");
-  const PictureText text = ImageParameters(request, 42);
-  EXPECT_EQ(text[0].first, "parameters");
-  EXPECT_EQ(text[0].second,
-            "a fox\nNegative prompt: snow\nSteps: 20, Sampler: "
-            "dpmpp_2m_karras, CFG scale: 7.5, Seed: 42, Size: 64x32, Model: "
-            "emaki");
 }
 
 }  // namespace

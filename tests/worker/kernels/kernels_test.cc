@@ -1,14 +1,21 @@
 // Our own kernels against LibTorch's in double, and their promise that a row
 // has the same bits in any company.
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/conv2d.h"
 #include "ATen/ops/empty.h"
 #include "ATen/ops/empty_like.h"
+#include "ATen/ops/equal.h"
 #include "ATen/ops/full.h"
 #include "ATen/ops/gelu.h"
 #include "ATen/ops/group_norm.h"
 #include "ATen/ops/linear.h"
+#include "ATen/ops/ones.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/scaled_dot_product_attention.h"
 #include "ATen/ops/silu.h"
@@ -235,6 +242,29 @@ TEST_P(PackedLayersTest, ConvolutionsEqualTheirDefinitionsRowByRow) {
 
 INSTANTIATE_TEST_SUITE_P(Types, PackedLayersTest,
                          ::testing::Values(at::kFloat, at::kBFloat16));
+
+// Bytes of address space that the process has.
+int64_t AddressSpaceBytes() {
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * sysconf(_SC_PAGE_SIZE);
+}
+
+TEST(OneDnnTest, RefusesWhenTheAddressSpaceComesToItsEnd) {
+  const at::Tensor weight = at::ones({16, 16, 3, 3});
+  if (!CanPack(weight)) GTEST_SKIP() << "no oneDNN here";
+  const at::Tensor packed = PackConv2d(weight, {});
+  const at::Tensor x = at::ones({1, 16, 8, 8});
+  const at::Tensor expected = PackedConv2d(x, packed, {}, {}, "none");
+  rlimit before = {};
+  getrlimit(RLIMIT_AS, &before);
+  rlimit tight = before;
+  tight.rlim_cur = AddressSpaceBytes() + (rlim_t{32} << 20);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+  EXPECT_THROW(PackedConv2d(x, packed, {}, {}, "none"), c10::OutOfMemoryError);
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_TRUE(at::equal(PackedConv2d(x, packed, {}, {}, "none"), expected));
+}
 
 }  // namespace
 }  // namespace genzo

@@ -2,7 +2,8 @@
 #include "ATen/ops/tensor.h"
 #include "client/picture_reader.h"
 #include "tests/testing/matchers.h"
-#include "worker/media/pixels.h"
+#include "tests/worker/media/picture_decoders.h"
+#include "worker/media/pixel_tensors.h"
 #include "worker/media/png.h"
 #include "zlib.h"
 
@@ -73,6 +74,28 @@ TEST(PngTest, ChunksHaveLengthsAndChecksums) {
   }
   EXPECT_THAT(names,
               ::testing::ElementsAre("IHDR", "iTXt", "iTXt", "IDAT", "IEND"));
+}
+
+TEST(PngTest, FailsWithAStatus) {
+  constexpr auto kInternal = absl::StatusCode::kInternal;
+  EXPECT_THAT(EncodePng(Pixels(), {}), StatusIs(kInternal, "0x0 has 0 bytes"));
+  EXPECT_THAT(EncodePng(Gradient(), {{"", "a text without a key"}}),
+              StatusIs(kInternal, "5x3 could not be written as PNG: "));
+}
+
+TEST(PngTest, ManyChunksMakeOnePicture) {
+  const Pixels scene = Scene(700, 500);
+  const std::string file = *EncodePng(scene, {});
+  EXPECT_NE(file.find("IDAT"), file.rfind("IDAT"));
+  EXPECT_EQ(ReadPicture(file)->rgb, scene.rgb);
+}
+
+TEST(PngTest, StaysFarBelowTheSizeOfThePixels) {
+  const Pixels flat = {
+      .width = 512, .height = 512, .rgb = std::string(3 * 512 * 512, 'x')};
+  EXPECT_LT(EncodePng(flat, {})->size(), flat.rgb.size() / 100);
+  const Pixels scene = Scene(512, 512);
+  EXPECT_LT(EncodePng(scene, {})->size(), scene.rgb.size() / 3);
 }
 
 TEST(PictureReaderTest, RefusesGarbage) {

@@ -1,7 +1,10 @@
 #include "worker/media/picture_encoder.h"
 
+#include <thread>
+
 #include "tests/testing/matchers.h"
 #include "tests/worker/media/picture_decoders.h"
+#include "worker/media/picture_probe.h"
 
 namespace genzo {
 namespace {
@@ -37,6 +40,29 @@ TEST(PictureEncoderTest, RefusesBadQualityWhereItMatters) {
     EXPECT_THAT(Encode(format, 100), IsOk());
   }
   EXPECT_THAT(Encode(v1::IMAGE_FORMAT_PNG, 0), IsOk());
+}
+
+TEST(PictureEncoderTest, ManyThreadsWriteWhatOneWrites) {
+  for (const auto format :
+       {v1::IMAGE_FORMAT_PNG, v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    const std::string expected = Encode(format, 90)->data;
+    std::vector<std::string> files(4);
+    std::vector<std::thread> threads;
+    for (std::string& file : files) {
+      threads.emplace_back([&] { file = Encode(format, 90)->data; });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_THAT(files, ::testing::Each(expected));
+  }
+}
+
+TEST(PictureEncoderTest, EveryFormatIsReadBackWithItsSize) {
+  for (const auto format :
+       {v1::IMAGE_FORMAT_PNG, v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    const auto header = ProbePicture(Encode(format, 90)->data);
+    ASSERT_THAT(header, IsOk());
+    EXPECT_EQ(header->width, 16);
+  }
 }
 
 TEST(PictureEncoderTest, RefusesUnknownFormats) {

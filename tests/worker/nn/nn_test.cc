@@ -6,93 +6,13 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
-#include "worker/codec/autoencoder_kl.h"
-#include "worker/codec/autoencoder_tiny.h"
-#include "worker/denoiser/unet_2d_condition.h"
 #include "worker/nn/timestep_embedding.h"
 #include "worker/nn/upsample_2d.h"
 #include "worker/weights/component_folder.h"
+#include "worker/weights/safetensors.h"
 
 namespace genzo {
 namespace {
-
-class UNetTest : public ::testing::Test {
- protected:
-  UNetTest()
-      : folder_(TinyModelFolder() + "/unet"),
-        weights_(*OpenWeights(folder_, at::kFloat, at::kCPU)),
-        unet_(*ReadUNet2DConditionConfig(folder_ + "/config.json"), weights_) {}
-
-  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& timesteps,
-                     const at::Tensor& context) const {
-    return unet_.forward(sample, unet_.ProjectTimes(timesteps),
-                         unet_.ProjectContext(context));
-  }
-
-  c10::InferenceMode inference_;
-  const std::string folder_;
-  const Weights weights_;
-  const UNet2DConditionModel unet_;
-};
-
-TEST_F(UNetTest, TakesEveryTensorOfItsFile) {
-  EXPECT_THAT(weights_.Finish(), IsOk());
-}
-
-TEST_F(UNetTest, KeepsAnySize) {
-  for (const auto& [height, width] :
-       std::vector<std::pair<int64_t, int64_t>>{{8, 8}, {5, 9}, {1, 1}}) {
-    const at::Tensor sample = at::randn({2, 4, height, width});
-    const at::Tensor out =
-        Forward(sample, at::full({2}, 500.0f), at::randn({2, 77, 8}));
-    EXPECT_EQ(out.sizes(), sample.sizes());
-  }
-}
-
-TEST_F(UNetTest, RowsDoNotSeeEachOther) {
-  const at::Tensor sample = at::randn({3, 4, 8, 8});
-  const at::Tensor timesteps = at::tensor({10.0f, 500.0f, 990.0f});
-  const at::Tensor context = at::randn({3, 77, 8});
-  const at::Tensor together = Forward(sample, timesteps, context);
-  for (int64_t row = 0; row < 3; ++row) {
-    const at::Tensor alone =
-        Forward(sample.narrow(0, row, 1), timesteps.narrow(0, row, 1),
-                context.narrow(0, row, 1));
-    EXPECT_THAT(together.narrow(0, row, 1), TensorEquals(alone));
-  }
-}
-
-TEST(UNetConfigTest, NamesWhatIsNotSupported) {
-  const TestFolder folder;
-  const auto read = [&](const std::string& json) {
-    return ReadUNet2DConditionConfig(folder.Write("config.json", json));
-  };
-  const auto kUnimplemented = absl::StatusCode::kUnimplemented;
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
-  EXPECT_THAT(read("{}"), IsOk());
-  EXPECT_THAT(read(R"({"addition_embed_type":"text_time"})"),
-              StatusIs(kUnimplemented, "addition_embed_type"));
-  EXPECT_THAT(read(R"({"act_fn":"mish"})"),
-              StatusIs(kUnimplemented, "act_fn \"mish\""));
-  EXPECT_THAT(read(R"({"down_block_types":["KDownBlock2D"]})"),
-              StatusIs(kUnimplemented, "down_block_types"));
-  EXPECT_THAT(read(R"({"block_out_channels":[32,64]})"),
-              StatusIs(kInvalid, "block_out_channels"));
-  EXPECT_THAT(read(R"({"norm_num_groups":7})"),
-              StatusIs(kInvalid, "norm_num_groups 7"));
-  EXPECT_THAT(read(R"({"attention_head_dim":[5,10,20]})"),
-              StatusIs(kInvalid, "attention_head_dim"));
-  EXPECT_THAT(read(R"({"mid_block_type":"Other"})"),
-              StatusIs(kUnimplemented, "mid_block_type"));
-}
-
-TEST(UNetConfigTest, TellsNoMidBlockFromTheDefault) {
-  const TestFolder folder;
-  EXPECT_TRUE(ReadUNet2DConditionConfig(folder.Write("a", "{}"))->mid_exists);
-  EXPECT_FALSE(
-      ReadUNet2DConditionConfig(folder.Write("b", R"({"mid_block_type":null})"))
-          ->mid_exists);
-}
 
 TEST(TimestepEmbeddingTest, OrdersSinesAndCosines) {
   const at::Tensor zero = at::full({1}, 0.0f);
@@ -106,19 +26,6 @@ TEST(TimestepEmbeddingTest, OrdersSinesAndCosines) {
               TensorEquals(at::tensor({0.f, 0.f, 1.f, 1.f}).unsqueeze(0)));
 }
 
-TEST(AutoencoderKLConfigTest, NamesBadValues) {
-  const TestFolder folder;
-  const auto read = [&](const std::string& json) {
-    return ReadAutoencoderKLConfig(folder.Write("config.json", json));
-  };
-  EXPECT_THAT(read(R"({"scaling_factor":0})"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "scaling_factor"));
-  EXPECT_THAT(read(R"({"up_block_types":["Other"]})"),
-              StatusIs(absl::StatusCode::kUnimplemented, "up_block_types"));
-  EXPECT_EQ(read("{}")->scaling_factor, 0.18215);
-}
-
-// The tiny model's upsampling layers, in the type that the test names.
 class Upsample2DTest : public ::testing::TestWithParam<at::ScalarType> {
  protected:
   Upsample2DTest()
@@ -164,56 +71,6 @@ TEST_P(Upsample2DTest, OtherSizesAreEnlarged) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Upsample2DTest,
                          ::testing::Values(at::kFloat, at::kBFloat16));
-
-class AutoencoderTinyTest : public ::testing::Test {
- protected:
-  AutoencoderTinyTest()
-      : folder_(SourcePath("tests/data/tiny_vae")),
-        weights_(*OpenWeights(folder_, at::kFloat, at::kCPU)),
-        golden_(*SafetensorsFile::Open(folder_ + "/golden.safetensors")) {}
-
-  c10::InferenceMode inference_;
-  const std::string folder_;
-  const Weights weights_;
-  const std::shared_ptr<const SafetensorsFile> golden_;
-};
-
-TEST_F(AutoencoderTinyTest, DecodesAsTheReference) {
-  const AutoencoderTiny vae(
-      *ReadAutoencoderTinyConfig(folder_ + "/config.json"), weights_);
-  EXPECT_THAT(weights_.Finish(), IsOk());  // the encoder is not missed
-  EXPECT_THAT(vae.decode(*golden_->Read("latents")),
-              TensorNear(*golden_->Read("pixels"), 1e-5));
-}
-
-TEST_F(AutoencoderTinyTest, NamesTheTensorThatDoesNotFit) {
-  const AutoencoderTiny vae(
-      {.decoder_block_out_channels = {8, 8}, .num_decoder_blocks = {2, 1}},
-      weights_);
-  EXPECT_THAT(weights_.Finish(),
-              StatusIs(absl::StatusCode::kNotFound, "decoder.layers.7."));
-}
-
-TEST(AutoencoderTinyConfigTest, NamesBadValues) {
-  const TestFolder folder;
-  const auto read = [&](const std::string& json) {
-    return ReadAutoencoderTinyConfig(folder.Write("config.json", json));
-  };
-  const auto kUnimplemented = absl::StatusCode::kUnimplemented;
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
-  EXPECT_EQ(read("{}")->upsampling(), 8);
-  EXPECT_THAT(read(R"({"act_fn":"mish"})"), StatusIs(kUnimplemented, "act_fn"));
-  EXPECT_THAT(read(R"({"num_decoder_blocks":[1]})"),
-              StatusIs(kInvalid, "num_decoder_blocks"));
-  EXPECT_THAT(read(R"({"decoder_block_out_channels":[8,8,8,16]})"),
-              StatusIs(kInvalid, "decoder_block_out_channels"));
-  EXPECT_THAT(read(R"({"scaling_factor":0})"),
-              StatusIs(kInvalid, "scaling_factor"));
-  EXPECT_THAT(read(R"({"shift_factor":0.1})"),
-              StatusIs(kUnimplemented, "shift_factor"));
-  EXPECT_THAT(read(R"({"upsampling_scaling_factor":4})"),
-              StatusIs(kUnimplemented, "upsampling_scaling_factor"));
-}
 
 }  // namespace
 }  // namespace genzo

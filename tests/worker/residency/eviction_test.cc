@@ -16,28 +16,57 @@ const Resident kNew = {
 const Resident kPinned = {
     .id = "pinned", .bytes = 20, .pinned = true, .last_used = 0};
 
-TEST(ResidencyTest, LeavesAllWhereThereIsRoom) {
+TEST(EvictionTest, LeavesAllWhereThereIsRoom) {
   EXPECT_THAT(*ChooseEvictions("x", {kOld, kNew}, 30, 100), IsEmpty());
 }
 
-TEST(ResidencyTest, TheLeastRecentlyUsedLeavesFirst) {
+TEST(EvictionTest, TheLeastRecentlyUsedLeavesFirst) {
   EXPECT_THAT(*ChooseEvictions("x", {kNew, kOld}, 31, 100), ElementsAre("old"));
   EXPECT_THAT(*ChooseEvictions("x", {kNew, kOld}, 71, 100),
               ElementsAre("old", "new"));
 }
 
-TEST(ResidencyTest, ThePinnedStay) {
+TEST(EvictionTest, ThePinnedStay) {
   EXPECT_THAT(*ChooseEvictions("x", {kPinned, kNew}, 80, 100),
               ElementsAre("new"));
 }
 
-TEST(ResidencyTest, SaysWhatDoesNotFit) {
+TEST(EvictionTest, SaysWhatDoesNotFit) {
   const absl::Status status =
       ChooseEvictions("x", {kPinned, kNew}, 81, 100).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
-                               "model x needs 81 bytes, pinned models have 20, "
-                               "the budget is 100"));
+                               "model x needs 81 bytes, the budget is 100, of "
+                               "which pinned models hold: pinned (20)"));
   EXPECT_EQ(ErrorReason(status), "DOES_NOT_FIT");
+}
+
+TEST(EvictionTest, SaysSoIfItAloneIsTooMuch) {
+  EXPECT_THAT(ChooseEvictions("x", {kNew}, 101, 100).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       "model x needs 101 bytes, the budget is 100"));
+}
+
+TEST(EvictionTest, TheIdleLeaveFirstAndSpareThoseInUse) {
+  const std::vector<Resident> residents = {
+      {.id = "a", .bytes = 20, .last_used = 1},
+      {.id = "b", .bytes = 30, .in_use = true, .last_used = 2},
+      {.id = "c", .bytes = 40, .last_used = 3}};
+  EXPECT_THAT(*ChooseEvictions("x", residents, 70, 100), ElementsAre("a", "c"));
+  EXPECT_THAT(*ChooseEvictions("x", residents, 71, 100), ElementsAre("c", "b"))
+      << "a is no longer needed";
+}
+
+TEST(EvictionTest, NoMoreLeaveThanItTakes) {
+  const Resident large = {.id = "large", .bytes = 60, .last_used = 9};
+  EXPECT_THAT(*ChooseEvictions("x", {kNew, large}, 70, 100),
+              ElementsAre("large"));
+}
+
+TEST(EvictionTest, WhatIsOnlyComingStays) {
+  const Resident coming = {
+      .id = "coming", .bytes = 60, .stays = true, .last_used = 0};
+  EXPECT_THAT(*ChooseEvictions("x", {kNew, coming}, 50, 100),
+              ElementsAre("new"));
 }
 
 }  // namespace

@@ -1,27 +1,14 @@
 #include "worker/residency/step_profile.h"
 
-#include "ATen/Parallel.h"
-#include "c10/core/InferenceMode.h"
-#include "tests/testing/fake_clock.h"
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
-#include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {
-
-TEST(StepProfileTest, MeasuresWhetherBitsDependOnTheThreads) {
-  const c10::InferenceMode inference;
-  UseThreadsHere(2);
-  const auto model = DiffusionModel::Load(TinyModelFolder(), Placement());
-  ASSERT_THAT(model.status(), IsOk());
-  const StepProfile profile = MeasureStepProfile(
-      **model, {.largest_rows = 4, .threads = 2, .fewer_threads = 1},
-      FakeClock());
-  EXPECT_TRUE(profile.threads_independent);
-  EXPECT_TRUE(profile.rows_independent);
-  EXPECT_EQ(at::get_num_threads(), 2) << "as before";
-}
 
 TEST(StepProfileTest, KnowsHowManyRowsFit) {
   const StepProfile profile = {.costs = StepCosts({{1, absl::Milliseconds(1)},
@@ -51,6 +38,86 @@ TEST(StepProfileTest, CountsForTheThreadsThatItWasMeasuredWith) {
   EXPECT_FALSE(store.Read("tiny", key(1, 1), read));
   ASSERT_TRUE(store.Read("tiny", key(2, 2), read));
   EXPECT_TRUE(read.threads_independent);
+}
+
+TEST(StepProfileTest, ReproducibleRowsAreThoseThatPayAndFit) {
+  const StepProfile profile = {
+      .costs = StepCosts({{1, absl::Milliseconds(10)},
+                          {2, absl::Milliseconds(11)},
+                          {4, absl::Milliseconds(13)},
+                          {8, absl::Milliseconds(26)}}),
+      .activation_bytes = 800,
+      .decode = absl::ZeroDuration()};
+  EXPECT_EQ(ReproducibleRows(profile, /*area=*/1, /*bytes=*/9000, 16), 4);
+  EXPECT_EQ(ReproducibleRows(profile, /*area=*/1, /*bytes=*/300, 16), 3);
+  EXPECT_EQ(ReproducibleRows(profile, /*area=*/1, /*bytes=*/0, 16), 2)
+      << "a guided image is evaluated or refused";
+  EXPECT_EQ(ReproducibleRows(profile, /*area=*/0.25, /*bytes=*/9000, 8), 8);
+}
+
+class ProfileStoreTest : public ::testing::Test {
+ protected:
+  std::string path() const { return folder_.path() + "/tiny.json"; }
+  bool Reads() const {
+    StepProfile profile;
+    return store_.Read("tiny", "key", profile);
+  }
+  void Write() const {
+    store_.Write("tiny", "key",
+                 {.costs = StepCosts({{1, absl::Milliseconds(1)}}),
+                  .decode = absl::Milliseconds(1)});
+  }
+
+  const TestFolder folder_;
+  const ProfileStore store_{folder_.path()};
+};
+
+TEST_F(ProfileStoreTest, ReadsWhatItWrote) {
+  EXPECT_FALSE(Reads());
+  Write();
+  EXPECT_TRUE(Reads());
+}
+
+TEST_F(ProfileStoreTest, APipeIsNotWaitedForButReplaced) {
+  ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
+  EXPECT_FALSE(Reads());
+  Write();
+  EXPECT_TRUE(Reads());
+}
+
+TEST_F(ProfileStoreTest, ADeviceIsNotReadToItsEnd) {
+  std::filesystem::create_symlink("/dev/zero", path());
+  EXPECT_FALSE(Reads());
+}
+
+TEST_F(ProfileStoreTest, AHugeFileIsNoProfile) {
+  folder_.Write("tiny.json", "{}");
+  std::filesystem::resize_file(path(), uintmax_t{1} << 40);
+  EXPECT_FALSE(Reads());
+}
+
+TEST_F(ProfileStoreTest, NonsenseIsForgiven) {
+  for (const char* text : {"", "[]", "{", R"({"key": "key"})",
+                           R"({"key": "key", "step_seconds": {"x": 1}})"}) {
+    folder_.Write("tiny.json", text);
+    EXPECT_FALSE(Reads()) << text;
+  }
+}
+
+TEST(StepProfileTest, FilesThatAreNoProfilesAreForgiven) {
+  const TestFolder folder;
+  const ProfileStore store(folder.path());
+  StepProfile read;
+  const std::string deep = std::string(300'000, '[');
+  for (const std::string& text :
+       {std::string("garbage"), std::string("[]"), std::string(R"({"key": 5})"),
+        std::string(R"({"key": "k"})"), "{\"key\":" + deep,
+        std::string(2 << 20, ' ')}) {
+    folder.Write("tiny.json", text);
+    EXPECT_FALSE(store.Read("tiny", "k", read)) << text.substr(0, 20);
+  }
+  ASSERT_EQ(mkfifo((folder.path() + "/pipe.json").c_str(), 0600), 0);
+  EXPECT_FALSE(store.Read("pipe", "k", read));
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "worker/weights/weights.h"
 
+#include <filesystem>
+#include <limits>
+
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/worker/weights/tensor_files.h"
 #include "worker/weights/component_folder.h"
-#include "worker/weights/json_config.h"
+#include "worker/weights/safetensors.h"
 
 namespace genzo {
 namespace {
@@ -50,83 +54,83 @@ TEST(WeightsTest, NamesTensorsThatNobodyTook) {
               StatusIs(absl::StatusCode::kInvalidArgument, "has no place"));
 }
 
-TEST(ComponentFolderTest, SaysThatPicklesAreNotRead) {
+// Weights of one file.
+Weights Of(const TestFolder& folder, const std::string& file,
+           at::ScalarType dtype = at::kFloat) {
+  return Weights(*SafetensorsFile::Open(folder.Write("x", file)), dtype,
+                 at::kCPU);
+}
+
+TEST(WeightsTest, RefusesWhatIsNotFinite) {
+  for (const float value : {std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+      const TestFolder folder;
+      const Weights weights = Of(folder, FloatFile({{"a", {1, value}}}), dtype);
+      weights.Get("a", {2});
+      EXPECT_THAT(weights.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                             "/x: infinity or NaN as"));
+    }
+  }
+}
+
+TEST(WeightsTest, RefusesWhatIsTooLargeForItsType) {
   const TestFolder folder;
-  folder.Write("pytorch_model.bin", "x");
-  EXPECT_THAT(OpenWeights(folder.path(), at::kFloat, at::kCPU).status(),
-              StatusIs(absl::StatusCode::kNotFound, "not read"));
+  const std::string file = FloatFile({{"a", {1, 65520}}});
+  const Weights half = Of(folder, file, at::kHalf);
+  half.Get("a", {2});
+  EXPECT_THAT(half.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                      "infinity or NaN as Half: tensor \"a\""));
+  const Weights full = Of(folder, file);
+  full.Get("a", {2});
+  EXPECT_THAT(full.Finish(), IsOk());
 }
 
-TEST(ComponentFolderTest, NamesWhatIsMissing) {
-  EXPECT_THAT(ReadModelIndex("/nowhere").status(),
-              StatusIs(absl::StatusCode::kNotFound, "/nowhere"));
-  const auto index = ReadModelIndex(TinyModelFolder());
-  ASSERT_THAT(index, IsOk());
-  EXPECT_THAT(index->Component("unet", "OtherModel"),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       "has class UNet2DConditionModel, not OtherModel"));
-  EXPECT_THAT(index->Component("prior", "PriorModel"),
-              StatusIs(absl::StatusCode::kNotFound, "prior is missing"));
-}
-
-JsonConfig Config(const std::string& text) {
-  return JsonConfig(JsonConfig::Parse(text), "test.json");
-}
-
-TEST(JsonConfigTest, GivesDefaultsForMissingAndNull) {
-  JsonConfig config = Config(R"({"a":null})");
-  EXPECT_EQ(config.Int("a", 5), 5);
-  EXPECT_EQ(config.String("b", "x"), "x");
-  EXPECT_EQ(config.IntPerBlock("c", 2, 7), (std::vector<int64_t>{7, 7}));
-  EXPECT_THAT(config.status(), IsOk());
-}
-
-TEST(JsonConfigTest, NamesKeyAndValue) {
-  JsonConfig config = Config(R"({"a":"five","b":-1})");
-  config.Int("b", 0);
-  config.Int("a", 0);
-  EXPECT_THAT(config.status(), StatusIs(absl::StatusCode::kInvalidArgument,
-                                        "test.json: b -1 is not a whole"));
-}
-
-TEST(JsonConfigTest, ReadsListsPerBlock) {
-  JsonConfig config = Config(R"({"a":[1,2],"b":[true,false]})");
-  EXPECT_EQ(config.IntPerBlock("a", 2, 0), (std::vector<int64_t>{1, 2}));
-  EXPECT_EQ(config.BoolPerBlock("b", 2, false),
-            (std::vector<bool>{true, false}));
-  EXPECT_THAT(config.status(), IsOk());
-  config.IntPerBlock("a", 3, 0);
-  EXPECT_THAT(config.status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, "3 entries"));
-}
-
-TEST(JsonConfigTest, ReadsPythonsInfinities) {
-  const auto json = JsonConfig::Parse(
-      R"({"a":-Infinity,"b":NaN,"c":"-Infinity \" NaN","d":[Infinity]})");
-  ASSERT_TRUE(json.is_object());
-  EXPECT_TRUE(json["a"].is_null());
-  EXPECT_EQ(json["c"], "-Infinity \" NaN");
-  EXPECT_TRUE(json["d"][0].is_null());
-}
-
-TEST(JsonConfigTest, SurvivesDeepNesting) {
+TEST(WeightsTest, AFileThatShrinksWhileItIsReadIsAFault) {
   const TestFolder folder;
-  const std::string deep = std::string(300000, '[') + std::string(300000, ']');
-  auto config =
-      JsonConfig::ReadFile(folder.Write("a.json", "{\"a\":" + deep + "}"));
-  ASSERT_THAT(config, IsOk());
-  config->Int("a", 0);
-  EXPECT_THAT(config->status(),
-              StatusIs(absl::StatusCode::kInvalidArgument, "a [...] is not"));
+  const Weights weights =
+      Of(folder, FloatFile({{"a", {1}}, {"b", std::vector<float>(5000)}}));
+  std::filesystem::resize_file(folder.path() + "/x", 8192);
+  weights.Get("a", {1});
+  weights.Get("b", {5000});
+  EXPECT_THAT(weights.Finish(),
+              StatusIs(absl::StatusCode::kDataLoss, "/x: ends at byte 8192"));
 }
 
-TEST(JsonConfigTest, RefusesFeaturesByName) {
-  JsonConfig config = Config(R"({"a":false,"b":"on"})");
-  config.RequireUnset("a");
-  EXPECT_THAT(config.status(), IsOk());
-  config.RequireUnset("b");
-  EXPECT_THAT(config.status(),
-              StatusIs(absl::StatusCode::kUnimplemented, "b \"on\""));
+TEST(WeightsTest, RenamesTheWholeTree) {
+  const TestFolder folder;
+  const Weights weights = Of(folder, FloatFile({{"mid.query.weight", {1}}}));
+  weights["mid"].Rename({{"mid.query.weight", "mid.to_q.weight"}});
+  EXPECT_EQ(weights["mid"]["to_q"].Get("weight", {1}).item<float>(), 1);
+  EXPECT_THAT(weights.Finish(), IsOk());
+}
+
+TEST(WeightsTest, TwoTensorsOfOneNameAreAFault) {
+  const TestFolder folder;
+  const Weights weights = Of(folder, FloatFile({{"a", {1}}, {"b", {1}}}));
+  weights.Rename({{"a", "b"}});
+  EXPECT_THAT(weights.Finish(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "are both \"b\""));
+}
+
+TEST(WeightsTest, IntegersAreNoWeights) {
+  const TestFolder folder;
+  const Weights weights =
+      Of(folder,
+         TensorFile(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                    1));
+  weights.Get("a", {1});
+  EXPECT_THAT(weights.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                         "not of a floating point type"));
+}
+
+TEST(WeightsTest, LeavesOutASubtree) {
+  const TestFolder folder;
+  const Weights weights = Of(folder, FloatFile({{"a.x", {1}}, {"b.x", {1}}}));
+  weights["a"].LeaveOut();
+  EXPECT_THAT(weights.Finish({"b.x"}), IsOk());
+  EXPECT_EQ(weights.taken_bytes(), 0);
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#include "queue/job_demand.h"
+
+#include <algorithm>
+
+#include "base/proto_time.h"
+
+namespace genzo {
+namespace {
+
+int PriorityOf(v1::Priority priority) {
+  switch (priority) {
+    case v1::PRIORITY_LOW:
+      return -1;
+    case v1::PRIORITY_HIGH:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+// A picture to start from leaves a share of the steps.
+int StepsOf(const v1::GenerateRequest& request) {
+  const auto steps = static_cast<int>(request.steps());
+  if (!request.has_image_to_image()) return steps;
+  return std::clamp(
+      static_cast<int>(steps * request.image_to_image().strength()), 1, steps);
+}
+
+}  // namespace
+
+JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
+  const v1::GenerateRequest& request = job.request();
+  return {.model = request.model(),
+          .tenant = job.tenant(),
+          .priority = PriorityOf(request.priority()),
+          .pixels = int64_t{request.width()} * request.height(),
+          .rows = std::max(1, static_cast<int>(job.rows_per_image())),
+          .images = static_cast<int>(request.image_count()),
+          .steps = StepsOf(request),
+          .sampler = request.sampler(),
+          .accepted = clock.FromDate(FromProto(job.accepted_at())),
+          .deadline = job.has_deadline()
+                          ? clock.FromDate(FromProto(job.deadline()))
+                          : absl::InfiniteFuture()};
+}
+
+}  // namespace genzo

@@ -1,0 +1,34 @@
+#ifndef GENZO_QUEUE_JOB_DEMAND_H_
+#define GENZO_QUEUE_JOB_DEMAND_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "genzo/internal/v1/job.pb.h"
+
+namespace genzo {
+
+// What a job asks of the pool, as far as scheduling is concerned. A value.
+struct JobDemand {
+  std::string model;
+  std::string tenant;  // empty for the common one
+  int priority = 0;    // within the tenant: -1 low, 0 normal, 1 high
+  int64_t pixels = 0;  // of one image
+  int rows = 1;        // of one image in an evaluation
+  int images = 1;
+  int steps = 1;
+  v1::Sampler sampler = v1::SAMPLER_UNSPECIFIED;
+  // By Clock::Now() of this process, not by the date.
+  absl::Time accepted = absl::InfinitePast();
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+// The demand of a job whose request has every optional field filled in. A job
+// that does not say how many rows its images have counts as one of one row.
+JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
+
+}  // namespace genzo
+
+#endif  // GENZO_QUEUE_JOB_DEMAND_H_

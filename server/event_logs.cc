@@ -1,0 +1,365 @@
+#include "server/event_logs.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/logging.h"
+#include "queue/job_end.h"
+
+namespace genzo {
+namespace {
+
+using v1::JobEvent;
+
+constexpr absl::Duration kStreamRetry = absl::Seconds(5);
+
+// Whether `newer` makes `older` worthless.
+bool Overtakes(const JobEvent& newer, const JobEvent& older) {
+  if (newer.event_case() != older.event_case()) return false;
+  switch (newer.event_case()) {
+    case JobEvent::kQueued:
+      return true;
+    case JobEvent::kProgress:
+      return newer.progress().image_index() == older.progress().image_index();
+    case JobEvent::kPreview:
+      return newer.preview().image_index() == older.preview().image_index();
+    default:
+      return false;
+  }
+}
+
+int64_t PictureBytes(const JobEvent& event) {
+  return static_cast<int64_t>(event.preview().picture().data().size() +
+                              event.image().picture().data().size());
+}
+
+absl::Status TooSlow() {
+  return ErrorWithReason(
+      absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
+      "the job's reader left more unread than the server can hold");
+}
+
+}  // namespace
+
+// Names the job only, so that it may outlive what is filed of it.
+class EventLogs::Sink : public EventSink {
+ public:
+  Sink(EventLogs& logs, std::string job_id)
+      : logs_(logs), job_id_(std::move(job_id)) {}
+  void Post(JobEvent event) override { logs_.Post(job_id_, std::move(event)); }
+
+ private:
+  EventLogs& logs_;
+  const std::string job_id_;
+};
+
+EventReader::~EventReader() { logs_.Leave(job_id_, number_); }
+
+std::shared_ptr<const JobEvent> EventReader::Next() {
+  return logs_.Next(job_id_, number_);
+}
+
+EventLogs::EventLogs(const DeliveryLimits& limits,
+                     std::function<void(const std::string&)> cancel,
+                     const Clock& clock, Metrics& metrics)
+    : limits_(limits),
+      cancel_(std::move(cancel)),
+      clock_(clock),
+      metrics_(metrics) {}
+
+absl::StatusOr<EventLogs::Opened> EventLogs::Open(
+    const JobFile& file, const ReaderListener& listener) {
+  absl::MutexLock lock(&mutex_);
+  if (streams_ >= limits_.max_streams) {
+    return RetryLaterError(
+        "TOO_MANY_STREAMS",
+        absl::StrCat("the server has ", streams_, " streams, its limit"),
+        kStreamRetry, {}, absl::StatusCode::kResourceExhausted);
+  }
+  std::string job_id = file.job_id;
+  const auto known = by_request_.find({file.tenant, file.request_id});
+  const bool is_new = file.request_id.empty() || known == by_request_.end();
+  const absl::Time now = clock_.Now();
+  if (!is_new) {
+    job_id = known->second;
+    if (logs_.at(job_id).file.digest != file.digest) {
+      return ErrorWithReason(absl::StatusCode::kAlreadyExists,
+                             "REQUEST_ID_IN_USE",
+                             absl::StrCat("request_id ", file.request_id,
+                                          " was used for another request"),
+                             {{"field", "request_id"}});
+    }
+  } else {
+    logs_[job_id].file = file;
+    logs_[job_id].accepted = now;
+    if (!file.request_id.empty()) {
+      by_request_[{file.tenant, file.request_id}] = job_id;
+    }
+  }
+  Log& log = logs_.at(job_id);
+  const int64_t number = next_reader_++;
+  log.readers[number] = {.listener = listener, .since = now};
+  log.read_since = now;
+  metrics_.streams().Set(++streams_);
+  return Opened{std::unique_ptr<EventReader>(
+                    new EventReader(*this, std::move(job_id), number)),
+                is_new};
+}
+
+std::shared_ptr<EventSink> EventLogs::SinkOf(const std::string& job_id) {
+  return std::make_shared<Sink>(*this, job_id);
+}
+
+void EventLogs::Drop(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto log = logs_.find(job_id);
+  if (log == logs_.end()) return;
+  UnlinkLocked(log->second);
+  log->second.leaving = true;  // never began: nothing to cancel
+}
+
+void EventLogs::Post(const std::string& job_id, JobEvent event) {
+  Calls calls;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(job_id);
+    if (found == logs_.end()) return;
+    Log& log = found->second;
+    if (log.ended < absl::InfiniteFuture()) return;
+    OvertakeLocked(log, event);
+    log.images += event.has_image() ? 1 : 0;
+    if (event.has_ended()) NoteEndLocked(log, event.ended());
+    AddBytesLocked(log, PictureBytes(event));
+    log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+    for (const auto& [_, reader] : log.readers) {
+      calls.push_back(reader.listener.event);
+    }
+    const bool nobody_comes = log.readers.empty() && !IsKept(log) &&
+                              log.ended < absl::InfiniteFuture();
+    if (nobody_comes) {
+      ForgetLocked(found);
+    } else {
+      KeepBoundsLocked(log, calls);  // may forget it too
+    }
+  }
+  for (const auto& call : calls) call();
+}
+
+EventLogs::EventRef EventLogs::Next(const std::string& job_id, int64_t number) {
+  absl::MutexLock lock(&mutex_);
+  Log& log = logs_.at(job_id);  // has a reader, so it is there
+  Reader& reader = log.readers.at(number);
+  const absl::Time now = clock_.Now();
+  reader.since = now;
+  if (reader.in_flight != nullptr) {
+    log.read_since = now;
+    reader.read = reader.in_flight->sequence();
+    reader.in_flight.reset();
+    TrimLocked(log);
+  }
+  const auto next = std::find_if(
+      log.events.begin(), log.events.end(),
+      [&](const EventRef& e) { return e->sequence() > reader.read; });
+  if (next != log.events.end()) reader.in_flight = *next;
+  return reader.in_flight;
+}
+
+void EventLogs::Leave(const std::string& job_id, int64_t number) {
+  bool cancel = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(job_id);
+    Log& log = found->second;
+    log.readers.erase(number);
+    metrics_.streams().Set(--streams_);
+    TrimLocked(log);
+    if (!log.readers.empty()) return;
+    const bool lives = log.ended == absl::InfiniteFuture();
+    if (log.leaving || (!lives && !IsKept(log))) {
+      ForgetLocked(found);
+    } else if (lives && !log.file.goes_on) {
+      cancel = true;
+      log.leaving = true;
+      UnlinkLocked(log);
+    }
+  }
+  if (cancel) cancel_(job_id);
+}
+
+void EventLogs::Sweep() {
+  Calls calls;
+  std::vector<std::string> cancelled;
+  {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time now = clock_.Now();
+    for (auto log = logs_.begin(); log != logs_.end();) {
+      for (auto& [_, reader] : log->second.readers) {
+        if (reader.in_flight == nullptr || reader.given_up ||
+            now - reader.since < limits_.reader_timeout) {
+          continue;
+        }
+        reader.given_up = true;
+        calls.push_back(reader.listener.given_up);
+      }
+      const bool expired = log->second.readers.empty() &&
+                           now - log->second.ended >= limits_.results_kept;
+      log = expired ? ForgetLocked(log) : std::next(log);
+    }
+    cancelled = std::exchange(to_cancel_, {});
+  }
+  for (const auto& call : calls) call();
+  for (const std::string& id : cancelled) cancel_(id);
+}
+
+bool EventLogs::IsInFlight(const Log& log, const EventRef& event) {
+  return std::any_of(
+      log.readers.begin(), log.readers.end(),
+      [&](const auto& reader) { return reader.second.in_flight == event; });
+}
+
+bool EventLogs::IsKept(const Log& log) {
+  if (log.file.request_id.empty() || log.leaving) return false;
+  return log.ended == absl::InfiniteFuture() || log.images > 0;
+}
+
+void EventLogs::AddBytesLocked(Log& log, int64_t bytes) {
+  log.bytes += bytes;
+  bytes_ += bytes;
+  if ((tenant_bytes_[log.file.tenant] += bytes) == 0) {
+    tenant_bytes_.erase(log.file.tenant);
+  }
+  metrics_.undelivered_bytes().Set(static_cast<double>(bytes_));
+}
+
+EventLogs::Events::iterator EventLogs::EraseLocked(Log& log,
+                                                   Events::iterator event) {
+  AddBytesLocked(log, -PictureBytes(**event));
+  return log.events.erase(event);
+}
+
+void EventLogs::OvertakeLocked(Log& log, const JobEvent& event) {
+  for (auto it = log.events.begin(); it != log.events.end();) {
+    if (!Overtakes(event, **it) || IsInFlight(log, *it)) {
+      ++it;
+      continue;
+    }
+    const bool missed =
+        (*it)->has_preview() &&
+        std::any_of(log.readers.begin(), log.readers.end(),
+                    [&](const auto& reader) {
+                      return reader.second.read < (*it)->sequence();
+                    });
+    if (missed) metrics_.previews_dropped().Increment();
+    it = EraseLocked(log, it);
+  }
+}
+
+void EventLogs::TrimLocked(Log& log) {
+  if (IsKept(log) || log.readers.empty()) return;
+  uint64_t read_by_all = UINT64_MAX;
+  for (const auto& [_, reader] : log.readers) {
+    read_by_all = std::min(read_by_all, reader.read);
+  }
+  while (!log.events.empty() && log.events.front()->sequence() <= read_by_all) {
+    EraseLocked(log, log.events.begin());
+  }
+}
+
+void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
+  log.ended = clock_.Now();
+  if (log.images == 0) UnlinkLocked(log);
+  const std::string why =
+      ended.has_status() ? ErrorReason(FromRpcStatus(ended.status())) : "";
+  spdlog::info(
+      "job {} ended: {}{}{}, tenant \"{}\", {:.3f} s, {} images, {} failed, {} "
+      "steps",
+      log.file.job_id, v1::JobState_Name(ended.state()), why.empty() ? "" : " ",
+      why, log.file.tenant, absl::ToDoubleSeconds(log.ended - log.accepted),
+      log.images, ended.images_failed(), ended.steps_run());
+}
+
+void EventLogs::KeepBoundsLocked(Log& log, Calls& calls) {
+  const std::string tenant = log.file.tenant;  // the log may go
+  const auto passed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return log.bytes > limits_.job_bytes ||
+           tenant_bytes_[tenant] > limits_.tenant_bytes ||
+           bytes_ > limits_.process_bytes;
+  };
+  if (log.events.back()->has_preview() && passed()) {
+    metrics_.previews_dropped().Increment();
+    EraseLocked(log, std::prev(log.events.end()));
+  }
+  if (log.bytes > limits_.job_bytes) EndTooSlowLocked(log, calls);
+  while (tenant_bytes_[tenant] > limits_.tenant_bytes &&
+         FreeSomeLocked(&tenant, calls)) {
+  }
+  while (bytes_ > limits_.process_bytes && FreeSomeLocked(nullptr, calls)) {
+  }
+}
+
+bool EventLogs::FreeSomeLocked(const std::string* tenant, Calls& calls) {
+  auto oldest = logs_.end();
+  auto slowest = logs_.end();
+  for (auto log = logs_.begin(); log != logs_.end(); ++log) {
+    Log& candidate = log->second;
+    if (tenant != nullptr && candidate.file.tenant != *tenant) continue;
+    const bool in_flight_only =
+        std::all_of(candidate.events.begin(), candidate.events.end(),
+                    [&](const EventRef& e) {
+                      return PictureBytes(*e) == 0 || IsInFlight(candidate, e);
+                    });
+    if (in_flight_only) continue;
+    if (candidate.readers.empty() && candidate.ended < absl::InfiniteFuture()) {
+      if (oldest == logs_.end() || candidate.ended < oldest->second.ended) {
+        oldest = log;
+      }
+    } else if (slowest == logs_.end() ||
+               candidate.read_since < slowest->second.read_since) {
+      slowest = log;
+    }
+  }
+  if (oldest != logs_.end()) {
+    ForgetLocked(oldest);
+    return true;
+  }
+  if (slowest == logs_.end()) return false;
+  EndTooSlowLocked(slowest->second, calls);
+  return true;
+}
+
+void EventLogs::EndTooSlowLocked(Log& log, Calls& calls) {
+  // The end comes after all that was posted.
+  JobEvent event;
+  event.set_job_id(log.file.job_id);
+  event.set_sequence(log.events.back()->sequence() + 1);
+  *event.mutable_ended() = EndedBy(TooSlow());
+  UnlinkLocked(log);
+  for (auto it = log.events.begin(); it != log.events.end();) {
+    it = IsInFlight(log, *it) ? std::next(it) : EraseLocked(log, it);
+  }
+  if (log.ended == absl::InfiniteFuture()) {
+    NoteEndLocked(log, event.ended());
+    to_cancel_.push_back(log.file.job_id);
+  }
+  log.leaving = true;
+  log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+  for (const auto& [_, reader] : log.readers) {
+    calls.push_back(reader.listener.event);
+  }
+}
+
+void EventLogs::UnlinkLocked(const Log& log) {
+  const auto found = by_request_.find({log.file.tenant, log.file.request_id});
+  if (found != by_request_.end() && found->second == log.file.job_id) {
+    by_request_.erase(found);
+  }
+}
+
+EventLogs::Logs::iterator EventLogs::ForgetLocked(Logs::iterator log) {
+  UnlinkLocked(log->second);
+  AddBytesLocked(log->second, -log->second.bytes);
+  return logs_.erase(log);
+}
+
+}  // namespace genzo

@@ -1,0 +1,66 @@
+#include "server/grpc_call.h"
+
+#include <vector>
+
+#include "base/errors.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/proto_buffer_writer.h"
+#include "grpcpp/support/slice.h"
+#include "server/grpc_status.h"
+#include "server/request_parser.h"
+
+namespace genzo {
+namespace {
+
+std::string ToString(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  if (!bytes.Dump(&slices).ok()) return "";  // an empty message
+  std::string text;
+  text.reserve(bytes.Length());
+  for (const grpc::Slice& slice : slices) {
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return text;
+}
+
+CallFacts FactsOf(const grpc::CallbackServerContext& context) {
+  CallFacts facts;
+  facts.peer = context.peer();
+  for (const auto& [key, value] : context.client_metadata()) {
+    facts.metadata.emplace(std::string(key.data(), key.size()),
+                           std::string(value.data(), value.size()));
+  }
+  return facts;
+}
+
+}  // namespace
+
+absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
+                                 const grpc::ByteBuffer& bytes,
+                                 const Authenticator& authenticator,
+                                 google::protobuf::Message& request) {
+  auto caller = authenticator.Authenticate(FactsOf(context));
+  if (!caller.ok()) return caller.status();
+  const absl::Status parsed = ParseRequest(ToString(bytes), request);
+  if (!parsed.ok()) return parsed;
+  return caller;
+}
+
+grpc::ByteBuffer ToBytes(const google::protobuf::Message& message) {
+  grpc::ByteBuffer bytes;
+  bool own = false;
+  // Fails only for messages over 2 GB.
+  (void)grpc::GenericSerialize<grpc::ProtoBufferWriter,
+                               google::protobuf::Message>(message, &bytes,
+                                                          &own);
+  return bytes;
+}
+
+void FinishCall(grpc::ServerUnaryReactor* reactor, const std::string& method,
+                const absl::Status& status, Metrics& metrics) {
+  const grpc::Status grpc_status = ToGrpcStatus(status);
+  metrics.CountRequest(method, GrpcCodeName(grpc_status.error_code()));
+  reactor->Finish(grpc_status);
+}
+
+}  // namespace genzo

@@ -1,0 +1,35 @@
+#ifndef GENZO_SERVER_GRPC_CALL_H_
+#define GENZO_SERVER_GRPC_CALL_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/metrics.h"
+#include "google/protobuf/message.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/server_callback.h"
+#include "server/authenticator.h"
+
+// What every handler does first and last. Handlers take raw bytes: gRPC itself
+// answers UNIMPLEMENTED without a word to bytes that it cannot parse.
+
+namespace genzo {
+
+// Reads the call's message into `request` and says who calls, or why it is
+// refused: see ParseRequest and Authenticator.
+absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
+                                 const grpc::ByteBuffer& bytes,
+                                 const Authenticator& authenticator,
+                                 google::protobuf::Message& request);
+
+// `message` as it travels.
+grpc::ByteBuffer ToBytes(const google::protobuf::Message& message);
+
+// Ends a unary call and counts it.
+void FinishCall(grpc::ServerUnaryReactor* reactor, const std::string& method,
+                const absl::Status& status, Metrics& metrics);
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_GRPC_CALL_H_

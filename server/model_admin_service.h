@@ -1,0 +1,48 @@
+#ifndef GENZO_SERVER_MODEL_ADMIN_SERVICE_H_
+#define GENZO_SERVER_MODEL_ADMIN_SERVICE_H_
+
+#include "base/metrics.h"
+#include "base/model_catalog.h"
+#include "genzo/v1/model_admin.grpc.pb.h"
+#include "queue/model_control.h"
+#include "server/authenticator.h"
+
+namespace genzo {
+
+// genzo.v1.ModelAdmin: passes an administrator's orders on to the pool.
+// Thread-safe.
+class ModelAdminService
+    : public v1::ModelAdmin::WithRawCallbackMethod_LoadModel<
+          v1::ModelAdmin::WithRawCallbackMethod_UnloadModel<
+              v1::ModelAdmin::Service>> {
+ public:
+  // All outlive the service.
+  ModelAdminService(const ModelCatalog& catalog, ModelControl& models,
+                    const Authenticator& authenticator, Metrics& metrics)
+      : catalog_(catalog),
+        models_(models),
+        authenticator_(authenticator),
+        metrics_(metrics) {}
+
+  grpc::ServerUnaryReactor* LoadModel(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* bytes,
+                                      grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* UnloadModel(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* bytes,
+                                        grpc::ByteBuffer* answer) override;
+
+ private:
+  // Reads `request`; OK if the caller may give orders and its model is known.
+  template <typename Request>
+  absl::Status Check(const grpc::CallbackServerContext& context,
+                     const grpc::ByteBuffer& bytes, Request& request) const;
+
+  const ModelCatalog& catalog_;
+  ModelControl& models_;
+  const Authenticator& authenticator_;
+  Metrics& metrics_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_MODEL_ADMIN_SERVICE_H_

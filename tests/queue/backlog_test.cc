@@ -1,0 +1,102 @@
+#include "queue/backlog.h"
+
+#include "queue/pool_load.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+constexpr absl::Duration kMs = absl::Milliseconds(1);
+
+class BacklogTest : public ::testing::Test {
+ protected:
+  BacklogTest() { load_.speeds().SetSpeed(0, "m", Speed()); }
+
+  static ModelSpeed Speed() {
+    return {.costs = StepCosts({{2, 10 * kMs}, {4, 16 * kMs}}),
+            .own_pixels = 100,
+            .largest_batch = 4,
+            .decode = 7 * kMs};
+  }
+
+  JobDemand Demand(int steps, int images = 1) const {
+    return {.model = "m",
+            .tenant = "",
+            .pixels = 100,
+            .rows = 2,
+            .images = images,
+            .steps = steps,
+            .accepted = absl::UnixEpoch()};
+  }
+
+  PoolLoad load_;
+};
+
+TEST_F(BacklogTest, KnowsWhichDeviceIsFreer) {
+  load_.backlog().SetDevices(2);
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));
+  load_.Accept("a", Demand(10), std::nullopt);
+  load_.Accept("b", Demand(10), std::nullopt);
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));  // both wait
+  load_.backlog().Start("a", 0, 10 * kMs);
+  EXPECT_TRUE(load_.backlog().OthersAreFreer(0));
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(1));
+  load_.backlog().Start("b", 1, 10 * kMs);
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));
+  load_.backlog().StepsLeft("b", 0, 8);
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));  // nearly the same
+  load_.backlog().StepsLeft("b", 0, 5);
+  EXPECT_TRUE(load_.backlog().OthersAreFreer(0));
+  load_.backlog().Remove("a");
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));
+  EXPECT_TRUE(load_.backlog().OthersAreFreer(1));
+}
+
+TEST_F(BacklogTest, CountsTimeNotSteps) {
+  load_.backlog().SetDevices(2);
+  load_.Accept("a", Demand(10), std::nullopt);
+  load_.Accept("b", Demand(10), std::nullopt);
+  load_.backlog().Start("a", 0, 10 * kMs);
+  load_.backlog().Start("b", 1, kMs);
+  EXPECT_TRUE(load_.backlog().OthersAreFreer(0)) << "1 is ten times as fast";
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(1));
+}
+
+TEST_F(BacklogTest, AJobThatIsPutBackIsNoDevicesWork) {
+  load_.backlog().SetDevices(2);
+  load_.Accept("a", Demand(10), std::nullopt);
+  load_.backlog().Start("a", 0, 10 * kMs);
+  load_.backlog().StepsLeft("a", 0, 4);
+  load_.backlog().PutBack("a", 10);
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));
+  EXPECT_FALSE(load_.backlog().Get("a")->device.has_value());
+  EXPECT_EQ(StepsLeftOf(*load_.backlog().Get("a")), 10);
+}
+
+TEST_F(BacklogTest, ASnapshotHoldsThoseThatMustStartFirst) {
+  for (int i = 0; i < 9; ++i) {
+    JobDemand demand = Demand(5);
+    demand.deadline = absl::UnixEpoch() + absl::Seconds(9 - i);
+    load_.Accept(std::to_string(i), demand, std::nullopt);
+  }
+  load_.backlog().Start("0", 0, kMs);
+  std::set<std::string> ids;
+  for (const BacklogJob& job : load_.backlog().Snapshot(2).jobs) {
+    ids.insert(job.id);
+  }
+  // All are due sooner than that by what they take alone, but for patience.
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(ids.count("0"), 1u) << "it has started";
+}
+
+TEST_F(BacklogTest, UnknownJobsAreIgnored) {
+  load_.backlog().Start("x", 0, kMs);
+  load_.backlog().StepsLeft("x", 7, 1);
+  load_.backlog().PutBack("x", 3);
+  load_.backlog().Remove("x");
+  EXPECT_FALSE(load_.backlog().Get("x").has_value());
+  EXPECT_TRUE(load_.backlog().Snapshot(9).jobs.empty());
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,392 @@
+#include "queue/job_queue.h"
+
+#include <functional>
+#include <thread>
+
+#include "base/errors.h"
+#include "base/proto_time.h"
+#include "queue/memory_job_queue.h"
+#include "tests/testing/event_record.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using internal::v1::Job;
+using v1::JobEvent;
+
+// What every queue promises. A new one is one more line at the end.
+struct QueueParts {
+  int capacity;
+  const Clock& clock;
+  Metrics& metrics;
+  PoolLoad& load;
+};
+using MakeQueue =
+    std::function<std::unique_ptr<JobQueue>(const QueueParts& parts)>;
+
+class JobQueueTest : public ::testing::TestWithParam<MakeQueue> {
+ protected:
+  // Two images' rows a step of one second, of one step each.
+  void KnowTheSpeed() {
+    load_.speeds().SetSpeed(0, "tiny",
+                            {.costs = StepCosts({{2, absl::Seconds(1)}}),
+                             .own_pixels = 1,
+                             .largest_batch = 2,
+                             .decode = absl::ZeroDuration()});
+  }
+
+  Job MakeJob(const std::string& id, const std::string& tenant = "",
+              int steps = 9) {
+    Job job;
+    job.set_id(id);
+    job.set_tenant(tenant);
+    job.set_rows_per_image(2);
+    job.mutable_request()->set_model("tiny");
+    job.mutable_request()->set_width(1);
+    job.mutable_request()->set_height(1);
+    job.mutable_request()->set_steps(steps);
+    job.mutable_request()->set_image_count(1);
+    *job.mutable_accepted_at() = ToProto(clock_.Date());
+    return job;
+  }
+
+  std::shared_ptr<EventRecord> Submit(const Job& job) {
+    auto mailbox = std::make_shared<EventRecord>();
+    last_status_ = queue_.Submit(job, mailbox);
+    return mailbox;
+  }
+  std::shared_ptr<EventRecord> Submit(const std::string& id,
+                                      const std::string& tenant = "") {
+    return Submit(MakeJob(id, tenant));
+  }
+
+  FakeClock clock_;
+  Metrics metrics_;
+  PoolLoad load_;
+  const std::unique_ptr<JobQueue> made_ =
+      GetParam()({/*capacity=*/2, clock_, metrics_, load_});
+  JobQueue& queue_ = *made_;
+  absl::Status last_status_;
+};
+
+TEST_P(JobQueueTest, HandsJobsOutInOrder) {
+  Submit("a");
+  Submit("b");
+  const auto first = queue_.Take({});
+  const auto second = queue_.TryTake({});
+  EXPECT_EQ(first->job().id(), "a");
+  EXPECT_EQ(second->job().id(), "b");
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
+}
+
+TEST_P(JobQueueTest, CountsWhatWaits) {
+  const auto& depth = metrics_.ForModel("tiny").queue_depth;
+  Submit("a");
+  Submit("b");
+  EXPECT_EQ(depth.Value(), 2);
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(depth.Value(), 1);
+  queue_.Cancel("b");
+  EXPECT_EQ(depth.Value(), 0);
+}
+
+TEST_P(JobQueueTest, ACancelWakesAWorkerThatWaits) {
+  Submit("a");
+  const auto lease = queue_.Take({});
+  queue_.Cancel("a");
+  EXPECT_EQ(queue_.Take({}), nullptr) << "comes back without a job";
+  EXPECT_TRUE(lease->cancelled());
+}
+
+TEST_P(JobQueueTest, ANudgeEndsOneWait) {
+  queue_.Nudge();
+  EXPECT_EQ(queue_.Take({}), nullptr);
+  Submit("a");
+  EXPECT_NE(queue_.Take({}), nullptr);
+}
+
+TEST_P(JobQueueTest, RefusesWhatWouldMissItsDeadline) {
+  KnowTheSpeed();
+  Job job = MakeJob("a");
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(8));
+  const auto refused = Submit(job);
+  EXPECT_EQ(last_status_.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ErrorReason(last_status_), "DEADLINE_UNREACHABLE");
+  EXPECT_FALSE(refused->Take().has_value());
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(10));
+  const auto mailbox = Submit(job);
+  EXPECT_THAT(last_status_, IsOk());
+  EXPECT_EQ(FromProto(mailbox->Take()->queued().time_left()), absl::Seconds(9));
+  job.set_id("b");
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(17));
+  Submit(job);
+  EXPECT_EQ(last_status_.code(), absl::StatusCode::kResourceExhausted)
+      << "behind the other";
+  EXPECT_GT(RetryAfter(last_status_), absl::ZeroDuration());
+}
+
+TEST_P(JobQueueTest, ForecastsForgetACancelledJobAtOnce) {
+  KnowTheSpeed();
+  Job urgent = MakeJob("long", "", /*steps=*/1000);
+  *urgent.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(1000));
+  Submit(urgent);
+  const auto lease = queue_.Take({});
+  Job job = MakeJob("a");
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(10));
+  Submit(job);
+  EXPECT_EQ(ErrorReason(last_status_), "DEADLINE_UNREACHABLE");
+  queue_.Cancel("long");
+  Submit(job);
+  EXPECT_THAT(last_status_, IsOk()) << "its worker has not even noticed";
+}
+
+TEST_P(JobQueueTest, ADeadlineIsAMomentOfTheDate) {
+  KnowTheSpeed();
+  clock_.SetDateForward(absl::Hours(1));
+  Job job = MakeJob("a");
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(10));
+  Submit(job);
+  EXPECT_THAT(last_status_, IsOk());
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(FromProto(lease->job().predicted_finish()),
+            clock_.Date() + absl::Seconds(9));
+}
+
+TEST_P(JobQueueTest, AFullQueueRefusesBeforeAnyPrediction) {
+  KnowTheSpeed();
+  Submit("a");
+  Submit("b");
+  Job job = MakeJob("c");
+  *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(1));
+  Submit(job);
+  EXPECT_EQ(ErrorReason(last_status_), "QUEUE_FULL");
+  queue_.Close();
+  Submit(job);
+  EXPECT_EQ(ErrorReason(last_status_), "DRAINING");
+}
+
+TEST_P(JobQueueTest, PriorityOrdersATenantsJobs) {
+  Submit("normal");
+  Job high = MakeJob("high");
+  high.mutable_request()->set_priority(v1::PRIORITY_HIGH);
+  Submit(high);
+  EXPECT_EQ(queue_.Take({})->job().id(), "high");
+}
+
+TEST_P(JobQueueTest, TheSameIdTwiceIsRefused) {
+  Submit("a");
+  const auto again = Submit("a");
+  EXPECT_EQ(last_status_.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_FALSE(again->Take().has_value());
+}
+
+TEST_P(JobQueueTest, TellsThePlaceAndItsChanges) {
+  Submit("a");
+  const auto mailbox = Submit("b");
+  EXPECT_EQ(mailbox->Take()->queued().position(), 1u);
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(mailbox->Take()->queued().position(), 0u);
+}
+
+TEST_P(JobQueueTest, AFloodLeavesRoomForOthers) {
+  Submit("a");
+  Submit("b");
+  Submit("c", "light");
+  EXPECT_THAT(last_status_, IsOk());
+  Submit("d", "light");
+  EXPECT_EQ(ErrorReason(last_status_), "QUEUE_FULL") << "it has its share";
+}
+
+TEST_P(JobQueueTest, RefusesMoreThanItsCapacity) {
+  Submit("a");
+  Submit("b");
+  const auto mailbox = Submit("c");
+  EXPECT_THAT(last_status_,
+              StatusIs(absl::StatusCode::kUnavailable, "the limit is 2"));
+  EXPECT_EQ(ErrorReason(last_status_), "QUEUE_FULL");
+  EXPECT_GE(RetryAfter(last_status_), absl::Seconds(1));
+  EXPECT_FALSE(mailbox->Take().has_value());
+}
+
+TEST_P(JobQueueTest, HintsAtTheMeasuredRate) {
+  for (int i = 0; i < 40; ++i) {
+    Submit("a" + std::to_string(i));
+    Submit("b" + std::to_string(i));
+    clock_.Advance(absl::Seconds(10));
+    queue_.Take({})->End(EndedBy(absl::OkStatus()));
+    clock_.Advance(absl::Seconds(10));
+    queue_.Take({})->End(EndedBy(absl::OkStatus()));
+  }
+  Submit("x");
+  Submit("y");
+  Submit("z");
+  EXPECT_GT(RetryAfter(last_status_), absl::Seconds(5));
+}
+
+TEST_P(JobQueueTest, NumbersEventsAndNamesTheJob) {
+  const auto mailbox = Submit("a");
+  const auto lease = queue_.Take({});
+  lease->Post(v1::JobEvent());
+  EXPECT_EQ(mailbox->Take()->sequence(), 1u);
+  const auto second = mailbox->Take();
+  EXPECT_EQ(second->sequence(), 2u);
+  EXPECT_EQ(second->job_id(), "a");
+}
+
+TEST_P(JobQueueTest, CancelRemovesAWaitingJob) {
+  Submit("a");
+  const auto mailbox = Submit("b");
+  queue_.Cancel("b");
+  mailbox->Take();
+  EXPECT_EQ(mailbox->Take()->ended().status().code(),
+            static_cast<int>(absl::StatusCode::kCancelled));
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(lease->job().id(), "a");
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
+}
+
+TEST_P(JobQueueTest, CancelMarksALeasedJob) {
+  Submit("a");
+  const auto lease = queue_.Take({});
+  EXPECT_FALSE(lease->cancelled());
+  queue_.Cancel("a");
+  EXPECT_TRUE(lease->cancelled());
+}
+
+TEST_P(JobQueueTest, IgnoresCancelsOfUnknownJobs) {
+  queue_.Cancel("nobody");
+  Submit("a");
+  queue_.Take({}).reset();
+  queue_.Cancel("a");
+}
+
+TEST_P(JobQueueTest, ADroppedLeaseIsHandedToTheNextWorkerWithItsState) {
+  const auto mailbox = Submit("a");
+  {
+    const auto first = queue_.Take({});
+    EXPECT_EQ(first->attempt(), 1);
+    EXPECT_EQ(first->checkpoint(), "");
+    EXPECT_TRUE(first->Renew());
+    first->Post(v1::JobEvent());
+    first->Checkpoint("step 3");
+    first->Checkpoint("step 6");
+  }
+  const auto second = queue_.TryTake({});
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->job().id(), "a");
+  EXPECT_EQ(second->attempt(), 2);
+  EXPECT_EQ(second->checkpoint(), "step 6");
+  second->End(EndedBy(absl::OkStatus()));
+  uint64_t sequence = 0;
+  std::optional<JobEvent> last;
+  while (auto event = mailbox->Take()) {
+    EXPECT_GT(event->sequence(), sequence);
+    sequence = event->sequence();
+    last = std::move(event);
+  }
+  EXPECT_TRUE(last->has_ended());
+}
+
+TEST_P(JobQueueTest, AJobThatLosesTwoWorkersIsLost) {
+  const auto mailbox = Submit("a");
+  for (int i = 0; i < JobLease::kMostAttempts; ++i) queue_.Take({}).reset();
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
+  std::optional<JobEvent> last;
+  while (auto event = mailbox->Take()) last = std::move(event);
+  EXPECT_EQ(ErrorReason(FromRpcStatus(last->ended().status())), "JOB_LOST");
+}
+
+TEST_P(JobQueueTest, ADroppedLeaseOfACancelledJobEndsIt) {
+  const auto mailbox = Submit("a");
+  auto lease = queue_.Take({});
+  queue_.Cancel("a");
+  lease.reset();
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
+  mailbox->Take();
+  EXPECT_EQ(ErrorReason(FromRpcStatus(mailbox->Take()->ended().status())),
+            "CANCELLED");
+}
+
+TEST_P(JobQueueTest, ADroppedLeaseOfAClosedQueueIsLost) {
+  const auto mailbox = Submit("a");
+  auto lease = queue_.Take({});
+  queue_.Close();
+  lease.reset();
+  EXPECT_TRUE(queue_.Done());
+  mailbox->Take();
+  EXPECT_EQ(ErrorReason(FromRpcStatus(mailbox->Take()->ended().status())),
+            "JOB_LOST");
+}
+
+TEST_P(JobQueueTest, AnEndedLeaseHoldsNothing) {
+  Submit("a");
+  const auto lease = queue_.Take({});
+  lease->End(EndedBy(absl::OkStatus()));
+  EXPECT_FALSE(lease->Renew());
+  lease->Checkpoint("too late");
+}
+
+TEST_P(JobQueueTest, AJobThatIsPutBackWaitsInForecastsToo) {
+  KnowTheSpeed();
+  Submit("a");
+  auto lease = queue_.Take({});
+  load_.backlog().Start("a", 0, absl::Seconds(1));
+  load_.backlog().StepsLeft("a", 0, 1);
+  lease.reset();
+  EXPECT_EQ(load_.PredictAll(clock_.Now()).at("a"), absl::Seconds(9));
+}
+
+TEST_P(JobQueueTest, ACompletedJobIsNotLost) {
+  const auto mailbox = Submit("a");
+  const auto lease = queue_.Take({});
+  lease->End(EndedBy(absl::OkStatus()));
+  lease->Fail(absl::InternalError("too late"));
+  mailbox->Take();
+  EXPECT_TRUE(mailbox->Take()->has_ended());
+  EXPECT_FALSE(mailbox->Take().has_value());
+}
+
+TEST_P(JobQueueTest, ClosedItDrains) {
+  Submit("a");
+  queue_.Close();
+  Submit("b");
+  EXPECT_EQ(ErrorReason(last_status_), "DRAINING");
+  EXPECT_EQ(queue_.Take({})->job().id(), "a");
+  EXPECT_EQ(queue_.Take({}), nullptr);
+}
+
+TEST_P(JobQueueTest, TakeWaitsForAJob) {
+  std::string taken;
+  std::thread worker([&] { taken = queue_.Take({})->job().id(); });
+  Submit("a");
+  worker.join();
+  EXPECT_EQ(taken, "a");
+}
+
+TEST_P(JobQueueTest, CloseWakesAWaitingWorker) {
+  std::thread worker([&] { EXPECT_EQ(queue_.Take({}), nullptr); });
+  queue_.Close();
+  worker.join();
+}
+
+TEST_P(JobQueueTest, CancelAllReachesWaitingAndLeased) {
+  Submit("a");
+  const auto lease = queue_.Take({});
+  const auto waiting = Submit("b");
+  queue_.CancelAll();
+  EXPECT_TRUE(lease->cancelled());
+  waiting->Take();
+  EXPECT_TRUE(waiting->Take()->has_ended());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Memory, JobQueueTest,
+    ::testing::Values([](const QueueParts& parts) -> std::unique_ptr<JobQueue> {
+      return std::make_unique<MemoryJobQueue>(parts.capacity, parts.clock,
+                                              parts.metrics, parts.load);
+    }));
+
+}  // namespace
+}  // namespace genzo

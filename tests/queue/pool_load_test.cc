@@ -1,0 +1,133 @@
+#include "queue/pool_load.h"
+
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+constexpr absl::Duration kMs = absl::Milliseconds(1);
+
+class PoolLoadTest : public ::testing::Test {
+ protected:
+  PoolLoadTest() { load_.speeds().SetSpeed(0, "m", Speed()); }
+
+  static ModelSpeed Speed() {
+    return {.costs = StepCosts({{2, 10 * kMs}, {4, 16 * kMs}}),
+            .own_pixels = 100,
+            .largest_batch = 4,
+            .decode = 7 * kMs};
+  }
+
+  JobDemand Demand(int steps, int images = 1) const {
+    return {.model = "m",
+            .tenant = "",
+            .pixels = 100,
+            .rows = 2,
+            .images = images,
+            .steps = steps,
+            .accepted = absl::UnixEpoch()};
+  }
+
+  PoolLoad load_;
+};
+
+TEST_F(PoolLoadTest, PredictsNothingOfAModelItDoesNotKnow) {
+  JobDemand demand = Demand(5);
+  demand.model = "other";
+  EXPECT_FALSE(load_.PredictNew(demand).has_value());
+}
+
+TEST_F(PoolLoadTest, PredictsANewcomerBehindThoseDueBefore) {
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time, 57 * kMs);
+  load_.Accept("a", Demand(4), std::nullopt);
+  load_.Accept("b", Demand(4), std::nullopt);
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time, 4 * 16 * kMs + 57 * kMs);
+  load_.backlog().StepsLeft("a", 0, 2);
+  load_.backlog().Remove("b");
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time,
+            2 * 16 * kMs + 3 * 10 * kMs + 7 * kMs);
+  EXPECT_EQ(load_.PredictAll(absl::UnixEpoch()).at("a"),
+            2 * 10 * kMs + 7 * kMs);
+}
+
+TEST_F(PoolLoadTest, SpreadsWaitingJobsOverDevices) {
+  load_.backlog().SetDevices(2);
+  load_.Accept("a", Demand(40), std::nullopt);
+  load_.backlog().Start("a", 1, 10 * kMs);
+  load_.Accept("b", Demand(6), std::nullopt);
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time, 5 * 16 * kMs + 7 * kMs)
+      << "on device 0, together with b";
+}
+
+TEST_F(PoolLoadTest, LearnsHowLateJobsAre) {
+  JobDemand demand = Demand(5);
+  for (int i = 0; i < 50; ++i) {
+    demand.accepted += absl::Seconds(10);
+    load_.Accept("a", demand, load_.PredictNew(demand));
+    load_.LearnFrom("a", demand.accepted + 2 * 57 * kMs);
+    load_.backlog().Remove("a");
+  }
+  EXPECT_NEAR(absl::FDivDuration(load_.PredictNew(demand)->time, 57 * kMs), 2,
+              0.05);
+  // Were all that come refused for it, it would not be learned anew.
+  demand.accepted += 2 * PoolLoad::kForgetLateness;
+  EXPECT_LT(load_.PredictNew(demand)->time, 1.5 * 57 * kMs);
+  demand.accepted += 9 * PoolLoad::kForgetLateness;
+  EXPECT_NEAR(absl::FDivDuration(load_.PredictNew(demand)->time, 57 * kMs), 1,
+              0.01);
+}
+
+TEST_F(PoolLoadTest, KnowsSamplersThatEvaluateMoreOften) {
+  load_.speeds().SetSpeed(
+      0, "m",
+      {.costs = StepCosts({{2, 10 * kMs}, {4, 16 * kMs}}),
+       .own_pixels = 100,
+       .largest_batch = 4,
+       .decode = 7 * kMs,
+       .evaluations = {{v1::SAMPLER_PNDM, {.per_step = 2, .extra = 3}}}});
+  JobDemand demand = Demand(5);
+  demand.sampler = v1::SAMPLER_PNDM;
+  EXPECT_EQ(load_.speeds().SoloTime(demand), 13 * 10 * kMs + 7 * kMs);
+  EXPECT_EQ(load_.PredictNew(demand)->time, 13 * 10 * kMs + 7 * kMs);
+}
+
+TEST_F(PoolLoadTest, ANewcomerWaitsForTheEvaluationUnderWay) {
+  load_.backlog().Begin(/*device=*/0, absl::UnixEpoch() + (16 - 6) * kMs);
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time, 10 * kMs + 57 * kMs);
+  load_.backlog().Begin(/*device=*/0, absl::UnixEpoch() + (16 - 60) * kMs);
+  EXPECT_EQ(load_.PredictNew(Demand(5))->time, 57 * kMs);
+}
+
+TEST_F(PoolLoadTest, ExpectsNobodyWhereNobodyCameMeanwhile) {
+  JobDemand demand = Demand(5);
+  for (size_t i = 0; i < PoolLoad::kRecent; ++i) {
+    load_.Accept("a", demand, std::nullopt);
+    demand.accepted += 57 * kMs;
+    load_.LearnFrom("a", demand.accepted);
+    load_.backlog().Remove("a");
+  }
+  EXPECT_EQ(load_.PredictNew(demand)->time, 57 * kMs);
+}
+
+TEST_F(PoolLoadTest, ExpectsAsManyAsWereDoneOfLate) {
+  // One of 5 steps every 40 ms, of which one alone takes 50: two run together.
+  absl::Time now = absl::UnixEpoch();
+  for (size_t i = 0; i < PoolLoad::kRecent; ++i) {
+    now += 40 * kMs;
+    JobDemand demand = Demand(5);
+    demand.accepted = now - 57 * kMs;
+    load_.Accept("a", demand, std::nullopt);
+    load_.Accept("b", demand, std::nullopt);
+    load_.LearnFrom("a", now);
+    load_.backlog().Remove("a");
+    load_.backlog().Remove("b");
+  }
+  JobDemand demand = Demand(20);
+  demand.accepted = now;
+  EXPECT_GT(load_.PredictNew(demand)->time, 20 * 14 * kMs);
+  demand.accepted = now + absl::Hours(1);
+  EXPECT_EQ(load_.PredictNew(demand)->time, 207 * kMs) << "nothing came since";
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,77 @@
+#include "server/event_parts.h"
+
+#include "client/event_assembler.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+std::shared_ptr<const v1::JobEvent> ImageOf(size_t bytes) {
+  auto event = std::make_shared<v1::JobEvent>();
+  event->set_job_id("j");
+  event->set_sequence(9);
+  event->mutable_image()->set_image_index(2);
+  event->mutable_image()->set_seed(7);
+  v1::Picture& picture = *event->mutable_image()->mutable_picture();
+  picture.set_media_type("image/png");
+  for (size_t i = 0; i < bytes; ++i) {
+    picture.mutable_data()->push_back(static_cast<char>(i * 7919 >> 8));
+  }
+  picture.set_size_bytes(bytes);
+  return event;
+}
+
+TEST(EventPartsTest, NothingHasNoPart) {
+  EXPECT_FALSE(EventParts().Next().has_value());
+  EXPECT_FALSE(EventParts(nullptr).Next().has_value());
+}
+
+TEST(EventPartsTest, ASmallPictureTravelsInItsEvent) {
+  const auto event = ImageOf(kMaxPictureInEvent);
+  EventParts parts(event);
+  EXPECT_EQ(parts.Next()->SerializeAsString(), event->SerializeAsString());
+  EXPECT_FALSE(parts.Next().has_value());
+}
+
+TEST(EventPartsTest, ALargeOneFollowsInChunksOfItsSequence) {
+  EventParts parts(ImageOf(kMaxPictureInEvent + 1));
+  const auto head = parts.Next();
+  EXPECT_TRUE(head->image().picture().data().empty());
+  EXPECT_EQ(head->image().picture().size_bytes(), kMaxPictureInEvent + 1);
+  EXPECT_EQ(head->image().seed(), 7u);
+  for (size_t i = 0; i < 4; ++i) {
+    const auto part = parts.Next();
+    ASSERT_TRUE(part.has_value());
+    EXPECT_EQ(part->sequence(), 9u);
+    EXPECT_EQ(part->chunk().offset(), i * kChunkBytes);
+    EXPECT_EQ(part->chunk().data().size(), i < 3 ? kChunkBytes : 1);
+  }
+  EXPECT_FALSE(parts.Next().has_value());
+}
+
+TEST(EventPartsTest, AClientPutsThemTogether) {
+  const auto event = ImageOf(5'000'000);
+  EventParts parts(event);
+  EventAssembler assembler;
+  std::optional<v1::JobEvent> whole;
+  while (auto part = parts.Next()) {
+    EXPECT_FALSE(whole.has_value()) << "complete with the last part only";
+    EXPECT_LT(part->ByteSizeLong(), 4u << 20) << "clients' usual limit";
+    whole = assembler.Add(*std::move(part));
+  }
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_EQ(whole->SerializeAsString(), event->SerializeAsString());
+}
+
+TEST(EventPartsTest, AClientTakesNoPictureWithAGap) {
+  EventParts parts(ImageOf(5'000'000));
+  EventAssembler assembler;
+  assembler.Add(*parts.Next());
+  parts.Next();  // lost
+  while (auto part = parts.Next()) {
+    EXPECT_FALSE(assembler.Add(*std::move(part)).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,117 @@
+#include "server/job_intake.h"
+
+#include "base/errors.h"
+#include "base/proto_time.h"
+#include "queue/memory_job_queue.h"
+#include "queue/pool_load.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
+
+class JobIntakeTest : public ::testing::Test {
+ protected:
+  JobIntakeTest() {
+    v1::Model model;
+    model.set_id("tiny");
+    model.set_state(v1::Model::STATE_RESIDENT);
+    model.set_default_width(64);
+    model.set_default_height(64);
+    model.mutable_limits()->set_max_side(64);
+    model.mutable_limits()->set_max_steps(100);
+    model.mutable_limits()->set_max_image_count(4);
+    model.set_default_sampler(v1::SAMPLER_DDIM);
+    model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+    catalog_.Put(model);
+  }
+
+  absl::StatusOr<std::unique_ptr<EventReader>> Submit(
+      const v1::GenerateRequest& request,
+      absl::Time deadline = absl::InfiniteFuture()) {
+    return intake_.Submit(request, {.tenant = "t"}, deadline,
+                          {.event = [] {}, .given_up = [] {}});
+  }
+
+  // The deadline of the job that `request` makes.
+  absl::Time DeadlineOf(const v1::GenerateRequest& request,
+                        absl::Time call_deadline) {
+    const auto reader = Submit(request, call_deadline);
+    EXPECT_THAT(reader, IsOk());
+    const internal::v1::Job job = queue_.Take({})->job();
+    return job.has_deadline() ? FromProto(job.deadline())
+                              : absl::InfiniteFuture();
+  }
+
+  FakeClock clock_;
+  Metrics metrics_;
+  PoolLoad load_;
+  MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, load_};
+  ModelCatalog catalog_{"tiny"};
+  EventLogs logs_{{},
+                  [this](const std::string& id) { queue_.Cancel(id); },
+                  clock_,
+                  metrics_};
+  JobIntake intake_{{}, {queue_, catalog_, metrics_, clock_}, logs_};
+};
+
+TEST_F(JobIntakeTest, QueuesTheResolvedRequest) {
+  const auto reader = Submit({});
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_TRUE((*reader)->Next()->has_queued());
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(lease->job().id(), (*reader)->job_id());
+  EXPECT_EQ(lease->job().tenant(), "t");
+  EXPECT_EQ(lease->job().request().model(), "tiny");
+  EXPECT_TRUE(lease->job().request().has_seed());
+}
+
+TEST_F(JobIntakeTest, TheCallsDeadlineIsTheJobsUnlessItGoesOn) {
+  const absl::Time deadline = clock_.Now() + absl::Seconds(9);
+  v1::GenerateRequest request;
+  EXPECT_EQ(DeadlineOf(request, absl::InfiniteFuture()),
+            absl::InfiniteFuture());
+  EXPECT_EQ(DeadlineOf(request, deadline), deadline);
+  request.mutable_time_limit()->set_seconds(5);
+  EXPECT_EQ(DeadlineOf(request, deadline), clock_.Now() + absl::Seconds(5));
+  request.mutable_time_limit()->set_seconds(50);
+  EXPECT_EQ(DeadlineOf(request, deadline), deadline);
+  request.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+  request.set_request_id(kRequestId);
+  EXPECT_EQ(DeadlineOf(request, deadline), clock_.Now() + absl::Seconds(50));
+}
+
+TEST_F(JobIntakeTest, ARefusedJobIsNotFiled) {
+  queue_.Close();
+  v1::GenerateRequest request;
+  request.set_request_id(kRequestId);
+  EXPECT_EQ(ErrorReason(Submit(request).status()), "DRAINING");
+  EXPECT_EQ(ErrorReason(Submit(request).status()), "DRAINING")
+      << "not found again as if it had been taken";
+  EXPECT_EQ(metrics_.streams().Value(), 0);
+}
+
+TEST_F(JobIntakeTest, LeavingCancelsTheJob) {
+  auto reader = Submit({});
+  const auto lease = queue_.Take({});
+  EXPECT_FALSE(lease->cancelled());
+  reader->reset();
+  EXPECT_TRUE(lease->cancelled());
+}
+
+TEST_F(JobIntakeTest, TheSameRequestMakesOneJob) {
+  v1::GenerateRequest request;
+  request.set_request_id(kRequestId);
+  const auto first = Submit(request);
+  const auto second = Submit(request);
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ((*first)->job_id(), (*second)->job_id());
+  const auto lease = queue_.TryTake({});
+  EXPECT_NE(lease, nullptr);
+  EXPECT_EQ(queue_.TryTake({}), nullptr);
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# The server as a process: descriptors, memory, signals, what it says at start.
+. "$GENZO_SOURCE/tests/programs/lib.sh"
+export PYTHONPATH="$GENZO_SOURCE/tests/server" PYTHONDONTWRITEBYTECODE=1
+
+status() { "$@" >"$work/out" 2>"$work/err"; echo $?; }
+ends_with() { wait "$server_pid"; local got=$?; server_pid=; [ "$got" -eq "$1" ]; }
+signal() { kill "-$1" "$server_pid"; }
+# Waits until the server has logged it.
+logs() { tail -n +1 -f --pid="$server_pid" "$work/server.log" | grep -qm1 -- "$1"; }
+
+# --- descriptors ---
+soft=$(ulimit -Sn)
+ulimit -Sn 64
+start_server
+limits=$(awk '/open files/ {print $4 == $5}' "/proc/$server_pid/limits")
+expect "the limit of descriptors is raised" [ "$limits" = 1 ]
+ulimit -Sn "$soft"
+signal TERM
+expect "and the server ends with 0" ends_with 0
+
+cat >"$work/few" <<END
+#!/bin/bash
+ulimit -n 64
+exec "$GENZO_SERVER_PROGRAM" "\$@"
+END
+chmod +x "$work/few"
+real_server=$GENZO_SERVER_PROGRAM
+GENZO_SERVER_PROGRAM=$work/few
+start_server
+expect "idle connections beyond the limit" python3 - "$address" <<'END'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+idle = [socket.create_connection((host, int(port)), timeout=30)
+        for _ in range(200)]
+# Those that are too many are closed, not left waiting.
+closed = 0
+for connection in reversed(idle):
+    connection.settimeout(5)
+    try:
+        if connection.recv(1) == b"":
+            closed += 1
+    except ConnectionError:
+        closed += 1
+    except TimeoutError:
+        pass
+    if closed >= 100:
+        break
+assert closed >= 100, closed
+END
+expect "a call after them" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
+expect "the log says so, in few lines" [ "$(grep -c "connections are closed" "$work/server.log")" -le 3 ]
+signal TERM
+expect "ends with 0" ends_with 0
+GENZO_SERVER_PROGRAM=$real_server
+
+# --- compressed messages ---
+start_server
+expect "a gzip bomb costs what it weighs" python3 - "$address" "$server_pid" <<'END'
+import sys
+import h2
+
+def peak():
+    for line in open(f"/proc/{sys.argv[2]}/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1000
+
+path = "/genzo.v1.ImageGeneration/Generate"
+bomb = h2.message(h2.gzip_bomb(60_000_000), compressed=1)
+assert len(bomb) < 65_000, "fits the first window"
+before = peak()
+for encoding in [("grpc-encoding", "gzip")], []:
+    connection = h2.connect(sys.argv[1])
+    h2.call(connection, 1, path, bomb, encoding)
+    end = h2.await_end(connection, 1)
+    assert b"grpc-status" in end or end == b"reset", end
+grown = peak() - before
+assert grown < 20, f"{grown} MB"
+END
+expect "and the server serves on" [ "$(status "$GENZO" --server "$address" generate x --steps 1 -o "$work")" = 0 ]
+
+# --- signals ---
+signal USR1
+signal USR2
+signal ALRM
+signal PIPE
+expect "signals that nobody sends end nothing" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
+"$GENZO" --server "$address" generate x --steps 60 --json -o "$work" \
+  >"$work/last" 2>"$work/err" &
+client=$!
+tail -n +1 -f --pid="$client" "$work/last" | grep -qm1 progress
+signal HUP
+wait "$client"
+expect "a live job outlasts SIGHUP" [ $? = 0 ]
+expect "then the server ends with 0" ends_with 0
+
+# --- a load that hangs, as on a mount that does not answer ---
+if [ -n "$GENZO_HANG_ON_OPEN" ]; then
+  start_server
+  signal TERM
+  wait "$server_pid"
+  hung_server() {
+    echo "shutdown_grace_seconds: $1" >>"$work/genzo.yaml"
+    : >"$work/server.log"  # of the server before
+    LD_PRELOAD=$GENZO_HANG_ON_OPEN GENZO_HANGS=merges.txt \
+      "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" \
+      --listen 127.0.0.1:0 >"$work/out" 2>"$work/server.log" &
+    server_pid=$!
+    logs hangs:
+  }
+  hung_server 300
+  signal TERM
+  logs "shutting down"
+  signal TERM
+  logs "cancelling"
+  signal TERM
+  expect "three signals end a server that hangs, with 3" ends_with 3
+  expect "and it says why" contains "$work/server.log" "something hangs"
+  sed -i /shutdown_grace_seconds/d "$work/genzo.yaml"
+  hung_server 0
+  signal TERM
+  expect "one does too, in the end" ends_with 3
+fi
+
+# --- what it says at start ---
+echo "models: [{id: broken, path: /nowhere}]" >"$work/broken.yaml"
+: >"$work/server.log"
+"$GENZO_SERVER_PROGRAM" --config "$work/broken.yaml" --listen 127.0.0.1:0 \
+  >"$work/out" 2>"$work/server.log" &
+server_pid=$!
+logs "not ready"
+expect "no model, not ready" [ ! -s "$work/out" ]
+signal TERM
+expect "it ends all the same" ends_with 0
+
+start_server "admin: 127.0.0.1:0"
+admin=$(sed -n 's|.*metrics on http://\(.*\)/metrics|\1|p' "$work/server.log")
+expect "admin address in use" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --listen 127.0.0.1:0 --admin "$admin" --log-level off)" = 2 ]
+expect "admin address in use: says so" contains "$work/err" "admin address $admin cannot be used: it is taken"
+signal INT
+expect "SIGINT ends it with 0" ends_with 0
+
+mkdir "$work/profiles"
+mkfifo "$work/profiles/tiny.json"
+start_server "profile_folder: $work/profiles"
+expect "a pipe as profile is not waited for" contains "$work/server.log" "is not a regular file"
+signal TERM
+expect "and replaced" ends_with 0
+expect "by a file" [ -f "$work/profiles/tiny.json" ]
+finish

@@ -1,0 +1,57 @@
+#include "server/readiness.h"
+
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class ReadinessTest : public ::testing::Test {
+ protected:
+  std::vector<bool> told_;
+  Readiness readiness_{[this](bool serving) { told_.push_back(serving); }};
+};
+
+TEST_F(ReadinessTest, ServesOnceAModelIsThere) {
+  EXPECT_THAT(told_, IsEmpty());
+  readiness_.ModelLoaded();
+  readiness_.ModelLoaded();
+  EXPECT_THAT(told_, ElementsAre(true));
+}
+
+TEST_F(ReadinessTest, DevicesAloneDoNotServe) {
+  readiness_.DevicesLeft(2);
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(ReadinessTest, DoesNotServeWithoutADevice) {
+  readiness_.ModelLoaded();
+  readiness_.DevicesLeft(1);
+  EXPECT_THAT(told_, ElementsAre(true));
+  readiness_.DevicesLeft(0);
+  EXPECT_THAT(told_, ElementsAre(true, false));
+  readiness_.DevicesLeft(1);
+  EXPECT_THAT(told_, ElementsAre(true, false, true));
+}
+
+TEST_F(ReadinessTest, DrainsForGood) {
+  readiness_.ModelLoaded();
+  readiness_.Draining();
+  readiness_.ModelLoaded();
+  readiness_.DevicesLeft(3);
+  EXPECT_THAT(told_, ElementsAre(true, false));
+}
+
+TEST_F(ReadinessTest, NeverServesIfItDrainsWhileItLoads) {
+  readiness_.Draining();
+  readiness_.ModelLoaded();
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,167 @@
+#include "worker/denoiser/unet_2d_condition.h"
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/randn.h"
+#include "absl/strings/match.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/weights/component_folder.h"
+
+namespace genzo {
+namespace {
+
+class UNetTest : public ::testing::Test {
+ protected:
+  UNetTest()
+      : folder_(TinyModelFolder() + "/unet"),
+        weights_(*OpenWeights(folder_, at::kFloat, at::kCPU)),
+        unet_(*ReadUNet2DConditionConfig(folder_ + "/config.json"), weights_) {}
+
+  at::Tensor Run(const at::Tensor& sample, const std::vector<float>& times,
+                 const at::Tensor& tokens) const {
+    return Predict(unet_, sample, times, **unet_.Prepare({.tokens = tokens}));
+  }
+
+  c10::InferenceMode inference_;
+  const std::string folder_;
+  const Weights weights_;
+  const UNet2DConditionModel unet_;
+};
+
+TEST_F(UNetTest, TakesEveryTensorOfItsFile) {
+  EXPECT_THAT(weights_.Finish(), IsOk());
+}
+
+TEST_F(UNetTest, KeepsAnySize) {
+  for (const auto& [height, width] :
+       std::vector<std::pair<int64_t, int64_t>>{{8, 8}, {5, 9}, {1, 1}}) {
+    const at::Tensor sample = at::randn({2, 4, height, width});
+    const at::Tensor out = Run(sample, {500.0f, 500.0f}, at::randn({2, 77, 8}));
+    EXPECT_EQ(out.sizes(), sample.sizes());
+  }
+}
+
+TEST_F(UNetTest, RowsDoNotSeeEachOther) {
+  const at::Tensor sample = at::randn({3, 4, 8, 8});
+  const std::vector<float> times = {10.0f, 500.0f, 990.0f};
+  const at::Tensor tokens = at::randn({3, 77, 8});
+  const at::Tensor together = Run(sample, times, tokens);
+  for (int64_t row = 0; row < 3; ++row) {
+    const at::Tensor alone =
+        Run(sample.narrow(0, row, 1), {times[row]}, tokens.narrow(0, row, 1));
+    EXPECT_THAT(together.narrow(0, row, 1), TensorEquals(alone));
+  }
+}
+
+TEST_F(UNetTest, PreparesKeysAndValuesOfEveryLayer) {
+  const auto prepared = unet_.Prepare({.tokens = at::randn({2, 77, 8})});
+  ASSERT_THAT(prepared, IsOk());
+  EXPECT_EQ((*prepared)->rows, 2);
+  ASSERT_FALSE((*prepared)->tensors.empty());
+  EXPECT_EQ((*prepared)->tensors.size() % 2, 0u);
+  for (const at::Tensor& tensor : (*prepared)->tensors) {
+    EXPECT_EQ(tensor.size(0), 2);
+    EXPECT_EQ(tensor.size(1), 77);
+  }
+}
+
+// Of every layer that the checkpoint has under the names that adapters use.
+TEST_F(UNetTest, RowsWithDifferentAdaptersShareAnEvaluation) {
+  const auto adapter = [&](double scale) {
+    auto set = std::make_shared<AdapterSet>();
+    const auto file = OpenTensors(folder_);
+    for (const auto& [name, entry] : (*file)->entries()) {
+      if (!absl::EndsWith(name, ".weight") || entry.shape.size() == 1) continue;
+      std::vector<int64_t> down = entry.shape;
+      down[0] = 2;
+      std::vector<int64_t> up(entry.shape.size(), 1);
+      up[0] = entry.shape[0];
+      up[1] = 2;
+      set->layers[name.substr(0, name.size() - 7)] = {
+          at::randn(down) * 0.1, at::randn(up) * 0.1, scale};
+    }
+    return set;
+  };
+  const at::Tensor tokens = at::randn({1, 77, 8});
+  const PreparedRef plain = *unet_.Prepare({.tokens = tokens});
+  const PreparedRef a =
+      *unet_.Prepare({.tokens = tokens, .adapters = adapter(1)});
+  const PreparedRef b =
+      *unet_.Prepare({.tokens = tokens, .adapters = adapter(2)});
+  const at::Tensor sample = at::randn({3, 4, 8, 8});
+  PreparedJoiner joiner;
+  const at::Tensor together = Predict(unet_, sample, {500.0f, 400.0f, 300.0f},
+                                      *joiner.Join({plain, a, b}));
+  const auto alone = [&](int64_t row, float time, const PreparedRef& prepared) {
+    return Predict(unet_, sample.narrow(0, row, 1), {time}, *prepared);
+  };
+  EXPECT_THAT(together.narrow(0, 0, 1), TensorEquals(alone(0, 500.0f, plain)));
+  EXPECT_THAT(together.narrow(0, 1, 1), TensorEquals(alone(1, 400.0f, a)));
+  EXPECT_THAT(together.narrow(0, 2, 1), TensorEquals(alone(2, 300.0f, b)));
+  EXPECT_GT((alone(1, 400.0f, a) - alone(1, 400.0f, plain))
+                .abs()
+                .max()
+                .item<double>(),
+            1e-3);
+}
+
+TEST_F(UNetTest, WhatItDoesNotTakeIsRefusedByName) {
+  const at::Tensor tokens = at::randn({1, 77, 8});
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(unet_.Prepare({.tokens = tokens, .token_mask = tokens}),
+              StatusIs(kInvalid, "token_mask"));
+  EXPECT_THAT(unet_.Prepare({.tokens = tokens, .pooled = tokens}),
+              StatusIs(kInvalid, "pooled"));
+  EXPECT_THAT(unet_.Prepare({.tokens = tokens, .numbers = tokens}),
+              StatusIs(kInvalid, "numbers"));
+  EXPECT_THAT(unet_.Prepare({.tokens = tokens, .image = tokens}),
+              StatusIs(kInvalid, "image"));
+  EXPECT_THAT(unet_.Prepare({}), StatusIs(kInvalid, "tokens"));
+}
+
+TEST_F(UNetTest, ShapesThatDifferDoNotShareAnEvaluation) {
+  const auto key = [&](at::IntArrayRef sample, int64_t tokens) {
+    return unet_.KeyOf(sample,
+                       **unet_.Prepare({.tokens = at::randn({1, tokens, 8})}));
+  };
+  EXPECT_EQ(key({4, 8, 8}, 77), key({4, 8, 8}, 77));
+  EXPECT_NE(key({4, 8, 8}, 77), key({4, 8, 9}, 77));
+  EXPECT_NE(key({4, 8, 8}, 77), key({4, 8, 8}, 154));
+}
+
+TEST(UNetConfigTest, NamesWhatIsNotSupported) {
+  const TestFolder folder;
+  const auto read = [&](const std::string& json) {
+    return ReadUNet2DConditionConfig(folder.Write("config.json", json));
+  };
+  const auto kUnimplemented = absl::StatusCode::kUnimplemented;
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(read("{}"), IsOk());
+  EXPECT_THAT(read(R"({"addition_embed_type":"text_time"})"),
+              StatusIs(kUnimplemented, "addition_embed_type"));
+  EXPECT_THAT(read(R"({"act_fn":"mish"})"),
+              StatusIs(kUnimplemented, "act_fn \"mish\""));
+  EXPECT_THAT(read(R"({"down_block_types":["KDownBlock2D"]})"),
+              StatusIs(kUnimplemented, "down_block_types"));
+  EXPECT_THAT(read(R"({"block_out_channels":[32,64]})"),
+              StatusIs(kInvalid, "block_out_channels"));
+  EXPECT_THAT(read(R"({"norm_num_groups":7})"),
+              StatusIs(kInvalid, "norm_num_groups 7"));
+  EXPECT_THAT(read(R"({"attention_head_dim":[5,10,20]})"),
+              StatusIs(kInvalid, "attention_head_dim"));
+  EXPECT_THAT(read(R"({"mid_block_type":"Other"})"),
+              StatusIs(kUnimplemented, "mid_block_type"));
+}
+
+TEST(UNetConfigTest, TellsNoMidBlockFromTheDefault) {
+  const TestFolder folder;
+  EXPECT_TRUE(ReadUNet2DConditionConfig(folder.Write("a", "{}"))->mid_exists);
+  EXPECT_FALSE(
+      ReadUNet2DConditionConfig(folder.Write("b", R"({"mid_block_type":null})"))
+          ->mid_exists);
+}
+
+}  // namespace
+}  // namespace genzo

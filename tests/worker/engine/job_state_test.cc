@@ -1,0 +1,138 @@
+#include "worker/engine/job_state.h"
+
+#include <thread>
+
+#include "base/errors.h"
+#include "base/proto_time.h"
+#include "queue/memory_job_queue.h"
+#include "queue/pool_load.h"
+#include "tests/testing/event_record.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+class JobStateTest : public ::testing::Test {
+ protected:
+  // A job of two images that a worker has begun.
+  JobStateTest() {
+    internal::v1::Job job;
+    job.set_id("a");
+    *job.mutable_accepted_at() = ToProto(clock_.Date());
+    *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(60));
+    v1::GenerateRequest& request = *job.mutable_request();
+    request.set_model("tiny");
+    request.set_image_count(2);
+    request.set_steps(4);
+    request.mutable_image_to_image()->set_image("png");
+    request.mutable_image_to_image()->set_image_bytes(3);
+    EXPECT_THAT(queue_.Submit(job, events_), IsOk());
+    clock_.Advance(absl::Seconds(2));
+    state_ = std::make_unique<JobState>(queue_.Take({}), /*model=*/nullptr,
+                                        clock_, metrics_.ForModel("tiny"));
+    events_->Take();  // queued
+  }
+
+  v1::JobEvent Next() { return events_->Take().value_or(v1::JobEvent()); }
+
+  FakeClock clock_;
+  Metrics metrics_;
+  PoolLoad load_;
+  MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, load_};
+  const std::shared_ptr<EventRecord> events_ = std::make_shared<EventRecord>();
+  std::unique_ptr<JobState> state_;
+};
+
+TEST_F(JobStateTest, TellsTheRequestWithoutThePicture) {
+  const v1::JobEvent started = Next();
+  ASSERT_TRUE(started.has_started());
+  const auto& start = started.started().resolved().image_to_image();
+  EXPECT_TRUE(start.image().empty());
+  EXPECT_EQ(start.image_bytes(), 3u);
+  EXPECT_EQ(state_->request().image_to_image().image(), "png");
+}
+
+TEST_F(JobStateTest, EndsWithItsLastImage) {
+  Next();
+  state_->StepDone({.image_index = 1, .progress = {1, 4, 2, 8}});
+  const v1::JobEvent progress = Next();
+  EXPECT_EQ(progress.progress().step(), 1u);
+  EXPECT_EQ(progress.progress().evaluations(), 2u);
+  state_->PostImage(0, 1, {}, absl::Seconds(1));
+  EXPECT_TRUE(Next().has_image());
+  EXPECT_TRUE(state_->Wanted(1));
+  EXPECT_FALSE(state_->Wanted(0)) << "it is done";
+  state_->PostImage(1, 2, {}, absl::Seconds(1));
+  Next();
+  const v1::Ended ended = Next().ended();
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ended.steps_run(), 1u);
+  EXPECT_EQ(FromProto(ended.queued()), absl::Seconds(2));
+  EXPECT_EQ(FromProto(ended.decode()), absl::Seconds(2));
+  EXPECT_EQ(metrics_.ForModel("tiny").jobs_succeeded.Value(), 1);
+}
+
+TEST_F(JobStateTest, OneBadImageLosesOne) {
+  Next();
+  state_->FailImage(0, absl::InternalError("not finite"));
+  const v1::JobEvent failed = Next();
+  EXPECT_EQ(failed.image_failed().image_index(), 0u);
+  EXPECT_EQ(failed.image_failed().status().message(), "not finite");
+  state_->StepDone({.image_index = 0});
+  state_->PostPreview(0, 1, {});
+  state_->FailImage(0, absl::InternalError("again"));
+  state_->PostImage(1, 2, {}, absl::ZeroDuration());
+  EXPECT_TRUE(Next().has_image()) << "what comes for a failed image is ignored";
+  const v1::Ended ended = Next().ended();
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ended.images_failed(), 1u);
+}
+
+TEST_F(JobStateTest, FailsIfNoImageCame) {
+  Next();
+  state_->FailImage(1, absl::InternalError("first"));
+  state_->FailImage(0, absl::InternalError("second"));
+  Next();
+  Next();
+  const v1::Ended ended = Next().ended();
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_FAILED);
+  EXPECT_THAT(StatusOf(ended), StatusIs(absl::StatusCode::kInternal, "first"));
+  EXPECT_EQ(metrics_.ForModel("tiny").jobs_failed.Value(), 1);
+}
+
+TEST_F(JobStateTest, ExpiresPastItsDeadline) {
+  Next();
+  EXPECT_TRUE(state_->Wanted());
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_FALSE(state_->Wanted());
+  EXPECT_EQ(Next().ended().state(), v1::JOB_STATE_EXPIRED);
+}
+
+TEST_F(JobStateTest, TellsACancelFromAServerThatStops) {
+  Next();
+  queue_.CancelAll();
+  EXPECT_FALSE(state_->Wanted());
+  const v1::Ended ended = Next().ended();
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(ErrorReason(StatusOf(ended)), "DRAINING");
+}
+
+TEST_F(JobStateTest, EndsOnceFromTwoThreads) {
+  Next();
+  const auto finish = [this] {
+    state_->PostImage(0, 1, {}, absl::ZeroDuration());
+    state_->Fail(absl::InternalError("no"));
+  };
+  std::thread other(finish);
+  finish();
+  other.join();
+  int ends = 0;
+  while (const auto event = events_->Take()) ends += event->has_ended() ? 1 : 0;
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(metrics_.ForModel("tiny").jobs_failed.Value(), 1);
+  EXPECT_EQ(metrics_.ForModel("tiny").jobs_running.Value(), 0);
+}
+
+}  // namespace
+}  // namespace genzo

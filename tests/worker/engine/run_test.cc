@@ -1,0 +1,89 @@
+#include "worker/engine/run.h"
+
+#include <stdexcept>
+
+#include "ATen/ops/full.h"
+#include "tests/testing/fake_pipeline.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+class RunTest : public ::testing::Test {
+ protected:
+  genzo::Run MakeRun(std::vector<int> steps) {
+    const PreparedRef prepared =
+        *denoiser_.Prepare({.tokens = at::zeros({1, 1, 1})});
+    std::vector<Stage> stages;
+    for (int count : steps) {
+      stages.push_back({.denoiser = &denoiser_,
+                        .prepared = prepared,
+                        .guidance = {.rows = 1},
+                        .sampler = std::make_unique<FakeWalk>(count)});
+    }
+    return genzo::Run(std::move(stages));
+  }
+
+  static at::Tensor One() { return at::full({1, 1, 1, 1}, 1.0f); }
+
+  FakeBehaviour behaviour_;
+  const FakeDenoiser denoiser_{behaviour_};
+};
+
+TEST_F(RunTest, WalksItsStagesOneAfterTheOther) {
+  genzo::Run run = MakeRun({2, 3});
+  for (int step = 0; step < 5; ++step) {
+    ASSERT_FALSE(run.finished());
+    EXPECT_EQ(run.progress().steps_done, step);
+    EXPECT_EQ(run.progress().steps, 5);
+    ASSERT_THAT(run.Take(One()), IsOk());
+    EXPECT_TRUE(run.step_ended());
+  }
+  EXPECT_TRUE(run.finished());
+  // The second began where the first ended.
+  EXPECT_EQ(run.latent().item<float>(), 5);
+}
+
+TEST_F(RunTest, AStageMayBeginInItsOwnWay) {
+  std::vector<Stage> stages;
+  genzo::Run plain = MakeRun({1});
+  const PreparedRef prepared = plain.stage().prepared;
+  for (int i = 0; i < 2; ++i) {
+    stages.push_back({.denoiser = &denoiser_,
+                      .prepared = prepared,
+                      .guidance = {.rows = 1},
+                      .sampler = std::make_unique<FakeWalk>(1)});
+  }
+  stages[1].begin = [](Stage& stage, const at::Tensor& latent) {
+    stage.sampler->Replace(latent * 10);
+    return absl::OkStatus();
+  };
+  genzo::Run run(std::move(stages));
+  ASSERT_THAT(run.Take(One()), IsOk());
+  EXPECT_EQ(run.latent().item<float>(), 10);
+}
+
+TEST_F(RunTest, AStageThatCannotBeginEndsTheRun) {
+  genzo::Run plain = MakeRun({1});
+  std::vector<Stage> stages;
+  for (int i = 0; i < 2; ++i) {
+    stages.push_back({.denoiser = &denoiser_,
+                      .prepared = plain.stage().prepared,
+                      .guidance = {.rows = 1},
+                      .sampler = std::make_unique<FakeWalk>(1)});
+  }
+  stages[1].begin = [](Stage&, const at::Tensor&) -> absl::Status {
+    throw std::runtime_error("no second stage");
+  };
+  genzo::Run run(std::move(stages));
+  EXPECT_THAT(run.Take(One()),
+              StatusIs(absl::StatusCode::kInternal, "no second stage"));
+}
+
+TEST_F(RunTest, EqualShapesHaveEqualKeys) {
+  EXPECT_EQ(MakeRun({1}).key(), MakeRun({4, 2}).key());
+  EXPECT_EQ(MakeRun({1}).key().denoiser, &denoiser_);
+}
+
+}  // namespace
+}  // namespace genzo

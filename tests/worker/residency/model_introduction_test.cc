@@ -1,0 +1,134 @@
+#include "worker/residency/model_introduction.h"
+
+#include "absl/synchronization/notification.h"
+#include "c10/core/InferenceMode.h"
+#include "queue/memory_job_queue.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int64_t kPixels = 64 * 64;
+
+// The models of an engine that is played by hand.
+class ModelIntroductionTest : public ::testing::Test {
+ protected:
+  ModelIntroductionTest() {
+    config_.models = {{"a", TinyModelFolder()}, {"b", TinyModelFolder()}};
+    config_.max_batch_rows = 4;
+    config_.profile_folder = folder_.path();
+    device_.memory_bytes = int64_t{1} << 30;
+    Make();
+  }
+
+  void Make() {
+    models_ = std::make_unique<ModelIntroduction>(
+        config_, device_,
+        EngineDependencies{queue_, load_, catalog_, metrics_, clock_}, [] {});
+  }
+  v1::Model::State State(const std::string& id) const {
+    return catalog_.Get(id)->state();
+  }
+  // Until the loading thread has something to adopt.
+  void Await(const std::string& id) {
+    models_->loader().Request(id);
+    while (!models_->measuring() && models_->loader().AwaitChange()) {
+      models_->Adopt(/*busy=*/true);
+    }
+  }
+  int AdoptAll(bool busy) {
+    int calls = 0;
+    do {
+      models_->Adopt(busy);
+      ++calls;
+    } while (models_->ready().count("a") == 0 && calls < 1000);
+    return calls;
+  }
+
+  const c10::InferenceMode inference_;
+  const TestFolder folder_;
+  Config config_;
+  EngineDevice device_;
+  FakeClock clock_;
+  Metrics metrics_;
+  ModelCatalog catalog_{"a"};
+  PoolLoad load_;
+  MemoryJobQueue queue_{64, clock_, metrics_, load_};
+  std::unique_ptr<ModelIntroduction> models_;
+};
+
+TEST_F(ModelIntroductionTest, AllModelsAreLoadingAtFirst) {
+  EXPECT_EQ(State("a"), v1::Model::STATE_LOADING);
+  EXPECT_EQ(State("b"), v1::Model::STATE_LOADING);
+  EXPECT_THAT(models_->ready(), IsEmpty());
+}
+
+TEST_F(ModelIntroductionTest, LoadsAndTellsAllThatAreConfigured) {
+  config_.models.push_back({"broken", "/nowhere"});
+  Make();
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  EXPECT_THAT(models_->ready(), ElementsAre("a", "b"));
+  EXPECT_EQ(State("a"), v1::Model::STATE_RESIDENT);
+  EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
+  EXPECT_FALSE(models_->measuring());
+  EXPECT_EQ(metrics_.ForModel("a").loaded.Value(), 1);
+}
+
+TEST_F(ModelIntroductionTest, LoadsNothingMoreOnceItIsToStop) {
+  const std::atomic<bool> stopping{true};
+  models_->LoadConfigured(stopping);
+  EXPECT_THAT(models_->ready(), IsEmpty());
+}
+
+TEST_F(ModelIntroductionTest, MeasuresOneEvaluationBetweenTheStepsOfOthers) {
+  Await("a");
+  absl::Notification loaded;
+  models_->loader().Load("a", std::nullopt,
+                         [&](const absl::Status&) { loaded.Notify(); });
+  models_->Adopt(/*busy=*/true);
+  EXPECT_THAT(models_->ready(), IsEmpty());
+  EXPECT_FALSE(loaded.HasBeenNotified());
+  EXPECT_GT(AdoptAll(/*busy=*/true), 3);
+  EXPECT_THAT(models_->ready(), ElementsAre("a"));
+  EXPECT_TRUE(loaded.HasBeenNotified());
+}
+
+TEST_F(ModelIntroductionTest, ASoundProfileIsKeptThoughOthersRan) {
+  Await("a");
+  AdoptAll(/*busy=*/true);
+  EXPECT_FALSE(models_->measuring()) << "nothing was left out";
+  Make();
+  Await("a");
+  EXPECT_THAT(models_->ready(), ElementsAre("a"))
+      << "the profile was read, not measured";
+}
+
+TEST_F(ModelIntroductionTest, AModelThatIsToLeaveIsNotMeasuredToTheEnd) {
+  Await("a");
+  models_->Adopt(/*busy=*/true);
+  absl::Notification unloaded;
+  models_->loader().Unload("a",
+                           [&](const absl::Status&) { unloaded.Notify(); });
+  models_->Adopt(/*busy=*/true);
+  unloaded.WaitForNotification();
+  EXPECT_THAT(models_->ready(), IsEmpty());
+}
+
+TEST_F(ModelIntroductionTest, ReproducibleRowsDoNotDependOnOtherModels) {
+  Await("a");
+  AdoptAll(/*busy=*/false);
+  const int alone = models_->ReproducibleRows("a", kPixels);
+  const int64_t left = models_->loader().BytesLeft("a");
+  Await("b");
+  EXPECT_LT(models_->loader().BytesLeft("a"), left);
+  EXPECT_EQ(models_->ReproducibleRows("a", kPixels), alone);
+}
+
+}  // namespace
+}  // namespace genzo

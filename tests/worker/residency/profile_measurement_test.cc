@@ -1,0 +1,180 @@
+#include "worker/residency/profile_measurement.h"
+
+#include <vector>
+
+#include "ATen/Parallel.h"
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/arange.h"
+#include "ATen/ops/ones.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/device/thread_count.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+// A model whose evaluations take what they are told to.
+struct Script {
+  absl::Duration fixed = absl::Milliseconds(10);
+  absl::Duration per_row = absl::Milliseconds(1);
+  absl::Duration decode = absl::Milliseconds(30);
+  bool rows_differ = false;    // by their company
+  absl::Duration disturbed;    // longer, by every other evaluation
+  std::vector<int> evaluated;  // rows, in order
+  int decoded = 0;
+  int forgotten = 0;
+};
+
+class FakeSubject : public ProfileSubject {
+ public:
+  FakeSubject(Script& script, FakeClock& clock)
+      : script_(script), clock_(clock) {}
+
+  void Prepare(int rows) override { rows_ = rows; }
+  at::Tensor Evaluate() override {
+    script_.evaluated.push_back(rows_);
+    clock_.Advance(script_.fixed + script_.per_row * rows_);
+    if (script_.evaluated.size() % 2 == 0) clock_.Advance(script_.disturbed);
+    return script_.rows_differ ? at::ones({rows_, 1}) * rows_
+                               : at::ones({rows_, 1});
+  }
+  void Decode() override {
+    ++script_.decoded;
+    clock_.Advance(script_.decode);
+  }
+  void Forget() override { ++script_.forgotten; }
+  bool on_cpu() const override { return true; }
+
+ private:
+  Script& script_;
+  FakeClock& clock_;
+  int rows_ = 0;
+};
+
+class ProfileMeasurementTest : public ::testing::Test {
+ protected:
+  void Make(const ProfileOptions& options = {}) {
+    measurement_ = std::make_unique<ProfileMeasurement>(
+        std::make_unique<FakeSubject>(script_, clock_), options, clock_);
+  }
+  // To the end; the longest step.
+  absl::Duration Run(absl::Duration patience = absl::InfiniteDuration()) {
+    absl::Duration longest;
+    for (bool done = false; !done;) {
+      const absl::Time begin = clock_.Now();
+      done = measurement_->Step(patience);
+      longest = std::max(longest, clock_.Now() - begin);
+    }
+    return longest;
+  }
+  const StepProfile& profile() const { return measurement_->profile(); }
+
+  FakeClock clock_;
+  Script script_;
+  std::unique_ptr<ProfileMeasurement> measurement_;
+};
+
+TEST_F(ProfileMeasurementTest, MeasuresUntilMoreRowsGainNothing) {
+  script_.fixed = absl::Milliseconds(1);
+  script_.per_row = absl::Milliseconds(10);
+  Make();
+  Run();
+  EXPECT_THAT(profile().costs.measured(),
+              ElementsAre(Pair(1, absl::Milliseconds(11)),
+                          Pair(2, absl::Milliseconds(21)),
+                          Pair(4, absl::Milliseconds(41))));
+  EXPECT_EQ(profile().decode, absl::Milliseconds(30));
+  EXPECT_TRUE(measurement_->sound());
+  EXPECT_EQ(script_.forgotten, 1);
+}
+
+TEST_F(ProfileMeasurementTest, MakesOneEvaluationAStep) {
+  Make();
+  size_t before = 0;
+  while (!measurement_->Step(absl::InfiniteDuration())) {
+    const size_t now = script_.evaluated.size() + script_.decoded;
+    EXPECT_EQ(now, before + 1);
+    before = now;
+  }
+}
+
+TEST_F(ProfileMeasurementTest, NoStepIsLongerThanTheOthersPatience) {
+  Make({.largest_rows = 64});
+  const absl::Duration patience = absl::Milliseconds(20);
+  EXPECT_LE(Run(patience), patience);
+  EXPECT_THAT(profile().costs.measured(),
+              ElementsAre(Pair(1, absl::Milliseconds(11))))
+      << "two rows were expected to take twice as long";
+  EXPECT_EQ(script_.decoded, 0);
+  EXPECT_EQ(profile().decode, absl::Milliseconds(33)) << "a guess";
+  EXPECT_FALSE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, OfALargeModelOnlyOneEvaluationIsMade) {
+  script_.fixed = absl::Seconds(2);
+  Make({.threads = 2, .fewer_threads = 1});
+  Run(absl::Milliseconds(20));
+  EXPECT_THAT(script_.evaluated, ElementsAre(1));
+  EXPECT_TRUE(profile().costs.known());
+  EXPECT_FALSE(profile().threads_independent) << "nobody tried";
+  EXPECT_FALSE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, WhatNobodyDisturbedIsSoundThoughOthersRan) {
+  Make({.largest_rows = 4});
+  Run(absl::Seconds(1));
+  EXPECT_TRUE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, DisturbedTimesAreNotSoundWhenOthersRan) {
+  script_.disturbed = absl::Seconds(1);
+  Make({.largest_rows = 4});
+  Run(absl::Seconds(5));
+  EXPECT_FALSE(measurement_->sound());
+  Make({.largest_rows = 4});
+  Run();
+  EXPECT_TRUE(measurement_->sound()) << "at leisure the best counts";
+}
+
+TEST_F(ProfileMeasurementTest, EndsWithItsBudget) {
+  script_.fixed = absl::Seconds(5);
+  Make({.largest_rows = 64, .budget = absl::Seconds(3)});
+  Run();
+  EXPECT_EQ(profile().costs.measured().size(), 1u);
+  EXPECT_EQ(script_.evaluated.size(), 3u) << "to warm up, and twice";
+}
+
+TEST_F(ProfileMeasurementTest, NoticesThatRowsDependOnTheirCompany) {
+  Make({.largest_rows = 2});
+  Run();
+  EXPECT_TRUE(profile().rows_independent);
+  script_.rows_differ = true;
+  Make({.largest_rows = 2});
+  Run();
+  EXPECT_FALSE(profile().rows_independent);
+}
+
+TEST(ModelProfileTest, BitsDependNeitherOnRowsNorOnThreads) {
+  const c10::InferenceMode inference;
+  UseThreadsHere(2);
+  const auto model = LoadPipeline(TinyModelFolder(), Placement());
+  ASSERT_THAT(model.status(), IsOk());
+  const FakeClock clock;
+  ProfileMeasurement measurement(
+      SubjectOf(**model), {.largest_rows = 4, .threads = 2, .fewer_threads = 1},
+      clock);
+  while (!measurement.Step(absl::InfiniteDuration())) {
+  }
+  EXPECT_TRUE(measurement.profile().threads_independent);
+  EXPECT_TRUE(measurement.profile().rows_independent);
+  EXPECT_GT(measurement.profile().activation_bytes, 0);
+  EXPECT_EQ(at::get_num_threads(), 2) << "as before";
+}
+
+}  // namespace
+}  // namespace genzo

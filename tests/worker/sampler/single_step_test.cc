@@ -1,0 +1,196 @@
+// Single steps of single samplers, where one can say what must come out.
+
+#include <algorithm>
+#include <cmath>
+
+#include "ATen/ops/abs.h"
+#include "ATen/ops/max.h"
+#include "ATen/ops/zeros.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/worker/sampler/walks.h"
+#include "worker/sampler/noise_schedule.h"
+#include "worker/sampler/prediction.h"
+#include "worker/sampler/sigmas.h"
+#include "worker/sampler/timesteps.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+
+std::unique_ptr<SamplerRun> Create(SamplerId id, const SamplerOptions& options,
+                                   const json& changes = json::object(),
+                                   uint64_t later_seed = 1) {
+  json scheduler = StableDiffusion();
+  scheduler.update(changes);
+  SamplerStart start = FromNoise(/*seed=*/1);
+  start.source = std::make_shared<SeededNoise>(later_seed);
+  return *CreateSampler(id, SigmaSchedule::kDefault, scheduler, options, start);
+}
+
+double Largest(const at::Tensor& tensor) {
+  return at::max(at::abs(tensor)).item<double>();
+}
+
+TEST(DdimTest, DrawsNoiseOnlyWithEta) {
+  const auto end = [](double eta, uint64_t later_seed) {
+    const auto run = Create(v1::SAMPLER_DDIM, {.steps = 5, .eta = eta},
+                            json::object(), later_seed);
+    Finish(*run);
+    return run->latent();
+  };
+  EXPECT_THAT(end(0, 1), TensorEquals(end(0, 2)));
+  EXPECT_THAT(end(0.5, 1), testing::Not(TensorNear(end(0.5, 2), 0.01)));
+}
+
+TEST(DdimTest, ClipsTheEstimateToTheRange) {
+  const auto run = Create(v1::SAMPLER_DDIM, {.steps = 5},
+                          {{"clip_sample", true}, {"clip_sample_range", 0.5}});
+  WalkUntil(*run, 1);
+  EXPECT_EQ(Largest(run->denoised()), 0.5);
+}
+
+TEST(DdimTest, ThresholdsTheEstimateRatherThanClippingIt) {
+  const auto run = Create(v1::SAMPLER_DDIM, {.steps = 5},
+                          {{"thresholding", true}, {"clip_sample_range", 0.5}});
+  WalkUntil(*run, 1);
+  EXPECT_EQ(Largest(run->denoised()), 1);
+}
+
+TEST(DdimTest, ZeroTerminalSnrStartsFromPureNoise) {
+  const auto run = Create(v1::SAMPLER_DDIM, {.steps = 5},
+                          {{"rescale_betas_zero_snr", true},
+                           {"timestep_spacing", "trailing"},
+                           {"prediction_type", "v_prediction"}});
+  EXPECT_EQ(run->level().alpha, 0);
+  Finish(*run);
+  EXPECT_TRUE(std::isfinite(Largest(run->latent())));
+}
+
+TEST(PndmTest, OneStepIsDdims) {
+  const auto pndm = Create(v1::SAMPLER_PNDM, {.steps = 1});
+  const auto ddim = Create(v1::SAMPLER_DDIM, {.steps = 1});
+  Finish(*pndm);
+  Finish(*ddim);
+  EXPECT_THAT(pndm->latent(), TensorNear(ddim->latent(), 1e-5));
+}
+
+TEST(PndmTest, TheSecondLookRepeatsTheFirstStepWithTheMean) {
+  const at::Tensor a = FromNoise(5).noise;
+  const at::Tensor b = FromNoise(6).noise;
+  const auto twice = Create(v1::SAMPLER_PNDM, {.steps = 4});
+  twice->Take(a);
+  twice->Take(b);
+  const auto mean = Create(v1::SAMPLER_PNDM, {.steps = 4});
+  mean->Take((a + b) / 2);
+  EXPECT_THAT(twice->latent(), TensorNear(mean->latent(), 1e-5));
+}
+
+TEST(EulerTest, FollowsTheSlopeToTheNextSigma) {
+  const auto run = Create(v1::SAMPLER_EULER, {.steps = 5});
+  const double from = run->level().sigma;
+  const at::Tensor before = run->latent();
+  const at::Tensor slope = FromNoise(5).noise;  // the noise is the slope
+  EXPECT_THAT(run->Next()->sample,
+              TensorNear(before / std::hypot(from, 1), 1e-6));
+  run->Take(slope);
+  EXPECT_LT(run->level().sigma, from);
+  EXPECT_THAT(run->latent(),
+              TensorNear(before + slope * (run->level().sigma - from), 1e-5));
+}
+
+TEST(EulerTest, LeadingSpacingStartsWithTheVarianceOfAWholeSample) {
+  const auto linspace = Create(v1::SAMPLER_EULER, {.steps = 5},
+                               {{"timestep_spacing", "linspace"}});
+  const auto leading = Create(v1::SAMPLER_EULER, {.steps = 5},
+                              {{"timestep_spacing", "leading"}});
+  const at::Tensor noise = FromNoise(1).noise;
+  EXPECT_THAT(linspace->latent(),
+              TensorNear(noise * linspace->level().sigma, 1e-6));
+  EXPECT_THAT(leading->latent(),
+              TensorNear(noise * std::hypot(leading->level().sigma, 1), 1e-6));
+}
+
+TEST(EulerAncestralTest, NeedsASource) {
+  SamplerStart start = FromNoise(1);
+  start.source = nullptr;
+  const auto run =
+      *CreateSampler(v1::SAMPLER_EULER_ANCESTRAL, SigmaSchedule::kDefault,
+                     StableDiffusion(), {.steps = 5}, start);
+  EXPECT_THROW(WalkUntil(*run, 1), c10::Error);
+}
+
+TEST(DpmppTest, TheLastStepEndsAtTheEstimate) {
+  const auto run = Create(v1::SAMPLER_DPMPP_2M, {.steps = 5});
+  Finish(*run);
+  EXPECT_THAT(run->latent(), TensorNear(run->denoised(), 1e-5));
+}
+
+TEST(DpmppTest, HigherOrdersUseTheHistory) {
+  const auto end = [](int order) {
+    const auto run =
+        Create(v1::SAMPLER_DPMPP_2M, {.steps = 5}, {{"solver_order", order}});
+    Finish(*run);
+    return run->latent();
+  };
+  EXPECT_THAT(end(2), testing::Not(TensorNear(end(1), 1e-3)));
+  EXPECT_THAT(end(3), testing::Not(TensorNear(end(2), 1e-3)));
+}
+
+TEST(PredictionTest, ThresholdsStayWithinTheirBounds) {
+  const at::Tensor clean = FromNoise(1).noise * 10;
+  EXPECT_EQ(Largest(DynamicThreshold(clean, 0.9, /*max_value=*/100)), 1);
+  // Bounded by 1.5 before it is divided by it.
+  const at::Tensor bounded = DynamicThreshold(clean, 0.9, /*max_value=*/1.5);
+  EXPECT_EQ(Largest(bounded), 1);
+  EXPECT_THAT(DynamicThreshold(clean / 1000, 0.9, 100),
+              TensorEquals(clean / 1000))
+      << "a bound below 1 counts as 1";
+}
+
+TEST(NoiseScheduleTest, BeforeTheFirstTimestepIsThePicture) {
+  SchedulerConfig config;
+  const std::vector<float> products = {0.9F, 0.5F, 0.1F};
+  EXPECT_EQ(AlphaProdAt(config, products, -1), 1);
+  EXPECT_EQ(AlphaProdAt(config, products, 1), 0.5F);
+  EXPECT_EQ(AlphaProdAt(config, products, 7), 0.1F);
+  config.set_alpha_to_one = false;
+  EXPECT_EQ(AlphaProdAt(config, products, -1), 0.9F);
+}
+
+TEST(NoiseScheduleTest, ZeroTerminalSnrEndsWithoutSignal) {
+  SchedulerConfig config;
+  config.rescale_betas_zero_snr = true;
+  EXPECT_EQ(MakeAlphasCumprod(config).back(), 0);
+  EXPECT_GT(MakeAlphasCumprodAboveZero(config).back(), 0);
+  EXPECT_NEAR(TrainingSigmas(MakeAlphasCumprodAboveZero(config)).back(), 4096,
+              1);
+}
+
+TEST(SigmasTest, SpacingsKeepTheirEnds) {
+  for (const auto& sigmas :
+       {KarrasSigmas(14.6, 0.03, 9), ExponentialSigmas(14.6, 0.03, 9)}) {
+    ASSERT_EQ(sigmas.size(), 9U);
+    EXPECT_NEAR(sigmas.front(), 14.6, 1e-9);
+    EXPECT_NEAR(sigmas.back(), 0.03, 1e-9);
+    EXPECT_TRUE(std::is_sorted(sigmas.rbegin(), sigmas.rend()));
+  }
+  const std::vector<double> even = ExponentialSigmas(16, 1, 5);
+  EXPECT_NEAR(even[1], 8, 1e-9);
+}
+
+TEST(TimestepsTest, SpacingsAreTheReferences) {
+  SchedulerConfig config;
+  config.timestep_spacing = TimestepSpacing::kLeading;
+  config.steps_offset = 1;
+  EXPECT_THAT(WholeTimesteps(config, 3), testing::ElementsAre(667, 334, 1));
+  config.timestep_spacing = TimestepSpacing::kTrailing;
+  EXPECT_THAT(WholeTimesteps(config, 3), testing::ElementsAre(999, 666, 332));
+  config.timestep_spacing = TimestepSpacing::kLinspace;
+  EXPECT_THAT(SpacedTimesteps(config, 3), testing::ElementsAre(999, 499.5, 0));
+  EXPECT_THAT(WholeTimesteps(config, 3), testing::ElementsAre(999, 500, 0));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,56 @@
+#include "worker/text/clip_text_encoder.h"
+
+#include "ATen/ops/equal.h"
+#include "ATen/ops/tensor.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/weights/component_folder.h"
+
+namespace genzo {
+namespace {
+
+TEST(ClipTextConfigTest, NamesBadValues) {
+  const TestFolder folder;
+  EXPECT_THAT(
+      ReadClipTextConfig(folder.Write("a", R"({"hidden_act":"relu"})")),
+      StatusIs(absl::StatusCode::kUnimplemented, "hidden_act \"relu\""));
+  EXPECT_THAT(
+      ReadClipTextConfig(folder.Write("b", R"({"num_attention_heads":7})")),
+      StatusIs(absl::StatusCode::kInvalidArgument, "num_attention_heads 7"));
+}
+
+TEST(ClipTextConfigTest, RefusesAnEpsilonThatIsNone) {
+  const TestFolder folder;
+  for (const char* eps : {"1e308", "-1", "2"}) {
+    EXPECT_THAT(ReadClipTextConfig(folder.Write(
+                    "a", std::string(R"({"layer_norm_eps":)") + eps + "}")),
+                StatusIs(absl::StatusCode::kInvalidArgument, "layer_norm_eps"));
+  }
+}
+
+class ClipTextEncoderTest : public ::testing::Test {
+ protected:
+  const std::string folder_ = TinyModelFolder() + "/text_encoder";
+  const ClipTextConfig config_ = *ReadClipTextConfig(folder_ + "/config.json");
+  const ClipTextEncoder encoder_{config_,
+                                 *OpenWeights(folder_, at::kFloat, at::kCPU)};
+};
+
+TEST_F(ClipTextEncoderTest, APositionSeesThoseBeforeIt) {
+  const at::Tensor a =
+      encoder_.forward(at::tensor({1L, 2L, 3L}).view({1, 3}), 0);
+  const at::Tensor b =
+      encoder_.forward(at::tensor({1L, 2L, 4L}).view({1, 3}), 0);
+  ASSERT_EQ(a.sizes(), at::IntArrayRef({1, 3, config_.hidden_size}));
+  EXPECT_THAT(a.narrow(1, 0, 2), TensorNear(b.narrow(1, 0, 2), 1e-6));
+  EXPECT_FALSE(at::equal(a.select(1, 2), b.select(1, 2)));
+}
+
+TEST_F(ClipTextEncoderTest, SkippedLayersChangeTheResult) {
+  const at::Tensor ids = at::tensor({1L, 2L, 3L}).view({1, 3});
+  EXPECT_FALSE(at::equal(encoder_.forward(ids, 0), encoder_.forward(ids, 1)));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,95 @@
+// Ids come from transformers 5.23's CLIPTokenizer, beyond those that
+// genzo_parity compares.
+
+#include "worker/text/clip_tokenizer.h"
+
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+
+const ClipTokenizer& Sd1() {
+  static const auto* const tokenizer =
+      new ClipTokenizer(*ClipTokenizer::Read(TinyModelFolder() + "/tokenizer"));
+  return *tokenizer;
+}
+
+const ClipTokenizer& Sd2() {
+  static const auto* const tokenizer = new ClipTokenizer(*ClipTokenizer::Read(
+      SourcePath("tests/data/reference/models/sd2-base/tokenizer")));
+  return *tokenizer;
+}
+
+const ClipTokenizer& Emaki() {
+  static const auto* const tokenizer = new ClipTokenizer(
+      *ClipTokenizer::Read(SourcePath("models/emaki/tokenizer")));
+  return *tokenizer;
+}
+
+TEST(ClipTokenizerTest, FindsSpecialTokensInText) {
+  EXPECT_THAT(Sd1().Encode("a<|startoftext|>b <|endoftext|>  c"),
+              ElementsAre(49406, 320, 49406, 321, 49407, 322, 49407));
+  EXPECT_THAT(
+      Sd1().Encode("a <|ENDOFTEXT|> b"),
+      ElementsAre(49406, 320, 27, 347, 40786, 4160, 91, 285, 321, 49407))
+      << "looked for before lower-casing";
+  EXPECT_THAT(Sd2().Encode("a <|ENDOFTEXT|> b"),
+              ElementsAre(49406, 320, 49407, 321, 49407))
+      << "looked for after lower-casing: it does not pad here";
+  EXPECT_THAT(Sd2().Encode("! a!b !!"),
+              ElementsAre(49406, 0, 320, 0, 321, 0, 0, 49407));
+}
+
+TEST(ClipTokenizerTest, TreatsUnicodeLikeTheReference) {
+  EXPECT_THAT(
+      Sd1().Encode("\u0391\u03a3 \u03a3 \u0130"),
+      ElementsAre(49406, 138, 109, 139, 481, 139, 481, 328, 16384, 49407));
+  EXPECT_THAT(Sd1().Encode("a\u0085b\u200bc\u2028d"),
+              ElementsAre(49406, 320, 321, 9844, 322, 323, 49407));
+  EXPECT_THAT(
+      Sd1().Encode("x\u00b2\u00b3\u00bd\u216b"),
+      ElementsAre(49406, 343, 41175, 126, 367, 33613, 158, 227, 375, 49407));
+  EXPECT_THAT(Sd1().Encode(std::string("\0a\1", 3)),
+              ElementsAre(49406, 444, 320, 445, 49407));
+}
+
+TEST(ClipTokenizerTest, ReadsTheSmallVocabulary) {
+  EXPECT_THAT(Emaki().Encode("! a!b !!"),
+              ElementsAre(4094, 256, 320, 256, 321, 0, 256, 4095));
+  EXPECT_THAT(
+      Emaki().Encode("don'T can't 'S"),
+      ElementsAre(4094, 67, 525, 6, 339, 538, 333, 6, 339, 6, 338, 4095));
+}
+
+TEST(ClipTokenizerTest, PadsAndCuts) {
+  const auto ids = Sd1().EncodePadded("fog");
+  EXPECT_EQ(ids.size(), 77u);
+  EXPECT_EQ(ids[3], 49407);
+  EXPECT_EQ(Sd2().EncodePadded("fog")[3], 0);
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "fog ";
+  const auto cut = Sd1().EncodePadded(text);
+  EXPECT_EQ(cut.size(), 77u);
+  EXPECT_EQ(cut[75], cut[1]);
+  EXPECT_EQ(cut[76], 49407);
+}
+
+TEST(ClipTokenizerTest, IsQuickWithOneLongWord) {
+  EXPECT_GT(Sd1().Encode(std::string(1 << 20, 'a')).size(), 1000u);
+}
+
+TEST(ClipTokenizerTest, NamesBrokenFiles) {
+  const TestFolder folder;
+  EXPECT_THAT(ClipTokenizer::Read(folder.path()).status(),
+              StatusIs(absl::StatusCode::kNotFound, "vocab.json"));
+  folder.Write("vocab.json", R"({"a": 0})");
+  folder.Write("merges.txt", "a b\n");
+  EXPECT_THAT(ClipTokenizer::Read(folder.path()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "\"a b\""));
+}
+
+}  // namespace
+}  // namespace genzo

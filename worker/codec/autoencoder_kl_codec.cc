@@ -1,0 +1,155 @@
+#include "worker/codec/autoencoder_kl_codec.h"
+
+#include <filesystem>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/chunk.h"
+#include "ATen/ops/clamp.h"
+#include "ATen/ops/exp.h"
+#include "ATen/ops/isfinite.h"
+#include "absl/strings/str_cat.h"
+#include "c10/core/InferenceMode.h"
+
+namespace genzo {
+namespace {
+
+at::Tensor OnCpu(const at::Tensor& pixels) {
+  return pixels.to(at::kCPU, at::kFloat).contiguous();
+}
+
+at::Tensor DecodeWith(const AutoencoderKL& autoencoder,
+                      const at::Tensor& latents, const Placement& placement) {
+  const AutoencoderKLConfig& config = autoencoder.config();
+  const at::Tensor unscaled =
+      latents / config.scaling_factor + config.shift_factor;
+  return OnCpu(
+      autoencoder.decode(unscaled.to(placement.device, placement.dtype)));
+}
+
+}  // namespace
+
+AutoencoderKLCodec::AutoencoderKLCodec(const ModelIndex& index,
+                                       const Placement& placement,
+                                       const Vae& vae)
+    : index_(index),
+      placement_(placement),
+      autoencoder_(vae.config, vae.weights),
+      weight_bytes_(vae.weights.taken_bytes()) {}
+
+absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
+    const ModelIndex& index, const Placement& placement) {
+  return OpenComponent(index, "vae", "AutoencoderKL", ReadAutoencoderKLConfig,
+                       placement);
+}
+
+absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>>
+AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
+  const auto vae = OpenVae(index, placement);
+  if (!vae.ok()) return vae.status();
+  std::unique_ptr<AutoencoderKLCodec> codec(
+      new AutoencoderKLCodec(index, placement, *vae));
+  absl::Status status = vae->weights.Finish();
+  if (status.ok()) status = codec->LoadTiny();
+  if (status.ok()) status = codec->LoadLinear();
+  if (!status.ok()) return status;
+  return std::unique_ptr<const AutoencoderKLCodec>(std::move(codec));
+}
+
+absl::Status AutoencoderKLCodec::LoadTiny() {
+  const auto folder = std::filesystem::path(index_.folder) / kTinyFolder;
+  if (!std::filesystem::exists(folder)) return absl::OkStatus();
+  const auto opened =
+      OpenComponent(folder.string(), ReadAutoencoderTinyConfig, placement_);
+  if (!opened.ok()) return opened.status();
+  const AutoencoderTinyConfig& tiny = opened->config;
+  if (tiny.latent_channels != config().latent_channels ||
+      tiny.upsampling() != config().downsampling()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder.string(), ": latent_channels ", tiny.latent_channels,
+        " and upsampling ", tiny.upsampling(), " are not the autoencoder's ",
+        config().latent_channels, " and ", config().downsampling()));
+  }
+  tiny_.emplace(tiny, opened->weights);
+  weight_bytes_ += opened->weights.taken_bytes();
+  return opened->weights.Finish();
+}
+
+absl::Status AutoencoderKLCodec::LoadLinear() {
+  const auto file = std::filesystem::path(index_.folder) / "vae" / kLinearFile;
+  if (!std::filesystem::exists(file)) {
+    linear_ = LinearPreview::Fit(
+        config().latent_channels,
+        [this](const at::Tensor& latents) { return DecodeAsIs(latents); });
+    return absl::OkStatus();
+  }
+  auto read = LinearPreview::ReadFile(file.string(), config().latent_channels);
+  if (!read.ok()) return read.status();
+  linear_ = *std::move(read);
+  return absl::OkStatus();
+}
+
+LatentDistribution AutoencoderKLCodec::Encode(const at::Tensor& pixels) const {
+  c10::InferenceMode inference;
+  const at::Tensor moments = OnCpu(
+      autoencoder_.encode(pixels.to(placement_.device, placement_.dtype)));
+  const auto halves = moments.chunk(2, /*dim=*/1);  // mean, log variance
+  return {.mean = halves[0],
+          .deviation = at::exp(0.5 * at::clamp(halves[1], -30.0, 20.0))};
+}
+
+at::Tensor AutoencoderKLCodec::Scale(const at::Tensor& encoded) const {
+  return (encoded - config().shift_factor) * config().scaling_factor;
+}
+
+at::Tensor AutoencoderKLCodec::DecodeAsIs(const at::Tensor& latents) const {
+  return DecodeWith(autoencoder_, latents, placement_);
+}
+
+at::Tensor AutoencoderKLCodec::Decode(const at::Tensor& latents) const {
+  c10::InferenceMode inference;
+  at::Tensor pixels = DecodeAsIs(latents);
+  if (placement_.dtype == at::kFloat) return pixels;
+  for (int64_t i = 0; i < pixels.size(0); ++i) {
+    const at::Tensor row = pixels.narrow(0, i, 1);
+    if (at::isfinite(row).all().item<bool>()) continue;
+    row.copy_(DecodeWith(*InFloat32(), latents.narrow(0, i, 1),
+                         {.device = placement_.device, .dtype = at::kFloat}));
+  }
+  return pixels;
+}
+
+std::shared_ptr<const AutoencoderKL> AutoencoderKLCodec::InFloat32() const {
+  absl::MutexLock lock(&mutex_);
+  if (in_float32_ != nullptr) return in_float32_;
+  const auto vae =
+      OpenVae(index_, {.device = placement_.device, .dtype = at::kFloat});
+  absl::Status status = vae.status();
+  if (status.ok()) {
+    in_float32_ =
+        std::make_shared<const AutoencoderKL>(vae->config, vae->weights);
+    status = vae->weights.Finish();
+  }
+  if (!status.ok()) {
+    in_float32_ = nullptr;
+    TORCH_CHECK(false, "the autoencoder in float32: ", status.ToString());
+  }
+  weight_bytes_ += vae->weights.taken_bytes();
+  return in_float32_;
+}
+
+at::Tensor AutoencoderKLCodec::Preview(const at::Tensor& denoised,
+                                       PreviewKind kind) const {
+  c10::InferenceMode inference;
+  switch (kind) {
+    case PreviewKind::kLinear:
+      return linear_->decode(denoised);
+    case PreviewKind::kTiny:
+      return OnCpu(
+          tiny_->decode(denoised.to(placement_.device, placement_.dtype)));
+    case PreviewKind::kFull:
+      break;
+  }
+  return Decode(denoised);
+}
+
+}  // namespace genzo

@@ -1,0 +1,74 @@
+#ifndef GENZO_WORKER_CODEC_AUTOENCODER_KL_CODEC_H_
+#define GENZO_WORKER_CODEC_AUTOENCODER_KL_CODEC_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "worker/codec/autoencoder_kl.h"
+#include "worker/codec/autoencoder_tiny.h"
+#include "worker/codec/latent_codec.h"
+#include "worker/codec/linear_preview.h"
+#include "worker/weights/component.h"
+
+namespace genzo {
+
+// The codec of latent diffusion: an AutoencoderKL, beside it a linear map and,
+// where the model has one, a small decoder.
+class AutoencoderKLCodec : public LatentCodec {
+ public:
+  // Folder of the small decoder beside the components that the index names,
+  // and file of the linear map's factors beside the autoencoder's weights. A
+  // model need have neither: then the map is fitted to the autoencoder.
+  static constexpr char kTinyFolder[] = "tiny_vae";
+  static constexpr char kLinearFile[] = "latent_rgb_factors.json";
+
+  // Errors name file and tensor or key.
+  static absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>> Load(
+      const ModelIndex& index, const Placement& placement);
+
+  // Mean and deviation of the posterior (arXiv:2112.10752, appendix G).
+  LatentDistribution Encode(const at::Tensor& pixels) const override;
+  at::Tensor Scale(const at::Tensor& encoded) const override;
+  at::Tensor Decode(const at::Tensor& latents) const override;
+  at::Tensor Preview(const at::Tensor& denoised,
+                     PreviewKind kind) const override;
+
+  bool has_tiny() const override { return tiny_.has_value(); }
+  int64_t latent_channels() const override { return config().latent_channels; }
+  int64_t pixels_per_latent() const override { return config().downsampling(); }
+  int64_t weight_bytes() const override { return weight_bytes_; }
+  const AutoencoderKLConfig& config() const { return autoencoder_.config(); }
+
+ private:
+  using Vae = Component<AutoencoderKLConfig>;
+
+  AutoencoderKLCodec(const ModelIndex& index, const Placement& placement,
+                     const Vae& vae);
+  static absl::StatusOr<Vae> OpenVae(const ModelIndex& index,
+                                     const Placement& placement);
+  absl::Status LoadTiny();
+  absl::Status LoadLinear();
+  at::Tensor DecodeAsIs(const at::Tensor& latents) const;
+  // Made when it is first needed, and kept.
+  std::shared_ptr<const AutoencoderKL> InFloat32() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const ModelIndex index_;
+  const Placement placement_;
+  const AutoencoderKL autoencoder_;
+  mutable std::atomic<int64_t> weight_bytes_;
+  std::optional<AutoencoderTiny> tiny_;
+  std::optional<LinearPreview> linear_;  // set by Load
+  mutable absl::Mutex mutex_;
+  mutable std::shared_ptr<const AutoencoderKL> in_float32_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_CODEC_AUTOENCODER_KL_CODEC_H_

@@ -1,0 +1,49 @@
+#ifndef GENZO_WORKER_DENOISER_PREPARED_H_
+#define GENZO_WORKER_DENOISER_PREPARED_H_
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "worker/nn/adapters.h"
+
+namespace genzo {
+
+// All that a denoiser's evaluations need and that depends on the conditioning
+// alone, such as the keys and values of every cross-attention layer: computed
+// once a job. A flat list of tensors [R, ...], so that rows of several runs can
+// be joined, and evaluations recorded, whatever the family. Immutable.
+struct Prepared {
+  int64_t rows = 1;  // an unconditional network has no tensors to tell by
+  std::vector<at::Tensor> tensors = {};
+  EvalContext adapters = {};  // of the rows
+};
+using PreparedRef = std::shared_ptr<const Prepared>;
+
+// Joins what the runs of an evaluation prepared. The last few joined ones are
+// kept, because a batch mostly stays together from step to step. Used by one
+// step thread.
+class PreparedJoiner {
+ public:
+  using Parts = std::vector<PreparedRef>;
+
+  // All rows of `parts` in order, and the last one again until there are
+  // `padded_rows`. At least one part, all of one BatchKey.
+  PreparedRef Join(const Parts& parts, int padded_rows = 0);
+
+  // Lets go of all that is kept.
+  void Clear() { kept_.clear(); }
+
+ private:
+  struct Kept {
+    Parts parts;
+    int padded_rows;
+    PreparedRef joined;
+  };
+  std::deque<Kept> kept_;  // the newest first
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_DENOISER_PREPARED_H_

@@ -1,0 +1,194 @@
+#include "worker/engine/encode_stage.h"
+
+#include <exception>
+#include <utility>
+
+#include "base/errors.h"
+#include "c10/core/InferenceMode.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/thread_count.h"
+#include "worker/engine/source_picture.h"
+
+namespace genzo {
+namespace {
+
+// More would keep the first one waiting for the last.
+constexpr size_t kMaxTogether = 16;
+
+absl::Status EncodingFailed(const absl::Status& status) {
+  if (!ErrorReason(status).empty()) return status;
+  return ErrorWithReason(status.code(), "ENCODING_FAILED",
+                         std::string(status.message()));
+}
+
+bool HasPicture(const JobState& job) {
+  return job.request().has_image_to_image();
+}
+
+}  // namespace
+
+EncodeStage::EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
+                         const Clock& clock, Metrics& metrics,
+                         std::function<void()> on_encoded, Where where)
+    : stream_(stream),
+      clock_(clock),
+      metrics_(metrics),
+      on_encoded_(std::move(on_encoded)),
+      texts_(text_cache_bytes) {
+  if (where == Where::kOwnThread) thread_ = std::thread([this] { Loop(); });
+}
+
+EncodeStage::~EncodeStage() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void EncodeStage::Submit(std::shared_ptr<JobState> job, bool together) {
+  pictures_ += HasPicture(*job) ? 1 : 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    images_[job->demand().tenant] += job->demand().images;
+    waiting_.push_back({std::move(job), together});
+    if (thread_.joinable()) return;
+  }
+  std::vector<Waiting> next;
+  {
+    absl::MutexLock lock(&mutex_);
+    next = NextLocked();
+  }
+  EncodeAll(next);
+}
+
+std::vector<EncodedJob> EncodeStage::TakeEncoded() {
+  absl::MutexLock lock(&mutex_);
+  for (const EncodedJob& done : encoded_) {
+    const JobDemand& demand = done.job->demand();
+    const auto images = images_.find(demand.tenant);
+    images->second -= demand.images;
+    if (images->second == 0) images_.erase(images);
+  }
+  return std::exchange(encoded_, {});
+}
+
+void EncodeStage::AwaitEncoded() {
+  const auto is_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !encoded_.empty() || (waiting_.empty() && encoding_ == 0);
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&is_news));
+}
+
+TenantCounts EncodeStage::Images() const {
+  absl::MutexLock lock(&mutex_);
+  return images_;
+}
+
+std::vector<EncodeStage::Waiting> EncodeStage::NextLocked() {
+  std::vector<Waiting> next = {std::move(waiting_.front())};
+  waiting_.pop_front();
+  for (auto it = waiting_.begin();
+       it != waiting_.end() && next.size() < kMaxTogether;) {
+    if (&it->job->model() != &next[0].job->model()) {
+      ++it;
+      continue;
+    }
+    next.push_back(std::move(*it));
+    it = waiting_.erase(it);
+  }
+  encoding_ = static_cast<int>(next.size());
+  return next;
+}
+
+void EncodeStage::Loop() {
+  c10::InferenceMode inference;
+  const DeviceStream::Scope on_stream(stream_);
+  UseThreadsHere(1);
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !waiting_.empty();
+  };
+  while (true) {
+    std::vector<Waiting> next;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (closed_) return;
+      next = NextLocked();
+    }
+    EncodeAll(next);
+  }
+}
+
+void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
+  if (forget_texts_.exchange(false)) texts_.Clear();
+  const absl::Time begin = clock_.Now();
+  std::vector<absl::StatusOr<Encoded>> encoded;
+  try {
+    encoded = Encode(waiting);
+    // The step loop uses it on a stream of its own.
+    DeviceStream::WaitForThisThread(waiting[0].job->model().placement().device);
+  } catch (const std::exception&) {
+    const absl::Status status = StatusFromException("encoding failed");
+    if (waiting.size() == 1) return Deliver(waiting[0], status, begin);
+    // One job's fault, or too much memory for all at once.
+    for (const Waiting& one : waiting) EncodeAll({one});
+    return;
+  }
+  CountTexts(waiting[0].job->demand().model);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    Deliver(waiting[i], std::move(encoded[i]), begin);
+  }
+}
+
+std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
+    const std::vector<Waiting>& waiting) {
+  std::vector<absl::StatusOr<Encoded>> results(
+      waiting.size(), absl::StatusOr<Encoded>(absl::UnknownError("")));
+  std::vector<EncodeTask> tasks;
+  std::vector<size_t> places;  // of the tasks among the results
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    const v1::GenerateRequest& request = waiting[i].job->request();
+    at::Tensor picture;
+    if (HasPicture(*waiting[i].job)) {
+      auto read = ReadSourcePicture(request);
+      if (!read.ok()) {
+        results[i] = read.status();
+        continue;
+      }
+      picture = *std::move(read);
+    }
+    tasks.push_back({.request = request, .picture = std::move(picture)});
+    places.push_back(i);
+  }
+  if (tasks.empty()) return results;
+  auto encoded =
+      waiting[0].job->model().Encode(tasks, waiting[0].together, texts_);
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    results[places[i]] = std::move(encoded[i]);
+  }
+  return results;
+}
+
+void EncodeStage::Deliver(const Waiting& waiting,
+                          absl::StatusOr<Encoded> encoded, absl::Time begin) {
+  if (!encoded.ok()) encoded = EncodingFailed(encoded.status());
+  waiting.job->EncodingDone(clock_.Now() - begin);
+  pictures_ -= HasPicture(*waiting.job) ? 1 : 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    --encoding_;
+    encoded_.push_back({waiting.job, std::move(encoded)});
+  }
+  on_encoded_();
+}
+
+void EncodeStage::CountTexts(const std::string& model) {
+  ModelMetrics& metrics = metrics_.ForModel(model);
+  const auto [hits, misses] = texts_.TakeHitsAndMisses();
+  metrics.text_hits.Increment(static_cast<double>(hits));
+  metrics.text_misses.Increment(static_cast<double>(misses));
+}
+
+}  // namespace genzo

@@ -1,0 +1,150 @@
+#include "worker/engine/intake.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/errors.h"
+#include "base/proto_time.h"
+
+namespace genzo {
+namespace {
+
+size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
+  size_t images = 0;
+  for (const auto& lease : leases) {
+    images += lease->job().request().image_count();
+  }
+  return images;
+}
+
+}  // namespace
+
+Intake::Intake(const Config& config, const EngineDevice& device,
+               const EngineDependencies& dependencies,
+               ModelIntroduction& models, StepScheduler& scheduler,
+               EncodeStage& encode_stage)
+    : config_(config),
+      device_(device),
+      dependencies_(dependencies),
+      models_(models),
+      scheduler_(scheduler),
+      encode_stage_(encode_stage) {}
+
+TenantCounts Intake::Images(const TenantCounts& live) const {
+  TenantCounts images = live;
+  for (const auto& [tenant, count] : encode_stage_.Images()) {
+    images[tenant] += count;
+  }
+  return images;
+}
+
+std::optional<TakeRules> Intake::RulesFor(const TenantCounts& images) const {
+  return scheduler_.WhomToTake(
+      {.live = images,
+       .parked = ImagesOf(parked_),
+       .ready = models_.ready(),
+       .models = config_.models.size(),
+       .others_are_freer =
+           dependencies_.load.backlog().OthersAreFreer(device_.index)});
+}
+
+void Intake::Claim(std::unique_ptr<JobLease> lease) {
+  const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
+  dependencies_.load.backlog().Start(lease->job().id(), device_.index,
+                                     dependencies_.load.speeds()
+                                         .Of(device_.index, demand)
+                                         .costs.At(demand.rows));
+  parked_.push_back(std::move(lease));
+}
+
+void Intake::TakeWaiting(const TenantCounts& live) {
+  while (true) {
+    const auto rules = RulesFor(Images(live));
+    if (!rules.has_value()) return;
+    auto lease = dependencies_.queue.TryTake(*rules);
+    if (lease == nullptr) return;
+    Claim(std::move(lease));
+    StartParked();
+  }
+}
+
+void Intake::StartParked() {
+  for (auto& lease : std::exchange(parked_, {})) {
+    const std::string id = lease->job().request().model();
+    const auto model = models_.loader().Hold(id);
+    if (model == nullptr) {
+      const absl::Status failure = models_.loader().Failure(id);
+      if (!failure.ok()) {
+        FailUnstarted(*lease, failure, dependencies_.metrics.ForModel(id));
+      } else {
+        models_.loader().Request(id);
+        parked_.push_back(std::move(lease));
+      }
+      continue;
+    }
+    auto job =
+        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
+                                   dependencies_.metrics.ForModel(id));
+    if (!job->Wanted()) continue;
+    encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
+  }
+}
+
+// A job that waits for its model, or is being encoded, does not keep others
+// waiting: a loaded model and an encoded job nudge the queue. Once that hands
+// out nothing more, or too many wait, they are all there is to wait for.
+void Intake::Wait(const TenantCounts& live) {
+  const TenantCounts images = Images(live);
+  const auto rules = RulesFor(images);
+  const bool others_wait = !parked_.empty() || !images.empty();
+  // A freer device gets the time until these are encoded.
+  const bool may_take = rules.has_value() && !rules->leave_to_others;
+  if (others_wait ? may_take && !dependencies_.queue.Done()
+                  : rules.has_value()) {
+    auto lease = dependencies_.queue.Take(*rules);
+    if (lease != nullptr) Claim(std::move(lease));
+  } else if (!images.empty()) {
+    encode_stage_.AwaitEncoded();
+  } else {
+    models_.loader().AwaitChange();
+  }
+}
+
+std::vector<EncodedJob> Intake::Next(const TenantCounts& live) {
+  StartParked();
+  TakeWaiting(live);
+  auto encoded = encode_stage_.TakeEncoded();
+  const bool busy = !live.empty() || models_.measuring();
+  if (!encoded.empty() || busy) return encoded;
+  Wait(live);
+  StartParked();
+  return encode_stage_.TakeEncoded();
+}
+
+void Intake::DropUnwanted() {
+  const auto unwanted = [&](const std::unique_ptr<JobLease>& lease) {
+    const absl::Status ended = WhyEnded(*lease, dependencies_.clock);
+    if (ended.ok()) return false;
+    FailUnstarted(
+        *lease, ended,
+        dependencies_.metrics.ForModel(lease->job().request().model()));
+    return true;
+  };
+  parked_.erase(std::remove_if(parked_.begin(), parked_.end(), unwanted),
+                parked_.end());
+}
+
+void Intake::GiveBack() {
+  parked_.clear();
+  while (!encode_stage_.Images().empty()) {
+    encode_stage_.AwaitEncoded();
+    encode_stage_.TakeEncoded();
+  }
+}
+
+bool Intake::Done() const {
+  return parked_.empty() && encode_stage_.Images().empty() &&
+         dependencies_.queue.Done();
+}
+
+}  // namespace genzo

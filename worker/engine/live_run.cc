@@ -1,0 +1,32 @@
+#include "worker/engine/live_run.h"
+
+#include <exception>
+
+#include "worker/device/exception_status.h"
+
+namespace genzo {
+
+absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
+    const std::shared_ptr<JobState>& job, const Encoded& encoded) {
+  const v1::GenerateRequest& request = job->request();
+  std::vector<std::unique_ptr<LiveRun>> runs;
+  for (uint32_t i = 0; i < request.image_count(); ++i) {
+    const uint64_t seed = request.seed() + i;
+    try {
+      auto stages = job->model().Plan(
+          {.request = request, .noise = std::make_shared<SeededNoise>(seed)},
+          encoded);
+      if (!stages.ok()) return stages.status();
+      runs.push_back(
+          std::make_unique<LiveRun>(LiveRun{.run = Run(*std::move(stages)),
+                                            .job = job,
+                                            .image_index = static_cast<int>(i),
+                                            .seed = seed}));
+    } catch (const std::exception&) {
+      return EvaluationFailed(StatusFromException("starting it failed"));
+    }
+  }
+  return runs;
+}
+
+}  // namespace genzo

@@ -1,0 +1,59 @@
+#include "worker/engine/picture_writer.h"
+
+#include <utility>
+
+namespace genzo {
+namespace {
+
+absl::StatusOr<v1::Picture> Write(const PictureWriter::Task& task) {
+  auto file = EncodePicture(task.pixels, task.format, task.text);
+  if (!file.ok()) return file.status();
+  v1::Picture picture;
+  picture.set_data(std::move(file->data));
+  picture.set_media_type(file->media_type);
+  picture.set_width(task.pixels.width);
+  picture.set_height(task.pixels.height);
+  return picture;
+}
+
+}  // namespace
+
+PictureWriter::PictureWriter(size_t capacity) : capacity_(capacity) {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+PictureWriter::~PictureWriter() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  thread_.join();
+}
+
+void PictureWriter::Submit(Task task) {
+  const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return waiting_.size() < capacity_;
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&has_room));
+  waiting_.push_back(std::move(task));
+}
+
+void PictureWriter::Loop() {
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !waiting_.empty();
+  };
+  while (true) {
+    Task task;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (waiting_.empty()) return;
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    task.done(Write(task));
+  }
+}
+
+}  // namespace genzo

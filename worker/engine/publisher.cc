@@ -1,0 +1,50 @@
+#include "worker/engine/publisher.h"
+
+#include <utility>
+
+#include "worker/engine/preview_plan.h"
+
+namespace genzo {
+
+void Publisher::Publish(const Batch& batch, size_t live_runs) {
+  const absl::Time now = clock_.Now();
+  const auto predicted = load_.PredictAll(now);
+  // More than fits in one evaluation: the device has no time for sharp
+  // previews that nobody asked for by name.
+  const bool busy = batch.runs.size() < live_runs || live_runs > 2;
+  for (const LiveRun* live : batch.runs) {
+    if (!live->run.step_ended()) continue;
+    const auto found = predicted.find(live->job->id());
+    live->job->StepDone({.image_index = live->image_index,
+                         .progress = live->run.progress(),
+                         .batch_rows = batch.rows,
+                         .time_left = found == predicted.end()
+                                          ? absl::ZeroDuration()
+                                          : found->second});
+    Show(*live, busy, now);
+  }
+}
+
+void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
+  const WalkProgress progress = live.run.progress();
+  DecodeTask task = {.job = live.job,
+                     .image_index = live.image_index,
+                     .latent = live.run.latent(),
+                     .reproducible = live.reproducible,
+                     .seed = live.seed,
+                     .step = progress.steps_done,
+                     .submitted = now};
+  if (live.run.finished()) return decode_stage_.Submit(std::move(task));
+  const v1::PreviewPlan& plan = live.job->request().preview();
+  if (!PreviewDue(plan, progress.steps_done)) return;
+  task.latent = live.run.denoised();
+  task.is_final = false;
+  task.decoder =
+      PreviewDecoder(plan, {.step = progress.steps_done,
+                            .steps = progress.steps,
+                            .busy = busy,
+                            .has_tiny = live.job->model().codec().has_tiny()});
+  decode_stage_.Submit(std::move(task));
+}
+
+}  // namespace genzo

@@ -1,0 +1,26 @@
+#ifndef GENZO_WORKER_ENGINE_SOURCE_PICTURE_H_
+#define GENZO_WORKER_ENGINE_SOURCE_PICTURE_H_
+
+#include <cstdint>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/statusor.h"
+#include "genzo/v1/image_generation.pb.h"
+
+namespace genzo {
+
+// Of the file, as it came and as it is unpacked. A phone has 50 million.
+inline constexpr int64_t kMaxSourceBytes = int64_t{20} << 20;
+inline constexpr int64_t kMaxSourcePixels = 64'000'000;
+
+// The picture that an image-to-image request brings, turned as its Exif
+// orientation says and fitted to the request's size: [1, 3, height, width]
+// float32 in [-1, 1] on the CPU. INVALID_ARGUMENT/INVALID_FIELD says what is
+// wrong with the file. Bytes and pixels are bounded before anything of their
+// size is allocated.
+absl::StatusOr<at::Tensor> ReadSourcePicture(
+    const v1::GenerateRequest& request);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ENGINE_SOURCE_PICTURE_H_

@@ -1,0 +1,23 @@
+#ifndef GENZO_WORKER_PIPELINE_GUIDANCE_H_
+#define GENZO_WORKER_PIPELINE_GUIDANCE_H_
+
+#include "ATen/core/Tensor.h"
+
+namespace genzo {
+
+// How an image's prediction is made of its rows.
+struct Guidance {
+  // 1: the row is the prediction. 2: classifier-free guidance (Ho & Salimans,
+  // arXiv:2207.12598), the unconditional row first.
+  int rows = 1;
+  double scale = 7.5;
+  double rescale = 0;  // towards the conditional's spread (arXiv:2305.08891,
+                       // section 3.4), 0 to 1
+};
+
+// rows [guidance.rows, C, ...] float32 -> [1, C, ...].
+at::Tensor ApplyGuidance(const at::Tensor& rows, const Guidance& guidance);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_PIPELINE_GUIDANCE_H_

@@ -1,0 +1,75 @@
+#ifndef GENZO_WORKER_PIPELINE_PIPELINE_H_
+#define GENZO_WORKER_PIPELINE_PIPELINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "genzo/v1/image_generation.pb.h"
+#include "worker/codec/latent_codec.h"
+#include "worker/device/placement.h"
+#include "worker/pipeline/pipeline_traits.h"
+#include "worker/pipeline/stage.h"
+#include "worker/sampler/noise_source.h"
+#include "worker/text/text_cache.h"
+
+namespace genzo {
+
+// What a job gives to encode.
+struct EncodeTask {
+  const v1::GenerateRequest& request;  // every field filled in
+  at::Tensor picture = {};  // [1, 3, H, W] in [-1, 1] float32 on the CPU at the
+                            // request's size; undefined: none
+};
+
+// What the images of one job share: all but noise. A value.
+struct Encoded {
+  std::vector<PreparedRef> prepared;  // one a stage
+  LatentDistribution picture = {};    // of the task's picture
+};
+
+// One image of a job.
+struct ImageRequest {
+  const v1::GenerateRequest& request;
+  std::shared_ptr<NoiseSource> noise;  // the image's own
+};
+
+// A loaded checkpoint: what it can do, and the stages of an image. Immutable;
+// LibTorch's exceptions leave it as they are, so callers wrap it at their seam.
+// Encode() and Plan() may run on other threads than the denoisers, the codec on
+// another still.
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+
+  virtual const PipelineTraits& traits() const = 0;
+
+  // One result a task: texts and pictures of several jobs, `together` where the
+  // bits of a text do not depend on its company, which is faster. Used by one
+  // thread, that of `texts`.
+  virtual std::vector<absl::StatusOr<Encoded>> Encode(
+      absl::Span<const EncodeTask> tasks, bool together,
+      TextCache& texts) const = 0;
+
+  // The image's stages in order, at least one, ready for the first evaluation.
+  // INVALID_ARGUMENT/INVALID_FIELD for what only the schedule can tell.
+  virtual absl::StatusOr<std::vector<Stage>> Plan(
+      const ImageRequest& image, const Encoded& encoded) const = 0;
+
+  virtual const LatentCodec& codec() const = 0;
+
+  // For measurements: the denoiser that most steps are of, and what one row of
+  // an empty text prepares for it.
+  virtual const Denoiser& denoiser() const = 0;
+  virtual PreparedRef PrepareEmpty() const = 0;
+
+  virtual Placement placement() const = 0;
+  virtual int64_t weight_bytes() const = 0;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_PIPELINE_PIPELINE_H_

@@ -1,0 +1,68 @@
+#include "worker/pipeline/pipeline_table.h"
+
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "c10/core/InferenceMode.h"
+#include "worker/device/device_stream.h"
+#include "worker/device/exception_status.h"
+#include "worker/pipeline/stable_diffusion.h"
+
+namespace genzo {
+namespace {
+
+constexpr PipelineSpec kPipelines[] = {
+    {"StableDiffusionPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+    // The same parts; which way a request goes is the request's to say.
+    {"StableDiffusionImg2ImgPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+};
+
+absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
+  std::vector<std::string> known;
+  for (const PipelineSpec& spec : kPipelines) {
+    if (index.pipeline_class == spec.class_name) return &spec;
+    known.push_back(spec.class_name);
+  }
+  return absl::UnimplementedError(absl::StrCat(
+      index.folder, "/model_index.json: pipeline class ", index.pipeline_class,
+      " is not one of ", absl::StrJoin(known, ", ")));
+}
+
+}  // namespace
+
+absl::Span<const PipelineSpec> Pipelines() { return kPipelines; }
+
+absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
+    const std::string& folder, const Placement& placement) {
+  c10::InferenceMode inference;
+  try {
+    const auto index = ReadModelIndex(folder);
+    if (!index.ok()) return index.status();
+    const auto spec = Find(*index);
+    if (!spec.ok()) return spec.status();
+    auto pipeline = (*spec)->load(*index, placement);
+    // Others use it on streams of their own.
+    DeviceStream::WaitForThisThread(placement.device);
+    return pipeline;
+  } catch (const std::exception&) {
+    return StatusFromException(folder);
+  }
+}
+
+absl::StatusOr<int64_t> PipelineWeightBytes(const std::string& folder,
+                                            const Placement& placement) {
+  try {
+    const auto index = ReadModelIndex(folder);
+    if (!index.ok()) return index.status();
+    const auto spec = Find(*index);
+    if (!spec.ok()) return spec.status();
+    return (*spec)->weight_bytes(*index, placement);
+  } catch (const std::exception&) {
+    return StatusFromException(folder);
+  }
+}
+
+}  // namespace genzo

@@ -1,0 +1,37 @@
+#ifndef GENZO_WORKER_PIPELINE_PIPELINE_TABLE_H_
+#define GENZO_WORKER_PIPELINE_PIPELINE_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "worker/pipeline/pipeline.h"
+#include "worker/weights/component_folder.h"
+
+namespace genzo {
+
+// One row of the table of pipelines.
+struct PipelineSpec {
+  const char* class_name;  // the reference class, as model_index.json names it
+  absl::StatusOr<std::unique_ptr<const Pipeline>> (*load)(
+      const ModelIndex& index, const Placement& placement);
+  // Bytes that its weights will take, from the files' headers alone.
+  absl::StatusOr<int64_t> (*weight_bytes)(const ModelIndex& index,
+                                          const Placement& placement);
+};
+
+// All pipelines. A new family is a file pair and a row.
+absl::Span<const PipelineSpec> Pipelines();
+
+// Reads a folder in the diffusers layout. Errors name file and tensor or key;
+// UNIMPLEMENTED a class that is not in the table. Never throws.
+absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
+    const std::string& folder, const Placement& placement);
+absl::StatusOr<int64_t> PipelineWeightBytes(const std::string& folder,
+                                            const Placement& placement);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_PIPELINE_PIPELINE_TABLE_H_

@@ -1,0 +1,31 @@
+#ifndef GENZO_WORKER_PIPELINE_STAGE_H_
+#define GENZO_WORKER_PIPELINE_STAGE_H_
+
+#include <functional>
+#include <memory>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
+#include "worker/denoiser/denoiser.h"
+#include "worker/pipeline/guidance.h"
+#include "worker/sampler/sampler.h"
+
+namespace genzo {
+
+// One walk of an image on one denoiser: text-to-image has one; a base and its
+// refiner, a prior and its decoder, a cascade have more. Owned and used by the
+// step loop.
+struct Stage {
+  const Denoiser* denoiser = nullptr;  // outlives the stage
+  PreparedRef prepared = nullptr;      // guidance.rows rows
+  Guidance guidance = {};
+  std::unique_ptr<SamplerRun> sampler = nullptr;
+  // How a later stage begins where the one before it ended; by default its
+  // sampler goes on from that latent.
+  std::function<absl::Status(Stage& stage, const at::Tensor& latent)> begin =
+      nullptr;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_PIPELINE_STAGE_H_

@@ -1,0 +1,268 @@
+#include "worker/residency/model_loader.h"
+
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "c10/core/InferenceMode.h"
+#include "worker/device/device_stream.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/free_memory.h"
+#include "worker/device/thread_count.h"
+#include "worker/text/unicode_text.h"
+
+namespace genzo {
+namespace {
+
+constexpr size_t kMaxMessageBytes = 500;
+
+// The one way from a fault in a file to a message: what it quotes of the file
+// may be anything, and one model's error must not spoil the list of all.
+absl::Status Printable(const absl::Status& status) {
+  absl::Status printable(
+      status.code(),
+      PrintableText(std::string(status.message()), kMaxMessageBytes));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    printable.SetPayload(url, payload);
+  });
+  return printable;
+}
+
+}  // namespace
+
+using Kind = ModelSlots::Task::Kind;
+
+ModelLoader::ModelLoader(const Config& config, const Placement& placement,
+                         int64_t budget_bytes, ModelSource source,
+                         const Clock& clock, Metrics& metrics,
+                         ModelLoaderListener listener)
+    : placement_(placement),
+      source_(std::move(source)),
+      clock_(clock),
+      metrics_(metrics),
+      listener_(std::move(listener)),
+      slots_(config.models, budget_bytes,
+             /*keeps_activations=*/!placement.device.is_cpu()) {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+ModelLoader::~ModelLoader() {
+  Stop();
+  thread_.join();
+}
+
+template <typename Change>
+void ModelLoader::With(const Change& change) {
+  ModelSlots::Answers answers;
+  {
+    absl::MutexLock lock(&mutex_);
+    answers = change();
+    look_ = true;
+  }
+  for (const auto& [done, status] : answers) done(status);
+}
+
+// --- what others want --------------------------------------------------------
+
+ModelRef ModelLoader::Hold(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  return slots_.Hold(id) ? HeldLocked(id) : nullptr;
+}
+
+ModelRef ModelLoader::HeldLocked(const std::string& id) {
+  return ModelRef(models_.at(id).get(),
+                  [this, id](const LoadedModel*) { Release(id); });
+}
+
+void ModelLoader::Release(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  slots_.Release(id);
+  look_ = true;
+}
+
+void ModelLoader::Request(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  slots_.Request(id);
+  look_ = true;
+}
+
+void ModelLoader::Load(const std::string& id, std::optional<bool> pinned,
+                       const ModelControl::Done& done) {
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slots_.Load(id, pinned, done);
+  });
+  listener_.changed();
+}
+
+void ModelLoader::Unload(const std::string& id,
+                         const ModelControl::Done& done) {
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slots_.Unload(id, done);
+  });
+  listener_.changed();
+}
+
+std::vector<ModelLoader::Loaded> ModelLoader::TakeLoaded() {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Loaded> loaded;
+  for (const std::string& id : slots_.TakeNews()) {
+    loaded.push_back({id, HeldLocked(id)});
+  }
+  return loaded;
+}
+
+void ModelLoader::Ready(const std::string& id, int64_t activation_bytes) {
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slots_.Ready(id, activation_bytes);
+  });
+}
+
+void ModelLoader::Reject(const std::string& id, const absl::Status& status) {
+  spdlog::error("model {} cannot be used: {}", id,
+                std::string(status.message()));
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slots_.Reject(id, status);
+  });
+}
+
+void ModelLoader::Stop() {
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return slots_.Stop(); });
+}
+
+bool ModelLoader::AwaitChange() {
+  absl::MutexLock lock(&mutex_);
+  const auto changed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return news_ || slots_.stopped() || slots_.HasNews() || !slots_.UnderWay();
+  };
+  mutex_.Await(absl::Condition(&changed));
+  news_ = false;
+  return slots_.HasNews() || slots_.UnderWay();
+}
+
+bool ModelLoader::Leaving(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.Leaving(id);
+}
+
+absl::Status ModelLoader::Failure(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.Failure(id);
+}
+
+std::set<std::string> ModelLoader::ReadyIds() const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.ReadyIds();
+}
+
+bool ModelLoader::Pinned(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.Pinned(id);
+}
+
+int64_t ModelLoader::BytesLeft(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.BytesLeft(id);
+}
+
+// --- the loading thread ------------------------------------------------------
+
+void ModelLoader::Loop() {
+  c10::InferenceMode inference;
+  std::optional<DeviceStream> stream;
+  std::optional<DeviceStream::Scope> on_stream;
+  try {
+    on_stream.emplace(stream.emplace(placement_.device, StreamPriority::kLow));
+  } catch (const std::exception&) {
+    // A broken device: every load will fail and say so.
+    spdlog::error(
+        "{}", StatusFromException("stream of the loading thread").ToString());
+  }
+  UseThreadsHere(1);
+  while (true) {
+    std::optional<ModelSlots::Task> task;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return look_ || slots_.stopped();
+      };
+      mutex_.Await(absl::Condition(&due));
+      if (slots_.stopped()) return;
+      task = slots_.Next();
+      look_ = task.has_value();
+    }
+    // Next() may have told models to leave: the engine lets go of them.
+    listener_.changed();
+    if (!task.has_value()) continue;
+    Execute(*task);
+    listener_.changed();
+  }
+}
+
+void ModelLoader::Execute(const ModelSlots::Task& task) {
+  absl::Status status = task.status;
+  try {
+    if (task.kind == Kind::kFree) return Free(task);
+    if (task.kind == Kind::kSize) status = Size(task);
+    if (task.kind == Kind::kLoad) status = LoadNow(task);
+  } catch (...) {
+    status = StatusFromException(task.path);
+  }
+  if (!status.ok()) Fail(task.id, status);
+}
+
+absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
+  const auto bytes = source_.bytes(task.path);
+  if (!bytes.ok()) return bytes.status();
+  absl::MutexLock lock(&mutex_);
+  slots_.Sized(task.id, *bytes);
+  return absl::OkStatus();
+}
+
+absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
+  const absl::Time begin = clock_.Now();
+  auto model = source_.load(task.path);
+  const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
+  ModelMetrics& metrics = metrics_.ForModel(task.id);
+  metrics.load_seconds.Set(seconds);
+  if (!model.ok()) return model.status();
+  const auto bytes = static_cast<double>(task.bytes);
+  metrics.weight_bytes.Set(bytes);
+  spdlog::info("model {} loaded in {:.2f} s, {:.1f} MB of weights", task.id,
+               seconds, bytes / 1e6);
+  absl::MutexLock lock(&mutex_);
+  models_[task.id] = *std::move(model);
+  slots_.Loaded(task.id);
+  return absl::OkStatus();
+}
+
+void ModelLoader::Free(const ModelSlots::Task& task) {
+  if (!task.makes_room_for.empty()) {
+    spdlog::info("model {} leaves memory for {}", task.id, task.makes_room_for);
+  }
+  ModelRef model;
+  {
+    absl::MutexLock lock(&mutex_);
+    model = std::move(models_.at(task.id));
+    models_.erase(task.id);
+  }
+  listener_.unloaded();
+  model.reset();
+  ReturnFreeMemory(placement_.device);
+  metrics_.ForModel(task.id).weight_bytes.Set(0);
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    news_ = true;
+    return slots_.Freed(task.id);
+  });
+}
+
+void ModelLoader::Fail(const std::string& id, const absl::Status& status) {
+  const absl::Status told = Printable(status);
+  spdlog::error("model {} failed to load: {}", id, std::string(told.message()));
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    news_ = true;
+    return slots_.Failed(id, told);
+  });
+}
+
+}  // namespace genzo

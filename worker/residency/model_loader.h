@@ -1,0 +1,115 @@
+#ifndef GENZO_WORKER_RESIDENCY_MODEL_LOADER_H_
+#define GENZO_WORKER_RESIDENCY_MODEL_LOADER_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/metrics.h"
+#include "queue/model_control.h"
+#include "worker/device/placement.h"
+#include "worker/residency/model_slots.h"
+#include "worker/residency/model_source.h"
+
+namespace genzo {
+
+// What a loader tells its engine. Called on the loading thread or on that of
+// Load() and Unload(); must not block.
+struct ModelLoaderListener {
+  // A model has left memory.
+  std::function<void()> unloaded;
+  // There is something to do: a model was loaded, or could not be, or leaves,
+  // or was pinned.
+  std::function<void()> changed;
+};
+
+// The models of one device in memory. Does what ModelSlots decides, on a thread
+// of its own while others run: reads, loads, frees. Nothing that goes wrong
+// there ends the process: it fails that model. Thread-safe.
+class ModelLoader {
+ public:
+  // `clock` and `metrics` outlive the loader; so does what `listener` uses.
+  ModelLoader(const Config& config, const Placement& placement,
+              int64_t budget_bytes, ModelSource source, const Clock& clock,
+              Metrics& metrics, ModelLoaderListener listener);
+  // All models must have been given back.
+  ~ModelLoader();
+
+  // The model, held until the pointer goes; null unless it is ready.
+  ModelRef Hold(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // As ModelSlots says. `done` is called on this thread or on another, with no
+  // lock held.
+  void Request(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Load(const std::string& id, std::optional<bool> pinned,
+            const ModelControl::Done& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unload(const std::string& id, const ModelControl::Done& done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Models that were loaded since the last call. They are not ready, and their
+  // Load() is not answered, until the engine has measured them and says so.
+  struct Loaded {
+    std::string id;
+    ModelRef model;
+  };
+  std::vector<Loaded> TakeLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Ready(const std::string& id, int64_t activation_bytes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Drops a model that could not be measured.
+  void Reject(const std::string& id, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Waits until a model was loaded, could not be, or left. False, at once, if
+  // no model is to come or to go.
+  bool AwaitChange() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  bool Leaving(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Failure(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::set<std::string> ReadyIds() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t BytesLeft(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Loads nothing any more; what waits for it fails with UNAVAILABLE/DRAINING.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Loop();
+  void Execute(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the tasks do; exceptions are caught by Execute().
+  absl::Status Size(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status LoadNow(const ModelSlots::Task& task)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Free(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Fail(const std::string& id, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Release(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+  ModelRef HeldLocked(const std::string& id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Changes the slots, has the thread look at them, and answers who is due.
+  template <typename Change>
+  void With(const Change& change) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Placement placement_;
+  const ModelSource source_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  const ModelLoaderListener listener_;
+  mutable absl::Mutex mutex_;
+  ModelSlots slots_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, ModelRef> models_ ABSL_GUARDED_BY(mutex_);
+  bool look_ ABSL_GUARDED_BY(mutex_) = true;   // slots have changed: see Next()
+  bool news_ ABSL_GUARDED_BY(mutex_) = false;  // since AwaitChange() returned
+  std::thread thread_;                         // last: uses the rest
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_MODEL_LOADER_H_

@@ -1,0 +1,353 @@
+#include "worker/residency/model_slots.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kDoesNotFit[] = "DOES_NOT_FIT";
+
+absl::Status LoadFailed(const absl::Status& status) {
+  if (!ErrorReason(status).empty()) return status;
+  return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",
+                         std::string(status.message()));
+}
+
+absl::Status Stopping() {
+  return RetryLaterError("DRAINING", "the server is shutting down",
+                         absl::ZeroDuration());
+}
+
+absl::Status Overtaken(const std::string& id) {
+  return ErrorWithReason(
+      absl::StatusCode::kAborted, "UNLOADED",
+      absl::StrCat("model ", id, " was unloaded before it was ready"));
+}
+
+void Answer(std::vector<ModelSlots::Done>& waiting, const absl::Status& status,
+            ModelSlots::Answers& answers) {
+  for (ModelSlots::Done& done : waiting) {
+    answers.emplace_back(std::move(done), status);
+  }
+  waiting.clear();
+}
+
+}  // namespace
+
+ModelSlots::ModelSlots(const std::vector<ModelConfig>& models,
+                       int64_t budget_bytes, bool keeps_activations)
+    : budget_bytes_(budget_bytes), keeps_activations_(keeps_activations) {
+  for (const ModelConfig& model : models) {
+    slots_[model.id].path = model.path;
+    slots_[model.id].pinned = model.pinned;
+  }
+}
+
+absl::Status ModelSlots::Refusal(const std::string& id) const {
+  if (stopped_) return Stopping();
+  return slots_.count(id) > 0 ? absl::OkStatus() : ModelNotFoundError(id, {});
+}
+
+// --- what others want --------------------------------------------------------
+
+void ModelSlots::Order(const std::string& id, Slot& slot) {
+  if (slot.state == State::kUnloaded) {
+    slot.state = State::kOrdered;
+    slot.weight_bytes.reset();  // the files may be others now
+    slot.failure = absl::OkStatus();
+    orders_.push_back(id);
+  } else if (slot.unwanted || slot.state == State::kLeaving) {
+    slot.again = true;
+  }
+}
+
+void ModelSlots::Request(const std::string& id) {
+  if (Refusal(id).ok()) Order(id, slots_.at(id));
+}
+
+ModelSlots::Answers ModelSlots::Load(const std::string& id,
+                                     std::optional<bool> pinned,
+                                     const Done& done) {
+  const absl::Status refusal = Refusal(id);
+  if (!refusal.ok()) return {{done, refusal}};
+  Slot& slot = slots_.at(id);
+  if (pinned.has_value()) SetPinned(slot, *pinned);
+  if (slot.state == State::kReady) return {{done, absl::OkStatus()}};
+  slot.loads.push_back(done);
+  Order(id, slot);
+  return {};
+}
+
+ModelSlots::Answers ModelSlots::Unload(const std::string& id,
+                                       const Done& done) {
+  const absl::Status refusal = Refusal(id);
+  if (!refusal.ok()) return {{done, refusal}};
+  Slot& slot = slots_.at(id);
+  Answers answers;
+  Answer(slot.loads, Overtaken(id), answers);
+  slot.again = false;
+  if (slot.in_memory()) {
+    slot.unloads.push_back(done);
+    Leave(slot);
+  } else {
+    orders_.erase(std::remove(orders_.begin(), orders_.end(), id),
+                  orders_.end());
+    slot.state = State::kUnloaded;
+    answers.emplace_back(done, absl::OkStatus());
+  }
+  SetPinned(slot, false);
+  return answers;
+}
+
+void ModelSlots::Leave(Slot& slot) {
+  if (slot.state == State::kLoading) {
+    slot.unwanted = true;
+  } else {
+    slot.state = State::kLeaving;
+  }
+}
+
+void ModelSlots::SetPinned(Slot& slot, bool pinned) {
+  const bool was_pinned = std::exchange(slot.pinned, pinned);
+  if (was_pinned != pinned && slot.in_memory()) ForgetMisfits();
+}
+
+void ModelSlots::ForgetMisfits() {
+  for (auto& [id, slot] : slots_) {
+    if (ErrorReason(slot.failure) != kDoesNotFit) continue;
+    slot.failure = absl::OkStatus();
+    if (!slot.introduced) Order(id, slot);
+  }
+}
+
+ModelSlots::Answers ModelSlots::Stop() {
+  stopped_ = true;
+  Answers answers;
+  for (auto& [id, slot] : slots_) {
+    Answer(slot.loads, Stopping(), answers);
+    Answer(slot.unloads, Stopping(), answers);
+    slot.again = false;
+    if (slot.state == State::kOrdered) slot.state = State::kUnloaded;
+  }
+  orders_.clear();
+  return answers;
+}
+
+// --- what the loading thread does --------------------------------------------
+
+std::optional<ModelSlots::Task> ModelSlots::Next() {
+  if (stopped_) return std::nullopt;
+  if (auto task = NextFree()) return task;
+  for (const std::string& id : orders_) {
+    const Slot& slot = slots_.at(id);
+    if (!slot.weight_bytes.has_value()) {
+      return Task{.kind = Task::Kind::kSize, .id = id, .path = slot.path};
+    }
+  }
+  auto task = NextLoad();
+  return task.has_value() ? task : NextFree();  // which it may have chosen
+}
+
+std::optional<ModelSlots::Task> ModelSlots::NextFree() const {
+  for (const auto& [id, slot] : slots_) {
+    if (slot.state == State::kLeaving && slot.holders == 0) {
+      return Task{.kind = Task::Kind::kFree,
+                  .id = id,
+                  .makes_room_for = slot.makes_room_for};
+    }
+  }
+  return std::nullopt;
+}
+
+// Every order gets a place in the budget in turn. One whose place is still
+// taken by a model that leaves waits for it; those behind may use what neither
+// needs.
+std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
+  std::vector<Resident> before;
+  for (const std::string& id : orders_) {
+    Slot& slot = slots_.at(id);
+    std::vector<Resident> residents = Residents();
+    residents.insert(residents.end(), before.begin(), before.end());
+    const auto leaving =
+        ChooseEvictions(id, residents, slot.bytes(), budget_bytes_);
+    if (!leaving.ok()) {
+      return Task{
+          .kind = Task::Kind::kRefuse, .id = id, .status = leaving.status()};
+    }
+    for (const std::string& other : *leaving) {
+      Leave(slots_.at(other));
+      slots_.at(other).makes_room_for = id;
+    }
+    if (BytesInMemory() + slot.bytes() <= budget_bytes_) {
+      Task task = {.kind = Task::Kind::kLoad,
+                   .id = id,
+                   .path = slot.path,
+                   .bytes = *slot.weight_bytes};
+      slot.state = State::kLoading;
+      orders_.erase(std::find(orders_.begin(), orders_.end(), id));
+      return task;
+    }
+    before.push_back({.id = id, .bytes = slot.bytes(), .stays = true});
+  }
+  return std::nullopt;
+}
+
+std::vector<Resident> ModelSlots::Residents() const {
+  std::vector<Resident> residents;
+  for (const auto& [id, slot] : slots_) {
+    if (!slot.in_memory() || slot.state == State::kLeaving) continue;
+    residents.push_back({.id = id,
+                         .bytes = slot.bytes(),
+                         .pinned = slot.pinned,
+                         .stays = slot.state != State::kReady,
+                         .in_use = slot.holders > 0,
+                         .last_used = slot.last_used});
+  }
+  return residents;
+}
+
+int64_t ModelSlots::BytesInMemory() const {
+  int64_t bytes = 0;
+  for (const auto& [id, slot] : slots_) {
+    if (slot.in_memory()) bytes += slot.bytes();
+  }
+  return bytes;
+}
+
+void ModelSlots::Sized(const std::string& id, int64_t weight_bytes) {
+  slots_.at(id).weight_bytes = weight_bytes;
+}
+
+void ModelSlots::Loaded(const std::string& id) {
+  Slot& slot = slots_.at(id);
+  slot.state = slot.unwanted ? State::kLeaving : State::kNews;
+  slot.unwanted = false;
+  slot.makes_room_for.clear();
+}
+
+ModelSlots::Answers ModelSlots::Failed(const std::string& id,
+                                       const absl::Status& status) {
+  Slot& slot = slots_.at(id);
+  // Unloaded meanwhile: nobody wants to know.
+  if (slot.state == State::kUnloaded) return {};
+  orders_.erase(std::remove(orders_.begin(), orders_.end(), id), orders_.end());
+  slot.state = State::kUnloaded;
+  slot.unwanted = false;
+  slot.again = false;
+  slot.failure = LoadFailed(status);
+  Answers answers;
+  Answer(slot.loads, slot.failure, answers);
+  Answer(slot.unloads, absl::OkStatus(), answers);
+  return answers;
+}
+
+ModelSlots::Answers ModelSlots::Freed(const std::string& id) {
+  Slot& slot = slots_.at(id);
+  slot.state = State::kUnloaded;
+  slot.makes_room_for.clear();
+  Answers answers;
+  Answer(slot.unloads, absl::OkStatus(), answers);
+  if (std::exchange(slot.again, false)) Order(id, slot);
+  ForgetMisfits();
+  return answers;
+}
+
+// --- what the engine does ----------------------------------------------------
+
+std::vector<std::string> ModelSlots::TakeNews() {
+  std::vector<std::string> ids;
+  for (auto& [id, slot] : slots_) {
+    if (slot.state != State::kNews) continue;
+    slot.state = State::kMeasuring;
+    ++slot.holders;
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+ModelSlots::Answers ModelSlots::Ready(const std::string& id,
+                                      int64_t activation_bytes) {
+  Slot& slot = slots_.at(id);
+  slot.activation_bytes = activation_bytes;
+  slot.introduced = true;
+  if (slot.state != State::kMeasuring) return {};  // it leaves already
+  slot.state = State::kReady;
+  slot.last_used = ++uses_;
+  Answers answers;
+  Answer(slot.loads, absl::OkStatus(), answers);
+  return answers;
+}
+
+ModelSlots::Answers ModelSlots::Reject(const std::string& id,
+                                       const absl::Status& status) {
+  Slot& slot = slots_.at(id);
+  if (slot.state != State::kMeasuring) return {};
+  slot.failure = LoadFailed(status);
+  slot.state = State::kLeaving;
+  Answers answers;
+  Answer(slot.loads, slot.failure, answers);
+  return answers;
+}
+
+bool ModelSlots::Hold(const std::string& id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second.state != State::kReady) {
+    return false;
+  }
+  found->second.last_used = ++uses_;
+  ++found->second.holders;
+  return true;
+}
+
+void ModelSlots::Release(const std::string& id) { --slots_.at(id).holders; }
+
+// --- what is so --------------------------------------------------------------
+
+bool ModelSlots::HasNews() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
+    return entry.second.state == State::kNews;
+  });
+}
+
+bool ModelSlots::UnderWay() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
+    return entry.second.state != State::kUnloaded &&
+           entry.second.state != State::kReady;
+  });
+}
+
+bool ModelSlots::Leaving(const std::string& id) const {
+  return slots_.at(id).state == State::kLeaving;
+}
+
+bool ModelSlots::Pinned(const std::string& id) const {
+  return slots_.at(id).pinned;
+}
+
+std::set<std::string> ModelSlots::ReadyIds() const {
+  std::set<std::string> ids;
+  for (const auto& [id, slot] : slots_) {
+    if (slot.state == State::kReady) ids.insert(id);
+  }
+  return ids;
+}
+
+absl::Status ModelSlots::Failure(const std::string& id) const {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? absl::OkStatus() : found->second.failure;
+}
+
+int64_t ModelSlots::BytesLeft(const std::string& id) const {
+  int64_t left = budget_bytes_;
+  for (const auto& [other, slot] : slots_) {
+    if (!slot.in_memory()) continue;
+    left -= slot.weight_bytes.value_or(0);
+    if (keeps_activations_ && other != id) left -= slot.activation_bytes;
+  }
+  return left;
+}
+
+}  // namespace genzo

@@ -1,0 +1,164 @@
+#ifndef GENZO_WORKER_RESIDENCY_MODEL_SLOTS_H_
+#define GENZO_WORKER_RESIDENCY_MODEL_SLOTS_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/config.h"
+#include "queue/model_control.h"
+#include "worker/residency/eviction.h"
+
+namespace genzo {
+
+// Which of a device's models are in memory, which come and which go: all rules
+// of it and nothing else. No thread, no lock, no clock, no model: ModelLoader
+// does what Next() says and keeps the pointers.
+//
+//   unloaded -> ordered -> loading -> news -> measuring -> ready -> leaving -.
+//      ^-----------------------------------------------------------------------'
+//
+// "News" is in memory and the engine has not heard of it; it is being measured
+// until the engine says Ready(). A model leaves when it was told to, or when an
+// ordered one needs its place, and is gone once nobody holds it.
+//
+// Promises. Whoever calls Load() or Unload() is answered exactly once, whatever
+// comes between. An Unload() overtakes the Load()s before it, which hear
+// ABORTED/UNLOADED; a Load() behind an Unload() brings the model back once it
+// is gone. Orders are served as they came, but one that waits for a model in
+// use does not keep those waiting that fit beside it.
+class ModelSlots {
+ public:
+  using Done = ModelControl::Done;
+  // Whoever is to hear something now. Call them where no lock is held.
+  using Answers = std::vector<std::pair<Done, absl::Status>>;
+
+  // What is to be done, by one thread, one after the other.
+  struct Task {
+    enum class Kind {
+      kSize,    // read how many bytes it takes: Sized() or Failed()
+      kLoad,    // there is room: Loaded() or Failed()
+      kFree,    // nobody holds it: Freed()
+      kRefuse,  // it cannot fit, as `status` says: Failed()
+    };
+    Kind kind = Kind::kSize;
+    std::string id;
+    std::string path = {};
+    int64_t bytes = 0;                // kLoad: of weights
+    std::string makes_room_for = {};  // kFree: whom, if for anybody
+    absl::Status status = {};         // kRefuse
+  };
+
+  // `keeps_activations`: a model keeps the memory of its evaluations between
+  // them, as on a GPU.
+  ModelSlots(const std::vector<ModelConfig>& models, int64_t budget_bytes,
+             bool keeps_activations);
+
+  // Wants the model in memory some time. Nothing if it is, or is to be.
+  void Request(const std::string& id);
+  // Answers once it is ready. NOT_FOUND/MODEL_NOT_FOUND, UNAVAILABLE/DRAINING,
+  // ABORTED/UNLOADED, or why it failed.
+  [[nodiscard]] Answers Load(const std::string& id, std::optional<bool> pinned,
+                             const Done& done);
+  // Nobody can take hold of it any more; those who have it keep it. Answers
+  // once it is gone.
+  [[nodiscard]] Answers Unload(const std::string& id, const Done& done);
+
+  // The next task, if there is one. To be reported before asking again.
+  std::optional<Task> Next();
+  void Sized(const std::string& id, int64_t weight_bytes);
+  void Loaded(const std::string& id);
+  [[nodiscard]] Answers Failed(const std::string& id,
+                               const absl::Status& status);
+  [[nodiscard]] Answers Freed(const std::string& id);
+
+  // The news, each held once from now on and being measured.
+  std::vector<std::string> TakeNews();
+  [[nodiscard]] Answers Ready(const std::string& id, int64_t activation_bytes);
+  // It could not be measured: it fails and leaves.
+  [[nodiscard]] Answers Reject(const std::string& id,
+                               const absl::Status& status);
+
+  // False unless it is ready; otherwise it stays until as many Release()s.
+  bool Hold(const std::string& id);
+  void Release(const std::string& id);
+
+  // Every other call is refused from now on; what waits hears DRAINING.
+  [[nodiscard]] Answers Stop();
+  bool stopped() const { return stopped_; }
+
+  bool HasNews() const;
+  // Whether anything is to come, to go or to be measured.
+  bool UnderWay() const;
+  bool Leaving(const std::string& id) const;
+  bool Pinned(const std::string& id) const;
+  std::set<std::string> ReadyIds() const;
+  // Why it is not in memory; OK unless it failed. That it did not fit is
+  // forgotten when that may have changed.
+  absl::Status Failure(const std::string& id) const;
+  // What the models in memory leave of the budget to an evaluation of `id`.
+  int64_t BytesLeft(const std::string& id) const;
+
+ private:
+  enum class State {
+    kUnloaded,
+    kOrdered,
+    kLoading,
+    kNews,
+    kMeasuring,
+    kReady,
+    kLeaving
+  };
+  struct Slot {
+    bool in_memory() const { return state >= State::kLoading; }
+    int64_t bytes() const {
+      return weight_bytes.value_or(0) + activation_bytes;
+    }
+
+    std::string path;
+    bool pinned = false;
+    State state = State::kUnloaded;
+    bool unwanted = false;    // kLoading: leaves as soon as it is there
+    bool again = false;       // kLoading, kLeaving: ordered anew once gone
+    bool introduced = false;  // was ready once: requests for it can be checked
+    int holders = 0;
+    int64_t last_used = 0;
+    std::optional<int64_t> weight_bytes;  // since it was ordered
+    int64_t activation_bytes = 0;         // the last measured
+    std::string makes_room_for;           // kLeaving
+    absl::Status failure;
+    std::vector<Done> loads;    // wait until it is ready
+    std::vector<Done> unloads;  // wait until it is gone
+  };
+
+  // Why nothing is done for `id`; OK if something is.
+  absl::Status Refusal(const std::string& id) const;
+  void Order(const std::string& id, Slot& slot);
+  void Leave(Slot& slot);
+  void SetPinned(Slot& slot, bool pinned);
+  // What did not fit may fit now. A model that nobody knows yet is ordered
+  // again, as nobody else can ask for it.
+  void ForgetMisfits();
+  std::optional<Task> NextFree() const;
+  std::optional<Task> NextLoad();
+  // All that is in memory and is not leaving.
+  std::vector<Resident> Residents() const;
+  int64_t BytesInMemory() const;
+
+  const int64_t budget_bytes_;
+  const bool keeps_activations_;
+  bool stopped_ = false;
+  int64_t uses_ = 0;
+  std::map<std::string, Slot> slots_;
+  std::deque<std::string> orders_;  // those in kOrdered, the oldest first
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_MODEL_SLOTS_H_

@@ -1,0 +1,210 @@
+#include "worker/residency/profile_measurement.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "ATen/ops/cat.h"
+#include "ATen/ops/equal.h"
+#include "worker/device/memory_meter.h"
+#include "worker/device/thread_count.h"
+#include "worker/sampler/sampler_table.h"
+
+namespace genzo {
+namespace {
+
+// The best of so many counts. One that shared the processor with others once
+// would end the search and keep batches small for as long as the profile lives.
+constexpr int kLeastRepeats = 2;
+constexpr int kMostRepeats = 12;
+constexpr absl::Duration kEnoughTime = absl::Milliseconds(200);
+// Times the budget, with all preparations, which a GPU has more of.
+constexpr int kMostPreparation = 4;
+// The best two of a row count, when nobody disturbed them.
+constexpr double kAgreement = 1.2;
+// Of a picture to an evaluation of one row, until it is measured: about what
+// the models at hand have.
+constexpr int kDecodeGuess = 3;
+
+class ModelSubject : public ProfileSubject {
+ public:
+  explicit ModelSubject(const LoadedModel& model)
+      : model_(model), denoiser_(model.denoiser()) {
+    const PipelineTraits& traits = model.traits();
+    const LatentCodec& codec = model.codec();
+    SeededNoise noise(/*seed=*/1);
+    row_ = noise.Draw({1, codec.latent_channels(),
+                       traits.default_height / codec.pixels_per_latent(),
+                       traits.default_width / codec.pixels_per_latent()});
+  }
+
+  void Prepare(int rows) override {
+    if (text_ == nullptr) text_ = model_.PrepareEmpty();
+    sample_ = at::cat(std::vector<at::Tensor>(rows, row_));
+    times_.assign(rows, 500.0f);
+    prepared_ = RepeatFirstRow(*text_, rows);
+  }
+  at::Tensor Evaluate() override {
+    return Predict(denoiser_, sample_, times_, prepared_);
+  }
+  void Decode() override { model_.codec().Decode(row_); }
+  // Made from few rows to many, they fit badly into each other's memory.
+  void Forget() override { denoiser_.ForgetRecordings(); }
+  bool on_cpu() const override { return model_.placement().device.is_cpu(); }
+
+ private:
+  const LoadedModel& model_;
+  const Denoiser& denoiser_;
+  at::Tensor row_;
+  PreparedRef text_;  // of one row
+  at::Tensor sample_;
+  std::vector<float> times_;
+  Prepared prepared_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model) {
+  return std::make_unique<ModelSubject>(model);
+}
+
+ProfileMeasurement::ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
+                                       const ProfileOptions& options,
+                                       const Clock& clock)
+    : subject_(std::move(subject)), options_(options), clock_(clock) {
+  // A GPU's libraries choose kernels by the number of rows, and not every
+  // number is tried here.
+  profile_.rows_independent = subject_->on_cpu();
+  profile_.threads_independent = true;
+}
+
+bool ProfileMeasurement::Step(absl::Duration patience) {
+  interleaved_ = interleaved_ || patience < absl::InfiniteDuration();
+  while (!done_ && Expected() > patience) LeaveOut();
+  if (done_) return true;
+  DoNext();
+  return done_;
+}
+
+absl::Duration ProfileMeasurement::Expected() const {
+  switch (phase_) {
+    case Phase::kWarmUp:
+      return rows_ == 1 ? absl::ZeroDuration() : 2 * measured_.at(rows_ / 2);
+    case Phase::kWarmUpDecode:
+      return kDecodeGuess * measured_.at(1);
+    default:
+      return std::min(last_, best_);
+  }
+}
+
+void ProfileMeasurement::LeaveOut() {
+  sound_ = false;
+  switch (phase_) {
+    case Phase::kWarmUp:
+      return EndOfEvaluations();
+    case Phase::kFewerThreads:
+      profile_.threads_independent = false;  // as far as is known
+      phase_ = Phase::kTime;
+      return;
+    case Phase::kTime:
+      best_ = std::min(best_, last_);
+      return EndOfRows();
+    case Phase::kWarmUpDecode:
+      profile_.decode = kDecodeGuess * measured_.at(1);
+      done_ = true;
+      return;
+    case Phase::kDecode:
+      profile_.decode = last_;
+      done_ = true;
+      return;
+  }
+}
+
+void ProfileMeasurement::DoNext() {
+  const bool fewer = phase_ == Phase::kFewerThreads;
+  const ScopedThreads threads(fewer ? options_.fewer_threads : 0);
+  std::optional<MemoryMeter> meter;
+  if (phase_ == Phase::kWarmUp) {
+    subject_->Prepare(rows_);
+    meter.emplace();
+  }
+  const absl::Time begin = clock_.Now();
+  at::Tensor out;
+  if (phase_ == Phase::kWarmUpDecode || phase_ == Phase::kDecode) {
+    subject_->Decode();
+  } else {
+    out = subject_->Evaluate();
+  }
+  last_ = clock_.Now() - begin;
+  spent_ += last_;
+  Evaluated(out, meter.has_value() ? meter->peak_bytes() : 0);
+}
+
+void ProfileMeasurement::Evaluated(const at::Tensor& out, int64_t peak_bytes) {
+  switch (phase_) {
+    case Phase::kWarmUp:
+      // Kernels are made for every shape on first use: its time says little.
+      // Recordings have as much memory for themselves.
+      profile_.activation_bytes = peak_bytes * (subject_->on_cpu() ? 1 : 2);
+      warm_ = out;
+      if (rows_ == 1) alone_ = out;
+      profile_.rows_independent =
+          profile_.rows_independent &&
+          at::equal(out.narrow(0, rows_ - 1, 1), alone_);
+      phase_ = options_.fewer_threads != options_.threads ? Phase::kFewerThreads
+                                                          : Phase::kTime;
+      return;
+    case Phase::kFewerThreads:
+      profile_.threads_independent =
+          profile_.threads_independent && at::equal(out, warm_);
+      phase_ = Phase::kTime;
+      return;
+    case Phase::kTime:
+      second_ = std::min(second_, std::max(best_, last_));
+      best_ = std::min(best_, last_);
+      timed_ += last_;
+      ++repeats_;
+      if (repeats_ == kMostRepeats ||
+          (repeats_ >= kLeastRepeats && timed_ > kEnoughTime)) {
+        if (interleaved_ && second_ > kAgreement * best_) sound_ = false;
+        EndOfRows();
+      }
+      return;
+    case Phase::kWarmUpDecode:
+      phase_ = Phase::kDecode;
+      return;
+    case Phase::kDecode:
+      profile_.decode = last_;
+      done_ = true;
+      return;
+  }
+}
+
+void ProfileMeasurement::EndOfRows() {
+  measured_[rows_] = best_;
+  all_timed_ += timed_;
+  best_ = absl::InfiniteDuration();
+  second_ = absl::InfiniteDuration();
+  timed_ = absl::ZeroDuration();
+  repeats_ = 0;
+  if (Enough()) return EndOfEvaluations();
+  rows_ *= 2;
+  phase_ = Phase::kWarmUp;
+}
+
+bool ProfileMeasurement::Enough() const {
+  const bool past_the_knee =
+      rows_ > 2 && StepCosts(measured_).RowCap(options_.largest_rows) < rows_;
+  return past_the_knee || 2 * rows_ > options_.largest_rows ||
+         all_timed_ > options_.budget ||
+         spent_ > kMostPreparation * options_.budget;
+}
+
+void ProfileMeasurement::EndOfEvaluations() {
+  subject_->Forget();
+  profile_.costs = StepCosts(measured_);
+  phase_ = Phase::kWarmUpDecode;
+}
+
+}  // namespace genzo

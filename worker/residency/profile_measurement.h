@@ -1,0 +1,104 @@
+#ifndef GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
+#define GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
+
+#include <map>
+#include <memory>
+
+#include "ATen/core/Tensor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "worker/residency/model_source.h"
+#include "worker/residency/step_profile.h"
+
+namespace genzo {
+
+// What a measurement does with a model, at the model's own size. For the step
+// thread; LibTorch's exceptions come through.
+class ProfileSubject {
+ public:
+  virtual ~ProfileSubject() = default;
+  // Makes the inputs of evaluations of `rows` equal rows.
+  virtual void Prepare(int rows) = 0;
+  // One evaluation of what was prepared -> [rows, ...].
+  virtual at::Tensor Evaluate() = 0;
+  // One picture, full.
+  virtual void Decode() = 0;
+  // No evaluation follows: what was kept for them may go.
+  virtual void Forget() = 0;
+  virtual bool on_cpu() const = 0;
+};
+
+// `model` outlives the subject.
+std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model);
+
+// Limits of a measurement.
+struct ProfileOptions {
+  int largest_rows = 16;
+  // Of measured time: no more rows after this, nor after a few times as much
+  // with all preparations.
+  absl::Duration budget = absl::Seconds(3);
+  int threads = 1;        // that the calling thread computes with
+  int fewer_threads = 1;  // that it does with at times
+};
+
+// Evaluates a model with 1, 2, 4, ... rows until more rows gain nothing, or to
+// `largest_rows` or the end of the budget, then decodes a picture. One
+// evaluation a call, so that others can run in between:
+//
+//   while (!measurement.Step(patience)) { /* the others' steps */ }
+//
+// What would take longer than the others' patience is left out, and then the
+// profile is provisional: fewer rows than would pay, a guess at the decoding.
+// Only the first evaluation, of one row, is always made, as nothing is known of
+// a model before it, and its first job would make it anyhow.
+class ProfileMeasurement {
+ public:
+  // `clock` outlives this.
+  ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
+                     const ProfileOptions& options, const Clock& clock);
+
+  // Makes one evaluation, or one picture, or none. Returns whether it is done.
+  bool Step(absl::Duration patience);
+
+  // Once it is done.
+  const StepProfile& profile() const { return profile_; }
+  // Whether the profile is as good as one made at leisure: nothing was left
+  // out, and if others ran in between, repetitions agree.
+  bool sound() const { return sound_; }
+
+ private:
+  enum class Phase { kWarmUp, kFewerThreads, kTime, kWarmUpDecode, kDecode };
+
+  // What the next step is likely to take.
+  absl::Duration Expected() const;
+  void LeaveOut();
+  void DoNext();
+  void Evaluated(const at::Tensor& out, int64_t peak_bytes);
+  void EndOfRows();
+  bool Enough() const;
+  void EndOfEvaluations();
+
+  const std::unique_ptr<ProfileSubject> subject_;
+  const ProfileOptions options_;
+  const Clock& clock_;
+  Phase phase_ = Phase::kWarmUp;
+  bool done_ = false;
+  bool sound_ = true;
+  bool interleaved_ = false;                        // others run in between
+  int rows_ = 1;                                    // of the evaluations now
+  at::Tensor alone_;                                // what one row gives
+  at::Tensor warm_;                                 // what these rows gave
+  absl::Duration last_;                             // evaluation or picture
+  absl::Duration best_ = absl::InfiniteDuration();  // of these rows
+  absl::Duration second_ = absl::InfiniteDuration();
+  int repeats_ = 0;
+  absl::Duration timed_;      // of these rows
+  absl::Duration all_timed_;  // of all rows
+  absl::Duration spent_;      // with all preparations
+  std::map<int, absl::Duration> measured_;
+  StepProfile profile_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_

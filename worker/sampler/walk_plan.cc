@@ -1,0 +1,70 @@
+#include "worker/sampler/walk_plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "worker/sampler/noise_schedule.h"
+#include "worker/sampler/sigmas.h"
+#include "worker/sampler/timesteps.h"
+
+namespace genzo {
+namespace {
+
+std::vector<double> RespacedSigmas(const SchedulerConfig& config, int steps,
+                                   const std::vector<double>& sigmas) {
+  const double max = config.sigma_max.value_or(sigmas.front());
+  const double min = config.sigma_min.value_or(sigmas.back());
+  return config.sigma_spacing == SigmaSpacing::kKarras
+             ? KarrasSigmas(max, min, steps)
+             : ExponentialSigmas(max, min, steps);
+}
+
+}  // namespace
+
+WalkPlan PlanSteps(const std::vector<double>& timesteps,
+                   const std::vector<NoiseLevel>& levels, int first_step) {
+  const int steps = static_cast<int>(timesteps.size());
+  const int first = std::min(first_step, steps);
+  WalkPlan plan = {.timesteps = {timesteps.begin() + first, timesteps.end()},
+                   .levels = {levels.begin() + first, levels.end()},
+                   .steps_done = {}};
+  for (int step = first; step <= steps; ++step) plan.steps_done.push_back(step);
+  return plan;
+}
+
+WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
+                        int first_step) {
+  const std::vector<float> training =
+      TrainingSigmas(MakeAlphasCumprodAboveZero(config));
+  std::vector<double> timesteps;
+  std::vector<double> sigmas;
+  for (double t : SpacedTimesteps(config, steps)) {
+    timesteps.push_back(static_cast<float>(t));
+    sigmas.push_back(SigmaAt(training, static_cast<float>(t)));
+  }
+  if (config.log_linear_interpolation) {
+    sigmas = ExponentialSigmas(training.back(), training.front(), steps + 1);
+  }
+  if (config.sigma_spacing != SigmaSpacing::kTimesteps) {
+    sigmas = RespacedSigmas(config, steps, sigmas);
+    for (int i = 0; i < steps; ++i) {
+      timesteps[i] = static_cast<float>(TimestepOfSigma(training, sigmas[i]));
+    }
+  }
+  sigmas.push_back(config.final_sigma_is_zero ? 0 : training.front());
+  for (double& sigma : sigmas) sigma = static_cast<float>(sigma);
+  if (config.continuous_timesteps &&
+      config.prediction_type == PredictionType::kVelocity) {
+    for (int i = 0; i < steps; ++i) timesteps[i] = 0.25 * std::log(sigmas[i]);
+  }
+  std::vector<NoiseLevel> levels;
+  for (int i = 0; i <= steps; ++i) levels.push_back({1, sigmas[i]});
+  return PlanSteps(timesteps, levels, first_step);
+}
+
+int FirstStepOf(double strength, int steps) {
+  const int walked = std::min(static_cast<int>(steps * strength), steps);
+  return std::max(steps - walked, 0);
+}
+
+}  // namespace genzo

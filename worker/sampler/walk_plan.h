@@ -1,0 +1,43 @@
+#ifndef GENZO_WORKER_SAMPLER_WALK_PLAN_H_
+#define GENZO_WORKER_SAMPLER_WALK_PLAN_H_
+
+#include <vector>
+
+#include "worker/sampler/noise_level.h"
+#include "worker/sampler/scheduler_config.h"
+
+namespace genzo {
+
+// All of a walk that is known before it begins. With n evaluations, `levels`
+// and `steps_done` have n + 1 entries: [i] is how things stand when i of them
+// are done. PLMS over 3 steps, which looks twice at the second timestep, has
+//   timesteps   667  334  334  1
+//   steps_done    0    0    1  2  3
+struct WalkPlan {
+  std::vector<double> timesteps;   // that the denoiser is told
+  std::vector<NoiseLevel> levels;  // of the latent
+  std::vector<int> steps_done;     // of the request's; begins at the first step
+
+  int evaluations() const { return static_cast<int>(timesteps.size()); }
+  int steps() const { return steps_done.back(); }
+};
+
+// A walk of one evaluation a step without its first `first_step` steps;
+// `levels` has one entry more than `timesteps`. Empty if no step is left.
+WalkPlan PlanSteps(const std::vector<double>& timesteps,
+                   const std::vector<NoiseLevel>& levels, int first_step);
+
+// The walk over sigmas, one evaluation a step, that diffusers'
+// EulerDiscreteScheduler makes of `config`.
+WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
+                        int first_step);
+
+// Where image-to-image of `strength`, 0 to 1, enters a walk of `steps`: at
+// strength 1 with step 0, at 0.6 of 10 steps with step 4, at 0 nowhere
+// (`steps`). Reference: get_timesteps of diffusers'
+// StableDiffusionImg2ImgPipeline.
+int FirstStepOf(double strength, int steps);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_SAMPLER_WALK_PLAN_H_
