@@ -101,6 +101,11 @@ absl::Status RetryLaterError(const std::string& reason,
   return status;
 }
 
+absl::Status WithReason(const absl::Status& status, const std::string& reason) {
+  if (!ErrorReason(status).empty()) return status;
+  return ErrorWithReason(status.code(), reason, std::string(status.message()));
+}
+
 absl::Status JobCancelledError() {
   return ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
                          "the job was cancelled");

@@ -45,6 +45,9 @@ absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
                              const std::string& message,
                              const ErrorMetadata& metadata = {});
 
+// `status` as it is if it has a reason, else with `reason`.
+absl::Status WithReason(const absl::Status& status, const std::string& reason);
+
 // CANCELLED/CANCELLED: what becomes of a job that nobody wants any more.
 absl::Status JobCancelledError();
 

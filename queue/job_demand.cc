@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 
 namespace genzo {
 namespace {
@@ -22,8 +23,8 @@ int PriorityOf(v1::Priority priority) {
 int StepsOf(const v1::GenerateRequest& request) {
   const auto steps = static_cast<int>(request.steps());
   if (!request.has_image_to_image()) return steps;
-  return std::clamp(
-      static_cast<int>(steps * request.image_to_image().strength()), 1, steps);
+  const double strength = request.image_to_image().strength();
+  return std::max(1, static_cast<int>(StepsWalked(steps, strength)));
 }
 
 }  // namespace

@@ -25,9 +25,13 @@ std::optional<JobPrediction> PoolLoad::PredictNew(
 }
 
 Outlook PoolLoad::LookAhead(absl::Time now) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return LookAheadLocked(now);
+}
+
+Outlook PoolLoad::LookAheadLocked(absl::Time now) const {
   Outlook outlook;
   outlook.backlog = backlog_.Snapshot(kWaitingPredicted);
-  absl::ReaderMutexLock lock(&mutex_);
   for (BacklogJob& job : ExpectedLocked(now)) {
     outlook.backlog.jobs.push_back(std::move(job));
   }
@@ -50,17 +54,13 @@ std::map<std::string, absl::Duration> PoolLoad::PredictAll(absl::Time now) {
 
 void PoolLoad::PredictAllLocked(absl::Time now) {
   predictions_ = {.made = now, .version = backlog_.version(), .finish = {}};
-  BacklogSnapshot backlog = backlog_.Snapshot(kWaitingPredicted);
-  const size_t here = backlog.jobs.size();
-  for (BacklogJob& job : ExpectedLocked(now)) {
-    backlog.jobs.push_back(std::move(job));
-  }
-  const std::vector<absl::Duration> predicted = Predict(backlog, speeds_);
-  const double lateness = LatenessLocked(now);
-  for (size_t i = 0; i < here; ++i) {
-    const BacklogJob& job = backlog.jobs[i];
-    if (!speeds_.Knows(job.demand.model)) continue;
-    predictions_.finish[job.id] = now + predicted[i] * lateness;
+  const Outlook outlook = LookAheadLocked(now);
+  const std::vector<BacklogJob>& jobs = outlook.backlog.jobs;
+  const std::vector<absl::Duration> predicted =
+      Predict(outlook.backlog, speeds_);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    if (jobs[i].expected || !speeds_.Knows(jobs[i].demand.model)) continue;
+    predictions_.finish[jobs[i].id] = now + predicted[i] * outlook.lateness;
   }
 }
 

@@ -86,6 +86,8 @@ class PoolLoad {
     std::map<std::string, absl::Time> finish;
   };
 
+  Outlook LookAheadLocked(absl::Time now) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // The recent jobs over again, from `now` on.
   std::vector<BacklogJob> ExpectedLocked(absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);

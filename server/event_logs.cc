@@ -269,8 +269,7 @@ void EventLogs::TrimLocked(Log& log) {
 void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
   log.ended = clock_.Now();
   if (log.images == 0) UnlinkLocked(log);
-  const std::string why =
-      ended.has_status() ? ErrorReason(FromRpcStatus(ended.status())) : "";
+  const std::string why = ErrorReason(StatusOf(ended));
   spdlog::info(
       "job {} ended: {}{}{}, tenant \"{}\", {:.3f} s, {} images, {} failed, {} "
       "steps",

@@ -1,14 +1,15 @@
 #include "server/request_resolver.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 #include "base/sha256.h"
+#include "base/shortest_digits.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace genzo {
@@ -18,7 +19,6 @@ using v1::GenerateRequest;
 
 constexpr uint32_t kDefaultSteps = 25;
 constexpr double kDefaultGuidanceScale = 7.5;
-constexpr double kMaxGuidanceScale = 100;
 constexpr uint32_t kDefaultQuality = 90;
 constexpr uint32_t kDefaultPreviewQuality = 80;
 constexpr uint32_t kMinPreviewSide = 16;
@@ -29,10 +29,7 @@ constexpr absl::Duration kMaxTimeLimit = absl::Hours(24);
 constexpr absl::Duration kModelLoadingRetry = absl::Seconds(2);
 
 // Digits that tell the value apart from its limit.
-std::string Digits(double value) {
-  char text[32];
-  return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
-}
+std::string Digits(double value) { return ShortestDigits(value); }
 template <typename T>
 T Digits(T value) {
   return value;
@@ -222,9 +219,8 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
   v1::ImageToImage& start = *request.mutable_image_to_image();
   if (!start.has_strength()) start.set_strength(kDefaultStrength);
   violations.CheckRange("image_to_image.strength", start.strength(), 0.0, 1.0);
-  // As the reference pipelines count them.
   if (start.strength() >= 0 && start.strength() <= 1 &&
-      static_cast<uint32_t>(request.steps() * start.strength()) == 0) {
+      StepsWalked(request.steps(), start.strength()) == 0) {
     violations.Add(
         "image_to_image.strength",
         absl::StrCat("image_to_image.strength ", Digits(start.strength()),

@@ -64,5 +64,13 @@ TEST(ErrorsTest, CutsLongMessagesBetweenCharacters) {
   EXPECT_EQ((status.message().size() - 1 - 3) % 3, 0u);
 }
 
+TEST(WithReasonTest, KeepsTheReasonThatIsThere) {
+  const absl::Status named = JobCancelledError();
+  EXPECT_EQ(WithReason(named, "OTHER"), named);
+  const absl::Status status = WithReason(absl::InternalError("no"), "OTHER");
+  EXPECT_EQ(ErrorReason(status), "OTHER");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInternal, "no"));
+}
+
 }  // namespace
 }  // namespace genzo

@@ -1,36 +1,11 @@
 #include "queue/model_speeds.h"
 
-#include "queue/pool_load.h"
-#include "tests/testing/matchers.h"
+#include "tests/queue/load_fixture.h"
 
 namespace genzo {
 namespace {
 
-constexpr absl::Duration kMs = absl::Milliseconds(1);
-
-class ModelSpeedsTest : public ::testing::Test {
- protected:
-  ModelSpeedsTest() { load_.speeds().SetSpeed(0, "m", Speed()); }
-
-  static ModelSpeed Speed() {
-    return {.costs = StepCosts({{2, 10 * kMs}, {4, 16 * kMs}}),
-            .own_pixels = 100,
-            .largest_batch = 4,
-            .decode = 7 * kMs};
-  }
-
-  JobDemand Demand(int steps, int images = 1) const {
-    return {.model = "m",
-            .tenant = "",
-            .pixels = 100,
-            .rows = 2,
-            .images = images,
-            .steps = steps,
-            .accepted = absl::UnixEpoch()};
-  }
-
-  PoolLoad load_;
-};
+using ModelSpeedsTest = LoadFixture;
 
 TEST_F(ModelSpeedsTest, KnowsWhatAJobTakesAlone) {
   EXPECT_EQ(load_.speeds().SoloTime(Demand(5)), 57 * kMs);

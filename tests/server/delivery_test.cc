@@ -110,12 +110,7 @@ TEST(DeliveryTest, AJobThatGoesOnOutlivesItsReader) {
 TEST(DeliveryTest, ATimeLimitIsTheJobs) {
   Server server(TinyConfig());
   // Enough by what is known when it comes.
-  server.load().speeds().SetSpeed(
-      0, "tiny",
-      {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
-       .own_pixels = 64 * 64,
-       .largest_batch = 16,
-       .decode = absl::ZeroDuration()});
+  server.PretendToBeFast("tiny");
   GenerateRequest request = Fox(150);
   request.set_image_count(8);
   request.mutable_time_limit()->set_nanos(50'000'000);

@@ -351,12 +351,7 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   GenerateRequest request = Fox(150);
   request.set_image_count(8);
   // Enough by what is known when it comes, not by what comes afterwards.
-  server.load().speeds().SetSpeed(
-      0, "tiny",
-      {.costs = StepCosts({{2, absl::Nanoseconds(1)}}),
-       .own_pixels = 64 * 64,
-       .largest_batch = 16,
-       .decode = absl::ZeroDuration()});
+  server.PretendToBeFast("tiny");
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::milliseconds(700));
   const auto stream = stub->Generate(&context, request);

@@ -48,10 +48,9 @@ absl::Status NotFinite(const DecodeTask& task) {
 }
 
 absl::Status DecodingFailed(const DecodeTask& task) {
-  const absl::Status caught = StatusFromException(
-      absl::StrCat("decoding image ", task.image_index, " failed"));
-  return ErrorWithReason(caught.code(), "DECODING_FAILED",
-                         std::string(caught.message()));
+  return WithReason(StatusFromException(absl::StrCat(
+                        "decoding image ", task.image_index, " failed")),
+                    "DECODING_FAILED");
 }
 
 PictureFormat FormatOf(const v1::PreviewPlan& plan) {

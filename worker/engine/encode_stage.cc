@@ -15,12 +15,6 @@ namespace {
 // More would keep the first one waiting for the last.
 constexpr size_t kMaxTogether = 16;
 
-absl::Status EncodingFailed(const absl::Status& status) {
-  if (!ErrorReason(status).empty()) return status;
-  return ErrorWithReason(status.code(), "ENCODING_FAILED",
-                         std::string(status.message()));
-}
-
 bool HasPicture(const JobState& job) {
   return job.request().has_image_to_image();
 }
@@ -48,15 +42,12 @@ EncodeStage::~EncodeStage() {
 
 void EncodeStage::Submit(std::shared_ptr<JobState> job, bool together) {
   pictures_ += HasPicture(*job) ? 1 : 0;
+  std::vector<Waiting> next;
   {
     absl::MutexLock lock(&mutex_);
     images_[job->demand().tenant] += job->demand().images;
     waiting_.push_back({std::move(job), together});
     if (thread_.joinable()) return;
-  }
-  std::vector<Waiting> next;
-  {
-    absl::MutexLock lock(&mutex_);
     next = NextLocked();
   }
   EncodeAll(next);
@@ -173,7 +164,7 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
 
 void EncodeStage::Deliver(const Waiting& waiting,
                           absl::StatusOr<Encoded> encoded, absl::Time begin) {
-  if (!encoded.ok()) encoded = EncodingFailed(encoded.status());
+  if (!encoded.ok()) encoded = WithReason(encoded.status(), "ENCODING_FAILED");
   waiting.job->EncodingDone(clock_.Now() - begin);
   pictures_ -= HasPicture(*waiting.job) ? 1 : 0;
   {

@@ -82,8 +82,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
 }
 
 void Engine::Stop() {
-  stopping_ = true;
-  if (!stopped_.HasBeenNotified()) stopped_.Notify();
+  if (!stopping_.exchange(true)) stopped_.Notify();
   dependencies_.queue.Nudge();
 }
 
@@ -100,7 +99,7 @@ TenantCounts Engine::LiveImages() const {
 void Engine::SitOut() {
   spdlog::error("device {} fails every evaluation and is taken out",
                 device_.placement.device.str());
-  if (dependencies_.on_health) dependencies_.on_health(device_.index, false);
+  if (dependencies_.on_health) dependencies_.on_health(false);
   live_.clear();
   intake_->GiveBack();
   joiner_.Clear();
@@ -114,7 +113,7 @@ void Engine::SitOut() {
                    dependencies_.clock.Now());
   }
   if (health_.usable() && dependencies_.on_health) {
-    dependencies_.on_health(device_.index, true);
+    dependencies_.on_health(true);
   }
 }
 
@@ -329,7 +328,8 @@ void Engine::Advance(const Predictions& predictions, Batch& batch) {
       taken = NotFinite(live);
     }
     if (!taken.ok()) {
-      live.job->FailImage(live.image_index, EvaluationFailed(taken));
+      live.job->FailImage(live.image_index,
+                          WithReason(taken, kEvaluationFailed));
       live.failed = true;
     } else {
       advanced.push_back(&live);

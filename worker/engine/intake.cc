@@ -123,7 +123,9 @@ std::vector<EncodedJob> Intake::Next(const TenantCounts& live) {
 
 void Intake::DropUnwanted() {
   const auto unwanted = [&](const std::unique_ptr<JobLease>& lease) {
-    const absl::Status ended = WhyEnded(*lease, dependencies_.clock);
+    const absl::Status ended =
+        WhyEnded(*lease, DemandOf(lease->job(), dependencies_.clock).deadline,
+                 dependencies_.clock.Now());
     if (ended.ok()) return false;
     FailUnstarted(
         *lease, ended,

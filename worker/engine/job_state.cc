@@ -7,11 +7,10 @@
 
 namespace genzo {
 
-absl::Status WhyEnded(const JobLease& lease, const Clock& clock) {
+absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
+                      absl::Time now) {
   if (lease.cancelled()) return lease.CancelStatus();
-  if (clock.Now() <= DemandOf(lease.job(), clock).deadline) {
-    return absl::OkStatus();
-  }
+  if (now <= deadline) return absl::OkStatus();
   return ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
                          "DEADLINE_EXCEEDED",
                          "the job's deadline passed before it was finished");
@@ -24,12 +23,6 @@ void FailUnstarted(JobLease& lease, const absl::Status& status,
   lease.Fail(status);
 }
 
-absl::Status EvaluationFailed(const absl::Status& status) {
-  if (!ErrorReason(status).empty()) return status;
-  return ErrorWithReason(status.code(), "EVALUATION_FAILED",
-                         std::string(status.message()));
-}
-
 JobState::JobState(std::unique_ptr<JobLease> lease,
                    std::shared_ptr<const Pipeline> model, const Clock& clock,
                    ModelMetrics& metrics)
@@ -38,7 +31,6 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
       model_(std::move(model)),
       clock_(clock),
       metrics_(metrics),
-      accepted_(demand_.accepted),
       started_(clock.Now()),
       image_ended_(lease_->job().request().image_count()),
       images_left_(lease_->job().request().image_count()),
@@ -62,7 +54,7 @@ JobState::~JobState() {
 }
 
 bool JobState::Wanted() {
-  const absl::Status why = WhyEnded(*lease_, clock_);
+  const absl::Status why = WhyEnded(*lease_, demand_.deadline, clock_.Now());
   if (!why.ok()) Fail(why);
   absl::MutexLock lock(&mutex_);
   return !ended_;
@@ -111,7 +103,7 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
   if (!previewed_) {
     previewed_ = true;
     metrics_.time_to_first_preview_seconds.Observe(
-        absl::ToDoubleSeconds(clock_.Now() - accepted_));
+        absl::ToDoubleSeconds(clock_.Now() - demand_.accepted));
   }
   lease_->Post(std::move(event));
 }
@@ -160,7 +152,7 @@ void JobState::EndLocked(const absl::Status& status) {
   v1::Ended ended = EndedBy(status);
   ended.set_images_failed(images_failed_);
   ended.set_steps_run(steps_run_);
-  *ended.mutable_queued() = ToProto(started_ - accepted_);
+  *ended.mutable_queued() = ToProto(started_ - demand_.accepted);
   *ended.mutable_encode() = ToProto(encode_);
   *ended.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
   *ended.mutable_decode() = ToProto(decode_);
@@ -179,16 +171,16 @@ void JobState::ObserveLocked() {
                           absl::Duration duration) {
     histogram.Observe(absl::ToDoubleSeconds(duration));
   };
-  observe(metrics_.queue_seconds, started_ - accepted_);
+  observe(metrics_.queue_seconds, started_ - demand_.accepted);
   observe(metrics_.encode_seconds, encode_);
   observe(metrics_.denoise_seconds, denoise_end_ - denoise_begin_);
   observe(metrics_.decode_seconds, decode_);
-  observe(metrics_.total_seconds, clock_.Now() - accepted_);
+  observe(metrics_.total_seconds, clock_.Now() - demand_.accepted);
   if (lease_->job().has_predicted_finish()) {
     const absl::Duration predicted =
-        FromProto(lease_->job().predicted_finish()) - accepted_;
-    metrics_.prediction_error.Observe(
-        std::abs(absl::FDivDuration(predicted, clock_.Now() - accepted_) - 1));
+        FromProto(lease_->job().predicted_finish()) - demand_.accepted;
+    metrics_.prediction_error.Observe(std::abs(
+        absl::FDivDuration(predicted, clock_.Now() - demand_.accepted) - 1));
   }
 }
 

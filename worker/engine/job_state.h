@@ -49,7 +49,7 @@ class JobState {
     int image_index = 0;
     WalkProgress progress{};
     int batch_rows = 0;
-    absl::Duration time_left;  // of the job
+    absl::Duration time_left = {};  // of the job
   };
   void StepDone(const Step& step) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -80,7 +80,6 @@ class JobState {
   const std::shared_ptr<const Pipeline> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
-  const absl::Time accepted_;
   const absl::Time started_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -96,17 +95,17 @@ class JobState {
   absl::Time denoise_end_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Why nobody wants the job any more, CANCELLED or DEADLINE_EXCEEDED; OK if
-// somebody does.
-absl::Status WhyEnded(const JobLease& lease, const Clock& clock);
+// Why nobody wants the job any more at `now`, CANCELLED or DEADLINE_EXCEEDED;
+// OK if somebody does.
+absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
+                      absl::Time now);
 
 // Ends a job that never had a JobState, and counts it.
 void FailUnstarted(JobLease& lease, const absl::Status& status,
                    ModelMetrics& metrics);
 
-// `status` as the client of a run hears of it: with a reason, EVALUATION_FAILED
-// if it has none.
-absl::Status EvaluationFailed(const absl::Status& status);
+// The reason of what goes wrong with a run and has no other.
+inline constexpr char kEvaluationFailed[] = "EVALUATION_FAILED";
 
 }  // namespace genzo
 

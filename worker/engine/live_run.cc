@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "base/errors.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -23,7 +24,8 @@ absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
                                             .image_index = static_cast<int>(i),
                                             .seed = seed}));
     } catch (const std::exception&) {
-      return EvaluationFailed(StatusFromException("starting it failed"));
+      return WithReason(StatusFromException("starting it failed"),
+                        kEvaluationFailed);
     }
   }
   return runs;

@@ -71,11 +71,11 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  EngineDependencies own = dependencies;
+  own.on_health = [pool = pool.get()](bool usable) {
+    pool->DeviceHealthChanged(usable);
+  };
   for (const EngineDevice& device : pool->devices_) {
-    EngineDependencies own = dependencies;
-    own.on_health = [pool = pool.get()](int, bool usable) {
-      pool->DeviceHealthChanged(usable);
-    };
     pool->engines_.push_back(std::make_unique<Engine>(config, device, own));
   }
   return pool;

@@ -1,9 +1,7 @@
 #include "worker/media/image_parameters.h"
 
-#include <array>
-#include <charconv>
-
 #include "absl/strings/str_cat.h"
+#include "base/shortest_digits.h"
 
 namespace genzo {
 namespace {
@@ -42,14 +40,6 @@ const char* ScheduleOf(const v1::GenerateRequest& request) {
   }
 }
 
-// The shortest text that is read back as the same number.
-std::string Shortest(double number) {
-  std::array<char, 32> digits;  // the longest double has 24
-  const auto end =
-      std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  return {digits.data(), end};
-}
-
 }  // namespace
 
 PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
@@ -64,17 +54,18 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
   };
   const char* const schedule = ScheduleOf(request);
   if (*schedule != '\0') add("Schedule type", schedule);
-  add("CFG scale", Shortest(request.guidance_scale()));
+  add("CFG scale", ShortestDigits(request.guidance_scale()));
   add("Seed", absl::StrCat(seed));
   add("Size", absl::StrCat(request.width(), "x", request.height()));
   add("Model", request.model());
   if (request.has_image_to_image()) {
-    add("Denoising strength", Shortest(request.image_to_image().strength()));
+    add("Denoising strength",
+        ShortestDigits(request.image_to_image().strength()));
   }
   if (request.guidance_rescale() > 0) {
-    add("CFG rescale", Shortest(request.guidance_rescale()));
+    add("CFG rescale", ShortestDigits(request.guidance_rescale()));
   }
-  if (request.eta() > 0) add("Eta DDIM", Shortest(request.eta()));
+  if (request.eta() > 0) add("Eta DDIM", ShortestDigits(request.eta()));
   if (request.clip_skip() > 0) {
     add("Clip skip", absl::StrCat(request.clip_skip() + uint64_t{1}));
   }

@@ -138,11 +138,7 @@ absl::StatusOr<std::string> EncodeJpeg(const Pixels& pixels, int quality,
     if (!marker.empty()) compressor.WriteExif(marker);
     compressor.Finish(pixels);
   });
-  if (!written) {
-    return absl::InternalError(
-        absl::StrCat("a picture of ", pixels.width, "x", pixels.height,
-                     " could not be written as JPEG: ", trap.message()));
-  }
+  if (!written) return UnwritableError(pixels, "JPEG", trap.message());
   return compressor.TakeFile();
 }
 

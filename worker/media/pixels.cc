@@ -14,4 +14,11 @@ absl::Status CheckPixels(const Pixels& pixels) {
                                           pixels.rgb.size(), " bytes"));
 }
 
+absl::Status UnwritableError(const Pixels& pixels, const std::string& format,
+                             const std::string& reason) {
+  return absl::InternalError(
+      absl::StrCat("a picture of ", pixels.width, "x", pixels.height,
+                   " could not be written as ", format, ": ", reason));
+}
+
 }  // namespace genzo

@@ -17,6 +17,10 @@ struct Pixels {
 // INTERNAL unless `pixels` has a size and the bytes that it takes.
 absl::Status CheckPixels(const Pixels& pixels);
 
+// "a picture of WxH could not be written as FORMAT: REASON", INTERNAL.
+absl::Status UnwritableError(const Pixels& pixels, const std::string& format,
+                             const std::string& reason);
+
 }  // namespace genzo
 
 #endif  // GENZO_WORKER_MEDIA_PIXELS_H_

@@ -6,7 +6,6 @@
 #include <new>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "worker/media/error_trap.h"
 
 namespace genzo {
@@ -92,9 +91,10 @@ class Writer {
 std::vector<png_text> TextChunks(const PictureText& text) {
   std::vector<png_text> chunks;
   for (const auto& [key, value] : text) {
-    chunks.push_back({.compression = PNG_ITXT_COMPRESSION_NONE,
-                      .key = const_cast<char*>(key.c_str()),
-                      .text = const_cast<char*>(value.c_str())});
+    png_text& chunk = chunks.emplace_back();
+    chunk.compression = PNG_ITXT_COMPRESSION_NONE;
+    chunk.key = const_cast<char*>(key.c_str());
+    chunk.text = const_cast<char*>(value.c_str());
   }
   return chunks;
 }
@@ -113,11 +113,7 @@ absl::StatusOr<std::string> EncodePng(const Pixels& pixels,
     writer.Begin(file, pixels.width, pixels.height);
     writer.Finish(texts, pixels);
   });
-  if (!written) {
-    return absl::InternalError(
-        absl::StrCat("a picture of ", pixels.width, "x", pixels.height,
-                     " could not be written as PNG: ", trap.message()));
-  }
+  if (!written) return UnwritableError(pixels, "PNG", trap.message());
   return file;
 }
 

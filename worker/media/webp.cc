@@ -82,9 +82,8 @@ absl::StatusOr<std::string> EncodeWebp(const Pixels& pixels, int quality,
   if (!checked.ok()) return checked;
   Encoder encoder;
   if (!encoder.Encode(pixels, quality)) {
-    return absl::InternalError(absl::StrCat(
-        "a picture of ", pixels.width, "x", pixels.height,
-        " could not be written as WebP: error ", encoder.error_code()));
+    return UnwritableError(pixels, "WebP",
+                           absl::StrCat("error ", encoder.error_code()));
   }
   const std::string exif = ExifOf(text);
   return exif.empty() ? ToString(encoder.file())

@@ -45,6 +45,16 @@ class EvalContext {
   bool Adapts(const std::string& layer) const {
     return !segments_.empty() && HasDelta(layer);
   }
+  // Calls visit(segment, delta) for the rows that have one for that layer.
+  template <typename Visit>
+  void ForDeltas(const std::string& layer, const Visit& visit) const {
+    for (const AdapterSegment& segment : segments_) {
+      const auto found = segment.adapters->layers.find(layer);
+      if (found != segment.adapters->layers.end()) {
+        visit(segment, found->second);
+      }
+    }
+  }
 
   const std::vector<AdapterSegment>& segments() const { return segments_; }
 

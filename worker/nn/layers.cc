@@ -30,27 +30,30 @@ at::Tensor Linear::Plain(const at::Tensor& x) const {
                 : at::linear(x, weight, bias);
 }
 
+template <typename Visit>
 void Linear::ForDeltas(const EvalContext& context, const at::Tensor& x,
-                       const DeltaVisitor& visit) const {
-  if (!context.Adapts(name)) return;
-  for (const AdapterSegment& segment : context.segments()) {
-    const auto found = segment.adapters->layers.find(name);
-    if (found == segment.adapters->layers.end()) continue;
-    const LowRankDelta& delta = found->second;
-    const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
-    visit(segment, at::linear(at::linear(rows, delta.down),
-                              delta.up.narrow(0, first_out, outputs)) *
-                       delta.scale);
-  }
+                       const Visit& visit) const {
+  context.ForDeltas(
+      name, [&](const AdapterSegment& segment, const LowRankDelta& delta) {
+        const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
+        visit(segment, at::linear(at::linear(rows, delta.down),
+                                  delta.up.narrow(0, first_out, outputs)) *
+                           delta.scale);
+      });
 }
 
-at::Tensor Linear::forward(const at::Tensor& x,
-                           const EvalContext& context) const {
-  at::Tensor y = Plain(x);
+void Linear::AddDeltas(const EvalContext& context, const at::Tensor& x,
+                       const at::Tensor& y) const {
   ForDeltas(context, x,
             [&](const AdapterSegment& rows, const at::Tensor& delta) {
               y.narrow(0, rows.first_row, rows.rows).add_(delta);
             });
+}
+
+at::Tensor Linear::forward(const at::Tensor& x,
+                           const EvalContext& context) const {
+  const at::Tensor y = Plain(x);
+  AddDeltas(context, x, y);
   return y;
 }
 
@@ -69,12 +72,10 @@ at::Tensor Linear::forward_gelu(const at::Tensor& x,
 
 at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& other,
                                const EvalContext& context) const {
-  at::Tensor y = packed ? PackedLinearBinary(x, weight, bias, other, "add")
-                        : Plain(x) + other;
-  ForDeltas(context, x,
-            [&](const AdapterSegment& rows, const at::Tensor& delta) {
-              y.narrow(0, rows.first_row, rows.rows).add_(delta);
-            });
+  const at::Tensor y = packed
+                           ? PackedLinearBinary(x, weight, bias, other, "add")
+                           : Plain(x) + other;
+  AddDeltas(context, x, y);
   return y;
 }
 
@@ -135,18 +136,15 @@ at::Tensor Conv2d::Plain(const at::Tensor& x) const {
 
 void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
-  if (!context.Adapts(name)) return;
-  for (const AdapterSegment& segment : context.segments()) {
-    const auto found = segment.adapters->layers.find(name);
-    if (found == segment.adapters->layers.end()) continue;
-    const LowRankDelta& delta = found->second;
-    const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
-    y.narrow(0, segment.first_row, segment.rows)
-        .add_(at::conv2d(at::conv2d(rows, delta.down, /*bias=*/{},
-                                    geometry.stride, geometry.padding),
-                         delta.up),
-              delta.scale);
-  }
+  context.ForDeltas(
+      name, [&](const AdapterSegment& segment, const LowRankDelta& delta) {
+        const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
+        y.narrow(0, segment.first_row, segment.rows)
+            .add_(at::conv2d(at::conv2d(rows, delta.down, /*bias=*/{},
+                                        geometry.stride, geometry.padding),
+                             delta.up),
+                  delta.scale);
+      });
 }
 
 at::Tensor Conv2d::forward(const at::Tensor& x,

@@ -2,7 +2,6 @@
 #define GENZO_WORKER_NN_LAYERS_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "ATen/TensorOperators.h"
@@ -47,11 +46,14 @@ struct Linear {
   at::Tensor bias;    // [out], undefined without bias
 
  private:
-  // A segment's rows of y, to which `delta` is to be added before what follows.
-  using DeltaVisitor =
-      std::function<void(const AdapterSegment& rows, const at::Tensor& delta)>;
+  // Calls visit(segment, delta) with what is to be added to those rows of y
+  // before what follows.
+  template <typename Visit>
   void ForDeltas(const EvalContext& context, const at::Tensor& x,
-                 const DeltaVisitor& visit) const;
+                 const Visit& visit) const;
+  // Where nothing follows.
+  void AddDeltas(const EvalContext& context, const at::Tensor& x,
+                 const at::Tensor& y) const;
   at::Tensor Plain(const at::Tensor& x) const;
 };
 

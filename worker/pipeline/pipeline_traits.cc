@@ -5,13 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/request_rules.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
 
 constexpr char kFile[] = "genzo.json";
-constexpr double kMaxGuidanceScale = 100;
 
 // The sampler of that name among those that the model can use.
 void ReadSampler(JsonConfig& json, PipelineTraits& traits) {

@@ -51,14 +51,11 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
   // Here, or each request would be told that it is wrong.
   const auto sampler = DefaultSampler(json);
   if (!sampler.ok()) return invalid(sampler.status());
-  for (const SamplerSpec& spec : Samplers()) {
-    if (spec.id != *sampler) continue;
-    const auto parsed =
-        ParseSchedulerConfig(json, spec.scheduler_class, config->name());
-    if (!parsed.ok()) return parsed.status();
-    const absl::Status sound = CheckAlphasCumprod(*parsed);
-    if (!sound.ok()) return invalid(sound);
-  }
+  const auto parsed =
+      ParseSchedulerConfig(json, json.at("_class_name"), config->name());
+  if (!parsed.ok()) return parsed.status();
+  const absl::Status sound = CheckAlphasCumprod(*parsed);
+  if (!sound.ok()) return invalid(sound);
   return json;
 }
 
@@ -244,7 +241,8 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
   std::vector<absl::StatusOr<Encoded>> encoded;
   absl::Span<const TextEmbedding> left = rows;
   for (const EncodeTask& task : tasks) {
-    const size_t count = TextsOf(task.request).size();
+    const auto count =
+        static_cast<size_t>(RowsOf(traits_, task.request.guidance_scale()));
     encoded.push_back(EncodeOne(task, left.subspan(0, count)));
     left.remove_prefix(count);
   }

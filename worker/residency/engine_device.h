@@ -23,7 +23,7 @@ struct EngineDependencies {
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
   // A device was taken out because it fails everything, or came back.
-  std::function<void(int device, bool usable)> on_health = nullptr;
+  std::function<void(bool usable)> on_health = nullptr;
 };
 
 // One of the pool's devices.

@@ -18,7 +18,8 @@ struct SamplerOptions {
 
 // A walk before its first step.
 struct SamplerStart {
-  at::Tensor noise;  // [1, ...] unit normal float32
+  // [1, ...] unit normal float32. Inversion needs none.
+  at::Tensor noise = {};
   // Undefined: the walk starts from noise alone. Else a clean sample, shaped as
   // `noise`, that is noised to the level at which step `first_step` begins, as
   // the reference's add_noise does. Inversion starts at it as it is.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/request_rules.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/sigmas.h"
 #include "worker/sampler/timesteps.h"
@@ -63,8 +64,7 @@ WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
 }
 
 int FirstStepOf(double strength, int steps) {
-  const int walked = std::min(static_cast<int>(steps * strength), steps);
-  return std::max(steps - walked, 0);
+  return steps - static_cast<int>(StepsWalked(steps, strength));
 }
 
 }  // namespace genzo

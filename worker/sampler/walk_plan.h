@@ -34,8 +34,7 @@ WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
 
 // Where image-to-image of `strength`, 0 to 1, enters a walk of `steps`: at
 // strength 1 with step 0, at 0.6 of 10 steps with step 4, at 0 nowhere
-// (`steps`). Reference: get_timesteps of diffusers'
-// StableDiffusionImg2ImgPipeline.
+// (`steps`). See StepsWalked().
 int FirstStepOf(double strength, int steps);
 
 }  // namespace genzo

@@ -26,10 +26,7 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> RenamedTensors::Create(
 absl::StatusOr<at::Tensor> RenamedTensors::Read(
     const std::string& name, const ReadOptions& options) const {
   const auto found = name_in_file_.find(name);
-  if (found == name_in_file_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat(path(), ": tensor \"", name, "\" is missing"));
-  }
+  if (found == name_in_file_.end()) return Missing(name);
   return source_->Read(found->second, options);
 }
 

@@ -226,10 +226,7 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
 absl::StatusOr<at::Tensor> SafetensorsFile::Read(
     const std::string& name, const ReadOptions& options) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat(path(), ": tensor \"", name, "\" is missing"));
-  }
+  if (found == entries_.end()) return Missing(name);
   const TensorEntry& entry = found->second;
   const at::Tensor tensor =
       at::empty(entry.shape,

@@ -75,10 +75,7 @@ absl::StatusOr<const TensorSource*> ShardedTensors::Shard(
 absl::StatusOr<at::Tensor> ShardedTensors::Read(
     const std::string& name, const ReadOptions& options) const {
   const auto found = shard_of_.find(name);
-  if (found == shard_of_.end()) {
-    return absl::NotFoundError(
-        absl::StrCat(path_, ": tensor \"", name, "\" is missing"));
-  }
+  if (found == shard_of_.end()) return Missing(name);
   return found->second->Read(name, options);
 }
 

@@ -11,6 +11,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 
 namespace genzo {
 
@@ -53,6 +54,13 @@ class TensorSource {
 
   // What messages call the source: the path of its file or its index.
   virtual const std::string& path() const = 0;
+
+ protected:
+  // What Read() says of a name that is not in entries().
+  absl::Status Missing(const std::string& name) const {
+    return absl::NotFoundError(
+        absl::StrCat(path(), ": tensor \"", name, "\" is missing"));
+  }
 };
 
 }  // namespace genzo

@@ -1,0 +1,22 @@
+#include "base/request_rules.h"
+
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+TEST(StepsWalkedTest, CountsAsTheReferenceDoes) {
+  EXPECT_EQ(StepsWalked(10, 1), 10);
+  EXPECT_EQ(StepsWalked(10, 0.6), 6);
+  EXPECT_EQ(StepsWalked(100, 0.29), 28) << "0.29 of 100 is 28.999...";
+  EXPECT_EQ(StepsWalked(10, 0.05), 0);
+  EXPECT_EQ(StepsWalked(10, 0), 0);
+}
+
+TEST(StepsWalkedTest, TakesAnyNumberOfSteps) {
+  EXPECT_EQ(StepsWalked(UINT32_MAX, 0.5), 2147483647);
+  EXPECT_EQ(StepsWalked(0, 1), 0);
+}
+
+}  // namespace
+}  // namespace genzo
