@@ -41,8 +41,7 @@ class Server {
             config, {queue_, load_, catalog_, metrics_, Clock::Real()})),
         dependencies_{queue_, catalog_, metrics_, Clock::Real(), *pool_},
         front_end_(*FrontEnd::Start(
-            "127.0.0.1:0", {config.limits, config.delivery, config.admin_api},
-            dependencies_)) {
+            "127.0.0.1:0", FrontEndOptionsOf(config), dependencies_)) {
     std::promise<void> loaded;
     pool_->Start([&] { loaded.set_value(); }, [] {});
     loaded.get_future().wait();
