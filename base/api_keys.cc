@@ -108,8 +108,8 @@ void ReadHex(Reader& reader, const char* key, size_t bytes,
   std::string digits;
   reader.Read(key, digits, /*required=*/true);
   if (!IsHex(digits, 2 * bytes)) {
-    return reader.Fail(key, absl::StrCat("is not ", 2 * bytes,
-                                         " hexadecimal digits"));
+    return reader.Fail(
+        key, absl::StrCat("is not ", 2 * bytes, " hexadecimal digits"));
   }
   value = absl::HexStringToBytes(digits);
 }
@@ -118,7 +118,8 @@ void ReadTime(Reader& reader, const char* key, absl::Time& time) {
   std::string text;
   reader.Read(key, text);
   std::string why;
-  if (!text.empty() && !absl::ParseTime(absl::RFC3339_full, text, &time, &why)) {
+  if (!text.empty() &&
+      !absl::ParseTime(absl::RFC3339_full, text, &time, &why)) {
     reader.Fail(key, absl::StrCat("\"", text, "\" is no time: ", why));
   }
 }
@@ -130,8 +131,8 @@ StoredKey ReadKey(const json& object, const std::string& path,
   Grant& grant = key.grant;
   reader.Read("id", grant.key_id, /*required=*/true);
   if (!IsHex(grant.key_id, kIdDigits)) {
-    reader.Fail("id", absl::StrCat("is not ", kIdDigits,
-                                   " hexadecimal digits"));
+    reader.Fail("id",
+                absl::StrCat("is not ", kIdDigits, " hexadecimal digits"));
   }
   ReadHex(reader, "salt", kSecretBytes, key.salt);
   ReadHex(reader, "hash", kSecretBytes, key.hash);
@@ -151,8 +152,8 @@ StoredKey ReadKey(const json& object, const std::string& path,
   ReadTime(reader, "expires", grant.expires);
   const absl::Status checked = CheckGrant(grant);
   if (status.ok() && !checked.ok()) {
-    status = absl::InvalidArgumentError(
-        absl::StrCat(path, ".", checked.message()));
+    status =
+        absl::InvalidArgumentError(absl::StrCat(path, ".", checked.message()));
   }
   return key;
 }
@@ -160,8 +161,8 @@ StoredKey ReadKey(const json& object, const std::string& path,
 template <typename T>
 absl::Status CheckBetween(const char* field, T value, T min, T max) {
   if (value >= min && value <= max) return absl::OkStatus();  // not for NaN
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, " ", value, " is not between ", min, " and ", max));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " ", value, " is not between ", min, " and ", max));
 }
 
 }  // namespace
@@ -256,8 +257,7 @@ MadeKey MakeKey(const Grant& grant, absl::Time now) {
   key.stored.salt = Draw(kSecretBytes);
   const std::string secret = absl::WebSafeBase64Escape(Draw(kSecretBytes));
   key.stored.hash = HmacSha256(key.stored.salt, secret);
-  key.text =
-      absl::StrCat(kPrefix, key.stored.grant.key_id, "_", secret);
+  key.text = absl::StrCat(kPrefix, key.stored.grant.key_id, "_", secret);
   return key;
 }
 

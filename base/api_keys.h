@@ -25,9 +25,9 @@ inline constexpr char kScopeAdmin[] = "admin";        // ModelAdmin
 
 // What a key, or another proof of who calls, gives.
 struct Grant {
-  std::string key_id;   // [0-9a-f]{16}; what logs call the key
-  std::string name;     // for those who keep the keys
-  std::string tenant;   // whose share its jobs use; empty: the common one
+  std::string key_id;  // [0-9a-f]{16}; what logs call the key
+  std::string name;    // for those who keep the keys
+  std::string tenant;  // whose share its jobs use; empty: the common one
   bool names_tenants = false;  // x-genzo-tenant is believed
   std::set<std::string> scopes;
   double weight = 1;  // its tenant's share against others, 0.01 to 100

@@ -255,8 +255,7 @@ void ReadHosts(MapReader& map, const std::string& key,
     return map.Fail(absl::StrCat(map.Path(key), " is not a list of hosts"));
   }
   for (size_t i = 0; i < list.size(); ++i) {
-    const std::string host =
-        absl::AsciiStrToLower(list[i].as<std::string>(""));
+    const std::string host = absl::AsciiStrToLower(list[i].as<std::string>(""));
     hosts.push_back(absl::StrContains(host, ':') ? host : host + ":443");
     if (!host.empty() && CheckAddress(hosts.back()).ok()) continue;
     map.Fail(absl::StrCat(map.Path(key), "[", i, "] \"", host,

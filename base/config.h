@@ -53,13 +53,14 @@ struct JobsConfig {
   bool operator==(const JobsConfig&) const = default;
 };
 
-// Who may call. Without a file of either kind, everybody who reaches the server.
+// Who may call. Without a file of either kind, everybody who reaches the
+// server.
 struct AuthConfig {
-  std::string keys_file;      // of API keys, made by genzo-tool key
-  std::string jwks_file;      // of the keys that sign tokens
-  std::string jwt_issuer;     // that tokens must name
-  std::string jwt_audience;   // likewise
-  std::string tenant_claim = "sub";   // of a token, names the tenant
+  std::string keys_file;               // of API keys, made by genzo-tool key
+  std::string jwks_file;               // of the keys that sign tokens
+  std::string jwt_issuer;              // that tokens must name
+  std::string jwt_audience;            // likewise
+  std::string tenant_claim = "sub";    // of a token, names the tenant
   std::string scopes_claim = "scope";  // of a token, words
   bool operator==(const AuthConfig&) const = default;
 };
@@ -88,7 +89,7 @@ struct TlsConfig {
 // is the commented example.
 struct Config {
   std::string listen = "127.0.0.1:50051";  // host:port of the gRPC server
-  std::string admin;                       // host:port of HTTP pages; empty: off
+  std::string admin;  // host:port of HTTP pages; empty: off
   // auto, cpu, cpu:N (N workers on the CPU), cuda or cuda:N each.
   std::vector<std::string> devices = {"auto"};
   std::string dtype = "auto";       // auto, float32, bfloat16 or float16

@@ -42,8 +42,8 @@ int FlushFolder(const std::string& path) {
 
 absl::Status WriteDurably(const std::string& path, absl::string_view bytes) {
   const std::string unfinished = absl::StrCat(path, kUnfinishedSuffix);
-  const int file = open(unfinished.c_str(),
-                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int file =
+      open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return CannotWrite(path, errno);
   int error = WriteAll(file, bytes);
   if (close(file) != 0 && error == 0) error = errno;

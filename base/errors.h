@@ -48,8 +48,8 @@ absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
                              const std::string& message,
                              const ErrorMetadata& metadata = {});
 
-// RESOURCE_EXHAUSTED/QUOTA_EXCEEDED with a QuotaFailure of `key_id`, a RetryInfo
-// of `retry_after`, and quota, limit and key in the ErrorInfo.
+// RESOURCE_EXHAUSTED/QUOTA_EXCEEDED with a QuotaFailure of `key_id`, a
+// RetryInfo of `retry_after`, and quota, limit and key in the ErrorInfo.
 absl::Status QuotaError(const std::string& quota, const std::string& limit,
                         const std::string& key_id, const std::string& what,
                         absl::Duration retry_after);

@@ -71,8 +71,7 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf() {
 }  // namespace
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
-  std::vector<
-      std::unique_ptr<experimental::ClientInterceptorFactoryInterface>>
+  std::vector<std::unique_ptr<experimental::ClientInterceptorFactoryInterface>>
       interceptors;
   const std::string key = FromEnvironment("GENZO_API_KEY");
   if (!key.empty()) interceptors.push_back(std::make_unique<KeyAdders>(key));

@@ -68,8 +68,8 @@ ExitStatus Fail(const grpc::Status& status, const std::string& server) {
 // What a job's end means for a script.
 ExitStatus ExitStatusOfEnd(const v1::Ended& ended) {
   if (ended.state() == v1::JOB_STATE_SUCCEEDED) return kExitOk;
-  std::cerr << "genzo: the job ended: "
-            << Printable(ended.status().message()) << std::endl;
+  std::cerr << "genzo: the job ended: " << Printable(ended.status().message())
+            << std::endl;
   return ExitStatusOf(
       grpc::Status(static_cast<grpc::StatusCode>(ended.status().code()), ""));
 }
@@ -136,10 +136,10 @@ ExitStatus JobsCommand::Watch() const {
   const v1::GenerateRequest& resolved = job.resolved();
   PictureSink sink(
       PictureFiles(output_folder_, Slug(resolved.prompt()), resolved.seed()),
-      MakeEventPrinter({.json = json_,
-                        .art = !no_art_,
-                        .image_count =
-                            std::clamp(resolved.image_count(), 1u, 64u)}));
+      MakeEventPrinter(
+          {.json = json_,
+           .art = !no_art_,
+           .image_count = std::clamp(resolved.image_count(), 1u, 64u)}));
   v1::WatchJobRequest watch;
   watch.set_id(id_);
   watch.set_after_sequence(after_);

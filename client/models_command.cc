@@ -63,8 +63,7 @@ ModelsCommand::ModelsCommand(CLI::App& app, const std::string& server)
 }
 
 ExitStatus ModelsCommand::Run() const {
-  const auto stub = v1::ModelRegistry::NewStub(
-      Connect(server_));
+  const auto stub = v1::ModelRegistry::NewStub(Connect(server_));
   v1::ListModelsResponse response;
   const grpc::Status status = ListModels(*stub, response);
   if (!status.ok()) {

@@ -48,9 +48,8 @@ absl::StatusOr<std::unique_ptr<AdminPages>> AdminPages::Serve(
     const Readiness& readiness) {
   std::unique_ptr<AdminPages> pages(new AdminPages);
   try {
-    pages->server_ = std::make_unique<CivetServer>(
-        std::vector<std::string>{"listening_ports", address, "num_threads",
-                                 kThreads});
+    pages->server_ = std::make_unique<CivetServer>(std::vector<std::string>{
+        "listening_ports", address, "num_threads", kThreads});
   } catch (const CivetException&) {
     // What it says is "null context when constructing CivetServer".
     return absl::UnavailableError(

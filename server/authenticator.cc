@@ -32,10 +32,10 @@ class TrustingAuthenticator : public Authenticator {
   absl::StatusOr<Caller> Authenticate(const CallFacts& call) const override {
     auto tenant = TenantOf(call, /*otherwise=*/"");
     if (!tenant.ok()) return tenant.status();
-    return Caller{.tenant = *std::move(tenant),
-                  .may_administer =
-                      admin_api_ == "open" ||
-                      (admin_api_ == "loopback" && IsLoopback(call.peer))};
+    return Caller{
+        .tenant = *std::move(tenant),
+        .may_administer = admin_api_ == "open" ||
+                          (admin_api_ == "loopback" && IsLoopback(call.peer))};
   }
 
  private:

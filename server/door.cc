@@ -63,8 +63,9 @@ absl::StatusOr<Certificate> ReadCertificate(const std::string& name,
                                             const std::string& path) {
   const Bio file(BIO_new_file(path.c_str(), "r"));
   Certificate certificate(
-      file == nullptr ? nullptr
-                      : PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+      file == nullptr
+          ? nullptr
+          : PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
   if (certificate != nullptr) return certificate;
   return absl::FailedPreconditionError(
       absl::StrCat(name, " ", path, " has no readable PEM certificate"));
@@ -75,18 +76,17 @@ absl::Status CheckFiles(const TlsConfig& tls) {
   const auto certificate = ReadCertificate("tls.cert_file", tls.cert_file);
   if (!certificate.ok()) return certificate.status();
   const Bio file(BIO_new_file(tls.key_file.c_str(), "r"));
-  const PrivateKey key(file == nullptr
-                           ? nullptr
-                           : PEM_read_bio_PrivateKey(file.get(), nullptr,
-                                                     nullptr, nullptr));
+  const PrivateKey key(
+      file == nullptr
+          ? nullptr
+          : PEM_read_bio_PrivateKey(file.get(), nullptr, nullptr, nullptr));
   if (key == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(
         "tls.key_file ", tls.key_file, " has no readable PEM key"));
   }
   if (X509_check_private_key(certificate->get(), key.get()) != 1) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("tls.key_file ", tls.key_file, " is not the key of ",
-                     tls.cert_file));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "tls.key_file ", tls.key_file, " is not the key of ", tls.cert_file));
   }
   if (tls.client_ca_file.empty()) return absl::OkStatus();
   return ReadCertificate("tls.client_ca_file", tls.client_ca_file).status();

@@ -129,8 +129,8 @@ class EventLogs {
                               const ReaderListener& listener)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // As Open(), for a job that nobody reads yet: it goes on until its last reader
-  // has come and gone.
+  // As Open(), for a job that nobody reads yet: it goes on until its last
+  // reader has come and gone.
   struct Filed {
     std::string job_id;
     bool is_new = true;
@@ -191,7 +191,7 @@ class EventLogs {
     std::map<int64_t, Reader> readers;
     absl::Time read_since;  // when a reader last took something
     int images = 0;
-    bool leaving = false;  // cancelled, and not to be found any more
+    bool leaving = false;    // cancelled, and not to be found any more
     bool elsewhere = false;  // kept there too
     absl::Time ended = absl::InfiniteFuture();
   };

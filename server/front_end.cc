@@ -19,9 +19,9 @@ DoorOptions DoorOptionsOf(const FrontEndOptions& options) {
           .tls = options.tls};
 }
 
-std::unique_ptr<Authenticator> MakeAuthenticator(
-    const FrontEndOptions& options, const Credentials* keys,
-    const Credentials* tokens) {
+std::unique_ptr<Authenticator> MakeAuthenticator(const FrontEndOptions& options,
+                                                 const Credentials* keys,
+                                                 const Credentials* tokens) {
   if (keys == nullptr && tokens == nullptr) {
     return MakeTrustingAuthenticator(options.admin_api);
   }
@@ -85,10 +85,8 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
         queue.Cancel(id);
       },
       /*moved=*/
-      [&quotas = *parts.quotas,
-       webhooks = parts.webhooks.get()](const internal::v1::KeptJob& job) {
-        Tell(quotas, webhooks, job);
-      },
+      [&quotas = *parts.quotas, webhooks = parts.webhooks.get()](
+          const internal::v1::KeptJob& job) { Tell(quotas, webhooks, job); },
       dependencies.clock, dependencies.metrics);
   if (!archive.ok()) return archive.status();
   parts.archive = *std::move(archive);
@@ -119,8 +117,8 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
 FrontEnd::FrontEnd(const FrontEndOptions& options,
                    const FrontEndDependencies& dependencies, Parts parts)
     : parts_(std::move(parts)),
-      authenticator_(MakeAuthenticator(options, parts_.keys.get(),
-                                       parts_.tokens.get())),
+      authenticator_(
+          MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
                dependencies.clock, *parts_.quotas, dependencies.predict},
@@ -128,8 +126,7 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_}),
       jobs_(*authenticator_, *parts_.archive, dependencies.queue,
-            options.webhooks,
-            {intake_, dependencies.metrics, pump_}),
+            options.webhooks, {intake_, dependencies.metrics, pump_}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,

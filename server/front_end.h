@@ -114,7 +114,7 @@ class FrontEnd {
   ModelAdminService model_admin_;
   std::unique_ptr<Door> door_;        // uses the services
   std::unique_ptr<Door> admin_door_;  // likewise; null: there is one
-  absl::Mutex sweeping_;  // one at a time
+  absl::Mutex sweeping_;              // one at a time
   EventPump chores_;                  // last: its thread sweeps
 };
 

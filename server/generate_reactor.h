@@ -35,8 +35,8 @@ struct StreamKind {
 inline constexpr StreamKind kGenerateStream = {"Generate", false};
 inline constexpr StreamKind kWatchStream = {"WatchJob", true};
 
-// One stream of a job's events: moves events from the job's log to the client. Its
-// life:
+// One stream of a job's events: moves events from the job's log to the client.
+// Its life:
 //   open     while the job has events, one write is in flight; large pictures
 //            take several
 //   ended    the job's end was written, or the client is gone: Finish() was

@@ -33,8 +33,8 @@
 namespace genzo {
 namespace {
 
-constexpr int kUsageError = 2;  // bad configuration, address in use
-constexpr int kHung = 3;        // a device or a file that never answers
+constexpr int kUsageError = 2;   // bad configuration, address in use
+constexpr int kHung = 3;         // a device or a file that never answers
 constexpr int kEndedAtOnce = 4;  // a second signal
 constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
 // For streams to deliver their last events once all jobs have ended.
@@ -54,8 +54,8 @@ struct Options {
 
 // Signals that end the server, the one that has it read its configuration
 // again, and the one by which the engine's thread says that it is done. Blocked
-// everywhere; waited for by the main thread. Others that would end the process without draining
-// are ignored.
+// everywhere; waited for by the main thread. Others that would end the process
+// without draining are ignored.
 sigset_t BlockSignals() {
   for (int ignored : {SIGUSR2, SIGALRM, SIGPIPE}) signal(ignored, SIG_IGN);
   sigset_t signals;
@@ -184,7 +184,8 @@ void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
 }
 
 // Takes over what is safe of a changed configuration, and says what is not.
-void Reload(const Options& options, const Config& started, FrontEnd& front_end) {
+void Reload(const Options& options, const Config& started,
+            FrontEnd& front_end) {
   const auto wanted = ReadConfig(options);
   if (!wanted.ok()) {
     spdlog::error("the configuration is not taken over: {}",

@@ -73,8 +73,8 @@ bool IsPublic(const in6_addr& address) {
   }
   // Of those that are given out, 2000::/3, not 6to4, Teredo or examples.
   const uint32_t first = FourBytes(bytes);
-  return (first >> 29) == 1 && (first >> 16) != 0x2002 &&
-         first != 0x20010000 && first != 0x20010DB8;
+  return (first >> 29) == 1 && (first >> 16) != 0x2002 && first != 0x20010000 &&
+         first != 0x20010DB8;
 }
 
 curl_socket_t OpenPublic(void* may_be_private, curlsocktype,
@@ -106,20 +106,18 @@ absl::StatusOr<HttpsTarget> ParseHttpsUrl(const std::string& text) {
   for (const CURLUPart part :
        {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT}) {
     if (PartOf(url.get(), part).empty()) continue;
-    return absl::InvalidArgumentError(
-        "has a user, a password or a fragment");
+    return absl::InvalidArgumentError("has a user, a password or a fragment");
   }
   return HttpsTarget{
       PartOf(url.get(), CURLUPART_URL),
-      absl::StrCat(
-          absl::AsciiStrToLower(PartOf(url.get(), CURLUPART_HOST)), ":",
-          PartOf(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT))};
+      absl::StrCat(absl::AsciiStrToLower(PartOf(url.get(), CURLUPART_HOST)),
+                   ":", PartOf(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT))};
 }
 
 bool IsPublicAddress(const sockaddr* address) {
   if (address->sa_family == AF_INET) {
-    return IsPublic(ntohl(
-        reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr));
+    return IsPublic(
+        ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr));
   }
   return address->sa_family == AF_INET6 &&
          IsPublic(reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
@@ -128,8 +126,7 @@ bool IsPublicAddress(const sockaddr* address) {
 absl::StatusOr<int> PostHttps(const HttpsRequest& request) {
   const Handle handle(curl_easy_init());
   CURL* const curl = handle.get();
-  Headers headers(
-      curl_slist_append(nullptr, "content-type: application/json"));
+  Headers headers(curl_slist_append(nullptr, "content-type: application/json"));
   for (const auto& [name, value] : request.headers) {
     const std::string line = absl::StrCat(name, ": ", value);
     curl_slist_append(headers.get(), line.c_str());
@@ -157,9 +154,8 @@ absl::StatusOr<int> PostHttps(const HttpsRequest& request) {
   }
   const CURLcode result = curl_easy_perform(curl);
   if (result != CURLE_OK) {
-    return absl::UnavailableError(error[0] != '\0'
-                                      ? error.data()
-                                      : curl_easy_strerror(result));
+    return absl::UnavailableError(
+        error[0] != '\0' ? error.data() : curl_easy_strerror(result));
   }
   long code = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);

@@ -9,7 +9,8 @@ namespace genzo {
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
   v1::GenerateRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
   if (!caller.ok()) {
     // Escaped: a message may quote the client.
     spdlog::info("refused: {}",

@@ -84,7 +84,7 @@ class JobArchive {
 
   const Clock& clock_;
   std::unique_ptr<JobBook> book_;
-  std::unique_ptr<EventLogs> logs_;  // tells the book
+  std::unique_ptr<EventLogs> logs_;     // tells the book
   std::unique_ptr<ResultStore> store_;  // null: in memory only
   std::vector<internal::v1::KeptJob> unfinished_;
   std::unique_ptr<EventPump> disk_;  // last: its thread uses the rest

@@ -291,8 +291,7 @@ JobBook::Entries::iterator JobBook::EraseLocked(Entries::iterator entry) {
 
 void JobBook::UnlinkLocked(const Entry& entry) {
   const v1::Job& job = entry.kept.job();
-  const auto found =
-      by_request_.find({entry.kept.tenant(), job.request_id()});
+  const auto found = by_request_.find({entry.kept.tenant(), job.request_id()});
   if (found != by_request_.end() && found->second == job.id()) {
     by_request_.erase(found);
   }

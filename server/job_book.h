@@ -37,7 +37,7 @@ struct JobBookHooks {
 // for those that run; the ones that ended first leave.
 //
 //   accepted ---------> ended ----------------> results gone ------> unknown
-//     GetJob: running     GetJob: as it ended     JOB_EXPIRED          JOB_UNKNOWN
+//     GetJob: running     GetJob: as it ended     JOB_EXPIRED JOB_UNKNOWN
 //
 // Thread-safe; its lock comes after that of EventLogs, which tells it.
 class JobBook : public JobListener {

@@ -55,7 +55,8 @@ grpc::ServerUnaryReactor* JobsService::CreateJob(
     Finish(reactor, "CreateJob", job, answer);
   };
   v1::CreateJobRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const absl::Status checked =
       caller.ok() ? Check(request, webhooks_) : caller.status();
   if (!checked.ok()) {
@@ -73,7 +74,8 @@ grpc::ServerUnaryReactor* JobsService::GetJob(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::GetJobRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
   auto* reactor = context->DefaultReactor();
   Finish(reactor, "GetJob", job, answer);
@@ -84,7 +86,8 @@ grpc::ServerUnaryReactor* JobsService::ListJobs(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::ListJobsRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const auto page = caller.ok() ? archive_.book().List(caller->tenant, request)
                                 : caller.status();
   auto* reactor = context->DefaultReactor();
@@ -95,7 +98,8 @@ grpc::ServerUnaryReactor* JobsService::ListJobs(
 grpc::ServerWriteReactor<grpc::ByteBuffer>* JobsService::WatchJob(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
   v1::WatchJobRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   if (!caller.ok()) {
     return GenerateReactor::Refuse(context, kWatchStream, caller.status(),
                                    dependencies_);
@@ -116,7 +120,8 @@ grpc::ServerUnaryReactor* JobsService::CancelJob(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::CancelJobRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
   if (job.ok()) {
     queue_.Cancel(request.id());

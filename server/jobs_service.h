@@ -11,13 +11,12 @@ namespace genzo {
 
 // genzo.v1.Jobs: makes jobs by way of the intake, finds them in the archive.
 // Thread-safe.
-class JobsService
-    : public v1::Jobs::WithRawCallbackMethod_CreateJob<
-          v1::Jobs::WithRawCallbackMethod_GetJob<
-              v1::Jobs::WithRawCallbackMethod_ListJobs<
-                  v1::Jobs::WithRawCallbackMethod_WatchJob<
-                      v1::Jobs::WithRawCallbackMethod_CancelJob<
-                          v1::Jobs::Service>>>>> {
+class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
+                        v1::Jobs::WithRawCallbackMethod_GetJob<
+                            v1::Jobs::WithRawCallbackMethod_ListJobs<
+                                v1::Jobs::WithRawCallbackMethod_WatchJob<
+                                    v1::Jobs::WithRawCallbackMethod_CancelJob<
+                                        v1::Jobs::Service>>>>> {
  public:
   // All outlive the service but `webhooks`, which says whom jobs may name.
   JobsService(const Authenticator& authenticator, JobArchive& archive,

@@ -28,7 +28,8 @@ struct Calls {
 };
 using BigNumber = std::unique_ptr<BIGNUM, Calls<BN_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, Calls<OSSL_PARAM_free>>;
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Calls<OSSL_PARAM_BLD_free>>;
+using ParamBuilder =
+    std::unique_ptr<OSSL_PARAM_BLD, Calls<OSSL_PARAM_BLD_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Calls<EVP_PKEY_CTX_free>>;
 
 std::string TextOf(const json& object, const char* key) {
@@ -45,15 +46,14 @@ std::string BytesOf(const json& object, const char* key) {
 }
 
 BigNumber NumberOf(const std::string& bytes) {
-  return BigNumber(BN_bin2bn(
-      reinterpret_cast<const unsigned char*>(bytes.data()),
-      static_cast<int>(bytes.size()), nullptr));
+  return BigNumber(
+      BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()),
+                static_cast<int>(bytes.size()), nullptr));
 }
 
 EVP_PKEY* Build(const char* type, OSSL_PARAM_BLD* builder) {
   const Params params(OSSL_PARAM_BLD_to_param(builder));
-  const KeyContext context(
-      EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   EVP_PKEY* key = nullptr;
   if (params == nullptr || context == nullptr ||
       EVP_PKEY_fromdata_init(context.get()) != 1 ||
@@ -101,7 +101,8 @@ EVP_PKEY* Ed25519Key(const json& object) {
 std::string ToDer(const std::string& signature) {
   if (signature.size() != 2 * kP256Bytes) return "";
   const std::unique_ptr<ECDSA_SIG, Calls<ECDSA_SIG_free>> pair(ECDSA_SIG_new());
-  ECDSA_SIG_set0(pair.get(), NumberOf(signature.substr(0, kP256Bytes)).release(),
+  ECDSA_SIG_set0(pair.get(),
+                 NumberOf(signature.substr(0, kP256Bytes)).release(),
                  NumberOf(signature.substr(kP256Bytes)).release());
   unsigned char* bytes = nullptr;
   const int size = i2d_ECDSA_SIG(pair.get(), &bytes);
@@ -163,16 +164,15 @@ absl::StatusOr<JsonWebKeys> JsonWebKeys::Parse(const std::string& text) {
                           : algorithm == "ES256" ? P256Key(object)
                                                  : Ed25519Key(object);
     if (key == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "keys[", number, "] is no key of ", algorithm,
-          algorithm == "RS256" ? " with 2048 bits or more" : ""));
+      return absl::InvalidArgumentError(
+          absl::StrCat("keys[", number, "] is no key of ", algorithm,
+                       algorithm == "RS256" ? " with 2048 bits or more" : ""));
     }
     keys.keys_.push_back({TextOf(object, "kid"), algorithm, {}});
     keys.keys_.back().key.reset(key);
   }
   if (keys.keys_.empty()) {
-    return absl::InvalidArgumentError(
-        "has no key of RS256, ES256 or EdDSA");
+    return absl::InvalidArgumentError("has no key of RS256, ES256 or EdDSA");
   }
   return keys;
 }

@@ -25,9 +25,9 @@ absl::Status CheckGrantLimits(const Grant& grant,
   if (!grant.models.empty() && grant.models.count(resolved.model()) == 0) {
     return ErrorWithReason(
         absl::StatusCode::kPermissionDenied, "MODEL_NOT_ALLOWED",
-        absl::StrCat("model \"", resolved.model(),
-                     "\" is not one of the key's: ",
-                     absl::StrJoin(grant.models, ", ")));
+        absl::StrCat(
+            "model \"", resolved.model(),
+            "\" is not one of the key's: ", absl::StrJoin(grant.models, ", ")));
   }
   std::vector<FieldViolation> violations;
   const int64_t pixels = int64_t{resolved.width()} * resolved.height();

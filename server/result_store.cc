@@ -55,9 +55,8 @@ absl::Status ResultStore::Find() {
   }
   fs::directory_iterator files(folder_, error);
   if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("jobs.results_folder ", folder_,
-                     " cannot be used: ", error.message()));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "jobs.results_folder ", folder_, " cannot be used: ", error.message()));
   }
   absl::MutexLock lock(&mutex_);
   for (const fs::directory_entry& file : files) {
@@ -72,8 +71,7 @@ absl::Status ResultStore::Find() {
     KeptJob job;
     if (!ReadHead(stream, job) ||
         name != absl::StrCat(job.job().id(), kSuffix)) {
-      spdlog::error("{}",
-                    std::string(Damaged(file.path().string()).message()));
+      spdlog::error("{}", std::string(Damaged(file.path().string()).message()));
       continue;
     }
     NoteLocked(job, static_cast<int64_t>(file.file_size(error)));

@@ -97,8 +97,8 @@ absl::StatusOr<std::unique_ptr<TokenChecker>> TokenChecker::Open(
   }
   const absl::Status taken = checker->Take(*text);
   if (taken.ok()) return checker;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "auth.jwks_file ", config.jwks_file, ": ", taken.message()));
+  return absl::InvalidArgumentError(
+      absl::StrCat("auth.jwks_file ", config.jwks_file, ": ", taken.message()));
 }
 
 absl::StatusOr<std::shared_ptr<const Grant>> TokenChecker::Check(

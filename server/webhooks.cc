@@ -16,9 +16,9 @@ namespace genzo {
 namespace {
 
 constexpr size_t kLeastSecretBytes = 16;
-constexpr absl::Duration kPauses[] = {
-    absl::Seconds(1), absl::Seconds(5), absl::Seconds(25), absl::Minutes(2),
-    absl::Minutes(10)};
+constexpr absl::Duration kPauses[] = {absl::Seconds(1), absl::Seconds(5),
+                                      absl::Seconds(25), absl::Minutes(2),
+                                      absl::Minutes(10)};
 
 bool IsIn(const std::vector<std::string>& hosts, const std::string& host) {
   return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
@@ -119,8 +119,8 @@ void Webhooks::RunDue() {
 bool Webhooks::Deliver(const Delivery& delivery) const {
   const std::string timestamp =
       absl::StrCat(absl::ToUnixSeconds(clock_.Date()));
-  const std::string signature = HmacSha256(
-      secret_, absl::StrCat(timestamp, ".", delivery.body));
+  const std::string signature =
+      HmacSha256(secret_, absl::StrCat(timestamp, ".", delivery.body));
   const auto code = post_(
       {.target = delivery.target,
        .headers = {{"x-genzo-job", delivery.job_id},

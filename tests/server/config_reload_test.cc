@@ -38,9 +38,9 @@ TEST(PlanReloadTest, NamesWhatNeedsAStart) {
   wanted.tls.cert_file = "/cert.pem";
   wanted.webhooks.hosts = {"a.org:443"};
   wanted.stall_after = absl::Seconds(9);
-  EXPECT_THAT(PlanReload({}, wanted).not_applied,
-              ElementsAre("listen", "models", "tls", "webhooks",
-                          "stall_seconds"));
+  EXPECT_THAT(
+      PlanReload({}, wanted).not_applied,
+      ElementsAre("listen", "models", "tls", "webhooks", "stall_seconds"));
 }
 
 }  // namespace

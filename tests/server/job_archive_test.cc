@@ -136,8 +136,8 @@ TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
     Keep(*archive, "a");
     // The server stops before it.
     v1::JobEvent event;
-    *event.mutable_ended() = EndedBy(
-        RetryLaterError("DRAINING", "stops", absl::ZeroDuration()));
+    *event.mutable_ended() =
+        EndedBy(RetryLaterError("DRAINING", "stops", absl::ZeroDuration()));
     Post(*archive, "a", 1, event);
   }
   const auto archive = OpenArchive();

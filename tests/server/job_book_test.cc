@@ -63,13 +63,12 @@ class JobBookTest : public ::testing::Test {
 
   FakeClock clock_;
   std::vector<v1::JobState> moved_;
-  JobBook book_{
-      /*most_jobs=*/4,
-      /*results_kept=*/absl::Hours(1),
-      clock_,
-      {.moved = [this](const internal::v1::KeptJob& job) {
-        moved_.push_back(job.job().state());
-      }}};
+  JobBook book_{/*most_jobs=*/4,
+                /*results_kept=*/absl::Hours(1),
+                clock_,
+                {.moved = [this](const internal::v1::KeptJob& job) {
+                  moved_.push_back(job.job().state());
+                }}};
   uint64_t sequence_ = 0;
 };
 
@@ -162,8 +161,8 @@ TEST_F(JobBookTest, RefusesStrangePages) {
     request.set_page_token(token);
     const auto page = book_.List("t", request);
     if (page.ok()) continue;
-    EXPECT_THAT(page, StatusIs(absl::StatusCode::kInvalidArgument,
-                               "next_page_token"));
+    EXPECT_THAT(
+        page, StatusIs(absl::StatusCode::kInvalidArgument, "next_page_token"));
   }
 }
 

@@ -116,8 +116,8 @@ TEST_F(JobsTest, AWatcherThatLeavesChangesNothing) {
 
 TEST_F(JobsTest, AFailedJobIsKeptToo) {
   const std::string id = Create().id();
-  rig_->queue().Take({})->Fail(ErrorWithReason(absl::StatusCode::kInternal,
-                                               "NOT_FINITE", "it is not"));
+  rig_->queue().Take({})->Fail(
+      ErrorWithReason(absl::StatusCode::kInternal, "NOT_FINITE", "it is not"));
   const v1::Job job = Get(id);
   EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(ErrorReason(FromRpcStatus(job.status())), "NOT_FINITE");

@@ -196,9 +196,9 @@ TEST_F(KeysTest, AKeysRateIsInCostUnits) {
 }
 
 TEST_F(KeysTest, AKeysModelsAndSizesHold) {
-  const std::string key = AddKey({kScopeJobs}, {.models = {"large"},
-                                                .max_pixels = 64 * 64,
-                                                .max_steps = 5});
+  const std::string key =
+      AddKey({kScopeJobs},
+             {.models = {"large"}, .max_pixels = 64 * 64, .max_steps = 5});
   Start();
   v1::GenerateRequest request;
   request.set_steps(5);

@@ -72,9 +72,9 @@ TEST(ResultStoreTest, BeyondItsBytesTheFirstThatEndedLeave) {
   EXPECT_THAT(store->Read("b"), IsOk());
   EXPECT_THAT(store->Read("live"), IsOk());
   // What an earlier server left counts too.
-  EXPECT_EQ(*OpenStore(folder, 2500)->Write(EndedJob("d", 4),
-                                            Picture('d', 1000)),
-            std::vector<std::string>{"b"});
+  EXPECT_EQ(
+      *OpenStore(folder, 2500)->Write(EndedJob("d", 4), Picture('d', 1000)),
+      std::vector<std::string>{"b"});
 }
 
 TEST(ResultStoreTest, DamageIsSeen) {

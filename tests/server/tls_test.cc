@@ -72,8 +72,7 @@ TEST_F(TlsTest, ClientsMustShowACertificateIfItSaysSo) {
   EXPECT_EQ(Call(authority_), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(Call(authority_, stranger_.Issue("client")),
             grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(Call(authority_, authority_.Issue("client")),
-            grpc::StatusCode::OK);
+  EXPECT_EQ(Call(authority_, authority_.Issue("client")), grpc::StatusCode::OK);
 }
 
 TEST_F(TlsTest, NewCertificatesAreTakenOver) {

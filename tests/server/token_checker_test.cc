@@ -32,10 +32,10 @@ class Signer {
   Signer(const std::string& id, const std::string& algorithm,
          int rsa_bits = 2048)
       : id_(id), algorithm_(algorithm) {
-    EVP_PKEY* key = algorithm == "RS256"   ? EVP_RSA_gen(rsa_bits)
-                    : algorithm == "ES256" ? EVP_EC_gen("P-256")
-                                           : EVP_PKEY_Q_keygen(
-                                                 nullptr, nullptr, "ED25519");
+    EVP_PKEY* key = algorithm == "RS256" ? EVP_RSA_gen(rsa_bits)
+                    : algorithm == "ES256"
+                        ? EVP_EC_gen("P-256")
+                        : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
     key_ = {key, EVP_PKEY_free};
   }
 
@@ -191,8 +191,8 @@ TEST_F(TokenCheckerTest, NoneAndSharedSecretsAreNoSignatures) {
   // The public key as the secret of HS256.
   const std::string text = absl::StrCat(
       Base64(json{{"alg", "HS256"}, {"kid", "r"}}.dump()), ".", claims);
-  EXPECT_EQ(ReasonOf(absl::StrCat(
-                text, ".", Base64(HmacSha256(rsa_.Jwk().dump(), text)))),
+  EXPECT_EQ(ReasonOf(absl::StrCat(text, ".",
+                                  Base64(HmacSha256(rsa_.Jwk().dump(), text)))),
             "TOKEN_INVALID");
 }
 
@@ -222,8 +222,8 @@ TEST_F(TokenCheckerTest, IssuerAudienceAndTenantMustBeRight) {
 TEST_F(TokenCheckerTest, WhatIsNoTokenIsRefused) {
   const std::string good = rsa_.Token(Claims());
   for (const std::string& text :
-       {std::string("x"), std::string("a.b.c"), std::string(".."),
-        good + ".x", good.substr(0, good.rfind('.')), std::string(9000, 'x'),
+       {std::string("x"), std::string("a.b.c"), std::string(".."), good + ".x",
+        good.substr(0, good.rfind('.')), std::string(9000, 'x'),
         Base64("[]") + "." + Base64("[]") + ".x",
         rsa_.Token(json::array({1}))}) {
     EXPECT_EQ(ReasonOf(text), "TOKEN_INVALID");

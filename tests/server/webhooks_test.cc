@@ -94,9 +94,8 @@ TEST_F(WebhooksTest, TriesAgainAtGrowingIntervalsThenGivesUp) {
 }
 
 TEST_F(WebhooksTest, OnlyHostsOfTheConfigurationMayBeNamed) {
-  for (const char* url :
-       {"https://a.org", "https://A.org/x?y", "https://a.org:443/",
-        "https://b.org:8443/"}) {
+  for (const char* url : {"https://a.org", "https://A.org/x?y",
+                          "https://a.org:443/", "https://b.org:8443/"}) {
     EXPECT_THAT(Webhooks::Check(url, config_), IsOk()) << url;
   }
   for (const char* url :
@@ -141,12 +140,29 @@ TEST(HttpsPostTest, KnowsPublicAddresses) {
         "223.255.255.255", "2606:4700::1111", "::ffff:8.8.8.8"}) {
     EXPECT_TRUE(IsPublic(address)) << address;
   }
-  for (const char* address :
-       {"0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254",
-        "172.16.0.1", "172.31.255.255", "192.168.0.1", "198.18.0.1",
-        "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1",
-        "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-        "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "2001::1"}) {
+  for (const char* address : {"0.0.0.0",
+                              "10.1.2.3",
+                              "100.64.0.1",
+                              "127.0.0.1",
+                              "169.254.169.254",
+                              "172.16.0.1",
+                              "172.31.255.255",
+                              "192.168.0.1",
+                              "198.18.0.1",
+                              "224.0.0.1",
+                              "255.255.255.255",
+                              "::",
+                              "::1",
+                              "fe80::1",
+                              "fc00::1",
+                              "fd12::1",
+                              "ff02::1",
+                              "::ffff:127.0.0.1",
+                              "::ffff:10.0.0.1",
+                              "64:ff9b::7f00:1",
+                              "2002:7f00:1::",
+                              "2001:db8::1",
+                              "2001::1"}) {
     EXPECT_FALSE(IsPublic(address)) << address;
   }
 }
@@ -165,9 +181,9 @@ class HttpsHost {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&address),
-                   sizeof(address)),
-              0);
+    EXPECT_EQ(
+        bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+        0);
     EXPECT_EQ(listen(socket_, 8), 0);
     socklen_t size = sizeof(address);
     getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
@@ -261,8 +277,7 @@ TEST_F(PostHttpsTest, ConnectsToNoPrivateAddressUnlessItMay) {
   const HttpsHost host(authority_.Issue("host"), folder_, "");
   HttpsRequest request = RequestTo(host);
   request.may_be_private = false;
-  EXPECT_THAT(PostHttps(request),
-              StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_THAT(PostHttps(request), StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_EQ(host.connections(), 0);
 }
 

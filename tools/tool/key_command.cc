@@ -50,16 +50,15 @@ struct KeyOptions {
 
 void AddNew(CLI::App& key, const std::shared_ptr<KeyOptions>& options,
             std::ostream& out, absl::Status& status) {
-  CLI::App& command = *key.add_subcommand(
-      "new", "makes a key and prints it, this once");
+  CLI::App& command =
+      *key.add_subcommand("new", "makes a key and prints it, this once");
   Grant& grant = options->grant;
   command.add_option("--file", options->file, "the keys file")->required();
   command.add_option("--name", grant.name, "for those who keep the keys");
   command.add_option("--tenant", grant.tenant, "whose share its jobs use");
   command.add_flag("--names-tenants", grant.names_tenants,
                    "its x-genzo-tenant is believed");
-  command
-      .add_option("--scopes", options->scopes, "of generate, jobs, admin")
+  command.add_option("--scopes", options->scopes, "of generate, jobs, admin")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--weight", grant.weight, "share against other tenants")
@@ -120,9 +119,8 @@ absl::Status ListKeys(const std::string& path, bool as_json,
   }
   for (const StoredKey& key : *keys) {
     const Grant& grant = key.grant;
-    out << grant.key_id << "  "
-        << (grant.tenant.empty() ? "-" : grant.tenant) << "  "
-        << absl::StrJoin(grant.scopes, ",") << "  expires "
+    out << grant.key_id << "  " << (grant.tenant.empty() ? "-" : grant.tenant)
+        << "  " << absl::StrJoin(grant.scopes, ",") << "  expires "
         << DateOf(grant.expires) << "  " << Printable(grant.name) << std::endl;
   }
   return absl::OkStatus();
@@ -131,10 +129,9 @@ absl::Status ListKeys(const std::string& path, bool as_json,
 absl::Status RevokeKey(const std::string& path, const std::string& id) {
   auto keys = ReadKeys(path);
   if (!keys.ok()) return keys.status();
-  const auto found =
-      std::find_if(keys->begin(), keys->end(), [&](const StoredKey& key) {
-        return key.grant.key_id == id;
-      });
+  const auto found = std::find_if(
+      keys->begin(), keys->end(),
+      [&](const StoredKey& key) { return key.grant.key_id == id; });
   if (found == keys->end()) {
     return absl::NotFoundError(
         absl::StrCat("key \"", id, "\" is not in ", path));
@@ -158,9 +155,8 @@ void AddKeyCommand(CLI::App& app, std::ostream& out, absl::Status& status) {
   revoke.add_option("--file", options->file, "the keys file")->required();
   revoke.add_option("id", options->id, "of the key, as list prints it")
       ->required();
-  revoke.callback([options, &status] {
-    status = RevokeKey(options->file, options->id);
-  });
+  revoke.callback(
+      [options, &status] { status = RevokeKey(options->file, options->id); });
 }
 
 }  // namespace genzo

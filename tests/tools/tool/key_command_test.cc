@@ -58,7 +58,8 @@ TEST_F(KeyCommandTest, ListsWithoutSecretsAndRevokes) {
   Run("new --file FILE --name first");
   Run("new --file FILE --name second --tenant b");
   const std::string list = Run("list --file FILE");
-  EXPECT_THAT(list, ::testing::HasSubstr("generate,jobs  expires never  first"));
+  EXPECT_THAT(list,
+              ::testing::HasSubstr("generate,jobs  expires never  first"));
   EXPECT_THAT(list, ::testing::HasSubstr("  b  "));
   const std::string json = Run("list --json --file FILE");
   EXPECT_THAT(json, ::testing::HasSubstr("\"tenant\": \"b\""));
