@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,9 +14,11 @@ namespace genzo {
 // Linux's futex(2): sleeping on a word without spinning first, which
 // std::atomic::wait does not promise.
 
-// Sleeps while `word` is `value`; may wake for no reason.
-inline void FutexWait(const std::atomic<uint32_t>& word, uint32_t value) {
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+// Sleeps while `word` is `value`, at most for `limit` if there is one; may wake
+// for no reason.
+inline void FutexWait(const std::atomic<uint32_t>& word, uint32_t value,
+                      const timespec* limit = nullptr) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, limit, nullptr, 0);
 }
 
 // Wakes up to `count` of those who sleep on the word at that address, which

@@ -3,8 +3,11 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
+#include <climits>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "worker/threads/available_cores.h"
 #include "worker/threads/futex.h"
@@ -16,6 +19,8 @@ namespace {
 // Longer than nearly all gaps between the loops of an evaluation; waking a
 // thread on a core that has gone to sleep takes tens of microseconds.
 constexpr std::chrono::microseconds kSpin{200};
+// How often helpers that nobody calls look for work.
+constexpr timespec kLook = {.tv_sec = 0, .tv_nsec = 25'000'000};
 
 }  // namespace
 
@@ -41,21 +46,46 @@ void TeamPool::Run(void (*work)(void*), void* argument, int members) {
 }
 
 void TeamPool::RunTogether(Team& team) {
+  thread_local Caller caller;
+  const auto begin = std::chrono::steady_clock::now();
+  const bool alone = caller.GoAlone(caller.stalls.Alone(begin));
   {
     const std::lock_guard lock(mutex_);
     team.claimed_ = 1;
     (oldest_ == nullptr ? oldest_ : newest_->next_) = &team;
     newest_ = &team;
   }
-  caller_core_.store(sched_getcpu());
-  teams_.fetch_add(1);
-  const int asleep = asleep_.load();
-  if (asleep > 0) FutexWake(&teams_, std::min(asleep, team.members() - 1));
+  if (!alone) CallHelpers(team.members() - 1);
   team.RunMember(0);
   for (Claim own = Take(&team); own.team != nullptr; own = Take(&team)) {
     team.RunMember(own.member);
   }
+  const auto done = std::chrono::steady_clock::now();
   team.AwaitEnd();
+  if (alone) return;
+  const auto end = std::chrono::steady_clock::now();
+  caller.stalls.Worked(team.members(), begin, end, end - done);
+}
+
+void TeamPool::CallHelpers(int helpers) {
+  caller_core_.store(sched_getcpu());
+  teams_.fetch_add(1);
+  const int asleep = asleep_.load();
+  if (asleep > 0) FutexWake(&teams_, std::min(asleep, helpers));
+}
+
+TeamPool::Caller::~Caller() { GoAlone(false); }
+
+bool TeamPool::Caller::GoAlone(bool alone) {
+  if (std::exchange(is_alone, alone) == alone) return alone;
+  TeamPool& pool = TeamPool::Get();
+  if (alone) {
+    pool.alone_.fetch_add(1);
+    pool.CallHelpers(INT_MAX);  // who sleeps is to sleep with a limit
+  } else {
+    pool.alone_.fetch_sub(1);
+  }
+  return alone;
 }
 
 TeamPool::Claim TeamPool::Take(Team* only) {
@@ -106,7 +136,7 @@ void TeamPool::Help() {
     const bool shares_a_core = sched_getcpu() == caller_core_.load();
     if (!shares_a_core && SpinUntil(news, kSpin)) continue;
     asleep_.fetch_add(1);
-    FutexWait(teams_, seen);
+    FutexWait(teams_, seen, alone_.load() > 0 ? &kLook : nullptr);
     asleep_.fetch_sub(1);
   }
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "worker/threads/stalls.h"
 #include "worker/threads/team.h"
 
 namespace genzo {
@@ -19,8 +20,11 @@ namespace genzo {
 // members and a helper that has no core
 //   caller  member 0, then member 1
 //   helper  (wakes too late: nothing is left)
-// so that a lost core costs its share of the work and no more. Helpers spin for
-// a moment when there is nothing to do, then sleep.
+// so that a lost core costs its share of the work and no more. A helper that
+// loses its core in the middle of a member has to be waited for; a caller that
+// mostly waits goes on without calling helpers for a while (see Stalls), and
+// these look after it now and then, as its members may meet at a barrier.
+// Helpers spin for a moment when there is nothing to do, then sleep.
 //
 // Members that wait for each other at barriers never wait for ever: a helper
 // only ever takes of the oldest team that has members left, so all helpers are
@@ -39,7 +43,18 @@ class TeamPool {
  private:
   TeamPool() = default;
 
+  // What a thread that brings work remembers.
+  struct Caller {
+    ~Caller();
+    // Says so to the pool, if it is new. Returns `alone`.
+    bool GoAlone(bool alone);
+
+    Stalls stalls;
+    bool is_alone = false;
+  };
+
   void RunTogether(Team& team);
+  void CallHelpers(int helpers);
   // Of the oldest team that has one, or of `only`; -1: none.
   struct Claim {
     Team* team = nullptr;
@@ -59,6 +74,7 @@ class TeamPool {
   std::atomic<int> wanted_{0};      // by all teams together
   std::atomic<uint32_t> teams_{0};  // that ever came; helpers sleep on it
   std::atomic<int> asleep_{0};
+  std::atomic<int> alone_{0};         // threads that do not call helpers
   std::atomic<int> caller_core_{-1};  // where the newest team was brought
   std::atomic<int> caller_cpu_{-1};
 };
