@@ -19,13 +19,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/utf8.h"
+#include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
-#include "grpcpp/create_channel.h"
+#include "genzo/v1/jobs.grpc.pb.h"
 
 namespace genzo {
 namespace {
@@ -67,10 +68,6 @@ class InterruptGuard {
   std::atomic<bool> interrupted_{false};
   std::thread watcher_;
 };
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
-  return grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
-}
 
 // An option whose value is one of the names in `choices`.
 template <typename T>
@@ -166,6 +163,8 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
       ->capture_default_str();
   c.add_option("--request-id", request_id_,
                "a UUID: sent again, the same request is not painted again");
+  c.add_flag("--detach", detach_,
+             "make the job and leave; prints its id for `genzo watch`");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
       ->check(CLI::Range(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
@@ -247,6 +246,21 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   return request;
 }
 
+ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
+                                   const v1::GenerateRequest& wanted) const {
+  v1::CreateJobRequest request;
+  *request.mutable_request() = wanted;
+  v1::Job job;
+  const grpc::Status status =
+      v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  std::cout << job.id() << std::endl;
+  return FlushOutput(kExitOk);
+}
+
 ExitStatus GenerateCommand::Run() {
   const auto request = MakeRequest();
   if (!request.ok()) {
@@ -265,6 +279,7 @@ ExitStatus GenerateCommand::Run() {
                          std::chrono::milliseconds(
                              static_cast<int64_t>(timeout_seconds_ * 1000)));
   }
+  if (detach_) return Detach(context, *request);
   const InterruptGuard guard(context);
   const auto stub = v1::ImageGeneration::NewStub(Connect(server_));
   const auto stream = stub->Generate(&context, *request);
