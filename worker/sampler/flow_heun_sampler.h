@@ -19,6 +19,7 @@ class FlowHeunSampler : public TwoStageSampler {
   const char* name() const override { return "flow_heun"; }
   at::Tensor First(const at::Tensor& prediction) override;
   at::Tensor Second(const at::Tensor& prediction) override;
+  bool keeps_slope() const override { return true; }
 };
 
 }  // namespace genzo

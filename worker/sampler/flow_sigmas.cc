@@ -31,22 +31,24 @@ std::vector<double> EvenSigmas(const SchedulerConfig& config, int steps) {
 
 }  // namespace
 
-std::vector<double> FlowSigmas(const SchedulerConfig& config, int steps) {
-  std::vector<double> sigmas =
-      config.sigmas.empty() ? EvenSigmas(config, steps) : config.sigmas;
+void ShiftFlow(const SchedulerConfig& config, std::vector<double>& sigmas) {
   for (double& sigma : sigmas) {
     sigma = config.dynamic_shifting ? DynamicallyShifted(config, sigma)
                                     : Shifted(sigma, config.shift);
   }
-  if (config.shift_terminal.has_value()) {
-    const double scale = (1 - sigmas.back()) / (1 - *config.shift_terminal);
-    if (scale > 0) {
-      for (double& sigma : sigmas) sigma = 1 - (1 - sigma) / scale;
-    }
-  }
+  if (!config.shift_terminal.has_value()) return;
+  const double scale = (1 - sigmas.back()) / (1 - *config.shift_terminal);
+  if (scale <= 0) return;  // a single step from all noise
+  for (double& sigma : sigmas) sigma = 1 - (1 - sigma) / scale;
+}
+
+std::vector<double> FlowSigmas(const SchedulerConfig& config, int steps) {
+  std::vector<double> sigmas =
+      config.sigmas.empty() ? EvenSigmas(config, steps) : config.sigmas;
+  ShiftFlow(config, sigmas);
   if (config.sigma_spacing != SigmaSpacing::kTimesteps) {
     sigmas = RespacedSigmas(config.sigma_spacing, sigmas.front(), sigmas.back(),
-                            static_cast<int>(sigmas.size()));
+                            steps);
   }
   for (double& sigma : sigmas) sigma = static_cast<float>(sigma);
   return sigmas;

@@ -15,6 +15,10 @@ namespace genzo {
 // The walk ends at 0, which is not among them.
 std::vector<double> FlowSigmas(const SchedulerConfig& config, int steps);
 
+// Moves `sigmas`, falling, towards noise as the configuration says, and
+// stretches them to its last one.
+void ShiftFlow(const SchedulerConfig& config, std::vector<double>& sigmas);
+
 // The dynamic shift's parameter for an image of config.image_tokens: linear
 // between base_shift and max_shift (reference: FluxPipeline's calculate_shift).
 double FlowShiftOf(const SchedulerConfig& config);

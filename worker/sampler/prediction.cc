@@ -50,6 +50,15 @@ at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
   return prediction;
 }
 
+at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean) {
+  if (config.thresholding) {
+    return DynamicThreshold(clean, config.dynamic_thresholding_ratio,
+                            config.sample_max_value);
+  }
+  if (!config.clip_sample) return clean;
+  return at::clamp(clean, -config.clip_sample_range, config.clip_sample_range);
+}
+
 at::Tensor DynamicThreshold(const at::Tensor& clean, double ratio,
                             double max_value) {
   const double bound =

@@ -22,6 +22,10 @@ at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
 at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
 
+// A clean estimate within the bounds that `config` sets: by dynamic
+// thresholding, else by clip_sample.
+at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean);
+
 // Clamps a clean estimate [1, ...] to its own `ratio` quantile of magnitudes,
 // at least 1 and at most `max_value`, and divides by it (dynamic thresholding,
 // arXiv:2205.11487, section 2.3).

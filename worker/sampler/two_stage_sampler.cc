@@ -12,7 +12,7 @@ void TwoStageSampler::Save(SamplerState& state) const {
   PlannedSampler::Save(state);
   if (!second()) return;
   state.SetTensor("step_sample", step_sample_);
-  state.SetTensor("first_slope", first_slope_);
+  if (keeps_slope()) state.SetTensor("first_slope", first_slope_);
 }
 
 absl::Status TwoStageSampler::Restore(const SamplerState& state) {
@@ -22,7 +22,7 @@ absl::Status TwoStageSampler::Restore(const SamplerState& state) {
   if (!second()) return absl::OkStatus();
   StateReader reader(state);
   step_sample_ = reader.Tensor("step_sample", latent_);
-  first_slope_ = reader.Tensor("first_slope", latent_);
+  if (keeps_slope()) first_slope_ = reader.Tensor("first_slope", latent_);
   return reader.status();
 }
 

@@ -16,15 +16,16 @@ class TwoStageSampler : public PlannedSampler {
   using PlannedSampler::PlannedSampler;
 
   // Takes the first look of a step and returns where to look next; the last
-  // step's returns the walk's end. Sets first_slope_ and denoised_.
+  // step's returns the walk's end. Sets denoised_, and first_slope_ if kept.
   virtual at::Tensor First(const at::Tensor& prediction) = 0;
   // Takes the second look and returns the step's end. Sets denoised_.
   virtual at::Tensor Second(const at::Tensor& prediction) = 0;
 
-  bool in_last_step() const { return done_ == plan_.evaluations() - 1; }
+  // Whether Second() needs first_slope_.
+  virtual bool keeps_slope() const { return false; }
 
   at::Tensor step_sample_;  // where the current step began
-  at::Tensor first_slope_;  // what Second() needs of the first look
+  at::Tensor first_slope_;  // what First() found there
 
  private:
   at::Tensor Step(const at::Tensor& prediction) final;

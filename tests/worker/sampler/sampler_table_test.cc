@@ -5,6 +5,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/worker/sampler/walks.h"
+#include "worker/sampler/sigmas.h"
 
 namespace genzo {
 namespace {
@@ -92,10 +93,128 @@ TEST(SamplerTableTest, FlowAndDiffusionFilesAreForTheirOwnSamplers) {
   const json flow = FileFor("FlowMatchEulerDiscreteScheduler");
   EXPECT_EQ(*DefaultSampler(flow), v1::SAMPLER_FLOW_EULER);
   EXPECT_THAT(Create(v1::SAMPLER_EULER, SigmaSchedule::kDefault, flow),
-              StatusIs(kUnimplemented, "prediction_type"));
+              StatusIs(kUnimplemented, "_class_name"));
   EXPECT_THAT(Create(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kDefault,
                      StableDiffusion()),
-              StatusIs(kUnimplemented, "prediction_type"));
+              StatusIs(kUnimplemented, "_class_name"));
+  for (SamplerId id : {v1::SAMPLER_DPMPP_2M, v1::SAMPLER_UNIPC}) {
+    EXPECT_THAT(Create(id, SigmaSchedule::kKarras, flow), IsOk());
+    EXPECT_THAT(Create(id, SigmaSchedule::kSimple, flow),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         "schedule simple is not for flow matching"));
+  }
+}
+
+TEST(SamplerTableTest, DpmSolversAreToldApartByOrderAndNoise) {
+  const auto own = [](const json& changes) {
+    json scheduler = StableDiffusion();
+    scheduler["_class_name"] = "DPMSolverMultistepScheduler";
+    scheduler.update(changes);
+    return *DefaultSampler(scheduler);
+  };
+  EXPECT_EQ(own(json::object()), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(own({{"solver_order", 1}}), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(own({{"solver_order", 3}}), v1::SAMPLER_DPMPP_3M);
+  EXPECT_EQ(own({{"algorithm_type", "sde-dpmsolver++"}}),
+            v1::SAMPLER_DPMPP_2M_SDE);
+  EXPECT_EQ(own({{"algorithm_type", "sde-dpmsolver++"}, {"solver_order", 3}}),
+            v1::SAMPLER_DPMPP_3M_SDE);
+}
+
+TEST(SamplerTableTest, LevelsOfOnesOwnAreWalkedOn) {
+  const auto plan = [](SamplerId id, const SamplerOptions& options) {
+    return PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(), options, 0);
+  };
+  const std::vector<double> sigmas = {12, 5, 0.5};
+  for (SamplerId id : {v1::SAMPLER_EULER, v1::SAMPLER_LMS}) {
+    const auto walk = plan(id, {.steps = 3, .sigmas = sigmas});
+    ASSERT_THAT(walk, IsOk());
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(walk->levels[i].sigma, sigmas[i]);
+    EXPECT_EQ(walk->levels[3].sigma, 0);
+  }
+  const auto solver = plan(v1::SAMPLER_UNIPC, {.steps = 3, .sigmas = sigmas});
+  EXPECT_NEAR(solver->levels[1].sigma / solver->levels[1].alpha, 5, 1e-6);
+  for (SamplerId id :
+       {v1::SAMPLER_DDIM, v1::SAMPLER_EULER, v1::SAMPLER_DPMPP_2M,
+        v1::SAMPLER_LCM, v1::SAMPLER_DDPM}) {
+    const auto walk = plan(id, {.steps = 3, .timesteps = {999, 499, 19}});
+    ASSERT_THAT(walk, IsOk());
+    EXPECT_THAT(walk->timesteps, testing::ElementsAre(999, 499, 19)) << id;
+  }
+  // The last of DDIM's leads to the picture.
+  json to_one = StableDiffusion();
+  to_one["set_alpha_to_one"] = true;
+  EXPECT_EQ(PlanOf(v1::SAMPLER_DDIM, SigmaSchedule::kDefault, to_one,
+                   {.steps = 2, .timesteps = {999, 300}}, 0)
+                ->levels[2]
+                .sigma,
+            0);
+}
+
+TEST(SamplerTableTest, LevelsOfOnesOwnAreRefusedByName) {
+  const auto status = [](SamplerId id, const SamplerOptions& options,
+                         SigmaSchedule schedule = SigmaSchedule::kDefault) {
+    return PlanOf(id, schedule, StableDiffusion(), options, 0).status();
+  };
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(status(v1::SAMPLER_DDIM, {.steps = 1, .sigmas = {1}}),
+              StatusIs(kInvalid, "sampler ddim takes no sigmas"));
+  EXPECT_THAT(status(v1::SAMPLER_PNDM, {.steps = 1, .timesteps = {1}}),
+              StatusIs(kInvalid, "sampler pndm takes no timesteps"));
+  EXPECT_THAT(
+      status(v1::SAMPLER_EULER, {.steps = 1, .sigmas = {1}, .timesteps = {1}}),
+      StatusIs(kInvalid, "not both"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 1, .timesteps = {1}},
+                     SigmaSchedule::kKarras),
+              StatusIs(kInvalid, "not both"));
+  EXPECT_THAT(
+      status(v1::SAMPLER_EULER, {.steps = 1, .timesteps = {1000}}),
+      StatusIs(kInvalid, "timestep 1000 is not over -1 and at most 999"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 2, .timesteps = {1, 1}}),
+              StatusIs(kInvalid, "timestep 1 is not below 1"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 1, .sigmas = {40000}}),
+              StatusIs(kInvalid, "sigma 40000"));
+}
+
+TEST(SamplerTableTest, DistilledModelsHaveAsManyStepsAsTheyWereDistilledFrom) {
+  const auto status = [](int steps) {
+    return PlanOf(v1::SAMPLER_LCM, SigmaSchedule::kDefault, StableDiffusion(),
+                  {.steps = steps}, 0)
+        .status();
+  };
+  EXPECT_THAT(status(50), IsOk());
+  EXPECT_THAT(status(51), StatusIs(absl::StatusCode::kInvalidArgument,
+                                   "steps 51 is not between 1 and 50"));
+}
+
+TEST(SamplerTableTest, SchedulesAreThoseOfTheWebUi) {
+  const auto sigmas = [](SigmaSchedule schedule, int steps, bool sdxl = false) {
+    std::vector<double> values;
+    const auto plan = PlanOf(v1::SAMPLER_EULER, schedule, StableDiffusion(),
+                             {.steps = steps, .sdxl = sdxl}, 0);
+    for (const NoiseLevel& level : plan->levels) values.push_back(level.sigma);
+    return values;
+  };
+  const std::vector<float> training = TrainingSigmasOf(
+      *ParseSchedulerConfig(StableDiffusion(), "EulerDiscreteScheduler"));
+  // k-diffusion's simple_scheduler and ComfyUI's ddim_scheduler.
+  EXPECT_THAT(sigmas(SigmaSchedule::kSimple, 4),
+              testing::ElementsAre(training[999], training[749], training[499],
+                                   training[249], 0));
+  EXPECT_THAT(sigmas(SigmaSchedule::kDdimUniform, 4),
+              testing::ElementsAre(training[751], training[501], training[251],
+                                   training[1], 0));
+  // Timesteps 999, 666, 333 of 999, 666, 333, 0.
+  const auto uniform = sigmas(SigmaSchedule::kSgmUniform, 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NEAR(uniform[i], training[999 - 333 * i], 1e-5);
+  }
+  const auto aligned = sigmas(SigmaSchedule::kAlignYourSteps, 11);
+  EXPECT_FLOAT_EQ(aligned[1], 6.475);
+  EXPECT_FLOAT_EQ(sigmas(SigmaSchedule::kAlignYourSteps, 11, true)[1], 6.315);
+  EXPECT_NEAR(sigmas(SigmaSchedule::kAlignYourSteps, 21)[1],
+              std::sqrt(14.615 * 6.475), 1e-5)
+      << "linear in the logarithm";
 }
 
 TEST(SamplerTableTest, DynamicShiftFollowsTheImagesTokens) {
@@ -128,7 +247,7 @@ TEST(SamplerTableTest, SigmasAreRefusedByNumberOrderAndRange) {
   EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1}),
               StatusIs(kInvalid, "1 sigmas are not one for each of 2 steps"));
   EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {0.5, 0.5}),
-              StatusIs(kInvalid, "sigma 0.5 is not over 0 and below 0.5"));
+              StatusIs(kInvalid, "sigma 0.5 is not below 0.5"));
   EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1.5, 0.5}),
               StatusIs(kInvalid, "sigma 1.5"));
   EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1, 0}),
