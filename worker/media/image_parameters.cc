@@ -37,7 +37,8 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
     add("Clip skip", absl::StrCat(request.clip_skip() + uint64_t{1}));
   }
   const bool cuda = request.noise_generator() == v1::NOISE_GENERATOR_CUDA;
-  add("RNG", cuda ? "GPU" : "CPU");
+  // The web UI's name for CUDA's numbers on any hardware.
+  add("RNG", cuda ? "NV" : "CPU");
   return {{kParametersKey, text}, {kSoftwareKey, "Genzo"}};
 }
 
