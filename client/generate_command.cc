@@ -87,6 +87,15 @@ Enum Chosen(const std::map<std::string, int>& choices,
   return name.empty() ? Enum() : static_cast<Enum>(choices.at(name));
 }
 
+CLI::Validator SamplerSpelling() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        if (FindSampler(text).has_value()) return "";
+        return absl::StrCat("\"", text, "\" is no sampler that is known");
+      },
+      "NAME");
+}
+
 CLI::Validator Seed() {
   return CLI::Validator(
       [](const std::string& text) -> std::string {
@@ -148,11 +157,21 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("--strength", strength_,
                "how much of --image is painted anew, 0 to 1; 0.8 if absent")
       ->needs(image);
-  AddChoice(c, "--sampler", sampler_, SamplerNames(),
-            "sampler; see `genzo models`");
+  c.add_option("--sampler", sampler_,
+               "sampler, as `genzo models`, web UIs or diffusers spell it; may "
+               "have the schedule behind it: \"DPM++ 2M Karras\"")
+      ->check(SamplerSpelling());
   AddChoice(c, "--schedule", schedule_, ScheduleNames(),
             "noise levels, if not the model's own");
-  c.add_option("--eta", eta_, "DDPM noise in DDIM, 0 to 1");
+  c.add_option("--sigmas", sigmas_,
+               "noise levels of one's own, one a step, separated by commas")
+      ->delimiter(',');
+  c.add_option("--timesteps", timesteps_, "the same as trained timesteps")
+      ->delimiter(',')
+      ->excludes("--sigmas");
+  AddChoice(c, "--noise", noise_generator_, NoiseGeneratorNames(),
+            "whose random numbers the seed gives");
+  c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
@@ -217,13 +236,17 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
     if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
   }
   if (!sampler_.empty()) {
-    const SamplerChoice choice = SamplerNames().at(sampler_);
+    const SamplerChoice choice = FindSampler(sampler_).value();
     request.set_sampler(choice.sampler);
     request.set_schedule(choice.schedule);
   }
   if (!schedule_.empty()) {
     request.set_schedule(Chosen<v1::NoiseSchedule>(ScheduleNames(), schedule_));
   }
+  request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
+  request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());
+  request.set_noise_generator(
+      Chosen<v1::NoiseGenerator>(NoiseGeneratorNames(), noise_generator_));
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   request.mutable_output()->set_embed_parameters(!no_parameters_);

@@ -55,6 +55,9 @@ class GenerateCommand {
   std::string image_path_;
   std::optional<double> strength_;
   std::string sampler_;
+  std::vector<double> sigmas_;
+  std::vector<uint32_t> timesteps_;
+  std::string noise_generator_;
   std::string schedule_;
   std::optional<uint32_t> preview_every_;
   std::vector<std::string> preview_steps_;

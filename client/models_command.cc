@@ -38,10 +38,6 @@ void Print(const v1::Model& model) {
   std::vector<std::string> samplers;
   for (const v1::SamplerSupport& row : model.samplers()) {
     samplers.push_back(SamplerName({.sampler = row.sampler()}));
-    for (const int schedule : row.schedules()) {
-      samplers.push_back(SamplerName(
-          {row.sampler(), static_cast<v1::NoiseSchedule>(schedule)}));
-    }
   }
   const v1::ModelLimits& limits = model.limits();
   std::cout << absl::StrFormat(
