@@ -24,6 +24,7 @@ struct Totals {
   int failed = 0;
   int unsupported = 0;
   std::set<std::string> passed_names;
+  std::set<std::string> unsupported_names;
 
   void Add(const Report& report) {
     std::cout << report.Line() << std::endl;
@@ -31,6 +32,7 @@ struct Totals {
     if (report.passed()) passed_names.insert(report.name());
     failed += report.failed() ? 1 : 0;
     unsupported += report.unsupported() ? 1 : 0;
+    if (report.unsupported()) unsupported_names.insert(report.name());
   }
 };
 
@@ -73,17 +75,23 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
     report.Fail(e.what());
   }
   totals.Add(report);
+  if (kind != "pipeline" || !report.unsupported()) return;
+  const Report network = RunUNetCase(golden, models);
+  if (!network.unsupported()) totals.Add(network);
 }
 
-// Names in `path`, one a line, that did not pass.
-std::vector<std::string> MissingRequired(const std::string& path,
+// Names in `path`, one a line, that did not pass; `of_seen`: of those only that
+// the folder has.
+std::vector<std::string> MissingRequired(const std::string& path, bool of_seen,
                                          const Totals& totals) {
   std::vector<std::string> missing;
   std::ifstream file(path);
   if (!file) missing.push_back(path);
   std::string name;
   while (std::getline(file, name)) {
-    if (totals.passed_names.count(name) == 0) missing.push_back(name);
+    const bool is_missing = of_seen ? totals.unsupported_names.count(name) > 0
+                                    : totals.passed_names.count(name) == 0;
+    if (is_missing) missing.push_back(name);
   }
   return missing;
 }
@@ -142,14 +150,19 @@ int Main(int argc, char** argv) {
   std::string required;
   app.add_option("--require", required,
                  "file with the names of cases that must pass, one a line");
+  std::string required_of_seen;
+  app.add_option("--require-of-seen", required_of_seen,
+                 "the same of those cases that the folder has");
   app.add_option("filter", filter, "run only files whose name contains this");
   CLI11_PARSE(app, argc, argv);
   c10::InferenceMode inference;
   const Totals totals = RunAll(folder, filter);
   std::cout << totals.passed << " passed, " << totals.failed << " failed, "
             << totals.unsupported << " unsupported in " << folder << "\n";
-  if (!required.empty()) {
-    const auto missing = MissingRequired(required, totals);
+  for (const std::string& path : {required, required_of_seen}) {
+    if (path.empty()) continue;
+    const auto missing =
+        MissingRequired(path, path == required_of_seen, totals);
     for (const std::string& name : missing) {
       std::cout << "required but not passed: " << name << "\n";
     }
