@@ -75,6 +75,9 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
     report.Fail(e.what());
   }
   totals.Add(report);
+  if (kind != "pipeline" || !report.unsupported()) return;
+  const Report network = RunUNetCase(golden, models);
+  if (!network.unsupported()) totals.Add(network);
 }
 
 // What `path` requires, one name a line, and did not pass; apart from that,

@@ -8,6 +8,8 @@
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
 #include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/stable_diffusion_upscale.h"
+#include "worker/pipeline/stable_diffusion_xl.h"
 
 namespace genzo {
 namespace {
@@ -18,6 +20,16 @@ constexpr PipelineSpec kPipelines[] = {
     // The same parts; which way a request goes is the request's to say.
     {"StableDiffusionImg2ImgPipeline", StableDiffusion::Load,
      StableDiffusion::WeightBytes},
+    {"LatentConsistencyModelPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+    {"StableDiffusionInstructPix2PixPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+    {"StableDiffusionUpscalePipeline", StableDiffusionUpscale::Load,
+     StableDiffusionUpscale::WeightBytes},
+    {"StableDiffusionXLPipeline", StableDiffusionXL::Load,
+     StableDiffusionXL::WeightBytes},
+    {"StableDiffusionXLImg2ImgPipeline", StableDiffusionXL::Load,
+     StableDiffusionXL::WeightBytes},
 };
 
 absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
