@@ -30,17 +30,23 @@ class SchedulerCase {
         return absl::UnimplementedError(absl::StrCat("argument ", item.key()));
       }
     }
-    if (!manifest_["set_timesteps_kwargs"].empty()) {
-      return absl::UnimplementedError("arguments of set_timesteps");
-    }
     json config = manifest_["config"];
+    for (const auto& item : manifest_["set_timesteps_kwargs"].items()) {
+      if (item.key() != "mu") {
+        return absl::UnimplementedError(
+            absl::StrCat("argument ", item.key(), " of set_timesteps"));
+      }
+      // The shift that an image of any size has in a flat configuration.
+      config["base_shift"] = config["max_shift"] = item.value();
+    }
     config["_class_name"] = manifest_["scheduler"];
     const json& arguments = manifest_["step_kwargs"];
     const SamplerOptions options = {
         .steps = manifest_["num_inference_steps"].get<int>(),
         .eta = arguments.value("eta", 0.0),
         .use_clipped_model_output =
-            arguments.value("use_clipped_model_output", false)};
+            arguments.value("use_clipped_model_output", false),
+        .image_tokens = 1};
     const std::string name = manifest_["scheduler"];
     const bool inverts = name == "DDIMInverseScheduler";
     const at::Tensor noise = Tensor("initial_noise");
@@ -128,7 +134,8 @@ void RunAddNoise(const Golden& golden, const std::string& name,
   if (!id.ok()) return report.Unsupported(std::string(id.status().message()));
   const auto plan =
       PlanOf(*id, SigmaSchedule::kDefault, config,
-             manifest["num_inference_steps"].get<int>(), /*first_step=*/0);
+             {.steps = manifest["num_inference_steps"].get<int>()},
+             /*first_step=*/0);
   if (!plan.ok()) return report.Fail(std::string(plan.status().message()));
   const auto tensor = [&](const char* part) {
     return golden.Tensor(absl::StrCat(name, "/add_noise.", part));

@@ -20,6 +20,8 @@ constexpr SamplerLabels kSamplerLabels[] = {
     {v1::SAMPLER_EULER_ANCESTRAL, "Euler a", ""},
     // Without a name that one would be taken to be on Karras' sigmas.
     {v1::SAMPLER_DPMPP_2M, "DPM++ 2M", "Uniform"},
+    {v1::SAMPLER_FLOW_EULER, "Euler", ""},
+    {v1::SAMPLER_FLOW_HEUN, "Heun", ""},
 };
 
 SamplerLabels LabelsOf(v1::Sampler id) {
@@ -35,6 +37,8 @@ const char* ScheduleOf(const v1::GenerateRequest& request) {
       return "Karras";
     case v1::NOISE_SCHEDULE_EXPONENTIAL:
       return "Exponential";
+    case v1::NOISE_SCHEDULE_BETA:
+      return "Beta";
     default:
       return LabelsOf(request.sampler()).schedule;
   }

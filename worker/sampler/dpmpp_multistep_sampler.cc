@@ -64,9 +64,8 @@ WalkPlan DpmppMultistepSampler::Plan(const SchedulerConfig& config, int steps,
     for (double t : timesteps) sigmas.push_back(SigmaAt(training, t));
   } else {
     const bool karras = config.sigma_spacing == SigmaSpacing::kKarras;
-    sigmas = karras
-                 ? KarrasSigmas(training.back(), training.front(), steps)
-                 : ExponentialSigmas(training.back(), training.front(), steps);
+    sigmas = RespacedSigmas(config.sigma_spacing, training.back(),
+                            training.front(), steps);
     // The reference rounds Karras' timesteps except with cosine betas, and
     // truncates whatever is not whole.
     const bool round =

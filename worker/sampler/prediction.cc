@@ -26,6 +26,8 @@ at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
     }
     case PredictionType::kSample:
       return prediction;
+    case PredictionType::kFlow:
+      return sample - level.sigma * prediction;
   }
   return prediction;
 }
@@ -42,6 +44,8 @@ at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
     }
     case PredictionType::kSample:
       return (sample - level.alpha * prediction) / level.sigma;
+    case PredictionType::kFlow:
+      return sample + level.alpha * prediction;
   }
   return prediction;
 }

@@ -16,6 +16,7 @@ at::Tensor Noised(const at::Tensor& clean, const at::Tensor& noise,
 
 // The clean sample and the noise that `prediction` implies at `level`, any
 // shape, float32.
+// A flow is defined on the straight path, where alpha + sigma is 1.
 at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
 at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,

@@ -1,7 +1,9 @@
 #ifndef GENZO_WORKER_SAMPLER_SAMPLER_OPTIONS_H_
 #define GENZO_WORKER_SAMPLER_SAMPLER_OPTIONS_H_
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "ATen/core/Tensor.h"
 #include "worker/sampler/noise_source.h"
@@ -14,6 +16,13 @@ struct SamplerOptions {
   double eta = 0;  // DDIM: share of DDPM noise
   // DDIM: derive the noise from the clipped clean estimate.
   bool use_clipped_model_output = false;
+  // Flow matching with dynamic shifting: how many tokens of the image the
+  // transformer sees, its latent pixels over those of a patch.
+  int64_t image_tokens = 0;
+  // Flow matching: sigmas at which the steps begin, before any shift, instead
+  // of the scheduler's own; `steps` of them, falling, over 0 and at most 1.
+  // FLUX's pipelines say 1 - i / steps.
+  std::vector<double> sigmas = {};
 };
 
 // A walk before its first step.

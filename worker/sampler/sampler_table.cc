@@ -1,6 +1,7 @@
 #include "worker/sampler/sampler_table.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -9,6 +10,8 @@
 #include "worker/sampler/dpmpp_multistep_sampler.h"
 #include "worker/sampler/euler_ancestral_sampler.h"
 #include "worker/sampler/euler_sampler.h"
+#include "worker/sampler/flow_euler_sampler.h"
+#include "worker/sampler/flow_heun_sampler.h"
 #include "worker/sampler/pndm_sampler.h"
 
 namespace genzo {
@@ -26,8 +29,8 @@ int OneStep(const SchedulerConfig& /*config*/) { return 1; }
 constexpr auto kDefault = SigmaSchedule::kDefault;
 constexpr auto kKarras = SigmaSchedule::kKarras;
 constexpr SigmaSchedule kTimesteps[] = {kDefault};
-constexpr SigmaSchedule kSigmas[] = {kDefault, kKarras,
-                                     SigmaSchedule::kExponential};
+constexpr SigmaSchedule kSigmas[] = {
+    kDefault, kKarras, SigmaSchedule::kExponential, SigmaSchedule::kBeta};
 
 constexpr SamplerSpec kSamplers[] = {
     {v1::SAMPLER_DDIM, "ddim", "DDIMScheduler", kTimesteps,
@@ -43,6 +46,12 @@ constexpr SamplerSpec kSamplers[] = {
     {v1::SAMPLER_DPMPP_2M, "dpmpp_2m", "DPMSolverMultistepScheduler", kSigmas,
      /*inverts=*/false, OneStep, DpmppMultistepSampler::Plan,
      Create<DpmppMultistepSampler>},
+    {v1::SAMPLER_FLOW_EULER, "flow_euler", "FlowMatchEulerDiscreteScheduler",
+     kSigmas, /*inverts=*/false, OneStep, FlowEulerSampler::Plan,
+     Create<FlowEulerSampler>},
+    {v1::SAMPLER_FLOW_HEUN, "flow_heun", "FlowMatchHeunDiscreteScheduler",
+     kSigmas, /*inverts=*/false, OneStep, FlowHeunSampler::Plan,
+     Create<FlowHeunSampler>},
 };
 
 // For our own use: no request may ask for it.
@@ -114,6 +123,30 @@ absl::Status CheckSteps(const SamplerSpec& spec, const SchedulerConfig& config,
   return absl::OkStatus();
 }
 
+absl::Status CheckSigmas(const SamplerSpec& spec, const SchedulerConfig& config,
+                         const SamplerOptions& options) {
+  const std::vector<double>& sigmas = options.sigmas;
+  if (sigmas.empty()) return absl::OkStatus();
+  if (config.prediction_type != PredictionType::kFlow) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sampler ", spec.name, " takes no sigmas"));
+  }
+  if (sigmas.size() != static_cast<size_t>(options.steps)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(sigmas.size(), " sigmas are not one for each of ",
+                     options.steps, " steps"));
+  }
+  double last = std::nextafter(1, 2);
+  for (const double sigma : sigmas) {
+    if (!(sigma > 0 && sigma < last)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("sigma ", sigma, " is not over 0 and below ", last));
+    }
+    last = sigma;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckStart(const SamplerSpec& spec, const SamplerStart& start) {
   const auto fault = [&](absl::string_view message) {
     return absl::InvalidArgumentError(
@@ -138,7 +171,8 @@ absl::Status CheckStart(const SamplerSpec& spec, const SamplerStart& start) {
 absl::StatusOr<SchedulerConfig> ConfigOf(const SamplerSpec& spec,
                                          SigmaSchedule schedule,
                                          const nlohmann::json& scheduler,
-                                         int steps, int first_step) {
+                                         const SamplerOptions& options,
+                                         int first_step) {
   const absl::Status known = CheckSchedule(spec, schedule);
   if (!known.ok()) return known;
   auto config = ParseSchedulerConfig(scheduler, spec.scheduler_class);
@@ -147,7 +181,14 @@ absl::StatusOr<SchedulerConfig> ConfigOf(const SamplerSpec& spec,
   if (schedule == SigmaSchedule::kExponential) {
     config->sigma_spacing = SigmaSpacing::kExponential;
   }
-  const absl::Status sound = CheckSteps(spec, *config, steps, first_step);
+  if (schedule == SigmaSchedule::kBeta) {
+    config->sigma_spacing = SigmaSpacing::kBeta;
+  }
+  absl::Status sound = CheckSigmas(spec, *config, options);
+  if (!sound.ok()) return sound;
+  config->sigmas = options.sigmas;
+  config->image_tokens = options.image_tokens;
+  sound = CheckSteps(spec, *config, options.steps, first_step);
   if (!sound.ok()) return sound;
   return config;
 }
@@ -157,8 +198,13 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateRow(
     const nlohmann::json& scheduler, const SamplerOptions& options,
     const SamplerStart& start) {
   const auto config =
-      ConfigOf(spec, schedule, scheduler, options.steps, start.first_step);
+      ConfigOf(spec, schedule, scheduler, options, start.first_step);
   if (!config.ok()) return config.status();
+  if (config->dynamic_shifting && options.image_tokens <= 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sampler ", spec.name, " shifts by the image's tokens and was told ",
+        options.image_tokens));
+  }
   const absl::Status sound = CheckStart(spec, start);
   if (!sound.ok()) return sound;
   return spec.create(*config, options, start);
@@ -188,6 +234,8 @@ SigmaSchedule FromProto(v1::NoiseSchedule schedule) {
       return SigmaSchedule::kKarras;
     case v1::NOISE_SCHEDULE_EXPONENTIAL:
       return SigmaSchedule::kExponential;
+    case v1::NOISE_SCHEDULE_BETA:
+      return SigmaSchedule::kBeta;
     default:
       return SigmaSchedule::kDefault;
   }
@@ -199,6 +247,8 @@ v1::NoiseSchedule ToProto(SigmaSchedule schedule) {
       return v1::NOISE_SCHEDULE_KARRAS;
     case SigmaSchedule::kExponential:
       return v1::NOISE_SCHEDULE_EXPONENTIAL;
+    case SigmaSchedule::kBeta:
+      return v1::NOISE_SCHEDULE_BETA;
     case SigmaSchedule::kDefault:
       break;
   }
@@ -213,6 +263,8 @@ const char* NameOf(SigmaSchedule schedule) {
       return "karras";
     case SigmaSchedule::kExponential:
       return "exponential";
+    case SigmaSchedule::kBeta:
+      return "beta";
   }
   return "?";
 }
@@ -235,19 +287,20 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
 }
 
 absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,
-                                const nlohmann::json& scheduler, int steps,
-                                int first_step) {
+                                const nlohmann::json& scheduler,
+                                const SamplerOptions& options, int first_step) {
   const SamplerSpec* const spec = Find(id);
   if (spec == nullptr) return NotKnown(id);
-  const auto config = ConfigOf(*spec, schedule, scheduler, steps, first_step);
+  const auto config = ConfigOf(*spec, schedule, scheduler, options, first_step);
   if (!config.ok()) return config.status();
-  return spec->plan(*config, steps, first_step);
+  return spec->plan(*config, options.steps, first_step);
 }
 
 absl::StatusOr<int> EvaluationsOf(SamplerId id, SigmaSchedule schedule,
                                   const nlohmann::json& scheduler, int steps,
                                   int first_step) {
-  const auto plan = PlanOf(id, schedule, scheduler, steps, first_step);
+  const auto plan =
+      PlanOf(id, schedule, scheduler, {.steps = steps}, first_step);
   if (!plan.ok()) return plan.status();
   return plan->evaluations();
 }

@@ -25,6 +25,7 @@ enum class SigmaSchedule {
   kDefault,      // as the model's file says
   kKarras,       // arXiv:2206.00364, eq. 5, rho 7
   kExponential,  // evenly in the logarithm
+  kBeta,         // arXiv:2407.12173
 };
 
 // One row of the table of samplers.
@@ -52,7 +53,7 @@ absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 // known.
 absl::Span<const SigmaSchedule> SchedulesOf(SamplerId id);
 
-// "default", "karras", "exponential".
+// "default", "karras", "exponential", "beta".
 const char* NameOf(SigmaSchedule schedule);
 // What a request calls it; kDefault for values that no request may have.
 SigmaSchedule FromProto(v1::NoiseSchedule schedule);
@@ -77,8 +78,8 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
 // What CreateSampler's run would do, without making one: timesteps, levels,
 // evaluations of each step. Errors are CreateSampler's.
 absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,
-                                const nlohmann::json& scheduler, int steps,
-                                int first_step);
+                                const nlohmann::json& scheduler,
+                                const SamplerOptions& options, int first_step);
 
 // Calls of the denoiser in that walk.
 absl::StatusOr<int> EvaluationsOf(SamplerId id, SigmaSchedule schedule,

@@ -3,12 +3,18 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
+
+// Of sigma's odds, in flow matching.
+constexpr double kMinShift = 1e-3;
+constexpr double kMaxShift = 1e3;
+constexpr double kMaxMu = 7;
 
 // Reads a string key as one of an enum's values.
 template <typename Enum>
@@ -65,7 +71,6 @@ void ReadTimesteps(JsonConfig& json, const std::string& default_spacing,
                                  {"trailing", TimestepSpacing::kTrailing},
                                  {"linspace", TimestepSpacing::kLinspace}});
   config.steps_offset = static_cast<int>(json.Int("steps_offset", 0));
-  json.RequireUnset("use_beta_sigmas");
   json.RequireUnset("use_lu_lambdas");
   json.RequireUnset("use_flow_sigmas");
   json.RequireUnset("use_dynamic_shifting");
@@ -76,12 +81,44 @@ void ReadSigmas(JsonConfig& json, SchedulerConfig& config) {
     config.sigma_spacing = SigmaSpacing::kKarras;
   } else if (json.Bool("use_exponential_sigmas", false)) {
     config.sigma_spacing = SigmaSpacing::kExponential;
+  } else if (json.Bool("use_beta_sigmas", false)) {
+    config.sigma_spacing = SigmaSpacing::kBeta;
   }
   config.sigma_min = json.OptionalNumber("sigma_min");
   config.sigma_max = json.OptionalNumber("sigma_max");
   config.final_sigma_is_zero =
       ReadEnum<bool>(json, "final_sigmas_type", "zero",
                      {{"zero", true}, {"sigma_min", false}});
+}
+
+// A file for flow matching says so by its class or its prediction type.
+bool IsFlow(JsonConfig& json) {
+  return absl::StartsWith(json.String("_class_name", ""), "FlowMatch") ||
+         json.String("prediction_type", "") == "flow_prediction";
+}
+
+void ReadFlow(JsonConfig& json, SchedulerConfig& config) {
+  config.prediction_type = PredictionType::kFlow;
+  config.shift = json.Number("shift", 1, kMinShift, kMaxShift);
+  config.dynamic_shifting = json.Bool("use_dynamic_shifting", false);
+  // exp() of a shift is taken.
+  config.base_shift = json.Number("base_shift", 0.5, -kMaxMu, kMaxMu);
+  config.max_shift = json.Number("max_shift", 1.15, -kMaxMu, kMaxMu);
+  config.base_image_seq_len =
+      static_cast<int>(json.Int("base_image_seq_len", 256));
+  config.max_image_seq_len =
+      static_cast<int>(json.Int("max_image_seq_len", 4096));
+  if (config.base_image_seq_len >= config.max_image_seq_len) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "base_image_seq_len",
+              "is not below max_image_seq_len");
+  }
+  config.linear_time_shift =
+      ReadEnum<bool>(json, "time_shift_type", "exponential",
+                     {{"exponential", false}, {"linear", true}});
+  config.shift_terminal = json.OptionalNumber("shift_terminal", 0, 0.999);
+  if (config.shift_terminal == 0) config.shift_terminal.reset();
+  config.stochastic_sampling = json.Bool("stochastic_sampling", false);
+  json.RequireUnset("invert_sigmas");
 }
 
 void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
@@ -127,6 +164,17 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
   const bool is_ancestral =
       scheduler_class == "EulerAncestralDiscreteScheduler";
   ReadBetas(json, config);
+  const bool is_flow = absl::StartsWith(scheduler_class, "FlowMatch");
+  if (is_flow != IsFlow(json)) {
+    json.Fail(absl::StatusCode::kUnimplemented, "prediction_type",
+              absl::StrCat("is not supported by ", scheduler_class));
+  }
+  if (is_flow) {
+    ReadSigmas(json, config);
+    ReadFlow(json, config);
+    if (!json.status().ok()) return json.status();
+    return config;
+  }
   ReadTimesteps(json, is_ddim || is_inverse || is_pndm ? "leading" : "linspace",
                 config);
   // A class that has no choice of sigmas ignores what the file says of them.

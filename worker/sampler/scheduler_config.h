@@ -15,6 +15,7 @@ enum class PredictionType {
   kEpsilon,   // the noise (arXiv:2006.11239)
   kVelocity,  // alpha noise - sigma sample (arXiv:2202.00512)
   kSample,    // the clean sample
+  kFlow,      // noise - clean sample (arXiv:2210.02747)
 };
 
 // How betas grow over training timesteps.
@@ -28,6 +29,7 @@ enum class SigmaSpacing {
   kTimesteps,    // those of the visited timesteps
   kKarras,       // arXiv:2206.00364, eq. 5, rho 7
   kExponential,  // evenly in the logarithm
+  kBeta,         // arXiv:2407.12173
 };
 
 // A diffusers scheduler_config.json as far as our samplers use it. Field names
@@ -69,6 +71,19 @@ struct SchedulerConfig {
   bool lower_order_final = true;
   bool euler_at_final = false;
   std::optional<double> lambda_min_clipped;
+  // Flow matching: a fixed shift towards noise, or one by the image's tokens.
+  double shift = 1;
+  bool dynamic_shifting = false;
+  double base_shift = 0.5;
+  double max_shift = 1.15;
+  int base_image_seq_len = 256;
+  int max_image_seq_len = 4096;
+  bool linear_time_shift = false;  // time_shift_type "linear"
+  std::optional<double> shift_terminal;
+  bool stochastic_sampling = false;
+  // Not in files; what a request sets. See SamplerOptions.
+  int64_t image_tokens = 0;
+  std::vector<double> sigmas;
 };
 
 // Reads `json`, a scheduler_config.json written for any class, the way that the

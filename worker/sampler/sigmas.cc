@@ -6,6 +6,39 @@
 #include "worker/sampler/timesteps.h"
 
 namespace genzo {
+namespace {
+
+constexpr double kBetaShape = 0.6;
+
+// The distribution function of Beta(kBetaShape, kBetaShape), by the power
+// series of the incomplete beta function (DLMF 8.17.7), which converges fast up
+// to the middle; the other half is its mirror image.
+double BetaShare(double x) {
+  if (x > 0.5) return 1 - BetaShare(1 - x);
+  constexpr double kA = kBetaShape;
+  double sum = 0;
+  double term = 1;
+  for (int k = 0; k < 60; ++k) {
+    sum += term / (kA + k);
+    term *= (k + 1 - kA) / (k + 1) * x;
+  }
+  return std::pow(x, kA) * sum * std::tgamma(2 * kA) /
+         (std::tgamma(kA) * std::tgamma(kA));
+}
+
+// Its inverse, by halving.
+double BetaQuantile(double share) {
+  if (share <= 0 || share >= 1) return share;
+  double low = 0;
+  double high = 1;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (BetaShare(middle) < share ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+}  // namespace
 
 std::vector<float> TrainingSigmas(const std::vector<float>& alphas_cumprod) {
   std::vector<float> sigmas;
@@ -54,6 +87,29 @@ std::vector<double> ExponentialSigmas(double max, double min, int count) {
   std::vector<double> sigmas = Linspace(std::log(max), std::log(min), count);
   for (double& sigma : sigmas) sigma = std::exp(sigma);
   return sigmas;
+}
+
+std::vector<double> BetaSigmas(double max, double min, int count) {
+  std::vector<double> sigmas;
+  for (double ramp : Linspace(0, 1, count)) {
+    sigmas.push_back(min + BetaQuantile(1 - ramp) * (max - min));
+  }
+  return sigmas;
+}
+
+std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
+                                   int count) {
+  switch (spacing) {
+    case SigmaSpacing::kKarras:
+      return KarrasSigmas(max, min, count);
+    case SigmaSpacing::kExponential:
+      return ExponentialSigmas(max, min, count);
+    case SigmaSpacing::kBeta:
+      return BetaSigmas(max, min, count);
+    case SigmaSpacing::kTimesteps:
+      break;
+  }
+  return Linspace(max, min, count);
 }
 
 double InitialSigma(const SchedulerConfig& config, double max) {

@@ -25,6 +25,15 @@ std::vector<double> KarrasSigmas(double max, double min, int count);
 // `count` sigmas from `max` to `min`, evenly in the logarithm.
 std::vector<double> ExponentialSigmas(double max, double min, int count);
 
+// `count` sigmas from `max` to `min` at even steps of the distribution
+// Beta(0.6, 0.6), which is dense at both ends (arXiv:2407.12173).
+std::vector<double> BetaSigmas(double max, double min, int count);
+
+// `count` sigmas from `max` to `min` as `spacing` says; kTimesteps, which has
+// no formula, spaces them evenly.
+std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
+                                   int count);
+
 // The standard deviation that the initial noise of a walk from sigma `max`
 // needs (reference: init_noise_sigma).
 double InitialSigma(const SchedulerConfig& config, double max);

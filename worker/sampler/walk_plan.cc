@@ -9,19 +9,6 @@
 #include "worker/sampler/timesteps.h"
 
 namespace genzo {
-namespace {
-
-std::vector<double> RespacedSigmas(const SchedulerConfig& config, int steps,
-                                   const std::vector<double>& sigmas) {
-  const double max = config.sigma_max.value_or(sigmas.front());
-  const double min = config.sigma_min.value_or(sigmas.back());
-  return config.sigma_spacing == SigmaSpacing::kKarras
-             ? KarrasSigmas(max, min, steps)
-             : ExponentialSigmas(max, min, steps);
-}
-
-}  // namespace
-
 WalkPlan PlanSteps(const std::vector<double>& timesteps,
                    const std::vector<NoiseLevel>& levels, int first_step) {
   const int steps = static_cast<int>(timesteps.size());
@@ -30,6 +17,25 @@ WalkPlan PlanSteps(const std::vector<double>& timesteps,
                    .levels = {levels.begin() + first, levels.end()},
                    .steps_done = {}};
   for (int step = first; step <= steps; ++step) plan.steps_done.push_back(step);
+  return plan;
+}
+
+WalkPlan PlanTwoStages(const std::vector<Look>& firsts,
+                       const std::vector<Look>& seconds, const NoiseLevel& end,
+                       int first_step) {
+  const int steps = static_cast<int>(firsts.size());
+  WalkPlan plan;
+  const auto add = [&](const Look& look, int steps_done) {
+    plan.timesteps.push_back(look.timestep);
+    plan.levels.push_back(look.level);
+    plan.steps_done.push_back(steps_done);
+  };
+  for (int step = first_step; step < steps; ++step) {
+    add(firsts[step], step);
+    if (step + 1 < steps) add(seconds[step], step);
+  }
+  plan.levels.push_back(end);
+  plan.steps_done.push_back(steps);
   return plan;
 }
 
@@ -47,7 +53,9 @@ WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
     sigmas = ExponentialSigmas(training.back(), training.front(), steps + 1);
   }
   if (config.sigma_spacing != SigmaSpacing::kTimesteps) {
-    sigmas = RespacedSigmas(config, steps, sigmas);
+    sigmas = RespacedSigmas(config.sigma_spacing,
+                            config.sigma_max.value_or(sigmas.front()),
+                            config.sigma_min.value_or(sigmas.back()), steps);
     for (int i = 0; i < steps; ++i) {
       timesteps[i] = static_cast<float>(TimestepOfSigma(training, sigmas[i]));
     }

@@ -27,6 +27,20 @@ struct WalkPlan {
 WalkPlan PlanSteps(const std::vector<double>& timesteps,
                    const std::vector<NoiseLevel>& levels, int first_step);
 
+// Where the denoiser looks: what it is told, and how noisy the latent is.
+struct Look {
+  double timestep;
+  NoiseLevel level;
+};
+
+// A walk of two evaluations a step but the last, from `firsts[i]` by
+// `seconds[i]`; the last step goes from firsts.back() to `end`. Without its
+// first `first_step` steps; empty if no step is left. `seconds` has one entry
+// less than `firsts`, which has at least one.
+WalkPlan PlanTwoStages(const std::vector<Look>& firsts,
+                       const std::vector<Look>& seconds, const NoiseLevel& end,
+                       int first_step);
+
 // The walk over sigmas, one evaluation a step, that diffusers'
 // EulerDiscreteScheduler makes of `config`.
 WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,

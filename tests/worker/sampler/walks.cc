@@ -5,6 +5,7 @@
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/tanh.h"
+#include "absl/strings/match.h"
 
 namespace genzo {
 namespace {
@@ -33,6 +34,11 @@ json StableDiffusion() {
           {"clip_sample", false}};
 }
 
+json FileFor(const std::string& scheduler_class) {
+  if (!absl::StartsWith(scheduler_class, "FlowMatch")) return StableDiffusion();
+  return {{"_class_name", scheduler_class}, {"shift", 3}};
+}
+
 SamplerStart FromNoise(uint64_t seed) {
   auto noise = std::make_shared<SeededNoise>(seed);
   SamplerStart start;
@@ -46,7 +52,7 @@ std::vector<Walk> Walks(int steps) {
   const auto add = [&](const std::string& name, const std::string& klass,
                        const json& changes, double eta, int first_step,
                        SigmaSchedule schedule = SigmaSchedule::kDefault) {
-    json scheduler = StableDiffusion();
+    json scheduler = FileFor(klass);
     if (!changes.is_null()) scheduler.update(changes);
     walks.push_back({name, [=] {
                        return *CreateSamplerOfClass(
@@ -67,6 +73,8 @@ std::vector<Walk> Walks(int steps) {
       0, 2);
   add("dpmpp/order 3", "DPMSolverMultistepScheduler", {{"solver_order", 3}}, 0,
       0);
+  add("flow_euler/stochastic", "FlowMatchEulerDiscreteScheduler",
+      {{"stochastic_sampling", true}}, 0, 0);
   walks.push_back({"ddim_inverse", [=] {
                      SamplerStart start;
                      start.sample = FromNoise(/*seed=*/5).noise;
