@@ -19,7 +19,6 @@ find_package(OpenSSL REQUIRED)
 find_package(PNG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebpmux libwebp)
-pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 find_path(STB_INCLUDE stb_image.h PATH_SUFFIXES stb REQUIRED)
 

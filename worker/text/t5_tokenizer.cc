@@ -35,21 +35,25 @@ absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const std::string& folder) {
   const auto path = std::filesystem::path(folder) / "spiece.model";
   const auto model = ReadWholeFile(path.string(), kMaxModelBytes);
   if (!model.ok()) return model.status();
-  std::string error = "has no <pad>, </s> or <unk>";
-  auto pieces = SentencePieces::Parse(*model, error);
-  if (pieces == nullptr || pieces->pad_id() < 0 || pieces->end_id() < 0 ||
+  const auto invalid = [&](absl::StatusCode code, absl::string_view message) {
+    return absl::Status(code, absl::StrCat(path.string(), ": ", message));
+  };
+  auto pieces = SentencePieces::Parse(*model);
+  if (!pieces.ok()) {
+    return invalid(pieces.status().code(), pieces.status().message());
+  }
+  if (pieces->pad_id() < 0 || pieces->end_id() < 0 ||
       pieces->unknown_id() < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": ", error));
+    return invalid(absl::StatusCode::kInvalidArgument,
+                   "has no <pad>, </s> or unknown piece");
   }
   const auto sentinels = ReadSentinels(folder);
   if (!sentinels.ok()) return sentinels.status();
-  T5Tokenizer tokenizer(std::move(pieces));
-  for (const int64_t id :
-       {tokenizer.pieces_->pad_id(), tokenizer.pieces_->end_id(),
-        tokenizer.pieces_->unknown_id()}) {
-    tokenizer.special_[tokenizer.pieces_->Piece(id)] = id;
-  }
-  tokenizer.id_end_ = tokenizer.pieces_->size() + *sentinels;
+  T5Tokenizer tokenizer(*std::move(pieces));
+  tokenizer.special_ = {{"<pad>", tokenizer.pieces_.pad_id()},
+                        {"</s>", tokenizer.pieces_.end_id()},
+                        {"<unk>", tokenizer.pieces_.unknown_id()}};
+  tokenizer.id_end_ = tokenizer.pieces_.size() + *sentinels;
   for (int64_t i = 0; i < *sentinels; ++i) {
     tokenizer.special_[absl::StrCat("<extra_id_", i, ">")] =
         tokenizer.id_end_ - 1 - i;
@@ -66,12 +70,12 @@ std::vector<int64_t> T5Tokenizer::Encode(std::string_view text) const {
     const size_t size = ahead.find('>') + 1;  // 0: no end near enough
     const auto found = special_.find(std::string(ahead.substr(0, size)));
     if (found == special_.end()) continue;
-    pieces_->Encode(text.substr(plain, begin - plain), ids);
+    pieces_.Encode(text.substr(plain, begin - plain), ids);
     ids.push_back(found->second);
     plain = begin + size;
   }
-  pieces_->Encode(text.substr(plain), ids);
-  ids.push_back(pieces_->end_id());
+  pieces_.Encode(text.substr(plain), ids);
+  ids.push_back(pieces_.end_id());
   return ids;
 }
 
@@ -81,9 +85,9 @@ std::vector<int64_t> T5Tokenizer::EncodePadded(std::string_view text,
   const auto size = static_cast<size_t>(length);
   if (ids.size() > size) {
     ids.resize(size);
-    ids.back() = pieces_->end_id();
+    ids.back() = pieces_.end_id();
   }
-  ids.resize(size, pieces_->pad_id());
+  ids.resize(size, pieces_.pad_id());
   return ids;
 }
 

@@ -2,7 +2,6 @@
 #define GENZO_WORKER_TEXT_T5_TOKENIZER_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,10 +35,9 @@ class T5Tokenizer {
   int64_t id_end() const { return id_end_; }
 
  private:
-  explicit T5Tokenizer(std::unique_ptr<const SentencePieces> pieces)
-      : pieces_(std::move(pieces)) {}
+  explicit T5Tokenizer(SentencePieces pieces) : pieces_(std::move(pieces)) {}
 
-  std::unique_ptr<const SentencePieces> pieces_;
+  SentencePieces pieces_;
   absl::flat_hash_map<std::string, int64_t> special_;  // "<...>" each
   int64_t id_end_ = 0;
 };
