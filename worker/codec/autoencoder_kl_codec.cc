@@ -36,6 +36,18 @@ AutoencoderKLCodec::AutoencoderKLCodec(const ModelIndex& index,
       autoencoder_(vae.config, vae.weights),
       weight_bytes_(vae.weights.taken_bytes()) {}
 
+absl::StatusOr<Placement> AutoencoderKLCodec::PlacementOf(
+    const ModelIndex& index, const Placement& placement) {
+  const auto folder = index.Component("vae", "AutoencoderKL");
+  if (!folder.ok()) return folder.status();
+  const auto config = ReadAutoencoderKLConfig(
+      (std::filesystem::path(*folder) / "config.json").string());
+  if (!config.ok()) return config.status();
+  Placement own = placement;
+  if (config->force_upcast && own.dtype == at::kHalf) own.dtype = at::kFloat;
+  return own;
+}
+
 absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
     const ModelIndex& index, const Placement& placement) {
   return OpenComponent(index, "vae", "AutoencoderKL", ReadAutoencoderKLConfig,
@@ -44,22 +56,25 @@ absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
 
 absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>>
 AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
-  const auto vae = OpenVae(index, placement);
+  const auto own = PlacementOf(index, placement);
+  if (!own.ok()) return own.status();
+  const auto vae = OpenVae(index, *own);
   if (!vae.ok()) return vae.status();
   std::unique_ptr<AutoencoderKLCodec> codec(
-      new AutoencoderKLCodec(index, placement, *vae));
+      new AutoencoderKLCodec(index, *own, *vae));
   absl::Status status = vae->weights.Finish();
-  if (status.ok()) status = codec->LoadTiny();
+  if (status.ok()) status = codec->LoadTiny(placement);
   if (status.ok()) status = codec->LoadLinear();
   if (!status.ok()) return status;
   return std::unique_ptr<const AutoencoderKLCodec>(std::move(codec));
 }
 
-absl::Status AutoencoderKLCodec::LoadTiny() {
+absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {
+  tiny_placement_ = placement;
   const auto folder = std::filesystem::path(index_.folder) / kTinyFolder;
   if (!std::filesystem::exists(folder)) return absl::OkStatus();
   const auto opened =
-      OpenComponent(folder.string(), ReadAutoencoderTinyConfig, placement_);
+      OpenComponent(folder.string(), ReadAutoencoderTinyConfig, placement);
   if (!opened.ok()) return opened.status();
   const AutoencoderTinyConfig& tiny = opened->config;
   if (tiny.latent_channels != config().latent_channels ||
@@ -144,8 +159,8 @@ at::Tensor AutoencoderKLCodec::Preview(const at::Tensor& denoised,
     case PreviewKind::kLinear:
       return linear_->decode(denoised);
     case PreviewKind::kTiny:
-      return OnCpu(
-          tiny_->decode(denoised.to(placement_.device, placement_.dtype)));
+      return OnCpu(tiny_->decode(
+          denoised.to(tiny_placement_.device, tiny_placement_.dtype)));
     case PreviewKind::kFull:
       break;
   }
