@@ -43,6 +43,8 @@ struct PipelineTraits {
   // Rows of one image in an evaluation, without and with guidance.
   int rows = 1;
   int guided_rows = 2;
+  // Fields of a request that not every model takes, by path, and this one does.
+  std::vector<std::string> request_fields = {"image_to_image.strength"};
 };
 
 // Of an image that is guided by `guidance_scale`.
