@@ -56,6 +56,13 @@ Report RunUNetCase(const Golden& golden, const ModelCache& models);
 // A call of a reference pipeline, from its recorded noise.
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
 
+// Whether RunTransformerCase() is for the calls of that pipeline: SD3, FLUX,
+// DiT.
+bool IsTransformerPipeline(const std::string& pipeline);
+// A call of one of them, from its recorded noise.
+void RunTransformerCase(const Golden& golden, const ModelCache& models,
+                        Report& report);
+
 // A picture carried up to noise by DDIM inversion.
 void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);
 

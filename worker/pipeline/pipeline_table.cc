@@ -7,7 +7,10 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
+#include "worker/pipeline/dit_pipeline.h"
+#include "worker/pipeline/flux.h"
 #include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/stable_diffusion_3.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
 
@@ -30,6 +33,13 @@ constexpr PipelineSpec kPipelines[] = {
      StableDiffusionXL::WeightBytes},
     {"StableDiffusionXLImg2ImgPipeline", StableDiffusionXL::Load,
      StableDiffusionXL::WeightBytes},
+    {"StableDiffusion3Pipeline", StableDiffusion3::Load,
+     StableDiffusion3::WeightBytes},
+    {"StableDiffusion3Img2ImgPipeline", StableDiffusion3::Load,
+     StableDiffusion3::WeightBytes},
+    {"FluxPipeline", Flux::Load, Flux::WeightBytes},
+    {"FluxImg2ImgPipeline", Flux::Load, Flux::WeightBytes},
+    {"DiTPipeline", DitPipeline::Load, DitPipeline::WeightBytes},
 };
 
 absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
