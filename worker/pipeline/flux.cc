@@ -209,7 +209,8 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   const SamplerStart start = StartOf(image, encoded, *parts_.codec);
   SamplerOptions options = OptionsOf(request);
   options.image_tokens = start.noise[0][0].numel() / (kPack * kPack);
-  if (options.sigmas.empty() && options.timesteps.empty()) {
+  if (options.sigmas.empty() && options.timesteps.empty() &&
+      request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED) {
     options.sigmas = Sigmas(options.steps);
   }
   auto walk = CreateFlowWalk(request.sampler(), parts_.scheduler, request,
