@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.v1 import types_pb2 as types
@@ -32,17 +33,23 @@ class Call:
 
 
 class FakeServer(
-    rpc.ImageGenerationServicer, registry_rpc.ModelRegistryServicer
+    rpc.ImageGenerationServicer,
+    registry_rpc.ModelRegistryServicer,
+    jobs_pb2_grpc.JobsServicer,
 ):
-    """Answers the nth Generate call with `answers[n]`."""
+    """Answers the nth Generate or WatchJob call with `answers[n]`, and calls
+    about jobs with `job`."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.pages: list[registry_pb.ListModelsResponse] = []
         self.calls: list[Call] = []
+        self.job = jobs_pb2.Job()
+        self.requests: list[Any] = []  # about jobs
         self._server = grpc.server(ThreadPoolExecutor(8))
         rpc.add_ImageGenerationServicer_to_server(self, self._server)
         registry_rpc.add_ModelRegistryServicer_to_server(self, self._server)
+        jobs_pb2_grpc.add_JobsServicer_to_server(self, self._server)
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
         self._server.start()
@@ -63,6 +70,31 @@ class FakeServer(
         context: grpc.ServicerContext,
     ) -> registry_pb.ListModelsResponse:
         return self.pages[int(request.page_token or "0")]
+
+    def WatchJob(  # noqa: N802
+        self,
+        request: jobs_pb2.WatchJobRequest,
+        context: grpc.ServicerContext,
+    ) -> Iterator[pb.JobEvent]:
+        self.requests.append(request)
+        yield from self.Generate(pb.GenerateRequest(), context)
+
+    def _about(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> jobs_pb2.Job:
+        self.requests.append(request)
+        return self.job
+
+    CreateJob = GetJob = CancelJob = _about
+
+    def ListJobs(  # noqa: N802
+        self, request: jobs_pb2.ListJobsRequest, context: grpc.ServicerContext
+    ) -> jobs_pb2.ListJobsResponse:
+        self.requests.append(request)
+        return jobs_pb2.ListJobsResponse(
+            jobs=[self.job],
+            next_page_token="" if request.page_token else "more",
+        )
 
     def stop(self) -> None:
         self._server.stop(0).wait()

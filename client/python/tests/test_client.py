@@ -253,7 +253,7 @@ def test_a_break_after_the_end_is_none(fake: FakeServer, read) -> None:
 
 
 def test_says_that_no_server_answers(read) -> None:
-    seen, error = read("127.0.0.1:1", timeout=10)
+    seen, error = read("127.0.0.1:1")
     assert seen == []
     assert isinstance(error, genzo.Unavailable)
     assert "no Genzo server answers at 127.0.0.1:1" in str(error)

@@ -32,6 +32,7 @@ from genzo.events import (
     Result,
     Started,
 )
+from genzo.jobs import JobInfo
 from genzo.models import Model
 from genzo.pictures import Picture
 from genzo.requests import Options
@@ -50,6 +51,7 @@ __all__ = [
     "ImageFailed",
     "InvalidRequest",
     "Job",
+    "JobInfo",
     "Model",
     "NotAllowed",
     "NotFound",

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeAlias, Unpack
 
 import grpc
 import grpc.aio
 
 from genzo import connection, errors, events, models, requests
+from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.views import views_of
+
+# Calls for the events that `reading` lacks.
+OpenCall: TypeAlias = Callable[[Reading], Any]
 
 
 class AsyncJob:
@@ -24,19 +30,15 @@ class AsyncJob:
 
     def __init__(
         self,
-        stub: Any,
-        metadata: list[tuple[str, str]],
-        request: pb.GenerateRequest,
-        server: str,
-        timeout: float | None,
+        open_call: OpenCall,
+        reading: Reading,
+        request: pb.GenerateRequest | None,
     ) -> None:
-        self.request = request
-        self._stub = stub
-        self._metadata = metadata
-        self._reading = Reading(server, timeout)
-        self._server = server
+        self._request = request
+        self._open_call = open_call
+        self._reading = reading
         self._cancelled = asyncio.Event()
-        self._call: Any = self._start()
+        self._call: Any = open_call(reading)
 
     def __aiter__(self) -> Self:
         return self
@@ -47,12 +49,13 @@ class AsyncJob:
                 message = await self._call.read()
             except grpc.aio.AioRpcError as error:
                 if self._reading.ended is not None:
-                    if self._reading.ended.error is None:
-                        raise StopAsyncIteration from None
-                    raise self._reading.ended.error from None
+                    self._reading.end()
+                    raise StopAsyncIteration from None
                 if await self._cancelled_within(self._reading.broken(error)):
-                    raise errors.from_rpc(error, self._server) from None
-                self._call = self._start()
+                    raise errors.Cancelled(
+                        "the call was cancelled", code="CANCELLED"
+                    ) from None
+                self._call = self._open_call(self._reading)
                 continue
             except asyncio.CancelledError:
                 # gRPC says so for a call that was cancelled, too.
@@ -62,6 +65,7 @@ class AsyncJob:
                     ) from None
                 raise
             if message is grpc.aio.EOF:
+                self._reading.end()
                 raise StopAsyncIteration
             event = self._reading.take(message)
             if event is not None:
@@ -71,6 +75,14 @@ class AsyncJob:
     def id(self) -> str:
         """The job's id; "" before its first event."""
         return self._reading.job_id
+
+    @property
+    def request(self) -> pb.GenerateRequest:
+        """What was sent; `send` of the same takes the job up again. ValueError
+        for a job of `watch`."""
+        if self._request is None:
+            raise ValueError("a job that is only watched has no request")
+        return self._request
 
     async def result(
         self, *, progress: bool = False, show: bool = False
@@ -105,13 +117,6 @@ class AsyncJob:
             return False
         return True
 
-    def _start(self) -> Any:
-        return self._stub.Generate(
-            self.request,
-            metadata=self._metadata,
-            timeout=self._reading.time_left(),
-        )
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -143,6 +148,7 @@ class AsyncClient:
             )
         )
         self._generation = rpc.ImageGenerationStub(self._channel)
+        self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
 
     def generate(
@@ -152,33 +158,108 @@ class AsyncClient:
         timeout: float | None = None,
         **options: Unpack[requests.Options],
     ) -> AsyncJob:
-        """Begins to paint `prompt`; as `genzo.Client.generate`."""
+        """As `genzo.Client.generate`."""
         return self.send(requests.build(prompt, options), timeout=timeout)
 
     def send(
         self, request: pb.GenerateRequest, *, timeout: float | None = None
     ) -> AsyncJob:
-        """Sends a request as it is; as `genzo.Client.send`."""
-        return AsyncJob(
-            self._generation, self._metadata, request, self._server, timeout
+        """As `genzo.Client.send`."""
+
+        def open_call(reading: Reading) -> Any:
+            return self._generation.Generate(
+                request, metadata=self._metadata, timeout=reading.time_left()
+            )
+
+        return AsyncJob(open_call, Reading(self._server, timeout), request)
+
+    async def create(
+        self,
+        prompt: str,
+        *,
+        webhook: str | None = None,
+        **options: Unpack[requests.Options],
+    ) -> JobInfo:
+        """As `genzo.Client.create`."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options)
         )
+        if webhook is not None:
+            request.webhook.url = webhook
+        return job_info(await self._ask(self._jobs.CreateJob, request))
+
+    async def estimate(
+        self, prompt: str, **options: Unpack[requests.Options]
+    ) -> JobInfo:
+        """As `genzo.Client.estimate`."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options), validate_only=True
+        )
+        return job_info(await self._ask(self._jobs.CreateJob, request))
+
+    def watch(
+        self,
+        job_id: str,
+        *,
+        after_sequence: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncJob:
+        """As `genzo.Client.watch`."""
+
+        def open_call(reading: Reading) -> Any:
+            return self._jobs.WatchJob(
+                jobs_pb2.WatchJobRequest(
+                    id=job_id, after_sequence=reading.seen
+                ),
+                metadata=self._metadata,
+                timeout=reading.time_left(),
+            )
+
+        reading = Reading(self._server, timeout, job_id, after_sequence)
+        return AsyncJob(open_call, reading, None)
+
+    async def job(self, job_id: str) -> JobInfo:
+        """As `genzo.Client.job`."""
+        request = jobs_pb2.GetJobRequest(id=job_id)
+        return job_info(await self._ask(self._jobs.GetJob, request))
+
+    async def jobs(self, *states: str) -> list[JobInfo]:
+        """As `genzo.Client.jobs`."""
+        found: list[JobInfo] = []
+        token = ""
+        while True:
+            page = await self._ask(
+                self._jobs.ListJobs, list_request(token, states)
+            )
+            found += map(job_info, page.jobs)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def cancel(self, job_id: str) -> JobInfo:
+        """As `genzo.Client.cancel`."""
+        request = jobs_pb2.CancelJobRequest(id=job_id)
+        return job_info(await self._ask(self._jobs.CancelJob, request))
 
     async def models(self) -> list[models.Model]:
-        """The server's models, by id."""
+        """As `genzo.Client.models`."""
         found: list[models.Model] = []
         token = ""
         while True:
-            try:
-                page = await self._registry.ListModels(
-                    registry_pb.ListModelsRequest(page_token=token),
-                    metadata=self._metadata,
-                )
-            except grpc.aio.AioRpcError as error:
-                raise errors.from_rpc(error, self._server) from error
+            page = await self._ask(
+                self._registry.ListModels,
+                registry_pb.ListModelsRequest(page_token=token),
+            )
             found += map(models.from_proto, page.models)
             token = page.next_page_token
             if not token:
                 return found
+
+    async def _ask(self, method: Any, request: Any) -> Any:
+        try:
+            return await method(request, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_rpc(error, self._server) from error
 
     async def close(self) -> None:
         """Ends the connection, and what still uses it."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeAlias, Unpack
 
 import grpc
 
 from genzo import connection, errors, events, models, requests
+from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.views import views_of
+
+# Calls for the events that `reading` lacks.
+OpenCall: TypeAlias = Callable[[Reading], Any]
 
 
 class Job:
@@ -28,20 +34,15 @@ class Job:
 
     def __init__(
         self,
-        stub: Any,
-        metadata: list[tuple[str, str]],
-        request: pb.GenerateRequest,
-        server: str,
-        timeout: float | None,
+        open_call: OpenCall,
+        reading: Reading,
+        request: pb.GenerateRequest | None,
     ) -> None:
-        # What was sent; `Client.send` of the same takes the job up again.
-        self.request = request
-        self._stub = stub
-        self._metadata = metadata
-        self._reading = Reading(server, timeout)
-        self._server = server
+        self._request = request
+        self._open_call = open_call
+        self._reading = reading
         self._cancelled = threading.Event()
-        self._call: Any = self._start()
+        self._call: Any = open_call(reading)
 
     def __iter__(self) -> Self:
         return self
@@ -50,14 +51,18 @@ class Job:
         while True:
             try:
                 message = next(self._call)
+            except StopIteration:
+                self._reading.end()
+                raise
             except grpc.RpcError as error:
                 if self._reading.ended is not None:
-                    if self._reading.ended.error is None:
-                        raise StopIteration from None
-                    raise self._reading.ended.error from None
+                    self._reading.end()
+                    raise StopIteration from None
                 if self._cancelled.wait(self._reading.broken(error)):
-                    raise errors.from_rpc(error, self._server) from None
-                self._call = self._start()
+                    raise errors.Cancelled(
+                        "the call was cancelled", code="CANCELLED"
+                    ) from None
+                self._call = self._open_call(self._reading)
                 continue
             event = self._reading.take(message)
             if event is not None:
@@ -67,6 +72,14 @@ class Job:
     def id(self) -> str:
         """The job's id; "" before its first event."""
         return self._reading.job_id
+
+    @property
+    def request(self) -> pb.GenerateRequest:
+        """What was sent; `send` of the same takes the job up again. ValueError
+        for a job of `watch`."""
+        if self._request is None:
+            raise ValueError("a job that is only watched has no request")
+        return self._request
 
     def result(
         self, *, progress: bool = False, show: bool = False
@@ -95,13 +108,6 @@ class Job:
         """Ends the job, or with on_disconnect="continue" only its reading."""
         self._cancelled.set()
         self._call.cancel()
-
-    def _start(self) -> Any:
-        return self._stub.Generate(
-            self.request,
-            metadata=self._metadata,
-            timeout=self._reading.time_left(),
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +140,7 @@ class Client:
             )
         )
         self._generation = rpc.ImageGenerationStub(self._channel)
+        self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
 
     def generate(
@@ -152,26 +159,102 @@ class Client:
     ) -> Job:
         """Sends a request as it is. With the request_id and content of one
         before, it takes up that job, in this program or another."""
-        return Job(
-            self._generation, self._metadata, request, self._server, timeout
+
+        def open_call(reading: Reading) -> Any:
+            return self._generation.Generate(
+                request, metadata=self._metadata, timeout=reading.time_left()
+            )
+
+        return Job(open_call, Reading(self._server, timeout), request)
+
+    def create(
+        self,
+        prompt: str,
+        *,
+        webhook: str | None = None,
+        **options: Unpack[requests.Options],
+    ) -> JobInfo:
+        """Queues a job that goes on without this program; `watch` shows it.
+        `webhook` is an https URL that is told of its end."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options)
         )
+        if webhook is not None:
+            request.webhook.url = webhook
+        return job_info(self._ask(self._jobs.CreateJob, request))
+
+    def estimate(
+        self, prompt: str, **options: Unpack[requests.Options]
+    ) -> JobInfo:
+        """Checks a request and tells its cost and time, without a job."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options), validate_only=True
+        )
+        return job_info(self._ask(self._jobs.CreateJob, request))
+
+    def watch(
+        self,
+        job_id: str,
+        *,
+        after_sequence: int = 0,
+        timeout: float | None = None,
+    ) -> Job:
+        """The events of a job, those that are kept and those that come.
+        Leaving changes nothing for it."""
+
+        def open_call(reading: Reading) -> Any:
+            return self._jobs.WatchJob(
+                jobs_pb2.WatchJobRequest(
+                    id=job_id, after_sequence=reading.seen
+                ),
+                metadata=self._metadata,
+                timeout=reading.time_left(),
+            )
+
+        reading = Reading(self._server, timeout, job_id, after_sequence)
+        return Job(open_call, reading, None)
+
+    def job(self, job_id: str) -> JobInfo:
+        """A job as it is now."""
+        request = jobs_pb2.GetJobRequest(id=job_id)
+        return job_info(self._ask(self._jobs.GetJob, request))
+
+    def jobs(self, *states: str) -> list[JobInfo]:
+        """The tenant's jobs, the newest first; only those in `states`, if
+        there are any: "queued", "running", ..."""
+        found: list[JobInfo] = []
+        token = ""
+        while True:
+            page = self._ask(self._jobs.ListJobs, list_request(token, states))
+            found += map(job_info, page.jobs)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def cancel(self, job_id: str) -> JobInfo:
+        """Ends a job at its next step."""
+        request = jobs_pb2.CancelJobRequest(id=job_id)
+        return job_info(self._ask(self._jobs.CancelJob, request))
 
     def models(self) -> list[models.Model]:
         """The server's models, by id."""
         found: list[models.Model] = []
         token = ""
         while True:
-            try:
-                page = self._registry.ListModels(
-                    registry_pb.ListModelsRequest(page_token=token),
-                    metadata=self._metadata,
-                )
-            except grpc.RpcError as error:
-                raise errors.from_rpc(error, self._server) from error
+            page = self._ask(
+                self._registry.ListModels,
+                registry_pb.ListModelsRequest(page_token=token),
+            )
             found += map(models.from_proto, page.models)
             token = page.next_page_token
             if not token:
                 return found
+
+    def _ask(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise errors.from_rpc(error, self._server) from error
 
     def close(self) -> None:
         """Ends the connection, and what still uses it."""

@@ -65,12 +65,18 @@ class Reading:
     job is lost and painted again, its seed makes the same images.
     """
 
-    def __init__(self, server: str, timeout: float | None) -> None:
+    def __init__(
+        self,
+        server: str,
+        timeout: float | None,
+        job_id: str = "",
+        after_sequence: int = 0,
+    ) -> None:
         self._server = server
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._assembler = Assembler()
-        self._job_id = ""
-        self._seen = 0
+        self._job_id = job_id
+        self._seen = after_sequence
         self._resumes = 0
         self._images: dict[int, events.Image] = {}
         self._failed: dict[int, events.ImageFailed] = {}
@@ -80,6 +86,16 @@ class Reading:
     def job_id(self) -> str:
         """ "" before the first event."""
         return self._job_id
+
+    @property
+    def seen(self) -> int:
+        """The last event's sequence."""
+        return self._seen
+
+    def end(self) -> None:
+        """The stream is over. Raises what kept the job from success."""
+        if self.ended is not None and self.ended.error is not None:
+            raise self.ended.error
 
     def time_left(self) -> float | None:
         """Seconds that the next call may take."""
@@ -137,8 +153,7 @@ class Reading:
 
     def result(self) -> events.Result:
         """The job's images. Raises if it brought none."""
-        if self.ended is not None and self.ended.error is not None:
-            raise self.ended.error
+        self.end()
         if not self._images:
             raise errors.GenzoError("the job's events broke off")
         return events.Result(
