@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from mock_door import Door
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 AXE = Path(__file__).resolve().parents[1] / "node_modules/axe-core/axe.min.js"
+
+# For busy machines.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture

@@ -410,7 +410,7 @@ async def test_a_mask_is_painted_where_the_server_takes_one(
     await page.mouse.down()
     await page.mouse.move(x + box["width"] * 0.5, y, steps=4)
     await page.mouse.up()
-    await expect(page.get_by_role("button", name="Clear")).to_be_visible()
+    await expect(page.get_by_role("button", name="Clear the mask")).to_be_visible()
     job = await develop(page, door)
     sent = base64.b64decode(job.request["inpainting"]["mask"])
     mask = Image.open(io.BytesIO(sent)).convert("L")
@@ -418,7 +418,7 @@ async def test_a_mask_is_painted_where_the_server_takes_one(
     assert mask.getpixel((48, 64)) == 255
     assert mask.getpixel((100, 64)) == 0
     assert mask.getpixel((48, 20)) == 0
-    await page.get_by_role("button", name="Clear").click()
+    await page.get_by_role("button", name="Clear the mask").click()
     job = await develop(page, door)
     assert "inpainting" not in job.request
 
