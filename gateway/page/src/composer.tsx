@@ -117,25 +117,27 @@ export function Composer() {
         </p>
       )}
 
-      <fieldset class="segments">
-        <legend>{t("shape")}</legend>
-        {[...Object.keys(ofShapes), ...(shape === "custom" ? ["custom"] : [])].map(
-          (name) => (
-            <label key={name}>
-              <input
-                type="radio"
-                name="shape"
-                checked={shape === name}
-                onChange={() => {
-                  const [width, height] = ofShapes[name] ?? [];
-                  change({ width, height });
-                }}
-              />
-              <span>{t(name as Word)}</span>
-            </label>
-          ),
-        )}
-      </fieldset>
+      {of?.default_width !== undefined && (
+        <fieldset class="segments">
+          <legend>{t("shape")}</legend>
+          {[...Object.keys(ofShapes), ...(shape === "custom" ? ["custom"] : [])].map(
+            (name) => (
+              <label key={name}>
+                <input
+                  type="radio"
+                  name="shape"
+                  checked={shape === name}
+                  onChange={() => {
+                    const [width, height] = ofShapes[name] ?? [];
+                    change({ width, height });
+                  }}
+                />
+                <span>{t(name as Word)}</span>
+              </label>
+            ),
+          )}
+        </fieldset>
+      )}
       <Slider
         path="image_count"
         label={t("pictures")}

@@ -56,8 +56,9 @@ export const model = computed<Model | undefined>(
     models.value[0],
 );
 
-export const canStart = computed(() =>
-  Boolean(model.value?.tasks?.includes("TASK_IMAGE_TO_IMAGE")),
+// A door that does not tell a model's tasks leaves the refusal to the server.
+export const canStart = computed(
+  () => model.value?.tasks?.includes("TASK_IMAGE_TO_IMAGE") ?? true,
 );
 export const canMask = computed(() =>
   Boolean(model.value?.tasks?.includes("TASK_INPAINTING")),
@@ -131,19 +132,21 @@ export function label(name: string): string {
   );
 }
 
-// Square, portrait and landscape sides of about the model's own area.
+// Square, portrait and landscape sides of about the model's own area; none if
+// the door does not tell that.
 export function shapes(of: Model | undefined): Record<string, [number, number]> {
-  const side = of?.default_width ?? 512;
-  const multiple = of?.limits?.size_multiple ?? 8;
+  const side = of?.default_width;
+  if (!side) return {};
+  const { size_multiple = 8, min_side = 64, max_side = 1024 } = of.limits ?? {};
   const fit = (value: number) =>
     Math.min(
-      of?.limits?.max_side ?? 1024,
-      Math.max(of?.limits?.min_side ?? 64, Math.round(value / multiple) * multiple),
+      max_side,
+      Math.max(min_side, Math.round(value / size_multiple) * size_multiple),
     );
   const long = fit(side * Math.sqrt(4 / 3));
   const short = fit(side * Math.sqrt(3 / 4));
   return {
-    square: [fit(side), fit(of?.default_height ?? side)],
+    square: [side, of.default_height ?? side],
     portrait: [short, long],
     landscape: [long, short],
   };

@@ -243,7 +243,8 @@ class Door:
             "id": self.model["id"],
             "object": "model",
             "root": self.model["id"],
-            "genzo": self.model,
+            # A door that tells only an id is as one without this field.
+            **({"genzo": self.model} if len(self.model) > 1 else {}),
         }
         alias = {"id": "dall-e-3", "object": "model", "root": "emaki"}
         return web.json_response({"object": "list", "data": [model, alias]})

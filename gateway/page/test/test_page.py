@@ -252,6 +252,22 @@ async def test_the_settings_are_those_of_the_server(
     await expect(page.get_by_label("Stay away from")).to_have_value("blur")
 
 
+async def test_a_door_that_tells_of_no_model_leaves_it_to_the_server(
+    page: Page, door: Door
+) -> None:
+    door.model = {"id": "emaki"}
+    await page.reload()
+    await expect(page.get_by_label("Start from a picture")).to_be_visible()
+    await expect(page.get_by_label("Portrait")).to_have_count(0)
+    job = await develop(page, door)
+    del job.request["preview"], job.request["request_id"]
+    assert job.request == {
+        "model": "emaki",
+        "prompt": PROMPT,
+        "image_count": 1,
+    }
+
+
 async def open_picture(page: Page, number: int = 0) -> Locator:
     await job_view(page, number).get_by_role("button", name="Open").click()
     return page.get_by_role("dialog")
