@@ -136,3 +136,57 @@ async def test_a_cut_cable_loses_no_event(real: str) -> None:
     assert sequences == sorted(set(sequences))
     assert sum(isinstance(event, genzo.Image) for event in seen) == 2
     assert sum(isinstance(event, genzo.Started) for event in seen) == 1
+
+
+@pytest.fixture
+def jobs(client: genzo.Client) -> genzo.Client:
+    """A client of a server that has jobs."""
+    try:
+        client.jobs()
+    except genzo.GenzoError as error:
+        if error.code != "UNIMPLEMENTED":
+            raise
+        pytest.skip("this genzo-server has no Jobs service")
+    return client
+
+
+def test_a_job_outlives_its_maker(jobs: genzo.Client) -> None:
+    made = jobs.create("a red fox", preview_every=1, **QUICK)
+    result = jobs.watch(made.id).result()
+    assert result.images[0].picture.data.startswith(PNG)
+    assert result.images[0].seed == 5
+    done = jobs.job(made.id)
+    assert done.state == "succeeded"
+    assert done.images_done == 1
+    assert done.expires is not None
+    assert made.id in [job.id for job in jobs.jobs("succeeded")]
+    # From the middle on: nothing that was seen before.
+    assert result.ended is not None
+    after = result.images[0].sequence
+    (last,) = jobs.watch(made.id, after_sequence=after)
+    assert last == result.ended
+
+
+def test_a_job_is_cancelled_from_elsewhere(jobs: genzo.Client) -> None:
+    made = jobs.create("a red fox", steps=150, width=512, height=512)
+    jobs.cancel(made.id)
+    with pytest.raises(genzo.Cancelled):
+        jobs.watch(made.id).result()
+    assert jobs.job(made.id).state == "cancelled"
+
+
+def test_an_estimate_makes_no_job(jobs: genzo.Client) -> None:
+    before = len(jobs.jobs())
+    estimate = jobs.estimate("a red fox", **QUICK)
+    assert estimate.id == ""
+    assert estimate.cost > 0
+    assert estimate.resolved.steps == 4
+    assert len(jobs.jobs()) == before
+
+
+def test_an_unknown_job_is_said_to_be(jobs: genzo.Client) -> None:
+    with pytest.raises(genzo.NotFound) as caught:
+        jobs.job("0" * 32)
+    assert caught.value.reason == "JOB_UNKNOWN"
+    with pytest.raises(genzo.NotFound):
+        jobs.watch("0" * 32).result()
