@@ -20,6 +20,7 @@ find_package(PNG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebpmux libwebp)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+find_path(BOOST_INCLUDE boost/beast/version.hpp REQUIRED)
 find_path(STB_INCLUDE stb_image.h PATH_SUFFIXES stb REQUIRED)
 
 set(GENZO_GOOGLEAPIS ${PROJECT_SOURCE_DIR}/.deps/googleapis CACHE PATH

@@ -55,6 +55,10 @@ class FrontEnd {
   void Shutdown(absl::Duration timeout);
 
   int port() const { return listener_->port(); }
+  // To the same services, without a socket; works until Shutdown.
+  std::shared_ptr<grpc::Channel> InProcessChannel() {
+    return server_->InProcessChannel({});
+  }
 
  private:
   FrontEnd(const FrontEndOptions& options,

@@ -18,6 +18,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "gateway/door.h"
 #include "queue/memory_job_queue.h"
 #include "server/front_end.h"
 #include "server/readiness.h"
@@ -39,6 +40,7 @@ struct Options {
   std::string config_path = kDefaultConfig;
   std::string listen;
   std::string admin;
+  std::string http;
   std::string log_level;
 };
 
@@ -72,7 +74,8 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
   if (!config.ok()) return config.status();
   for (const auto& [option, value] :
        {std::pair(&options.listen, &config->listen),
-        std::pair(&options.admin, &config->admin)}) {
+        std::pair(&options.admin, &config->admin),
+        std::pair(&options.http, &config->http.listen)}) {
     if (option->empty()) continue;
     const absl::Status status = CheckAddress(*option);
     if (!status.ok()) return status;
@@ -175,6 +178,19 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
+// The HTTP door; null if none is configured.
+absl::StatusOr<std::unique_ptr<Door>> OpenDoor(const HttpConfig& config,
+                                               FrontEnd& front_end,
+                                               const Clock& clock) {
+  if (config.listen.empty()) return nullptr;
+  auto door = Door::Start(config, front_end.InProcessChannel(), clock);
+  if (door.ok()) {
+    spdlog::info("{} on {}/", (*door)->has_page() ? "page and HTTP" : "HTTP",
+                 (*door)->url());
+  }
+  return door;
+}
+
 int Serve(const Config& config) {
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
@@ -208,6 +224,8 @@ int Serve(const Config& config) {
                BoundAddress(config.listen, serving->port()),
                (*pool)->Description());
 
+  const auto door = OpenDoor(config.http, **front_end, clock);
+  if (!door.ok()) return Fail(door.status());
   Waiter waiter(signals);
   const auto on_loaded = [&] {
     if (AnyResident(catalog)) return readiness.ModelLoaded();
@@ -220,6 +238,7 @@ int Serve(const Config& config) {
     Drain(config, waiter, **pool, readiness, queue);
   }
   EndWithin(kLastWrites + kLastResort);
+  if (*door != nullptr) (*door)->Stop(kLastWrites);
   (*front_end)->Shutdown(kLastWrites);
   spdlog::info("stopped");
   return 0;
@@ -238,6 +257,8 @@ int Main(int argc, char** argv) {
                  "free one");
   app.add_option("--admin", options.admin,
                  "host:port of /metrics, in place of the configuration's");
+  app.add_option("--http", options.http,
+                 "host:port of the HTTP door, in place of the configuration's");
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning, error or off");
   app.footer(
