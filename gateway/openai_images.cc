@@ -1,9 +1,12 @@
 #include "gateway/openai_images.h"
 
+#include <map>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
 #include "gateway/painting.h"
+#include "gateway/proto_json.h"
 
 namespace genzo {
 
@@ -274,7 +277,11 @@ void OpenAiImages::ListModels(const HttpRequest& request,
               ErrorResponse(DoorKind::kOpenAi, list.status()));
         }
         std::vector<std::string> ids;
-        for (const v1::Model& model : list->models()) ids.push_back(model.id());
+        std::map<std::string, json> details;  // by id; for the page
+        for (const v1::Model& model : list->models()) {
+          ids.push_back(model.id());
+          details[model.id()] = json::parse(ToJson(model));
+        }
         for (const auto& [alias, id] : with_.names.aliases()) {
           ids.push_back(alias);
         }
@@ -285,6 +292,8 @@ void OpenAiImages::ListModels(const HttpRequest& request,
                         {"created", 0},
                         {"owned_by", "genzo"},
                         {"root", with_.names.Resolve(id)}};
+          const auto known = details.find(with_.names.Resolve(id));
+          if (known != details.end()) model["genzo"] = known->second;
           if (id == wanted) return exchange->Send({.body = Dump(model)});
           data.push_back(std::move(model));
         }
