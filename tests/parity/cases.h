@@ -17,8 +17,8 @@ namespace genzo::parity {
 // Models of a reference folder, each loaded once.
 class ModelCache {
  public:
-  explicit ModelCache(std::string reference_folder)
-      : reference_folder_(std::move(reference_folder)) {}
+  ModelCache(std::string reference_folder, const Placement& placement)
+      : reference_folder_(std::move(reference_folder)), placement_(placement) {}
 
   // `relative` as in manifests, "models/sd1". UNIMPLEMENTED for a pipeline of
   // another family than Stable Diffusion.
@@ -37,6 +37,7 @@ class ModelCache {
                                        const std::string& folder);
 
   const std::string reference_folder_;
+  const Placement placement_;
   std::map<std::string, absl::StatusOr<std::unique_ptr<const Pipeline>>>
       models_;
 };

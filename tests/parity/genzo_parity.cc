@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "tests/parity/cases.h"
+#include "worker/device/device_names.h"
 
 namespace genzo::parity {
 namespace {
@@ -103,9 +104,10 @@ Missing MissingRequired(const std::string& path, const Totals& totals) {
   return missing;
 }
 
-Totals RunAll(const fs::path& folder, const std::string& filter) {
+Totals RunAll(const fs::path& folder, const std::string& filter,
+              const Placement& placement) {
   Totals totals;
-  ModelCache models(folder.string());
+  ModelCache models(folder.string(), placement);
   const auto wanted = [&](const fs::path& manifest) {
     return absl::StrContains(manifest.stem().string(), filter);
   };
@@ -161,10 +163,18 @@ int Main(int argc, char** argv) {
   bool complete = false;
   app.add_flag("--complete", complete,
                "required cases without a golden fail as well");
+  std::string device = "cpu";
+  app.add_option("--device", device, "cpu, cuda or cuda:N")
+      ->capture_default_str();
   app.add_option("filter", filter, "run only files whose name contains this");
   CLI11_PARSE(app, argc, argv);
   c10::InferenceMode inference;
-  const Totals totals = RunAll(folder, filter);
+  const auto devices = ResolveDevices({device});
+  if (!devices.ok()) {
+    std::cerr << devices.status().message() << "\n";
+    return 2;
+  }
+  const Totals totals = RunAll(folder, filter, {.device = devices->front()});
   std::cout << totals.passed << " passed, " << totals.failed << " failed, "
             << totals.unsupported << " unsupported in " << folder << "\n";
   if (!required.empty()) {

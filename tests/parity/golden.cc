@@ -66,7 +66,7 @@ double RelativeDifference(const at::Tensor& actual,
                           const at::Tensor& expected) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (actual.sizes() != expected.sizes()) return kInfinity;
-  const at::Tensor a = actual.to(at::kDouble);
+  const at::Tensor a = actual.to(at::kCPU, at::kDouble);
   const at::Tensor b = expected.to(at::kDouble);
   const double largest = at::max(at::abs(b)).item<double>();
   const double difference = at::max(at::abs(a - b)).item<double>();

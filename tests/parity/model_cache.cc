@@ -38,7 +38,7 @@ absl::StatusOr<const Pipeline*> ModelCache::Load(const std::string& name,
                                                  const std::string& folder) {
   auto found = models_.find(name);
   if (found == models_.end()) {
-    found = models_.emplace(name, LoadPipeline(folder, Placement())).first;
+    found = models_.emplace(name, LoadPipeline(folder, placement_)).first;
   }
   if (!found->second.ok()) return found->second.status();
   return found->second->get();
