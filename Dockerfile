@@ -33,6 +33,7 @@ RUN apt-get update \
  && useradd --system --uid 10001 --no-create-home genzo
 COPY --from=build /opt/genzo /opt/genzo
 COPY models /opt/genzo/models
+COPY gateway/page/dist /opt/genzo/gateway/page/dist
 COPY deploy/genzo.yaml /opt/genzo/etc/genzo.yaml
 ENV PATH=/opt/genzo/bin:$PATH GENZO_CONFIG=/opt/genzo/etc/genzo.yaml
 USER 10001
