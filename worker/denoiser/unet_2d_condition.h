@@ -10,6 +10,7 @@
 #include "worker/denoiser/timestep_table.h"
 #include "worker/denoiser/unet_2d_blocks.h"
 #include "worker/nn/timestep_embedding.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -45,7 +46,7 @@ struct UNet2DConditionConfig {
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
-    const std::string& path);
+    const TextFile& file);
 
 // The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752;
 // reference: diffusers' UNet2DConditionModel). Of a Conditioning it takes

@@ -18,7 +18,6 @@
 #include "worker/kernels/cuda_backend.h"
 #include "worker/nn/upsample_2d.h"
 #include "worker/sampler/noise_schedule.h"
-#include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -34,9 +33,8 @@ const std::set<std::string>& IgnoredTextTensors() {
 }
 
 absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
-  const auto path = std::filesystem::path(index.folder) / "scheduler" /
-                    "scheduler_config.json";
-  auto config = JsonConfig::ReadFile(path.string());
+  auto config = JsonConfig::ReadFile(
+      index.FilesOf("scheduler").At("scheduler_config.json"));
   if (!config.ok()) return config.status();
   nlohmann::json json = config->object();
   const auto invalid = [&](const absl::Status& status) {
@@ -59,12 +57,12 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
   return json;
 }
 
-// Elements that the tensors in `folder` whose names begin with `prefix` have
+// Elements that the tensors of `files` whose names begin with `prefix` have
 // when modules are built of them, for weights like `example`.
-absl::StatusOr<int64_t> ElementsIn(const std::filesystem::path& folder,
+absl::StatusOr<int64_t> ElementsIn(const ComponentFiles& files,
                                    const std::string& prefix,
                                    const at::Tensor& example) {
-  const auto tensors = OpenTensors(folder.string());
+  const auto tensors = files.OpenTensors();
   if (!tensors.ok()) return tensors.status();
   int64_t elements = 0;
   for (const auto& [name, entry] : (*tensors)->entries()) {
@@ -122,9 +120,9 @@ StableDiffusion::StableDiffusion(Parts parts)
 
 absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
     const ModelIndex& index, const Placement& placement) {
-  const auto tokenizer_folder = index.Component("tokenizer", "CLIPTokenizer");
-  if (!tokenizer_folder.ok()) return tokenizer_folder.status();
-  auto tokenizer = ClipTokenizer::Read(*tokenizer_folder);
+  const auto vocabulary = index.Component("tokenizer", "CLIPTokenizer");
+  if (!vocabulary.ok()) return vocabulary.status();
+  auto tokenizer = ClipTokenizer::Read(*vocabulary);
   if (!tokenizer.ok()) return tokenizer.status();
   auto text = OpenComponent(index, "text_encoder", "CLIPTextModel",
                             ReadClipTextConfig, placement);
@@ -145,7 +143,7 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
   traits.default_width = unet->config.sample_size * pixels_per_latent;
   traits.default_height = traits.default_width;
   absl::Status status = ReadSchedule(*scheduler, traits);
-  if (status.ok()) status = ReadDefaults(index.folder, traits);
+  if (status.ok()) status = ReadDefaults(index.files.At("genzo.json"), traits);
   if (!status.ok()) return status;
   return Parts{placement,        *std::move(tokenizer), *std::move(text),
                *std::move(unet), *std::move(codec),     *std::move(scheduler),
@@ -309,13 +307,13 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
   // as the rest.
   std::vector<std::pair<std::string, std::string>> parts = {
       {"text_encoder", ""}, {"unet", ""}, {"vae", ""}};
-  const std::filesystem::path path(index.folder);
-  if (std::filesystem::exists(path / AutoencoderKLCodec::kTinyFolder)) {
+  if (std::filesystem::exists(
+          index.FilesOf(AutoencoderKLCodec::kTinyFolder).path())) {
     parts.emplace_back(AutoencoderKLCodec::kTinyFolder, "decoder.");
   }
   int64_t elements = 0;
   for (const auto& [part, prefix] : parts) {
-    const auto counted = ElementsIn(path / part, prefix, example);
+    const auto counted = ElementsIn(index.FilesOf(part), prefix, example);
     if (!counted.ok()) return counted.status();
     elements += *counted;
   }

@@ -21,8 +21,8 @@ at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
 
 }  // namespace
 
-absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   ClipTextConfig config;
   const auto size = [&](const char* key, int64_t& value) {

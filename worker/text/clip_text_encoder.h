@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/nn/layers.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -24,7 +25,7 @@ struct ClipTextConfig {
 };
 
 // Reads a component's config.json; the message of an error names file and key.
-absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path);
+absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file);
 
 // The text transformer of CLIP (Radford et al., arXiv:2103.00020; reference:
 // transformers' CLIPTextModel). Immutable after construction; forward may be

@@ -3,55 +3,12 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "worker/weights/json_config.h"
 #include "worker/weights/safetensors.h"
 #include "worker/weights/sharded_tensors.h"
 
 namespace genzo {
 
 namespace fs = std::filesystem;
-
-absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    return absl::NotFoundError(
-        absl::StrCat("model folder ", folder, " does not exist"));
-  }
-  auto config =
-      JsonConfig::ReadFile((fs::path(folder) / "model_index.json").string());
-  if (!config.ok()) return config.status();
-  ModelIndex index;
-  index.folder = folder;
-  index.pipeline_class = config->String("_class_name", "");
-  if (!config->status().ok()) return config->status();
-  for (const auto& [name, value] : config->object().items()) {
-    const bool is_component = value.is_array() && value.size() == 2 &&
-                              value[0].is_string() && value[1].is_string();
-    if (is_component) index.components[name] = value[1].get<std::string>();
-  }
-  return index;
-}
-
-absl::StatusOr<std::string> ModelIndex::Component(
-    const std::string& component, const std::string& expected_class) const {
-  const auto found = components.find(component);
-  if (found == components.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        folder, "/model_index.json: component ", component, " is missing"));
-  }
-  if (found->second != expected_class) {
-    return absl::UnimplementedError(
-        absl::StrCat(folder, "/model_index.json: component ", component,
-                     " has class ", found->second, ", not ", expected_class));
-  }
-  const std::string path = (fs::path(folder) / component).string();
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) {
-    return absl::NotFoundError(
-        absl::StrCat("component folder ", path, " does not exist"));
-  }
-  return path;
-}
 
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
     const std::string& component_folder) {

@@ -3,6 +3,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/worker/weights/tensor_files.h"
+#include "worker/weights/model_index.h"
 
 namespace genzo {
 namespace {
