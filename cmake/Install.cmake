@@ -1,6 +1,6 @@
 # `cmake --install`: the programs in bin/, and in lib/ what libtorch_cpu.so
 # needs, found there by run paths relative to the server.
-install(TARGETS genzo genzo-server genzo-bench genzo-sim
+install(TARGETS genzo genzo-server genzo-bench genzo-sim genzo-tool
   RUNTIME DESTINATION bin)
 set(torch_lib ${GENZO_LIBTORCH}/lib)
 file(GLOB torch_libraries
@@ -21,4 +21,5 @@ if(TARGET genzo_cuda)
   set_target_properties(genzo_cuda PROPERTIES
     INSTALL_RPATH "$ORIGIN;${GENZO_LIBTORCH}/../nvidia/cu13/lib")
 endif()
-set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "${run_path}")
+set_target_properties(genzo-server genzo-tool PROPERTIES
+  INSTALL_RPATH "${run_path}")

@@ -30,9 +30,12 @@ TextFile ComponentFiles::At(const std::string& name) const {
 
 absl::StatusOr<std::shared_ptr<const TensorSource>>
 ComponentFiles::OpenTensors() const {
-  if (!in_memory_) return genzo::OpenTensors(path_);
-  if (tensors_ != nullptr) return tensors_;
-  return absl::NotFoundError(absl::StrCat(path_, ": has no tensors"));
+  if (in_memory_ && tensors_ == nullptr) {
+    return absl::NotFoundError(absl::StrCat(path_, ": has no tensors"));
+  }
+  auto tensors = in_memory_ ? tensors_ : genzo::OpenTensors(path_);
+  if (!tensors.ok() || pool_ == nullptr) return tensors;
+  return InPool(*std::move(tensors), pool_, class_name_);
 }
 
 }  // namespace genzo

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "worker/weights/tensor_pool.h"
 #include "worker/weights/tensor_source.h"
 #include "worker/weights/text_file.h"
 
@@ -33,6 +34,13 @@ class ComponentFiles {
   // part if it has none.
   absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors() const;
 
+  // OpenTensors() gives tensors of `pool` from now on, shared with components
+  // of that class in the same file.
+  void ShareIn(std::shared_ptr<TensorPool> pool, std::string class_name) {
+    pool_ = std::move(pool);
+    class_name_ = std::move(class_name);
+  }
+
   const std::string& path() const { return path_; }
 
  private:
@@ -41,6 +49,8 @@ class ComponentFiles {
   std::map<std::string, std::string> texts_;
   std::shared_ptr<const TensorSource> tensors_;
   std::string folder_;
+  std::shared_ptr<TensorPool> pool_;
+  std::string class_name_;
 };
 
 }  // namespace genzo

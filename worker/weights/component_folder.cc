@@ -1,6 +1,7 @@
 #include "worker/weights/component_folder.h"
 
 #include <filesystem>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "worker/weights/safetensors.h"
@@ -10,23 +11,34 @@ namespace genzo {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// diffusers' and transformers' names, the best first; both puts of the variant
+// in an index's name are about.
+const std::vector<std::string>& UsualNames() {
+  static const auto* const names = [] {
+    auto* const made = new std::vector<std::string>();
+    for (const std::string variant : {"", ".fp32", ".fp16", ".bf16"}) {
+      const std::string ends[] = {variant + ".safetensors",
+                                  ".safetensors.index" + variant + ".json",
+                                  variant + ".safetensors.index.json"};
+      for (const std::string& end : ends) {
+        for (const char* stem : {"diffusion_pytorch_model", "model"}) {
+          made->push_back(stem + end);
+        }
+      }
+    }
+    return made;
+  }();
+  return *names;
+}
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
     const std::string& component_folder) {
-  // diffusers' and transformers' names; both puts of the variant in an index's
-  // name are about.
-  static constexpr const char* kNames[] = {
-      "diffusion_pytorch_model.safetensors",
-      "model.safetensors",
-      "diffusion_pytorch_model.safetensors.index.json",
-      "model.safetensors.index.json",
-      "diffusion_pytorch_model.fp16.safetensors",
-      "model.fp16.safetensors",
-      "diffusion_pytorch_model.safetensors.index.fp16.json",
-      "model.safetensors.index.fp16.json",
-      "diffusion_pytorch_model.fp16.safetensors.index.json",
-      "model.fp16.safetensors.index.json"};
   std::error_code ignored;
-  for (const char* name : kNames) {
+  for (const std::string& name : UsualNames()) {
     const fs::path path = fs::path(component_folder) / name;
     if (!fs::exists(path, ignored)) continue;
     if (path.extension() == ".json") return ShardedTensors::Open(path.string());
@@ -36,9 +48,9 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
   for (const auto& entry : fs::directory_iterator(component_folder, ignored)) {
     has_pickles = has_pickles || entry.path().extension() == ".bin";
   }
-  return absl::NotFoundError(
-      absl::StrCat(component_folder, ": no ", kNames[0], " or ", kNames[1],
-                   has_pickles ? "; pickled weights (.bin) are not read" : ""));
+  return absl::NotFoundError(absl::StrCat(
+      component_folder, ": no ", UsualNames()[0], " or ", UsualNames()[1],
+      has_pickles ? "; pickled weights (.bin) are not read" : ""));
 }
 
 absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,

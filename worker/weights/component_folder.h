@@ -10,7 +10,8 @@
 namespace genzo {
 
 // The tensors of a component, whatever of the usual names its file or, for
-// shards, its index has: one file before shards, full precision before fp16.
+// shards, its index has: one file before shards, full precision before fp16 and
+// bf16.
 // Reads headers alone, so it also tells sizes. NOT_FOUND names the folder and,
 // if there are only pickled weights, says that those are not read.
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(

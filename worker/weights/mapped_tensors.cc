@@ -68,7 +68,9 @@ absl::StatusOr<TensorEntry> MappedTensors::EntryOf(
                                   recipe.pieces[0].name, "\" of shape ",
                                   ShapeText(made.shape)));
     }
-    made.shape[0] += part.shape[0];
+    if (__builtin_add_overflow(made.shape[0], part.shape[0], &made.shape[0])) {
+      return invalid("has too many rows");
+    }
   }
   const auto unfit = [&](const std::string& what) {
     return absl::InvalidArgumentError(

@@ -52,14 +52,17 @@ std::string ConfigFolder(const ModelFiles& model,
 }
 
 // Class and built-in configuration of a component that the index has not heard
-// of, from the documents of all families.
+// of.
 json KnownComponent(const ModelIndex& index, const std::string& component) {
   for (const char* family :
        {"sd1", "sd2", "sdxl", "sdxl-refiner", "sd3", "flux"}) {
-    json document = FamilyDocument(family);
-    if (document["pipeline"] != index.pipeline_class) continue;
-    const auto found = document["components"].find(component);
-    if (found != document["components"].end()) return *found;
+    const json document = FamilyDocument(family);
+    const bool is_it = index.family.empty()
+                           ? document["pipeline"] == index.pipeline_class
+                           : family == index.family;
+    if (is_it && document["components"].contains(component)) {
+      return document["components"][component];
+    }
   }
   return json();
 }
@@ -101,7 +104,8 @@ absl::StatusOr<ModelIndex> IndexOfFile(const ModelFiles& model) {
   if (!file.ok()) return file.status();
   ModelIndex index;
   std::error_code ignored;
-  if (fs::exists(fs::path(model.config) / kIndexFile, ignored)) {
+  if (!model.config.empty() &&
+      fs::exists(fs::path(model.config) / kIndexFile, ignored)) {
     auto read = ReadModelIndex(model.config);
     if (!read.ok()) return read.status();
     index = *std::move(read);
@@ -112,9 +116,13 @@ absl::StatusOr<ModelIndex> IndexOfFile(const ModelFiles& model) {
     }
   } else {
     index.pipeline_class = file->pipeline_class;
-    index.files = ComponentFiles(model.config);
+    json contents = file->document.value("settings", json::object());
+    contents["_class_name"] = index.pipeline_class;
+    index.files = ComponentFiles(model.path, {{kIndexFile, contents.dump(2)}},
+                                 /*tensors=*/nullptr, model.config);
   }
   index.folder = model.path;
+  index.family = file->family;
   for (const SingleFilePart& part : file->parts) {
     AddPart(model.path, part, ConfigFolder(model, part.component), index);
   }
@@ -173,13 +181,22 @@ absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& model) {
 }
 
 bool ModelIndex::Has(const std::string& component) const {
-  return components.count(component) > 0;
+  return components.count(component) > 0 &&
+         (elsewhere.count(component) > 0 ||
+          IsFolder(FilesOf(component).path()));
 }
 
 ComponentFiles ModelIndex::FilesOf(const std::string& component) const {
   const auto found = elsewhere.find(component);
-  if (found != elsewhere.end()) return found->second;
-  return ComponentFiles((fs::path(folder) / component).string());
+  ComponentFiles files =
+      found != elsewhere.end()
+          ? found->second
+          : ComponentFiles((fs::path(folder) / component).string());
+  const auto class_name = components.find(component);
+  if (pool != nullptr && class_name != components.end()) {
+    files.ShareIn(pool, class_name->second);
+  }
+  return files;
 }
 
 absl::StatusOr<ComponentFiles> ModelIndex::Component(

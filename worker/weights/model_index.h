@@ -2,6 +2,7 @@
 #define GENZO_WORKER_WEIGHTS_MODEL_INDEX_H_
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -22,10 +23,16 @@ struct ModelIndex {
   // Components that do not lie in the folder of their name, by name.
   std::map<std::string, ComponentFiles> elsewhere = {};
 
-  // Files of the model as a whole: "genzo.json".
+  std::string family = {};  // of single_file/families/; empty: a folder
+
+  // Files of the model as a whole: "model_index.json", "genzo.json".
   ComponentFiles files = ComponentFiles("");
 
-  // Whether the model has `component`: some are optional.
+  // Weights that other models may hold, too; null: this one's are its own.
+  std::shared_ptr<TensorPool> pool = nullptr;
+
+  // Whether the model has `component`: some are optional, and may be listed
+  // without being there.
   bool Has(const std::string& component) const;
 
   // The component's files. NOT_FOUND naming it if the index or the disk lacks

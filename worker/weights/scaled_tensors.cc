@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kScales[] = {".scale_weight", ".weight_scale"};
 // What other programs need to quantise activations, or to know the format.
-constexpr const char* kUnused[] = {".scale_input", ".input_scale"};
+constexpr const char* kUnused[] = {".scale_input", ".input_scale",
+                                   ".comfy_quant"};
 constexpr char kMarker[] = "scaled_fp8";
 
 bool IsFloat8(at::ScalarType dtype) {

@@ -42,7 +42,7 @@ TEST_F(MappedTensorsTest, GivesAnotherShape) {
   ASSERT_THAT(view, IsOk());
   EXPECT_EQ((*view)->entries().at("made").shape, (std::vector<int64_t>{3, 2}));
   EXPECT_THAT(*(*view)->Read("made", {.rows = RowRange{1, 1}}),
-              TensorEquals(at::tensor({{3.f, 4.f}})));
+              TensorEquals(at::tensor({3.f, 4.f}).view({1, 2})));
   EXPECT_THAT(View({.pieces = {{"a"}}, .new_shape = {4, 2}}).status(),
               StatusIs(kInvalid, "of shape [6] cannot be [4, 2]"));
 }
@@ -52,8 +52,9 @@ TEST_F(MappedTensorsTest, Transposes) {
   const auto view = MappedTensors::Create(
       matrix, {{"t", {.pieces = {{"made"}}, .transposed = true}}});
   ASSERT_THAT(view, IsOk());
-  EXPECT_THAT(*(*view)->Read("t"),
-              TensorEquals(at::tensor({{1.f, 3.f, 5.f}, {2.f, 4.f, 6.f}})));
+  EXPECT_THAT(
+      *(*view)->Read("t"),
+      TensorEquals(at::tensor({1.f, 3.f, 5.f, 2.f, 4.f, 6.f}).view({2, 3})));
   EXPECT_TRUE((*view)->Read("t")->is_contiguous());
 }
 

@@ -45,12 +45,13 @@ TEST_F(ScaledTensorsTest, Float8WithoutScalesIsWhatItIs) {
   const auto e4m3 = Open("F8_E4M3", {});
   ASSERT_THAT(e4m3, IsOk());
   EXPECT_THAT(*(*e4m3)->Read("a.weight", {.dtype = at::kFloat}),
-              TensorEquals(at::tensor({{1.f, 2.f}, {-1.f, 448.f}})));
+              TensorEquals(at::tensor({1.f, 2.f, -1.f, 448.f}).view({2, 2})));
   const auto e5m2 = Open("F8_E5M2", {});
   ASSERT_THAT(e5m2, IsOk());
   EXPECT_THAT(
       *(*e5m2)->Read("a.weight", {.dtype = at::kBFloat16}),
-      TensorEquals(at::tensor({{1.f, 2.f}, {-1.f, 448.f}}).to(at::kBFloat16)));
+      TensorEquals(
+          at::tensor({1.f, 2.f, -1.f, 448.f}).view({2, 2}).to(at::kBFloat16)));
 }
 
 TEST_F(ScaledTensorsTest, OneScaleForAll) {
@@ -62,14 +63,14 @@ TEST_F(ScaledTensorsTest, OneScaleForAll) {
   EXPECT_EQ((*scaled)->entries().at("a.weight").dtype, at::kFloat);
   EXPECT_EQ((*scaled)->entries().at("a.weight").elements(), 4);
   EXPECT_THAT(*(*scaled)->Read("a.weight"),
-              TensorEquals(at::tensor({{0.5f, 1.f}, {-0.5f, 224.f}})));
+              TensorEquals(at::tensor({0.5f, 1.f, -0.5f, 224.f}).view({2, 2})));
 }
 
 TEST_F(ScaledTensorsTest, OneScaleARow) {
   const auto scaled = Open("F8_E4M3", {{"a.weight_scale", {2, 0.25f}}});
   ASSERT_THAT(scaled, IsOk());
   EXPECT_THAT(*(*scaled)->Read("a.weight", {.rows = RowRange{1, 1}}),
-              TensorEquals(at::tensor({{-0.25f, 112.f}})));
+              TensorEquals(at::tensor({-0.25f, 112.f}).view({1, 2})));
 }
 
 TEST_F(ScaledTensorsTest, ScalesThatFitNothingAreNamed) {

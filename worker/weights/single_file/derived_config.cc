@@ -1,5 +1,6 @@
 #include "worker/weights/single_file/derived_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -65,16 +66,55 @@ int64_t Groups(const std::vector<int64_t>& channels) {
   return groups;
 }
 
-// Transformer blocks of each attention; 0 where there is none.
-int64_t Depth(const Shapes& shapes, const std::string& block) {
-  return shapes.Blocks(
-      absl::StrCat(block, ".attentions.0.transformer_blocks."));
+// Transformer blocks of the attentions of a block: a number, or a list where
+// they differ; 0 where there are none.
+json Depths(const Shapes& shapes, const std::string& block) {
+  std::vector<int64_t> depths;
+  const int64_t attentions = shapes.Blocks(absl::StrCat(block, ".attentions."));
+  for (int64_t i = 0; i < attentions; ++i) {
+    depths.push_back(shapes.Blocks(
+        absl::StrCat(block, ".attentions.", i, ".transformer_blocks.")));
+  }
+  return depths.empty() ? json(0) : OneOrAll(depths);
+}
+
+// Depths of the whole network, as the reference class reads them: those of the
+// blocks on the way down, the last also of the middle; in reverse on the way
+// up, unless another key says how it is there.
+void SetDepths(const Shapes& shapes, int64_t blocks, json& config) {
+  json down = json::array();
+  json up = json::array();
+  json mirrored = json::array();
+  for (int64_t i = 0; i < blocks; ++i) {
+    down.push_back(Depths(shapes, absl::StrCat("down_blocks.", i)));
+    up.push_back(Depths(shapes, absl::StrCat("up_blocks.", i)));
+  }
+  const json middle = Depths(shapes, "mid_block");
+  if (down.back() == 0 && middle != 0) down.back() = middle;
+  for (auto depth = down.rbegin(); depth != down.rend(); ++depth) {
+    mirrored.push_back(*depth);
+  }
+  bool same_up = true;
+  bool one = true;
+  json only = 0;  // depth of all that have one
+  for (size_t i = 0; i < up.size(); ++i) {
+    same_up = same_up && (up[i] == 0 || up[i] == mirrored[i]);
+    if (only == 0) only = down[i];
+    one = one && (down[i] == 0 || down[i] == only);
+    if (up[i] == 0) up[i] = 1;
+    if (down[i] == 0) down[i] = 1;
+  }
+  const json written = one ? (only == 0 ? json(1) : only) : down;
+  if (config.contains("transformer_layers_per_block") || written != 1) {
+    config["transformer_layers_per_block"] = written;
+  }
+  if (!same_up) config["reverse_transformer_layers_per_block"] = up;
 }
 
 json UNet(json config, const Shapes& shapes) {
   Set(config, "in_channels", shapes.At("conv_in.weight", 1));
   Set(config, "out_channels", shapes.At("conv_out.weight", 0));
-  std::vector<int64_t> channels, layers, depths, widths;
+  std::vector<int64_t> channels, layers, widths;
   json down_types = json::array();
   json up_types = json::array();
   const int64_t blocks = shapes.Blocks("down_blocks.");
@@ -87,7 +127,6 @@ json UNet(json config, const Shapes& shapes) {
     const std::string up = absl::StrCat("up_blocks.", i);
     up_types.push_back(shapes.Begins(up + ".attentions.") ? "CrossAttnUpBlock2D"
                                                           : "UpBlock2D");
-    depths.push_back(std::max<int64_t>(1, Depth(shapes, block)));
     const std::string attention =
         block + ".attentions.0.transformer_blocks.0.attn2.to_k.weight";
     if (shapes.At(attention, 1) > 0) widths.push_back(shapes.At(attention, 1));
@@ -97,12 +136,6 @@ json UNet(json config, const Shapes& shapes) {
     }
   }
   if (channels.empty()) return config;
-  // The middle follows the last block's depth where that has no attention.
-  if (Depth(shapes, "mid_block") > 0 &&
-      !shapes.Begins(
-          absl::StrCat("down_blocks.", blocks - 1, ".attentions."))) {
-    depths.back() = Depth(shapes, "mid_block");
-  }
   if (!shapes.Begins("mid_block.")) {
     config["mid_block_type"] = nullptr;
   } else if (!shapes.Begins("mid_block.attentions.")) {
@@ -120,13 +153,15 @@ json UNet(json config, const Shapes& shapes) {
   config["layers_per_block"] = OneOrAll(layers);
   config["down_block_types"] = down_types;
   config["up_block_types"] = up_types;
-  if (config.contains("transformer_layers_per_block") ||
-      OneOrAll(depths) != json(1)) {
-    config["transformer_layers_per_block"] = OneOrAll(depths);
-  }
+  SetDepths(shapes, blocks, config);
   if (!widths.empty()) config["cross_attention_dim"] = OneOrAll(widths);
   Set(config, "projection_class_embeddings_input_dim",
       shapes.At("add_embedding.linear_1.weight", 1));
+  if (shapes.Begins("class_embedding.linear_1.")) {
+    config["class_embed_type"] = "projection";
+    Set(config, "projection_class_embeddings_input_dim",
+        shapes.At("class_embedding.linear_1.weight", 1));
+  }
   Set(config, "time_cond_proj_dim",
       shapes.At("time_embedding.cond_proj.weight", 1));
   Set(config, "num_class_embeds", shapes.At("class_embedding.weight", 0));
@@ -201,7 +236,7 @@ json Sd3(json config, const Shapes& shapes) {
   const int64_t patch = shapes.At("pos_embed.proj.weight", 2);
   Set(config, "in_channels", shapes.At("pos_embed.proj.weight", 1));
   Set(config, "patch_size", patch);
-  if (patch > 0) {
+  if (patch > 0 && patch < 1024) {
     Set(config, "out_channels",
         shapes.At("proj_out.weight", 0) / (patch * patch));
   }

@@ -1,5 +1,6 @@
 #include "worker/weights/single_file/name_rules.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/ascii.h"
@@ -87,7 +88,8 @@ void Divide(const NameRule& rule, const Captures& captures,
   for (int64_t i = 0; i < count; ++i) {
     int64_t rows =
         rule.rows.empty() ? all / count : rule.rows[static_cast<size_t>(i)];
-    if (i + 1 == count) rows = all - begin;
+    // Too few rows: then it begins behind the end, which is told.
+    if (i + 1 == count) rows = std::max<int64_t>(0, all - begin);
     recipes[Fill(rule.names[static_cast<size_t>(i)], captures)] = {
         .pieces = {{name, begin, rows}}};
     begin += rows;

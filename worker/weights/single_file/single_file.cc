@@ -130,7 +130,10 @@ absl::StatusOr<SingleFilePart> MakePart(
     if (positions != recipes.end()) {
       const auto& shape =
           source->entries().at(positions->second.pieces[0].name).shape;
-      recipes[projection] = {.pieces = {}, .identity = shape.back()};
+      constexpr int64_t kWidest = 16384;
+      if (shape.size() == 2 && shape[1] <= kWidest) {
+        recipes[projection] = {.pieces = {}, .identity = shape[1]};
+      }
     }
   }
   auto tensors = MappedTensors::Create(source, std::move(recipes));
@@ -144,8 +147,9 @@ absl::StatusOr<SingleFilePart> MakePart(
 std::string FamilyOf(const std::string& class_name, const Entries& denoiser) {
   if (class_name == "SD3Transformer2DModel") return "sd3";
   if (class_name == "FluxTransformer2DModel") return "flux";
-  const bool attends_at_once = AnyBegins(denoiser, "input_blocks.1.1.");
-  if (!attends_at_once) {
+  // What SDXL adds to the time, in a network without attention at first.
+  if (denoiser.count("label_emb.0.0.weight") > 0 &&
+      !AnyBegins(denoiser, "input_blocks.1.1.")) {
     // Three resolutions, or four in the refiner.
     int64_t levels = 1;
     const int64_t inputs = CountBlocks(denoiser, "input_blocks.");
@@ -155,10 +159,32 @@ std::string FamilyOf(const std::string& class_name, const Entries& denoiser) {
     }
     return levels == 4 ? "sdxl-refiner" : "sdxl";
   }
-  const auto projection = denoiser.find("input_blocks.1.1.proj_in.weight");
-  const bool linear =
-      projection != denoiser.end() && projection->second.shape.size() == 2;
-  return linear ? "sd2" : "sd1";
+  for (const auto& [name, entry] : denoiser) {
+    if (absl::EndsWith(name, ".proj_in.weight")) {
+      return entry.shape.size() == 2 ? "sd2" : "sd1";
+    }
+  }
+  return "sd1";
+}
+
+// The family of a folder by its pipeline, for its text encoders: in SD1 they
+// are narrower than in SD2.
+std::string FamilyOfFolder(const std::string& pipeline_class,
+                           const Entries& text_encoder) {
+  if (absl::StartsWith(pipeline_class, "StableDiffusion3")) return "sd3";
+  if (absl::StartsWith(pipeline_class, "Flux")) return "flux";
+  if (pipeline_class == "StableDiffusionXLImg2ImgPipeline") {
+    return "sdxl-refiner";
+  }
+  if (absl::StartsWith(pipeline_class, "StableDiffusionXL")) return "sdxl";
+  if (!absl::StartsWith(pipeline_class, "StableDiffusion")) return "";
+  constexpr int64_t kWidthOfSd1 = 768;
+  const auto embedding =
+      text_encoder.find("text_model.embeddings.token_embedding.weight");
+  const bool wide = embedding != text_encoder.end() &&
+                    embedding->second.shape.size() == 2 &&
+                    embedding->second.shape[1] > kWidthOfSd1;
+  return wide ? "sd2" : "sd1";
 }
 
 // Relatives have more channels coming in.
@@ -346,6 +372,61 @@ absl::StatusOr<SingleFilePart> ReadSingleFilePart(
         "; it has no tensor \"", signs->signs[0], "\""));
   }
   return MakePart(source, component, class_name, *prefix, published);
+}
+
+absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
+    const std::shared_ptr<const TensorSource>& source,
+    const std::string& pipeline_class, const std::string& component,
+    const std::string& class_name) {
+  const Entries& entries = source->entries();
+  const auto unknown = [&] {
+    return absl::UnimplementedError(
+        absl::StrCat(source->path(), ": component ", component, " of ",
+                     pipeline_class, " has no place in a single file"));
+  };
+  if (SignsOf(class_name) == nullptr) return unknown();
+  std::string prefix;
+  bool open_clip = false;
+  if (component == "unet" || component == "transformer") {
+    prefix = "model.diffusion_model.";
+  } else if (component == "vae") {
+    prefix = "first_stage_model.";
+  } else {
+    const std::string family = FamilyOfFolder(pipeline_class, entries);
+    for (const EncoderPlace& place : kEncoders) {
+      if (family == place.family && component == place.component) {
+        prefix = place.prefix;
+      }
+    }
+    open_clip = absl::EndsWith(prefix, ".model.");
+  }
+  if (prefix.empty()) return unknown();
+  if (!open_clip && absl::StartsWith(class_name, "CLIPTextModel")) {
+    return MappedTensors::Create(source, ToOriginal({}, entries, prefix));
+  }
+  if (!open_clip) {
+    return MappedTensors::Create(
+        source, ToOriginal(RulesOf(class_name, entries), entries, prefix));
+  }
+  const int64_t layers = CountBlocks(entries, "text_model.encoder.layers.");
+  const bool projection = class_name == "CLIPTextModelWithProjection";
+  TensorRecipes recipes =
+      ToOriginal(OpenClipNames(layers, projection), entries, prefix);
+  recipes.erase(prefix + "text_model.embeddings.position_ids");
+  if (!projection) {
+    // Readers take what the last layer but one says, so there is one more.
+    const std::string last =
+        absl::StrCat(prefix, "transformer.resblocks.", layers - 1, ".");
+    const std::string unused =
+        absl::StrCat(prefix, "transformer.resblocks.", layers, ".");
+    TensorRecipes copies;
+    for (const auto& [name, recipe] : recipes) {
+      if (!absl::StartsWith(name, last)) continue;
+      copies[unused + name.substr(last.size())] = recipe;
+    }
+    recipes.merge(copies);
+  }
+  return MappedTensors::Create(source, std::move(recipes));
 }
 
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensorFile(

@@ -45,6 +45,14 @@ absl::StatusOr<SingleFilePart> ReadSingleFilePart(
     std::shared_ptr<const TensorSource> source, const std::string& component,
     const std::string& class_name, const nlohmann::json& published);
 
+// The tensors of a component under the names that it has in a single file of
+// its family, prefix and all. The family follows from `pipeline_class` and from
+// names and shapes. UNIMPLEMENTED for a class that has none.
+absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
+    const std::shared_ptr<const TensorSource>& source,
+    const std::string& pipeline_class, const std::string& component,
+    const std::string& class_name);
+
 // A file of weights by its path: safetensors, with scales applied. Pickles are
 // refused with a word about genzo-tool convert.
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensorFile(
