@@ -48,8 +48,8 @@ struct Config {
   std::string admin;                       // host:port of /metrics; empty: off
   // auto, cpu, cpu:N (N workers on the CPU), cuda or cuda:N each.
   std::vector<std::string> devices = {"auto"};
-  std::string dtype = "auto";       // auto, float32, bfloat16 or float16
-  int threads = 0;                  // of all CPU workers; 0: one per core
+  std::string dtype = "auto";  // auto, float32, bfloat16 or float16
+  int threads = 0;  // of all CPU workers; 0: one per core of affinity and quota
   std::vector<ModelConfig> models;  // at least one
   std::string default_model;        // empty: the first
   RequestLimits limits;

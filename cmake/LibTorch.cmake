@@ -42,14 +42,6 @@ target_link_libraries(genzo_torch INTERFACE genzo_c10)
 target_link_options(genzo_torch INTERFACE -Wl,--allow-shlib-undefined)
 add_library(genzo::torch ALIAS genzo_torch)
 
-# The OpenMP runtime that LibTorch brings. A second one would mean a second team
-# of threads.
-file(GLOB openmp_libraries ${GENZO_LIBTORCH}/lib/libgomp*.so*)
-list(GET openmp_libraries 0 openmp_library)
-add_library(genzo_openmp SHARED IMPORTED)
-set_target_properties(genzo_openmp PROPERTIES IMPORTED_LOCATION ${openmp_library})
-add_library(genzo::openmp ALIAS genzo_openmp)
-
 # Where programs and tests look for what they open at run time:
 # libgenzo_cuda.so and CUDA's compiler.
 set(CMAKE_BUILD_RPATH $ORIGIN $ORIGIN/../bin

@@ -23,10 +23,14 @@ std::string DrawJobId() {
       absl::Hex(absl::Uniform<uint64_t>(generator), absl::kZeroPad16));
 }
 
-// As all models have it until one says otherwise: classifier-free guidance
+// A model that was never loaded has not said: classifier-free guidance mostly
 // takes two.
-uint32_t RowsPerImage(const v1::GenerateRequest& resolved) {
-  return resolved.guidance_scale() > 1 ? 2 : 1;
+uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
+                      const v1::Model& model) {
+  const bool guided = resolved.guidance_scale() > 1;
+  const uint32_t told =
+      guided ? model.guided_rows_per_image() : model.rows_per_image();
+  return told > 0 ? told : guided ? 2 : 1;
 }
 
 // gRPC tells "no deadline" as one in the far future.
@@ -73,7 +77,7 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   job.set_id(DrawJobId());
   *job.mutable_request() = *std::move(resolved);
   job.set_tenant(caller.tenant);
-  job.set_rows_per_image(RowsPerImage(job.request()));
+  job.set_rows_per_image(RowsPerImage(job.request(), *model));
   const absl::Time now = dependencies_.clock.Date();
   *job.mutable_accepted_at() = ToProto(now);
   const absl::Time until = DeadlineOf(job.request(), now, deadline);

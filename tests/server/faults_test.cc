@@ -66,7 +66,7 @@ TEST(FaultsTest, ALatentThatIsNotFiniteFailsItsRunAlone) {
     EXPECT_EQ(cursed.status().error_code(), grpc::StatusCode::INTERNAL);
     EXPECT_EQ(cursed.reason(), "NOT_FINITE");
     EXPECT_THAT(cursed.status().error_message(),
-                HasSubstr("step 1 of image 0 of model tiny"));
+                HasSubstr("step 1 gave values that are not finite"));
     EXPECT_EQ(PictureOf(sound.Rest()), expected);
   }
 }

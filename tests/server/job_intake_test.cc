@@ -68,6 +68,22 @@ TEST_F(JobIntakeTest, QueuesTheResolvedRequest) {
   EXPECT_TRUE(lease->job().request().has_seed());
 }
 
+TEST_F(JobIntakeTest, TheModelSaysHowManyRowsAnImageHas) {
+  const auto rows = [this](double guidance_scale) {
+    v1::GenerateRequest request;
+    request.set_guidance_scale(guidance_scale);
+    const auto reader = Submit(request);
+    return queue_.Take({})->job().rows_per_image();
+  };
+  EXPECT_EQ(rows(1), 1u);
+  EXPECT_EQ(rows(7.5), 2u) << "it has not said so far";
+  v1::Model model = *catalog_.Get("tiny");
+  model.set_rows_per_image(1);
+  model.set_guided_rows_per_image(3);
+  catalog_.Put(model);
+  EXPECT_EQ(rows(7.5), 3u);
+}
+
 TEST_F(JobIntakeTest, TheCallsDeadlineIsTheJobsUnlessItGoesOn) {
   const absl::Time deadline = clock_.Now() + absl::Seconds(9);
   v1::GenerateRequest request;

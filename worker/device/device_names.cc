@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <fstream>
 
 #include "ATen/Context.h"
 #include "absl/strings/numbers.h"
@@ -14,6 +13,7 @@
 #include "base/processor.h"
 #include "worker/device/exception_status.h"
 #include "worker/kernels/cuda_backend.h"
+#include "worker/threads/cgroup.h"
 
 namespace genzo {
 namespace {
@@ -108,17 +108,6 @@ std::string CudaName(int index) {
   return told ? name : "unknown";
 }
 
-// The limit of the control group that the process is in; 0 if it has none.
-int64_t ContainerMemoryBytes() {
-  for (const char* path : {"/sys/fs/cgroup/memory.max",
-                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    int64_t bytes = 0;
-    if (file >> bytes && bytes > 0) return bytes;
-  }
-  return 0;
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
@@ -168,8 +157,7 @@ int64_t DeviceMemoryBytes(const c10::Device& device) {
   if (device.is_cuda()) return CudaMemoryBytes(device.index());
   const int64_t machine =
       int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
-  const int64_t container = ContainerMemoryBytes();
-  return container > 0 ? std::min(machine, container) : machine;
+  return std::min(machine, Cgroup().memory_bytes().value_or(machine));
 }
 
 }  // namespace genzo

@@ -2,9 +2,9 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
-
 #include "ATen/Parallel.h"
+
+extern "C" void omp_set_num_threads(int threads);
 
 namespace genzo {
 namespace {
@@ -21,34 +21,22 @@ void InitCounts() {
 
 void UseThreads(int threads) {
   InitCounts();
-  at::set_num_threads(threads);
-}
-
-void UseThreadsHere(int threads) {
-  InitCounts();
-  // at::set_num_threads would set MKL's count for the whole process. The
-  // functions belong to the runtimes that LibTorch brought along, which have no
-  // headers here; a build without MKL lacks the second.
-  using SetOpenMp = void (*)(int);
+  // at::set_num_threads would set MKL's count for the whole process. This
+  // function of MKL's, which LibTorch brings along, has no header here, and a
+  // build without MKL lacks it.
   using SetMkl = int (*)(int);
-  static const auto set_openmp =
-      reinterpret_cast<SetOpenMp>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-  if (set_openmp != nullptr) set_openmp(threads);
   static const auto set_mkl = reinterpret_cast<SetMkl>(
       dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  omp_set_num_threads(threads);
   if (set_mkl != nullptr) set_mkl(threads);
 }
 
 ScopedThreads::ScopedThreads(int threads) : before_(at::get_num_threads()) {
-  if (threads > 0 && threads != before_) UseThreadsHere(threads);
+  if (threads != before_) UseThreads(threads);
 }
 
 ScopedThreads::~ScopedThreads() {
-  if (at::get_num_threads() != before_) UseThreadsHere(before_);
-}
-
-int ThreadsBesideDecoding(int threads, int cores) {
-  return threads < cores ? threads : std::max(1, cores - 1);
+  if (at::get_num_threads() != before_) UseThreads(before_);
 }
 
 }  // namespace genzo

@@ -24,10 +24,6 @@ constexpr int kMaxPreviewsPerImage = 4;
 // More would keep the first one waiting for the last.
 constexpr size_t kMaxTogether = 4;
 
-bool TakesLong(const DecodeTask& task) {
-  return task.decoder != PreviewKind::kLinear;
-}
-
 bool IsSameImage(const DecodeTask& a, const DecodeTask& b) {
   return a.job == b.job && a.image_index == b.image_index;
 }
@@ -111,7 +107,6 @@ void DecodeStage::Submit(DecodeTask task) {
       return finals_.size() < max_finals_;
     };
     mutex_.Await(absl::Condition(&has_room));
-    autoencodings_ += TakesLong(task);
     return finals_.push_back(std::move(task));
   }
   const auto same_image = [&](const DecodeTask& other) {
@@ -121,11 +116,9 @@ void DecodeStage::Submit(DecodeTask task) {
       kMaxPreviewsPerImage) {
     const auto oldest =
         std::find_if(previews_.begin(), previews_.end(), same_image);
-    autoencodings_ -= TakesLong(*oldest);
     previews_.erase(oldest);
     metrics_.previews_dropped().Increment();
   }
-  autoencodings_ += TakesLong(task);
   previews_.push_back(std::move(task));
 }
 
@@ -173,7 +166,6 @@ std::vector<DecodeTask> DecodeStage::NextLocked() {
 
 void DecodeStage::Loop() {
   c10::InferenceMode inference;
-  UseThreadsHere(1);
   const auto unwanted = [](const DecodeTask& task) {
     return !task.job->Wanted(task.image_index);
   };
@@ -188,24 +180,11 @@ void DecodeStage::Loop() {
       if (finals_.empty() && previews_.empty()) return;
       tasks = NextLocked();
     }
-    const auto long_tasks =
-        static_cast<int>(std::count_if(tasks.begin(), tasks.end(), TakesLong));
     tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
                 tasks.end());
-    if (!tasks.empty()) DecodeOnThreads(tasks);
-    autoencodings_ -= long_tasks;
+    UseThreads(threads_());
+    if (!tasks.empty()) Decode(tasks);
   }
-}
-
-void DecodeStage::DecodeOnThreads(const std::vector<DecodeTask>& tasks) {
-  const int threads = threads_();
-  if (threads == 1) return Decode(tasks);
-  // A team of threads is lent for this one call.
-  std::thread([&] {
-    c10::InferenceMode inference;
-    UseThreadsHere(threads);
-    Decode(tasks);
-  }).join();
 }
 
 void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {

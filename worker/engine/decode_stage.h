@@ -1,7 +1,6 @@
 #ifndef GENZO_WORKER_ENGINE_DECODE_STAGE_H_
 #define GENZO_WORKER_ENGINE_DECODE_STAGE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -58,17 +57,12 @@ class DecodeStage {
   // Queues a task; a final one waits while there is no room.
   void Submit(DecodeTask task) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether an autoencoder has work to do: its thread needs a core for longer
-  // than a step takes. Linear maps are not counted.
-  bool Busy() const { return autoencodings_ > 0; }
-
  private:
   void Loop();
   // Tasks to decode together, at least one.
   std::vector<DecodeTask> NextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<DecodeTask>::iterator FirstLocked(bool& is_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void DecodeOnThreads(const std::vector<DecodeTask>& tasks);
   void Decode(const std::vector<DecodeTask>& tasks);
   // Hands pixels to the writer, and what it wrote to the reader.
   void Write(const DecodeTask& task, const at::Tensor& decoded,
@@ -86,7 +80,6 @@ class DecodeStage {
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<DecodeTask> finals_ ABSL_GUARDED_BY(mutex_);
   std::deque<DecodeTask> previews_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<int> autoencodings_{0};  // tasks that wait or are being decoded
   PictureWriter writer_;
   std::thread thread_;  // last: uses the rest
 };

@@ -41,7 +41,6 @@ EncodeStage::~EncodeStage() {
 }
 
 void EncodeStage::Submit(std::shared_ptr<JobState> job, bool together) {
-  pictures_ += HasPicture(*job) ? 1 : 0;
   std::vector<Waiting> next;
   {
     absl::MutexLock lock(&mutex_);
@@ -96,7 +95,7 @@ std::vector<EncodeStage::Waiting> EncodeStage::NextLocked() {
 void EncodeStage::Loop() {
   c10::InferenceMode inference;
   const DeviceStream::Scope on_stream(stream_);
-  UseThreadsHere(1);
+  UseThreads(1);
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || !waiting_.empty();
   };
@@ -166,7 +165,6 @@ void EncodeStage::Deliver(const Waiting& waiting,
                           absl::StatusOr<Encoded> encoded, absl::Time begin) {
   if (!encoded.ok()) encoded = WithReason(encoded.status(), "ENCODING_FAILED");
   waiting.job->EncodingDone(clock_.Now() - begin);
-  pictures_ -= HasPicture(*waiting.job) ? 1 : 0;
   {
     absl::MutexLock lock(&mutex_);
     --encoding_;

@@ -59,10 +59,6 @@ class EncodeStage {
   // Images of jobs that were submitted and not yet taken, by tenant.
   TenantCounts Images() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether a picture waits or is being encoded: it needs a core for longer
-  // than a step takes.
-  bool Busy() const { return pictures_ > 0; }
-
   // Lets go of all texts, as when a model leaves memory.
   void ForgetTexts() { forget_texts_ = true; }
 
@@ -88,7 +84,6 @@ class EncodeStage {
   const std::function<void()> on_encoded_;
   TextCache texts_;  // of the encoding thread
   std::atomic<bool> forget_texts_{false};
-  std::atomic<int> pictures_{0};
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);

@@ -1,11 +1,8 @@
 #include "worker/engine/engine.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
-#include "ATen/ops/sum.h"
-#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
@@ -14,18 +11,6 @@
 #include "worker/engine/evaluate.h"
 
 namespace genzo {
-namespace {
-
-absl::Status NotFinite(const LiveRun& live) {
-  return ErrorWithReason(
-      absl::StatusCode::kInternal, "NOT_FINITE",
-      absl::StrCat("step ", live.run.progress().steps_done, " of image ",
-                   live.image_index, " of model ", live.job->request().model(),
-                   " gave values that are not finite numbers"));
-}
-
-}  // namespace
-
 Engine::Engine(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies,
                EncodeStage::Where encode)
@@ -44,11 +29,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   const c10::Device& device = device_.placement.device;
   const DeviceStream stream(device, StreamPriority::kHigh);
   const DeviceStream::Scope on_stream(stream);
-  if (device.is_cpu()) {
-    UseThreads(device_.threads);
-  } else {
-    UseThreadsHere(device_.threads);  // a CPU beside it has settings of its own
-  }
+  UseThreads(device_.threads);
   models_.LoadConfigured(stopping_);
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20,
@@ -224,13 +205,7 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateTogether(
     const Batch& batch) {
   std::vector<Run*> runs;
   for (LiveRun* live : batch.runs) runs.push_back(&live->run);
-  const JobDemand& demand = batch.job().demand();
-  const bool others_need_a_core =
-      decode_stage_->Busy() || encode_stage_->Busy();
-  const bool leaves_a_core =
-      others_need_a_core && models_.profile(demand.model).threads_independent;
-  return Evaluate(runs, joiner_, batch.padded_rows,
-                  leaves_a_core ? device_.fewer_threads : device_.threads);
+  return Evaluate(runs, joiner_, batch.padded_rows);
 }
 
 Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
@@ -324,9 +299,6 @@ void Engine::Advance(const Predictions& predictions, Batch& batch) {
     if (!predictions[i].has_value()) continue;  // tried again
     absl::Status taken = predictions[i]->status();
     if (taken.ok()) taken = live.run.Take(**predictions[i]);
-    if (taken.ok() && !std::isfinite(live.run.latent().sum().item<float>())) {
-      taken = NotFinite(live);
-    }
     if (!taken.ok()) {
       live.job->FailImage(live.image_index,
                           WithReason(taken, kEvaluationFailed));

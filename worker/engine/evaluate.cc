@@ -4,23 +4,13 @@
 
 #include "ATen/ops/cat.h"
 #include "worker/device/exception_status.h"
-#include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {
 
-// All else is computed on as many threads as always: of it nobody knows whether
-// its bits depend on their number.
-at::Tensor PredictOn(int threads, const Denoiser& denoiser,
-                     const at::Tensor& samples, const std::vector<float>& times,
-                     const Prepared& prepared) {
-  const ScopedThreads scope(threads);
-  return Predict(denoiser, samples, times, prepared);
-}
-
 std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
-                                        PreparedJoiner& joiner, int padded_rows,
-                                        int threads) {
+                                        PreparedJoiner& joiner,
+                                        int padded_rows) {
   std::vector<at::Tensor> samples;
   std::vector<float> times;
   PreparedJoiner::Parts prepared;
@@ -36,9 +26,8 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
     samples.push_back(samples.back());
     times.push_back(times.back());
   }
-  const at::Tensor rows =
-      PredictOn(threads, *runs[0]->stage().denoiser, at::cat(samples), times,
-                *joiner.Join(prepared, padded_rows));
+  const at::Tensor rows = Predict(*runs[0]->stage().denoiser, at::cat(samples),
+                                  times, *joiner.Join(prepared, padded_rows));
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {
@@ -53,9 +42,9 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
 
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
                                                  PreparedJoiner& joiner,
-                                                 int padded_rows, int threads) {
+                                                 int padded_rows) {
   try {
-    return EvaluateOrThrow(runs, joiner, padded_rows, threads);
+    return EvaluateOrThrow(runs, joiner, padded_rows);
   } catch (const std::exception&) {
     return StatusFromException("evaluation failed");
   }

@@ -14,13 +14,11 @@ namespace genzo {
 // finished: gathers rows, evaluates, guides. Returns one prediction [1, C, ...]
 // float32 a run, for its Take(). Rows are repeated until there are
 // `padded_rows`: what a row's bits depend on where they depend on the number of
-// rows. The denoiser computes on `threads` threads, 0 for those of the caller.
-// LibTorch's exceptions become INTERNAL, out of memory RESOURCE_EXHAUSTED; the
-// runs stay as they were.
+// rows. LibTorch's exceptions become INTERNAL, out of memory
+// RESOURCE_EXHAUSTED; the runs stay as they were.
 absl::StatusOr<std::vector<at::Tensor>> Evaluate(absl::Span<Run* const> runs,
                                                  PreparedJoiner& joiner,
-                                                 int padded_rows = 0,
-                                                 int threads = 0);
+                                                 int padded_rows = 0);
 
 }  // namespace genzo
 

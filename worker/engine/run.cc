@@ -1,8 +1,12 @@
 #include "worker/engine/run.h"
 
+#include <cmath>
 #include <exception>
 #include <utility>
 
+#include "ATen/ops/sum.h"
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -17,6 +21,12 @@ void Run::FindKey() {
 absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
   const int steps_before = stage().sampler->progress().steps_done;
   stage().sampler->Take(prediction);
+  if (!std::isfinite(latent().sum().item<float>())) {
+    return ErrorWithReason(
+        absl::StatusCode::kInternal, "NOT_FINITE",
+        absl::StrCat("step ", progress().steps_done,
+                     " gave values that are not finite numbers"));
+  }
   step_ended_ = stage().sampler->progress().steps_done > steps_before;
   if (!finished() || current_ + 1 == stages_.size()) return absl::OkStatus();
   const at::Tensor latent = this->latent();

@@ -29,8 +29,9 @@ class Run {
   int rows() const { return stage().guidance.rows; }
 
   // Takes the guided prediction [1, C, ...] that answers Next(), and goes on to
-  // the next stage where this one has ended. LibTorch's exceptions become
-  // INTERNAL, out of memory RESOURCE_EXHAUSTED; the run is of no use then.
+  // the next stage where this one has ended. INTERNAL/NOT_FINITE if the latent
+  // has infinities or NaNs now; LibTorch's exceptions become INTERNAL, out of
+  // memory RESOURCE_EXHAUSTED. The run is of no use then.
   absl::Status Take(const at::Tensor& prediction);
 
   // Over all stages.

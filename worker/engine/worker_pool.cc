@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
+#include "worker/threads/available_cores.h"
 
 namespace genzo {
 namespace {
@@ -51,9 +52,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   const auto cpus = static_cast<int>(
       std::count_if(devices->begin(), devices->end(),
                     [](const c10::Device& device) { return device.is_cpu(); }));
-  const int cores =
-      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads = config.threads > 0 ? config.threads : cores;
+  const int threads = config.threads > 0 ? config.threads : DefaultThreads();
   std::unique_ptr<WorkerPool> pool(new WorkerPool());
   for (const c10::Device& device : *devices) {
     const auto dtype = ParseDtype(config.dtype, device);
@@ -66,7 +65,6 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
         {.index = static_cast<int>(pool->devices_.size()),
          .placement = {.device = device, .dtype = *dtype},
          .threads = own_threads,
-         .fewer_threads = ThreadsBesideDecoding(own_threads, cores / sharing),
          .memory_bytes = BudgetBytes(config, device, sharing)});
   }
   dependencies.load.backlog().SetDevices(

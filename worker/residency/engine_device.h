@@ -31,7 +31,6 @@ struct EngineDevice {
   int index = 0;  // in the pool
   Placement placement;
   int threads = 1;           // of an evaluation on the CPU
-  int fewer_threads = 1;     // of one while a picture is decoded
   int64_t memory_bytes = 0;  // budget of its models
 };
 

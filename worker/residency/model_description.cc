@@ -81,6 +81,9 @@ v1::Model DescribeModel(const std::string& id, const Pipeline& model,
   if (model.codec().has_tiny()) {
     description.add_preview_decoders(v1::PREVIEW_DECODER_TINY);
   }
+  description.set_rows_per_image(static_cast<uint32_t>(traits.rows));
+  description.set_guided_rows_per_image(
+      static_cast<uint32_t>(traits.guided_rows));
   description.set_weight_bytes(model.weight_bytes());
   description.set_dtype(DtypeName(model.placement().dtype));
   return description;

@@ -86,17 +86,24 @@ bool ModelIntroduction::Measure(bool busy, absl::Duration patience) {
     current_.reset();  // and with it the hold on the model
     return true;
   }
+  bool ended = true;
+  OrReject(current_->loaded.id, current_->again, [&] {
+    ended = current_->measurement->Step(patience);
+    if (ended) Finish();
+  });
+  return ended;
+}
+
+void ModelIntroduction::OrReject(std::string id, bool again,
+                                 const std::function<void()>& work) {
   try {
-    if (!current_->measurement->Step(patience)) return false;
+    work();
   } catch (const std::exception&) {
     const absl::Status status =
         StatusFromException("measuring the model failed");
-    if (!current_->again) loader_.Reject(current_->loaded.id, status);
+    if (!again) loader_.Reject(id, status);
     current_.reset();
-    return true;
   }
-  Finish();
-  return true;
 }
 
 // False if there is nothing to measure now.
@@ -104,20 +111,25 @@ bool ModelIntroduction::BeginNext(bool busy) {
   while (!news_.empty()) {
     ModelLoader::Loaded loaded = std::move(news_.front());
     news_.pop_front();
-    StepProfile kept;
-    if (!profiles_.Read(loaded.id, KeyOf(loaded.id), kept)) {
-      Begin(std::move(loaded), /*again=*/false);
-      return true;
-    }
-    Introduce(loaded, kept);
+    OrReject(loaded.id, /*again=*/false, [&] {
+      StepProfile kept;
+      if (profiles_.Read(loaded.id, KeyOf(loaded.id), kept)) {
+        Introduce(loaded, kept);
+      } else {
+        Begin(std::move(loaded), /*again=*/false);
+      }
+    });
+    if (current_.has_value()) return true;
   }
   while (!busy && !provisional_.empty()) {
     const std::string id = *provisional_.begin();
     provisional_.erase(provisional_.begin());
     ModelRef model = loader_.Hold(id);
     if (model == nullptr) continue;
-    Begin({id, std::move(model)}, /*again=*/true);
-    return true;
+    OrReject(id, /*again=*/true, [&] {
+      Begin({id, std::move(model)}, /*again=*/true);
+    });
+    if (current_.has_value()) return true;
   }
   return false;
 }
@@ -125,9 +137,7 @@ bool ModelIntroduction::BeginNext(bool busy) {
 void ModelIntroduction::Begin(ModelLoader::Loaded loaded, bool again) {
   const std::string key = KeyOf(loaded.id);
   const ProfileOptions options = {.largest_rows = config_.max_batch_rows,
-                                  .budget = kProfileBudget,
-                                  .threads = device_.threads,
-                                  .fewer_threads = device_.fewer_threads};
+                                  .budget = kProfileBudget};
   auto measurement = std::make_unique<ProfileMeasurement>(
       SubjectOf(*loaded.model), options, dependencies_.clock);
   current_.emplace(Measurement{.loaded = std::move(loaded),
@@ -164,8 +174,7 @@ std::string ModelIntroduction::KeyOf(const std::string& id) const {
   const auto config =
       std::find_if(config_.models.begin(), config_.models.end(),
                    [&](const ModelConfig& model) { return model.id == id; });
-  return ProfileKey(config->path, device_.placement, device_.threads,
-                    device_.fewer_threads);
+  return ProfileKey(config->path, device_.placement, device_.threads);
 }
 
 void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,

@@ -83,6 +83,9 @@ class ModelIntroduction {
   bool Measure(bool busy, absl::Duration patience);
   bool BeginNext(bool busy);
   void Begin(ModelLoader::Loaded loaded, bool again);
+  // Does `work` on a model; an exception fails that model alone, one that is in
+  // use already only goes on with the profile it has.
+  void OrReject(std::string id, bool again, const std::function<void()>& work);
   void Finish();
   void Tell();
   double AreaOf(const std::string& id, int64_t pixels) const;

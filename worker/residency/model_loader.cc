@@ -178,7 +178,7 @@ void ModelLoader::Loop() {
     spdlog::error(
         "{}", StatusFromException("stream of the loading thread").ToString());
   }
-  UseThreadsHere(1);
+  UseThreads(1);
   while (true) {
     std::optional<ModelSlots::Task> task;
     {

@@ -76,7 +76,6 @@ ProfileMeasurement::ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
   // A GPU's libraries choose kernels by the number of rows, and not every
   // number is tried here.
   profile_.rows_independent = subject_->on_cpu();
-  profile_.threads_independent = true;
 }
 
 bool ProfileMeasurement::Step(absl::Duration patience) {
@@ -103,10 +102,6 @@ void ProfileMeasurement::LeaveOut() {
   switch (phase_) {
     case Phase::kWarmUp:
       return EndOfEvaluations();
-    case Phase::kFewerThreads:
-      profile_.threads_independent = false;  // as far as is known
-      phase_ = Phase::kTime;
-      return;
     case Phase::kTime:
       best_ = std::min(best_, last_);
       return EndOfRows();
@@ -122,8 +117,6 @@ void ProfileMeasurement::LeaveOut() {
 }
 
 void ProfileMeasurement::DoNext() {
-  const bool fewer = phase_ == Phase::kFewerThreads;
-  const ScopedThreads threads(fewer ? options_.fewer_threads : 0);
   std::optional<MemoryMeter> meter;
   if (phase_ == Phase::kWarmUp) {
     subject_->Prepare(rows_);
@@ -147,17 +140,10 @@ void ProfileMeasurement::Evaluated(const at::Tensor& out, int64_t peak_bytes) {
       // Kernels are made for every shape on first use: its time says little.
       // Recordings have as much memory for themselves.
       profile_.activation_bytes = peak_bytes * (subject_->on_cpu() ? 1 : 2);
-      warm_ = out;
       if (rows_ == 1) alone_ = out;
       profile_.rows_independent =
           profile_.rows_independent &&
           at::equal(out.narrow(0, rows_ - 1, 1), alone_);
-      phase_ = options_.fewer_threads != options_.threads ? Phase::kFewerThreads
-                                                          : Phase::kTime;
-      return;
-    case Phase::kFewerThreads:
-      profile_.threads_independent =
-          profile_.threads_independent && at::equal(out, warm_);
       phase_ = Phase::kTime;
       return;
     case Phase::kTime:

@@ -37,8 +37,6 @@ struct ProfileOptions {
   // Of measured time: no more rows after this, nor after a few times as much
   // with all preparations.
   absl::Duration budget = absl::Seconds(3);
-  int threads = 1;        // that the calling thread computes with
-  int fewer_threads = 1;  // that it does with at times
 };
 
 // Evaluates a model with 1, 2, 4, ... rows until more rows gain nothing, or to
@@ -67,7 +65,7 @@ class ProfileMeasurement {
   bool sound() const { return sound_; }
 
  private:
-  enum class Phase { kWarmUp, kFewerThreads, kTime, kWarmUpDecode, kDecode };
+  enum class Phase { kWarmUp, kTime, kWarmUpDecode, kDecode };
 
   // What the next step is likely to take.
   absl::Duration Expected() const;
@@ -87,7 +85,6 @@ class ProfileMeasurement {
   bool interleaved_ = false;                        // others run in between
   int rows_ = 1;                                    // of the evaluations now
   at::Tensor alone_;                                // what one row gives
-  at::Tensor warm_;                                 // what these rows gave
   absl::Duration last_;                             // evaluation or picture
   absl::Duration best_ = absl::InfiniteDuration();  // of these rows
   absl::Duration second_ = absl::InfiniteDuration();

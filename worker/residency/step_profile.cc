@@ -24,7 +24,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 // Changes when what is measured changes.
-constexpr int kVersion = 4;
+constexpr int kVersion = 5;
 constexpr int kLeastReproducibleRows = 2;  // a guided image has as many
 constexpr size_t kMaxProfileBytes = 1 << 20;
 
@@ -77,12 +77,10 @@ bool ProfileStore::Read(const std::string& model_id, const std::string& key,
       measured[std::max(1, std::stoi(rows))] =
           absl::Seconds(seconds.get<double>());
     }
-    profile = {
-        .costs = StepCosts(std::move(measured)),
-        .activation_bytes = read.at("activation_bytes").get<int64_t>(),
-        .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
-        .rows_independent = read.at("rows_independent").get<bool>(),
-        .threads_independent = read.at("threads_independent").get<bool>()};
+    profile = {.costs = StepCosts(std::move(measured)),
+               .activation_bytes = read.at("activation_bytes").get<int64_t>(),
+               .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
+               .rows_independent = read.at("rows_independent").get<bool>()};
     return profile.costs.known();
   } catch (const std::exception& e) {
     spdlog::warn("the profile of model {} cannot be read: {}", model_id,
@@ -103,8 +101,7 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
       {"step_seconds", steps},
       {"activation_bytes", profile.activation_bytes},
       {"decode_seconds", absl::ToDoubleSeconds(profile.decode)},
-      {"rows_independent", profile.rows_independent},
-      {"threads_independent", profile.threads_independent}};
+      {"rows_independent", profile.rows_independent}};
   std::error_code error;
   fs::create_directories(folder_, error);
   const std::string path = absl::StrCat(folder_, "/", model_id, ".json");
@@ -125,12 +122,11 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
 }
 
 std::string ProfileKey(const std::string& model_folder,
-                       const Placement& placement, int threads,
-                       int fewer_threads) {
+                       const Placement& placement, int threads) {
   std::string key =
       absl::StrCat("v", kVersion, ";", DeviceName(placement.device), ";",
                    placement.device.str(), ";", c10::toString(placement.dtype),
-                   ";threads=", threads, ",", fewer_threads);
+                   ";threads=", threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
   for (const auto& entry :

@@ -12,11 +12,10 @@ namespace genzo {
 
 // What was measured of a model on this machine.
 struct StepProfile {
-  StepCosts costs;                   // at the model's own size
-  int64_t activation_bytes = 0;      // peak of the largest evaluation measured
-  absl::Duration decode;             // of one picture
-  bool rows_independent = false;     // a row has the same bits in any company
-  bool threads_independent = false;  // and on `fewer_threads`
+  StepCosts costs;                // at the model's own size
+  int64_t activation_bytes = 0;   // peak of the largest evaluation measured
+  absl::Duration decode;          // of one picture
+  bool rows_independent = false;  // a row has the same bits in any company
 };
 
 // Rows of an evaluation, of a picture of `area` times the model's own, whose
@@ -50,8 +49,7 @@ class ProfileStore {
 
 // What a profile depends on, in words: weights, processor, type, threads.
 std::string ProfileKey(const std::string& model_folder,
-                       const Placement& placement, int threads,
-                       int fewer_threads);
+                       const Placement& placement, int threads);
 
 }  // namespace genzo
 

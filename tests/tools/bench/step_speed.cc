@@ -2,7 +2,6 @@
 // a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
 
 #include <iostream>
-#include <thread>
 
 #include "ATen/ops/randn.h"
 #include "CLI/CLI.hpp"
@@ -12,6 +11,7 @@
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/thread_count.h"
+#include "worker/threads/available_cores.h"
 #include "worker/pipeline/pipeline_table.h"
 
 namespace genzo {
@@ -48,9 +48,7 @@ void Measure(const std::string& what, int rows, int repeats,
 
 int Run(const Arguments& arguments) {
   c10::InferenceMode inference;
-  UseThreads(arguments.threads > 0
-                 ? arguments.threads
-                 : static_cast<int>(std::thread::hardware_concurrency()));
+  UseThreads(arguments.threads > 0 ? arguments.threads : DefaultThreads());
   const auto devices = ResolveDevices({arguments.device});
   if (!devices.ok()) {
     std::cerr << devices.status().message() << "\n";

@@ -1,25 +1,26 @@
 #include "worker/device/thread_count.h"
 
+#include <thread>
+
 #include "ATen/Parallel.h"
 #include "gtest/gtest.h"
 
 namespace genzo {
 namespace {
 
-TEST(ThreadCountTest, ACoreIsLeftToDecodingWhereNoneIsFree) {
-  EXPECT_EQ(ThreadsBesideDecoding(1, 1), 1);
-  EXPECT_EQ(ThreadsBesideDecoding(2, 2), 1);
-  EXPECT_EQ(ThreadsBesideDecoding(16, 16), 15);
-  EXPECT_EQ(ThreadsBesideDecoding(8, 16), 8);
-  EXPECT_EQ(ThreadsBesideDecoding(4, 2), 1) << "more threads than cores";
+TEST(ThreadCountTest, EachThreadHasACountOfItsOwn) {
+  UseThreads(3);
+  std::thread([] {
+    UseThreads(5);
+    EXPECT_EQ(at::get_num_threads(), 5);
+  }).join();
+  EXPECT_EQ(at::get_num_threads(), 3);
 }
 
 TEST(ThreadCountTest, AScopeGivesTheThreadsBack) {
-  UseThreadsHere(3);
+  UseThreads(3);
   {
     const ScopedThreads scope(2);
-    EXPECT_EQ(at::get_num_threads(), 2);
-    const ScopedThreads as_it_is(0);
     EXPECT_EQ(at::get_num_threads(), 2);
   }
   EXPECT_EQ(at::get_num_threads(), 3);

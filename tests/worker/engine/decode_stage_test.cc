@@ -130,27 +130,6 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
   EXPECT_EQ(metrics_.previews_dropped().Value(), 2);
 }
 
-TEST_F(DecodeStageTest, IsBusyWhileAnAutoencoderHasWork) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
-  DecodeTask linear = Task(1);
-  linear.decoder = PreviewKind::kLinear;
-  stage.Submit(linear);
-  record_.taken.WaitForNotification();
-  EXPECT_FALSE(stage.Busy());
-  for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
-  stage.Submit(Final());
-  // Behind them another job's: once it is shown, nothing else is left.
-  Record other;
-  linear.job = Job(other);
-  stage.Submit(linear);
-  EXPECT_TRUE(stage.Busy());
-  record_.go_on.Notify();
-  other.taken.WaitForNotification();
-  EXPECT_FALSE(stage.Busy());
-  other.go_on.Notify();
-}
-
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
     DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,

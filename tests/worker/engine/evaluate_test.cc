@@ -1,12 +1,8 @@
 #include "worker/engine/evaluate.h"
 
-#include "ATen/Parallel.h"
-#include "ATen/record_function.h"
-#include "absl/strings/match.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/runs.h"
 #include "tests/testing/tensor_matchers.h"
-#include "worker/device/thread_count.h"
 
 namespace genzo {
 namespace {
@@ -81,54 +77,6 @@ TEST(EvaluateTest, RowsThatFillUpChangeNothing) {
     EXPECT_THAT((*padded)[0], TensorEquals((*alone)[0]));
     EXPECT_EQ(run.rows(), guidance > 1 ? 2 : 1);
   }
-}
-
-// The operators that this thread calls while the observer lives, and on how
-// many threads each may compute.
-class OperatorObserver {
- public:
-  struct Seen {
-    std::string name;
-    int threads;
-  };
-
-  OperatorObserver()
-      : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(
-            [](const at::RecordFunction& function)
-                -> std::unique_ptr<at::ObserverContext> {
-              seen_.push_back({function.name(), at::get_num_threads()});
-              return nullptr;
-            }))) {
-    seen_.clear();
-  }
-  ~OperatorObserver() { at::removeCallback(handle_); }
-
-  const std::vector<Seen>& seen() const { return seen_; }
-
- private:
-  static thread_local std::vector<Seen> seen_;
-  const at::CallbackHandle handle_;
-};
-
-thread_local std::vector<OperatorObserver::Seen> OperatorObserver::seen_;
-
-TEST(EvaluateTest, OnlyTheDenoiserComputesOnAsManyThreadsAsAsked) {
-  genzo::Run run = MakeRun(Request("a fox", 7.5, v1::SAMPLER_DDIM, 4, 1));
-  PreparedJoiner joiner;
-  ASSERT_THAT(Evaluate({&run}, joiner), IsOk());  // fills the timestep table
-  const ScopedThreads own(3);
-  const OperatorObserver observer;
-  ASSERT_THAT(Evaluate({&run}, joiner, /*padded_rows=*/0, /*threads=*/2),
-              IsOk());
-  int convolutions = 0;
-  for (const auto& [name, threads] : observer.seen()) {
-    if (!absl::StrContains(name, "conv")) continue;
-    ++convolutions;
-    EXPECT_EQ(threads, 2) << name;
-  }
-  EXPECT_GT(convolutions, 10);
-  EXPECT_EQ(observer.seen().back().threads, 3) << "guidance";
-  EXPECT_EQ(at::get_num_threads(), 3);
 }
 
 }  // namespace

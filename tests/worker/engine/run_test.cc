@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "ATen/ops/full.h"
+#include "base/errors.h"
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
 
@@ -78,6 +79,14 @@ TEST_F(RunTest, AStageThatCannotBeginEndsTheRun) {
   genzo::Run run(std::move(stages));
   EXPECT_THAT(run.Take(One()),
               StatusIs(absl::StatusCode::kInternal, "no second stage"));
+}
+
+TEST_F(RunTest, WhatIsNotFiniteEndsTheRun) {
+  genzo::Run run = MakeRun({2, 3});
+  ASSERT_THAT(run.Take(One()), IsOk());
+  const absl::Status taken = run.Take(One() / 0);
+  EXPECT_EQ(ErrorReason(taken), "NOT_FINITE");
+  EXPECT_THAT(taken, StatusIs(absl::StatusCode::kInternal, "step 2 gave"));
 }
 
 TEST_F(RunTest, EqualShapesHaveEqualKeys) {

@@ -4,6 +4,7 @@
 #include "c10/core/InferenceMode.h"
 #include "queue/memory_job_queue.h"
 #include "tests/testing/fake_clock.h"
+#include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
@@ -26,10 +27,12 @@ class ModelIntroductionTest : public ::testing::Test {
     Make();
   }
 
-  void Make() {
+  void Make(const std::function<ModelSource(const Placement&)>& source =
+                FolderSource) {
     models_ = std::make_unique<ModelIntroduction>(
         config_, device_,
-        EngineDependencies{queue_, load_, catalog_, metrics_, clock_}, [] {});
+        EngineDependencies{queue_, load_, catalog_, metrics_, clock_, source},
+        [] {});
   }
   v1::Model::State State(const std::string& id) const {
     return catalog_.Get(id)->state();
@@ -78,6 +81,32 @@ TEST_F(ModelIntroductionTest, LoadsAndTellsAllThatAreConfigured) {
   EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
   EXPECT_FALSE(models_->measuring());
   EXPECT_EQ(metrics_.ForModel("a").loaded.Value(), 1);
+}
+
+TEST_F(ModelIntroductionTest, AModelThatThrowsBeforeItIsMeasuredFailsAlone) {
+  class Thrower : public FakePipeline {
+   public:
+    using FakePipeline::FakePipeline;
+    PreparedRef PrepareEmpty() const override {
+      throw std::runtime_error("no empty text");
+    }
+  };
+  FakeBehaviour behaviour;
+  config_.models = {{"a", "sound"}, {"b", "thrower"}};
+  Make([&](const Placement&) {
+    return ModelSource{
+        .bytes = [](const std::string&) { return int64_t{1}; },
+        .load = [&](const std::string& folder) -> absl::StatusOr<ModelRef> {
+          if (folder == "thrower") return std::make_shared<Thrower>(behaviour);
+          return std::make_shared<FakePipeline>(behaviour);
+        }};
+  });
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  EXPECT_EQ(State("a"), v1::Model::STATE_RESIDENT);
+  EXPECT_EQ(State("b"), v1::Model::STATE_FAILED);
+  EXPECT_THAT(catalog_.Get("b")->error().message(),
+              ::testing::HasSubstr("no empty text"));
 }
 
 TEST_F(ModelIntroductionTest, LoadsNothingMoreOnceItIsToStop) {

@@ -117,11 +117,10 @@ TEST_F(ProfileMeasurementTest, NoStepIsLongerThanTheOthersPatience) {
 
 TEST_F(ProfileMeasurementTest, OfALargeModelOnlyOneEvaluationIsMade) {
   script_.fixed = absl::Seconds(2);
-  Make({.threads = 2, .fewer_threads = 1});
+  Make();
   Run(absl::Milliseconds(20));
   EXPECT_THAT(script_.evaluated, ElementsAre(1));
   EXPECT_TRUE(profile().costs.known());
-  EXPECT_FALSE(profile().threads_independent) << "nobody tried";
   EXPECT_FALSE(measurement_->sound());
 }
 
@@ -159,21 +158,18 @@ TEST_F(ProfileMeasurementTest, NoticesThatRowsDependOnTheirCompany) {
   EXPECT_FALSE(profile().rows_independent);
 }
 
-TEST(ModelProfileTest, BitsDependNeitherOnRowsNorOnThreads) {
+TEST(ModelProfileTest, BitsDoNotDependOnTheCompany) {
   const c10::InferenceMode inference;
-  UseThreadsHere(2);
+  UseThreads(2);
   const auto model = LoadPipeline(TinyModelFolder(), Placement());
   ASSERT_THAT(model.status(), IsOk());
   const FakeClock clock;
-  ProfileMeasurement measurement(
-      SubjectOf(**model), {.largest_rows = 4, .threads = 2, .fewer_threads = 1},
-      clock);
+  ProfileMeasurement measurement(SubjectOf(**model), {.largest_rows = 4},
+                                 clock);
   while (!measurement.Step(absl::InfiniteDuration())) {
   }
-  EXPECT_TRUE(measurement.profile().threads_independent);
   EXPECT_TRUE(measurement.profile().rows_independent);
   EXPECT_GT(measurement.profile().activation_bytes, 0);
-  EXPECT_EQ(at::get_num_threads(), 2) << "as before";
 }
 
 }  // namespace
