@@ -44,7 +44,7 @@ absl::Status Unpickle(const std::string& path, const std::string& output) {
   Limit(RLIMIT_FSIZE, file_bytes + kGigabyte);
   // LibTorch is mapped already; one storage is in memory at a time.
   Limit(RLIMIT_AS, 2 * file_bytes + 8 * kGigabyte);
-  UseThreadsHere(1);
+  UseThreads(1);
   std::string message;
   try {
     const absl::Status status = Unpickle(path, output);
