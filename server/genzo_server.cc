@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <thread>
 
 #include "CLI/CLI.hpp"
@@ -20,6 +21,7 @@
 #include "base/model_catalog.h"
 #include "queue/memory_job_queue.h"
 #include "server/front_end.h"
+#include "server/models_watch.h"
 #include "server/readiness.h"
 #include "worker/engine/worker_pool.h"
 
@@ -29,6 +31,8 @@ namespace {
 constexpr int kUsageError = 2;  // bad configuration, address in use
 constexpr int kHung = 3;        // a device or a file that never answers
 constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
+// How often the folder of models is looked into.
+constexpr absl::Duration kModelsLook = absl::Seconds(5);
 // For streams to deliver their last events once all jobs have ended.
 constexpr absl::Duration kLastWrites = absl::Seconds(5);
 // For cancelled jobs to end, and again for everything behind that. What takes
@@ -175,7 +179,8 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
-int Serve(const Config& config) {
+// `folder` holds the models that are found while the server runs.
+int Serve(const Config& config, const ModelsFolder& folder) {
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
@@ -216,7 +221,17 @@ int Serve(const Config& config) {
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
-  if (!waiter.WaitForSignal(absl::InfiniteFuture())) {
+  std::optional<ModelsWatch> watch;
+  if (!config.models_folder.empty()) {
+    watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
+      (*pool)->Add(model);
+      models.Load(model.id, /*pinned=*/std::nullopt,
+                  [](const absl::Status&) {});  // the catalog tells
+    });
+  }
+  const bool done = waiter.WaitForSignal(absl::InfiniteFuture());
+  watch.reset();
+  if (!done) {
     Drain(config, waiter, **pool, readiness, queue);
   }
   EndWithin(kLastWrites + kLastResort);
@@ -249,11 +264,20 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  const auto config = ReadConfig(options);
+  auto config = ReadConfig(options);
   if (!config.ok()) return Fail(config.status());
   const absl::Status logging = InitLogging(config->log_level);
   if (!logging.ok()) return Fail(logging);
-  return Serve(*config);
+  ModelsFolder folder(config->models_folder, config->models);
+  if (!config->models_folder.empty()) {
+    for (ModelConfig& model : folder.Scan()) {
+      config->models.push_back(std::move(model));
+    }
+    if (config->default_model.empty() && !config->models.empty()) {
+      config->default_model = config->models[0].id;
+    }
+  }
+  return Serve(*config, folder);
 }
 
 }  // namespace

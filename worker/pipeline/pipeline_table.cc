@@ -1,6 +1,7 @@
 #include "worker/pipeline/pipeline_table.h"
 
 #include <exception>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -36,11 +37,13 @@ absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
 absl::Span<const PipelineSpec> Pipelines() { return kPipelines; }
 
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
-    const ModelFiles& model, const Placement& placement) {
+    const ModelFiles& model, const Placement& placement,
+    std::shared_ptr<TensorPool> pool) {
   c10::InferenceMode inference;
   try {
-    const auto index = OpenModelIndex(model);
+    auto index = OpenModelIndex(model);
     if (!index.ok()) return index.status();
+    index->pool = std::move(pool);
     const auto spec = Find(*index);
     if (!spec.ok()) return spec.status();
     auto pipeline = (*spec)->load(*index, placement);

@@ -27,8 +27,10 @@ absl::Span<const PipelineSpec> Pipelines();
 
 // Reads a folder in the diffusers layout or a single file. Errors name file and
 // tensor or key; UNIMPLEMENTED a class that is not in the table. Never throws.
+// Weights that `pool` has are not read again.
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
-    const ModelFiles& model, const Placement& placement);
+    const ModelFiles& model, const Placement& placement,
+    std::shared_ptr<TensorPool> pool = nullptr);
 absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
                                             const Placement& placement);
 

@@ -1,8 +1,8 @@
 #include "worker/weights/single_file/single_file.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -336,14 +336,11 @@ absl::StatusOr<SingleFile> ReadSingleFile(
       }
     }
   }
+  std::set<std::string> held = {"scheduler"};
+  for (const SingleFilePart& part : file.parts) held.insert(part.component);
   for (const auto& [component, known] : file.document["components"].items()) {
-    const bool held = std::any_of(file.parts.begin(), file.parts.end(),
-                                  [&](const SingleFilePart& part) {
-                                    return part.component == component;
-                                  });
-    if (held || component == "scheduler" || known["class"] == "CLIPTokenizer") {
+    if (held.count(component) > 0 || known["class"] == "CLIPTokenizer")
       continue;
-    }
     file.missing.push_back(component);
   }
   return file;
