@@ -25,8 +25,8 @@ RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
 
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libcurl4 libgrpc++1.51 libicu72 \
-      libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-pull1.0 \
+ && apt-get install -y --no-install-recommends libcivetweb1 libcurl4 libgrpc++1.51 libicu72 \
+      libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-core1.0 \
       libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 libzip4 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo
@@ -37,4 +37,4 @@ ENV PATH=/opt/genzo/bin:$PATH GENZO_CONFIG=/opt/genzo/etc/genzo.yaml
 USER 10001
 EXPOSE 50051
 ENTRYPOINT ["genzo-server"]
-CMD ["--listen", "0.0.0.0:50051"]
+CMD ["--listen", "0.0.0.0:50051", "--insecure"]

@@ -1,10 +1,13 @@
 #include "base/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -103,7 +106,8 @@ class MapReader {
   std::set<std::string> known_;
 };
 
-std::string FromFolder(const std::string& folder, const std::string& path) {
+// `path`, from `folder` on if it is relative.
+std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
@@ -125,7 +129,7 @@ void ReadParts(const YAML::Node& node, const std::string& path,
                        " is not the path of a file or "
                        "folder")));
     }
-    model.parts[component] = FromFolder(base_folder, file);
+    model.parts[component] = InFolder(base_folder, file);
   }
 }
 
@@ -146,9 +150,9 @@ ModelConfig ReadModel(const YAML::Node& node, const std::string& path,
   if (model.path.empty()) {
     reader.Fail(absl::StrCat(reader.Path("path"), " is missing"));
   }
-  model.path = FromFolder(base_folder, model.path);
+  model.path = InFolder(base_folder, model.path);
   if (!model.config.empty()) {
-    model.config = FromFolder(base_folder, model.config);
+    model.config = InFolder(base_folder, model.config);
   }
   return model;
 }
@@ -157,7 +161,7 @@ void ReadModels(MapReader& root, const std::string& base_folder,
                 absl::Status& status, Config& config) {
   root.Read("models_folder", config.models_folder);
   if (!config.models_folder.empty()) {
-    config.models_folder = FromFolder(base_folder, config.models_folder);
+    config.models_folder = InFolder(base_folder, config.models_folder);
   }
   const YAML::Node models = root.Child("models");
   const bool any = models.IsDefined() && !models.IsNull();
@@ -239,7 +243,86 @@ void ReadDelivery(MapReader& root, absl::Status& status,
   ReadMegabytes(map, "tenant_mb", limits.tenant_bytes);
   ReadMegabytes(map, "total_mb", limits.process_bytes);
   ReadSeconds(map, "reader_timeout_seconds", 1, 86400, limits.reader_timeout);
-  ReadSeconds(map, "results_kept_seconds", 0, 86400, limits.results_kept);
+  ReadSeconds(map, "results_kept_seconds", 0, 30 * 86400, limits.results_kept);
+}
+
+void ReadPath(MapReader& map, const std::string& key,
+              const std::string& base_folder, std::string& path) {
+  map.Read(key, path);
+  if (!path.empty()) path = InFolder(base_folder, path);
+}
+
+void ReadJobs(MapReader& root, const std::string& base_folder,
+              absl::Status& status, JobsConfig& jobs) {
+  MapReader map(root.Child("jobs"), "jobs", status);
+  ReadPath(map, "results_folder", base_folder, jobs.results_folder);
+  ReadMegabytes(map, "results_mb", jobs.results_bytes);
+  int most_jobs = static_cast<int>(jobs.most_jobs);
+  map.Read("max_jobs", 1, 1'000'000, most_jobs);
+  jobs.most_jobs = most_jobs;
+}
+
+void ReadAuth(MapReader& root, const std::string& base_folder,
+              absl::Status& status, AuthConfig& auth) {
+  MapReader map(root.Child("auth"), "auth", status);
+  ReadPath(map, "keys_file", base_folder, auth.keys_file);
+  ReadPath(map, "jwks_file", base_folder, auth.jwks_file);
+  map.Read("jwt_issuer", auth.jwt_issuer);
+  map.Read("jwt_audience", auth.jwt_audience);
+  map.Read("tenant_claim", auth.tenant_claim);
+  map.Read("scopes_claim", auth.scopes_claim);
+  if (!auth.jwks_file.empty() &&
+      (auth.jwt_issuer.empty() || auth.jwt_audience.empty())) {
+    map.Fail("auth.jwks_file needs auth.jwt_issuer and auth.jwt_audience");
+  }
+}
+
+void ReadHosts(MapReader& map, const std::string& key,
+               std::vector<std::string>& hosts) {
+  const YAML::Node list = map.Child(key);
+  if (!list.IsDefined()) return;
+  if (!list.IsSequence()) {
+    return map.Fail(absl::StrCat(map.Path(key), " is not a list of hosts"));
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string host = absl::AsciiStrToLower(list[i].as<std::string>(""));
+    hosts.push_back(absl::StrContains(host, ':') ? host : host + ":443");
+    if (!host.empty() && CheckAddress(hosts.back()).ok()) continue;
+    map.Fail(absl::StrCat(map.Path(key), "[", i, "] \"", host,
+                          "\" is neither host nor host:port"));
+  }
+}
+
+void ReadWebhooks(MapReader& root, const std::string& base_folder,
+                  absl::Status& status, WebhookConfig& webhooks) {
+  MapReader map(root.Child("webhooks"), "webhooks", status);
+  ReadHosts(map, "hosts", webhooks.hosts);
+  ReadHosts(map, "private_hosts", webhooks.private_hosts);
+  ReadPath(map, "secret_file", base_folder, webhooks.secret_file);
+  ReadPath(map, "ca_file", base_folder, webhooks.ca_file);
+  if (!webhooks.hosts.empty() && webhooks.secret_file.empty()) {
+    map.Fail("webhooks.hosts needs webhooks.secret_file");
+  }
+  for (const std::string& host : webhooks.private_hosts) {
+    const auto& all = webhooks.hosts;
+    if (std::find(all.begin(), all.end(), host) != all.end()) continue;
+    map.Fail(absl::StrCat("webhooks.private_hosts: ", host,
+                          " is not one of webhooks.hosts"));
+  }
+}
+
+void ReadTls(MapReader& root, const std::string& base_folder,
+             absl::Status& status, TlsConfig& tls) {
+  MapReader map(root.Child("tls"), "tls", status);
+  ReadPath(map, "cert_file", base_folder, tls.cert_file);
+  ReadPath(map, "key_file", base_folder, tls.key_file);
+  ReadPath(map, "client_ca_file", base_folder, tls.client_ca_file);
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    map.Fail("tls.cert_file and tls.key_file need each other");
+  }
+  if (tls.cert_file.empty() && !tls.client_ca_file.empty()) {
+    map.Fail("tls.client_ca_file needs tls.cert_file");
+  }
 }
 
 void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
@@ -265,6 +348,12 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
     config.limits.max_image_bytes = image_mb << 20;
   }
   ReadDelivery(root, status, config.delivery);
+  ReadJobs(root, base_folder, status, config.jobs);
+  ReadAuth(root, base_folder, status, config.auth);
+  ReadTls(root, base_folder, status, config.tls);
+  ReadWebhooks(root, base_folder, status, config.webhooks);
+  root.Read("insecure", config.insecure);
+  ReadAddress(root, "admin_listen", config.admin_listen);
   root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
@@ -274,6 +363,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("text_cache_mb", 0, 1 << 20, config.text_cache_mb);
   root.Read("profile_folder", config.profile_folder);
   ReadSeconds(root, "shutdown_grace_seconds", 0, 86400, config.shutdown_grace);
+  ReadSeconds(root, "stall_seconds", 1, 86400, config.stall_after);
 }
 
 }  // namespace
@@ -306,6 +396,30 @@ absl::Status CheckAddress(const std::string& address) {
   if (sound) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", address, "\" is not host:port with a port from 0 to 65535"));
+}
+
+bool IsLoopbackAddress(const std::string& address) {
+  const std::string host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host == "::1" ||
+         absl::StartsWith(host, "127.");
+}
+
+absl::Status CheckReach(const Config& config) {
+  const bool knows_callers = !config.auth.keys_file.empty() ||
+                             !config.auth.jwks_file.empty() ||
+                             !config.tls.client_ca_file.empty();
+  for (const std::string& address : {config.listen, config.admin_listen}) {
+    if (knows_callers || config.insecure || address.empty() ||
+        IsLoopbackAddress(address)) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen address ", address,
+        " is reached from other machines, and nothing says who may call: set "
+        "auth.keys_file, auth.jwks_file or tls.client_ca_file, or insecure: "
+        "true if whatever stands before the server knows"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Config> ParseConfig(const std::string& yaml,

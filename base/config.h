@@ -22,6 +22,7 @@ struct ModelConfig {
   std::map<std::string, std::string> parts = {};
 
   ModelFiles files() const;
+  bool operator==(const ModelConfig&) const = default;
 };
 
 // Whether `id` can be a model's.
@@ -34,6 +35,7 @@ struct RequestLimits {
   int max_image_count = 8;         // 1 to 64
   int max_prompt_bytes = 8192;     // 1 to 65536
   int max_image_bytes = 20 << 20;  // of an input picture's file, up to 256 MiB
+  bool operator==(const RequestLimits&) const = default;
 };
 
 // How much of finished pictures the server holds for readers that are slow,
@@ -47,15 +49,57 @@ struct DeliveryLimits {
   // A reader that takes nothing for so long, while something waits, is given
   // up.
   absl::Duration reader_timeout = absl::Minutes(5);
-  // How long the pictures of a request with an id are kept after their end.
-  absl::Duration results_kept = absl::Minutes(5);
+  // How long the results of a request with an id, or of a job of the Jobs
+  // service, are kept after its end.
+  absl::Duration results_kept = absl::Hours(24);
+  bool operator==(const DeliveryLimits&) const = default;
+};
+
+// What is kept of jobs after their end.
+struct JobsConfig {
+  std::string results_folder;  // empty: in memory, until the process ends
+  int64_t results_bytes = int64_t{10240} << 20;  // in the folder
+  size_t most_jobs = 10'000;                     // known at once
+  bool operator==(const JobsConfig&) const = default;
+};
+
+// Who may call. Without a file of either kind, everybody who reaches the
+// server.
+struct AuthConfig {
+  std::string keys_file;               // of API keys, made by genzo-tool key
+  std::string jwks_file;               // of the keys that sign tokens
+  std::string jwt_issuer;              // that tokens must name
+  std::string jwt_audience;            // likewise
+  std::string tenant_claim = "sub";    // of a token, names the tenant
+  std::string scopes_claim = "scope";  // of a token, words
+  bool operator==(const AuthConfig&) const = default;
+};
+
+// Whom jobs may have told of their ends.
+struct WebhookConfig {
+  // "host", for port 443, or "host:port"; empty: nobody.
+  std::vector<std::string> hosts;
+  // Of those, the ones that may have addresses of private networks or of this
+  // machine.
+  std::vector<std::string> private_hosts;
+  std::string secret_file;  // with which requests are signed
+  std::string ca_file;      // PEM, of their certificates; empty: the system's
+  bool operator==(const WebhookConfig&) const = default;
+};
+
+// How connections are secured. Files are read again when they change.
+struct TlsConfig {
+  std::string cert_file;  // PEM, the server's first; empty: no TLS
+  std::string key_file;
+  std::string client_ca_file;  // empty: clients need no certificate
+  bool operator==(const TlsConfig&) const = default;
 };
 
 // Settings of the server. Read once at start, const after. deploy/genzo.yaml
 // is the commented example.
 struct Config {
   std::string listen = "127.0.0.1:50051";  // host:port of the gRPC server
-  std::string admin;                       // host:port of /metrics; empty: off
+  std::string admin;  // host:port of HTTP pages; empty: off
   // auto, cpu, cpu:N (N workers on the CPU), cuda or cuda:N each.
   std::vector<std::string> devices = {"auto"};
   std::string dtype = "auto";  // auto, float32, bfloat16 or float16
@@ -65,6 +109,12 @@ struct Config {
   std::string default_model;  // empty: the first
   RequestLimits limits;
   DeliveryLimits delivery;
+  JobsConfig jobs;
+  WebhookConfig webhooks;
+  AuthConfig auth;
+  TlsConfig tls;
+  bool insecure = false;  // other machines may call, without proving anything
+  std::string admin_listen;  // host:port of ModelAdmin; empty: `listen`
   std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;     // jobs waiting, 1 to 100000
@@ -76,11 +126,21 @@ struct Config {
   std::string profile_folder;  // where measured profiles are kept; empty:
                                // $XDG_CACHE_HOME/genzo or ~/.cache/genzo
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
+  // Without a step, while jobs wait, before the server calls itself unready.
+  absl::Duration stall_after = absl::Minutes(2);
   std::string log_level = "info";  // debug, info, warning, error, off
 };
 
 // OK if `address` is "host:port"; otherwise INVALID_ARGUMENT.
 absl::Status CheckAddress(const std::string& address);
+
+// Whether only this machine reaches a server that listens on "host:port".
+bool IsLoopbackAddress(const std::string& address);
+
+// OK if only this machine can call, if callers prove who they are, or if the
+// configuration says `insecure`; else INVALID_ARGUMENT: nobody is to serve the
+// world by accident.
+absl::Status CheckReach(const Config& config);
 
 // Reads a YAML text. Relative model paths become relative to `base_folder`.
 // INVALID_ARGUMENT for bad YAML, unknown keys, wrong types and values out of

@@ -106,6 +106,27 @@ absl::Status WithReason(const absl::Status& status, const std::string& reason) {
   return ErrorWithReason(status.code(), reason, std::string(status.message()));
 }
 
+absl::Status QuotaError(const std::string& quota, const std::string& limit,
+                        const std::string& key_id, const std::string& what,
+                        absl::Duration retry_after) {
+  absl::Status status = RetryLaterError(
+      "QUOTA_EXCEEDED", absl::StrCat(what, " (", quota, ")"), retry_after,
+      {{"quota", quota}, {"limit", limit}, {"key", key_id}},
+      absl::StatusCode::kResourceExhausted);
+  google::rpc::QuotaFailure failure;
+  failure.add_violations()->set_subject(absl::StrCat("key:", key_id));
+  failure.mutable_violations(0)->set_description(what);
+  Attach(status, failure);
+  return status;
+}
+
+absl::Status RequestIdInUseError(const std::string& id) {
+  return ErrorWithReason(
+      absl::StatusCode::kAlreadyExists, "REQUEST_ID_IN_USE",
+      absl::StrCat("request_id ", id, " was used for another request"),
+      {{"field", "request_id"}});
+}
+
 absl::Status JobCancelledError() {
   return ErrorWithReason(absl::StatusCode::kCancelled, "CANCELLED",
                          "the job was cancelled");

@@ -31,6 +31,9 @@ absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations);
 absl::Status ModelNotFoundError(const std::string& id,
                                 absl::Span<const std::string> known_ids);
 
+// ALREADY_EXISTS/REQUEST_ID_IN_USE: `id` was used for another request.
+absl::Status RequestIdInUseError(const std::string& id);
+
 // Keys and values of an ErrorInfo.
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;
 
@@ -44,6 +47,12 @@ absl::Status RetryLaterError(
 absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
                              const std::string& message,
                              const ErrorMetadata& metadata = {});
+
+// RESOURCE_EXHAUSTED/QUOTA_EXCEEDED with a QuotaFailure of `key_id`, a
+// RetryInfo of `retry_after`, and quota, limit and key in the ErrorInfo.
+absl::Status QuotaError(const std::string& quota, const std::string& limit,
+                        const std::string& key_id, const std::string& what,
+                        absl::Duration retry_after);
 
 // `status` as it is if it has a reason, else with `reason`.
 absl::Status WithReason(const absl::Status& status, const std::string& reason);

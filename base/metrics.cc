@@ -1,10 +1,8 @@
 #include "base/metrics.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "absl/strings/str_cat.h"
-#include "prometheus/exposer.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 
@@ -207,22 +205,6 @@ void Metrics::CountRequest(const std::string& method, const std::string& code) {
 
 void Metrics::CountShed(const std::string& reason) {
   shed_.Add({{"reason", reason}}).Increment();
-}
-
-absl::StatusOr<int> Metrics::Serve(const std::string& address) {
-  try {
-    exposer_ = std::make_unique<prometheus::Exposer>(address);
-    exposer_->RegisterCollectable(registry_);
-    exposer_->RegisterCollectable(oldest_job_);
-    const auto ports = exposer_->GetListeningPorts();
-    if (ports.empty()) throw std::runtime_error("no listening port");
-    return ports.front();
-  } catch (const std::exception&) {
-    // What civetweb says is "null context when constructing CivetServer".
-    return absl::UnavailableError(
-        absl::StrCat("admin address ", address,
-                     " cannot be used: it is taken or not this machine's"));
-  }
 }
 
 std::string Metrics::Text() const {

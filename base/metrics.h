@@ -8,7 +8,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -19,7 +18,6 @@
 #include "prometheus/histogram.h"
 
 namespace prometheus {
-class Exposer;
 class Registry;
 }  // namespace prometheus
 
@@ -87,11 +85,7 @@ class Metrics {
   prometheus::Gauge& streams() { return streams_; }
   prometheus::Gauge& undelivered_bytes() { return undelivered_bytes_; }
 
-  // Serves /metrics over HTTP on `address` ("127.0.0.1:0" takes a free port)
-  // until this object dies; returns the port. UNAVAILABLE if it cannot listen.
-  absl::StatusOr<int> Serve(const std::string& address);
-
-  // The text that /metrics answers.
+  // What /metrics answers, in Prometheus' text format.
   std::string Text() const;
 
  private:
@@ -136,7 +130,6 @@ class Metrics {
   prometheus::Counter& previews_dropped_;
   prometheus::Gauge& streams_;
   prometheus::Gauge& undelivered_bytes_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<ModelMetrics>> models_
       ABSL_GUARDED_BY(mutex_);

@@ -2,12 +2,22 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
+
 namespace genzo {
 
 int64_t StepsWalked(int64_t steps, double strength) {
   const auto walked =
       static_cast<int64_t>(static_cast<double>(steps) * strength);
   return std::clamp<int64_t>(walked, 0, steps);
+}
+
+bool IsTenantName(absl::string_view name) {
+  constexpr size_t kMaxBytes = 64;
+  return !name.empty() && name.size() <= kMaxBytes &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+         });
 }
 
 }  // namespace genzo

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
+
 // Rules of requests that front end, queue and worker must all go by.
 
 namespace genzo {
@@ -14,6 +16,9 @@ inline constexpr double kMaxGuidanceScale = 100;
 // 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05. Reference:
 // get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.
 int64_t StepsWalked(int64_t steps, double strength);
+
+// Whether `name` may name a tenant: [A-Za-z0-9._-]{1,64}.
+bool IsTenantName(absl::string_view name);
 
 }  // namespace genzo
 

@@ -19,13 +19,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/utf8.h"
+#include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
-#include "grpcpp/create_channel.h"
+#include "genzo/v1/jobs.grpc.pb.h"
 
 namespace genzo {
 namespace {
@@ -68,10 +69,6 @@ class InterruptGuard {
   std::thread watcher_;
 };
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
-  return grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
-}
-
 // An option whose value is one of the names in `choices`.
 template <typename T>
 void AddChoice(CLI::App& command, const std::string& name, std::string& value,
@@ -88,6 +85,15 @@ template <typename Enum>
 Enum Chosen(const std::map<std::string, int>& choices,
             const std::string& name) {
   return name.empty() ? Enum() : static_cast<Enum>(choices.at(name));
+}
+
+CLI::Validator SamplerSpelling() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        if (FindSampler(text).has_value()) return "";
+        return absl::StrCat("\"", text, "\" is no sampler that is known");
+      },
+      "NAME");
 }
 
 CLI::Validator Seed() {
@@ -151,11 +157,21 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("--strength", strength_,
                "how much of --image is painted anew, 0 to 1; 0.8 if absent")
       ->needs(image);
-  AddChoice(c, "--sampler", sampler_, SamplerNames(),
-            "sampler; see `genzo models`");
+  c.add_option("--sampler", sampler_,
+               "sampler, as `genzo models`, web UIs or diffusers spell it; may "
+               "have the schedule behind it: \"DPM++ 2M Karras\"")
+      ->check(SamplerSpelling());
   AddChoice(c, "--schedule", schedule_, ScheduleNames(),
             "noise levels, if not the model's own");
-  c.add_option("--eta", eta_, "DDPM noise in DDIM, 0 to 1");
+  c.add_option("--sigmas", sigmas_,
+               "noise levels of one's own, one a step, separated by commas")
+      ->delimiter(',');
+  c.add_option("--timesteps", timesteps_, "the same as trained timesteps")
+      ->delimiter(',')
+      ->excludes("--sigmas");
+  AddChoice(c, "--noise", noise_generator_, NoiseGeneratorNames(),
+            "whose random numbers the seed gives");
+  c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
@@ -166,6 +182,8 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
       ->capture_default_str();
   c.add_option("--request-id", request_id_,
                "a UUID: sent again, the same request is not painted again");
+  c.add_flag("--detach", detach_,
+             "make the job and leave; prints its id for `genzo watch`");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
       ->check(CLI::Range(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
@@ -218,13 +236,17 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
     if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
   }
   if (!sampler_.empty()) {
-    const SamplerChoice choice = SamplerNames().at(sampler_);
+    const SamplerChoice choice = FindSampler(sampler_).value();
     request.set_sampler(choice.sampler);
     request.set_schedule(choice.schedule);
   }
   if (!schedule_.empty()) {
     request.set_schedule(Chosen<v1::NoiseSchedule>(ScheduleNames(), schedule_));
   }
+  request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
+  request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());
+  request.set_noise_generator(
+      Chosen<v1::NoiseGenerator>(NoiseGeneratorNames(), noise_generator_));
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
@@ -247,6 +269,21 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   return request;
 }
 
+ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
+                                   const v1::GenerateRequest& wanted) const {
+  v1::CreateJobRequest request;
+  *request.mutable_request() = wanted;
+  v1::Job job;
+  const grpc::Status status =
+      v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  std::cout << job.id() << std::endl;
+  return FlushOutput(kExitOk);
+}
+
 ExitStatus GenerateCommand::Run() {
   const auto request = MakeRequest();
   if (!request.ok()) {
@@ -265,6 +302,7 @@ ExitStatus GenerateCommand::Run() {
                          std::chrono::milliseconds(
                              static_cast<int64_t>(timeout_seconds_ * 1000)));
   }
+  if (detach_) return Detach(context, *request);
   const InterruptGuard guard(context);
   const auto stub = v1::ImageGeneration::NewStub(Connect(server_));
   const auto stream = stub->Generate(&context, *request);

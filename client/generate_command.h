@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "grpcpp/client_context.h"
 
 namespace genzo {
 
@@ -31,6 +32,9 @@ class GenerateCommand {
 
  private:
   void AddPreviewOptions();
+  // Makes a job that nobody waits for, and prints its id.
+  ExitStatus Detach(grpc::ClientContext& context,
+                    const v1::GenerateRequest& wanted) const;
 
   CLI::App* const command_;
   const std::string& server_;
@@ -51,6 +55,9 @@ class GenerateCommand {
   std::string image_path_;
   std::optional<double> strength_;
   std::string sampler_;
+  std::vector<double> sigmas_;
+  std::vector<uint32_t> timesteps_;
+  std::string noise_generator_;
   std::string schedule_;
   std::optional<uint32_t> preview_every_;
   std::vector<std::string> preview_steps_;
@@ -61,6 +68,7 @@ class GenerateCommand {
   bool no_parameters_ = false;
   std::string format_;
   std::string output_folder_ = ".";
+  bool detach_ = false;
   double timeout_seconds_ = 0;
   bool json_ = false;
   bool no_art_ = false;

@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "client/generate_command.h"
+#include "client/jobs_command.h"
 #include "client/models_command.h"
 #include "client/status_report.h"
 
@@ -29,9 +30,15 @@ int Main(int argc, char** argv) {
       "Exit status: 0 done; 1 the server failed or output cannot be written;\n"
       "2 wrong command line; 3 the server refuses the request; 4 no server, "
       "or\n"
-      "it is full; 5 --timeout passed or would; 130 cancelled with Ctrl-C.");
+      "it is full; 5 --timeout passed or would; 130 cancelled with Ctrl-C.\n"
+      "Environment: GENZO_API_KEY is sent with every call; GENZO_CA_FILE, a "
+      "PEM\n"
+      "file or \"system\", asks for TLS; GENZO_CERT_FILE and "
+      "GENZO_CERT_KEY_FILE\n"
+      "are shown to a server that asks for a certificate.");
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
+  const JobsCommand jobs(app, server);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -39,8 +46,9 @@ int Main(int argc, char** argv) {
   }
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
-  std::cerr << "genzo: a command is missing: generate or models; --help tells "
-               "more"
+  if (jobs.parsed()) return jobs.Run();
+  std::cerr << "genzo: a command is missing: generate, models, jobs, watch or "
+               "cancel; --help tells more"
             << std::endl;
   return kExitUsage;
 }

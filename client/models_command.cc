@@ -8,12 +8,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/utf8.h"
+#include "client/connection.h"
 #include "client/model_list.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
-#include "grpcpp/create_channel.h"
 
 namespace genzo {
 namespace {
@@ -38,10 +38,6 @@ void Print(const v1::Model& model) {
   std::vector<std::string> samplers;
   for (const v1::SamplerSupport& row : model.samplers()) {
     samplers.push_back(SamplerName({.sampler = row.sampler()}));
-    for (const int schedule : row.schedules()) {
-      samplers.push_back(SamplerName(
-          {row.sampler(), static_cast<v1::NoiseSchedule>(schedule)}));
-    }
   }
   const v1::ModelLimits& limits = model.limits();
   std::cout << absl::StrFormat(
@@ -63,8 +59,7 @@ ModelsCommand::ModelsCommand(CLI::App& app, const std::string& server)
 }
 
 ExitStatus ModelsCommand::Run() const {
-  const auto stub = v1::ModelRegistry::NewStub(
-      grpc::CreateChannel(server_, grpc::InsecureChannelCredentials()));
+  const auto stub = v1::ModelRegistry::NewStub(Connect(server_));
   v1::ListModelsResponse response;
   const grpc::Status status = ListModels(*stub, response);
   if (!status.ok()) {

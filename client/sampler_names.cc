@@ -24,17 +24,6 @@ std::map<std::string, int> Names(
 
 }  // namespace
 
-std::map<std::string, SamplerChoice> SamplerNames() {
-  std::map<std::string, SamplerChoice> choices;
-  for (const auto& [name, sampler] :
-       Names(*v1::Sampler_descriptor(), "SAMPLER_")) {
-    choices[name] = {.sampler = static_cast<v1::Sampler>(sampler)};
-  }
-  choices["dpmpp_2m_karras"] = {.sampler = v1::SAMPLER_DPMPP_2M,
-                                .schedule = v1::NOISE_SCHEDULE_KARRAS};
-  return choices;
-}
-
 std::map<std::string, int> ScheduleNames() {
   return Names(*v1::NoiseSchedule_descriptor(), "NOISE_SCHEDULE_");
 }
@@ -47,6 +36,10 @@ std::map<std::string, int> DecoderNames() {
 
 std::map<std::string, int> FormatNames() {
   return Names(*v1::ImageFormat_descriptor(), "IMAGE_FORMAT_");
+}
+
+std::map<std::string, int> NoiseGeneratorNames() {
+  return Names(*v1::NoiseGenerator_descriptor(), "NOISE_GENERATOR_");
 }
 
 std::string SamplerName(const SamplerChoice& choice) {

@@ -18,8 +18,9 @@ FairQueueItem QueueItem(const std::string& id, const JobDemand& demand,
   return {.id = id,
           .tenant = demand.tenant,
           .priority = demand.priority,
+          // A tenant of twice the weight is charged half.
           .cost = static_cast<double>(demand.pixels) * demand.rows *
-                  demand.images * demand.steps,
+                  demand.images * demand.steps / demand.weight,
           .latest_start = latest_start,
           .model = demand.model};
 }

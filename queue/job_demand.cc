@@ -33,6 +33,7 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
   const v1::GenerateRequest& request = job.request();
   return {.model = request.model(),
           .tenant = job.tenant(),
+          .weight = job.weight() > 0 ? job.weight() : 1,
           .priority = PriorityOf(request.priority()),
           .pixels = int64_t{request.width()} * request.height(),
           .rows = std::max(1, static_cast<int>(job.rows_per_image())),
@@ -43,6 +44,12 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
           .deadline = job.has_deadline()
                           ? clock.FromDate(FromProto(job.deadline()))
                           : absl::InfiniteFuture()};
+}
+
+double CostUnits(const JobDemand& demand) {
+  constexpr double kMegapixel = 1 << 20;
+  return demand.rows * (static_cast<double>(demand.pixels) / kMegapixel) *
+         demand.steps * demand.images;
 }
 
 }  // namespace genzo

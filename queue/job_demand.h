@@ -14,6 +14,7 @@ namespace genzo {
 struct JobDemand {
   std::string model;
   std::string tenant;  // empty for the common one
+  double weight = 1;   // of the tenant's share
   int priority = 0;    // within the tenant: -1 low, 0 normal, 1 high
   int64_t pixels = 0;  // of one image
   int rows = 1;        // of one image in an evaluation
@@ -28,6 +29,10 @@ struct JobDemand {
 // The demand of a job whose request has every optional field filled in. A job
 // that does not say how many rows its images have counts as one of one row.
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
+
+// What a job is charged: rows times megapixels (2^20 pixels) times steps, over
+// all images. Pure.
+double CostUnits(const JobDemand& demand);
 
 }  // namespace genzo
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/api_keys.h"
 
 namespace genzo {
 
@@ -20,6 +21,9 @@ struct CallFacts {
 struct Caller {
   std::string tenant = {};  // empty: the common one
   bool may_administer = false;
+  // What the caller's key or token gives; null where none is asked for: then
+  // everything but what administrators do.
+  std::shared_ptr<const Grant> grant = nullptr;
 };
 
 // Tells callers apart. Asked at the head of every call. Thread-safe.
@@ -28,7 +32,8 @@ class Authenticator {
   virtual ~Authenticator() = default;
 
   // INVALID_ARGUMENT for metadata that make no sense; an implementation that
-  // checks keys answers UNAUTHENTICATED.
+  // checks keys answers UNAUTHENTICATED, or PERMISSION_DENIED for a tenant that
+  // the caller may not name.
   virtual absl::StatusOr<Caller> Authenticate(const CallFacts& call) const = 0;
 };
 
@@ -37,8 +42,28 @@ class Authenticator {
 std::unique_ptr<Authenticator> MakeTrustingAuthenticator(
     const std::string& admin_api);
 
+// Who has proved who they are by a text, a key or a token.
+class Credentials {
+ public:
+  virtual ~Credentials() = default;
+  // UNAUTHENTICATED with a reason if `text` proves nothing. Thread-safe.
+  virtual absl::StatusOr<std::shared_ptr<const Grant>> Check(
+      const std::string& text) const = 0;
+};
+
+// Asks every call for an API key or a token, as `authorization: Bearer ...` or
+// `x-api-key: ...`: `keys` checks those that look like keys of ours, `tokens`
+// the others. Either may be null and outlives the authenticator.
+// UNAUTHENTICATED/CREDENTIALS_MISSING; PERMISSION_DENIED/TENANT_NOT_ALLOWED for
+// an `x-genzo-tenant` that is not the caller's, unless it may name tenants.
+std::unique_ptr<Authenticator> MakeCredentialsAuthenticator(
+    const Credentials* keys, const Credentials* tokens);
+
 // OK if the caller may administer, else PERMISSION_DENIED/NOT_AN_ADMINISTRATOR.
 absl::Status CheckAdministrator(const Caller& caller);
+
+// OK if the caller's grant has `scope`, else PERMISSION_DENIED/SCOPE_MISSING.
+absl::Status CheckScope(const Caller& caller, const std::string& scope);
 
 // Whether the peer is on this machine.
 bool IsLoopback(const std::string& peer);

@@ -45,13 +45,17 @@ absl::Status TooSlow() {
 // Names the job only, so that it may outlive what is filed of it.
 class EventLogs::Sink : public EventSink {
  public:
-  Sink(EventLogs& logs, std::string job_id)
-      : logs_(logs), job_id_(std::move(job_id)) {}
-  void Post(JobEvent event) override { logs_.Post(job_id_, std::move(event)); }
+  Sink(EventLogs& logs, std::string job_id, uint64_t after)
+      : logs_(logs), job_id_(std::move(job_id)), after_(after) {}
+  void Post(JobEvent event) override {
+    event.set_sequence(event.sequence() + after_);
+    logs_.Post(job_id_, std::move(event));
+  }
 
  private:
   EventLogs& logs_;
   const std::string job_id_;
+  const uint64_t after_;
 };
 
 EventReader::~EventReader() { logs_.Leave(job_id_, number_); }
@@ -62,61 +66,129 @@ std::shared_ptr<const JobEvent> EventReader::Next() {
 
 EventLogs::EventLogs(const DeliveryLimits& limits,
                      std::function<void(const std::string&)> cancel,
-                     const Clock& clock, Metrics& metrics)
+                     const Clock& clock, Metrics& metrics,
+                     JobListener* listener)
     : limits_(limits),
       cancel_(std::move(cancel)),
       clock_(clock),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      listener_(listener) {}
+
+absl::Status EventLogs::CheckStreamsLocked() const {
+  if (streams_ < limits_.max_streams) return absl::OkStatus();
+  return RetryLaterError(
+      "TOO_MANY_STREAMS",
+      absl::StrCat("the server has ", streams_, " streams, its limit"),
+      kStreamRetry, {}, absl::StatusCode::kResourceExhausted);
+}
+
+absl::StatusOr<EventLogs::Filed> EventLogs::FileLocked(const JobFile& file) {
+  const auto known = by_request_.find({file.tenant, file.request_id});
+  if (!file.request_id.empty() && known != by_request_.end()) {
+    const std::string& job_id = known->second;
+    if (logs_.at(job_id).file.digest == file.digest) {
+      return Filed{job_id, /*is_new=*/false};
+    }
+    return RequestIdInUseError(file.request_id);
+  }
+  Log& log = logs_[file.job_id];
+  log.file = file;
+  log.accepted = log.read_since = clock_.Now();
+  if (!file.request_id.empty()) {
+    by_request_[{file.tenant, file.request_id}] = file.job_id;
+  }
+  return Filed{file.job_id, /*is_new=*/true};
+}
+
+std::unique_ptr<EventReader> EventLogs::AttachLocked(
+    const std::string& job_id, uint64_t after, const ReaderListener& listener) {
+  Log& log = logs_.at(job_id);
+  const int64_t number = next_reader_++;
+  log.read_since = clock_.Now();
+  // Whoever claims to have read more than there is waits for the end all the
+  // same, and the end is given to everybody.
+  const uint64_t last = log.events.empty() ? 0 : log.events.back()->sequence();
+  const bool has_end = !log.events.empty() && log.events.back()->has_ended();
+  log.readers[number] = {.listener = listener,
+                         .read = std::min(after, has_end ? last - 1 : last),
+                         .since = log.read_since};
+  metrics_.streams().Set(++streams_);
+  return std::unique_ptr<EventReader>(new EventReader(*this, job_id, number));
+}
 
 absl::StatusOr<EventLogs::Opened> EventLogs::Open(
     const JobFile& file, const ReaderListener& listener) {
   absl::MutexLock lock(&mutex_);
-  if (streams_ >= limits_.max_streams) {
-    return RetryLaterError(
-        "TOO_MANY_STREAMS",
-        absl::StrCat("the server has ", streams_, " streams, its limit"),
-        kStreamRetry, {}, absl::StatusCode::kResourceExhausted);
-  }
-  std::string job_id = file.job_id;
-  const auto known = by_request_.find({file.tenant, file.request_id});
-  const bool is_new = file.request_id.empty() || known == by_request_.end();
-  const absl::Time now = clock_.Now();
-  if (!is_new) {
-    job_id = known->second;
-    if (logs_.at(job_id).file.digest != file.digest) {
-      return ErrorWithReason(absl::StatusCode::kAlreadyExists,
-                             "REQUEST_ID_IN_USE",
-                             absl::StrCat("request_id ", file.request_id,
-                                          " was used for another request"),
-                             {{"field", "request_id"}});
-    }
-  } else {
-    logs_[job_id].file = file;
-    logs_[job_id].accepted = now;
-    if (!file.request_id.empty()) {
-      by_request_[{file.tenant, file.request_id}] = job_id;
-    }
-  }
-  Log& log = logs_.at(job_id);
-  const int64_t number = next_reader_++;
-  log.readers[number] = {.listener = listener, .since = now};
-  log.read_since = now;
-  metrics_.streams().Set(++streams_);
-  return Opened{std::unique_ptr<EventReader>(
-                    new EventReader(*this, std::move(job_id), number)),
-                is_new};
+  const absl::Status room = CheckStreamsLocked();
+  if (!room.ok()) return room;
+  const auto filed = FileLocked(file);
+  if (!filed.ok()) return filed.status();
+  return Opened{AttachLocked(filed->job_id, /*after=*/0, listener),
+                filed->is_new};
 }
 
-std::shared_ptr<EventSink> EventLogs::SinkOf(const std::string& job_id) {
-  return std::make_shared<Sink>(*this, job_id);
+absl::StatusOr<EventLogs::Filed> EventLogs::File(const JobFile& file) {
+  absl::MutexLock lock(&mutex_);
+  return FileLocked(file);
+}
+
+absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Watch(
+    const std::string& job_id, uint64_t after, const ReaderListener& listener) {
+  absl::MutexLock lock(&mutex_);
+  const auto log = logs_.find(job_id);
+  if (log == logs_.end() || log->second.leaving) {
+    return absl::NotFoundError(absl::StrCat("job ", job_id, " is not filed"));
+  }
+  const absl::Status room = CheckStreamsLocked();
+  if (!room.ok()) return room;
+  return AttachLocked(job_id, after, listener);
+}
+
+void EventLogs::Restore(const JobFile& file,
+                        const std::vector<EventRef>& events, absl::Time ended) {
+  absl::MutexLock lock(&mutex_);
+  if (logs_.count(file.job_id) > 0 || !FileLocked(file).ok()) return;
+  const auto found = logs_.find(file.job_id);
+  if (found == logs_.end()) return;  // its request id is another job's by now
+  Log& log = found->second;
+  log.ended = ended;
+  log.elsewhere = true;
+  for (const EventRef& event : events) {
+    log.images += event->has_image() ? 1 : 0;
+    log.events.push_back(event);
+    AddBytesLocked(log, PictureBytes(*event));
+  }
+}
+
+void EventLogs::KeptElsewhere(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = logs_.find(job_id);
+  if (found == logs_.end()) return;
+  found->second.elsewhere = true;
+  if (found->second.readers.empty()) ForgetLocked(found);
+}
+
+bool EventLogs::Has(const std::string& job_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto log = logs_.find(job_id);
+  return log != logs_.end() && !log->second.leaving;
+}
+
+std::shared_ptr<EventSink> EventLogs::SinkOf(const std::string& job_id,
+                                             uint64_t after) {
+  return std::make_shared<Sink>(*this, job_id, after);
 }
 
 void EventLogs::Drop(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
   const auto log = logs_.find(job_id);
   if (log == logs_.end()) return;
+  if (log->second.readers.empty()) {
+    ForgetLocked(log);
+    return;
+  }
   UnlinkLocked(log->second);
-  log->second.leaving = true;  // never began: nothing to cancel
+  log->second.leaving = true;  // nothing to cancel
 }
 
 void EventLogs::Post(const std::string& job_id, JobEvent event) {
@@ -132,6 +204,7 @@ void EventLogs::Post(const std::string& job_id, JobEvent event) {
     if (event.has_ended()) NoteEndLocked(log, event.ended());
     AddBytesLocked(log, PictureBytes(event));
     log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+    TellLocked(log, *log.events.back());
     for (const auto& [_, reader] : log.readers) {
       calls.push_back(reader.listener.event);
     }
@@ -146,7 +219,7 @@ void EventLogs::Post(const std::string& job_id, JobEvent event) {
   for (const auto& call : calls) call();
 }
 
-EventLogs::EventRef EventLogs::Next(const std::string& job_id, int64_t number) {
+EventRef EventLogs::Next(const std::string& job_id, int64_t number) {
   absl::MutexLock lock(&mutex_);
   Log& log = logs_.at(job_id);  // has a reader, so it is there
   Reader& reader = log.readers.at(number);
@@ -176,7 +249,7 @@ void EventLogs::Leave(const std::string& job_id, int64_t number) {
     TrimLocked(log);
     if (!log.readers.empty()) return;
     const bool lives = log.ended == absl::InfiniteFuture();
-    if (log.leaving || (!lives && !IsKept(log))) {
+    if (log.leaving || log.elsewhere || (!lives && !IsKept(log))) {
       ForgetLocked(found);
     } else if (lives && !log.file.goes_on) {
       cancel = true;
@@ -219,7 +292,9 @@ bool EventLogs::IsInFlight(const Log& log, const EventRef& event) {
 }
 
 bool EventLogs::IsKept(const Log& log) {
-  if (log.file.request_id.empty() || log.leaving) return false;
+  if (log.leaving) return false;
+  if (log.file.is_kept) return true;
+  if (log.file.request_id.empty()) return false;
   return log.ended == absl::InfiniteFuture() || log.images > 0;
 }
 
@@ -268,6 +343,7 @@ void EventLogs::TrimLocked(Log& log) {
 
 void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
   log.ended = clock_.Now();
+  // A request that came to nothing may be sent again.
   if (log.images == 0) UnlinkLocked(log);
   const std::string why = ErrorReason(StatusOf(ended));
   spdlog::info(
@@ -276,6 +352,15 @@ void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
       log.file.job_id, v1::JobState_Name(ended.state()), why.empty() ? "" : " ",
       why, log.file.tenant, absl::ToDoubleSeconds(log.ended - log.accepted),
       log.images, ended.images_failed(), ended.steps_run());
+}
+
+void EventLogs::TellLocked(const Log& log, const JobEvent& event) {
+  if (listener_ == nullptr) return;
+  listener_->Posted(log.file.job_id, event);
+  if (!event.has_ended()) return;
+  std::vector<EventRef> kept;
+  if (IsKept(log)) kept.assign(log.events.begin(), log.events.end());
+  listener_->Ended(log.file.job_id, kept);
 }
 
 void EventLogs::KeepBoundsLocked(Log& log, Calls& calls) {
@@ -343,6 +428,7 @@ void EventLogs::EndTooSlowLocked(Log& log, Calls& calls) {
   }
   log.leaving = true;
   log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+  TellLocked(log, *log.events.back());
   for (const auto& [_, reader] : log.readers) {
     calls.push_back(reader.listener.event);
   }
@@ -358,6 +444,9 @@ void EventLogs::UnlinkLocked(const Log& log) {
 EventLogs::Logs::iterator EventLogs::ForgetLocked(Logs::iterator log) {
   UnlinkLocked(log->second);
   AddBytesLocked(log->second, -log->second.bytes);
+  if (listener_ != nullptr && !log->second.elsewhere) {
+    listener_->Forgotten(log->first);
+  }
   return logs_.erase(log);
 }
 

@@ -23,6 +23,8 @@ namespace genzo {
 
 class EventLogs;
 
+using EventRef = std::shared_ptr<const v1::JobEvent>;
+
 // A job as its events are filed. A job with a request id can be found again
 // by it.
 struct JobFile {
@@ -31,6 +33,23 @@ struct JobFile {
   std::string request_id = {};  // empty: nobody comes back for it
   std::string digest = {};  // of the request, to tell another with the same id
   bool goes_on = false;     // when its last reader leaves
+  bool is_kept = false;     // after its end, with or without an image
+};
+
+// Hears of all filed jobs. Called with the logs' lock held, and maybe others:
+// must not block or call back.
+class JobListener {
+ public:
+  virtual ~JobListener() = default;
+
+  // An event of the job was filed.
+  virtual void Posted(const std::string& job_id, const v1::JobEvent& event) = 0;
+  // After Posted() of the end: all that is filed of the job; nothing if nobody
+  // may come for it any more.
+  virtual void Ended(const std::string& job_id,
+                     const std::vector<EventRef>& events) = 0;
+  // Nothing is filed of it any more, here or elsewhere.
+  virtual void Forgotten(const std::string& job_id) = 0;
 };
 
 // What a reader hears. Both must not block, may come from any thread, and may
@@ -70,7 +89,8 @@ class EventReader {
 // `progress` and `preview` of each image; it holds `started`, `image`,
 // `image_failed` and `ended` until they are delivered. A job with a request id
 // is held as a whole, so that a reader who comes later gets all that again,
-// until `results_kept` after its end; without an image, only until its end.
+// until `results_kept` after its end; without an image, only until its end. So
+// is one that `is_kept`, whatever its end.
 //
 // Bytes of pictures are bounded for a job, a tenant and all together. Where a
 // bound is passed, the first that helps is done: the preview that came last is
@@ -91,10 +111,11 @@ class EventLogs {
  public:
   // `cancel` is given a job's id when nobody wants the job any more; called
   // with no lock of ours, by the thread that destroys a reader or that sweeps.
-  // `clock` and `metrics` outlive this object; every reader dies before it.
+  // `clock`, `metrics` and `listener`, if there is one, outlive this object;
+  // every reader dies before it.
   EventLogs(const DeliveryLimits& limits,
             std::function<void(const std::string&)> cancel, const Clock& clock,
-            Metrics& metrics);
+            Metrics& metrics, JobListener* listener = nullptr);
 
   // Files a job, or finds the one that `file` names by its request id, and
   // gives it a reader. `is_new` says which; a new one is to be submitted with
@@ -108,12 +129,40 @@ class EventLogs {
                               const ReaderListener& listener)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Where the events of the job go. Outlived by this object; events of a job
-  // that is not filed any more are dropped.
-  std::shared_ptr<EventSink> SinkOf(const std::string& job_id);
+  // As Open(), for a job that nobody reads yet: it goes on until its last
+  // reader has come and gone.
+  struct Filed {
+    std::string job_id;
+    bool is_new = true;
+  };
+  absl::StatusOr<Filed> File(const JobFile& file) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Forgets a job that was not submitted. Its reader stays valid and gets
-  // nothing.
+  // A reader of what comes after sequence `after` of a job that is filed, and
+  // in any case of its end; NOT_FOUND, without a reason, if it is not filed.
+  // Errors otherwise as Open().
+  absl::StatusOr<std::unique_ptr<EventReader>> Watch(
+      const std::string& job_id, uint64_t after, const ReaderListener& listener)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Files a job that ended at `ended` and whose `events` are kept elsewhere
+  // too, for readers to come. Does nothing if it is filed.
+  void Restore(const JobFile& file, const std::vector<EventRef>& events,
+               absl::Time ended) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What is filed of the job, which ended, is now kept elsewhere too: it is let
+  // go as soon as nobody reads it.
+  void KeptElsewhere(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether the job is filed and can be found.
+  bool Has(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Where the events of the job go. Outlived by this object; events of a job
+  // that is not filed any more are dropped. `after` is added to sequences.
+  std::shared_ptr<EventSink> SinkOf(const std::string& job_id,
+                                    uint64_t after = 0);
+
+  // Forgets a job that was not submitted, or that has ended. Its readers stay
+  // valid and get nothing.
   void Drop(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Forgets what was kept long enough and gives up readers and jobs that were
@@ -123,7 +172,6 @@ class EventLogs {
  private:
   friend class EventReader;
   class Sink;
-  using EventRef = std::shared_ptr<const v1::JobEvent>;
   using Events = std::deque<EventRef>;
   using Calls = std::vector<std::function<void()>>;
 
@@ -143,11 +191,19 @@ class EventLogs {
     std::map<int64_t, Reader> readers;
     absl::Time read_since;  // when a reader last took something
     int images = 0;
-    bool leaving = false;  // cancelled, and not to be found any more
+    bool leaving = false;    // cancelled, and not to be found any more
+    bool elsewhere = false;  // kept there too
     absl::Time ended = absl::InfiniteFuture();
   };
   using Logs = std::map<std::string, Log>;  // by job id
 
+  absl::Status CheckStreamsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Filed> FileLocked(const JobFile& file)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::unique_ptr<EventReader> AttachLocked(const std::string& job_id,
+                                            uint64_t after,
+                                            const ReaderListener& listener)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Post(const std::string& job_id, v1::JobEvent event)
       ABSL_LOCKS_EXCLUDED(mutex_);
   EventRef Next(const std::string& job_id, int64_t reader)
@@ -169,6 +225,8 @@ class EventLogs {
   void TrimLocked(Log& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteEndLocked(Log& log, const v1::Ended& ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellLocked(const Log& log, const v1::JobEvent& event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After an event was added to `log`.
   void KeepBoundsLocked(Log& log, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -188,7 +246,8 @@ class EventLogs {
   const std::function<void(const std::string&)> cancel_;
   const Clock& clock_;
   Metrics& metrics_;
-  absl::Mutex mutex_;
+  JobListener* const listener_;  // may be null
+  mutable absl::Mutex mutex_;
   Logs logs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, std::string> by_request_
       ABSL_GUARDED_BY(mutex_);  // (tenant, request id) -> job id

@@ -1,11 +1,8 @@
 #include "server/front_end.h"
 
-#include <chrono>
+#include <utility>
 
-#include "grpc/health/v1/health.pb.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/server_builder.h"
+#include "absl/time/clock.h"
 
 namespace genzo {
 namespace {
@@ -13,107 +10,181 @@ namespace {
 // What a request has besides its picture.
 constexpr int kMaxBytesBesidesImage = 4 << 20;
 
-// Notices dead peers, but not before a suspended reader would be given up, and
-// forgives clients that ping every 20 s or slower.
-void SetKeepalive(grpc::ServerBuilder& builder, absl::Duration reader_timeout) {
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(
-      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(reader_timeout)));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  // A connection that says nothing costs a descriptor.
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
+constexpr char kAdmin[] = "genzo.v1.ModelAdmin";
+
+DoorOptions DoorOptionsOf(const FrontEndOptions& options) {
+  return {.max_message_bytes =
+              options.limits.max_image_bytes + kMaxBytesBesidesImage,
+          .reader_timeout = options.delivery.reader_timeout,
+          .tls = options.tls};
 }
 
-// A message is inflated before its size is looked at, and a small one may
-// inflate to gigabytes. Prompts have nothing to gain.
-void RefuseCompression(grpc::ServerBuilder& builder) {
-  for (auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
-    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+std::unique_ptr<Authenticator> MakeAuthenticator(const FrontEndOptions& options,
+                                                 const Credentials* keys,
+                                                 const Credentials* tokens) {
+  if (keys == nullptr && tokens == nullptr) {
+    return MakeTrustingAuthenticator(options.admin_api);
   }
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  return MakeCredentialsAuthenticator(keys, tokens);
+}
+
+// Of a job that waits, runs or has ended.
+void Tell(Quotas& quotas, Webhooks* webhooks,
+          const internal::v1::KeptJob& job) {
+  const std::string& id = job.job().id();
+  if (job.job().has_end_time() && !job.webhook().empty() &&
+      webhooks != nullptr) {
+    webhooks->Send(job.webhook(), job.job());
+  }
+  switch (job.job().state()) {
+    case v1::JOB_STATE_QUEUED:
+      return quotas.Waits(id);
+    case v1::JOB_STATE_RUNNING:
+      return quotas.Runs(id);
+    default:
+      return quotas.Ended(id);
+  }
 }
 
 }  // namespace
 
+FrontEndOptions FrontEndOptionsOf(const Config& config) {
+  return {.limits = config.limits,
+          .delivery = config.delivery,
+          .admin_api = config.admin_api,
+          .jobs = config.jobs,
+          .auth = config.auth,
+          .tls = config.tls,
+          .webhooks = config.webhooks,
+          .admin_listen = config.admin_listen};
+}
+
+absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
+    const FrontEndOptions& options, const FrontEndDependencies& dependencies) {
+  Parts parts;
+  if (!options.auth.keys_file.empty()) {
+    auto keys = KeyStore::Open(options.auth.keys_file, dependencies.clock);
+    if (!keys.ok()) return keys.status();
+    parts.keys = *std::move(keys);
+  }
+  if (!options.auth.jwks_file.empty()) {
+    auto tokens = TokenChecker::Open(options.auth, dependencies.clock);
+    if (!tokens.ok()) return tokens.status();
+    parts.tokens = *std::move(tokens);
+  }
+  if (!options.webhooks.hosts.empty()) {
+    auto webhooks = Webhooks::Open(options.webhooks, dependencies.clock);
+    if (!webhooks.ok()) return webhooks.status();
+    parts.webhooks = *std::move(webhooks);
+  }
+  parts.quotas = std::make_unique<Quotas>(dependencies.clock);
+  auto archive = JobArchive::Open(
+      {options.delivery, options.jobs},
+      /*cancel=*/
+      [&queue = dependencies.queue](const std::string& id) {
+        queue.Cancel(id);
+      },
+      /*moved=*/
+      [&quotas = *parts.quotas, webhooks = parts.webhooks.get()](
+          const internal::v1::KeptJob& job) { Tell(quotas, webhooks, job); },
+      dependencies.clock, dependencies.metrics);
+  if (!archive.ok()) return archive.status();
+  parts.archive = *std::move(archive);
+  return parts;
+}
+
+absl::Status FrontEnd::Check(const FrontEndOptions& options,
+                             const Clock& clock) {
+  const absl::Status keys =
+      options.auth.keys_file.empty()
+          ? absl::OkStatus()
+          : KeyStore::Open(options.auth.keys_file, clock).status();
+  if (!keys.ok()) return keys;
+  const absl::Status tokens =
+      options.auth.jwks_file.empty()
+          ? absl::OkStatus()
+          : TokenChecker::Open(options.auth, clock).status();
+  if (!tokens.ok()) return tokens;
+  const absl::Status webhooks =
+      options.webhooks.hosts.empty()
+          ? absl::OkStatus()
+          : Webhooks::Open(options.webhooks, clock, PostHttps, /*threads=*/0)
+                .status();
+  if (!webhooks.ok()) return webhooks;
+  return MakeServerCredentials(options.tls).status();
+}
+
 FrontEnd::FrontEnd(const FrontEndOptions& options,
-                   const FrontEndDependencies& dependencies)
-    : authenticator_(MakeTrustingAuthenticator(options.admin_api)),
-      logs_(
-          options.delivery,
-          /*cancel=*/
-          [&queue = dependencies.queue](const std::string& id) {
-            queue.Cancel(id);
-          },
-          dependencies.clock, dependencies.metrics),
+                   const FrontEndDependencies& dependencies, Parts parts)
+    : parts_(std::move(parts)),
+      authenticator_(
+          MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
-               dependencies.clock},
-              logs_),
-      pump_(/*tick=*/[this] { logs_.Sweep(); }),
+               dependencies.clock, *parts_.quotas, dependencies.predict},
+              *parts_.archive),
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_}),
+      jobs_(*authenticator_, *parts_.archive, dependencies.queue,
+            options.webhooks, {intake_, dependencies.metrics, pump_}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
-                   dependencies.metrics) {}
+                   dependencies.metrics),
+      chores_(/*tick=*/[this] { Sweep(); }) {}
 
 absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
     const std::string& address, const FrontEndOptions& options,
     const FrontEndDependencies& dependencies) {
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  // Keeps the description of the health service in the program, for reflection.
-  grpc::health::v1::HealthCheckRequest::descriptor();
-  std::unique_ptr<FrontEnd> front_end(new FrontEnd(options, dependencies));
-  auto listener =
-      Listener::Create(address, ConnectionCap(RaiseDescriptorLimit()));
-  if (!listener.ok()) return listener.status();
-  front_end->listener_ = *std::move(listener);
-  grpc::ServerBuilder builder;
-  SetKeepalive(builder, options.delivery.reader_timeout);
-  builder.SetMaxReceiveMessageSize(options.limits.max_image_bytes +
-                                   kMaxBytesBesidesImage);
-  RefuseCompression(builder);
-  front_end->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
-  builder.RegisterService(&front_end->image_generation_);
-  builder.RegisterService(&front_end->model_registry_);
-  builder.RegisterService(&front_end->model_admin_);
-  front_end->server_ = builder.BuildAndStart();
-  if (front_end->server_ == nullptr) {
-    return absl::InternalError("the gRPC server cannot be started");
+  auto parts = MakeParts(options, dependencies);
+  if (!parts.ok()) return parts.status();
+  std::unique_ptr<FrontEnd> front_end(
+      new FrontEnd(options, dependencies, *std::move(parts)));
+  std::vector<grpc::Service*> services = {&front_end->image_generation_,
+                                          &front_end->jobs_,
+                                          &front_end->model_registry_};
+  const DoorOptions door_options = DoorOptionsOf(options);
+  if (options.admin_listen.empty()) {
+    services.push_back(&front_end->model_admin_);
+  } else {
+    auto door = Door::Create(options.admin_listen, door_options,
+                             {&front_end->model_admin_});
+    if (!door.ok()) return door.status();
+    front_end->admin_door_ = *std::move(door);
   }
+  auto door = Door::Create(address, door_options, services);
+  if (!door.ok()) return door.status();
+  front_end->door_ = *std::move(door);
   front_end->SetServing(false);
-  front_end->listener_->Start([&acceptor = *front_end->acceptor_](int fd) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
-        connection;
-    connection.fd = fd;
-    acceptor.HandleNewConnection(&connection);
-  });
+  front_end->intake_.Resume();
+  front_end->door_->Open();
+  if (front_end->admin_door_ != nullptr) front_end->admin_door_->Open();
   return front_end;
 }
 
-FrontEnd::~FrontEnd() {
-  if (server_ != nullptr) Shutdown(absl::ZeroDuration());
-}
+FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
-  auto* health = server_->GetHealthCheckService();
-  if (health == nullptr) return;
-  health->SetServingStatus(serving);  // ""
-  health->SetServingStatus("genzo.v1.ImageGeneration", serving);
-  health->SetServingStatus("genzo.v1.ModelRegistry", serving);
-  health->SetServingStatus("genzo.v1.ModelAdmin", serving);
+  std::vector<std::string> names = {"genzo.v1.ImageGeneration", "genzo.v1.Jobs",
+                                    "genzo.v1.ModelRegistry"};
+  // Who mends a server must reach it while it does not serve.
+  if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
+  if (admin_door_ == nullptr) names.emplace_back(kAdmin);
+  door_->SetServing(serving, names);
 }
 
 void FrontEnd::Shutdown(absl::Duration timeout) {
-  listener_->Stop();
-  server_->Shutdown(std::chrono::system_clock::now() +
-                    absl::ToChronoMilliseconds(timeout));
+  const absl::Time deadline = absl::Now() + timeout;
+  for (const auto* door : {&door_, &admin_door_}) {
+    if (*door != nullptr) (*door)->Shutdown(deadline);
+  }
+}
+
+void FrontEnd::Sweep() {
+  absl::MutexLock lock(&sweeping_);
+  parts_.archive->Sweep();
+  if (parts_.keys != nullptr) parts_.keys->Refresh();
+  if (parts_.tokens != nullptr) parts_.tokens->Refresh();
 }
 
 }  // namespace genzo

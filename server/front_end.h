@@ -1,21 +1,29 @@
 #ifndef GENZO_SERVER_FRONT_END_H_
 #define GENZO_SERVER_FRONT_END_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "grpcpp/server.h"
-#include "grpcpp/server_builder.h"
+#include "base/config.h"
 #include "queue/model_control.h"
-#include "server/event_logs.h"
+#include "server/door.h"
 #include "server/event_pump.h"
 #include "server/image_generation_service.h"
+#include "server/job_archive.h"
 #include "server/job_intake.h"
-#include "server/listener.h"
+#include "server/jobs_service.h"
+#include "server/key_store.h"
 #include "server/model_admin_service.h"
 #include "server/model_registry_service.h"
+#include "server/quotas.h"
+#include "server/token_checker.h"
+#include "server/webhooks.h"
 
 namespace genzo {
 
@@ -26,6 +34,9 @@ struct FrontEndDependencies {
   Metrics& metrics;
   const Clock& clock;
   ModelControl& models;
+  // Time until a job would be done, if somebody knows.
+  std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
+      nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -33,7 +44,14 @@ struct FrontEndOptions {
   RequestLimits limits = {};
   DeliveryLimits delivery = {};
   std::string admin_api = "loopback";
+  JobsConfig jobs = {};
+  AuthConfig auth = {};
+  TlsConfig tls = {};
+  WebhookConfig webhooks = {};
+  // Where ModelAdmin is, alone, instead of beside the other services.
+  std::string admin_listen = {};
 };
+FrontEndOptions FrontEndOptionsOf(const Config& config);
 
 // The gRPC server: the services, the standard health service and reflection.
 // Takes connections up to a share of the descriptors that the process may have,
@@ -41,8 +59,9 @@ struct FrontEndOptions {
 class FrontEnd {
  public:
   // Listens on `address`, "host:port"; port 0 takes a free one. Not serving, in
-  // the health service's sense, until SetServing(true). UNAVAILABLE if the
-  // address cannot be used.
+  // the health service's sense, until SetServing(true). UNAVAILABLE if an
+  // address cannot be used; FAILED_PRECONDITION, INVALID_ARGUMENT or NOT_FOUND
+  // if a file or folder of the options cannot.
   static absl::StatusOr<std::unique_ptr<FrontEnd>> Start(
       const std::string& address, const FrontEndOptions& options,
       const FrontEndDependencies& dependencies);
@@ -50,26 +69,53 @@ class FrontEnd {
 
   void SetServing(bool serving);
 
+  // See JobIntake::SetLimits().
+  void SetLimits(const RequestLimits& limits) { intake_.SetLimits(limits); }
+
+  // OK if the files that the options name can be used; else as Start().
+  static absl::Status Check(const FrontEndOptions& options, const Clock& clock);
+
   // Refuses new calls, waits for those under way until `timeout`, then breaks
   // them off.
   void Shutdown(absl::Duration timeout);
 
-  int port() const { return listener_->port(); }
+  // What happens every second: forgets what was kept long enough, takes over
+  // keys that were changed.
+  void Sweep() ABSL_LOCKS_EXCLUDED(sweeping_);
+
+  int port() const { return door_->port(); }
+  // Of ModelAdmin; port() unless it has an address of its own.
+  int admin_port() const {
+    return admin_door_ == nullptr ? port() : admin_door_->port();
+  }
 
  private:
-  FrontEnd(const FrontEndOptions& options,
-           const FrontEndDependencies& dependencies);
+  // What is made of the options and may fail.
+  struct Parts {
+    std::unique_ptr<KeyStore> keys;        // null: none
+    std::unique_ptr<TokenChecker> tokens;  // null: none
+    std::unique_ptr<Quotas> quotas;
+    std::unique_ptr<Webhooks> webhooks;   // null: none
+    std::unique_ptr<JobArchive> archive;  // tells quotas and webhooks
+  };
+  static absl::StatusOr<Parts> MakeParts(
+      const FrontEndOptions& options, const FrontEndDependencies& dependencies);
 
+  FrontEnd(const FrontEndOptions& options,
+           const FrontEndDependencies& dependencies, Parts parts);
+
+  const Parts parts_;
   const std::unique_ptr<Authenticator> authenticator_;
-  EventLogs logs_;
   JobIntake intake_;
-  EventPump pump_;  // sweeps the logs
+  EventPump pump_;
   ImageGenerationService image_generation_;
+  JobsService jobs_;
   ModelRegistryService model_registry_;
   ModelAdminService model_admin_;
-  std::unique_ptr<grpc::Server> server_;  // uses the services
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
-  std::unique_ptr<Listener> listener_;  // last: its thread uses the acceptor
+  std::unique_ptr<Door> door_;        // uses the services
+  std::unique_ptr<Door> admin_door_;  // likewise; null: there is one
+  absl::Mutex sweeping_;              // one at a time
+  EventPump chores_;                  // last: its thread sweeps
 };
 
 }  // namespace genzo

@@ -11,29 +11,31 @@ namespace genzo {
 using v1::JobEvent;
 
 std::shared_ptr<GenerateReactor> GenerateReactor::Make(
-    grpc::CallbackServerContext* context,
+    grpc::CallbackServerContext* context, const StreamKind& kind,
     const StreamDependencies& dependencies) {
   const std::shared_ptr<GenerateReactor> reactor(
-      new GenerateReactor(context, dependencies));
+      new GenerateReactor(context, kind, dependencies));
   reactor->self_ = reactor;
   return reactor;
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Start(
-    grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
-    const Caller& caller, const StreamDependencies& dependencies) {
-  const auto reactor = Make(context, dependencies);
+    grpc::CallbackServerContext* context, const StreamKind& kind,
+    const Opening& open, const StreamDependencies& dependencies) {
+  const auto reactor = Make(context, kind, dependencies);
   const std::weak_ptr<GenerateReactor> weak = reactor;
-  auto reader = dependencies.intake.Submit(
-      request, caller, absl::FromChrono(context->deadline()),
-      {.event =
-           [weak] {
-             if (const auto alive = weak.lock()) alive->SchedulePump();
-           },
-       .given_up =
-           [weak] {
-             if (const auto alive = weak.lock()) alive->GiveUp();
-           }});
+  auto reader = open({.event =
+                          [weak] {
+                            if (const auto alive = weak.lock()) {
+                              alive->SchedulePump();
+                            }
+                          },
+                      .given_up =
+                          [weak] {
+                            if (const auto alive = weak.lock()) {
+                              alive->GiveUp();
+                            }
+                          }});
   if (!reader.ok()) {
     reactor->End(reader.status());
     return reactor.get();
@@ -47,9 +49,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Start(
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Refuse(
-    grpc::CallbackServerContext* context, const absl::Status& status,
-    const StreamDependencies& dependencies) {
-  const auto reactor = Make(context, dependencies);
+    grpc::CallbackServerContext* context, const StreamKind& kind,
+    const absl::Status& status, const StreamDependencies& dependencies) {
+  const auto reactor = Make(context, kind, dependencies);
   reactor->End(status);
   return reactor.get();
 }
@@ -70,17 +72,22 @@ std::optional<JobEvent> GenerateReactor::NextPartLocked() {
 }
 
 void GenerateReactor::Pump() {
+  absl::Status drained;
   {
     absl::MutexLock lock(&mutex_);
     if (writing_ || ended_ || gone_) return;
     const std::optional<JobEvent> part = NextPartLocked();
     if (!part.has_value()) return;
-    writing_ = true;
     last_ = part->has_ended();
     if (last_) end_ = StatusOf(part->ended());
-    bytes_ = ToBytes(*part);
+    if (last_ && kind_.ends_ok) {
+      if (ErrorReason(end_) == "DRAINING") drained = end_;
+      end_ = absl::OkStatus();
+    }
+    writing_ = drained.ok();
+    if (writing_) bytes_ = ToBytes(*part);
   }
-  StartWrite(&bytes_);
+  drained.ok() ? StartWrite(&bytes_) : End(drained);
 }
 
 void GenerateReactor::OnWriteDone(bool ok) {
@@ -152,7 +159,7 @@ void GenerateReactor::End(const absl::Status& status) {
 }
 
 void GenerateReactor::OnDone() {
-  dependencies_.metrics.CountRequest("Generate", GrpcCodeName(code_));
+  dependencies_.metrics.CountRequest(kind_.method, GrpcCodeName(code_));
   self_.reset();
 }
 

@@ -2,6 +2,7 @@
 #define GENZO_SERVER_GENERATE_REACTOR_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -24,8 +25,18 @@ struct StreamDependencies {
   EventPump& pump;
 };
 
-// One Generate stream: moves events from the job's log to the client. Its
-// life:
+// Which call a stream is.
+struct StreamKind {
+  const char* method;
+  // Whether the call ends with OK however its job does, but for a server that
+  // stops, which is not the job's end.
+  bool ends_ok;
+};
+inline constexpr StreamKind kGenerateStream = {"Generate", false};
+inline constexpr StreamKind kWatchStream = {"WatchJob", true};
+
+// One stream of a job's events: moves events from the job's log to the client.
+// Its life:
 //   open     while the job has events, one write is in flight; large pictures
 //            take several
 //   ended    the job's end was written, or the client is gone: Finish() was
@@ -36,16 +47,20 @@ struct StreamDependencies {
 class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                         public std::enable_shared_from_this<GenerateReactor> {
  public:
-  // A stream of the job that `request` makes; ends at once with what the intake
-  // says if it makes none.
+  // Gives a reader that calls the listener, or says why there is none.
+  using Opening = std::function<absl::StatusOr<std::unique_ptr<EventReader>>(
+      const ReaderListener& listener)>;
+
+  // A stream of what the reader of `open` reads; ends at once with its error if
+  // there is none.
   static grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(
-      grpc::CallbackServerContext* context, const v1::GenerateRequest& request,
-      const Caller& caller, const StreamDependencies& dependencies);
+      grpc::CallbackServerContext* context, const StreamKind& kind,
+      const Opening& open, const StreamDependencies& dependencies);
 
   // A stream that ends at once with `status`.
   static grpc::ServerWriteReactor<grpc::ByteBuffer>* Refuse(
-      grpc::CallbackServerContext* context, const absl::Status& status,
-      const StreamDependencies& dependencies);
+      grpc::CallbackServerContext* context, const StreamKind& kind,
+      const absl::Status& status, const StreamDependencies& dependencies);
 
   // The write is through, or (`ok` false) the client is gone.
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,12 +70,12 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void OnDone() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  GenerateReactor(grpc::CallbackServerContext* context,
+  GenerateReactor(grpc::CallbackServerContext* context, const StreamKind& kind,
                   const StreamDependencies& dependencies)
-      : context_(context), dependencies_(dependencies) {}
+      : context_(context), kind_(kind), dependencies_(dependencies) {}
 
   static std::shared_ptr<GenerateReactor> Make(
-      grpc::CallbackServerContext* context,
+      grpc::CallbackServerContext* context, const StreamKind& kind,
       const StreamDependencies& dependencies);
   // Has the pump call Pump(), once for all events that come before it does.
   void SchedulePump();
@@ -74,6 +89,7 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CallbackServerContext* const context_;
+  const StreamKind kind_;
   const StreamDependencies dependencies_;
   std::shared_ptr<GenerateReactor> self_;  // until OnDone
   grpc::StatusCode code_ = grpc::StatusCode::OK;

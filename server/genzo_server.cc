@@ -7,29 +7,37 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "queue/memory_job_queue.h"
+#include "server/admin_pages.h"
+#include "server/config_reload.h"
+#include "server/event_pump.h"
 #include "server/front_end.h"
 #include "server/models_watch.h"
 #include "server/readiness.h"
+#include "server/stall_watch.h"
 #include "worker/engine/worker_pool.h"
 
 namespace genzo {
 namespace {
 
-constexpr int kUsageError = 2;  // bad configuration, address in use
-constexpr int kHung = 3;        // a device or a file that never answers
+constexpr int kUsageError = 2;   // bad configuration, address in use
+constexpr int kHung = 3;         // a device or a file that never answers
+constexpr int kEndedAtOnce = 4;  // a second signal
 constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
 // How often the folder of models is looked into.
 constexpr absl::Duration kModelsLook = absl::Seconds(5);
@@ -44,12 +52,14 @@ struct Options {
   std::string listen;
   std::string admin;
   std::string log_level;
+  bool insecure = false;
+  bool check = false;
 };
 
-// Signals that end the server (a terminal that hangs up is one), and the one by
-// which the engine's thread says that it is done. Blocked everywhere; waited
-// for by the main thread. Others that would end the process without draining
-// are ignored.
+// Signals that end the server, the one that has it read its configuration
+// again, and the one by which the engine's thread says that it is done. Blocked
+// everywhere; waited for by the main thread. Others that would end the process
+// without draining are ignored.
 sigset_t BlockSignals() {
   for (int ignored : {SIGUSR2, SIGALRM, SIGPIPE}) signal(ignored, SIG_IGN);
   sigset_t signals;
@@ -83,6 +93,9 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
     *value = *option;
   }
   if (!options.log_level.empty()) config->log_level = options.log_level;
+  config->insecure = config->insecure || options.insecure;
+  const absl::Status reach = CheckReach(*config);
+  if (!reach.ok()) return reach;
   return config;
 }
 
@@ -98,19 +111,22 @@ class Waiter {
     pthread_kill(main_thread_, SIGUSR1);
   }
 
-  // Waits until the pool is done or somebody wants the server to end. Returns
-  // whether the pool is done.
-  bool WaitForSignal(absl::Time until) const {
+  // Waits until the pool is done, or somebody wants the server to end or to
+  // read its configuration again.
+  enum class Event { kDone, kEnd, kReload, kTime };
+  Event Wait(absl::Time until) const {
     while (!done_) {
       const timespec timeout = absl::ToTimespec(
           std::max(absl::ZeroDuration(), until - Clock::Real().Now()));
       const bool forever = until == absl::InfiniteFuture();
-      // SIGUSR1 may come from outside: then the wait goes on.
       const int signal =
           sigtimedwait(&signals_, nullptr, forever ? nullptr : &timeout);
-      if (signal != SIGUSR1 && (signal > 0 || errno == EAGAIN)) return done_;
+      if (signal == SIGHUP) return Event::kReload;
+      // SIGUSR1 may come from outside: then the wait goes on.
+      if (signal > 0 && signal != SIGUSR1) return Event::kEnd;
+      if (signal < 0 && errno == EAGAIN) return Event::kTime;
     }
-    return true;
+    return Event::kDone;
   }
 
  private:
@@ -120,10 +136,14 @@ class Waiter {
 };
 
 // Ends the process where it stands: a thread that hangs cannot be ended.
-[[noreturn]] void EndHung() {
-  spdlog::critical("something hangs: ending without it");
+[[noreturn]] void EndNow(const char* why, int exit_status) {
+  spdlog::critical("{}", why);
   spdlog::shutdown();
-  std::_Exit(kHung);
+  std::_Exit(exit_status);
+}
+
+[[noreturn]] void EndHung() {
+  EndNow("something hangs: ending without it", kHung);
 }
 
 // From now on the process ends within `time`, whatever hangs.
@@ -134,20 +154,73 @@ void EndWithin(absl::Duration time) {
   }).detach();
 }
 
-// Lets live jobs finish for the grace period; a second signal or its end
-// cancels them. What does not end then ends the process, after kLastResort or
-// with a third signal.
+// Waits for the pool's end. A signal to end ends the process at once.
+bool WaitForPool(const Waiter& waiter, absl::Duration time) {
+  const absl::Time until = Clock::Real().Now() + time;
+  while (true) {
+    switch (waiter.Wait(until)) {
+      case Waiter::Event::kDone:
+        return true;
+      case Waiter::Event::kTime:
+        return false;
+      case Waiter::Event::kEnd:
+        EndNow("a second signal: ending at once", kEndedAtOnce);
+      case Waiter::Event::kReload:
+        break;  // too late
+    }
+  }
+}
+
+// Lets live jobs finish for the grace period, then cancels them. What does not
+// end then ends the process after kLastResort.
 void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
            Readiness& readiness, JobQueue& queue) {
   spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
                absl::ToDoubleSeconds(config.shutdown_grace));
-  pool.Stop();
+  // Balancers first, so that they send nothing more that would be refused.
   readiness.Draining();
   queue.Close();
-  if (waiter.WaitForSignal(Clock::Real().Now() + config.shutdown_grace)) return;
+  pool.Stop();
+  if (WaitForPool(waiter, config.shutdown_grace)) return;
   spdlog::warn("cancelling live jobs");
   queue.CancelAll();
-  if (!waiter.WaitForSignal(Clock::Real().Now() + kLastResort)) EndHung();
+  if (!WaitForPool(waiter, kLastResort)) EndHung();
+}
+
+// Takes over what is safe of a changed configuration, and says what is not.
+void Reload(const Options& options, const Config& started,
+            FrontEnd& front_end) {
+  const auto wanted = ReadConfig(options);
+  if (!wanted.ok()) {
+    spdlog::error("the configuration is not taken over: {}",
+                  std::string(wanted.status().message()));
+    return;
+  }
+  const ReloadPlan plan = PlanReload(started, *wanted);
+  spdlog::set_level(spdlog::level::from_str(plan.log_level));
+  front_end.SetLimits(plan.limits);
+  front_end.Sweep();  // files of keys
+  spdlog::info("the configuration is taken over: log_level, limits, keys");
+  if (plan.not_applied.empty()) return;
+  spdlog::warn("not taken over without a start: {}",
+               absl::StrJoin(plan.not_applied, ", "));
+}
+
+// Says to `readiness` every second whether jobs get on.
+void LookForStall(StallWatch& watch, const ModelCatalog& catalog,
+                  Metrics& metrics, Readiness& readiness) {
+  StallWatch::Seen seen;
+  for (const v1::Model& model : catalog.List()) {
+    const ModelMetrics& figures = metrics.ForModel(model.id());
+    seen.evaluations += figures.denoise_batches.Value();
+    seen.jobs += figures.queue_depth.Value() + figures.jobs_running.Value();
+    seen.loading = seen.loading || model.state() == v1::Model::STATE_LOADING;
+  }
+  const std::string why = watch.Look(seen, Clock::Real().Now());
+  if (!why.empty() && readiness.WhyNot().empty()) {
+    spdlog::error("not ready: {}", why);
+  }
+  readiness.Stalled(why);
 }
 
 // The pool, with an ear for what was loaded.
@@ -179,23 +252,27 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
-// `folder` holds the models that are found while the server runs.
-int Serve(const Config& config, const ModelsFolder& folder) {
+// The configuration with the models that lie in its folder.
+Config WithFound(Config config, ModelsFolder& folder) {
+  if (config.models_folder.empty()) return config;
+  for (ModelConfig& model : folder.Scan()) {
+    config.models.push_back(std::move(model));
+  }
+  if (config.default_model.empty() && !config.models.empty()) {
+    config.default_model = config.models[0].id;
+  }
+  return config;
+}
+
+int Serve(const Options& options, const Config& config) {
+  ModelsFolder folder(config.models_folder, config.models);
+  const Config with_found = WithFound(config, folder);
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
-  ModelCatalog catalog(config.default_model);
+  ModelCatalog catalog(with_found.default_model);
   PoolLoad load;
   MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
-  if (!config.admin.empty()) {
-    const auto port = metrics.Serve(config.admin);
-    if (!port.ok()) return Fail(port.status());
-    spdlog::info("metrics on http://{}/metrics",
-                 BoundAddress(config.admin, *port));
-  }
-  auto pool =
-      WorkerPool::Create(config, {queue, load, catalog, metrics, clock});
-  if (!pool.ok()) return Fail(pool.status());
   FrontEnd* serving = nullptr;
   Readiness readiness([&](bool is) {
     serving->SetServing(is);
@@ -203,15 +280,34 @@ int Serve(const Config& config, const ModelsFolder& folder) {
     std::cout << "genzo-server ready on "
               << BoundAddress(config.listen, serving->port()) << std::endl;
   });
+  std::unique_ptr<AdminPages> pages;
+  if (!config.admin.empty()) {
+    auto served = AdminPages::Serve(config.admin, metrics, readiness);
+    if (!served.ok()) return Fail(served.status());
+    pages = *std::move(served);
+    spdlog::info("metrics on http://{}/metrics",
+                 BoundAddress(config.admin, pages->port()));
+  }
+  auto pool =
+      WorkerPool::Create(with_found, {queue, load, catalog, metrics, clock});
+  if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
   auto front_end = FrontEnd::Start(
-      config.listen, {config.limits, config.delivery, config.admin_api},
-      {queue, catalog, metrics, clock, models});
+      config.listen, FrontEndOptionsOf(config),
+      {queue, catalog, metrics, clock, models, [&load](const JobDemand& job) {
+         const auto predicted = load.PredictNew(job);
+         return predicted.has_value() ? std::optional(predicted->time)
+                                      : std::nullopt;
+       }});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",
                BoundAddress(config.listen, serving->port()),
                (*pool)->Description());
+  if (!config.admin_listen.empty()) {
+    spdlog::info("administrators on {}",
+                 BoundAddress(config.admin_listen, serving->admin_port()));
+  }
 
   Waiter waiter(signals);
   const auto on_loaded = [&] {
@@ -221,22 +317,44 @@ int Serve(const Config& config, const ModelsFolder& folder) {
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
-  std::optional<ModelsWatch> watch;
+  std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
-    watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
+    models_watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
       (*pool)->Add(model);
       models.Load(model.id, /*pinned=*/std::nullopt,
                   [](const absl::Status&) {});  // the catalog tells
     });
   }
-  const bool done = waiter.WaitForSignal(absl::InfiniteFuture());
-  watch.reset();
-  if (!done) {
+  StallWatch stall(config.stall_after);
+  auto watch = std::make_unique<EventPump>(
+      /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
+  Waiter::Event event;
+  while ((event = waiter.Wait(absl::InfiniteFuture())) ==
+         Waiter::Event::kReload) {
+    Reload(options, config, *serving);
+  }
+  models_watch.reset();
+  if (event != Waiter::Event::kDone) {
     Drain(config, waiter, **pool, readiness, queue);
   }
   EndWithin(kLastWrites + kLastResort);
-  (*front_end)->Shutdown(kLastWrites);
+  watch.reset();
+  serving->Shutdown(kLastWrites);
   spdlog::info("stopped");
+  return 0;
+}
+
+// Whether the server could start with `config`, as far as files tell.
+int Check(const Config& config) {
+  const absl::Status status =
+      FrontEnd::Check(FrontEndOptionsOf(config), Clock::Real());
+  if (!status.ok()) return Fail(status);
+  for (const ModelConfig& model : config.models) {
+    if (std::filesystem::exists(model.path)) continue;
+    return Fail(absl::NotFoundError(absl::StrCat(
+        "model \"", model.id, "\": ", model.path, " is not there")));
+  }
+  std::cout << "the configuration is good" << std::endl;
   return 0;
 }
 
@@ -252,32 +370,29 @@ int Main(int argc, char** argv) {
                  "host:port, in place of the configuration's; port 0 takes a "
                  "free one");
   app.add_option("--admin", options.admin,
-                 "host:port of /metrics, in place of the configuration's");
+                 "host:port of /metrics, /livez, /readyz and /startupz, in "
+                 "place of the configuration's");
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning, error or off");
+  app.add_flag("--insecure", options.insecure,
+               "serve other machines without keys, as insecure: true");
+  app.add_flag("--check-config", options.check,
+               "say whether the configuration is good, and end");
   app.footer(
-      "Exit status: 0 after SIGINT, SIGTERM or SIGHUP, which let live jobs "
-      "finish (a second one cancels them, a third ends at once), 2 for a bad "
-      "configuration or an address in use, 3 if something hung at the end.");
+      "Exit status: 0 after SIGINT or SIGTERM, which let live jobs finish; 4 "
+      "after a second one, which ends at once; 2 for a bad configuration or an "
+      "address in use; 3 if something hung at the end. SIGHUP reads the "
+      "configuration again.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  auto config = ReadConfig(options);
+  const auto config = ReadConfig(options);
   if (!config.ok()) return Fail(config.status());
   const absl::Status logging = InitLogging(config->log_level);
   if (!logging.ok()) return Fail(logging);
-  ModelsFolder folder(config->models_folder, config->models);
-  if (!config->models_folder.empty()) {
-    for (ModelConfig& model : folder.Scan()) {
-      config->models.push_back(std::move(model));
-    }
-    if (config->default_model.empty() && !config->models.empty()) {
-      config->default_model = config->models[0].id;
-    }
-  }
-  return Serve(*config, folder);
+  return options.check ? Check(*config) : Serve(options, *config);
 }
 
 }  // namespace

@@ -38,9 +38,13 @@ CallFacts FactsOf(const grpc::CallbackServerContext& context) {
 absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const grpc::ByteBuffer& bytes,
                                  const Authenticator& authenticator,
+                                 const std::string& scope,
                                  google::protobuf::Message& request) {
   auto caller = authenticator.Authenticate(FactsOf(context));
   if (!caller.ok()) return caller.status();
+  const absl::Status may =
+      scope.empty() ? absl::OkStatus() : CheckScope(*caller, scope);
+  if (!may.ok()) return may;
   const absl::Status parsed = ParseRequest(ToString(bytes), request);
   if (!parsed.ok()) return parsed;
   return caller;

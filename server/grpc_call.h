@@ -17,10 +17,12 @@
 namespace genzo {
 
 // Reads the call's message into `request` and says who calls, or why it is
-// refused: see ParseRequest and Authenticator.
+// refused: see Authenticator, CheckScope (any will do if `scope` is empty) and
+// ParseRequest, in this order.
 absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const grpc::ByteBuffer& bytes,
                                  const Authenticator& authenticator,
+                                 const std::string& scope,
                                  google::protobuf::Message& request);
 
 // `message` as it travels.

@@ -9,14 +9,22 @@ namespace genzo {
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
   v1::GenerateRequest request;
-  const auto caller = BeginCall(*context, *bytes, authenticator_, request);
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
   if (!caller.ok()) {
     // Escaped: a message may quote the client.
     spdlog::info("refused: {}",
                  absl::Utf8SafeCEscape(caller.status().message()));
-    return GenerateReactor::Refuse(context, caller.status(), dependencies_);
+    return GenerateReactor::Refuse(context, kGenerateStream, caller.status(),
+                                   dependencies_);
   }
-  return GenerateReactor::Start(context, request, *caller, dependencies_);
+  return GenerateReactor::Start(
+      context, kGenerateStream,
+      [&](const ReaderListener& listener) {
+        return dependencies_.intake.Submit(
+            request, *caller, absl::FromChrono(context->deadline()), listener);
+      },
+      dependencies_);
 }
 
 }  // namespace genzo

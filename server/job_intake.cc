@@ -9,6 +9,7 @@
 #include "base/logging.h"
 #include "base/proto_time.h"
 #include "base/sha256.h"
+#include "queue/job_end.h"
 #include "server/request_resolver.h"
 
 namespace genzo {
@@ -62,22 +63,70 @@ std::string Describe(const internal::v1::Job& job) {
                       request.height(), ", ", request.steps(), " steps");
 }
 
+// What is shown and kept of a job that is about to be queued.
+internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
+                                const Clock& clock) {
+  internal::v1::KeptJob kept;
+  kept.set_tenant(job.tenant());
+  v1::Job& shown = *kept.mutable_job();
+  shown.set_id(job.id());
+  shown.set_request_id(job.request().request_id());
+  *shown.mutable_resolved() = job.request();
+  if (shown.resolved().has_image_to_image()) {
+    shown.mutable_resolved()->mutable_image_to_image()->clear_image();
+  }
+  *shown.mutable_create_time() = job.accepted_at();
+  const JobDemand demand = DemandOf(job, clock);
+  shown.set_cost(CostUnits(demand));
+  shown.set_steps_total(demand.steps * demand.images);
+  return kept;
+}
+
+// Events of a job that an earlier server began had lower sequences.
+uint64_t FirstSequence(const internal::v1::KeptJob& job) {
+  return uint64_t{job.restarts()} << 32;
+}
+
+// Models say what was allowed when they were set up.
+void LowerLimits(const RequestLimits& limits, v1::ModelLimits& model) {
+  const auto lower = [](uint32_t of_model, int now) {
+    return std::min(of_model, static_cast<uint32_t>(now));
+  };
+  model.set_max_side(lower(model.max_side(), limits.max_side_pixels));
+  model.set_max_steps(lower(model.max_steps(), limits.max_steps));
+  model.set_max_image_count(
+      lower(model.max_image_count(), limits.max_image_count));
+}
+
+void LogRefusal(const Caller& caller, const absl::Status& status) {
+  // Escaped: a message may quote the client.
+  spdlog::info("refused: {}, tenant \"{}\": {}", ErrorReason(status),
+               caller.tenant, absl::Utf8SafeCEscape(status.message()));
+}
+
 }  // namespace
 
 absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline) const {
-  const auto model = dependencies_.catalog.Get(request.model());
+  auto model = dependencies_.catalog.Get(request.model());
   if (!model.ok()) return model.status();
+  const RequestLimits limits = this->limits();
+  LowerLimits(limits, *model->mutable_limits());
   const absl::Status usable = CheckModelState(*model);
   if (!usable.ok()) return usable;
-  auto resolved = ResolveRequest(request, *model, limits_, DrawSeed());
+  auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
   if (!resolved.ok()) return resolved.status();
+  if (caller.grant != nullptr) {
+    const absl::Status within = CheckGrantLimits(*caller.grant, *resolved);
+    if (!within.ok()) return within;
+  }
   internal::v1::Job job;
   job.set_id(DrawJobId());
   *job.mutable_request() = *std::move(resolved);
   job.set_tenant(caller.tenant);
   job.set_rows_per_image(RowsPerImage(job.request(), *model));
+  if (caller.grant != nullptr) job.set_weight(caller.grant->weight);
   const absl::Time now = dependencies_.clock.Date();
   *job.mutable_accepted_at() = ToProto(now);
   const absl::Time until = DeadlineOf(job.request(), now, deadline);
@@ -85,34 +134,68 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   return job;
 }
 
+absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
+    const v1::GenerateRequest& request, const Caller& caller,
+    absl::Time deadline) const {
+  auto job = MakeJob(request, caller, deadline);
+  if (!job.ok()) return job.status();
+  Draft draft;
+  const v1::GenerateRequest& resolved = job->request();
+  draft.file = {.job_id = job->id(),
+                .tenant = caller.tenant,
+                .request_id = resolved.request_id(),
+                .goes_on = GoesOn(resolved)};
+  if (!resolved.request_id().empty()) {
+    draft.file.digest = Sha256(request.SerializeAsString());
+  }
+  draft.kept = KeptJobOf(*job, dependencies_.clock);
+  draft.kept.set_digest(draft.file.digest);
+  draft.grant = caller.grant;
+  draft.job = *std::move(job);
+  return draft;
+}
+
+absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
+  const std::string id = draft.job.id();
+  const std::string description = Describe(draft.job);
+  if (draft.grant != nullptr) {
+    const absl::Status charged = dependencies_.quotas.Begin(
+        id, draft.kept.job().cost(), std::move(draft.grant));
+    if (!charged.ok()) {
+      archive_.logs().Drop(id);
+      dependencies_.metrics.CountShed(ErrorReason(charged));
+      return charged;
+    }
+  }
+  archive_.book().Add(std::move(draft.kept));
+  const absl::Status submitted = dependencies_.queue.Submit(
+      std::move(draft.job), archive_.logs().SinkOf(id, sequence));
+  if (submitted.ok()) {
+    spdlog::info("job {} accepted: {}", id, description);
+    return submitted;
+  }
+  dependencies_.quotas.TakeBack(id);
+  archive_.book().Drop(id);
+  archive_.logs().Drop(id);
+  dependencies_.metrics.CountShed(ErrorReason(submitted));
+  return submitted;
+}
+
 absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Accept(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
-  auto job = MakeJob(request, caller, deadline);
-  if (!job.ok()) return job.status();
-  const std::string description = Describe(*job);
-  const std::string& request_id = job->request().request_id();
-  auto opened = logs_.Open(
-      {.job_id = job->id(),
-       .tenant = caller.tenant,
-       .request_id = request_id,
-       .digest = request_id.empty() ? "" : Sha256(request.SerializeAsString()),
-       .goes_on = GoesOn(job->request())},
-      listener);
+  auto draft = MakeDraft(request, caller, deadline);
+  if (!draft.ok()) return draft.status();
+  const absl::Status known = archive_.FindAgain(draft->file);
+  if (!known.ok()) return known;
+  auto opened = archive_.logs().Open(draft->file, listener);
   if (!opened.ok()) return opened.status();
-  const std::string id = opened->reader->job_id();
   if (!opened->is_new) {
-    spdlog::info("job {} is read again", id);
+    spdlog::info("job {} is read again", opened->reader->job_id());
     return std::move(opened->reader);
   }
-  const absl::Status submitted =
-      dependencies_.queue.Submit(*std::move(job), logs_.SinkOf(id));
-  if (!submitted.ok()) {
-    logs_.Drop(id);
-    dependencies_.metrics.CountShed(ErrorReason(submitted));
-    return submitted;
-  }
-  spdlog::info("job {} accepted: {}", id, description);
+  const absl::Status queued = Queue(*std::move(draft));
+  if (!queued.ok()) return queued;
   return std::move(opened->reader);
 }
 
@@ -120,13 +203,117 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
-  if (!reader.ok()) {
-    // Escaped: a message may quote the client.
-    spdlog::info("refused: {}, tenant \"{}\": {}", ErrorReason(reader.status()),
-                 caller.tenant,
-                 absl::Utf8SafeCEscape(reader.status().message()));
-  }
+  if (!reader.ok()) LogRefusal(caller, reader.status());
   return reader;
+}
+
+absl::StatusOr<std::string> JobIntake::CreateDraft(Draft draft) {
+  const absl::Status known = archive_.FindAgain(draft.file);
+  if (!known.ok()) return known;
+  const auto filed = archive_.logs().File(draft.file);
+  if (!filed.ok()) return filed.status();
+  if (!filed->is_new) return filed->job_id;
+  const absl::Status queued = Queue(std::move(draft));
+  if (!queued.ok()) return queued;
+  return filed->job_id;
+}
+
+void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
+                       const std::string& webhook,
+                       std::function<void(absl::StatusOr<v1::Job>)> done) {
+  auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
+  if (!draft.ok()) {
+    LogRefusal(caller, draft.status());
+    return done(draft.status());
+  }
+  draft->file.is_kept = true;
+  draft->file.goes_on = request.on_disconnect() != v1::ON_DISCONNECT_CANCEL;
+  draft->kept.set_webhook(webhook);
+  internal::v1::KeptJob kept = draft->kept;
+  internal::v1::Job queued = draft->job;
+  const auto id = CreateDraft(*std::move(draft));
+  if (!id.ok()) {
+    LogRefusal(caller, id.status());
+    return done(id.status());
+  }
+  const auto answer = [this, tenant = caller.tenant, id = *id,
+                       done = std::move(done)] {
+    const auto job = archive_.book().Get(tenant, id);
+    job.ok() ? done(job->job()) : done(job.status());
+  };
+  if (*id != queued.id()) return answer();  // it was there before
+  archive_.Keep(std::move(kept), std::move(queued), answer);
+}
+
+absl::StatusOr<v1::Job> JobIntake::Estimate(const v1::GenerateRequest& request,
+                                            const Caller& caller) const {
+  auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
+  if (!draft.ok()) return draft.status();
+  v1::Job job = draft->kept.job();
+  job.clear_id();
+  job.clear_create_time();
+  if (!dependencies_.predict) return job;
+  const auto time =
+      dependencies_.predict(DemandOf(draft->job, dependencies_.clock));
+  if (time.has_value()) *job.mutable_time_left() = ToProto(*time);
+  return job;
+}
+
+void JobIntake::SetLimits(const RequestLimits& limits) {
+  absl::MutexLock lock(&mutex_);
+  limits_ = limits;
+}
+
+void JobIntake::Resume() {
+  for (internal::v1::KeptJob& kept : archive_.TakeUnfinished()) {
+    kept.set_restarts(kept.restarts() + 1);
+    internal::v1::Job queued = std::move(*kept.mutable_queued());
+    kept.clear_queued();
+    const absl::Status status = ResumeOne(kept, queued);
+    if (status.ok()) {
+      archive_.Keep(std::move(kept), std::move(queued), [] {});
+    } else {
+      EndUnfinished(std::move(kept), status);
+    }
+  }
+}
+
+absl::Status JobIntake::ResumeOne(const internal::v1::KeptJob& kept,
+                                  const internal::v1::Job& queued) {
+  if (kept.restarts() > JobArchive::kMostRestarts) {
+    return ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
+                           "servers ended before the job did, too often");
+  }
+  Draft draft = {.job = queued,
+                 .kept = kept,
+                 .file = {.job_id = queued.id(),
+                          .tenant = kept.tenant(),
+                          .request_id = kept.job().request_id(),
+                          .digest = kept.digest(),
+                          .goes_on = true,
+                          .is_kept = true}};
+  const auto filed = archive_.logs().File(draft.file);
+  if (!filed.ok()) return filed.status();
+  return Queue(std::move(draft), FirstSequence(kept));
+}
+
+void JobIntake::EndUnfinished(internal::v1::KeptJob kept,
+                              const absl::Status& status) {
+  const std::string id = kept.job().id();
+  spdlog::warn("job {} of an earlier server is not done: {}", id,
+               std::string(status.message()));
+  const auto filed = archive_.logs().File({.job_id = id,
+                                           .tenant = kept.tenant(),
+                                           .goes_on = true,
+                                           .is_kept = true});
+  if (!filed.ok()) return;
+  v1::JobEvent end;
+  end.set_job_id(id);
+  end.set_sequence(1);
+  *end.mutable_ended() = EndedBy(status);
+  const auto sink = archive_.logs().SinkOf(id, FirstSequence(kept));
+  archive_.book().Add(std::move(kept));
+  sink->Post(std::move(end));
 }
 
 }  // namespace genzo

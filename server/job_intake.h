@@ -1,18 +1,25 @@
 #ifndef GENZO_SERVER_JOB_INTAKE_H_
 #define GENZO_SERVER_JOB_INTAKE_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
+#include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
-#include "server/event_logs.h"
+#include "server/job_archive.h"
+#include "server/quotas.h"
 
 namespace genzo {
 
@@ -22,16 +29,20 @@ struct IntakeDependencies {
   const ModelCatalog& catalog;
   Metrics& metrics;
   const Clock& clock;
+  Quotas& quotas;
+  // Time until a job would be done, if somebody knows.
+  std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
+      nullptr;
 };
 
 // Makes jobs of requests and queues them, whatever door they came through.
 // Knows nothing of gRPC. Thread-safe.
 class JobIntake {
  public:
-  // `logs` outlives the intake.
+  // `archive` outlives the intake.
   JobIntake(const RequestLimits& limits, const IntakeDependencies& dependencies,
-            EventLogs& logs)
-      : limits_(limits), dependencies_(dependencies), logs_(logs) {}
+            JobArchive& archive)
+      : limits_(limits), dependencies_(dependencies), archive_(archive) {}
 
   // Queues `request` as a job, or finds the job that it was before by its
   // request_id, and returns a reader of its events. `deadline` is until when
@@ -41,17 +52,61 @@ class JobIntake {
       const v1::GenerateRequest& request, const Caller& caller,
       absl::Time deadline, const ReaderListener& listener);
 
+  // Queues `request` as a job that goes on without a reader, unless it says
+  // otherwise, or finds the job that it was before. `webhook` is told of its
+  // end. Calls `done`, with the job as it is then, once it is kept; with an
+  // error, there is no job.
+  void Create(const v1::GenerateRequest& request, const Caller& caller,
+              const std::string& webhook,
+              std::function<void(absl::StatusOr<v1::Job>)> done);
+
+  // What Create() would charge and how long it would take; errors are those of
+  // the request itself.
+  absl::StatusOr<v1::Job> Estimate(const v1::GenerateRequest& request,
+                                   const Caller& caller) const;
+
+  // What requests may ask for from now on: not more than at the start, but
+  // for the bytes of prompts.
+  void SetLimits(const RequestLimits& limits) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Queues again what earlier servers left without an end.
+  void Resume();
+
  private:
+  // A request on its way to be a job.
+  struct Draft {
+    internal::v1::Job job;
+    internal::v1::KeptJob kept;
+    JobFile file;
+    std::shared_ptr<const Grant> grant = nullptr;  // that is charged
+  };
+
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
                                             const Caller& caller,
                                             absl::Time deadline) const;
+  absl::StatusOr<Draft> MakeDraft(const v1::GenerateRequest& request,
+                                  const Caller& caller,
+                                  absl::Time deadline) const;
+  // Queues a job that is filed. If that fails, it is no more.
+  absl::Status Queue(Draft draft, uint64_t sequence = 0);
   absl::StatusOr<std::unique_ptr<EventReader>> Accept(
       const v1::GenerateRequest& request, const Caller& caller,
       absl::Time deadline, const ReaderListener& listener);
+  absl::StatusOr<std::string> CreateDraft(Draft draft);
+  absl::Status ResumeOne(const internal::v1::KeptJob& kept,
+                         const internal::v1::Job& queued);
+  // Whoever comes for the job is to hear why it was not done.
+  void EndUnfinished(internal::v1::KeptJob kept, const absl::Status& status);
 
-  const RequestLimits limits_;
+  RequestLimits limits() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return limits_;
+  }
+
+  mutable absl::Mutex mutex_;
+  RequestLimits limits_ ABSL_GUARDED_BY(mutex_);
   const IntakeDependencies dependencies_;
-  EventLogs& logs_;
+  JobArchive& archive_;
 };
 
 }  // namespace genzo

@@ -8,7 +8,8 @@ template <typename Request>
 absl::Status ModelAdminService::Check(
     const grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes,
     Request& request) const {
-  const auto caller = BeginCall(context, bytes, authenticator_, request);
+  const auto caller =
+      BeginCall(context, bytes, authenticator_, /*scope=*/"", request);
   if (!caller.ok()) return caller.status();
   const absl::Status may = CheckAdministrator(*caller);
   return may.ok() ? catalog_.Named(request.id()).status() : may;

@@ -48,7 +48,8 @@ grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
     grpc::ByteBuffer* answer) {
   v1::ListModelsRequest request;
   absl::Status status =
-      BeginCall(*context, *bytes, authenticator_, request).status();
+      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
+          .status();
   if (status.ok()) {
     const auto page = ListPage(catalog_.List(), request);
     status = page.status();
@@ -64,7 +65,8 @@ grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
     grpc::ByteBuffer* answer) {
   v1::GetModelRequest request;
   absl::Status status =
-      BeginCall(*context, *bytes, authenticator_, request).status();
+      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
+          .status();
   if (status.ok()) {
     const auto model = catalog_.Named(request.id());
     status = model.status();

@@ -2,6 +2,7 @@
 #define GENZO_SERVER_READINESS_H_
 
 #include <functional>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -9,7 +10,7 @@
 namespace genzo {
 
 // Whether the server says that it serves: once a model could be loaded, while a
-// device is left that works, until it drains. Thread-safe.
+// device is left that works and steps are taken, until it drains. Thread-safe.
 class Readiness {
  public:
   // `tell` hears of every change, in order; it must not block or call back.
@@ -28,29 +29,54 @@ class Readiness {
       has_device_ = devices > 0;
     });
   }
+  // Nothing moves though it should, and why it is thought so; "" once it does.
+  void Stalled(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_) {
+    Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { stalled_ = why; });
+  }
   // For good.
   void Draining() ABSL_LOCKS_EXCLUDED(mutex_) {
     Change([this]()
                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { draining_ = true; });
   }
 
+  // Why the server does not serve; "" if it does.
+  std::string WhyNot() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return WhyNotLocked();
+  }
+  // Whether it has served once.
+  bool started() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return started_;
+  }
+
  private:
+  std::string WhyNotLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    if (draining_) return "the server is shutting down";
+    if (!has_device_) return "no device works";
+    if (!has_model_) return "no model is in memory yet";
+    return stalled_;
+  }
+
   template <typename Set>
   void Change(const Set& set) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     set();
-    const bool serving = has_model_ && has_device_ && !draining_;
+    const bool serving = WhyNotLocked().empty();
     if (serving == serving_) return;
     serving_ = serving;
+    started_ = started_ || serving;
     tell_(serving);
   }
 
   const std::function<void(bool)> tell_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool has_model_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_device_ ABSL_GUARDED_BY(mutex_) = true;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string stalled_ ABSL_GUARDED_BY(mutex_);
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace genzo

@@ -121,7 +121,8 @@ void ResolveSampler(const v1::Model& model, GenerateRequest& request,
                     Violations& violations) {
   if (request.sampler() == v1::SAMPLER_UNSPECIFIED) {
     request.set_sampler(model.default_sampler());
-    if (request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED) {
+    if (request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED &&
+        request.sigmas().empty() && request.timesteps().empty()) {
       request.set_schedule(model.default_schedule());
     }
   }
@@ -140,10 +141,73 @@ void ResolveSampler(const v1::Model& model, GenerateRequest& request,
   }
   if (!request.has_eta()) return;
   violations.CheckRange("eta", request.eta(), 0.0, 1.0);
-  if (request.eta() > 0 && request.sampler() != v1::SAMPLER_DDIM) {
-    violations.Add("eta", absl::StrCat("eta ", Digits(request.eta()),
-                                       " needs sampler SAMPLER_DDIM, not ",
-                                       SamplerName(request.sampler())));
+  if (request.eta() > 0 && request.sampler() != v1::SAMPLER_DDIM &&
+      request.sampler() != v1::SAMPLER_TCD) {
+    violations.Add(
+        "eta", absl::StrCat("eta ", Digits(request.eta()),
+                            " needs sampler SAMPLER_DDIM or SAMPLER_TCD, not ",
+                            SamplerName(request.sampler())));
+  }
+}
+
+void CheckEnum(const std::string& field, int value,
+               const google::protobuf::EnumDescriptor& type,
+               Violations& violations) {
+  if (type.FindValueByNumber(value) != nullptr) return;
+  violations.Add(field,
+                 absl::StrCat(field, " ", value, " is not one of its values"));
+}
+
+// Levels of one's own: one for each step, falling. What they may be more
+// closely, the sampler says.
+template <typename Values>
+void CheckLevels(const std::string& field, const Values& values,
+                 const GenerateRequest& request, Violations& violations) {
+  if (values.empty()) return;
+  const auto count = static_cast<uint32_t>(values.size());
+  if (count != request.steps()) {
+    violations.Add(field, absl::StrCat(field, " has ", count,
+                                       " entries, not one for each of ",
+                                       request.steps(), " steps"));
+    return;
+  }
+  if (request.schedule() != v1::NOISE_SCHEDULE_UNSPECIFIED) {
+    violations.Add(field, absl::StrCat(field, " does not go with schedule"));
+  }
+  for (int i = 0; i < values.size(); ++i) {
+    const bool falls = i == 0 || values[i] < values[i - 1];
+    if (falls && values[i] >= 0) continue;  // false for NaN
+    violations.Add(field, absl::StrCat(field, "[", i, "] ", Digits(values[i]),
+                                       " is not below the one before it and at "
+                                       "least 0"));
+    return;
+  }
+}
+
+void CheckWalk(const GenerateRequest& request, Violations& violations) {
+  if (!request.sigmas().empty() && !request.timesteps().empty()) {
+    violations.Add("timesteps", "timesteps does not go with sigmas");
+  }
+  CheckLevels("sigmas", request.sigmas(), request, violations);
+  CheckLevels("timesteps", request.timesteps(), request, violations);
+  CheckEnum("noise_generator", request.noise_generator(),
+            *v1::NoiseGenerator_descriptor(), violations);
+  if (!request.has_churn()) return;
+  constexpr double kMaxChurn = 1000;
+  constexpr double kMaxSigma = 1e9;
+  const v1::Churn& churn = request.churn();
+  violations.CheckRange("churn.amount", churn.amount(), 0.0, kMaxChurn);
+  violations.CheckRange("churn.min_sigma", churn.min_sigma(), 0.0, kMaxSigma);
+  if (churn.has_max_sigma()) {
+    violations.CheckRange("churn.max_sigma", churn.max_sigma(),
+                          churn.min_sigma(), kMaxSigma);
+  }
+  violations.CheckRange("churn.noise", churn.noise(), 0.0, 2.0);
+  if (request.sampler() != v1::SAMPLER_EULER &&
+      request.sampler() != v1::SAMPLER_EDM_HEUN) {
+    violations.Add("churn", absl::StrCat("churn needs sampler SAMPLER_EULER or "
+                                         "SAMPLER_EDM_HEUN, not ",
+                                         SamplerName(request.sampler())));
   }
 }
 
@@ -155,14 +219,6 @@ void CheckSize(const GenerateRequest& request, const v1::ModelLimits& limits,
   if (limits.max_pixels() == 0 || pixels <= limits.max_pixels()) return;
   violations.Add("width", absl::StrCat("width times height is ", pixels,
                                        ", the limit is ", limits.max_pixels()));
-}
-
-void CheckEnum(const std::string& field, int value,
-               const google::protobuf::EnumDescriptor& type,
-               Violations& violations) {
-  if (type.FindValueByNumber(value) != nullptr) return;
-  violations.Add(field,
-                 absl::StrCat(field, " ", value, " is not one of its values"));
 }
 
 void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
@@ -284,7 +340,10 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
   if (!request.has_image_count()) request.set_image_count(1);
   if (!request.has_width()) request.set_width(model.default_width());
   if (!request.has_height()) request.set_height(model.default_height());
-  if (!request.has_steps()) {
+  const int levels = request.sigmas_size() + request.timesteps_size();
+  if (!request.has_steps() && levels > 0) {
+    request.set_steps(static_cast<uint32_t>(levels));
+  } else if (!request.has_steps()) {
     const uint32_t steps =
         model.has_default_steps() ? model.default_steps() : kDefaultSteps;
     request.set_steps(std::min(steps, model.limits().max_steps()));
@@ -317,12 +376,6 @@ bool IsUuid(const std::string& text) {
   return true;
 }
 
-bool IsPlainName(const std::string& name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
-  });
-}
-
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
                                                const RequestLimits& limits,
@@ -347,6 +400,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   violations.CheckRange("clip_skip", resolved.clip_skip(), 0u,
                         model_limits.max_clip_skip());
   ResolveSampler(model, resolved, violations);
+  CheckWalk(resolved, violations);
   ResolveStart(model, limits, resolved, violations);
   CheckEnum("priority", resolved.priority(), *v1::Priority_descriptor(),
             violations);

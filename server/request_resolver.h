@@ -22,9 +22,6 @@ absl::StatusOr<v1::GenerateRequest> ResolveRequest(
 // Whether `text` is a UUID: 36 characters, in either case.
 bool IsUuid(const std::string& text);
 
-// Whether `name` matches [A-Za-z0-9._-]+.
-bool IsPlainName(const std::string& name);
-
 // OK if `model` can take requests now: UNAVAILABLE/MODEL_LOADING with RetryInfo
 // while it loads, FAILED_PRECONDITION/MODEL_FAILED if it could not.
 absl::Status CheckModelState(const v1::Model& model);

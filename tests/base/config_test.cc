@@ -35,6 +35,13 @@ TEST(ConfigTest, ReadsEveryKey) {
       "admin_api: \"off\"\n"
       "delivery: {max_streams: 12, job_mb: 13, tenant_mb: 14, total_mb: 15,"
       " reader_timeout_seconds: 16, results_kept_seconds: 17}\n"
+      "jobs: {results_folder: results, results_mb: 18, max_jobs: 19}\n"
+      "auth: {keys_file: keys.json, jwks_file: /jwks.json, jwt_issuer: i,"
+      " jwt_audience: a, tenant_claim: t, scopes_claim: s}\n"
+      "tls: {cert_file: c.pem, key_file: k.pem, client_ca_file: ca.pem}\n"
+      "webhooks: {hosts: [A.org, \"b.org:8443\"], private_hosts: [a.org],"
+      " secret_file: hook, ca_file: hooks.pem}\n"
+      "insecure: true\nadmin_listen: 127.0.0.1:3\nstall_seconds: 20\n"
       "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
       "max_wait_steps: 9\nmemory_budget_mb: 10\ntext_cache_mb: 11\n"
       "profile_folder: /profiles\nshutdown_grace_seconds: 8\n");
@@ -54,6 +61,27 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->delivery.process_bytes, 15 << 20);
   EXPECT_EQ(config->delivery.reader_timeout, absl::Seconds(16));
   EXPECT_EQ(config->delivery.results_kept, absl::Seconds(17));
+  EXPECT_EQ(config->jobs.results_folder, "/etc/genzo/results");
+  EXPECT_EQ(config->jobs.results_bytes, 18 << 20);
+  EXPECT_EQ(config->jobs.most_jobs, 19u);
+  EXPECT_EQ(config->auth.keys_file, "/etc/genzo/keys.json");
+  EXPECT_EQ(config->auth.jwks_file, "/jwks.json");
+  EXPECT_EQ(config->auth.jwt_issuer, "i");
+  EXPECT_EQ(config->auth.jwt_audience, "a");
+  EXPECT_EQ(config->auth.tenant_claim, "t");
+  EXPECT_EQ(config->auth.scopes_claim, "s");
+  EXPECT_EQ(config->tls.cert_file, "/etc/genzo/c.pem");
+  EXPECT_EQ(config->tls.key_file, "/etc/genzo/k.pem");
+  EXPECT_EQ(config->tls.client_ca_file, "/etc/genzo/ca.pem");
+  EXPECT_THAT(config->webhooks.hosts,
+              ::testing::ElementsAre("a.org:443", "b.org:8443"));
+  EXPECT_THAT(config->webhooks.private_hosts,
+              ::testing::ElementsAre("a.org:443"));
+  EXPECT_EQ(config->webhooks.secret_file, "/etc/genzo/hook");
+  EXPECT_EQ(config->webhooks.ca_file, "/etc/genzo/hooks.pem");
+  EXPECT_TRUE(config->insecure);
+  EXPECT_EQ(config->admin_listen, "127.0.0.1:3");
+  EXPECT_EQ(config->stall_after, absl::Seconds(20));
   EXPECT_EQ(config->queue_capacity, 5);
   EXPECT_EQ(config->max_live_runs, 6);
   EXPECT_EQ(config->max_batch_rows, 7);
@@ -181,6 +209,46 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
 TEST(ConfigTest, NamesTheMissingFile) {
   EXPECT_THAT(ReadConfigFile("/nowhere/genzo.yaml"),
               StatusIs(absl::StatusCode::kNotFound, "/nowhere/genzo.yaml"));
+}
+
+TEST(ConfigTest, WhatNeedsEachOtherIsRefusedAlone) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"auth: {jwks_file: x}\n", "auth.jwks_file needs auth.jwt_issuer"},
+      {"tls: {cert_file: x}\n", "tls.cert_file and tls.key_file"},
+      {"tls: {client_ca_file: x}\n", "tls.client_ca_file needs"},
+      {"webhooks: {hosts: [a.org]}\n", "webhooks.secret_file"},
+      {"webhooks: {hosts: [\"a b:x\"], secret_file: s}\n", "webhooks.hosts[0]"},
+      {"webhooks: {private_hosts: [a.org]}\n", "is not one of webhooks.hosts"},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_THAT(Parse(text),
+                StatusIs(absl::StatusCode::kInvalidArgument, message));
+  }
+}
+
+TEST(ConfigTest, OnlyThisMachineIsServedWithoutProof) {
+  const auto reach = [](const std::string& more) {
+    return CheckReach(*Parse(more));
+  };
+  for (const char* own : {"", "listen: 127.0.0.2:1\n", "listen: localhost:1\n",
+                          "listen: \"[::1]:1\"\n"}) {
+    EXPECT_THAT(reach(own), IsOk()) << own;
+  }
+  for (const char* open :
+       {"listen: 0.0.0.0:1\n", "listen: \"[::]:1\"\n", "listen: host:1\n",
+        "admin_listen: 0.0.0.0:1\n",
+        "listen: 0.0.0.0:1\ntls: {cert_file: c, key_file: k}\n"}) {
+    EXPECT_THAT(reach(open), StatusIs(absl::StatusCode::kInvalidArgument,
+                                      "is reached from other machines"))
+        << open;
+  }
+  for (const char* proof :
+       {"insecure: true\n", "auth: {keys_file: k}\n",
+        "auth: {jwks_file: k, jwt_issuer: i, jwt_audience: a}\n",
+        "tls: {cert_file: c, key_file: k, client_ca_file: a}\n"}) {
+    EXPECT_THAT(reach(std::string("listen: 0.0.0.0:1\n") + proof), IsOk())
+        << proof;
+  }
 }
 
 }  // namespace

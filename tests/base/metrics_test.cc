@@ -40,18 +40,5 @@ TEST(MetricsTest, TheOldestJobAgesWhileNothingMoves) {
   EXPECT_THAT(metrics.Text(), HasSubstr("genzo_queue_oldest_age_seconds 7"));
 }
 
-TEST(MetricsTest, ServesOnAFreePort) {
-  Metrics metrics;
-  const auto port = metrics.Serve("127.0.0.1:0");
-  ASSERT_THAT(port, IsOk());
-  EXPECT_GT(*port, 0);
-}
-
-TEST(MetricsTest, SaysWhichAddressCannotBeUsed) {
-  Metrics metrics;
-  EXPECT_THAT(metrics.Serve("not-an-address"),
-              StatusIs(absl::StatusCode::kUnavailable, "not-an-address"));
-}
-
 }  // namespace
 }  // namespace genzo

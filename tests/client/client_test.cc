@@ -128,14 +128,12 @@ TEST(StatusReportTest, TellsNoServerFromAFullOne) {
 }
 
 TEST(SamplerNamesTest, SpellTheProtosNames) {
-  EXPECT_EQ(SamplerNames().at("dpmpp_2m").schedule,
-            v1::NOISE_SCHEDULE_UNSPECIFIED);
-  const SamplerChoice karras = SamplerNames().at("dpmpp_2m_karras");
-  EXPECT_EQ(karras.sampler, v1::SAMPLER_DPMPP_2M);
-  EXPECT_EQ(karras.schedule, v1::NOISE_SCHEDULE_KARRAS);
-  EXPECT_EQ(SamplerName(karras), "dpmpp_2m_karras");
+  EXPECT_EQ(SamplerName({.sampler = v1::SAMPLER_DPMPP_2M,
+                         .schedule = v1::NOISE_SCHEDULE_KARRAS}),
+            "dpmpp_2m_karras");
   EXPECT_EQ(ScheduleNames().at("exponential"), v1::NOISE_SCHEDULE_EXPONENTIAL);
-  EXPECT_EQ(SamplerNames().count("unspecified"), 0u);
+  EXPECT_EQ(ScheduleNames().count("unspecified"), 0u);
+  EXPECT_EQ(NoiseGeneratorNames().at("cuda"), v1::NOISE_GENERATOR_CUDA);
   EXPECT_EQ(DecoderNames().at("linear"), v1::PREVIEW_DECODER_LINEAR);
   EXPECT_EQ(FormatNames().at("webp"), v1::IMAGE_FORMAT_WEBP);
   EXPECT_EQ(SamplerName({.sampler = v1::SAMPLER_DDIM}), "ddim");

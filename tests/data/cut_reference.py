@@ -14,12 +14,31 @@ import shutil
 import sys
 
 MODEL_FOLDERS = ["models/sd1", "models/sd2-base/tokenizer"]
+# Whose text-to-image cases are copied as well.
 SCHEDULERS = [
     "DDIMScheduler",
     "PNDMScheduler",
     "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler",
     "DPMSolverMultistepScheduler",
+]
+# Whose own cases are copied, which are small.
+OTHER_SCHEDULERS = [
+    "DDIMInverseScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "ScoreSdeVeScheduler",
+    "ScoreSdeVpScheduler",
+    "TCDScheduler",
+    "UniPCMultistepScheduler",
 ]
 
 
@@ -56,7 +75,7 @@ def main():
         manifest = json.loads(path.read_text())
         if "kind" in manifest and wanted(manifest):
             copy_pair(path, target / "goldens" / path.name)
-    for name in SCHEDULERS + ["beta-tables"]:
+    for name in SCHEDULERS + OTHER_SCHEDULERS + ["beta-tables"]:
         copy_pair(
             goldens / "schedulers" / f"{name}.json",
             target / "goldens" / "schedulers" / f"{name}.json",

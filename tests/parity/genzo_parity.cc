@@ -24,9 +24,11 @@ struct Totals {
   int failed = 0;
   int unsupported = 0;
   std::set<std::string> passed_names;
+  std::set<std::string> names;
 
   void Add(const Report& report) {
     std::cout << report.Line() << std::endl;
+    names.insert(report.name());
     passed += report.passed() ? 1 : 0;
     if (report.passed()) passed_names.insert(report.name());
     failed += report.failed() ? 1 : 0;
@@ -75,15 +77,22 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
   totals.Add(report);
 }
 
-// Names in `path`, one a line, that did not pass.
-std::vector<std::string> MissingRequired(const std::string& path,
-                                         const Totals& totals) {
-  std::vector<std::string> missing;
+// What `path` requires, one name a line, and did not pass; apart from that,
+// what the folder has no golden for.
+struct Missing {
+  std::vector<std::string> failed;
+  std::vector<std::string> absent;
+};
+
+Missing MissingRequired(const std::string& path, const Totals& totals) {
+  Missing missing;
   std::ifstream file(path);
-  if (!file) missing.push_back(path);
+  if (!file) missing.failed.push_back(path);
   std::string name;
   while (std::getline(file, name)) {
-    if (totals.passed_names.count(name) == 0) missing.push_back(name);
+    if (totals.passed_names.count(name) > 0) continue;
+    const bool seen = totals.names.count(name) > 0;
+    (seen ? missing.failed : missing.absent).push_back(name);
   }
   return missing;
 }
@@ -141,7 +150,11 @@ int Main(int argc, char** argv) {
                  "folder with models/ and goldens/ (GENZO_REFERENCE_DIR)");
   std::string required;
   app.add_option("--require", required,
-                 "file with the names of cases that must pass, one a line");
+                 "file with the names of cases that must pass, one a line; "
+                 "those without a golden in the folder are counted");
+  bool complete = false;
+  app.add_flag("--complete", complete,
+               "required cases without a golden fail as well");
   app.add_option("filter", filter, "run only files whose name contains this");
   CLI11_PARSE(app, argc, argv);
   c10::InferenceMode inference;
@@ -150,10 +163,19 @@ int Main(int argc, char** argv) {
             << totals.unsupported << " unsupported in " << folder << "\n";
   if (!required.empty()) {
     const auto missing = MissingRequired(required, totals);
-    for (const std::string& name : missing) {
+    for (const std::string& name : missing.failed) {
       std::cout << "required but not passed: " << name << "\n";
     }
-    if (!missing.empty()) return 1;
+    if (complete) {
+      for (const std::string& name : missing.absent) {
+        std::cout << "required but no golden: " << name << "\n";
+      }
+    } else {
+      std::cout << missing.absent.size() << " required have no golden here\n";
+    }
+    if (!missing.failed.empty() || (complete && !missing.absent.empty())) {
+      return 1;
+    }
   }
   if (totals.failed > 0) return 1;
   return totals.passed > 0 ? 0 : 2;

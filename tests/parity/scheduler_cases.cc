@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
@@ -15,37 +16,54 @@ namespace {
 
 using nlohmann::json;
 
-// Walks one case, each element of its batch as a run of its own.
+// Walks one case, each element of its batch as a run of its own, but for
+// corrected ones.
 class SchedulerCase {
  public:
   SchedulerCase(const Golden& golden, const std::string& name, Report& report)
       : golden_(golden),
         name_(name),
         manifest_(golden.manifest["cases"][name]),
-        report_(report) {}
+        report_(report),
+        corrected_(golden.Has(name + "/corrector_output")),
+        rows_(corrected_ ? 2 : 1) {}
 
   absl::Status Create() {
+    const std::set<std::string> known = {"eta",     "use_clipped_model_output",
+                                         "s_churn", "s_tmin",
+                                         "s_tmax",  "s_noise"};
     for (const auto& item : manifest_["step_kwargs"].items()) {
-      if (item.key() != "eta" && item.key() != "use_clipped_model_output") {
+      if (known.count(item.key()) == 0) {
         return absl::UnimplementedError(absl::StrCat("argument ", item.key()));
       }
     }
-    if (!manifest_["set_timesteps_kwargs"].empty()) {
-      return absl::UnimplementedError("arguments of set_timesteps");
-    }
     json config = manifest_["config"];
+    for (const auto& item : manifest_["set_timesteps_kwargs"].items()) {
+      if (item.key() != "mu") {
+        return absl::UnimplementedError(
+            absl::StrCat("argument ", item.key(), " of set_timesteps"));
+      }
+      // The shift that an image of any size has in a flat configuration.
+      config["base_shift"] = config["max_shift"] = item.value();
+    }
     config["_class_name"] = manifest_["scheduler"];
     const json& arguments = manifest_["step_kwargs"];
-    const SamplerOptions options = {
+    SamplerOptions options = {
         .steps = manifest_["num_inference_steps"].get<int>(),
-        .eta = arguments.value("eta", 0.0),
         .use_clipped_model_output =
-            arguments.value("use_clipped_model_output", false)};
+            arguments.value("use_clipped_model_output", false),
+        .image_tokens = 1,
+        .churn = {.amount = arguments.value("s_churn", 0.0),
+                  .min_sigma = arguments.value("s_tmin", 0.0),
+                  .max_sigma = arguments.value("s_tmax", 1e30),
+                  .noise = arguments.value("s_noise", 1.0)}};
+    if (arguments.contains("eta")) options.eta = arguments["eta"].get<double>();
     const std::string name = manifest_["scheduler"];
     const bool inverts = name == "DDIMInverseScheduler";
     const at::Tensor noise = Tensor("initial_noise");
-    for (int64_t i = 0; i < noise.size(0); ++i) {
-      const at::Tensor from = noise.narrow(0, i, 1);
+    const int64_t runs = noise.size(0) / rows_;
+    for (int64_t i = 0; i < runs; ++i) {
+      const at::Tensor from = noise.narrow(0, i * rows_, rows_);
       auto sampler = CreateSamplerOfClass(
           name, SigmaSchedule::kDefault, config, options,
           {.noise = from,
@@ -59,26 +77,35 @@ class SchedulerCase {
 
   void Compare() {
     report_.CompareTensors("start", Latents(), Tensor("initial_sample"));
-    const at::Tensor timesteps = Tensor("timesteps");
+    const at::Tensor timesteps = Tensor(corrected_ ? "sigmas" : "timesteps");
     const at::Tensor outputs = Tensor("model_output");
     const at::Tensor expected = Tensor("sample_out");
+    const int64_t steps = expected.size(0);
     const int evaluations = samplers_[0]->progress().evaluations;
-    if (evaluations != expected.size(0)) {
+    if (evaluations != steps * (corrected_ ? 2 : 1)) {
       return report_.Fail(
-          absl::StrCat(evaluations, " evaluations, not ", expected.size(0)));
+          absl::StrCat(evaluations, " evaluations for ", steps, " outputs"));
     }
-    for (int64_t step = 0; step < expected.size(0); ++step) {
+    for (int64_t step = 0; step < steps; ++step) {
       const double timestep = timesteps[step].item<double>();
       report_.Compare("timestep",
                       std::abs(samplers_[0]->Next()->timestep - timestep),
                       1e-3);
+      if (corrected_) {
+        Take(Tensor("corrector_output")[step]);
+        report_.CompareTensors("corrected", Latents(),
+                               Tensor("corrected_sample")[step]);
+      }
       if (golden_.Has(name_ + "/model_input")) {
         report_.CompareTensors("input", Inputs(), Tensor("model_input")[step]);
       }
-      for (size_t i = 0; i < samplers_.size(); ++i) {
-        samplers_[i]->Take(outputs[step].narrow(0, i, 1));
-      }
-      report_.CompareTensors("latents", Latents(), expected[step]);
+      Take(outputs[step]);
+      // A score-based pipeline returns the last step's mean.
+      const bool mean =
+          golden_.Has(name_ + "/sample_mean") && step == steps - 1;
+      report_.CompareTensors(
+          "latents", Latents(),
+          mean ? Tensor("sample_mean")[step] : expected[step]);
     }
   }
 
@@ -92,9 +119,16 @@ class SchedulerCase {
     if (!golden_.Has(name_ + "/noise")) return draws;
     const at::Tensor noise = Tensor("noise");
     for (int64_t draw = 0; draw < noise.size(0); ++draw) {
-      draws.push_back(noise[draw].narrow(0, element, 1));
+      draws.push_back(noise[draw].narrow(0, element * rows_, rows_));
     }
     return draws;
+  }
+
+  void Take(const at::Tensor& outputs) {
+    for (size_t i = 0; i < samplers_.size(); ++i) {
+      samplers_[i]->Take(
+          outputs.narrow(0, static_cast<int64_t>(i) * rows_, rows_));
+    }
   }
 
   at::Tensor Latents() const {
@@ -115,6 +149,9 @@ class SchedulerCase {
   const std::string name_;
   const json& manifest_;
   Report& report_;
+  const bool corrected_;  // by Langevin dynamics
+  // Of one run: corrections take means over the rows.
+  const int64_t rows_;
   std::vector<std::unique_ptr<SamplerRun>> samplers_;
 };
 
@@ -128,19 +165,27 @@ void RunAddNoise(const Golden& golden, const std::string& name,
   if (!id.ok()) return report.Unsupported(std::string(id.status().message()));
   const auto plan =
       PlanOf(*id, SigmaSchedule::kDefault, config,
-             manifest["num_inference_steps"].get<int>(), /*first_step=*/0);
+             {.steps = manifest["num_inference_steps"].get<int>()},
+             /*first_step=*/0);
   if (!plan.ok()) return report.Fail(std::string(plan.status().message()));
   const auto tensor = [&](const char* part) {
     return golden.Tensor(absl::StrCat(name, "/add_noise.", part));
   };
   const at::Tensor timesteps = tensor("timesteps");
   for (int64_t i = 0; i < timesteps.size(0); ++i) {
-    const auto found = std::find(plan->timesteps.begin(), plan->timesteps.end(),
-                                 timesteps[i].item<double>());
+    const auto found = std::find_if(
+        plan->timesteps.begin(), plan->timesteps.end(), [&](double timestep) {
+          return std::abs(timestep - timesteps[i].item<double>()) < 1e-3;
+        });
     if (found == plan->timesteps.end()) {
       return report.Fail("a timestep is not one of the walk's");
     }
-    const NoiseLevel level = plan->levels[found - plan->timesteps.begin()];
+    // Where a step looks twice, the reference noises for its second look to the
+    // level of its end.
+    const auto at = static_cast<size_t>(found - plan->timesteps.begin());
+    const bool second =
+        at > 0 && plan->steps_done[at] == plan->steps_done[at - 1];
+    const NoiseLevel level = plan->levels[at + (second ? 1 : 0)];
     report.CompareTensors(
         "noised", Noised(tensor("original")[i], tensor("noise")[i], level),
         tensor("out")[i]);

@@ -50,11 +50,12 @@ class JobIntakeTest : public ::testing::Test {
   PoolLoad load_;
   MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, load_};
   ModelCatalog catalog_{"tiny"};
-  EventLogs logs_{{},
-                  [this](const std::string& id) { queue_.Cancel(id); },
-                  clock_,
-                  metrics_};
-  JobIntake intake_{{}, {queue_, catalog_, metrics_, clock_}, logs_};
+  const std::unique_ptr<JobArchive> archive_ = *JobArchive::Open(
+      {}, [this](const std::string& id) { queue_.Cancel(id); },
+      /*moved=*/nullptr, clock_, metrics_);
+  Quotas quotas_{clock_};
+  JobIntake intake_{
+      {}, {queue_, catalog_, metrics_, clock_, quotas_}, *archive_};
 };
 
 TEST_F(JobIntakeTest, QueuesTheResolvedRequest) {

@@ -89,10 +89,65 @@ expect "signals that nobody sends end nothing" [ "$(status "$GENZO" --server "$a
   >"$work/last" 2>"$work/err" &
 client=$!
 tail -n +1 -f --pid="$client" "$work/last" | grep -qm1 progress
-signal HUP
+signal TERM
+logs "shutting down"
+expect "new work is refused meanwhile" [ "$(status "$GENZO" --server "$address" generate x --steps 1 -o "$work")" = 4 ]
 wait "$client"
-expect "a live job outlasts SIGHUP" [ $? = 0 ]
+expect "a live job outlasts SIGTERM" [ $? = 0 ]
 expect "then the server ends with 0" ends_with 0
+
+# --- the configuration anew ---
+start_server "limits: {max_steps: 40}"
+{
+  head -n 1 "$work/genzo.yaml"
+  echo "limits: {max_steps: 20}"
+  echo "queue_capacity: 7"
+} >"$work/new.yaml"
+mv "$work/new.yaml" "$work/genzo.yaml"
+signal HUP
+logs "not taken over without a start: queue_capacity"
+expect "SIGHUP takes over limits" [ "$(status "$GENZO" --server "$address" generate x --steps 21 -o "$work")" = 3 ]
+expect "and says which" contains "$work/err" "steps 21 is not between 1 and 20"
+echo "nonsense: 1" >>"$work/genzo.yaml"
+signal HUP
+logs "the configuration is not taken over: .*unknown key nonsense"
+expect "a bad one changes nothing" [ "$(status "$GENZO" --server "$address" generate x --steps 20 -o "$work")" = 0 ]
+signal TERM
+expect "SIGTERM ends it with 0" ends_with 0
+expect "a bad one is not good" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --check-config)" = 2 ]
+sed -i /nonsense/d "$work/genzo.yaml"
+expect "a good one is" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --check-config)" = 0 ]
+echo "auth: {keys_file: nowhere.json}" >>"$work/genzo.yaml"
+expect "one whose files are not there is not" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --check-config)" = 2 ]
+expect "and it says which" contains "$work/err" "keys_file"
+sed -i /keys_file/d "$work/genzo.yaml"
+expect "the world is not served by accident" [ "$(status "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" --listen 0.0.0.0:0)" = 2 ]
+expect "and it says why" contains "$work/err" "is reached from other machines"
+
+# --- probes ---
+start_server "admin: 127.0.0.1:0"
+admin=$(sed -n 's|.*metrics on http://\(.*\)/metrics|\1|p' "$work/server.log")
+expect "ready" [ "$(status curl -sf "http://$admin/readyz")" = 0 ]
+signal TERM
+expect "ends with 0" ends_with 0
+
+# --- jobs outlive their server ---
+start_server "jobs: {results_folder: $work/results}"
+done=$("$GENZO" --server "$address" generate x --steps 2 --detach)
+expect "a job is watched to its end" [ "$(status "$GENZO" --server "$address" watch "$done" --json -o "$work/pictures")" = 0 ]
+expect "with its picture" [ "$(find "$work/pictures" -name '*.png' | wc -l)" -ge 1 ]
+left=$("$GENZO" --server "$address" generate x --steps 60 --detach)
+kill -KILL "$server_pid"
+wait "$server_pid" 2>/dev/null
+rm -rf "$work/pictures"
+start_server "jobs: {results_folder: $work/results}"
+expect "what was done is there" [ "$(status "$GENZO" --server "$address" watch "$done" --json -o "$work/pictures")" = 0 ]
+expect "with its picture still" [ "$(find "$work/pictures" -name '*.png' | wc -l)" -ge 1 ]
+expect "what was not is done now" [ "$(status "$GENZO" --server "$address" watch "$left" --json -o "$work/pictures")" = 0 ]
+status "$GENZO" --server "$address" jobs --json >/dev/null
+expect "both are listed" lines_are "$work/out" 2
+signal TERM
+expect "and the server ends with 0" ends_with 0
 
 # --- a load that hangs, as on a mount that does not answer ---
 if [ -n "$GENZO_HANG_ON_OPEN" ]; then
@@ -112,10 +167,8 @@ if [ -n "$GENZO_HANG_ON_OPEN" ]; then
   signal TERM
   logs "shutting down"
   signal TERM
-  logs "cancelling"
-  signal TERM
-  expect "three signals end a server that hangs, with 3" ends_with 3
-  expect "and it says why" contains "$work/server.log" "something hangs"
+  expect "a second signal ends a server that hangs, with 4" ends_with 4
+  expect "and it says why" contains "$work/server.log" "a second signal"
   sed -i /shutdown_grace_seconds/d "$work/genzo.yaml"
   hung_server 0
   signal TERM

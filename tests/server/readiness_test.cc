@@ -24,6 +24,25 @@ TEST_F(ReadinessTest, ServesOnceAModelIsThere) {
   EXPECT_THAT(told_, ElementsAre(true));
 }
 
+TEST_F(ReadinessTest, SaysWhyItDoesNotServe) {
+  EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("no model"));
+  EXPECT_FALSE(readiness_.started());
+  readiness_.ModelLoaded();
+  EXPECT_EQ(readiness_.WhyNot(), "");
+  readiness_.Stalled("no step for 9 s");
+  EXPECT_EQ(readiness_.WhyNot(), "no step for 9 s");
+  readiness_.Stalled("no step for 10 s");
+  EXPECT_EQ(readiness_.WhyNot(), "no step for 10 s");
+  readiness_.Stalled("");
+  EXPECT_EQ(readiness_.WhyNot(), "");
+  readiness_.DevicesLeft(0);
+  EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("no device"));
+  readiness_.Draining();
+  EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("shutting down"));
+  EXPECT_THAT(told_, ElementsAre(true, false, true, false));
+  EXPECT_TRUE(readiness_.started());
+}
+
 TEST_F(ReadinessTest, DevicesAloneDoNotServe) {
   readiness_.DevicesLeft(2);
   EXPECT_THAT(told_, IsEmpty());

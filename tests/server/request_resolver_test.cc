@@ -108,7 +108,7 @@ TEST(RequestResolverTest, NamesFieldValueAndLimit) {
          "clip_skip 3 is not between 0 and 2");
   expect([](auto& r) { r.set_eta(1.5); }, "eta 1.5");
   expect([](auto& r) { r.set_eta(0.5); },
-         "eta 0.5 needs sampler SAMPLER_DDIM, not SAMPLER_PNDM");
+         "eta 0.5 needs sampler SAMPLER_DDIM or SAMPLER_TCD, not SAMPLER_PNDM");
   expect([](auto& r) { r.set_sampler(v1::SAMPLER_EULER); },
          "sampler SAMPLER_EULER is not one of the model's: SAMPLER_PNDM, "
          "SAMPLER_DDIM, SAMPLER_DPMPP_2M");
@@ -122,6 +122,68 @@ TEST(RequestResolverTest, NamesFieldValueAndLimit) {
   expect([](auto& r) { r.set_request_id("a b"); }, "request_id is not a UUID");
   expect([](auto& r) { r.set_priority(static_cast<v1::Priority>(9)); },
          "priority 9 is not one of its values");
+}
+
+TEST(RequestResolverTest, ChecksLevelsOfOnesOwn) {
+  const auto expect = [](auto change, const std::string& text) {
+    EXPECT_THAT(ResolveWith(change), StatusIs(kInvalid, text));
+  };
+  const auto with_sigmas = [](const std::vector<double>& sigmas) {
+    return [=](auto& r) {
+      r.mutable_sigmas()->Assign(sigmas.begin(), sigmas.end());
+    };
+  };
+  GenerateRequest request;
+  with_sigmas({9, 3, 1})(request);
+  const auto resolved = Resolve(request);
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->steps(), 3u) << "one step each";
+  expect(
+      [&](auto& r) {
+        with_sigmas({9, 3, 1})(r);
+        r.set_steps(4);
+      },
+      "sigmas has 3 entries, not one for each of 4 steps");
+  expect(with_sigmas({9, 9, 1}), "sigmas[1] 9 is not below the one before it");
+  expect(with_sigmas({-1}), "sigmas[0] -1");
+  expect(with_sigmas({std::nan("")}), "sigmas[0] nan");
+  expect(
+      [&](auto& r) {
+        with_sigmas({9})(r);
+        r.add_timesteps(900);
+        r.set_steps(1);
+      },
+      "timesteps does not go with sigmas");
+  expect(
+      [](auto& r) {
+        r.set_sampler(v1::SAMPLER_DPMPP_2M);
+        r.set_schedule(v1::NOISE_SCHEDULE_KARRAS);
+        r.add_timesteps(900);
+      },
+      "timesteps does not go with schedule");
+}
+
+TEST(RequestResolverTest, ChecksChurnAndNoise) {
+  const auto expect = [](auto change, const std::string& text) {
+    EXPECT_THAT(ResolveWith(change), StatusIs(kInvalid, text));
+  };
+  expect([](auto& r) { r.mutable_churn()->set_amount(1); },
+         "churn needs sampler SAMPLER_EULER or SAMPLER_EDM_HEUN, not "
+         "SAMPLER_PNDM");
+  expect([](auto& r) { r.mutable_churn()->set_amount(-1); }, "churn.amount -1");
+  expect([](auto& r) { r.mutable_churn()->set_noise(3); },
+         "churn.noise 3 is not between 0 and 2");
+  expect(
+      [](auto& r) {
+        r.mutable_churn()->set_min_sigma(2);
+        r.mutable_churn()->set_max_sigma(1);
+      },
+      "churn.max_sigma 1 is not between 2");
+  expect(
+      [](auto& r) {
+        r.set_noise_generator(static_cast<v1::NoiseGenerator>(9));
+      },
+      "noise_generator 9 is not one of its values");
 }
 
 TEST(RequestResolverTest, ChecksPreviewsAndOutput) {

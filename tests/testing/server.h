@@ -40,9 +40,8 @@ class Server {
         pool_(*WorkerPool::Create(
             config, {queue_, load_, catalog_, metrics_, Clock::Real()})),
         dependencies_{queue_, catalog_, metrics_, Clock::Real(), *pool_},
-        front_end_(*FrontEnd::Start(
-            "127.0.0.1:0", {config.limits, config.delivery, config.admin_api},
-            dependencies_)) {
+        front_end_(*FrontEnd::Start("127.0.0.1:0", FrontEndOptionsOf(config),
+                                    dependencies_)) {
     std::promise<void> loaded;
     pool_->Start([&] { loaded.set_value(); }, [] {});
     loaded.get_future().wait();

@@ -1,11 +1,13 @@
-// The program genzo-tool: looks at models and rewrites them.
+// The program genzo-tool: what is done beside a server.
 
+#include <exception>
 #include <iostream>
 
 #include "CLI/CLI.hpp"
 #include "c10/core/InferenceMode.h"
 #include "tools/tool/convert_command.h"
 #include "tools/tool/inspect_command.h"
+#include "tools/tool/key_command.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -16,23 +18,24 @@ constexpr int kUsageError = 2;
 
 int Main(int argc, char** argv) {
   const c10::InferenceMode inference;
-  CLI::App app("Looks at models and rewrites them.", "genzo-tool");
+  CLI::App app("Looks at models, rewrites them, and makes keys.", "genzo-tool");
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0, 1 if the model cannot be read or written, 2 for wrong "
+      "Exit status: 0, 1 if something cannot be read or written, 2 for wrong "
       "arguments.");
-  absl::Status result;
-  AddInspectCommand(app, result);
-  AddConvertCommand(app, result);
+  absl::Status status;
+  AddInspectCommand(app, status);
+  AddConvertCommand(app, status);
+  AddKeyCommand(app, std::cout, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   } catch (const std::exception&) {
-    result = StatusFromException("genzo-tool");
+    status = StatusFromException("genzo-tool");
   }
-  if (result.ok()) return 0;
-  std::cerr << "genzo-tool: " << result.message() << std::endl;
+  if (status.ok()) return 0;
+  std::cerr << "genzo-tool: " << status.message() << std::endl;
   return kFailed;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "worker/device/exception_status.h"
+#include "worker/sampler/cuda_noise.h"
 
 namespace genzo {
 
@@ -15,7 +16,8 @@ absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
     const uint64_t seed = request.seed() + i;
     try {
       auto stages = job->model().Plan(
-          {.request = request, .noise = std::make_shared<SeededNoise>(seed)},
+          {.request = request,
+           .noise = MakeNoise(request.noise_generator(), seed)},
           encoded);
       if (!stages.ok()) return stages.status();
       runs.push_back(

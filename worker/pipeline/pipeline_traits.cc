@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/request_rules.h"
+#include "base/sampler_spelling.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -14,13 +15,15 @@ namespace {
 void ReadSampler(JsonConfig& json, PipelineTraits& traits) {
   const std::string name = json.String("sampler", "");
   if (name.empty()) return;
+  const SamplerChoice choice = FindSampler(name).value_or(SamplerChoice());
   std::vector<std::string> known;
   for (const SamplerSpec& spec : Samplers()) {
     const bool usable =
         std::count(traits.samplers.begin(), traits.samplers.end(), spec.id) > 0;
     if (!usable) continue;
-    if (name == spec.name) {
+    if (choice.sampler == spec.id) {
       traits.defaults.sampler = spec.id;
+      traits.defaults.schedule = FromProto(choice.schedule);
       return;
     }
     known.push_back(spec.name);
@@ -33,8 +36,10 @@ void ReadSigmaSchedule(JsonConfig& json, PipelineTraits& traits) {
   const std::string name = json.String("schedule", "");
   if (name.empty()) return;
   std::vector<std::string> known;
+  const auto choice = FindSchedule(name);
   for (const SigmaSchedule schedule : SchedulesOf(traits.defaults.sampler)) {
-    if (name == NameOf(schedule)) {
+    if (choice.has_value() ? FromProto(*choice) == schedule
+                           : name == NameOf(schedule)) {
       traits.defaults.schedule = schedule;
       return;
     }

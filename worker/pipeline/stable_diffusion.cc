@@ -283,7 +283,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
                          request.width() / scale});
   start.source = image.noise;
   auto run = CreateSampler(sampler, FromProto(request.schedule()), scheduler,
-                           {.steps = steps, .eta = request.eta()}, start);
+                           OptionsOf(request), start);
   if (absl::IsInvalidArgument(run.status())) {
     return InvalidFieldsError({{"steps", std::string(run.status().message())}});
   }

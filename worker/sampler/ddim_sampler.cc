@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "ATen/ops/clamp.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/timesteps.h"
@@ -15,7 +14,7 @@ WalkPlan DdimSampler::Plan(const SchedulerConfig& config, int steps,
   const std::vector<int> whole = WholeTimesteps(config, steps);
   std::vector<NoiseLevel> levels;
   for (int t : whole) levels.push_back(LevelOf(alphas_cumprod[t]));
-  const int last = whole.back() - config.num_train_timesteps / steps;
+  const int last = PreviousTimestep(config, whole.back(), steps);
   levels.push_back(LevelOf(AlphaProdAt(config, alphas_cumprod, last)));
   return PlanSteps({whole.begin(), whole.end()}, levels, first_step);
 }
@@ -30,7 +29,7 @@ DdimSampler::DdimSampler(const SchedulerConfig& config,
 
 at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
   const int t = static_cast<int>(timestep());
-  const int previous_t = t - config_.num_train_timesteps / options_.steps;
+  const int previous_t = PreviousTimestep(config_, t, options_.steps);
   const double alpha_prod = alphas_cumprod_[t];
   const double alpha_prod_previous =
       AlphaProdAt(config_, alphas_cumprod_, previous_t);
@@ -38,27 +37,21 @@ at::Tensor DdimSampler::Step(const at::Tensor& prediction) {
 
   at::Tensor noise =
       NoiseEstimate(config_.prediction_type, prediction, latent_, level);
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level);
-  if (config_.thresholding) {
-    denoised_ = DynamicThreshold(denoised_, config_.dynamic_thresholding_ratio,
-                                 config_.sample_max_value);
-  } else if (config_.clip_sample) {
-    denoised_ = at::clamp(denoised_, -config_.clip_sample_range,
-                          config_.clip_sample_range);
-  }
+  denoised_ = Clipped(config_, CleanEstimate(config_.prediction_type,
+                                             prediction, latent_, level));
   if (options_.use_clipped_model_output) {
     noise = (latent_ - level.alpha * denoised_) / level.sigma;
   }
 
   const double variance = (1 - alpha_prod_previous) / (1 - alpha_prod) *
                           (1 - alpha_prod / alpha_prod_previous);
-  const double deviation = options_.eta * std::sqrt(variance);
+  const double eta = options_.eta.value_or(0);
+  const double deviation = eta * std::sqrt(variance);
   const double direction =
       std::sqrt(std::max(0.0, 1 - alpha_prod_previous - deviation * deviation));
   const at::Tensor previous =
       std::sqrt(alpha_prod_previous) * denoised_ + direction * noise;
-  if (options_.eta <= 0) return previous;
+  if (eta <= 0) return previous;
   return previous + deviation * Draw();
 }
 

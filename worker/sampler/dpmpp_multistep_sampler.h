@@ -5,9 +5,9 @@
 
 namespace genzo {
 
-// DPM-Solver++ of order 1 to 3, multistep, in the data prediction (Lu et al.,
+// DPM-Solver and DPM-Solver++ of order 1 to 3, multistep (Lu et al.,
 // arXiv:2211.01095, algorithm 2; reference: diffusers'
-// DPMSolverMultistepScheduler with algorithm_type dpmsolver++). Draws no noise.
+// DPMSolverMultistepScheduler). The stochastic ones draw noise at every step.
 class DpmppMultistepSampler : public PlannedSampler {
  public:
   static WalkPlan Plan(const SchedulerConfig& config, int steps,
@@ -24,10 +24,10 @@ class DpmppMultistepSampler : public PlannedSampler {
  private:
   // Order of the coming step: short histories and the end of the walk lower it.
   int Order() const;
-  double Lambda(int index) const;  // log(alpha / sigma) of plan_.levels[index]
+  double Lambda(int index) const;  // of plan_.levels[index]
   at::Tensor Solve(int order) const;
 
-  const SchedulerConfig config_;  // history_ has clean estimates
+  const SchedulerConfig config_;  // history_ has values, see DpmValue
 };
 
 }  // namespace genzo

@@ -25,13 +25,11 @@ at::Tensor EulerAncestralSampler::ScaledSample() const {
 
 at::Tensor EulerAncestralSampler::Step(const at::Tensor& prediction) {
   const double from = level().sigma;
-  const double to = plan_.levels[done_ + 1].sigma;
-  const double up = std::sqrt(to * to * (from * from - to * to)) / from;
-  const double down = std::sqrt(to * to - up * up);
+  const AncestralStep step(from, plan_.levels[done_ + 1].sigma);
   denoised_ =
       CleanEstimate(config_.prediction_type, prediction, latent_, level());
   const at::Tensor derivative = (latent_ - denoised_) / from;
-  return latent_ + derivative * (down - from) + Draw() * up;
+  return latent_ + derivative * (step.down - from) + Draw() * step.up;
 }
 
 }  // namespace genzo

@@ -10,13 +10,16 @@ namespace genzo {
 EulerSampler::EulerSampler(const SchedulerConfig& config,
                            const SamplerOptions& options,
                            const SamplerStart& start)
-    : EulerSampler(config, start,
+    : EulerSampler(config, options, start,
                    Plan(config, options.steps, start.first_step)) {}
 
 EulerSampler::EulerSampler(const SchedulerConfig& config,
+                           const SamplerOptions& options,
                            const SamplerStart& start, const WalkPlan& plan)
     : PlannedSampler(plan, start, InitialSigma(config, plan.levels[0].sigma)),
-      config_(config) {}
+      config_(config),
+      steps_(options.steps),
+      churn_(options.churn) {}
 
 at::Tensor EulerSampler::ScaledSample() const {
   return latent_ / std::hypot(level().sigma, 1);
@@ -24,10 +27,19 @@ at::Tensor EulerSampler::ScaledSample() const {
 
 at::Tensor EulerSampler::Step(const at::Tensor& prediction) {
   const double sigma = level().sigma;
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
-  const at::Tensor derivative = (latent_ - denoised_) / sigma;
-  return latent_ + derivative * (plan_.levels[done_ + 1].sigma - sigma);
+  const double raised = sigma * (1 + churn_.GammaAt(sigma, steps_));
+  at::Tensor sample = latent_;
+  if (raised > sigma) {
+    sample = latent_ + Draw() * (churn_.noise *
+                                 std::sqrt(raised * raised - sigma * sigma));
+  }
+  // The reference raises the level after the denoiser has looked, and takes a
+  // velocity as one at the level looked at.
+  const bool epsilon = config_.prediction_type == PredictionType::kEpsilon;
+  denoised_ = CleanEstimate(config_.prediction_type, prediction, sample,
+                            {1, epsilon ? raised : sigma});
+  const at::Tensor derivative = (sample - denoised_) / raised;
+  return sample + derivative * (plan_.levels[done_ + 1].sigma - raised);
 }
 
 }  // namespace genzo

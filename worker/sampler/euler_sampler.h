@@ -6,8 +6,9 @@
 namespace genzo {
 
 // Euler's method on the probability flow over sigmas (Karras et al.,
-// arXiv:2206.00364, algorithm 2 without churn; reference: diffusers'
-// EulerDiscreteScheduler). Draws no noise.
+// arXiv:2206.00364, algorithm 2 without its correction; reference: diffusers'
+// EulerDiscreteScheduler). Draws noise only where SamplerOptions::churn says
+// so.
 class EulerSampler : public PlannedSampler {
  public:
   static constexpr auto Plan = PlanOverSigmas;
@@ -20,10 +21,12 @@ class EulerSampler : public PlannedSampler {
   at::Tensor Step(const at::Tensor& prediction) override;
 
  private:
-  EulerSampler(const SchedulerConfig& config, const SamplerStart& start,
-               const WalkPlan& plan);
+  EulerSampler(const SchedulerConfig& config, const SamplerOptions& options,
+               const SamplerStart& start, const WalkPlan& plan);
 
   const SchedulerConfig config_;
+  const int steps_;
+  const Churn churn_;
 };
 
 }  // namespace genzo

@@ -16,10 +16,10 @@
 namespace genzo {
 namespace {
 
-constexpr double kMaxSigma = 1 << 14;
+constexpr double kMaxSigma = 1 << 15;
 // Halvings of [0, kMaxSigma]: to intervals of 2^-16, within which W is taken to
 // be straight.
-constexpr int kDepth = 30;
+constexpr int kDepth = 31;
 
 at::Tensor Normal(at::IntArrayRef shape, const at::Generator& generator) {
   return at::randn(shape, generator, at::TensorOptions(at::kFloat));

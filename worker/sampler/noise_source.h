@@ -20,7 +20,7 @@ class NoiseSource {
   virtual at::Tensor Draw(at::IntArrayRef shape) = 0;
 
   // Unit normal noise of the interval between two sigmas, each between 0 and
-  // 16384: the increment of one Brownian motion W over it, divided by its root
+  // 32768: the increment of one Brownian motion W over it, divided by its root
   // length. An interval always has the same noise, whatever else was asked, and
   // noises add up: with n(a, b) for Between(shape, a, b),
   //   sqrt(c - a) n(a, c) = sqrt(b - a) n(a, b) + sqrt(c - b) n(b, c)

@@ -57,6 +57,11 @@ at::Tensor PlannedSampler::Draw() {
   return source_->Draw(latent_.sizes());
 }
 
+at::Tensor PlannedSampler::Between(double sigma_from, double sigma_to) {
+  TORCH_CHECK(source_ != nullptr, name(), " draws noise and has no source");
+  return source_->Between(latent_.sizes(), sigma_from, sigma_to);
+}
+
 void PlannedSampler::Save(SamplerState& state) const {
   state.SetText("sampler", name());
   state.SetTensor("timesteps", Timesteps(plan_));

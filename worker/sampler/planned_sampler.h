@@ -51,6 +51,10 @@ class PlannedSampler : public SamplerRun {
   // given no source.
   at::Tensor Draw();
 
+  // Noise of the interval between two sigmas, shaped as the latent: see
+  // NoiseSource::Between(). Throws as Draw() does.
+  at::Tensor Between(double sigma_from, double sigma_to);
+
   const WalkPlan plan_;
   at::Tensor latent_;
   at::Tensor denoised_;

@@ -26,6 +26,8 @@ at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
     }
     case PredictionType::kSample:
       return prediction;
+    case PredictionType::kFlow:
+      return sample - level.sigma * prediction;
   }
   return prediction;
 }
@@ -42,8 +44,19 @@ at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
     }
     case PredictionType::kSample:
       return (sample - level.alpha * prediction) / level.sigma;
+    case PredictionType::kFlow:
+      return sample + level.alpha * prediction;
   }
   return prediction;
+}
+
+at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean) {
+  if (config.thresholding) {
+    return DynamicThreshold(clean, config.dynamic_thresholding_ratio,
+                            config.sample_max_value);
+  }
+  if (!config.clip_sample) return clean;
+  return at::clamp(clean, -config.clip_sample_range, config.clip_sample_range);
 }
 
 at::Tensor DynamicThreshold(const at::Tensor& clean, double ratio,

@@ -16,10 +16,15 @@ at::Tensor Noised(const at::Tensor& clean, const at::Tensor& noise,
 
 // The clean sample and the noise that `prediction` implies at `level`, any
 // shape, float32.
+// A flow is defined on the straight path, where alpha + sigma is 1.
 at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
 at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
+
+// A clean estimate within the bounds that `config` sets: by dynamic
+// thresholding, else by clip_sample.
+at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean);
 
 // Clamps a clean estimate [1, ...] to its own `ratio` quantile of magnitudes,
 // at least 1 and at most `max_value`, and divides by it (dynamic thresholding,

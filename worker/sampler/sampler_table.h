@@ -22,10 +22,18 @@ using SamplerId = v1::Sampler;
 
 // How a walk's noise levels are spread.
 enum class SigmaSchedule {
-  kDefault,      // as the model's file says
-  kKarras,       // arXiv:2206.00364, eq. 5, rho 7
-  kExponential,  // evenly in the logarithm
+  kDefault,         // as the model's file says
+  kKarras,          // arXiv:2206.00364, eq. 5, rho 7
+  kExponential,     // evenly in the logarithm
+  kBeta,            // arXiv:2407.12173
+  kSgmUniform,      // even timesteps, the cleanest of one more left out
+  kSimple,          // every n-th trained level, from the noisiest
+  kDdimUniform,     // every n-th trained level, from the cleanest
+  kAlignYourSteps,  // arXiv:2404.14507
 };
+
+// Which levels of its own a request may give a sampler.
+enum class Explicit { kNone, kTimesteps, kSigmas, kEither };
 
 // One row of the table of samplers.
 struct SamplerSpec {
@@ -35,6 +43,10 @@ struct SamplerSpec {
   absl::Span<const SigmaSchedule> schedules;  // that it accepts
   bool inverts;  // walks from a clean sample up to noise
   int (*min_steps)(const SchedulerConfig& config);
+  int (*max_steps)(const SchedulerConfig& config);
+  // What the sampler is, whatever a file says; null: what the file says.
+  void (*fix)(SchedulerConfig& config);
+  Explicit takes;
   WalkPlan (*plan)(const SchedulerConfig& config, int steps, int first_step);
   std::unique_ptr<SamplerRun> (*create)(const SchedulerConfig& config,
                                         const SamplerOptions& options,
@@ -44,7 +56,8 @@ struct SamplerSpec {
 // The samplers that a request can ask for. A new one is a file pair and a row.
 absl::Span<const SamplerSpec> Samplers();
 
-// The sampler that a model's scheduler configuration names by `_class_name`.
+// The sampler that a model's scheduler configuration names by `_class_name`,
+// and where several read that class, the one whose order and noise it has.
 // UNIMPLEMENTED names the class.
 absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 
@@ -52,7 +65,8 @@ absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 // known.
 absl::Span<const SigmaSchedule> SchedulesOf(SamplerId id);
 
-// "default", "karras", "exponential".
+// "default", "karras", "exponential", "beta", "sgm_uniform", "simple",
+// "ddim_uniform", "align_your_steps".
 const char* NameOf(SigmaSchedule schedule);
 // What a request calls it; kDefault for values that no request may have.
 SigmaSchedule FromProto(v1::NoiseSchedule schedule);
@@ -61,8 +75,9 @@ v1::NoiseSchedule ToProto(SigmaSchedule schedule);
 // A sampler that reads `scheduler` (a scheduler_config.json) as the reference
 // class of `id` would. Errors of the file name its key. INVALID_ARGUMENT if
 // the sampler does not know `schedule`, if `steps` is not between the sampler's
-// minimum and the number of trained timesteps, if start.first_step is not below
-// it, or if `start` lacks a tensor.
+// minimum and maximum, which is at most the number of trained timesteps, if
+// start.first_step is not below it, if explicit timesteps or sigmas are not the
+// sampler's or not in order and range, or if `start` lacks a tensor.
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSampler(
     SamplerId id, SigmaSchedule schedule, const nlohmann::json& scheduler,
     const SamplerOptions& options, const SamplerStart& start);
@@ -77,8 +92,8 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
 // What CreateSampler's run would do, without making one: timesteps, levels,
 // evaluations of each step. Errors are CreateSampler's.
 absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,
-                                const nlohmann::json& scheduler, int steps,
-                                int first_step);
+                                const nlohmann::json& scheduler,
+                                const SamplerOptions& options, int first_step);
 
 // Calls of the denoiser in that walk.
 absl::StatusOr<int> EvaluationsOf(SamplerId id, SigmaSchedule schedule,

@@ -1,14 +1,25 @@
 #include "worker/sampler/scheduler_config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
+
+// What a model's network was trained for; its file says so.
+enum class Kind { kDiffusion, kFlow, kScoreVe, kScoreVp };
+
+// Of sigma's odds, in flow matching.
+constexpr double kMinShift = 1e-3;
+constexpr double kMaxShift = 1e3;
+constexpr double kMaxMu = 7;
 
 // Reads a string key as one of an enum's values.
 template <typename Enum>
@@ -26,13 +37,93 @@ Enum ReadEnum(JsonConfig& json, const std::string& key,
   return values[0].second;
 }
 
-void ReadBetas(JsonConfig& json, SchedulerConfig& config) {
-  config.num_train_timesteps =
-      static_cast<int>(json.Int("num_train_timesteps", 1000, /*min=*/2));
-  config.beta_start = json.Number("beta_start", 0.0001);
-  config.beta_end = json.Number("beta_end", 0.02);
+// What the reference classes differ in.
+struct SchedulerClass {
+  const char* name;
+  Kind kind = Kind::kDiffusion;
+  bool flow_too = false;  // reads files for flow matching as well
+  const char* spacing = "linspace";
+  double beta_start = 0.0001;
+  double beta_end = 0.02;
+  const char* beta_schedule = "linear";
+  bool clip_sample = false;
+  bool set_alpha_to_one = false;
+  bool spaces_sigmas = true;  // use_karras_sigmas and the like
+  bool samples = true;        // prediction type "sample"
+};
+
+constexpr SchedulerClass kClasses[] = {
+    {.name = "DDIMScheduler",
+     .spacing = "leading",
+     .clip_sample = true,
+     .set_alpha_to_one = true,
+     .spaces_sigmas = false},
+    {.name = "DDIMInverseScheduler",
+     .spacing = "leading",
+     .clip_sample = true,
+     .set_alpha_to_one = true,
+     .spaces_sigmas = false,
+     .samples = false},
+    {.name = "DDPMScheduler",
+     .spacing = "leading",
+     .clip_sample = true,
+     .spaces_sigmas = false},
+    {.name = "PNDMScheduler",
+     .spacing = "leading",
+     .spaces_sigmas = false,
+     .samples = false},
+    {.name = "EulerDiscreteScheduler"},
+    {.name = "EulerAncestralDiscreteScheduler", .spaces_sigmas = false},
+    {.name = "LMSDiscreteScheduler"},
+    {.name = "HeunDiscreteScheduler", .beta_start = 0.00085, .beta_end = 0.012},
+    {.name = "KDPM2DiscreteScheduler",
+     .beta_start = 0.00085,
+     .beta_end = 0.012},
+    {.name = "KDPM2AncestralDiscreteScheduler",
+     .beta_start = 0.00085,
+     .beta_end = 0.012},
+    {.name = "DPMSolverSDEScheduler", .beta_start = 0.00085, .beta_end = 0.012},
+    {.name = "DPMSolverMultistepScheduler", .flow_too = true},
+    {.name = "DPMSolverSinglestepScheduler"},
+    {.name = "DEISMultistepScheduler"},
+    {.name = "UniPCMultistepScheduler", .flow_too = true},
+    {.name = "LCMScheduler",
+     .spacing = "leading",
+     .beta_start = 0.00085,
+     .beta_end = 0.012,
+     .beta_schedule = "scaled_linear",
+     .set_alpha_to_one = true,
+     .spaces_sigmas = false},
+    {.name = "TCDScheduler",
+     .spacing = "leading",
+     .beta_start = 0.00085,
+     .beta_end = 0.012,
+     .beta_schedule = "scaled_linear",
+     .set_alpha_to_one = true,
+     .spaces_sigmas = false},
+    {.name = "FlowMatchEulerDiscreteScheduler", .kind = Kind::kFlow},
+    {.name = "FlowMatchHeunDiscreteScheduler", .kind = Kind::kFlow},
+    {.name = "ScoreSdeVeScheduler", .kind = Kind::kScoreVe},
+    {.name = "ScoreSdeVpScheduler", .kind = Kind::kScoreVp},
+};
+
+Kind KindOf(JsonConfig& json) {
+  const std::string name = json.String("_class_name", "");
+  if (absl::StartsWith(name, "FlowMatch") ||
+      json.String("prediction_type", "") == "flow_prediction") {
+    return Kind::kFlow;
+  }
+  if (absl::StartsWith(name, "ScoreSdeVe")) return Kind::kScoreVe;
+  if (absl::StartsWith(name, "ScoreSdeVp")) return Kind::kScoreVp;
+  return Kind::kDiffusion;
+}
+
+void ReadBetas(JsonConfig& json, const SchedulerClass& defaults,
+               SchedulerConfig& config) {
+  config.beta_start = json.Number("beta_start", defaults.beta_start);
+  config.beta_end = json.Number("beta_end", defaults.beta_end);
   config.beta_schedule = ReadEnum<BetaSchedule>(
-      json, "beta_schedule", "linear",
+      json, "beta_schedule", defaults.beta_schedule,
       {{"linear", BetaSchedule::kLinear},
        {"scaled_linear", BetaSchedule::kScaledLinear},
        {"squaredcos_cap_v2", BetaSchedule::kSquaredCosine}});
@@ -57,88 +148,44 @@ void ReadBetas(JsonConfig& json, SchedulerConfig& config) {
   }
 }
 
-void ReadTimesteps(JsonConfig& json, const std::string& default_spacing,
+void ReadTimesteps(JsonConfig& json, const SchedulerClass& defaults,
                    SchedulerConfig& config) {
   config.timestep_spacing =
-      ReadEnum<TimestepSpacing>(json, "timestep_spacing", default_spacing,
+      ReadEnum<TimestepSpacing>(json, "timestep_spacing", defaults.spacing,
                                 {{"leading", TimestepSpacing::kLeading},
                                  {"trailing", TimestepSpacing::kTrailing},
                                  {"linspace", TimestepSpacing::kLinspace}});
   config.steps_offset = static_cast<int>(json.Int("steps_offset", 0));
-  json.RequireUnset("use_beta_sigmas");
-  json.RequireUnset("use_lu_lambdas");
-  json.RequireUnset("use_flow_sigmas");
-  json.RequireUnset("use_dynamic_shifting");
-}
-
-void ReadSigmas(JsonConfig& json, SchedulerConfig& config) {
-  if (json.Bool("use_karras_sigmas", false)) {
-    config.sigma_spacing = SigmaSpacing::kKarras;
-  } else if (json.Bool("use_exponential_sigmas", false)) {
-    config.sigma_spacing = SigmaSpacing::kExponential;
-  }
-  config.sigma_min = json.OptionalNumber("sigma_min");
-  config.sigma_max = json.OptionalNumber("sigma_max");
-  config.final_sigma_is_zero =
-      ReadEnum<bool>(json, "final_sigmas_type", "zero",
-                     {{"zero", true}, {"sigma_min", false}});
-}
-
-void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
-  config.log_linear_interpolation =
-      ReadEnum<bool>(json, "interpolation_type", "linear",
-                     {{"linear", false}, {"log_linear", true}});
-  config.continuous_timesteps =
-      ReadEnum<bool>(json, "timestep_type", "discrete",
-                     {{"discrete", false}, {"continuous", true}});
-}
-
-void ReadDpmSolver(JsonConfig& json, SchedulerConfig& config) {
-  json.RequireString("algorithm_type", "dpmsolver++");
-  json.RequireUnset("variance_type");
-  config.solver_order = static_cast<int>(json.Int("solver_order", 2, 1));
-  if (config.solver_order > 3) {
-    json.Fail(absl::StatusCode::kInvalidArgument, "solver_order",
-              "is not between 1 and 3");
-  }
-  config.heun = ReadEnum<bool>(json, "solver_type", "midpoint",
-                               {{"midpoint", false}, {"heun", true}});
-  config.lower_order_final = json.Bool("lower_order_final", true);
-  config.euler_at_final = json.Bool("euler_at_final", false);
-  // -Infinity has no spelling in JSON: files leave it out or name it.
-  const auto& object = json.object();
-  const auto clipped = object.find("lambda_min_clipped");
-  if (clipped != object.end() && clipped->is_number() &&
-      std::isfinite(clipped->get<double>())) {
-    config.lambda_min_clipped = clipped->get<double>();
-  }
-}
-
-}  // namespace
-
-absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
-    const nlohmann::json& object, const std::string& scheduler_class,
-    const std::string& name) {
-  JsonConfig json(object, name);
-  SchedulerConfig config;
-  const bool is_ddim = scheduler_class == "DDIMScheduler";
-  const bool is_inverse = scheduler_class == "DDIMInverseScheduler";
-  const bool is_pndm = scheduler_class == "PNDMScheduler";
-  const bool is_ancestral =
-      scheduler_class == "EulerAncestralDiscreteScheduler";
-  ReadBetas(json, config);
-  ReadTimesteps(json, is_ddim || is_inverse || is_pndm ? "leading" : "linspace",
-                config);
-  // A class that has no choice of sigmas ignores what the file says of them.
-  if (!is_ancestral) ReadSigmas(json, config);
   config.prediction_type =
       ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
                                {{"epsilon", PredictionType::kEpsilon},
                                 {"v_prediction", PredictionType::kVelocity},
                                 {"sample", PredictionType::kSample}});
+  json.RequireUnset("use_flow_sigmas");
+  json.RequireUnset("use_dynamic_shifting");
+}
+
+void ReadSpacing(JsonConfig& json, SchedulerConfig& config) {
+  if (json.Bool("use_karras_sigmas", false)) {
+    config.sigma_spacing = SigmaSpacing::kKarras;
+  } else if (json.Bool("use_exponential_sigmas", false)) {
+    config.sigma_spacing = SigmaSpacing::kExponential;
+  } else if (json.Bool("use_beta_sigmas", false)) {
+    config.sigma_spacing = SigmaSpacing::kBeta;
+  }
+}
+
+void ReadFinalSigma(JsonConfig& json, SchedulerConfig& config) {
+  config.final_sigma_is_zero =
+      ReadEnum<bool>(json, "final_sigmas_type", "zero",
+                     {{"zero", true}, {"sigma_min", false}});
+}
+
+void ReadClipping(JsonConfig& json, const SchedulerClass& defaults,
+                  SchedulerConfig& config) {
   config.set_alpha_to_one =
-      json.Bool("set_alpha_to_one", is_ddim || is_inverse);
-  config.clip_sample = json.Bool("clip_sample", is_ddim || is_inverse);
+      json.Bool("set_alpha_to_one", defaults.set_alpha_to_one);
+  config.clip_sample = json.Bool("clip_sample", defaults.clip_sample);
   config.clip_sample_range = json.Number("clip_sample_range", 1);
   config.thresholding = json.Bool("thresholding", false);
   config.dynamic_thresholding_ratio =
@@ -153,20 +200,229 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
     json.Fail(absl::StatusCode::kInvalidArgument, "sample_max_value",
               "is not at least 1");
   }
-  config.skip_prk_steps = json.Bool("skip_prk_steps", false);
+}
+
+void ReadFlow(JsonConfig& json, SchedulerConfig& config) {
+  config.prediction_type = PredictionType::kFlow;
+  const char* const shift = json.Has("flow_shift") ? "flow_shift" : "shift";
+  config.shift = json.Number(shift, 1, kMinShift, kMaxShift);
+  config.dynamic_shifting = json.Bool("use_dynamic_shifting", false);
+  // exp() of a shift is taken.
+  config.base_shift = json.Number("base_shift", 0.5, -kMaxMu, kMaxMu);
+  config.max_shift = json.Number("max_shift", 1.15, -kMaxMu, kMaxMu);
+  config.base_image_seq_len =
+      static_cast<int>(json.Int("base_image_seq_len", 256));
+  config.max_image_seq_len =
+      static_cast<int>(json.Int("max_image_seq_len", 4096));
+  if (config.base_image_seq_len >= config.max_image_seq_len) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "base_image_seq_len",
+              "is not below max_image_seq_len");
+  }
+  config.linear_time_shift =
+      ReadEnum<bool>(json, "time_shift_type", "exponential",
+                     {{"exponential", false}, {"linear", true}});
+  config.shift_terminal = json.OptionalNumber("shift_terminal", 0, 0.999);
+  if (config.shift_terminal == 0) config.shift_terminal.reset();
+  config.stochastic_sampling = json.Bool("stochastic_sampling", false);
+  json.RequireUnset("invert_sigmas");
+}
+
+void ReadScore(JsonConfig& json, bool exploding, SchedulerConfig& config) {
+  config.num_train_timesteps =
+      static_cast<int>(json.Int("num_train_timesteps", 2000, /*min=*/2));
+  config.snr = json.Number("snr", exploding ? 0.15 : 0.16, 0, 1e3);
+  config.sampling_eps =
+      json.Number("sampling_eps", exploding ? 1e-5 : 1e-3, 1e-9, 0.5);
+  config.correct_steps = static_cast<int>(
+      json.Int("correct_steps", exploding ? 1 : 0, /*min=*/0, /*max=*/16));
+  if (exploding) {
+    config.sigma_min = json.Number("sigma_min", 0.01, 1e-6, 1e6);
+    config.sigma_max = json.Number("sigma_max", 1348, *config.sigma_min, 1e6);
+  }
+  config.beta_min = json.Number("beta_min", 0.1, 1e-6, 1e3);
+  config.beta_max = json.Number("beta_max", 20, config.beta_min, 1e3);
+}
+
+void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
+  ReadFinalSigma(json, config);
+  config.sigma_min = json.OptionalNumber("sigma_min");
+  config.sigma_max = json.OptionalNumber("sigma_max");
+  config.log_linear_interpolation =
+      ReadEnum<bool>(json, "interpolation_type", "linear",
+                     {{"linear", false}, {"log_linear", true}});
+  config.continuous_timesteps =
+      ReadEnum<bool>(json, "timestep_type", "discrete",
+                     {{"discrete", false}, {"continuous", true}});
+}
+
+void ReadDdpm(JsonConfig& json, SchedulerConfig& config) {
+  config.variance =
+      ReadEnum<DdpmVariance>(json, "variance_type", "fixed_small",
+                             {{"fixed_small", DdpmVariance::kFixedSmall},
+                              {"fixed_small_log", DdpmVariance::kFixedSmall},
+                              {"fixed_large", DdpmVariance::kFixedLarge},
+                              {"learned", DdpmVariance::kLearned},
+                              {"learned_range", DdpmVariance::kLearnedRange}});
+}
+
+void ReadDistilled(JsonConfig& json, SchedulerConfig& config) {
+  config.original_inference_steps =
+      static_cast<int>(json.Int("original_inference_steps", 50, /*min=*/1,
+                                /*max=*/config.num_train_timesteps));
+  config.timestep_scaling = json.Number("timestep_scaling", 10);
+}
+
+// A file of one solver is read by the classes of the others; what only its own
+// knows has there the class's default, as in the reference.
+void ReadSolver(JsonConfig& json, const std::string& scheduler_class,
+                SchedulerConfig& config) {
+  const bool deis = scheduler_class == "DEISMultistepScheduler";
+  const bool unipc = scheduler_class == "UniPCMultistepScheduler";
+  const bool singlestep = scheduler_class == "DPMSolverSinglestepScheduler";
+  config.solver_order = static_cast<int>(json.Int("solver_order", 2, 1));
+  if (config.solver_order > 3) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "solver_order",
+              "is not between 1 and 3");
+  }
+  config.lower_order_final = json.Bool("lower_order_final", !singlestep);
+  const std::string type =
+      ReadEnum<std::string>(json, "solver_type", unipc ? "bh2" : "midpoint",
+                            {{"midpoint", "midpoint"},
+                             {"heun", "heun"},
+                             {"logrho", "logrho"},
+                             {"bh1", "bh1"},
+                             {"bh2", "bh2"}});
+  config.heun = type == "heun";
+  config.bh1 = type == "bh1";
+  if (deis) {
+    config.plus_plus = false;
+    config.final_sigma_is_zero = false;
+    return;
+  }
+  ReadFinalSigma(json, config);
+  if (unipc) {
+    config.plus_plus = json.Bool("predict_x0", true);
+    // Files have an empty list, which is none for Ints().
+    if (!json.object().value("disable_corrector", nlohmann::json()).empty()) {
+      config.disable_corrector = json.Ints("disable_corrector", {}, /*min=*/0);
+    }
+    json.RequireUnset("solver_p");
+  } else {
+    const std::string algorithm =
+        ReadEnum<std::string>(json, "algorithm_type", "dpmsolver++",
+                              {{"dpmsolver++", "dpmsolver++"},
+                               {"dpmsolver", "dpmsolver"},
+                               {"sde-dpmsolver++", "sde-dpmsolver++"},
+                               {"sde-dpmsolver", "sde-dpmsolver"},
+                               {"deis", "dpmsolver++"}});
+    config.plus_plus = absl::EndsWith(algorithm, "++");
+    config.stochastic_sampling = absl::StartsWith(algorithm, "sde");
+    json.RequireUnset("variance_type");
+  }
+  if (!config.plus_plus && config.final_sigma_is_zero) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "final_sigmas_type",
+              "is not sigma_min, which solvers of the noise need");
+  }
+}
+
+void ReadDpmSolver(JsonConfig& json, bool multistep, SchedulerConfig& config) {
+  const bool stochastic_noise = config.stochastic_sampling && !config.plus_plus;
+  if (stochastic_noise && (!multistep || config.solver_order > 2)) {
+    json.Fail(absl::StatusCode::kUnimplemented, "algorithm_type",
+              "has no such order");
+  }
+  if (multistep) {
+    config.euler_at_final = json.Bool("euler_at_final", false);
+    if (config.sigma_spacing == SigmaSpacing::kTimesteps &&
+        json.Bool("use_lu_lambdas", false)) {
+      config.sigma_spacing = SigmaSpacing::kLuLambdas;
+    }
+  } else {
+    config.timestep_spacing = TimestepSpacing::kLinspace;
+  }
+  // -Infinity has no spelling in JSON: files leave it out or name it.
+  const auto& object = json.object();
+  const auto clipped = object.find("lambda_min_clipped");
+  if (clipped != object.end() && clipped->is_number() &&
+      std::isfinite(clipped->get<double>())) {
+    config.lambda_min_clipped = clipped->get<double>();
+  }
+}
+
+// What only some classes have.
+void ReadOwn(JsonConfig& json, const std::string& scheduler_class,
+             SchedulerConfig& config) {
   if (scheduler_class == "EulerDiscreteScheduler") ReadEuler(json, config);
-  if (scheduler_class == "DPMSolverMultistepScheduler") {
-    ReadDpmSolver(json, config);
+  if (scheduler_class == "DDPMScheduler") ReadDdpm(json, config);
+  if (scheduler_class == "LCMScheduler" || scheduler_class == "TCDScheduler") {
+    ReadDistilled(json, config);
   }
-  if ((is_pndm || is_inverse) &&
-      config.prediction_type == PredictionType::kSample) {
-    json.Fail(absl::StatusCode::kUnimplemented, "prediction_type",
-              absl::StrCat("is not supported by ", scheduler_class));
+  const bool multistep = scheduler_class == "DPMSolverMultistepScheduler";
+  const bool dpm =
+      multistep || scheduler_class == "DPMSolverSinglestepScheduler";
+  if (dpm || scheduler_class == "DEISMultistepScheduler" ||
+      scheduler_class == "UniPCMultistepScheduler") {
+    ReadSolver(json, scheduler_class, config);
   }
-  if (is_inverse && config.timestep_spacing == TimestepSpacing::kLinspace) {
-    json.Fail(absl::StatusCode::kUnimplemented, "timestep_spacing",
-              absl::StrCat("is not supported by ", scheduler_class));
+  if (dpm) ReadDpmSolver(json, multistep, config);
+  config.skip_prk_steps = json.Bool("skip_prk_steps", false);
+}
+
+void ReadDiffusion(JsonConfig& json, const SchedulerClass& own,
+                   SchedulerConfig& config) {
+  ReadBetas(json, own, config);
+  ReadTimesteps(json, own, config);
+  ReadClipping(json, own, config);
+  const auto unsupported = [&](const char* key) {
+    json.Fail(absl::StatusCode::kUnimplemented, key,
+              absl::StrCat("is not supported by ", own.name));
+  };
+  if (!own.samples && config.prediction_type == PredictionType::kSample) {
+    unsupported("prediction_type");
   }
+  if (std::string(own.name) == "DDIMInverseScheduler" &&
+      config.timestep_spacing == TimestepSpacing::kLinspace) {
+    unsupported("timestep_spacing");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
+    const nlohmann::json& object, const std::string& scheduler_class,
+    const std::string& name) {
+  JsonConfig json(object, name);
+  SchedulerConfig config;
+  const auto* const own = std::find_if(
+      std::begin(kClasses), std::end(kClasses),
+      [&](const SchedulerClass& row) { return row.name == scheduler_class; });
+  if (own == std::end(kClasses)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "scheduler class \"", scheduler_class, "\" is not supported"));
+  }
+  const Kind kind = KindOf(json);
+  if (kind != own->kind && !(kind == Kind::kFlow && own->flow_too)) {
+    json.Fail(absl::StatusCode::kUnimplemented, "_class_name",
+              absl::StrCat("is of a model that ", scheduler_class,
+                           " does not sample"));
+    return json.status();
+  }
+  config.num_train_timesteps =
+      static_cast<int>(json.Int("num_train_timesteps", 1000, /*min=*/2));
+  if (own->spaces_sigmas) ReadSpacing(json, config);
+  switch (kind) {
+    case Kind::kDiffusion:
+      ReadDiffusion(json, *own, config);
+      break;
+    case Kind::kFlow:
+      ReadFlow(json, config);
+      break;
+    case Kind::kScoreVe:
+    case Kind::kScoreVp:
+      ReadScore(json, kind == Kind::kScoreVe, config);
+      break;
+  }
+  ReadOwn(json, scheduler_class, config);
   if (!json.status().ok()) return json.status();
   return config;
 }

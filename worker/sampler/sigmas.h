@@ -12,6 +12,9 @@ namespace genzo {
 // training timestep, increasing. Float32 as in the reference.
 std::vector<float> TrainingSigmas(const std::vector<float>& alphas_cumprod);
 
+// Those of `config`, the last of which is finite.
+std::vector<float> TrainingSigmasOf(const SchedulerConfig& config);
+
 // Sigma at a fractional timestep, linear between its neighbours.
 double SigmaAt(const std::vector<float>& training_sigmas, double timestep);
 
@@ -24,6 +27,31 @@ std::vector<double> KarrasSigmas(double max, double min, int count);
 
 // `count` sigmas from `max` to `min`, evenly in the logarithm.
 std::vector<double> ExponentialSigmas(double max, double min, int count);
+
+// `count` sigmas from `max` to `min` at even steps of the distribution
+// Beta(0.6, 0.6), which is dense at both ends (arXiv:2407.12173).
+std::vector<double> BetaSigmas(double max, double min, int count);
+
+// Whether a spacing is a formula of its first and last sigma.
+bool IsOfEnds(SigmaSpacing spacing);
+
+// The same for each spacing that is a formula of its ends; Karras' for others.
+std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
+                                   int count);
+
+// `steps` sigmas over all that was trained, as config.sigma_spacing says, which
+// is not kTimesteps.
+std::vector<double> RespacedSigmas(const SchedulerConfig& config,
+                                   const std::vector<float>& training_sigmas,
+                                   int steps);
+
+// A step from sigma `from` to `to` that goes down to `down` and comes back by
+// noise of deviation `up` (k-diffusion's get_ancestral_step).
+struct AncestralStep {
+  AncestralStep(double from, double to);
+  double up;
+  double down;
+};
 
 // The standard deviation that the initial noise of a walk from sigma `max`
 // needs (reference: init_noise_sigma).

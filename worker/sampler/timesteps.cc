@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace genzo {
 
@@ -15,7 +16,9 @@ std::vector<double> Linspace(double first, double last, int count) {
 
 std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps) {
   const int train = config.num_train_timesteps;
-  std::vector<double> timesteps;
+  std::vector<double> timesteps(config.timesteps.begin(),
+                                config.timesteps.end());
+  if (!timesteps.empty()) return timesteps;
   switch (config.timestep_spacing) {
     case TimestepSpacing::kLinspace:
       timesteps = Linspace(0, train - 1, steps);
@@ -34,6 +37,27 @@ std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps) {
         timesteps.push_back(std::nearbyint(train - i * ratio) - 1);
       }
       break;
+  }
+  return timesteps;
+}
+
+int PreviousTimestep(const SchedulerConfig& config, int timestep, int steps) {
+  const std::vector<int>& all = config.timesteps;
+  if (all.empty()) return timestep - config.num_train_timesteps / steps;
+  const auto next =
+      std::upper_bound(all.begin(), all.end(), timestep, std::greater<int>());
+  return next == all.end() ? -1 : *next;
+}
+
+std::vector<int> DistilledTimesteps(const SchedulerConfig& config, int steps) {
+  if (!config.timesteps.empty()) return config.timesteps;
+  const int original = config.original_inference_steps;
+  const int stride = config.num_train_timesteps / original;
+  std::vector<int> timesteps;
+  for (int i = 0; i < steps; ++i) {
+    const auto left_out =
+        static_cast<int>(static_cast<double>(i) * original / steps);
+    timesteps.push_back((original - left_out) * stride - 1);
   }
   return timesteps;
 }

@@ -4,24 +4,10 @@
 #include <cmath>
 
 #include "base/request_rules.h"
-#include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/sigmas.h"
 #include "worker/sampler/timesteps.h"
 
 namespace genzo {
-namespace {
-
-std::vector<double> RespacedSigmas(const SchedulerConfig& config, int steps,
-                                   const std::vector<double>& sigmas) {
-  const double max = config.sigma_max.value_or(sigmas.front());
-  const double min = config.sigma_min.value_or(sigmas.back());
-  return config.sigma_spacing == SigmaSpacing::kKarras
-             ? KarrasSigmas(max, min, steps)
-             : ExponentialSigmas(max, min, steps);
-}
-
-}  // namespace
-
 WalkPlan PlanSteps(const std::vector<double>& timesteps,
                    const std::vector<NoiseLevel>& levels, int first_step) {
   const int steps = static_cast<int>(timesteps.size());
@@ -33,10 +19,27 @@ WalkPlan PlanSteps(const std::vector<double>& timesteps,
   return plan;
 }
 
-WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
-                        int first_step) {
-  const std::vector<float> training =
-      TrainingSigmas(MakeAlphasCumprodAboveZero(config));
+WalkPlan PlanTwoStages(const std::vector<Look>& firsts,
+                       const std::vector<Look>& seconds, const NoiseLevel& end,
+                       int first_step) {
+  const int steps = static_cast<int>(firsts.size());
+  WalkPlan plan;
+  const auto add = [&](const Look& look, int steps_done) {
+    plan.timesteps.push_back(look.timestep);
+    plan.levels.push_back(look.level);
+    plan.steps_done.push_back(steps_done);
+  };
+  for (int step = first_step; step < steps; ++step) {
+    add(firsts[step], step);
+    if (step + 1 < steps) add(seconds[step], step);
+  }
+  plan.levels.push_back(end);
+  plan.steps_done.push_back(steps);
+  return plan;
+}
+
+std::vector<Look> LooksOverSigmas(const SchedulerConfig& config, int steps) {
+  const std::vector<float> training = TrainingSigmasOf(config);
   std::vector<double> timesteps;
   std::vector<double> sigmas;
   for (double t : SpacedTimesteps(config, steps)) {
@@ -46,21 +49,71 @@ WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
   if (config.log_linear_interpolation) {
     sigmas = ExponentialSigmas(training.back(), training.front(), steps + 1);
   }
-  if (config.sigma_spacing != SigmaSpacing::kTimesteps) {
-    sigmas = RespacedSigmas(config, steps, sigmas);
+  const bool respaced = config.sigma_spacing != SigmaSpacing::kTimesteps;
+  if (!config.sigmas.empty()) {
+    sigmas = config.sigmas;
+  } else if (IsOfEnds(config.sigma_spacing)) {
+    sigmas = RespacedSigmas(config.sigma_spacing,
+                            config.sigma_max.value_or(sigmas.front()),
+                            config.sigma_min.value_or(sigmas.back()), steps);
+  } else if (respaced) {
+    sigmas = RespacedSigmas(config, training, steps);
+  }
+  if (respaced || !config.sigmas.empty()) {
     for (int i = 0; i < steps; ++i) {
       timesteps[i] = static_cast<float>(TimestepOfSigma(training, sigmas[i]));
     }
   }
-  sigmas.push_back(config.final_sigma_is_zero ? 0 : training.front());
-  for (double& sigma : sigmas) sigma = static_cast<float>(sigma);
-  if (config.continuous_timesteps &&
-      config.prediction_type == PredictionType::kVelocity) {
-    for (int i = 0; i < steps; ++i) timesteps[i] = 0.25 * std::log(sigmas[i]);
+  std::vector<Look> looks;
+  for (int i = 0; i < steps; ++i) {
+    const double sigma = static_cast<float>(sigmas[i]);
+    const bool continuous = config.continuous_timesteps &&
+                            config.prediction_type == PredictionType::kVelocity;
+    looks.push_back(
+        {continuous ? 0.25 * std::log(sigma) : timesteps[i], {1, sigma}});
   }
+  return looks;
+}
+
+WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
+                        int first_step) {
+  std::vector<double> timesteps;
   std::vector<NoiseLevel> levels;
-  for (int i = 0; i <= steps; ++i) levels.push_back({1, sigmas[i]});
+  for (const Look& look : LooksOverSigmas(config, steps)) {
+    timesteps.push_back(look.timestep);
+    levels.push_back(look.level);
+  }
+  // One more sigma is interpolated, and ends the walk.
+  const bool interpolated = config.log_linear_interpolation &&
+                            config.sigmas.empty() &&
+                            config.sigma_spacing == SigmaSpacing::kTimesteps;
+  const bool ends_at_zero = config.final_sigma_is_zero && !interpolated;
+  levels.push_back({1, ends_at_zero ? 0 : TrainingSigmasOf(config).front()});
   return PlanSteps(timesteps, levels, first_step);
+}
+
+WalkPlan PlanHeun(const SchedulerConfig& config, int steps, int first_step) {
+  const std::vector<Look> looks = LooksOverSigmas(config, steps);
+  const std::vector<Look> ends(looks.begin() + 1, looks.end());
+  return PlanTwoStages(looks, ends, {1, 0}, first_step);
+}
+
+WalkPlan PlanMiddles(const SchedulerConfig& config, int steps, int first_step,
+                     const MiddleWalk& walk) {
+  const std::vector<float> training = TrainingSigmasOf(config);
+  std::vector<Look> firsts = LooksOverSigmas(config, steps);
+  std::vector<Look> seconds;
+  for (size_t i = 0; i + 1 < firsts.size(); ++i) {
+    const double from = firsts[i].level.sigma;
+    const double to = firsts[i + 1].level.sigma;
+    const double middle =
+        std::sqrt(from * (walk.ancestral ? AncestralStep(from, to).down : to));
+    seconds.push_back({TimestepOfSigma(training, middle), {1, middle}});
+  }
+  if (walk.whole && config.sigma_spacing == SigmaSpacing::kKarras) {
+    for (Look& look : firsts) look.timestep = std::nearbyint(look.timestep);
+  }
+  return PlanTwoStages(firsts, seconds, {1, 0}, first_step);
 }
 
 int FirstStepOf(double strength, int steps) {

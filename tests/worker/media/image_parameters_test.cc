@@ -93,6 +93,13 @@ TEST(ImageParametersTest, EverySamplerHasItsSpelling) {
   }
 }
 
+TEST(ImageParametersTest, NamesTheGeneratorOfTheNoise) {
+  v1::GenerateRequest request = Resolved();
+  EXPECT_EQ(ValueOf("RNG", TextOf(request)), "CPU");
+  request.set_noise_generator(v1::NOISE_GENERATOR_CUDA);
+  EXPECT_EQ(ValueOf("RNG", TextOf(request)), "NV");
+}
+
 TEST(ImageParametersTest, NumbersComeBackToTheBit) {
   for (const double number : {7.123456789012, 0.1, 1.0 / 3, 100.0, 1e-7}) {
     v1::GenerateRequest request = Resolved();

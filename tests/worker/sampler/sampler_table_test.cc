@@ -1,8 +1,11 @@
 #include "worker/sampler/sampler_table.h"
 
+#include <cmath>
+
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/worker/sampler/walks.h"
+#include "worker/sampler/sigmas.h"
 
 namespace genzo {
 namespace {
@@ -17,7 +20,7 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> Create(SamplerId id,
 
 std::vector<double> Timesteps(SamplerId id, SigmaSchedule schedule,
                               const json& scheduler = StableDiffusion()) {
-  return PlanOf(id, schedule, scheduler, 7, 0)->timesteps;
+  return PlanOf(id, schedule, scheduler, {.steps = 7}, 0)->timesteps;
 }
 
 TEST(SamplerTableTest, SamplersWithoutSigmasRefuseSchedulesByName) {
@@ -34,7 +37,8 @@ TEST(SamplerTableTest, EverySamplerWalksOnEachOfItsSchedules) {
   for (const SamplerSpec& spec : Samplers()) {
     EXPECT_EQ(SchedulesOf(spec.id).front(), SigmaSchedule::kDefault);
     for (SigmaSchedule schedule : SchedulesOf(spec.id)) {
-      EXPECT_THAT(Create(spec.id, schedule, StableDiffusion()), IsOk())
+      EXPECT_THAT(Create(spec.id, schedule, FileFor(spec.scheduler_class)),
+                  IsOk())
           << spec.name << " " << NameOf(schedule);
     }
   }
@@ -57,7 +61,7 @@ TEST(SamplerTableTest, AncestralIgnoresTheFilesSchedule) {
   karras["use_karras_sigmas"] = true;
   karras["final_sigmas_type"] = "sigma_min";
   const auto plan = PlanOf(v1::SAMPLER_EULER_ANCESTRAL, SigmaSchedule::kDefault,
-                           karras, 7, 0);
+                           karras, {.steps = 7}, 0);
   EXPECT_EQ(plan->timesteps,
             Timesteps(v1::SAMPLER_EULER_ANCESTRAL, SigmaSchedule::kDefault));
   EXPECT_EQ(plan->levels.back().sigma, 0);
@@ -69,11 +73,12 @@ TEST(SamplerTableTest, EvaluationsAreThoseOfTheRun) {
       SamplerStart start = FromNoise(1);
       start.sample = FromNoise(2).noise;
       start.first_step = first_step;
-      const auto run = CreateSampler(spec.id, SigmaSchedule::kDefault,
-                                     StableDiffusion(), {.steps = 7}, start);
+      const auto run =
+          CreateSampler(spec.id, SigmaSchedule::kDefault,
+                        FileFor(spec.scheduler_class), {.steps = 7}, start);
       ASSERT_THAT(run, IsOk());
       EXPECT_EQ(*EvaluationsOf(spec.id, SigmaSchedule::kDefault,
-                               StableDiffusion(), 7, first_step),
+                               FileFor(spec.scheduler_class), 7, first_step),
                 (*run)->progress().evaluations)
           << spec.name;
     }
@@ -83,11 +88,177 @@ TEST(SamplerTableTest, EvaluationsAreThoseOfTheRun) {
             8);
 }
 
+TEST(SamplerTableTest, FlowAndDiffusionFilesAreForTheirOwnSamplers) {
+  const auto kUnimplemented = absl::StatusCode::kUnimplemented;
+  const json flow = FileFor("FlowMatchEulerDiscreteScheduler");
+  EXPECT_EQ(*DefaultSampler(flow), v1::SAMPLER_FLOW_EULER);
+  EXPECT_THAT(Create(v1::SAMPLER_EULER, SigmaSchedule::kDefault, flow),
+              StatusIs(kUnimplemented, "_class_name"));
+  EXPECT_THAT(Create(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kDefault,
+                     StableDiffusion()),
+              StatusIs(kUnimplemented, "_class_name"));
+  for (SamplerId id : {v1::SAMPLER_DPMPP_2M, v1::SAMPLER_UNIPC}) {
+    EXPECT_THAT(Create(id, SigmaSchedule::kKarras, flow), IsOk());
+    EXPECT_THAT(Create(id, SigmaSchedule::kSimple, flow),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         "schedule simple is not for flow matching"));
+  }
+}
+
+TEST(SamplerTableTest, DpmSolversAreToldApartByOrderAndNoise) {
+  const auto own = [](const json& changes) {
+    json scheduler = StableDiffusion();
+    scheduler["_class_name"] = "DPMSolverMultistepScheduler";
+    scheduler.update(changes);
+    return *DefaultSampler(scheduler);
+  };
+  EXPECT_EQ(own(json::object()), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(own({{"solver_order", 1}}), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(own({{"solver_order", 3}}), v1::SAMPLER_DPMPP_3M);
+  EXPECT_EQ(own({{"algorithm_type", "sde-dpmsolver++"}}),
+            v1::SAMPLER_DPMPP_2M_SDE);
+  EXPECT_EQ(own({{"algorithm_type", "sde-dpmsolver++"}, {"solver_order", 3}}),
+            v1::SAMPLER_DPMPP_3M_SDE);
+}
+
+TEST(SamplerTableTest, LevelsOfOnesOwnAreWalkedOn) {
+  const auto plan = [](SamplerId id, const SamplerOptions& options) {
+    return PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(), options, 0);
+  };
+  const std::vector<double> sigmas = {12, 5, 0.5};
+  for (SamplerId id : {v1::SAMPLER_EULER, v1::SAMPLER_LMS}) {
+    const auto walk = plan(id, {.steps = 3, .sigmas = sigmas});
+    ASSERT_THAT(walk, IsOk());
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(walk->levels[i].sigma, sigmas[i]);
+    EXPECT_EQ(walk->levels[3].sigma, 0);
+  }
+  const auto solver = plan(v1::SAMPLER_UNIPC, {.steps = 3, .sigmas = sigmas});
+  EXPECT_NEAR(solver->levels[1].sigma / solver->levels[1].alpha, 5, 1e-6);
+  for (SamplerId id :
+       {v1::SAMPLER_DDIM, v1::SAMPLER_EULER, v1::SAMPLER_DPMPP_2M,
+        v1::SAMPLER_LCM, v1::SAMPLER_DDPM}) {
+    const auto walk = plan(id, {.steps = 3, .timesteps = {999, 499, 19}});
+    ASSERT_THAT(walk, IsOk());
+    EXPECT_THAT(walk->timesteps, testing::ElementsAre(999, 499, 19)) << id;
+  }
+  // The last of DDIM's leads to the picture.
+  json to_one = StableDiffusion();
+  to_one["set_alpha_to_one"] = true;
+  EXPECT_EQ(PlanOf(v1::SAMPLER_DDIM, SigmaSchedule::kDefault, to_one,
+                   {.steps = 2, .timesteps = {999, 300}}, 0)
+                ->levels[2]
+                .sigma,
+            0);
+}
+
+TEST(SamplerTableTest, LevelsOfOnesOwnAreRefusedByName) {
+  const auto status = [](SamplerId id, const SamplerOptions& options,
+                         SigmaSchedule schedule = SigmaSchedule::kDefault) {
+    return PlanOf(id, schedule, StableDiffusion(), options, 0).status();
+  };
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(status(v1::SAMPLER_DDIM, {.steps = 1, .sigmas = {1}}),
+              StatusIs(kInvalid, "sampler ddim takes no sigmas"));
+  EXPECT_THAT(status(v1::SAMPLER_PNDM, {.steps = 1, .timesteps = {1}}),
+              StatusIs(kInvalid, "sampler pndm takes no timesteps"));
+  EXPECT_THAT(
+      status(v1::SAMPLER_EULER, {.steps = 1, .sigmas = {1}, .timesteps = {1}}),
+      StatusIs(kInvalid, "not both"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 1, .timesteps = {1}},
+                     SigmaSchedule::kKarras),
+              StatusIs(kInvalid, "not both"));
+  EXPECT_THAT(
+      status(v1::SAMPLER_EULER, {.steps = 1, .timesteps = {1000}}),
+      StatusIs(kInvalid, "timestep 1000 is not over -1 and at most 999"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 2, .timesteps = {1, 1}}),
+              StatusIs(kInvalid, "timestep 1 is not below 1"));
+  EXPECT_THAT(status(v1::SAMPLER_EULER, {.steps = 1, .sigmas = {40000}}),
+              StatusIs(kInvalid, "sigma 40000"));
+}
+
+TEST(SamplerTableTest, DistilledModelsHaveAsManyStepsAsTheyWereDistilledFrom) {
+  const auto status = [](int steps) {
+    return PlanOf(v1::SAMPLER_LCM, SigmaSchedule::kDefault, StableDiffusion(),
+                  {.steps = steps}, 0)
+        .status();
+  };
+  EXPECT_THAT(status(50), IsOk());
+  EXPECT_THAT(status(51), StatusIs(absl::StatusCode::kInvalidArgument,
+                                   "steps 51 is not between 1 and 50"));
+}
+
+TEST(SamplerTableTest, SchedulesAreThoseOfTheWebUi) {
+  const auto sigmas = [](SigmaSchedule schedule, int steps, bool sdxl = false) {
+    std::vector<double> values;
+    const auto plan = PlanOf(v1::SAMPLER_EULER, schedule, StableDiffusion(),
+                             {.steps = steps, .sdxl = sdxl}, 0);
+    for (const NoiseLevel& level : plan->levels) values.push_back(level.sigma);
+    return values;
+  };
+  const std::vector<float> training = TrainingSigmasOf(
+      *ParseSchedulerConfig(StableDiffusion(), "EulerDiscreteScheduler"));
+  // k-diffusion's simple_scheduler and ComfyUI's ddim_scheduler.
+  EXPECT_THAT(sigmas(SigmaSchedule::kSimple, 4),
+              testing::ElementsAre(training[999], training[749], training[499],
+                                   training[249], 0));
+  EXPECT_THAT(sigmas(SigmaSchedule::kDdimUniform, 4),
+              testing::ElementsAre(training[751], training[501], training[251],
+                                   training[1], 0));
+  // Timesteps 999, 666, 333 of 999, 666, 333, 0.
+  const auto uniform = sigmas(SigmaSchedule::kSgmUniform, 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NEAR(uniform[i], training[999 - 333 * i], 1e-5);
+  }
+  const auto aligned = sigmas(SigmaSchedule::kAlignYourSteps, 11);
+  EXPECT_FLOAT_EQ(aligned[1], 6.475);
+  EXPECT_FLOAT_EQ(sigmas(SigmaSchedule::kAlignYourSteps, 11, true)[1], 6.315);
+  EXPECT_NEAR(sigmas(SigmaSchedule::kAlignYourSteps, 21)[1],
+              std::sqrt(14.615 * 6.475), 1e-5)
+      << "linear in the logarithm";
+}
+
+TEST(SamplerTableTest, DynamicShiftFollowsTheImagesTokens) {
+  json flow = FileFor("FlowMatchEulerDiscreteScheduler");
+  flow["use_dynamic_shifting"] = true;
+  const auto second_sigma = [&](int64_t tokens) {
+    return PlanOf(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kDefault, flow,
+                  {.steps = 2, .image_tokens = tokens, .sigmas = {1, 0.5}}, 0)
+        ->levels[1]
+        .sigma;
+  };
+  // exp(mu) of it to 1, with mu 0.5 at 256 tokens and 1.15 at 4096.
+  EXPECT_NEAR(second_sigma(256), std::exp(0.5) / (std::exp(0.5) + 1), 1e-6);
+  EXPECT_NEAR(second_sigma(4096), std::exp(1.15) / (std::exp(1.15) + 1), 1e-6);
+  EXPECT_THAT(CreateSampler(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kDefault,
+                            flow, {.steps = 2}, FromNoise(1)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "shifts by the image's tokens and was told 0"));
+}
+
+TEST(SamplerTableTest, SigmasAreRefusedByNumberOrderAndRange) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
+  const auto plan = [](SamplerId id, const std::vector<double>& sigmas) {
+    const bool flow = id == v1::SAMPLER_FLOW_EULER;
+    return PlanOf(id, SigmaSchedule::kDefault,
+                  FileFor(flow ? "FlowMatchEulerDiscreteScheduler" : ""),
+                  {.steps = 2, .sigmas = sigmas}, 0);
+  };
+  EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1, 0.5}), IsOk());
+  EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1}),
+              StatusIs(kInvalid, "1 sigmas are not one for each of 2 steps"));
+  EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {0.5, 0.5}),
+              StatusIs(kInvalid, "sigma 0.5 is not below 0.5"));
+  EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1.5, 0.5}),
+              StatusIs(kInvalid, "sigma 1.5"));
+  EXPECT_THAT(plan(v1::SAMPLER_FLOW_EULER, {1, 0}),
+              StatusIs(kInvalid, "sigma 0"));
+}
+
 TEST(SamplerTableTest, PlansAreRefusedAsRunsAre) {
   const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto plan = [](SamplerId id, int steps, int first_step) {
-    return PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(), steps,
-                  first_step);
+    return PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(),
+                  {.steps = steps}, first_step);
   };
   EXPECT_THAT(plan(v1::SAMPLER_EULER, 0, 0), StatusIs(kInvalid, "steps 0"));
   EXPECT_THAT(plan(v1::SAMPLER_EULER, 7, 7),

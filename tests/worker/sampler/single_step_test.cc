@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "ATen/ops/abs.h"
+#include "ATen/ops/cat.h"
 #include "ATen/ops/max.h"
+#include "ATen/ops/std.h"
 #include "ATen/ops/zeros.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
@@ -129,8 +131,8 @@ TEST(DpmppTest, TheLastStepEndsAtTheEstimate) {
 
 TEST(DpmppTest, HigherOrdersUseTheHistory) {
   const auto end = [](int order) {
-    const auto run =
-        Create(v1::SAMPLER_DPMPP_2M, {.steps = 5}, {{"solver_order", order}});
+    const auto id = order == 3 ? v1::SAMPLER_DPMPP_3M : v1::SAMPLER_DPMPP_2M;
+    const auto run = Create(id, {.steps = 5}, {{"solver_order", order}});
     Finish(*run);
     return run->latent();
   };
@@ -190,6 +192,86 @@ TEST(TimestepsTest, SpacingsAreTheReferences) {
   config.timestep_spacing = TimestepSpacing::kLinspace;
   EXPECT_THAT(SpacedTimesteps(config, 3), testing::ElementsAre(999, 499.5, 0));
   EXPECT_THAT(WholeTimesteps(config, 3), testing::ElementsAre(999, 500, 0));
+}
+
+TEST(DdpmTest, ALearnedVarianceComesWithTheMean) {
+  const json learned = {{"variance_type", "learned_range"}};
+  const auto end = [&](double share) {
+    const auto run = Create(v1::SAMPLER_DDPM, {.steps = 5}, learned);
+    const at::Tensor mean = at::zeros({1, 4, 8, 8});
+    run->Take(at::cat({mean, mean + share}, 1));
+    return run->latent();
+  };
+  // -1 is the posterior's variance, which is that without a learned one.
+  const auto fixed = Create(v1::SAMPLER_DDPM, {.steps = 5});
+  fixed->Take(at::zeros({1, 4, 8, 8}));
+  EXPECT_THAT(end(-1), TensorNear(fixed->latent(), 1e-6));
+  EXPECT_THAT(end(1), testing::Not(TensorNear(fixed->latent(), 1e-3)));
+}
+
+TEST(TcdTest, GammaIsAThirdUnlessChosen) {
+  const auto end = [](const SamplerOptions& options, uint64_t later_seed) {
+    const auto run =
+        Create(v1::SAMPLER_TCD, options, json::object(), later_seed);
+    Finish(*run);
+    return run->latent();
+  };
+  EXPECT_THAT(end({.steps = 4}, 1),
+              TensorEquals(end({.steps = 4, .eta = 0.3}, 1)));
+  EXPECT_THAT(end({.steps = 4, .eta = 0}, 1),
+              TensorEquals(end({.steps = 4, .eta = 0}, 2)))
+      << "without gamma nothing is drawn";
+}
+
+TEST(EdmHeunTest, IsHeunWithoutChurn) {
+  const auto plain = Create(v1::SAMPLER_HEUN, {.steps = 5});
+  const auto edm = Create(v1::SAMPLER_EDM_HEUN, {.steps = 5});
+  Finish(*plain);
+  Finish(*edm);
+  EXPECT_THAT(edm->latent(), TensorEquals(plain->latent()));
+}
+
+TEST(EdmHeunTest, TheDenoiserLooksAtTheRaisedLevel) {
+  const SamplerOptions options = {.steps = 5, .churn = {.amount = 1}};
+  const auto plain = Create(v1::SAMPLER_HEUN, {.steps = 5});
+  const auto edm =
+      Create(v1::SAMPLER_EDM_HEUN, options, json::object(), /*later_seed=*/2);
+  // S_churn / steps.
+  EXPECT_NEAR(edm->level().sigma, plain->level().sigma * 1.2, 1e-4);
+  // The noise that is there has that level.
+  EXPECT_NEAR(at::std(edm->latent()).item<double>() / edm->level().sigma, 1,
+              0.1);
+  const auto some =
+      Create(v1::SAMPLER_EDM_HEUN,
+             {.steps = 5, .churn = {.amount = 1, .max_sigma = 1}});
+  EXPECT_EQ(some->level().sigma, plain->level().sigma);
+}
+
+TEST(DpmppSdeTest, DrawsTheNoiseOfItsIntervals) {
+  SamplerStart start = FromNoise(1);
+  const auto run =
+      *CreateSampler(v1::SAMPLER_DPMPP_SDE, SigmaSchedule::kDefault,
+                     StableDiffusion(), {.steps = 3}, start);
+  const double from = run->level().sigma;
+  const at::Tensor before = run->latent();
+  run->Take(at::zeros({1, 4, 8, 8}));  // no noise: all of the latent is clean
+  const AncestralStep step(from, run->level().sigma);
+  SeededNoise noise(1);
+  EXPECT_THAT(run->latent(),
+              TensorNear(before + step.up * noise.Between({1, 4, 8, 8}, from,
+                                                          run->level().sigma),
+                         1e-5));
+}
+
+TEST(LmsTest, FirstStepIsEulersAndLaterOnesLookBack) {
+  const auto lms = Create(v1::SAMPLER_LMS, {.steps = 6});
+  const auto euler = Create(v1::SAMPLER_EULER, {.steps = 6});
+  WalkUntil(*lms, 1);
+  WalkUntil(*euler, 1);
+  EXPECT_THAT(lms->latent(), TensorNear(euler->latent(), 1e-6));
+  WalkUntil(*lms, 2);
+  WalkUntil(*euler, 2);
+  EXPECT_THAT(lms->latent(), testing::Not(TensorNear(euler->latent(), 1e-3)));
 }
 
 }  // namespace

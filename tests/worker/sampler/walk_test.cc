@@ -109,6 +109,30 @@ TEST(LevelTest, IsTheLatentsFromAPicture) {
   }
 }
 
+TEST(LevelTest, IsTheLatentsOnTheStraightPath) {
+  const at::Tensor clean = SeededNoise(7).Draw(kShape);
+  for (const char* klass :
+       {"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"}) {
+    for (const int first_step : {0, 3}) {
+      SamplerStart start = LargeStart(1);
+      start.first_step = first_step;
+      start.sample = clean;
+      const auto run = *CreateSamplerOfClass(
+          klass, SigmaSchedule::kDefault, FileFor(klass), {.steps = 7}, start);
+      EXPECT_EQ(run->level().alpha, 1 - run->level().sigma);
+      const at::Tensor velocity = start.noise - clean;
+      while (run->Next().has_value()) {
+        EXPECT_NEAR(run->Next()->timestep, 1000 * run->level().sigma, 1e-3);
+        run->Take(velocity);
+        EXPECT_THAT(run->latent(),
+                    TensorNear(Noised(clean, start.noise, run->level()), 1e-5));
+        EXPECT_THAT(run->denoised(), TensorNear(clean, 1e-5));
+      }
+      EXPECT_EQ(run->level().sigma, 0);
+    }
+  }
+}
+
 TEST(LevelTest, AncestralNoiseKeepsTheLevelsVariance) {
   const at::Tensor clean = SeededNoise(7).Draw(kShape);
   const auto run = Create(v1::SAMPLER_EULER_ANCESTRAL, 9, LargeStart(1));
@@ -170,7 +194,7 @@ TEST(ProgressTest, CountsStepsAndEvaluations) {
 
 TEST(ProgressTest, PlmsLooksTwiceInItsFirstStep) {
   const auto plan = PlanOf(v1::SAMPLER_PNDM, SigmaSchedule::kDefault,
-                           StableDiffusion(), 3, 0);
+                           StableDiffusion(), {.steps = 3}, 0);
   EXPECT_THAT(plan->timesteps, testing::ElementsAre(667, 334, 334, 1));
   EXPECT_THAT(plan->steps_done, testing::ElementsAre(0, 0, 1, 2, 3));
 }
@@ -178,8 +202,8 @@ TEST(ProgressTest, PlmsLooksTwiceInItsFirstStep) {
 TEST(ProgressTest, RungeKuttaLooksFourTimesInEachOfThreeSteps) {
   json scheduler = StableDiffusion();
   scheduler["skip_prk_steps"] = false;
-  const auto plan =
-      PlanOf(v1::SAMPLER_PNDM, SigmaSchedule::kDefault, scheduler, 5, 0);
+  const auto plan = PlanOf(v1::SAMPLER_PNDM, SigmaSchedule::kDefault, scheduler,
+                           {.steps = 5}, 0);
   EXPECT_THAT(plan->steps_done, testing::ElementsAre(0, 0, 0, 0, 1, 1, 1, 1, 2,
                                                      2, 2, 2, 3, 4, 5));
 }

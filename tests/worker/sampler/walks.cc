@@ -5,6 +5,7 @@
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/tanh.h"
+#include "absl/strings/match.h"
 
 namespace genzo {
 namespace {
@@ -33,6 +34,16 @@ json StableDiffusion() {
           {"clip_sample", false}};
 }
 
+json FileFor(const std::string& scheduler_class) {
+  if (absl::StartsWith(scheduler_class, "FlowMatch")) {
+    return {{"_class_name", scheduler_class}, {"shift", 3}};
+  }
+  if (absl::StartsWith(scheduler_class, "ScoreSde")) {
+    return {{"_class_name", scheduler_class}, {"correct_steps", 1}};
+  }
+  return StableDiffusion();
+}
+
 SamplerStart FromNoise(uint64_t seed) {
   auto noise = std::make_shared<SeededNoise>(seed);
   SamplerStart start;
@@ -46,7 +57,7 @@ std::vector<Walk> Walks(int steps) {
   const auto add = [&](const std::string& name, const std::string& klass,
                        const json& changes, double eta, int first_step,
                        SigmaSchedule schedule = SigmaSchedule::kDefault) {
-    json scheduler = StableDiffusion();
+    json scheduler = FileFor(klass);
     if (!changes.is_null()) scheduler.update(changes);
     walks.push_back({name, [=] {
                        return *CreateSamplerOfClass(
@@ -56,17 +67,43 @@ std::vector<Walk> Walks(int steps) {
   };
   for (const SamplerSpec& spec : Samplers()) {
     for (SigmaSchedule schedule : spec.schedules) {
-      const std::string name = std::string(spec.name) + "/" + NameOf(schedule);
-      add(name, spec.scheduler_class, {}, 0, 0, schedule);
-      add(name + "/picture", spec.scheduler_class, {}, 0, 2, schedule);
+      for (const int first_step : {0, 2}) {
+        const std::string name = std::string(spec.name) + "/" +
+                                 NameOf(schedule) +
+                                 (first_step > 0 ? "/picture" : "");
+        walks.push_back({name, [=] {
+                           return *CreateSampler(
+                               spec.id, schedule, FileFor(spec.scheduler_class),
+                               {.steps = steps}, From(first_step));
+                         }});
+      }
     }
   }
   add("ddim/eta", "DDIMScheduler", {}, 0.5, 0);
   add("pndm/runge-kutta", "PNDMScheduler", {{"skip_prk_steps", false}}, 0, 0);
   add("pndm/runge-kutta/picture", "PNDMScheduler", {{"skip_prk_steps", false}},
       0, 2);
-  add("dpmpp/order 3", "DPMSolverMultistepScheduler", {{"solver_order", 3}}, 0,
-      0);
+  for (const int order : {1, 3}) {
+    const json changes = {{"solver_order", order}};
+    const std::string suffix = "/order " + std::to_string(order);
+    add("dpmpp" + suffix, "DPMSolverMultistepScheduler", changes, 0, 0);
+    add("dpmpp_2s" + suffix, "DPMSolverSinglestepScheduler", changes, 0, 0);
+    add("dpmpp_2s/picture" + suffix, "DPMSolverSinglestepScheduler", changes, 0,
+        2);
+    add("unipc" + suffix, "UniPCMultistepScheduler", changes, 0, 0);
+    add("deis" + suffix, "DEISMultistepScheduler", changes, 0, 0);
+  }
+  add("tcd/eta 0", "TCDScheduler", {}, 0, 0);
+  add("score_ve/two corrections", "ScoreSdeVeScheduler", {{"correct_steps", 2}},
+      0, 0);
+  walks.push_back({"edm_heun/churn", [=] {
+                     return *CreateSampler(
+                         v1::SAMPLER_EDM_HEUN, SigmaSchedule::kDefault,
+                         StableDiffusion(),
+                         {.steps = steps, .churn = {.amount = 2}}, From(0));
+                   }});
+  add("flow_euler/stochastic", "FlowMatchEulerDiscreteScheduler",
+      {{"stochastic_sampling", true}}, 0, 0);
   walks.push_back({"ddim_inverse", [=] {
                      SamplerStart start;
                      start.sample = FromNoise(/*seed=*/5).noise;

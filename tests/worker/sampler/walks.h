@@ -17,6 +17,10 @@ namespace genzo {
 // The scheduler_config.json of Stable Diffusion 1.
 nlohmann::json StableDiffusion();
 
+// A file that a class reads: Stable Diffusion's, or one for flow matching with
+// a shift of 3.
+nlohmann::json FileFor(const std::string& scheduler_class);
+
 // A way to make the same run again, by its name in test output.
 struct Walk {
   std::string name;

@@ -1,0 +1,23 @@
+#ifndef GENZO_CLIENT_CONNECTION_H_
+#define GENZO_CLIENT_CONNECTION_H_
+
+#include <memory>
+#include <string>
+
+#include "grpcpp/channel.h"
+
+namespace genzo {
+
+// A channel to `server`, "host:port", as the environment says, so that no key
+// is on a command line for others to see:
+//   GENZO_API_KEY    sent with every call
+//   GENZO_CA_FILE    PEM: use TLS, and trust these; "system": those of the
+//                    system
+//   GENZO_CERT_FILE, GENZO_CERT_KEY_FILE   PEM: what to show a server that asks
+// A file that cannot be read is as one without anything in it: the server is
+// not trusted then.
+std::shared_ptr<grpc::Channel> Connect(const std::string& server);
+
+}  // namespace genzo
+
+#endif  // GENZO_CLIENT_CONNECTION_H_

@@ -1,0 +1,173 @@
+#include "client/jobs_command.h"
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "base/proto_time.h"
+#include "base/utf8.h"
+#include "client/connection.h"
+#include "client/event_printer.h"
+#include "client/file_names.h"
+#include "client/picture_sink.h"
+#include "client/standard_output.h"
+#include "genzo/v1/jobs.grpc.pb.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace genzo {
+namespace {
+
+constexpr int kPageSize = 1000;
+
+std::string StateName(v1::JobState state) {
+  return absl::AsciiStrToLower(
+      absl::StripPrefix(v1::JobState_Name(state), "JOB_STATE_"));
+}
+
+std::map<std::string, v1::JobState> StateNames() {
+  std::map<std::string, v1::JobState> names;
+  for (int state = v1::JOB_STATE_QUEUED; state <= v1::JOB_STATE_EXPIRED;
+       ++state) {
+    names[StateName(static_cast<v1::JobState>(state))] =
+        static_cast<v1::JobState>(state);
+  }
+  return names;
+}
+
+// One a line.
+void PrintJson(const v1::Job& job) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string text;
+  if (google::protobuf::util::MessageToJsonString(job, &text, options).ok()) {
+    std::cout << text << std::endl;
+  }
+}
+
+void PrintLine(const v1::Job& job) {
+  std::cout << absl::StrFormat(
+      "%s  %-9s  %s  %u of %u steps  %u images", job.id(),
+      StateName(job.state()),
+      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", FromProto(job.create_time()),
+                       absl::UTCTimeZone()),
+      job.steps_done(), job.steps_total(), job.images_done());
+  if (job.has_status()) std::cout << "  " << Printable(job.status().message());
+  std::cout << "\n";
+}
+
+ExitStatus Fail(const grpc::Status& status, const std::string& server) {
+  std::cerr << "genzo: " << Describe(status, server) << std::endl;
+  return ExitStatusOf(status);
+}
+
+// What a job's end means for a script.
+ExitStatus ExitStatusOfEnd(const v1::Ended& ended) {
+  if (ended.state() == v1::JOB_STATE_SUCCEEDED) return kExitOk;
+  std::cerr << "genzo: the job ended: " << Printable(ended.status().message())
+            << std::endl;
+  return ExitStatusOf(
+      grpc::Status(static_cast<grpc::StatusCode>(ended.status().code()), ""));
+}
+
+}  // namespace
+
+JobsCommand::JobsCommand(CLI::App& app, const std::string& server)
+    : list_(app.add_subcommand("jobs", "list your jobs, the newest first")),
+      watch_(app.add_subcommand("watch", "follow a job, write its pictures")),
+      cancel_(app.add_subcommand("cancel", "end a job")),
+      server_(server) {
+  std::vector<std::string> names;
+  for (const auto& [name, _] : StateNames()) names.push_back(name);
+  list_->add_option("--state", states_, "only jobs in these states")
+      ->delimiter(',')
+      ->check(CLI::IsMember(names));
+  for (CLI::App* command : {watch_, cancel_}) {
+    command->add_option("id", id_, "the job's id; see `genzo jobs`")
+        ->required();
+  }
+  watch_->add_option("--after", after_,
+                     "sequence of the last event not to be shown again");
+  watch_->add_option("-o,--output", output_folder_, "folder for the files")
+      ->capture_default_str();
+  watch_->add_flag("--no-art", no_art_, "no pictures in the terminal");
+  for (CLI::App* command : {list_, watch_, cancel_}) {
+    command->add_flag("--json", json_, "a JSON object a line, for scripts");
+  }
+}
+
+ExitStatus JobsCommand::Run() const {
+  if (list_->parsed()) return List();
+  return watch_->parsed() ? Watch() : Cancel();
+}
+
+ExitStatus JobsCommand::List() const {
+  const auto stub = v1::Jobs::NewStub(Connect(server_));
+  v1::ListJobsRequest request;
+  request.set_page_size(kPageSize);
+  for (const std::string& state : states_) {
+    request.add_states(StateNames().at(state));
+  }
+  do {
+    grpc::ClientContext context;
+    v1::ListJobsResponse page;
+    const grpc::Status status = stub->ListJobs(&context, request, &page);
+    if (!status.ok()) return Fail(status, server_);
+    for (const v1::Job& job : page.jobs()) {
+      json_ ? PrintJson(job) : PrintLine(job);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return FlushOutput(kExitOk);
+}
+
+ExitStatus JobsCommand::Watch() const {
+  const auto stub = v1::Jobs::NewStub(Connect(server_));
+  v1::GetJobRequest get;
+  get.set_id(id_);
+  grpc::ClientContext get_context;
+  v1::Job job;
+  grpc::Status status = stub->GetJob(&get_context, get, &job);
+  if (!status.ok()) return Fail(status, server_);
+  const v1::GenerateRequest& resolved = job.resolved();
+  PictureSink sink(
+      PictureFiles(output_folder_, Slug(resolved.prompt()), resolved.seed()),
+      MakeEventPrinter(
+          {.json = json_,
+           .art = !no_art_,
+           .image_count = std::clamp(resolved.image_count(), 1u, 64u)}));
+  v1::WatchJobRequest watch;
+  watch.set_id(id_);
+  watch.set_after_sequence(after_);
+  grpc::ClientContext context;
+  const auto stream = stub->WatchJob(&context, watch);
+  v1::JobEvent event;
+  v1::Ended ended;
+  while (stream->Read(&event)) {
+    if (event.has_ended()) ended = event.ended();
+    sink.Take(std::move(event));
+  }
+  status = stream->Finish();
+  const ExitStatus pictures = sink.Finish();
+  if (!status.ok()) return Fail(status, server_);
+  const ExitStatus end = ExitStatusOfEnd(ended);
+  return FlushOutput(end == kExitOk ? pictures : end);
+}
+
+ExitStatus JobsCommand::Cancel() const {
+  v1::CancelJobRequest request;
+  request.set_id(id_);
+  grpc::ClientContext context;
+  v1::Job job;
+  const grpc::Status status =
+      v1::Jobs::NewStub(Connect(server_))->CancelJob(&context, request, &job);
+  if (!status.ok()) return Fail(status, server_);
+  json_ ? PrintJson(job) : PrintLine(job);
+  return FlushOutput(kExitOk);
+}
+
+}  // namespace genzo

@@ -1,0 +1,60 @@
+#include "server/config_reload.h"
+
+#include <algorithm>
+
+namespace genzo {
+
+ReloadPlan PlanReload(const Config& started, const Config& wanted) {
+  ReloadPlan plan;
+  plan.log_level = wanted.log_level;
+  const auto limit = [&](const char* key, int at_start, int now) {
+    if (now > at_start) plan.not_applied.emplace_back(key);
+    return std::min(at_start, now);
+  };
+  const RequestLimits& old = started.limits;
+  const RequestLimits& now = wanted.limits;
+  plan.limits = {
+      .max_side_pixels = limit("limits.max_side_pixels", old.max_side_pixels,
+                               now.max_side_pixels),
+      .max_steps = limit("limits.max_steps", old.max_steps, now.max_steps),
+      .max_image_count = limit("limits.max_image_count", old.max_image_count,
+                               now.max_image_count),
+      // Nothing is set up with this one.
+      .max_prompt_bytes = now.max_prompt_bytes,
+      .max_image_bytes = limit("limits.max_image_mb", old.max_image_bytes,
+                               now.max_image_bytes)};
+  const auto compare = [&](const char* key, const auto& before,
+                           const auto& after) {
+    if (!(before == after)) plan.not_applied.emplace_back(key);
+  };
+  compare("listen", started.listen, wanted.listen);
+  compare("admin", started.admin, wanted.admin);
+  compare("admin_listen", started.admin_listen, wanted.admin_listen);
+  compare("insecure", started.insecure, wanted.insecure);
+  compare("models", started.models, wanted.models);
+  compare("models_folder", started.models_folder, wanted.models_folder);
+  compare("default_model", started.default_model, wanted.default_model);
+  compare("devices", started.devices, wanted.devices);
+  compare("dtype", started.dtype, wanted.dtype);
+  compare("threads", started.threads, wanted.threads);
+  compare("auth", started.auth, wanted.auth);
+  compare("tls", started.tls, wanted.tls);
+  compare("webhooks", started.webhooks, wanted.webhooks);
+  compare("jobs", started.jobs, wanted.jobs);
+  compare("delivery", started.delivery, wanted.delivery);
+  compare("admin_api", started.admin_api, wanted.admin_api);
+  compare("queue_capacity", started.queue_capacity, wanted.queue_capacity);
+  compare("max_live_runs", started.max_live_runs, wanted.max_live_runs);
+  compare("max_batch_rows", started.max_batch_rows, wanted.max_batch_rows);
+  compare("max_wait_steps", started.max_wait_steps, wanted.max_wait_steps);
+  compare("memory_budget_mb", started.memory_budget_mb,
+          wanted.memory_budget_mb);
+  compare("text_cache_mb", started.text_cache_mb, wanted.text_cache_mb);
+  compare("profile_folder", started.profile_folder, wanted.profile_folder);
+  compare("shutdown_grace_seconds", started.shutdown_grace,
+          wanted.shutdown_grace);
+  compare("stall_seconds", started.stall_after, wanted.stall_after);
+  return plan;
+}
+
+}  // namespace genzo

@@ -1,0 +1,26 @@
+#ifndef GENZO_SERVER_CONFIG_RELOAD_H_
+#define GENZO_SERVER_CONFIG_RELOAD_H_
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+
+namespace genzo {
+
+// What a running server takes over of a changed configuration: the log level
+// and the limits of requests, which may become stricter but, as models and
+// message sizes are set up with them, not looser than they were at the start.
+// (Files of keys and certificates are watched anyway.)
+struct ReloadPlan {
+  std::string log_level;
+  RequestLimits limits;
+  std::vector<std::string> not_applied;  // keys that were changed; need a start
+};
+
+// From a server that was started with `started` to `wanted`. Pure.
+ReloadPlan PlanReload(const Config& started, const Config& wanted);
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_CONFIG_RELOAD_H_

@@ -1,0 +1,172 @@
+#include "server/door.h"
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpc/health/v1/health.pb.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_credentials_options.h"
+#include "openssl/pem.h"
+#include "openssl/x509.h"
+
+namespace genzo {
+namespace {
+
+// Of changed certificates.
+constexpr unsigned kRefreshSeconds = 1;
+constexpr char kIdentity[] = "genzo";
+
+// Notices dead peers, but not before a suspended reader would be given up, and
+// forgives clients that ping every 20 s or slower. Connections are closed in
+// turn, so that balancers that know connections only spread clients anew; calls
+// under way go on for as long as a job may.
+void SetKeepalive(grpc::ServerBuilder& builder, absl::Duration reader_timeout) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(
+      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(reader_timeout)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  // A connection that says nothing costs a descriptor.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30 * 60'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                             24 * 60 * 60'000);
+}
+
+// A message is inflated before its size is looked at, and a small one may
+// inflate to gigabytes. Prompts have nothing to gain.
+void RefuseCompression(grpc::ServerBuilder& builder) {
+  for (auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+}
+
+template <auto function>
+struct Calls {
+  template <typename T>
+  void operator()(T* object) const {
+    function(object);
+  }
+};
+using Bio = std::unique_ptr<BIO, Calls<BIO_free>>;
+using Certificate = std::unique_ptr<X509, Calls<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, Calls<EVP_PKEY_free>>;
+
+absl::StatusOr<Certificate> ReadCertificate(const std::string& name,
+                                            const std::string& path) {
+  const Bio file(BIO_new_file(path.c_str(), "r"));
+  Certificate certificate(
+      file == nullptr
+          ? nullptr
+          : PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+  if (certificate != nullptr) return certificate;
+  return absl::FailedPreconditionError(
+      absl::StrCat(name, " ", path, " has no readable PEM certificate"));
+}
+
+// gRPC would start all the same, and refuse every connection without a word.
+absl::Status CheckFiles(const TlsConfig& tls) {
+  const auto certificate = ReadCertificate("tls.cert_file", tls.cert_file);
+  if (!certificate.ok()) return certificate.status();
+  const Bio file(BIO_new_file(tls.key_file.c_str(), "r"));
+  const PrivateKey key(
+      file == nullptr
+          ? nullptr
+          : PEM_read_bio_PrivateKey(file.get(), nullptr, nullptr, nullptr));
+  if (key == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "tls.key_file ", tls.key_file, " has no readable PEM key"));
+  }
+  if (X509_check_private_key(certificate->get(), key.get()) != 1) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "tls.key_file ", tls.key_file, " is not the key of ", tls.cert_file));
+  }
+  if (tls.client_ca_file.empty()) return absl::OkStatus();
+  return ReadCertificate("tls.client_ca_file", tls.client_ca_file).status();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const TlsConfig& tls) {
+  if (tls.cert_file.empty()) return grpc::InsecureServerCredentials();
+  const absl::Status checked = CheckFiles(tls);
+  if (!checked.ok()) return checked;
+  namespace experimental = grpc::experimental;
+  const auto provider =
+      std::make_shared<experimental::FileWatcherCertificateProvider>(
+          tls.key_file, tls.cert_file, tls.client_ca_file, kRefreshSeconds);
+  experimental::TlsServerCredentialsOptions options(provider);
+  options.watch_identity_key_cert_pairs();
+  options.set_identity_cert_name(kIdentity);
+  if (tls.client_ca_file.empty()) {
+    options.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  } else {
+    options.watch_root_certs();
+    options.set_root_cert_name(kIdentity);
+    options.set_cert_request_type(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return experimental::TlsServerCredentials(options);
+}
+
+absl::StatusOr<std::unique_ptr<Door>> Door::Create(
+    const std::string& address, const DoorOptions& options,
+    const std::vector<grpc::Service*>& services) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // Keeps the description of the health service in the program, for reflection.
+  grpc::health::v1::HealthCheckRequest::descriptor();
+  const auto credentials = MakeServerCredentials(options.tls);
+  if (!credentials.ok()) return credentials.status();
+  std::unique_ptr<Door> door(new Door);
+  auto listener =
+      Listener::Create(address, ConnectionCap(RaiseDescriptorLimit()));
+  if (!listener.ok()) return listener.status();
+  door->listener_ = *std::move(listener);
+  grpc::ServerBuilder builder;
+  SetKeepalive(builder, options.reader_timeout);
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  RefuseCompression(builder);
+  door->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      *credentials);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  door->server_ = builder.BuildAndStart();
+  if (door->server_ == nullptr) {
+    return absl::InternalError("the gRPC server cannot be started");
+  }
+  return door;
+}
+
+void Door::Open() {
+  listener_->Start([&acceptor = *acceptor_](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+        connection;
+    connection.fd = fd;
+    acceptor.HandleNewConnection(&connection);
+  });
+}
+
+void Door::SetServing(bool serving, const std::vector<std::string>& services) {
+  auto* health = server_->GetHealthCheckService();
+  if (health == nullptr) return;
+  health->SetServingStatus(serving);  // ""
+  for (const std::string& name : services) {
+    health->SetServingStatus(name, serving);
+  }
+}
+
+void Door::Shutdown(absl::Time deadline) {
+  listener_->Stop();
+  server_->Shutdown(absl::ToChronoTime(deadline));
+}
+
+}  // namespace genzo

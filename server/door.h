@@ -1,0 +1,63 @@
+#ifndef GENZO_SERVER_DOOR_H_
+#define GENZO_SERVER_DOOR_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/config.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "server/listener.h"
+
+namespace genzo {
+
+// How a door treats connections and messages.
+struct DoorOptions {
+  int max_message_bytes = 24 << 20;
+  absl::Duration reader_timeout = absl::Minutes(5);
+  TlsConfig tls = {};
+};
+
+// Services on an address of their own, with the standard health service and
+// reflection. Thread-safe.
+class Door {
+ public:
+  // Listens; nobody is let in before Open(). The services outlive the door.
+  // UNAVAILABLE if the address cannot be used, FAILED_PRECONDITION if files of
+  // the options cannot.
+  static absl::StatusOr<std::unique_ptr<Door>> Create(
+      const std::string& address, const DoorOptions& options,
+      const std::vector<grpc::Service*>& services);
+
+  void Open();
+
+  // What the health service says of "" and of `services` by name.
+  void SetServing(bool serving, const std::vector<std::string>& services);
+
+  // Refuses new calls, waits for those under way until `deadline`, then breaks
+  // them off.
+  void Shutdown(absl::Time deadline);
+
+  int port() const { return listener_->port(); }
+
+ private:
+  Door() = default;
+
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<Listener> listener_;  // last: its thread uses the acceptor
+};
+
+// What secures connections as `tls` says; insecure if it names no certificate.
+// Certificates are read again when their files change, key and certificate
+// together. FAILED_PRECONDITION if they cannot be read or do not go together.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const TlsConfig& tls);
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_DOOR_H_

@@ -1,0 +1,183 @@
+#include "server/job_archive.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/logging.h"
+#include "base/proto_time.h"
+#include "queue/job_end.h"
+
+namespace genzo {
+namespace {
+
+using internal::v1::KeptJob;
+
+absl::Status Expired(const std::string& id) {
+  return ErrorWithReason(
+      absl::StatusCode::kNotFound, "JOB_EXPIRED",
+      absl::StrCat("the results of job ", id, " are not kept any more"));
+}
+
+// Whether the job ended only because the server did.
+bool WasDrained(const KeptJob& job) {
+  return job.job().has_status() &&
+         ErrorReason(FromRpcStatus(job.job().status())) == "DRAINING";
+}
+
+JobFile FileOf(const KeptJob& job) {
+  const v1::Job& shown = job.job();
+  return {.job_id = shown.id(),
+          .tenant = job.tenant(),
+          // A request that came to nothing may be sent again.
+          .request_id = shown.images_done() > 0 ? shown.request_id() : "",
+          .digest = job.digest(),
+          .goes_on = true,
+          .is_kept = true};
+}
+
+}  // namespace
+
+JobArchive::JobArchive(const Options& options,
+                       std::function<void(const std::string&)> cancel,
+                       std::function<void(const KeptJob&)> moved,
+                       const Clock& clock, Metrics& metrics)
+    : clock_(clock) {
+  JobBookHooks hooks = {.moved = std::move(moved)};
+  if (!options.jobs.results_folder.empty()) {
+    hooks.keep = [this](const KeptJob& job,
+                        const std::vector<EventRef>& events) {
+      // It is on disk as it was queued, for the next server.
+      if (WasDrained(job)) return;
+      disk_->Add([this, job, events] {
+        events.empty() ? store_->Remove(job.job().id()) : Write(job, events);
+      });
+    };
+  }
+  book_ = std::make_unique<JobBook>(options.jobs.most_jobs,
+                                    options.delivery.results_kept, clock,
+                                    std::move(hooks));
+  logs_ = std::make_unique<EventLogs>(options.delivery, std::move(cancel),
+                                      clock, metrics, book_.get());
+}
+
+absl::StatusOr<std::unique_ptr<JobArchive>> JobArchive::Open(
+    const Options& options, std::function<void(const std::string&)> cancel,
+    std::function<void(const KeptJob&)> moved, const Clock& clock,
+    Metrics& metrics) {
+  std::unique_ptr<JobArchive> archive(new JobArchive(
+      options, std::move(cancel), std::move(moved), clock, metrics));
+  if (!options.jobs.results_folder.empty()) {
+    auto store = ResultStore::Open(options.jobs.results_folder,
+                                   options.jobs.results_bytes);
+    if (!store.ok()) return store.status();
+    archive->store_ = *std::move(store);
+    archive->TakeOver();
+  }
+  archive->disk_ = std::make_unique<EventPump>();
+  return archive;
+}
+
+JobArchive::~JobArchive() = default;
+
+void JobArchive::TakeOver() {
+  for (const KeptJob& job : store_->found()) {
+    if (job.job().has_end_time()) {
+      book_->AddEnded(job);
+    } else {
+      unfinished_.push_back(job);
+    }
+  }
+}
+
+std::vector<KeptJob> JobArchive::TakeUnfinished() {
+  return std::exchange(unfinished_, {});
+}
+
+void JobArchive::Write(KeptJob job, std::vector<EventRef> events) {
+  const std::string id = job.job().id();
+  const std::string tenant = job.tenant();
+  const auto pushed_out = store_->Write(std::move(job), events);
+  if (!pushed_out.ok()) {
+    spdlog::error("results of job {} are in memory only: {}", id,
+                  std::string(pushed_out.status().message()));
+    return;
+  }
+  logs_->KeptElsewhere(id);
+  // Its time may have passed while the disk was busy.
+  if (!book_->Get(tenant, id).ok()) store_->Remove(id);
+  for (const std::string& other : *pushed_out) book_->Forgotten(other);
+}
+
+absl::Status JobArchive::Restore(const KeptJob& job) {
+  const std::string& id = job.job().id();
+  if (store_ == nullptr) return Expired(id);
+  const auto events = store_->Read(id);
+  if (!events.ok()) {
+    if (events.status().code() == absl::StatusCode::kDataLoss) {
+      spdlog::error("{}", std::string(events.status().message()));
+    }
+    return Expired(id);
+  }
+  logs_->Restore(FileOf(job), *events,
+                 clock_.FromDate(FromProto(job.job().end_time())));
+  return absl::OkStatus();
+}
+
+absl::Status JobArchive::FindAgain(const JobFile& file) {
+  const auto known = book_->ByRequest(file.tenant, file.request_id);
+  if (!known.has_value()) return absl::OkStatus();
+  if (known->digest != file.digest) {
+    return RequestIdInUseError(file.request_id);
+  }
+  if (logs_->Has(known->job_id)) return absl::OkStatus();
+  const auto job = book_->Get(file.tenant, known->job_id);
+  return job.ok() ? Restore(*job) : job.status();
+}
+
+absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
+    const std::string& tenant, const std::string& id, uint64_t after,
+    const ReaderListener& listener) {
+  const auto job = book_->Get(tenant, id);
+  if (!job.ok()) return job.status();
+  auto reader = logs_->Watch(id, after, listener);
+  if (reader.status().code() != absl::StatusCode::kNotFound) return reader;
+  const absl::Status restored = Restore(*job);
+  if (!restored.ok()) return restored;
+  reader = logs_->Watch(id, after, listener);
+  if (reader.status().code() == absl::StatusCode::kNotFound) {
+    return Expired(id);
+  }
+  return reader;
+}
+
+void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
+                      std::function<void()> done) {
+  if (store_ == nullptr) return done();
+  *job.mutable_queued() = std::move(queued);
+  disk_->Add([this, job = std::move(job), done = std::move(done)]() mutable {
+    const std::string id = job.job().id();
+    // Its end may have been written already, by this thread.
+    const auto now = book_->Get(job.tenant(), id);
+    if (now.ok() && (!now->job().has_end_time() || WasDrained(*now))) {
+      const auto written = store_->Write(std::move(job), {});
+      if (!written.ok()) {
+        spdlog::error("job {} would not survive a crash: {}", id,
+                      std::string(written.status().message()));
+      }
+    }
+    done();
+  });
+}
+
+void JobArchive::Sweep() {
+  logs_->Sweep();
+  for (const std::string& id : book_->Sweep()) {
+    logs_->Drop(id);
+    book_->Forgotten(id);
+    if (store_ == nullptr) continue;
+    disk_->Add([this, id] { store_->Remove(id); });
+  }
+}
+
+}  // namespace genzo

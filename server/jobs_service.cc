@@ -1,0 +1,135 @@
+#include "server/jobs_service.h"
+
+#include "base/errors.h"
+#include "server/grpc_call.h"
+#include "server/webhooks.h"
+
+namespace genzo {
+namespace {
+
+// A job of this service goes on without a reader and needs no request id for
+// it.
+v1::GenerateRequest RequestOf(const v1::CreateJobRequest& request) {
+  v1::GenerateRequest wanted = request.request();
+  if (wanted.on_disconnect() == v1::ON_DISCONNECT_CONTINUE) {
+    wanted.clear_on_disconnect();
+  }
+  return wanted;
+}
+
+}  // namespace
+
+template <typename Answer>
+void JobsService::Finish(grpc::ServerUnaryReactor* reactor,
+                         const std::string& method,
+                         const absl::StatusOr<Answer>& result,
+                         grpc::ByteBuffer* answer) const {
+  if (result.ok()) *answer = ToBytes(*result);
+  FinishCall(reactor, method, result.status(), dependencies_.metrics);
+}
+
+absl::Status JobsService::Check(const v1::CreateJobRequest& request,
+                                const WebhookConfig& webhooks) {
+  if (!request.has_request()) {
+    return InvalidFieldsError({{"request", "request is missing"}});
+  }
+  return request.has_webhook()
+             ? Webhooks::Check(request.webhook().url(), webhooks)
+             : absl::OkStatus();
+}
+
+absl::StatusOr<v1::Job> JobsService::Find(const Caller& caller,
+                                          const std::string& id) const {
+  if (id.empty()) return InvalidFieldsError({{"id", "id is empty"}});
+  auto job = archive_.book().Get(caller.tenant, id);
+  if (!job.ok()) return job.status();
+  return std::move(*job->mutable_job());
+}
+
+grpc::ServerUnaryReactor* JobsService::CreateJob(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  auto* reactor = context->DefaultReactor();
+  // gRPC keeps the answer until the reactor has finished.
+  const auto done = [=, this](const absl::StatusOr<v1::Job>& job) {
+    Finish(reactor, "CreateJob", job, answer);
+  };
+  v1::CreateJobRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const absl::Status checked =
+      caller.ok() ? Check(request, webhooks_) : caller.status();
+  if (!checked.ok()) {
+    done(checked);
+  } else if (request.validate_only()) {
+    done(dependencies_.intake.Estimate(RequestOf(request), *caller));
+  } else {
+    dependencies_.intake.Create(RequestOf(request), *caller,
+                                request.webhook().url(), done);
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* JobsService::GetJob(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::GetJobRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
+  auto* reactor = context->DefaultReactor();
+  Finish(reactor, "GetJob", job, answer);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* JobsService::ListJobs(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::ListJobsRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  const auto page = caller.ok() ? archive_.book().List(caller->tenant, request)
+                                : caller.status();
+  auto* reactor = context->DefaultReactor();
+  Finish(reactor, "ListJobs", page, answer);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* JobsService::WatchJob(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
+  v1::WatchJobRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  if (!caller.ok()) {
+    return GenerateReactor::Refuse(context, kWatchStream, caller.status(),
+                                   dependencies_);
+  }
+  return GenerateReactor::Start(
+      context, kWatchStream,
+      [&](const ReaderListener& listener)
+          -> absl::StatusOr<std::unique_ptr<EventReader>> {
+        const auto job = Find(*caller, request.id());
+        if (!job.ok()) return job.status();
+        return archive_.Watch(caller->tenant, request.id(),
+                              request.after_sequence(), listener);
+      },
+      dependencies_);
+}
+
+grpc::ServerUnaryReactor* JobsService::CancelJob(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::CancelJobRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
+  auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
+  if (job.ok()) {
+    queue_.Cancel(request.id());
+    job = Find(*caller, request.id());
+  }
+  auto* reactor = context->DefaultReactor();
+  Finish(reactor, "CancelJob", job, answer);
+  return reactor;
+}
+
+}  // namespace genzo

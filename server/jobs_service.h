@@ -1,0 +1,67 @@
+#ifndef GENZO_SERVER_JOBS_SERVICE_H_
+#define GENZO_SERVER_JOBS_SERVICE_H_
+
+#include "genzo/v1/jobs.grpc.pb.h"
+#include "queue/job_queue.h"
+#include "server/authenticator.h"
+#include "server/generate_reactor.h"
+#include "server/job_archive.h"
+
+namespace genzo {
+
+// genzo.v1.Jobs: makes jobs by way of the intake, finds them in the archive.
+// Thread-safe.
+class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
+                        v1::Jobs::WithRawCallbackMethod_GetJob<
+                            v1::Jobs::WithRawCallbackMethod_ListJobs<
+                                v1::Jobs::WithRawCallbackMethod_WatchJob<
+                                    v1::Jobs::WithRawCallbackMethod_CancelJob<
+                                        v1::Jobs::Service>>>>> {
+ public:
+  // All outlive the service but `webhooks`, which says whom jobs may name.
+  JobsService(const Authenticator& authenticator, JobArchive& archive,
+              JobQueue& queue, const WebhookConfig& webhooks,
+              const StreamDependencies& dependencies)
+      : authenticator_(authenticator),
+        archive_(archive),
+        queue_(queue),
+        webhooks_(webhooks),
+        dependencies_(dependencies) {}
+
+  grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* bytes,
+                                      grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
+                                   const grpc::ByteBuffer* bytes,
+                                   grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* bytes,
+                                     grpc::ByteBuffer* answer) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(
+      grpc::CallbackServerContext* context,
+      const grpc::ByteBuffer* bytes) override;
+  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* bytes,
+                                      grpc::ByteBuffer* answer) override;
+
+ private:
+  // Writes the answer, or the error, and ends the call.
+  template <typename Answer>
+  void Finish(grpc::ServerUnaryReactor* reactor, const std::string& method,
+              const absl::StatusOr<Answer>& result,
+              grpc::ByteBuffer* answer) const;
+  static absl::Status Check(const v1::CreateJobRequest& request,
+                            const WebhookConfig& webhooks);
+  absl::StatusOr<v1::Job> Find(const Caller& caller,
+                               const std::string& id) const;
+
+  const Authenticator& authenticator_;
+  JobArchive& archive_;
+  JobQueue& queue_;
+  const WebhookConfig webhooks_;
+  const StreamDependencies dependencies_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_JOBS_SERVICE_H_

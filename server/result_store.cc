@@ -1,0 +1,162 @@
+#include "server/result_store.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/durable_file.h"
+#include "base/logging.h"
+#include "base/proto_time.h"
+#include "base/sha256.h"
+#include "google/protobuf/io/zero_copy_stream_impl.h"
+#include "google/protobuf/util/delimited_message_util.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+using google::protobuf::io::IstreamInputStream;
+using google::protobuf::util::ParseDelimitedFromZeroCopyStream;
+using internal::v1::KeptEvents;
+using internal::v1::KeptJob;
+
+constexpr absl::string_view kSuffix = ".job";
+
+bool ReadHead(IstreamInputStream& stream, KeptJob& job) {
+  bool is_end = false;
+  return ParseDelimitedFromZeroCopyStream(&job, &stream, &is_end);
+}
+
+absl::Status Damaged(const std::string& path) {
+  return absl::DataLossError(absl::StrCat(path, " is damaged"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ResultStore>> ResultStore::Open(
+    const std::string& folder, int64_t most_bytes) {
+  std::unique_ptr<ResultStore> store(new ResultStore(folder, most_bytes));
+  const absl::Status found = store->Find();
+  if (!found.ok()) return found;
+  return store;
+}
+
+std::string ResultStore::PathOf(const std::string& id) const {
+  return (fs::path(folder_) / absl::StrCat(id, kSuffix)).string();
+}
+
+absl::Status ResultStore::Find() {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (!error) {
+    fs::permissions(folder_, fs::perms::owner_all, error);
+  }
+  fs::directory_iterator files(folder_, error);
+  if (error) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "jobs.results_folder ", folder_, " cannot be used: ", error.message()));
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const fs::directory_entry& file : files) {
+    const std::string name = file.path().filename().string();
+    if (absl::EndsWith(name, kUnfinishedSuffix)) {
+      fs::remove(file.path(), error);
+      continue;
+    }
+    if (!absl::EndsWith(name, kSuffix)) continue;
+    std::ifstream input(file.path(), std::ios::binary);
+    IstreamInputStream stream(&input);
+    KeptJob job;
+    if (!ReadHead(stream, job) ||
+        name != absl::StrCat(job.job().id(), kSuffix)) {
+      spdlog::error("{}", std::string(Damaged(file.path().string()).message()));
+      continue;
+    }
+    NoteLocked(job, static_cast<int64_t>(file.file_size(error)));
+    found_.push_back(std::move(job));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ResultStore::Write(
+    KeptJob job, const std::vector<EventRef>& events) {
+  KeptEvents kept;
+  for (const EventRef& event : events) *kept.add_events() = *event;
+  const std::string body = kept.SerializeAsString();
+  job.set_events_sha256(Sha256(body));
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::util::SerializeDelimitedToZeroCopyStream(job, &stream);
+  }
+  bytes += body;
+  const absl::Status written = WriteDurably(PathOf(job.job().id()), bytes);
+  if (!written.ok()) return written;
+  absl::MutexLock lock(&mutex_);
+  NoteLocked(job, static_cast<int64_t>(bytes.size()));
+  return TrimLocked();
+}
+
+absl::StatusOr<std::vector<EventRef>> ResultStore::Read(
+    const std::string& id) const {
+  const std::string path = PathOf(id);
+  std::ifstream input(path, std::ios::binary);
+  if (!input) return absl::NotFoundError(absl::StrCat(path, " is not there"));
+  IstreamInputStream stream(&input);
+  KeptJob job;
+  if (!ReadHead(stream, job)) return Damaged(path);
+  std::string body;
+  const void* block = nullptr;
+  for (int size = 0; stream.Next(&block, &size);) {
+    body.append(static_cast<const char*>(block), size);
+  }
+  KeptEvents kept;
+  if (Sha256(body) != job.events_sha256() || !kept.ParseFromString(body)) {
+    return Damaged(path);
+  }
+  std::vector<EventRef> events;
+  for (v1::JobEvent& event : *kept.mutable_events()) {
+    events.push_back(std::make_shared<const v1::JobEvent>(std::move(event)));
+  }
+  return events;
+}
+
+void ResultStore::Remove(const std::string& id) {
+  std::error_code error;
+  fs::remove(PathOf(id), error);
+  absl::MutexLock lock(&mutex_);
+  const auto ended = ended_.find(id);
+  if (ended == ended_.end()) return;
+  const auto entry = ends_.find({ended->second, id});
+  bytes_ -= entry->second;
+  ends_.erase(entry);
+  ended_.erase(ended);
+}
+
+void ResultStore::NoteLocked(const KeptJob& job, int64_t bytes) {
+  if (!job.job().has_end_time()) return;
+  const std::string& id = job.job().id();
+  const absl::Time ended = FromProto(job.job().end_time());
+  const auto [entry, is_new] = ends_.try_emplace({ended, id}, bytes);
+  if (!is_new) return;
+  ended_[id] = ended;
+  bytes_ += bytes;
+}
+
+std::vector<std::string> ResultStore::TrimLocked() {
+  std::vector<std::string> removed;
+  while (bytes_ > most_bytes_ && !ends_.empty()) {
+    const auto first = ends_.begin();
+    removed.push_back(first->first.second);
+    std::error_code error;
+    fs::remove(PathOf(removed.back()), error);
+    bytes_ -= first->second;
+    ended_.erase(removed.back());
+    ends_.erase(first);
+  }
+  return removed;
+}
+
+}  // namespace genzo

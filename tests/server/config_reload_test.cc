@@ -1,0 +1,47 @@
+#include "server/config_reload.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(PlanReloadTest, TheSameChangesNothing) {
+  EXPECT_THAT(PlanReload({}, {}).not_applied, IsEmpty());
+}
+
+TEST(PlanReloadTest, LimitsBecomeStricterButNotLooserThanAtTheStart) {
+  Config started;
+  started.limits.max_steps = 50;
+  Config wanted = started;
+  wanted.log_level = "debug";
+  wanted.limits.max_steps = 20;
+  wanted.limits.max_prompt_bytes = 60'000;
+  ReloadPlan plan = PlanReload(started, wanted);
+  EXPECT_EQ(plan.log_level, "debug");
+  EXPECT_EQ(plan.limits.max_steps, 20);
+  EXPECT_EQ(plan.limits.max_prompt_bytes, 60'000);
+  EXPECT_THAT(plan.not_applied, IsEmpty());
+  wanted.limits.max_steps = 60;
+  plan = PlanReload(started, wanted);
+  EXPECT_EQ(plan.limits.max_steps, 50);
+  EXPECT_THAT(plan.not_applied, ElementsAre("limits.max_steps"));
+}
+
+TEST(PlanReloadTest, NamesWhatNeedsAStart) {
+  Config wanted;
+  wanted.listen = "127.0.0.1:9";
+  wanted.models = {{"other", "/other"}};
+  wanted.tls.cert_file = "/cert.pem";
+  wanted.webhooks.hosts = {"a.org:443"};
+  wanted.stall_after = absl::Seconds(9);
+  EXPECT_THAT(
+      PlanReload({}, wanted).not_applied,
+      ElementsAre("listen", "models", "tls", "webhooks", "stall_seconds"));
+}
+
+}  // namespace
+}  // namespace genzo

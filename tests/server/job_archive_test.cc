@@ -1,0 +1,195 @@
+#include "server/job_archive.h"
+
+#include <filesystem>
+
+#include "absl/synchronization/notification.h"
+#include "base/errors.h"
+#include "queue/job_end.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
+const ReaderListener kNobody = {.event = [] {}, .given_up = [] {}};
+
+class JobArchiveTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<JobArchive> OpenArchive() {
+    auto archive = JobArchive::Open(
+        {.jobs = {.results_folder = folder_.path() + "/results"}},
+        /*cancel=*/[](const std::string&) {}, /*moved=*/nullptr, clock_,
+        metrics_);
+    EXPECT_THAT(archive, IsOk());
+    return *std::move(archive);
+  }
+
+  static internal::v1::KeptJob Kept(const std::string& id) {
+    internal::v1::KeptJob job;
+    job.set_tenant("t");
+    job.set_digest("d");
+    job.mutable_job()->set_id(id);
+    job.mutable_job()->set_request_id(kRequestId);
+    return job;
+  }
+  static JobFile FileFor(const std::string& id) {
+    return {.job_id = id,
+            .tenant = "t",
+            .request_id = kRequestId,
+            .digest = "d",
+            .goes_on = true,
+            .is_kept = true};
+  }
+
+  static void Add(JobArchive& archive, const std::string& id) {
+    ASSERT_THAT(archive.logs().File(FileFor(id)), IsOk());
+    archive.book().Add(Kept(id));
+  }
+  // Keeps the job as it is queued, and waits for that.
+  static void Keep(JobArchive& archive, const std::string& id) {
+    internal::v1::Job queued;
+    queued.set_id(id);
+    absl::Notification kept;
+    archive.Keep(Kept(id), queued, [&] { kept.Notify(); });
+    kept.WaitForNotification();
+  }
+  static void Post(JobArchive& archive, const std::string& id, int sequence,
+                   v1::JobEvent event) {
+    event.set_job_id(id);
+    event.set_sequence(sequence);
+    archive.logs().SinkOf(id)->Post(std::move(event));
+  }
+  static void PostImageAndEnd(JobArchive& archive, const std::string& id) {
+    v1::JobEvent event;
+    event.mutable_image()->mutable_picture()->set_data("picture");
+    Post(archive, id, 1, event);
+    *event.mutable_ended() = EndedBy(absl::OkStatus());
+    Post(archive, id, 2, event);
+  }
+
+  static std::string ReasonOf(JobArchive& archive, const std::string& id) {
+    return ErrorReason(archive.Watch("t", id, 0, kNobody).status());
+  }
+
+  const TestFolder folder_;
+  FakeClock clock_;
+  Metrics metrics_;
+};
+
+TEST_F(JobArchiveTest, ResultsOutliveTheServer) {
+  {
+    const auto archive = OpenArchive();
+    Add(*archive, "a");
+    PostImageAndEnd(*archive, "a");
+  }
+  const auto archive = OpenArchive();
+  EXPECT_TRUE(archive->TakeUnfinished().empty());
+  EXPECT_EQ(archive->book().Get("t", "a")->job().state(),
+            v1::JOB_STATE_SUCCEEDED);
+  auto reader = archive->Watch("t", "a", 0, kNobody);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_EQ((*reader)->Next()->image().picture().data(), "picture");
+  EXPECT_TRUE((*reader)->Next()->has_ended());
+  EXPECT_EQ((*reader)->Next(), nullptr);
+  // From after the image on, and whatever it claims to have, the end.
+  for (uint64_t after : {1, 2, 99}) {
+    reader = archive->Watch("t", "a", after, kNobody);
+    ASSERT_THAT(reader, IsOk());
+    EXPECT_TRUE((*reader)->Next()->has_ended());
+  }
+}
+
+TEST_F(JobArchiveTest, OnDiskResultsTakeNoMemory) {
+  const auto archive = OpenArchive();
+  Add(*archive, "a");
+  PostImageAndEnd(*archive, "a");
+  Add(*archive, "b");
+  Keep(*archive, "b");  // the disk has got to here
+  EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0);
+  EXPECT_THAT(archive->Watch("t", "a", 0, kNobody), IsOk());
+  EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0);
+}
+
+TEST_F(JobArchiveTest, ARequestIdFindsTheJobThatIsOnDisk) {
+  {
+    const auto archive = OpenArchive();
+    Add(*archive, "a");
+    PostImageAndEnd(*archive, "a");
+  }
+  const auto archive = OpenArchive();
+  JobFile again = FileFor("b");
+  EXPECT_THAT(archive->FindAgain(again), IsOk());
+  const auto opened = archive->logs().Open(again, kNobody);
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_FALSE(opened->is_new);
+  EXPECT_EQ(opened->reader->job_id(), "a");
+  again.digest = "of another";
+  EXPECT_EQ(ErrorReason(archive->FindAgain(again)), "REQUEST_ID_IN_USE");
+}
+
+TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
+  {
+    const auto archive = OpenArchive();
+    Add(*archive, "a");
+    Keep(*archive, "a");
+    // The server stops before it.
+    v1::JobEvent event;
+    *event.mutable_ended() =
+        EndedBy(RetryLaterError("DRAINING", "stops", absl::ZeroDuration()));
+    Post(*archive, "a", 1, event);
+  }
+  const auto archive = OpenArchive();
+  const auto unfinished = archive->TakeUnfinished();
+  ASSERT_EQ(unfinished.size(), 1u);
+  EXPECT_EQ(unfinished[0].queued().id(), "a");
+}
+
+TEST_F(JobArchiveTest, AJobThatNobodyMayComeForIsNotBegunAnew) {
+  {
+    const auto archive = OpenArchive();
+    JobFile file = FileFor("a");
+    file.goes_on = false;
+    auto opened = archive->logs().Open(file, kNobody);
+    ASSERT_THAT(opened, IsOk());
+    archive->book().Add(Kept("a"));
+    Keep(*archive, "a");
+    opened->reader.reset();  // the last reader leaves
+    v1::JobEvent event;
+    *event.mutable_ended() = EndedBy(JobCancelledError());
+    Post(*archive, "a", 1, event);
+  }
+  EXPECT_TRUE(OpenArchive()->TakeUnfinished().empty());
+}
+
+TEST_F(JobArchiveTest, ResultsThatCannotBeWrittenStayInMemory) {
+  const auto archive = OpenArchive();
+  std::filesystem::remove_all(folder_.path() + "/results");
+  Add(*archive, "a");
+  PostImageAndEnd(*archive, "a");
+  Add(*archive, "b");
+  Keep(*archive, "b");
+  const auto reader = archive->Watch("t", "a", 0, kNobody);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_EQ((*reader)->Next()->image().picture().data(), "picture");
+}
+
+TEST_F(JobArchiveTest, ResultsExpireOnDiskToo) {
+  {
+    const auto archive = OpenArchive();
+    Add(*archive, "a");
+    PostImageAndEnd(*archive, "a");
+    clock_.Advance(absl::Hours(23));
+    archive->Sweep();
+    EXPECT_EQ(ReasonOf(*archive, "a"), "");
+    clock_.Advance(absl::Hours(1));
+    archive->Sweep();
+    EXPECT_EQ(ReasonOf(*archive, "a"), "JOB_EXPIRED");
+    EXPECT_EQ(ReasonOf(*archive, "b"), "JOB_UNKNOWN");
+  }
+  EXPECT_EQ(ReasonOf(*OpenArchive(), "a"), "JOB_UNKNOWN");
+}
+
+}  // namespace
+}  // namespace genzo

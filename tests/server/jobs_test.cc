@@ -1,0 +1,263 @@
+// The Jobs service over a socket; the test is the worker.
+
+#include "tests/testing/front_end_rig.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
+
+class JobsTest : public ::testing::Test {
+ protected:
+  JobsTest() { Start({}); }
+
+  void Start(const FrontEndOptions& options) {
+    rig_.reset();
+    rig_ = std::make_unique<FrontEndRig>(options);
+    ASSERT_THAT(rig_->started(), IsOk());
+    stub_ = v1::Jobs::NewStub(rig_->Channel());
+  }
+
+  // Each names its tenant in the metadata.
+  static std::unique_ptr<grpc::ClientContext> As(const std::string& tenant) {
+    auto context = std::make_unique<grpc::ClientContext>();
+    context->AddMetadata("x-genzo-tenant", tenant);
+    return context;
+  }
+
+  v1::Job Create(const v1::CreateJobRequest& request) {
+    v1::Job job;
+    status_ = stub_->CreateJob(As("t").get(), request, &job);
+    return job;
+  }
+  v1::Job Create(const std::string& request_id = "") {
+    v1::CreateJobRequest request;
+    request.mutable_request()->set_prompt("a boat");
+    request.mutable_request()->set_request_id(request_id);
+    return Create(request);
+  }
+  v1::Job Get(const std::string& id, const std::string& tenant = "t") {
+    v1::GetJobRequest request;
+    request.set_id(id);
+    v1::Job job;
+    status_ = stub_->GetJob(As(tenant).get(), request, &job);
+    return job;
+  }
+  std::vector<v1::JobEvent> Watch(const std::string& id, uint64_t after = 0,
+                                  const std::string& tenant = "t") {
+    v1::WatchJobRequest request;
+    request.set_id(id);
+    request.set_after_sequence(after);
+    const auto context = As(tenant);
+    const auto stream = stub_->WatchJob(context.get(), request);
+    std::vector<v1::JobEvent> events;
+    v1::JobEvent event;
+    while (stream->Read(&event)) events.push_back(event);
+    status_ = stream->Finish();
+    return events;
+  }
+  void PaintOne() { FrontEndRig::Paint(*rig_->queue().Take({})); }
+
+  std::unique_ptr<FrontEndRig> rig_;
+  std::unique_ptr<v1::Jobs::Stub> stub_;
+  grpc::Status status_;
+};
+
+TEST_F(JobsTest, AJobIsPaintedThoughNobodyWaits) {
+  const v1::Job created = Create();
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(created.state(), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(created.resolved().prompt(), "a boat");
+  EXPECT_EQ(created.id().size(), 32u);
+  PaintOne();
+  const v1::Job job = Get(created.id());
+  EXPECT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(job.images_done(), 1);
+  const auto events = Watch(created.id());
+  EXPECT_TRUE(status_.ok());
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_TRUE(events[0].has_queued());
+  EXPECT_TRUE(events[1].has_started());
+  EXPECT_EQ(events[2].image().picture().data(), "picture");
+  EXPECT_TRUE(events[3].has_ended());
+}
+
+TEST_F(JobsTest, WatchingGoesOnWhereItStopped) {
+  const std::string id = Create().id();
+  PaintOne();
+  const auto all = Watch(id);
+  const auto rest = Watch(id, all[1].sequence());
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0].sequence(), all[2].sequence());
+  // The end is told again, so that no watcher waits for it.
+  EXPECT_EQ(Watch(id, all[3].sequence()).size(), 1u);
+  EXPECT_EQ(Watch(id, 1'000'000).size(), 1u);
+}
+
+TEST_F(JobsTest, AWatcherThatLeavesChangesNothing) {
+  const std::string id = Create().id();
+  {
+    v1::WatchJobRequest request;
+    request.set_id(id);
+    const auto context = As("t");
+    const auto stream = stub_->WatchJob(context.get(), request);
+    v1::JobEvent event;
+    ASSERT_TRUE(stream->Read(&event));
+    context->TryCancel();
+    stream->Finish();
+  }
+  const auto lease = rig_->queue().Take({});
+  EXPECT_FALSE(lease->cancelled());
+  FrontEndRig::Paint(*lease);
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(JobsTest, AFailedJobIsKeptToo) {
+  const std::string id = Create().id();
+  rig_->queue().Take({})->Fail(
+      ErrorWithReason(absl::StatusCode::kInternal, "NOT_FINITE", "it is not"));
+  const v1::Job job = Get(id);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(ErrorReason(FromRpcStatus(job.status())), "NOT_FINITE");
+  EXPECT_EQ(Watch(id).back().ended().state(), v1::JOB_STATE_FAILED);
+  EXPECT_TRUE(status_.ok());
+}
+
+TEST_F(JobsTest, UnknownExpiredAndRunningAreDifferentAnswers) {
+  const std::string id = Create().id();
+  PaintOne();
+  Get("0123");
+  EXPECT_EQ(ReasonOf(status_), "JOB_UNKNOWN");
+  Watch("0123");
+  EXPECT_EQ(ReasonOf(status_), "JOB_UNKNOWN");
+  Get(id, "another");
+  EXPECT_EQ(ReasonOf(status_), "JOB_UNKNOWN");
+  Watch(id, 0, "another");
+  EXPECT_EQ(ReasonOf(status_), "JOB_UNKNOWN");
+  Get("");
+  EXPECT_EQ(ReasonOf(status_), "INVALID_FIELD");
+  rig_->clock().Advance(absl::Hours(25));
+  rig_->front_end().Sweep();
+  Get(id);
+  EXPECT_EQ(ReasonOf(status_), "JOB_EXPIRED");
+  Watch(id);
+  EXPECT_EQ(ReasonOf(status_), "JOB_EXPIRED");
+}
+
+TEST_F(JobsTest, CancelEndsAJob) {
+  const std::string id = Create().id();
+  v1::CancelJobRequest request;
+  request.set_id(id);
+  v1::Job job;
+  EXPECT_FALSE(stub_->CancelJob(As("another").get(), request, &job).ok());
+  ASSERT_TRUE(stub_->CancelJob(As("t").get(), request, &job).ok());
+  EXPECT_EQ(job.state(), v1::JOB_STATE_CANCELLED);
+  ASSERT_TRUE(stub_->CancelJob(As("t").get(), request, &job).ok());
+  EXPECT_EQ(Watch(id).back().ended().state(), v1::JOB_STATE_CANCELLED);
+}
+
+TEST_F(JobsTest, ARequestIdMakesOneJobThroughEitherDoor) {
+  const std::string id = Create(kRequestId).id();
+  EXPECT_EQ(Create(kRequestId).id(), id);
+  PaintOne();
+  EXPECT_EQ(Create(kRequestId).id(), id);
+  const auto context = As("t");
+  v1::GenerateRequest same;
+  same.set_prompt("a boat");
+  same.set_request_id(kRequestId);
+  const auto stream = v1::ImageGeneration::NewStub(rig_->Channel())
+                          ->Generate(context.get(), same);
+  v1::JobEvent event;
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.job_id(), id);
+  while (stream->Read(&event)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  v1::CreateJobRequest other;
+  other.mutable_request()->set_prompt("a tree");
+  other.mutable_request()->set_request_id(kRequestId);
+  Create(other);
+  EXPECT_EQ(ReasonOf(status_), "REQUEST_ID_IN_USE");
+}
+
+TEST_F(JobsTest, ValidateOnlyMakesNoJob) {
+  v1::CreateJobRequest request;
+  request.set_validate_only(true);
+  request.mutable_request()->set_width(512);
+  request.mutable_request()->set_height(512);
+  request.mutable_request()->set_steps(20);
+  const v1::Job job = Create(request);
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(job.id(), "");
+  EXPECT_EQ(job.cost(), 2 * 0.25 * 20);
+  EXPECT_EQ(job.time_left().seconds(), 3);
+  EXPECT_EQ(rig_->queue().TryTake({}), nullptr);
+  request.mutable_request()->set_width(511);
+  Create(request);
+  EXPECT_EQ(ReasonOf(status_), "INVALID_FIELD");
+  Create(v1::CreateJobRequest());
+  EXPECT_EQ(ReasonOf(status_), "INVALID_FIELD");
+}
+
+TEST_F(JobsTest, ListsTheTenantsJobs) {
+  Create();
+  const std::string newest = Create().id();
+  v1::ListJobsRequest request;
+  v1::ListJobsResponse page;
+  ASSERT_TRUE(stub_->ListJobs(As("t").get(), request, &page).ok());
+  EXPECT_EQ(page.jobs_size(), 2);
+  ASSERT_TRUE(stub_->ListJobs(As("another").get(), request, &page).ok());
+  EXPECT_EQ(page.jobs_size(), 0);
+}
+
+TEST_F(JobsTest, JobsGoOnInTheNextServer) {
+  const TestFolder folder;
+  const FrontEndOptions options = {
+      .jobs = {.results_folder = folder.path() + "/results"}};
+  Start(options);
+  const std::string done = Create().id();
+  PaintOne();
+  const std::string waiting = Create(kRequestId).id();
+  const uint64_t seen = Get(waiting).last_sequence();
+  Start(options);
+  EXPECT_EQ(Get(done).state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(Watch(done).size(), 4u);
+  EXPECT_EQ(Get(waiting).state(), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(Create(kRequestId).id(), waiting);
+  PaintOne();
+  const auto events = Watch(waiting, seen);
+  ASSERT_FALSE(events.empty());
+  EXPECT_GT(events[0].sequence(), seen);
+  EXPECT_TRUE(events.back().has_ended());
+}
+
+TEST_F(JobsTest, AJobThatServersEndUnderIsGivenUp) {
+  const TestFolder folder;
+  const FrontEndOptions options = {
+      .jobs = {.results_folder = folder.path() + "/results"}};
+  Start(options);
+  const std::string id = Create().id();
+  for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) Start(options);
+  const v1::Job job = Get(id);
+  EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(ErrorReason(FromRpcStatus(job.status())), "JOB_LOST");
+  EXPECT_TRUE(Watch(id).back().has_ended());
+}
+
+TEST_F(JobsTest, AServerThatStopsDoesNotEndAJobForItsWatchers) {
+  const std::string id = Create().id();
+  v1::WatchJobRequest request;
+  request.set_id(id);
+  const auto context = As("t");
+  const auto stream = stub_->WatchJob(context.get(), request);
+  v1::JobEvent event;
+  ASSERT_TRUE(stream->Read(&event));
+  rig_->queue().CancelAll();
+  while (stream->Read(&event)) EXPECT_FALSE(event.has_ended());
+  EXPECT_EQ(ReasonOf(stream->Finish()), "DRAINING");
+}
+
+}  // namespace
+}  // namespace genzo

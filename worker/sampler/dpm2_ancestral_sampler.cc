@@ -1,0 +1,50 @@
+#include "worker/sampler/dpm2_ancestral_sampler.h"
+
+#include <cmath>
+
+#include "worker/sampler/prediction.h"
+#include "worker/sampler/sigmas.h"
+
+namespace genzo {
+
+WalkPlan Dpm2AncestralSampler::Plan(const SchedulerConfig& config, int steps,
+                                    int first_step) {
+  return PlanMiddles(config, steps, first_step,
+                     {.ancestral = true, .whole = true});
+}
+
+Dpm2AncestralSampler::Dpm2AncestralSampler(const SchedulerConfig& config,
+                                           const SamplerOptions& options,
+                                           const SamplerStart& start)
+    : Dpm2AncestralSampler(config, start,
+                           Plan(config, options.steps, start.first_step)) {}
+
+Dpm2AncestralSampler::Dpm2AncestralSampler(const SchedulerConfig& config,
+                                           const SamplerStart& start,
+                                           const WalkPlan& plan)
+    : TwoStageSampler(plan, start, InitialSigma(config, plan.levels[0].sigma)),
+      config_(config) {}
+
+at::Tensor Dpm2AncestralSampler::ScaledSample() const {
+  return latent_ / std::hypot(level().sigma, 1);
+}
+
+at::Tensor Dpm2AncestralSampler::First(const at::Tensor& prediction) {
+  denoised_ =
+      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  const double sigma = level().sigma;
+  return latent_ + (latent_ - denoised_) / sigma *
+                       (plan_.levels[done_ + 1].sigma - sigma);
+}
+
+at::Tensor Dpm2AncestralSampler::Second(const at::Tensor& prediction) {
+  denoised_ =
+      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  const double from = plan_.levels[done_ - 1].sigma;
+  const AncestralStep step(from, plan_.levels[done_ + 1].sigma);
+  return step_sample_ +
+         (latent_ - denoised_) / level().sigma * (step.down - from) +
+         Draw() * step.up;
+}
+
+}  // namespace genzo
