@@ -12,6 +12,13 @@ namespace genzo {
 // Of guidance_scale, in requests and as a model's default.
 inline constexpr double kMaxGuidanceScale = 100;
 
+// Of image_guidance_scale, and of a request's refiner: after which share of the
+// walk it takes over, and what pictures it is told to make and to avoid.
+inline constexpr double kDefaultImageGuidanceScale = 1.5;
+inline constexpr double kDefaultSwitchAt = 0.8;
+inline constexpr double kDefaultAestheticScore = 6;
+inline constexpr double kDefaultNegativeAestheticScore = 2.5;
+
 // How many of `steps` image-to-image walks at `strength`, 0 to 1: 7 of 10 at
 // 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05. Reference:
 // get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.

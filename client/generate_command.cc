@@ -173,6 +173,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
             "whose random numbers the seed gives");
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
+  AddModelOptions();
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
@@ -188,6 +189,60 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
       ->check(CLI::Range(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
+}
+
+void GenerateCommand::AddModelOptions() {
+  CLI::App& c = *command_;
+  c.add_option("--prompt-2", prompt_2_,
+               "what the second text encoder reads, if not the prompt");
+  c.add_option("--negative-2", negative_prompt_2_, "likewise for --negative");
+  const auto add_pair = [&](const char* name, std::vector<uint32_t>& numbers,
+                            const char* what) {
+    c.add_option(name, numbers, what)->delimiter(',')->expected(2);
+  };
+  add_pair("--original-size", original_size_,
+           "WIDTH,HEIGHT of the picture as the model is told");
+  add_pair("--crop", crop_, "LEFT,TOP that was cut off, as it is told");
+  add_pair("--target-size", target_size_,
+           "WIDTH,HEIGHT that was aimed at, as it is told");
+  c.add_option("--image-guidance", image_guidance_scale_,
+               "how closely instructions keep to --image, from 1");
+  c.add_option("--refine-at", refine_at_,
+               "share of the walk after which the refiner takes over, 0 to 1");
+  c.add_option("--aesthetic-score", aesthetic_score_,
+               "0 to 10, for the refiner");
+  c.add_option("--negative-aesthetic-score", negative_aesthetic_score_,
+               "the same for the negative prompt");
+}
+
+void GenerateCommand::SetModelFields(v1::GenerateRequest& request) const {
+  request.set_prompt_2(prompt_2_);
+  request.set_negative_prompt_2(negative_prompt_2_);
+  auto& conditioning = *request.mutable_size_conditioning();
+  if (!original_size_.empty()) {
+    conditioning.mutable_prompt()->set_original_width(original_size_[0]);
+    conditioning.mutable_prompt()->set_original_height(original_size_[1]);
+  }
+  if (!crop_.empty()) {
+    conditioning.mutable_prompt()->set_crop_left(crop_[0]);
+    conditioning.mutable_prompt()->set_crop_top(crop_[1]);
+  }
+  if (!target_size_.empty()) {
+    conditioning.mutable_prompt()->set_target_width(target_size_[0]);
+    conditioning.mutable_prompt()->set_target_height(target_size_[1]);
+  }
+  if (!conditioning.has_prompt()) request.clear_size_conditioning();
+  if (image_guidance_scale_) {
+    request.set_image_guidance_scale(*image_guidance_scale_);
+  }
+  if (refine_at_) request.mutable_refiner()->set_switch_at(*refine_at_);
+  if (aesthetic_score_) {
+    request.mutable_refiner()->set_aesthetic_score(*aesthetic_score_);
+  }
+  if (negative_aesthetic_score_) {
+    request.mutable_refiner()->set_negative_aesthetic_score(
+        *negative_aesthetic_score_);
+  }
 }
 
 void GenerateCommand::AddPreviewOptions() {
@@ -208,10 +263,13 @@ void GenerateCommand::AddPreviewOptions() {
 }
 
 absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
-  for (const auto& [name, text] : {std::pair("the prompt", &prompt_),
-                                   std::pair("--negative", &negative_prompt_),
-                                   std::pair("--model", &model_),
-                                   std::pair("--request-id", &request_id_)}) {
+  for (const auto& [name, text] :
+       {std::pair("the prompt", &prompt_),
+        std::pair("--negative", &negative_prompt_),
+        std::pair("--prompt-2", &prompt_2_),
+        std::pair("--negative-2", &negative_prompt_2_),
+        std::pair("--model", &model_),
+        std::pair("--request-id", &request_id_)}) {
     const absl::Status checked = CheckText(name, *text);
     if (!checked.ok()) return checked;
   }
@@ -249,6 +307,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
       Chosen<v1::NoiseGenerator>(NoiseGeneratorNames(), noise_generator_));
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
+  SetModelFields(request);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));

@@ -31,6 +31,9 @@ class GenerateCommand {
   absl::StatusOr<v1::GenerateRequest> MakeRequest() const;
 
  private:
+  // Of fields that only some models take.
+  void AddModelOptions();
+  void SetModelFields(v1::GenerateRequest& request) const;
   void AddPreviewOptions();
   // Makes a job that nobody waits for, and prints its id.
   ExitStatus Detach(grpc::ClientContext& context,
@@ -41,6 +44,8 @@ class GenerateCommand {
   // One member an option; absent options are left to the server.
   std::string prompt_;
   std::string negative_prompt_;
+  std::string prompt_2_;
+  std::string negative_prompt_2_;
   std::string model_;
   std::string request_id_;
   std::string seed_;  // a number; empty or -1: drawn
@@ -52,6 +57,13 @@ class GenerateCommand {
   std::optional<double> guidance_rescale_;
   std::optional<double> eta_;
   std::optional<uint32_t> clip_skip_;
+  std::vector<uint32_t> original_size_;
+  std::vector<uint32_t> crop_;
+  std::vector<uint32_t> target_size_;
+  std::optional<double> image_guidance_scale_;
+  std::optional<double> refine_at_;
+  std::optional<double> aesthetic_score_;
+  std::optional<double> negative_aesthetic_score_;
   std::string image_path_;
   std::optional<double> strength_;
   std::string sampler_;

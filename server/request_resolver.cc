@@ -25,6 +25,10 @@ constexpr uint32_t kMinPreviewSide = 16;
 constexpr uint32_t kMaxPreviewSide = 2048;
 constexpr uint32_t kMaxPreviewSteps = 1000;
 constexpr double kDefaultStrength = 0.8;
+constexpr uint32_t kMaxToldPixels = 16384;
+constexpr double kMaxAestheticScore = 10;
+constexpr char kStrength[] = "image_to_image.strength";
+constexpr char kImageGuidance[] = "image_guidance_scale";
 constexpr absl::Duration kMaxTimeLimit = absl::Hours(24);
 constexpr absl::Duration kModelLoadingRetry = absl::Seconds(2);
 
@@ -266,6 +270,95 @@ void CheckTask(v1::Task task, const std::string& field, const v1::Model& model,
                           NameOf(*v1::Task_descriptor(), task)));
 }
 
+bool Takes(const v1::Model& model, const std::string& field) {
+  // A model that was never loaded has told neither tasks nor fields yet.
+  const auto& known = model.request_fields();
+  return model.tasks().empty() ||
+         std::find(known.begin(), known.end(), field) != known.end();
+}
+
+// Fields that only some models take, where they are set.
+void CheckModelFields(const GenerateRequest& request, const v1::Model& model,
+                      Violations& violations) {
+  const v1::Refiner& refiner = request.refiner();
+  const std::pair<const char*, bool> fields[] = {
+      {"prompt_2", !request.prompt_2().empty()},
+      {"negative_prompt_2", !request.negative_prompt_2().empty()},
+      {"size_conditioning", request.has_size_conditioning()},
+      {"image_guidance_scale", request.has_image_guidance_scale()},
+      {"refiner.switch_at", refiner.has_switch_at()},
+      {"refiner.aesthetic_score", refiner.has_aesthetic_score()},
+      {"refiner.negative_aesthetic_score",
+       refiner.has_negative_aesthetic_score()}};
+  for (const auto& [field, is_set] : fields) {
+    if (!is_set || Takes(model, field)) continue;
+    violations.Add(field,
+                   absl::StrCat(field, ": model \"", model.id(),
+                                "\" does not take it; of such fields "
+                                "it takes: ",
+                                absl::StrJoin(model.request_fields(), ", ")));
+  }
+}
+
+void CheckSizes(const std::string& field,
+                const v1::SizeConditioning::Sizes& sizes,
+                Violations& violations) {
+  const std::pair<const char*, uint32_t> numbers[] = {
+      {"original_width", sizes.original_width()},
+      {"original_height", sizes.original_height()},
+      {"crop_left", sizes.crop_left()},
+      {"crop_top", sizes.crop_top()},
+      {"target_width", sizes.target_width()},
+      {"target_height", sizes.target_height()}};
+  for (const auto& [name, value] : numbers) {
+    violations.CheckRange(absl::StrCat("size_conditioning.", field, ".", name),
+                          value, 0u, kMaxToldPixels);
+  }
+}
+
+void ResolveRefiner(const v1::Model& model, GenerateRequest& request,
+                    Violations& violations) {
+  if (!request.has_refiner()) return;
+  v1::Refiner& refiner = *request.mutable_refiner();
+  if (!Takes(model, "refiner.aesthetic_score")) {
+    return violations.Add("refiner",
+                          absl::StrCat("refiner: model \"", model.id(),
+                                       "\" is none and has none"));
+  }
+  if (!refiner.has_switch_at() && Takes(model, "refiner.switch_at")) {
+    refiner.set_switch_at(kDefaultSwitchAt);
+  }
+  if (!refiner.has_aesthetic_score()) {
+    refiner.set_aesthetic_score(kDefaultAestheticScore);
+  }
+  if (!refiner.has_negative_aesthetic_score()) {
+    refiner.set_negative_aesthetic_score(kDefaultNegativeAestheticScore);
+  }
+  violations.CheckRange("refiner.switch_at", refiner.switch_at(), 0.0, 1.0);
+  violations.CheckRange("refiner.aesthetic_score", refiner.aesthetic_score(),
+                        0.0, kMaxAestheticScore);
+  violations.CheckRange("refiner.negative_aesthetic_score",
+                        refiner.negative_aesthetic_score(), 0.0,
+                        kMaxAestheticScore);
+}
+
+void ResolveModelFields(const v1::Model& model, const RequestLimits& limits,
+                        GenerateRequest& request, Violations& violations) {
+  CheckModelFields(request, model, violations);
+  violations.CheckText("prompt_2", request.prompt_2(), limits.max_prompt_bytes);
+  violations.CheckText("negative_prompt_2", request.negative_prompt_2(),
+                       limits.max_prompt_bytes);
+  CheckSizes("prompt", request.size_conditioning().prompt(), violations);
+  CheckSizes("negative", request.size_conditioning().negative(), violations);
+  ResolveRefiner(model, request, violations);
+  if (!request.has_image_guidance_scale()) {
+    if (model.tasks().empty() || !Takes(model, kImageGuidance)) return;
+    request.set_image_guidance_scale(kDefaultImageGuidanceScale);
+  }
+  violations.CheckRange(kImageGuidance, request.image_guidance_scale(), 1.0,
+                        kMaxGuidanceScale);
+}
+
 void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                   GenerateRequest& request, Violations& violations) {
   if (!request.has_image_to_image()) {
@@ -273,7 +366,16 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
   }
   CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model, violations);
   v1::ImageToImage& start = *request.mutable_image_to_image();
-  if (!start.has_strength()) start.set_strength(kDefaultStrength);
+  const bool follows = !Takes(model, kStrength);
+  if (!start.has_strength()) {
+    start.set_strength(follows ? 1 : kDefaultStrength);
+  }
+  if (follows && start.strength() != 1) {
+    violations.Add(kStrength,
+                   absl::StrCat(kStrength, " ", Digits(start.strength()),
+                                " is not 1, as it always is for model \"",
+                                model.id(), "\", which follows a picture"));
+  }
   violations.CheckRange("image_to_image.strength", start.strength(), 0.0, 1.0);
   if (start.strength() >= 0 && start.strength() <= 1 &&
       StepsWalked(request.steps(), start.strength()) == 0) {
@@ -402,6 +504,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveSampler(model, resolved, violations);
   CheckWalk(resolved, violations);
   ResolveStart(model, limits, resolved, violations);
+  ResolveModelFields(model, limits, resolved, violations);
   CheckEnum("priority", resolved.priority(), *v1::Priority_descriptor(),
             violations);
   CheckEnum("reproducibility", resolved.reproducibility(),

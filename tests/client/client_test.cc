@@ -218,6 +218,30 @@ TEST(GenerateCommandTest, TellsZeroFromNothing) {
   EXPECT_TRUE(RequestOf({"x", "--eta", "0"}).has_eta());
 }
 
+TEST(GenerateCommandTest, SendsFieldsOfSomeModelsWhereTheyAreGiven) {
+  const auto plain = RequestOf({"x"});
+  EXPECT_FALSE(plain.has_size_conditioning());
+  EXPECT_FALSE(plain.has_refiner());
+  EXPECT_FALSE(plain.has_image_guidance_scale());
+  const auto request =
+      RequestOf({"x", "--prompt-2", "y", "--negative-2", "z", "--original-size",
+                 "800,600", "--crop", "8,4", "--refine-at", "0.7",
+                 "--aesthetic-score", "7", "--image-guidance", "2"});
+  EXPECT_EQ(request.prompt_2(), "y");
+  EXPECT_EQ(request.negative_prompt_2(), "z");
+  const auto& sizes = request.size_conditioning().prompt();
+  EXPECT_EQ(sizes.original_width(), 800u);
+  EXPECT_EQ(sizes.original_height(), 600u);
+  EXPECT_EQ(sizes.crop_left(), 8u);
+  EXPECT_EQ(sizes.crop_top(), 4u);
+  EXPECT_FALSE(sizes.has_target_width());
+  EXPECT_EQ(request.refiner().switch_at(), 0.7);
+  EXPECT_EQ(request.refiner().aesthetic_score(), 7);
+  EXPECT_FALSE(request.refiner().has_negative_aesthetic_score());
+  EXPECT_EQ(request.image_guidance_scale(), 2);
+  EXPECT_THROW(RequestOf({"x", "--crop", "8"}), CLI::ParseError);
+}
+
 TEST(GenerateCommandTest, SendsAPictureToStartFrom) {
   const std::string path = ::testing::TempDir() + "/start.png";
   std::ofstream(path) << "png";

@@ -4,16 +4,28 @@
     tests/data/cut_reference.py ../shared/reference tests/data/reference
 
 Copies the tiny sd1 model, the text-to-image cases of the samplers that Genzo
-has, and those samplers' own cases, unchanged; tokenizers.json loses the
-tokenizers whose files are not copied.
+has, those samplers' own cases, the tiny flux-dev model with two of its cases
+and the SD3.5 transformer, unchanged. A large file that another model has too is
+a link to that; tokenizers.json loses the tokenizers whose files are not copied.
 """
 
 import json
+import os
 import pathlib
 import shutil
 import sys
 
-MODEL_FOLDERS = ["models/sd1", "models/sd2-base/tokenizer"]
+MODEL_FOLDERS = [
+    "models/sd1",
+    "models/sd2-base/tokenizer",
+    "models/flux-dev",
+    "models/sd3/tokenizer_3",
+    "models/sd35-transformer",
+]
+# Tokenizers in another form, which nobody reads.
+LEFT_OUT = "tokenizer.json"
+MORE_CASES = ["flux-dev-txt2img", "flux-dev-true-cfg"]
+LARGE_BYTES = 100_000
 # Whose text-to-image cases are copied as well.
 SCHEDULERS = [
     "DDIMScheduler",
@@ -43,6 +55,8 @@ OTHER_SCHEDULERS = [
 
 
 def wanted(manifest):
+    if manifest["name"] in MORE_CASES:
+        return True
     if manifest.get("model") != "models/sd1":
         return False
     if manifest["kind"] == "vae-round-trip":
@@ -61,6 +75,19 @@ def copy_pair(source, target):
         shutil.copyfile(source.with_suffix(suffix), target.with_suffix(suffix))
 
 
+def link_copies(folders):
+    """Leaves one of several files with the same bytes, the first."""
+    seen = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir() or path.stat().st_size < LARGE_BYTES:
+                continue
+            first = seen.setdefault(path.read_bytes(), path)
+            if first != path:
+                path.unlink()
+                path.symlink_to(os.path.relpath(first, path.parent))
+
+
 def main():
     source, target = map(pathlib.Path, sys.argv[1:])
     for folder in MODEL_FOLDERS:
@@ -69,7 +96,9 @@ def main():
             target / folder,
             copy_function=shutil.copyfile,
             dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(LEFT_OUT),
         )
+    link_copies([target / folder for folder in MODEL_FOLDERS])
     goldens = source / "goldens"
     for path in sorted(goldens.glob("*.json")):
         manifest = json.loads(path.read_text())

@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "tests/parity/golden.h"
 #include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/stable_diffusion_upscale.h"
+#include "worker/pipeline/stable_diffusion_xl.h"
 
 namespace genzo::parity {
 
@@ -21,16 +23,45 @@ class ModelCache {
   // `relative` as in manifests, "models/sd1". UNIMPLEMENTED for a pipeline of
   // another family than Stable Diffusion.
   absl::StatusOr<const StableDiffusion*> Get(const std::string& relative);
+  // The model of a pipeline case, as the class that the case calls, with the
+  // components that it replaces.
+  absl::StatusOr<const Pipeline*> GetFor(const nlohmann::json& manifest);
   std::string Path(const std::string& relative) const;
 
  private:
+  // A folder of links, with an index of its own, in place of `relative`.
+  absl::StatusOr<std::string> Assemble(const std::string& relative,
+                                       const std::string& pipeline_class,
+                                       const nlohmann::json& components);
+  absl::StatusOr<const Pipeline*> Load(const std::string& name,
+                                       const std::string& folder);
+
   const std::string reference_folder_;
   std::map<std::string, absl::StatusOr<std::unique_ptr<const Pipeline>>>
       models_;
 };
 
+// What the recorded first call of a U-Net was conditioned on; rows as the
+// reference has them.
+Conditioning RecordedConditioning(const Golden& golden);
+
+// One call of the denoiser with the recorded input.
+void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
+                      Report& report);
+
+// The U-Net of a pipeline that is not offered: one for masks, say. The report's
+// name is the case's with "/unet" behind it.
+Report RunUNetCase(const Golden& golden, const ModelCache& models);
+
 // A call of a reference pipeline, from its recorded noise.
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
+
+// Whether RunTransformerCase() is for the calls of that pipeline: SD3, FLUX,
+// DiT.
+bool IsTransformerPipeline(const std::string& pipeline);
+// A call of one of them, from its recorded noise.
+void RunTransformerCase(const Golden& golden, const ModelCache& models,
+                        Report& report);
 
 // A picture carried up to noise by DDIM inversion.
 void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);

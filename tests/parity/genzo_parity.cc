@@ -62,7 +62,10 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
   Report report(name);
   const std::string kind = golden.manifest.value("kind", "");
   try {
-    if (kind == "pipeline") {
+    if (kind == "pipeline" &&
+        IsTransformerPipeline(golden.manifest.value("pipeline", ""))) {
+      RunTransformerCase(golden, models, report);
+    } else if (kind == "pipeline") {
       RunPipelineCase(golden, models, report);
     } else if (kind == "ddim-inversion") {
       RunInversionCase(golden, models, report);
@@ -75,6 +78,9 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
     report.Fail(e.what());
   }
   totals.Add(report);
+  if (kind != "pipeline" || !report.unsupported()) return;
+  const Report network = RunUNetCase(golden, models);
+  if (!network.unsupported()) totals.Add(network);
 }
 
 // What `path` requires, one name a line, and did not pass; apart from that,

@@ -16,28 +16,163 @@ namespace {
 using nlohmann::json;
 
 const std::set<std::string>& KnownArguments() {
-  static const auto* const known = new std::set<std::string>{
-      "prompt",         "negative_prompt",       "height",  "width",
-      "guidance_scale", "num_inference_steps",   "eta",     "guidance_rescale",
-      "clip_skip",      "num_images_per_prompt", "strength"};
+  static const auto* const known =
+      new std::set<std::string>{"prompt",
+                                "negative_prompt",
+                                "height",
+                                "width",
+                                "guidance_scale",
+                                "num_inference_steps",
+                                "eta",
+                                "guidance_rescale",
+                                "clip_skip",
+                                "num_images_per_prompt",
+                                "strength",
+                                "prompt_2",
+                                "negative_prompt_2",
+                                "original_size",
+                                "target_size",
+                                "crops_coords_top_left",
+                                "negative_original_size",
+                                "negative_target_size",
+                                "negative_crops_coords_top_left",
+                                "denoising_end",
+                                "denoising_start",
+                                "aesthetic_score",
+                                "negative_aesthetic_score",
+                                "image_guidance_scale",
+                                "output_type"};
+  return *known;
+}
+
+const std::set<std::string>& KnownPipelines() {
+  static const auto* const known =
+      new std::set<std::string>{"StableDiffusionPipeline",
+                                "StableDiffusionImg2ImgPipeline",
+                                "LatentConsistencyModelPipeline",
+                                "StableDiffusionInstructPix2PixPipeline",
+                                "StableDiffusionUpscalePipeline",
+                                "StableDiffusionXLPipeline",
+                                "StableDiffusionXLImg2ImgPipeline"};
   return *known;
 }
 
 // Why the case is not supported; empty if it is.
 std::string UnsupportedReason(const json& manifest) {
   const std::string pipeline = manifest["pipeline"];
-  if (pipeline != "StableDiffusionPipeline" &&
-      pipeline != "StableDiffusionImg2ImgPipeline") {
+  if (KnownPipelines().count(pipeline) == 0) {
     return absl::StrCat("pipeline ", pipeline);
   }
   if (!manifest["lora"].is_null()) return "LoRA";
-  if (!manifest["components"].empty()) return "replaced components";
   for (const auto& item : manifest["call"].items()) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
     }
   }
   return "";
+}
+
+// What the families differ in here.
+class Family {
+ public:
+  virtual ~Family() = default;
+
+  virtual const Pipeline& pipeline() const = 0;
+  virtual absl::StatusOr<std::vector<Stage>> PlanBy(
+      const json& scheduler, const ImageRequest& image,
+      const Encoded& encoded) const = 0;
+  // The manifest's names of the text encoders, and their tokenizers.
+  virtual std::vector<std::pair<std::string, const ClipTokenizer*>> Tokenizers()
+      const = 0;
+  // Of a request's prompt, or its negative prompt; `pooled` may be undefined.
+  virtual ClipTextStates TextOf(const v1::GenerateRequest& request,
+                                bool negative) const = 0;
+};
+
+// Of one encoder without pooled text.
+template <typename Model>
+class SdFamily : public Family {
+ public:
+  explicit SdFamily(const Model& model) : model_(model) {}
+
+  const Pipeline& pipeline() const override { return model_; }
+  absl::StatusOr<std::vector<Stage>> PlanBy(
+      const json& scheduler, const ImageRequest& image,
+      const Encoded& encoded) const override {
+    return model_.PlanBy(scheduler, image, encoded);
+  }
+  std::vector<std::pair<std::string, const ClipTokenizer*>> Tokenizers()
+      const override {
+    return {{"text_encoder", &model_.tokenizer()}};
+  }
+  ClipTextStates TextOf(const v1::GenerateRequest& request,
+                        bool negative) const override {
+    return {.hidden = negative ? model_.EncodeTexts({request.negative_prompt()},
+                                                    /*clip_skip=*/0)
+                               : model_.EncodeTexts({request.prompt()},
+                                                    request.clip_skip()),
+            .pooled = {}};
+  }
+
+ private:
+  const Model& model_;
+};
+
+class SdxlFamily : public Family {
+ public:
+  explicit SdxlFamily(const StableDiffusionXL& model) : model_(model) {}
+
+  const Pipeline& pipeline() const override { return model_; }
+  absl::StatusOr<std::vector<Stage>> PlanBy(
+      const json& scheduler, const ImageRequest& image,
+      const Encoded& encoded) const override {
+    return model_.PlanBy(scheduler, image, encoded);
+  }
+  std::vector<std::pair<std::string, const ClipTokenizer*>> Tokenizers()
+      const override {
+    std::vector<std::pair<std::string, const ClipTokenizer*>> tokenizers;
+    if (model_.first_text() != nullptr) {
+      tokenizers.emplace_back("text_encoder", &model_.first_text()->tokenizer);
+    }
+    tokenizers.emplace_back("text_encoder_2", &model_.second_text().tokenizer);
+    return tokenizers;
+  }
+  ClipTextStates TextOf(const v1::GenerateRequest& request,
+                        bool negative) const override {
+    const auto or_else = [](const std::string& a, const std::string& b) {
+      return a.empty() ? b : a;
+    };
+    if (!negative) {
+      return model_.EncodeTexts({request.prompt()},
+                                {or_else(request.prompt_2(), request.prompt())},
+                                request.clip_skip());
+    }
+    ClipTextStates states = model_.EncodeTexts(
+        {request.negative_prompt()},
+        {or_else(request.negative_prompt_2(), request.negative_prompt())},
+        /*clip_skip=*/0);
+    if (model_.zeroes_empty_negative() && request.negative_prompt().empty()) {
+      states.hidden = states.hidden * 0;
+      states.pooled = states.pooled * 0;
+    }
+    return states;
+  }
+
+ private:
+  const StableDiffusionXL& model_;
+};
+
+std::unique_ptr<Family> FamilyOf(const Pipeline& pipeline) {
+  if (const auto* sd = dynamic_cast<const StableDiffusion*>(&pipeline)) {
+    return std::make_unique<SdFamily<StableDiffusion>>(*sd);
+  }
+  if (const auto* up = dynamic_cast<const StableDiffusionUpscale*>(&pipeline)) {
+    return std::make_unique<SdFamily<StableDiffusionUpscale>>(*up);
+  }
+  if (const auto* xl = dynamic_cast<const StableDiffusionXL*>(&pipeline)) {
+    return std::make_unique<SdxlFamily>(*xl);
+  }
+  return nullptr;
 }
 
 // `value` for each of `count` prompts: a string for all, a list, or nothing.
@@ -52,52 +187,72 @@ at::Tensor PictureOf(const at::Tensor& hwc) {
   return hwc.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) / 255 * 2 - 1;
 }
 
+// [height, width] or [top, left] of a call.
+void SetSizes(const json& call, const std::string& prefix,
+              v1::SizeConditioning::Sizes& sizes) {
+  const auto set = [&](const char* name, auto set_first, auto set_second) {
+    const auto found = call.find(prefix + name);
+    if (found == call.end()) return;
+    (sizes.*set_first)((*found)[0]);
+    (sizes.*set_second)((*found)[1]);
+  };
+  using Sizes = v1::SizeConditioning::Sizes;
+  set("original_size", &Sizes::set_original_height, &Sizes::set_original_width);
+  set("target_size", &Sizes::set_target_height, &Sizes::set_target_width);
+  set("crops_coords_top_left", &Sizes::set_crop_top, &Sizes::set_crop_left);
+}
+
 // The case while it runs: one Run for each image, built as the engine does.
 class PipelineCase {
  public:
-  PipelineCase(const Golden& golden, const StableDiffusion& model,
-               Report& report)
+  PipelineCase(const Golden& golden, const Family& family, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
-        model_(model),
+        family_(family),
+        model_(family.pipeline()),
         report_(report),
         prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
                                             ? call_["prompt"].size()
                                             : 1)),
         negatives_(
-            Texts(call_.value("negative_prompt", json()), prompts_.size())),
-        guided_(call_.value("guidance_scale", 7.5) > 1) {}
+            Texts(call_.value("negative_prompt", json()), prompts_.size())) {
+    MakeRequests();
+  }
 
   void CompareTexts() {
-    CompareIds("token_ids.text_encoder", prompts_);
-    if (guided_) CompareIds("token_ids.text_encoder.negative", negatives_);
-    const auto clip_skip = call_.value("clip_skip", int64_t{0});
-    report_.CompareTensors("embeds", model_.EncodeTexts(prompts_, clip_skip),
-                           PerPrompt("prompt_embeds"));
-    if (!guided_) return;
-    report_.CompareTensors("embeds",
-                           model_.EncodeTexts(negatives_, /*clip_skip=*/0),
-                           PerPrompt("negative_prompt_embeds"));
+    for (const auto& [name, tokenizer] : family_.Tokenizers()) {
+      const bool second = name == "text_encoder_2";
+      CompareIds(absl::StrCat("token_ids.", name), *tokenizer,
+                 second ? Texts(call_.value("prompt_2", json(prompts_)),
+                                prompts_.size())
+                        : prompts_);
+      CompareIds(absl::StrCat("token_ids.", name, ".negative"), *tokenizer,
+                 second
+                     ? Texts(call_.value("negative_prompt_2", json(negatives_)),
+                             negatives_.size())
+                     : negatives_);
+    }
+    for (const bool negative : {false, true}) {
+      const std::string prefix = negative ? "negative_" : "";
+      if (!golden_.Has(prefix + "prompt_embeds")) continue;
+      std::vector<at::Tensor> hidden;
+      std::vector<at::Tensor> pooled;
+      for (const v1::GenerateRequest& request : requests_) {
+        const ClipTextStates states = family_.TextOf(request, negative);
+        hidden.push_back(states.hidden);
+        pooled.push_back(states.pooled);
+      }
+      report_.CompareTensors("embeds", at::cat(hidden),
+                             PerPrompt(prefix + "prompt_embeds"));
+      if (!pooled[0].defined()) continue;
+      report_.CompareTensors("pooled", at::cat(pooled),
+                             PerPrompt(prefix + "pooled_prompt_embeds"));
+    }
   }
 
   // One call of the denoiser with the recorded input.
-  absl::Status CompareDenoiser() {
-    const at::Tensor sample = golden_.Tensor("net0.in.sample");
-    const auto timestep =
-        golden_.Tensor("net0.in.timestep").to(at::kFloat).item<float>();
-    const at::Tensor tokens =
-        golden_.Has("negative_prompt_embeds")
-            ? at::cat({golden_.Tensor("negative_prompt_embeds"),
-                       golden_.Tensor("prompt_embeds")})
-            : golden_.Tensor("prompt_embeds");
-    const auto prepared = model_.denoiser().Prepare({.tokens = tokens});
-    if (!prepared.ok()) return prepared.status();
-    report_.CompareTensors(
-        "unet",
-        Predict(model_.denoiser(), sample,
-                std::vector<float>(sample.size(0), timestep), **prepared),
-        golden_.Tensor("net0.out"));
-    return absl::OkStatus();
+  void CompareDenoiser() {
+    CompareFirstCall(golden_, model_.denoiser(), report_);
   }
 
   absl::Status CreateRuns() {
@@ -110,11 +265,15 @@ class PipelineCase {
                           static_cast<size_t>(images);
       if (!encoded[prompt].ok()) return encoded[prompt].status();
       auto stages =
-          model_.PlanBy(scheduler,
-                        {.request = requests_[prompt],
-                         .noise = std::make_shared<RecordedNoise>(Noise(i))},
-                        *encoded[prompt]);
+          family_.PlanBy(scheduler,
+                         {.request = requests_[prompt],
+                          .noise = std::make_shared<RecordedNoise>(Noise(i))},
+                         *encoded[prompt]);
       if (!stages.ok()) return stages.status();
+      if (call_.contains("denoising_start")) {
+        stages->front().sampler->Replace(
+            golden_.Tensor("input_image").narrow(0, i, 1));
+      }
       runs_.emplace_back(*std::move(stages));
     }
     return absl::OkStatus();
@@ -130,7 +289,8 @@ class PipelineCase {
     const at::Tensor expected = golden_.Tensor("step_out");
     const int64_t evaluations = expected.size(0);
     // A walk from a picture has the last of the timesteps.
-    const at::Tensor all = golden_.Tensor("timesteps");
+    const at::Tensor all = golden_.Tensor(
+        golden_.Has("step_timesteps") ? "step_timesteps" : "timesteps");
     const at::Tensor timesteps =
         all.slice(0, all.size(0) - evaluations, all.size(0));
     if (runs_[0].progress().evaluations != evaluations) {
@@ -156,6 +316,9 @@ class PipelineCase {
   }
 
   void CompareImages() {
+    report_.CompareTensors("latents", Latents(),
+                           golden_.Tensor("final_latents"));
+    if (!golden_.Has("image_uint8")) return;
     const at::Tensor decoded = model_.codec().Decode(Latents());
     if (golden_.Has("decoded")) {
       report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
@@ -178,15 +341,17 @@ class PipelineCase {
   }
 
  private:
-  std::vector<absl::StatusOr<Encoded>> Encode() {
-    at::Tensor picture;
-    if (golden_.Has("input_image")) {
-      picture = PictureOf(golden_.Tensor("input_image"));
-    }
+  bool HasPicture() const {
+    return golden_.Has("input_image") && !call_.contains("denoising_start");
+  }
+
+  void MakeRequests() {
     for (size_t i = 0; i < prompts_.size(); ++i) {
       v1::GenerateRequest& request = requests_.emplace_back();
       request.set_prompt(prompts_[i]);
       request.set_negative_prompt(negatives_[i]);
+      request.set_prompt_2(call_.value("prompt_2", ""));
+      request.set_negative_prompt_2(call_.value("negative_prompt_2", ""));
       request.set_width(golden_.manifest["width"].get<int>());
       request.set_height(golden_.manifest["height"].get<int>());
       request.set_steps(call_["num_inference_steps"].get<int>());
@@ -194,18 +359,42 @@ class PipelineCase {
       request.set_guidance_rescale(call_.value("guidance_rescale", 0.0));
       request.set_eta(call_.value("eta", 0.0));
       request.set_clip_skip(call_.value("clip_skip", 0));
-      if (picture.defined()) {
+      if (HasPicture()) {
         request.mutable_image_to_image()->set_strength(
             call_.value("strength", 0.8));
       }
+      SetModelFields(request);
     }
+  }
+
+  void SetModelFields(v1::GenerateRequest& request) const {
+    v1::SizeConditioning& sizes = *request.mutable_size_conditioning();
+    SetSizes(call_, "", *sizes.mutable_prompt());
+    if (call_.contains("negative_original_size")) {
+      SetSizes(call_, "negative_", *sizes.mutable_negative());
+    }
+    const auto found = call_.find("image_guidance_scale");
+    if (found != call_.end()) request.set_image_guidance_scale(*found);
+    for (const char* end : {"denoising_end", "denoising_start"}) {
+      if (!call_.contains(end)) continue;
+      request.mutable_refiner()->set_switch_at(call_[end]);
+    }
+    if (!call_.contains("aesthetic_score")) return;
+    request.mutable_refiner()->set_aesthetic_score(call_["aesthetic_score"]);
+    request.mutable_refiner()->set_negative_aesthetic_score(
+        call_["negative_aesthetic_score"]);
+  }
+
+  std::vector<absl::StatusOr<Encoded>> Encode() {
+    at::Tensor picture;
+    if (HasPicture()) picture = PictureOf(golden_.Tensor("input_image"));
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
       tasks.push_back({.request = request, .picture = picture});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
-    if (picture.defined() && encoded[0].ok()) {
+    if (encoded[0].ok() && encoded[0]->picture.defined()) {
       report_.CompareTensors(
           "mean", encoded[0]->picture.mean,
           golden_.Tensor("vae_encode.0.moments").chunk(2, 1)[0]);
@@ -213,13 +402,13 @@ class PipelineCase {
     return encoded;
   }
 
-  void CompareIds(const std::string& name,
+  void CompareIds(const std::string& name, const ClipTokenizer& tokenizer,
                   const std::vector<std::string>& texts) {
+    if (!golden_.Has(name)) return;
     const at::Tensor expected = golden_.Tensor(name);
     double different = 0;
     for (size_t i = 0; i < texts.size(); ++i) {
-      const std::vector<int64_t> ids =
-          model_.tokenizer().EncodePadded(texts[i]);
+      const std::vector<int64_t> ids = tokenizer.EncodePadded(texts[i]);
       for (size_t j = 0; j < ids.size(); ++j) {
         different += ids[j] != expected[i][j].item<int64_t>() ? 1 : 0;
       }
@@ -252,11 +441,11 @@ class PipelineCase {
 
   const Golden& golden_;
   const json& call_;
-  const StableDiffusion& model_;
+  const Family& family_;
+  const Pipeline& model_;
   Report& report_;
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
-  const bool guided_;
   std::deque<v1::GenerateRequest> requests_;  // one a prompt
   PreparedJoiner joiner_;
   std::vector<Run> runs_;
@@ -267,15 +456,17 @@ class PipelineCase {
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   const std::string reason = UnsupportedReason(golden.manifest);
   if (!reason.empty()) return report.Unsupported(reason);
-  const auto model = models.Get(golden.manifest["model"]);
+  const auto model = models.GetFor(golden.manifest);
   if (absl::IsUnimplemented(model.status())) {
     return report.Unsupported(std::string(model.status().message()));
   }
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
-  PipelineCase test(golden, **model, report);
+  const auto family = FamilyOf(**model);
+  if (family == nullptr) return report.Unsupported("another family");
+  PipelineCase test(golden, *family, report);
   test.CompareTexts();
-  absl::Status created = test.CompareDenoiser();
-  if (created.ok()) created = test.CreateRuns();
+  test.CompareDenoiser();
+  const absl::Status created = test.CreateRuns();
   if (absl::IsUnimplemented(created)) {
     return report.Unsupported(std::string(created.message()));
   }

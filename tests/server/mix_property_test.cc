@@ -6,6 +6,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
+#include "tests/testing/tiny_sdxl.h"
 
 namespace genzo {
 namespace {
@@ -15,7 +16,7 @@ using v1::GenerateRequest;
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {
  public:
-  explicit Mixer(uint64_t seed) : random_(seed) {}
+  Mixer(uint64_t seed, bool sdxl) : random_(seed), sdxl_(sdxl) {}
 
   size_t Draw(size_t n) { return random_() % n; }
 
@@ -39,11 +40,28 @@ class Mixer {
     request.set_priority(Choose<v1::Priority>(
         {v1::PRIORITY_LOW, v1::PRIORITY_NORMAL, v1::PRIORITY_HIGH}));
     request.mutable_output()->set_embed_parameters(false);
+    if (sdxl_) AddSdxl(request);
     return request;
   }
 
  private:
+  void AddSdxl(GenerateRequest& request) {
+    request.set_prompt_2(Choose<std::string>({"", "watercolour"}));
+    request.set_negative_prompt(Choose<std::string>({"", "people"}));
+    if (Draw(3) == 0) request.mutable_refiner()->set_switch_at(0.5);
+    if (Draw(3) == 0) {
+      request.mutable_size_conditioning()->mutable_prompt()->set_crop_top(
+          Draw(64));
+    }
+    if (Draw(3) > 0) return;
+    request.set_steps(2 + Draw(4));
+    request.mutable_image_to_image()->set_image(
+        ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
+    request.mutable_image_to_image()->set_strength(Choose<double>({0.5, 0.9}));
+  }
+
   std::mt19937_64 random_;
+  const bool sdxl_;
 };
 
 struct Difference {
@@ -84,26 +102,33 @@ void RunMix(const Server& server, Mixer& mixer, Difference& difference) {
   }
 }
 
-void ExpectEqualBits(const std::string& dtype) {
-  Config config = TinyConfig();
-  config.dtype = dtype;
+void ExpectEqualBits(const Config& config, Mixer mixer, int mixes) {
   const Server server(config);
-  Mixer mixer(/*seed=*/1);
   Difference difference;
-  for (int mix = 0; mix < 100; ++mix) RunMix(server, mixer, difference);
-  EXPECT_GT(difference.compared, 100);
+  for (int mix = 0; mix < mixes; ++mix) RunMix(server, mixer, difference);
+  EXPECT_GT(difference.compared, mixes);
   EXPECT_EQ(difference.reproducible, 0);
-  std::cout << dtype << ": " << difference.compared
+  std::cout << config.dtype << ": " << difference.compared
             << " pictures; largest difference in FAST " << difference.fast
             << "\n";
 }
 
 TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInFloat32) {
-  ExpectEqualBits("float32");
+  ExpectEqualBits(TinyConfig(), Mixer(/*seed=*/1, /*sdxl=*/false),
+                  /*mixes=*/100);
 }
 
 TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
-  ExpectEqualBits("auto");
+  Config config = TinyConfig();
+  config.dtype = "auto";
+  ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/100);
+}
+
+TEST(MixPropertyTest, EachPictureOfSdxlAndItsRefinerEqualsItsSoloRun) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.models = {{"tiny", WriteTinySdxl(folder, /*with_refiner=*/true)}};
+  ExpectEqualBits(config, Mixer(/*seed=*/2, /*sdxl=*/true), /*mixes=*/40);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "server/request_resolver.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "base/errors.h"
@@ -35,6 +37,7 @@ v1::Model TestModel() {
   dpmpp->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
   model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
   model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
+  model.add_request_fields("image_to_image.strength");
   return model;
 }
 
@@ -378,6 +381,98 @@ TEST(RequestResolverTest, TellsLoadingFromFailed) {
   model.mutable_error()->set_message("unet is torn");
   EXPECT_THAT(CheckModelState(model),
               StatusIs(absl::StatusCode::kFailedPrecondition, "unet is torn"));
+}
+
+// Fields that only some models take.
+class ModelFieldsTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<GenerateRequest> ResolveFor(
+      const std::vector<std::string>& fields,
+      const std::function<void(GenerateRequest&)>& change) {
+    v1::Model model = TestModel();
+    model.clear_request_fields();
+    for (const std::string& field : fields) model.add_request_fields(field);
+    GenerateRequest request;
+    request.set_prompt("a fox");
+    change(request);
+    RequestLimits limits;
+    limits.max_prompt_bytes = 100;
+    return ResolveRequest(request, model, limits, /*drawn_seed=*/99);
+  }
+};
+
+TEST_F(ModelFieldsTest, AModelRefusesWhatItDoesNotTakeByName) {
+  const std::vector<std::string> fields = {"image_to_image.strength"};
+  EXPECT_THAT(ResolveFor(fields, [](auto& r) { r.set_prompt_2("a"); }),
+              StatusIs(kInvalid, "prompt_2: model \"tiny\" does not take it"));
+  EXPECT_THAT(ResolveFor(fields, [](auto& r) { r.mutable_refiner(); }),
+              StatusIs(kInvalid, "refiner: model"));
+  EXPECT_THAT(
+      ResolveFor(fields, [](auto& r) { r.mutable_size_conditioning(); }),
+      StatusIs(kInvalid, "size_conditioning: model"));
+  EXPECT_THAT(
+      ResolveFor(fields, [](auto& r) { r.set_image_guidance_scale(2); }),
+      StatusIs(kInvalid, "image_guidance_scale: model"));
+  EXPECT_THAT(
+      ResolveFor(
+          {"refiner.aesthetic_score", "refiner.negative_aesthetic_score"},
+          [](auto& r) { r.mutable_refiner()->set_switch_at(0.5); }),
+      StatusIs(kInvalid, "refiner.switch_at: model"));
+}
+
+TEST_F(ModelFieldsTest, ARefinersFieldsAreFilledIn) {
+  const auto resolved =
+      ResolveFor({"refiner.switch_at", "refiner.aesthetic_score",
+                  "refiner.negative_aesthetic_score"},
+                 [](auto& r) { r.mutable_refiner()->set_aesthetic_score(7); });
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->refiner().switch_at(), 0.8);
+  EXPECT_EQ(resolved->refiner().aesthetic_score(), 7);
+  EXPECT_EQ(resolved->refiner().negative_aesthetic_score(), 2.5);
+}
+
+TEST_F(ModelFieldsTest, TheirRangesAreChecked) {
+  const std::vector<std::string> fields = {
+      "prompt_2", "refiner.switch_at", "size_conditioning",
+      "refiner.aesthetic_score", "image_guidance_scale"};
+  EXPECT_THAT(
+      ResolveFor(fields,
+                 [](auto& r) { r.mutable_refiner()->set_switch_at(2); }),
+      StatusIs(kInvalid, "refiner.switch_at 2 is not between 0 and 1"));
+  EXPECT_THAT(
+      ResolveFor(fields,
+                 [](auto& r) { r.mutable_refiner()->set_aesthetic_score(11); }),
+      StatusIs(kInvalid, "refiner.aesthetic_score 11"));
+  EXPECT_THAT(
+      ResolveFor(fields, [](auto& r) { r.set_image_guidance_scale(0.5); }),
+      StatusIs(kInvalid, "image_guidance_scale 0.5 is not between 1"));
+  EXPECT_THAT(
+      ResolveFor(
+          fields,
+          [](auto& r) {
+            r.mutable_size_conditioning()->mutable_negative()->set_crop_top(
+                16385);
+          }),
+      StatusIs(kInvalid, "size_conditioning.negative.crop_top 16385"));
+  EXPECT_THAT(
+      ResolveFor(fields,
+                 [](auto& r) { r.set_prompt_2(std::string(101, 'a')); }),
+      StatusIs(kInvalid, "prompt_2 has 101 bytes"));
+}
+
+TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {
+  const auto resolve = [&](std::optional<double> strength) {
+    return ResolveFor({"image_guidance_scale"}, [&](auto& r) {
+      r.mutable_image_to_image()->set_image("bytes");
+      if (strength) r.mutable_image_to_image()->set_strength(*strength);
+    });
+  };
+  const auto resolved = resolve(std::nullopt);
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->image_to_image().strength(), 1);
+  EXPECT_EQ(resolved->image_guidance_scale(), 1.5);
+  EXPECT_THAT(resolve(0.5),
+              StatusIs(kInvalid, "image_to_image.strength 0.5 is not 1"));
 }
 
 }  // namespace

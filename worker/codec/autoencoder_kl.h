@@ -29,6 +29,7 @@ struct AutoencoderKLConfig {
   bool use_post_quant_conv = true;
   double scaling_factor = 0.18215;  // latents are multiplied by it
   double shift_factor = 0;          // after it was subtracted
+  bool force_upcast = false;        // activations are too large for float16
 
   // Pixels along one side of a latent's place.
   int64_t downsampling() const {

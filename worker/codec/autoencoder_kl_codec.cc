@@ -36,6 +36,17 @@ AutoencoderKLCodec::AutoencoderKLCodec(const ModelIndex& index,
       autoencoder_(vae.config, vae.weights),
       weight_bytes_(vae.weights.taken_bytes()) {}
 
+absl::StatusOr<Placement> AutoencoderKLCodec::PlacementOf(
+    const ModelIndex& index, const Placement& placement) {
+  const auto folder = index.Component("vae", "AutoencoderKL");
+  if (!folder.ok()) return folder.status();
+  const auto config = ReadAutoencoderKLConfig(folder->At("config.json"));
+  if (!config.ok()) return config.status();
+  Placement own = placement;
+  if (config->force_upcast && own.dtype == at::kHalf) own.dtype = at::kFloat;
+  return own;
+}
+
 absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
     const ModelIndex& index, const Placement& placement) {
   return OpenComponent(index, "vae", "AutoencoderKL", ReadAutoencoderKLConfig,
@@ -44,28 +55,31 @@ absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
 
 absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>>
 AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
-  const auto vae = OpenVae(index, placement);
+  const auto own = PlacementOf(index, placement);
+  if (!own.ok()) return own.status();
+  const auto vae = OpenVae(index, *own);
   if (!vae.ok()) return vae.status();
   std::unique_ptr<AutoencoderKLCodec> codec(
-      new AutoencoderKLCodec(index, placement, *vae));
+      new AutoencoderKLCodec(index, *own, *vae));
   absl::Status status = vae->weights.Finish();
-  if (status.ok()) status = codec->LoadTiny();
+  if (status.ok()) status = codec->LoadTiny(placement);
   if (status.ok()) status = codec->LoadLinear();
   if (!status.ok()) return status;
   return std::unique_ptr<const AutoencoderKLCodec>(std::move(codec));
 }
 
-absl::Status AutoencoderKLCodec::LoadTiny() {
-  const auto folder = std::filesystem::path(index_.folder) / kTinyFolder;
-  if (!std::filesystem::exists(folder)) return absl::OkStatus();
+absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {
+  tiny_placement_ = placement;
+  const ComponentFiles files = index_.FilesOf(kTinyFolder);
+  if (!std::filesystem::exists(files.path())) return absl::OkStatus();
   const auto opened =
-      OpenComponent(folder.string(), ReadAutoencoderTinyConfig, placement_);
+      OpenComponent(files, ReadAutoencoderTinyConfig, placement);
   if (!opened.ok()) return opened.status();
   const AutoencoderTinyConfig& tiny = opened->config;
   if (tiny.latent_channels != config().latent_channels ||
       tiny.upsampling() != config().downsampling()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        folder.string(), ": latent_channels ", tiny.latent_channels,
+        files.path(), ": latent_channels ", tiny.latent_channels,
         " and upsampling ", tiny.upsampling(), " are not the autoencoder's ",
         config().latent_channels, " and ", config().downsampling()));
   }
@@ -75,14 +89,14 @@ absl::Status AutoencoderKLCodec::LoadTiny() {
 }
 
 absl::Status AutoencoderKLCodec::LoadLinear() {
-  const auto file = std::filesystem::path(index_.folder) / "vae" / kLinearFile;
-  if (!std::filesystem::exists(file)) {
+  const TextFile file = index_.FilesOf("vae").At(kLinearFile);
+  if (!file.Exists()) {
     linear_ = LinearPreview::Fit(
         config().latent_channels,
         [this](const at::Tensor& latents) { return DecodeAsIs(latents); });
     return absl::OkStatus();
   }
-  auto read = LinearPreview::ReadFile(file.string(), config().latent_channels);
+  auto read = LinearPreview::ReadFile(file, config().latent_channels);
   if (!read.ok()) return read.status();
   linear_ = *std::move(read);
   return absl::OkStatus();
@@ -144,8 +158,8 @@ at::Tensor AutoencoderKLCodec::Preview(const at::Tensor& denoised,
     case PreviewKind::kLinear:
       return linear_->decode(denoised);
     case PreviewKind::kTiny:
-      return OnCpu(
-          tiny_->decode(denoised.to(placement_.device, placement_.dtype)));
+      return OnCpu(tiny_->decode(
+          denoised.to(tiny_placement_.device, tiny_placement_.dtype)));
     case PreviewKind::kFull:
       break;
   }

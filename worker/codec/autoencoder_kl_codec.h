@@ -27,6 +27,12 @@ class AutoencoderKLCodec : public LatentCodec {
   static constexpr char kTinyFolder[] = "tiny_vae";
   static constexpr char kLinearFile[] = "latent_rgb_factors.json";
 
+  // Where a model of `placement` has its autoencoder: in float32 one that is
+  // said to overflow float16 (`force_upcast`), so that no picture waits for it
+  // to be read again. bfloat16 has room enough.
+  static absl::StatusOr<Placement> PlacementOf(const ModelIndex& index,
+                                               const Placement& placement);
+
   // Errors name file and tensor or key.
   static absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>> Load(
       const ModelIndex& index, const Placement& placement);
@@ -51,7 +57,8 @@ class AutoencoderKLCodec : public LatentCodec {
                      const Vae& vae);
   static absl::StatusOr<Vae> OpenVae(const ModelIndex& index,
                                      const Placement& placement);
-  absl::Status LoadTiny();
+  // Small decoders are made for any type.
+  absl::Status LoadTiny(const Placement& placement);
   absl::Status LoadLinear();
   at::Tensor DecodeAsIs(const at::Tensor& latents) const;
   // Made when it is first needed, and kept.
@@ -63,6 +70,7 @@ class AutoencoderKLCodec : public LatentCodec {
   const AutoencoderKL autoencoder_;
   mutable std::atomic<int64_t> weight_bytes_;
   std::optional<AutoencoderTiny> tiny_;
+  Placement tiny_placement_;
   std::optional<LinearPreview> linear_;  // set by Load
   mutable absl::Mutex mutex_;
   mutable std::shared_ptr<const AutoencoderKL> in_float32_

@@ -44,6 +44,7 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
       json->Number("scaling_factor", 0.18215, /*min=*/1e-6, /*max=*/1e6);
   config.shift_factor =
       json->Number("shift_factor", 0, /*min=*/-1e6, /*max=*/1e6);
+  config.force_upcast = json->Bool("force_upcast", false);
   const size_t levels = config.block_out_channels.size();
   RequireBlocks(*json, "down_block_types", "DownEncoderBlock2D", levels);
   RequireBlocks(*json, "up_block_types", "UpDecoderBlock2D", levels);

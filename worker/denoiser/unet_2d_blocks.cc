@@ -50,8 +50,9 @@ UNetLayers MakeLayers(const Weights& weights, const UNetBlockConfig& config,
                                 config.out_channels, config.resnet);
   }
   for (size_t i = 0; config.has_attention && i < attentions; ++i) {
-    layers.attentions.emplace_back(weights.At("attentions", i),
-                                   config.transformer);
+    Transformer2DConfig transformer = config.transformer;
+    transformer.layers = config.transformer_layers[i];
+    layers.attentions.emplace_back(weights.At("attentions", i), transformer);
   }
   return layers;
 }

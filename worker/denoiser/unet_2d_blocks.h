@@ -61,7 +61,8 @@ struct UNetBlockConfig {
   bool has_sampler = false;  // down- or upsampling at the end
   int64_t downsample_padding = 1;
   ResnetConfig resnet;
-  Transformer2DConfig transformer;
+  Transformer2DConfig transformer;          // but for its layers:
+  std::vector<int64_t> transformer_layers;  // of each transformer
 };
 
 // DownBlock2D and CrossAttnDownBlock2D.

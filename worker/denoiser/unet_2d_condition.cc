@@ -18,7 +18,6 @@ UNetBlockConfig BlockConfig(const UNet2DConditionConfig& config, size_t level) {
   block.transformer = {
       .channels = block.out_channels,
       .heads = config.heads[level],
-      .layers = config.transformer_layers_per_block[level],
       .cross_attention_dim = config.cross_attention_dim[level],
       .norm_num_groups = config.resnet.norm_num_groups,
       .use_linear_projection = config.use_linear_projection,
@@ -33,6 +32,7 @@ UNetBlockConfig DownConfig(const UNet2DConditionConfig& config, size_t level) {
   block.has_sampler = level + 1 < config.block_out_channels.size();
   block.in_channels.assign(config.layers_per_block[level], block.out_channels);
   block.in_channels[0] = config.block_out_channels[level == 0 ? 0 : level - 1];
+  block.transformer_layers = config.down_transformer_layers[level];
   return block;
 }
 
@@ -43,6 +43,7 @@ UNetBlockConfig MidConfig(const UNet2DConditionConfig& config) {
   // As the reference builds them: one resnet without attention, two around it.
   block.in_channels.assign(config.mid_has_attention ? 2 : 1,
                            block.out_channels);
+  block.transformer_layers = {config.mid_transformer_layers};
   block.transformer.only_cross_attention = false;
   block.resnet.output_scale_factor = config.mid_block_scale_factor;
   return block;
@@ -55,6 +56,7 @@ UNetBlockConfig UpConfig(const UNet2DConditionConfig& config, size_t index) {
   const size_t level = levels - 1 - index;
   UNetBlockConfig block = BlockConfig(config, level);
   block.has_attention = config.up_has_attention[index];
+  block.transformer_layers = config.up_transformer_layers[index];
   block.has_sampler = level > 0;
   const int64_t below =
       config.block_out_channels[std::min(level + 1, levels - 1)];
@@ -79,16 +81,17 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
     : config_(config),
       conv_in_(weights["conv_in"], config.in_channels,
                config.block_out_channels.front(), Same(config.conv_in_kernel)),
-      time_embedding_(weights["time_embedding"], config.time_proj.dim,
-                      config.time_embedding_dim),
+      embeddings_(config.embeddings, weights),
       conv_norm_out_(weights["conv_norm_out"], config.resnet.norm_num_groups,
                      config.block_out_channels.front(), config.resnet.eps),
       conv_out_(weights["conv_out"], config.block_out_channels.front(),
                 config.out_channels, Same(config.conv_out_kernel)),
-      times_(conv_norm_out_.weight.device(),
-             [this](const at::Tensor& timesteps) {
-               return ProjectTimes(timesteps);
-             }) {
+      times_(
+          conv_norm_out_.weight.device(), [this](const at::Tensor& timesteps) {
+            const at::Tensor embedded = embeddings_.OfTimes(timesteps);
+            return embeddings_.OfTimesAlone() ? ProjectTimes(at::silu(embedded))
+                                              : embedded;
+          }) {
   const size_t levels = config.block_out_channels.size();
   for (size_t i = 0; i < levels; ++i) {
     down_blocks_.emplace_back(weights.At("down_blocks", i),
@@ -112,28 +115,27 @@ std::vector<const UNetLayers*> UNet2DConditionModel::AllLayers() const {
   return layers;
 }
 
-at::Tensor UNet2DConditionModel::ProjectTimes(
-    const at::Tensor& timesteps) const {
-  const at::Tensor projected = ProjectTimesteps(timesteps, config_.time_proj);
-  const at::Tensor temb = at::silu(time_embedding_.forward(
-      projected.to(time_embedding_.linear_1.bias.scalar_type())));
+at::Tensor UNet2DConditionModel::ProjectTimes(const at::Tensor& temb) const {
   std::vector<at::Tensor> times;
   for (const UNetLayers* layers : AllLayers()) layers->ProjectTime(temb, times);
   return at::cat(times, 1);
 }
 
+at::Tensor UNet2DConditionModel::ProjectRows(const at::Tensor& temb) const {
+  if (!temb.is_cpu()) return ProjectTimes(temb);
+  std::vector<at::Tensor> rows;
+  for (int64_t row = 0; row < temb.size(0); ++row) {
+    rows.push_back(ProjectTimes(temb.narrow(0, row, 1)));
+  }
+  return at::cat(rows);
+}
+
 absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
     const Conditioning& conditioning) const {
   c10::InferenceMode inference;
-  const std::pair<const char*, const at::Tensor*> others[] = {
-      {"token_mask", &conditioning.token_mask},
-      {"pooled", &conditioning.pooled},
-      {"numbers", &conditioning.numbers},
-      {"image", &conditioning.image}};
-  for (const auto& [name, tensor] : others) {
-    if (!tensor->defined()) continue;
+  if (conditioning.token_mask.defined()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("conditioning ", name, ": this U-Net takes tokens alone"));
+        "conditioning token_mask: this U-Net sees all tokens");
   }
   const at::Tensor& tokens = conditioning.tokens;
   if (!tokens.defined() || tokens.dim() != 3) {
@@ -150,6 +152,18 @@ absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
   for (const UNetLayers* layers : AllLayers()) {
     layers->ProjectContext(tokens, prepared->adapters, prepared->tensors);
   }
+  const absl::Status embedded =
+      embeddings_.Prepare(conditioning, prepared->tensors);
+  if (!embedded.ok()) return embedded;
+  const at::Tensor& image = conditioning.image;
+  if (!image.defined()) return prepared;
+  const int64_t channels = config_.in_channels - config_.out_channels;
+  if (image.dim() != 4 || image.size(1) != channels) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "conditioning image: this U-Net takes ", channels,
+        " channels beside the sample's, [rows, channels, height, width]"));
+  }
+  prepared->tensors.push_back(image.to(placement().device, placement().dtype));
   return prepared;
 }
 
@@ -170,10 +184,23 @@ Placement UNet2DConditionModel::placement() const {
 at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
                                          const at::Tensor& times,
                                          const Prepared& prepared) const {
-  UNetConditioning conditioning = {
-      TimeCursor(times), ContextCursor(prepared.tensors), prepared.adapters};
-  at::Tensor x = (config_.center_input_sample ? 2 * sample - 1 : sample)
-                     .contiguous(at::MemoryFormat::ChannelsLast);
+  size_t count = prepared.tensors.size();
+  at::Tensor x = sample;
+  if (x.size(1) < config_.in_channels) {
+    at::Tensor image = prepared.tensors[--count];
+    std::vector<int64_t> sizes = x.sizes().vec();
+    sizes[1] = image.size(1);
+    x = at::cat({x, image.expand(sizes)}, 1);
+  }
+  const at::Tensor projected =
+      embeddings_.OfTimesAlone()
+          ? times
+          : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
+  UNetConditioning conditioning = {TimeCursor(projected),
+                                   ContextCursor(prepared.tensors),
+                                   prepared.adapters};
+  x = (config_.center_input_sample ? 2 * x - 1 : x)
+          .contiguous(at::MemoryFormat::ChannelsLast);
   x = conv_in_.forward(x);
   std::vector<at::Tensor> skips = {x};  // [B, C0, H, W]
   for (const UNetDownBlock& block : down_blocks_) {

@@ -9,7 +9,7 @@
 #include "worker/denoiser/denoiser.h"
 #include "worker/denoiser/timestep_table.h"
 #include "worker/denoiser/unet_2d_blocks.h"
-#include "worker/nn/timestep_embedding.h"
+#include "worker/denoiser/unet_2d_embeddings.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
@@ -27,7 +27,10 @@ struct UNet2DConditionConfig {
   bool mid_exists = true;
   bool mid_has_attention = true;
   std::vector<int64_t> layers_per_block;
-  std::vector<int64_t> transformer_layers_per_block;
+  // Of each transformer of a down, the middle, or an up block.
+  std::vector<std::vector<int64_t>> down_transformer_layers;
+  int64_t mid_transformer_layers = 1;
+  std::vector<std::vector<int64_t>> up_transformer_layers;
   std::vector<int64_t> cross_attention_dim;
   std::vector<int64_t> heads;
   std::vector<bool> only_cross_attention;
@@ -38,8 +41,7 @@ struct UNet2DConditionConfig {
   double mid_block_scale_factor = 1;
   int64_t conv_in_kernel = 3;
   int64_t conv_out_kernel = 3;
-  int64_t time_embedding_dim = 0;  // filled in: 4 * block_out_channels[0]
-  TimestepProjection time_proj{};
+  UNetEmbeddingsConfig embeddings;
   ResnetConfig resnet;
 };
 
@@ -48,10 +50,13 @@ struct UNet2DConditionConfig {
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
     const TextFile& file);
 
-// The denoiser of Stable Diffusion (Rombach et al., arXiv:2112.10752;
-// reference: diffusers' UNet2DConditionModel). Of a Conditioning it takes
-// `tokens` [R, M, cross_attention_dim] of the weights' dtype and nothing else;
-// prepared are keys and values of every cross-attention layer.
+// The denoiser of Stable Diffusion, XL included (Rombach et al.,
+// arXiv:2112.10752; Podell et al., arXiv:2307.01952; reference: diffusers'
+// UNet2DConditionModel). Of a Conditioning it takes `tokens` [R, M,
+// cross_attention_dim] of the weights' dtype, `image` where it has more input
+// channels than samples have, of their size or of one place for all, and what
+// UNetEmbeddings take. Prepared are keys and values of every cross-attention
+// layer, then embeddings, then the image.
 class UNet2DConditionModel : public Denoiser {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
@@ -61,17 +66,19 @@ class UNet2DConditionModel : public Denoiser {
   absl::StatusOr<PreparedRef> Prepare(
       const Conditioning& conditioning) const override;
 
-  // All else that was prepared follows from the number of tokens.
+  // All else that was prepared follows from the number of tokens and the
+  // sample.
   BatchKey KeyOf(at::IntArrayRef sample,
                  const Prepared& prepared) const override;
 
-  // What the resnets add, [B, T] float32.
+  // What the resnets add, [B, T] float32, or where that depends on the
+  // conditioning too, the times' share of it.
   at::Tensor EmbedTimes(const std::vector<float>& times) const override {
     return times_.Rows(times);
   }
 
-  // sample [B, in_channels, H, W] -> the prediction [B, out_channels, H, W] of
-  // the weights' dtype. Any H and W of at least 1.
+  // sample [B, in_channels less those of the image, H, W] -> the prediction
+  // [B, out_channels, H, W] of the weights' dtype. Any H and W of at least 1.
   at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
                      const Prepared& prepared) const override;
 
@@ -80,13 +87,16 @@ class UNet2DConditionModel : public Denoiser {
   const UNet2DConditionConfig& config() const { return config_; }
 
  private:
-  at::Tensor ProjectTimes(const at::Tensor& timesteps) const;
+  // temb [B, width] after its activation -> what the resnets add.
+  at::Tensor ProjectTimes(const at::Tensor& temb) const;
+  // The same of each row by itself on a CPU, for its bits.
+  at::Tensor ProjectRows(const at::Tensor& temb) const;
   // Every block's layers, in forward()'s order.
   std::vector<const UNetLayers*> AllLayers() const;
 
   const UNet2DConditionConfig config_;
   Conv2d conv_in_;
-  TimestepEmbedding time_embedding_;
+  UNetEmbeddings embeddings_;
   std::vector<UNetDownBlock> down_blocks_;
   std::optional<UNetMidBlock> mid_block_;
   std::vector<UNetUpBlock> up_blocks_;

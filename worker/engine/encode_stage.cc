@@ -142,7 +142,8 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
     const v1::GenerateRequest& request = waiting[i].job->request();
     at::Tensor picture;
     if (HasPicture(*waiting[i].job)) {
-      auto read = ReadSourcePicture(request);
+      auto read = ReadSourcePicture(
+          request, waiting[i].job->model().traits().picture_divisor);
       if (!read.ok()) {
         results[i] = read.status();
         continue;

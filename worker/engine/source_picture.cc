@@ -7,8 +7,8 @@
 
 namespace genzo {
 
-absl::StatusOr<at::Tensor> ReadSourcePicture(
-    const v1::GenerateRequest& request) {
+absl::StatusOr<at::Tensor> ReadSourcePicture(const v1::GenerateRequest& request,
+                                             int64_t divisor) {
   const auto pixels = DecodePicture(
       request.image_to_image().image(),
       {.max_bytes = kMaxSourceBytes, .max_pixels = kMaxSourcePixels});
@@ -18,8 +18,9 @@ absl::StatusOr<at::Tensor> ReadSourcePicture(
           absl::StrCat("image_to_image.image: ", pixels.status().message())}});
   }
   if (!pixels.ok()) return pixels.status();
-  return ToTensor(FitToSize(*pixels, static_cast<int>(request.width()),
-                            static_cast<int>(request.height())));
+  return ToTensor(FitToSize(*pixels,
+                            static_cast<int>(request.width() / divisor),
+                            static_cast<int>(request.height() / divisor)));
 }
 
 }  // namespace genzo

@@ -14,12 +14,12 @@ inline constexpr int64_t kMaxSourceBytes = int64_t{20} << 20;
 inline constexpr int64_t kMaxSourcePixels = 64'000'000;
 
 // The picture that an image-to-image request brings, turned as its Exif
-// orientation says and fitted to the request's size: [1, 3, height, width]
-// float32 in [-1, 1] on the CPU. INVALID_ARGUMENT/INVALID_FIELD says what is
-// wrong with the file. Bytes and pixels are bounded before anything of their
-// size is allocated.
-absl::StatusOr<at::Tensor> ReadSourcePicture(
-    const v1::GenerateRequest& request);
+// orientation says and fitted to the request's size divided by `divisor`:
+// [1, 3, height, width] float32 in [-1, 1] on the CPU.
+// INVALID_ARGUMENT/INVALID_FIELD says what is wrong with the file. Bytes and
+// pixels are bounded before anything of their size is allocated.
+absl::StatusOr<at::Tensor> ReadSourcePicture(const v1::GenerateRequest& request,
+                                             int64_t divisor = 1);
 
 }  // namespace genzo
 

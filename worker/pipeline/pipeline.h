@@ -21,14 +21,17 @@ namespace genzo {
 // What a job gives to encode.
 struct EncodeTask {
   const v1::GenerateRequest& request;  // every field filled in
-  at::Tensor picture = {};  // [1, 3, H, W] in [-1, 1] float32 on the CPU at the
-                            // request's size; undefined: none
+  // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
+  // the traits' picture_divisor; undefined: none.
+  at::Tensor picture = {};
 };
 
 // What the images of one job share: all but noise. A value.
 struct Encoded {
   std::vector<PreparedRef> prepared;  // one a stage
   LatentDistribution picture = {};    // of the task's picture
+  // What Plan() has yet to prepare, where an image's own noise is a part of it.
+  Conditioning unprepared = {};
 };
 
 // One image of a job.

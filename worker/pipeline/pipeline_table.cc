@@ -8,7 +8,12 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
+#include "worker/pipeline/dit_pipeline.h"
+#include "worker/pipeline/flux.h"
 #include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/stable_diffusion_3.h"
+#include "worker/pipeline/stable_diffusion_upscale.h"
+#include "worker/pipeline/stable_diffusion_xl.h"
 
 namespace genzo {
 namespace {
@@ -19,6 +24,23 @@ constexpr PipelineSpec kPipelines[] = {
     // The same parts; which way a request goes is the request's to say.
     {"StableDiffusionImg2ImgPipeline", StableDiffusion::Load,
      StableDiffusion::WeightBytes},
+    {"LatentConsistencyModelPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+    {"StableDiffusionInstructPix2PixPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
+    {"StableDiffusionUpscalePipeline", StableDiffusionUpscale::Load,
+     StableDiffusionUpscale::WeightBytes},
+    {"StableDiffusionXLPipeline", StableDiffusionXL::Load,
+     StableDiffusionXL::WeightBytes},
+    {"StableDiffusionXLImg2ImgPipeline", StableDiffusionXL::Load,
+     StableDiffusionXL::WeightBytes},
+    {"StableDiffusion3Pipeline", StableDiffusion3::Load,
+     StableDiffusion3::WeightBytes},
+    {"StableDiffusion3Img2ImgPipeline", StableDiffusion3::Load,
+     StableDiffusion3::WeightBytes},
+    {"FluxPipeline", Flux::Load, Flux::WeightBytes},
+    {"FluxImg2ImgPipeline", Flux::Load, Flux::WeightBytes},
+    {"DiTPipeline", DitPipeline::Load, DitPipeline::WeightBytes},
 };
 
 absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {

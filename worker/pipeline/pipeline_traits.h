@@ -35,6 +35,9 @@ struct PipelineTraits {
   int64_t default_width = 512;  // pixels
   int64_t default_height = 512;
   int64_t size_multiple = 8;  // of width and height
+  // A request's picture is fitted to its size divided by this: 4 for a model
+  // that makes pictures four times as wide and high.
+  int64_t picture_divisor = 1;
   int64_t max_clip_skip = 0;
   int max_steps = 1000;  // timesteps that it was trained with
   std::vector<SamplerId> samplers =
@@ -44,9 +47,11 @@ struct PipelineTraits {
   // Rows of one image in an evaluation, without and with guidance.
   int rows = 1;
   int guided_rows = 2;
+  // Fields of a request that not every model takes, by path, and this one does.
+  std::vector<std::string> request_fields = {"image_to_image.strength"};
 };
 
-// Of an image that is guided by `guidance_scale`.
+// Rows of an image that is guided by `guidance_scale`.
 inline int RowsOf(const PipelineTraits& traits, double guidance_scale) {
   return guidance_scale > 1 ? traits.guided_rows : traits.rows;
 }

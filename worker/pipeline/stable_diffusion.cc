@@ -1,104 +1,42 @@
 #include "worker/pipeline/stable_diffusion.h"
 
-#include <algorithm>
-#include <exception>
-#include <filesystem>
-#include <set>
-
 #include "ATen/ops/cat.h"
-#include "ATen/ops/empty.h"
-#include "ATen/ops/tensor.h"
-#include "absl/strings/match.h"
+#include "ATen/ops/full.h"
+#include "ATen/ops/zeros.h"
+#include "ATen/ops/zeros_like.h"
 #include "absl/strings/str_cat.h"
-#include "base/errors.h"
-#include "base/logging.h"
+#include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
-#include "worker/denoiser/recorded_denoiser.h"
-#include "worker/device/exception_status.h"
-#include "worker/kernels/cuda_backend.h"
-#include "worker/nn/upsample_2d.h"
-#include "worker/sampler/noise_schedule.h"
-#include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
 
 constexpr char kFamily[] = "stable-diffusion";
+constexpr char kImageGuidance[] = "image_guidance_scale";
 
-// An integer buffer that CLIPTextModel's files carry and nobody needs.
-const std::set<std::string>& IgnoredTextTensors() {
-  static const auto* const names =
-      new std::set<std::string>{"text_model.embeddings.position_ids"};
-  return *names;
+bool EmbedsGuidance(const UNet2DConditionConfig& unet) {
+  return unet.embeddings.guidance_width > 0;
 }
 
-absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index) {
-  auto config = JsonConfig::ReadFile(
-      index.FilesOf("scheduler").At("scheduler_config.json"));
-  if (!config.ok()) return config.status();
-  nlohmann::json json = config->object();
-  const auto invalid = [&](const absl::Status& status) {
-    return absl::Status(status.code(),
-                        absl::StrCat(config->name(), ": ", status.message()));
-  };
-  // Files of some exporters name the class in the index alone.
-  const auto found = index.components.find("scheduler");
-  if (!json.contains("_class_name") && found != index.components.end()) {
-    json["_class_name"] = found->second;
+// Fills in what the U-Net decides.
+void SetKind(const UNet2DConditionConfig& unet, int64_t latent_channels,
+             PipelineTraits& traits) {
+  if (EmbedsGuidance(unet)) {
+    traits.guided_rows = 1;
+    traits.defaults.steps = 4;
+    traits.defaults.guidance_scale = 8.5;
   }
-  // Here, or each request would be told that it is wrong.
-  const auto sampler = DefaultSampler(json);
-  if (!sampler.ok()) return invalid(sampler.status());
-  const auto parsed =
-      ParseSchedulerConfig(json, json.at("_class_name"), config->name());
-  if (!parsed.ok()) return parsed.status();
-  const absl::Status sound = CheckAlphasCumprod(*parsed);
-  if (!sound.ok()) return invalid(sound);
-  return json;
-}
-
-// Elements that the tensors of `files` whose names begin with `prefix` have
-// when modules are built of them, for weights like `example`.
-absl::StatusOr<int64_t> ElementsIn(const ComponentFiles& files,
-                                   const std::string& prefix,
-                                   const at::Tensor& example) {
-  const auto tensors = files.OpenTensors();
-  if (!tensors.ok()) return tensors.status();
-  int64_t elements = 0;
-  for (const auto& [name, entry] : (*tensors)->entries()) {
-    if (!c10::isFloatingType(entry.dtype) || !absl::StartsWith(name, prefix)) {
-      continue;
-    }
-    elements += entry.elements() +
-                Upsample2D::ElementsMade(name, entry.elements(), example);
-  }
-  return elements;
-}
-
-// Evaluations are replayed where launching them takes longer than running
-// them. LibTorch would not know the device without CUDA.
-std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
-                                         std::unique_ptr<const Denoiser> unet) {
-  if (!device.is_cuda() || !OpenCudaBackend().ok()) return unet;
-  std::unique_ptr<Recorder> recorder;
-  try {
-    recorder = (*OpenCudaBackend())->NewRecorder(device);
-  } catch (const std::exception&) {
-    // As with an allocator that the user chose for LibTorch.
-    spdlog::warn("evaluations are not recorded: {}",
-                 StatusFromException("no recorder").ToString());
-    return unet;
-  }
-  return std::make_unique<RecordedDenoiser>(std::move(unet),
-                                            std::move(recorder));
+  if (unet.in_channels != 2 * latent_channels) return;
+  traits.guided_rows = 3;
+  traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+  traits.request_fields = {kImageGuidance};
 }
 
 }  // namespace
 
 struct StableDiffusion::Parts {
   Placement placement;
-  ClipTokenizer tokenizer;
-  Component<ClipTextConfig> text;
+  std::shared_ptr<const ClipTower> text;
   Component<UNet2DConditionConfig> unet;
   std::unique_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
@@ -107,25 +45,19 @@ struct StableDiffusion::Parts {
 
 StableDiffusion::StableDiffusion(Parts parts)
     : placement_(parts.placement),
-      tokenizer_(std::move(parts.tokenizer)),
-      text_encoder_(parts.text.config, parts.text.weights),
+      text_(std::move(parts.text)),
+      embeds_guidance_(EmbedsGuidance(parts.unet.config)),
       denoiser_(RecordOn(parts.placement.device,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
-      weight_bytes_(parts.text.weights.taken_bytes() +
-                    parts.unet.weights.taken_bytes()) {}
+      weight_bytes_(text_->weight_bytes + parts.unet.weights.taken_bytes()) {}
 
 absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
     const ModelIndex& index, const Placement& placement) {
-  const auto vocabulary = index.Component("tokenizer", "CLIPTokenizer");
-  if (!vocabulary.ok()) return vocabulary.status();
-  auto tokenizer = ClipTokenizer::Read(*vocabulary);
-  if (!tokenizer.ok()) return tokenizer.status();
-  auto text = OpenComponent(index, "text_encoder", "CLIPTextModel",
-                            ReadClipTextConfig, placement);
+  auto text = ClipTower::Load(index, "tokenizer", "text_encoder", placement);
   if (!text.ok()) return text.status();
   auto unet = OpenComponent(index, "unet", "UNet2DConditionModel",
                             ReadUNet2DConditionConfig, placement);
@@ -137,44 +69,41 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
   PipelineTraits traits = {
       .family = kFamily,
       .tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE},
-      .max_clip_skip = text->config.num_hidden_layers - 1};
-  const int64_t pixels_per_latent = (*codec)->pixels_per_latent();
-  traits.size_multiple = std::max<int64_t>(8, pixels_per_latent);
-  traits.default_width = unet->config.sample_size * pixels_per_latent;
-  traits.default_height = traits.default_width;
-  absl::Status status = ReadSchedule(*scheduler, traits);
-  if (status.ok()) status = ReadDefaults(index.files.At("genzo.json"), traits);
+      .max_clip_skip = (*text)->config.num_hidden_layers - 1};
+  SetKind(unet->config, (*codec)->latent_channels(), traits);
+  const absl::Status status =
+      ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
-  return Parts{placement,        *std::move(tokenizer), *std::move(text),
-               *std::move(unet), *std::move(codec),     *std::move(scheduler),
-               std::move(traits)};
+  return Parts{placement,         *std::move(text),      *std::move(unet),
+               *std::move(codec), *std::move(scheduler), std::move(traits)};
 }
 
 absl::Status StableDiffusion::CheckFit(const std::string& folder,
                                        const Parts& parts) {
-  const ClipTextConfig& text = parts.text.config;
-  if (parts.tokenizer.id_end() > text.vocab_size ||
-      parts.tokenizer.model_max_length() > text.max_position_embeddings) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(folder, ": the tokenizer's ", parts.tokenizer.id_end(),
-                     " ids or ", parts.tokenizer.model_max_length(),
-                     " positions do not fit the text encoder"));
-  }
   const UNet2DConditionConfig& unet = parts.unet.config;
   const int64_t channels = parts.codec->latent_channels();
-  if (unet.in_channels != channels || unet.out_channels != channels) {
-    return absl::UnimplementedError(
-        absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
-                     " and out_channels ", unet.out_channels,
-                     " are not the autoencoder's latent_channels ", channels));
+  if ((unet.in_channels != channels && unet.in_channels != 2 * channels) ||
+      unet.out_channels != channels) {
+    return absl::UnimplementedError(absl::StrCat(
+        folder, ": unet in_channels ", unet.in_channels, " and out_channels ",
+        unet.out_channels, " are not the autoencoder's latent_channels ",
+        channels, ", or twice that in"));
   }
   for (int64_t width : unet.cross_attention_dim) {
-    if (width == text.hidden_size) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        folder, ": unet cross_attention_dim ", width,
-        " is not the text encoder's hidden_size ", text.hidden_size));
+    if (width == parts.text->config.hidden_size) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(folder, ": unet cross_attention_dim ", width,
+                     " is not the text encoder's hidden_size ",
+                     parts.text->config.hidden_size));
   }
-  return absl::OkStatus();
+  if (unet.embeddings.added_time_width == 0 &&
+      unet.embeddings.classes == ClassEmbedding::kNone) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(folder,
+                   ": unet addition_embed_type or class_embed_type are another "
+                   "family's"));
 }
 
 absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion::Load(
@@ -183,73 +112,82 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion::Load(
   if (!parts.ok()) return parts.status();
   const absl::Status fits = CheckFit(index.folder, *parts);
   if (!fits.ok()) return fits;
-  const Weights text = parts->text.weights;
   const Weights unet = parts->unet.weights;
   std::unique_ptr<const Pipeline> pipeline(
       new StableDiffusion(*std::move(parts)));
-  for (const absl::Status& status :
-       {text.Finish(IgnoredTextTensors()), unet.Finish()}) {
-    if (!status.ok()) return status;
-  }
+  const absl::Status status = unet.Finish();
+  if (!status.ok()) return status;
   return pipeline;
 }
 
 std::vector<EncoderText> StableDiffusion::TextsOf(
     const v1::GenerateRequest& request) const {
-  std::vector<EncoderText> texts;
   // As in the reference pipeline, clip_skip does not touch the negative prompt.
-  if (RowsOf(traits_, request.guidance_scale()) == 2) {
-    texts.push_back({request.negative_prompt(), /*clip_skip=*/0});
-  }
+  std::vector<EncoderText> texts(RowsOf(traits_, request.guidance_scale()) - 1,
+                                 {request.negative_prompt(), /*clip_skip=*/0});
   texts.push_back({request.prompt(), request.clip_skip()});
   return texts;
 }
 
+at::Tensor StableDiffusion::PictureRows(const LatentDistribution& picture,
+                                        int64_t rows) const {
+  std::vector<at::Tensor> images(rows, picture.mean);
+  if (rows > 1) images[0] = at::zeros_like(picture.mean);
+  return at::cat(images).to(placement_.device, placement_.dtype);
+}
+
 absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
     const EncodeTask& task, absl::Span<const TextEmbedding> rows) const {
+  Encoded encoded;
+  if (task.picture.defined()) encoded.picture = codec_->Encode(task.picture);
+  Conditioning conditioning;
   std::vector<at::Tensor> tokens;
   for (const TextEmbedding& row : rows) tokens.push_back(row[0]);
-  auto prepared = denoiser_->Prepare({.tokens = at::cat(tokens)});
+  conditioning.tokens = at::cat(tokens);
+  if (embeds_guidance_) {
+    conditioning.numbers =
+        at::full({1, 1}, task.request.guidance_scale() - 1, at::kFloat);
+  }
+  if (follows_picture()) {
+    if (!encoded.picture.defined()) {
+      return absl::InvalidArgumentError(
+          "image_to_image is missing: the model follows a picture");
+    }
+    conditioning.image =
+        PictureRows(encoded.picture, static_cast<int64_t>(rows.size()));
+    encoded.picture = {};  // the walk begins at noise
+  }
+  auto prepared = denoiser_->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();
-  Encoded encoded = {.prepared = {*std::move(prepared)}, .picture = {}};
-  if (task.picture.defined()) encoded.picture = codec_->Encode(task.picture);
+  encoded.prepared = {*std::move(prepared)};
   return encoded;
 }
 
 std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   c10::InferenceMode inference;
-  const auto encode = [this](const std::vector<std::string>& strings,
-                             int64_t clip_skip) {
-    return std::vector<at::Tensor>{EncodeTexts(strings, clip_skip)};
-  };
-  std::vector<EncoderText> all;
-  for (const EncodeTask& task : tasks) {
-    const auto added = TextsOf(task.request);
-    all.insert(all.end(), added.begin(), added.end());
-  }
-  std::vector<TextEmbedding> rows;
-  if (together) {
-    rows = texts.Get(this, all, encode);
-  } else {
-    for (const EncoderText& text : all) {
-      rows.push_back(texts.Get(this, {text}, encode)[0]);
-    }
-  }
+  TextLists lists;
+  for (const EncodeTask& task : tasks) lists.push_back(TextsOf(task.request));
+  const auto rows = EncodeLists(
+      lists, together, this, texts,
+      [this](const std::vector<std::string>& strings, int64_t clip_skip) {
+        return std::vector<at::Tensor>{EncodeTexts(strings, clip_skip)};
+      });
   std::vector<absl::StatusOr<Encoded>> encoded;
-  absl::Span<const TextEmbedding> left = rows;
-  for (const EncodeTask& task : tasks) {
-    const auto count =
-        static_cast<size_t>(RowsOf(traits_, task.request.guidance_scale()));
-    encoded.push_back(EncodeOne(task, left.subspan(0, count)));
-    left.remove_prefix(count);
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    encoded.push_back(EncodeOne(tasks[i], rows[i]));
   }
   return encoded;
 }
 
 PreparedRef StableDiffusion::PrepareEmpty() const {
   c10::InferenceMode inference;
-  return *denoiser_->Prepare({.tokens = EncodeTexts({""}, /*clip_skip=*/0)});
+  Conditioning conditioning = {.tokens = EncodeTexts({""}, /*clip_skip=*/0)};
+  if (embeds_guidance_) conditioning.numbers = at::zeros({1, 1});
+  if (follows_picture()) {
+    conditioning.image = at::zeros({1, codec_->latent_channels(), 1, 1});
+  }
+  return *denoiser_->Prepare(conditioning);
 }
 
 absl::StatusOr<std::vector<Stage>> StableDiffusion::Plan(
@@ -270,68 +208,39 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
     const ImageRequest& image, const Encoded& encoded) const {
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
-  const int64_t scale = codec_->pixels_per_latent();
-  const int steps = static_cast<int>(request.steps());
-  SamplerStart start;
-  if (encoded.picture.defined()) {
-    // In the reference's order: the picture's draw, then the walk's noise.
-    start.sample = codec_->Sample(encoded.picture, *image.noise);
-    start.first_step = FirstStepOf(request.image_to_image().strength(), steps);
-  }
-  start.noise =
-      image.noise->Draw({1, codec_->latent_channels(), request.height() / scale,
-                         request.width() / scale});
-  start.source = image.noise;
-  auto run = CreateSampler(sampler, FromProto(request.schedule()), scheduler,
-                           OptionsOf(request), start);
-  if (absl::IsInvalidArgument(run.status())) {
-    return InvalidFieldsError({{"steps", std::string(run.status().message())}});
-  }
-  if (!run.ok()) return run.status();
+  auto walk = CreateWalk(sampler, scheduler, request, OptionsOf(request),
+                         StartOf(image, encoded, *codec_));
+  if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
   stages[0] = {.denoiser = denoiser_.get(),
                .prepared = encoded.prepared[0],
                .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
                             .scale = request.guidance_scale(),
+                            .image_scale = request.has_image_guidance_scale()
+                                               ? request.image_guidance_scale()
+                                               : kDefaultImageGuidanceScale,
                             .rescale = request.guidance_rescale()},
-               .sampler = *std::move(run),
+               .sampler = *std::move(walk),
                .begin = nullptr};
   return stages;
 }
 
 absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
-  const at::Tensor example = at::empty(
-      {1}, at::TensorOptions(placement.device).dtype(placement.dtype));
   // What ReadParts opens. Folders have more: a safety checker may be as large
   // as the rest.
-  std::vector<std::pair<std::string, std::string>> parts = {
-      {"text_encoder", ""}, {"unet", ""}, {"vae", ""}};
-  if (std::filesystem::exists(
-          index.FilesOf(AutoencoderKLCodec::kTinyFolder).path())) {
-    parts.emplace_back(AutoencoderKLCodec::kTinyFolder, "decoder.");
-  }
-  int64_t elements = 0;
-  for (const auto& [part, prefix] : parts) {
-    const auto counted = ElementsIn(index.FilesOf(part), prefix, example);
-    if (!counted.ok()) return counted.status();
-    elements += *counted;
-  }
-  return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
+  const auto bytes = ComponentBytes(index, {"text_encoder", "unet"}, placement);
+  if (!bytes.ok()) return bytes.status();
+  const auto codec = CodecBytes(index, placement);
+  if (!codec.ok()) return codec.status();
+  return *bytes + *codec;
 }
 
 at::Tensor StableDiffusion::EncodeTexts(const std::vector<std::string>& texts,
                                         int64_t clip_skip) const {
   c10::InferenceMode inference;
-  std::vector<int64_t> ids;
-  for (const std::string& text : texts) {
-    const std::vector<int64_t> encoded = tokenizer_.EncodePadded(text);
-    ids.insert(ids.end(), encoded.begin(), encoded.end());
-  }
-  const at::Tensor batch = at::tensor(ids, at::kLong)
-                               .view({static_cast<int64_t>(texts.size()), -1})
-                               .to(placement_.device);
-  return text_encoder_.forward(batch, clip_skip);
+  return text_->encoder.forward(text_->IdsOf(texts, placement_.device),
+                                clip_skip);
 }
 
 }  // namespace genzo

@@ -10,8 +10,7 @@
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/unet_2d_condition.h"
 #include "worker/pipeline/pipeline.h"
-#include "worker/text/clip_text_encoder.h"
-#include "worker/text/clip_tokenizer.h"
+#include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/weights/component.h"
 
 namespace genzo {
@@ -19,7 +18,11 @@ namespace genzo {
 // Stable Diffusion 1.x and 2.x, from text and from pictures: a CLIP text
 // encoder, a U-Net, an autoencoder and a schedule (reference: diffusers'
 // StableDiffusionPipeline and StableDiffusionImg2ImgPipeline). Guided images
-// have two rows, the negative prompt's first.
+// have two rows, the negative prompt's first. What the U-Net takes tells its
+// relatives: one that embeds the guidance scale
+// (LatentConsistencyModelPipeline) needs one row, one with twice the channels
+// follows instructions about a picture (StableDiffusionInstructPix2PixPipeline)
+// in three.
 class StableDiffusion : public Pipeline {
  public:
   // For the table: see there.
@@ -52,7 +55,7 @@ class StableDiffusion : public Pipeline {
   // encoder's last `clip_skip` layers left out.
   at::Tensor EncodeTexts(const std::vector<std::string>& texts,
                          int64_t clip_skip) const;
-  const ClipTokenizer& tokenizer() const { return tokenizer_; }
+  const ClipTokenizer& tokenizer() const { return text_->tokenizer; }
 
  private:
   // What the folder holds, before modules are built from it.
@@ -71,10 +74,14 @@ class StableDiffusion : public Pipeline {
                                               const Encoded& encoded) const;
   absl::StatusOr<Encoded> EncodeOne(const EncodeTask& task,
                                     absl::Span<const TextEmbedding> rows) const;
+  // The picture beside the sample, for each row.
+  at::Tensor PictureRows(const LatentDistribution& picture, int64_t rows) const;
+
+  bool follows_picture() const { return traits_.guided_rows == 3; }
 
   const Placement placement_;
-  const ClipTokenizer tokenizer_;
-  const ClipTextEncoder text_encoder_;
+  const std::shared_ptr<const ClipTower> text_;
+  const bool embeds_guidance_;
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;

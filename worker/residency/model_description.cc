@@ -73,6 +73,9 @@ v1::Model DescribeModel(const std::string& id, const Pipeline& model,
   description.set_id(id);
   description.set_family(traits.family);
   for (const v1::Task task : traits.tasks) description.add_tasks(task);
+  for (const std::string& field : traits.request_fields) {
+    description.add_request_fields(field);
+  }
   SetSizes(traits, config, description);
   SetSamplers(traits, description);
   SetDefaults(traits, description);

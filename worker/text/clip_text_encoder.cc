@@ -1,5 +1,7 @@
 #include "worker/text/clip_text_encoder.h"
 
+#include "ATen/ops/argmax.h"
+#include "ATen/ops/cat.h"
 #include "ATen/ops/embedding.h"
 #include "ATen/ops/gelu.h"
 #include "ATen/ops/scaled_dot_product_attention.h"
@@ -19,6 +21,10 @@ at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
   return hidden_act == "gelu" ? at::gelu(x) : x * at::sigmoid(1.702 * x);
 }
 
+// Said by the first files whatever their tokenizer's end token is; the
+// reference then takes the largest id.
+constexpr int64_t kLegacyEosTokenId = 2;
+
 }  // namespace
 
 absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
@@ -35,6 +41,7 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
       "num_hidden_layers", config.num_hidden_layers, 1, JsonConfig::kMaxLayers);
   size("num_attention_heads", config.num_attention_heads);
   size("max_position_embeddings", config.max_position_embeddings);
+  config.eos_token_id = json->Int("eos_token_id", config.eos_token_id);
   config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps,
                                        /*min=*/0, /*max=*/1);
   config.hidden_act = json->String("hidden_act", config.hidden_act);
@@ -46,6 +53,17 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
     json->Fail(absl::StatusCode::kInvalidArgument, "num_attention_heads",
                "does not divide hidden_size");
   }
+  if (!json->status().ok()) return json->status();
+  return config;
+}
+
+absl::StatusOr<ClipTextConfig> ReadClipTextProjectionConfig(
+    const TextFile& file) {
+  auto config = ReadClipTextConfig(file);
+  if (!config.ok()) return config.status();
+  auto json = JsonConfig::ReadFile(file);
+  if (!json.ok()) return json.status();
+  config->projection_dim = json->Int("projection_dim", 512, /*min=*/1);
   if (!json->status().ok()) return json->status();
   return config;
 }
@@ -86,7 +104,8 @@ at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x) const {
 
 ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
                                  const Weights& weights)
-    : token_embedding_(TextModel(weights)["embeddings"]["token_embedding"].Get(
+    : eos_token_id_(config.eos_token_id),
+      token_embedding_(TextModel(weights)["embeddings"]["token_embedding"].Get(
           "weight", {config.vocab_size, config.hidden_size})),
       position_embedding_(
           TextModel(weights)["embeddings"]["position_embedding"].Get(
@@ -96,15 +115,51 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     layers_.emplace_back(config, TextModel(weights)["encoder"].At("layers", i));
   }
+  if (config.projection_dim > 0) {
+    text_projection_.emplace(weights["text_projection"], config.hidden_size,
+                             config.projection_dim, /*has_bias=*/false);
+  }
+}
+
+at::Tensor ClipTextEncoder::Embed(const at::Tensor& ids) const {
+  return at::embedding(token_embedding_, ids) +
+         position_embedding_.narrow(0, 0, ids.size(1));  // [B, L, D]
 }
 
 at::Tensor ClipTextEncoder::forward(const at::Tensor& ids,
                                     int64_t clip_skip) const {
-  at::Tensor x = at::embedding(token_embedding_, ids) +
-                 position_embedding_.narrow(0, 0, ids.size(1));  // [B, L, D]
+  at::Tensor x = Embed(ids);
   const size_t used = layers_.size() - static_cast<size_t>(clip_skip);
   for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x);
   return final_layer_norm_.forward(x);
+}
+
+at::Tensor ClipTextEncoder::EndOf(const at::Tensor& ids) const {
+  return eos_token_id_ == kLegacyEosTokenId
+             ? at::argmax(ids, 1)
+             : at::argmax((ids == eos_token_id_).to(at::kInt), 1);
+}
+
+ClipTextStates ClipTextEncoder::EncodePooled(const at::Tensor& ids,
+                                             int64_t skipped) const {
+  at::Tensor x = Embed(ids);
+  const size_t used = layers_.size() - static_cast<size_t>(skipped);
+  at::Tensor hidden = x;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    x = layers_[i].forward(x);
+    if (i + 1 == used) hidden = x;
+  }
+  const at::Tensor ends = EndOf(ids).cpu();
+  std::vector<at::Tensor> pooled;
+  // One by one: products of few rows are added up in another order than those
+  // of more, and a text's bits must not depend on its company.
+  for (int64_t row = 0; row < ids.size(0); ++row) {
+    const at::Tensor end = final_layer_norm_.forward(
+        x[row].narrow(0, ends[row].item<int64_t>(), 1));  // [1, D]
+    pooled.push_back(
+        text_projection_.has_value() ? text_projection_->forward(end) : end);
+  }
+  return {.hidden = hidden, .pooled = at::cat(pooled)};
 }
 
 }  // namespace genzo

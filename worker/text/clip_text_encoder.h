@@ -2,6 +2,7 @@
 #define GENZO_WORKER_TEXT_CLIP_TEXT_ENCODER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,14 +23,25 @@ struct ClipTextConfig {
   int64_t max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
   std::string hidden_act = "quick_gelu";  // or "gelu"
+  int64_t eos_token_id = 2;
+  int64_t projection_dim = 0;  // 0: no projection
+};
+
+// What a text is to a family that takes more than hidden states.
+struct ClipTextStates {
+  at::Tensor hidden;  // [B, L, hidden_size]
+  at::Tensor pooled;  // [B, projection_dim, or hidden_size without one]
 };
 
 // Reads a component's config.json; the message of an error names file and key.
+// For CLIPTextModel; the second for CLIPTextModelWithProjection.
 absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file);
+absl::StatusOr<ClipTextConfig> ReadClipTextProjectionConfig(
+    const TextFile& file);
 
 // The text transformer of CLIP (Radford et al., arXiv:2103.00020; reference:
-// transformers' CLIPTextModel). Immutable after construction; forward may be
-// called by any thread.
+// transformers' CLIPTextModel and CLIPTextModelWithProjection). Immutable after
+// construction; any thread may call it.
 class ClipTextEncoder {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
@@ -39,6 +51,13 @@ class ClipTextEncoder {
   // values below vocab_size. Returns the hidden states [B, L, hidden_size]
   // after the final layer norm, with the last `clip_skip` layers left out.
   at::Tensor forward(const at::Tensor& ids, int64_t clip_skip) const;
+
+  // The hidden states before the last `skipped` layers, 0 to all of them, not
+  // normalised (the reference's hidden_states[-1 - skipped]), and the state at
+  // the first end token after all layers and the final layer norm, projected
+  // where the model has a projection. The end token is the largest id of a text
+  // where the file says 2, as published files do.
+  ClipTextStates EncodePooled(const at::Tensor& ids, int64_t skipped) const;
 
  private:
   struct Layer {
@@ -53,10 +72,16 @@ class ClipTextEncoder {
     Linear fc1, fc2;
   };
 
+  at::Tensor Embed(const at::Tensor& ids) const;
+  // [B, L] -> [B], the place of each text's end token.
+  at::Tensor EndOf(const at::Tensor& ids) const;
+
+  const int64_t eos_token_id_;
   at::Tensor token_embedding_;
   at::Tensor position_embedding_;
   std::vector<Layer> layers_;
   LayerNorm final_layer_norm_;
+  std::optional<Linear> text_projection_;
 };
 
 }  // namespace genzo

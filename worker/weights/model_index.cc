@@ -145,6 +145,10 @@ absl::StatusOr<ModelIndex> IndexOfFile(const ModelFiles& model) {
                              /*tensors=*/nullptr, /*folder=*/"")
             : ComponentFiles(folder));
   }
+  // A small decoder for previews, which no index names.
+  constexpr char kTiny[] = "tiny_vae";
+  const std::string tiny = ConfigFolder(model, kTiny);
+  if (!tiny.empty()) index.elsewhere.insert_or_assign(kTiny, tiny);
   return index;
 }
 

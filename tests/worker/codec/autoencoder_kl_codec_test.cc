@@ -101,6 +101,22 @@ TEST_F(AutoencoderKLCodecTest, RowsTooLargeForTheTypeAreDecodedInFloat32) {
   EXPECT_EQ((*half)->weight_bytes(), after) << "kept, not read again";
 }
 
+// So that no picture waits for the file to be read again.
+TEST_F(AutoencoderKLCodecTest, OneThatIsSaidToOverflowIsLoadedInFloat32) {
+  const auto bytes = [&](at::ScalarType dtype) {
+    const auto codec =
+        AutoencoderKLCodec::Load(*ReadModelIndex(model_), {.dtype = dtype});
+    return codec.ok() ? (*codec)->weight_bytes() : 0;
+  };
+  const std::string file = model_ + "/vae/config.json";
+  auto config = nlohmann::json::parse(ReadFile(file));
+  EXPECT_EQ(2 * bytes(at::kHalf), bytes(at::kFloat));
+  config["force_upcast"] = true;
+  folder_.Write("model/vae/config.json", config.dump());
+  EXPECT_EQ(bytes(at::kHalf), bytes(at::kFloat));
+  EXPECT_LT(bytes(at::kBFloat16), bytes(at::kFloat)) << "its range is enough";
+}
+
 TEST_F(AutoencoderKLCodecTest, ASmallDecoderOfAnotherModelIsNamed) {
   AddTinyDecoder();
   const std::string config =

@@ -118,6 +118,11 @@ TEST_F(UNetTest, WhatItDoesNotTakeIsRefusedByName) {
               StatusIs(kInvalid, "numbers"));
   EXPECT_THAT(unet_.Prepare({.tokens = tokens, .image = tokens}),
               StatusIs(kInvalid, "image"));
+  EXPECT_THAT(
+      unet_.Prepare({.tokens = tokens, .image = at::randn({1, 5, 8, 8})}),
+      StatusIs(kInvalid, "takes 0 channels"));
+  EXPECT_THAT(unet_.Prepare({.tokens = tokens, .numbers = at::randn({1, 6})}),
+              StatusIs(kInvalid, "numbers has 6 columns, this U-Net takes 0"));
   EXPECT_THAT(unet_.Prepare({}), StatusIs(kInvalid, "tokens"));
 }
 
@@ -139,8 +144,15 @@ TEST(UNetConfigTest, NamesWhatIsNotSupported) {
   const auto kUnimplemented = absl::StatusCode::kUnimplemented;
   const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(read("{}"), IsOk());
-  EXPECT_THAT(read(R"({"addition_embed_type":"text_time"})"),
+  EXPECT_THAT(read(R"({"addition_embed_type":"image"})"),
               StatusIs(kUnimplemented, "addition_embed_type"));
+  EXPECT_THAT(read(R"({"addition_embed_type":"text_time"})"),
+              StatusIs(kInvalid, "addition_time_embed_dim"));
+  EXPECT_THAT(read(R"({"addition_embed_type":"text_time",
+               "addition_time_embed_dim":256})"),
+              StatusIs(kInvalid, "projection_class_embeddings_input_dim"));
+  EXPECT_THAT(read(R"({"class_embed_type":"identity"})"),
+              StatusIs(kUnimplemented, "class_embed_type"));
   EXPECT_THAT(read(R"({"act_fn":"mish"})"),
               StatusIs(kUnimplemented, "act_fn \"mish\""));
   EXPECT_THAT(read(R"({"down_block_types":["KDownBlock2D"]})"),
@@ -153,6 +165,36 @@ TEST(UNetConfigTest, NamesWhatIsNotSupported) {
               StatusIs(kInvalid, "attention_head_dim"));
   EXPECT_THAT(read(R"({"mid_block_type":"Other"})"),
               StatusIs(kUnimplemented, "mid_block_type"));
+}
+
+// As SSD-1B has them: a number a transformer, and other ones on the way up.
+TEST(UNetConfigTest, ReadsTransformersOfDifferentDepths) {
+  const TestFolder folder;
+  const auto read = [&](const std::string& layers) {
+    return ReadUNet2DConditionConfig(folder.Write("config.json", R"({
+        "block_out_channels": [32, 64, 64], "attention_head_dim": 4,
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D",
+                             "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
+                           "UpBlock2D"],
+        "mid_block_type": "UNetMidBlock2D", )" + layers + "}"));
+  };
+  using Layers = std::vector<std::vector<int64_t>>;
+  const auto nested = read(R"(
+      "transformer_layers_per_block": [0, [2, 2], [4, 4]],
+      "reverse_transformer_layers_per_block": [[4, 4, 7], [2, 1, 1], 1])");
+  ASSERT_THAT(nested, IsOk());
+  EXPECT_EQ(nested->down_transformer_layers, (Layers{{}, {2, 2}, {4, 4}}));
+  EXPECT_EQ(nested->up_transformer_layers, (Layers{{4, 4, 7}, {2, 1, 1}, {}}));
+  const auto flat = read(R"("transformer_layers_per_block": [1, 2, 10])");
+  ASSERT_THAT(flat, IsOk());
+  EXPECT_EQ(flat->up_transformer_layers, (Layers{{10, 10, 10}, {2, 2, 2}, {}}));
+  EXPECT_THAT(read(R"("transformer_layers_per_block": [1, [2, 2], [4, 4]])"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "a list of 3"));
+  EXPECT_THAT(read(R"("transformer_layers_per_block": [1, 2])"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "3 entries"));
+  EXPECT_THAT(read(R"("transformer_layers_per_block": [1, 2, -3])"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "from 1 to"));
 }
 
 TEST(UNetConfigTest, TellsNoMidBlockFromTheDefault) {

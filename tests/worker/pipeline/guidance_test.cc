@@ -22,6 +22,14 @@ TEST(GuidanceTest, GoesPastTheConditionalRow) {
   EXPECT_EQ(ApplyGuidance(rows, {.rows = 2, .scale = 0}).item<float>(), 2);
 }
 
+TEST(GuidanceTest, APictureToFollowHasAWeightOfItsOwn) {
+  const at::Tensor rows =
+      at::cat({at::full({1, 1, 1, 1}, 1.f), at::full({1, 1, 1, 1}, 3.f),
+               at::full({1, 1, 1, 1}, 4.f)});
+  const Guidance guidance = {.rows = 3, .scale = 5, .image_scale = 2};
+  EXPECT_EQ(ApplyGuidance(rows, guidance).item<float>(), 1 + 5 * 1 + 2 * 2);
+}
+
 TEST(GuidanceTest, RescaledFullyItHasTheConditionalsSpread) {
   const at::Tensor rows = at::randn({2, 4, 8, 8});
   const at::Tensor guided =

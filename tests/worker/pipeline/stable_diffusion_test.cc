@@ -167,10 +167,11 @@ TEST_F(DefaultsTest, BadValuesAreNamed) {
 
 TEST(PipelineTableTest, NamesTheClassesThatItKnows) {
   const TestFolder folder;
-  folder.Write("model_index.json", R"({"_class_name": "FluxPipeline"})");
-  EXPECT_THAT(LoadPipeline(folder.path(), Placement()),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       "FluxPipeline is not one of StableDiffusionPipeline"));
+  folder.Write("model_index.json", R"({"_class_name": "UnheardOfPipeline"})");
+  EXPECT_THAT(
+      LoadPipeline(folder.path(), Placement()),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               "UnheardOfPipeline is not one of StableDiffusionPipeline"));
   EXPECT_THAT(LoadPipeline("/nowhere", Placement()),
               StatusIs(absl::StatusCode::kNotFound, "/nowhere"));
 }

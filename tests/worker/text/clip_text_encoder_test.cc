@@ -52,5 +52,26 @@ TEST_F(ClipTextEncoderTest, SkippedLayersChangeTheResult) {
   EXPECT_FALSE(at::equal(encoder_.forward(ids, 0), encoder_.forward(ids, 1)));
 }
 
+TEST_F(ClipTextEncoderTest, HiddenStatesAreThoseOfTheLayerAsked) {
+  const at::Tensor ids = at::tensor({1L, 2L, 9L, 3L}).view({1, 4});
+  const ClipTextStates all = encoder_.EncodePooled(ids, /*skipped=*/0);
+  const ClipTextStates fewer = encoder_.EncodePooled(ids, /*skipped=*/1);
+  EXPECT_FALSE(at::equal(all.hidden, fewer.hidden));
+  EXPECT_THAT(all.pooled, TensorEquals(fewer.pooled)) << "of all layers always";
+  // The largest id ends the text, as the file says by eos_token_id 2.
+  EXPECT_THAT(all.pooled,
+              TensorNear(encoder_.forward(ids, 0).select(1, 2), 1e-6));
+}
+
+TEST_F(ClipTextEncoderTest, APooledTextDoesNotDependOnItsCompany) {
+  const at::Tensor ids = at::tensor({1L, 9L, 3L, 9L, 2L, 3L}).view({2, 3});
+  const at::Tensor together = encoder_.EncodePooled(ids, 0).pooled;
+  for (int64_t row = 0; row < 2; ++row) {
+    EXPECT_THAT(
+        together.narrow(0, row, 1),
+        TensorEquals(encoder_.EncodePooled(ids.narrow(0, row, 1), 0).pooled));
+  }
+}
+
 }  // namespace
 }  // namespace genzo

@@ -1,0 +1,382 @@
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <set>
+
+#include "ATen/TensorOperators.h"
+#include "ATen/ops/cat.h"
+#include "ATen/ops/chunk.h"
+#include "ATen/ops/full.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/parity/cases.h"
+#include "worker/denoiser/joint_transformer.h"
+#include "worker/engine/evaluate.h"
+#include "worker/media/pixel_tensors.h"
+#include "worker/pipeline/pipeline_table.h"
+#include "worker/text/clip_tokenizer.h"
+#include "worker/text/t5_tokenizer.h"
+
+namespace genzo::parity {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const std::set<std::string>& KnownPipelines() {
+  static const auto* const known = new std::set<std::string>{
+      "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline",
+      "FluxPipeline", "FluxImg2ImgPipeline", "DiTPipeline"};
+  return *known;
+}
+
+const std::set<std::string>& KnownArguments() {
+  static const auto* const known =
+      new std::set<std::string>{"prompt",         "prompt_2",
+                                "prompt_3",       "negative_prompt",
+                                "height",         "negative_prompt_2",
+                                "width",          "negative_prompt_3",
+                                "guidance_scale", "num_inference_steps",
+                                "strength",       "max_sequence_length",
+                                "class_labels",   "true_cfg_scale"};
+  return *known;
+}
+
+// Why the case is not supported; empty if it is.
+std::string UnsupportedReason(const json& manifest) {
+  if (!manifest["lora"].is_null()) return "LoRA";
+  for (const auto& item : manifest["call"].items()) {
+    if (KnownArguments().count(item.key()) == 0) {
+      return absl::StrCat("argument ", item.key());
+    }
+  }
+  return "";
+}
+
+// A folder of links to a model's components, some of which are others'.
+class LinkedModel {
+ public:
+  LinkedModel(const ModelCache& models, const json& manifest) {
+    std::string name = (fs::temp_directory_path() / "genzo-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+    const fs::path model = models.Path(manifest["model"]);
+    const json& components = manifest["components"];
+    for (const auto& entry : fs::directory_iterator(fs::canonical(model))) {
+      const std::string part = entry.path().filename().string();
+      const fs::path source = components.contains(part)
+                                  ? fs::canonical(models.Path(components[part]))
+                                  : entry.path();
+      fs::create_symlink(source, path_ / part);
+    }
+  }
+  ~LinkedModel() { fs::remove_all(path_); }
+
+  std::string path() const { return path_.string(); }
+
+ private:
+  fs::path path_;
+};
+
+// The case while it runs: one Run for each image, built as the engine does.
+class TransformerCase {
+ public:
+  TransformerCase(const Golden& golden, const std::string& folder,
+                  const Pipeline& model, Report& report)
+      : golden_(golden),
+        call_(golden.manifest["call"]),
+        folder_(folder),
+        model_(model),
+        family_(model.traits().family),
+        report_(report) {
+    std::vector<json> labels = {json()};
+    if (call_.contains("class_labels")) labels = call_["class_labels"];
+    for (const json& label : labels) requests_.push_back(RequestOf(label));
+  }
+
+  // Those that the recorded case has, whichever encoder they are for.
+  void CompareIds() {
+    for (const char* encoder : {"", "_2", "_3"}) {
+      for (const char* sign : {"", ".negative"}) {
+        const std::string name =
+            absl::StrCat("token_ids.text_encoder", encoder, sign);
+        if (!golden_.Has(name)) continue;
+        const at::Tensor expected = golden_.Tensor(name)[0].contiguous();
+        const std::string text = TextOf(encoder, *sign != '\0');
+        const auto ids =
+            IdsOf(absl::StrCat("tokenizer", encoder), text, expected.numel());
+        const bool same = std::equal(
+            ids.begin(), ids.end(), expected.const_data_ptr<int64_t>(),
+            expected.const_data_ptr<int64_t>() + expected.numel());
+        report_.Compare("ids", same ? 0 : 1, 0);
+      }
+    }
+  }
+
+  // One call of the denoiser with the recorded input.
+  absl::Status CompareDenoiser() {
+    const at::Tensor sample = Spatial(golden_.Tensor("net0.in.hidden_states"));
+    Conditioning conditioning;
+    if (golden_.Has("net0.in.class_labels")) {
+      conditioning.numbers =
+          golden_.Tensor("net0.in.class_labels").to(at::kFloat).unsqueeze(1);
+    } else {
+      conditioning = RecordedConditioning(/*rows=*/sample.size(0));
+    }
+    const auto prepared = model_.denoiser().Prepare(conditioning);
+    if (!prepared.ok()) return prepared.status();
+    // FLUX is told shares of the trained timesteps.
+    const double unit = family_ == "flux" ? 1000 : 1;
+    std::vector<float> times(
+        sample.size(0),
+        static_cast<float>(
+            golden_.Tensor("net0.in.timestep")[0].item<double>() * unit));
+    report_.CompareTensors(
+        "net", Predict(model_.denoiser(), sample, times, **prepared),
+        Spatial(golden_.Tensor("net0.out")).narrow(1, 0, sample.size(1)));
+    return absl::OkStatus();
+  }
+
+  absl::Status CreateRuns() {
+    const auto encoded = Encode();
+    for (const auto& one : encoded) {
+      if (!one.ok()) return one.status();
+    }
+    if (golden_.Has("prompt_embeds")) {
+      const PreparedRef own = encoded[0]->prepared[0];
+      const auto expected =
+          model_.denoiser().Prepare(RecordedConditioning(own->rows));
+      if (!expected.ok()) return expected.status();
+      report_.CompareTensors("tokens", own->tensors[0],
+                             (*expected)->tensors[0]);
+      report_.CompareTensors("pooled", own->tensors[1],
+                             (*expected)->tensors[1]);
+    }
+    for (size_t i = 0; i < requests_.size(); ++i) {
+      const auto run = MakeRun(i, *encoded[i]);
+      if (!run.ok()) return run;
+    }
+    return absl::OkStatus();
+  }
+
+  // All runs together, as the engine batches them.
+  void CompareSteps() {
+    std::vector<Run*> runs;
+    for (Run& run : runs_) runs.push_back(&run);
+    report_.CompareTensors("start", Latents(), Recorded("initial_latents"));
+    const at::Tensor outputs = golden_.Tensor("step_model_output");
+    const at::Tensor expected = golden_.Tensor("step_out");
+    const int64_t evaluations = expected.size(0);
+    // A walk from a picture has the last of the timesteps.
+    const at::Tensor all = golden_.Tensor("timesteps");
+    const at::Tensor timesteps =
+        all.slice(0, all.size(0) - evaluations, all.size(0));
+    if (runs_[0].progress().evaluations != evaluations) {
+      return report_.Fail(absl::StrCat(runs_[0].progress().evaluations,
+                                       " evaluations, not ", evaluations));
+    }
+    for (int64_t step = 0; step < evaluations; ++step) {
+      report_.Compare(
+          "timestep",
+          std::abs(runs_[0].Next()->timestep - timesteps[step].item<double>()),
+          1e-3);
+      const auto predictions = Evaluate(runs, joiner_);
+      if (!predictions.ok()) {
+        return report_.Fail(std::string(predictions.status().message()));
+      }
+      report_.CompareTensors("guided", at::cat(*predictions),
+                             Images(outputs[step]));
+      for (size_t i = 0; i < runs.size(); ++i) {
+        const absl::Status taken = runs[i]->Take((*predictions)[i]);
+        if (!taken.ok()) return report_.Fail(std::string(taken.message()));
+      }
+      report_.CompareTensors("latents", Latents(), Images(expected[step]));
+    }
+  }
+
+  void CompareImages() {
+    const at::Tensor decoded = model_.codec().Decode(Latents());
+    report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
+    const at::Tensor expected = golden_.Tensor("image_uint8");
+    for (int64_t i = 0; i < decoded.size(0); ++i) {
+      const Pixels pixels = ToPixels(decoded[i]);
+      const at::Tensor image = expected[i].contiguous();
+      int largest = 255;
+      if (static_cast<size_t>(image.numel()) == pixels.rgb.size()) {
+        largest = 0;
+        for (size_t j = 0; j < pixels.rgb.size(); ++j) {
+          const int actual = static_cast<unsigned char>(pixels.rgb[j]);
+          largest = std::max(
+              largest, std::abs(actual - image.const_data_ptr<uint8_t>()[j]));
+        }
+      }
+      report_.Compare("image", largest, 1);
+    }
+  }
+
+ private:
+  v1::GenerateRequest RequestOf(const json& label) const {
+    v1::GenerateRequest request;
+    const auto text = [&](const char* name) {
+      const json value = call_.value(name, json());
+      return value.is_string() ? value.get<std::string>() : std::string();
+    };
+    request.set_prompt(text("prompt"));
+    request.set_prompt_2(text("prompt_2"));
+    request.set_prompt_3(text("prompt_3"));
+    request.set_negative_prompt(text("negative_prompt"));
+    request.set_negative_prompt_2(text("negative_prompt_2"));
+    request.set_negative_prompt_3(text("negative_prompt_3"));
+    request.set_width(golden_.manifest["width"].get<int>());
+    request.set_height(golden_.manifest["height"].get<int>());
+    request.set_steps(call_["num_inference_steps"].get<int>());
+    request.set_guidance_scale(call_["guidance_scale"]);
+    request.set_sampler(model_.traits().defaults.sampler);
+    if (call_.contains("true_cfg_scale")) {
+      request.set_true_guidance_scale(call_["true_cfg_scale"]);
+    }
+    if (call_.contains("max_sequence_length")) {
+      request.set_max_sequence_length(call_["max_sequence_length"].get<int>());
+    }
+    if (!label.is_null()) request.set_class_label(label.get<int>());
+    if (golden_.Has("input_image")) {
+      request.mutable_image_to_image()->set_strength(call_["strength"]);
+    }
+    return request;
+  }
+
+  // The text that an encoder reads.
+  std::string TextOf(const std::string& encoder, bool negative) const {
+    const std::string name = negative ? "negative_prompt" : "prompt";
+    // FLUX's second reads prompt_2, SD3's third prompt_3: by their numbers.
+    const json own = call_.value(name + encoder, json());
+    const json& value = own.is_null() || own == "" ? call_[name] : own;
+    return value.is_null() ? "" : value.get<std::string>();
+  }
+
+  std::vector<int64_t> IdsOf(const std::string& tokenizer,
+                             const std::string& text, int64_t length) const {
+    const std::string folder = (fs::path(folder_) / tokenizer).string();
+    const auto clip = ClipTokenizer::Read(folder);
+    if (clip.ok()) return clip->EncodePadded(text);
+    const auto t5 = T5Tokenizer::Read(folder);
+    return t5.ok() ? t5->EncodePadded(text, length) : std::vector<int64_t>();
+  }
+
+  // What the reference's encoders gave: of two rows, the negative one first.
+  Conditioning RecordedConditioning(int64_t rows) const {
+    const auto both = [&](const std::string& name) {
+      const at::Tensor positive = golden_.Tensor(name);
+      return rows == 1
+                 ? positive
+                 : at::cat({golden_.Tensor("negative_" + name), positive});
+    };
+    Conditioning conditioning = {.tokens = both("prompt_embeds"),
+                                 .pooled = both("pooled_prompt_embeds")};
+    if (golden_.Has("net0.in.guidance")) {
+      conditioning.numbers =
+          golden_.Tensor("net0.in.guidance").unsqueeze(1).expand({rows, 1});
+    }
+    return conditioning;
+  }
+
+  std::vector<absl::StatusOr<Encoded>> Encode() {
+    at::Tensor picture;
+    if (golden_.Has("input_image")) {
+      picture = golden_.Tensor("input_image")
+                        .permute({2, 0, 1})
+                        .unsqueeze(0)
+                        .to(at::kFloat) /
+                    255 * 2 -
+                1;
+    }
+    std::vector<EncodeTask> tasks;
+    for (const v1::GenerateRequest& request : requests_) {
+      tasks.push_back({.request = request, .picture = picture});
+    }
+    TextCache texts(/*max_bytes=*/1 << 20);
+    auto encoded = model_.Encode(tasks, /*together=*/true, texts);
+    if (picture.defined() && encoded[0].ok()) {
+      report_.CompareTensors(
+          "mean", encoded[0]->picture.mean,
+          golden_.Tensor("vae_encode.0.moments").chunk(2, 1)[0]);
+    }
+    return encoded;
+  }
+
+  absl::Status MakeRun(size_t image, const Encoded& encoded) {
+    std::vector<at::Tensor> draws;
+    for (int draw = 0;; ++draw) {
+      const std::string name = absl::StrFormat("noise.%03d", draw);
+      if (!golden_.Has(name)) break;
+      draws.push_back(
+          golden_.Tensor(name).narrow(0, static_cast<int64_t>(image), 1));
+    }
+    auto stages = model_.Plan({.request = requests_[image],
+                               .noise = std::make_shared<RecordedNoise>(draws)},
+                              encoded);
+    if (!stages.ok()) return stages.status();
+    runs_.emplace_back(*std::move(stages));
+    return absl::OkStatus();
+  }
+
+  // FLUX's packed latents as the walk has them; others as they are.
+  at::Tensor Spatial(const at::Tensor& recorded) const {
+    if (recorded.dim() != 3) return recorded;
+    return Unpatchify(recorded,
+                      {golden_.manifest["height"].get<int64_t>() / 16,
+                       golden_.manifest["width"].get<int64_t>() / 16},
+                      /*patch=*/2, /*channels_last=*/false);
+  }
+  // DiT's pipeline walks each image twice, once for each row.
+  at::Tensor Images(const at::Tensor& recorded) const {
+    return Spatial(
+        recorded.narrow(0, 0, static_cast<int64_t>(requests_.size())));
+  }
+  at::Tensor Recorded(const std::string& name) const {
+    return Images(golden_.Tensor(name));
+  }
+
+  at::Tensor Latents() const {
+    std::vector<at::Tensor> latents;
+    for (const Run& run : runs_) latents.push_back(run.latent());
+    return at::cat(latents);
+  }
+
+  const Golden& golden_;
+  const json& call_;
+  const std::string folder_;
+  const Pipeline& model_;
+  const std::string family_;
+  Report& report_;
+  std::deque<v1::GenerateRequest> requests_;  // one an image
+  PreparedJoiner joiner_;
+  std::vector<Run> runs_;
+};
+
+}  // namespace
+
+bool IsTransformerPipeline(const std::string& pipeline) {
+  return KnownPipelines().count(pipeline) > 0;
+}
+
+void RunTransformerCase(const Golden& golden, const ModelCache& models,
+                        Report& report) {
+  const std::string reason = UnsupportedReason(golden.manifest);
+  if (!reason.empty()) return report.Unsupported(reason);
+  const LinkedModel folder(models, golden.manifest);
+  const auto model = LoadPipeline(folder.path(), Placement());
+  if (!model.ok()) return report.Fail(std::string(model.status().message()));
+  TransformerCase test(golden, folder.path(), **model, report);
+  test.CompareIds();
+  absl::Status created = test.CompareDenoiser();
+  if (created.ok()) created = test.CreateRuns();
+  if (!created.ok()) return report.Fail(std::string(created.message()));
+  test.CompareSteps();
+  test.CompareImages();
+}
+
+}  // namespace genzo::parity

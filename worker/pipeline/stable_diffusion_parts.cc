@@ -1,0 +1,238 @@
+#include "worker/pipeline/stable_diffusion_parts.h"
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <set>
+
+#include "ATen/ops/empty.h"
+#include "ATen/ops/tensor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/logging.h"
+#include "worker/codec/autoencoder_kl_codec.h"
+#include "worker/denoiser/recorded_denoiser.h"
+#include "worker/device/exception_status.h"
+#include "worker/kernels/cuda_backend.h"
+#include "worker/nn/upsample_2d.h"
+#include "worker/sampler/noise_schedule.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kProjected[] = "CLIPTextModelWithProjection";
+
+// An integer buffer that CLIPTextModel's files carry and nobody needs.
+const std::set<std::string>& IgnoredTextTensors() {
+  static const auto* const names =
+      new std::set<std::string>{"text_model.embeddings.position_ids"};
+  return *names;
+}
+
+// With the class that the index names; a projection need not be there.
+absl::StatusOr<Component<ClipTextConfig>> OpenTextEncoder(
+    const ModelIndex& index, const std::string& name,
+    const Placement& placement) {
+  const auto found = index.components.find(name);
+  const bool projected =
+      found != index.components.end() && found->second == kProjected;
+  return projected ? OpenComponent(index, name, kProjected,
+                                   ReadClipTextProjectionConfig, placement)
+                   : OpenComponent(index, name, "CLIPTextModel",
+                                   ReadClipTextConfig, placement);
+}
+
+// Of the tensors of `files` whose names begin with `prefix`, when modules are
+// built of them.
+absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
+                                const std::string& prefix,
+                                const Placement& placement) {
+  const auto tensors = files.OpenTensors();
+  if (!tensors.ok()) return tensors.status();
+  const at::Tensor example = at::empty(
+      {1}, at::TensorOptions(placement.device).dtype(placement.dtype));
+  int64_t elements = 0;
+  for (const auto& [name, entry] : (*tensors)->entries()) {
+    if (!c10::isFloatingType(entry.dtype) || !absl::StartsWith(name, prefix)) {
+      continue;
+    }
+    elements += entry.elements() +
+                Upsample2D::ElementsMade(name, entry.elements(), example);
+  }
+  return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ClipTower>> ClipTower::Load(
+    const ModelIndex& index, const std::string& tokenizer,
+    const std::string& text_encoder, const Placement& placement) {
+  const auto folder = index.Component(tokenizer, "CLIPTokenizer");
+  if (!folder.ok()) return folder.status();
+  auto read = ClipTokenizer::Read(*folder);
+  if (!read.ok()) return read.status();
+  const auto text = OpenTextEncoder(index, text_encoder, placement);
+  if (!text.ok()) return text.status();
+  if (read->id_end() > text->config.vocab_size ||
+      read->model_max_length() > text->config.max_position_embeddings) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        index.folder, ": the ", tokenizer, "'s ", read->id_end(), " ids or ",
+        read->model_max_length(), " positions do not fit the text encoder"));
+  }
+  const ClipTextEncoder encoder(text->config, text->weights);
+  const absl::Status finished = text->weights.Finish(IgnoredTextTensors());
+  if (!finished.ok()) return finished;
+  return std::shared_ptr<const ClipTower>(new ClipTower{
+      *std::move(read), text->config, encoder, text->weights.taken_bytes()});
+}
+
+at::Tensor ClipTower::IdsOf(const std::vector<std::string>& texts,
+                            const at::Device& device) const {
+  std::vector<int64_t> ids;
+  for (const std::string& text : texts) {
+    const std::vector<int64_t> encoded = tokenizer.EncodePadded(text);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+  }
+  return at::tensor(ids, at::kLong)
+      .view({static_cast<int64_t>(texts.size()), -1})
+      .to(device);
+}
+
+absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
+                                             const std::string& component) {
+  auto config = JsonConfig::ReadFile(
+      index.FilesOf(component).At("scheduler_config.json"));
+  if (!config.ok()) return config.status();
+  nlohmann::json json = config->object();
+  const auto invalid = [&](const absl::Status& status) {
+    return absl::Status(status.code(),
+                        absl::StrCat(config->name(), ": ", status.message()));
+  };
+  // Files of some exporters name the class in the index alone.
+  const auto found = index.components.find(component);
+  if (!json.contains("_class_name") && found != index.components.end()) {
+    json["_class_name"] = found->second;
+  }
+  // Here, or each request would be told that it is wrong.
+  const auto sampler = DefaultSampler(json);
+  if (!sampler.ok()) return invalid(sampler.status());
+  const auto parsed =
+      ParseSchedulerConfig(json, json.at("_class_name"), config->name());
+  if (!parsed.ok()) return parsed.status();
+  const absl::Status sound = CheckAlphasCumprod(*parsed);
+  if (!sound.ok()) return invalid(sound);
+  return json;
+}
+
+// LibTorch would not know the device without CUDA.
+std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
+                                         std::unique_ptr<const Denoiser> unet) {
+  if (!device.is_cuda() || !OpenCudaBackend().ok()) return unet;
+  std::unique_ptr<Recorder> recorder;
+  try {
+    recorder = (*OpenCudaBackend())->NewRecorder(device);
+  } catch (const std::exception&) {
+    // As with an allocator that the user chose for LibTorch.
+    spdlog::warn("evaluations are not recorded: {}",
+                 StatusFromException("no recorder").ToString());
+    return unet;
+  }
+  return std::make_unique<RecordedDenoiser>(std::move(unet),
+                                            std::move(recorder));
+}
+
+absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
+                                       absl::Span<const char* const> components,
+                                       const Placement& placement) {
+  int64_t bytes = 0;
+  for (const char* component : components) {
+    const auto counted =
+        BytesIn(index.FilesOf(component), /*prefix=*/"", placement);
+    if (!counted.ok()) return counted.status();
+    bytes += *counted;
+  }
+  return bytes;
+}
+
+absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
+                                   const Placement& placement) {
+  const auto own = AutoencoderKLCodec::PlacementOf(index, placement);
+  if (!own.ok()) return own.status();
+  const auto bytes = BytesIn(index.FilesOf("vae"), /*prefix=*/"", *own);
+  const ComponentFiles tiny = index.FilesOf(AutoencoderKLCodec::kTinyFolder);
+  if (!bytes.ok() || !std::filesystem::exists(tiny.path())) return bytes;
+  const auto small = BytesIn(tiny, "decoder.", placement);
+  if (!small.ok()) return small.status();
+  return *bytes + *small;
+}
+
+absl::Status ReadTraits(const ModelIndex& index,
+                        const nlohmann::json& scheduler,
+                        const LatentCodec& codec, int64_t sample_size,
+                        PipelineTraits& traits) {
+  const int64_t pixels_per_latent = codec.pixels_per_latent();
+  traits.size_multiple = std::max<int64_t>(8, pixels_per_latent);
+  traits.default_width = sample_size * pixels_per_latent;
+  traits.default_height = traits.default_width;
+  const absl::Status status = ReadSchedule(scheduler, traits);
+  return status.ok() ? ReadDefaults(index.files.At("genzo.json"), traits)
+                     : status;
+}
+
+std::vector<std::vector<TextEmbedding>> EncodeLists(
+    const TextLists& texts, bool together, const void* owner, TextCache& cache,
+    const TextCache::Encode& encode) {
+  std::vector<EncoderText> all;
+  for (const auto& list : texts)
+    all.insert(all.end(), list.begin(), list.end());
+  std::vector<TextEmbedding> rows;
+  if (together) {
+    rows = cache.Get(owner, all, encode);
+  } else {
+    for (const EncoderText& text : all) {
+      rows.push_back(cache.Get(owner, {text}, encode)[0]);
+    }
+  }
+  std::vector<std::vector<TextEmbedding>> lists;
+  auto next = rows.begin();
+  for (const auto& list : texts) {
+    const auto end = next + static_cast<std::ptrdiff_t>(list.size());
+    lists.emplace_back(next, end);
+    next = end;
+  }
+  return lists;
+}
+
+SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
+                     const LatentCodec& codec) {
+  const v1::GenerateRequest& request = image.request;
+  const int64_t scale = codec.pixels_per_latent();
+  SamplerStart start;
+  if (encoded.picture.defined()) {
+    start.sample = codec.Sample(encoded.picture, *image.noise);
+    start.first_step = FirstStepOf(request.image_to_image().strength(),
+                                   static_cast<int>(request.steps()));
+  }
+  start.noise =
+      image.noise->Draw({1, codec.latent_channels(), request.height() / scale,
+                         request.width() / scale});
+  start.source = image.noise;
+  return start;
+}
+
+absl::StatusOr<std::unique_ptr<SamplerRun>> CreateWalk(
+    SamplerId sampler, const nlohmann::json& scheduler,
+    const v1::GenerateRequest& request, const SamplerOptions& options,
+    const SamplerStart& start) {
+  auto walk = CreateSampler(sampler, FromProto(request.schedule()), scheduler,
+                            options, start);
+  if (absl::IsInvalidArgument(walk.status())) {
+    return InvalidFieldsError(
+        {{"steps", std::string(walk.status().message())}});
+  }
+  return walk;
+}
+
+}  // namespace genzo

@@ -1,0 +1,89 @@
+#ifndef GENZO_WORKER_PIPELINE_STABLE_DIFFUSION_PARTS_H_
+#define GENZO_WORKER_PIPELINE_STABLE_DIFFUSION_PARTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "nlohmann/json.hpp"
+#include "worker/codec/latent_codec.h"
+#include "worker/denoiser/unet_2d_condition.h"
+#include "worker/pipeline/pipeline.h"
+#include "worker/text/clip_text_encoder.h"
+#include "worker/text/clip_tokenizer.h"
+#include "worker/weights/component.h"
+
+// What the pipelines of U-Nets over latents are made of.
+
+namespace genzo {
+
+// A tokenizer and the CLIP text encoder that reads its ids.
+struct ClipTower {
+  // Opens the components of these names. Errors name file and key or tensor,
+  // also where the two do not fit each other.
+  static absl::StatusOr<std::shared_ptr<const ClipTower>> Load(
+      const ModelIndex& index, const std::string& tokenizer,
+      const std::string& text_encoder, const Placement& placement);
+
+  // Ids of `texts`, padded, [texts, L] int64 on `device`.
+  at::Tensor IdsOf(const std::vector<std::string>& texts,
+                   const at::Device& device) const;
+
+  const ClipTokenizer tokenizer;
+  const ClipTextConfig config;
+  const ClipTextEncoder encoder;
+  const int64_t weight_bytes;
+};
+
+// The scheduler_config.json of the component, with `_class_name` filled in from
+// the index where it lacks one. Errors name the file and what its own sampler
+// cannot read.
+absl::StatusOr<nlohmann::json> ReadScheduler(
+    const ModelIndex& index, const std::string& component = "scheduler");
+
+// Evaluations are replayed where launching them takes longer than running
+// them; else `unet` itself.
+std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
+                                         std::unique_ptr<const Denoiser> unet);
+
+// Bytes that the weights of these components will take, from the files' headers
+// alone; and those of the codec.
+absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
+                                       absl::Span<const char* const> components,
+                                       const Placement& placement);
+absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
+                                   const Placement& placement);
+
+// A size and a schedule that a request may leave out are the model's own.
+absl::Status ReadTraits(const ModelIndex& index,
+                        const nlohmann::json& scheduler,
+                        const LatentCodec& codec, int64_t sample_size,
+                        PipelineTraits& traits);
+
+// What one encoder makes of the texts of several tasks, `texts` and results a
+// list a task: `together` as Pipeline::Encode() has it, `owner` tells encoders
+// apart.
+using TextLists = std::vector<std::vector<EncoderText>>;
+std::vector<std::vector<TextEmbedding>> EncodeLists(
+    const TextLists& texts, bool together, const void* owner, TextCache& cache,
+    const TextCache::Encode& encode);
+
+// Where an image's walk begins. Draws the picture's noise, if there is one, and
+// then the walk's, as the reference does.
+SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
+                     const LatentCodec& codec);
+
+// The walk that the request asks for. INVALID_ARGUMENT/INVALID_FIELD for steps
+// that the schedule does not have.
+absl::StatusOr<std::unique_ptr<SamplerRun>> CreateWalk(
+    SamplerId sampler, const nlohmann::json& scheduler,
+    const v1::GenerateRequest& request, const SamplerOptions& options,
+    const SamplerStart& start);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_PIPELINE_STABLE_DIFFUSION_PARTS_H_

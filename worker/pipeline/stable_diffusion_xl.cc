@@ -1,0 +1,505 @@
+#include "worker/pipeline/stable_diffusion_xl.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "ATen/ops/cat.h"
+#include "ATen/ops/full.h"
+#include "ATen/ops/zeros.h"
+#include "ATen/ops/zeros_like.h"
+#include "absl/strings/str_cat.h"
+#include "c10/core/InferenceMode.h"
+#include "worker/pipeline/size_numbers.h"
+#include "worker/pipeline/walk_part.h"
+#include "worker/weights/json_config.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kFamily[] = "stable-diffusion-xl";
+constexpr char kZeroesEmptyKey[] = "force_zeros_for_empty_prompt";
+
+namespace fs = std::filesystem;
+
+bool HasFolder(const std::string& folder, const std::string& component) {
+  std::error_code ignored;
+  return fs::is_directory(fs::path(folder) / component, ignored);
+}
+
+absl::StatusOr<bool> ZeroesEmptyNegative(const TextFile& file,
+                                         bool default_value) {
+  if (!file.Exists()) return default_value;
+  auto json = JsonConfig::ReadFile(file);
+  if (!json.ok()) return json.status();
+  const bool zeroes = json->Bool(kZeroesEmptyKey, default_value);
+  if (!json->status().ok()) return json->status();
+  return zeroes;
+}
+
+// What a row of the negative prompt reads in place of an empty text.
+TextEmbedding ZerosLike(const TextEmbedding& embedding) {
+  TextEmbedding zeros;
+  for (const at::Tensor& part : embedding) {
+    zeros.push_back(at::zeros_like(part));
+  }
+  return zeros;
+}
+
+// How each tower is asked; the reference counts from the last layer but one.
+TextCache::Encode EncodeBy(const ClipTower& tower, const at::Device& device) {
+  return [&tower, device](const std::vector<std::string>& strings,
+                          int64_t clip_skip) {
+    const ClipTextStates states =
+        tower.encoder.EncodePooled(tower.IdsOf(strings, device), clip_skip + 1);
+    return std::vector<at::Tensor>{states.hidden, states.pooled};
+  };
+}
+
+const std::string& OrElse(const std::string& text, const std::string& other) {
+  return text.empty() ? other : text;
+}
+
+SamplerOptions WalkOptions(const v1::GenerateRequest& request) {
+  SamplerOptions options = OptionsOf(request);
+  options.sdxl = true;
+  return options;
+}
+
+}  // namespace
+
+struct StableDiffusionXL::Parts {
+  Placement placement;
+  std::shared_ptr<const ClipTower> text;
+  std::shared_ptr<const ClipTower> text_2;
+  Component<UNet2DConditionConfig> unet;
+  std::shared_ptr<const AutoencoderKLCodec> codec;
+  nlohmann::json scheduler;
+  PipelineTraits traits;
+  bool zeroes_empty_negative = false;
+};
+
+StableDiffusionXL::StableDiffusionXL(Parts parts)
+    : placement_(parts.placement),
+      text_(std::move(parts.text)),
+      text_2_(std::move(parts.text_2)),
+      embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
+      zeroes_empty_negative_(parts.zeroes_empty_negative),
+      denoiser_(RecordOn(parts.placement.device,
+                         std::make_unique<UNet2DConditionModel>(
+                             parts.unet.config, parts.unet.weights))),
+      codec_(std::move(parts.codec)),
+      scheduler_(std::move(parts.scheduler)),
+      traits_(std::move(parts.traits)),
+      unet_bytes_(parts.unet.weights.taken_bytes()) {}
+
+absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
+    const StableDiffusionXL* base, const ModelIndex& index,
+    const Placement& placement) {
+  std::shared_ptr<const ClipTower> text;
+  if (index.Has("text_encoder")) {
+    auto loaded =
+        ClipTower::Load(index, "tokenizer", "text_encoder", placement);
+    if (!loaded.ok()) return loaded.status();
+    text = *std::move(loaded);
+  }
+  std::shared_ptr<const ClipTower> text_2;
+  if (base != nullptr && !index.Has("text_encoder_2")) {
+    text_2 = base->text_2_;
+  } else {
+    auto loaded =
+        ClipTower::Load(index, "tokenizer_2", "text_encoder_2", placement);
+    if (!loaded.ok()) return loaded.status();
+    text_2 = *std::move(loaded);
+  }
+  auto unet = OpenComponent(index, "unet", "UNet2DConditionModel",
+                            ReadUNet2DConditionConfig, placement);
+  if (!unet.ok()) return unet.status();
+  std::shared_ptr<const AutoencoderKLCodec> codec;
+  if (base != nullptr) {
+    codec = base->codec_;  // its latents are the base's
+  } else {
+    auto loaded = AutoencoderKLCodec::Load(index, placement);
+    if (!loaded.ok()) return loaded.status();
+    codec = *std::move(loaded);
+  }
+  auto scheduler = ReadScheduler(index);
+  if (!scheduler.ok()) return scheduler.status();
+  const auto zeroes =
+      ZeroesEmptyNegative(index.files.At("model_index.json"), text != nullptr);
+  if (!zeroes.ok()) return zeroes.status();
+  int64_t layers = text_2->config.num_hidden_layers;
+  if (text != nullptr) {
+    layers = std::min(layers, text->config.num_hidden_layers);
+  }
+  return Parts{placement,
+               std::move(text),
+               std::move(text_2),
+               *std::move(unet),
+               std::move(codec),
+               *std::move(scheduler),
+               {.family = kFamily, .tasks = {}, .max_clip_skip = layers - 1},
+               *zeroes};
+}
+
+absl::Status StableDiffusionXL::CheckFit(const std::string& folder,
+                                         Parts& parts) {
+  const UNet2DConditionConfig& unet = parts.unet.config;
+  const int64_t channels = parts.codec->latent_channels();
+  if (unet.in_channels != channels || unet.out_channels != channels) {
+    return absl::UnimplementedError(
+        absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
+                     " and out_channels ", unet.out_channels,
+                     " are not the autoencoder's latent_channels ", channels));
+  }
+  const ClipTextConfig& second = parts.text_2->config;
+  const bool is_refiner = parts.text == nullptr;
+  const int64_t width =
+      second.hidden_size + (is_refiner ? 0 : parts.text->config.hidden_size);
+  for (int64_t dim : unet.cross_attention_dim) {
+    if (dim == width) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder, ": unet cross_attention_dim ", dim,
+        " is not the text encoders' hidden_size ", width, " together"));
+  }
+  const UNetEmbeddingsConfig& added = unet.embeddings;
+  const int64_t projected =
+      second.projection_dim > 0 ? second.projection_dim : second.hidden_size;
+  const int64_t need =
+      projected +
+      (is_refiner ? kRefinerNumbers : kSizeNumbers) * added.added_time_width;
+  if (added.added_time_width == 0 || added.projection_width != need ||
+      added.classes != ClassEmbedding::kNone) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder, ": unet projection_class_embeddings_input_dim ",
+        added.projection_width, " is not ", need,
+        ", that of addition_embed_type text_time after these text encoders"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<StableDiffusionXL>>
+StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
+                              const ModelIndex& index,
+                              const Placement& placement) {
+  auto parts = ReadParts(base, index, placement);
+  if (!parts.ok()) return parts.status();
+  absl::Status status = CheckFit(index.folder, *parts);
+  if (!status.ok()) return status;
+  PipelineTraits& traits = parts->traits;
+  const UNet2DConditionConfig& unet_config = parts->unet.config;
+  traits.defaults.guidance_scale = 5;  // the reference's
+  if (unet_config.embeddings.guidance_width > 0) {
+    traits.guided_rows = 1;
+    traits.defaults.steps = 4;
+  }
+  status = ReadTraits(index, parts->scheduler, *parts->codec,
+                      unet_config.sample_size, traits);
+  if (!status.ok()) return status;
+  traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+  auto& fields = traits.request_fields;
+  fields.emplace_back("size_conditioning");
+  if (parts->text == nullptr) {
+    fields.insert(fields.end(), {"refiner.aesthetic_score",
+                                 "refiner.negative_aesthetic_score"});
+  } else {
+    traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+    fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
+  }
+  const Weights unet = parts->unet.weights;
+  std::unique_ptr<StableDiffusionXL> pipeline(
+      new StableDiffusionXL(*std::move(parts)));
+  status = unet.Finish();
+  if (!status.ok()) return status;
+  return pipeline;
+}
+
+absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
+    const ModelIndex& index, const Placement& placement) {
+  auto pipeline = LoadBeside(/*base=*/nullptr, index, placement);
+  if (!pipeline.ok()) return pipeline.status();
+  StableDiffusionXL& base = **pipeline;
+  if (base.is_refiner() || !HasFolder(index.folder, kRefinerFolder)) {
+    return pipeline;
+  }
+  const auto refiner_index =
+      ReadModelIndex((fs::path(index.folder) / kRefinerFolder).string());
+  if (!refiner_index.ok()) return refiner_index.status();
+  auto refiner = LoadBeside(&base, *refiner_index, placement);
+  if (!refiner.ok()) return refiner.status();
+  if (!(*refiner)->is_refiner()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        refiner_index->folder, ": has a first text encoder, so is no refiner"));
+  }
+  base.refiner_ = *std::move(refiner);
+  base.traits_.request_fields.insert(
+      base.traits_.request_fields.end(),
+      {"refiner.switch_at", "refiner.aesthetic_score",
+       "refiner.negative_aesthetic_score"});
+  return pipeline;
+}
+
+TextLists StableDiffusionXL::TextsOf(absl::Span<const EncodeTask> tasks,
+                                     bool second) const {
+  TextLists lists;
+  for (const EncodeTask& task : tasks) {
+    const v1::GenerateRequest& request = task.request;
+    const bool own = second && !is_refiner();  // a refiner reads the prompt
+    auto& list = lists.emplace_back();
+    // As in the reference pipeline, clip_skip does not touch the negative
+    // prompt.
+    if (RowsOf(traits_, request.guidance_scale()) == 2) {
+      list.push_back(
+          {own ? OrElse(request.negative_prompt_2(), request.negative_prompt())
+               : request.negative_prompt(),
+           /*clip_skip=*/0});
+    }
+    list.push_back(
+        {own ? OrElse(request.prompt_2(), request.prompt()) : request.prompt(),
+         request.clip_skip()});
+  }
+  return lists;
+}
+
+at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
+                                        int64_t rows) const {
+  const at::Tensor numbers =
+      is_refiner() ? RefinerNumbers(request, rows) : SizeNumbers(request, rows);
+  if (!embeds_guidance_) return numbers;
+  return at::cat(
+      {numbers, at::full({rows, 1}, request.guidance_scale() - 1, at::kFloat)},
+      1);
+}
+
+absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
+    const v1::GenerateRequest& request, absl::Span<const TextEmbedding> states,
+    absl::Span<const TextEmbedding> states_2) const {
+  const bool zeroes = zeroes_empty_negative_ &&
+                      request.negative_prompt().empty() &&
+                      request.negative_prompt_2().empty();
+  std::vector<at::Tensor> tokens;
+  std::vector<at::Tensor> pooled;
+  for (size_t row = 0; row < states_2.size(); ++row) {
+    TextEmbedding second = states_2[row];
+    std::vector<at::Tensor> beside;
+    if (!is_refiner()) beside.push_back(states[row][0]);
+    beside.push_back(second[0]);
+    at::Tensor both = at::cat(beside, -1);  // [1, L, D]
+    if (zeroes && row + 1 < states_2.size()) {
+      both = at::zeros_like(both);
+      second = ZerosLike(second);
+    }
+    tokens.push_back(both);
+    pooled.push_back(second[1]);
+  }
+  return denoiser_->Prepare(
+      {.tokens = at::cat(tokens),
+       .pooled = at::cat(pooled),
+       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))});
+}
+
+std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
+    absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
+  std::vector<std::vector<TextEmbedding>> states(tasks.size());
+  if (!is_refiner()) {
+    states =
+        EncodeLists(TextsOf(tasks, /*second=*/false), together, text_.get(),
+                    texts, EncodeBy(*text_, placement_.device));
+  }
+  const auto states_2 =
+      EncodeLists(TextsOf(tasks, /*second=*/true), together, text_2_.get(),
+                  texts, EncodeBy(*text_2_, placement_.device));
+  std::vector<absl::StatusOr<PreparedRef>> prepared;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    prepared.push_back(PrepareRows(tasks[i].request, states[i], states_2[i]));
+  }
+  return prepared;
+}
+
+std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
+    absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
+  c10::InferenceMode inference;
+  auto prepared = PrepareAll(tasks, together, texts);
+  std::vector<EncodeTask> refined;
+  for (const EncodeTask& task : tasks) {
+    if (refiner_ != nullptr && task.request.has_refiner()) {
+      refined.push_back({.request = task.request});
+    }
+  }
+  std::vector<absl::StatusOr<PreparedRef>> for_refiner;
+  if (!refined.empty()) {
+    for_refiner = refiner_->PrepareAll(refined, together, texts);
+  }
+  std::vector<absl::StatusOr<Encoded>> results;
+  size_t next = 0;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    absl::StatusOr<Encoded> encoded = Encoded();
+    const auto add = [&](const absl::StatusOr<PreparedRef>& part) {
+      if (!part.ok()) encoded = part.status();
+      if (encoded.ok()) encoded->prepared.push_back(*part);
+    };
+    add(prepared[i]);
+    if (refiner_ != nullptr && tasks[i].request.has_refiner()) {
+      add(for_refiner[next++]);
+    }
+    if (encoded.ok() && tasks[i].picture.defined()) {
+      encoded->picture = codec_->Encode(tasks[i].picture);
+    }
+    results.push_back(std::move(encoded));
+  }
+  return results;
+}
+
+ClipTextStates StableDiffusionXL::EncodeTexts(
+    const std::vector<std::string>& texts,
+    const std::vector<std::string>& texts_2, int64_t clip_skip) const {
+  c10::InferenceMode inference;
+  auto states = EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip);
+  if (!is_refiner()) {
+    const auto first = EncodeBy(*text_, placement_.device)(texts, clip_skip);
+    states[0] = at::cat({first[0], states[0]}, -1);
+  }
+  return {.hidden = states[0], .pooled = states[1]};
+}
+
+PreparedRef StableDiffusionXL::PrepareEmpty() const {
+  c10::InferenceMode inference;
+  const ClipTextStates states = EncodeTexts({""}, {""}, /*clip_skip=*/0);
+  v1::GenerateRequest request;
+  request.set_width(static_cast<uint32_t>(traits_.default_width));
+  request.set_height(static_cast<uint32_t>(traits_.default_height));
+  return *denoiser_->Prepare({.tokens = states.hidden,
+                              .pooled = states.pooled,
+                              .numbers = NumbersOf(request, /*rows=*/1)});
+}
+
+int64_t StableDiffusionXL::weight_bytes() const {
+  int64_t bytes = unet_bytes_ + codec_->weight_bytes() + text_2_->weight_bytes;
+  if (text_ != nullptr) bytes += text_->weight_bytes;
+  if (refiner_ != nullptr) {
+    bytes += refiner_->unet_bytes_;
+    if (refiner_->text_2_ != text_2_) bytes += refiner_->text_2_->weight_bytes;
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::vector<Stage>> StableDiffusionXL::Plan(
+    const ImageRequest& image, const Encoded& encoded) const {
+  return PlanWith(image.request.sampler(), scheduler_, image, encoded);
+}
+
+absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanBy(
+    const nlohmann::json& scheduler, const ImageRequest& image,
+    const Encoded& encoded) const {
+  const auto sampler = DefaultSampler(scheduler);
+  if (!sampler.ok()) return sampler.status();
+  return PlanWith(*sampler, scheduler, image, encoded);
+}
+
+Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
+                                 PreparedRef prepared,
+                                 std::unique_ptr<SamplerRun> walk) const {
+  return {.denoiser = denoiser_.get(),
+          .prepared = std::move(prepared),
+          .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
+                       .scale = request.guidance_scale(),
+                       .rescale = request.guidance_rescale()},
+          .sampler = std::move(walk),
+          .begin = nullptr};
+}
+
+absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
+    int step, SamplerId sampler, const nlohmann::json& scheduler,
+    const ImageRequest& image, PreparedRef prepared) const {
+  const v1::GenerateRequest& request = image.request;
+  const int steps = static_cast<int>(request.steps());
+  const int64_t scale = codec_->pixels_per_latent();
+  // The latent is the other's; this only has its shape.
+  const at::Tensor latent =
+      at::zeros({1, codec_->latent_channels(), request.height() / scale,
+                 request.width() / scale});
+  auto walk = CreateWalk(sampler, scheduler, request, WalkOptions(request),
+                         {.noise = latent,
+                          .sample = latent,
+                          .first_step = step,
+                          .source = image.noise});
+  if (!walk.ok()) return walk.status();
+  const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
+                           WalkOptions(request), step);
+  if (!plan.ok()) return plan.status();
+  return StageOf(request, std::move(prepared),
+                 std::make_unique<WalkPart>(*std::move(walk), *plan,
+                                            StepRange{step, steps}));
+}
+
+absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
+    SamplerId sampler, const nlohmann::json& scheduler,
+    const ImageRequest& image, const Encoded& encoded) const {
+  c10::InferenceMode inference;
+  const v1::GenerateRequest& request = image.request;
+  const int steps = static_cast<int>(request.steps());
+  const auto whole = PlanOf(sampler, FromProto(request.schedule()), scheduler,
+                            WalkOptions(request), /*first_step=*/0);
+  const int switch_step =
+      whole.ok() && request.refiner().has_switch_at()
+          ? StepAtShare(*whole, request.refiner().switch_at(),
+                        traits_.max_steps)
+          : steps;
+  std::vector<Stage> stages;
+  if (is_refiner() && switch_step < steps) {
+    auto stage =
+        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0]);
+    if (!stage.ok()) return stage.status();
+    stages.push_back(*std::move(stage));
+    return stages;
+  }
+  const SamplerStart start = StartOf(image, encoded, *codec_);
+  auto walk =
+      CreateWalk(sampler, scheduler, request, WalkOptions(request), start);
+  if (!walk.ok()) return walk.status();
+  if (switch_step == steps) {
+    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk)));
+    return stages;
+  }
+  // Nothing is left for the base where a picture enters behind it.
+  if (refiner_ != nullptr && switch_step <= start.first_step) {
+    stages.push_back(
+        refiner_->StageOf(request, encoded.prepared[1], *std::move(walk)));
+    return stages;
+  }
+  const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
+                           WalkOptions(request), start.first_step);
+  if (!plan.ok()) return plan.status();
+  stages.push_back(
+      StageOf(request, encoded.prepared[0],
+              std::make_unique<WalkPart>(*std::move(walk), *plan,
+                                         StepRange{0, switch_step})));
+  if (refiner_ == nullptr) return stages;
+  auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
+                                     image, encoded.prepared[1]);
+  if (!refined.ok()) return refined.status();
+  stages.push_back(*std::move(refined));
+  return stages;
+}
+
+absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
+    const ModelIndex& index, const Placement& placement) {
+  std::vector<const char*> parts = {"unet"};
+  for (const char* text : {"text_encoder", "text_encoder_2"}) {
+    if (index.Has(text)) parts.push_back(text);
+  }
+  auto bytes = ComponentBytes(index, parts, placement);
+  if (!bytes.ok()) return bytes.status();
+  const auto codec = CodecBytes(index, placement);
+  if (!codec.ok()) return codec.status();
+  if (!HasFolder(index.folder, kRefinerFolder)) return *bytes + *codec;
+  const auto refiner =
+      ReadModelIndex((fs::path(index.folder) / kRefinerFolder).string());
+  if (!refiner.ok()) return refiner.status();
+  parts = {"unet"};
+  if (refiner->Has("text_encoder_2")) parts.push_back("text_encoder_2");
+  const auto more = ComponentBytes(*refiner, parts, placement);
+  if (!more.ok()) return more.status();
+  return *bytes + *codec + *more;
+}
+
+}  // namespace genzo
