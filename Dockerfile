@@ -15,6 +15,7 @@ COPY proto proto
 COPY base base
 COPY queue queue
 COPY worker worker
+COPY gateway gateway
 COPY server server
 COPY client client
 COPY tools tools
@@ -35,6 +36,6 @@ COPY models /opt/genzo/models
 COPY deploy/genzo.yaml /opt/genzo/etc/genzo.yaml
 ENV PATH=/opt/genzo/bin:$PATH GENZO_CONFIG=/opt/genzo/etc/genzo.yaml
 USER 10001
-EXPOSE 50051
+EXPOSE 50051 8080
 ENTRYPOINT ["genzo-server"]
-CMD ["--listen", "0.0.0.0:50051", "--insecure"]
+CMD ["--listen", "0.0.0.0:50051", "--http", "0.0.0.0:8080", "--insecure"]

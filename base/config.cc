@@ -325,6 +325,98 @@ void ReadTls(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
+  const YAML::Node list = http.Child("origins");
+  if (!list.IsDefined()) return;
+  if (!list.IsSequence()) return http.Fail("http.origins is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    origins.push_back(list[i].as<std::string>(""));
+    const std::string& origin = origins.back();
+    const size_t scheme = origin.find("://");
+    const bool is_sound =
+        origin == "*" ||
+        (scheme != std::string::npos && scheme + 3 < origin.size() &&
+         origin.find_first_of("/ \r\n", scheme + 3) == std::string::npos);
+    if (is_sound) continue;
+    http.Fail(absl::StrCat("http.origins[", i, "] \"", origin,
+                           "\" is neither * nor SCHEME://HOST[:PORT]"));
+  }
+}
+
+void ReadAliases(MapReader& http, std::map<std::string, std::string>& aliases) {
+  const YAML::Node map = http.Child("model_aliases");
+  if (!map.IsDefined() || map.IsNull()) return;
+  if (!map.IsMap()) return http.Fail("http.model_aliases is not a map");
+  for (const auto& entry : map) {
+    const std::string name = entry.first.as<std::string>("");
+    aliases[name] = entry.second.as<std::string>("");
+    if (!name.empty() && IsModelId(aliases[name])) continue;
+    http.Fail(absl::StrCat("http.model_aliases.", name, " \"", aliases[name],
+                           "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
+  }
+}
+
+void ReadHttp(MapReader& root, const std::string& base_folder,
+              absl::Status& status, HttpConfig& config) {
+  MapReader http(root.Child("http"), "http", status);
+  http.Read("listen", config.listen);
+  const absl::Status address = CheckAddress(config.listen);
+  if (!config.listen.empty() && !address.ok()) {
+    http.Fail(absl::StrCat("http.listen ", address.message()));
+  }
+  ReadPath(http, "certificate", base_folder, config.certificate);
+  ReadPath(http, "key", base_folder, config.key);
+  if (config.certificate.empty() != config.key.empty()) {
+    http.Fail("http.certificate and http.key are not given together");
+  }
+  ReadPath(http, "page", base_folder, config.page);
+  ReadPath(http, "link_key_file", base_folder, config.link_key_file);
+  http.Read("public_url", config.public_url);
+  ReadOrigins(http, config.origins);
+  ReadAliases(http, config.model_aliases);
+  http.Read("max_connections", 1, 100'000, config.max_connections);
+  ReadMegabytes(http, "max_body_mb", config.max_body_bytes);
+  ReadMegabytes(http, "picture_mb", config.picture_bytes);
+  ReadSeconds(http, "link_seconds", 1, 86400 * 7, config.links_kept);
+}
+
+// Parses one document and hands it to `read`, which remembers the first fault.
+template <typename Read>
+absl::Status ParseYaml(const std::string& yaml, Read read) {
+  absl::Status status;
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.size() > 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has ", documents.size(),
+                       " YAML documents (a line \"---\" begins "
+                       "another), the limit is 1"));
+    }
+    read(documents.empty() ? YAML::Node() : documents[0], status);
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("not valid YAML: ", e.what()));
+  }
+  return status;
+}
+
+// Parses the file by `parse`, with relative paths from its folder.
+template <typename Parse>
+auto ReadFile(const std::string& path, Parse parse)
+    -> decltype(parse(path, path)) {
+  std::ifstream file(path);
+  if (!file || std::filesystem::is_directory(path)) {
+    return absl::NotFoundError(
+        absl::StrCat("configuration file ", path, " cannot be read"));
+  }
+  const std::string text((std::istreambuf_iterator<char>(file)),
+                         std::istreambuf_iterator<char>());
+  auto config = parse(text, std::filesystem::path(path).parent_path().string());
+  if (config.ok()) return config;
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": ", config.status().message()));
+}
+
 void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
               absl::Status& status, Config& config) {
   MapReader root(yaml, "", status);
@@ -354,6 +446,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadWebhooks(root, base_folder, status, config.webhooks);
   root.Read("insecure", config.insecure);
   ReadAddress(root, "admin_listen", config.admin_listen);
+  ReadHttp(root, base_folder, status, config.http);
   root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
@@ -405,11 +498,14 @@ bool IsLoopbackAddress(const std::string& address) {
 }
 
 absl::Status CheckReach(const Config& config) {
-  const bool knows_callers = !config.auth.keys_file.empty() ||
-                             !config.auth.jwks_file.empty() ||
-                             !config.tls.client_ca_file.empty();
-  for (const std::string& address : {config.listen, config.admin_listen}) {
-    if (knows_callers || config.insecure || address.empty() ||
+  const bool has_keys =
+      !config.auth.keys_file.empty() || !config.auth.jwks_file.empty();
+  const bool knows_callers = has_keys || !config.tls.client_ca_file.empty();
+  for (const auto& [address, safe] :
+       {std::pair(config.listen, knows_callers),
+        std::pair(config.admin_listen, knows_callers),
+        std::pair(config.http.listen, has_keys)}) {
+    if (safe || config.insecure || address.empty() ||
         IsLoopbackAddress(address)) {
       continue;
     }
@@ -425,40 +521,36 @@ absl::Status CheckReach(const Config& config) {
 absl::StatusOr<Config> ParseConfig(const std::string& yaml,
                                    const std::string& base_folder) {
   Config config;
-  absl::Status status;
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
-    if (documents.size() > 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("has ", documents.size(),
-                       " YAML documents (a line \"---\" begins "
-                       "another), the limit is 1"));
-    }
-    ReadRoot(documents.empty() ? YAML::Node() : documents[0], base_folder,
-             status, config);
-  } catch (const YAML::Exception& e) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("not valid YAML: ", e.what()));
-  }
+  const absl::Status status =
+      ParseYaml(yaml, [&](const YAML::Node& node, absl::Status& fault) {
+        ReadRoot(node, base_folder, fault, config);
+      });
+  if (!status.ok()) return status;
+  return config;
+}
+
+absl::StatusOr<GatewayConfig> ParseGatewayConfig(
+    const std::string& yaml, const std::string& base_folder) {
+  GatewayConfig config;
+  config.http.listen = "127.0.0.1:8080";
+  const absl::Status status = ParseYaml(yaml, [&](const YAML::Node& node,
+                                                  absl::Status& fault) {
+    MapReader root(node, "", fault);
+    ReadAddress(root, "server", config.server);
+    root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
+                    config.log_level);
+    ReadHttp(root, base_folder, fault, config.http);
+  });
   if (!status.ok()) return status;
   return config;
 }
 
 absl::StatusOr<Config> ReadConfigFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(
-        absl::StrCat("configuration file ", path, " cannot be read"));
-  }
-  const std::string text((std::istreambuf_iterator<char>(file)),
-                         std::istreambuf_iterator<char>());
-  auto config =
-      ParseConfig(text, std::filesystem::path(path).parent_path().string());
-  if (!config.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", config.status().message()));
-  }
-  return config;
+  return ReadFile(path, ParseConfig);
+}
+
+absl::StatusOr<GatewayConfig> ReadGatewayConfigFile(const std::string& path) {
+  return ReadFile(path, ParseGatewayConfig);
 }
 
 }  // namespace genzo

@@ -95,6 +95,33 @@ struct TlsConfig {
   bool operator==(const TlsConfig&) const = default;
 };
 
+// The HTTP door. Paths are absolute, or relative to the process.
+struct HttpConfig {
+  std::string listen;       // host:port; empty: no door
+  std::string certificate;  // PEM chain; empty: no TLS
+  std::string key;          // PEM; given exactly if `certificate` is
+  std::string page;         // folder of the page's files; empty: no page
+  // What stands before the paths of pictures, "https://example.com"; empty: the
+  // name by which the client called.
+  std::string public_url;
+  std::string link_key_file;         // signs links; empty: random at start
+  std::vector<std::string> origins;  // whose pages may call; "*": all
+  // Names that clients have built in, and the ids of models that are meant.
+  std::map<std::string, std::string> model_aliases;
+  int max_connections = 1024;  // 1 to 100000
+  int64_t max_body_bytes = int64_t{48} << 20;
+  int64_t picture_bytes = int64_t{256} << 20;  // behind links
+  absl::Duration links_kept = absl::Minutes(60);
+  bool operator==(const HttpConfig&) const = default;
+};
+
+// Settings of a door that stands alone.
+struct GatewayConfig {
+  std::string server = "127.0.0.1:50051";  // host:port of the gRPC server
+  std::string log_level = "info";          // as in Config
+  HttpConfig http;
+};
+
 // Settings of the server. Read once at start, const after. deploy/genzo.yaml
 // is the commented example.
 struct Config {
@@ -115,6 +142,7 @@ struct Config {
   TlsConfig tls;
   bool insecure = false;  // other machines may call, without proving anything
   std::string admin_listen;  // host:port of ModelAdmin; empty: `listen`
+  HttpConfig http;
   std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;     // jobs waiting, 1 to 100000
@@ -151,6 +179,12 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
 // ParseConfig of a file, with relative paths from its folder. NOT_FOUND if it
 // cannot be read.
 absl::StatusOr<Config> ReadConfigFile(const std::string& path);
+
+// The same for a file of GatewayConfig, which has the keys server, log_level
+// and http.
+absl::StatusOr<GatewayConfig> ParseGatewayConfig(
+    const std::string& yaml, const std::string& base_folder);
+absl::StatusOr<GatewayConfig> ReadGatewayConfigFile(const std::string& path);
 
 }  // namespace genzo
 

@@ -19,6 +19,9 @@ inline constexpr double kDefaultSwitchAt = 0.8;
 inline constexpr double kDefaultAestheticScore = 6;
 inline constexpr double kDefaultNegativeAestheticScore = 2.5;
 
+// Most tokens that a request may have T5 read of a text.
+inline constexpr uint32_t kMaxSequenceLength = 512;
+
 // How many of `steps` image-to-image walks at `strength`, 0 to 1: 7 of 10 at
 // 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05. Reference:
 // get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.

@@ -196,6 +196,13 @@ void GenerateCommand::AddModelOptions() {
   c.add_option("--prompt-2", prompt_2_,
                "what the second text encoder reads, if not the prompt");
   c.add_option("--negative-2", negative_prompt_2_, "likewise for --negative");
+  c.add_option("--prompt-3", prompt_3_, "what the third text encoder reads");
+  c.add_option("--negative-3", negative_prompt_3_, "likewise for --negative");
+  c.add_option("--class", class_label_, "number of the class to paint");
+  c.add_option("--true-guidance", true_guidance_scale_,
+               "weight of --negative where --guidance is told to the model");
+  c.add_option("--max-tokens", max_sequence_length_,
+               "tokens that T5 reads of a text, 1 to 512");
   const auto add_pair = [&](const char* name, std::vector<uint32_t>& numbers,
                             const char* what) {
     c.add_option(name, numbers, what)->delimiter(',')->expected(2);
@@ -218,6 +225,15 @@ void GenerateCommand::AddModelOptions() {
 void GenerateCommand::SetModelFields(v1::GenerateRequest& request) const {
   request.set_prompt_2(prompt_2_);
   request.set_negative_prompt_2(negative_prompt_2_);
+  request.set_prompt_3(prompt_3_);
+  request.set_negative_prompt_3(negative_prompt_3_);
+  if (class_label_) request.set_class_label(*class_label_);
+  if (true_guidance_scale_) {
+    request.set_true_guidance_scale(*true_guidance_scale_);
+  }
+  if (max_sequence_length_) {
+    request.set_max_sequence_length(*max_sequence_length_);
+  }
   auto& conditioning = *request.mutable_size_conditioning();
   if (!original_size_.empty()) {
     conditioning.mutable_prompt()->set_original_width(original_size_[0]);
@@ -268,6 +284,8 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
         std::pair("--negative", &negative_prompt_),
         std::pair("--prompt-2", &prompt_2_),
         std::pair("--negative-2", &negative_prompt_2_),
+        std::pair("--prompt-3", &prompt_3_),
+        std::pair("--negative-3", &negative_prompt_3_),
         std::pair("--model", &model_),
         std::pair("--request-id", &request_id_)}) {
     const absl::Status checked = CheckText(name, *text);

@@ -46,6 +46,8 @@ class GenerateCommand {
   std::string negative_prompt_;
   std::string prompt_2_;
   std::string negative_prompt_2_;
+  std::string prompt_3_;
+  std::string negative_prompt_3_;
   std::string model_;
   std::string request_id_;
   std::string seed_;  // a number; empty or -1: drawn
@@ -61,6 +63,9 @@ class GenerateCommand {
   std::vector<uint32_t> crop_;
   std::vector<uint32_t> target_size_;
   std::optional<double> image_guidance_scale_;
+  std::optional<uint32_t> class_label_;
+  std::optional<double> true_guidance_scale_;
+  std::optional<uint32_t> max_sequence_length_;
   std::optional<double> refine_at_;
   std::optional<double> aesthetic_score_;
   std::optional<double> negative_aesthetic_score_;

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "client/event_assembler.h"
+#include "base/event_assembler.h"
 #include "client/event_printer.h"
 #include "client/picture_files.h"
 #include "client/status_report.h"

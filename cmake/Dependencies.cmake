@@ -23,6 +23,7 @@ pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 find_library(CIVETWEB_CPP civetweb-cpp REQUIRED)
 find_library(CIVETWEB civetweb REQUIRED)
+find_path(BOOST_INCLUDE boost/beast/version.hpp REQUIRED)
 find_path(STB_INCLUDE stb_image.h PATH_SUFFIXES stb REQUIRED)
 
 set(GENZO_GOOGLEAPIS ${PROJECT_SOURCE_DIR}/.deps/googleapis CACHE PATH

@@ -1,6 +1,6 @@
 # `cmake --install`: the programs in bin/, and in lib/ what libtorch_cpu.so
 # needs, found there by run paths relative to the server.
-install(TARGETS genzo genzo-server genzo-bench genzo-sim genzo-tool
+install(TARGETS genzo genzo-server genzo-gateway genzo-bench genzo-sim genzo-tool
   RUNTIME DESTINATION bin)
 set(torch_lib ${GENZO_LIBTORCH}/lib)
 file(GLOB torch_libraries

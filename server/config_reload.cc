@@ -30,6 +30,7 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("listen", started.listen, wanted.listen);
   compare("admin", started.admin, wanted.admin);
   compare("admin_listen", started.admin_listen, wanted.admin_listen);
+  compare("http", started.http, wanted.http);
   compare("insecure", started.insecure, wanted.insecure);
   compare("models", started.models, wanted.models);
   compare("models_folder", started.models_folder, wanted.models_folder);

@@ -88,6 +88,10 @@ class FrontEnd {
   int admin_port() const {
     return admin_door_ == nullptr ? port() : admin_door_->port();
   }
+  // To the services but ModelAdmin, without a socket; works until Shutdown().
+  std::shared_ptr<grpc::Channel> InProcessChannel() {
+    return door_->InProcessChannel();
+  }
 
  private:
   // What is made of the options and may fail.

@@ -22,6 +22,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "gateway/door.h"
 #include "queue/memory_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
@@ -51,6 +52,7 @@ struct Options {
   std::string config_path = kDefaultConfig;
   std::string listen;
   std::string admin;
+  std::string http;
   std::string log_level;
   bool insecure = false;
   bool check = false;
@@ -86,7 +88,8 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
   if (!config.ok()) return config.status();
   for (const auto& [option, value] :
        {std::pair(&options.listen, &config->listen),
-        std::pair(&options.admin, &config->admin)}) {
+        std::pair(&options.admin, &config->admin),
+        std::pair(&options.http, &config->http.listen)}) {
     if (option->empty()) continue;
     const absl::Status status = CheckAddress(*option);
     if (!status.ok()) return status;
@@ -264,6 +267,19 @@ Config WithFound(Config config, ModelsFolder& folder) {
   return config;
 }
 
+// The HTTP door; null if none is configured.
+absl::StatusOr<std::unique_ptr<HttpDoor>> OpenHttpDoor(const HttpConfig& config,
+                                                       FrontEnd& front_end,
+                                                       const Clock& clock) {
+  if (config.listen.empty()) return nullptr;
+  auto door = HttpDoor::Start(config, front_end.InProcessChannel(), clock);
+  if (door.ok()) {
+    spdlog::info("{} on {}/", (*door)->has_page() ? "page and HTTP" : "HTTP",
+                 (*door)->url());
+  }
+  return door;
+}
+
 int Serve(const Options& options, const Config& config) {
   ModelsFolder folder(config.models_folder, config.models);
   const Config with_found = WithFound(config, folder);
@@ -309,6 +325,8 @@ int Serve(const Options& options, const Config& config) {
                  BoundAddress(config.admin_listen, serving->admin_port()));
   }
 
+  const auto door = OpenHttpDoor(config.http, *serving, clock);
+  if (!door.ok()) return Fail(door.status());
   Waiter waiter(signals);
   const auto on_loaded = [&] {
     if (AnyResident(catalog)) return readiness.ModelLoaded();
@@ -339,6 +357,7 @@ int Serve(const Options& options, const Config& config) {
   }
   EndWithin(kLastWrites + kLastResort);
   watch.reset();
+  if (*door != nullptr) (*door)->Stop(kLastWrites);
   serving->Shutdown(kLastWrites);
   spdlog::info("stopped");
   return 0;
@@ -372,6 +391,8 @@ int Main(int argc, char** argv) {
   app.add_option("--admin", options.admin,
                  "host:port of /metrics, /livez, /readyz and /startupz, in "
                  "place of the configuration's");
+  app.add_option("--http", options.http,
+                 "host:port of the HTTP door, in place of the configuration's");
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning, error or off");
   app.add_flag("--insecure", options.insecure,

@@ -284,6 +284,11 @@ void CheckModelFields(const GenerateRequest& request, const v1::Model& model,
   const std::pair<const char*, bool> fields[] = {
       {"prompt_2", !request.prompt_2().empty()},
       {"negative_prompt_2", !request.negative_prompt_2().empty()},
+      {"prompt_3", !request.prompt_3().empty()},
+      {"negative_prompt_3", !request.negative_prompt_3().empty()},
+      {"class_label", request.has_class_label()},
+      {"true_guidance_scale", request.has_true_guidance_scale()},
+      {"max_sequence_length", request.has_max_sequence_length()},
       {"size_conditioning", request.has_size_conditioning()},
       {"image_guidance_scale", request.has_image_guidance_scale()},
       {"refiner.switch_at", refiner.has_switch_at()},
@@ -348,6 +353,15 @@ void ResolveModelFields(const v1::Model& model, const RequestLimits& limits,
   violations.CheckText("prompt_2", request.prompt_2(), limits.max_prompt_bytes);
   violations.CheckText("negative_prompt_2", request.negative_prompt_2(),
                        limits.max_prompt_bytes);
+  violations.CheckText("prompt_3", request.prompt_3(), limits.max_prompt_bytes);
+  violations.CheckText("negative_prompt_3", request.negative_prompt_3(),
+                       limits.max_prompt_bytes);
+  violations.CheckRange("true_guidance_scale", request.true_guidance_scale(),
+                        0.0, kMaxGuidanceScale);
+  if (request.has_max_sequence_length()) {
+    violations.CheckRange("max_sequence_length", request.max_sequence_length(),
+                          1u, kMaxSequenceLength);
+  }
   CheckSizes("prompt", request.size_conditioning().prompt(), violations);
   CheckSizes("negative", request.size_conditioning().negative(), violations);
   ResolveRefiner(model, request, violations);

@@ -25,6 +25,58 @@ TEST(ConfigTest, TakesModelPathsFromItsFolder) {
   EXPECT_EQ(Parse("")->models[0].path, "/etc/genzo/weights");
 }
 
+TEST(ConfigTest, ReadsTheHttpDoor) {
+  const auto config = Parse(
+      "http: {listen: \"[::1]:80\", certificate: c.pem, key: k.pem, page: p,\n"
+      "  public_url: https://x, link_key_file: l, origins: [https://a, "
+      "\"*\"],\n"
+      "  model_aliases: {gpt-image-1: tiny}, max_connections: 2,\n"
+      "  max_body_mb: 3, picture_mb: 4, link_seconds: 5}\n");
+  ASSERT_THAT(config, IsOk());
+  const HttpConfig& http = config->http;
+  EXPECT_EQ(http.listen, "[::1]:80");
+  EXPECT_EQ(http.certificate, "/etc/genzo/c.pem");
+  EXPECT_EQ(http.key, "/etc/genzo/k.pem");
+  EXPECT_EQ(http.page, "/etc/genzo/p");
+  EXPECT_EQ(http.public_url, "https://x");
+  EXPECT_EQ(http.link_key_file, "/etc/genzo/l");
+  EXPECT_THAT(http.origins, ::testing::ElementsAre("https://a", "*"));
+  EXPECT_EQ(http.model_aliases.at("gpt-image-1"), "tiny");
+  EXPECT_EQ(http.max_connections, 2);
+  EXPECT_EQ(http.max_body_bytes, 3 << 20);
+  EXPECT_EQ(http.picture_bytes, 4 << 20);
+  EXPECT_EQ(http.links_kept, absl::Seconds(5));
+  EXPECT_EQ(Parse("")->http.listen, "");
+}
+
+TEST(ConfigTest, NamesWhatIsWrongWithTheHttpDoor) {
+  for (const auto& [yaml, text] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"listen: x", "http.listen"},
+           {"certificate: c.pem", "http.key"},
+           {"origins: x", "http.origins"},
+           {"origins: [example.com]", "http.origins[0]"},
+           {"origins: [https://a/b]", "http.origins[0]"},
+           {"model_aliases: {a: \"B C\"}", "http.model_aliases.a"},
+           {"max_connections: 0", "http.max_connections"},
+           {"listn: x", "http.listn"}}) {
+    EXPECT_THAT(Parse("http: {" + yaml + "}\n"),
+                StatusIs(absl::StatusCode::kInvalidArgument, text));
+  }
+}
+
+TEST(ConfigTest, ReadsADoorThatStandsAlone) {
+  const auto config = ParseGatewayConfig(
+      "server: host:1\nlog_level: error\nhttp: {page: p}\n", "/etc");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->server, "host:1");
+  EXPECT_EQ(config->log_level, "error");
+  EXPECT_EQ(config->http.page, "/etc/p");
+  EXPECT_EQ(config->http.listen, "127.0.0.1:8080");
+  EXPECT_THAT(ParseGatewayConfig("models: []\n", "/etc"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "models"));
+}
+
 TEST(ConfigTest, ReadsEveryKey) {
   const auto config = Parse(
       "listen: 0.0.0.0:1\nadmin: 127.0.0.1:2\ndefault_model: tiny\n"

@@ -41,6 +41,7 @@ const std::set<std::string>& KnownArguments() {
                                 "aesthetic_score",
                                 "negative_aesthetic_score",
                                 "image_guidance_scale",
+                                "noise_level",
                                 "output_type"};
   return *known;
 }
@@ -68,6 +69,11 @@ std::string UnsupportedReason(const json& manifest) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
     }
+  }
+  // The upscaler's own; no request may choose another.
+  constexpr int kNoiseLevel = 20;
+  if (manifest["call"].value("noise_level", kNoiseLevel) != kNoiseLevel) {
+    return "another noise_level";
   }
   return "";
 }

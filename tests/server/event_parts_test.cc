@@ -1,6 +1,6 @@
 #include "server/event_parts.h"
 
-#include "client/event_assembler.h"
+#include "base/event_assembler.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "base/errors.h"
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -458,6 +459,35 @@ TEST_F(ModelFieldsTest, TheirRangesAreChecked) {
       ResolveFor(fields,
                  [](auto& r) { r.set_prompt_2(std::string(101, 'a')); }),
       StatusIs(kInvalid, "prompt_2 has 101 bytes"));
+}
+
+TEST_F(ModelFieldsTest, FieldsOfTransformersAreTheirs) {
+  const auto expect = [&](const std::string& field, const auto& change,
+                          const std::string& message) {
+    EXPECT_THAT(ResolveFor({"other"}, change),
+                StatusIs(kInvalid, field + ": model \"tiny\" does not take"));
+    EXPECT_THAT(ResolveFor({field}, change), StatusIs(kInvalid, message));
+  };
+  const std::string text(101, 'a');
+  expect(
+      "prompt_3", [&](auto& r) { r.set_prompt_3(text); },
+      "prompt_3 has 101 bytes");
+  expect(
+      "negative_prompt_3", [&](auto& r) { r.set_negative_prompt_3(text); },
+      "negative_prompt_3 has 101 bytes");
+  expect(
+      "true_guidance_scale", [](auto& r) { r.set_true_guidance_scale(-1); },
+      "true_guidance_scale -1 is not between 0 and 100");
+  for (const uint32_t length : {0u, 513u}) {
+    expect(
+        "max_sequence_length",
+        [&](auto& r) { r.set_max_sequence_length(length); },
+        absl::StrCat("max_sequence_length ", length,
+                     " is not between 1 and 512"));
+  }
+  const auto label = [](auto& r) { r.set_class_label(0); };
+  EXPECT_THAT(ResolveFor({"other"}, label), StatusIs(kInvalid, "class_label"));
+  EXPECT_THAT(ResolveFor({"class_label"}, label), IsOk());
 }
 
 TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {

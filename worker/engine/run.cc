@@ -27,6 +27,7 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
         absl::StrCat("step ", progress().steps_done,
                      " gave values that are not finite numbers"));
   }
+  denoised_ = stage().sampler->denoised();
   step_ended_ = stage().sampler->progress().steps_done > steps_before;
   if (!finished() || current_ + 1 == stages_.size()) return absl::OkStatus();
   const at::Tensor latent = this->latent();

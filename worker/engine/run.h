@@ -43,7 +43,7 @@ class Run {
   // The current sample, and the latest estimate of the finished one, which is
   // undefined before the first Take().
   const at::Tensor& latent() const { return stage().sampler->latent(); }
-  const at::Tensor& denoised() const { return stage().sampler->denoised(); }
+  const at::Tensor& denoised() const { return denoised_; }
 
  private:
   absl::Status TakeOrThrow(const at::Tensor& prediction);
@@ -53,6 +53,7 @@ class Run {
   size_t current_ = 0;
   BatchKey key_;
   std::string shape_;
+  at::Tensor denoised_;  // of the stage before until this one's first
   bool step_ended_ = false;
 };
 

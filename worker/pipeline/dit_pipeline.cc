@@ -168,8 +168,9 @@ absl::StatusOr<std::vector<Stage>> DitPipeline::Plan(
     const ImageRequest& image, const Encoded& encoded) const {
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
-  auto walk = CreateWalk(request.sampler(), parts_.scheduler, request,
-                         StartOf(image, encoded, *parts_.codec));
+  auto walk =
+      CreateWalk(request.sampler(), parts_.scheduler, request,
+                 OptionsOf(request), StartOf(image, encoded, *parts_.codec));
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
   stages[0] = {

@@ -3,6 +3,7 @@
 #include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
 #include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
 
 namespace genzo {
@@ -205,11 +206,14 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
   const SamplerStart start = StartOf(image, encoded, *parts_.codec);
-  auto walk = CreateFlowWalk(
-      request.sampler(), parts_.scheduler, request,
-      {.image_tokens = start.noise[0][0].numel() / (kPack * kPack),
-       .sigmas = Sigmas(static_cast<int>(request.steps()))},
-      start);
+  SamplerOptions options = OptionsOf(request);
+  options.image_tokens = start.noise[0][0].numel() / (kPack * kPack);
+  if (options.sigmas.empty() && options.timesteps.empty() &&
+      request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED) {
+    options.sigmas = Sigmas(options.steps);
+  }
+  auto walk = CreateFlowWalk(request.sampler(), parts_.scheduler, request,
+                             options, start);
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
   stages[0] = {.denoiser = parts_.transformer.get(),

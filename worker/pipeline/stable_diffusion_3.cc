@@ -259,9 +259,10 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
   }
   const SamplerStart start = StartOf(image, encoded, *parts_.codec);
   const int64_t patches = parts_.config.patch_size * parts_.config.patch_size;
-  auto walk = CreateFlowWalk(
-      request.sampler(), parts_.scheduler, request,
-      {.image_tokens = start.noise[0][0].numel() / patches}, start);
+  SamplerOptions options = OptionsOf(request);
+  options.image_tokens = start.noise[0][0].numel() / patches;
+  auto walk = CreateFlowWalk(request.sampler(), parts_.scheduler, request,
+                             options, start);
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
   stages[0] = {.denoiser = parts_.transformer.get(),

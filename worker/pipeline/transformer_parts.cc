@@ -71,9 +71,8 @@ int FlowFirstStepOf(double strength, int steps) {
 
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateFlowWalk(
     SamplerId sampler, const nlohmann::json& scheduler,
-    const v1::GenerateRequest& request, SamplerOptions options,
+    const v1::GenerateRequest& request, const SamplerOptions& options,
     SamplerStart start) {
-  options.steps = static_cast<int>(request.steps());
   if (start.sample.defined()) {
     start.first_step =
         FlowFirstStepOf(request.image_to_image().strength(), options.steps);

@@ -36,9 +36,6 @@ struct T5Tower {
   const int64_t weight_bytes;
 };
 
-// Most tokens that T5 reads of a text, as in the reference pipelines.
-inline constexpr int64_t kMaxSequenceLength = 512;
-
 // `text` unless it is empty: the prompt that an encoder reads which has none of
 // its own.
 inline const std::string& TextOr(const std::string& text,
@@ -56,7 +53,7 @@ int FlowFirstStepOf(double strength, int steps);
 // INVALID_ARGUMENT/INVALID_FIELD for steps that the schedule does not have.
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateFlowWalk(
     SamplerId sampler, const nlohmann::json& scheduler,
-    const v1::GenerateRequest& request, SamplerOptions options,
+    const v1::GenerateRequest& request, const SamplerOptions& options,
     SamplerStart start);
 
 }  // namespace genzo

@@ -110,7 +110,7 @@ TEST_F(AutoencoderKLCodecTest, OneThatIsSaidToOverflowIsLoadedInFloat32) {
   };
   const std::string file = model_ + "/vae/config.json";
   auto config = nlohmann::json::parse(ReadFile(file));
-  EXPECT_EQ(2 * bytes(at::kHalf), bytes(at::kFloat));
+  EXPECT_LT(bytes(at::kHalf), bytes(at::kFloat));
   config["force_upcast"] = true;
   folder_.Write("model/vae/config.json", config.dump());
   EXPECT_EQ(bytes(at::kHalf), bytes(at::kFloat));

@@ -1,4 +1,4 @@
-#include "client/event_assembler.h"
+#include "base/event_assembler.h"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
-#ifndef GENZO_CLIENT_EVENT_ASSEMBLER_H_
-#define GENZO_CLIENT_EVENT_ASSEMBLER_H_
+#ifndef GENZO_BASE_EVENT_ASSEMBLER_H_
+#define GENZO_BASE_EVENT_ASSEMBLER_H_
 
 #include <optional>
 
@@ -25,4 +25,4 @@ v1::Picture* PictureOf(v1::JobEvent& event);
 
 }  // namespace genzo
 
-#endif  // GENZO_CLIENT_EVENT_ASSEMBLER_H_
+#endif  // GENZO_BASE_EVENT_ASSEMBLER_H_

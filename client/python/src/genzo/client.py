@@ -1,0 +1,272 @@
+"""The client for ordinary code; `genzo.aio` has the one for asyncio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeAlias, Unpack
+
+import grpc
+
+from genzo import connection, errors, events, models, requests
+from genzo.jobs import JobInfo, job_info, list_request
+from genzo.stream import Reading
+from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import image_generation_pb2_grpc as rpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import model_registry_pb2 as registry_pb
+from genzo.v1 import model_registry_pb2_grpc as registry_rpc
+from genzo.views import views_of
+
+# Calls for the events that `reading` lacks.
+OpenCall: TypeAlias = Callable[[Reading], Any]
+
+
+class Job:
+    """A job on its way: an iterator over its events.
+
+    It ends after `Ended`, and raises a GenzoError if the job did not succeed.
+    A broken connection is mended on the way: nothing is told twice, no image is
+    left out. Dropping a job, or leaving its `with` block, cancels the call. Any
+    thread may call `cancel`; one may read.
+    """
+
+    def __init__(
+        self,
+        open_call: OpenCall,
+        reading: Reading,
+        request: pb.GenerateRequest | None,
+    ) -> None:
+        self._request = request
+        self._open_call = open_call
+        self._reading = reading
+        self._cancelled = threading.Event()
+        self._call: Any = open_call(reading)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> events.AnyEvent:
+        while True:
+            try:
+                message = next(self._call)
+            except StopIteration:
+                self._reading.end()
+                raise
+            except grpc.RpcError as error:
+                if self._reading.ended is not None:
+                    self._reading.end()
+                    raise StopIteration from None
+                if self._cancelled.wait(self._reading.broken(error)):
+                    raise errors.Cancelled(
+                        "the call was cancelled", code="CANCELLED"
+                    ) from None
+                self._call = self._open_call(self._reading)
+                continue
+            event = self._reading.take(message)
+            if event is not None:
+                return event
+
+    @property
+    def id(self) -> str:
+        """The job's id; "" before its first event."""
+        return self._reading.job_id
+
+    @property
+    def request(self) -> pb.GenerateRequest:
+        """What was sent; `send` of the same takes the job up again. ValueError
+        for a job of `watch`."""
+        if self._request is None:
+            raise ValueError("a job that is only watched has no request")
+        return self._request
+
+    def result(
+        self, *, progress: bool = False, show: bool = False
+    ) -> events.Result:
+        """Waits for the images. `progress` draws a bar, `show` develops them in
+        a notebook cell. Raises a GenzoError if there is none, and cancels the
+        job if it is interrupted."""
+        views = views_of(progress, show)
+        try:
+            for event in self:
+                for view in views:
+                    view.take(event)
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            for view in views:
+                view.close()
+        return self._reading.result()
+
+    def show(self) -> events.Result:
+        """`result` while the images develop in a notebook cell."""
+        return self.result(show=True)
+
+    def cancel(self) -> None:
+        """Ends the job, or with on_disconnect="continue" only its reading."""
+        self._cancelled.set()
+        self._call.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.cancel()
+
+
+class Client:
+    """A connection to a Genzo server. Any thread may use it."""
+
+    def __init__(
+        self,
+        server: str = connection.DEFAULT_SERVER,
+        **options: Unpack[connection.ConnectionOptions],
+    ) -> None:
+        self._server = server
+        self._metadata = connection.metadata(options)
+        secure = connection.credentials(options)
+        self._channel = (
+            grpc.insecure_channel(server, connection.channel_options())
+            if secure is None
+            else grpc.secure_channel(
+                server, secure, connection.channel_options()
+            )
+        )
+        self._generation = rpc.ImageGenerationStub(self._channel)
+        self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
+        self._registry = registry_rpc.ModelRegistryStub(self._channel)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[requests.Options],
+    ) -> Job:
+        """Begins to paint `prompt`. `timeout` bounds the whole reading, in
+        seconds. What the server refuses is raised by the job."""
+        return self.send(requests.build(prompt, options), timeout=timeout)
+
+    def send(
+        self, request: pb.GenerateRequest, *, timeout: float | None = None
+    ) -> Job:
+        """Sends a request as it is. With the request_id and content of one
+        before, it takes up that job, in this program or another."""
+
+        def open_call(reading: Reading) -> Any:
+            return self._generation.Generate(
+                request, metadata=self._metadata, timeout=reading.time_left()
+            )
+
+        return Job(open_call, Reading(self._server, timeout), request)
+
+    def create(
+        self,
+        prompt: str,
+        *,
+        webhook: str | None = None,
+        **options: Unpack[requests.Options],
+    ) -> JobInfo:
+        """Queues a job that goes on without this program; `watch` shows it.
+        `webhook` is an https URL that is told of its end."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options)
+        )
+        if webhook is not None:
+            request.webhook.url = webhook
+        return job_info(self._ask(self._jobs.CreateJob, request))
+
+    def estimate(
+        self, prompt: str, **options: Unpack[requests.Options]
+    ) -> JobInfo:
+        """Checks a request and tells its cost and time, without a job."""
+        request = jobs_pb2.CreateJobRequest(
+            request=requests.build(prompt, options), validate_only=True
+        )
+        return job_info(self._ask(self._jobs.CreateJob, request))
+
+    def watch(
+        self,
+        job_id: str,
+        *,
+        after_sequence: int = 0,
+        timeout: float | None = None,
+    ) -> Job:
+        """The events of a job, those that are kept and those that come.
+        Leaving changes nothing for it."""
+
+        def open_call(reading: Reading) -> Any:
+            return self._jobs.WatchJob(
+                jobs_pb2.WatchJobRequest(
+                    id=job_id, after_sequence=reading.seen
+                ),
+                metadata=self._metadata,
+                timeout=reading.time_left(),
+            )
+
+        reading = Reading(self._server, timeout, job_id, after_sequence)
+        return Job(open_call, reading, None)
+
+    def job(self, job_id: str) -> JobInfo:
+        """A job as it is now."""
+        request = jobs_pb2.GetJobRequest(id=job_id)
+        return job_info(self._ask(self._jobs.GetJob, request))
+
+    def jobs(self, *states: str) -> list[JobInfo]:
+        """The tenant's jobs, the newest first; only those in `states`, if
+        there are any: "queued", "running", ..."""
+        found: list[JobInfo] = []
+        token = ""
+        while True:
+            page = self._ask(self._jobs.ListJobs, list_request(token, states))
+            found += map(job_info, page.jobs)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def cancel(self, job_id: str) -> JobInfo:
+        """Ends a job at its next step."""
+        request = jobs_pb2.CancelJobRequest(id=job_id)
+        return job_info(self._ask(self._jobs.CancelJob, request))
+
+    def models(self) -> list[models.Model]:
+        """The server's models, by id."""
+        found: list[models.Model] = []
+        token = ""
+        while True:
+            page = self._ask(
+                self._registry.ListModels,
+                registry_pb.ListModelsRequest(page_token=token),
+            )
+            found += map(models.from_proto, page.models)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _ask(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise errors.from_rpc(error, self._server) from error
+
+    def close(self) -> None:
+        """Ends the connection, and what still uses it."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,141 @@
+"""A GenerateRequest from keyword arguments."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import types_pb2 as types
+
+# The bytes of a picture file, or its path.
+ImageSource: TypeAlias = bytes | str | os.PathLike[str]
+
+
+class Options(TypedDict, total=False):
+    """What `generate` takes besides the prompt.
+
+    Names and meanings are those of GenerateRequest in the protos; what is left
+    out is the server's to choose. Choices are lower-case names without their
+    prefix: sampler="euler_ancestral", schedule="karras", format="jpeg".
+    """
+
+    model: str
+    negative_prompt: str
+    # Drawn here if left out, so that a request sent again is the same picture.
+    seed: int
+    image_count: int
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    guidance_rescale: float
+    sampler: str
+    schedule: str
+    eta: float
+    clip_skip: int
+    # The picture to start from, and how much of it is painted anew, 0 to 1.
+    image: ImageSource
+    strength: float
+    # A preview every so many steps, 5 if left out, 0 for none; or at these.
+    preview_every: int
+    preview_steps: Sequence[int]
+    preview_decoder: str
+    preview_format: str
+    preview_longest_side: int
+    preview_quality: int
+    # Of the finished picture: "png", "jpeg" or "webp".
+    format: str
+    quality: int
+    embed_parameters: bool
+    priority: str
+    # Bit-identical whatever else the server paints.
+    reproducible: bool
+    # Seconds, from acceptance to the job's end.
+    time_limit: float
+    # "cancel" (default) or "continue": the job's fate if this program dies.
+    on_disconnect: str
+    # A UUID. Drawn if left out.
+    request_id: str
+    # A request to begin with, for fields that have no argument here.
+    request: pb.GenerateRequest
+
+
+_CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
+    "sampler": (types.Sampler, "SAMPLER_"),
+    "schedule": (types.NoiseSchedule, "NOISE_SCHEDULE_"),
+    "priority": (types.Priority, "PRIORITY_"),
+    "on_disconnect": (types.OnDisconnect, "ON_DISCONNECT_"),
+    "format": (types.ImageFormat, "IMAGE_FORMAT_"),
+    "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
+    "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+}
+_OUTPUT = ("format", "quality", "embed_parameters")
+_DEFAULT_PREVIEW_EVERY = 5
+
+
+def _choice(name: str, value: str) -> int:
+    enum, prefix = _CHOICES[name]
+    try:
+        return enum.Value(prefix + value.upper())
+    except ValueError:
+        known = ", ".join(
+            key.removeprefix(prefix).lower() for key in list(enum.keys())[1:]
+        )
+        raise ValueError(f"{name} {value!r} is none of {known}") from None
+
+
+def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
+    """The message that holds option `name`, and the field's name there."""
+    if name.startswith("preview_"):
+        return request.preview, name.removeprefix("preview_")
+    if name in _OUTPUT:
+        return request.output, name
+    if name == "strength":
+        return request.image_to_image, name
+    return request, name
+
+
+def build(prompt: str, options: Options) -> pb.GenerateRequest:
+    """ValueError or TypeError for what cannot be said in a request at all; the
+    server judges the rest."""
+    request = pb.GenerateRequest()
+    values: dict[str, Any] = dict(options)
+    if base := values.pop("request", None):
+        request.CopyFrom(base)
+    request.prompt = prompt
+    if (image := values.pop("image", None)) is not None:
+        request.image_to_image.image = (
+            image if isinstance(image, bytes) else Path(image).read_bytes()
+        )
+    if values.pop("reproducible", False):
+        request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
+    if (limit := values.pop("time_limit", None)) is not None:
+        request.time_limit.FromTimedelta(timedelta(seconds=limit))
+    if not request.HasField("preview") and "preview_steps" not in values:
+        values.setdefault("preview_every", _DEFAULT_PREVIEW_EVERY)
+    if not request.HasField("seed"):
+        values.setdefault("seed", random.getrandbits(32))
+    if not request.request_id:
+        values.setdefault("request_id", str(uuid.uuid4()))
+    for name, value in values.items():
+        if name not in Options.__annotations__:
+            raise TypeError(f"generate() has no argument {name!r}")
+        if name == "preview_steps":
+            request.preview.steps.extend(value)
+            continue
+        if name in _CHOICES:
+            value = _choice(name, value)
+        message, field = _target(request, name)
+        try:
+            setattr(message, field, value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from None
+    return request

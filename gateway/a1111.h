@@ -1,0 +1,68 @@
+#ifndef GENZO_GATEWAY_A1111_H_
+#define GENZO_GATEWAY_A1111_H_
+
+#include <string>
+#include <vector>
+
+#include "gateway/a1111_seats.h"
+#include "gateway/backend.h"
+#include "gateway/model_names.h"
+#include "gateway/router.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+
+// A request of txt2img or img2img, checked.
+struct A1111Call {
+  v1::GenerateRequest request;
+  uint32_t batch_size = 1;
+  bool sends_images = true;
+  nlohmann::json parameters;  // the body, without pictures
+};
+
+// Reads a body. Fields of A1111 that change nothing here are skipped, as are
+// unknown ones; those that ask for what this service lacks are faults,
+// INVALID_ARGUMENT/INVALID_FIELD. Pure.
+enum class A1111Task { kTextToImage, kImageToImage };
+absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const nlohmann::json& body,
+                                    const ModelNames& names);
+// What its fields are called in violations of the service.
+extern const std::vector<std::pair<absl::string_view, absl::string_view>>
+    kA1111Names;
+
+// The part of AUTOMATIC1111's /sdapi/v1 that its clients use. Everything in it
+// outlives its calls. Thread-safe.
+class A1111 {
+ public:
+  A1111(Backend& backend, const ModelNames& names)
+      : backend_(backend), names_(names) {}
+
+  std::vector<Route> routes();
+
+ private:
+  using Answer = std::function<nlohmann::json(const v1::ListModelsResponse&,
+                                              const CallerKeys&)>;
+  // A GET whose answer is made of the list of models.
+  Route Listing(const std::string& name, Answer answer);
+  void Paint(A1111Task task, const HttpRequest& request,
+             const HttpExchangeRef& exchange);
+  void SetOptions(const HttpRequest& request, const HttpExchangeRef& exchange);
+  nlohmann::json Options(const v1::ListModelsResponse& list,
+                         const CallerKeys& keys) const;
+  nlohmann::json Samplers(const v1::ListModelsResponse& list,
+                          const CallerKeys& keys) const;
+  nlohmann::json Schedulers(const v1::ListModelsResponse& list,
+                            const CallerKeys& keys) const;
+  nlohmann::json Progress(const CallerKeys& keys) const;
+  // The caller's chosen model, else the default one; null if there is none.
+  const v1::Model* ModelOf(const v1::ListModelsResponse& list,
+                           const CallerKeys& keys) const;
+
+  Backend& backend_;
+  const ModelNames& names_;
+  A1111Seats seats_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_A1111_H_

@@ -1,0 +1,193 @@
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
+#include "gateway/a1111.h"
+#include "gateway/json_body.h"
+#include "gateway/sampler_labels.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr uint32_t kMaxCount = UINT32_MAX;
+// Steps between two looks that `progress` may show. They cost next to nothing.
+constexpr uint32_t kPreviewEvery = 5;
+// A1111's own, for img2img.
+constexpr double kStrength = 0.75;
+
+void Lacks(FieldReader& reader, const std::string& name,
+           const std::string& what) {
+  reader.Fail(name,
+              absl::StrCat("is given, but this server has no ", what, " yet"));
+}
+
+bool IsEmpty(const json* value) {
+  return value == nullptr || (value->is_structured() && value->empty()) ||
+         (value->is_string() && value->get<std::string>().empty()) ||
+         (value->is_boolean() && !value->get<bool>()) ||
+         (value->is_number() && value->get<double>() == 0);
+}
+
+void RefuseWhatIsLacking(FieldReader& reader) {
+  for (const auto& [name, what] :
+       std::initializer_list<std::pair<const char*, const char*>>{
+           {"enable_hr", "second pass at a higher resolution"},
+           {"mask", "inpainting"},
+           {"restore_faces", "restoring of faces"},
+           {"tiling", "tiling"},
+           {"styles", "styles"},
+           {"script_name", "scripts"},
+           {"controlnet_units", "ControlNet"}}) {
+    if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
+  }
+  if (reader.Number("subseed_strength", -1, 1).value_or(0) > 0) {
+    Lacks(reader, "subseed_strength", "variation seeds");
+  }
+  const json* scripts = reader.Any("alwayson_scripts");
+  if (scripts == nullptr || !scripts->is_object()) return;
+  for (const auto& [name, script] : scripts->items()) {
+    if (!script.is_object() || !script.contains("args")) continue;
+    const json& arguments = script["args"];
+    // Clients switch off what they know of by [] or [false].
+    const bool is_off =
+        IsEmpty(&arguments) || (arguments.is_array() && IsEmpty(&arguments[0]));
+    if (!is_off) {
+      Lacks(reader, "alwayson_scripts",
+            absl::StrCat("script ", ShownValue(name)));
+    }
+  }
+}
+
+void ReadPrompt(FieldReader& reader, const std::string& name,
+                std::string& prompt) {
+  prompt = reader.Text(name).value_or("");
+  if (absl::StrContains(prompt, "<lora:")) Lacks(reader, name, "<lora:...>");
+}
+
+void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
+  // sampler_index is the older name of the same.
+  for (const char* field : {"sampler_index", "sampler_name"}) {
+    const auto name = reader.Text(field);
+    if (!name.has_value() || name->empty()) continue;
+    const auto choice = SamplerNamed(*name);
+    if (!choice.has_value()) {
+      reader.Fail(field, absl::StrCat(ShownValue(*name),
+                                      " is not the name of a sampler; GET "
+                                      "/sdapi/v1/samplers lists them"));
+      continue;
+    }
+    request.set_sampler(choice->sampler);
+    request.set_schedule(choice->schedule);
+  }
+  const auto name = reader.Text("scheduler");
+  if (!name.has_value() || name->empty()) return;
+  const auto schedule = ScheduleNamed(*name);
+  if (!schedule.has_value()) {
+    reader.Fail("scheduler", absl::StrCat(ShownValue(*name),
+                                          " is not the name of a schedule; GET "
+                                          "/sdapi/v1/schedulers lists them"));
+  } else if (*schedule != v1::NOISE_SCHEDULE_UNSPECIFIED) {
+    request.set_schedule(*schedule);
+  }
+}
+
+void ReadOverrides(FieldReader& reader, const ModelNames& names,
+                   v1::GenerateRequest& request) {
+  const json* settings = reader.Any("override_settings");
+  if (settings == nullptr || !settings->is_object()) return;
+  FieldReader overrides(*settings);
+  if (const auto model = overrides.Text("sd_model_checkpoint")) {
+    request.set_model(names.Resolve(*model));
+  }
+  // A1111 counts from 1: one layer, the last, is none left out.
+  if (const auto skip =
+          overrides.Whole("CLIP_stop_at_last_layers", 1, kMaxCount);
+      skip.has_value() && *skip > 1) {
+    request.set_clip_skip(*skip - 1);
+  }
+  const absl::Status status = overrides.status();
+  if (!status.ok())
+    reader.Fail("override_settings", std::string(status.message()));
+}
+
+void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
+  auto& from = *request.mutable_image_to_image();
+  from.set_strength(
+      reader.Number("denoising_strength", 0, 1).value_or(kStrength));
+  if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
+    Lacks(reader, "resize_mode", "filling of margins");
+  }
+  const json* images = reader.Any("init_images");
+  if (images == nullptr || !images->is_array() || images->empty() ||
+      !(*images)[0].is_string()) {
+    return reader.Fail("init_images", "is not a list of a picture in base64");
+  }
+  if (images->size() > 1) {
+    return Lacks(reader, "init_images", "starting from several pictures");
+  }
+  auto picture = DecodePicture((*images)[0].get_ref<const std::string&>());
+  if (!picture.has_value()) {
+    return reader.Fail("init_images", "has a picture that is not base64");
+  }
+  from.set_image(*std::move(picture));
+}
+
+}  // namespace
+
+const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
+    {{"guidance_scale", "cfg_scale"},
+     {"sampler", "sampler_name"},
+     {"schedule", "scheduler"},
+     {"image_count", "batch_size"},
+     {"model", "sd_model_checkpoint"},
+     {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"image_to_image.image", "init_images"},
+     {"image_to_image.strength", "denoising_strength"}};
+
+absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
+                                    const ModelNames& names) {
+  FieldReader reader(body);
+  A1111Call call;
+  v1::GenerateRequest& request = call.request;
+  ReadPrompt(reader, "prompt", *request.mutable_prompt());
+  ReadPrompt(reader, "negative_prompt", *request.mutable_negative_prompt());
+  const auto seed = reader.Whole("seed", -1, INT64_MAX);
+  if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
+  if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {
+    request.set_steps(*steps);
+  }
+  if (const auto scale = reader.Number("cfg_scale", 0, kMaxGuidanceScale)) {
+    request.set_guidance_scale(*scale);
+  }
+  if (const auto width = reader.Whole("width", 1, kMaxCount)) {
+    request.set_width(*width);
+  }
+  if (const auto height = reader.Whole("height", 1, kMaxCount)) {
+    request.set_height(*height);
+  }
+  ReadSampler(reader, request);
+  const auto eta = reader.Number("eta", 0, 1);
+  // Clients send it whatever the sampler is.
+  if (eta.has_value() && request.sampler() == v1::SAMPLER_DDIM) {
+    request.set_eta(*eta);
+  }
+  ReadOverrides(reader, names, request);
+  RefuseWhatIsLacking(reader);
+  if (task == A1111Task::kImageToImage) ReadStart(reader, request);
+  call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
+  request.set_image_count(call.batch_size *
+                          reader.Whole("n_iter", 1, 64).value_or(1));
+  call.sends_images = reader.Truth("send_images").value_or(true);
+  if (!reader.status().ok()) return reader.status();
+  request.mutable_preview()->set_every(kPreviewEvery);
+  request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
+  call.parameters = body;
+  for (const char* picture : {"init_images", "mask"}) {
+    if (call.parameters.contains(picture)) call.parameters[picture] = nullptr;
+  }
+  return call;
+}
+
+}  // namespace genzo

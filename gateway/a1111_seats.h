@@ -1,0 +1,77 @@
+#ifndef GENZO_GATEWAY_A1111_SEATS_H_
+#define GENZO_GATEWAY_A1111_SEATS_H_
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "gateway/backend.h"
+
+namespace genzo {
+
+// A job under way, as A1111's `progress` tells it.
+struct SeatedJob {
+  std::map<uint32_t, uint32_t> steps_by_image;
+  std::map<uint32_t, std::string> previews;  // files, the latest of each image
+  uint32_t steps = 0;                        // of one image; 0: not begun
+  uint32_t images = 1;
+  absl::Duration time_left;
+  bool was_interrupted = false;
+
+  // 0 to 1, over all images.
+  double Share() const;
+};
+
+// A1111 was made for one user: its chosen model, its progress and its interrupt
+// know no job's name. Here every caller has a seat of its own, told apart by
+// their keys. Thread-safe.
+class A1111Seats {
+ public:
+  // One job; leaves its seat when it is dropped.
+  class Ticket {
+   public:
+    Ticket(A1111Seats& seats, CallerKeys keys, uint32_t images);
+    ~Ticket();
+    void Take(const v1::JobEvent& event);
+    // How interrupt ends it.
+    void SetCancel(CancelStream cancel);
+    SeatedJob job() const;
+
+   private:
+    friend class A1111Seats;
+    A1111Seats& seats_;
+    const CallerKeys keys_;
+    SeatedJob job_;
+    CancelStream cancel_;
+  };
+  std::shared_ptr<Ticket> Sit(const CallerKeys& keys, uint32_t images);
+
+  // The job that began last.
+  std::optional<SeatedJob> Latest(const CallerKeys& keys) const;
+  // Ends all jobs.
+  void Interrupt(const CallerKeys& keys);
+
+  // The model that was chosen by `options`; empty: none.
+  std::string Model(const CallerKeys& keys) const;
+  void ChooseModel(const CallerKeys& keys, const std::string& model);
+
+ private:
+  struct Seat {
+    std::string model;
+    std::list<Ticket*> jobs;  // the latest last
+  };
+  Seat& SeatOf(const CallerKeys& keys) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;  // also of what is in the tickets
+  std::map<CallerKeys, Seat> seats_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_A1111_SEATS_H_

@@ -1,0 +1,94 @@
+#ifndef GENZO_GATEWAY_BACKEND_H_
+#define GENZO_GATEWAY_BACKEND_H_
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "gateway/http.h"
+#include "genzo/v1/image_generation.grpc.pb.h"
+#include "genzo/v1/jobs.grpc.pb.h"
+#include "genzo/v1/model_registry.grpc.pb.h"
+#include "grpcpp/channel.h"
+
+namespace genzo {
+
+// What is passed on of who calls.
+struct CallerKeys {
+  std::string authorization;  // "Bearer ..."; empty: none
+  std::string tenant;         // x-genzo-tenant
+  bool operator<(const CallerKeys& other) const {
+    return std::tie(authorization, tenant) <
+           std::tie(other.authorization, other.tenant);
+  }
+};
+CallerKeys KeysOf(const HttpRequest& request);
+
+// Held while an event is worked on: the next is read once the last copy is
+// dropped. So a slow client slows its stream down and nothing piles up.
+using EventTurn = std::shared_ptr<void>;
+
+// Who takes a stream's events. Called on gRPC's threads, one at a time.
+struct StreamListener {
+  std::function<void(v1::JobEvent event, EventTurn turn)> on_event;
+  std::function<void(const absl::Status& status)> on_end;  // exactly once
+};
+
+// Ends a stream early; its end still comes. May be called at any time, any
+// number of times, on any thread.
+using CancelStream = std::function<void()>;
+
+// The service behind the door, as asynchronous calls that carry the caller's
+// keys. Pictures that came in pieces are whole. Thread-safe.
+class Backend {
+ public:
+  explicit Backend(std::shared_ptr<grpc::Channel> channel);
+  // Cancels every call and waits for their ends.
+  ~Backend();
+
+  CancelStream Generate(const CallerKeys& keys,
+                        const v1::GenerateRequest& request,
+                        StreamListener reader);
+  CancelStream Watch(const CallerKeys& keys, const v1::WatchJobRequest& request,
+                     StreamListener reader);
+
+  template <typename Answer>
+  using Done = std::function<void(absl::StatusOr<Answer>)>;
+  void ListModels(const CallerKeys& keys, Done<v1::ListModelsResponse> done);
+  void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,
+                 Done<v1::Job> done);
+  void GetJob(const CallerKeys& keys, const std::string& id,
+              Done<v1::Job> done);
+  void ListJobs(const CallerKeys& keys, const v1::ListJobsRequest& request,
+                Done<v1::ListJobsResponse> done);
+  void CancelJob(const CallerKeys& keys, const std::string& id,
+                 Done<v1::Job> done);
+
+ private:
+  class Stream;
+  template <typename Request, typename Answer>
+  struct Unary;
+  template <typename Request, typename Answer, typename Start>
+  void Call(const CallerKeys& keys, const Request& request, Done<Answer> done,
+            Start start);
+  CancelStream Launch(const CallerKeys& keys, StreamListener reader,
+                      const std::function<void(Stream&)>& start);
+  void Began(const std::shared_ptr<grpc::ClientContext>& context);
+  void Ended(const std::shared_ptr<grpc::ClientContext>& context);
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::ImageGeneration::Stub> images_;
+  const std::unique_ptr<v1::Jobs::Stub> jobs_;
+  const std::unique_ptr<v1::ModelRegistry::Stub> models_;
+  absl::Mutex mutex_;
+  std::set<std::shared_ptr<grpc::ClientContext>> live_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_BACKEND_H_

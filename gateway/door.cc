@@ -1,0 +1,117 @@
+#include "gateway/door.h"
+
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "gateway/door_error.h"
+
+namespace genzo {
+namespace {
+
+constexpr size_t kMinKeyBytes = 16;
+constexpr int kRandomKeyBytes = 32;
+
+// What signs links: the file's content, or random bytes, with which links end
+// with the process.
+absl::StatusOr<std::string> LinkKey(const std::string& path) {
+  if (path.empty()) return RandomHex(kRandomKeyBytes);
+  std::ifstream file(path, std::ios::binary);
+  std::string key((std::istreambuf_iterator<char>(file)),
+                  std::istreambuf_iterator<char>());
+  absl::StripAsciiWhitespace(&key);
+  if (key.size() >= kMinKeyBytes) return key;
+  return absl::InvalidArgumentError(
+      absl::StrCat("http.link_key_file ", path, " cannot be read or has ",
+                   key.size(), " bytes; the least is ", kMinKeyBytes));
+}
+
+}  // namespace
+
+HttpDoor::HttpDoor(const HttpConfig& config, const std::string& link_key,
+                   std::shared_ptr<grpc::Channel> channel, const Clock& clock)
+    : config_(config),
+      names_(config.model_aliases),
+      openapi_(OpenApiDocument()),
+      pictures_(link_key,
+                {.max_bytes = config.picture_bytes, .kept = config.links_kept},
+                clock),
+      backend_(std::make_unique<Backend>(std::move(channel))),
+      openai_({*backend_, pictures_, names_, clock}, config.public_url),
+      a1111_(*backend_, names_),
+      jobs_(*backend_),
+      mcp_(*backend_, names_) {}
+
+HttpDoor::~HttpDoor() {
+  // No request may begin a call any more, and every call's end comes while all
+  // that it uses is there.
+  server_.reset();
+  backend_.reset();
+}
+
+std::vector<Route> HttpDoor::Routes() {
+  std::vector<Route> routes = {
+      {"GET",
+       "/openapi.json",
+       {},
+       [this](HttpRequest, HttpExchangeRef exchange) {
+         exchange->Send({.body = openapi_});
+       }},
+      // That the door is there; whether the service is, /v1/models tells.
+      {"GET", "/healthz", {}, [](HttpRequest, HttpExchangeRef exchange) {
+         exchange->Send({.content_type = "text/plain", .body = "ok\n"});
+       }}};
+  const auto add = [&](std::vector<Route> more) {
+    routes.insert(routes.end(), more.begin(), more.end());
+  };
+  add(openai_.routes());
+  add(jobs_.routes());
+  add(a1111_.routes());
+  add(mcp_.routes());
+  if (page_.has_value()) add(page_->routes());
+  return routes;
+}
+
+absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
+    const HttpConfig& config, std::shared_ptr<grpc::Channel> channel,
+    const Clock& clock) {
+  const auto key = LinkKey(config.link_key_file);
+  if (!key.ok()) return key.status();
+  std::unique_ptr<HttpDoor> door(
+      new HttpDoor(config, *key, std::move(channel), clock));
+  if (!config.page.empty()) {
+    auto page = Page::Read(config.page);
+    if (page.ok()) {
+      door->page_ = *std::move(page);
+    } else if (absl::IsNotFound(page.status())) {
+      spdlog::warn("no page: {}", std::string(page.status().message()));
+    } else {
+      return page.status();
+    }
+  }
+  door->router_ = std::make_unique<Router>(door->Routes(), config.origins);
+  HttpServerOptions options = {.listen = config.listen,
+                               .certificate = config.certificate,
+                               .key = config.key};
+  options.limits.max_connections = config.max_connections;
+  options.limits.max_body_bytes = config.max_body_bytes;
+  auto server = HttpServer::Start(
+      options, [router = door->router_.get()](HttpRequest request,
+                                              HttpExchangeRef exchange) {
+        router->Handle(std::move(request), std::move(exchange));
+      });
+  if (!server.ok()) return server.status();
+  door->server_ = *std::move(server);
+  return door;
+}
+
+std::string HttpDoor::url() const {
+  const std::string& listen = config_.listen;
+  return absl::StrCat(config_.certificate.empty() ? "http://" : "https://",
+                      listen.substr(0, listen.rfind(':')), ":",
+                      server_->port());
+}
+
+}  // namespace genzo

@@ -1,0 +1,243 @@
+#include "gateway/door_error.h"
+
+#include <cmath>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr char kBadRequestType[] = "type.googleapis.com/google.rpc.BadRequest";
+
+std::string OpenAiType(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 429:
+      return "rate_limit_error";
+    default:
+      return status >= 500 ? "server_error" : "invalid_request_error";
+  }
+}
+
+json Nullable(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
+
+// FastAPI's, which A1111's own server answers with.
+json A1111Error(const absl::Status& status) {
+  json places = json::array();
+  for (const FieldViolation& violation : ViolationsIn(status)) {
+    places.push_back({{"loc", {"body", violation.field}},
+                      {"msg", violation.description},
+                      {"type", "value_error"}});
+  }
+  if (!places.empty()) return {{"detail", places}};
+  const std::string message(status.message());
+  return {{"error", ErrorReason(status)},
+          {"detail", message},
+          {"body", ""},
+          {"errors", message}};
+}
+
+void AddRetry(const absl::Status& status, HttpResponse& response) {
+  const absl::Duration retry = RetryAfter(status);
+  if (retry <= absl::ZeroDuration()) return;
+  const auto seconds =
+      static_cast<int64_t>(std::ceil(absl::ToDoubleSeconds(retry)));
+  response.headers.emplace_back("retry-after", absl::StrCat(seconds));
+  if (response.status != 429) return;
+  response.headers.emplace_back("x-ratelimit-remaining-requests", "0");
+  response.headers.emplace_back("x-ratelimit-reset-requests",
+                                absl::StrCat(seconds, "s"));
+}
+
+json BodyOf(DoorKind door, const absl::Status& status) {
+  switch (door) {
+    case DoorKind::kA1111:
+      return A1111Error(status);
+    case DoorKind::kJobs:
+      return {{"error", RpcError(status)}};
+    case DoorKind::kMcp:
+      return {{"jsonrpc", "2.0"},
+              {"id", nullptr},
+              {"error",
+               {{"code", -32600}, {"message", std::string(status.message())}}}};
+    case DoorKind::kOpenAi:
+      break;
+  }
+  return {{"error", OpenAiError(status)}};
+}
+
+absl::StatusCode CodeOf(int http_status) {
+  switch (http_status) {
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kNotFound;
+    case 503:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return http_status < 500 ? absl::StatusCode::kInvalidArgument
+                               : absl::StatusCode::kInternal;
+  }
+}
+
+}  // namespace
+
+DoorKind DoorOf(absl::string_view path) {
+  if (absl::StartsWith(path, "/sdapi/")) return DoorKind::kA1111;
+  if (path == "/mcp") return DoorKind::kMcp;
+  if (path == "/v1/jobs" || absl::StartsWith(path, "/v1/jobs/")) {
+    return DoorKind::kJobs;
+  }
+  return DoorKind::kOpenAi;
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (!status.error_details().empty() &&
+      details.ParseFromString(status.error_details()) &&
+      details.code() == status.error_code()) {
+    return FromRpcStatus(details);
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      status.error_message());
+}
+
+std::vector<FieldViolation> ViolationsIn(const absl::Status& status) {
+  google::rpc::BadRequest bad_request;
+  const auto payload = status.GetPayload(kBadRequestType);
+  std::vector<FieldViolation> violations;
+  if (!payload.has_value() ||
+      !bad_request.ParseFromString(std::string(*payload))) {
+    return violations;
+  }
+  for (const auto& violation : bad_request.field_violations()) {
+    violations.push_back({violation.field(), violation.description()});
+  }
+  return violations;
+}
+
+absl::Status Renamed(const absl::Status& status, FieldNames names) {
+  std::vector<FieldViolation> violations = ViolationsIn(status);
+  if (violations.empty()) return status;
+  for (FieldViolation& violation : violations) {
+    for (const auto& [proto, own] : names) {
+      if (violation.field != proto) continue;
+      violation.field = std::string(own);
+      absl::string_view rest = violation.description;
+      if (absl::ConsumePrefix(&rest, proto)) {
+        violation.description = absl::StrCat(own, rest);
+      }
+      break;
+    }
+  }
+  return InvalidFieldsError(violations);
+}
+
+absl::Status NotYet(const std::string& field, const std::string& what) {
+  return InvalidFieldsError(
+      {{field, absl::StrCat(field, " is given, but this server has no ", what,
+                            " yet")}});
+}
+
+int HttpStatusOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return 409;
+    case absl::StatusCode::kFailedPrecondition:
+      return 422;
+    case absl::StatusCode::kResourceExhausted:
+      // Without a hint, trying again is of no use: clients do on 429.
+      return RetryAfter(status) > absl::ZeroDuration() ? 429 : 422;
+    case absl::StatusCode::kCancelled:
+      return 499;
+    case absl::StatusCode::kUnimplemented:
+      return 501;
+    case absl::StatusCode::kUnavailable:
+      // A queue that is full is a limit of rate to these clients.
+      return ErrorReason(status) == "QUEUE_FULL" ? 429 : 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+json OpenAiError(const absl::Status& status) {
+  const auto violations = ViolationsIn(status);
+  const std::string reason = ErrorReason(status);
+  return {{"message", std::string(status.message())},
+          {"type", OpenAiType(HttpStatusOf(status))},
+          {"param", Nullable(violations.empty() ? "" : violations[0].field)},
+          {"code", Nullable(absl::AsciiStrToLower(reason))}};
+}
+
+json RpcError(const absl::Status& status) {
+  json error = {{"code", static_cast<int>(status.code())},
+                {"status", absl::StatusCodeToString(status.code())},
+                {"message", std::string(status.message())},
+                {"reason", ErrorReason(status)}};
+  json violations = json::array();
+  for (const FieldViolation& violation : ViolationsIn(status)) {
+    violations.push_back(
+        {{"field", violation.field}, {"description", violation.description}});
+  }
+  if (!violations.empty()) error["field_violations"] = violations;
+  return error;
+}
+
+HttpResponse ErrorResponse(DoorKind door, const absl::Status& status) {
+  HttpResponse response = {.status = HttpStatusOf(status),
+                           .body = Dump(BodyOf(door, status))};
+  if (door == DoorKind::kA1111 && !ViolationsIn(status).empty()) {
+    response.status = 422;
+  }
+  if (response.status == 401) {
+    response.headers.emplace_back("www-authenticate", "Bearer");
+  }
+  AddRetry(status, response);
+  return response;
+}
+
+HttpResponse ErrorResponse(DoorKind door, int http_status,
+                           const std::string& message) {
+  HttpResponse response = {
+      .status = http_status,
+      .body = Dump(BodyOf(door, absl::Status(CodeOf(http_status), message)))};
+  return response;
+}
+
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false,
+                    json::error_handler_t::replace);
+}
+
+}  // namespace genzo

@@ -1,0 +1,95 @@
+// genzo-gateway: the HTTP door alone, before a gRPC server elsewhere.
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "CLI/CLI.hpp"
+#include "base/config.h"
+#include "base/logging.h"
+#include "gateway/door.h"
+#include "grpcpp/create_channel.h"
+
+namespace genzo {
+namespace {
+
+constexpr int kUsageError = 2;  // bad configuration, address in use
+constexpr char kDefaultConfig[] = "/etc/genzo/gateway.yaml";
+constexpr absl::Duration kGrace = absl::Seconds(30);
+
+int Fail(const absl::Status& status) {
+  std::cerr << "genzo-gateway: " << status.message() << std::endl;
+  return kUsageError;
+}
+
+// Signals that end the door, blocked everywhere and waited for by main.
+sigset_t BlockSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int waited : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, waited);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int Serve(const GatewayConfig& config) {
+  const sigset_t signals = BlockSignals();
+  auto door = HttpDoor::Start(
+      config.http,
+      grpc::CreateChannel(config.server, grpc::InsecureChannelCredentials()),
+      Clock::Real());
+  if (!door.ok()) return Fail(door.status());
+  std::cout << "genzo-gateway ready on " << (*door)->url() << std::endl;
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("shutting down: {:.0f} s at most",
+               absl::ToDoubleSeconds(kGrace));
+  (*door)->Stop(kGrace);
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  // gRPC's own complaints come on top of ours; GRPC_VERBOSITY brings them back.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  CLI::App app("Serves a Genzo gRPC server over HTTP.", "genzo-gateway");
+  std::string config_path = kDefaultConfig;
+  std::string server, listen, log_level;
+  app.add_option("--config", config_path, "configuration file (YAML)")
+      ->capture_default_str()
+      ->envname("GENZO_GATEWAY_CONFIG");
+  app.add_option("--server", server,
+                 "host:port of the gRPC server, in place of the "
+                 "configuration's");
+  app.add_option("--listen", listen,
+                 "host:port, in place of the configuration's http.listen; port "
+                 "0 takes a free one");
+  app.add_option("--log-level", log_level,
+                 "debug, info, warning, error or off");
+  app.footer(
+      "Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 2 for a bad "
+      "configuration or an address in use.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  auto config = ReadGatewayConfigFile(config_path);
+  if (!config.ok()) return Fail(config.status());
+  if (!server.empty()) config->server = server;
+  if (!listen.empty()) config->http.listen = listen;
+  if (!log_level.empty()) config->log_level = log_level;
+  for (const std::string& address : {config->server, config->http.listen}) {
+    const absl::Status status = CheckAddress(address);
+    if (!status.ok()) return Fail(status);
+  }
+  const absl::Status logging = InitLogging(config->log_level);
+  if (!logging.ok()) return Fail(logging);
+  return Serve(*config);
+}
+
+}  // namespace
+}  // namespace genzo
+
+int main(int argc, char** argv) { return genzo::Main(argc, argv); }

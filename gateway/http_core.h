@@ -1,0 +1,69 @@
+#ifndef GENZO_GATEWAY_HTTP_CORE_H_
+#define GENZO_GATEWAY_HTTP_CORE_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/ssl/context.hpp"
+#include "gateway/http.h"
+#include "gateway/http_limits.h"
+
+// What the server and its connections share. Seen by http_server.cc and
+// http_session.cc alone, because Boost's headers cost seconds.
+
+namespace genzo {
+
+// One connection, plain or TLS.
+class HttpConnection {
+ public:
+  virtual ~HttpConnection() = default;
+  virtual void Start() = 0;
+  // Ends it once no request is under way. Thread-safe.
+  virtual void CloseWhenIdle() = 0;
+  // Ends it now. Thread-safe.
+  virtual void CloseNow() = 0;
+};
+
+// Outlives every connection. It owns them while they are open.
+class HttpCore {
+ public:
+  HttpCore(const HttpLimits& limits, HttpHandler handler)
+      : limits(limits), handler(std::move(handler)) {}
+
+  // Whether there may be one more.
+  bool HasRoom() const;
+  void Add(const std::shared_ptr<HttpConnection>& connection);
+  void Remove(HttpConnection* connection);
+  std::vector<std::shared_ptr<HttpConnection>> connections() const;
+  // Waits until none is left; false if that takes longer.
+  bool WaitUntilEmpty(absl::Duration timeout) const;
+
+  const HttpLimits limits;
+  const HttpHandler handler;
+  std::optional<boost::asio::ssl::context> tls;
+  std::atomic<int64_t> body_bytes{0};  // of requests that are being read
+  std::atomic<bool> is_stopping{false};
+  boost::asio::io_context io;
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::map<HttpConnection*, std::shared_ptr<HttpConnection>> connections_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+std::shared_ptr<HttpConnection> MakeHttpConnection(
+    std::shared_ptr<HttpCore> core, boost::asio::ip::tcp::socket socket);
+
+// A small whole answer that closes its connection, for where no request could
+// be read.
+std::string RefusalText(int status, const std::string& message);
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_HTTP_CORE_H_

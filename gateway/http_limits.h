@@ -1,0 +1,33 @@
+#ifndef GENZO_GATEWAY_HTTP_LIMITS_H_
+#define GENZO_GATEWAY_HTTP_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace genzo {
+
+// What a connection may cost. Numbers of the configuration are in
+// base/config.h; these hold everywhere.
+struct HttpLimits {
+  int max_connections = 1024;  // one more is told 503 and closed
+  size_t max_header_bytes = 16 << 10;
+  int64_t max_body_bytes = int64_t{48} << 20;
+  // Of all bodies that are being read.
+  int64_t max_bodies_bytes = int64_t{512} << 20;
+  // From connecting, or from a request's first byte, to the end of its header.
+  absl::Duration header_time = absl::Seconds(10);
+  // For a body; a client on a slow line has this and no more.
+  absl::Duration body_time = absl::Minutes(2);
+  // Between two requests of a connection.
+  absl::Duration idle_time = absl::Seconds(75);
+  // For the client to take anything at all of what is being sent.
+  absl::Duration write_time = absl::Seconds(30);
+  // Between two comments on a silent stream.
+  absl::Duration keepalive_time = absl::Seconds(15);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_HTTP_LIMITS_H_

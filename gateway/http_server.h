@@ -1,0 +1,49 @@
+#ifndef GENZO_GATEWAY_HTTP_SERVER_H_
+#define GENZO_GATEWAY_HTTP_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "gateway/http.h"
+#include "gateway/http_limits.h"
+
+namespace genzo {
+
+struct HttpServerOptions {
+  std::string listen = "127.0.0.1:0";  // port 0 takes a free one
+  std::string certificate = {};        // PEM chain; empty: no TLS
+  std::string key = {};                // PEM
+  HttpLimits limits = {};
+  int threads = 2;  // 1 or more
+};
+
+// An HTTP/1.1 server: connections, limits, TLS, whole requests in, answers
+// out. Refuses what two readers could understand differently (two lengths,
+// unknown transfer codings, no or several hosts), so that nothing can be
+// smuggled past a proxy before it. Thread-safe.
+class HttpServer {
+ public:
+  // UNAVAILABLE if the address cannot be used; INVALID_ARGUMENT if certificate
+  // and key cannot.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const HttpServerOptions& options, HttpHandler handler);
+  // Stops at once.
+  ~HttpServer();
+
+  // Accepts nothing more, lets requests under way end until `timeout`, then
+  // closes what is left.
+  void Stop(absl::Duration timeout);
+
+  int port() const;
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_HTTP_SERVER_H_

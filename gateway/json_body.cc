@@ -1,0 +1,201 @@
+#include "gateway/json_body.h"
+
+#include <cmath>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/shortest_digits.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+// Looks through JSON without building anything.
+class Checker : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return Begin(); }
+  bool start_array(size_t) override { return Begin(); }
+  bool end_object() override { return End(); }
+  bool end_array() override { return End(); }
+  bool key(string_t& key) override {
+    if (depth_ > 1 || keys_.insert(key).second) return true;
+    return Refuse(absl::StrCat("has ", ShownValue(json(key)), " twice"));
+  }
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
+    return Refuse(absl::StrCat("is not JSON at byte ", position));
+  }
+
+  // OK unless a member returned false, which ends the parsing.
+  const absl::Status& status() const { return status_; }
+
+ private:
+  bool Refuse(const std::string& why) {
+    status_ = absl::InvalidArgumentError(absl::StrCat("the body ", why));
+    return false;
+  }
+  bool Begin() {
+    if (++depth_ <= kMaxBodyDepth) return true;
+    return Refuse(
+        absl::StrCat("is nested deeper than ", kMaxBodyDepth, " levels"));
+  }
+  bool End() {
+    --depth_;
+    return true;
+  }
+
+  int depth_ = 0;
+  std::set<std::string> keys_;
+  absl::Status status_;
+};
+
+}  // namespace
+
+absl::StatusOr<json> ParseJsonObject(absl::string_view text) {
+  Checker checker;
+  json::sax_parse(text, &checker);
+  if (!checker.status().ok()) return checker.status();
+  json parsed = json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_object()) return parsed;
+  return absl::InvalidArgumentError("the body is not a JSON object");
+}
+
+const json* FieldReader::Any(const std::string& name) {
+  known_.insert(name);
+  const auto found = object_.find(name);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void FieldReader::Fail(const std::string& name,
+                       const std::string& description) {
+  violations_.push_back({name, absl::StrCat(name, " ", description)});
+}
+
+std::optional<std::string> FieldReader::Text(const std::string& name) {
+  const json* value = Any(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_string()) return value->get<std::string>();
+  Fail(name, absl::StrCat(ShownValue(*value), " is not a text"));
+  return std::nullopt;
+}
+
+std::optional<double> FieldReader::Number(const std::string& name, double min,
+                                          double max) {
+  const json* value = Any(name);
+  if (value == nullptr) return std::nullopt;
+  double number = NAN;
+  if (value->is_number()) {
+    number = value->get<double>();
+  } else if (values_ == Values::kMayBeText && value->is_string() &&
+             !absl::SimpleAtod(value->get<std::string>(), &number)) {
+    number = NAN;
+  }
+  if (number >= min && number <= max) return number;
+  Fail(name, absl::StrCat(ShownValue(*value), " is not a number from ",
+                          ShortestDigits(min), " to ", ShortestDigits(max)));
+  return std::nullopt;
+}
+
+std::optional<int64_t> FieldReader::Whole(const std::string& name, int64_t min,
+                                          int64_t max) {
+  const json* value = Any(name);
+  if (value == nullptr) return std::nullopt;
+  std::optional<int64_t> number;
+  int64_t read = 0;
+  if (value->is_number_unsigned()) {
+    if (value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX)) {
+      number = value->get<int64_t>();
+    }
+  } else if (value->is_number_integer()) {
+    number = value->get<int64_t>();
+  } else if (value->is_number_float()) {
+    // Some clients have only one kind of number: 20.0.
+    const double real = value->get<double>();
+    if (std::abs(real) < 9e15 && real == std::floor(real)) {
+      number = static_cast<int64_t>(real);
+    }
+  } else if (values_ == Values::kMayBeText && value->is_string() &&
+             absl::SimpleAtoi(value->get<std::string>(), &read)) {
+    number = read;
+  }
+  if (number.has_value() && *number >= min && *number <= max) return number;
+  Fail(name, absl::StrCat(ShownValue(*value), " is not a whole number from ",
+                          min, " to ", max));
+  return std::nullopt;
+}
+
+std::optional<bool> FieldReader::Truth(const std::string& name) {
+  const json* value = Any(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  bool truth = false;
+  if (values_ == Values::kMayBeText && value->is_string() &&
+      absl::SimpleAtob(value->get<std::string>(), &truth)) {
+    return truth;
+  }
+  Fail(name, absl::StrCat(ShownValue(*value), " is neither true nor false"));
+  return std::nullopt;
+}
+
+std::string FieldReader::Choice(const std::string& name,
+                                const std::vector<std::string>& choices) {
+  const auto text = Text(name);
+  if (!text.has_value()) return choices[0];
+  for (const std::string& choice : choices) {
+    if (*text == choice) return choice;
+  }
+  Fail(name, absl::StrCat(ShownValue(*text), " is not one of ",
+                          absl::StrJoin(choices, ", ")));
+  return choices[0];
+}
+
+void FieldReader::RefuseTheRest() {
+  for (const auto& [name, value] : object_.items()) {
+    if (known_.count(name) > 0) continue;
+    violations_.push_back({name, absl::StrCat(ShownValue(json(name)),
+                                              " is not a field of this")});
+  }
+}
+
+absl::Status FieldReader::status() const {
+  if (violations_.empty()) return absl::OkStatus();
+  return InvalidFieldsError(violations_);
+}
+
+std::string ShownValue(const json& value) {
+  if (value.is_object()) return "{...}";
+  if (value.is_array()) return "[...]";
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true,
+                                json::error_handler_t::replace);
+  constexpr size_t kMaxBytes = 100;
+  if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "...";
+  return text;
+}
+
+std::optional<std::string> DecodePicture(absl::string_view text) {
+  if (absl::StartsWith(text, "data:")) {
+    const size_t comma = text.find(',');
+    if (comma == absl::string_view::npos ||
+        !absl::EndsWith(text.substr(0, comma), ";base64")) {
+      return std::nullopt;
+    }
+    text.remove_prefix(comma + 1);
+  }
+  std::string bytes;
+  if (!absl::Base64Unescape(text, &bytes)) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace genzo

@@ -1,0 +1,70 @@
+#ifndef GENZO_GATEWAY_JSON_BODY_H_
+#define GENZO_GATEWAY_JSON_BODY_H_
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/errors.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+
+// Deeper values would end the process where somebody copies them, which is
+// recursive.
+constexpr int kMaxBodyDepth = 32;
+
+// A request's body, which must be a JSON object. INVALID_ARGUMENT if it is
+// nested deeper than kMaxBodyDepth, has a key of its outermost object twice,
+// or is anything else. Pure.
+absl::StatusOr<nlohmann::json> ParseJsonObject(absl::string_view text);
+
+// Reads the fields of an object by name and remembers every fault, each with
+// the field, its value and the limit. null is as if the field were not there.
+// Not thread-safe; `object` outlives it.
+class FieldReader {
+ public:
+  // Forms have texts only: kMayBeText takes "3" for a number.
+  enum class Values { kAreTyped, kMayBeText };
+  explicit FieldReader(const nlohmann::json& object,
+                       Values values = Values::kAreTyped)
+      : object_(object), values_(values) {}
+
+  std::optional<std::string> Text(const std::string& name);
+  std::optional<int64_t> Whole(const std::string& name, int64_t min,
+                               int64_t max);
+  std::optional<double> Number(const std::string& name, double min, double max);
+  std::optional<bool> Truth(const std::string& name);
+  // One of `choices`, which begin with the default.
+  std::string Choice(const std::string& name,
+                     const std::vector<std::string>& choices);
+  // Whatever it is; null if it is not there.
+  const nlohmann::json* Any(const std::string& name);
+
+  void Fail(const std::string& name, const std::string& description);
+  // Remembers a fault for every field that was not asked for.
+  void RefuseTheRest();
+  // INVALID_ARGUMENT/INVALID_FIELD with all faults, or OK.
+  absl::Status status() const;
+
+ private:
+  const nlohmann::json& object_;
+  const Values values_;
+  std::set<std::string> known_;
+  std::vector<FieldViolation> violations_;
+};
+
+// What a client sent, for a message: at most 100 bytes.
+std::string ShownValue(const nlohmann::json& value);
+
+// The bytes of standard base64, with or without "data:...;base64," before it;
+// nullopt if it is none.
+std::optional<std::string> DecodePicture(absl::string_view text);
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_JSON_BODY_H_

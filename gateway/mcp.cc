@@ -1,0 +1,328 @@
+#include "gateway/mcp.h"
+
+#include <set>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/door_error.h"
+#include "gateway/json_body.h"
+#include "gateway/painting.h"
+#include "gateway/proto_json.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+// The newest first.
+constexpr const char* kVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26"};
+constexpr int kInvalidRequest = -32600;
+constexpr int kMethodNotFound = -32601;
+constexpr int kInvalidParams = -32602;
+
+json Result(const json& id, const json& result) {
+  return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
+}
+
+json Error(const json& id, int code, const std::string& message) {
+  return {{"jsonrpc", "2.0"},
+          {"id", id},
+          {"error", {{"code", code}, {"message", message}}}};
+}
+
+json TextContent(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
+
+// What a model reads when its call went wrong.
+json ToolError(const absl::Status& status) {
+  return {{"content", {TextContent(std::string(status.message()))}},
+          {"isError", true}};
+}
+
+json PaintingContent(const Painting& painting) {
+  json content = json::array();
+  json pictures = json::array();
+  for (const auto& [index, image] : painting.images) {
+    const v1::Picture& picture = image.picture();
+    content.push_back({{"type", "image"},
+                       {"data", absl::Base64Escape(picture.data())},
+                       {"mimeType", picture.media_type()}});
+    pictures.push_back({{"seed", image.seed()},
+                        {"width", picture.width()},
+                        {"height", picture.height()}});
+  }
+  content.push_back(
+      TextContent(Dump({{"job_id", painting.job_id}, {"images", pictures}})));
+  return {{"content", content}, {"isError", false}};
+}
+
+json Initialized(const json& parameters) {
+  std::string version = kVersions[0];
+  const json wanted = parameters.value("protocolVersion", json());
+  for (const char* known : kVersions) {
+    if (wanted == known) version = known;
+  }
+  return {{"protocolVersion", version},
+          {"capabilities", {{"tools", json::object()}}},
+          {"serverInfo", {{"name", "genzo"}, {"version", "0.1.0"}}},
+          {"instructions",
+           "Paints pictures from prompts. list_models tells what there is."}};
+}
+
+// Where the answer to one call of a tool goes: one JSON message, or a stream
+// with progress before it.
+class ToolAnswer {
+ public:
+  ToolAnswer(json id, json progress_token, HttpExchangeRef exchange)
+      : id_(std::move(id)),
+        token_(std::move(progress_token)),
+        exchange_(std::move(exchange)) {}
+
+  void Progress(const v1::JobEvent& event) {
+    if (token_.is_null()) return;
+    if (event.has_started()) {
+      total_ = static_cast<uint64_t>(event.started().resolved().steps()) *
+               std::max(1u, event.started().resolved().image_count());
+    }
+    if (!event.has_progress()) return;
+    steps_[event.progress().image_index()] = event.progress().step();
+    uint64_t done = 0;
+    for (const auto& [image, step] : steps_) done += step;
+    if (done <= done_) return;  // it must grow
+    done_ = done;
+    Write({{"jsonrpc", "2.0"},
+           {"method", "notifications/progress"},
+           {"params",
+            {{"progressToken", token_},
+             {"progress", done},
+             {"total", total_},
+             {"message", absl::StrCat("step ", done, " of ", total_)}}}});
+  }
+
+  void Finish(const json& result) {
+    const json message = Result(id_, result);
+    if (!has_begun_) return exchange_->Send({.body = Dump(message)});
+    Write(message);
+    exchange_->End();
+  }
+
+  HttpExchange& exchange() { return *exchange_; }
+
+ private:
+  void Write(const json& message) {
+    if (!std::exchange(has_begun_, true)) exchange_->Begin(EventStreamHead());
+    exchange_->Write(ServerSentEvent("message", 0, Dump(message)), nullptr);
+  }
+
+  const json id_;
+  const json token_;  // null: no progress is wanted
+  const HttpExchangeRef exchange_;
+  bool has_begun_ = false;
+  uint64_t total_ = 0;
+  uint64_t done_ = 0;
+  std::map<uint32_t, uint32_t> steps_;
+};
+using ToolAnswerRef = std::shared_ptr<ToolAnswer>;
+
+std::function<void(absl::StatusOr<Painting>)> Finishing(ToolAnswerRef answer) {
+  return [answer = std::move(answer)](absl::StatusOr<Painting> painting) {
+    answer->Finish(painting.ok()
+                       ? PaintingContent(*painting)
+                       : ToolError(Renamed(painting.status(), kCommonNames)));
+  };
+}
+
+EventEar Telling(ToolAnswerRef answer) {
+  return [answer = std::move(answer)](const v1::JobEvent& event) {
+    answer->Progress(event);
+  };
+}
+
+absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
+                                              bool is_edit,
+                                              const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::GenerateRequest request;
+  ReadCommonFields(reader, names, request);
+  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
+  if (const auto n = reader.Whole("n", 1, 10)) request.set_image_count(*n);
+  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
+    request.set_width(*width);
+  }
+  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
+    request.set_height(*height);
+  }
+  if (is_edit) {
+    auto& from = *request.mutable_image_to_image();
+    auto picture = DecodePicture(reader.Text("image").value_or(""));
+    if (!picture.has_value() || picture->empty()) {
+      reader.Fail("image", "is not a picture in base64");
+    } else {
+      from.set_image(*std::move(picture));
+    }
+    if (const auto strength = reader.Number("strength", 0, 1)) {
+      from.set_strength(*strength);
+    }
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+// A job as text, and its pictures if it has some.
+void TellJob(Backend& backend, const CallerKeys& keys, const std::string& id,
+             const ToolAnswerRef& answer) {
+  backend.GetJob(
+      keys, id, [&backend, keys, answer](absl::StatusOr<v1::Job> job) {
+        if (!job.ok()) return answer->Finish(ToolError(job.status()));
+        if (job->state() != v1::JOB_STATE_SUCCEEDED) {
+          return answer->Finish(
+              {{"content", {TextContent(ToJson(*job))}}, {"isError", false}});
+        }
+        v1::WatchJobRequest watch;
+        watch.set_id(job->id());
+        answer->exchange().OnGone(backend.Watch(
+            keys, watch, Collecting(/*ear=*/nullptr, Finishing(answer))));
+      });
+}
+
+void TellModels(Backend& backend, const CallerKeys& keys,
+                const ToolAnswerRef& answer) {
+  backend.ListModels(
+      keys, [answer](absl::StatusOr<v1::ListModelsResponse> list) {
+        if (!list.ok()) return answer->Finish(ToolError(list.status()));
+        answer->Finish(
+            {{"content", {TextContent(ToJson(*list))}}, {"isError", false}});
+      });
+}
+
+json Tool(const std::string& name, const std::string& description,
+          json properties, json required) {
+  return {{"name", name},
+          {"description", description},
+          {"inputSchema",
+           {{"type", "object"},
+            {"properties", std::move(properties)},
+            {"required", std::move(required)}}}};
+}
+
+json Argument(const std::string& type, const std::string& description) {
+  return {{"type", type}, {"description", description}};
+}
+
+}  // namespace
+
+json McpTools() {
+  json paint = {
+      {"prompt", Argument("string", "What to paint.")},
+      {"negative_prompt", Argument("string", "What to stay away from.")},
+      {"model", Argument("string", "An id of list_models.")},
+      {"width", Argument("integer", "In pixels, a multiple of 8.")},
+      {"height", Argument("integer", "In pixels, a multiple of 8.")},
+      {"n", Argument("integer", "How many pictures, 1 to 8.")},
+      {"seed", Argument("integer", "The same seed gives the same picture.")},
+      {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
+      {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
+      {"sampler", Argument("string", "One of the model's samplers.")}};
+  json edit = paint;
+  edit["image"] = Argument("string", "The picture to start from, in base64.");
+  edit["strength"] =
+      Argument("number", "How much of it is painted anew, 0 to 1.");
+  return json::array(
+      {Tool("generate_image", "Paints pictures from a prompt.", paint,
+            {"prompt"}),
+       Tool("edit_image", "Paints a picture anew, guided by a prompt.", edit,
+            {"prompt", "image"}),
+       Tool("get_job", "Tells of a job, with its pictures if it has ended.",
+            {{"id", Argument("string", "The job's id.")}}, {"id"}),
+       Tool("list_models", "Lists the models, their sizes and samplers.",
+            json::object(), json::array())});
+}
+
+std::vector<Route> Mcp::routes() {
+  return {{"POST",
+           "/mcp",
+           {"application/json"},
+           [this](HttpRequest request, HttpExchangeRef exchange) {
+             Handle(request, exchange);
+           }}};
+}
+
+void Mcp::Handle(const HttpRequest& request, const HttpExchangeRef& exchange) {
+  const auto send = [&](int status, const json& body) {
+    exchange->Send({.status = status, .body = Dump(body)});
+  };
+  const auto message = ParseJsonObject(request.body);
+  if (!message.ok()) {
+    return send(400, Error(nullptr, kInvalidRequest,
+                           std::string(message.status().message())));
+  }
+  const json id = message->value("id", json());
+  const json method = message->value("method", json());
+  if (message->value("jsonrpc", json()) != "2.0" || !method.is_string() ||
+      !(id.is_null() || id.is_string() || id.is_number_integer())) {
+    return send(400, Error(nullptr, kInvalidRequest,
+                           "the body is not a JSON-RPC 2.0 request"));
+  }
+  // Notifications have no id, and no answer.
+  if (!message->contains("id")) {
+    return exchange->Send({.status = 202, .content_type = ""});
+  }
+  const json parameters = message->value("params", json::object());
+  if (!parameters.is_object()) {
+    return send(200, Error(id, kInvalidParams, "params is not an object"));
+  }
+  if (method == "initialize")
+    return send(200, Result(id, Initialized(parameters)));
+  if (method == "ping") return send(200, Result(id, json::object()));
+  if (method == "tools/list") {
+    return send(200, Result(id, {{"tools", McpTools()}}));
+  }
+  if (method == "tools/call") return CallTool(*message, request, exchange);
+  send(200,
+       Error(id, kMethodNotFound,
+             absl::StrCat("method ", ShownValue(method), " is not known")));
+}
+
+void Mcp::CallTool(const json& message, const HttpRequest& request,
+                   const HttpExchangeRef& exchange) {
+  const json parameters = message.value("params", json::object());
+  const json name = parameters.value("name", json());
+  const json arguments = parameters.value("arguments", json::object());
+  const json meta = parameters.value("_meta", json::object());
+  json token;
+  if (meta.is_object() &&
+      absl::StrContains(request.Header("accept"), "text/event-stream")) {
+    token = meta.value("progressToken", json());
+  }
+  if (!arguments.is_object()) {
+    return exchange->Send({.body = Dump(Error(message["id"], kInvalidParams,
+                                              "arguments is not an object"))});
+  }
+  const auto answer =
+      std::make_shared<ToolAnswer>(message["id"], token, exchange);
+  const CallerKeys keys = KeysOf(request);
+  if (name == "generate_image" || name == "edit_image") {
+    const auto paint = ReadPaint(arguments, name == "edit_image", names_);
+    if (!paint.ok()) return answer->Finish(ToolError(paint.status()));
+    return Paint(backend_, keys, *paint, *exchange, Telling(answer),
+                 Finishing(answer));
+  }
+  if (name == "list_models") return TellModels(backend_, keys, answer);
+  if (name == "get_job") {
+    FieldReader reader(arguments);
+    const auto id = reader.Text("id");
+    if (!id.has_value()) reader.Fail("id", "is missing");
+    if (!reader.status().ok())
+      return answer->Finish(ToolError(reader.status()));
+    return TellJob(backend_, keys, *id, answer);
+  }
+  exchange->Send({.body = Dump(Error(message["id"], kInvalidParams,
+                                     absl::StrCat("tool ", ShownValue(name),
+                                                  " is not known")))});
+}
+
+}  // namespace genzo

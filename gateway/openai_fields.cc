@@ -1,0 +1,158 @@
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gateway/door_error.h"
+#include "gateway/multipart.h"
+#include "gateway/openai_images.h"
+#include "gateway/painting.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kMaxSide = 1 << 16;  // the model's own limit is the service's
+// How much of a picture a variation paints anew: kin, not copy.
+constexpr double kVariationStrength = 0.6;
+
+void ReadSize(FieldReader& reader, v1::GenerateRequest& request) {
+  const auto size = reader.Text("size");
+  if (!size.has_value() || *size == "auto") return;
+  const std::vector<std::string> sides = absl::StrSplit(*size, 'x');
+  int width = 0, height = 0;
+  if (sides.size() == 2 && absl::SimpleAtoi(sides[0], &width) &&
+      absl::SimpleAtoi(sides[1], &height) && width > 0 && height > 0 &&
+      width <= kMaxSide && height <= kMaxSide) {
+    request.set_width(width);
+    request.set_height(height);
+    return;
+  }
+  reader.Fail("size", absl::StrCat(ShownValue(*size),
+                                   " is neither auto nor WIDTHxHEIGHT"));
+}
+
+void ReadOutput(FieldReader& reader, OpenAiCall& call) {
+  call.format = reader.Choice("output_format", {"png", "jpeg", "webp"});
+  auto& output = *call.request.mutable_output();
+  output.set_format(call.format == "jpeg"   ? v1::IMAGE_FORMAT_JPEG
+                    : call.format == "webp" ? v1::IMAGE_FORMAT_WEBP
+                                            : v1::IMAGE_FORMAT_PNG);
+  if (const auto quality = reader.Whole("output_compression", 0, 100)) {
+    output.set_quality(std::max<int64_t>(1, *quality));
+  }
+  call.wants_url =
+      reader.Choice("response_format", {"b64_json", "url"}) == "url";
+}
+
+// What has no meaning here but is sent by clients; values that cannot be served
+// are refused, the others change nothing.
+void ReadIndifferent(FieldReader& reader, OpenAiCall& call) {
+  call.quality = reader.Choice("quality", {"auto", "standard", "hd", "low",
+                                           "medium", "high", "xhigh", "max"});
+  reader.Choice("style", {"vivid", "natural"});
+  reader.Choice("moderation", {"auto", "low"});
+  reader.Choice("input_fidelity", {"low", "high"});
+  reader.Text("user");
+  if (reader.Choice("background", {"auto", "opaque", "transparent"}) ==
+      "transparent") {
+    reader.Fail("background",
+                "\"transparent\" is given, but this server has no transparent "
+                "pictures yet");
+  }
+}
+
+void ReadFields(FieldReader& reader, const ModelNames& names,
+                OpenAiCall& call) {
+  ReadCommonFields(reader, names, call.request);
+  ReadSize(reader, call.request);
+  ReadOutput(reader, call);
+  ReadIndifferent(reader, call);
+  if (const auto n = reader.Whole("n", 1, 10)) call.request.set_image_count(*n);
+  call.streams = reader.Truth("stream").value_or(false);
+  call.partial_images = reader.Whole("partial_images", 0, 3).value_or(0);
+  if (reader.Any("loras") != nullptr) {
+    reader.Fail("loras", "is given, but this server has no LoRA yet");
+  }
+  if (call.streams && call.wants_url) {
+    reader.Fail("response_format",
+                "\"url\" is not for streams, whose events carry b64_json");
+  }
+  if (call.partial_images > 0 && !call.streams) {
+    reader.Fail("partial_images", absl::StrCat(call.partial_images,
+                                               " is not 0, but stream is not "
+                                               "true"));
+  }
+}
+
+// Puts a form's texts into `fields` and its only picture into `image`.
+absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
+                  std::string& image) {
+  bool has_image = false;
+  for (const FormPart& part : parts) {
+    if (part.name == "mask") return NotYet("mask", "inpainting");
+    if (part.name == "image" || part.name == "image[]") {
+      if (std::exchange(has_image, true)) {
+        return NotYet("image", "edits of several pictures at once");
+      }
+      image = std::string(part.content);
+      continue;
+    }
+    if (fields.contains(part.name)) {
+      return InvalidFieldsError(
+          {{part.name, absl::StrCat(part.name, " occurs twice")}});
+    }
+    fields[part.name] = std::string(part.content);
+  }
+  if (has_image && !image.empty()) return absl::OkStatus();
+  return InvalidFieldsError({{"image", "image is missing"}});
+}
+
+}  // namespace
+
+absl::StatusOr<OpenAiCall> ReadGeneration(const json& body,
+                                          const ModelNames& names) {
+  FieldReader reader(body);
+  OpenAiCall call;
+  ReadFields(reader, names, call);
+  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return call;
+}
+
+absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
+                                    const std::string& content_type,
+                                    const ModelNames& names) {
+  const std::string boundary = BoundaryOf(content_type);
+  if (boundary.empty()) {
+    return absl::InvalidArgumentError(
+        "the content-type has no sound boundary for its parts");
+  }
+  const auto parts = ParseForm(body, boundary);
+  if (!parts.ok()) return parts.status();
+  json fields = json::object();
+  OpenAiCall call;
+  auto& from = *call.request.mutable_image_to_image();
+  const absl::Status sorted = Sort(*parts, fields, *from.mutable_image());
+  if (!sorted.ok()) return sorted;
+  FieldReader reader(fields, FieldReader::Values::kMayBeText);
+  ReadFields(reader, names, call);
+  if (const auto strength = reader.Number("strength", 0, 1)) {
+    from.set_strength(*strength);
+  } else if (kind == FormKind::kVariation) {
+    from.set_strength(kVariationStrength);
+  }
+  if (kind == FormKind::kEdit) {
+    call.event_prefix = "image_edit";
+    if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return call;
+}
+
+}  // namespace genzo

@@ -1,0 +1,74 @@
+#ifndef GENZO_GATEWAY_OPENAI_IMAGES_H_
+#define GENZO_GATEWAY_OPENAI_IMAGES_H_
+
+#include <string>
+#include <vector>
+
+#include "gateway/backend.h"
+#include "gateway/model_names.h"
+#include "gateway/picture_store.h"
+#include "gateway/router.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+
+// What OpenAI's images API is asked for, checked.
+struct OpenAiCall {
+  v1::GenerateRequest request;
+  std::string event_prefix = "image_generation";
+  std::string quality = "auto";
+  std::string format = "png";
+  bool streams = false;
+  bool wants_url = false;
+  int partial_images = 0;
+};
+
+// Reads the fields of a generation. INVALID_ARGUMENT/INVALID_FIELD with
+// OpenAI's names. Pure.
+absl::StatusOr<OpenAiCall> ReadGeneration(const nlohmann::json& body,
+                                          const ModelNames& names);
+// Reads the form of an edit or, without a prompt, a variation.
+enum class FormKind { kEdit, kVariation };
+absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
+                                    const std::string& content_type,
+                                    const ModelNames& names);
+
+// OpenAI's images API, as its SDKs use it: whole answers and streams of partial
+// images. Everything in it outlives its calls. Thread-safe.
+class OpenAiImages {
+ public:
+  struct Dependencies {
+    Backend& backend;
+    PictureStore& pictures;
+    const ModelNames& names;
+    const Clock& clock;
+  };
+  // `public_url` stands before the paths of pictures; empty: the name by which
+  // the client called.
+  OpenAiImages(const Dependencies& dependencies, std::string public_url)
+      : with_(dependencies), public_url_(std::move(public_url)) {}
+
+  std::vector<Route> routes();
+
+ private:
+  void Answer(absl::StatusOr<OpenAiCall> call, const HttpRequest& request,
+              const HttpExchangeRef& exchange);
+  void PaintWhole(const OpenAiCall& call, const HttpRequest& request,
+                  const HttpExchangeRef& exchange);
+  void PaintStreamed(const OpenAiCall& call, const HttpRequest& request,
+                     const HttpExchangeRef& exchange);
+  // Adds the previews that the call wants, for which the model's steps must be
+  // known.
+  void PlanPreviews(OpenAiCall call, const HttpRequest& request,
+                    const HttpExchangeRef& exchange);
+  std::string LinkPrefix(const HttpRequest& request) const;
+  void ListModels(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void GetFile(const HttpRequest& request, const HttpExchangeRef& exchange);
+
+  const Dependencies with_;
+  const std::string public_url_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_OPENAI_IMAGES_H_

@@ -1,0 +1,260 @@
+// The form that a picture begins with.
+
+import { useSignal } from "@preact/signals";
+import { ApiError } from "./api";
+import {
+  canMask,
+  canStart,
+  change,
+  draft,
+  label,
+  maskPicture,
+  model,
+  models,
+  requestOf,
+  shapes,
+  startPicture,
+} from "./draft";
+import { Field, Select, Slider, described, fieldId, violations } from "./fields";
+import { t, type Word } from "./i18n";
+import { Icon } from "./icons";
+import { StartPicture } from "./start_picture";
+import { paint, wantsKey } from "./store";
+
+// What the server refused at once: beside its field, or below the form.
+export function showRefusal(error: unknown): string | undefined {
+  if (!(error instanceof ApiError)) return t("sendFailed", { why: String(error) });
+  if (error.http === 401) wantsKey.value = true;
+  violations.value = Object.fromEntries(
+    error.violations.map((v) => [v.field, v.description]),
+  );
+  for (const { field } of error.violations) {
+    const control = document.getElementById(fieldId(field));
+    if (!control) continue;
+    control.closest("details")?.setAttribute("open", "");
+    control.focus();
+    return undefined;
+  }
+  return t("sendFailed", { why: error.message });
+}
+
+// On a narrow screen the pictures are below the form.
+function showGallery(): void {
+  const gallery = document.getElementById("gallery-title")!;
+  if (gallery.getBoundingClientRect().top > innerHeight / 2) {
+    gallery.scrollIntoView({ behavior: "smooth" });
+  }
+}
+
+export function Composer() {
+  const values = draft.value;
+  const of = model.value;
+  const isSending = useSignal(false);
+  const problem = useSignal<string | undefined>(undefined);
+  const ofShapes = shapes(of);
+  const shape =
+    values.width === undefined && values.height === undefined
+      ? "square"
+      : (Object.keys(ofShapes).find(
+          (name) =>
+            ofShapes[name]![0] === values.width && ofShapes[name]![1] === values.height,
+        ) ?? "custom");
+  const samplers = of?.samplers ?? [];
+  const schedules =
+    samplers.find((s) => s.sampler === (values.sampler || of?.default_sampler))
+      ?.schedules ?? [];
+
+  const submit = async (event?: Event) => {
+    event?.preventDefault();
+    if (isSending.value) return;
+    isSending.value = true;
+    problem.value = undefined;
+    violations.value = {};
+    const start = canStart.value ? startPicture.value : undefined;
+    const mask = start && canMask.value ? maskPicture.value : undefined;
+    try {
+      await paint(requestOf(values, start !== undefined), { start, mask });
+      showGallery();
+    } catch (error) {
+      problem.value = showRefusal(error);
+    }
+    isSending.value = false;
+  };
+
+  return (
+    <form class="composer" noValidate onSubmit={submit} aria-label={t("prompt")}>
+      <Field path="prompt" label={t("prompt")}>
+        <textarea
+          {...described("prompt")}
+          rows={3}
+          value={values.prompt}
+          placeholder={t("promptHint")}
+          onInput={(event) => change({ prompt: event.currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+              if (!event.isComposing) void submit();
+            }
+          }}
+        />
+      </Field>
+      <Field path="negative_prompt" label={t("negative")}>
+        <textarea
+          {...described("negative_prompt")}
+          rows={1}
+          value={values.negative}
+          onInput={(event) => change({ negative: event.currentTarget.value })}
+        />
+      </Field>
+      <div class="submit">
+        <button type="submit" class="primary" disabled={isSending.value}>
+          {t("generate")}
+        </button>
+        <span class="hint">{t("generateHint")}</span>
+      </div>
+      {problem.value !== undefined && (
+        <p class="error" role="alert">
+          {problem.value}
+        </p>
+      )}
+
+      {of?.default_width !== undefined && (
+        <fieldset class="segments">
+          <legend>{t("shape")}</legend>
+          {[...Object.keys(ofShapes), ...(shape === "custom" ? ["custom"] : [])].map(
+            (name) => (
+              <label key={name}>
+                <input
+                  type="radio"
+                  name="shape"
+                  checked={shape === name}
+                  onChange={() => {
+                    const [width, height] = ofShapes[name] ?? [];
+                    change({ width, height });
+                  }}
+                />
+                <span>{t(name as Word)}</span>
+              </label>
+            ),
+          )}
+        </fieldset>
+      )}
+      <Slider
+        path="image_count"
+        label={t("pictures")}
+        value={values.count}
+        fallback={1}
+        min={1}
+        max={of?.limits?.max_image_count ?? 8}
+        step={1}
+        onChange={(count) => change({ count: count ?? 1 })}
+      />
+      <Slider
+        path="steps"
+        label={t("steps")}
+        value={values.steps}
+        fallback={of?.default_steps ?? 25}
+        min={1}
+        max={Math.min(of?.limits?.max_steps ?? 150, 100)}
+        step={1}
+        onChange={(steps) => change({ steps })}
+      />
+      <Slider
+        path="guidance_scale"
+        label={t("guidance")}
+        value={values.guidance}
+        fallback={of?.default_guidance_scale ?? 7}
+        min={0}
+        max={20}
+        step={0.5}
+        onChange={(guidance) => change({ guidance })}
+      />
+
+      <details>
+        <summary>{t("settings")}</summary>
+        {models.value.length > 1 && (
+          <Select
+            path="model"
+            label={t("model")}
+            value={of?.id ?? ""}
+            choices={models.value.map((m) => [m.id, m.id])}
+            onChange={(id) =>
+              change({
+                model: id,
+                sampler: "",
+                schedule: "",
+                steps: undefined,
+                guidance: undefined,
+                width: undefined,
+                height: undefined,
+              })
+            }
+          />
+        )}
+        {samplers.length > 0 && (
+          <Select
+            path="sampler"
+            label={t("sampler")}
+            value={values.sampler}
+            choices={[
+              ["", t("modelOwn")],
+              ...samplers.map((s): [string, string] => [s.sampler, label(s.sampler)]),
+            ]}
+            onChange={(sampler) => change({ sampler, schedule: "" })}
+          />
+        )}
+        {schedules.length > 0 && (
+          <Select
+            path="schedule"
+            label={t("schedule")}
+            value={values.schedule}
+            choices={[
+              ["", t("modelOwn")],
+              ...schedules.map((s): [string, string] => [s, label(s)]),
+            ]}
+            onChange={(schedule) => change({ schedule })}
+          />
+        )}
+        <div class="pair">
+          {(["width", "height"] as const).map((side) => (
+            <Field key={side} path={side} label={t(side)}>
+              <input
+                type="number"
+                {...described(side)}
+                step={of?.limits?.size_multiple ?? 8}
+                value={values[side] ?? ""}
+                placeholder={String(of?.[`default_${side}`] ?? "")}
+                onInput={(event) => {
+                  const number = event.currentTarget.valueAsNumber;
+                  change({ [side]: Number.isNaN(number) ? undefined : number });
+                }}
+              />
+            </Field>
+          ))}
+        </div>
+        <Field path="seed" label={t("seed")}>
+          <div class="row">
+            <input
+              type="text"
+              inputMode="numeric"
+              autocomplete="off"
+              {...described("seed")}
+              value={values.seed}
+              placeholder={t("seedHint")}
+              onInput={(event) => change({ seed: event.currentTarget.value.trim() })}
+            />
+            <button
+              type="button"
+              class="tool"
+              aria-label={t("draw")}
+              title={t("draw")}
+              onClick={() => change({ seed: "" })}
+            >
+              <Icon name="die" />
+            </button>
+          </div>
+        </Field>
+      </details>
+      {canStart.value && <StartPicture />}
+    </form>
+  );
+}

@@ -1,0 +1,153 @@
+// What the form holds, kept between visits, and the request that it makes.
+
+import { computed, signal } from "@preact/signals";
+import type { GenerateRequest, Model } from "./protocol";
+
+export interface Draft {
+  prompt: string;
+  negative: string;
+  model: string; // "": the default one
+  sampler: string; // "": the model's own
+  schedule: string;
+  steps?: number; // undefined: the model's own
+  guidance?: number;
+  width?: number;
+  height?: number;
+  count: number;
+  seed: string; // "": drawn
+  strength: number;
+}
+
+const EMPTY: Draft = {
+  prompt: "",
+  negative: "",
+  model: "",
+  sampler: "",
+  schedule: "",
+  count: 1,
+  seed: "",
+  strength: 0.6,
+};
+
+const KEY = "genzo.draft";
+
+function stored(): Draft {
+  try {
+    return { ...EMPTY, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+  } catch {
+    return EMPTY;
+  }
+}
+
+export const draft = signal<Draft>(stored());
+export const startPicture = signal<Blob | undefined>(undefined);
+export const maskPicture = signal<Blob | undefined>(undefined);
+export const models = signal<Model[]>([]);
+
+export function change(values: Partial<Draft>): void {
+  draft.value = { ...draft.value, ...values };
+  localStorage.setItem(KEY, JSON.stringify(draft.value));
+}
+
+export const model = computed<Model | undefined>(
+  () =>
+    models.value.find((m) => m.id === draft.value.model) ??
+    models.value.find((m) => m.is_default) ??
+    models.value[0],
+);
+
+// A door that does not tell a model's tasks leaves the refusal to the server.
+export const canStart = computed(
+  () => model.value?.tasks?.includes("TASK_IMAGE_TO_IMAGE") ?? true,
+);
+export const canMask = computed(() =>
+  Boolean(model.value?.tasks?.includes("TASK_INPAINTING")),
+);
+
+// About ten looks at a picture while it develops, none larger than a screen
+// needs.
+export function previewPlan(steps: number): GenerateRequest["preview"] {
+  return {
+    every: Math.max(1, Math.round(steps / 10)),
+    format: "IMAGE_FORMAT_WEBP",
+    longest_side: 512,
+  };
+}
+
+export function requestOf(values: Draft, hasStart: boolean): GenerateRequest {
+  const of = model.value;
+  return {
+    prompt: values.prompt,
+    ...(values.negative ? { negative_prompt: values.negative } : {}),
+    ...(of ? { model: of.id } : {}),
+    ...(values.sampler ? { sampler: values.sampler } : {}),
+    ...(values.schedule ? { schedule: values.schedule } : {}),
+    ...(values.steps !== undefined ? { steps: values.steps } : {}),
+    ...(values.guidance !== undefined ? { guidance_scale: values.guidance } : {}),
+    ...(values.width !== undefined ? { width: values.width } : {}),
+    ...(values.height !== undefined ? { height: values.height } : {}),
+    ...(values.seed ? { seed: values.seed } : {}),
+    image_count: values.count,
+    preview: previewPlan(values.steps ?? of?.default_steps ?? 25),
+    ...(hasStart ? { image_to_image: { strength: values.strength } } : {}),
+  };
+}
+
+// The form as it would have to be for `request`; `seed` as of one image.
+export function draftOf(request: GenerateRequest, seed?: string): Draft {
+  const { sampler = "", schedule = "" } = request;
+  return {
+    prompt: request.prompt,
+    negative: request.negative_prompt ?? "",
+    model: request.model ?? "",
+    sampler: sampler.endsWith("_UNSPECIFIED") ? "" : sampler,
+    schedule: schedule.endsWith("_UNSPECIFIED") ? "" : schedule,
+    steps: request.steps,
+    guidance: request.guidance_scale,
+    width: request.width,
+    height: request.height,
+    count: seed === undefined ? (request.image_count ?? 1) : 1,
+    seed: seed ?? "",
+    strength: request.image_to_image?.strength ?? EMPTY.strength,
+  };
+}
+
+// "SAMPLER_DPMPP_2M" as people write it.
+export function label(name: string): string {
+  const words = name.replace(/^(SAMPLER|NOISE_SCHEDULE)_/, "").toLowerCase();
+  const known: Record<string, string> = {
+    ddim: "DDIM",
+    pndm: "PNDM",
+    lcm: "LCM",
+    unipc: "UniPC",
+    ddpm: "DDPM",
+  };
+  return (
+    known[words] ??
+    words
+      .replace(/^dpmpp/, "DPM++")
+      .replace(/_/g, " ")
+      .replace(/^\w/, (c) => c.toUpperCase())
+      .replace(/\b(\d)(m|s)\b/g, (_, n: string, c: string) => n + c.toUpperCase())
+  );
+}
+
+// Square, portrait and landscape sides of about the model's own area; none if
+// the door does not tell that.
+export function shapes(of: Model | undefined): Record<string, [number, number]> {
+  const side = of?.default_width;
+  if (!side) return {};
+  const { size_multiple = 8, min_side = 64, max_side = 1024 } = of.limits ?? {};
+  const fit = (value: number) =>
+    Math.min(
+      max_side,
+      Math.max(min_side, Math.round(value / size_multiple) * size_multiple),
+    );
+  const long = fit(side * Math.sqrt(4 / 3));
+  const short = fit(side * Math.sqrt(3 / 4));
+  return {
+    square: [side, of.default_height ?? side],
+    portrait: [short, long],
+    landscape: [long, short],
+  };
+}

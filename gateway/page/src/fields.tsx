@@ -1,0 +1,111 @@
+// Fields of the form: a label, a control, and what the server said of it.
+
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+
+// By the field's path in GenerateRequest.
+export const violations = signal<Record<string, string>>({});
+
+export const fieldId = (path: string): string => `field-${path.replace(/\./g, "-")}`;
+
+// What a control says of itself besides its value.
+export function described(path: string) {
+  const bad = violations.value[path] !== undefined;
+  return {
+    id: fieldId(path),
+    "aria-invalid": bad || undefined,
+    "aria-describedby": bad ? `${fieldId(path)}-error` : undefined,
+  };
+}
+
+export function Field(props: {
+  path: string;
+  label: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  const error = violations.value[props.path];
+  return (
+    <div class="field">
+      <div class="field-head">
+        <label for={fieldId(props.path)}>{props.label}</label>
+        {props.aside}
+      </div>
+      {props.children}
+      {error !== undefined && (
+        <p class="error" id={`${fieldId(props.path)}-error`}>
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+// A number, to be typed or dragged. Empty means `undefined`.
+export function Slider(props: {
+  path: string;
+  label: string;
+  value: number | undefined;
+  fallback: number;
+  min: number;
+  max: number;
+  step: number;
+  onChange: (value: number | undefined) => void;
+}) {
+  const { value, fallback, min, max, step } = props;
+  const take = (event: Event) => {
+    const number = (event.currentTarget as HTMLInputElement).valueAsNumber;
+    props.onChange(Number.isNaN(number) ? undefined : number);
+  };
+  return (
+    <Field
+      path={props.path}
+      label={props.label}
+      aside={
+        <input
+          type="number"
+          class="number"
+          {...described(props.path)}
+          value={value ?? ""}
+          placeholder={String(fallback)}
+          step="any"
+          onInput={take}
+        />
+      }
+    >
+      <input
+        type="range"
+        aria-label={props.label}
+        min={min}
+        max={max}
+        step={step}
+        value={value ?? fallback}
+        onInput={take}
+      />
+    </Field>
+  );
+}
+
+export function Select(props: {
+  path: string;
+  label: string;
+  value: string;
+  choices: [value: string, text: string][];
+  onChange: (value: string) => void;
+}) {
+  return (
+    <Field path={props.path} label={props.label}>
+      <select
+        {...described(props.path)}
+        value={props.value}
+        onChange={(event) => props.onChange(event.currentTarget.value)}
+      >
+        {props.choices.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}

@@ -1,0 +1,350 @@
+// The contact sheet: jobs and their pictures, developing in place.
+
+import { useSignal, type Signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { showRefusal } from "./composer";
+import { canStart, change, draftOf, label } from "./draft";
+import { duration, t, type Word } from "./i18n";
+import { Icon } from "./icons";
+import type { GenerateRequest } from "./protocol";
+import { hasEnded, type Frame, type JobRecord } from "./records";
+import { startWith } from "./start_picture";
+import { cancel, jobs, paint, remove, removeEnded } from "./store";
+
+// The newest look at a picture fades in over the one before.
+function Layers({ picture, alt, progress }: {
+  picture: Blob | undefined;
+  alt: string;
+  progress: number; // 0 to 1
+}) {
+  const [urls, setUrls] = useState<string[]>([]);
+  const all = useRef<string[]>([]);
+  useEffect(() => {
+    if (!picture) return;
+    const url = URL.createObjectURL(picture);
+    all.current.push(url);
+    setUrls((old) => [...old.slice(-2), url]);
+  }, [picture]);
+  useEffect(() => () => all.current.forEach((url) => URL.revokeObjectURL(url)), []);
+  // What lies below the newest is not seen any more.
+  const uncover = (url: string) => {
+    const below = all.current.splice(0, all.current.indexOf(url));
+    below.forEach((old) => URL.revokeObjectURL(old));
+    setUrls((old) => old.filter((other) => !below.includes(other)));
+  };
+  return (
+    <>
+      {urls.map((url, i) => (
+        <img
+          key={url}
+          src={url}
+          class="layer"
+          alt={i === urls.length - 1 ? alt : ""}
+          style={{ "--rough": String(1 - progress) }}
+          onAnimationEnd={() => uncover(url)}
+        />
+      ))}
+    </>
+  );
+}
+
+function progressOf(frame: Frame): number {
+  if (frame.state === "done") return 1;
+  return frame.steps ? (frame.step ?? 0) / frame.steps : 0;
+}
+
+interface Action {
+  word: Word;
+  icon: Parameters<typeof Icon>[0]["name"];
+  run: () => unknown;
+}
+
+function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
+  const picture = frame.picture!;
+  const { seed: _, ...request } = job.request;
+  const again = (values: Partial<GenerateRequest>, start?: Blob) =>
+    paint({ ...request, image_count: 1, ...values }, { start, mask: job.mask });
+  const save = () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture);
+    const kind = picture.type.split("/")[1]?.replace("jpeg", "jpg") ?? "png";
+    link.download = `genzo-${job.created}-${index + 1}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  };
+  const vary = () =>
+    canStart.value
+      ? paint(
+          { ...request, image_count: 1, image_to_image: { strength: 0.5 } },
+          { start: picture },
+        )
+      : again({}, job.start);
+  return [
+    { word: "save", icon: "save", run: save },
+    {
+      word: "reproduce",
+      icon: "again",
+      run: () => again({ seed: frame.seed }, job.start),
+    },
+    { word: "vary", icon: "vary", run: vary },
+    ...(canStart.value
+      ? [{ word: "useStart" as const, icon: "start" as const, run: () => startWith(picture) }]
+      : []),
+    {
+      word: "useSettings",
+      icon: "settings",
+      run: () => {
+        change(draftOf(job.request, frame.seed));
+        if (job.start) startWith(job.start);
+        document.getElementById("field-prompt")?.focus();
+      },
+    },
+  ];
+}
+
+function Facts({ job, frame }: { job: JobRecord; frame: Frame }) {
+  const { request } = job;
+  const rows: [string, string | undefined][] = [
+    [t("negative"), request.negative_prompt],
+    [t("model"), request.model],
+    [t("sampler"), request.sampler && label(request.sampler)],
+    [t("steps"), request.steps?.toString()],
+    [t("guidance"), request.guidance_scale?.toString()],
+    [t("seed"), frame.seed],
+    [t("width"), request.width?.toString()],
+    [t("height"), request.height?.toString()],
+    [t("strength"), request.image_to_image?.strength?.toString()],
+  ];
+  return (
+    <dl class="facts">
+      {rows.map(([name, value]) =>
+        value ? (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ) : null,
+      )}
+    </dl>
+  );
+}
+
+function Viewer({ job, index, close }: {
+  job: JobRecord;
+  index: number;
+  close: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const problem = useSignal<string | undefined>(undefined);
+  const frame = job.frames[index]!;
+  useEffect(() => dialog.current!.showModal(), []);
+  return (
+    <dialog
+      ref={dialog}
+      class="viewer"
+      aria-label={t("pictureAlt", { n: index + 1, prompt: job.request.prompt })}
+      onClose={close}
+      onClick={(event) => event.target === dialog.current && dialog.current!.close()}
+    >
+      <div class="viewer-picture">
+        <Layers
+          picture={frame.picture}
+          progress={1}
+          alt={t("pictureAlt", { n: index + 1, prompt: job.request.prompt })}
+        />
+      </div>
+      <div class="viewer-side">
+        <button
+          type="button"
+          class="tool"
+          aria-label={t("close")}
+          title={t("close")}
+          onClick={() => dialog.current!.close()}
+        >
+          <Icon name="close" />
+        </button>
+        <p class="viewer-prompt">{job.request.prompt}</p>
+        <Facts job={job} frame={frame} />
+        <div class="actions">
+          {actionsOf(job, frame, index).map(({ word, icon, run }) => (
+            <button
+              key={word}
+              type="button"
+              class="action"
+              onClick={async () => {
+                try {
+                  await run();
+                  if (word !== "save") dialog.current!.close();
+                } catch (error) {
+                  problem.value = showRefusal(error) ?? String(error);
+                }
+              }}
+            >
+              <Icon name={icon} />
+              {t(word)}
+            </button>
+          ))}
+        </div>
+        {problem.value && (
+          <p class="error" role="alert">
+            {problem.value}
+          </p>
+        )}
+      </div>
+    </dialog>
+  );
+}
+
+function FrameView({ job, index }: { job: JobRecord; index: number }) {
+  const isOpen = useSignal(false);
+  const frame = job.frames[index]!;
+  const progress = progressOf(frame);
+  const names = { n: index + 1, prompt: job.request.prompt };
+  const { width = 1, height = 1 } = job.request;
+  const layers = (
+    <Layers picture={frame.picture} progress={progress} alt={t("pictureAlt", names)} />
+  );
+  const isLive = !hasEnded(job) && (frame.state === "waiting" || frame.state === "developing");
+  return (
+    <figure class={`frame ${frame.state}`}>
+      <div class="paper" style={{ aspectRatio: `${width} / ${height}` }}>
+        {frame.state === "done" ? (
+          <button
+            type="button"
+            class="picture"
+            aria-label={t("open", names)}
+            onClick={() => {
+              isOpen.value = true;
+            }}
+          >
+            {layers}
+          </button>
+        ) : (
+          layers
+        )}
+        {isLive && (
+          <div
+            class="bar"
+            role="progressbar"
+            aria-label={t("progress", names)}
+            aria-valuemin={0}
+            aria-valuemax={frame.steps ?? 1}
+            aria-valuenow={frame.step ?? 0}
+          >
+            <div style={{ width: `${progress * 100}%` }} />
+          </div>
+        )}
+      </div>
+      <figcaption>
+        {frame.state === "developing" && frame.step !== undefined
+          ? t("step", { step: frame.step, steps: frame.steps! })
+          : frame.state === "done"
+            ? `${t("seed")} ${frame.seed}`
+            : (frame.error ?? "")}
+      </figcaption>
+      {isOpen.value && (
+        <Viewer
+          job={job}
+          index={index}
+          close={() => {
+            isOpen.value = false;
+          }}
+        />
+      )}
+    </figure>
+  );
+}
+
+export function stateText(job: JobRecord): string {
+  const words =
+    job.state === "queued" && job.position
+      ? t("queuedBehind", { n: job.position })
+      : t(job.state);
+  return job.timeLeft === undefined
+    ? words
+    : `${words} · ${t("left", { time: duration(job.timeLeft) })}`;
+}
+
+function JobView({ job: of }: { job: Signal<JobRecord> }) {
+  const job = of.value;
+  const problem = useSignal<string | undefined>(undefined);
+  const isDone = hasEnded(job);
+  return (
+    <article class={`job ${job.state} of-${Math.min(3, job.frames.length)}`} data-key={job.key}>
+      <header>
+        <h3 title={job.request.prompt}>{job.request.prompt || "…"}</h3>
+        <button
+          type="button"
+          class={isDone ? "tool" : "quiet"}
+          aria-label={isDone ? t("remove") : undefined}
+          title={isDone ? t("remove") : undefined}
+          onClick={() =>
+            isDone
+              ? remove(of)
+              : cancel(of).catch((error: unknown) => {
+                  problem.value = String(error);
+                })
+          }
+        >
+          {isDone ? <Icon name="close" /> : t("cancel")}
+        </button>
+        <p class="state">{stateText(job)}</p>
+      </header>
+      {(problem.value ?? job.error) && job.state !== "cancelled" && (
+        <p class="error" role="alert">
+          {problem.value ?? job.error}
+        </p>
+      )}
+      <div class="frames">
+        {job.frames.map((_, index) => (
+          <FrameView key={index} job={job} index={index} />
+        ))}
+      </div>
+    </article>
+  );
+}
+
+const PAGE = 30;
+
+export function Gallery() {
+  const shown = useSignal(PAGE);
+  const end = useRef<HTMLDivElement>(null);
+  // Older jobs come as they are scrolled to.
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => {
+      if (entry?.isIntersecting) shown.value += PAGE;
+    });
+    observer.observe(end.current!);
+    return () => observer.disconnect();
+  }, []);
+  const all = jobs.value;
+  return (
+    <section class="gallery" aria-labelledby="gallery-title">
+      <div class="gallery-head">
+        <h2 id="gallery-title">{t("history")}</h2>
+        {all.length > 0 && (
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => confirm(t("confirmRemove")) && removeEnded()}
+          >
+            {t("removeAll")}
+          </button>
+        )}
+      </div>
+      {all.length === 0 && (
+        <div class="empty">
+          <div class="empty-paper" aria-hidden="true" />
+          <p>{t("empty")}</p>
+          <p class="hint">{t("emptyHint")}</p>
+        </div>
+      )}
+      <div class="jobs">
+        {all.slice(0, shown.value).map((job) => (
+          <JobView key={job.value.key} job={job} />
+        ))}
+      </div>
+      <div ref={end} />
+    </section>
+  );
+}

@@ -1,0 +1,95 @@
+// The messages of the door's job API: the proto's, in proto3 JSON with the
+// proto's names. 64-bit numbers are strings, bytes are base64, times are "1.5s".
+
+export interface GenerateRequest {
+  request_id?: string;
+  model?: string;
+  prompt: string;
+  negative_prompt?: string;
+  seed?: string;
+  image_count?: number;
+  width?: number;
+  height?: number;
+  steps?: number;
+  guidance_scale?: number;
+  sampler?: string;
+  schedule?: string;
+  preview?: { every?: number; format?: string; longest_side?: number };
+  image_to_image?: { image?: string; strength?: number };
+  inpainting?: { mask?: string };
+}
+
+export interface Picture {
+  data: string;
+  media_type: string;
+  width: number;
+  height: number;
+}
+
+export interface Status {
+  code: number;
+  message: string;
+  reason?: string;
+}
+
+export interface JobEvent {
+  job_id: string;
+  sequence: string;
+  queued?: { position: number; time_left?: string };
+  started?: { resolved: GenerateRequest };
+  progress?: {
+    image_index: number;
+    step: number;
+    steps: number;
+    time_left?: string;
+  };
+  preview?: { image_index: number; step: number; picture: Picture };
+  image?: { image_index: number; seed: string; picture: Picture };
+  image_failed?: { image_index: number; status: Status };
+  ended?: { state: string; status?: Status };
+}
+
+export interface Job {
+  id: string;
+}
+
+export interface Model {
+  id: string;
+  is_default?: boolean;
+  tasks?: string[];
+  samplers?: { sampler: string; schedules?: string[] }[];
+  default_sampler?: string;
+  default_steps?: number;
+  default_guidance_scale?: number;
+  default_width?: number;
+  default_height?: number;
+  sizes?: { width: number; height: number }[];
+  limits?: {
+    size_multiple?: number;
+    min_side?: number;
+    max_side?: number;
+    max_pixels?: string;
+    max_steps?: number;
+    max_image_count?: number;
+    max_image_bytes?: string;
+  };
+}
+
+// "1.5s" in seconds.
+export function seconds(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseFloat(duration);
+}
+
+export function pictureBlob(picture: Picture): Blob {
+  const bytes = Uint8Array.from(atob(picture.data), (c) => c.charCodeAt(0));
+  return new Blob([bytes], { type: picture.media_type });
+}
+
+export async function base64(blob: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve((reader.result as string).split(",", 2)[1] ?? "");
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}

@@ -1,0 +1,175 @@
+// A job as this page knows it, and what an event makes of it. Pure.
+
+import {
+  pictureBlob,
+  seconds,
+  type GenerateRequest,
+  type JobEvent,
+} from "./protocol";
+
+export type State =
+  | "sending"
+  | "queued"
+  | "running"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "expired";
+
+export interface Frame {
+  state: "waiting" | "developing" | "done" | "failed";
+  picture?: Blob; // the newest look at it
+  step?: number;
+  steps?: number;
+  seed?: string;
+  error?: string;
+}
+
+export interface JobRecord {
+  key: string; // its request_id
+  id?: string; // once the server has said it
+  created: number; // milliseconds since 1970
+  state: State;
+  request: GenerateRequest; // as sent, without the bytes of pictures
+  start?: Blob;
+  mask?: Blob;
+  position?: number;
+  timeLeft?: number; // seconds
+  sequence: string; // of the last event
+  frames: Frame[];
+  error?: string;
+}
+
+export const hasEnded = (job: JobRecord): boolean =>
+  !["sending", "queued", "running"].includes(job.state);
+
+export function newRecord(
+  request: GenerateRequest,
+  pictures: { start?: Blob; mask?: Blob } = {},
+): JobRecord {
+  return {
+    key: request.request_id!,
+    created: Date.now(),
+    state: "sending",
+    request,
+    ...pictures,
+    sequence: "0",
+    frames: frames(request.image_count ?? 1),
+  };
+}
+
+function frames(count: number): Frame[] {
+  return Array.from({ length: count }, () => ({ state: "waiting" as const }));
+}
+
+function withFrame(
+  job: JobRecord,
+  index: number,
+  change: Partial<Frame>,
+): JobRecord {
+  return {
+    ...job,
+    frames: job.frames.map((frame, i) =>
+      i === index && frame.state !== "done" ? { ...frame, ...change } : frame,
+    ),
+  };
+}
+
+const STATES: Record<string, State> = {
+  JOB_STATE_SUCCEEDED: "succeeded",
+  JOB_STATE_FAILED: "failed",
+  JOB_STATE_CANCELLED: "cancelled",
+  JOB_STATE_EXPIRED: "expired",
+};
+
+export function ended(job: JobRecord, state: State, error?: string): JobRecord {
+  return {
+    ...job,
+    state,
+    error,
+    timeLeft: undefined,
+    frames: job.frames.map((frame) =>
+      frame.state === "done" || frame.state === "failed"
+        ? frame
+        : { ...frame, state: "failed" },
+    ),
+  };
+}
+
+// `job` after `event`. Events of newer servers change nothing.
+export function after(job: JobRecord, event: JobEvent): JobRecord {
+  const next = { ...job, id: event.job_id, sequence: event.sequence };
+  const { queued, started, progress, preview, image } = event;
+  if (queued) {
+    return {
+      ...next,
+      state: "queued",
+      position: queued.position,
+      timeLeft: seconds(queued.time_left),
+    };
+  }
+  if (started) {
+    const count = started.resolved.image_count ?? job.frames.length;
+    const { image_to_image, ...rest } = started.resolved;
+    return {
+      ...next,
+      state: "running",
+      position: undefined,
+      request: {
+        ...rest,
+        request_id: job.key,
+        ...(image_to_image
+          ? { image_to_image: { strength: image_to_image.strength } }
+          : {}),
+      },
+      frames: count === job.frames.length ? job.frames : frames(count),
+    };
+  }
+  if (progress) {
+    return withFrame(
+      { ...next, timeLeft: seconds(progress.time_left) },
+      progress.image_index,
+      { state: "developing", step: progress.step, steps: progress.steps },
+    );
+  }
+  if (preview) {
+    return withFrame(next, preview.image_index, {
+      state: "developing",
+      picture: pictureBlob(preview.picture),
+    });
+  }
+  if (image) {
+    return withFrame(next, image.image_index, {
+      state: "done",
+      picture: pictureBlob(image.picture),
+      seed: image.seed,
+    });
+  }
+  if (event.image_failed) {
+    return withFrame(next, event.image_failed.image_index, {
+      state: "failed",
+      error: event.image_failed.status.message,
+    });
+  }
+  if (event.ended) {
+    const { state, status } = event.ended;
+    return ended(next, STATES[state] ?? "failed", status?.message);
+  }
+  return next;
+}
+
+// What a reload needs: looks at unfinished images come again with the events.
+export function kept(job: JobRecord): JobRecord {
+  return {
+    ...job,
+    sequence: "0",
+    frames: job.frames.map((frame) =>
+      frame.state === "done"
+        ? frame
+        : {
+            state: frame.state === "failed" ? "failed" : "waiting",
+            error: frame.error,
+          },
+    ),
+  };
+}

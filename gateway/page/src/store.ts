@@ -1,0 +1,190 @@
+// The page's jobs: sent, watched, kept in IndexedDB, newest first.
+
+import { signal, type Signal } from "@preact/signals";
+import { openDB, type DBSchema } from "idb";
+import { ApiError, cancelJob, createJob, watchJob } from "./api";
+import { base64, type GenerateRequest } from "./protocol";
+import { after, ended, hasEnded, kept, newRecord, type JobRecord } from "./records";
+
+export const jobs = signal<Signal<JobRecord>[]>([]);
+// Whether some job cannot be reached just now.
+export const isLost = signal(false);
+// Whether the server asks for a key.
+export const wantsKey = signal(false);
+// The last change that a screen reader should hear of.
+export const news = signal<JobRecord | undefined>(undefined);
+
+interface Schema extends DBSchema {
+  jobs: { key: string; value: JobRecord; indexes: { created: number } };
+}
+
+const database = openDB<Schema>("genzo", 1, {
+  upgrade: (db) =>
+    db.createObjectStore("jobs", { keyPath: "key" }).createIndex("created", "created"),
+}).catch(() => undefined); // a private window keeps nothing
+
+async function keep(job: JobRecord): Promise<void> {
+  await (await database)?.put("jobs", kept(job)).catch(() => undefined);
+}
+
+// Browsers open six connections to a server, and other calls need some.
+const MAX_WATCHED = 4;
+const FIRST_DELAY = 500;
+const MAX_DELAY = 15_000;
+const NO_KEY_DELAY = 600_000;
+let watched = 0;
+const waiting: (() => void)[] = [];
+const watches = new Map<string, AbortController>();
+
+async function takeTurn(): Promise<void> {
+  if (watched++ >= MAX_WATCHED) {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
+}
+
+function endTurn(): void {
+  watched--;
+  waiting.shift()?.();
+}
+
+// Until `delay` has passed, or the network is back, or there is another key.
+function pause(delay: number): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ["online", "genzo-key"];
+    const done = () => {
+      clearTimeout(timer);
+      for (const name of events) removeEventListener(name, done);
+      resolve();
+    };
+    const timer = setTimeout(done, delay);
+    for (const name of events) addEventListener(name, done);
+  });
+}
+
+// crypto.randomUUID() is for pages of https and of this machine alone.
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+async function send(job: Signal<JobRecord>): Promise<void> {
+  const { request, start, mask } = job.value;
+  const full: GenerateRequest = { ...request };
+  if (start) {
+    full.image_to_image = { ...request.image_to_image, image: await base64(start) };
+  }
+  if (mask) full.inpainting = { mask: await base64(mask) };
+  const { id } = await createJob(full);
+  job.value = { ...job.value, id, state: "queued" };
+  void keep(job.value);
+}
+
+function take(job: Signal<JobRecord>, next: JobRecord): void {
+  const before = job.value;
+  job.value = next;
+  const isNews =
+    next.state !== before.state ||
+    next.frames.some((f, i) => f.state === "done" && before.frames[i]?.state !== "done");
+  if (!isNews) return;
+  news.value = next;
+  void keep(next);
+}
+
+// Follows a job to its end, over lost networks and restarts of the door.
+async function follow(job: Signal<JobRecord>): Promise<void> {
+  const abort = new AbortController();
+  watches.set(job.value.key, abort);
+  let delay = FIRST_DELAY;
+  while (!hasEnded(job.value) && !abort.signal.aborted) {
+    try {
+      if (job.value.id === undefined) await send(job);
+      await takeTurn();
+      try {
+        await watchJob(
+          job.value.id!,
+          job.value.sequence,
+          (event) => {
+            isLost.value = false;
+            delay = FIRST_DELAY;
+            take(job, after(job.value, event));
+          },
+          abort.signal,
+        );
+      } finally {
+        endTurn();
+      }
+    } catch (error) {
+      if (abort.signal.aborted) break;
+      if (error instanceof ApiError && error.http === 401) {
+        // Asked for once; nothing changes before there is one.
+        wantsKey.value = true;
+        delay = NO_KEY_DELAY;
+      } else if (error instanceof ApiError && !error.passes) {
+        take(job, ended(job.value, "failed", error.message));
+        break;
+      }
+      isLost.value = !(error instanceof ApiError);
+    }
+    if (hasEnded(job.value)) break;
+    await pause(delay);
+    delay = delay > MAX_DELAY ? FIRST_DELAY : Math.min(MAX_DELAY, delay * 2);
+  }
+  watches.delete(job.value.key);
+  isLost.value = false;
+}
+
+// Sends a request and follows it. Rejects with what the server refuses at once;
+// the job is then not kept.
+export async function paint(
+  request: GenerateRequest,
+  pictures: { start?: Blob; mask?: Blob } = {},
+): Promise<void> {
+  const job = signal(
+    newRecord({ ...request, request_id: newId() }, pictures),
+  );
+  // Kept before it is sent: a reload between the two finds it.
+  await keep(job.value);
+  try {
+    await send(job);
+  } catch (error) {
+    // A full server is said at once; a lost network or a restart is waited out.
+    if (error instanceof ApiError && (!error.passes || error.http === 429)) {
+      void forget(job.value.key);
+      throw error;
+    }
+  }
+  jobs.value = [job, ...jobs.value];
+  void follow(job);
+}
+
+export async function cancel(job: Signal<JobRecord>): Promise<void> {
+  if (job.value.id !== undefined) await cancelJob(job.value.id);
+}
+
+async function forget(key: string): Promise<void> {
+  await (await database)?.delete("jobs", key);
+}
+
+// Takes a job off the page and out of the history.
+export function remove(job: Signal<JobRecord>): void {
+  watches.get(job.value.key)?.abort();
+  jobs.value = jobs.value.filter((other) => other !== job);
+  void forget(job.value.key);
+}
+
+export function removeEnded(): void {
+  jobs.value.filter((job) => hasEnded(job.value)).forEach(remove);
+}
+
+// Reads the history and takes up what still runs.
+export async function restore(): Promise<void> {
+  const records = (await (await database)?.getAllFromIndex("jobs", "created")) ?? [];
+  const known = new Set(jobs.value.map((job) => job.value.key));
+  const found = records.filter((record) => !known.has(record.key)).reverse();
+  const restored = found.map((record) => signal(record));
+  jobs.value = [...jobs.value, ...restored];
+  for (const job of restored) if (!hasEnded(job.value)) void follow(job);
+}

@@ -1,0 +1,570 @@
+"""The page in Chromium, against a door that does what the test says."""
+
+import asyncio
+import base64
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from conftest import find_barriers
+from mock_door import DIST, Door, MockJob, picture
+from PIL import Image
+from playwright.async_api import Locator, Page, expect
+
+PROMPT = "a red fox in the snow"
+
+
+async def develop(page: Page, door: Door, prompt: str = PROMPT) -> MockJob:
+    await page.get_by_label("Prompt").last.fill(prompt)
+    await page.get_by_role("button", name="Develop").click()
+    return await door.next_job()
+
+
+def job_view(page: Page, number: int = 0) -> Locator:
+    return page.locator("article.job").nth(number)
+
+
+async def set_slider(page: Page, name: str, value: str) -> None:
+    await page.get_by_role("spinbutton", name=name).fill(value)
+
+
+async def test_a_picture_develops_in_place(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    view = job_view(page)
+    await job.queued(3)
+    await expect(view).to_contain_text("Waiting behind 3")
+    await job.started()
+    await expect(view).to_contain_text("Developing")
+    seen = []
+    for step in (5, 10, 15, 20):
+        await job.preview(step)
+        await expect(view).to_contain_text(f"Step {step} of 25")
+        # The newest look has replaced the one before, and can be seen.
+        layer = view.locator("img.layer").last
+        if seen:
+            await expect(layer).not_to_have_attribute("src", seen[-1])
+        await expect(view.locator("img.layer")).to_have_count(1)
+        await expect(layer).to_have_js_property("naturalWidth", 128)
+        seen.append(await layer.get_attribute("src"))
+        bar = view.get_by_role("progressbar")
+        await expect(bar).to_have_attribute("aria-valuenow", str(step))
+    assert len(set(seen)) == 4
+    await expect(view).to_contain_text("left")
+    await job.image()
+    await job.ended()
+    await expect(view).to_contain_text("Developed")
+    await expect(view).to_contain_text("Seed 1000")
+    await expect(view.get_by_role("progressbar")).to_have_count(0)
+    assert job.request["prompt"] == PROMPT
+    assert job.request["preview"]["every"] == 3
+    await expect(page.get_by_role("status").last).to_contain_text("Developed")
+
+
+async def test_several_pictures_each_develop(page: Page, door: Door) -> None:
+    await set_slider(page, "Pictures", "3")
+    job = await develop(page, door)
+    assert job.request["image_count"] == 3
+    view = job_view(page)
+    await job.started()
+    await job.preview(4, index=2)
+    await job.preview(9, index=0)
+    frames = view.locator("figure")
+    await expect(frames.nth(0)).to_contain_text("Step 9")
+    await expect(frames.nth(1)).to_have_text("")
+    await expect(frames.nth(2)).to_contain_text("Step 4")
+    await job.image(1)
+    await expect(frames.nth(1)).to_contain_text("Seed 1001")
+
+
+async def test_several_jobs_run_beside_each_other(
+    page: Page, door: Door
+) -> None:
+    # More than a browser's connections to one server.
+    jobs = [await develop(page, door, f"fox {i}") for i in range(7)]
+    for job in reversed(jobs[:4]):
+        await job.finish()
+    for job in jobs[4:]:
+        await job.finish()
+    for number in range(7):
+        view = job_view(page, number)
+        await expect(view).to_contain_text("Developed")
+        await expect(view).to_contain_text(f"fox {6 - number}")
+
+
+async def test_cancel_ends_the_job(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    view = job_view(page)
+    await view.get_by_role("button", name="Cancel").click()
+    await expect(view).to_contain_text("Cancelled")
+    assert job.state == "JOB_STATE_CANCELLED"
+    await view.get_by_role("button", name="Remove").click()
+    await expect(page.locator("article.job")).to_have_count(0)
+
+
+async def test_a_reload_in_mid_picture_sees_it_finish(
+    page: Page, door: Door
+) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    view = job_view(page)
+    await expect(view).to_contain_text("Step 5")
+    await page.reload()
+    await expect(view).to_contain_text("Step 5")
+    await job.preview(20)
+    await expect(view).to_contain_text("Step 20")
+    await job.image()
+    await job.ended()
+    await expect(view).to_contain_text("Developed")
+    await page.reload()
+    await expect(view).to_contain_text("Developed")
+    await expect(view.locator("img.layer")).to_have_js_property(
+        "naturalWidth", 128
+    )
+
+
+async def test_a_reload_before_the_answer_makes_no_second_job(
+    page: Page, door: Door
+) -> None:
+    door.may_answer.clear()
+    await develop(page, door)
+    await page.reload()
+    door.may_answer.set()
+    await expect(job_view(page)).to_contain_text("Waiting")
+    assert len(door.jobs) == 1
+    assert len(door.creations) == 2
+
+
+async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    view = job_view(page)
+    await expect(view).to_contain_text("Step 5")
+    door.is_down = True
+    door.cut()
+    await expect(page.get_by_text("The connection is lost")).to_be_visible()
+    await job.preview(15)
+    await job.image()
+    door.is_down = False
+    await expect(view).to_contain_text("Seed 1000")
+    await expect(page.get_by_text("The connection is lost")).to_be_hidden()
+    await job.ended()
+    await expect(view).to_contain_text("Developed")
+    # started, progress and preview were not asked for again.
+    assert door.watches[-1] == (job.id, "3")
+
+
+async def test_bad_input_is_shown_at_its_field(page: Page, door: Door) -> None:
+    text = "width 100 is not a multiple of 8"
+    door.refusals.append(
+        (
+            400,
+            {
+                "code": 3,
+                "message": text,
+                "reason": "INVALID_FIELD",
+                "field_violations": [
+                    {"field": "request.width", "description": text}
+                ],
+            },
+        )
+    )
+    await page.get_by_role("button", name="Develop").click()
+    await expect(page.get_by_text(text)).to_be_visible()
+    width = page.get_by_role("spinbutton", name="Width")
+    await expect(width).to_be_focused()
+    await expect(width).to_have_attribute("aria-invalid", "true")
+    await expect(width).to_have_accessible_description(text)
+    await expect(page.locator("article.job")).to_have_count(0)
+    assert await find_barriers(page) == []
+    # What was refused is not in the history either.
+    await page.reload()
+    await expect(page.get_by_text("Nothing developed so far")).to_be_visible()
+    job = await develop(page, door)
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+
+
+async def test_a_full_queue_is_said(page: Page, door: Door) -> None:
+    door.refusals.append((429, {"message": "64 jobs wait", "reason": ""}))
+    await page.get_by_role("button", name="Develop").click()
+    await expect(page.get_by_role("alert")).to_have_text(
+        "Not sent: 64 jobs wait"
+    )
+
+
+async def test_a_failed_job_says_why(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.ended("FAILED", "out of memory")
+    await expect(job_view(page)).to_contain_text("Failed")
+    await expect(job_view(page).get_by_role("alert")).to_have_text(
+        "out of memory"
+    )
+
+
+async def test_a_job_that_the_server_forgot_is_failed(
+    page: Page, door: Door
+) -> None:
+    await develop(page, door)
+    await expect(job_view(page)).to_contain_text("Waiting")
+    door.jobs.clear()
+    await page.reload()
+    await expect(job_view(page)).to_contain_text("nobody knows this job")
+
+
+async def test_the_settings_are_those_of_the_server(
+    page: Page, door: Door
+) -> None:
+    await page.get_by_text("Settings").click()
+    sampler = page.get_by_label("Sampler")
+    await expect(sampler.locator("option")).to_have_text(
+        ["The model's own", "DDIM", "DPM++ 2M"]
+    )
+    await expect(page.get_by_label("Noise schedule")).to_have_count(0)
+    await sampler.select_option("DPM++ 2M")
+    await page.get_by_label("Noise schedule").select_option("Karras")
+    await set_slider(page, "Steps", "12")
+    await set_slider(page, "Guidance", "4.5")
+    await page.get_by_label("Stay away from").fill("blur")
+    await page.get_by_label("Portrait").check(force=True)
+    # Larger than a number of JavaScript holds.
+    await page.get_by_label("Seed").fill("18446744073709551615")
+    job = await develop(page, door)
+    wanted = {
+        "model": "emaki",
+        "sampler": "SAMPLER_DPMPP_2M",
+        "schedule": "NOISE_SCHEDULE_KARRAS",
+        "steps": 12,
+        "guidance_scale": 4.5,
+        "negative_prompt": "blur",
+        "width": 112,
+        "seed": "18446744073709551615",
+    }
+    assert {name: job.request[name] for name in wanted} == wanted
+    assert job.request["height"] > job.request["width"]
+    # The form is as it was after a reload.
+    await page.reload()
+    await expect(page.get_by_label("Stay away from")).to_have_value("blur")
+
+
+async def test_a_door_that_tells_of_no_model_leaves_it_to_the_server(
+    page: Page, door: Door
+) -> None:
+    door.model = {"id": "emaki"}
+    await page.reload()
+    await expect(page.get_by_label("Start from a picture")).to_be_visible()
+    await expect(page.get_by_label("Portrait")).to_have_count(0)
+    job = await develop(page, door)
+    del job.request["preview"], job.request["request_id"]
+    assert job.request == {
+        "model": "emaki",
+        "prompt": PROMPT,
+        "image_count": 1,
+    }
+
+
+async def open_picture(page: Page, number: int = 0) -> Locator:
+    await job_view(page, number).get_by_role("button", name="Open").click()
+    return page.get_by_role("dialog")
+
+
+async def test_a_picture_is_reproduced_from_its_seed(
+    page: Page, door: Door
+) -> None:
+    await set_slider(page, "Pictures", "2")
+    await set_slider(page, "Steps", "9")
+    first = await develop(page, door)
+    await first.finish()
+    await page.reload()  # out of the history
+    await job_view(page).get_by_role("button", name="Open picture 2").click()
+    viewer = page.get_by_role("dialog")
+    await expect(viewer).to_contain_text("1001")
+    await viewer.get_by_role("button", name="Reproduce").click()
+    again = await door.next_job()
+    await expect(viewer).to_be_hidden()
+    assert again.request["seed"] == "1001"
+    assert again.request["image_count"] == 1
+    assert again.request["steps"] == 9
+    assert again.request["prompt"] == PROMPT
+    assert again.request["request_id"] != first.request["request_id"]
+
+
+async def test_a_picture_is_varied_and_started_from(
+    page: Page, door: Door
+) -> None:
+    first = await develop(page, door)
+    await first.finish()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Vary").click()
+    varied = await door.next_job()
+    sent = base64.b64decode(varied.request["image_to_image"]["image"])
+    assert Image.open(io.BytesIO(sent)).size == (128, 128)
+    assert "seed" not in varied.request
+    viewer = await open_picture(page, 1)
+    await viewer.get_by_role("button", name="Start from this").click()
+    start = page.get_by_alt_text("The picture to start from")
+    await expect(start).to_be_visible()
+
+
+async def test_settings_of_a_picture_fill_the_form(
+    page: Page, door: Door
+) -> None:
+    await set_slider(page, "Steps", "9")
+    job = await develop(page, door)
+    await job.finish()
+    await set_slider(page, "Steps", "30")
+    await page.get_by_label("Prompt").last.fill("other")
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await expect(page.get_by_label("Prompt").last).to_have_value(PROMPT)
+    await expect(page.get_by_role("spinbutton", name="Steps")).to_have_value(
+        "9"
+    )
+
+
+async def test_a_picture_is_saved(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    await job.finish()
+    viewer = await open_picture(page)
+    async with page.expect_download() as download:
+        await viewer.get_by_role("button", name="Save").click()
+    saved = Path(await (await download.value).path()).read_bytes()
+    assert Image.open(io.BytesIO(saved)).format == "PNG"
+
+
+DROP = """async ([bytes, kind, how]) => {
+    const file = new File(
+        [Uint8Array.from(atob(bytes), c => c.charCodeAt(0))],
+        'start', {type: kind});
+    const data = new DataTransfer();
+    data.items.add(file);
+    const event = how === 'paste'
+        ? new ClipboardEvent('paste', {clipboardData: data, bubbles: true})
+        : new DragEvent(how, {dataTransfer: data, bubbles: true,
+                              cancelable: true});
+    document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+async def test_a_picture_is_the_start_when_it_is_dropped_or_pasted(
+    page: Page, door: Door, how: str
+) -> None:
+    start = picture(1, 1)
+    await expect(page.get_by_label("Start from a picture")).to_be_visible()
+    encoded = base64.b64encode(start).decode()
+    if how == "drop":
+        await page.evaluate(DROP, [encoded, "image/png", "dragover"])
+        await expect(page.get_by_text("Drop to start")).to_be_visible()
+    await page.evaluate(DROP, [encoded, "image/png", how])
+    await expect(page.get_by_text("Drop to start")).to_be_hidden()
+    await expect(
+        page.get_by_alt_text("The picture to start from")
+    ).to_be_visible()
+    await set_slider(page, "How much is painted anew", "0.35")
+    job = await develop(page, door)
+    assert base64.b64decode(job.request["image_to_image"]["image"]) == start
+    assert job.request["image_to_image"]["strength"] == 0.35
+    # It is painted again after a reload too.
+    await job.finish()
+    await page.reload()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Reproduce").click()
+    again = await door.next_job()
+    assert base64.b64decode(again.request["image_to_image"]["image"]) == start
+
+
+async def test_a_file_that_is_no_picture_is_refused(
+    page: Page, door: Door
+) -> None:
+    field = page.get_by_label("Start from a picture")
+    await field.set_input_files(
+        {"name": "a.gif", "mimeType": "image/gif", "buffer": b"GIF89a"}
+    )
+    await expect(field).to_have_accessible_description(
+        "That is no PNG, JPEG or WebP picture"
+    )
+    door.model["limits"]["max_image_bytes"] = "1048576"
+    await page.reload()
+    await field.set_input_files(
+        {
+            "name": "a.png",
+            "mimeType": "image/png",
+            "buffer": b"0" * (1 << 20) + b"0",
+        }
+    )
+    await expect(field).to_have_accessible_description(
+        "The picture has more than 1 MB"
+    )
+
+
+async def test_a_mask_is_painted_where_the_server_takes_one(
+    page: Page, door: Door
+) -> None:
+    field = page.get_by_label("Start from a picture")
+    file = {
+        "name": "a.png",
+        "mimeType": "image/png",
+        "buffer": picture(1, 1),
+    }
+    await field.set_input_files(file)
+    await expect(page.locator("canvas")).to_have_count(0)
+    door.model["tasks"].append("TASK_INPAINTING")
+    await page.reload()
+    await field.set_input_files(file)
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    box = await canvas.bounding_box()
+    assert box is not None
+    x, y = box["x"], box["y"] + box["height"] / 2
+    await page.mouse.move(x + box["width"] * 0.25, y)
+    await page.mouse.down()
+    await page.mouse.move(x + box["width"] * 0.5, y, steps=4)
+    await page.mouse.up()
+    await expect(page.get_by_role("button", name="Clear the mask")).to_be_visible()
+    job = await develop(page, door)
+    sent = base64.b64decode(job.request["inpainting"]["mask"])
+    mask = Image.open(io.BytesIO(sent)).convert("L")
+    assert mask.size == (128, 128)
+    assert mask.getpixel((48, 64)) == 255
+    assert mask.getpixel((100, 64)) == 0
+    assert mask.getpixel((48, 20)) == 0
+    await page.get_by_role("button", name="Clear the mask").click()
+    job = await develop(page, door)
+    assert "inpainting" not in job.request
+
+
+async def test_asks_for_a_key_and_sends_it(page: Page, door: Door) -> None:
+    door.key = "sesame"
+    await page.reload()
+    dialog = page.get_by_role("dialog", name="Key of this server")
+    await expect(dialog).to_be_visible()
+    assert await find_barriers(page) == []
+    await dialog.get_by_label("Key", exact=True).fill("sesame")
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    job = await develop(page, door)
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+
+
+async def test_a_running_job_goes_on_with_a_new_key(
+    page: Page, door: Door
+) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    await expect(job_view(page)).to_contain_text("Step 5")
+    door.key = "sesame"
+    door.cut()
+    dialog = page.get_by_role("dialog", name="Key of this server")
+    await dialog.get_by_label("Key", exact=True).fill("sesame")
+    await page.keyboard.press("Enter")
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+
+
+async def test_works_by_keyboard_alone(page: Page, door: Door) -> None:
+    await page.get_by_label("Prompt").last.focus()
+    await page.keyboard.type(PROMPT)
+    await page.keyboard.press("Control+Enter")
+    job = await door.next_job()
+    await job.finish()
+    opener = job_view(page).get_by_role("button", name="Open")
+    await expect(opener).to_be_visible()
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await opener.evaluate("e => e === document.activeElement"):
+            break
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await find_barriers(page) == []
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+
+async def test_speaks_japanese(page: Page, door: Door) -> None:
+    await page.get_by_role("button", name="日本語").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "ja")
+    await page.get_by_label("プロンプト").last.fill("雪の中の狐")
+    await page.get_by_role("button", name="現像する").click()
+    job = await door.next_job()
+    await job.queued(2)
+    await expect(job_view(page)).to_contain_text("待機中（前に2件）")
+    assert await find_barriers(page) == []
+    await page.reload()
+    await expect(page.get_by_role("button", name="現像する")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_has_no_barrier_in_either_light(
+    page: Page, door: Door, theme: str
+) -> None:
+    await page.get_by_label("Light or dark").select_option(theme)
+    assert await find_barriers(page) == []
+    await page.get_by_text("Settings").click()
+    await page.get_by_label("Start from a picture").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
+    )
+    done = await develop(page, door)
+    await done.finish()
+    failed = await develop(page, door)
+    await failed.ended("FAILED", "out of memory")
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    await expect(job_view(page)).to_contain_text("Step 5")
+    await expect(job_view(page, 2)).to_contain_text("Developed")
+    assert await find_barriers(page) == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+async def test_fits_a_phone(page: Page, door: Door, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 700})
+    job = await develop(page, door, "a" * 200)
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    assert await page.evaluate(overflow) <= 0
+    viewer = await open_picture(page)
+    await expect(viewer.get_by_role("button", name="Save")).to_be_visible()
+    assert await page.evaluate(overflow) <= 0
+
+
+async def test_says_when_the_models_cannot_be_read(
+    page: Page, door: Door
+) -> None:
+    door.is_down = True
+    await page.reload()
+    await expect(page.get_by_role("alert")).to_contain_text(
+        "The server's models cannot be read"
+    )
+
+
+async def test_clears_the_history(page: Page, door: Door) -> None:
+    done = await develop(page, door)
+    await done.finish()
+    await develop(page, door, "still running")
+    page.on("dialog", lambda d: asyncio.ensure_future(d.accept()))
+    await expect(job_view(page, 1)).to_contain_text("Developed")
+    await page.get_by_role("button", name="Clear the history").click()
+    await expect(page.locator("article.job")).to_have_count(1)
+    await page.reload()
+    await expect(page.locator("article.job")).to_have_count(1)
+    await expect(job_view(page)).to_contain_text("still running")
+
+
+def test_the_first_paint_is_small() -> None:
+    files = [p for p in DIST.rglob("*") if p.is_file() and p.suffix != ".gz"]
+    assert sum(len(gzip.compress(p.read_bytes())) for p in files) < 100_000
+    for path in DIST.rglob("*.gz"):
+        assert gzip.decompress(path.read_bytes()) == (
+            path.with_suffix("").read_bytes()
+        )

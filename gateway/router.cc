@@ -1,0 +1,210 @@
+#include "gateway/router.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "gateway/door_error.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kPreflightSeconds[] = "600";
+constexpr char kEverything[] = "/{*}";
+
+// What the {} of `pattern` stand for in `path`; nullopt if it does not fit.
+std::optional<std::vector<std::string>> Match(const std::string& pattern,
+                                              const std::string& path) {
+  if (pattern == kEverything) return std::vector<std::string>{path};
+  const std::vector<std::string> wanted = absl::StrSplit(pattern, '/');
+  const std::vector<std::string> given = absl::StrSplit(path, '/');
+  if (wanted.size() != given.size()) return std::nullopt;
+  std::vector<std::string> arguments;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] == "{}" && !given[i].empty()) {
+      arguments.push_back(given[i]);
+    } else if (wanted[i] != given[i]) {
+      return std::nullopt;
+    }
+  }
+  return arguments;
+}
+
+bool Answers(const Route& route, const std::string& method) {
+  return route.method == method ||
+         (method == "HEAD" && route.method == "GET" && !route.streams);
+}
+
+// "application/json" of "Application/JSON; charset=utf-8".
+std::string MediaTypeOf(const HttpRequest& request) {
+  const std::vector<std::string> parts =
+      absl::StrSplit(request.Header("content-type"), absl::MaxSplits(';', 1));
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace(parts[0]));
+}
+
+// Adds headers to whatever answer comes.
+class AddingExchange : public HttpExchange {
+ public:
+  AddingExchange(HttpExchangeRef exchange, HttpHeaders headers)
+      : exchange_(std::move(exchange)), headers_(std::move(headers)) {}
+
+  void Send(HttpResponse response) override {
+    exchange_->Send(With(std::move(response)));
+  }
+  void Begin(HttpResponse head) override {
+    exchange_->Begin(With(std::move(head)));
+  }
+  void Write(std::string bytes, std::function<void(bool)> written) override {
+    exchange_->Write(std::move(bytes), std::move(written));
+  }
+  void End() override { exchange_->End(); }
+  void OnGone(std::function<void()> gone) override {
+    exchange_->OnGone(std::move(gone));
+  }
+
+ private:
+  HttpResponse With(HttpResponse response) const {
+    response.headers.insert(response.headers.end(), headers_.begin(),
+                            headers_.end());
+    return response;
+  }
+
+  const HttpExchangeRef exchange_;
+  const HttpHeaders headers_;
+};
+
+// "localhost" of "http://localhost:8080" or "localhost:8080".
+std::string HostOf(absl::string_view text) {
+  const size_t scheme = text.find("://");
+  if (scheme != absl::string_view::npos) text.remove_prefix(scheme + 3);
+  const size_t bracket = text.find(']');
+  const size_t colon = text.rfind(':');
+  if (colon != absl::string_view::npos &&
+      (bracket == absl::string_view::npos || colon > bracket)) {
+    text = text.substr(0, colon);
+  }
+  return absl::AsciiStrToLower(text);
+}
+
+bool IsLoopbackName(const std::string& host) {
+  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
+
+}  // namespace
+
+bool Router::IsListed(const std::string& origin) const {
+  return std::any_of(origins_.begin(), origins_.end(),
+                     [&](const std::string& listed) {
+                       return listed == "*" || listed == origin;
+                     });
+}
+
+bool Router::MayCome(const HttpRequest& request) const {
+  const std::string origin = request.Header("origin");
+  if (origin.empty() || IsListed(origin)) return true;
+  const std::string own = absl::StrCat(
+      request.is_secure ? "https://" : "http://", request.Header("host"));
+  // A proxy before the door may have taken TLS away.
+  const bool is_own =
+      absl::EqualsIgnoreCase(origin, own) ||
+      absl::EqualsIgnoreCase(origin,
+                             absl::StrCat("https://", request.Header("host")));
+  return is_own && (!request.is_local || IsLoopbackName(HostOf(origin)));
+}
+
+HttpHeaders Router::CorsHeaders(const HttpRequest& request) const {
+  if (origins_.empty()) return {};
+  HttpHeaders headers = {{"vary", "Origin"}};
+  const std::string origin = request.Header("origin");
+  if (origin.empty() || !IsListed(origin)) return headers;
+  headers.emplace_back("access-control-allow-origin", origin);
+  headers.emplace_back("access-control-expose-headers",
+                       "x-request-id, retry-after, location, "
+                       "x-ratelimit-remaining-requests, "
+                       "x-ratelimit-reset-requests");
+  return headers;
+}
+
+void Router::Preflight(const HttpRequest& request,
+                       const std::vector<std::string>& methods,
+                       HttpExchange& exchange) const {
+  HttpResponse response = {.status = 204, .content_type = ""};
+  std::vector<std::string> allowed = methods;
+  allowed.push_back("OPTIONS");
+  response.headers.emplace_back("allow", absl::StrJoin(allowed, ", "));
+  const bool is_preflight =
+      !request.Header("access-control-request-method").empty();
+  if (is_preflight && MayCome(request)) {
+    response.headers.emplace_back("access-control-allow-methods",
+                                  absl::StrJoin(methods, ", "));
+    response.headers.emplace_back(
+        "access-control-allow-headers",
+        "authorization, content-type, last-event-id, idempotency-key, "
+        "x-genzo-tenant, x-request-id, mcp-protocol-version, mcp-session-id");
+    response.headers.emplace_back("access-control-max-age", kPreflightSeconds);
+  }
+  exchange.Send(std::move(response));
+}
+
+void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
+  const DoorKind door = DoorOf(request.path);
+  HttpHeaders cors = CorsHeaders(request);
+  if (!cors.empty()) {
+    exchange =
+        std::make_shared<AddingExchange>(std::move(exchange), std::move(cors));
+  }
+  std::vector<std::string> methods;
+  for (const Route& route : routes_) {
+    auto arguments = Match(route.pattern, request.path);
+    if (!arguments.has_value() && request.path != "*") continue;
+    // What is served elsewhere by other methods is no page's.
+    const bool is_page = route.pattern == kEverything;
+    if (is_page && (!methods.empty() || !Answers(route, request.method))) {
+      continue;
+    }
+    methods.push_back(route.method);
+    if (route.method == "GET" && !route.streams) methods.push_back("HEAD");
+    if (!Answers(route, request.method) || !arguments.has_value()) continue;
+    if (!MayCome(request) &&
+        (request.method == "POST" || request.method == "DELETE" ||
+         door == DoorKind::kMcp)) {
+      return exchange->Send(ErrorResponse(
+          door, 403,
+          absl::StrCat("pages of ", request.Header("origin"),
+                       " may not use this server; its configuration's "
+                       "http.origins says which may")));
+    }
+    const std::string type = MediaTypeOf(request);
+    if (!route.body_types.empty() &&
+        std::find(route.body_types.begin(), route.body_types.end(), type) ==
+            route.body_types.end()) {
+      return exchange->Send(
+          ErrorResponse(door, 415,
+                        absl::StrCat("content-type \"", type, "\" is not ",
+                                     absl::StrJoin(route.body_types, " or "))));
+    }
+    request.arguments = *std::move(arguments);
+    return route.handler(std::move(request), std::move(exchange));
+  }
+  std::sort(methods.begin(), methods.end());
+  methods.erase(std::unique(methods.begin(), methods.end()), methods.end());
+  if (methods.empty()) {
+    return exchange->Send(ErrorResponse(
+        door, 404, absl::StrCat("there is no ", request.path, " here")));
+  }
+  if (request.method == "OPTIONS") {
+    return Preflight(request, methods, *exchange);
+  }
+  HttpResponse response = ErrorResponse(
+      door, 405,
+      absl::StrCat("method ", request.method, " is not done by ", request.path,
+                   ", which does ", absl::StrJoin(methods, ", ")));
+  response.headers.emplace_back("allow", absl::StrJoin(methods, ", "));
+  exchange->Send(std::move(response));
+}
+
+}  // namespace genzo

@@ -1,0 +1,95 @@
+"""PyPI's openai against a door: whole, streamed, edits, errors, retries."""
+import base64
+import io
+import sys
+
+import openai
+from PIL import Image
+
+base = sys.argv[1]
+client = openai.OpenAI(base_url=f"{base}/v1", api_key="none", max_retries=2)
+
+
+def picture(data):
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    image.load()
+    return image
+
+
+models = [model.id for model in client.models.list()]
+assert "emaki" in models and "gpt-image-1" in models, models
+assert client.models.retrieve("emaki").id == "emaki"
+
+whole = client.images.generate(model="gpt-image-1", prompt="a red fox", n=2, extra_body={"seed": 7, "num_inference_steps": 4})
+assert len(whole.data) == 2, whole
+first = picture(whole.data[0].b64_json)
+assert whole.size == f"{first.width}x{first.height}", whole.size
+assert whole.usage.output_tokens == 8, whole.usage
+
+again = client.images.generate(model="emaki", prompt="a red fox", extra_body={"seed": 7, "num_inference_steps": 4})
+assert again.data[0].b64_json == whole.data[0].b64_json, "the same seed gave another picture"
+
+linked = client.images.generate(prompt="a red fox", response_format="url", extra_body={"num_inference_steps": 2})
+import urllib.request
+
+with urllib.request.urlopen(linked.data[0].url) as response:
+    assert response.headers["content-type"] == "image/png"
+    Image.open(io.BytesIO(response.read())).load()
+
+kinds, indices = [], []
+for event in client.images.generate(
+    model="emaki", prompt="a red fox", stream=True, partial_images=3, extra_body={"seed": 7, "num_inference_steps": 8}
+):
+    kinds.append(event.type)
+    picture(event.b64_json)
+    if event.type == "image_generation.partial_image":
+        indices.append(event.partial_image_index)
+# Of previews, a reader gets the newest; some may be overtaken.
+assert kinds[-1] == "image_generation.completed", kinds
+assert indices == list(range(len(indices))) and len(indices) >= 1, indices
+assert event.usage.output_tokens == 8
+
+png = io.BytesIO()
+first.save(png, "PNG")
+edited = client.images.edit(
+    model="emaki", image=("fox.png", png.getvalue(), "image/png"), prompt="in the snow", extra_body={"num_inference_steps": 4}
+)
+picture(edited.data[0].b64_json)
+kinds = [
+    event.type
+    for event in client.images.edit(
+        model="emaki",
+        image=[("fox.png", png.getvalue(), "image/png")],
+        prompt="in the snow",
+        stream=True,
+        partial_images=1,
+        extra_body={"num_inference_steps": 6},
+    )
+]
+assert kinds[-1] == "image_edit.completed", kinds
+varied = client.images.create_variation(image=("fox.png", png.getvalue(), "image/png"), model="emaki")
+picture(varied.data[0].b64_json)
+
+for arguments, param in [
+    ({"n": 99}, "n"),
+    ({"size": "60x60"}, "size"),
+    ({"extra_body": {"num_inference_steps": 100000}}, "num_inference_steps"),
+    ({"extra_body": {"loras": ["x"]}}, "loras"),
+]:
+    try:
+        client.images.generate(prompt="a red fox", **arguments)
+        raise SystemExit(f"{arguments} was taken")
+    except openai.BadRequestError as error:
+        assert error.param == param, (arguments, error)
+        assert error.request_id, error
+try:
+    client.images.generate(prompt="a red fox", model="none")
+    raise SystemExit("an unknown model was taken")
+except openai.NotFoundError as error:
+    assert error.code == "model_not_found", error
+try:
+    client.images.edit(image=("a.png", png.getvalue()), mask=("m.png", png.getvalue()), prompt="x", model="emaki")
+    raise SystemExit("a mask was taken")
+except openai.BadRequestError as error:
+    assert error.param == "mask" and "yet" in error.message, error
+print("openai (Python): ok")

@@ -1,0 +1,605 @@
+#include "gateway/door.h"
+
+#include <thread>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/barrier.h"
+#include "absl/synchronization/notification.h"
+#include "grpcpp/create_channel.h"
+#include "tests/gateway/fake_service.h"
+#include "tests/gateway/raw_client.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kDone[] = "ZG9uZQ==";  // "done"
+constexpr char kJob[] = "0123456789abcdef0123456789abcdef";
+
+// A door before a fake service.
+class DoorTest : public ::testing::Test {
+ protected:
+  DoorTest() : door_(Open()) {}
+
+  std::unique_ptr<HttpDoor> Open() {
+    HttpConfig config;
+    config.listen = "127.0.0.1:0";
+    config.model_aliases = {{"gpt-image-1", "emaki"}};
+    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real());
+    EXPECT_THAT(door, IsOk());
+    return *std::move(door);
+  }
+
+  int port() const { return std::stoi(door_->url().substr(17)); }
+
+  RawAnswer Ask(const std::string& method, const std::string& path,
+                const std::string& body = "", const std::string& headers = "") {
+    RawClient client(port());
+    return client.Ask(method, path, body, headers);
+  }
+  json AskJson(const std::string& method, const std::string& path,
+               const json& body = json(), const std::string& headers = "") {
+    const RawAnswer answer =
+        Ask(method, path, body.is_null() ? "" : body.dump(), headers);
+    const json parsed = json::parse(answer.body, nullptr, false);
+    EXPECT_FALSE(parsed.is_discarded()) << answer.body;
+    return parsed;
+  }
+  json Generate(const json& body, const std::string& headers = "") {
+    return AskJson("POST", "/v1/images/generations", body, headers);
+  }
+
+  FakeService service_;
+  std::unique_ptr<HttpDoor> door_;
+};
+
+struct Event {
+  std::string name;
+  std::string id;
+  json data;
+};
+
+// The events in the body of a stream.
+std::vector<Event> EventsIn(const std::string& body) {
+  std::vector<Event> events;
+  for (const absl::string_view text :
+       absl::StrSplit(body, "\n\n", absl::SkipEmpty())) {
+    Event event;
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      const std::pair<std::string, std::string> field =
+          absl::StrSplit(line, absl::MaxSplits(": ", 1));
+      if (field.first == "event") event.name = field.second;
+      if (field.first == "id") event.id = field.second;
+      if (field.first == "data") event.data = json::parse(field.second);
+    }
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+std::vector<std::string> NamesOf(const std::vector<Event>& events) {
+  std::vector<std::string> names;
+  for (const Event& event : events) names.push_back(event.name);
+  return names;
+}
+
+TEST_F(DoorTest, PaintsForOpenAi) {
+  const json answer = Generate({{"prompt", "a fox"},
+                                {"model", "gpt-image-1"},
+                                {"n", 2},
+                                {"size", "64x48"},
+                                {"seed", 7},
+                                {"num_inference_steps", 5},
+                                {"sampler", "DPM++ 2M Karras"},
+                                {"response_format", "b64_json"},
+                                {"user", nullptr}},
+                               "Authorization: Bearer key\r\n");
+  EXPECT_EQ(answer["data"].size(), 2u) << answer;
+  EXPECT_EQ(answer["data"][1]["b64_json"], kDone);
+  EXPECT_EQ(answer["data"][1]["seed"], 8);
+  EXPECT_EQ(answer["size"], "64x48");
+  EXPECT_EQ(answer["usage"]["output_tokens"], 10);
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.prompt(), "a fox");
+  EXPECT_EQ(request.model(), "emaki");
+  EXPECT_EQ(request.width(), 64u);
+  EXPECT_EQ(request.height(), 48u);
+  EXPECT_EQ(request.steps(), 5u);
+  EXPECT_EQ(request.sampler(), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(request.schedule(), v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(service_.Metadata("authorization"), "Bearer key");
+}
+
+TEST_F(DoorTest, StreamsPartialImages) {
+  const RawAnswer answer =
+      Ask("POST", "/v1/images/generations",
+          R"({"prompt": "a fox", "stream": true, "partial_images": 2})");
+  EXPECT_EQ(answer.Header("content-type"), "text/event-stream");
+  const auto events = EventsIn(answer.body);
+  EXPECT_THAT(NamesOf(events), ElementsAre("image_generation.partial_image",
+                                           "image_generation.partial_image",
+                                           "image_generation.completed"));
+  EXPECT_EQ(events[1].data["partial_image_index"], 1);
+  EXPECT_EQ(events[1].data["type"], events[1].name);
+  EXPECT_EQ(events[2].data["b64_json"], kDone);
+  EXPECT_EQ(events[2].data["usage"]["output_tokens"], 20);
+  EXPECT_THAT(service_.request().preview().steps(), ElementsAre(6, 13));
+}
+
+TEST_F(DoorTest, ResumesAStreamWithItsKey) {
+  const std::string body =
+      R"({"prompt": "a fox", "stream": true, "partial_images": 2})";
+  const std::string key = "Idempotency-Key: k1\r\n";
+  const auto events =
+      EventsIn(Ask("POST", "/v1/images/generations", body, key).body);
+  ASSERT_EQ(events.size(), 3u);
+  const auto rest =
+      EventsIn(Ask("POST", "/v1/images/generations", body,
+                   absl::StrCat(key, "Last-Event-ID: ", events[1].id, "\r\n"))
+                   .body);
+  EXPECT_THAT(NamesOf(rest), ElementsAre("image_generation.completed"));
+  EXPECT_EQ(service_.request().request_id().size(), 36u);
+  EXPECT_EQ(service_.request().on_disconnect(), v1::ON_DISCONNECT_CONTINUE);
+}
+
+TEST_F(DoorTest, TellsImagesOfAStreamApart) {
+  const auto events = EventsIn(
+      Ask("POST", "/v1/images/generations",
+          R"({"prompt": "", "n": 2, "stream": true, "partial_images": 1})")
+          .body);
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0].data["image_index"], 0);
+  EXPECT_EQ(events[2].data["image_index"], 1);
+  EXPECT_EQ(events[2].data["partial_image_index"], 0);
+}
+
+TEST_F(DoorTest, NamesTheFieldThatIsWrong) {
+  for (const auto& [body, param] : std::vector<std::pair<json, std::string>>{
+           {{{"n", 1}}, "prompt"},
+           {{{"prompt", 5}}, "prompt"},
+           {{{"prompt", ""}, {"n", 0}}, "n"},
+           {{{"prompt", ""}, {"n", 11}}, "n"},
+           {{{"prompt", ""}, {"size", "big"}}, "size"},
+           {{{"prompt", ""}, {"size", "64x"}}, "size"},
+           {{{"prompt", ""}, {"seed", -2}}, "seed"},
+           {{{"prompt", ""}, {"sampler", "best"}}, "sampler"},
+           {{{"prompt", ""}, {"background", "transparent"}}, "background"},
+           {{{"prompt", ""}, {"partial_images", 1}}, "partial_images"},
+           {{{"prompt", ""}, {"stream", true}, {"partial_images", 4}},
+            "partial_images"},
+           {{{"prompt", ""}, {"stream", true}, {"response_format", "url"}},
+            "response_format"},
+           {{{"prompt", ""}, {"loras", json::array({"x"})}}, "loras"},
+           {{{"prompt", ""}, {"promt", "x"}}, "promt"}}) {
+    const json answer = Generate(body);
+    EXPECT_EQ(answer["error"]["param"], param) << body << answer;
+    EXPECT_EQ(answer["error"]["type"], "invalid_request_error");
+  }
+  EXPECT_EQ(Ask("POST", "/v1/images/generations", "{").status, 400);
+}
+
+TEST_F(DoorTest, PassesOnWhyTheServiceRefuses) {
+  service_.Refuse(
+      InvalidFieldsError({{"width", "width 60 is not a multiple of 8"}}));
+  const json wrong = Generate({{"prompt", ""}});
+  EXPECT_EQ(wrong["error"]["param"], "size");
+  EXPECT_EQ(wrong["error"]["message"], "size 60 is not a multiple of 8");
+  service_.Refuse(
+      RetryLaterError("QUEUE_FULL", "the queue is full", absl::Seconds(3)));
+  for (const char* body :
+       {R"({"prompt": ""})", R"({"prompt": "", "stream": true})"}) {
+    const RawAnswer full = Ask("POST", "/v1/images/generations", body);
+    EXPECT_EQ(full.status, 429);
+    EXPECT_EQ(full.Header("retry-after"), "3");
+    EXPECT_EQ(full.Header("x-ratelimit-remaining-requests"), "0");
+    EXPECT_THAT(full.Header("x-request-id"), HasSubstr("req_"));
+    EXPECT_THAT(full.body, HasSubstr("rate_limit_error"));
+  }
+}
+
+TEST_F(DoorTest, EndsAStreamWithTheErrorThatEndedTheJob) {
+  service_.Do([](grpc::ServerContext&, const v1::GenerateRequest&,
+                 FakeService::Writer& writer) {
+    v1::JobEvent event;
+    event.mutable_queued();
+    writer.Write(event);
+    return FakeService::ToGrpc(
+        ErrorWithReason(absl::StatusCode::kInternal, "NOT_FINITE", "it broke"));
+  });
+  const auto events = EventsIn(
+      Ask("POST", "/v1/images/generations", R"({"prompt": "", "stream": true})")
+          .body);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].data["error"]["message"], "it broke");
+  EXPECT_EQ(events[0].data["error"]["code"], "not_finite");
+}
+
+std::string FormOf(
+    const std::vector<std::pair<std::string, std::string>>& parts) {
+  std::string body;
+  for (const auto& [name, content] : parts) {
+    absl::StrAppend(&body, "--b\r\nContent-Disposition: form-data; name=\"",
+                    name, "\"\r\n\r\n", content, "\r\n");
+  }
+  return absl::StrCat(body, "--b--\r\n");
+}
+constexpr char kForm[] = "Content-Type: multipart/form-data; boundary=b\r\n";
+
+TEST_F(DoorTest, EditsAndVaries) {
+  const RawAnswer edit = Ask("POST", "/v1/images/edits",
+                             FormOf({{"image[]", "bytes"},
+                                     {"prompt", "snow"},
+                                     {"n", "1"},
+                                     {"strength", "0.5"},
+                                     {"stream", "true"},
+                                     {"partial_images", "1"}}),
+                             kForm);
+  EXPECT_THAT(NamesOf(EventsIn(edit.body)),
+              ElementsAre("image_edit.partial_image", "image_edit.completed"));
+  EXPECT_EQ(service_.request().image_to_image().image(), "bytes");
+  EXPECT_EQ(service_.request().image_to_image().strength(), 0.5);
+  // Half of 20 steps are walked; the look is in their middle.
+  EXPECT_THAT(service_.request().preview().steps(), ElementsAre(15));
+  EXPECT_EQ(
+      Ask("POST", "/v1/images/variations", FormOf({{"image", "x"}}), kForm)
+          .status,
+      200);
+  EXPECT_EQ(service_.request().prompt(), "");
+  EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
+}
+
+TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
+  for (const auto& [form, text] :
+       std::vector<std::pair<std::string, std::string>>{
+           {FormOf({{"prompt", ""}}), "image is missing"},
+           {FormOf({{"image", "x"}}), "prompt is missing"},
+           {FormOf({{"image", "x"}, {"prompt", ""}, {"mask", "m"}}),
+            "no inpainting yet"},
+           {FormOf({{"image", "x"}, {"image", "y"}, {"prompt", ""}}),
+            "several pictures"},
+           {FormOf({{"image", "x"}, {"prompt", ""}, {"prompt", ""}}),
+            "prompt occurs twice"},
+           {FormOf({{"image", "x"}, {"prompt", ""}, {"n", "x"}}),
+            "not a whole number"},
+           {"--c--\r\n", "boundary"}}) {
+    const RawAnswer answer = Ask("POST", "/v1/images/edits", form, kForm);
+    EXPECT_EQ(answer.status, 400) << text;
+    EXPECT_THAT(answer.body, HasSubstr(text));
+  }
+  EXPECT_EQ(Ask("POST", "/v1/images/edits", "{}").status, 415);
+}
+
+TEST_F(DoorTest, GivesLinksThatCanBeFollowed) {
+  const json answer = Generate({{"prompt", ""}, {"response_format", "url"}});
+  const std::string url = answer["data"][0]["url"];
+  EXPECT_THAT(url, HasSubstr("http://localhost/v1/images/files/"));
+  const RawAnswer picture = Ask("GET", url.substr(16));
+  EXPECT_EQ(picture.body, "done");
+  EXPECT_EQ(picture.Header("content-type"), "image/png");
+  EXPECT_EQ(Ask("GET", url.substr(16) + "0").status, 403);
+}
+
+TEST_F(DoorTest, ListsModelsAndAliases) {
+  const json list = AskJson("GET", "/v1/models");
+  EXPECT_EQ(list["data"].size(), 3u);
+  EXPECT_EQ(list["data"][2]["id"], "gpt-image-1");
+  EXPECT_EQ(AskJson("GET", "/v1/models/other")["id"], "other");
+  EXPECT_EQ(Ask("GET", "/v1/models/none").status, 404);
+}
+
+TEST_F(DoorTest, CancelsTheJobOfAClientThatLeaves) {
+  for (const char* body :
+       {R"({"prompt": ""})", R"({"prompt": "", "stream": true})"}) {
+    absl::Notification began, cancelled;
+    service_.Do([&](grpc::ServerContext& context, const v1::GenerateRequest&,
+                    FakeService::Writer& writer) {
+      v1::JobEvent event;
+      event.mutable_progress();
+      writer.Write(event);
+      began.Notify();
+      while (!context.IsCancelled()) std::this_thread::yield();
+      cancelled.Notify();
+      return grpc::Status::CANCELLED;
+    });
+    RawClient client(port());
+    client.Send(absl::StrCat(
+        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        "application/json\r\nContent-Length: ",
+        strlen(body), "\r\n\r\n", body));
+    began.WaitForNotification();
+    client.Close();
+    cancelled.WaitForNotification();
+  }
+}
+
+TEST_F(DoorTest, ServesManyStreamsAtOnce) {
+  constexpr int kReaders = 200;
+  absl::Barrier here(kReaders);
+  service_.Do([&](grpc::ServerContext&, const v1::GenerateRequest& request,
+                  FakeService::Writer& writer) {
+    here.Block();
+    FakeService::Paint(request, writer);
+    return grpc::Status::OK;
+  });
+  std::vector<std::unique_ptr<RawClient>> clients;
+  const std::string body =
+      R"({"prompt": "", "stream": true, "partial_images": 3})";
+  for (int i = 0; i < kReaders; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port()));
+    clients.back()->Send(absl::StrCat(
+        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        "application/json\r\nContent-Length: ",
+        body.size(), "\r\n\r\n", body));
+  }
+  for (const auto& client : clients) {
+    EXPECT_EQ(EventsIn(client->ReadAnswer().body).size(), 4u);
+  }
+}
+
+TEST_F(DoorTest, ServesJobs) {
+  const RawAnswer created =
+      Ask("POST", "/v1/jobs", R"({"request": {"prompt": "a", "steps": 3}})",
+          "Idempotency-Key: k\r\n");
+  EXPECT_EQ(created.status, 201);
+  EXPECT_EQ(created.Header("location"), absl::StrCat("/v1/jobs/", kJob));
+  EXPECT_EQ(service_.request().steps(), 3u);
+  EXPECT_EQ(service_.request().request_id().size(), 36u);
+  EXPECT_EQ(Ask("POST", "/v1/jobs",
+                R"({"request": {"prompt": "a"}, "validate_only": true})")
+                .status,
+            200);
+  EXPECT_EQ(AskJson("GET", "/v1/jobs/abc")["state"], "JOB_STATE_SUCCEEDED");
+  EXPECT_EQ(AskJson("DELETE", "/v1/jobs/abc")["state"], "JOB_STATE_CANCELLED");
+  EXPECT_EQ(AskJson("GET", "/v1/jobs?page_token=t")["jobs"][0]["id"], "t");
+  EXPECT_EQ(Ask("GET", "/v1/jobs?states=BEST").status, 400);
+  const RawAnswer unknown = Ask("GET", "/v1/jobs/unknown");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_THAT(unknown.body, HasSubstr("JOB_UNKNOWN"));
+  const json wrong =
+      json::parse(Ask("POST", "/v1/jobs", R"({"request": {"step": 1}})").body);
+  ASSERT_TRUE(wrong["error"].contains("field_violations")) << wrong;
+  EXPECT_THAT(wrong["error"]["field_violations"][0]["field"].get<std::string>(),
+              HasSubstr("step"));
+}
+
+TEST_F(DoorTest, StreamsTheEventsOfAJobFromWhereTheReaderWas) {
+  const RawAnswer answer =
+      Ask("GET", "/v1/jobs/abc/events", "", "Last-Event-ID: 7\r\n");
+  EXPECT_EQ(service_.watch().id(), "abc");
+  EXPECT_EQ(service_.watch().after_sequence(), 7u);
+  const auto events = EventsIn(answer.body);
+  EXPECT_THAT(NamesOf(events),
+              ElementsAre("queued", "started", "image", "ended"));
+  EXPECT_EQ(events[2].id, "3");
+  EXPECT_EQ(events[2].data["image"]["picture"]["data"], kDone);
+}
+
+TEST_F(DoorTest, PaintsForA1111) {
+  const json answer = AskJson(
+      "POST", "/sdapi/v1/txt2img",
+      {{"prompt", "a"},
+       {"steps", 4},
+       {"cfg_scale", 7},
+       {"seed", 5},
+       {"sampler_name", "Euler a"},
+       {"scheduler", "Automatic"},
+       {"batch_size", 2},
+       {"n_iter", 1},
+       {"eta", 1.0},
+       {"styles", json::array()},
+       {"alwayson_scripts", json::object()},
+       {"script_name", nullptr},
+       {"enable_hr", false},
+       {"hr_scale", 2},
+       {"whatever", 1},
+       {"override_settings",
+        {{"sd_model_checkpoint", "other"}, {"CLIP_stop_at_last_layers", 2}}}});
+  EXPECT_THAT(answer["images"], ElementsAre(kDone, kDone));
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_THAT(info["all_seeds"], ElementsAre(5, 6));
+  EXPECT_EQ(info["steps"], 4);
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.model(), "other");
+  EXPECT_EQ(request.clip_skip(), 1u);
+  EXPECT_EQ(request.sampler(), v1::SAMPLER_EULER_ANCESTRAL);
+  EXPECT_FALSE(request.has_eta());
+  AskJson("POST", "/sdapi/v1/img2img",
+          {{"init_images", {"data:image/png;base64,aGk="}},
+           {"denoising_strength", 0.4}});
+  EXPECT_EQ(service_.request().image_to_image().image(), "hi");
+  EXPECT_EQ(service_.request().image_to_image().strength(), 0.4);
+}
+
+TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
+  for (const auto& [body, field] : std::vector<std::pair<json, std::string>>{
+           {{{"enable_hr", true}}, "enable_hr"},
+           {{{"tiling", true}}, "tiling"},
+           {{{"restore_faces", true}}, "restore_faces"},
+           {{{"styles", {"x"}}}, "styles"},
+           {{{"script_name", "x"}}, "script_name"},
+           {{{"alwayson_scripts", {{"ControlNet", {{"args", {1}}}}}}},
+            "alwayson_scripts"},
+           {{{"prompt", "a <lora:x:1>"}}, "prompt"},
+           {{{"subseed_strength", 0.5}}, "subseed_strength"},
+           {{{"sampler_name", "Best"}}, "sampler_name"},
+           {{{"steps", 0}}, "steps"}}) {
+    const RawAnswer answer = Ask("POST", "/sdapi/v1/txt2img", body.dump());
+    EXPECT_EQ(answer.status, 422) << body;
+    EXPECT_EQ(json::parse(answer.body)["detail"][0]["loc"][1], field) << body;
+  }
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/img2img", "{}").status, 422);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/extra-single-image", "{}").status, 501);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/png-info", R"({"image": "aGk="})").status,
+            422);
+}
+
+TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
+  const json samplers = AskJson("GET", "/sdapi/v1/samplers");
+  EXPECT_EQ(samplers[0]["name"], "DPM++ 2M");
+  EXPECT_EQ(samplers[0]["aliases"][1], "DPM++ 2M Karras");
+  EXPECT_EQ(AskJson("GET", "/sdapi/v1/schedulers")[1]["label"], "Karras");
+  EXPECT_EQ(AskJson("GET", "/sdapi/v1/sd-models")[0]["title"], "emaki");
+  for (const char* empty : {"loras", "sd-vae", "embeddings", "upscalers"}) {
+    AskJson("GET", absl::StrCat("/sdapi/v1/", empty));
+  }
+  const std::string options = "/sdapi/v1/options";
+  EXPECT_EQ(AskJson("GET", options)["sd_model_checkpoint"], "emaki");
+  const std::string me = "Authorization: Bearer me\r\n";
+  EXPECT_EQ(
+      Ask("POST", options, R"({"sd_model_checkpoint": "other"})", me).status,
+      200);
+  EXPECT_EQ(Ask("POST", options, R"({"sd_model_checkpoint": "x"})", me).status,
+            404);
+  EXPECT_EQ(AskJson("GET", options, json(), me)["sd_model_checkpoint"],
+            "other");
+  // Another caller's choice is their own.
+  EXPECT_EQ(AskJson("GET", options)["sd_model_checkpoint"], "emaki");
+  AskJson("POST", "/sdapi/v1/txt2img", {{"prompt", ""}}, me);
+  EXPECT_EQ(service_.request().model(), "other");
+}
+
+TEST_F(DoorTest, TellsProgressAndInterrupts) {
+  absl::Notification began;
+  service_.Do([&](grpc::ServerContext& context, const v1::GenerateRequest&,
+                  FakeService::Writer& writer) {
+    v1::JobEvent event;
+    event.mutable_started()->mutable_resolved()->set_steps(4);
+    writer.Write(event);
+    event.mutable_preview()->mutable_picture()->set_data("look");
+    event.mutable_preview()->mutable_picture()->set_size_bytes(4);
+    writer.Write(event);
+    event.mutable_progress()->set_step(1);
+    event.mutable_progress()->set_steps(4);
+    writer.Write(event);
+    began.Notify();
+    while (!context.IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  });
+  RawClient painter(port());
+  painter.Send(
+      "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: x\r\nContent-Type: "
+      "application/json\r\nContent-Length: 2\r\n\r\n{}");
+  began.WaitForNotification();
+  json progress;
+  do {
+    progress = AskJson("GET", "/sdapi/v1/progress");
+  } while (progress["progress"] == 0.0);
+  EXPECT_EQ(progress["progress"], 0.25);
+  EXPECT_EQ(progress["state"]["job_count"], 1);
+  EXPECT_EQ(progress["state"]["sampling_step"], 1);
+  EXPECT_EQ(progress["current_image"], "bG9vaw==");
+  // Nothing of it for others.
+  EXPECT_EQ(AskJson("GET", "/sdapi/v1/progress", json(),
+                    "X-Genzo-Tenant: other\r\n")["state"]["job_count"],
+            0);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/interrupt").status, 200);
+  const RawAnswer answer = painter.ReadAnswer();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(json::parse(answer.body)["images"][0], "bG9vaw==");
+}
+
+json Rpc(const std::string& method, const json& params) {
+  return {
+      {"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}};
+}
+
+TEST_F(DoorTest, SpeaksMcp) {
+  const json hello = AskJson(
+      "POST", "/mcp", Rpc("initialize", {{"protocolVersion", "2025-03-26"}}));
+  EXPECT_EQ(hello["result"]["protocolVersion"], "2025-03-26");
+  EXPECT_EQ(Ask("POST", "/mcp",
+                R"({"jsonrpc": "2.0", "method": "notifications/initialized"})")
+                .status,
+            202);
+  const json tools = AskJson("POST", "/mcp", Rpc("tools/list", json::object()));
+  EXPECT_EQ(tools["result"]["tools"].size(), 4u);
+  EXPECT_EQ(tools["result"]["tools"][0]["inputSchema"]["required"],
+            json::array({"prompt"}));
+  const json painted = AskJson(
+      "POST", "/mcp",
+      Rpc("tools/call",
+          {{"name", "generate_image"}, {"arguments", {{"prompt", "a"}}}}));
+  EXPECT_EQ(painted["result"]["content"][0]["data"], kDone);
+  EXPECT_EQ(painted["result"]["isError"], false);
+  const json job = AskJson(
+      "POST", "/mcp",
+      Rpc("tools/call", {{"name", "get_job"}, {"arguments", {{"id", "a"}}}}));
+  EXPECT_EQ(job["result"]["content"][0]["mimeType"], "image/png");
+  const json wrong =
+      AskJson("POST", "/mcp",
+              Rpc("tools/call",
+                  {{"name", "edit_image"}, {"arguments", {{"prompt", "a"}}}}));
+  EXPECT_EQ(wrong["result"]["isError"], true);
+  EXPECT_THAT(wrong["result"]["content"][0]["text"].get<std::string>(),
+              HasSubstr("image"));
+  EXPECT_EQ(
+      AskJson("POST", "/mcp", Rpc("none", json::object()))["error"]["code"],
+      -32601);
+  EXPECT_EQ(Ask("POST", "/mcp", "[]").status, 400);
+  EXPECT_EQ(Ask("GET", "/mcp").status, 405);
+  EXPECT_EQ(Ask("POST", "/mcp", "{}", "Origin: http://evil\r\n").status, 403);
+}
+
+TEST_F(DoorTest, StreamsProgressToMcpClientsThatAsk) {
+  service_.Do([](grpc::ServerContext&, const v1::GenerateRequest& request,
+                 FakeService::Writer& writer) {
+    v1::GenerateRequest plan = request;
+    plan.mutable_preview()->add_steps(10);
+    FakeService::Paint(plan, writer);
+    return grpc::Status::OK;
+  });
+  const RawAnswer answer =
+      Ask("POST", "/mcp",
+          Rpc("tools/call", {{"name", "generate_image"},
+                             {"arguments", {{"prompt", "a"}}},
+                             {"_meta", {{"progressToken", "t"}}}})
+              .dump(),
+          "Accept: application/json, text/event-stream\r\n");
+  const auto events = EventsIn(answer.body);
+  ASSERT_EQ(events.size(), 2u) << answer.body;
+  EXPECT_EQ(events[0].data["params"]["progress"], 10);
+  EXPECT_EQ(events[0].data["params"]["total"], 20);
+  EXPECT_EQ(events[1].data["result"]["content"][0]["data"], kDone);
+}
+
+void CheckReferences(const json& value, const json& schemas) {
+  if (!value.is_structured()) return;
+  for (const auto& [key, child] : value.items()) {
+    if (key == "$ref") {
+      const std::string name =
+          child.get<std::string>().substr(strlen("#/components/schemas/"));
+      EXPECT_TRUE(schemas.contains(name)) << name;
+    }
+    CheckReferences(child, schemas);
+  }
+}
+
+TEST_F(DoorTest, DescribesItself) {
+  const json document = AskJson("GET", "/openapi.json");
+  EXPECT_EQ(document["openapi"], "3.1.0");
+  CheckReferences(document, document["components"]["schemas"]);
+  EXPECT_TRUE(document["components"]["schemas"].contains("GenerateRequest"));
+  EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
+  EXPECT_EQ(Ask("GET", "/nothing").status, 404);
+}
+
+TEST_F(DoorTest, SaysThatTheServiceIsAway) {
+  HttpConfig config;
+  config.listen = "127.0.0.1:0";
+  // A port that nobody listens on: TCP's discard.
+  const auto door = HttpDoor::Start(
+      config,
+      grpc::CreateChannel("127.0.0.1:9", grpc::InsecureChannelCredentials()),
+      Clock::Real());
+  ASSERT_THAT(door, IsOk());
+  RawClient client(std::stoi((*door)->url().substr(17)));
+  EXPECT_EQ(client.Ask("GET", "/v1/models").status, 503);
+}
+
+}  // namespace
+}  // namespace genzo

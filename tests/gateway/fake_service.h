@@ -1,0 +1,225 @@
+#ifndef GENZO_TESTS_GATEWAY_FAKE_SERVICE_H_
+#define GENZO_TESTS_GATEWAY_FAKE_SERVICE_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "base/errors.h"
+#include "genzo/v1/image_generation.grpc.pb.h"
+#include "genzo/v1/jobs.grpc.pb.h"
+#include "genzo/v1/model_registry.grpc.pb.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+
+namespace genzo {
+
+// The gRPC service as a door sees it: paints two steps with a preview after
+// each preview step that was asked for, at once, or does what a test says.
+class FakeService : public v1::ImageGeneration::Service,
+                    public v1::Jobs::Service,
+                    public v1::ModelRegistry::Service {
+ public:
+  using Writer = grpc::ServerWriter<v1::JobEvent>;
+  using Script = std::function<grpc::Status(
+      grpc::ServerContext&, const v1::GenerateRequest&, Writer&)>;
+
+  FakeService() {
+    grpc::ServerBuilder builder;
+    builder.RegisterService(static_cast<v1::ImageGeneration::Service*>(this));
+    builder.RegisterService(static_cast<v1::Jobs::Service*>(this));
+    builder.RegisterService(static_cast<v1::ModelRegistry::Service*>(this));
+    server_ = builder.BuildAndStart();
+  }
+
+  std::shared_ptr<grpc::Channel> Channel() {
+    return server_->InProcessChannel({});
+  }
+
+  // What Generate does instead.
+  void Do(Script script) {
+    const absl::MutexLock lock(&mutex_);
+    script_ = std::move(script);
+  }
+  // Refuses every call.
+  void Refuse(const absl::Status& status) {
+    Do([status](grpc::ServerContext&, const v1::GenerateRequest&, Writer&) {
+      return ToGrpc(status);
+    });
+  }
+
+  v1::GenerateRequest request() const {
+    const absl::MutexLock lock(&mutex_);
+    return request_;
+  }
+  v1::WatchJobRequest watch() const {
+    const absl::MutexLock lock(&mutex_);
+    return watch_;
+  }
+  // Metadata of the last call.
+  std::string Metadata(const std::string& key) const {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = metadata_.find(key);
+    return found == metadata_.end() ? "" : found->second;
+  }
+
+  static grpc::Status ToGrpc(const absl::Status& status) {
+    const google::rpc::Status details = ToRpcStatus(status);
+    return grpc::Status(static_cast<grpc::StatusCode>(details.code()),
+                        details.message(), details.SerializeAsString());
+  }
+
+  static void Paint(const v1::GenerateRequest& request, Writer& writer) {
+    uint64_t sequence = 0;
+    const auto write = [&](v1::JobEvent event) {
+      event.set_job_id("0123456789abcdef0123456789abcdef");
+      event.set_sequence(++sequence);
+      writer.Write(event);
+    };
+    v1::JobEvent event;
+    event.mutable_queued();
+    write(event);
+    auto& resolved = *event.mutable_started()->mutable_resolved();
+    resolved = request;
+    resolved.set_steps(request.has_steps() ? request.steps() : 20);
+    resolved.set_image_count(std::max(1u, request.image_count()));
+    resolved.set_model("emaki");
+    resolved.set_sampler(v1::SAMPLER_DDIM);
+    const v1::GenerateRequest plan = resolved;
+    write(event);
+    for (uint32_t i = 0; i < plan.image_count(); ++i) {
+      for (const uint32_t step : plan.preview().steps()) {
+        event.mutable_progress()->set_step(step);
+        event.mutable_progress()->set_steps(plan.steps());
+        event.mutable_progress()->set_image_index(i);
+        write(event);
+        event.mutable_preview()->set_image_index(i);
+        event.mutable_preview()->set_step(step);
+        Fill(*event.mutable_preview()->mutable_picture(), "look");
+        write(event);
+      }
+      event.mutable_image()->set_image_index(i);
+      event.mutable_image()->set_seed(plan.seed() + i);
+      Fill(*event.mutable_image()->mutable_picture(), "done");
+      write(event);
+    }
+    event.mutable_ended()->set_state(v1::JOB_STATE_SUCCEEDED);
+    event.mutable_ended()->set_steps_run(plan.steps() * plan.image_count());
+    write(event);
+  }
+
+  // --- the service -----------------------------------------------------------
+
+  grpc::Status Generate(grpc::ServerContext* context,
+                        const v1::GenerateRequest* request,
+                        Writer* writer) override {
+    Script script;
+    {
+      Note(*context);
+      const absl::MutexLock lock(&mutex_);
+      request_ = *request;
+      script = script_;
+    }
+    if (script) return script(*context, *request, *writer);
+    Paint(*request, *writer);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListModels(grpc::ServerContext* context,
+                          const v1::ListModelsRequest*,
+                          v1::ListModelsResponse* response) override {
+    Note(*context);
+    v1::Model& model = *response->add_models();
+    model.set_id("emaki");
+    model.set_is_default(true);
+    model.set_default_steps(20);
+    auto* support = model.add_samplers();
+    support->set_sampler(v1::SAMPLER_DPMPP_2M);
+    support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
+    model.add_samplers()->set_sampler(v1::SAMPLER_EULER_ANCESTRAL);
+    response->add_models()->set_id("other");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status CreateJob(grpc::ServerContext* context,
+                         const v1::CreateJobRequest* request,
+                         v1::Job* job) override {
+    Note(*context);
+    {
+      const absl::MutexLock lock(&mutex_);
+      request_ = request->request();
+    }
+    if (request->validate_only()) return grpc::Status::OK;
+    job->set_id("0123456789abcdef0123456789abcdef");
+    job->set_state(v1::JOB_STATE_QUEUED);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                      v1::Job* job) override {
+    if (request->id() == "unknown") {
+      return ToGrpc(ErrorWithReason(absl::StatusCode::kNotFound, "JOB_UNKNOWN",
+                                    "job \"unknown\" is not known"));
+    }
+    job->set_id(request->id());
+    job->set_state(v1::JOB_STATE_SUCCEEDED);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListJobs(grpc::ServerContext*,
+                        const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override {
+    response->add_jobs()->set_id(request->page_token());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status CancelJob(grpc::ServerContext*,
+                         const v1::CancelJobRequest* request,
+                         v1::Job* job) override {
+    job->set_id(request->id());
+    job->set_state(v1::JOB_STATE_CANCELLED);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status WatchJob(grpc::ServerContext*,
+                        const v1::WatchJobRequest* request,
+                        Writer* writer) override {
+    {
+      const absl::MutexLock lock(&mutex_);
+      watch_ = *request;
+    }
+    Paint({}, *writer);
+    return grpc::Status::OK;
+  }
+
+ private:
+  static void Fill(v1::Picture& picture, const std::string& bytes) {
+    picture.set_data(bytes);
+    picture.set_media_type("image/png");
+    picture.set_width(64);
+    picture.set_height(48);
+    picture.set_size_bytes(bytes.size());
+  }
+
+  void Note(const grpc::ServerContext& context) {
+    const absl::MutexLock lock(&mutex_);
+    metadata_.clear();
+    for (const auto& [key, value] : context.client_metadata()) {
+      metadata_[{key.data(), key.size()}] = {value.data(), value.size()};
+    }
+  }
+
+  mutable absl::Mutex mutex_;
+  Script script_ ABSL_GUARDED_BY(mutex_);
+  v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
+  v1::WatchJobRequest watch_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<grpc::Server> server_;  // last: it calls the others
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_TESTS_GATEWAY_FAKE_SERVICE_H_

@@ -1,0 +1,323 @@
+#include "gateway/http_server.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "tests/gateway/raw_client.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Echoes method, path and body.
+void Echo(HttpRequest request, HttpExchangeRef exchange) {
+  exchange->Send({.content_type = "text/plain",
+                  .body = absl::StrCat(request.method, " ", request.path, " ",
+                                       request.body)});
+}
+
+std::unique_ptr<HttpServer> Serve(HttpHandler handler,
+                                  const HttpLimits& limits = {}) {
+  auto server = HttpServer::Start({.limits = limits}, std::move(handler));
+  EXPECT_THAT(server, IsOk());
+  return *std::move(server);
+}
+
+RawAnswer AnswerTo(const std::string& bytes, const HttpLimits& limits = {}) {
+  const auto server = Serve(Echo, limits);
+  RawClient client(server->port());
+  client.Send(bytes);
+  return client.ReadAnswer();
+}
+
+TEST(HttpServerTest, AnswersOneRequestAfterAnotherOnAConnection) {
+  const auto server = Serve(Echo);
+  RawClient client(server->port());
+  EXPECT_EQ(client.Ask("GET", "/a").body, "GET /a ");
+  EXPECT_EQ(client.Ask("POST", "/b%20c?x=1", "hello").body, "POST /b c hello");
+  const RawAnswer head = client.Ask("HEAD", "/a");
+  EXPECT_EQ(head.Header("content-length"), "8");
+  EXPECT_EQ(client.Ask("GET", "/a").body, "GET /a ");
+}
+
+TEST(HttpServerTest, AnswersPipelinedRequestsInOrder) {
+  const auto server = Serve(Echo);
+  RawClient client(server->port());
+  const std::string get = " HTTP/1.1\r\nHost: x\r\n\r\n";
+  client.Send(absl::StrCat("GET /1", get, "GET /2", get, "GET /3", get));
+  for (const char* body : {"GET /1 ", "GET /2 ", "GET /3 "}) {
+    EXPECT_EQ(client.ReadAnswer().body, body);
+  }
+}
+
+TEST(HttpServerTest, ReadsChunkedBodiesAndAnnouncesToContinue) {
+  const auto server = Serve(Echo);
+  RawClient client(server->port());
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(client.ReadUntil("100 Continue"));
+  client.TakeUntil("\r\n\r\n");
+  client.Send("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  EXPECT_EQ(client.ReadAnswer().body, "POST / abcde");
+}
+
+TEST(HttpServerTest, KeepsAPlainRequestIdAndMakesOneElse) {
+  const auto server = Serve(Echo);
+  RawClient client(server->port());
+  EXPECT_EQ(client.Ask("GET", "/", "", "X-Request-Id: a-1\r\n")
+                .Header("x-request-id"),
+            "a-1");
+  EXPECT_THAT(client.Ask("GET", "/", "", "X-Request-Id: a\"b\r\n")
+                  .Header("x-request-id"),
+              HasSubstr("req_"));
+}
+
+// What two readers could understand differently is refused, and the connection
+// with it.
+TEST(HttpServerTest, RefusesWhatCouldSmuggleARequest) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n";
+  for (const auto& [bytes, status] : std::vector<std::pair<std::string, int>>{
+           {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400},
+           {"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+            400},
+           {"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+           {"Content-Length: -1\r\n\r\n", 400},
+           {"Content-Length: 0x3\r\n\r\nabc", 400},
+           {"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
+           {"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+           {"Transfer-Encoding: identity\r\n\r\n", 501},
+           {"Content-Length : 3\r\n\r\nabc", 400},
+           {"Host: y\r\nContent-Length: 0\r\n\r\n", 400},
+           {"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400}}) {
+    const auto server = Serve(Echo);
+    RawClient client(server->port());
+    client.Send(head + bytes);
+    EXPECT_EQ(client.ReadAnswer().status, status) << bytes;
+    EXPECT_TRUE(client.IsClosed()) << bytes;
+  }
+  EXPECT_EQ(AnswerTo("GET / HTTP/1.1\r\n\r\n").status, 400);
+  EXPECT_EQ(AnswerTo("GET / HTTP/2.0\r\nHost: x\r\n\r\n").status, 505);
+  EXPECT_EQ(AnswerTo("GET /\r\n\r\n").status, 400);
+  EXPECT_EQ(AnswerTo("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: "
+                     "chunked\r\n\r\n0\r\n\r\n")
+                .status,
+            501);
+}
+
+TEST(HttpServerTest, RefusesPathsThatLeadElsewhere) {
+  for (const char* path : {"/../x", "/a/%2e%2e/b", "/a%2fb", "/a%00b", "/%ff",
+                           "//host/x", "/a\\b", "nothing"}) {
+    EXPECT_EQ(
+        AnswerTo(absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .status,
+        400)
+        << path;
+  }
+  EXPECT_EQ(AnswerTo("GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n").body,
+            "GET /y ");
+}
+
+TEST(HttpServerTest, BoundsHeadersAndBodies) {
+  const HttpLimits limits = {.max_header_bytes = 1000, .max_body_bytes = 10};
+  const std::string long_header = absl::StrCat(
+      "GET / HTTP/1.1\r\nHost: x\r\nA: ", std::string(2000, 'a'), "\r\n\r\n");
+  EXPECT_EQ(AnswerTo(long_header, limits).status, 431);
+  const RawAnswer large = AnswerTo(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n", limits);
+  EXPECT_EQ(large.status, 413);
+  EXPECT_THAT(large.body, HasSubstr("more than 10 bytes"));
+  EXPECT_EQ(AnswerTo("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                     "chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+                     limits)
+                .status,
+            413);
+}
+
+TEST(HttpServerTest, BoundsTheBodiesThatAreBeingReadTogether) {
+  const auto server = Serve(Echo, {.max_bodies_bytes = 15});
+  RawClient first(server->port());
+  const std::string head =
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n";
+  first.Send(absl::StrCat(head, "0123456789"));
+  RawClient second(server->port());
+  // The first's bytes may come later than the second's: one of them is told.
+  second.Send(absl::StrCat(head, "0123456789"));
+  first.Send("0");
+  second.Send("0");
+  const int statuses = first.ReadAnswer().status + second.ReadAnswer().status;
+  EXPECT_TRUE(statuses == 703 || statuses == 400) << statuses;
+}
+
+TEST(HttpServerTest, GivesUpClientsThatNeverFinishAHeader) {
+  const auto server = Serve(Echo, {.header_time = absl::Milliseconds(50),
+                                   .idle_time = absl::Milliseconds(50)});
+  RawClient silent(server->port());
+  EXPECT_TRUE(silent.IsClosed());
+  RawClient slow(server->port());
+  slow.Send("GET / HTTP/1.1\r\nHost: ");
+  EXPECT_TRUE(slow.IsClosed());
+  RawClient idle(server->port());
+  EXPECT_EQ(idle.Ask("GET", "/").status, 200);
+  EXPECT_TRUE(idle.IsClosed());
+}
+
+TEST(HttpServerTest, GivesUpClientsThatNeverFinishABody) {
+  const auto server = Serve(Echo, {.body_time = absl::Milliseconds(50)});
+  RawClient slow(server->port());
+  slow.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_TRUE(slow.IsClosed());
+}
+
+TEST(HttpServerTest, TellsOneConnectionTooMany) {
+  const auto server = Serve(Echo, {.max_connections = 1});
+  RawClient first(server->port());
+  EXPECT_EQ(first.Ask("GET", "/").status, 200);
+  RawClient second(server->port());
+  EXPECT_EQ(second.ReadAnswer().status, 503);
+  EXPECT_EQ(first.Ask("GET", "/").status, 200);
+}
+
+TEST(HttpServerTest, StreamsAndGoesOnWithTheNextRequest) {
+  const auto server = Serve([](HttpRequest, HttpExchangeRef exchange) {
+    exchange->Begin({.content_type = "text/event-stream"});
+    exchange->Write("data: 1\n\n", nullptr);
+    exchange->Write("data: 2\n\n", [exchange](bool written) {
+      EXPECT_TRUE(written);
+      exchange->End();
+    });
+  });
+  RawClient client(server->port());
+  for (int i = 0; i < 2; ++i) {
+    const RawAnswer answer = client.Ask("GET", "/");
+    EXPECT_EQ(answer.body, "data: 1\n\ndata: 2\n\n");
+  }
+  RawClient old(server->port());
+  old.Send("GET / HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(old.ReadUntil("data: 2"));
+}
+
+TEST(HttpServerTest, WritesCommentsOnASilentStream) {
+  const auto server = Serve(
+      [](HttpRequest, HttpExchangeRef exchange) {
+        exchange->Begin({.content_type = "text/event-stream"});
+        // Held until the client is gone.
+        exchange->OnGone([exchange] {});
+      },
+      {.keepalive_time = absl::Milliseconds(10)});
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_FALSE(client.TakeUntil(": keepalive\n\n").empty());
+  EXPECT_FALSE(client.TakeUntil(": keepalive\n\n").empty());
+}
+
+TEST(HttpServerTest, TellsThatTheClientHasGone) {
+  absl::Notification gone;
+  HttpExchangeRef held;
+  absl::Notification asked;
+  const auto server = Serve([&](HttpRequest, HttpExchangeRef exchange) {
+    held = exchange;
+    exchange->OnGone([&] { gone.Notify(); });
+    asked.Notify();
+  });
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  asked.WaitForNotification();
+  client.Close();
+  gone.WaitForNotification();
+  absl::Notification refused;
+  held->Begin({});
+  held->Write("x", [&](bool written) {
+    EXPECT_FALSE(written);
+    refused.Notify();
+  });
+  refused.WaitForNotification();
+}
+
+// Back pressure: who does not read is written to no further.
+TEST(HttpServerTest, TellsTheWriterOnlyWhenTheSystemHasTakenThePiece) {
+  constexpr int kPieces = 64;
+  std::atomic<int> taken{0};
+  std::function<void(HttpExchangeRef, int)> write =
+      [&](HttpExchangeRef exchange, int left) {
+        if (left == 0) return exchange->End();
+        exchange->Write(std::string(1 << 20, 'x'),
+                        [&, exchange, left](bool written) {
+                          if (!written) return;
+                          ++taken;
+                          write(exchange, left - 1);
+                        });
+      };
+  const auto server = Serve([&](HttpRequest, HttpExchangeRef exchange) {
+    exchange->Begin({});
+    write(exchange, kPieces);
+  });
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.ReadUntil("\r\n\r\n"));
+  // So many megabytes no buffers of the system hold.
+  EXPECT_LT(taken, kPieces);
+  EXPECT_EQ(client.ReadAnswer().body.size(), size_t{kPieces} << 20);
+}
+
+TEST(HttpServerTest, GivesUpReadersThatTakeNothing) {
+  absl::Notification gone;
+  const auto server = Serve(
+      [&](HttpRequest, HttpExchangeRef exchange) {
+        exchange->Begin({});
+        exchange->Write(std::string(64 << 20, 'x'), [&](bool written) {
+          EXPECT_FALSE(written);
+          gone.Notify();
+        });
+        exchange->OnGone([exchange] {});
+      },
+      {.write_time = absl::Milliseconds(50)});
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  gone.WaitForNotification();
+}
+
+TEST(HttpServerTest, AnswersForHandlersThatDropTheirRequest) {
+  const auto server = Serve([](HttpRequest, HttpExchangeRef) {});
+  RawClient client(server->port());
+  EXPECT_EQ(client.Ask("GET", "/").status, 500);
+  EXPECT_EQ(client.Ask("GET", "/").status, 500);
+}
+
+TEST(HttpServerTest, LetsARequestEndBeforeItStops) {
+  HttpExchangeRef held;
+  absl::Notification asked;
+  const auto server = Serve([&](HttpRequest, HttpExchangeRef exchange) {
+    held = exchange;
+    asked.Notify();
+  });
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  RawClient idle(server->port());
+  asked.WaitForNotification();
+  std::thread stopping([&] { server->Stop(absl::Minutes(1)); });
+  EXPECT_TRUE(idle.IsClosed());
+  held->Send({.body = "late"});
+  EXPECT_EQ(client.ReadAnswer().body, "late");
+  EXPECT_TRUE(client.IsClosed());
+  client.Close();
+  stopping.join();
+}
+
+TEST(HttpServerTest, RefusesAddressesAndCertificatesThatCannotBeUsed) {
+  const auto first = Serve(Echo);
+  EXPECT_THAT(HttpServer::Start(
+                  {.listen = absl::StrCat("127.0.0.1:", first->port())}, Echo),
+              StatusIs(absl::StatusCode::kUnavailable, "cannot be used"));
+  EXPECT_THAT(
+      HttpServer::Start({.certificate = "/nowhere", .key = "/nowhere"}, Echo),
+      StatusIs(absl::StatusCode::kInvalidArgument, "http.certificate"));
+}
+
+}  // namespace
+}  // namespace genzo

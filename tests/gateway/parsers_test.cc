@@ -1,0 +1,334 @@
+#include "absl/strings/ascii.h"
+#include "gateway/door_error.h"
+#include "gateway/json_body.h"
+#include "gateway/multipart.h"
+#include "gateway/painting.h"
+#include "gateway/picture_store.h"
+#include "gateway/png_text.h"
+#include "gateway/proto_json.h"
+#include "gateway/sampler_labels.h"
+#include "gateway/target.h"
+#include "genzo/v1/jobs.pb.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr auto kBad = absl::StatusCode::kInvalidArgument;
+
+TEST(TargetTest, ReadsPathAndQuery) {
+  const auto target = ParseTarget("/a%20b?x=1&y=a+b%26&x=2");
+  ASSERT_THAT(target, IsOk());
+  EXPECT_EQ(target->path, "/a b");
+  EXPECT_EQ(target->query.at("x"), "2");
+  EXPECT_EQ(target->query.at("y"), "a b&");
+  EXPECT_EQ(ParseTarget("http://host:1/p")->path, "/p");
+  EXPECT_EQ(ParseTarget("http://host")->path, "/");
+}
+
+TEST(TargetTest, RefusesWhatCouldLeaveTheFolder) {
+  for (const char* text :
+       {"", "a", "//host/a", "/..", "/a/../b", "/%2e%2E/b", "/./a", "/a%2Fb",
+        "/a%5cb", "/a%00", "/a%0a", "/%c3%28", "/a#b", "/a b", "/%zz"}) {
+    EXPECT_THAT(ParseTarget(text), StatusIs(kBad, "path")) << text;
+  }
+}
+
+TEST(JsonBodyTest, RefusesWhatIsNoSoundObject) {
+  EXPECT_THAT(ParseJsonObject("[1]"), StatusIs(kBad, "not a JSON object"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":"), StatusIs(kBad, "not JSON"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":1,\"a\":2}"), StatusIs(kBad, "twice"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":\"\xff\"}"), StatusIs(kBad, "not JSON"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":" + std::string(1 << 20, '[')),
+              StatusIs(kBad, "nested deeper than 32"));
+}
+
+TEST(FieldReaderTest, NamesEveryFieldThatDoesNotFit) {
+  const json body = {{"n", 11},        {"seed", "x"}, {"scale", -1.5},
+                     {"flag", "yes"},  {"kind", "c"}, {"more", 1},
+                     {"null", nullptr}};
+  FieldReader reader(body);
+  reader.Whole("n", 1, 10);
+  reader.Whole("seed", 0, 10);
+  reader.Number("scale", 0, 100);
+  reader.Truth("flag");
+  reader.Choice("kind", {"a", "b"});
+  EXPECT_FALSE(reader.Text("null").has_value());
+  reader.RefuseTheRest();
+  const std::string message(reader.status().message());
+  for (const char* text :
+       {"n 11 is not a whole number from 1 to 10", "seed \"x\" is not a whole",
+        "scale -1.5 is not a number from 0 to 100", "flag \"yes\" is neither",
+        "kind \"c\" is not one of a, b", "\"more\" is not a field"}) {
+    EXPECT_THAT(message, HasSubstr(text));
+  }
+  EXPECT_EQ(ViolationsIn(reader.status()).size(), 6u);
+}
+
+TEST(FieldReaderTest, TakesTextsForNumbersInForms) {
+  const json body = {{"n", "3"}, {"scale", "7.5"}, {"flag", "true"}};
+  FieldReader form(body, FieldReader::Values::kMayBeText);
+  EXPECT_EQ(form.Whole("n", 1, 10), 3);
+  EXPECT_EQ(form.Number("scale", 0, 10), 7.5);
+  EXPECT_EQ(form.Truth("flag"), true);
+  EXPECT_THAT(form.status(), IsOk());
+  FieldReader typed(body);
+  EXPECT_FALSE(typed.Whole("n", 1, 10).has_value());
+  // Numbers that no integer holds, and those that some clients write.
+  const json numbers = {{"a", 1e30}, {"b", 20.0}, {"c", 18446744073709551615u}};
+  FieldReader reader(numbers);
+  EXPECT_FALSE(reader.Whole("a", 0, INT64_MAX).has_value());
+  EXPECT_EQ(reader.Whole("b", 0, 100), 20);
+  EXPECT_FALSE(reader.Whole("c", 0, INT64_MAX).has_value());
+}
+
+TEST(DecodePictureTest, TakesBase64WithAndWithoutItsType) {
+  EXPECT_EQ(DecodePicture("aGk="), "hi");
+  EXPECT_EQ(DecodePicture("data:image/png;base64,aGk="), "hi");
+  EXPECT_FALSE(DecodePicture("data:image/png,aGk=").has_value());
+  EXPECT_FALSE(DecodePicture("?").has_value());
+}
+
+std::string Form(const std::string& parts) { return parts + "--b--\r\n"; }
+std::string Part(const std::string& head, const std::string& content) {
+  return "--b\r\n" + head + "\r\n\r\n" + content + "\r\n";
+}
+constexpr char kField[] = "Content-Disposition: form-data; name=\"a\"";
+
+TEST(MultipartTest, ReadsFieldsAndFiles) {
+  const std::string body =
+      Form(Part(kField, "1") +
+           Part("content-disposition: form-data; filename=\"x \\\"y\\\".png\"; "
+                "name=\"image[]\"\r\nContent-Type: image/png",
+                "\r\n--\r\n-b\r\n") +
+           Part("Content-Disposition:form-data;name=\"e\"", ""));
+  const auto parts = ParseForm(body, "b");
+  ASSERT_THAT(parts, IsOk());
+  ASSERT_EQ(parts->size(), 3u);
+  EXPECT_EQ((*parts)[0].name, "a");
+  EXPECT_EQ((*parts)[0].content, "1");
+  EXPECT_EQ((*parts)[0].file_name, "");
+  EXPECT_EQ((*parts)[1].name, "image[]");
+  EXPECT_EQ((*parts)[1].file_name, "x \"y\".png");
+  EXPECT_EQ((*parts)[1].content_type, "image/png");
+  EXPECT_EQ((*parts)[2].content, "");
+}
+
+TEST(MultipartTest, ABoundaryInsideALineIsContent) {
+  const std::string body = Form(Part(kField, "x--b--y"));
+  EXPECT_EQ(ParseForm(body, "b")->at(0).content, "x--b--y");
+}
+
+TEST(MultipartTest, RefusesWhatIsNotStrict) {
+  const std::string many = [] {
+    std::string parts;
+    for (size_t i = 0; i <= kMaxFormParts; ++i) parts += Part(kField, "1");
+    return parts;
+  }();
+  for (const auto& [body, why] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"", "begin"},
+           {"x" + Form(Part(kField, "1")), "begin"},
+           {Part(kField, "1"), "last boundary"},
+           {Form(Part(kField, "1")) + "x", "last boundary"},
+           {"--b\n" + std::string(kField) + "\n\n1\n--b--\n", "last boundary"},
+           {Form(Part("Content-Type: text/plain", "1")), "Content-Disposition"},
+           {Form(Part(std::string(kField) + "\r\n" + kField, "1")), "two"},
+           {Form(Part("Content-Disposition: form-data", "1")), "name"},
+           {Form(Part("Content-Disposition: form-data; name=\"a", "1")),
+            "name"},
+           {Form(Part("Content-Disposition: form-data; name=a; name=b", "1")),
+            "name"},
+           {Form(Part("Content-Disposition: attachment; name=a", "1")),
+            "form-data"},
+           {Form(Part(
+                std::string(kField) + "\r\nContent-Transfer-Encoding: base64",
+                "1")),
+            "Transfer"},
+           {Form(Part(std::string(kField) + "\r\nbad header: 1", "1")), "none"},
+           {Form(Part(std::string(kField) + "\r\nA: " + std::string(5000, 'a'),
+                      "1")),
+            "4096"},
+           {Form(many), "more than 64"}}) {
+    EXPECT_THAT(ParseForm(body, "b"), StatusIs(kBad, why))
+        << body.substr(0, 200);
+  }
+}
+
+TEST(MultipartTest, FindsTheBoundary) {
+  EXPECT_EQ(BoundaryOf("multipart/form-data; boundary=abc"), "abc");
+  EXPECT_EQ(BoundaryOf("Multipart/Form-Data; charset=x; boundary=\"a b'c\""),
+            "a b'c");
+  for (const char* text :
+       {"multipart/form-data",
+        "multipart/form-data; boundary=", "multipart/mixed; boundary=a",
+        "multipart/form-data; boundary=\"a\xff\"",
+        "multipart/form-data; boundary=a; boundary=b",
+        "multipart/form-data; boundary=\"a \"",
+        "multipart/form-data boundary=a"}) {
+    EXPECT_EQ(BoundaryOf(text), "") << text;
+  }
+  EXPECT_EQ(BoundaryOf("multipart/form-data; boundary=" + std::string(71, 'a')),
+            "");
+}
+
+TEST(PngTextTest, ReadsNothingThatIsNoPng) {
+  EXPECT_THAT(ReadPngTexts(""), StatusIs(kBad, "PNG"));
+  EXPECT_THAT(ReadPngTexts("GIF89a"), StatusIs(kBad, "PNG"));
+  const std::string picture =
+      ReadFile(SourcePath("tests/data/pictures/exif_png.png"));
+  ASSERT_FALSE(picture.empty());
+  EXPECT_THAT(ReadPngTexts(picture), IsOk());
+  for (size_t size = 0; size < 60; ++size) {
+    EXPECT_THAT(ReadPngTexts(picture.substr(0, size)), StatusIs(kBad, "PNG"));
+  }
+}
+
+TEST(SamplerLabelsTest, KnowsEverySamplerByItsLabelAndItsName) {
+  const auto& samplers = *v1::Sampler_descriptor();
+  for (int i = 1; i < samplers.value_count(); ++i) {
+    const auto sampler = static_cast<v1::Sampler>(samplers.value(i)->number());
+    for (const std::string& name : {samplers.value(i)->name(), LabelOf(sampler),
+                                    absl::AsciiStrToLower(LabelOf(sampler))}) {
+      const auto choice = SamplerNamed(name);
+      ASSERT_TRUE(choice.has_value()) << name;
+      EXPECT_EQ(choice->sampler, sampler) << name;
+    }
+  }
+  const auto& schedules = *v1::NoiseSchedule_descriptor();
+  for (int i = 0; i < schedules.value_count(); ++i) {
+    const auto schedule =
+        static_cast<v1::NoiseSchedule>(schedules.value(i)->number());
+    EXPECT_EQ(ScheduleNamed(LabelOf(schedule)), schedule);
+  }
+}
+
+TEST(SamplerLabelsTest, WritesAndReadsA1111sNames) {
+  EXPECT_EQ(LabelOf(v1::SAMPLER_DPMPP_2M), "DPM++ 2M");
+  EXPECT_EQ(LabelOf(v1::SAMPLER_EULER_ANCESTRAL), "Euler a");
+  EXPECT_EQ(LabelOf(v1::SAMPLER_DDIM), "DDIM");
+  EXPECT_EQ(LabelOf(v1::NOISE_SCHEDULE_KARRAS), "Karras");
+  const auto choice = SamplerNamed("DPM++ 2M Karras");
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->sampler, v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(choice->schedule, v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(SamplerNamed("PLMS")->sampler, v1::SAMPLER_PNDM);
+  EXPECT_FALSE(SamplerNamed("").has_value());
+  EXPECT_FALSE(SamplerNamed("Euler b").has_value());
+}
+
+TEST(PreviewStepsTest, SpreadsThemEvenlyAndNeverOnTheLast) {
+  v1::GenerateRequest request;
+  EXPECT_THAT(PreviewSteps(request, 20, 3), ElementsAre(5, 10, 15));
+  EXPECT_THAT(PreviewSteps(request, 20, 0), IsEmpty());
+  EXPECT_THAT(PreviewSteps(request, 2, 3), ElementsAre(1));
+  EXPECT_THAT(PreviewSteps(request, 1, 3), IsEmpty());
+  request.mutable_image_to_image()->set_strength(0.5);
+  EXPECT_THAT(PreviewSteps(request, 20, 1), ElementsAre(15));
+}
+
+TEST(RequestIdTest, IsAUuidWhateverTheKey) {
+  const std::string uuid = "01234567-89ab-cdef-0123-456789abcdef";
+  EXPECT_EQ(RequestIdOf(uuid), uuid);
+  EXPECT_EQ(RequestIdOf("key").size(), 36u);
+  EXPECT_EQ(RequestIdOf("key"), RequestIdOf("key"));
+  EXPECT_NE(RequestIdOf("key"), RequestIdOf("kez"));
+}
+
+TEST(PictureStoreTest, FollowsOnlyLinksThatItMade) {
+  FakeClock clock;
+  PictureStore store("secret", {.kept = absl::Minutes(1)}, clock);
+  const std::string link = store.Keep("bytes", "image/png");
+  const size_t query = link.find('?');
+  const std::string name = link.substr(0, query);
+  EXPECT_THAT(name, HasSubstr(".png"));
+  const std::string expires =
+      link.substr(query + 9, link.find('&') - query - 9);
+  const std::string signature = link.substr(link.rfind('=') + 1);
+  const auto found = store.Find(name, expires, signature);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ(*found->bytes, "bytes");
+  constexpr auto kDenied = absl::StatusCode::kPermissionDenied;
+  EXPECT_THAT(store.Find(name, expires + "0", signature),
+              StatusIs(kDenied, "signature"));
+  EXPECT_THAT(store.Find("x" + name, expires, signature),
+              StatusIs(kDenied, "signature"));
+  EXPECT_THAT(store.Find(name, expires, ""), StatusIs(kDenied, "signature"));
+  EXPECT_THAT(PictureStore("other", {}, clock).Find(name, expires, signature),
+              StatusIs(kDenied, "signature"));
+  clock.Advance(absl::Minutes(1));
+  EXPECT_THAT(store.Find(name, expires, signature),
+              StatusIs(absl::StatusCode::kNotFound, "expired"));
+}
+
+TEST(PictureStoreTest, DropsTheOldestWhereThereIsNoRoom) {
+  FakeClock clock;
+  PictureStore store("secret", {.max_bytes = 10}, clock);
+  const auto find = [&](const std::string& link) {
+    const size_t query = link.find('?');
+    return store.Find(link.substr(0, query),
+                      link.substr(query + 9, link.find('&') - query - 9),
+                      link.substr(link.rfind('=') + 1));
+  };
+  const std::string first = store.Keep("123456", "image/png");
+  const std::string second = store.Keep("123456", "image/png");
+  EXPECT_THAT(find(first), StatusIs(absl::StatusCode::kNotFound, "kept"));
+  EXPECT_THAT(find(second), IsOk());
+}
+
+TEST(DoorErrorTest, TurnsCodesIntoStatuses) {
+  const auto status_of = [](const absl::Status& status) {
+    return ErrorResponse(DoorKind::kOpenAi, status).status;
+  };
+  EXPECT_EQ(status_of(InvalidFieldsError({{"a", "a is wrong"}})), 400);
+  EXPECT_EQ(status_of(ModelNotFoundError("x", {})), 404);
+  EXPECT_EQ(status_of(absl::UnauthenticatedError("")), 401);
+  EXPECT_EQ(status_of(absl::ResourceExhaustedError("too large")), 422);
+  EXPECT_EQ(status_of(absl::InternalError("")), 500);
+  const HttpResponse full = ErrorResponse(
+      DoorKind::kOpenAi,
+      RetryLaterError("QUEUE_FULL", "full", absl::Milliseconds(6100)));
+  EXPECT_EQ(full.status, 429);
+  EXPECT_THAT(full.headers,
+              ::testing::Contains(
+                  std::pair<std::string, std::string>("retry-after", "7")));
+  EXPECT_EQ(status_of(RetryLaterError("DRAINING", "", absl::Seconds(1))), 503);
+}
+
+TEST(DoorErrorTest, CallsFieldsAsTheDoorDoes) {
+  const absl::Status status = Renamed(
+      InvalidFieldsError({{"image_count", "image_count 9 is not from 1 to 8"}}),
+      kCommonNames);
+  EXPECT_EQ(OpenAiError(status)["param"], "n");
+  EXPECT_EQ(OpenAiError(status)["message"], "n 9 is not from 1 to 8");
+  EXPECT_EQ(OpenAiError(status)["code"], "invalid_field");
+  const json a1111 = json::parse(ErrorResponse(DoorKind::kA1111, status).body);
+  EXPECT_EQ(a1111["detail"][0]["loc"][1], "n");
+}
+
+TEST(ProtoJsonTest, NamesTheFieldThatDoesNotFit) {
+  v1::CreateJobRequest request;
+  EXPECT_THAT(FromJson("{\"request\":{\"prompt\":\"x\",\"steps\":5}}", request),
+              IsOk());
+  EXPECT_EQ(request.request().steps(), 5u);
+  for (const char* text :
+       {"{\"request\":{\"steps\":\"many\"}}", "{\"request\":{\"steps\":-1}}",
+        "{\"request\":{\"stepz\":1}}",
+        "{\"request\":{\"sampler\":\"NONE\"}}"}) {
+    const absl::Status status = FromJson(text, request);
+    EXPECT_EQ(status.code(), kBad) << text;
+    ASSERT_EQ(ViolationsIn(status).size(), 1u) << status;
+    EXPECT_THAT(ViolationsIn(status)[0].field, HasSubstr("request.s"))
+        << status;
+  }
+}
+
+}  // namespace
+}  // namespace genzo
