@@ -28,7 +28,7 @@ FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libcivetweb1 libcurl4 libgrpc++1.51 libicu72 \
       libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-core1.0 \
-      libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 \
+      libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 libzip4 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo
 COPY --from=build /opt/genzo /opt/genzo

@@ -111,47 +111,77 @@ std::string InFolder(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
-bool IsModelId(const std::string& id) {
-  if (id.empty() || id.size() > 63) return false;
-  const auto alphanumeric = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  if (!alphanumeric(id[0])) return false;
-  for (char c : id) {
-    if (!alphanumeric(c) && c != '.' && c != '_' && c != '-') return false;
+void ReadParts(const YAML::Node& node, const std::string& path,
+               const std::string& base_folder, absl::Status& status,
+               ModelConfig& model) {
+  if (!node.IsDefined() || node.IsNull()) return;
+  if (!node.IsMap()) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat(path, " is not a map of components and files")));
+    return;
   }
-  return true;
+  for (const auto& part : node) {
+    const auto component = part.first.as<std::string>("");
+    const auto file = part.second.as<std::string>("");
+    if (component.empty() || file.empty()) {
+      status.Update(absl::InvalidArgumentError(
+          absl::StrCat(path, ".", component,
+                       " is not the path of a file or "
+                       "folder")));
+    }
+    model.parts[component] = InFolder(base_folder, file);
+  }
+}
+
+ModelConfig ReadModel(const YAML::Node& node, const std::string& path,
+                      const std::string& base_folder, absl::Status& status) {
+  ModelConfig model;
+  MapReader reader(node, path, status);
+  reader.Read("id", model.id);
+  reader.Read("path", model.path);
+  reader.Read("config", model.config);
+  reader.Read("pinned", model.pinned);
+  ReadParts(reader.Child("parts"), reader.Path("parts"), base_folder, status,
+            model);
+  if (!IsModelId(model.id)) {
+    reader.Fail(absl::StrCat(reader.Path("id"), " \"", model.id,
+                             "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
+  }
+  if (model.path.empty()) {
+    reader.Fail(absl::StrCat(reader.Path("path"), " is missing"));
+  }
+  model.path = InFolder(base_folder, model.path);
+  if (!model.config.empty()) {
+    model.config = InFolder(base_folder, model.config);
+  }
+  return model;
 }
 
 void ReadModels(MapReader& root, const std::string& base_folder,
                 absl::Status& status, Config& config) {
+  root.Read("models_folder", config.models_folder);
+  if (!config.models_folder.empty()) {
+    config.models_folder = InFolder(base_folder, config.models_folder);
+  }
   const YAML::Node models = root.Child("models");
-  if (!models.IsDefined() || !models.IsSequence() || models.size() == 0) {
+  const bool any = models.IsDefined() && !models.IsNull();
+  if ((any && (!models.IsSequence() || models.size() == 0)) ||
+      (!any && config.models_folder.empty())) {
     return root.Fail("models is not a list of at least one model");
   }
   std::set<std::string> ids;
-  for (size_t i = 0; i < models.size(); ++i) {
-    ModelConfig model;
-    MapReader reader(models[i], absl::StrCat("models[", i, "]"), status);
-    reader.Read("id", model.id);
-    reader.Read("path", model.path);
-    reader.Read("pinned", model.pinned);
-    if (!IsModelId(model.id)) {
-      reader.Fail(absl::StrCat(reader.Path("id"), " \"", model.id,
-                               "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
-    } else if (!ids.insert(model.id).second) {
-      reader.Fail(
-          absl::StrCat(reader.Path("id"), " \"", model.id, "\" occurs twice"));
+  for (size_t i = 0; any && i < models.size(); ++i) {
+    const std::string path = absl::StrCat("models[", i, "]");
+    config.models.push_back(ReadModel(models[i], path, base_folder, status));
+    const std::string& id = config.models.back().id;
+    if (!ids.insert(id).second) {
+      root.Fail(absl::StrCat(path, ".id \"", id, "\" occurs twice"));
     }
-    if (model.path.empty()) {
-      reader.Fail(absl::StrCat(reader.Path("path"), " is missing"));
-    }
-    model.path = InFolder(base_folder, model.path);
-    config.models.push_back(std::move(model));
   }
   root.Read("default_model", config.default_model);
+  if (config.models.empty()) return;  // whatever the folder has first
   if (config.default_model.empty()) config.default_model = config.models[0].id;
-  if (ids.count(config.default_model) == 0) {
+  if (ids.count(config.default_model) == 0 && config.models_folder.empty()) {
     root.Fail(absl::StrCat("default_model \"", config.default_model,
                            "\" is not the id of any of models"));
   }
@@ -430,6 +460,25 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
 }
 
 }  // namespace
+
+bool IsModelId(const std::string& id) {
+  if (id.empty() || id.size() > 63) return false;
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  if (!alphanumeric(id[0])) return false;
+  for (char c : id) {
+    if (!alphanumeric(c) && c != '.' && c != '_' && c != '-') return false;
+  }
+  return true;
+}
+
+ModelFiles ModelConfig::files() const {
+  ModelFiles files(path);
+  files.config = config;
+  files.parts = parts;
+  return files;
+}
 
 absl::Status CheckAddress(const std::string& address) {
   const size_t colon = address.rfind(':');

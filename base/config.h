@@ -8,16 +8,25 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/model_files.h"
 
 namespace genzo {
 
-// A model folder and the name that requests use for it.
+// A model and the name that requests use for it.
 struct ModelConfig {
   std::string id;       // [a-z0-9][a-z0-9._-]{0,62}
   std::string path;     // absolute, or relative to the process
   bool pinned = false;  // stays in memory whatever the budget says
+  // What ModelFiles has beside the path: likewise absolute or relative.
+  std::string config = {};
+  std::map<std::string, std::string> parts = {};
+
+  ModelFiles files() const;
   bool operator==(const ModelConfig&) const = default;
 };
+
+// Whether `id` can be a model's.
+bool IsModelId(const std::string& id);
 
 // What a request may ask for, over all models.
 struct RequestLimits {
@@ -122,8 +131,9 @@ struct Config {
   std::vector<std::string> devices = {"auto"};
   std::string dtype = "auto";  // auto, float32, bfloat16 or float16
   int threads = 0;  // of all CPU workers; 0: one per core of affinity and quota
-  std::vector<ModelConfig> models;  // at least one
-  std::string default_model;        // empty: the first
+  std::vector<ModelConfig> models;  // at least one, or a models_folder
+  std::string models_folder;  // whatever model lies in it is one; empty: none
+  std::string default_model;  // empty: the first
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;

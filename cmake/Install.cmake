@@ -21,4 +21,5 @@ if(TARGET genzo_cuda)
   set_target_properties(genzo_cuda PROPERTIES
     INSTALL_RPATH "$ORIGIN;${GENZO_LIBTORCH}/../nvidia/cu13/lib")
 endif()
-set_target_properties(genzo-server PROPERTIES INSTALL_RPATH "${run_path}")
+set_target_properties(genzo-server genzo-tool PROPERTIES
+  INSTALL_RPATH "${run_path}")

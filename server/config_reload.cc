@@ -33,6 +33,7 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("http", started.http, wanted.http);
   compare("insecure", started.insecure, wanted.insecure);
   compare("models", started.models, wanted.models);
+  compare("models_folder", started.models_folder, wanted.models_folder);
   compare("default_model", started.default_model, wanted.default_model);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);

@@ -11,6 +11,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "CLI/CLI.hpp"
@@ -27,6 +28,7 @@
 #include "server/config_reload.h"
 #include "server/event_pump.h"
 #include "server/front_end.h"
+#include "server/models_watch.h"
 #include "server/readiness.h"
 #include "server/stall_watch.h"
 #include "worker/engine/worker_pool.h"
@@ -38,6 +40,8 @@ constexpr int kUsageError = 2;   // bad configuration, address in use
 constexpr int kHung = 3;         // a device or a file that never answers
 constexpr int kEndedAtOnce = 4;  // a second signal
 constexpr char kDefaultConfig[] = "/etc/genzo/genzo.yaml";
+// How often the folder of models is looked into.
+constexpr absl::Duration kModelsLook = absl::Seconds(5);
 // For streams to deliver their last events once all jobs have ended.
 constexpr absl::Duration kLastWrites = absl::Seconds(5);
 // For cancelled jobs to end, and again for everything behind that. What takes
@@ -251,6 +255,18 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
+// The configuration with the models that lie in its folder.
+Config WithFound(Config config, ModelsFolder& folder) {
+  if (config.models_folder.empty()) return config;
+  for (ModelConfig& model : folder.Scan()) {
+    config.models.push_back(std::move(model));
+  }
+  if (config.default_model.empty() && !config.models.empty()) {
+    config.default_model = config.models[0].id;
+  }
+  return config;
+}
+
 // The HTTP door; null if none is configured.
 absl::StatusOr<std::unique_ptr<HttpDoor>> OpenHttpDoor(const HttpConfig& config,
                                                        FrontEnd& front_end,
@@ -265,10 +281,12 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> OpenHttpDoor(const HttpConfig& config,
 }
 
 int Serve(const Options& options, const Config& config) {
+  ModelsFolder folder(config.models_folder, config.models);
+  const Config with_found = WithFound(config, folder);
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
-  ModelCatalog catalog(config.default_model);
+  ModelCatalog catalog(with_found.default_model);
   PoolLoad load;
   MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
   FrontEnd* serving = nullptr;
@@ -287,7 +305,7 @@ int Serve(const Options& options, const Config& config) {
                  BoundAddress(config.admin, pages->port()));
   }
   auto pool =
-      WorkerPool::Create(config, {queue, load, catalog, metrics, clock});
+      WorkerPool::Create(with_found, {queue, load, catalog, metrics, clock});
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
   auto front_end = FrontEnd::Start(
@@ -317,6 +335,14 @@ int Serve(const Options& options, const Config& config) {
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
+  std::optional<ModelsWatch> models_watch;
+  if (!config.models_folder.empty()) {
+    models_watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
+      (*pool)->Add(model);
+      models.Load(model.id, /*pinned=*/std::nullopt,
+                  [](const absl::Status&) {});  // the catalog tells
+    });
+  }
   StallWatch stall(config.stall_after);
   auto watch = std::make_unique<EventPump>(
       /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
@@ -325,6 +351,7 @@ int Serve(const Options& options, const Config& config) {
          Waiter::Event::kReload) {
     Reload(options, config, *serving);
   }
+  models_watch.reset();
   if (event != Waiter::Event::kDone) {
     Drain(config, waiter, **pool, readiness, queue);
   }

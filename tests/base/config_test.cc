@@ -184,6 +184,32 @@ TEST(ConfigTest, RefusesBadModels) {
               StatusIs(kInvalid, "occurs twice"));
 }
 
+TEST(ConfigTest, AModelMayTakePartsFromElsewhere) {
+  const auto config = ParseConfig(
+      "models: [{id: x, path: y.safetensors, config: c, parts: {vae: v.st}}]",
+      "/base");
+  ASSERT_THAT(config, IsOk());
+  const ModelFiles files = config->models[0].files();
+  EXPECT_EQ(files.path, "/base/y.safetensors");
+  EXPECT_EQ(files.config, "/base/c");
+  EXPECT_EQ(files.parts.at("vae"), "/base/v.st");
+  EXPECT_THAT(ParseConfig("models: [{id: x, path: y, parts: {vae: [1]}}]", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "models[0].parts.vae is not the path"));
+  EXPECT_THAT(ParseConfig("models: [{id: x, path: y, parts: 5}]", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "models[0].parts is not a map"));
+}
+
+TEST(ConfigTest, AFolderOfModelsIsEnough) {
+  const auto config = ParseConfig("models_folder: checkpoints\n", "/base");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_TRUE(config->models.empty());
+  EXPECT_EQ(config->models_folder, "/base/checkpoints");
+  EXPECT_THAT(ParseConfig("models_folder: c\nmodels: []\n", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "models"));
+}
+
 TEST(ConfigTest, ChecksAddressesAndRepetitions) {
   const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(Parse("listen: 127.0.0.1:99999\n"),

@@ -1,6 +1,6 @@
 #include "tests/parity/cases.h"
 #include "worker/codec/autoencoder_kl.h"
-#include "worker/weights/component_folder.h"
+#include "worker/weights/model_index.h"
 
 namespace genzo::parity {
 
@@ -18,19 +18,20 @@ void RunVaeCase(const Golden& golden, ModelCache& models, Report& report) {
     if (!folder.ok()) {
       return report.Fail(std::string(folder.status().message()));
     }
-    const auto config = ReadAutoencoderKLConfig(*folder + "/config.json");
+    const auto config = ReadAutoencoderKLConfig(folder->At("config.json"));
     if (absl::IsUnimplemented(config.status())) {
       return report.Unsupported(std::string(config.status().message()));
     }
     if (!config.ok()) {
       return report.Fail(std::string(config.status().message()));
     }
-    const auto weights = OpenWeights(*folder, at::kFloat, at::kCPU);
-    if (!weights.ok()) {
-      return report.Fail(std::string(weights.status().message()));
+    const auto tensors = folder->OpenTensors();
+    if (!tensors.ok()) {
+      return report.Fail(std::string(tensors.status().message()));
     }
-    const AutoencoderKL vae(*config, *weights);
-    const absl::Status finished = weights->Finish();
+    const Weights weights(*tensors, at::kFloat, at::kCPU);
+    const AutoencoderKL vae(*config, weights);
+    const absl::Status finished = weights.Finish();
     if (!finished.ok()) return report.Fail(std::string(finished.message()));
     const at::Tensor moments = vae.encode(golden.Tensor("input_pixels"));
     report.CompareTensors("moments", moments,

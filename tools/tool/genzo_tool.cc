@@ -1,28 +1,42 @@
-// genzo-tool: what is done beside a server.
+// The program genzo-tool: what is done beside a server.
 
+#include <exception>
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "c10/core/InferenceMode.h"
+#include "tools/tool/convert_command.h"
+#include "tools/tool/inspect_command.h"
 #include "tools/tool/key_command.h"
+#include "worker/device/exception_status.h"
 
 namespace genzo {
 namespace {
 
+constexpr int kFailed = 1;
 constexpr int kUsageError = 2;
 
 int Main(int argc, char** argv) {
-  CLI::App app("Prepares what genzo-server uses.", "genzo-tool");
+  const c10::InferenceMode inference;
+  CLI::App app("Looks at models, rewrites them, and makes keys.", "genzo-tool");
   app.require_subcommand(1);
+  app.footer(
+      "Exit status: 0, 1 if something cannot be read or written, 2 for wrong "
+      "arguments.");
   absl::Status status;
+  AddInspectCommand(app, status);
+  AddConvertCommand(app, status);
   AddKeyCommand(app, std::cout, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
+  } catch (const std::exception&) {
+    status = StatusFromException("genzo-tool");
   }
   if (status.ok()) return 0;
   std::cerr << "genzo-tool: " << status.message() << std::endl;
-  return 1;
+  return kFailed;
 }
 
 }  // namespace

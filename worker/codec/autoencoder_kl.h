@@ -11,6 +11,7 @@
 #include "worker/nn/downsample_2d.h"
 #include "worker/nn/resnet_block_2d.h"
 #include "worker/nn/upsample_2d.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -39,7 +40,7 @@ struct AutoencoderKLConfig {
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
 absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
-    const std::string& path);
+    const TextFile& file);
 
 // The autoencoder of latent diffusion (Rombach et al., arXiv:2112.10752;
 // reference: diffusers' AutoencoderKL). Immutable after construction; may be

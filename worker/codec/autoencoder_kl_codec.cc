@@ -40,8 +40,7 @@ absl::StatusOr<Placement> AutoencoderKLCodec::PlacementOf(
     const ModelIndex& index, const Placement& placement) {
   const auto folder = index.Component("vae", "AutoencoderKL");
   if (!folder.ok()) return folder.status();
-  const auto config = ReadAutoencoderKLConfig(
-      (std::filesystem::path(*folder) / "config.json").string());
+  const auto config = ReadAutoencoderKLConfig(folder->At("config.json"));
   if (!config.ok()) return config.status();
   Placement own = placement;
   if (config->force_upcast && own.dtype == at::kHalf) own.dtype = at::kFloat;
@@ -71,16 +70,16 @@ AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
 
 absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {
   tiny_placement_ = placement;
-  const auto folder = std::filesystem::path(index_.folder) / kTinyFolder;
-  if (!std::filesystem::exists(folder)) return absl::OkStatus();
+  const ComponentFiles files = index_.FilesOf(kTinyFolder);
+  if (!std::filesystem::exists(files.path())) return absl::OkStatus();
   const auto opened =
-      OpenComponent(folder.string(), ReadAutoencoderTinyConfig, placement);
+      OpenComponent(files, ReadAutoencoderTinyConfig, placement);
   if (!opened.ok()) return opened.status();
   const AutoencoderTinyConfig& tiny = opened->config;
   if (tiny.latent_channels != config().latent_channels ||
       tiny.upsampling() != config().downsampling()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        folder.string(), ": latent_channels ", tiny.latent_channels,
+        files.path(), ": latent_channels ", tiny.latent_channels,
         " and upsampling ", tiny.upsampling(), " are not the autoencoder's ",
         config().latent_channels, " and ", config().downsampling()));
   }
@@ -90,14 +89,14 @@ absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {
 }
 
 absl::Status AutoencoderKLCodec::LoadLinear() {
-  const auto file = std::filesystem::path(index_.folder) / "vae" / kLinearFile;
-  if (!std::filesystem::exists(file)) {
+  const TextFile file = index_.FilesOf("vae").At(kLinearFile);
+  if (!file.Exists()) {
     linear_ = LinearPreview::Fit(
         config().latent_channels,
         [this](const at::Tensor& latents) { return DecodeAsIs(latents); });
     return absl::OkStatus();
   }
-  auto read = LinearPreview::ReadFile(file.string(), config().latent_channels);
+  auto read = LinearPreview::ReadFile(file, config().latent_channels);
   if (!read.ok()) return read.status();
   linear_ = *std::move(read);
   return absl::OkStatus();

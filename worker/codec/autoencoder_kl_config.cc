@@ -23,8 +23,8 @@ void RequireBlocks(JsonConfig& json, const std::string& key,
 }  // namespace
 
 absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
-    const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+    const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   AutoencoderKLConfig config;
   json->RequireString("act_fn", "silu");

@@ -8,8 +8,8 @@
 namespace genzo {
 
 absl::StatusOr<AutoencoderTinyConfig> ReadAutoencoderTinyConfig(
-    const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+    const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   AutoencoderTinyConfig config;
   json->RequireString("act_fn", "relu");

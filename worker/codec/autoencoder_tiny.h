@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/nn/layers.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -28,7 +29,7 @@ struct AutoencoderTinyConfig {
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
 absl::StatusOr<AutoencoderTinyConfig> ReadAutoencoderTinyConfig(
-    const std::string& path);
+    const TextFile& file);
 
 // The decoder of a distilled autoencoder, small enough to show every step by
 // (TAESD, github.com/madebyollin/taesd; reference: diffusers' AutoencoderTiny).

@@ -35,9 +35,9 @@ void Append(const nlohmann::json& colour, std::vector<float>& values) {
 
 }  // namespace
 
-absl::StatusOr<LinearPreview> LinearPreview::ReadFile(const std::string& path,
+absl::StatusOr<LinearPreview> LinearPreview::ReadFile(const TextFile& file,
                                                       int64_t latent_channels) {
-  const auto json = JsonConfig::ReadFile(path);
+  const auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   const nlohmann::json factors =
       json->object().value(kFactors, nlohmann::json());
@@ -45,7 +45,7 @@ absl::StatusOr<LinearPreview> LinearPreview::ReadFile(const std::string& path,
       json->object().value(kBias, nlohmann::json::array({0, 0, 0}));
   const auto bad = [&](const std::string& key, const std::string& need) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", key, " is not ", need));
+        absl::StrCat(file.path(), ": ", key, " is not ", need));
   };
   if (!factors.is_array() ||
       static_cast<int64_t>(factors.size()) != latent_channels) {

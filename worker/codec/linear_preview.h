@@ -7,6 +7,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -17,7 +18,7 @@ class LinearPreview {
   // Factors that somebody fitted, from a JSON object with
   // "latent_rgb_factors", one [r, g, b] a latent channel, and
   // "latent_rgb_factors_bias", [r, g, b]. INVALID_ARGUMENT names file and key.
-  static absl::StatusOr<LinearPreview> ReadFile(const std::string& path,
+  static absl::StatusOr<LinearPreview> ReadFile(const TextFile& file,
                                                 int64_t latent_channels);
 
   // Fits the map by least squares to what `decode`, latents [B, C, h, w] ->

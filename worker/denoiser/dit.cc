@@ -34,8 +34,8 @@ at::Tensor Sines(const at::Tensor& positions, int64_t width) {
 
 }  // namespace
 
-absl::StatusOr<DitConfig> ReadDitConfig(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<DitConfig> ReadDitConfig(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   DitConfig config;
   json->RequireString("norm_type", "ada_norm_zero");

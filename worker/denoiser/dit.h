@@ -9,6 +9,7 @@
 #include "worker/denoiser/joint_transformer.h"
 #include "worker/denoiser/timestep_table.h"
 #include "worker/nn/timestep_embedding.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -28,7 +29,7 @@ struct DitConfig {
 
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
-absl::StatusOr<DitConfig> ReadDitConfig(const std::string& path);
+absl::StatusOr<DitConfig> ReadDitConfig(const TextFile& file);
 
 // DiT (Peebles & Xie, arXiv:2212.09748; reference: diffusers'
 // DiTTransformer2DModel): a transformer over patches that is told time and

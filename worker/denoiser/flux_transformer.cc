@@ -20,8 +20,8 @@ constexpr int64_t kPack = 2;  // places of a latent that are packed, each way
 
 }  // namespace
 
-absl::StatusOr<FluxConfig> ReadFluxConfig(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<FluxConfig> ReadFluxConfig(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   FluxConfig config;
   if (json->Int("patch_size", 1) != 1) {

@@ -11,6 +11,7 @@
 #include "worker/denoiser/timestep_table.h"
 #include "worker/nn/rotary_embedding.h"
 #include "worker/nn/timestep_embedding.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -31,7 +32,7 @@ struct FluxConfig {
 
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
-absl::StatusOr<FluxConfig> ReadFluxConfig(const std::string& path);
+absl::StatusOr<FluxConfig> ReadFluxConfig(const TextFile& file);
 
 // The network of FLUX.1 (reference: black-forest-labs/flux, model.py, and
 // diffusers' FluxTransformer2DModel): blocks as those of SD3, then blocks where

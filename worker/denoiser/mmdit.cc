@@ -16,8 +16,8 @@ constexpr int64_t kFeedForwardRatio = 4;
 
 }  // namespace
 
-absl::StatusOr<MmditConfig> ReadMmditConfig(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<MmditConfig> ReadMmditConfig(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   MmditConfig config;
   const auto size = [&](const char* key, int64_t& value) {

@@ -11,6 +11,7 @@
 #include "worker/denoiser/joint_transformer.h"
 #include "worker/denoiser/timestep_table.h"
 #include "worker/nn/timestep_embedding.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -34,7 +35,7 @@ struct MmditConfig {
 
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
-absl::StatusOr<MmditConfig> ReadMmditConfig(const std::string& path);
+absl::StatusOr<MmditConfig> ReadMmditConfig(const TextFile& file);
 
 // The network of Stable Diffusion 3 (Esser et al., arXiv:2403.03206, figure 2)
 // and 3.5 (MMDiT-X), whose first layers have a second attention; reference:

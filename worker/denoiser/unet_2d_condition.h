@@ -10,6 +10,7 @@
 #include "worker/denoiser/timestep_table.h"
 #include "worker/denoiser/unet_2d_blocks.h"
 #include "worker/denoiser/unet_2d_embeddings.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -47,7 +48,7 @@ struct UNet2DConditionConfig {
 // Reads a component's config.json. UNIMPLEMENTED or INVALID_ARGUMENT name file,
 // key and value.
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
-    const std::string& path);
+    const TextFile& file);
 
 // The denoiser of Stable Diffusion, XL included (Rombach et al.,
 // arXiv:2112.10752; Podell et al., arXiv:2307.01952; reference: diffusers'

@@ -187,8 +187,8 @@ void CheckDivisible(JsonConfig& json, const UNet2DConditionConfig& config) {
 }  // namespace
 
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
-    const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+    const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   UNet2DConditionConfig config;
   for (const char* key : kUnsupportedKeys) json->RequireUnset(key);

@@ -55,6 +55,9 @@ class Engine {
   // call it; close the queue too to make Work() return.
   void Stop();
 
+  // One more model, as ModelIntroduction::Add(). Any thread.
+  void Add(const ModelConfig& model) { models_.Add(model); }
+
   // Thread-safe.
   ModelLoader& models() { return models_.loader(); }
 

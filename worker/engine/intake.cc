@@ -43,7 +43,7 @@ std::optional<TakeRules> Intake::RulesFor(const TenantCounts& images) const {
       {.live = images,
        .parked = ImagesOf(parked_),
        .ready = models_.ready(),
-       .models = config_.models.size(),
+       .models = models_.count(),
        .others_are_freer =
            dependencies_.load.backlog().OthersAreFreer(device_.index)});
 }

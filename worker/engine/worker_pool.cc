@@ -114,6 +114,10 @@ void WorkerPool::Stop() {
   for (const auto& engine : engines_) engine->Stop();
 }
 
+void WorkerPool::Add(const ModelConfig& model) {
+  for (const auto& engine : engines_) engine->Add(model);
+}
+
 void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
                       Done done) {
   const auto countdown =

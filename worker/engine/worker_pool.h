@@ -37,6 +37,10 @@ class WorkerPool : public ModelControl {
   // for; the threads end when the queue is closed and empty.
   void Stop();
 
+  // One more model for every device, or other files of one that they have. It
+  // appears in the catalog, loaded or with what is wrong with it.
+  void Add(const ModelConfig& model);
+
   void Load(const std::string& id, std::optional<bool> pinned,
             Done done) override;
   void Unload(const std::string& id, Done done) override;

@@ -1,7 +1,5 @@
 #include "worker/pipeline/dit_pipeline.h"
 
-#include <filesystem>
-
 #include "ATen/ops/tensor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -20,8 +18,8 @@ constexpr const char* kFields[] = {"class_label"};
 // id2label of the index: {"207": "golden retriever, retriever"}.
 absl::StatusOr<std::map<std::string, int64_t>> ReadLabels(
     const ModelIndex& index, int64_t classes) {
-  const auto path = std::filesystem::path(index.folder) / "model_index.json";
-  const auto json = JsonConfig::ReadFile(path.string());
+  const TextFile file = index.files.At("model_index.json");
+  const auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   std::map<std::string, int64_t> labels;
   const auto found = json->object().find("id2label");
@@ -31,7 +29,7 @@ absl::StatusOr<std::map<std::string, int64_t>> ReadLabels(
     if (!absl::SimpleAtoi(id, &label) || label < 0 || label >= classes ||
         !names.is_string()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path.string(),
+          absl::StrCat(file.path(),
                        ": id2label has an entry that is not a "
                        "class below ",
                        classes, " and its names"));
@@ -104,7 +102,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> DitPipeline::Load(
 
 absl::StatusOr<int64_t> DitPipeline::WeightBytes(const ModelIndex& index,
                                                  const Placement& placement) {
-  const auto bytes = ComponentBytes(index.folder, {"transformer"}, placement);
+  const auto bytes = ComponentBytes(index, {"transformer"}, placement);
   const auto codec = CodecBytes(index, placement);
   if (!bytes.ok() || !codec.ok()) return bytes.ok() ? codec : bytes;
   return *bytes + *codec;

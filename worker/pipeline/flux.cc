@@ -123,8 +123,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> Flux::Load(
 absl::StatusOr<int64_t> Flux::WeightBytes(const ModelIndex& index,
                                           const Placement& placement) {
   const auto bytes = ComponentBytes(
-      index.folder, {"text_encoder", "text_encoder_2", "transformer"},
-      placement);
+      index, {"text_encoder", "text_encoder_2", "transformer"}, placement);
   const auto codec = CodecBytes(index, placement);
   if (!bytes.ok() || !codec.ok()) return bytes.ok() ? codec : bytes;
   return *bytes + *codec;

@@ -1,6 +1,7 @@
 #include "worker/pipeline/pipeline_table.h"
 
 #include <exception>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -48,9 +49,9 @@ absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
     if (index.pipeline_class == spec.class_name) return &spec;
     known.push_back(spec.class_name);
   }
-  return absl::UnimplementedError(absl::StrCat(
-      index.folder, "/model_index.json: pipeline class ", index.pipeline_class,
-      " is not one of ", absl::StrJoin(known, ", ")));
+  return absl::UnimplementedError(
+      absl::StrCat(index.folder, ": pipeline class ", index.pipeline_class,
+                   " is not one of ", absl::StrJoin(known, ", ")));
 }
 
 }  // namespace
@@ -58,11 +59,13 @@ absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
 absl::Span<const PipelineSpec> Pipelines() { return kPipelines; }
 
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
-    const std::string& folder, const Placement& placement) {
+    const ModelFiles& model, const Placement& placement,
+    std::shared_ptr<TensorPool> pool) {
   c10::InferenceMode inference;
   try {
-    const auto index = ReadModelIndex(folder);
+    auto index = OpenModelIndex(model);
     if (!index.ok()) return index.status();
+    index->pool = std::move(pool);
     const auto spec = Find(*index);
     if (!spec.ok()) return spec.status();
     auto pipeline = (*spec)->load(*index, placement);
@@ -70,20 +73,20 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
     DeviceStream::WaitForThisThread(placement.device);
     return pipeline;
   } catch (const std::exception&) {
-    return StatusFromException(folder);
+    return StatusFromException(model.path);
   }
 }
 
-absl::StatusOr<int64_t> PipelineWeightBytes(const std::string& folder,
+absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
                                             const Placement& placement) {
   try {
-    const auto index = ReadModelIndex(folder);
+    const auto index = OpenModelIndex(model);
     if (!index.ok()) return index.status();
     const auto spec = Find(*index);
     if (!spec.ok()) return spec.status();
     return (*spec)->weight_bytes(*index, placement);
   } catch (const std::exception&) {
-    return StatusFromException(folder);
+    return StatusFromException(model.path);
   }
 }
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "worker/pipeline/pipeline.h"
-#include "worker/weights/component_folder.h"
+#include "worker/weights/model_index.h"
 
 namespace genzo {
 
@@ -25,11 +25,13 @@ struct PipelineSpec {
 // All pipelines. A new family is a file pair and a row.
 absl::Span<const PipelineSpec> Pipelines();
 
-// Reads a folder in the diffusers layout. Errors name file and tensor or key;
-// UNIMPLEMENTED a class that is not in the table. Never throws.
+// Reads a folder in the diffusers layout or a single file. Errors name file and
+// tensor or key; UNIMPLEMENTED a class that is not in the table. Never throws.
+// Weights that `pool` has are not read again.
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
-    const std::string& folder, const Placement& placement);
-absl::StatusOr<int64_t> PipelineWeightBytes(const std::string& folder,
+    const ModelFiles& model, const Placement& placement,
+    std::shared_ptr<TensorPool> pool = nullptr);
+absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
                                             const Placement& placement);
 
 }  // namespace genzo

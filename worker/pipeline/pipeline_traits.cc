@@ -1,7 +1,6 @@
 #include "worker/pipeline/pipeline_traits.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -11,8 +10,6 @@
 
 namespace genzo {
 namespace {
-
-constexpr char kFile[] = "genzo.json";
 
 // The sampler of that name among those that the model can use.
 void ReadSampler(JsonConfig& json, PipelineTraits& traits) {
@@ -89,11 +86,9 @@ absl::Status ReadSchedule(const nlohmann::json& scheduler,
   return absl::OkStatus();
 }
 
-absl::Status ReadDefaults(const std::string& folder, PipelineTraits& traits) {
-  const auto path = std::filesystem::path(folder) / kFile;
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return absl::OkStatus();
-  auto json = JsonConfig::ReadFile(path.string());
+absl::Status ReadDefaults(const TextFile& file, PipelineTraits& traits) {
+  if (!file.Exists()) return absl::OkStatus();
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   for (const auto& item : json->object().items()) {
     static constexpr const char* kKeys[] = {"steps", "guidance_scale",

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "worker/sampler/sampler_table.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -61,9 +62,9 @@ inline int RowsOf(const PipelineTraits& traits, double guidance_scale) {
 absl::Status ReadSchedule(const nlohmann::json& scheduler,
                           PipelineTraits& traits);
 
-// Reads FOLDER/genzo.json, if there is one, over `traits.defaults`.
+// Reads a model's genzo.json, if there is one, over `traits.defaults`.
 // INVALID_ARGUMENT names file, key and value, and keys that are not known.
-absl::Status ReadDefaults(const std::string& folder, PipelineTraits& traits);
+absl::Status ReadDefaults(const TextFile& file, PipelineTraits& traits);
 
 }  // namespace genzo
 

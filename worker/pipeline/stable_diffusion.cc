@@ -229,8 +229,7 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   // What ReadParts opens. Folders have more: a safety checker may be as large
   // as the rest.
-  const auto bytes =
-      ComponentBytes(index.folder, {"text_encoder", "unet"}, placement);
+  const auto bytes = ComponentBytes(index, {"text_encoder", "unet"}, placement);
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();

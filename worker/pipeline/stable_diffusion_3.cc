@@ -20,9 +20,7 @@ constexpr const char* kFields[] = {
     "prompt_2",          "negative_prompt_2",   "prompt_3",
     "negative_prompt_3", "max_sequence_length", "image_to_image.strength"};
 
-bool HasT5(const ModelIndex& index) {
-  return index.components.count("text_encoder_3") > 0;
-}
+bool HasT5(const ModelIndex& index) { return index.Has("text_encoder_3"); }
 
 int64_t SequenceLength(const v1::GenerateRequest& request) {
   return request.has_max_sequence_length() ? request.max_sequence_length()
@@ -143,7 +141,7 @@ absl::StatusOr<int64_t> StableDiffusion3::WeightBytes(
   std::vector<const char*> components = {"text_encoder", "text_encoder_2",
                                          "transformer"};
   if (HasT5(index)) components.push_back("text_encoder_3");
-  const auto bytes = ComponentBytes(index.folder, components, placement);
+  const auto bytes = ComponentBytes(index, components, placement);
   const auto codec = CodecBytes(index, placement);
   if (!bytes.ok() || !codec.ok()) return bytes.ok() ? codec : bytes;
   return *bytes + *codec;

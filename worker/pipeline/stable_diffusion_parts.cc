@@ -17,7 +17,6 @@
 #include "worker/kernels/cuda_backend.h"
 #include "worker/nn/upsample_2d.h"
 #include "worker/sampler/noise_schedule.h"
-#include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -45,12 +44,12 @@ absl::StatusOr<Component<ClipTextConfig>> OpenTextEncoder(
                                    ReadClipTextConfig, placement);
 }
 
-// Of the tensors in `folder` whose names begin with `prefix`, when modules are
+// Of the tensors of `files` whose names begin with `prefix`, when modules are
 // built of them.
-absl::StatusOr<int64_t> BytesIn(const std::filesystem::path& folder,
+absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
                                 const std::string& prefix,
                                 const Placement& placement) {
-  const auto tensors = OpenTensors(folder.string());
+  const auto tensors = files.OpenTensors();
   if (!tensors.ok()) return tensors.status();
   const at::Tensor example = at::empty(
       {1}, at::TensorOptions(placement.device).dtype(placement.dtype));
@@ -103,9 +102,8 @@ at::Tensor ClipTower::IdsOf(const std::vector<std::string>& texts,
 
 absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
                                              const std::string& component) {
-  const auto path =
-      std::filesystem::path(index.folder) / component / "scheduler_config.json";
-  auto config = JsonConfig::ReadFile(path.string());
+  auto config = JsonConfig::ReadFile(
+      index.FilesOf(component).At("scheduler_config.json"));
   if (!config.ok()) return config.status();
   nlohmann::json json = config->object();
   const auto invalid = [&](const absl::Status& status) {
@@ -145,13 +143,13 @@ std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
                                             std::move(recorder));
 }
 
-absl::StatusOr<int64_t> ComponentBytes(const std::string& folder,
+absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
                                        absl::Span<const char* const> components,
                                        const Placement& placement) {
   int64_t bytes = 0;
   for (const char* component : components) {
-    const auto counted = BytesIn(std::filesystem::path(folder) / component,
-                                 /*prefix=*/"", placement);
+    const auto counted =
+        BytesIn(index.FilesOf(component), /*prefix=*/"", placement);
     if (!counted.ok()) return counted.status();
     bytes += *counted;
   }
@@ -162,10 +160,9 @@ absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
                                    const Placement& placement) {
   const auto own = AutoencoderKLCodec::PlacementOf(index, placement);
   if (!own.ok()) return own.status();
-  const std::filesystem::path path(index.folder);
-  const auto bytes = BytesIn(path / "vae", /*prefix=*/"", *own);
-  const auto tiny = path / AutoencoderKLCodec::kTinyFolder;
-  if (!bytes.ok() || !std::filesystem::exists(tiny)) return bytes;
+  const auto bytes = BytesIn(index.FilesOf("vae"), /*prefix=*/"", *own);
+  const ComponentFiles tiny = index.FilesOf(AutoencoderKLCodec::kTinyFolder);
+  if (!bytes.ok() || !std::filesystem::exists(tiny.path())) return bytes;
   const auto small = BytesIn(tiny, "decoder.", placement);
   if (!small.ok()) return small.status();
   return *bytes + *small;
@@ -180,7 +177,8 @@ absl::Status ReadTraits(const ModelIndex& index,
   traits.default_width = sample_size * pixels_per_latent;
   traits.default_height = traits.default_width;
   const absl::Status status = ReadSchedule(scheduler, traits);
-  return status.ok() ? ReadDefaults(index.folder, traits) : status;
+  return status.ok() ? ReadDefaults(index.files.At("genzo.json"), traits)
+                     : status;
 }
 
 std::vector<std::vector<TextEmbedding>> EncodeLists(

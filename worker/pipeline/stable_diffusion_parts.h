@@ -50,9 +50,9 @@ absl::StatusOr<nlohmann::json> ReadScheduler(
 std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
                                          std::unique_ptr<const Denoiser> unet);
 
-// Bytes that the weights of the components in these folders under `folder` will
-// take, from the files' headers alone; and those of the codec.
-absl::StatusOr<int64_t> ComponentBytes(const std::string& folder,
+// Bytes that the weights of these components will take, from the files' headers
+// alone; and those of the codec.
+absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
                                        absl::Span<const char* const> components,
                                        const Placement& placement);
 absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,

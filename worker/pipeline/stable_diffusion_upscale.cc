@@ -19,9 +19,10 @@ constexpr int64_t kColours = 3;
 
 // Of the noise that the model was trained to see on its small pictures.
 absl::StatusOr<NoiseLevel> PictureLevel(const ModelIndex& index) {
-  const std::string path =
-      absl::StrCat(index.folder, "/", kLowScheduler, "/scheduler_config.json");
-  const auto json = JsonConfig::ReadFile(path);
+  const TextFile file =
+      index.FilesOf(kLowScheduler).At("scheduler_config.json");
+  const std::string& path = file.path();
+  const auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   // The forward process is the same whatever the class; DDIM's reader has it.
   const auto config =
@@ -211,8 +212,7 @@ at::Tensor StableDiffusionUpscale::EncodeTexts(
 
 absl::StatusOr<int64_t> StableDiffusionUpscale::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
-  const auto bytes =
-      ComponentBytes(index.folder, {"text_encoder", "unet"}, placement);
+  const auto bytes = ComponentBytes(index, {"text_encoder", "unet"}, placement);
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();

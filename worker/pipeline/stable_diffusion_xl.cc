@@ -26,11 +26,10 @@ bool HasFolder(const std::string& folder, const std::string& component) {
   return fs::is_directory(fs::path(folder) / component, ignored);
 }
 
-absl::StatusOr<bool> ZeroesEmptyNegative(const std::string& folder,
+absl::StatusOr<bool> ZeroesEmptyNegative(const TextFile& file,
                                          bool default_value) {
-  const fs::path path = fs::path(folder) / "model_index.json";
-  if (!fs::exists(path)) return default_value;
-  auto json = JsonConfig::ReadFile(path.string());
+  if (!file.Exists()) return default_value;
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   const bool zeroes = json->Bool(kZeroesEmptyKey, default_value);
   if (!json->status().ok()) return json->status();
@@ -97,14 +96,14 @@ absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
     const StableDiffusionXL* base, const ModelIndex& index,
     const Placement& placement) {
   std::shared_ptr<const ClipTower> text;
-  if (HasFolder(index.folder, "text_encoder")) {
+  if (index.Has("text_encoder")) {
     auto loaded =
         ClipTower::Load(index, "tokenizer", "text_encoder", placement);
     if (!loaded.ok()) return loaded.status();
     text = *std::move(loaded);
   }
   std::shared_ptr<const ClipTower> text_2;
-  if (base != nullptr && !HasFolder(index.folder, "text_encoder_2")) {
+  if (base != nullptr && !index.Has("text_encoder_2")) {
     text_2 = base->text_2_;
   } else {
     auto loaded =
@@ -125,7 +124,8 @@ absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
   }
   auto scheduler = ReadScheduler(index);
   if (!scheduler.ok()) return scheduler.status();
-  const auto zeroes = ZeroesEmptyNegative(index.folder, text != nullptr);
+  const auto zeroes =
+      ZeroesEmptyNegative(index.files.At("model_index.json"), text != nullptr);
   if (!zeroes.ok()) return zeroes.status();
   int64_t layers = text_2->config.num_hidden_layers;
   if (text != nullptr) {
@@ -485,18 +485,19 @@ absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   std::vector<const char*> parts = {"unet"};
   for (const char* text : {"text_encoder", "text_encoder_2"}) {
-    if (HasFolder(index.folder, text)) parts.push_back(text);
+    if (index.Has(text)) parts.push_back(text);
   }
-  auto bytes = ComponentBytes(index.folder, parts, placement);
+  auto bytes = ComponentBytes(index, parts, placement);
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();
   if (!HasFolder(index.folder, kRefinerFolder)) return *bytes + *codec;
-  const std::string refiner =
-      (fs::path(index.folder) / kRefinerFolder).string();
+  const auto refiner =
+      ReadModelIndex((fs::path(index.folder) / kRefinerFolder).string());
+  if (!refiner.ok()) return refiner.status();
   parts = {"unet"};
-  if (HasFolder(refiner, "text_encoder_2")) parts.push_back("text_encoder_2");
-  const auto more = ComponentBytes(refiner, parts, placement);
+  if (refiner->Has("text_encoder_2")) parts.push_back("text_encoder_2");
+  const auto more = ComponentBytes(*refiner, parts, placement);
   if (!more.ok()) return more.status();
   return *bytes + *codec + *more;
 }

@@ -19,8 +19,8 @@ const std::set<std::string>& IgnoredT5Tensors() {
 }
 
 // transformers has had both names for the same class.
-absl::StatusOr<std::string> TokenizerFolder(const ModelIndex& index,
-                                            const std::string& tokenizer) {
+absl::StatusOr<ComponentFiles> TokenizerFiles(const ModelIndex& index,
+                                              const std::string& tokenizer) {
   const auto fast = index.Component(tokenizer, "T5TokenizerFast");
   return absl::IsUnimplemented(fast.status())
              ? index.Component(tokenizer, "T5Tokenizer")
@@ -32,9 +32,9 @@ absl::StatusOr<std::string> TokenizerFolder(const ModelIndex& index,
 absl::StatusOr<std::shared_ptr<const T5Tower>> T5Tower::Load(
     const ModelIndex& index, const std::string& tokenizer,
     const std::string& text_encoder, const Placement& placement) {
-  const auto folder = TokenizerFolder(index, tokenizer);
-  if (!folder.ok()) return folder.status();
-  auto read = T5Tokenizer::Read(*folder);
+  const auto files = TokenizerFiles(index, tokenizer);
+  if (!files.ok()) return files.status();
+  auto read = T5Tokenizer::Read(*files);
   if (!read.ok()) return read.status();
   const auto text = OpenComponent(index, text_encoder, "T5EncoderModel",
                                   ReadT5Config, placement);

@@ -35,6 +35,7 @@ ModelIntroduction::ModelIntroduction(const Config& config,
                                     dependencies_.queue.Nudge();
                                   }}) {
   for (const ModelConfig& model : config_.models) {
+    files_[model.id] = model.files();
     descriptions_[model.id].set_id(model.id);
     Describe(model.id, v1::Model::STATE_LOADING);
   }
@@ -68,10 +69,35 @@ void ModelIntroduction::Adopt(bool busy) {
     for (auto& loaded : loader_.TakeLoaded()) {
       news_.push_back(std::move(loaded));
     }
+    AddNew();  // whatever was loaded was added before
   }
   if (measuring()) changed = Measure(busy, Patience(busy, now)) || changed;
   if (changed) Tell();
   left_ = busy ? dependencies_.clock.Now() : absl::InfinitePast();
+}
+
+void ModelIntroduction::Add(const ModelConfig& model) {
+  {
+    absl::MutexLock lock(&mutex_);
+    added_.push_back(model);
+  }
+  loader_.Add(model);
+  changed_ = true;
+  dependencies_.queue.Nudge();
+}
+
+void ModelIntroduction::AddNew() {
+  std::vector<ModelConfig> added;
+  {
+    absl::MutexLock lock(&mutex_);
+    added.swap(added_);
+  }
+  for (const ModelConfig& model : added) {
+    files_[model.id] = model.files();
+    const bool is_new = descriptions_.count(model.id) == 0;
+    descriptions_[model.id].set_id(model.id);
+    if (is_new) Describe(model.id, v1::Model::STATE_LOADING);
+  }
 }
 
 bool ModelIntroduction::Measure(bool busy, absl::Duration patience) {
@@ -171,10 +197,7 @@ void ModelIntroduction::Tell() {
 }
 
 std::string ModelIntroduction::KeyOf(const std::string& id) const {
-  const auto config =
-      std::find_if(config_.models.begin(), config_.models.end(),
-                   [&](const ModelConfig& model) { return model.id == id; });
-  return ProfileKey(config->path, device_.placement, device_.threads);
+  return ProfileKey(files_.at(id).path, device_.placement, device_.threads);
 }
 
 void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,

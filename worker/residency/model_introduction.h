@@ -9,8 +9,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "base/config.h"
 #include "genzo/v1/model_registry.pb.h"
 #include "worker/residency/engine_device.h"
@@ -36,6 +39,10 @@ class ModelIntroduction {
   // Loads and adopts all configured models, unless `stopping` becomes true.
   void LoadConfigured(const std::atomic<bool>& stopping);
 
+  // One more model, or other files of one, to be loaded; Adopt() adopts it. Any
+  // thread.
+  void Add(const ModelConfig& model) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Goes on measuring what was loaded since, by one evaluation at most, and
   // tells everybody what has changed. Costs nothing if nothing has. If others
   // run meanwhile (`busy`), the evaluation takes no longer than one of theirs:
@@ -46,6 +53,9 @@ class ModelIntroduction {
   bool measuring() const {
     return current_.has_value() || !news_.empty() || !provisional_.empty();
   }
+
+  // Models that there are.
+  size_t count() const { return descriptions_.size(); }
 
   // Models that jobs could use when Adopt() last looked.
   const std::set<std::string>& ready() const { return ready_; }
@@ -79,6 +89,7 @@ class ModelIntroduction {
 
   // Longest evaluation between the steps of others.
   absl::Duration Patience(bool busy, absl::Time now) const;
+  void AddNew() ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether anything was finished.
   bool Measure(bool busy, absl::Duration patience);
   bool BeginNext(bool busy);
@@ -98,13 +109,16 @@ class ModelIntroduction {
   const EngineDevice device_;
   const EngineDependencies dependencies_;
   const ProfileStore profiles_;
+  std::map<std::string, ModelFiles> files_;        // by model
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
   std::map<std::string, StepProfile> profile_of_;  // by model
   std::set<std::string> provisional_;  // models to be measured again at leisure
   absl::Time left_ = absl::InfinitePast();  // when Adopt() last returned, busy
   std::atomic<bool> changed_{true};         // since Adopt() last looked
-  ModelLoader loader_;                      // its thread calls back
+  absl::Mutex mutex_;
+  std::vector<ModelConfig> added_ ABSL_GUARDED_BY(mutex_);
+  ModelLoader loader_;                    // its thread calls back
   std::deque<ModelLoader::Loaded> news_;  // to be measured; before loader_ goes
   std::optional<Measurement> current_;
 };

@@ -81,6 +81,12 @@ void ModelLoader::Release(const std::string& id) {
   look_ = true;
 }
 
+void ModelLoader::Add(const ModelConfig& model) {
+  absl::MutexLock lock(&mutex_);
+  slots_.Add(model);
+  look_ = true;
+}
+
 void ModelLoader::Request(const std::string& id) {
   absl::MutexLock lock(&mutex_);
   slots_.Request(id);
@@ -206,13 +212,13 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
     if (task.kind == Kind::kSize) status = Size(task);
     if (task.kind == Kind::kLoad) status = LoadNow(task);
   } catch (...) {
-    status = StatusFromException(task.path);
+    status = StatusFromException(task.files.path);
   }
   if (!status.ok()) Fail(task.id, status);
 }
 
 absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
-  const auto bytes = source_.bytes(task.path);
+  const auto bytes = source_.bytes(task.files);
   if (!bytes.ok()) return bytes.status();
   absl::MutexLock lock(&mutex_);
   slots_.Sized(task.id, *bytes);
@@ -221,7 +227,7 @@ absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
 
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   const absl::Time begin = clock_.Now();
-  auto model = source_.load(task.path);
+  auto model = source_.load(task.files);
   const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
   ModelMetrics& metrics = metrics_.ForModel(task.id);
   metrics.load_seconds.Set(seconds);

@@ -46,7 +46,10 @@ class ModelLoader {
   // The model, held until the pointer goes; null unless it is ready.
   ModelRef Hold(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // As ModelSlots says. `done` is called on this thread or on another, with no
+  // As ModelSlots says.
+  void Add(const ModelConfig& model) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Likewise. `done` is called on this thread or on another, with no
   // lock held.
   void Request(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
   void Load(const std::string& id, std::optional<bool> pinned,

@@ -41,7 +41,7 @@ ModelSlots::ModelSlots(const std::vector<ModelConfig>& models,
                        int64_t budget_bytes, bool keeps_activations)
     : budget_bytes_(budget_bytes), keeps_activations_(keeps_activations) {
   for (const ModelConfig& model : models) {
-    slots_[model.id].path = model.path;
+    slots_[model.id].files = model.files();
     slots_[model.id].pinned = model.pinned;
   }
 }
@@ -62,6 +62,13 @@ void ModelSlots::Order(const std::string& id, Slot& slot) {
   } else if (slot.unwanted || slot.state == State::kLeaving) {
     slot.again = true;
   }
+}
+
+void ModelSlots::Add(const ModelConfig& model) {
+  if (stopped_) return;
+  Slot& slot = slots_[model.id];
+  slot.files = model.files();
+  Order(model.id, slot);
 }
 
 void ModelSlots::Request(const std::string& id) {
@@ -144,7 +151,7 @@ std::optional<ModelSlots::Task> ModelSlots::Next() {
   for (const std::string& id : orders_) {
     const Slot& slot = slots_.at(id);
     if (!slot.weight_bytes.has_value()) {
-      return Task{.kind = Task::Kind::kSize, .id = id, .path = slot.path};
+      return Task{.kind = Task::Kind::kSize, .id = id, .files = slot.files};
     }
   }
   auto task = NextLoad();
@@ -184,7 +191,7 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
     if (BytesInMemory() + slot.bytes() <= budget_bytes_) {
       Task task = {.kind = Task::Kind::kLoad,
                    .id = id,
-                   .path = slot.path,
+                   .files = slot.files,
                    .bytes = *slot.weight_bytes};
       slot.state = State::kLoading;
       orders_.erase(std::find(orders_.begin(), orders_.end(), id));

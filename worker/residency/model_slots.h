@@ -49,7 +49,7 @@ class ModelSlots {
     };
     Kind kind = Kind::kSize;
     std::string id;
-    std::string path = {};
+    ModelFiles files = {};
     int64_t bytes = 0;                // kLoad: of weights
     std::string makes_room_for = {};  // kFree: whom, if for anybody
     absl::Status status = {};         // kRefuse
@@ -59,6 +59,10 @@ class ModelSlots {
   // them, as on a GPU.
   ModelSlots(const std::vector<ModelConfig>& models, int64_t budget_bytes,
              bool keeps_activations);
+
+  // One more model, or one whose files are others now, which counts from its
+  // next load on. It is ordered, unless it is in memory.
+  void Add(const ModelConfig& model);
 
   // Wants the model in memory some time. Nothing if it is, or is to be.
   void Request(const std::string& id);
@@ -121,7 +125,7 @@ class ModelSlots {
       return weight_bytes.value_or(0) + activation_bytes;
     }
 
-    std::string path;
+    ModelFiles files;
     bool pinned = false;
     State state = State::kUnloaded;
     bool unwanted = false;    // kLoading: leaves as soon as it is there

@@ -18,20 +18,21 @@ using ModelRef = std::shared_ptr<const LoadedModel>;
 // Where models come from. Called on the loading thread; what it throws fails
 // the model.
 struct ModelSource {
-  // Bytes of memory that the model in the folder will take, without loading it.
-  std::function<absl::StatusOr<int64_t>(const std::string& folder)> bytes;
-  std::function<absl::StatusOr<ModelRef>(const std::string& folder)> load;
+  // Bytes of memory that the model will take, without loading it.
+  std::function<absl::StatusOr<int64_t>(const ModelFiles& model)> bytes;
+  std::function<absl::StatusOr<ModelRef>(const ModelFiles& model)> load;
 };
 
-// Model folders on disk.
+// Models on disk: folders and single files. They share what weights they can.
 inline ModelSource FolderSource(const Placement& placement) {
+  const auto pool = std::make_shared<TensorPool>(placement.device);
   return {.bytes =
-              [placement](const std::string& folder) {
-                return PipelineWeightBytes(folder, placement);
+              [placement](const ModelFiles& model) {
+                return PipelineWeightBytes(model, placement);
               },
-          .load = [placement](
-                      const std::string& folder) -> absl::StatusOr<ModelRef> {
-            return LoadPipeline(folder, placement);
+          .load = [placement,
+                   pool](const ModelFiles& model) -> absl::StatusOr<ModelRef> {
+            return LoadPipeline(model, placement, pool);
           }};
 }
 

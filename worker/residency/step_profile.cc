@@ -121,7 +121,7 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
   }
 }
 
-std::string ProfileKey(const std::string& model_folder,
+std::string ProfileKey(const std::string& model_path,
                        const Placement& placement, int threads) {
   std::string key =
       absl::StrCat("v", kVersion, ";", DeviceName(placement.device), ";",
@@ -129,12 +129,16 @@ std::string ProfileKey(const std::string& model_folder,
                    ";threads=", threads);
   std::error_code error;
   std::map<std::string, uintmax_t> sizes;
+  if (fs::is_regular_file(model_path, error)) {
+    sizes[fs::path(model_path).filename().string()] =
+        fs::file_size(model_path, error);
+  }
   for (const auto& entry :
-       fs::recursive_directory_iterator(model_folder, error)) {
+       fs::recursive_directory_iterator(model_path, error)) {
     const std::string extension = entry.path().extension();
     const bool counts = extension == ".safetensors" || extension == ".json";
     if (counts && entry.is_regular_file(error)) {
-      sizes[fs::relative(entry.path(), model_folder, error).string()] =
+      sizes[fs::relative(entry.path(), model_path, error).string()] =
           entry.file_size(error);
     }
   }

@@ -48,7 +48,7 @@ class ProfileStore {
 };
 
 // What a profile depends on, in words: weights, processor, type, threads.
-std::string ProfileKey(const std::string& model_folder,
+std::string ProfileKey(const std::string& model_path,
                        const Placement& placement, int threads);
 
 }  // namespace genzo

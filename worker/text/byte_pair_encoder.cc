@@ -8,7 +8,6 @@
 #include "absl/strings/strip.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/json_text.h"
-#include "worker/weights/regular_file.h"
 
 namespace genzo {
 namespace {
@@ -58,21 +57,21 @@ constexpr size_t kNone = static_cast<size_t>(-1);
 
 }  // namespace
 
-absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
-    const std::string& vocab_path, const std::string& merges_path) {
+absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(const TextFile& vocab,
+                                                      const TextFile& merges) {
   BytePairEncoder encoder;
-  absl::Status read = encoder.ReadVocabulary(vocab_path);
-  if (read.ok()) read = encoder.ReadMerges(merges_path);
+  absl::Status read = encoder.ReadVocabulary(vocab);
+  if (read.ok()) read = encoder.ReadMerges(merges);
   if (!read.ok()) return read;
   return encoder;
 }
 
-absl::Status BytePairEncoder::ReadVocabulary(const std::string& path) {
-  const auto vocab = JsonConfig::ReadFile(path);
+absl::Status BytePairEncoder::ReadVocabulary(const TextFile& file) {
+  const auto vocab = JsonConfig::ReadFile(file);
   if (!vocab.ok()) return vocab.status();
   const auto invalid = [&](const std::string& token, const std::string& what) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": token \"", Shortened(token), "\" ", what));
+        absl::StrCat(file.path(), ": token \"", Shortened(token), "\" ", what));
   };
   absl::flat_hash_map<int64_t, std::string> tokens;
   for (const auto& [token, id] : vocab->object().items()) {
@@ -95,8 +94,8 @@ absl::Status BytePairEncoder::ReadVocabulary(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status BytePairEncoder::ReadMerges(const std::string& path) {
-  const auto text = ReadWholeFile(path, kMaxMergesBytes);
+absl::Status BytePairEncoder::ReadMerges(const TextFile& file) {
+  const auto text = file.Read(kMaxMergesBytes);
   if (!text.ok()) return text.status();
   int64_t rank = 0;
   for (const absl::string_view with_end : absl::StrSplit(*text, '\n')) {
@@ -111,14 +110,14 @@ absl::Status BytePairEncoder::ReadMerges(const std::string& path) {
     if (right.empty() || TokenId(left) < 0 || TokenId(right) < 0 ||
         merged < 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ": \"", Shortened(line),
+          absl::StrCat(file.path(), ": \"", Shortened(line),
                        "\" is not a pair of tokens whose union is a token"));
     }
     merges_.try_emplace({TokenId(left), TokenId(right)}, Merge{rank++, merged});
   }
   if (!merges_.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(path, ": has no pair of tokens"));
+      absl::StrCat(file.path(), ": has no pair of tokens"));
 }
 
 int64_t BytePairEncoder::TokenId(const std::string& token) const {

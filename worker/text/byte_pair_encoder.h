@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -18,8 +19,8 @@ class BytePairEncoder {
  public:
   // From vocab.json ("token": id, each id once) and merges.txt (a pair a line,
   // best first). NOT_FOUND or INVALID_ARGUMENT naming the file.
-  static absl::StatusOr<BytePairEncoder> Read(const std::string& vocab_path,
-                                              const std::string& merges_path);
+  static absl::StatusOr<BytePairEncoder> Read(const TextFile& vocab,
+                                              const TextFile& merges);
 
   // The id of a whole token, or -1.
   int64_t TokenId(const std::string& token) const;
@@ -38,8 +39,8 @@ class BytePairEncoder {
     int64_t id;
   };
 
-  absl::Status ReadVocabulary(const std::string& path);
-  absl::Status ReadMerges(const std::string& path);
+  absl::Status ReadVocabulary(const TextFile& file);
+  absl::Status ReadMerges(const TextFile& file);
 
   absl::flat_hash_map<std::string, int64_t> vocabulary_;
   absl::flat_hash_map<std::pair<int64_t, int64_t>, Merge> merges_;

@@ -27,8 +27,8 @@ constexpr int64_t kLegacyEosTokenId = 2;
 
 }  // namespace
 
-absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   ClipTextConfig config;
   const auto size = [&](const char* key, int64_t& value) {
@@ -58,10 +58,10 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path) {
 }
 
 absl::StatusOr<ClipTextConfig> ReadClipTextProjectionConfig(
-    const std::string& path) {
-  auto config = ReadClipTextConfig(path);
+    const TextFile& file) {
+  auto config = ReadClipTextConfig(file);
   if (!config.ok()) return config.status();
-  auto json = JsonConfig::ReadFile(path);
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   config->projection_dim = json->Int("projection_dim", 512, /*min=*/1);
   if (!json->status().ok()) return json->status();

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/nn/layers.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -34,9 +35,9 @@ struct ClipTextStates {
 
 // Reads a component's config.json; the message of an error names file and key.
 // For CLIPTextModel; the second for CLIPTextModelWithProjection.
-absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const std::string& path);
+absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file);
 absl::StatusOr<ClipTextConfig> ReadClipTextProjectionConfig(
-    const std::string& path);
+    const TextFile& file);
 
 // The text transformer of CLIP (Radford et al., arXiv:2103.00020; reference:
 // transformers' CLIPTextModel and CLIPTextModelWithProjection). Immutable after

@@ -1,7 +1,5 @@
 #include "worker/text/clip_tokenizer.h"
 
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
 #include "worker/text/unicode_text.h"
 #include "worker/weights/json_config.h"
@@ -26,10 +24,9 @@ void ReadTokenContent(const json& object, const std::string& key,
 
 }  // namespace
 
-absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
-  const std::filesystem::path path(folder);
-  auto encoder = BytePairEncoder::Read((path / "vocab.json").string(),
-                                       (path / "merges.txt").string());
+absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const ComponentFiles& files) {
+  auto encoder =
+      BytePairEncoder::Read(files.At("vocab.json"), files.At("merges.txt"));
   if (!encoder.ok()) return encoder.status();
   ClipTokenizer tokenizer(*std::move(encoder));
   tokenizer.bos_.content = "<|startoftext|>";
@@ -38,8 +35,8 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
   std::string unknown = "<|endoftext|>";
   for (const char* name :
        {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const std::string file = (path / name).string();
-    if (!std::filesystem::exists(file)) continue;
+    const TextFile file = files.At(name);
+    if (!file.Exists()) continue;
     auto config = JsonConfig::ReadFile(file);
     if (!config.ok()) return config.status();
     ReadTokenContent(config->object(), "bos_token", tokenizer.bos_.content);
@@ -58,7 +55,7 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
       tokenizer.pad_.content != tokenizer.eos_.content;
   for (SpecialToken* token :
        {&tokenizer.bos_, &tokenizer.eos_, &tokenizer.pad_}) {
-    const absl::Status found = tokenizer.FindSpecialToken(folder, *token);
+    const absl::Status found = tokenizer.FindSpecialToken(files, *token);
     if (!found.ok()) return found;
   }
   const int64_t unknown_id = tokenizer.encoder_.TokenId(unknown);
@@ -66,13 +63,13 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const std::string& folder) {
   return tokenizer;
 }
 
-absl::Status ClipTokenizer::FindSpecialToken(const std::string& folder,
+absl::Status ClipTokenizer::FindSpecialToken(const ComponentFiles& files,
                                              SpecialToken& token) const {
   // An empty one would be found everywhere.
   token.id = token.content.empty() ? -1 : encoder_.TokenId(token.content);
   if (token.id >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(folder, "/vocab.json: special token \"",
+      absl::StrCat(files.path(), "/vocab.json: special token \"",
                    Shortened(token.content), "\" is missing"));
 }
 

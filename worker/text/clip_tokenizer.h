@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/text/byte_pair_encoder.h"
+#include "worker/weights/component_files.h"
 
 namespace genzo {
 
@@ -17,8 +18,8 @@ namespace genzo {
 class ClipTokenizer {
  public:
   // Reads vocab.json, merges.txt, tokenizer_config.json and
-  // special_tokens_map.json (whose entries win) in `folder`.
-  static absl::StatusOr<ClipTokenizer> Read(const std::string& folder);
+  // special_tokens_map.json (whose entries win).
+  static absl::StatusOr<ClipTokenizer> Read(const ComponentFiles& files);
 
   // Ids of `text` between the start and the end token, however many.
   std::vector<int64_t> Encode(std::string_view text) const;
@@ -43,7 +44,7 @@ class ClipTokenizer {
   explicit ClipTokenizer(BytePairEncoder encoder)
       : encoder_(std::move(encoder)) {}
 
-  absl::Status FindSpecialToken(const std::string& folder,
+  absl::Status FindSpecialToken(const ComponentFiles& files,
                                 SpecialToken& token) const;
   void AppendRaw(std::string_view text, std::vector<int64_t>& ids) const;
   void AppendNormalized(std::string_view text, std::vector<int64_t>& ids) const;

@@ -48,8 +48,8 @@ Linear OutputLayer(const Weights& weights, int64_t in, int64_t out) {
 
 }  // namespace
 
-absl::StatusOr<T5Config> ReadT5Config(const std::string& path) {
-  auto json = JsonConfig::ReadFile(path);
+absl::StatusOr<T5Config> ReadT5Config(const TextFile& file) {
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   T5Config config;
   const auto size = [&](const char* key, int64_t& value) {

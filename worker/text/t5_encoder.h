@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/nn/layers.h"
+#include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -26,7 +27,7 @@ struct T5Config {
 
 // Reads a component's config.json; the message of an error names file and key.
 // UNIMPLEMENTED unless its feed-forward layers are gated, as from T5 1.1 on.
-absl::StatusOr<T5Config> ReadT5Config(const std::string& path);
+absl::StatusOr<T5Config> ReadT5Config(const TextFile& file);
 
 // The encoder of T5 1.1 (Raffel et al., arXiv:1910.10683; gated GELU,
 // arXiv:2002.05202; reference: transformers' T5EncoderModel). Places are told

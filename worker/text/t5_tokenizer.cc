@@ -1,11 +1,9 @@
 #include "worker/text/t5_tokenizer.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "worker/weights/json_config.h"
-#include "worker/weights/regular_file.h"
 
 namespace genzo {
 namespace {
@@ -16,12 +14,10 @@ constexpr size_t kMaxModelBytes = 32 << 20;
 // Bytes of a special token, at most.
 constexpr size_t kLongestSpecial = 32;
 
-absl::StatusOr<int64_t> ReadSentinels(const std::filesystem::path& folder) {
-  const auto path = folder / "tokenizer_config.json";
+absl::StatusOr<int64_t> ReadSentinels(const TextFile& file) {
   constexpr int64_t kSentinels = 100;
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return kSentinels;
-  auto json = JsonConfig::ReadFile(path.string());
+  if (!file.Exists()) return kSentinels;
+  auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   const int64_t sentinels =
       json->Int("extra_ids", kSentinels, /*min=*/0, /*max=*/10'000);
@@ -31,12 +27,12 @@ absl::StatusOr<int64_t> ReadSentinels(const std::filesystem::path& folder) {
 
 }  // namespace
 
-absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const std::string& folder) {
-  const auto path = std::filesystem::path(folder) / "spiece.model";
-  const auto model = ReadWholeFile(path.string(), kMaxModelBytes);
+absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const ComponentFiles& files) {
+  const TextFile file = files.At("spiece.model");
+  const auto model = file.Read(kMaxModelBytes);
   if (!model.ok()) return model.status();
   const auto invalid = [&](absl::StatusCode code, absl::string_view message) {
-    return absl::Status(code, absl::StrCat(path.string(), ": ", message));
+    return absl::Status(code, absl::StrCat(file.path(), ": ", message));
   };
   auto pieces = SentencePieces::Parse(*model);
   if (!pieces.ok()) {
@@ -47,7 +43,7 @@ absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const std::string& folder) {
     return invalid(absl::StatusCode::kInvalidArgument,
                    "has no <pad>, </s> or unknown piece");
   }
-  const auto sentinels = ReadSentinels(folder);
+  const auto sentinels = ReadSentinels(files.At("tokenizer_config.json"));
   if (!sentinels.ok()) return sentinels.status();
   T5Tokenizer tokenizer(*std::move(pieces));
   tokenizer.special_ = {{"<pad>", tokenizer.pieces_.pad_id()},

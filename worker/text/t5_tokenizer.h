@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "worker/text/sentence_pieces.h"
+#include "worker/weights/component_files.h"
 
 namespace genzo {
 
@@ -19,9 +20,9 @@ namespace genzo {
 // what is between two of them is a text of its own. Immutable, thread-safe.
 class T5Tokenizer {
  public:
-  // Reads spiece.model and, if it is there, tokenizer_config.json in `folder`.
+  // Reads spiece.model and, if it is there, tokenizer_config.json.
   // NOT_FOUND or INVALID_ARGUMENT naming the file.
-  static absl::StatusOr<T5Tokenizer> Read(const std::string& folder);
+  static absl::StatusOr<T5Tokenizer> Read(const ComponentFiles& files);
 
   // Ids of `text` and the end token, however many.
   std::vector<int64_t> Encode(std::string_view text) const;

@@ -1,12 +1,11 @@
 #ifndef GENZO_WORKER_WEIGHTS_COMPONENT_H_
 #define GENZO_WORKER_WEIGHTS_COMPONENT_H_
 
-#include <filesystem>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "worker/device/placement.h"
-#include "worker/weights/component_folder.h"
+#include "worker/weights/model_index.h"
 #include "worker/weights/weights.h"
 
 namespace genzo {
@@ -18,17 +17,19 @@ struct Component {
   Weights weights;
 };
 
-// Opens the component in `folder`; `read` takes the path of its config.json.
+// Opens a component; `read` takes its config.json.
 template <typename Config>
 absl::StatusOr<Component<Config>> OpenComponent(
-    const std::string& folder,
-    absl::StatusOr<Config> (*read)(const std::string&),
+    const ComponentFiles& files,
+    absl::StatusOr<Config> (*read)(const TextFile&),
     const Placement& placement) {
-  auto config = read((std::filesystem::path(folder) / "config.json").string());
+  auto config = read(files.At("config.json"));
   if (!config.ok()) return config.status();
-  auto weights = OpenWeights(folder, placement.dtype, placement.device);
-  if (!weights.ok()) return weights.status();
-  return Component<Config>{*std::move(config), *std::move(weights)};
+  auto tensors = files.OpenTensors();
+  if (!tensors.ok()) return tensors.status();
+  return Component<Config>{
+      *std::move(config),
+      Weights(*std::move(tensors), placement.dtype, placement.device)};
 }
 
 // The same for a component that the index names with its class.
@@ -36,11 +37,11 @@ template <typename Config>
 absl::StatusOr<Component<Config>> OpenComponent(
     const ModelIndex& index, const std::string& name,
     const std::string& class_name,
-    absl::StatusOr<Config> (*read)(const std::string&),
+    absl::StatusOr<Config> (*read)(const TextFile&),
     const Placement& placement) {
-  const auto folder = index.Component(name, class_name);
-  if (!folder.ok()) return folder.status();
-  return OpenComponent(*folder, read, placement);
+  const auto files = index.Component(name, class_name);
+  if (!files.ok()) return files.status();
+  return OpenComponent(*files, read, placement);
 }
 
 }  // namespace genzo

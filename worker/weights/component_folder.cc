@@ -1,9 +1,9 @@
 #include "worker/weights/component_folder.h"
 
 #include <filesystem>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "worker/weights/json_config.h"
 #include "worker/weights/safetensors.h"
 #include "worker/weights/sharded_tensors.h"
 
@@ -11,65 +11,34 @@ namespace genzo {
 
 namespace fs = std::filesystem;
 
-absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    return absl::NotFoundError(
-        absl::StrCat("model folder ", folder, " does not exist"));
-  }
-  auto config =
-      JsonConfig::ReadFile((fs::path(folder) / "model_index.json").string());
-  if (!config.ok()) return config.status();
-  ModelIndex index;
-  index.folder = folder;
-  index.pipeline_class = config->String("_class_name", "");
-  if (!config->status().ok()) return config->status();
-  for (const auto& [name, value] : config->object().items()) {
-    const bool is_component = value.is_array() && value.size() == 2 &&
-                              value[0].is_string() && value[1].is_string();
-    if (is_component) index.components[name] = value[1].get<std::string>();
-  }
-  return index;
+namespace {
+
+// diffusers' and transformers' names, the best first; both puts of the variant
+// in an index's name are about.
+const std::vector<std::string>& UsualNames() {
+  static const auto* const names = [] {
+    auto* const made = new std::vector<std::string>();
+    for (const std::string variant : {"", ".fp32", ".fp16", ".bf16"}) {
+      const std::string ends[] = {variant + ".safetensors",
+                                  ".safetensors.index" + variant + ".json",
+                                  variant + ".safetensors.index.json"};
+      for (const std::string& end : ends) {
+        for (const char* stem : {"diffusion_pytorch_model", "model"}) {
+          made->push_back(stem + end);
+        }
+      }
+    }
+    return made;
+  }();
+  return *names;
 }
 
-absl::StatusOr<std::string> ModelIndex::Component(
-    const std::string& component, const std::string& expected_class) const {
-  const auto found = components.find(component);
-  if (found == components.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        folder, "/model_index.json: component ", component, " is missing"));
-  }
-  if (found->second != expected_class) {
-    return absl::UnimplementedError(
-        absl::StrCat(folder, "/model_index.json: component ", component,
-                     " has class ", found->second, ", not ", expected_class));
-  }
-  const std::string path = (fs::path(folder) / component).string();
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) {
-    return absl::NotFoundError(
-        absl::StrCat("component folder ", path, " does not exist"));
-  }
-  return path;
-}
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
     const std::string& component_folder) {
-  // diffusers' and transformers' names; both puts of the variant in an index's
-  // name are about.
-  static constexpr const char* kNames[] = {
-      "diffusion_pytorch_model.safetensors",
-      "model.safetensors",
-      "diffusion_pytorch_model.safetensors.index.json",
-      "model.safetensors.index.json",
-      "diffusion_pytorch_model.fp16.safetensors",
-      "model.fp16.safetensors",
-      "diffusion_pytorch_model.safetensors.index.fp16.json",
-      "model.safetensors.index.fp16.json",
-      "diffusion_pytorch_model.fp16.safetensors.index.json",
-      "model.fp16.safetensors.index.json"};
   std::error_code ignored;
-  for (const char* name : kNames) {
+  for (const std::string& name : UsualNames()) {
     const fs::path path = fs::path(component_folder) / name;
     if (!fs::exists(path, ignored)) continue;
     if (path.extension() == ".json") return ShardedTensors::Open(path.string());
@@ -79,9 +48,9 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
   for (const auto& entry : fs::directory_iterator(component_folder, ignored)) {
     has_pickles = has_pickles || entry.path().extension() == ".bin";
   }
-  return absl::NotFoundError(
-      absl::StrCat(component_folder, ": no ", kNames[0], " or ", kNames[1],
-                   has_pickles ? "; pickled weights (.bin) are not read" : ""));
+  return absl::NotFoundError(absl::StrCat(
+      component_folder, ": no ", UsualNames()[0], " or ", UsualNames()[1],
+      has_pickles ? "; pickled weights (.bin) are not read" : ""));
 }
 
 absl::StatusOr<Weights> OpenWeights(const std::string& component_folder,

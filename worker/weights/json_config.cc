@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "worker/weights/json_text.h"
-#include "worker/weights/regular_file.h"
 
 namespace genzo {
 
@@ -35,19 +34,19 @@ absl::StatusOr<json> JsonConfig::Parse(const std::string& text) {
   return ParseJson(plain);
 }
 
-absl::StatusOr<JsonConfig> JsonConfig::ReadFile(const std::string& path) {
-  const auto text = ReadWholeFile(path, kMaxJsonBytes);
+absl::StatusOr<JsonConfig> JsonConfig::ReadFile(const TextFile& file) {
+  const auto text = file.Read(kMaxJsonBytes);
   if (!text.ok()) return text.status();
   auto object = Parse(*text);
   if (!object.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", object.status().message()));
+        absl::StrCat(file.path(), ": ", object.status().message()));
   }
   if (!object->is_object()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is not a JSON object"));
+        absl::StrCat(file.path(), ": is not a JSON object"));
   }
-  return JsonConfig(*std::move(object), path);
+  return JsonConfig(*std::move(object), file.path());
 }
 
 const json& JsonConfig::At(const std::string& key) const {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
+#include "worker/weights/text_file.h"
 
 namespace genzo {
 
@@ -30,7 +31,7 @@ class JsonConfig {
 
   // NOT_FOUND if there is no such file, INVALID_ARGUMENT if it is no JSON
   // object or too long or too deep to be one of ours.
-  static absl::StatusOr<JsonConfig> ReadFile(const std::string& path);
+  static absl::StatusOr<JsonConfig> ReadFile(const TextFile& file);
 
   // `name` stands in messages for the file.
   JsonConfig(nlohmann::json object, std::string name)

@@ -27,6 +27,9 @@ class RenamedTensors : public TensorSource {
   // Messages have the names in the file.
   absl::StatusOr<at::Tensor> Read(const std::string& name,
                                   const ReadOptions& options) const override;
+  const std::map<std::string, std::string>& metadata() const override {
+    return source_->metadata();
+  }
   const std::string& path() const override { return source_->path(); }
 
  private:

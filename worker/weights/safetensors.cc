@@ -25,10 +25,18 @@ absl::Status Invalid(const std::string& message) {
 
 absl::StatusOr<at::ScalarType> ParseDtype(const std::string& name) {
   static const std::map<std::string, at::ScalarType> kDtypes = {
-      {"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},
-      {"BF16", at::kBFloat16}, {"I64", at::kLong},  {"I32", at::kInt},
-      {"I16", at::kShort},     {"I8", at::kChar},   {"U8", at::kByte},
-      {"BOOL", at::kBool}};
+      {"F64", at::kDouble},
+      {"F32", at::kFloat},
+      {"F16", at::kHalf},
+      {"BF16", at::kBFloat16},
+      {"I64", at::kLong},
+      {"I32", at::kInt},
+      {"I16", at::kShort},
+      {"I8", at::kChar},
+      {"U8", at::kByte},
+      {"BOOL", at::kBool},
+      {"F8_E4M3", at::kFloat8_e4m3fn},
+      {"F8_E5M2", at::kFloat8_e5m2}};
   const auto found = kDtypes.find(name);
   if (found == kDtypes.end()) {
     return Invalid(
@@ -86,6 +94,16 @@ absl::StatusOr<TensorEntry> ParseEntry(const json& value, size_t data_bytes) {
         expected.has_value() ? absl::StrCat(*expected) : "more than 2^63"));
   }
   return entry;
+}
+
+// Texts alone: that is all that the format allows.
+std::map<std::string, std::string> ParseMetadata(const json& value) {
+  std::map<std::string, std::string> metadata;
+  if (!value.is_object()) return metadata;
+  for (const auto& [key, text] : value.items()) {
+    if (text.is_string()) metadata[key] = text.get<std::string>();
+  }
+  return metadata;
 }
 
 absl::Status CheckCoverage(const std::map<std::string, TensorEntry>& entries,
@@ -166,8 +184,8 @@ bool AllFinite(const at::Tensor& values) {
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
-    std::string_view head, size_t file_bytes) {
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view head,
+                                                         size_t file_bytes) {
   const auto length = HeaderBytes(head, file_bytes);
   if (!length.ok()) return length.status();
   if (head.size() < kLengthBytes + *length) {
@@ -186,19 +204,22 @@ absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
                                 " tensors, the limit is ", kMaxTensors));
   }
   const size_t data_bytes = file_bytes - kLengthBytes - *length;
-  std::map<std::string, TensorEntry> entries;
+  SafetensorsHeader header;
   for (const auto& [name, value] : object->items()) {
-    if (name == "__metadata__") continue;
+    if (name == "__metadata__") {
+      header.metadata = ParseMetadata(value);
+      continue;
+    }
     auto entry = ParseEntry(value, data_bytes);
     if (!entry.ok()) {
       return Invalid(absl::StrCat("tensor \"", Shortened(name), "\" ",
                                   entry.status().message()));
     }
-    entries.emplace(name, *std::move(entry));
+    header.entries.emplace(name, *std::move(entry));
   }
-  const absl::Status covered = CheckCoverage(entries, data_bytes);
+  const absl::Status covered = CheckCoverage(header.entries, data_bytes);
   if (!covered.ok()) return covered;
-  return entries;
+  return header;
 }
 
 absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
@@ -214,53 +235,61 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
   head.resize(kLengthBytes + *length);
   read = (*opened)->ReadAt(0, absl::MakeSpan(head));
   if (!read.ok()) return read;
-  auto entries = ParseSafetensorsHeader(head, file_bytes);
-  if (!entries.ok()) return AtPath(path, entries.status());
+  auto header = ParseSafetensorsHeader(head, file_bytes);
+  if (!header.ok()) return AtPath(path, header.status());
   std::shared_ptr<SafetensorsFile> file(
       new SafetensorsFile(*std::move(opened)));
   file->data_begin_ = head.size();
-  file->entries_ = *std::move(entries);
+  file->header_ = *std::move(header);
   return std::shared_ptr<const SafetensorsFile>(std::move(file));
 }
 
 absl::StatusOr<at::Tensor> SafetensorsFile::Read(
     const std::string& name, const ReadOptions& options) const {
-  const auto found = entries_.find(name);
-  if (found == entries_.end()) return Missing(name);
+  const auto found = header_.entries.find(name);
+  if (found == header_.entries.end()) return Missing(name);
   const TensorEntry& entry = found->second;
-  const at::Tensor tensor =
-      at::empty(entry.shape,
-                at::TensorOptions().dtype(options.dtype.value_or(entry.dtype)));
-  const absl::Status filled = Fill(entry, options, tensor);
+  const absl::Status sound = CheckRows(name, entry, options.rows);
+  if (!sound.ok()) return sound;
+  std::vector<int64_t> shape = entry.shape;
+  size_t begin_bytes = entry.begin_bytes;
+  if (options.rows.has_value()) {
+    const size_t row_bytes =
+        shape[0] == 0 ? 0 : entry.size_bytes / static_cast<size_t>(shape[0]);
+    begin_bytes += static_cast<size_t>(options.rows->begin) * row_bytes;
+    shape[0] = options.rows->count;
+  }
+  const at::Tensor tensor = at::empty(
+      shape, at::TensorOptions().dtype(options.dtype.value_or(entry.dtype)));
+  const absl::Status filled =
+      Fill(entry.dtype, begin_bytes, options.must_be_finite, tensor);
   if (filled.ok()) return tensor;
   return absl::Status(
       filled.code(), absl::StrCat(filled.message(), ": tensor \"", name, "\""));
 }
 
-absl::Status SafetensorsFile::Fill(const TensorEntry& entry,
-                                   const ReadOptions& options,
+absl::Status SafetensorsFile::Fill(at::ScalarType dtype, size_t begin_bytes,
+                                   bool must_be_finite,
                                    const at::Tensor& to) const {
-  const auto element_bytes =
-      static_cast<int64_t>(c10::elementSize(entry.dtype));
-  const bool cast = to.scalar_type() != entry.dtype;
+  const auto element_bytes = static_cast<int64_t>(c10::elementSize(dtype));
+  const bool cast = to.scalar_type() != dtype;
   const int64_t most =
       cast ? static_cast<int64_t>(kChunkBytes) / element_bytes : to.numel();
-  const at::Tensor stored =
-      cast ? at::empty({std::min(most, to.numel())},
-                       at::TensorOptions().dtype(entry.dtype))
-           : at::Tensor();
+  const at::Tensor stored = cast ? at::empty({std::min(most, to.numel())},
+                                             at::TensorOptions().dtype(dtype))
+                                 : at::Tensor();
   const at::Tensor flat = to.view({-1});
   for (int64_t begin = 0; begin < flat.numel(); begin += most) {
     const int64_t count = std::min(most, flat.numel() - begin);
     const at::Tensor part = flat.narrow(0, begin, count);
     const at::Tensor raw = cast ? stored.narrow(0, 0, count) : part;
     const absl::Status read =
-        file_->ReadAt(data_begin_ + entry.begin_bytes + begin * element_bytes,
+        file_->ReadAt(data_begin_ + begin_bytes + begin * element_bytes,
                       absl::MakeSpan(static_cast<char*>(raw.mutable_data_ptr()),
                                      count * element_bytes));
     if (!read.ok()) return read;
     if (cast) part.copy_(raw);
-    if (options.must_be_finite && !AllFinite(part)) {
+    if (must_be_finite && !AllFinite(part)) {
       return Invalid(absl::StrCat(path(), ": infinity or NaN as ",
                                   c10::toString(to.scalar_type())));
     }

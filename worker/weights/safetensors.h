@@ -13,6 +13,12 @@
 
 namespace genzo {
 
+// What the header of a safetensors file says.
+struct SafetensorsHeader {
+  std::map<std::string, TensorEntry> entries;
+  std::map<std::string, std::string> metadata;  // "__metadata__"
+};
+
 // Reads the header of a safetensors file whose first bytes are `head`: an
 // 8-byte little-endian length, then that many bytes of JSON. `head` must hold
 // the whole header; `file_bytes` is the size of the file. Checks everything
@@ -20,8 +26,8 @@ namespace genzo {
 // without duplicate keys, known dtypes, at most 8 dimensions whose product fits
 // the offsets, and tensors that cover the data without holes or overlaps.
 // INVALID_ARGUMENT names the tensor. Safe on arbitrary bytes.
-absl::StatusOr<std::map<std::string, TensorEntry>> ParseSafetensorsHeader(
-    std::string_view head, size_t file_bytes);
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view head,
+                                                         size_t file_bytes);
 
 // A safetensors file, of which only the header is kept in memory.
 class SafetensorsFile : public TensorSource {
@@ -32,7 +38,10 @@ class SafetensorsFile : public TensorSource {
       const std::string& path);
 
   const std::map<std::string, TensorEntry>& entries() const override {
-    return entries_;
+    return header_.entries;
+  }
+  const std::map<std::string, std::string>& metadata() const override {
+    return header_.metadata;
   }
   using TensorSource::Read;
   absl::StatusOr<at::Tensor> Read(const std::string& name,
@@ -42,13 +51,14 @@ class SafetensorsFile : public TensorSource {
  private:
   explicit SafetensorsFile(std::unique_ptr<const RegularFile> file)
       : file_(std::move(file)) {}
-  // Fills `to`, of the entry's shape and the type that is wanted.
-  absl::Status Fill(const TensorEntry& entry, const ReadOptions& options,
-                    const at::Tensor& to) const;
+  // Fills `to`, of the type that is wanted, with what is stored as `dtype` from
+  // `begin_bytes` on.
+  absl::Status Fill(at::ScalarType dtype, size_t begin_bytes,
+                    bool must_be_finite, const at::Tensor& to) const;
 
   const std::unique_ptr<const RegularFile> file_;
   size_t data_begin_ = 0;
-  std::map<std::string, TensorEntry> entries_;
+  SafetensorsHeader header_;
 };
 
 }  // namespace genzo

@@ -98,9 +98,9 @@ class EngineTest : public ::testing::Test {
 
   ModelSource Source() {
     return {
-        .bytes = [](const std::string&) { return int64_t{1}; },
-        .load = [this](const std::string& path) -> absl::StatusOr<ModelRef> {
-          if (path == broken_) return absl::NotFoundError("no such file");
+        .bytes = [](const ModelFiles&) { return int64_t{1}; },
+        .load = [this](const ModelFiles& files) -> absl::StatusOr<ModelRef> {
+          if (files.path == broken_) return absl::NotFoundError("no such file");
           return std::make_shared<FakePipeline>(behaviour_);
         }};
   }

@@ -95,9 +95,10 @@ TEST_F(ModelIntroductionTest, AModelThatThrowsBeforeItIsMeasuredFailsAlone) {
   config_.models = {{"a", "sound"}, {"b", "thrower"}};
   Make([&](const Placement&) {
     return ModelSource{
-        .bytes = [](const std::string&) { return int64_t{1}; },
-        .load = [&](const std::string& folder) -> absl::StatusOr<ModelRef> {
-          if (folder == "thrower") return std::make_shared<Thrower>(behaviour);
+        .bytes = [](const ModelFiles&) { return int64_t{1}; },
+        .load = [&](const ModelFiles& files) -> absl::StatusOr<ModelRef> {
+          if (files.path == "thrower")
+            return std::make_shared<Thrower>(behaviour);
           return std::make_shared<FakePipeline>(behaviour);
         }};
   });
@@ -157,6 +158,21 @@ TEST_F(ModelIntroductionTest, ReproducibleRowsDoNotDependOnOtherModels) {
   Await("b");
   EXPECT_LT(models_->loader().BytesLeft("a"), left);
   EXPECT_EQ(models_->ReproducibleRows("a", kPixels), alone);
+}
+
+TEST_F(ModelIntroductionTest, AModelMayComeLater) {
+  models_->Add({"late", TinyModelFolder()});
+  models_->Add({"broken", "/nowhere"});
+  while (models_->ready().count("late") == 0 ||
+         State("broken") == v1::Model::STATE_LOADING) {
+    models_->Adopt(/*busy=*/false);
+    if (!models_->measuring()) models_->loader().AwaitChange();
+  }
+  EXPECT_EQ(models_->count(), 4u);
+  EXPECT_EQ(State("late"), v1::Model::STATE_RESIDENT);
+  EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
+  EXPECT_THAT(catalog_.Get("broken")->error().message(),
+              ::testing::HasSubstr("/nowhere"));
 }
 
 }  // namespace

@@ -31,11 +31,12 @@ class FakeSource {
   FakeSource() : real_(*LoadPipeline(TinyModelFolder(), Placement())) {}
 
   ModelSource source() {
-    return {.bytes = [](const std::string& folder) -> absl::StatusOr<int64_t> {
-              if (folder == "/throws-early") throw std::bad_alloc();
-              return kBytes;
-            },
-            .load = [this](const std::string& folder) { return Load(folder); }};
+    return {
+        .bytes = [](const ModelFiles& files) -> absl::StatusOr<int64_t> {
+          if (files.path == "/throws-early") throw std::bad_alloc();
+          return kBytes;
+        },
+        .load = [this](const ModelFiles& files) { return Load(files.path); }};
   }
 
   int alive() const { return alive_; }

@@ -3,6 +3,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/worker/weights/tensor_files.h"
+#include "worker/weights/model_index.h"
 
 namespace genzo {
 namespace {
@@ -39,6 +40,8 @@ TEST(ComponentFolderTest, PrefersOneFileThenShardsThenHalfPrecision) {
   EXPECT_EQ(Found(folder), 1);
   folder.Write("model.fp16.safetensors", FloatFile({{"a", {2}}}));
   EXPECT_EQ(Found(folder), 2);
+  folder.Write("model.fp32.safetensors", FloatFile({{"a", {2.5}}}));
+  EXPECT_EQ(Found(folder), 2.5);
   folder.Write("model.safetensors.index.json",
                R"({"weight_map": {"a": "model-00001.safetensors"}})");
   folder.Write("model-00001.safetensors", FloatFile({{"a", {3}}}));
@@ -68,6 +71,7 @@ TEST(ComponentFolderTest, AComponentWithoutItsFolderIsNamed) {
   const auto index = ReadModelIndex(folder.path());
   ASSERT_THAT(index, IsOk());
   EXPECT_EQ(index->pipeline_class, "P");
+  EXPECT_FALSE(index->Has("unet"));
   EXPECT_THAT(index->Component("unet", "UNet"),
               StatusIs(absl::StatusCode::kNotFound, folder.path() + "/unet"));
 }

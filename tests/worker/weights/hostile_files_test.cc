@@ -38,7 +38,7 @@ void ExpectSound(const std::string& file) {
     return;
   }
   size_t bytes = 0;
-  for (const auto& [name, entry] : *entries) {
+  for (const auto& [name, entry] : entries->entries) {
     int64_t elements = 1;
     for (int64_t size : entry.shape) elements *= size;
     EXPECT_EQ(entry.elements(), elements) << name;

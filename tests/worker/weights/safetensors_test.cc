@@ -29,12 +29,13 @@ TEST(SafetensorsTest, ReadsEntries) {
                  R"("a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
                  R"("b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}})",
                  10);
-  const auto entries = ParseSafetensorsHeader(file, file.size());
-  ASSERT_THAT(entries, IsOk());
-  ASSERT_EQ(entries->size(), 2u);
-  EXPECT_EQ(entries->at("a").shape, (std::vector<int64_t>{2, 1}));
-  EXPECT_EQ(entries->at("b").dtype, at::kBFloat16);
-  EXPECT_EQ(entries->at("b").begin_bytes, 8u);
+  const auto header = ParseSafetensorsHeader(file, file.size());
+  ASSERT_THAT(header, IsOk());
+  ASSERT_EQ(header->entries.size(), 2u);
+  EXPECT_EQ(header->entries.at("a").shape, (std::vector<int64_t>{2, 1}));
+  EXPECT_EQ(header->entries.at("b").dtype, at::kBFloat16);
+  EXPECT_EQ(header->entries.at("b").begin_bytes, 8u);
+  EXPECT_EQ(header->metadata.at("format"), "pt");
 }
 
 TEST(SafetensorsTest, RefusesBadLengths) {

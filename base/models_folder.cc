@@ -1,0 +1,93 @@
+#include "base/models_folder.h"
+
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/logging.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMostIdBytes = 63;
+
+// Empty if nothing of the name can be in an id.
+std::string IdOf(const std::string& name) {
+  std::string id;
+  for (const char c : absl::AsciiStrToLower(name)) {
+    const bool plain = absl::ascii_isalnum(c) != 0;
+    if (plain || (!id.empty() && (c == '.' || c == '_'))) {
+      id += c;
+    } else if (!id.empty() && id.back() != '-') {
+      id += '-';
+    }
+    if (id.size() == kMostIdBytes) break;
+  }
+  while (!id.empty() && id.back() == '-') id.pop_back();
+  return id;
+}
+
+// Changes when the file does. Of a folder: when its index does.
+std::string StampOf(const fs::path& path) {
+  std::error_code error;
+  const fs::path file =
+      fs::is_directory(path, error) ? path / "model_index.json" : path;
+  return absl::StrCat(
+      fs::file_size(file, error), " ",
+      fs::last_write_time(file, error).time_since_epoch().count());
+}
+
+bool IsModel(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error)
+             ? path.extension() != ".config" &&
+                   fs::exists(path / "model_index.json", error)
+             : path.extension() == ".safetensors" &&
+                   fs::is_regular_file(path, error);
+}
+
+}  // namespace
+
+ModelsFolder::ModelsFolder(std::string path,
+                           const std::vector<ModelConfig>& taken)
+    : path_(std::move(path)) {
+  for (const ModelConfig& model : taken) path_of_[model.id] = model.path;
+}
+
+std::vector<ModelConfig> ModelsFolder::Scan() {
+  std::error_code error;
+  std::set<fs::path> found;
+  for (fs::directory_iterator entry(path_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (IsModel(entry->path())) found.insert(entry->path());
+  }
+  std::vector<ModelConfig> fresh;
+  for (const fs::path& path : found) {
+    std::string& stamp = stamp_of_[path.string()];
+    const std::string now = StampOf(path);
+    if (stamp == now) continue;
+    stamp = now;
+    const bool is_file = path.extension() == ".safetensors";
+    ModelConfig model;
+    model.id = IdOf(is_file ? path.stem() : path.filename());
+    model.path = path.string();
+    const fs::path config = fs::path(path).replace_extension(".config");
+    if (is_file && fs::is_directory(config, error)) {
+      model.config = config.string();
+    }
+    const auto [place, is_new] = path_of_.try_emplace(model.id, model.path);
+    if (model.id.empty() || (!is_new && place->second != model.path)) {
+      spdlog::warn("{} is left out: the id \"{}\" is {}", model.path, model.id,
+                   model.id.empty() ? "empty" : "that of " + place->second);
+      continue;
+    }
+    fresh.push_back(std::move(model));
+  }
+  return fresh;
+}
+
+}  // namespace genzo

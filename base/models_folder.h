@@ -1,0 +1,38 @@
+#ifndef GENZO_BASE_MODELS_FOLDER_H_
+#define GENZO_BASE_MODELS_FOLDER_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+
+namespace genzo {
+
+// What lies in a folder of models: each *.safetensors file and each folder with
+// a model_index.json is one. Its id is its name in lower case, with "-" for
+// what an id cannot have: "Juggernaut XL v9.safetensors" is
+// "juggernaut-xl-v9". A folder NAME.config beside NAME.safetensors is its
+// config:.
+//
+// Remembers what it has found, so that a scan tells of what is new alone: also
+// of files whose size or time has changed, as those have that were being copied
+// when they were seen first. Not thread-safe.
+class ModelsFolder {
+ public:
+  // `taken` are ids that the configuration uses for others.
+  ModelsFolder(std::string path, const std::vector<ModelConfig>& taken);
+
+  // The models that are new or have changed, by name. What cannot be read is
+  // left out; names that give an id twice keep the first, and the log says so.
+  std::vector<ModelConfig> Scan();
+
+ private:
+  const std::string path_;
+  std::map<std::string, std::string> path_of_;   // by id
+  std::map<std::string, std::string> stamp_of_;  // by path
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_MODELS_FOLDER_H_

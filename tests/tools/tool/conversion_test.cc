@@ -1,0 +1,137 @@
+#include "tools/tool/conversion.h"
+
+#include <filesystem>
+#include <random>
+
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/weights/component_folder.h"
+#include "worker/weights/model_index.h"
+#include "worker/weights/single_file/single_file.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+absl::Status Convert(const ModelFiles& model, const std::string& output,
+                     std::optional<at::ScalarType> dtype = {}) {
+  int64_t total = 0;
+  int64_t done = 0;
+  WriteOptions options;
+  options.dtype = dtype;
+  options.progress = [&](int64_t bytes) { done += bytes; };
+  const absl::Status converted =
+      ConvertModel(model, output, options, [&](int64_t b) { total = b; });
+  if (converted.ok()) EXPECT_GE(done, total);
+  return converted;
+}
+
+// Every tensor of the component `folder` has equal values in `tensors`.
+void ExpectTensorsOf(const std::string& folder, const TensorSource& tensors) {
+  const auto expected = *OpenTensors(folder);
+  const ReadOptions in_float = {.dtype = at::kFloat};
+  for (const auto& entry : expected->entries()) {
+    const auto read = tensors.Read(entry.first, in_float);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_THAT(*read, TensorEquals(*expected->Read(entry.first, in_float)))
+        << folder << " " << entry.first;
+  }
+}
+
+TEST(ConversionTest, AFolderBecomesOneFileAndAFolderAgain) {
+  const TestFolder folder;
+  const std::string file = folder.path() + "/sd1.safetensors";
+  ASSERT_THAT(Convert(TinyModelFolder(), file), IsOk());
+  ModelFiles single(file);
+  single.config = TinyModelFolder();
+  const auto index = OpenModelIndex(single);
+  ASSERT_THAT(index, IsOk());
+  for (const char* component : {"unet", "vae", "text_encoder"}) {
+    ExpectTensorsOf(TinyModelFolder() + "/" + component,
+                    **index->FilesOf(component).OpenTensors());
+  }
+  const std::string again = folder.path() + "/again";
+  ASSERT_THAT(Convert(single, again), IsOk());
+  EXPECT_EQ(ReadModelIndex(again)->pipeline_class, "StableDiffusionPipeline");
+  for (const char* component : {"unet", "vae", "text_encoder"}) {
+    ExpectTensorsOf(TinyModelFolder() + "/" + component,
+                    **OpenTensors(again + "/" + component));
+    EXPECT_EQ(ReadFile(again + "/" + component + "/config.json"),
+              ReadFile(TinyModelFolder() + "/" + component + "/config.json"));
+  }
+  EXPECT_TRUE(fs::exists(again + "/tokenizer/merges.txt"));
+  EXPECT_TRUE(fs::exists(again + "/scheduler/scheduler_config.json"));
+  EXPECT_THAT(Convert(single, again),
+              StatusIs(absl::StatusCode::kAlreadyExists, again));
+}
+
+TEST(ConversionTest, WritesAnotherType) {
+  const TestFolder folder;
+  const std::string file = folder.path() + "/sd1.safetensors";
+  ASSERT_THAT(Convert(TinyModelFolder(), file, at::kBFloat16), IsOk());
+  const auto tensors = *OpenTensorFile(file);
+  for (const auto& [name, entry] : tensors->entries()) {
+    EXPECT_TRUE(entry.dtype == at::kBFloat16 || entry.dtype == at::kLong)
+        << name;
+  }
+  const std::string again = folder.path() + "/again.safetensors";
+  ASSERT_THAT(Convert(file, again, at::kFloat), IsOk());
+  EXPECT_EQ((*OpenTensorFile(again))->entries().size(),
+            tensors->entries().size());
+}
+
+TEST(ConversionTest, DamagedSingleFilesAreRefusedByName) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/sd1.safetensors";
+  ASSERT_THAT(Convert(TinyModelFolder(), path), IsOk());
+  const std::string sound = ReadFile(path);
+  const size_t header = 8 + static_cast<unsigned char>(sound[0]) +
+                        256 * static_cast<unsigned char>(sound[1]) +
+                        65536 * static_cast<unsigned char>(sound[2]);
+  std::mt19937 random(/*seed=*/5);
+  for (int i = 0; i < 200; ++i) {
+    std::string damaged = sound.substr(0, header);
+    for (uint32_t flips = 1 + random() % 3; flips > 0; --flips) {
+      const size_t byte = random() % header;
+      damaged[byte] = static_cast<char>(damaged[byte] ^ (1 << random() % 8));
+    }
+    folder.Write("sd1.safetensors", damaged);
+    std::filesystem::resize_file(path, sound.size());
+    const auto index = OpenModelIndex(path);
+    if (index.ok()) continue;
+    EXPECT_THAT(index.status().message(), HasSubstr("sd1.safetensors"));
+    EXPECT_LT(index.status().message().size(), 1000u);
+  }
+}
+
+// The original names of every family, against the files that have them.
+TEST(ConversionTest, FoldersHaveTheNamesOfTheirSingleFiles) {
+  const std::string models = SourcePath("../shared/reference/models/");
+  if (!fs::exists(models)) GTEST_SKIP() << "no reference models";
+  for (const auto& [folder, file] :
+       {std::pair("sd1", "sd1-ldm"), std::pair("sdxl", "sdxl"),
+        std::pair("sd3", "sd3")}) {
+    const TestFolder own;
+    const std::string made = own.path() + "/made.safetensors";
+    ASSERT_THAT(Convert(models + folder, made), IsOk());
+    const auto tensors = *OpenTensorFile(made);
+    const auto expected =
+        *OpenTensorFile(models + "single-file/" + file + ".safetensors");
+    const ReadOptions in_float = {.dtype = at::kFloat};
+    for (const auto& [name, entry] : expected->entries()) {
+      // What only scores pictures.
+      if (name.find("logit_scale") != std::string::npos) continue;
+      ASSERT_EQ(tensors->entries().count(name), 1u) << name;
+      EXPECT_EQ(tensors->entries().at(name).shape, entry.shape) << name;
+      EXPECT_THAT(*tensors->Read(name, in_float),
+                  TensorEquals(*expected->Read(name, in_float)))
+          << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace genzo

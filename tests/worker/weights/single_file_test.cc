@@ -1,0 +1,215 @@
+// Single files under original names against the folders of the same models.
+// What is committed is small; the reference models beside the checkout, where
+// they are, have all families.
+
+#include "worker/weights/single_file/single_file.h"
+
+#include <filesystem>
+#include <set>
+
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/test_folder.h"
+#include "worker/weights/component_folder.h"
+#include "worker/weights/json_config.h"
+#include "worker/weights/model_index.h"
+#include "worker/weights/single_file/builtin_documents.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Reference(const std::string& relative) {
+  return SourcePath("../shared/reference/models/" + relative);
+}
+
+// Every tensor of `folder`, and no other, has equal values in `part`; so has
+// one that a view makes where a folder has none.
+void ExpectSameTensors(const TensorSource& part, const std::string& folder,
+                       const std::set<std::string>& only_in_folder = {},
+                       const std::set<std::string>& only_in_file = {}) {
+  const auto expected = OpenTensors(folder);
+  ASSERT_THAT(expected, IsOk());
+  for (const auto& [name, entry] : (*expected)->entries()) {
+    if (only_in_folder.count(name) > 0) continue;
+    ASSERT_EQ(part.entries().count(name), 1u) << folder << " " << name;
+    EXPECT_EQ(part.entries().at(name).shape, entry.shape) << name;
+    const ReadOptions in_float = {.dtype = at::kFloat};
+    EXPECT_THAT(*part.Read(name, in_float),
+                TensorEquals(*(*expected)->Read(name, in_float)))
+        << folder << " " << name;
+  }
+  for (const auto& entry : part.entries()) {
+    if (only_in_file.count(entry.first) > 0) continue;
+    EXPECT_EQ((*expected)->entries().count(entry.first), 1u)
+        << folder << " lacks " << entry.first;
+  }
+}
+
+struct ReferenceFile {
+  std::string file;
+  std::string folder;
+  std::string family;
+  std::vector<std::string> components;
+};
+
+class ReferenceFileTest : public ::testing::TestWithParam<ReferenceFile> {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(Reference(GetParam().file))) {
+      GTEST_SKIP() << "no reference models beside the checkout";
+    }
+  }
+};
+
+TEST_P(ReferenceFileTest, HasTheTensorsOfTheFolder) {
+  const auto tensors = OpenTensorFile(Reference(GetParam().file));
+  ASSERT_THAT(tensors, IsOk());
+  const auto file = ReadSingleFile(*tensors);
+  ASSERT_THAT(file, IsOk());
+  EXPECT_EQ(file->family, GetParam().family);
+  std::vector<std::string> components;
+  for (const SingleFilePart& part : file->parts) {
+    components.push_back(part.component);
+    ExpectSameTensors(*part.tensors,
+                      Reference(GetParam().folder + "/" + part.component));
+  }
+  EXPECT_EQ(components, GetParam().components);
+}
+
+// What neither names nor shapes show; a folder set as config: tells it.
+bool CannotBeSeen(const std::string& key) {
+  static const auto* const keys = new std::set<std::string>{
+      "attention_head_dim", "num_attention_heads", "norm_num_groups",
+      "axes_dims_rope", "sample_size"};
+  return key[0] == '_' || keys->count(key) > 0;
+}
+
+TEST_P(ReferenceFileTest, ShowsItsConfiguration) {
+  const auto file = ReadSingleFile(*OpenTensorFile(Reference(GetParam().file)));
+  ASSERT_THAT(file, IsOk());
+  for (const SingleFilePart& part : file->parts) {
+    const auto published = JsonConfig::ReadFile(
+        Reference(GetParam().folder + "/" + part.component + "/config.json"));
+    for (const auto& [key, value] : published->object().items()) {
+      if (CannotBeSeen(key) || !part.config.contains(key)) continue;
+      EXPECT_EQ(part.config[key], value) << part.component << " " << key;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ReferenceFileTest,
+    ::testing::Values(ReferenceFile{"single-file/sd1-ldm.safetensors",
+                                    "sd1",
+                                    "sd1",
+                                    {"unet", "vae", "text_encoder"}},
+                      ReferenceFile{
+                          "single-file/sdxl.safetensors",
+                          "sdxl",
+                          "sdxl",
+                          {"unet", "vae", "text_encoder", "text_encoder_2"}},
+                      ReferenceFile{"single-file/sd3.safetensors",
+                                    "sd3",
+                                    "sd3",
+                                    {"transformer", "vae"}},
+                      ReferenceFile{"single-file/flux1-dev.safetensors",
+                                    "flux-dev",
+                                    "flux",
+                                    {"transformer"}}));
+
+TEST(SingleFileTest, AnAutoencoderAloneIsAPartAndNoModel) {
+  const std::string path = Reference("single-file/flux-ae.safetensors");
+  if (!fs::exists(path)) GTEST_SKIP() << "no reference models";
+  const auto tensors = *OpenTensorFile(path);
+  EXPECT_THAT(ReadSingleFile(tensors).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "single component (AutoencoderKL)"));
+  const auto part =
+      ReadSingleFilePart(tensors, "vae", "AutoencoderKL",
+                         FamilyDocument("flux")["components"]["vae"]["config"]);
+  ASSERT_THAT(part, IsOk());
+  ExpectSameTensors(*part->tensors, Reference("flux-dev/vae"));
+  EXPECT_EQ(part->config["latent_channels"], 16);
+  EXPECT_EQ(part->config["use_quant_conv"], false);
+  EXPECT_THAT(
+      ReadSingleFilePart(tensors, "text_encoder", "CLIPTextModel", {}).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "holds no CLIPTextModel for text_encoder"));
+}
+
+TEST(SingleFileTest, ThePublishedVocabularyIsInTheProgram) {
+  const auto texts = ClipTokenizerTexts("!");
+  const std::string folder = TinyModelFolder() + "/tokenizer/";
+  EXPECT_EQ(nlohmann::json::parse(texts.at("vocab.json")),
+            nlohmann::json::parse(ReadFile(folder + "vocab.json")));
+  EXPECT_EQ(texts.at("merges.txt"), ReadFile(folder + "merges.txt"));
+}
+
+class SingleFileIndexTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(sd1_)) GTEST_SKIP() << "no reference models";
+  }
+
+  const std::string sd1_ = Reference("single-file/sd1-ldm.safetensors");
+};
+
+TEST_F(SingleFileIndexTest, HasAllThatAPipelineAsksFor) {
+  const auto index = OpenModelIndex(sd1_);
+  ASSERT_THAT(index, IsOk());
+  EXPECT_EQ(index->pipeline_class, "StableDiffusionPipeline");
+  EXPECT_EQ(index->folder, sd1_);
+  const auto unet = index->Component("unet", "UNet2DConditionModel");
+  ASSERT_THAT(unet, IsOk());
+  EXPECT_EQ(unet->path(), sd1_ + ":unet");
+  EXPECT_THAT(unet->OpenTensors(), IsOk());
+  const auto config = JsonConfig::ReadFile(unet->At("config.json"));
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->object()["block_out_channels"],
+            nlohmann::json({16, 16, 24, 32}));
+  EXPECT_TRUE(index->FilesOf("tokenizer").At("merges.txt").Exists());
+  EXPECT_TRUE(index->FilesOf("scheduler").At("scheduler_config.json").Exists());
+  EXPECT_THAT(index->Component("text_encoder_3", "T5EncoderModel"),
+              StatusIs(absl::StatusCode::kNotFound, "under parts:"));
+}
+
+TEST_F(SingleFileIndexTest, AFolderTellsWhatCannotBeSeen) {
+  ModelFiles files(sd1_);
+  files.config = TinyModelFolder();
+  const auto index = OpenModelIndex(files);
+  ASSERT_THAT(index, IsOk());
+  const auto config =
+      JsonConfig::ReadFile(index->FilesOf("unet").At("config.json"));
+  EXPECT_EQ(config->object()["attention_head_dim"], 4);
+  EXPECT_EQ(index->FilesOf("tokenizer").path(),
+            TinyModelFolder() + "/tokenizer");
+  EXPECT_EQ(*index->FilesOf("unet").OpenTensors() == nullptr, false);
+}
+
+TEST_F(SingleFileIndexTest, PartsCountBeforeTheFilesOwn) {
+  ModelFiles files(sd1_);
+  files.parts = {
+      {"vae", TinyModelFolder() + "/vae"},
+      {"text_encoder", TinyModelFolder() + "/text_encoder/model.safetensors"}};
+  const auto index = OpenModelIndex(files);
+  ASSERT_THAT(index, IsOk());
+  EXPECT_EQ(index->FilesOf("vae").path(), TinyModelFolder() + "/vae");
+  ExpectSameTensors(**index->FilesOf("text_encoder").OpenTensors(),
+                    TinyModelFolder() + "/text_encoder");
+  files.parts = {{"prior", TinyModelFolder() + "/vae"}};
+  EXPECT_THAT(OpenModelIndex(files).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "parts.prior is no component of"));
+}
+
+TEST(SingleFileTest, PicklesAreRefusedWithAWordOfWhatToDo) {
+  const TestFolder folder;
+  EXPECT_THAT(
+      OpenModelIndex(folder.Write("a.ckpt", "x")).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument, "genzo-tool convert"));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,148 @@
+#include "tools/tool/conversion.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "worker/weights/joined_tensors.h"
+#include "worker/weights/json_config.h"
+#include "worker/weights/model_index.h"
+#include "worker/weights/single_file/single_file.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Source = std::shared_ptr<const TensorSource>;
+
+constexpr size_t kMaxTextBytes = 16 << 20;
+constexpr const char* kTexts[] = {"config.json",
+                                  "scheduler_config.json",
+                                  "tokenizer_config.json",
+                                  "special_tokens_map.json",
+                                  "vocab.json",
+                                  "merges.txt",
+                                  "tokenizer.json",
+                                  "spiece.model",
+                                  "added_tokens.json",
+                                  "preprocessor_config.json"};
+
+absl::Status WriteText(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (file) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      path.string(), ": cannot be written: ", std::strerror(errno)));
+}
+
+// diffusers' own classes lie in its library, the others in transformers'.
+bool IsOfTransformers(const std::string& class_name) {
+  return absl::StartsWith(class_name, "CLIP") ||
+         absl::StartsWith(class_name, "T5");
+}
+
+absl::Status WriteComponent(const ComponentFiles& files,
+                            const std::string& class_name,
+                            const fs::path& folder,
+                            const WriteOptions& options) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  for (const char* name : kTexts) {
+    const TextFile file = files.At(name);
+    if (!file.Exists()) continue;
+    const auto text = file.Read(kMaxTextBytes);
+    if (!text.ok()) return text.status();
+    const absl::Status written = WriteText(folder / name, *text);
+    if (!written.ok()) return written;
+  }
+  const auto tensors = files.OpenTensors();
+  if (absl::IsNotFound(tensors.status())) return absl::OkStatus();
+  if (!tensors.ok()) return tensors.status();
+  const char* const name = IsOfTransformers(class_name)
+                               ? "model.safetensors"
+                               : "diffusion_pytorch_model.safetensors";
+  return WriteSafetensors((folder / name).string(), **tensors, options);
+}
+
+absl::Status WriteFolder(const ModelIndex& index, const fs::path& folder,
+                         const WriteOptions& options) {
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(folder.string(), ": is there and is not empty"));
+  }
+  WriteOptions of_parts = options;
+  of_parts.metadata = {{"format", "pt"}};
+  const auto read = JsonConfig::ReadFile(index.files.At("model_index.json"));
+  if (!read.ok()) return read.status();
+  json contents = read->object();
+  for (const auto& [component, class_name] : index.components) {
+    contents[component] = {
+        IsOfTransformers(class_name) ? "transformers" : "diffusers",
+        class_name};
+    const absl::Status written = WriteComponent(
+        index.FilesOf(component), class_name, folder / component, of_parts);
+    if (!written.ok()) return written;
+  }
+  return WriteText(folder / "model_index.json", contents.dump(2) + "\n");
+}
+
+int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
+  int64_t bytes = 0;
+  for (const auto& component : index.components) {
+    const auto tensors = index.FilesOf(component.first).OpenTensors();
+    if (tensors.ok()) bytes += WrittenBytes(**tensors, options);
+  }
+  return bytes;
+}
+
+// All tensors of the index in one source, under original names.
+absl::StatusOr<Source> InOneFile(const ModelIndex& index) {
+  std::vector<Source> parts;
+  for (const auto& [component, class_name] : index.components) {
+    const auto tensors = index.FilesOf(component).OpenTensors();
+    if (absl::IsNotFound(tensors.status())) continue;
+    if (!tensors.ok()) return tensors.status();
+    auto part =
+        ToOriginalNames(*tensors, index.pipeline_class, component, class_name);
+    if (!part.ok()) return part.status();
+    parts.push_back(*std::move(part));
+  }
+  return JoinedTensors::Create(index.folder, std::move(parts));
+}
+
+}  // namespace
+
+absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
+                          const WriteOptions& options,
+                          const std::function<void(int64_t bytes)>& total) {
+  std::error_code ignored;
+  const bool to_file = absl::EndsWith(output, ".safetensors");
+  if (to_file && fs::is_regular_file(model.path, ignored)) {
+    // The names are right already.
+    const auto tensors = OpenTensorFile(model.path);
+    if (!tensors.ok()) return tensors.status();
+    WriteOptions same = options;
+    same.metadata = (*tensors)->metadata();
+    total(WrittenBytes(**tensors, same));
+    return WriteSafetensors(output, **tensors, same);
+  }
+  const auto index = OpenModelIndex(model);
+  if (!index.ok()) return index.status();
+  total(TotalBytes(*index, options));
+  if (!to_file) return WriteFolder(*index, output, options);
+  const auto tensors = InOneFile(*index);
+  if (!tensors.ok()) return tensors.status();
+  WriteOptions with_format = options;
+  with_format.metadata = {{"format", "pt"}};
+  return WriteSafetensors(output, **tensors, with_format);
+}
+
+}  // namespace genzo

@@ -1,0 +1,24 @@
+#ifndef GENZO_TOOLS_TOOL_CONVERSION_H_
+#define GENZO_TOOLS_TOOL_CONVERSION_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/model_files.h"
+#include "worker/weights/safetensors_writer.h"
+
+namespace genzo {
+
+// Writes `model`, a single file or a folder, to `output`: a single file under
+// the names of the original code if that ends with ".safetensors", else a
+// folder in the diffusers layout. `options.progress` hears of all bytes,
+// `total` first of how many there will be. ALREADY_EXISTS if the folder is not
+// empty; UNIMPLEMENTED for a family that has no original names here.
+absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
+                          const WriteOptions& options,
+                          const std::function<void(int64_t bytes)>& total);
+
+}  // namespace genzo
+
+#endif  // GENZO_TOOLS_TOOL_CONVERSION_H_

@@ -1,0 +1,97 @@
+#include "tools/tool/convert_command.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/tool/conversion.h"
+#include "tools/tool/unpickle_process.h"
+
+namespace genzo {
+namespace {
+
+struct Options {
+  ModelFiles model;
+  std::string output;
+  std::string dtype = "keep";
+};
+
+// A line that tells how far the work is, where somebody looks at it.
+class Progress {
+ public:
+  void SetTotal(int64_t bytes) { total_ = bytes; }
+  void Add(int64_t bytes) {
+    done_ += bytes;
+    const int percent =
+        total_ > 0 ? static_cast<int>(100 * done_ / total_) : 100;
+    if (percent == shown_ || isatty(STDERR_FILENO) == 0) return;
+    shown_ = percent;
+    std::cerr << absl::StreamFormat("\r%3d %% of %.1f MB", percent,
+                                    static_cast<double>(total_) / 1e6)
+              << std::flush;
+  }
+  ~Progress() {
+    if (shown_ >= 0) std::cerr << "\n";
+  }
+
+ private:
+  int64_t total_ = 0;
+  int64_t done_ = 0;
+  int shown_ = -1;
+};
+
+absl::Status Convert(const Options& options) {
+  ModelFiles model = options.model;
+  std::string unpickled;
+  if (IsPickle(model.path)) {
+    // Beside the result: there is room for it.
+    unpickled = absl::StrCat(options.output, ".unpickled.safetensors");
+    const absl::Status read = UnpickleInChild(model.path, unpickled);
+    if (!read.ok()) return read;
+    model.path = unpickled;
+  }
+  WriteOptions write;
+  if (options.dtype == "float32") write.dtype = at::kFloat;
+  if (options.dtype == "float16") write.dtype = at::kHalf;
+  if (options.dtype == "bfloat16") write.dtype = at::kBFloat16;
+  Progress progress;
+  write.progress = [&](int64_t bytes) { progress.Add(bytes); };
+  const absl::Status converted =
+      ConvertModel(model, options.output, write,
+                   [&](int64_t bytes) { progress.SetTotal(bytes); });
+  std::error_code ignored;
+  if (!unpickled.empty()) std::filesystem::remove(unpickled, ignored);
+  return converted;
+}
+
+}  // namespace
+
+void AddConvertCommand(CLI::App& app, absl::Status& result) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command = app.add_subcommand(
+      "convert", "rewrites a model as a folder or as a single file");
+  command
+      ->add_option("FROM", options->model.path,
+                   "a safetensors file, a folder in the diffusers layout, or "
+                   "a .ckpt")
+      ->required();
+  command
+      ->add_option("TO", options->output,
+                   "NAME.safetensors for a single file, else a new folder")
+      ->required();
+  command
+      ->add_option("--dtype", options->dtype,
+                   "float32, float16, bfloat16, or keep what there is")
+      ->check(CLI::IsMember({"keep", "float32", "float16", "bfloat16"}))
+      ->capture_default_str();
+  command->add_option("--config", options->model.config,
+                      "folder with what a single file cannot say");
+  command->callback([options, &result] { result = Convert(*options); });
+}
+
+}  // namespace genzo

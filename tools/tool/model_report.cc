@@ -1,0 +1,180 @@
+#include "tools/tool/model_report.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "worker/weights/json_config.h"
+#include "worker/weights/model_index.h"
+#include "worker/weights/single_file/single_file.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostMetadataBytes = 160;
+
+// As Python calls the type.
+std::string TypeName(at::ScalarType dtype) {
+  static const auto* const names = new std::map<at::ScalarType, std::string>{
+      {at::kDouble, "float64"},
+      {at::kFloat, "float32"},
+      {at::kHalf, "float16"},
+      {at::kBFloat16, "bfloat16"},
+      {at::kFloat8_e4m3fn, "float8_e4m3fn"},
+      {at::kFloat8_e5m2, "float8_e5m2"},
+      {at::kLong, "int64"},
+      {at::kInt, "int32"}};
+  const auto found = names->find(dtype);
+  return found == names->end() ? c10::toString(dtype) : found->second;
+}
+
+ModelReport::Part Describe(const std::string& component,
+                           const std::string& class_name,
+                           const TensorSource& tensors) {
+  ModelReport::Part part = {component, class_name};
+  for (const auto& [name, entry] : tensors.entries()) {
+    ++part.tensors;
+    part.stored_bytes[TypeName(entry.dtype)] +=
+        static_cast<int64_t>(entry.size_bytes);
+    if (c10::isFloatingType(entry.dtype)) part.parameters += entry.elements();
+  }
+  return part;
+}
+
+std::string Megabytes(int64_t bytes) {
+  return absl::StrFormat("%.1f MB", static_cast<double>(bytes) / 1e6);
+}
+
+std::string Millions(int64_t count) {
+  return absl::StrFormat("%.1f M", static_cast<double>(count) / 1e6);
+}
+
+// What scheduler_config.json says of the prediction, if anything.
+std::string Prediction(const ModelIndex& index) {
+  auto config = JsonConfig::ReadFile(
+      index.FilesOf("scheduler").At("scheduler_config.json"));
+  return config.ok() ? config->String("prediction_type", "") : "";
+}
+
+absl::StatusOr<ModelReport> InspectFile(const ModelFiles& model) {
+  const auto tensors = OpenTensorFile(model.path);
+  if (!tensors.ok()) return tensors.status();
+  ModelReport report;
+  report.path = model.path;
+  report.metadata = (*tensors)->metadata();
+  const auto file = ReadSingleFile(*tensors);
+  if (!file.ok()) {
+    // What it holds is worth knowing, too.
+    report.parts.push_back(
+        Describe("", std::string(file.status().message()), **tensors));
+    return report;
+  }
+  report.family = file->family;
+  report.missing = file->missing;
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
+  std::error_code ignored;
+  ModelReport report;
+  report.path = model.path;
+  if (std::filesystem::is_regular_file(model.path, ignored)) {
+    auto inspected = InspectFile(model);
+    if (!inspected.ok() || inspected->family.empty()) return inspected;
+    report = *std::move(inspected);
+  }
+  const auto index = OpenModelIndex(model);
+  if (!index.ok()) return index.status();
+  report.pipeline_class = index->pipeline_class;
+  report.prediction = Prediction(*index);
+  for (const auto& [component, class_name] : index->components) {
+    const auto tensors = index->FilesOf(component).OpenTensors();
+    if (tensors.ok()) {
+      report.parts.push_back(Describe(component, class_name, **tensors));
+    } else if (!absl::IsNotFound(tensors.status())) {
+      return tensors.status();
+    }
+  }
+  std::vector<std::string> missing;
+  for (const std::string& component : report.missing) {
+    if (!index->Has(component)) missing.push_back(component);
+  }
+  report.missing = std::move(missing);
+  return report;
+}
+
+int64_t ModelReport::parameters() const {
+  int64_t all = 0;
+  for (const Part& part : parts) all += part.parameters;
+  return all;
+}
+
+int64_t ModelReport::stored_bytes() const {
+  int64_t all = 0;
+  for (const Part& part : parts) {
+    for (const auto& type : part.stored_bytes) all += type.second;
+  }
+  return all;
+}
+
+nlohmann::json ModelReport::ToJson() const {
+  json all = json::array();
+  for (const Part& part : parts) {
+    all.push_back({{"component", part.component},
+                   {"class", part.class_name},
+                   {"tensors", part.tensors},
+                   {"parameters", part.parameters},
+                   {"stored_bytes", part.stored_bytes}});
+  }
+  return {{"path", path},
+          {"family", family},
+          {"pipeline_class", pipeline_class},
+          {"prediction_type", prediction},
+          {"parts", all},
+          {"parameters", parameters()},
+          {"stored_bytes", stored_bytes()},
+          {"memory_bytes",
+           {{"float32", parameters() * 4}, {"bfloat16", parameters() * 2}}},
+          {"missing", missing},
+          {"metadata", metadata}};
+}
+
+std::string ModelReport::ToText() const {
+  std::string text = absl::StrCat(path, "\n");
+  if (!family.empty()) absl::StrAppend(&text, "family      ", family, "\n");
+  if (!pipeline_class.empty()) {
+    absl::StrAppend(&text, "pipeline    ", pipeline_class, "\n");
+  }
+  if (!prediction.empty()) {
+    absl::StrAppend(&text, "prediction  ", prediction, "\n");
+  }
+  for (const Part& part : parts) {
+    std::vector<std::string> types;
+    for (const auto& [type, bytes] : part.stored_bytes) {
+      types.push_back(absl::StrCat(type, " ", Megabytes(bytes)));
+    }
+    absl::StrAppendFormat(
+        &text, "%-16s%s\n%16s%d tensors, %s parameters, %s\n",
+        part.component.empty() ? "part" : part.component, part.class_name, "",
+        part.tensors, Millions(part.parameters), absl::StrJoin(types, ", "));
+  }
+  absl::StrAppend(&text, "memory      ", Megabytes(parameters() * 2),
+                  " as bfloat16 or float16, ", Megabytes(parameters() * 4),
+                  " as float32\n");
+  if (!missing.empty()) {
+    absl::StrAppend(&text, "missing     ", absl::StrJoin(missing, ", "), "\n");
+  }
+  for (const auto& [key, value] : metadata) {
+    const bool cut = value.size() > kMostMetadataBytes;
+    absl::StrAppend(&text, "metadata    ", key, ": ",
+                    value.substr(0, kMostMetadataBytes), cut ? "...\n" : "\n");
+  }
+  return text;
+}
+
+}  // namespace genzo

@@ -1,0 +1,45 @@
+#ifndef GENZO_TOOLS_TOOL_MODEL_REPORT_H_
+#define GENZO_TOOLS_TOOL_MODEL_REPORT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/model_files.h"
+#include "nlohmann/json.hpp"
+
+namespace genzo {
+
+// What a model consists of, from headers and small files alone.
+struct ModelReport {
+  struct Part {
+    std::string component;
+    std::string class_name;
+    int64_t tensors = 0;
+    int64_t parameters = 0;
+    std::map<std::string, int64_t> stored_bytes;  // by type: "float16"
+  };
+
+  int64_t parameters() const;
+  int64_t stored_bytes() const;
+  nlohmann::json ToJson() const;
+  std::string ToText() const;
+
+  std::string path;
+  std::string family;          // "sdxl"; of a folder the class says it
+  std::string pipeline_class;  // "StableDiffusionXLPipeline"
+  std::string prediction;      // "epsilon", "v_prediction"; empty: by the class
+  std::vector<Part> parts;
+  std::vector<std::string> missing;  // components that it needs from elsewhere
+  std::map<std::string, std::string> metadata;
+};
+
+// Errors name file and what is wrong with it. A file that holds a single
+// component is reported as one part of no family.
+absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model);
+
+}  // namespace genzo
+
+#endif  // GENZO_TOOLS_TOOL_MODEL_REPORT_H_

@@ -1,0 +1,57 @@
+#ifndef GENZO_WORKER_WEIGHTS_MODEL_INDEX_H_
+#define GENZO_WORKER_WEIGHTS_MODEL_INDEX_H_
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/model_files.h"
+#include "worker/weights/component_files.h"
+
+namespace genzo {
+
+// What a model consists of: the pipeline's class and, for each component, its
+// class and its files. Of a folder in the diffusers layout, where
+// model_index.json says so, or of a single file, whose keys and shapes do. A
+// pipeline cannot tell the two apart and need not.
+struct ModelIndex {
+  std::string folder;          // or file: what messages call the model
+  std::string pipeline_class;  // "StableDiffusionPipeline"
+  std::map<std::string, std::string> components;  // "unet" -> its class
+
+  // Components that do not lie in the folder of their name, by name.
+  std::map<std::string, ComponentFiles> elsewhere = {};
+
+  std::string family = {};  // of single_file/families/; empty: a folder
+
+  // Files of the model as a whole: "model_index.json", "genzo.json".
+  ComponentFiles files = ComponentFiles("");
+
+  // Weights that other models may hold, too; null: this one's are its own.
+  std::shared_ptr<TensorPool> pool = nullptr;
+
+  // Whether the model has `component`: some are optional, and may be listed
+  // without being there.
+  bool Has(const std::string& component) const;
+
+  // The component's files. NOT_FOUND naming it if the index or the disk lacks
+  // it; UNIMPLEMENTED if its class is not `expected_class`.
+  absl::StatusOr<ComponentFiles> Component(
+      const std::string& component, const std::string& expected_class) const;
+
+  // The same without any check: reading says what is missing.
+  ComponentFiles FilesOf(const std::string& component) const;
+};
+
+// Reads FOLDER/model_index.json. NOT_FOUND or INVALID_ARGUMENT naming the file.
+absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
+
+// The index of a model that is a folder or a single file, with the parts that
+// its configuration takes from elsewhere. Reads headers and small files alone.
+// NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED name file and what is wrong.
+absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& model);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_WEIGHTS_MODEL_INDEX_H_

@@ -1,0 +1,63 @@
+#ifndef GENZO_WORKER_WEIGHTS_SINGLE_FILE_SINGLE_FILE_H_
+#define GENZO_WORKER_WEIGHTS_SINGLE_FILE_SINGLE_FILE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+#include "worker/weights/tensor_source.h"
+
+namespace genzo {
+
+// A component that a file of tensors holds.
+struct SingleFilePart {
+  std::string component;   // "text_encoder_2"
+  std::string class_name;  // "CLIPTextModelWithProjection"
+  std::string prefix;      // of its tensors in the file; may be empty
+  std::shared_ptr<const TensorSource> tensors;  // under diffusers' names
+  nlohmann::json config;                        // what config.json would say
+};
+
+// A checkpoint as its authors publish it: one file, the names of their code.
+struct SingleFile {
+  std::string family;          // of families/: "sdxl"
+  std::string pipeline_class;  // "StableDiffusionXLPipeline"
+  nlohmann::json document;     // the family's, to tell what else there may be
+  std::vector<SingleFilePart> parts;
+  nlohmann::json scheduler;  // what scheduler_config.json would say
+  // Families' components that the file does not hold and the program does not
+  // have: "vae", "tokenizer_3".
+  std::vector<std::string> missing;
+};
+
+// Tells by names and shapes what `source` is. Float8 tensors that have scales
+// get their true values. INVALID_ARGUMENT or UNIMPLEMENTED name the file and
+// what it holds instead: a single component, nothing that is known.
+absl::StatusOr<SingleFile> ReadSingleFile(
+    std::shared_ptr<const TensorSource> source);
+
+// One component of a file that may hold nothing else, for a family's
+// `component`: an autoencoder, a text encoder, in original names or in
+// diffusers'. INVALID_ARGUMENT names the file if it holds none of that class.
+absl::StatusOr<SingleFilePart> ReadSingleFilePart(
+    std::shared_ptr<const TensorSource> source, const std::string& component,
+    const std::string& class_name, const nlohmann::json& published);
+
+// The tensors of a component under the names that it has in a single file of
+// its family, prefix and all. The family follows from `pipeline_class` and from
+// names and shapes. UNIMPLEMENTED for a class that has none.
+absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
+    const std::shared_ptr<const TensorSource>& source,
+    const std::string& pipeline_class, const std::string& component,
+    const std::string& class_name);
+
+// A file of weights by its path: safetensors, with scales applied. Pickles are
+// refused with a word about genzo-tool convert.
+absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensorFile(
+    const std::string& path);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_WEIGHTS_SINGLE_FILE_SINGLE_FILE_H_
