@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "absl/strings/escaping.h"
-#include "base/errors.h"
 #include "absl/strings/str_cat.h"
+#include "base/errors.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {

@@ -5,7 +5,8 @@ namespace genzo {
 
 // Lets LibTorch's and our own parallel loops on the calling thread be shared
 // out to `threads` threads, at least 1; other threads are not touched. Bits may
-// depend on their number, not on who computes what (worker/threads/team_pool.h).
+// depend on their number, not on who computes what
+// (worker/threads/team_pool.h).
 void UseThreads(int threads);
 
 // The same for a while.

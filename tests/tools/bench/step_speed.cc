@@ -11,8 +11,8 @@
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/thread_count.h"
-#include "worker/threads/available_cores.h"
 #include "worker/pipeline/pipeline_table.h"
+#include "worker/threads/available_cores.h"
 
 namespace genzo {
 namespace {
