@@ -10,6 +10,7 @@ namespace genzo {
 struct Placement {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::kFloat;
+  bool record = true;  // a GPU's evaluations once, and replay them
 };
 
 }  // namespace genzo

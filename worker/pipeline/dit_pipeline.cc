@@ -55,9 +55,8 @@ absl::Status DitPipeline::LoadTransformer(const ModelIndex& index,
   }
   if (!opened.ok()) return opened.status();
   parts.config = opened->config;
-  parts.transformer =
-      RecordOn(parts.placement.device,
-               std::make_unique<Dit>(opened->config, opened->weights));
+  parts.transformer = RecordOn(
+      parts.placement, std::make_unique<Dit>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
   const absl::Status finished = opened->weights.Finish();
   const int64_t channels = parts.codec->latent_channels();

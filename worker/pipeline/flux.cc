@@ -52,7 +52,7 @@ absl::Status Flux::LoadTransformer(const ModelIndex& index, Parts& parts) {
   if (!opened.ok()) return opened.status();
   parts.config = opened->config;
   parts.transformer = RecordOn(
-      parts.placement.device,
+      parts.placement,
       std::make_unique<FluxTransformer>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
   return opened->weights.Finish();

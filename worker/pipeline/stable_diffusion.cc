@@ -47,7 +47,7 @@ StableDiffusion::StableDiffusion(Parts parts)
     : placement_(parts.placement),
       text_(std::move(parts.text)),
       embeds_guidance_(EmbedsGuidance(parts.unet.config)),
-      denoiser_(RecordOn(parts.placement.device,
+      denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
       codec_(std::move(parts.codec)),

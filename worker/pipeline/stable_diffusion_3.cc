@@ -48,7 +48,7 @@ absl::Status StableDiffusion3::LoadTransformer(const ModelIndex& index,
   if (!opened.ok()) return opened.status();
   parts.config = opened->config;
   parts.transformer =
-      RecordOn(parts.placement.device,
+      RecordOn(parts.placement,
                std::make_unique<Mmdit>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
   return opened->weights.Finish();

@@ -127,9 +127,12 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
 }
 
 // LibTorch would not know the device without CUDA.
-std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
+std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
                                          std::unique_ptr<const Denoiser> unet) {
-  if (!device.is_cuda() || !OpenCudaBackend().ok()) return unet;
+  const c10::Device& device = placement.device;
+  if (!placement.record || !device.is_cuda() || !OpenCudaBackend().ok()) {
+    return unet;
+  }
   std::unique_ptr<Recorder> recorder;
   try {
     recorder = (*OpenCudaBackend())->NewRecorder(device);

@@ -46,8 +46,8 @@ absl::StatusOr<nlohmann::json> ReadScheduler(
     const ModelIndex& index, const std::string& component = "scheduler");
 
 // Evaluations are replayed where launching them takes longer than running
-// them; else `unet` itself.
-std::unique_ptr<const Denoiser> RecordOn(const c10::Device& device,
+// them, if the placement wants it; else `unet` itself.
+std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
                                          std::unique_ptr<const Denoiser> unet);
 
 // Bytes that the weights of these components will take, from the files' headers

@@ -54,7 +54,7 @@ struct StableDiffusionUpscale::Parts {
 StableDiffusionUpscale::StableDiffusionUpscale(Parts parts)
     : placement_(parts.placement),
       text_(std::move(parts.text)),
-      denoiser_(RecordOn(parts.placement.device,
+      denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
       codec_(std::move(parts.codec)),

@@ -84,7 +84,7 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       text_2_(std::move(parts.text_2)),
       embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
       zeroes_empty_negative_(parts.zeroes_empty_negative),
-      denoiser_(RecordOn(parts.placement.device,
+      denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
       codec_(std::move(parts.codec)),

@@ -25,6 +25,7 @@ struct Arguments {
   int repeats = 3;
   int threads = 0;
   bool decode = true;
+  bool record = true;
 };
 
 template <typename Function>
@@ -62,8 +63,9 @@ int Run(const Arguments& arguments) {
   }
   const DeviceStream stream(device, StreamPriority::kHigh);
   const DeviceStream::Scope on_stream(stream);
-  const auto loaded =
-      LoadPipeline(arguments.model, {.device = device, .dtype = *dtype});
+  const auto loaded = LoadPipeline(
+      arguments.model,
+      {.device = device, .dtype = *dtype, .record = arguments.record});
   if (!loaded.ok()) {
     std::cerr << loaded.status().message() << "\n";
     return 1;
@@ -104,6 +106,8 @@ int Main(int argc, char** argv) {
   app.add_option("--repeats", arguments.repeats)->check(CLI::Range(1, 1000));
   app.add_option("--threads", arguments.threads)->check(CLI::Range(0, 1024));
   app.add_flag("!--no-decode", arguments.decode);
+  app.add_flag("!--eager", arguments.record,
+               "on a GPU, launch every evaluation anew");
   CLI11_PARSE(app, argc, argv);
   return Run(arguments);
 }
