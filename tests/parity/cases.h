@@ -26,6 +26,8 @@ class ModelCache {
   // The model of a pipeline case, as the class that the case calls, with the
   // components that it replaces.
   absl::StatusOr<const Pipeline*> GetFor(const nlohmann::json& manifest);
+  // The folder that it is of.
+  absl::StatusOr<std::string> FolderFor(const nlohmann::json& manifest);
   std::string Path(const std::string& relative) const;
 
  private:
@@ -61,7 +63,7 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
 // DiT.
 bool IsTransformerPipeline(const std::string& pipeline);
 // A call of one of them, from its recorded noise.
-void RunTransformerCase(const Golden& golden, const ModelCache& models,
+void RunTransformerCase(const Golden& golden, ModelCache& models,
                         Report& report);
 
 // A picture carried up to noise by DDIM inversion.

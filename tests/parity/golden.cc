@@ -1,6 +1,8 @@
 #include "tests/parity/golden.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 
@@ -10,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "worker/media/pixel_tensors.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo::parity {
@@ -87,6 +90,24 @@ void Report::Compare(const std::string& what, double difference, double bound) {
 void Report::CompareTensors(const std::string& what, const at::Tensor& actual,
                             const at::Tensor& expected) {
   Compare(what, RelativeDifference(actual, expected), kFp32Bound);
+}
+
+void Report::CompareImages(const at::Tensor& decoded,
+                           const at::Tensor& expected) {
+  for (int64_t i = 0; i < decoded.size(0); ++i) {
+    const Pixels pixels = ToPixels(decoded[i]);
+    const at::Tensor image = expected[i].contiguous();
+    int largest = 255;
+    if (static_cast<size_t>(image.numel()) == pixels.rgb.size()) {
+      largest = 0;
+      for (size_t j = 0; j < pixels.rgb.size(); ++j) {
+        const int actual = static_cast<unsigned char>(pixels.rgb[j]);
+        largest = std::max(
+            largest, std::abs(actual - image.const_data_ptr<uint8_t>()[j]));
+      }
+    }
+    Compare("image", largest, 1);
+  }
 }
 
 void Report::Unsupported(const std::string& reason) { unsupported_ = reason; }

@@ -58,6 +58,9 @@ class Report {
   // RelativeDifference against the fp32 bound of 1e-4.
   void CompareTensors(const std::string& what, const at::Tensor& actual,
                       const at::Tensor& expected);
+  // Pictures [B, 3, H, W] in [-1, 1] against [B, H, W, 3] uint8: the largest
+  // difference of a value, of which 1 is rounding.
+  void CompareImages(const at::Tensor& decoded, const at::Tensor& expected);
   void Unsupported(const std::string& reason);
   void Fail(const std::string& reason);
 

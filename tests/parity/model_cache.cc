@@ -81,11 +81,15 @@ absl::StatusOr<std::string> ModelCache::Assemble(
   return folder.string();
 }
 
+absl::StatusOr<std::string> ModelCache::FolderFor(
+    const nlohmann::json& manifest) {
+  return Assemble(manifest["model"], manifest["pipeline"],
+                  manifest["components"]);
+}
+
 absl::StatusOr<const Pipeline*> ModelCache::GetFor(
     const nlohmann::json& manifest) {
-  const std::string relative = manifest["model"];
-  const auto folder =
-      Assemble(relative, manifest["pipeline"], manifest["components"]);
+  const auto folder = FolderFor(manifest);
   if (!folder.ok()) return folder.status();
   return Load(*folder, *folder);
 }

@@ -8,7 +8,6 @@
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
 #include "worker/engine/evaluate.h"
-#include "worker/media/pixel_tensors.h"
 
 namespace genzo::parity {
 namespace {
@@ -329,21 +328,7 @@ class PipelineCase {
     if (golden_.Has("decoded")) {
       report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
     }
-    const at::Tensor expected = golden_.Tensor("image_uint8");
-    for (int64_t i = 0; i < decoded.size(0); ++i) {
-      const Pixels pixels = ToPixels(decoded[i]);
-      const at::Tensor image = expected[i].contiguous();
-      int largest = 255;
-      if (static_cast<size_t>(image.numel()) == pixels.rgb.size()) {
-        largest = 0;
-        for (size_t j = 0; j < pixels.rgb.size(); ++j) {
-          const int actual = static_cast<unsigned char>(pixels.rgb[j]);
-          largest = std::max(
-              largest, std::abs(actual - image.const_data_ptr<uint8_t>()[j]));
-        }
-      }
-      report_.Compare("image", largest, 1);
-    }
+    report_.CompareImages(decoded, golden_.Tensor("image_uint8"));
   }
 
  private:

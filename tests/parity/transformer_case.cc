@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -16,8 +14,6 @@
 #include "tests/parity/cases.h"
 #include "worker/denoiser/joint_transformer.h"
 #include "worker/engine/evaluate.h"
-#include "worker/media/pixel_tensors.h"
-#include "worker/pipeline/pipeline_table.h"
 #include "worker/text/clip_tokenizer.h"
 #include "worker/text/t5_tokenizer.h"
 
@@ -56,30 +52,6 @@ std::string UnsupportedReason(const json& manifest) {
   }
   return "";
 }
-
-// A folder of links to a model's components, some of which are others'.
-class LinkedModel {
- public:
-  LinkedModel(const ModelCache& models, const json& manifest) {
-    std::string name = (fs::temp_directory_path() / "genzo-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-    const fs::path model = models.Path(manifest["model"]);
-    const json& components = manifest["components"];
-    for (const auto& entry : fs::directory_iterator(fs::canonical(model))) {
-      const std::string part = entry.path().filename().string();
-      const fs::path source = components.contains(part)
-                                  ? fs::canonical(models.Path(components[part]))
-                                  : entry.path();
-      fs::create_symlink(source, path_ / part);
-    }
-  }
-  ~LinkedModel() { fs::remove_all(path_); }
-
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
 
 // The case while it runs: one Run for each image, built as the engine does.
 class TransformerCase {
@@ -200,21 +172,7 @@ class TransformerCase {
   void CompareImages() {
     const at::Tensor decoded = model_.codec().Decode(Latents());
     report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
-    const at::Tensor expected = golden_.Tensor("image_uint8");
-    for (int64_t i = 0; i < decoded.size(0); ++i) {
-      const Pixels pixels = ToPixels(decoded[i]);
-      const at::Tensor image = expected[i].contiguous();
-      int largest = 255;
-      if (static_cast<size_t>(image.numel()) == pixels.rgb.size()) {
-        largest = 0;
-        for (size_t j = 0; j < pixels.rgb.size(); ++j) {
-          const int actual = static_cast<unsigned char>(pixels.rgb[j]);
-          largest = std::max(
-              largest, std::abs(actual - image.const_data_ptr<uint8_t>()[j]));
-        }
-      }
-      report_.Compare("image", largest, 1);
-    }
+    report_.CompareImages(decoded, golden_.Tensor("image_uint8"));
   }
 
  private:
@@ -363,14 +321,14 @@ bool IsTransformerPipeline(const std::string& pipeline) {
   return KnownPipelines().count(pipeline) > 0;
 }
 
-void RunTransformerCase(const Golden& golden, const ModelCache& models,
+void RunTransformerCase(const Golden& golden, ModelCache& models,
                         Report& report) {
   const std::string reason = UnsupportedReason(golden.manifest);
   if (!reason.empty()) return report.Unsupported(reason);
-  const LinkedModel folder(models, golden.manifest);
-  const auto model = LoadPipeline(folder.path(), Placement());
+  const auto folder = models.FolderFor(golden.manifest);
+  const auto model = models.GetFor(golden.manifest);
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
-  TransformerCase test(golden, folder.path(), **model, report);
+  TransformerCase test(golden, *folder, **model, report);
   test.CompareIds();
   absl::Status created = test.CompareDenoiser();
   if (created.ok()) created = test.CreateRuns();
