@@ -26,9 +26,10 @@ def ghz(server, *more):
 
 
 def test_a_thousand_requests_leave_nothing_behind(start):
-    server = start()
+    server = start(jobs={"max_jobs": 200})
     load = ["--concurrency", "64", "--connections", "8", "--timeout", "120s"]
-    ghz(server, "--total", "300", *load)  # threads and pools have grown
+    # Threads and pools have grown, and as many jobs are known as may be.
+    ghz(server, "--total", "3000", *load)
     wait_for(lambda: server.metric("genzo_streams") == 0)
     descriptors, megabytes = server.descriptors(), server.megabytes()
     cpu = cpu_seconds(server)
@@ -37,7 +38,8 @@ def test_a_thousand_requests_leave_nothing_behind(start):
     assert report["statusCodeDistribution"] == {"OK": 1000}
     wait_for(lambda: server.metric("genzo_streams") == 0 and server.metric("genzo_queue_depth") == 0)
     wait_for(lambda: server.descriptors() <= descriptors)
-    figure("memory after 1,000 more requests", server.megabytes() - megabytes, 40, "MB more")
+    figure("memory after 1,000 more requests", server.megabytes() - megabytes, 20, "MB more",
+           always=True)
     figure("processor time of a request of one step, painting included", cpu, 60, "ms")
     assert server.metric("genzo_undelivered_bytes") == 0
 
@@ -276,4 +278,4 @@ def test_two_thousand_watchers(start):
     for stream in streams:
         stream.cancel()
     wait_for(lambda: server.metric("genzo_streams") == 0)
-    figure("2,000 idle watchers", grown, 200, "MB")
+    figure("2,000 idle watchers", grown, 200, "MB", always=True)
