@@ -1,0 +1,50 @@
+#include "server/resolve_start.h"
+
+#include "base/request_rules.h"
+#include "base/shortest_digits.h"
+
+namespace genzo {
+namespace {
+
+constexpr double kDefaultStrength = 0.8;
+constexpr char kStrength[] = "image_to_image.strength";
+
+}  // namespace
+
+void ResolveStart(const v1::Model& model, const RequestLimits& limits,
+                  v1::GenerateRequest& request, Violations& violations) {
+  if (!request.has_image_to_image()) {
+    return violations.CheckTask(v1::TASK_TEXT_TO_IMAGE, "prompt", model);
+  }
+  violations.CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model);
+  v1::ImageToImage& start = *request.mutable_image_to_image();
+  const bool follows = !Takes(model, kStrength);
+  if (!start.has_strength()) {
+    start.set_strength(follows ? 1 : kDefaultStrength);
+  }
+  if (follows && start.strength() != 1) {
+    violations.Add(
+        kStrength,
+        absl::StrCat(kStrength, " ", ShortestDigits(start.strength()),
+                     " is not 1, as it always is for model \"", model.id(),
+                     "\", which follows a picture"));
+  }
+  violations.CheckRange("image_to_image.strength", start.strength(), 0.0, 1.0);
+  if (start.strength() >= 0 && start.strength() <= 1 &&
+      StepsWalked(request.steps(), start.strength()) == 0) {
+    violations.Add("image_to_image.strength",
+                   absl::StrCat("image_to_image.strength ",
+                                ShortestDigits(start.strength()),
+                                " leaves none of ", request.steps(), " steps"));
+  }
+  const std::optional<std::string> digest = violations.CheckPicture(
+      {"image_to_image.image", "image_to_image.image_sha256",
+       "image_to_image.image_bytes"},
+      start.image(), start.image_sha256(), start.image_bytes(),
+      static_cast<size_t>(limits.max_image_bytes));
+  if (!digest.has_value()) return;
+  start.set_image_sha256(*digest);
+  start.set_image_bytes(start.image().size());
+}
+
+}  // namespace genzo

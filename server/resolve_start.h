@@ -1,0 +1,18 @@
+#ifndef GENZO_SERVER_RESOLVE_START_H_
+#define GENZO_SERVER_RESOLVE_START_H_
+
+#include "base/config.h"
+#include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/model_registry.pb.h"
+#include "server/violations.h"
+
+namespace genzo {
+
+// Checks the picture to start from and fills in its digest and size; without
+// one, that the model paints from a prompt alone.
+void ResolveStart(const v1::Model& model, const RequestLimits& limits,
+                  v1::GenerateRequest& request, Violations& violations);
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_RESOLVE_START_H_
