@@ -1,7 +1,11 @@
 """What runs on a plain machine: the unit, the image's recipe, the bill of materials."""
 
 import json
+import os
 import re
+import shutil
+
+import pytest
 
 from conftest import ROOT, run, tool
 
@@ -33,6 +37,26 @@ def test_dockerfile_is_clean():
     # DL3008: Debian 12 has one version of each package, and its fixes are wanted. DL3009: the stage
     # that builds is thrown away.
     run(tool("hadolint"), "--ignore", "DL3008", "--ignore", "DL3009", ROOT / "Dockerfile")
+
+
+def test_dockerfile_copies_what_cmake_asks_for(tmp_path):
+    """Only configures: a folder that was added to the build and not to the image is missed here."""
+    torch = ROOT / ".deps" / "libtorch.path"
+    if not torch.exists():
+        pytest.skip("./dev setup has not run")
+    stage = (ROOT / "Dockerfile").read_text().split("FROM scratch AS package")[0]
+    for line in re.findall(r"^COPY (?!--)(.+) \S+$", stage, re.MULTILINE):
+        for name in line.split():
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    run(tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja",
+        "-DGENZO_BUILD_TESTS=OFF", f"-DGENZO_LIBTORCH={torch.read_text().strip()}",
+        f"-DGENZO_GOOGLEAPIS={ROOT}/.deps/googleapis",
+        f"-DGENZO_CUDA_CRT={ROOT}/.deps/cuda_crt/nvidia/cu13/include")
+    # Every file that is to be installed is there, but for what a build makes.
+    script = (tmp_path / "build" / "cmake_install.cmake").read_text()
+    wanted = set(re.findall(rf'"({tmp_path}/[^"$]+)"', script))
+    assert not [path for path in wanted if "/build/" not in path and not os.path.exists(path)]
 
 
 def test_bill_of_materials_is_valid(tmp_path):
