@@ -4,10 +4,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
-from conftest import ROOT, run, tool
+from conftest import HERE, ROOT, program, run, tool
 
 UNIT = ROOT / "deploy" / "systemd" / "genzo-server.service"
 
@@ -23,6 +24,25 @@ def test_unit_is_understood(tmp_path):
 def test_unit_is_confined():
     found = run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT).stdout
     assert "Overall exposure level" in found
+
+
+def test_server_paints_within_the_units_system_calls(tmp_path):
+    if subprocess.run(["/usr/bin/python3", "-c", "import seccomp"], capture_output=True).returncode:
+        pytest.skip("Debian's python3-seccomp is not there")
+    tool("systemd-analyze")
+    config = tmp_path / "genzo.yaml"
+    config.write_text(f"listen: 127.0.0.1:0\nprofile_folder: {tmp_path}\n"
+                      f"models: [{{id: tiny, path: {ROOT}/tests/data/reference/models/sd1}}]\n")
+    server = subprocess.Popen([HERE / "filtered", UNIT, program("genzo-server"), "--config", config],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().split()[-1]
+        assert re.search(r"^Seccomp:\s+2$", open(f"/proc/{server.pid}/status").read(), re.MULTILINE)
+        run(program("genzo"), "--server", address, "generate", "a red fox", "--steps=2",
+            f"--output={tmp_path}")
+    finally:
+        server.terminate()
+    assert server.wait(timeout=60) == 0
 
 
 def test_drop_in_opens_the_gpu_alone(tmp_path):
