@@ -20,7 +20,7 @@ def free_port():
 
 @pytest.fixture(scope="session")
 def kubectl(crds, tmp_path_factory):
-    """Calls kubectl with arguments and a text; the namespace n wants restricted pods."""
+    """Calls kubectl with arguments and a text; the namespace pictures wants restricted pods."""
     server, etcd, client = tool("kube-apiserver"), tool("etcd"), tool("kubectl")
     folder = tmp_path_factory.mktemp("cluster")
     store, port = free_port(), free_port()
@@ -55,7 +55,7 @@ def kubectl(crds, tmp_path_factory):
         for crd in crds:
             call("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}")
         call("apply", "-f", "-", text=yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "labels": {
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "pictures", "labels": {
                 f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}}}))
         yield call
     finally:
@@ -67,7 +67,7 @@ def kubectl(crds, tmp_path_factory):
 @pytest.mark.parametrize("name", VALUES)
 def test_is_taken(name, kubectl):
     version = json.loads(kubectl("version", "-o", "json").stdout)["serverVersion"]["gitVersion"]
-    done = kubectl("apply", "--namespace", "n", "--dry-run=server", "-f", "-",
+    done = kubectl("apply", "--namespace", "pictures", "--dry-run=server", "-f", "-",
                    text=template(VALUES[name], version=version)[0])
     assert "serverside-applied" in done.stdout or "created (server dry run)" in done.stdout
     assert "Warning" not in done.stderr, done.stderr
@@ -83,7 +83,7 @@ def test_pods_are_restricted(name, kubectl):
     # What other objects would bring.
     pod["spec"].pop("serviceAccountName")
     pod["spec"].pop("runtimeClassName", None)
-    create = ["create", "--namespace", "n", "--dry-run=server", "-f", "-"]
+    create = ["create", "--namespace", "pictures", "--dry-run=server", "-f", "-"]
     if made["kind"] == "StatefulSet":
         pod["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
     kubectl(*create, text=yaml.safe_dump(pod))
@@ -94,5 +94,5 @@ def test_pods_are_restricted(name, kubectl):
 
 def test_finds_what_schemas_do_not(kubectl):
     text = template(None)[0].replace("port: grpc, protocol: TCP", "port: Grpc_Port, protocol: TCP")
-    done = kubectl("apply", "--namespace", "n", "--dry-run=server", "-f", "-", text=text, ok=False)
+    done = kubectl("apply", "--namespace", "pictures", "--dry-run=server", "-f", "-", text=text, ok=False)
     assert done.returncode and "Invalid value" in done.stderr
