@@ -27,7 +27,8 @@ RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
 FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libcivetweb1 libcurl4 libgrpc++1.51 libicu72 \
-      libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-core1.0 \
+      libexif12 libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-core1.0 \
+      libpugixml1v5 \
       libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 libzip4 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home genzo

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/model_fingerprint.h"
 #include "worker/device/exception_status.h"
 #include "worker/residency/model_description.h"
+#include "worker/vision/picture_judges.h"
 
 namespace genzo {
 namespace {
@@ -205,6 +207,11 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
   descriptions_[loaded.id] = DescribeModel(loaded.id, model, config_);
+  descriptions_[loaded.id].set_fingerprint(
+      ModelFingerprint(files_.at(loaded.id)));
+  for (std::string& field : JudgedFields(files_.at(loaded.id))) {
+    descriptions_[loaded.id].add_request_fields(std::move(field));
+  }
   dependencies_.load.speeds().SetSpeed(
       device_.index, loaded.id,
       {.costs = profile.costs,
