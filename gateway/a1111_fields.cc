@@ -3,6 +3,7 @@
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
 #include "gateway/json_body.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -143,6 +144,11 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"best_of.draw", "best_of"},
+     {"best_of.scorer", "scorer"},
+     {"safety_policy", "safety"},
+     {"output.watermark", "watermark"},
+     {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"}};
 
@@ -175,6 +181,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadPictureFields(reader, request);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *

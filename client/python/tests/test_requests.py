@@ -23,6 +23,10 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
             "preview_longest_side": 64,
             "format": "jpeg",
             "quality": 70,
+            "best_of": 4,
+            "scorer": "clip",
+            "safety": "blur",
+            "watermark": True,
             "reproducible": True,
             "time_limit": 1.5,
             "request_id": "r",
@@ -38,7 +42,11 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
         preview=pb.PreviewPlan(
             steps=[3, 7], format=types.IMAGE_FORMAT_WEBP, longest_side=64
         ),
-        output=pb.OutputOptions(format=types.IMAGE_FORMAT_JPEG, quality=70),
+        output=pb.OutputOptions(
+            format=types.IMAGE_FORMAT_JPEG, quality=70, watermark=True
+        ),
+        best_of=pb.BestOf(draw=4, scorer="clip"),
+        safety_policy=types.SAFETY_POLICY_BLUR,
         reproducibility=types.REPRODUCIBILITY_REPRODUCIBLE,
         time_limit={"seconds": 1, "nanos": 500_000_000},
         request_id="r",

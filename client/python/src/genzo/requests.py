@@ -55,6 +55,15 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Draws so many and sends the best image_count of them; who chooses, as the
+    # server calls it, the model's own scorer if left out.
+    best_of: int
+    scorer: str
+    # "mark", "blur" or "refuse": stricter than the server's policy.
+    safety: str
+    # An invisible mark in the pixels; XMP that says that a machine made it.
+    watermark: bool
+    mark_provenance: bool
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -76,8 +85,15 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+    "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
 }
-_OUTPUT = ("format", "quality", "embed_parameters")
+_OUTPUT = (
+    "format",
+    "quality",
+    "embed_parameters",
+    "watermark",
+    "mark_provenance",
+)
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -100,6 +116,10 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in ("best_of", "scorer"):
+        return request.best_of, "draw" if name == "best_of" else name
+    if name == "safety":
+        return request, "safety_policy"
     return request, name
 
 
