@@ -80,6 +80,10 @@ void RunAestheticCase(const Golden& golden, const ModelCache& models,
 void RunSafetyCheckerCase(const Golden& golden, const ModelCache& models,
                           Report& report);
 
+// A picture made larger, whole and in tiles.
+void RunUpscalerCase(const Golden& golden, const ModelCache& models,
+                     Report& report);
+
 // One report for each case of goldens/schedulers/CLASS.
 std::vector<Report> RunSchedulerCases(const Golden& golden);
 

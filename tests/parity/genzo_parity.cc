@@ -78,6 +78,8 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
       RunAestheticCase(golden, models, report);
     } else if (kind == "safety-checker") {
       RunSafetyCheckerCase(golden, models, report);
+    } else if (kind == "upscaler") {
+      RunUpscalerCase(golden, models, report);
     } else {
       report.Unsupported(absl::StrCat("kind ", kind));
     }
