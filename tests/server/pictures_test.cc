@@ -31,8 +31,9 @@ class PicturesTest : public ::testing::Test {
     }
     tensors.Write(folder_.path(), "model.safetensors");
     folder_.Write("config.json", kTinyClipVisionConfig);
-    config_.scorers = {
-        {.id = "emaki", .path = SourcePath("models/emaki/scorer")}};
+    config_.scorers = {{.id = "emaki",
+                        .path = SourcePath("models/emaki/scorer"),
+                        .aesthetic_head = {}}};
     config_.limits.pictures.scorers = {"emaki"};
     config_.safety.checker = folder_.path();
     config_.limits.pictures.safety = config_.safety;

@@ -20,7 +20,7 @@ constexpr char kAny[] = "any";
 struct ScoreOptions {
   std::vector<std::string> paths;
   std::string prompt;
-  ScorerConfig scorer{.id = kAny};
+  ScorerConfig scorer{.id = kAny, .path = {}, .aesthetic_head = {}};
   std::string checker;
 };
 

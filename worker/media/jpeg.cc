@@ -136,7 +136,7 @@ absl::StatusOr<std::string> EncodeJpeg(const Pixels& pixels, int quality,
   const std::string exif_marker =
       exif.empty() ? "" : absl::StrCat("Exif\0\0"s, exif);
   const std::string xmp = TextOf(text, kXmpKey);
-  const std::string xmp_marker = xmp.empty() ? "" : absl::StrCat(kXmpMark, xmp);
+  const std::string xmp_marker = xmp.empty() ? "" : std::string(kXmpMark) + xmp;
   if (xmp_marker.size() > kMaxMarkerBytes) {
     return UnwritableError(pixels, "JPEG", "its XMP is too long");
   }
