@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from genzo.requests import build
+from genzo.requests import build, score
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
@@ -52,6 +52,14 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
         request_id="r",
         on_disconnect=types.ON_DISCONNECT_CONTINUE,
     )
+
+
+def test_asks_for_scores_of_files_and_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "fox.png"
+    path.write_bytes(b"fox")
+    request = score([path, b"hen"], "a fox", "clip", "")
+    assert [each.data for each in request.pictures] == [b"fox", b"hen"]
+    assert (request.prompt, request.scorer) == ("a fox", "clip")
 
 
 def test_draws_what_a_request_needs_to_be_sent_again() -> None:

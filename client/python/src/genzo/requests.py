@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypedDict
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import scoring_pb2
 from genzo.v1 import types_pb2 as types
 
 # The bytes of a picture file, or its path.
@@ -123,6 +124,22 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def _bytes(image: ImageSource) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+def score(
+    pictures: Sequence[ImageSource], prompt: str, scorer: str, model: str
+) -> scoring_pb2.ScoreRequest:
+    """What PictureScoring.Score is asked."""
+    return scoring_pb2.ScoreRequest(
+        scorer=scorer,
+        model=model,
+        prompt=prompt,
+        pictures=[pb.InputPicture(data=_bytes(each)) for each in pictures],
+    )
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -132,9 +149,7 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.CopyFrom(base)
     request.prompt = prompt
     if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = (
-            image if isinstance(image, bytes) else Path(image).read_bytes()
-        )
+        request.image_to_image.image = _bytes(image)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
