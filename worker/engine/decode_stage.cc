@@ -221,7 +221,11 @@ void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
   }
   PictureWriter::Task writing;
   if (task.is_final) {
-    writing = {.pixels = ToPixels(decoded),
+    Pixels pixels = ToPixels(decoded);
+    if (task.job->canvas() != nullptr) {
+      pixels = PastedInto(*task.job->canvas(), pixels);
+    }
+    writing = {.pixels = std::move(pixels),
                .format = FormatOf(request.output()),
                .text = request.output().embed_parameters()
                            ? ImageParameters(request, task.seed)

@@ -140,7 +140,7 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   std::vector<size_t> places;  // of the tasks among the results
   for (size_t i = 0; i < waiting.size(); ++i) {
     const v1::GenerateRequest& request = waiting[i].job->request();
-    at::Tensor picture;
+    SourcePicture source;
     if (HasPicture(*waiting[i].job)) {
       auto read = ReadSourcePicture(
           request, waiting[i].job->model().traits().picture_divisor);
@@ -148,9 +148,12 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
         results[i] = read.status();
         continue;
       }
-      picture = *std::move(read);
+      source = *std::move(read);
+      waiting[i].job->SetCanvas(source.canvas);
     }
-    tasks.push_back({.request = request, .picture = std::move(picture)});
+    tasks.push_back({.request = request,
+                     .picture = std::move(source.picture),
+                     .mask = std::move(source.mask)});
     places.push_back(i);
   }
   if (tasks.empty()) return results;

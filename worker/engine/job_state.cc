@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 
 namespace genzo {
 
@@ -40,10 +41,7 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
   v1::JobEvent event;
   v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
   resolved = request();
-  // Its digest stands for it.
-  if (resolved.has_image_to_image()) {
-    resolved.mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(resolved);
   lease_->Post(std::move(event));
 }
 
