@@ -362,6 +362,7 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
   const auto ticket = seats_.Sit(keys, call->request.image_count());
   const v1::GenerateRequest wanted = call->request;
   call->request.clear_image_to_image();  // its bytes are on their way
+  call->request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
       Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },

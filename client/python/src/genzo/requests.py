@@ -44,6 +44,18 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # What of it is painted anew: white, of its size. And where that begins:
+    # "original", "noise", "blur" or "nothing".
+    mask: ImageSource
+    mask_blur: int
+    mask_fill: str
+    # Only the masked region is painted, with so many pixels around it.
+    only_masked: bool
+    mask_padding: int
+    invert_mask: bool
+    mask_is_transparency: bool
+    # Pixels to paint around it: left, top, right, bottom.
+    extend: tuple[int, int, int, int]
     # A preview every so many steps, 5 if left out, 0 for none; or at these.
     preview_every: int
     preview_steps: Sequence[int]
@@ -76,7 +88,17 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+    "mask_fill": (pb.Inpainting.Fill, "FILL_"),
 }
+_INPAINTING = {
+    "mask_blur": "mask_blur",
+    "mask_fill": "fill",
+    "only_masked": "only_masked",
+    "mask_padding": "padding",
+    "invert_mask": "invert_mask",
+    "mask_is_transparency": "mask_is_transparency",
+}
+_BORDERS = ("left", "top", "right", "bottom")
 _OUTPUT = ("format", "quality", "embed_parameters")
 _DEFAULT_PREVIEW_EVERY = 5
 
@@ -100,7 +122,23 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in _INPAINTING:
+        return request.inpainting, _INPAINTING[name]
     return request, name
+
+
+def _bytes(source: ImageSource) -> bytes:
+    return source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+def _set_pictures(request: pb.GenerateRequest, values: dict[str, Any]) -> None:
+    if (image := values.pop("image", None)) is not None:
+        request.image_to_image.image = _bytes(image)
+    if (mask := values.pop("mask", None)) is not None:
+        request.inpainting.mask.data = _bytes(mask)
+    if (borders := values.pop("extend", None)) is not None:
+        for side, pixels in zip(_BORDERS, borders, strict=True):
+            setattr(request.outpainting, side, pixels)
 
 
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
@@ -111,10 +149,7 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     if base := values.pop("request", None):
         request.CopyFrom(base)
     request.prompt = prompt
-    if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = (
-            image if isinstance(image, bytes) else Path(image).read_bytes()
-        )
+    _set_pictures(request, values)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
