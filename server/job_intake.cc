@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "server/request_resolver.h"
@@ -72,9 +73,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   shown.set_id(job.id());
   shown.set_request_id(job.request().request_id());
   *shown.mutable_resolved() = job.request();
-  if (shown.resolved().has_image_to_image()) {
-    shown.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*shown.mutable_resolved());
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));

@@ -6,6 +6,7 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "worker/engine/best_images.h"
+#include "base/request_pictures.h"
 
 namespace genzo {
 
@@ -43,10 +44,7 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
   v1::JobEvent event;
   v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
   resolved = request();
-  // Its digest stands for it.
-  if (resolved.has_image_to_image()) {
-    resolved.mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(resolved);
   lease_->Post(std::move(event));
 }
 

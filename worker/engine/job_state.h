@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,6 +14,7 @@
 #include "base/metrics.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
+#include "worker/media/masked_canvas.h"
 #include "worker/pipeline/pipeline.h"
 
 namespace genzo {
@@ -40,6 +42,13 @@ class JobState {
   // deadline with DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What its pictures are put together from, where a part of one stays as it
+  // was; null otherwise. Set while it is encoded, and read after that alone.
+  void SetCanvas(std::shared_ptr<const MaskedCanvas> canvas) {
+    canvas_ = std::move(canvas);
+  }
+  const MaskedCanvas* canvas() const { return canvas_.get(); }
 
   // Texts and pictures.
   void EncodingDone(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -88,6 +97,7 @@ class JobState {
   const Clock& clock_;
   ModelMetrics& metrics_;
   const absl::Time started_;
+  std::shared_ptr<const MaskedCanvas> canvas_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
