@@ -4,10 +4,12 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "client/completion_command.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
 #include "client/models_command.h"
 #include "client/status_report.h"
+#include "client/top_command.h"
 
 namespace genzo {
 namespace {
@@ -39,6 +41,8 @@ int Main(int argc, char** argv) {
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
   const JobsCommand jobs(app, server);
+  const TopCommand top(app);
+  const CompletionCommand completion(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -47,8 +51,10 @@ int Main(int argc, char** argv) {
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
   if (jobs.parsed()) return jobs.Run();
-  std::cerr << "genzo: a command is missing: generate, models, jobs, watch or "
-               "cancel; --help tells more"
+  if (top.parsed()) return top.Run();
+  if (completion.parsed()) return completion.Run();
+  std::cerr << "genzo: a command is missing: generate, models, jobs, watch, "
+               "cancel or top; --help tells more"
             << std::endl;
   return kExitUsage;
 }

@@ -37,6 +37,7 @@ struct FrontEndDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  Tracer* tracer = nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -50,6 +51,7 @@ struct FrontEndOptions {
   WebhookConfig webhooks = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
+  bool log_prompts = false;
 };
 FrontEndOptions FrontEndOptionsOf(const Config& config);
 
@@ -109,6 +111,7 @@ class FrontEnd {
            const FrontEndDependencies& dependencies, Parts parts);
 
   const Parts parts_;
+  DrainedModels drained_;
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;
   EventPump pump_;

@@ -14,10 +14,12 @@
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "genzo/internal/v1/job.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
+#include "server/drained_models.h"
 #include "server/job_archive.h"
 #include "server/quotas.h"
 
@@ -33,6 +35,9 @@ struct IntakeDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  Tracer* tracer = nullptr;
+  bool log_prompts = false;
+  const DrainedModels* drained = nullptr;
 };
 
 // Makes jobs of requests and queues them, whatever door they came through.
@@ -79,6 +84,7 @@ class JobIntake {
     internal::v1::KeptJob kept;
     JobFile file;
     std::shared_ptr<const Grant> grant = nullptr;  // that is charged
+    absl::Time begun = {};  // by the date: when the request came
   };
 
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
+#include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
 
 namespace genzo {
@@ -47,6 +48,8 @@ class WorkerPool : public ModelControl {
 
   // "cpu, bfloat16", one a device.
   std::string Description() const;
+  // The version of LibTorch, "2.11.0".
+  static std::string LibTorchVersion();
 
  private:
   WorkerPool() = default;
@@ -57,6 +60,7 @@ class WorkerPool : public ModelControl {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::thread> threads_;
 };
