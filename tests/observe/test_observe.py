@@ -1,7 +1,6 @@
 """What can be seen of a real server: figures, rules, dashboard, spans, logs."""
 
 import base64
-import collections
 import importlib.util
 import json
 import os
@@ -18,13 +17,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
+import figures
 import rig as rigs
 
 ROOT = rigs.ROOT
 RULES = ROOT / "deploy/prometheus/genzo.rules.yaml"
 DASHBOARD = ROOT / "deploy/grafana/genzo.json"
 RUNBOOK = ROOT / "docs/operations.md"
-TABLE = ROOT / "docs/metrics.md"
 # Of one family; more would be a label that clients fill.
 MOST_SERIES = 60
 
@@ -48,44 +47,12 @@ def prometheus(rig):
 # --- figures -------------------------------------------------------------------
 
 
-def families(page):
-    """Name to (type, labels, series) of a page in Prometheus' text format."""
-    types, labels, series = {}, collections.defaultdict(set), collections.Counter()
-    for line in page.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split()
-            assert name not in types, f"{name} is told twice"
-            types[name] = kind
-        elif line and not line.startswith("#"):
-            name = re.match(r"[a-z_0-9]+", line).group()
-            found = dict(re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', line))
-            owner = name
-            if owner not in types:
-                owner = re.sub(r"_(bucket|sum|count)$", "", name)
-            labels[owner] |= set(found) - {"le"}
-            if "le" not in found:
-                series[owner] += 1
-    return {n: (types[n], frozenset(labels[n]), series[n]) for n in types}
-
-
-def documented():
-    rows = {}
-    for line in TABLE.read_text().splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) < 5 or not re.fullmatch(r"`[a-z_0-9]+`", cells[1]):
-            continue
-        labels = frozenset(re.findall(r"`([a-z_]+)`", cells[3]))
-        rows[cells[1].strip("`")] = (cells[2], labels)
-    return rows
-
-
 def test_the_table_of_figures_is_what_the_server_has(rig):
-    exposed = {n: (kind, labels) for n, (kind, labels, _) in families(rig.page).items()}
-    assert exposed == documented()
+    assert not figures.differences(rig.page)
 
 
 def test_nobody_can_fill_a_label(rig):
-    many = {n: count for n, (_, _, count) in families(rig.page).items() if count > MOST_SERIES}
+    many = {n: count for n, (_, _, count) in figures.families(rig.page).items() if count > MOST_SERIES}
     assert not many
 
 
@@ -298,10 +265,10 @@ def test_every_line_of_the_log_is_an_object(rig):
 
 
 def test_top_says_what_the_page_says(rig):
-    figures = json.loads(rig.genzo("top", "--admin", rig.admin, "--json", "--interval", 0.2).stdout)
-    assert figures["ready"] is True
-    assert figures["devices"][0]["device"] == "cpu:0"
-    assert figures["models"][0]["model"] == "emaki"
+    shown = json.loads(rig.genzo("top", "--admin", rig.admin, "--json", "--interval", 0.2).stdout)
+    assert shown["ready"] is True
+    assert shown["devices"][0]["device"] == "cpu:0"
+    assert shown["models"][0]["model"] == "emaki"
     shown = rig.genzo("top", "--admin", rig.admin, "--count", 1, "--interval", 0.2).stdout
     assert "emaki" in shown and "MODEL" in shown
 

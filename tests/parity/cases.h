@@ -72,6 +72,10 @@ void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);
 // Encoding and decoding a picture.
 void RunVaeCase(const Golden& golden, ModelCache& models, Report& report);
 
+// A picture made larger, whole and in tiles.
+void RunUpscalerCase(const Golden& golden, const ModelCache& models,
+                     Report& report);
+
 // One report for each case of goldens/schedulers/CLASS.
 std::vector<Report> RunSchedulerCases(const Golden& golden);
 

@@ -72,6 +72,8 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
       RunInversionCase(golden, models, report);
     } else if (kind == "vae-round-trip") {
       RunVaeCase(golden, models, report);
+    } else if (kind == "upscaler") {
+      RunUpscalerCase(golden, models, report);
     } else {
       report.Unsupported(absl::StrCat("kind ", kind));
     }

@@ -213,8 +213,12 @@ Batch Engine::Pick() {
 absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateTogether(
     const Batch& batch) {
   std::vector<Run*> runs;
-  for (LiveRun* live : batch.runs) runs.push_back(&live->run);
-  return Evaluate(runs, joiner_, batch.padded_rows);
+  bool reproducible = false;
+  for (LiveRun* live : batch.runs) {
+    runs.push_back(&live->run);
+    reproducible = reproducible || live->reproducible;
+  }
+  return Evaluate(runs, joiner_, reproducible ? batch.padded_rows : 0);
 }
 
 Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {

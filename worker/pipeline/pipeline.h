@@ -11,6 +11,7 @@
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/device/placement.h"
+#include "worker/pipeline/control_parts.h"
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
 #include "worker/sampler/noise_source.h"
@@ -24,6 +25,9 @@ struct EncodeTask {
   // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
   // the traits' picture_divisor; undefined: none.
   at::Tensor picture = {};
+  // What steers the images, in the request's order; networks of
+  // traits().control_fit alone.
+  std::vector<ControlHint> controls = {};
 };
 
 // What the images of one job share: all but noise. A value.
@@ -32,6 +36,7 @@ struct Encoded {
   LatentDistribution picture = {};    // of the task's picture
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
+  std::vector<EncodedControl> controls = {};  // of the first stage
 };
 
 // One image of a job.

@@ -71,6 +71,7 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
       .tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE},
       .max_clip_skip = (*text)->config.num_hidden_layers - 1};
   SetKind(unet->config, (*codec)->latent_channels(), traits);
+  if (traits.guided_rows < 3) TakeControls(ControlFitOf(unet->config), traits);
   const absl::Status status =
       ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
@@ -160,6 +161,10 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   auto prepared = denoiser_->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();
   encoded.prepared = {*std::move(prepared)};
+  auto controls =
+      PrepareControls(task.controls, {.tokens = conditioning.tokens});
+  if (!controls.ok()) return controls.status();
+  encoded.controls = *std::move(controls);
   return encoded;
 }
 
@@ -221,6 +226,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
                                                : kDefaultImageGuidanceScale,
                             .rescale = request.guidance_rescale()},
                .sampler = *std::move(walk),
+               .controls = ControlsOf(encoded),
                .begin = nullptr};
   return stages;
 }

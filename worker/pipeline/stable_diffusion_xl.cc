@@ -204,6 +204,7 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   } else {
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
+    TakeControls(ControlFitOf(unet_config), traits);
   }
   const Weights unet = parts->unet.weights;
   std::unique_ptr<StableDiffusionXL> pipeline(
@@ -270,9 +271,10 @@ at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
       1);
 }
 
-absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
-    const v1::GenerateRequest& request, absl::Span<const TextEmbedding> states,
+absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
+    const EncodeTask& task, absl::Span<const TextEmbedding> states,
     absl::Span<const TextEmbedding> states_2) const {
+  const v1::GenerateRequest& request = task.request;
   const bool zeroes = zeroes_empty_negative_ &&
                       request.negative_prompt().empty() &&
                       request.negative_prompt_2().empty();
@@ -291,13 +293,23 @@ absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
     tokens.push_back(both);
     pooled.push_back(second[1]);
   }
-  return denoiser_->Prepare(
-      {.tokens = at::cat(tokens),
-       .pooled = at::cat(pooled),
-       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))});
+  const auto rows = static_cast<int64_t>(states_2.size());
+  Conditioning conditioning = {.tokens = at::cat(tokens),
+                               .pooled = at::cat(pooled),
+                               .numbers = NumbersOf(request, rows)};
+  auto prepared = denoiser_->Prepare(conditioning);
+  if (!prepared.ok()) return prepared.status();
+  // Control networks embed no guidance.
+  conditioning.numbers = SizeNumbers(request, rows);
+  auto controls = PrepareControls(task.controls, conditioning);
+  if (!controls.ok()) return controls.status();
+  Encoded encoded;
+  encoded.prepared = {*std::move(prepared)};
+  encoded.controls = *std::move(controls);
+  return encoded;
 }
 
-std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
+std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
@@ -308,9 +320,9 @@ std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
   const auto states_2 =
       EncodeLists(TextsOf(tasks, /*second=*/true), together, text_2_.get(),
                   texts, EncodeBy(*text_2_, placement_.device));
-  std::vector<absl::StatusOr<PreparedRef>> prepared;
+  std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    prepared.push_back(PrepareRows(tasks[i].request, states[i], states_2[i]));
+    prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
   }
   return prepared;
 }
@@ -325,21 +337,18 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
       refined.push_back({.request = task.request});
     }
   }
-  std::vector<absl::StatusOr<PreparedRef>> for_refiner;
+  std::vector<absl::StatusOr<Encoded>> for_refiner;
   if (!refined.empty()) {
     for_refiner = refiner_->PrepareAll(refined, together, texts);
   }
   std::vector<absl::StatusOr<Encoded>> results;
   size_t next = 0;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    absl::StatusOr<Encoded> encoded = Encoded();
-    const auto add = [&](const absl::StatusOr<PreparedRef>& part) {
-      if (!part.ok()) encoded = part.status();
-      if (encoded.ok()) encoded->prepared.push_back(*part);
-    };
-    add(prepared[i]);
+    absl::StatusOr<Encoded> encoded = std::move(prepared[i]);
     if (refiner_ != nullptr && tasks[i].request.has_refiner()) {
-      add(for_refiner[next++]);
+      const absl::StatusOr<Encoded>& refined_one = for_refiner[next++];
+      if (!refined_one.ok()) encoded = refined_one.status();
+      if (encoded.ok()) encoded->prepared.push_back(refined_one->prepared[0]);
     }
     if (encoded.ok() && tasks[i].picture.defined()) {
       encoded->picture = codec_->Encode(tasks[i].picture);
@@ -458,6 +467,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   if (!walk.ok()) return walk.status();
   if (switch_step == steps) {
     stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk)));
+    stages.back().controls = ControlsOf(encoded);
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
@@ -473,6 +483,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
       StageOf(request, encoded.prepared[0],
               std::make_unique<WalkPart>(*std::move(walk), *plan,
                                          StepRange{0, switch_step})));
+  stages.back().controls = ControlsOf(encoded);
   if (refiner_ == nullptr) return stages;
   auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
                                      image, encoded.prepared[1]);

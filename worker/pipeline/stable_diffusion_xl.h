@@ -81,12 +81,11 @@ class StableDiffusionXL : public Pipeline {
 
   bool is_refiner() const { return text_ == nullptr; }
   TextLists TextsOf(absl::Span<const EncodeTask> tasks, bool second) const;
-  std::vector<absl::StatusOr<PreparedRef>> PrepareAll(
+  std::vector<absl::StatusOr<Encoded>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
-  absl::StatusOr<PreparedRef> PrepareRows(
-      const v1::GenerateRequest& request,
-      absl::Span<const TextEmbedding> states,
+  absl::StatusOr<Encoded> PrepareRows(
+      const EncodeTask& task, absl::Span<const TextEmbedding> states,
       absl::Span<const TextEmbedding> states_2) const;
   // Numbers of sizes, crops and scores, [rows, 6 or 5].
   at::Tensor NumbersOf(const v1::GenerateRequest& request, int64_t rows) const;

@@ -1,0 +1,25 @@
+#ifndef GENZO_WORKER_DENOISER_PICTURE_PROMPT_H_
+#define GENZO_WORKER_DENOISER_PICTURE_PROMPT_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "worker/nn/attention.h"
+
+namespace genzo {
+
+// A picture that some rows of an evaluation are to look like: what they attend
+// to in every cross-attention layer beside their text.
+struct PicturePrompt {
+  int64_t first_row = 0;
+  int64_t rows = 1;
+  // Keys and values [rows, tokens, width] of each layer, in the network's
+  // order.
+  std::shared_ptr<const std::vector<KeyValues>> layers;
+  double scale = 1;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_DENOISER_PICTURE_PROMPT_H_
