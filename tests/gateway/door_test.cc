@@ -30,7 +30,8 @@ class DoorTest : public ::testing::Test {
     HttpConfig config;
     config.listen = "127.0.0.1:0";
     config.model_aliases = {{"gpt-image-1", "emaki"}};
-    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real());
+    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real(),
+                                {.metrics = &metrics_});
     EXPECT_THAT(door, IsOk());
     return *std::move(door);
   }
@@ -54,6 +55,7 @@ class DoorTest : public ::testing::Test {
     return AskJson("POST", "/v1/images/generations", body, headers);
   }
 
+  Metrics metrics_;
   FakeService service_;
   std::unique_ptr<HttpDoor> door_;
 };
@@ -113,6 +115,21 @@ TEST_F(DoorTest, PaintsForOpenAi) {
   EXPECT_EQ(request.sampler(), v1::SAMPLER_DPMPP_2M);
   EXPECT_EQ(request.schedule(), v1::NOISE_SCHEDULE_KARRAS);
   EXPECT_EQ(service_.Metadata("authorization"), "Bearer key");
+}
+
+TEST_F(DoorTest, CountsByRouteAndPassesTracesOn) {
+  const std::string trace =
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const RawAnswer answer = Ask("GET", "/v1/jobs/" + std::string(kJob), "",
+                               "traceparent: " + trace + "\r\n");
+  EXPECT_THAT(answer.head, HasSubstr("traceparent: " + trace));
+  Ask("GET", "/nowhere");
+  door_.reset();
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("route=\"/v1/jobs/{}\""));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_total{code=\"404\",route="
+                              "\"none\"} 1"));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_in_flight 0"));
 }
 
 TEST_F(DoorTest, StreamsPartialImages) {

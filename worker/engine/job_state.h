@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/tracing.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "worker/media/masked_canvas.h"
@@ -24,17 +25,19 @@ namespace genzo {
 // exactly once. Thread-safe.
 class JobState {
  public:
-  // Holds `model` as long as it lives. `clock` and `metrics` outlive the job.
-  // The time in the queue ends now.
+  // Holds `model` as long as it lives. `clock`, `metrics` and `tracer` outlive
+  // the job. The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
-           ModelMetrics& metrics);
+           ModelMetrics& metrics, Tracer* tracer = nullptr);
   // Gives the job back to the queue if it has not ended.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
   const std::string& id() const { return lease_->job().id(); }
   const JobDemand& demand() const { return demand_; }
+  // Empty if nobody traces the job.
+  const std::string& traceparent() const { return lease_->job().traceparent(); }
   const Pipeline& model() const { return *model_; }
 
   // Whether there is still a point in working on the job, or on one image of
@@ -90,12 +93,16 @@ class JobState {
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A span of the job's from `begin` to `end`, by Clock::Now().
+  void Record(const char* name, absl::Time begin, absl::Time end,
+              int image_index = -1);
 
   const std::unique_ptr<JobLease> lease_;
   const JobDemand demand_;
   const std::shared_ptr<const Pipeline> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
+  Tracer* const tracer_;
   const absl::Time started_;
   std::shared_ptr<const MaskedCanvas> canvas_;
   absl::Mutex mutex_;
@@ -119,8 +126,8 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                       absl::Time now);
 
 // Ends a job that never had a JobState, and counts it.
-void FailUnstarted(JobLease& lease, const absl::Status& status,
-                   ModelMetrics& metrics);
+void FailUnstarted(JobLease& lease, const JobDemand& demand,
+                   const absl::Status& status, ModelMetrics& metrics);
 
 // The reason of what goes wrong with a run and has no other.
 inline constexpr char kEvaluationFailed[] = "EVALUATION_FAILED";
