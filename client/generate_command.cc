@@ -178,6 +178,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
+  picture_options_.AddTo(c);
   AddChoice(c, "--format", format_, FormatNames(),
             "file format of the pictures");
   c.add_option("-o,--output", output_folder_, "folder for the files")
@@ -332,6 +333,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));
+  picture_options_.Set(request);
   if (no_previews_) return request;
   v1::PreviewPlan& preview = *request.mutable_preview();
   for (const std::string& text : preview_steps_) {
@@ -375,7 +377,9 @@ ExitStatus GenerateCommand::Run() {
                    MakeEventPrinter({.json = json_,
                                      .art = !no_art_,
                                      .image_count = std::clamp(
-                                         image_count_.value_or(1), 1u, 64u)}));
+                                         std::max(image_count_.value_or(1),
+                                                  picture_options_.drawn()),
+                                         1u, 64u)}));
   grpc::ClientContext context;
   if (timeout_seconds_ > 0) {
     context.set_deadline(std::chrono::system_clock::now() +

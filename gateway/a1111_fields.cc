@@ -4,6 +4,7 @@
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
 #include "gateway/json_body.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -168,6 +169,11 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"best_of.draw", "best_of"},
+     {"best_of.scorer", "scorer"},
+     {"safety_policy", "safety"},
+     {"output.watermark", "watermark"},
+     {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"}};
 
@@ -200,6 +206,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadPictureFields(reader, request);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);

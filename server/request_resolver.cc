@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "server/resolve_controls.h"
 #include "server/resolve_model_fields.h"
+#include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
 
@@ -184,6 +185,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveStart(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
   ResolveControls(model, limits, resolved, violations);
+  ResolvePictures(model, limits.pictures, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),
                        *v1::Priority_descriptor());
   violations.CheckEnum("reproducibility", resolved.reproducibility(),

@@ -78,6 +78,14 @@ void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);
 // Encoding and decoding a picture.
 void RunVaeCase(const Golden& golden, ModelCache& models, Report& report);
 
+// Likeness of pictures and texts, the aesthetic score, the safety checker.
+void RunClipScoringCase(const Golden& golden, const ModelCache& models,
+                        Report& report);
+void RunAestheticCase(const Golden& golden, const ModelCache& models,
+                      Report& report);
+void RunSafetyCheckerCase(const Golden& golden, const ModelCache& models,
+                          Report& report);
+
 // A picture made larger, whole and in tiles.
 void RunUpscalerCase(const Golden& golden, const ModelCache& models,
                      Report& report);

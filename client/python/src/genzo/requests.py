@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypedDict
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import scoring_pb2
 from genzo.v1 import types_pb2 as types
 
 # The bytes of a picture file, or its path.
@@ -86,6 +87,15 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Draws so many and sends the best image_count of them; who chooses, as the
+    # server calls it, the model's own scorer if left out.
+    best_of: int
+    scorer: str
+    # "mark", "blur" or "refuse": stricter than the server's policy.
+    safety: str
+    # An invisible mark in the pixels; XMP that says that a machine made it.
+    watermark: bool
+    mark_provenance: bool
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -108,8 +118,15 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
     "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
+    "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
 }
-_OUTPUT = ("format", "quality", "embed_parameters")
+_OUTPUT = (
+    "format",
+    "quality",
+    "embed_parameters",
+    "watermark",
+    "mark_provenance",
+)
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -132,18 +149,22 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in ("best_of", "scorer"):
+        return request.best_of, "draw" if name == "best_of" else name
+    if name == "safety":
+        return request, "safety_policy"
     return request, name
 
 
-def _picture(source: ImageSource) -> bytes:
-    return source if isinstance(source, bytes) else Path(source).read_bytes()
+def _bytes(image: ImageSource) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
 
 
 def _add_control(request: pb.GenerateRequest, control: Control) -> None:
     preprocessor: Any = _choice("preprocessor", control.preprocessor)
     request.controls.add(
         name=control.name,
-        picture=pb.InputPicture(data=_picture(control.picture)),
+        picture=pb.InputPicture(data=_bytes(control.picture)),
         preprocessor=preprocessor,
         weight=control.weight,
         start=control.start,
@@ -151,6 +172,18 @@ def _add_control(request: pb.GenerateRequest, control: Control) -> None:
         guess_mode=control.guess_mode,
         canny_low=control.canny_low,
         canny_high=control.canny_high,
+    )
+
+
+def score(
+    pictures: Sequence[ImageSource], prompt: str, scorer: str, model: str
+) -> scoring_pb2.ScoreRequest:
+    """What PictureScoring.Score is asked."""
+    return scoring_pb2.ScoreRequest(
+        scorer=scorer,
+        model=model,
+        prompt=prompt,
+        pictures=[pb.InputPicture(data=_bytes(each)) for each in pictures],
     )
 
 
@@ -163,15 +196,13 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.CopyFrom(base)
     request.prompt = prompt
     if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = (
-            image if isinstance(image, bytes) else Path(image).read_bytes()
-        )
+        request.image_to_image.image = _bytes(image)
     for control in values.pop("controls", ()):
         _add_control(request, control)
     for read in values.pop("image_prompts", ()):
         added = request.image_prompts.add(name=read.name, weight=read.weight)
         for picture in read.pictures:
-            added.pictures.add(data=_picture(picture))
+            added.pictures.add(data=_bytes(picture))
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
