@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "torch/headeronly/version.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
@@ -69,6 +70,12 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  std::vector<std::pair<c10::Device, std::string>> names;
+  for (const EngineDevice& device : pool->devices_) {
+    names.emplace_back(device.placement.device, device.name());
+  }
+  pool->memory_ = std::make_shared<DeviceMemoryFigures>(std::move(names));
+  dependencies.metrics.Add(pool->memory_);
   EngineDependencies own = dependencies;
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
@@ -143,6 +150,8 @@ void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
     });
   }
 }
+
+std::string WorkerPool::LibTorchVersion() { return TORCH_VERSION; }
 
 std::string WorkerPool::Description() const {
   std::vector<std::string> parts;

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
+#include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/scoring_stage.h"
 
@@ -52,6 +53,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
 
   // "cpu, bfloat16", one a device.
   std::string Description() const;
+  // The version of LibTorch, "2.11.0".
+  static std::string LibTorchVersion();
 
  private:
   WorkerPool() = default;
@@ -62,6 +65,7 @@ class WorkerPool : public ModelControl, public PictureScoring {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;
