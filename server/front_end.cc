@@ -85,7 +85,6 @@ FrontEndOptions FrontEndOptionsOf(const Config& config) {
           .tls = config.tls,
           .webhooks = config.webhooks,
           .result_cache = config.result_cache,
-          .admin_listen = config.admin_listen};
           .admin_listen = config.admin_listen,
           .log_prompts = config.log_prompts};
 }
@@ -166,8 +165,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
                dependencies.clock, *parts_.quotas, dependencies.predict,
-               parts_.results.get(), dependencies.tracer,
-               options.log_prompts, &drained_},
+               parts_.results.get(), dependencies.tracer, options.log_prompts,
+               &drained_},
               *parts_.archive),
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_,
@@ -179,11 +178,10 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics, drained_),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
-                   dependencies.metrics),
+                   dependencies.metrics, drained_),
       picture_scoring_(options.limits,
                        {dependencies.catalog, dependencies.scoring,
                         *authenticator_, dependencies.metrics}),
-                   dependencies.metrics, drained_),
       chores_(/*tick=*/[this] { Sweep(); }) {}
 
 absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(

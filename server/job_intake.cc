@@ -153,7 +153,7 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
   const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
-  Draft draft = {.begun = begun};
+  Draft draft = {.job = {}, .kept = {}, .file = {}, .begun = begun};
   const v1::GenerateRequest& resolved = job->request();
   draft.file = {.job_id = job->id(),
                 .tenant = caller.tenant,
@@ -223,7 +223,6 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
       return absl::OkStatus();
     }
   }
-  const std::string description = Describe(draft.job);
   const std::string traceparent = draft.job.traceparent();
   const double weight = draft.job.weight() > 0 ? draft.job.weight() : 1;
   const LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);

@@ -397,10 +397,10 @@ class PipelineCase {
   std::vector<absl::StatusOr<Encoded>> Encode() {
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      EncodeTask& task = tasks.emplace_back(
-          EncodeTask{.request = request,
-                     .controls = controls_,
-                     .image_prompts = pictures_});
+      EncodeTask& task =
+          tasks.emplace_back(EncodeTask{.request = request,
+                                        .controls = controls_,
+                                        .image_prompts = pictures_});
       if (!HasPicture()) continue;
       SetPictures(golden_, task);
     }

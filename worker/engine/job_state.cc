@@ -5,9 +5,9 @@
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/request_rules.h"
 #include "worker/engine/best_images.h"
-#include "base/request_pictures.h"
 
 namespace genzo {
 

@@ -226,7 +226,6 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   // Before the walk's noise, as the reference draws it.
   auto controls = DrawControls(encoded, *parts_.codec, *image.noise);
   if (!controls.ok()) return controls.status();
-  const SamplerStart start = StartOf(image, encoded, *parts_.codec);
   const auto begun = PictureStartOf(image, encoded, *parts_.codec, sight());
   if (!begun.ok()) return begun.status();
   const SamplerStart& start = begun->start;
@@ -246,9 +245,8 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
                .guidance = {.rows = RowsOfRequest(request),
                             .scale = request.true_guidance_scale(),
                             .rescale = request.guidance_rescale()},
-               .sampler = *std::move(walk),
-               .controls = *std::move(controls),
                .sampler = KeepKnown(*std::move(walk), begun->known),
+               .controls = *std::move(controls),
                .begin = nullptr};
   return stages;
 }

@@ -491,9 +491,8 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   const PreparedRef prepared =
       SeeBeside(encoded.prepared[0], beside, placement_);
   if (switch_step == steps) {
-    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk)));
-    stages.back().controls = ControlsOf(encoded);
     stages.push_back(StageOf(request, prepared, std::move(walk)));
+    stages.back().controls = ControlsOf(encoded);
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.

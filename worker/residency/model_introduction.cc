@@ -239,7 +239,6 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
        .decode = profile.decode,
        .evaluations = CountEvaluations(model.traits())});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
-  const v1::Model& description = descriptions_[loaded.id];
   dependencies_.metrics.SetModelInfo(loaded.id, description.family(),
                                      description.dtype());
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));
