@@ -145,7 +145,7 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     task.mask = std::move(source->mask);
     job.SetCanvas(std::move(source->canvas));
   }
-  auto controls = ReadControlHints(task.request, traits, networks_);
+  auto controls = ReadControlHints(task, traits, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);
