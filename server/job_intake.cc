@@ -199,9 +199,7 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   post(event);
   v1::Started& started = *event.mutable_started();
   *started.mutable_resolved() = draft.job.request();
-  if (started.resolved().has_image_to_image()) {
-    started.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*started.mutable_resolved());
   started.set_from_cache(true);
   post(event);
   for (const v1::Image& image : images) {

@@ -283,6 +283,10 @@ TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
   EXPECT_TRUE(request.inpainting().mask_is_transparency());
   EXPECT_EQ(request.image_to_image().strength(), 1);
   EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+  EXPECT_EQ(Ask("POST", "/v1/images/variations",
+                FormOf({{"image", "x"}, {"mask", "hole"}}), kForm)
+                .status,
+            400);
 }
 
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
