@@ -203,6 +203,23 @@ void ReadModels(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadFolders(MapReader& root, const std::string& key,
+                 const std::string& base_folder,
+                 std::vector<std::string>& folders) {
+  const YAML::Node node = root.Child(key);
+  if (!node.IsDefined() || node.IsNull()) return;
+  if (!node.IsSequence()) {
+    return root.Fail(absl::StrCat(key, " is not a list of folders"));
+  }
+  for (size_t i = 0; i < node.size(); ++i) {
+    const auto folder = node[i].as<std::string>("");
+    if (folder.empty()) {
+      return root.Fail(absl::StrCat(key, "[", i, "] is not a folder's path"));
+    }
+    folders.push_back(InFolder(base_folder, folder));
+  }
+}
+
 bool IsDevice(const std::string& device) {
   if (device == "auto" || device == "cpu" || device == "cuda") return true;
   const size_t colon = device.find(':');
@@ -470,6 +487,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("log_prompts", config.log_prompts);
   ReadTracing(root, base_folder, status, config.tracing);
   ReadModels(root, base_folder, status, config);
+  ReadFolders(root, "controlnets", base_folder, config.controlnets);
+  ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);

@@ -145,6 +145,8 @@ struct Config {
   int threads = 0;  // of all CPU workers; 0: one per core of affinity and quota
   std::vector<ModelConfig> models;  // at least one, or a models_folder
   std::string models_folder;  // whatever model lies in it is one; empty: none
+  std::vector<std::string> controlnets;  // folders of control networks
+  std::vector<std::string> ip_adapters;  // folders of image prompt adapters
   std::string default_model;  // empty: the first
   RequestLimits limits;
   DeliveryLimits delivery;

@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "client/control_options.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
@@ -71,6 +72,7 @@ class GenerateCommand {
   std::optional<double> negative_aesthetic_score_;
   std::string image_path_;
   std::optional<double> strength_;
+  ControlOptions control_;
   std::string sampler_;
   std::vector<double> sigmas_;
   std::vector<uint32_t> timesteps_;

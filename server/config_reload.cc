@@ -34,6 +34,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("insecure", started.insecure, wanted.insecure);
   compare("models", started.models, wanted.models);
   compare("models_folder", started.models_folder, wanted.models_folder);
+  compare("controlnets", started.controlnets, wanted.controlnets);
+  compare("ip_adapters", started.ip_adapters, wanted.ip_adapters);
   compare("default_model", started.default_model, wanted.default_model);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);

@@ -8,6 +8,7 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/resolve_controls.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
@@ -182,6 +183,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveSampler(model, resolved, violations);
   ResolveStart(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  ResolveControls(model, limits, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),
                        *v1::Priority_descriptor());
   violations.CheckEnum("reproducibility", resolved.reproducibility(),

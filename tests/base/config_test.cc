@@ -202,10 +202,17 @@ TEST(ConfigTest, AModelMayTakePartsFromElsewhere) {
 }
 
 TEST(ConfigTest, AFolderOfModelsIsEnough) {
-  const auto config = ParseConfig("models_folder: checkpoints\n", "/base");
+  const auto config = ParseConfig(
+      "models_folder: checkpoints\ncontrolnets: [nets, /more]\n", "/base");
   ASSERT_THAT(config, IsOk());
   EXPECT_TRUE(config->models.empty());
   EXPECT_EQ(config->models_folder, "/base/checkpoints");
+  EXPECT_EQ(config->controlnets,
+            (std::vector<std::string>{"/base/nets", "/more"}));
+  EXPECT_THAT(ParseConfig("models_folder: c\nip_adapters: [[]]\n", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "ip_adapters[0]"));
+  EXPECT_THAT(ParseConfig("models_folder: c\ncontrolnets: nets\n", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "controlnets"));
   EXPECT_THAT(ParseConfig("models_folder: c\nmodels: []\n", ""),
               StatusIs(absl::StatusCode::kInvalidArgument, "models"));
 }

@@ -41,6 +41,10 @@ const std::set<std::string>& KnownArguments() {
                                 "negative_aesthetic_score",
                                 "image_guidance_scale",
                                 "noise_level",
+                                "controlnet_conditioning_scale",
+                                "control_guidance_start",
+                                "control_guidance_end",
+                                "guess_mode",
                                 "output_type"};
   return *known;
 }
@@ -52,7 +56,11 @@ const std::set<std::string>& KnownPipelines() {
                                 "LatentConsistencyModelPipeline",
                                 "StableDiffusionInstructPix2PixPipeline",
                                 "StableDiffusionUpscalePipeline",
+                                "StableDiffusionControlNetPipeline",
+                                "StableDiffusionControlNetImg2ImgPipeline",
                                 "StableDiffusionXLPipeline",
+                                "StableDiffusionXLControlNetPipeline",
+                                "StableDiffusionXLControlNetImg2ImgPipeline",
                                 "StableDiffusionXLImg2ImgPipeline"};
   return *known;
 }
@@ -210,11 +218,15 @@ void SetSizes(const json& call, const std::string& prefix,
 // The case while it runs: one Run for each image, built as the engine does.
 class PipelineCase {
  public:
-  PipelineCase(const Golden& golden, const Family& family, Report& report)
+  PipelineCase(const Golden& golden, const Family& family,
+               std::vector<ControlHint> controls,
+               std::vector<PictureInput> pictures, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         family_(family),
         model_(family.pipeline()),
+        controls_(std::move(controls)),
+        pictures_(std::move(pictures)),
         report_(report),
         prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
                                             ? call_["prompt"].size()
@@ -257,6 +269,8 @@ class PipelineCase {
 
   // One call of the denoiser with the recorded input.
   void CompareDenoiser() {
+    // What these add is not in its input.
+    if (!controls_.empty() || !pictures_.empty()) return;
     CompareFirstCall(golden_, model_.denoiser(), report_);
   }
 
@@ -381,7 +395,10 @@ class PipelineCase {
     if (HasPicture()) picture = PictureOf(golden_.Tensor("input_image"));
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back({.request = request, .picture = picture});
+      tasks.push_back({.request = request,
+                       .picture = picture,
+                       .controls = controls_,
+                       .image_prompts = pictures_});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -434,6 +451,8 @@ class PipelineCase {
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
+  const std::vector<ControlHint> controls_;
+  const std::vector<PictureInput> pictures_;
   Report& report_;
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
@@ -454,7 +473,14 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
   const auto family = FamilyOf(**model);
   if (family == nullptr) return report.Unsupported("another family");
-  PipelineCase test(golden, *family, report);
+  auto controls = models.ControlsFor(golden);
+  if (!controls.ok())
+    return report.Fail(std::string(controls.status().message()));
+  auto pictures = models.PicturesFor(golden);
+  if (!pictures.ok())
+    return report.Fail(std::string(pictures.status().message()));
+  PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
+                    report);
   test.CompareTexts();
   test.CompareDenoiser();
   const absl::Status created = test.CreateRuns();

@@ -34,10 +34,10 @@ TextFile UNetConfigOf(const json& own, const std::string& path) {
     return found == own.end() ? otherwise : *found;
   };
   unet["out_channels"] = or_else("in_channels", 4);
-  const json down = or_else(
-      "down_block_types",
-      json::array({"CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
-                   "CrossAttnDownBlock2D", "DownBlock2D"}));
+  const json down =
+      or_else("down_block_types",
+              json::array({"CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                           "CrossAttnDownBlock2D", "DownBlock2D"}));
   json up = json::array();
   if (down.is_array()) {
     for (auto type = down.rbegin(); type != down.rend(); ++type) {
@@ -193,9 +193,9 @@ ControlResiduals ControlNet::Forward(const at::Tensor& sample,
           ? times
           : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
   const std::vector<PicturePrompt> no_pictures;
-  UNetConditioning conditioning = {
-      TimeCursor(projected), ContextCursor(prepared.tensors, no_pictures),
-      NoAdapters()};
+  UNetConditioning conditioning = {TimeCursor(projected),
+                                   ContextCursor(prepared.tensors, no_pictures),
+                                   NoAdapters()};
   at::Tensor x =
       conv_in_.forward(sample.contiguous(at::MemoryFormat::ChannelsLast)) +
       hint;

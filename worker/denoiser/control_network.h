@@ -15,8 +15,8 @@ namespace genzo {
 
 // A network beside a denoiser that tells it where things are to be, from a
 // picture of edges, depths, poses: the hint (ControlNet, Zhang et al.,
-// arXiv:2302.05543). It sees what the denoiser sees, and its residuals are added
-// inside it. Immutable; threads as for Denoiser.
+// arXiv:2302.05543). It sees what the denoiser sees, and its residuals are
+// added inside it. Immutable; threads as for Denoiser.
 class ControlNetwork {
  public:
   virtual ~ControlNetwork() = default;

@@ -21,7 +21,8 @@ void AddTo(const at::Tensor& x, const ControlSegment& segment,
 
 template <typename Change>
 ControlResiduals Each(const ControlResiduals& residuals, const Change& change) {
-  ControlResiduals changed = {.early = {}, .late = {}, .repeat = residuals.repeat};
+  ControlResiduals changed = {
+      .early = {}, .late = {}, .repeat = residuals.repeat};
   size_t place = 0;
   for (const at::Tensor& one : residuals.early) {
     changed.early.push_back(change(one, place++));

@@ -10,9 +10,9 @@
 namespace genzo {
 
 // What a control network adds inside the denoiser that it steers. Of a U-Net:
-// `early` to what the way down hands to the way up, `late` to the middle block's
-// output. Of FLUX: to the picture's tokens behind each block of two streams, and
-// behind each of one. Tensors [rows, ...], of the denoiser's type.
+// `early` to what the way down hands to the way up, `late` to the middle
+// block's output. Of FLUX: to the picture's tokens behind each block of two
+// streams, and behind each of one. Tensors [rows, ...], of the denoiser's type.
 struct ControlResiduals {
   std::vector<at::Tensor> early, late;
   // Fewer than the denoiser has blocks are used in turn; else each for as many

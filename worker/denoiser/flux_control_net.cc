@@ -15,8 +15,7 @@ constexpr TimestepProjection kTimeProjection = {.dim = 256};
 constexpr int64_t kPack = 2;  // places of a latent that are packed, each way
 // Of the convolutions that make a picture as small as a latent.
 const std::vector<int64_t>& HintChannels() {
-  static const auto* const channels =
-      new std::vector<int64_t>{16, 16, 16, 16};
+  static const auto* const channels = new std::vector<int64_t>{16, 16, 16, 16};
   return *channels;
 }
 
@@ -111,15 +110,16 @@ absl::StatusOr<PreparedRef> FluxControlNet::Prepare(
   c10::InferenceMode inference;
   // The guidance that its denoiser embeds is no use to one that does not.
   Conditioning taken = conditioning;
-  if (!guidance_embedder_.has_value()) taken.numbers = {};
+  if (!guidance_embedder_.has_value()) taken.numbers = at::Tensor();
   std::vector<std::string> known = {"tokens", "pooled", "image"};
   if (guidance_embedder_.has_value()) known.emplace_back("numbers");
   const absl::Status takes = CheckConditioning(taken, known, kNetwork);
   if (!takes.ok()) return takes;
   const int64_t rows = taken.tokens.size(0);
-  const int64_t channels = input_hint_block_.has_value()
-                               ? 3
-                               : config_.transformer.in_channels / kPack / kPack;
+  const int64_t channels =
+      input_hint_block_.has_value()
+          ? 3
+          : config_.transformer.in_channels / kPack / kPack;
   if (taken.image.dim() != 4 || taken.image.size(1) != channels) {
     return absl::InvalidArgumentError(
         absl::StrCat("conditioning image: ", kNetwork, " needs a hint [1, ",
@@ -127,8 +127,8 @@ absl::StatusOr<PreparedRef> FluxControlNet::Prepare(
   }
   at::Tensor vector = text_embedder_.forward(taken.pooled);
   if (guidance_embedder_.has_value()) {
-    vector = vector +
-             Embed(*guidance_embedder_, taken.numbers.select(1, 0) * 1000);
+    vector =
+        vector + Embed(*guidance_embedder_, taken.numbers.select(1, 0) * 1000);
   }
   const at::Tensor hint = EmbedHint(taken.image);
   auto prepared = std::make_shared<Prepared>();

@@ -13,7 +13,7 @@ namespace genzo {
 
 // Sizes of a FluxControlNetModel, from its config.json.
 struct FluxControlNetConfig {
-  FluxConfig transformer;  // with fewer blocks than the one that is steered
+  FluxConfig transformer;     // with fewer blocks than the one that is steered
   int64_t hint_channels = 0;  // of hints that are pictures; 0: latents
 };
 

@@ -24,8 +24,8 @@ HintEmbedding::HintEmbedding(const Weights& weights, int64_t in,
 }
 
 at::Tensor HintEmbedding::forward(const at::Tensor& hint) const {
-  at::Tensor x = at::silu(conv_in_.forward(
-      hint.contiguous(at::MemoryFormat::ChannelsLast)));
+  at::Tensor x = at::silu(
+      conv_in_.forward(hint.contiguous(at::MemoryFormat::ChannelsLast)));
   for (const Conv2d& block : blocks_) x = at::silu(block.forward(x));
   return conv_out_.forward(x);
 }

@@ -3,11 +3,22 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "worker/nn/attention.h"
 
 namespace genzo {
+
+// What an adapter and a U-Net must share, in words: the text's width and those
+// of the cross-attention layers. Equal ones fit.
+inline std::string PictureFit(int64_t text_width,
+                              const std::vector<int64_t>& widths) {
+  return absl::StrCat("U-Net with text of ", text_width, " and layers of ",
+                      absl::StrJoin(widths, ","));
+}
 
 // A picture that some rows of an evaluation are to look like: what they attend
 // to in every cross-attention layer beside their text.

@@ -93,6 +93,40 @@ std::string ControlFitOf(const UNet2DConditionConfig& config) {
       ", latent of ", config.out_channels);
 }
 
+PictureLayers PictureLayersOf(const UNet2DConditionConfig& config) {
+  const size_t levels = config.block_out_channels.size();
+  std::vector<int64_t> downs, ups, mid;  // widths
+  const auto add = [&](size_t level, const std::vector<int64_t>& layers,
+                       std::vector<int64_t>& widths) {
+    for (const int64_t count : layers) {
+      widths.insert(widths.end(), static_cast<size_t>(count),
+                    config.block_out_channels[level]);
+    }
+  };
+  bool fits = true;
+  for (size_t i = 0; i < levels; ++i) {
+    add(i, config.down_transformer_layers[i], downs);
+    add(levels - 1 - i, config.up_transformer_layers[i], ups);
+    fits = fits && !config.only_cross_attention[i] &&
+           config.cross_attention_dim[i] == config.cross_attention_dim[0];
+  }
+  if (config.mid_exists && config.mid_has_attention) {
+    add(levels - 1, {config.mid_transformer_layers}, mid);
+  }
+  PictureLayers layers;
+  for (size_t i = 0; i < downs.size() + mid.size() + ups.size(); ++i) {
+    const size_t down = downs.size();
+    layers.order.push_back(i < down                ? i
+                           : i < down + mid.size() ? i + ups.size()
+                                                   : i - mid.size());
+  }
+  std::vector<int64_t> widths = downs;
+  widths.insert(widths.end(), ups.begin(), ups.end());
+  widths.insert(widths.end(), mid.begin(), mid.end());
+  if (fits) layers.fit = PictureFit(config.cross_attention_dim[0], widths);
+  return layers;
+}
+
 UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
                                            const Weights& weights)
     : config_(config),
@@ -213,10 +247,9 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
       embeddings_.OfTimesAlone()
           ? times
           : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
-  UNetConditioning conditioning = {TimeCursor(projected),
-                                   ContextCursor(prepared.tensors,
-                                                 prepared.pictures),
-                                   prepared.adapters};
+  UNetConditioning conditioning = {
+      TimeCursor(projected), ContextCursor(prepared.tensors, prepared.pictures),
+      prepared.adapters};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);
   x = conv_in_.forward(x);

@@ -38,7 +38,8 @@ void Engine::Work(const std::function<void()>& on_loaded) {
       int64_t{config_.text_cache_mb} << 20,
       DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
       dependencies_.metrics,
-      /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_);
+      /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_,
+      &models_.side_networks());
   decode_stage_ = std::make_unique<DecodeStage>(
       config_.max_live_runs,
       /*threads=*/[this] { return idle_ ? device_.threads : 1; },

@@ -26,9 +26,10 @@ absl::Status InControl(size_t index, const absl::Status& status) {
 
 }  // namespace
 
-void TakeControls(std::string fit, PipelineTraits& traits) {
+void TakeControls(std::string fit, bool guesses, PipelineTraits& traits) {
   traits.control_fit = std::move(fit);
   traits.request_fields.emplace_back("controls");
+  if (guesses) traits.request_fields.emplace_back("controls.guess_mode");
 }
 
 absl::StatusOr<std::vector<EncodedControl>> PrepareControls(

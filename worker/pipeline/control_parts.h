@@ -39,8 +39,9 @@ struct EncodedControl {
   Conditioning unprepared = {};
 };
 
-// Lets requests name controls of networks that fit.
-void TakeControls(std::string fit, PipelineTraits& traits);
+// Lets requests name controls of networks that fit; `guesses`: and have them
+// guess.
+void TakeControls(std::string fit, bool guesses, PipelineTraits& traits);
 
 // Which rows of the conditioning a network sees, and which it steers.
 enum class ControlRows {

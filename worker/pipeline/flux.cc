@@ -91,7 +91,7 @@ absl::Status Flux::SetTraits(const ModelIndex& index, Parts& parts) {
   traits.defaults.steps = parts.config.guidance_embeds ? 28 : 4;
   traits.defaults.guidance_scale = parts.config.guidance_embeds ? 3.5 : 0;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
-  TakeControls(ControlFitOf(parts.config), traits);
+  TakeControls(ControlFitOf(parts.config), /*guesses=*/false, traits);
   const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
                                          kDefaultSampleSize, traits);
   traits.size_multiple = parts.codec->pixels_per_latent() * kPack;
@@ -145,10 +145,9 @@ absl::StatusOr<Encoded> Flux::Prepare(
   Conditioning conditioning = {.tokens = at::cat(tokens),
                                .pooled = at::cat(pooled)};
   if (parts_.config.guidance_embeds) {
-    conditioning.numbers =
-        at::full({static_cast<int64_t>(t5.size()), 1},
-                 task.request.guidance_scale(),
-                 at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
+    conditioning.numbers = at::full(
+        {static_cast<int64_t>(t5.size()), 1}, task.request.guidance_scale(),
+        at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
   }
   auto prepared = parts_.transformer->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();

@@ -19,6 +19,16 @@
 
 namespace genzo {
 
+class IpAdapter;
+
+// Pictures that an adapter reads as a prompt, each [1, 3, side, side] as its
+// encoder takes them.
+struct PictureInput {
+  std::shared_ptr<const IpAdapter> adapter;
+  std::vector<at::Tensor> pictures;
+  double weight = 1;
+};
+
 // What a job gives to encode.
 struct EncodeTask {
   const v1::GenerateRequest& request;  // every field filled in
@@ -28,6 +38,8 @@ struct EncodeTask {
   // What steers the images, in the request's order; networks of
   // traits().control_fit alone.
   std::vector<ControlHint> controls = {};
+  // What is read beside the texts; adapters of traits().picture_fit alone.
+  std::vector<PictureInput> image_prompts = {};
 };
 
 // What the images of one job share: all but noise. A value.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/ip_adapter.h"
 
 namespace genzo {
 namespace {
@@ -47,6 +48,7 @@ StableDiffusion::StableDiffusion(Parts parts)
     : placement_(parts.placement),
       text_(std::move(parts.text)),
       embeds_guidance_(EmbedsGuidance(parts.unet.config)),
+      picture_order_(PictureLayersOf(parts.unet.config).order),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
@@ -71,7 +73,10 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
       .tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE},
       .max_clip_skip = (*text)->config.num_hidden_layers - 1};
   SetKind(unet->config, (*codec)->latent_channels(), traits);
-  if (traits.guided_rows < 3) TakeControls(ControlFitOf(unet->config), traits);
+  if (traits.guided_rows < 3) {
+    TakeControls(ControlFitOf(unet->config), /*guesses=*/true, traits);
+    TakePictures(PictureLayersOf(unet->config), traits);
+  }
   const absl::Status status =
       ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
@@ -160,7 +165,8 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   }
   auto prepared = denoiser_->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();
-  encoded.prepared = {*std::move(prepared)};
+  encoded.prepared = {
+      WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
   auto controls =
       PrepareControls(task.controls, {.tokens = conditioning.tokens});
   if (!controls.ok()) return controls.status();

@@ -9,6 +9,7 @@
 #include "ATen/ops/zeros_like.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/walk_part.h"
 #include "worker/weights/json_config.h"
@@ -83,6 +84,7 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       text_(std::move(parts.text)),
       text_2_(std::move(parts.text_2)),
       embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
+      picture_order_(PictureLayersOf(parts.unet.config).order),
       zeroes_empty_negative_(parts.zeroes_empty_negative),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
@@ -204,7 +206,8 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   } else {
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
-    TakeControls(ControlFitOf(unet_config), traits);
+    TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
+    TakePictures(PictureLayersOf(unet_config), traits);
   }
   const Weights unet = parts->unet.weights;
   std::unique_ptr<StableDiffusionXL> pipeline(
@@ -304,7 +307,8 @@ absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
   auto controls = PrepareControls(task.controls, conditioning);
   if (!controls.ok()) return controls.status();
   Encoded encoded;
-  encoded.prepared = {*std::move(prepared)};
+  encoded.prepared = {
+      WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
   encoded.controls = *std::move(controls);
   return encoded;
 }

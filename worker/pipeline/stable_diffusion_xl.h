@@ -105,6 +105,7 @@ class StableDiffusionXL : public Pipeline {
   const std::shared_ptr<const ClipTower> text_;
   const std::shared_ptr<const ClipTower> text_2_;
   const bool embeds_guidance_;
+  const std::vector<size_t> picture_order_;  // PictureLayers::order
   const bool zeroes_empty_negative_;
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::shared_ptr<const AutoencoderKLCodec> codec_;

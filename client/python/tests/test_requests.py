@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from genzo.requests import build
+from genzo.requests import Control, ImagePrompt, build
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
@@ -44,6 +44,43 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
         request_id="r",
         on_disconnect=types.ON_DISCONNECT_CONTINUE,
     )
+
+
+def test_reads_the_pictures_of_controls_and_prompts(tmp_path: Path) -> None:
+    hint = tmp_path / "hint.png"
+    hint.write_bytes(b"edges")
+    request = build(
+        "a fox",
+        {
+            "controls": [
+                Control("canny", hint, "canny", weight=0.5, end=0.75, canny_low=50),
+                Control("depth", b"depths", guess_mode=True),
+            ],
+            "image_prompts": [ImagePrompt("plus", [b"a", b"b"], weight=0.25)],
+        },
+    )
+    kinds = pb.ControlInput
+    assert list(request.controls) == [
+        kinds(
+            name="canny",
+            picture={"data": b"edges"},
+            preprocessor=kinds.PREPROCESSOR_CANNY,
+            weight=0.5,
+            end=0.75,
+            canny_low=50,
+        ),
+        kinds(
+            name="depth",
+            picture={"data": b"depths"},
+            preprocessor=kinds.PREPROCESSOR_NONE,
+            guess_mode=True,
+        ),
+    ]
+    assert list(request.image_prompts) == [
+        pb.ImagePrompt(
+            name="plus", pictures=[{"data": b"a"}, {"data": b"b"}], weight=0.25
+        )
+    ]
 
 
 def test_draws_what_a_request_needs_to_be_sent_again() -> None:

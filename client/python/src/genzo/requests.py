@@ -6,6 +6,7 @@ import os
 import random
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
@@ -17,6 +18,33 @@ from genzo.v1 import types_pb2 as types
 
 # The bytes of a picture file, or its path.
 ImageSource: TypeAlias = bytes | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A picture for one of the model's control networks. None: the server's
+    default."""
+
+    name: str
+    picture: ImageSource
+    # "none" (it is a hint already), "canny", "tile" or "inpaint".
+    preprocessor: str = "none"
+    weight: float | None = None
+    # Shares of the steps between which it works.
+    start: float | None = None
+    end: float | None = None
+    guess_mode: bool = False
+    canny_low: int | None = None
+    canny_high: int | None = None
+
+
+@dataclass(frozen=True)
+class ImagePrompt:
+    """Pictures for one of the model's adapters, to be read as a prompt."""
+
+    name: str
+    pictures: Sequence[ImageSource]
+    weight: float | None = None
 
 
 class Options(TypedDict, total=False):
@@ -44,6 +72,9 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # Pictures whose composition is followed, and pictures read as a prompt.
+    controls: Sequence[Control]
+    image_prompts: Sequence[ImagePrompt]
     # A preview every so many steps, 5 if left out, 0 for none; or at these.
     preview_every: int
     preview_steps: Sequence[int]
@@ -76,6 +107,7 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+    "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
 }
 _OUTPUT = ("format", "quality", "embed_parameters")
 _DEFAULT_PREVIEW_EVERY = 5
@@ -103,6 +135,25 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def _picture(source: ImageSource) -> bytes:
+    return source if isinstance(source, bytes) else Path(source).read_bytes()
+
+
+def _add_control(request: pb.GenerateRequest, control: Control) -> None:
+    preprocessor: Any = _choice("preprocessor", control.preprocessor)
+    request.controls.add(
+        name=control.name,
+        picture=pb.InputPicture(data=_picture(control.picture)),
+        preprocessor=preprocessor,
+        weight=control.weight,
+        start=control.start,
+        end=control.end,
+        guess_mode=control.guess_mode,
+        canny_low=control.canny_low,
+        canny_high=control.canny_high,
+    )
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -115,6 +166,12 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.image_to_image.image = (
             image if isinstance(image, bytes) else Path(image).read_bytes()
         )
+    for control in values.pop("controls", ()):
+        _add_control(request, control)
+    for read in values.pop("image_prompts", ()):
+        added = request.image_prompts.add(name=read.name, weight=read.weight)
+        for picture in read.pictures:
+            added.pictures.add(data=_picture(picture))
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
