@@ -46,7 +46,7 @@ inline constexpr char kDeliverSpan[] = "deliver";
 // Work that took its time.
 struct Span {
   std::string name;
-  TraceContext context;
+  TraceContext context = {};
   std::string parent = {};               // span id; empty: the trace's first
   std::vector<TraceContext> links = {};  // spans that it served besides
   absl::Time begin = {};                 // by the date, as is `end`

@@ -381,6 +381,7 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
   call->request.clear_image_to_image();
   call->request.clear_controls();
   call->request.clear_image_prompts();
+  call->request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
       Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },

@@ -3,7 +3,9 @@
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_inpainting.h"
 #include "gateway/json_body.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -35,7 +37,6 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
            {"enable_hr", "second pass at a higher resolution"},
-           {"mask", "inpainting"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
@@ -157,6 +158,7 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
     return reader.Fail("init_images", "has a picture that is not base64");
   }
   from.set_image(*std::move(picture));
+  ReadA1111Mask(reader, request);
 }
 
 }  // namespace
@@ -168,8 +170,17 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"best_of.draw", "best_of"},
+     {"best_of.scorer", "scorer"},
+     {"safety_policy", "safety"},
+     {"output.watermark", "watermark"},
+     {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
-     {"image_to_image.strength", "denoising_strength"}};
+     {"image_to_image.strength", "denoising_strength"},
+     {"inpainting.mask.data", "mask"},
+     {"inpainting.mask_blur", "mask_blur"},
+     {"inpainting.padding", "inpaint_full_res_padding"},
+     {"inpainting", "mask"}};
 
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
                                     const ModelNames& names) {
@@ -200,9 +211,15 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadPictureFields(reader, request);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);
+  if (task == A1111Task::kImageToImage) {
+    ReadStart(reader, request);
+  } else if (!IsEmpty(reader.Any("mask"))) {
+    reader.Fail("mask", "is given, but txt2img has no picture that it is of");
+  }
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

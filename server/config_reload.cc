@@ -22,7 +22,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
       // Nothing is set up with this one.
       .max_prompt_bytes = now.max_prompt_bytes,
       .max_image_bytes = limit("limits.max_image_mb", old.max_image_bytes,
-                               now.max_image_bytes)};
+                               now.max_image_bytes),
+      .pictures = old.pictures};
   const auto compare = [&](const char* key, const auto& before,
                            const auto& after) {
     if (!(before == after)) plan.not_applied.emplace_back(key);
@@ -45,6 +46,10 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("webhooks", started.webhooks, wanted.webhooks);
   compare("jobs", started.jobs, wanted.jobs);
   compare("delivery", started.delivery, wanted.delivery);
+  compare("scorers", started.scorers, wanted.scorers);
+  compare("safety", started.safety, wanted.safety);
+  compare("provenance", started.provenance, wanted.provenance);
+  compare("result_cache", started.result_cache, wanted.result_cache);
   compare("admin_api", started.admin_api, wanted.admin_api);
   compare("queue_capacity", started.queue_capacity, wanted.queue_capacity);
   compare("max_live_runs", started.max_live_runs, wanted.max_live_runs);

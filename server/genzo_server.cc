@@ -341,7 +341,7 @@ int Serve(const Options& options, const Config& config) {
          return predicted.has_value() ? std::optional(predicted->time)
                                       : std::nullopt;
        },
-       tracer.get()});
+       pool->get(), tracer.get()});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "server/request_resolver.h"
@@ -64,9 +65,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   shown.set_id(job.id());
   shown.set_request_id(job.request().request_id());
   *shown.mutable_resolved() = job.request();
-  if (shown.resolved().has_image_to_image()) {
-    shown.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*shown.mutable_resolved());
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
@@ -154,7 +153,7 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
   const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
-  Draft draft = {.begun = begun};
+  Draft draft = {.job = {}, .kept = {}, .file = {}, .begun = begun};
   const v1::GenerateRequest& resolved = job->request();
   draft.file = {.job_id = job->id(),
                 .tenant = caller.tenant,
@@ -171,12 +170,59 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
     draft.kept.set_parent_span(caller.trace->span_id);
   }
   draft.grant = caller.grant;
+  draft.may_repeat = request.has_seed();
   draft.job = *std::move(job);
   return draft;
 }
 
+std::string JobIntake::ResultKey(const Draft& draft) const {
+  if (dependencies_.results == nullptr || !draft.may_repeat) return "";
+  const v1::GenerateRequest& request = draft.job.request();
+  const auto model = dependencies_.catalog.Get(request.model());
+  return model.ok() ? ResultCache::KeyOf(draft.job.tenant(), request, *model)
+                    : "";
+}
+
+void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
+                       uint64_t sequence) {
+  const std::string id = draft.job.id();
+  archive_.book().Add(std::move(draft.kept));
+  const auto sink = archive_.logs().SinkOf(id, sequence);
+  uint64_t number = 0;
+  const auto post = [&](v1::JobEvent event) {
+    event.set_job_id(id);
+    event.set_sequence(++number);
+    sink->Post(std::move(event));
+  };
+  v1::JobEvent event;
+  event.mutable_queued();
+  post(event);
+  v1::Started& started = *event.mutable_started();
+  *started.mutable_resolved() = draft.job.request();
+  if (started.resolved().has_image_to_image()) {
+    started.mutable_resolved()->mutable_image_to_image()->clear_image();
+  }
+  started.set_from_cache(true);
+  post(event);
+  for (const v1::Image& image : images) {
+    *event.mutable_image() = image;
+    post(event);
+  }
+  *event.mutable_ended() = EndedBy(absl::OkStatus());
+  post(event);
+  spdlog::info("job {} is answered with what was kept", id);
+}
+
 absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
   const std::string id = draft.job.id();
+  const std::string key = ResultKey(draft);
+  if (!key.empty()) {
+    const auto images = dependencies_.results->Find(key);
+    if (images.has_value()) {
+      Repeat(std::move(draft), *images, sequence);
+      return absl::OkStatus();
+    }
+  }
   const std::string traceparent = draft.job.traceparent();
   const double weight = draft.job.weight() > 0 ? draft.job.weight() : 1;
   const LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
@@ -191,8 +237,13 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
     }
   }
   archive_.book().Add(std::move(draft.kept));
-  const absl::Status submitted = dependencies_.queue.Submit(
-      std::move(draft.job), archive_.logs().SinkOf(id, sequence));
+  std::shared_ptr<EventSink> sink = archive_.logs().SinkOf(id, sequence);
+  if (!key.empty()) {
+    sink = dependencies_.results->Recording(
+        key, draft.job.request().image_count(), std::move(sink));
+  }
+  const absl::Status submitted =
+      dependencies_.queue.Submit(std::move(draft.job), std::move(sink));
   if (submitted.ok()) {
     LogEvent(spdlog::level::info, "job accepted", facts);
     dependencies_.metrics.CountCost(weight, cost);

@@ -49,7 +49,7 @@ def program(name):
 
 def template(values, *more, version="1.34.0", ok=True, chart=CHART):
     """What `helm template` makes of a set of values: (text, error)."""
-    done = run(tool("helm"), "template", "r", chart, "--namespace", "n", "--kube-version", version,
+    done = run(tool("helm"), "template", "r", chart, "--namespace", "pictures", "--kube-version", version,
                *(["--values", values] if values else []), *more, ok=ok)
     return done.stdout, done.stderr
 

@@ -270,13 +270,29 @@ TEST_F(DoorTest, EditsAndVaries) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
 }
 
+// What is transparent in such a mask is painted, and from nothing.
+TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
+  const auto ask = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(),
+                {{"image", "bytes"}, {"prompt", "snow"}, {"mask", "hole"}});
+    EXPECT_EQ(Ask("POST", "/v1/images/edits", FormOf(more), kForm).status, 200);
+    return service_.request();
+  };
+  const v1::GenerateRequest request = ask({});
+  EXPECT_EQ(request.inpainting().mask().data(), "hole");
+  EXPECT_TRUE(request.inpainting().mask_is_transparency());
+  EXPECT_EQ(request.image_to_image().strength(), 1);
+  EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+}
+
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
   for (const auto& [form, text] :
        std::vector<std::pair<std::string, std::string>>{
            {FormOf({{"prompt", ""}}), "image is missing"},
            {FormOf({{"image", "x"}}), "prompt is missing"},
-           {FormOf({{"image", "x"}, {"prompt", ""}, {"mask", "m"}}),
-            "no inpainting yet"},
+           {FormOf(
+                {{"image", "x"}, {"prompt", ""}, {"mask", "m"}, {"mask", "m"}}),
+            "mask"},
            {FormOf({{"image", "x"}, {"image", "y"}, {"prompt", ""}}),
             "several pictures"},
            {FormOf({{"image", "x"}, {"prompt", ""}, {"prompt", ""}}),
@@ -522,6 +538,38 @@ TEST_F(DoorTest, ListsControlNetsModelsAndModules) {
   EXPECT_THAT(AskJson("GET", "/controlnet/module_list")["module_list"],
               ::testing::Contains("canny"));
   EXPECT_EQ(AskJson("GET", "/controlnet/version")["version"], 2);
+}
+
+// With A1111's own defaults for what a body leaves out.
+TEST_F(DoorTest, InpaintsForA1111) {
+  json body = {{"init_images", {"aGk="}}, {"mask", "bWFzaw=="}};
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting plain = service_.request().inpainting();
+  EXPECT_EQ(plain.mask().data(), "mask");
+  EXPECT_EQ(plain.mask_blur(), 4u);
+  EXPECT_EQ(plain.fill(), v1::Inpainting::FILL_BLUR);
+  EXPECT_TRUE(plain.only_masked());
+  EXPECT_EQ(plain.padding(), 0u);
+  body.update({{"inpainting_fill", 3},
+               {"mask_blur", 7},
+               {"inpaint_full_res", false},
+               {"inpaint_full_res_padding", 32},
+               {"inpainting_mask_invert", 1}});
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting chosen = service_.request().inpainting();
+  EXPECT_EQ(chosen.mask_blur(), 7u);
+  EXPECT_EQ(chosen.fill(), v1::Inpainting::FILL_NOTHING);
+  EXPECT_FALSE(chosen.only_masked());
+  EXPECT_EQ(chosen.padding(), 32u);
+  EXPECT_TRUE(chosen.invert_mask());
+  // Clients send the rest with every body.
+  body.erase("mask");
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  EXPECT_FALSE(service_.request().has_inpainting());
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/txt2img", R"({"mask": "aGk="})").status,
+            422);
+  body.update({{"mask", "aGk="}, {"inpainting_fill", 4}});
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/img2img", body.dump()).status, 422);
 }
 
 TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {

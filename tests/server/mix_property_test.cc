@@ -44,10 +44,25 @@ class Mixer {
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
     if (controls_) AddControls(request);
+    if (Draw(3) == 0) AddMask(request);
     return request;
   }
 
  private:
+  // Of a picture with a part that stays as it is.
+  void AddMask(GenerateRequest& request) {
+    const auto file = [](const char* name) {
+      return ReadFile(SourcePath(std::string("tests/data/pictures/") + name));
+    };
+    request.mutable_image_to_image()->set_image(file("rgb_png.png"));
+    request.mutable_image_to_image()->set_strength(1);
+    v1::Inpainting& inpainting = *request.mutable_inpainting();
+    inpainting.mutable_mask()->set_data(file("bilevel.png"));
+    inpainting.set_mask_blur(Draw(3));
+    inpainting.set_only_masked(Draw(2) == 0);
+    request.set_height(64);
+  }
+
   void AddSdxl(GenerateRequest& request) {
     request.set_prompt_2(Choose<std::string>({"", "watercolour"}));
     request.set_negative_prompt(Choose<std::string>({"", "people"}));

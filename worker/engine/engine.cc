@@ -21,9 +21,19 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       figures_(dependencies.metrics.ForDevice(device.name())),
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
-              /*on_unloaded=*/[this] { forget_models_ = true; }) {}
+              /*on_unloaded=*/[this] { forget_models_ = true; }),
+      judges_(config.scorers, config.safety.checker, device.placement.device) {
+  for (const ModelConfig& model : config_.models) {
+    judges_.AddModel(model.id, model.files());
+  }
+}
 
 Engine::~Engine() = default;
+
+void Engine::Add(const ModelConfig& model) {
+  judges_.AddModel(model.id, model.files());
+  models_.Add(model);
+}
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
@@ -44,7 +54,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
       config_.max_live_runs,
       /*threads=*/[this] { return idle_ ? device_.threads : 1; },
       DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
-      dependencies_.metrics,
+      dependencies_.metrics, finisher_,
       /*on_decoded=*/
       [this](const JobDemand& demand, absl::Duration took) {
         dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);

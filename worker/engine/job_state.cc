@@ -5,6 +5,9 @@
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
+#include "base/request_rules.h"
+#include "worker/engine/best_images.h"
 
 namespace genzo {
 
@@ -33,8 +36,9 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
       metrics_(metrics),
       tracer_(tracer),
       started_(clock.Now()),
-      image_ended_(lease_->job().request().image_count()),
-      images_left_(lease_->job().request().image_count()),
+      image_ended_(ImagesDrawn(lease_->job().request())),
+      images_left_(ImagesDrawn(lease_->job().request())),
+      drawn_(lease_->job().request().has_best_of() ? images_left_ : 0),
       denoise_begin_(started_),
       denoise_end_(started_) {
   metrics_.jobs_running.Increment();
@@ -42,10 +46,7 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
   v1::JobEvent event;
   v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
   resolved = request();
-  // Its digest stands for it.
-  if (resolved.has_image_to_image()) {
-    resolved.mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(resolved);
   lease_->Post(std::move(event));
 }
 
@@ -112,21 +113,28 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
   lease_->Post(std::move(event));
 }
 
-void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
-                         absl::Duration decode_duration) {
+void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
   v1::JobEvent event;
-  v1::Image& image = *event.mutable_image();
-  image.set_image_index(image_index);
-  image.set_seed(seed);
-  *image.mutable_picture() = std::move(picture);
+  *event.mutable_image() = std::move(image);
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
+  if (!OpenLocked(index)) return;
   decode_ += decode_duration;
   metrics_.images.Increment();
   const absl::Time now = clock_.Now();
-  Record(kDecodeSpan, now - decode_duration, now, image_index);
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  Record(kDecodeSpan, now - decode_duration, now, index);
+  CloseImageLocked(index, std::move(event));
+}
+
+void JobState::WithholdImage(v1::ImageWithheld image,
+                             absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
+  v1::JobEvent event;
+  *event.mutable_image_withheld() = std::move(image);
+  absl::MutexLock lock(&mutex_);
+  if (!OpenLocked(index)) return;
+  decode_ += decode_duration;
+  CloseImageLocked(index, std::move(event));
 }
 
 void JobState::FailImage(int image_index, const absl::Status& status) {
@@ -135,16 +143,30 @@ void JobState::FailImage(int image_index, const absl::Status& status) {
   failed.set_image_index(image_index);
   *failed.mutable_status() = ToRpcStatus(status);
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
-  if (++images_failed_ == 1) first_failure_ = status;
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  if (OpenLocked(image_index)) CloseImageLocked(image_index, std::move(event));
 }
 
-void JobState::CloseImageLocked(int image_index) {
+void JobState::TellLocked(v1::JobEvent outcome) {
+  if (outcome.has_image_failed() && ++images_failed_ == 1) {
+    first_failure_ = FromRpcStatus(outcome.image_failed().status());
+  }
+  lease_->Post(std::move(outcome));
+}
+
+void JobState::CloseImageLocked(int image_index, v1::JobEvent outcome) {
   image_ended_[image_index] = true;
+  const bool chooses = request().has_best_of();
+  if (chooses) {
+    drawn_[image_index] = std::move(outcome);
+  } else {
+    TellLocked(std::move(outcome));
+  }
   if (--images_left_ > 0) return;
-  const bool none_came = images_failed_ == image_ended_.size();
+  for (v1::JobEvent& best :
+       BestImages(std::move(drawn_), request().image_count())) {
+    TellLocked(std::move(best));
+  }
+  const bool none_came = images_failed_ == request().image_count();
   EndLocked(none_came ? first_failure_ : absl::OkStatus());
 }
 

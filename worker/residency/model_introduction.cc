@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/model_fingerprint.h"
 #include "worker/device/exception_status.h"
 #include "worker/residency/model_description.h"
+#include "worker/vision/picture_judges.h"
 
 namespace genzo {
 namespace {
@@ -224,6 +226,10 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
        side_networks_.AdaptersFor(model.traits().picture_fit)) {
     description.add_ip_adapters(name);
   }
+  description.set_fingerprint(ModelFingerprint(files_.at(loaded.id)));
+  for (std::string& field : JudgedFields(files_.at(loaded.id))) {
+    description.add_request_fields(std::move(field));
+  }
   dependencies_.load.speeds().SetSpeed(
       device_.index, loaded.id,
       {.costs = profile.costs,
@@ -233,7 +239,6 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
        .decode = profile.decode,
        .evaluations = CountEvaluations(model.traits())});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
-  const v1::Model& description = descriptions_[loaded.id];
   dependencies_.metrics.SetModelInfo(loaded.id, description.family(),
                                      description.dtype());
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));

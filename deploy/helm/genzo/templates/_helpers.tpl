@@ -110,7 +110,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and $v.insecure (ne $v.service.type "ClusterIP") }}
 {{- fail (printf "service.type %s with insecure true would serve strangers: set auth and insecure to false" $v.service.type) }}
 {{- end }}
-{{- if and (or $v.ingress.enabled) (not $v.http.enabled) }}
+{{- if and $v.ingress.enabled (not $v.http.enabled) }}
 {{- fail "ingress is for the HTTP door: set http.enabled" }}
 {{- end }}
 {{- if and (ne $v.autoscaling.kind "none") (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}

@@ -13,7 +13,7 @@
 {{- toJson $mounts }}
 {{- end }}
 
-{{- /* `name` and `image`, `args` by the caller; reads /models and writes nothing else. */}}
+{{- /* Of what runs before the server, and of the test. */}}
 {{- define "genzo.initResources" -}}
 requests: {cpu: 100m, memory: 128Mi}
 limits: {memory: 512Mi}
