@@ -63,7 +63,6 @@ std::string UnsupportedReason(const json& manifest) {
   if (KnownPipelines().count(pipeline) == 0) {
     return absl::StrCat("pipeline ", pipeline);
   }
-  if (!manifest["lora"].is_null()) return "LoRA";
   for (const auto& item : manifest["call"].items()) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
@@ -210,11 +209,13 @@ void SetSizes(const json& call, const std::string& prefix,
 // The case while it runs: one Run for each image, built as the engine does.
 class PipelineCase {
  public:
-  PipelineCase(const Golden& golden, const Family& family, Report& report)
+  PipelineCase(const Golden& golden, const Family& family, AdapterUses adapters,
+               Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         family_(family),
         model_(family.pipeline()),
+        adapters_(std::move(adapters)),
         report_(report),
         prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
                                             ? call_["prompt"].size()
@@ -237,6 +238,7 @@ class PipelineCase {
                              negatives_.size())
                      : negatives_);
     }
+    if (!adapters_.empty()) return;  // the steps show what they make of texts
     for (const bool negative : {false, true}) {
       const std::string prefix = negative ? "negative_" : "";
       if (!golden_.Has(prefix + "prompt_embeds")) continue;
@@ -257,7 +259,8 @@ class PipelineCase {
 
   // One call of the denoiser with the recorded input.
   void CompareDenoiser() {
-    CompareFirstCall(golden_, model_.denoiser(), report_);
+    CompareFirstCall(golden_, model_.denoiser(), DenoiserAdapters(adapters_),
+                     report_);
   }
 
   absl::Status CreateRuns() {
@@ -381,7 +384,8 @@ class PipelineCase {
     if (HasPicture()) picture = PictureOf(golden_.Tensor("input_image"));
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back({.request = request, .picture = picture});
+      tasks.push_back(
+          {.request = request, .picture = picture, .adapters = adapters_});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -434,6 +438,7 @@ class PipelineCase {
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
+  const AdapterUses adapters_;
   Report& report_;
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
@@ -454,7 +459,11 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
   const auto family = FamilyOf(**model);
   if (family == nullptr) return report.Unsupported("another family");
-  PipelineCase test(golden, *family, report);
+  auto adapters = AdaptersFor(golden.manifest, models, **model);
+  if (!adapters.ok()) {
+    return report.Fail(std::string(adapters.status().message()));
+  }
+  PipelineCase test(golden, *family, *std::move(adapters), report);
   test.CompareTexts();
   test.CompareDenoiser();
   const absl::Status created = test.CreateRuns();

@@ -44,7 +44,6 @@ const std::set<std::string>& KnownArguments() {
 
 // Why the case is not supported; empty if it is.
 std::string UnsupportedReason(const json& manifest) {
-  if (!manifest["lora"].is_null()) return "LoRA";
   for (const auto& item : manifest["call"].items()) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
@@ -57,11 +56,12 @@ std::string UnsupportedReason(const json& manifest) {
 class TransformerCase {
  public:
   TransformerCase(const Golden& golden, const std::string& folder,
-                  const Pipeline& model, Report& report)
+                  const Pipeline& model, AdapterUses adapters, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         folder_(folder),
         model_(model),
+        adapters_(std::move(adapters)),
         family_(model.traits().family),
         report_(report) {
     std::vector<json> labels = {json()};
@@ -98,6 +98,7 @@ class TransformerCase {
     } else {
       conditioning = RecordedConditioning(/*rows=*/sample.size(0));
     }
+    conditioning.adapters = DenoiserAdapters(adapters_);
     const auto prepared = model_.denoiser().Prepare(conditioning);
     if (!prepared.ok()) return prepared.status();
     // FLUX is told shares of the trained timesteps.
@@ -119,8 +120,9 @@ class TransformerCase {
     }
     if (golden_.Has("prompt_embeds")) {
       const PreparedRef own = encoded[0]->prepared[0];
-      const auto expected =
-          model_.denoiser().Prepare(RecordedConditioning(own->rows));
+      Conditioning recorded = RecordedConditioning(own->rows);
+      recorded.adapters = DenoiserAdapters(adapters_);
+      const auto expected = model_.denoiser().Prepare(recorded);
       if (!expected.ok()) return expected.status();
       report_.CompareTensors("tokens", own->tensors[0],
                              (*expected)->tensors[0]);
@@ -253,7 +255,8 @@ class TransformerCase {
     }
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back({.request = request, .picture = picture});
+      tasks.push_back(
+          {.request = request, .picture = picture, .adapters = adapters_});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -308,6 +311,7 @@ class TransformerCase {
   const json& call_;
   const std::string folder_;
   const Pipeline& model_;
+  const AdapterUses adapters_;
   const std::string family_;
   Report& report_;
   std::deque<v1::GenerateRequest> requests_;  // one an image
@@ -328,7 +332,11 @@ void RunTransformerCase(const Golden& golden, ModelCache& models,
   const auto folder = models.FolderFor(golden.manifest);
   const auto model = models.GetFor(golden.manifest);
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
-  TransformerCase test(golden, *folder, **model, report);
+  auto adapters = AdaptersFor(golden.manifest, models, **model);
+  if (!adapters.ok()) {
+    return report.Fail(std::string(adapters.status().message()));
+  }
+  TransformerCase test(golden, *folder, **model, *std::move(adapters), report);
   test.CompareIds();
   absl::Status created = test.CompareDenoiser();
   if (created.ok()) created = test.CreateRuns();

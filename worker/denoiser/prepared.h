@@ -18,8 +18,19 @@ struct Prepared {
   int64_t rows = 1;  // an unconditional network has no tensors to tell by
   std::vector<at::Tensor> tensors = {};
   EvalContext adapters = {};  // of the rows
+
+  // What stands in its place once so many steps of the walk are done, of the
+  // same sizes, as where an adapter is for some of the steps; in their order.
+  struct Later {
+    int first_step = 0;
+    std::shared_ptr<const Prepared> prepared;
+  };
+  std::vector<Later> later = {};
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
+
+// What is to be used of `prepared` once `steps_done` steps are done.
+PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done);
 
 // Joins what the runs of an evaluation prepared. The last few joined ones are
 // kept, because a batch mostly stays together from step to step. Used by one

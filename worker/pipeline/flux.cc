@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
 namespace {
@@ -14,9 +15,12 @@ constexpr int64_t kPack = 2;  // places of a latent that are one token, each way
 constexpr int64_t kDefaultSampleSize = 128;  // of a latent's side
 // Tokens of T5 that a distilled network was trained with.
 constexpr int64_t kSchnellSequenceLength = 256;
-constexpr const char* kFields[] = {"prompt_2", "negative_prompt_2",
-                                   "true_guidance_scale", "max_sequence_length",
-                                   "image_to_image.strength"};
+constexpr const char* kFields[] = {"prompt_2",
+                                   "negative_prompt_2",
+                                   "true_guidance_scale",
+                                   "max_sequence_length",
+                                   "image_to_image.strength",
+                                   "loras"};
 
 int RowsOfRequest(const v1::GenerateRequest& request) {
   return request.true_guidance_scale() > 1 ? 2 : 1;
@@ -55,6 +59,19 @@ absl::Status Flux::LoadTransformer(const ModelIndex& index, Parts& parts) {
       parts.placement,
       std::make_unique<FluxTransformer>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
+  const auto& tensors = opened->weights.source();
+  // Time is kept from step to step, whoever asks for it.
+  parts.targets->Add("denoiser", tensors,
+                     {"time_text_embed.timestep_embedder."});
+  parts.targets->AddNames("denoiser", FluxNames(tensors->entries()));
+  // XLabs' name of a part of the original's `linear1`.
+  const std::string ours = "single_transformer_blocks.#.attn.to_";
+  parts.targets->AddNames("denoiser",
+                          {{"single_blocks.#.qkv.*",
+                            {ours + "q.*", ours + "k.*", ours + "v.*"},
+                            NameRule::kRows}});
+  parts.targets->Add("text_encoder", parts.clip->tensors,
+                     ClipTower::Unadapted());
   return opened->weights.Finish();
 }
 
@@ -136,8 +153,9 @@ int64_t Flux::SequenceLength(const v1::GenerateRequest& request) const {
 }
 
 absl::StatusOr<PreparedRef> Flux::Prepare(
-    const v1::GenerateRequest& request, const std::vector<TextEmbedding>& clip,
+    const EncodeTask& task, const std::vector<TextEmbedding>& clip,
     const std::vector<TextEmbedding>& t5) const {
+  const v1::GenerateRequest& request = task.request;
   std::vector<at::Tensor> tokens, pooled;
   for (const TextEmbedding& row : t5) tokens.push_back(row[0]);
   for (const TextEmbedding& row : clip) pooled.push_back(row[0]);
@@ -148,7 +166,8 @@ absl::StatusOr<PreparedRef> Flux::Prepare(
         at::full({static_cast<int64_t>(t5.size()), 1}, request.guidance_scale(),
                  at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
   }
-  return parts_.transformer->Prepare(conditioning);
+  return PrepareAdapted(*parts_.transformer, conditioning, task.adapters,
+                        static_cast<int>(request.steps()));
 }
 
 std::vector<absl::StatusOr<Encoded>> Flux::Encode(
@@ -163,14 +182,16 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
         request, TextOr(request.negative_prompt_2(), request.negative_prompt()),
         TextOr(request.prompt_2(), request.prompt()), SequenceLength(request)));
   }
-  const auto clip = EncodeLists(
-      for_clip, together, parts_.clip.get(), texts,
-      [&](const std::vector<std::string>& strings, int64_t /*reading*/) {
+  const auto clip = EncodeAdapted(
+      std::move(for_clip), tasks, "text_encoder", together, parts_.clip.get(),
+      texts,
+      [&](const std::vector<std::string>& strings, int64_t /*reading*/,
+          const EvalContext& adapters) {
         return std::vector<at::Tensor>{
             parts_.clip->encoder
                 .EncodePooled(
                     parts_.clip->IdsOf(strings, parts_.placement.device),
-                    /*skipped=*/0)
+                    /*skipped=*/0, adapters)
                 .pooled};
       });
   const auto t5 = EncodeLists(
@@ -180,7 +201,7 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
       });
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    auto prepared = Prepare(tasks[i].request, clip[i], t5[i]);
+    auto prepared = Prepare(tasks[i], clip[i], t5[i]);
     if (!prepared.ok()) {
       encoded.emplace_back(prepared.status());
       continue;

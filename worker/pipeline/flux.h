@@ -38,6 +38,9 @@ class Flux : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *parts_.codec; }
   const Denoiser& denoiser() const override { return *parts_.transformer; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return parts_.targets;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return parts_.placement; }
   int64_t weight_bytes() const override {
@@ -57,6 +60,8 @@ class Flux : public Pipeline {
     std::shared_ptr<const AutoencoderKLCodec> codec;
     nlohmann::json scheduler;
     PipelineTraits traits;
+    std::shared_ptr<AdapterTargets> targets =
+        std::make_shared<AdapterTargets>();
   };
 
   explicit Flux(Parts parts) : parts_(std::move(parts)) {}
@@ -68,8 +73,7 @@ class Flux : public Pipeline {
   int64_t SequenceLength(const v1::GenerateRequest& request) const;
   // What the encoders make of a task's rows: CLIP's vectors, T5's tokens.
   absl::StatusOr<PreparedRef> Prepare(
-      const v1::GenerateRequest& request,
-      const std::vector<TextEmbedding>& clip,
+      const EncodeTask& task, const std::vector<TextEmbedding>& clip,
       const std::vector<TextEmbedding>& t5) const;
 
   const Parts parts_;

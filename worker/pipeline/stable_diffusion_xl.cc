@@ -46,11 +46,11 @@ TextEmbedding ZerosLike(const TextEmbedding& embedding) {
 }
 
 // How each tower is asked; the reference counts from the last layer but one.
-TextCache::Encode EncodeBy(const ClipTower& tower, const at::Device& device) {
+AdaptedEncode EncodeBy(const ClipTower& tower, const at::Device& device) {
   return [&tower, device](const std::vector<std::string>& strings,
-                          int64_t clip_skip) {
-    const ClipTextStates states =
-        tower.encoder.EncodePooled(tower.IdsOf(strings, device), clip_skip + 1);
+                          int64_t clip_skip, const EvalContext& adapters) {
+    const ClipTextStates states = tower.encoder.EncodePooled(
+        tower.IdsOf(strings, device), clip_skip + 1, adapters);
     return std::vector<at::Tensor>{states.hidden, states.pooled};
   };
 }
@@ -90,7 +90,14 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
-      unet_bytes_(parts.unet.weights.taken_bytes()) {}
+      unet_bytes_(parts.unet.weights.taken_bytes()) {
+  if (is_refiner()) return;
+  traits_.request_fields.emplace_back("loras");
+  targets_ = std::make_shared<AdapterTargets>();
+  targets_->Add("text_encoder", text_->tensors, ClipTower::Unadapted());
+  targets_->Add("text_encoder_2", text_2_->tensors, ClipTower::Unadapted());
+  AddUNetTargets(parts.unet.weights, *targets_);
+}
 
 absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
     const StableDiffusionXL* base, const ModelIndex& index,
@@ -271,8 +278,9 @@ at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
 }
 
 absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
-    const v1::GenerateRequest& request, absl::Span<const TextEmbedding> states,
+    const EncodeTask& task, absl::Span<const TextEmbedding> states,
     absl::Span<const TextEmbedding> states_2) const {
+  const v1::GenerateRequest& request = task.request;
   const bool zeroes = zeroes_empty_negative_ &&
                       request.negative_prompt().empty() &&
                       request.negative_prompt_2().empty();
@@ -291,26 +299,28 @@ absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
     tokens.push_back(both);
     pooled.push_back(second[1]);
   }
-  return denoiser_->Prepare(
+  return PrepareAdapted(
+      *denoiser_,
       {.tokens = at::cat(tokens),
        .pooled = at::cat(pooled),
-       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))});
+       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))},
+      task.adapters, static_cast<int>(request.steps()));
 }
 
 std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
-    states =
-        EncodeLists(TextsOf(tasks, /*second=*/false), together, text_.get(),
-                    texts, EncodeBy(*text_, placement_.device));
+    states = EncodeAdapted(TextsOf(tasks, /*second=*/false), tasks,
+                           "text_encoder", together, text_.get(), texts,
+                           EncodeBy(*text_, placement_.device));
   }
-  const auto states_2 =
-      EncodeLists(TextsOf(tasks, /*second=*/true), together, text_2_.get(),
-                  texts, EncodeBy(*text_2_, placement_.device));
+  const auto states_2 = EncodeAdapted(
+      TextsOf(tasks, /*second=*/true), tasks, "text_encoder_2", together,
+      text_2_.get(), texts, EncodeBy(*text_2_, placement_.device));
   std::vector<absl::StatusOr<PreparedRef>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    prepared.push_back(PrepareRows(tasks[i].request, states[i], states_2[i]));
+    prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
   }
   return prepared;
 }
@@ -353,9 +363,11 @@ ClipTextStates StableDiffusionXL::EncodeTexts(
     const std::vector<std::string>& texts,
     const std::vector<std::string>& texts_2, int64_t clip_skip) const {
   c10::InferenceMode inference;
-  auto states = EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip);
+  auto states =
+      EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip, NoAdapters());
   if (!is_refiner()) {
-    const auto first = EncodeBy(*text_, placement_.device)(texts, clip_skip);
+    const auto first =
+        EncodeBy(*text_, placement_.device)(texts, clip_skip, NoAdapters());
     states[0] = at::cat({first[0], states[0]}, -1);
   }
   return {.hidden = states[0], .pooled = states[1]};

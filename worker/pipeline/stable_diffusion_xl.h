@@ -41,6 +41,9 @@ class StableDiffusionXL : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *codec_; }
   const Denoiser& denoiser() const override { return *denoiser_; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return targets_;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return placement_; }
   int64_t weight_bytes() const override;
@@ -85,8 +88,7 @@ class StableDiffusionXL : public Pipeline {
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
   absl::StatusOr<PreparedRef> PrepareRows(
-      const v1::GenerateRequest& request,
-      absl::Span<const TextEmbedding> states,
+      const EncodeTask& task, absl::Span<const TextEmbedding> states,
       absl::Span<const TextEmbedding> states_2) const;
   // Numbers of sizes, crops and scores, [rows, 6 or 5].
   at::Tensor NumbersOf(const v1::GenerateRequest& request, int64_t rows) const;
@@ -111,6 +113,7 @@ class StableDiffusionXL : public Pipeline {
   const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   PipelineTraits traits_;
+  std::shared_ptr<AdapterTargets> targets_;  // null for a refiner
   const int64_t unet_bytes_;
   std::unique_ptr<const StableDiffusionXL> refiner_;  // may be null
 };
