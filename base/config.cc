@@ -187,6 +187,21 @@ void ReadModels(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadLoras(MapReader& root, const std::string& base_folder,
+               Config& config) {
+  root.Read("lora_budget_mb", 1, 1 << 20, config.lora_budget_mb);
+  const YAML::Node folders = root.Child("loras");
+  if (!folders.IsDefined() || folders.IsNull()) return;
+  if (!folders.IsSequence()) return root.Fail("loras is not a list of folders");
+  for (size_t i = 0; i < folders.size(); ++i) {
+    const auto folder = folders[i].as<std::string>("");
+    if (folder.empty()) {
+      return root.Fail(absl::StrCat("loras[", i, "] is not a folder's path"));
+    }
+    config.loras.push_back(InFolder(base_folder, folder));
+  }
+}
+
 bool IsDevice(const std::string& device) {
   if (device == "auto" || device == "cpu" || device == "cuda") return true;
   const size_t colon = device.find(':');
@@ -429,6 +444,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
                   config.log_level);
   ReadModels(root, base_folder, status, config);
+  ReadLoras(root, base_folder, config);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);

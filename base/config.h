@@ -134,6 +134,8 @@ struct Config {
   std::vector<ModelConfig> models;  // at least one, or a models_folder
   std::string models_folder;  // whatever model lies in it is one; empty: none
   std::string default_model;  // empty: the first
+  std::vector<std::string> loras;  // folders of adapters
+  int lora_budget_mb = 1024;  // of them in memory, a device, out of the models'
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;

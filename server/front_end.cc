@@ -129,6 +129,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
             options.webhooks, {intake_, dependencies.metrics, pump_}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics),
+      lora_registry_(dependencies.catalog.loras(), *authenticator_,
+                     dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
                    dependencies.metrics),
       chores_(/*tick=*/[this] { Sweep(); }) {}
@@ -140,9 +142,9 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
   if (!parts.ok()) return parts.status();
   std::unique_ptr<FrontEnd> front_end(
       new FrontEnd(options, dependencies, *std::move(parts)));
-  std::vector<grpc::Service*> services = {&front_end->image_generation_,
-                                          &front_end->jobs_,
-                                          &front_end->model_registry_};
+  std::vector<grpc::Service*> services = {
+      &front_end->image_generation_, &front_end->jobs_,
+      &front_end->model_registry_, &front_end->lora_registry_};
   const DoorOptions door_options = DoorOptionsOf(options);
   if (options.admin_listen.empty()) {
     services.push_back(&front_end->model_admin_);
@@ -166,7 +168,8 @@ FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
   std::vector<std::string> names = {"genzo.v1.ImageGeneration", "genzo.v1.Jobs",
-                                    "genzo.v1.ModelRegistry"};
+                                    "genzo.v1.ModelRegistry",
+                                    "genzo.v1.LoraRegistry"};
   // Who mends a server must reach it while it does not serve.
   if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
   if (admin_door_ == nullptr) names.emplace_back(kAdmin);

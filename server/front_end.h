@@ -19,6 +19,7 @@
 #include "server/job_intake.h"
 #include "server/jobs_service.h"
 #include "server/key_store.h"
+#include "server/lora_registry_service.h"
 #include "server/model_admin_service.h"
 #include "server/model_registry_service.h"
 #include "server/quotas.h"
@@ -115,6 +116,7 @@ class FrontEnd {
   ImageGenerationService image_generation_;
   JobsService jobs_;
   ModelRegistryService model_registry_;
+  LoraRegistryService lora_registry_;
   ModelAdminService model_admin_;
   std::unique_ptr<Door> door_;        // uses the services
   std::unique_ptr<Door> admin_door_;  // likewise; null: there is one

@@ -115,7 +115,8 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   LowerLimits(limits, *model->mutable_limits());
   const absl::Status usable = CheckModelState(*model);
   if (!usable.ok()) return usable;
-  auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
+  auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
+                                 &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
   if (caller.grant != nullptr) {
     const absl::Status within = CheckGrantLimits(*caller.grant, *resolved);

@@ -8,6 +8,7 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/resolve_loras.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
@@ -159,7 +160,8 @@ bool IsUuid(const std::string& text) {
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
                                                const RequestLimits& limits,
-                                               uint64_t drawn_seed) {
+                                               uint64_t drawn_seed,
+                                               const LoraCatalog* loras) {
   GenerateRequest resolved = request;
   FillDefaults(model, drawn_seed, resolved);
   Violations violations;
@@ -182,6 +184,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveSampler(model, resolved, violations);
   ResolveStart(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  ResolveLoras(model, loras, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),
                        *v1::Priority_descriptor());
   violations.CheckEnum("reproducibility", resolved.reproducibility(),

@@ -150,7 +150,9 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
       }
       picture = *std::move(read);
     }
-    tasks.push_back({.request = request, .picture = std::move(picture)});
+    tasks.push_back({.request = request,
+                     .picture = std::move(picture),
+                     .adapters = waiting[i].job->adapters()});
     places.push_back(i);
   }
   if (tasks.empty()) return results;

@@ -20,7 +20,9 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       encode_(encode),
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
-              /*on_unloaded=*/[this] { forget_models_ = true; }) {}
+              /*on_unloaded=*/[this] { forget_models_ = true; }),
+      adapters_(dependencies.loras, device.placement, device.adapter_bytes,
+                /*on_change=*/[this] { dependencies_.queue.Nudge(); }) {}
 
 Engine::~Engine() = default;
 
@@ -46,7 +48,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
         dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);
       });
   intake_ = std::make_unique<Intake>(config_, device_, dependencies_, models_,
-                                     scheduler_, *encode_stage_);
+                                     adapters_, scheduler_, *encode_stage_);
   publisher_ = std::make_unique<Publisher>(dependencies_.clock,
                                            dependencies_.load, *decode_stage_);
   if (!stopping_) on_loaded();
@@ -104,6 +106,7 @@ bool Engine::Admit() {
   DropUnwanted();
   if (forget_models_.exchange(false)) {
     encode_stage_->ForgetTexts();
+    adapters_.Clear();
     joiner_.Clear();
     memory_caps_.Clear();
   }

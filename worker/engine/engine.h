@@ -97,6 +97,7 @@ class Engine {
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};
   ModelIntroduction models_;
+  AdapterStore adapters_;  // may hold a model
   std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
   std::unique_ptr<Intake> intake_;

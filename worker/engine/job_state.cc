@@ -25,10 +25,11 @@ void FailUnstarted(JobLease& lease, const absl::Status& status,
 
 JobState::JobState(std::unique_ptr<JobLease> lease,
                    std::shared_ptr<const Pipeline> model, const Clock& clock,
-                   ModelMetrics& metrics)
+                   ModelMetrics& metrics, AdapterUses adapters)
     : lease_(std::move(lease)),
       demand_(DemandOf(lease_->job(), clock)),
       model_(std::move(model)),
+      adapters_(std::move(adapters)),
       clock_(clock),
       metrics_(metrics),
       started_(clock.Now()),

@@ -26,7 +26,7 @@ class JobState {
   // The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
-           ModelMetrics& metrics);
+           ModelMetrics& metrics, AdapterUses adapters = {});
   // Gives the job back to the queue if it has not ended.
   ~JobState();
 
@@ -34,6 +34,7 @@ class JobState {
   const std::string& id() const { return lease_->job().id(); }
   const JobDemand& demand() const { return demand_; }
   const Pipeline& model() const { return *model_; }
+  const AdapterUses& adapters() const { return adapters_; }
 
   // Whether there is still a point in working on the job, or on one image of
   // it. A job that its reader left ends here, with CANCELLED, and one past its
@@ -78,6 +79,7 @@ class JobState {
   const std::unique_ptr<JobLease> lease_;
   const JobDemand demand_;
   const std::shared_ptr<const Pipeline> model_;
+  const AdapterUses adapters_;
   const Clock& clock_;
   ModelMetrics& metrics_;
   const absl::Time started_;

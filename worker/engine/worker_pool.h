@@ -57,6 +57,7 @@ class WorkerPool : public ModelControl {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::thread> threads_;
 };

@@ -9,6 +9,7 @@
 #include "base/model_catalog.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
+#include "worker/residency/lora_library.h"
 #include "worker/residency/model_source.h"
 
 namespace genzo {
@@ -22,6 +23,8 @@ struct EngineDependencies {
   const Clock& clock;
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
+  // Where adapters come from; null: there are none.
+  LoraLibrary* loras = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
 };
@@ -30,8 +33,9 @@ struct EngineDependencies {
 struct EngineDevice {
   int index = 0;  // in the pool
   Placement placement;
-  int threads = 1;           // of an evaluation on the CPU
-  int64_t memory_bytes = 0;  // budget of its models
+  int threads = 1;            // of an evaluation on the CPU
+  int64_t memory_bytes = 0;   // budget of its models
+  int64_t adapter_bytes = 0;  // of adapters, beside that
 };
 
 }  // namespace genzo
