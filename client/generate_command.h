@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "client/lora_options.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
@@ -41,6 +42,7 @@ class GenerateCommand {
 
   CLI::App* const command_;
   const std::string& server_;
+  LoraOptions loras_;
   // One member an option; absent options are left to the server.
   std::string prompt_;
   std::string negative_prompt_;

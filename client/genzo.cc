@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
+#include "client/loras_command.h"
 #include "client/models_command.h"
 #include "client/status_report.h"
 
@@ -38,6 +39,7 @@ int Main(int argc, char** argv) {
       "are shown to a server that asks for a certificate.");
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
+  const LorasCommand loras(app, server);
   const JobsCommand jobs(app, server);
   try {
     app.parse(argc, argv);
@@ -46,9 +48,10 @@ int Main(int argc, char** argv) {
   }
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
+  if (loras.parsed()) return loras.Run();
   if (jobs.parsed()) return jobs.Run();
-  std::cerr << "genzo: a command is missing: generate, models, jobs, watch or "
-               "cancel; --help tells more"
+  std::cerr << "genzo: a command is missing: generate, models, loras, jobs, "
+               "watch or cancel; --help tells more"
             << std::endl;
   return kExitUsage;
 }

@@ -3,6 +3,7 @@
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
 #include "gateway/json_body.h"
+#include "gateway/loras.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -60,10 +61,16 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   }
 }
 
-void ReadPrompt(FieldReader& reader, const std::string& name,
-                std::string& prompt) {
-  prompt = reader.Text(name).value_or("");
-  if (absl::StrContains(prompt, "<lora:")) Lacks(reader, name, "<lora:...>");
+void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request) {
+  std::string prompt = reader.Text("prompt").value_or("");
+  const std::string wrong = TakeLoraTags(prompt, request);
+  if (!wrong.empty()) reader.Fail("prompt", wrong);
+  request.set_prompt(std::move(prompt));
+  request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
+  // A1111 reads them in the prompt alone and takes these for text.
+  if (absl::StrContains(request.negative_prompt(), "<lora:")) {
+    reader.Fail("negative_prompt", "has <lora:...>, which prompt alone may");
+  }
 }
 
 void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
@@ -151,8 +158,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   FieldReader reader(body);
   A1111Call call;
   v1::GenerateRequest& request = call.request;
-  ReadPrompt(reader, "prompt", *request.mutable_prompt());
-  ReadPrompt(reader, "negative_prompt", *request.mutable_negative_prompt());
+  ReadPrompts(reader, request);
   const auto seed = reader.Whole("seed", -1, INT64_MAX);
   if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
   if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {

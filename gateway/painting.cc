@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "base/sha256.h"
+#include "gateway/loras.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -116,6 +117,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
     request.set_clip_skip(*skip);
   }
   ReadSampler(reader, request);
+  ReadLoras(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

@@ -46,6 +46,17 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
     )
 
 
+def test_adapters_are_named_in_several_ways() -> None:
+    whole = pb.LoraUse(name="c", weight=0.5, start=0.2)
+    request = build("a fox", {"loras": ["a", "b:0.8", ("b", 0.7), whole]})
+    assert list(request.loras) == [
+        pb.LoraUse(name="a"),
+        pb.LoraUse(name="b", weight=0.8),
+        pb.LoraUse(name="b", weight=0.7),
+        whole,
+    ]
+
+
 def test_draws_what_a_request_needs_to_be_sent_again() -> None:
     one, other = build("a fox", {}), build("a fox", {})
     assert one.request_id != other.request_id

@@ -19,6 +19,10 @@ from genzo.v1 import types_pb2 as types
 ImageSource: TypeAlias = bytes | str | os.PathLike[str]
 
 
+# An adapter in a request.
+Lora: TypeAlias = str | tuple[str, float] | pb.LoraUse
+
+
 class Options(TypedDict, total=False):
     """What `generate` takes besides the prompt.
 
@@ -41,6 +45,9 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
+    # Adapters: names, "NAME:0.8", pairs of a name and a weight, or LoraUse
+    # messages, which can say more.
+    loras: Sequence[Lora]
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
@@ -103,6 +110,17 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def _lora(value: Lora) -> pb.LoraUse:
+    if isinstance(value, pb.LoraUse):
+        return value
+    if isinstance(value, str):
+        name, colon, weight = value.partition(":")
+        if not colon:
+            return pb.LoraUse(name=name)
+        value = (name, float(weight))
+    return pb.LoraUse(name=value[0], weight=value[1])
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -130,6 +148,9 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
             raise TypeError(f"generate() has no argument {name!r}")
         if name == "preview_steps":
             request.preview.steps.extend(value)
+            continue
+        if name == "loras":
+            request.loras.extend(map(_lora, value))
             continue
         if name in _CHOICES:
             value = _choice(name, value)
