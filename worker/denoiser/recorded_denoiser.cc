@@ -312,7 +312,9 @@ at::Tensor RecordedDenoiser::State::ForwardKept(const at::Tensor& sample,
 at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
                                             const at::Tensor& times,
                                             const Prepared& prepared) {
-  if (!records_) return denoiser_.Forward(sample, times, prepared);
+  if (!records_ || prepared.steered()) {
+    return denoiser_.Forward(sample, times, prepared);
+  }
   try {
     const Layers layers = LayersOf(prepared);
     if (layers == nullptr && !prepared.adapters.empty()) {

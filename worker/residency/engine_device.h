@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
 #include "worker/residency/lora_library.h"
@@ -27,6 +29,7 @@ struct EngineDependencies {
   LoraLibrary* loras = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
+  Tracer* tracer = nullptr;
 };
 
 // One of the pool's devices.
@@ -36,6 +39,12 @@ struct EngineDevice {
   int threads = 1;            // of an evaluation on the CPU
   int64_t memory_bytes = 0;   // budget of its models
   int64_t adapter_bytes = 0;  // of adapters, beside that
+
+  // What figures call it: "cuda:0", "cpu:1".
+  std::string name() const {
+    return placement.device.is_cpu() ? "cpu:" + std::to_string(index)
+                                     : placement.device.str();
+  }
 };
 
 }  // namespace genzo

@@ -15,7 +15,7 @@ from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
@@ -153,6 +153,7 @@ class AsyncClient:
         self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
         self._loras = lora_rpc.LoraRegistryStub(self._channel)
+        self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
 
     def generate(
         self,
@@ -273,6 +274,18 @@ class AsyncClient:
             token = page.next_page_token
             if not token:
                 return found
+
+    async def score(
+        self,
+        *pictures: requests.ImageSource,
+        prompt: str = "",
+        scorer: str = "",
+        model: str = "",
+    ) -> list[float]:
+        """As `genzo.Client.score`."""
+        request = requests.score(pictures, prompt, scorer, model)
+        answer = await self._ask(self._scoring.Score, request)
+        return [score.score for score in answer.scores]
 
     async def _ask(self, method: Any, request: Any) -> Any:
         try:
