@@ -136,7 +136,7 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
 }
 
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
-  EncodeTask task = {.request = job.request()};
+  EncodeTask task = {.request = job.request(), .adapters = job.adapters()};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {
     auto source = ReadSourcePicture(task.request, traits.picture_divisor);
