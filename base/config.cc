@@ -187,6 +187,24 @@ void ReadModels(MapReader& root, const std::string& base_folder,
   }
 }
 
+// A list of folders.
+void ReadFolders(MapReader& root, const std::string& key,
+                 const std::string& base_folder,
+                 std::vector<std::string>& folders) {
+  const YAML::Node list = root.Child(key);
+  if (!list.IsDefined() || list.IsNull()) return;
+  if (!list.IsSequence()) {
+    return root.Fail(absl::StrCat(key, " is not a list of folders"));
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto folder = list[i].as<std::string>("");
+    if (folder.empty()) {
+      root.Fail(absl::StrCat(key, "[", i, "] is not the path of a folder"));
+    }
+    folders.push_back(InFolder(base_folder, folder));
+  }
+}
+
 bool IsDevice(const std::string& device) {
   if (device == "auto" || device == "cpu" || device == "cuda") return true;
   const size_t colon = device.find(':');
@@ -429,6 +447,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
                   config.log_level);
   ReadModels(root, base_folder, status, config);
+  ReadFolders(root, "upscalers", base_folder, config.upscalers);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);
@@ -454,6 +473,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("max_wait_steps", 1, 1000, config.max_wait_steps);
   root.Read("memory_budget_mb", 0, 1 << 30, config.memory_budget_mb);
   root.Read("text_cache_mb", 0, 1 << 20, config.text_cache_mb);
+  root.Read("upscale_memory_mb", 64, 1 << 20, config.upscale_memory_mb);
   root.Read("profile_folder", config.profile_folder);
   ReadSeconds(root, "shutdown_grace_seconds", 0, 86400, config.shutdown_grace);
   ReadSeconds(root, "stall_seconds", 1, 86400, config.stall_after);

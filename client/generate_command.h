@@ -8,6 +8,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "client/hires_options.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
@@ -83,6 +84,7 @@ class GenerateCommand {
   std::string preview_format_;
   bool no_previews_ = false;
   bool no_parameters_ = false;
+  HiresOptions hires_;
   std::string format_;
   std::string output_folder_ = ".";
   bool detach_ = false;

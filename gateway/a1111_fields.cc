@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
+#include "gateway/a1111_upscaling.h"
 #include "gateway/json_body.h"
 #include "gateway/sampler_labels.h"
 
@@ -33,7 +34,6 @@ bool IsEmpty(const json* value) {
 void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
-           {"enable_hr", "second pass at a higher resolution"},
            {"mask", "inpainting"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
@@ -176,6 +176,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
+  if (task == A1111Task::kTextToImage) ReadHires(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

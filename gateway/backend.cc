@@ -86,7 +86,8 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)),
       images_(v1::ImageGeneration::NewStub(channel_)),
       jobs_(v1::Jobs::NewStub(channel_)),
-      models_(v1::ModelRegistry::NewStub(channel_)) {}
+      models_(v1::ModelRegistry::NewStub(channel_)),
+      upscaling_(v1::Upscaling::NewStub(channel_)) {}
 
 Backend::~Backend() {
   // Cancelled with no lock held: the ends of calls take it.
@@ -130,6 +131,14 @@ CancelStream Backend::Generate(const CallerKeys& keys,
   });
 }
 
+CancelStream Backend::Upscale(const CallerKeys& keys,
+                              const v1::UpscaleRequest& request,
+                              StreamListener reader) {
+  return Launch(keys, std::move(reader), [&](Stream& stream) {
+    upscaling_->async()->Upscale(stream.context().get(), &request, &stream);
+  });
+}
+
 CancelStream Backend::Watch(const CallerKeys& keys,
                             const v1::WatchJobRequest& request,
                             StreamListener reader) {
@@ -166,6 +175,15 @@ void Backend::ListModels(const CallerKeys& keys,
       keys, request, std::move(done), [this](auto& call, auto ended) {
         models_->async()->ListModels(&call.context, &call.request, &call.answer,
                                      ended);
+      });
+}
+
+void Backend::ListUpscalers(const CallerKeys& keys,
+                            Done<v1::ListUpscalersResponse> done) {
+  Call<v1::ListUpscalersRequest, v1::ListUpscalersResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        upscaling_->async()->ListUpscalers(&call.context, &call.request,
+                                           &call.answer, ended);
       });
 }
 

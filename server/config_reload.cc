@@ -34,6 +34,9 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("insecure", started.insecure, wanted.insecure);
   compare("models", started.models, wanted.models);
   compare("models_folder", started.models_folder, wanted.models_folder);
+  compare("upscalers", started.upscalers, wanted.upscalers);
+  compare("upscale_memory_mb", started.upscale_memory_mb,
+          wanted.upscale_memory_mb);
   compare("default_model", started.default_model, wanted.default_model);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);

@@ -121,12 +121,14 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
           MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
-               dependencies.clock, *parts_.quotas, dependencies.predict},
+               dependencies.clock, *parts_.quotas, dependencies.predict,
+               dependencies.upscalers},
               *parts_.archive),
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_}),
       jobs_(*authenticator_, *parts_.archive, dependencies.queue,
             options.webhooks, {intake_, dependencies.metrics, pump_}),
+      upscaling_(*authenticator_, {intake_, dependencies.metrics, pump_}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
@@ -142,6 +144,7 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
       new FrontEnd(options, dependencies, *std::move(parts)));
   std::vector<grpc::Service*> services = {&front_end->image_generation_,
                                           &front_end->jobs_,
+                                          &front_end->upscaling_,
                                           &front_end->model_registry_};
   const DoorOptions door_options = DoorOptionsOf(options);
   if (options.admin_listen.empty()) {
@@ -166,7 +169,8 @@ FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
   std::vector<std::string> names = {"genzo.v1.ImageGeneration", "genzo.v1.Jobs",
-                                    "genzo.v1.ModelRegistry"};
+                                    "genzo.v1.ModelRegistry",
+                                    "genzo.v1.Upscaling"};
   // Who mends a server must reach it while it does not serve.
   if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
   if (admin_door_ == nullptr) names.emplace_back(kAdmin);

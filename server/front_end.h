@@ -23,6 +23,7 @@
 #include "server/model_registry_service.h"
 #include "server/quotas.h"
 #include "server/token_checker.h"
+#include "server/upscaling_service.h"
 #include "server/webhooks.h"
 
 namespace genzo {
@@ -37,6 +38,8 @@ struct FrontEndDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  // What enlarges pictures; null: the filters alone.
+  const UpscalerCatalog* upscalers = nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -114,6 +117,7 @@ class FrontEnd {
   EventPump pump_;
   ImageGenerationService image_generation_;
   JobsService jobs_;
+  UpscalingService upscaling_;
   ModelRegistryService model_registry_;
   ModelAdminService model_admin_;
   std::unique_ptr<Door> door_;        // uses the services

@@ -22,8 +22,10 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/upscaler_catalog.h"
 #include "gateway/door.h"
 #include "queue/memory_job_queue.h"
+#include "queue/split_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
 #include "server/event_pump.h"
@@ -288,7 +290,12 @@ int Serve(const Options& options, const Config& config) {
   Metrics metrics;
   ModelCatalog catalog(with_found.default_model);
   PoolLoad load;
-  MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
+  MemoryJobQueue painting(config.queue_capacity, clock, metrics, load);
+  PoolLoad upscaling_load;
+  MemoryJobQueue upscaling(config.queue_capacity, clock, metrics,
+                           upscaling_load, /*tells_age=*/false);
+  SplitJobQueue queue(painting, upscaling);
+  UpscalerCatalog upscalers;
   FrontEnd* serving = nullptr;
   Readiness readiness([&](bool is) {
     serving->SetServing(is);
@@ -304,17 +311,24 @@ int Serve(const Options& options, const Config& config) {
     spdlog::info("metrics on http://{}/metrics",
                  BoundAddress(config.admin, pages->port()));
   }
-  auto pool =
-      WorkerPool::Create(with_found, {queue, load, catalog, metrics, clock});
+  auto pool = WorkerPool::Create(with_found, {.queue = queue,
+                                              .load = load,
+                                              .catalog = catalog,
+                                              .metrics = metrics,
+                                              .clock = clock,
+                                              .upscaling = &upscaling,
+                                              .upscalers = &upscalers});
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
   auto front_end = FrontEnd::Start(
       config.listen, FrontEndOptionsOf(config),
-      {queue, catalog, metrics, clock, models, [&load](const JobDemand& job) {
+      {queue, catalog, metrics, clock, models,
+       [&load](const JobDemand& job) {
          const auto predicted = load.PredictNew(job);
          return predicted.has_value() ? std::optional(predicted->time)
                                       : std::nullopt;
-       }});
+       },
+       &upscalers});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
+#include "server/violations.h"
 
 namespace genzo {
 
@@ -18,6 +19,9 @@ namespace genzo {
 absl::StatusOr<v1::GenerateRequest> ResolveRequest(
     const v1::GenerateRequest& request, const v1::Model& model,
     const RequestLimits& limits, uint64_t drawn_seed);
+
+// What on_disconnect and time_limit may be.
+void CheckLife(const v1::GenerateRequest& request, Violations& violations);
 
 // Whether `text` is a UUID: 36 characters, in either case.
 bool IsUuid(const std::string& text);

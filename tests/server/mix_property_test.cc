@@ -41,10 +41,21 @@ class Mixer {
         {v1::PRIORITY_LOW, v1::PRIORITY_NORMAL, v1::PRIORITY_HIGH}));
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
+    if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
   }
 
  private:
+  void AddHires(GenerateRequest& request) {
+    v1::HiresPass& hires = *request.mutable_hires();
+    hires.set_factor(Choose<double>({1.25, 2}));
+    hires.set_steps(2 + Draw(3));
+    hires.set_strength(Choose<double>({0.6, 1}));
+    hires.set_upscale(Choose<v1::HiresPass::Upscale>(
+        {v1::HiresPass::UPSCALE_LATENT, v1::HiresPass::UPSCALE_LATENT_BICUBIC,
+         v1::HiresPass::UPSCALE_LANCZOS}));
+  }
+
   void AddSdxl(GenerateRequest& request) {
     request.set_prompt_2(Choose<std::string>({"", "watercolour"}));
     request.set_negative_prompt(Choose<std::string>({"", "people"}));

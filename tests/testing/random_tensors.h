@@ -19,8 +19,9 @@ namespace genzo {
 // A checkpoint that nobody trained.
 class RandomTensors : public TensorSource {
  public:
-  void Add(const std::string& name, const std::vector<int64_t>& shape) {
-    const at::Tensor tensor = at::randn(shape) * 0.3;
+  void Add(const std::string& name, const std::vector<int64_t>& shape,
+           double deviation = 0.3) {
+    const at::Tensor tensor = at::randn(shape) * deviation;
     tensors_[name] = tensor;
     entries_[name] = {.dtype = at::kFloat,
                       .shape = shape,

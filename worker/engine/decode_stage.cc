@@ -35,6 +35,10 @@ bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
          a.latent.sizes() == b.latent.sizes();
 }
 
+bool IsEnlarged(const DecodeTask& task) {
+  return !task.job->request().output().upscaler().empty();
+}
+
 absl::Status NotFinite(const DecodeTask& task) {
   return ErrorWithReason(
       absl::StatusCode::kInternal, "NOT_FINITE",
@@ -92,7 +96,10 @@ DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
   thread_ = std::thread([this] { Loop(); });
 }
 
-DecodeStage::~DecodeStage() {
+DecodeStage::~DecodeStage() { Stop(); }
+
+void DecodeStage::Stop() {
+  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
@@ -204,11 +211,22 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   }
   for (size_t i = 0; i < tasks.size(); ++i) {
     try {
-      Write(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
+      Finish(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
     } catch (const std::exception&) {
       fail(tasks[i]);
     }
   }
+}
+
+void DecodeStage::Finish(const DecodeTask& task, const at::Tensor& decoded,
+                         absl::Time begin) {
+  if (!task.is_final || !IsEnlarged(task) || !enlarge_) {
+    return Write(task, decoded, begin);
+  }
+  enlarge_(task, decoded, [this, task, begin](absl::StatusOr<at::Tensor> out) {
+    if (!out.ok()) return task.job->FailImage(task.image_index, out.status());
+    Write(task, *out, begin);
+  });
 }
 
 void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
@@ -246,7 +264,9 @@ void DecodeStage::Post(const DecodeTask& task,
   if (!picture.ok()) {
     task.job->FailImage(task.image_index, picture.status());
   } else if (task.is_final) {
-    on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+    if (!IsEnlarged(task)) {  // which would tell nothing of decoding
+      on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+    }
     task.job->PostImage(task.image_index, task.seed, *std::move(picture), took);
   } else {
     task.job->PostPreview(task.image_index, task.step, *std::move(picture));

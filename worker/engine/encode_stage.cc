@@ -7,6 +7,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
+#include "worker/engine/hires.h"
 #include "worker/engine/source_picture.h"
 
 namespace genzo {
@@ -156,6 +157,8 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   if (tasks.empty()) return results;
   auto encoded =
       waiting[0].job->model().Encode(tasks, waiting[0].together, texts_);
+  EncodeSecondPasses(waiting[0].job->model(), tasks, waiting[0].together,
+                     texts_, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     results[places[i]] = std::move(encoded[i]);
   }

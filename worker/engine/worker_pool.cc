@@ -9,6 +9,7 @@
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
+#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 namespace {
@@ -66,6 +67,9 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
          .placement = {.device = device, .dtype = *dtype},
          .threads = own_threads,
          .memory_bytes = BudgetBytes(config, device, sharing)});
+  }
+  if (dependencies.upscalers != nullptr) {
+    FindUpscalers(config.upscalers, *dependencies.upscalers);
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));

@@ -203,7 +203,7 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
                                  "refiner.negative_aesthetic_score"});
   } else {
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
-    fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
+    fields.insert(fields.end(), {"prompt_2", "negative_prompt_2", "hires"});
   }
   const Weights unet = parts->unet.weights;
   std::unique_ptr<StableDiffusionXL> pipeline(

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/upscaler_catalog.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
 #include "worker/residency/model_source.h"
@@ -24,6 +25,9 @@ struct EngineDependencies {
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
+  // Pictures that are to be enlarged, and with what; null: none, and filters.
+  JobQueue* upscaling = nullptr;
+  UpscalerCatalog* upscalers = nullptr;
 };
 
 // One of the pool's devices.

@@ -36,6 +36,7 @@ from genzo.jobs import JobInfo
 from genzo.models import Model
 from genzo.pictures import Picture
 from genzo.requests import Options
+from genzo.upscaling import Upscaler
 
 __all__ = [
     "AnyEvent",
@@ -64,4 +65,5 @@ __all__ = [
     "Started",
     "TimedOut",
     "Unavailable",
+    "Upscaler",
 ]

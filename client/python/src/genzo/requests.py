@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
@@ -55,6 +55,11 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Enlarges the finished picture; see `Client.upscalers`.
+    upscaler: str
+    # A second pass over an enlarged picture: hires=2, or the fields of
+    # HiresPass, {"factor": 2, "upscaler": "realesrgan-x4", "steps": 15}.
+    hires: float | Mapping[str, Any]
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -77,7 +82,7 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
 }
-_OUTPUT = ("format", "quality", "embed_parameters")
+_OUTPUT = ("format", "quality", "embed_parameters", "upscaler")
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -103,6 +108,19 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
+    fields = hires if isinstance(hires, Mapping) else {"factor": hires}
+    for name, value in fields.items():
+        if name == "upscale":
+            value = pb.HiresPass.Upscale.Value("UPSCALE_" + value.upper())
+        elif name in ("sampler", "schedule"):
+            value = _choice(name, value)
+        try:
+            setattr(message, name, value)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise type(error)(f"hires.{name}: {error}") from None
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -115,6 +133,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.image_to_image.image = (
             image if isinstance(image, bytes) else Path(image).read_bytes()
         )
+    if (hires := values.pop("hires", None)) is not None:
+        set_hires(request.hires, hires)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
