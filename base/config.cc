@@ -83,6 +83,22 @@ class MapReader {
     }
   }
 
+  void Read(const std::string& key, double min, double max, double& value) {
+    const YAML::Node child = Child(key);
+    if (!child.IsDefined()) return;
+    double read = 0;
+    try {
+      read = child.as<double>();
+    } catch (const YAML::Exception&) {
+      return Fail(absl::StrCat(Path(key), " is not a number"));
+    }
+    if (!(read >= min && read <= max)) {
+      return Fail(absl::StrCat(Path(key), " ", read, " is not between ", min,
+                               " and ", max));
+    }
+    value = read;
+  }
+
   void ReadChoice(const std::string& key, const std::set<std::string>& choices,
                   std::string& value) {
     Read(key, value);
@@ -187,19 +203,18 @@ void ReadModels(MapReader& root, const std::string& base_folder,
   }
 }
 
-// A list of folders.
 void ReadFolders(MapReader& root, const std::string& key,
                  const std::string& base_folder,
                  std::vector<std::string>& folders) {
-  const YAML::Node list = root.Child(key);
-  if (!list.IsDefined() || list.IsNull()) return;
-  if (!list.IsSequence()) {
+  const YAML::Node node = root.Child(key);
+  if (!node.IsDefined() || node.IsNull()) return;
+  if (!node.IsSequence()) {
     return root.Fail(absl::StrCat(key, " is not a list of folders"));
   }
-  for (size_t i = 0; i < list.size(); ++i) {
-    const auto folder = list[i].as<std::string>("");
+  for (size_t i = 0; i < node.size(); ++i) {
+    const auto folder = node[i].as<std::string>("");
     if (folder.empty()) {
-      root.Fail(absl::StrCat(key, "[", i, "] is not the path of a folder"));
+      return root.Fail(absl::StrCat(key, "[", i, "] is not a folder's path"));
     }
     folders.push_back(InFolder(base_folder, folder));
   }
@@ -343,6 +358,30 @@ void ReadTls(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadTracing(MapReader& root, const std::string& base_folder,
+                 absl::Status& status, TracingConfig& tracing) {
+  MapReader map(root.Child("tracing"), "tracing", status);
+  map.Read("endpoint", tracing.endpoint);
+  const std::string& url = tracing.endpoint;
+  const bool is_sound =
+      url.empty() || (url.find_first_of(" \r\n\t?#") == std::string::npos &&
+                      ((absl::StartsWith(url, "http://") && url.size() > 7) ||
+                       (absl::StartsWith(url, "https://") && url.size() > 8)));
+  if (!is_sound) {
+    map.Fail(absl::StrCat("tracing.endpoint \"", url,
+                          "\" is neither http://HOST[:PORT] nor "
+                          "https://HOST[:PORT]"));
+  }
+  map.Read("sample_ratio", 0.0, 1.0, tracing.sample_ratio);
+  ReadPath(map, "ca_file", base_folder, tracing.ca_file);
+}
+
+void ReadLogging(MapReader& root, std::string& level, std::string& format) {
+  root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
+                  level);
+  root.ReadChoice("log_format", {"text", "json"}, format);
+}
+
 void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
   const YAML::Node list = http.Child("origins");
   if (!list.IsDefined()) return;
@@ -399,6 +438,69 @@ void ReadHttp(MapReader& root, const std::string& base_folder,
 }
 
 // Parses one document and hands it to `read`, which remembers the first fault.
+void ReadScorers(MapReader& root, const std::string& base_folder,
+                 absl::Status& status, std::vector<ScorerConfig>& scorers) {
+  const YAML::Node list = root.Child("scorers");
+  if (!list) return;
+  if (!list.IsSequence()) return root.Fail("scorers is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string path = absl::StrCat("scorers[", i, "]");
+    ScorerConfig scorer;
+    MapReader map(list[i], path, status);
+    map.Read("id", scorer.id);
+    ReadPath(map, "path", base_folder, scorer.path);
+    ReadPath(map, "aesthetic_head", base_folder, scorer.aesthetic_head);
+    if (!IsModelId(scorer.id)) {
+      map.Fail(absl::StrCat(path, ".id \"", scorer.id,
+                            "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
+    }
+    if (scorer.path.empty()) map.Fail(absl::StrCat(path, ".path is missing"));
+    for (const ScorerConfig& other : scorers) {
+      if (other.id != scorer.id) continue;
+      map.Fail(absl::StrCat(path, ".id \"", scorer.id, "\" occurs twice"));
+    }
+    scorers.push_back(std::move(scorer));
+  }
+}
+
+// What pictures are checked for and marked with, and what is kept of them.
+void ReadPictures(MapReader& root, const std::string& base_folder,
+                  absl::Status& status, Config& config) {
+  ReadScorers(root, base_folder, status, config.scorers);
+  {
+    MapReader map(root.Child("safety"), "safety", status);
+    const std::map<std::string, v1::SafetyPolicy> policies = {
+        {"off", v1::SAFETY_POLICY_OFF},
+        {"mark", v1::SAFETY_POLICY_MARK},
+        {"blur", v1::SAFETY_POLICY_BLUR},
+        {"refuse", v1::SAFETY_POLICY_REFUSE}};
+    std::string policy = "off";
+    map.ReadChoice("policy", {"off", "mark", "blur", "refuse"}, policy);
+    const auto chosen = policies.find(policy);
+    if (chosen != policies.end()) config.safety.policy = chosen->second;
+    ReadPath(map, "checker", base_folder, config.safety.checker);
+  }
+  {
+    MapReader map(root.Child("provenance"), "provenance", status);
+    map.Read("watermark", config.provenance.watermark);
+    map.Read("may_be_left_out", config.provenance.may_be_left_out);
+  }
+  PictureRules& rules = config.limits.pictures;
+  rules.safety = config.safety;
+  rules.provenance = config.provenance;
+  for (const ScorerConfig& scorer : config.scorers) {
+    rules.scorers.push_back(scorer.id);
+  }
+  MapReader map(root.Child("result_cache"), "result_cache", status);
+  int megabytes = 0;
+  int tenant_megabytes = 0;
+  map.Read("mb", 0, 1 << 20, megabytes);
+  map.Read("tenant_mb", 0, 1 << 20, tenant_megabytes);
+  config.result_cache.bytes = int64_t{megabytes} << 20;
+  config.result_cache.tenant_bytes = int64_t{tenant_megabytes} << 20;
+  ReadPath(map, "folder", base_folder, config.result_cache.folder);
+}
+
 template <typename Read>
 absl::Status ParseYaml(const std::string& yaml, Read read) {
   absl::Status status;
@@ -444,9 +546,12 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.ReadChoice("dtype", {"auto", "float32", "bfloat16", "float16"},
                   config.dtype);
   root.Read("threads", 0, 1024, config.threads);
-  root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
-                  config.log_level);
+  ReadLogging(root, config.log_level, config.log_format);
+  root.Read("log_prompts", config.log_prompts);
+  ReadTracing(root, base_folder, status, config.tracing);
   ReadModels(root, base_folder, status, config);
+  ReadFolders(root, "controlnets", base_folder, config.controlnets);
+  ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
   ReadFolders(root, "upscalers", base_folder, config.upscalers);
   {
     MapReader limits(root.Child("limits"), "limits", status);
@@ -466,6 +571,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("insecure", config.insecure);
   ReadAddress(root, "admin_listen", config.admin_listen);
   ReadHttp(root, base_folder, status, config.http);
+  ReadPictures(root, base_folder, status, config);
   root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);
@@ -553,14 +659,13 @@ absl::StatusOr<GatewayConfig> ParseGatewayConfig(
     const std::string& yaml, const std::string& base_folder) {
   GatewayConfig config;
   config.http.listen = "127.0.0.1:8080";
-  const absl::Status status = ParseYaml(yaml, [&](const YAML::Node& node,
-                                                  absl::Status& fault) {
-    MapReader root(node, "", fault);
-    ReadAddress(root, "server", config.server);
-    root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
-                    config.log_level);
-    ReadHttp(root, base_folder, fault, config.http);
-  });
+  const absl::Status status =
+      ParseYaml(yaml, [&](const YAML::Node& node, absl::Status& fault) {
+        MapReader root(node, "", fault);
+        ReadAddress(root, "server", config.server);
+        ReadLogging(root, config.log_level, config.log_format);
+        ReadHttp(root, base_folder, fault, config.http);
+      });
   if (!status.ok()) return status;
   return config;
 }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/model_files.h"
+#include "base/picture_config.h"
 
 namespace genzo {
 
@@ -35,6 +36,7 @@ struct RequestLimits {
   int max_image_count = 8;         // 1 to 64
   int max_prompt_bytes = 8192;     // 1 to 65536
   int max_image_bytes = 20 << 20;  // of an input picture's file, up to 256 MiB
+  PictureRules pictures = {};      // of Config's scorers, safety, provenance
   bool operator==(const RequestLimits&) const = default;
 };
 
@@ -87,6 +89,17 @@ struct WebhookConfig {
   bool operator==(const WebhookConfig&) const = default;
 };
 
+// Where spans are sent.
+struct TracingConfig {
+  // Of an OTLP/HTTP collector, "http://collector:4318"; empty: no spans. Traces
+  // of callers are passed on all the same.
+  std::string endpoint;
+  // Of traces that begin here; who calls decides over their own. 0 to 1.
+  double sample_ratio = 1;
+  std::string ca_file;  // PEM, of an https endpoint; empty: the system's
+  bool operator==(const TracingConfig&) const = default;
+};
+
 // How connections are secured. Files are read again when they change.
 struct TlsConfig {
   std::string cert_file;  // PEM, the server's first; empty: no TLS
@@ -119,6 +132,7 @@ struct HttpConfig {
 struct GatewayConfig {
   std::string server = "127.0.0.1:50051";  // host:port of the gRPC server
   std::string log_level = "info";          // as in Config
+  std::string log_format = "text";         // likewise
   HttpConfig http;
 };
 
@@ -133,6 +147,8 @@ struct Config {
   int threads = 0;  // of all CPU workers; 0: one per core of affinity and quota
   std::vector<ModelConfig> models;  // at least one, or a models_folder
   std::string models_folder;  // whatever model lies in it is one; empty: none
+  std::vector<std::string> controlnets;  // folders of control networks
+  std::vector<std::string> ip_adapters;  // folders of image prompt adapters
   std::string default_model;  // empty: the first
   // Folders whose *.safetensors and *.pth files enlarge pictures.
   std::vector<std::string> upscalers;
@@ -145,6 +161,10 @@ struct Config {
   bool insecure = false;  // other machines may call, without proving anything
   std::string admin_listen;  // host:port of ModelAdmin; empty: `listen`
   HttpConfig http;
+  std::vector<ScorerConfig> scorers;
+  SafetyConfig safety;
+  ProvenanceConfig provenance;
+  ResultCacheConfig result_cache;
   std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;       // jobs waiting, 1 to 100000
@@ -159,7 +179,10 @@ struct Config {
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
   // Without a step, while jobs wait, before the server calls itself unready.
   absl::Duration stall_after = absl::Minutes(2);
-  std::string log_level = "info";  // debug, info, warning, error, off
+  std::string log_level = "info";   // debug, info, warning, error, off
+  std::string log_format = "text";  // or json: an object a line
+  bool log_prompts = false;         // of accepted jobs
+  TracingConfig tracing;
 };
 
 // OK if `address` is "host:port"; otherwise INVALID_ARGUMENT.

@@ -83,6 +83,7 @@ v1::GenerateRequest SecondPass(const v1::GenerateRequest& request) {
   const v1::HiresPass& hires = request.hires();
   v1::GenerateRequest second = request;
   second.clear_hires();
+  second.clear_start_latents();
   second.clear_sigmas();
   second.clear_timesteps();
   second.set_width(hires.width());

@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <random>
@@ -22,6 +19,7 @@
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
+#include "client/input_file.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
@@ -125,15 +123,6 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
       "; set the terminal to UTF-8, or convert the text with iconv"));
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(
-        absl::StrCat("picture ", path, " cannot be read"));
-  }
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 }  // namespace
 
 GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
@@ -173,11 +162,14 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
             "whose random numbers the seed gives");
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
+  control_.AddTo(c);
+  inpainting_.AddTo(c, image);
   AddModelOptions();
   hires_.AddTo(c);
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
+  picture_options_.AddTo(c);
   AddChoice(c, "--format", format_, FormatNames(),
             "file format of the pictures");
   c.add_option("-o,--output", output_folder_, "folder for the files")
@@ -307,10 +299,12 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (guidance_scale_) request.set_guidance_scale(*guidance_scale_);
   if (guidance_rescale_) request.set_guidance_rescale(*guidance_rescale_);
   if (!image_path_.empty()) {
-    auto image = ReadFile(image_path_);
+    auto image = ReadInputFile(image_path_);
     if (!image.ok()) return image.status();
     request.mutable_image_to_image()->set_image(*std::move(image));
     if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
+    const absl::Status masked = inpainting_.Set(request);
+    if (!masked.ok()) return masked;
   }
   if (!sampler_.empty()) {
     const SamplerChoice choice = FindSampler(sampler_).value();
@@ -327,10 +321,13 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   SetModelFields(request);
+  const absl::Status controlled = control_.SetIn(request);
+  if (!controlled.ok()) return controlled;
   hires_.Apply(request);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));
+  picture_options_.Set(request);
   if (no_previews_) return request;
   v1::PreviewPlan& preview = *request.mutable_preview();
   for (const std::string& text : preview_steps_) {
@@ -374,7 +371,9 @@ ExitStatus GenerateCommand::Run() {
                    MakeEventPrinter({.json = json_,
                                      .art = !no_art_,
                                      .image_count = std::clamp(
-                                         image_count_.value_or(1), 1u, 64u)}));
+                                         std::max(image_count_.value_or(1),
+                                                  picture_options_.drawn()),
+                                         1u, 64u)}));
   grpc::ClientContext context;
   if (timeout_seconds_ > 0) {
     context.set_deadline(std::chrono::system_clock::now() +

@@ -8,7 +8,10 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "client/control_options.h"
 #include "client/hires_options.h"
+#include "client/inpainting_options.h"
+#include "client/picture_options.h"
 #include "client/status_report.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
@@ -72,6 +75,8 @@ class GenerateCommand {
   std::optional<double> negative_aesthetic_score_;
   std::string image_path_;
   std::optional<double> strength_;
+  ControlOptions control_;
+  InpaintingOptions inpainting_;
   std::string sampler_;
   std::vector<double> sigmas_;
   std::vector<uint32_t> timesteps_;
@@ -84,6 +89,7 @@ class GenerateCommand {
   std::string preview_format_;
   bool no_previews_ = false;
   bool no_parameters_ = false;
+  PictureOptions picture_options_;
   HiresOptions hires_;
   std::string format_;
   std::string output_folder_ = ".";

@@ -23,6 +23,14 @@ std::string EndLine(const v1::Ended& ended) {
       Seconds(ended.denoise()), Seconds(ended.decode()));
 }
 
+std::string ImageLine(const v1::Image& image, const std::string& path) {
+  return absl::StrCat(
+      "image, seed ", image.seed(),
+      image.has_score() ? absl::StrFormat(", score %.2f", image.score()) : "",
+      image.safety().empty() ? "" : absl::StrCat(", ", image.safety()), ": ",
+      Printable(path));
+}
+
 }  // namespace
 
 std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
@@ -33,8 +41,15 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
       return absl::StrCat("preview of step ", event.preview().step(), ": ",
                           Printable(path));
     case v1::JobEvent::kImage:
-      return absl::StrCat("image, seed ", event.image().seed(), ": ",
-                          Printable(path));
+      return ImageLine(event.image(), path);
+    case v1::JobEvent::kImageWithheld:
+      return absl::StrCat("image ", event.image_withheld().image_index(),
+                          " is withheld by the server's policy: ",
+                          Printable(event.image_withheld().safety()));
+    case v1::JobEvent::kStarted:
+      return event.started().from_cache()
+                 ? "the same pictures as before, kept by the server"
+                 : "";
     case v1::JobEvent::kImageFailed:
       return absl::StrCat(
           "image ", event.image_failed().image_index(),
@@ -81,6 +96,8 @@ void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
     case v1::JobEvent::kImage:
       SetPicture(event.image().image_index(), event.image().picture());
       return Redraw(PlainLine(event, path));
+    case v1::JobEvent::kStarted:
+    case v1::JobEvent::kImageWithheld:
     case v1::JobEvent::kImageFailed:
       return Redraw(PlainLine(event, path));
     case v1::JobEvent::kEnded:

@@ -2,8 +2,11 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
+#include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_inpainting.h"
 #include "gateway/a1111_upscaling.h"
 #include "gateway/json_body.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -34,12 +37,10 @@ bool IsEmpty(const json* value) {
 void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
-           {"mask", "inpainting"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
-           {"script_name", "scripts"},
-           {"controlnet_units", "ControlNet"}}) {
+           {"script_name", "scripts"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
   }
   if (reader.Number("subseed_strength", -1, 1).value_or(0) > 0) {
@@ -48,7 +49,10 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   const json* scripts = reader.Any("alwayson_scripts");
   if (scripts == nullptr || !scripts->is_object()) return;
   for (const auto& [name, script] : scripts->items()) {
-    if (!script.is_object() || !script.contains("args")) continue;
+    if (!script.is_object() || !script.contains("args") ||
+        IsControlNetScript(name)) {
+      continue;
+    }
     const json& arguments = script["args"];
     // Clients switch off what they know of by [] or [false].
     const bool is_off =
@@ -57,6 +61,28 @@ void RefuseWhatIsLacking(FieldReader& reader) {
       Lacks(reader, "alwayson_scripts",
             absl::StrCat("script ", ShownValue(name)));
     }
+  }
+}
+
+// The extension's units, by either of its ways. `shown` is the body as it is
+// shown again.
+void ReadControlNet(const json& body, FieldReader& reader,
+                    v1::GenerateRequest& request, json& shown) {
+  // The name of an older version.
+  const auto older = body.find("controlnet_units");
+  if (older != body.end() && !older->is_null()) {
+    ReadControlNetUnits(*older, reader, request);
+    shown["controlnet_units"] = WithoutPictures(*older);
+  }
+  const auto scripts = body.find("alwayson_scripts");
+  if (scripts == body.end() || !scripts->is_object()) return;
+  for (const auto& [name, script] : scripts->items()) {
+    if (!IsControlNetScript(name) || !script.is_object() ||
+        !script.contains("args")) {
+      continue;
+    }
+    ReadControlNetUnits(script["args"], reader, request);
+    shown["alwayson_scripts"][name]["args"] = WithoutPictures(script["args"]);
   }
 }
 
@@ -132,6 +158,7 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
     return reader.Fail("init_images", "has a picture that is not base64");
   }
   from.set_image(*std::move(picture));
+  ReadA1111Mask(reader, request);
 }
 
 }  // namespace
@@ -143,8 +170,17 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"best_of.draw", "best_of"},
+     {"best_of.scorer", "scorer"},
+     {"safety_policy", "safety"},
+     {"output.watermark", "watermark"},
+     {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
-     {"image_to_image.strength", "denoising_strength"}};
+     {"image_to_image.strength", "denoising_strength"},
+     {"inpainting.mask.data", "mask"},
+     {"inpainting.mask_blur", "mask_blur"},
+     {"inpainting.padding", "inpaint_full_res_padding"},
+     {"inpainting", "mask"}};
 
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
                                     const ModelNames& names) {
@@ -175,7 +211,14 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
-  if (task == A1111Task::kImageToImage) ReadStart(reader, request);
+  ReadPictureFields(reader, request);
+  call.parameters = body;
+  ReadControlNet(body, reader, request, call.parameters);
+  if (task == A1111Task::kImageToImage) {
+    ReadStart(reader, request);
+  } else if (!IsEmpty(reader.Any("mask"))) {
+    reader.Fail("mask", "is given, but txt2img has no picture that it is of");
+  }
   if (task == A1111Task::kTextToImage) ReadHires(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
@@ -184,7 +227,6 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   if (!reader.status().ok()) return reader.status();
   request.mutable_preview()->set_every(kPreviewEvery);
   request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
-  call.parameters = body;
   for (const char* picture : {"init_images", "mask"}) {
     if (call.parameters.contains(picture)) call.parameters[picture] = nullptr;
   }

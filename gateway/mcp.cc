@@ -54,8 +54,9 @@ json PaintingContent(const Painting& painting) {
                         {"width", picture.width()},
                         {"height", picture.height()}});
   }
-  content.push_back(
-      TextContent(Dump({{"job_id", painting.job_id}, {"images", pictures}})));
+  json account = {{"job_id", painting.job_id}, {"images", pictures}};
+  if (painting.withheld > 0) account["withheld"] = painting.withheld;
+  content.push_back(TextContent(Dump(account)));
   return {{"content", content}, {"isError", false}};
 }
 
@@ -165,6 +166,11 @@ absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
     }
     if (const auto strength = reader.Number("strength", 0, 1)) {
       from.set_strength(*strength);
+    }
+    if (const auto text = reader.Text("mask")) {
+      auto mask = DecodePicture(*text);
+      if (!mask.has_value()) reader.Fail("mask", "is not a picture in base64");
+      request.mutable_inpainting()->mutable_mask()->set_data(mask.value_or(""));
     }
   }
   reader.RefuseTheRest();

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/config.h"
 #include "queue/model_control.h"
+#include "queue/picture_scoring.h"
 #include "server/door.h"
 #include "server/event_pump.h"
 #include "server/image_generation_service.h"
@@ -21,7 +22,9 @@
 #include "server/key_store.h"
 #include "server/model_admin_service.h"
 #include "server/model_registry_service.h"
+#include "server/picture_scoring_service.h"
 #include "server/quotas.h"
+#include "server/result_cache.h"
 #include "server/token_checker.h"
 #include "server/upscaling_service.h"
 #include "server/webhooks.h"
@@ -38,6 +41,8 @@ struct FrontEndDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  PictureScoring* scoring = nullptr;  // null: nobody scores
+  Tracer* tracer = nullptr;
   // What enlarges pictures; null: the filters alone.
   const UpscalerCatalog* upscalers = nullptr;
 };
@@ -51,8 +56,10 @@ struct FrontEndOptions {
   AuthConfig auth = {};
   TlsConfig tls = {};
   WebhookConfig webhooks = {};
+  ResultCacheConfig result_cache = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
+  bool log_prompts = false;
 };
 FrontEndOptions FrontEndOptionsOf(const Config& config);
 
@@ -102,8 +109,9 @@ class FrontEnd {
     std::unique_ptr<KeyStore> keys;        // null: none
     std::unique_ptr<TokenChecker> tokens;  // null: none
     std::unique_ptr<Quotas> quotas;
-    std::unique_ptr<Webhooks> webhooks;   // null: none
-    std::unique_ptr<JobArchive> archive;  // tells quotas and webhooks
+    std::unique_ptr<Webhooks> webhooks;    // null: none
+    std::unique_ptr<JobArchive> archive;   // tells quotas and webhooks
+    std::unique_ptr<ResultCache> results;  // null: none
   };
   static absl::StatusOr<Parts> MakeParts(
       const FrontEndOptions& options, const FrontEndDependencies& dependencies);
@@ -112,6 +120,7 @@ class FrontEnd {
            const FrontEndDependencies& dependencies, Parts parts);
 
   const Parts parts_;
+  DrainedModels drained_;
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;
   EventPump pump_;
@@ -120,6 +129,7 @@ class FrontEnd {
   UpscalingService upscaling_;
   ModelRegistryService model_registry_;
   ModelAdminService model_admin_;
+  PictureScoringService picture_scoring_;
   std::unique_ptr<Door> door_;        // uses the services
   std::unique_ptr<Door> admin_door_;  // likewise; null: there is one
   absl::Mutex sweeping_;              // one at a time

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "server/request_resolver.h"
@@ -56,14 +57,6 @@ absl::Time DeadlineOf(const v1::GenerateRequest& request, absl::Time now,
   return deadline;
 }
 
-std::string Describe(const internal::v1::Job& job) {
-  const v1::GenerateRequest& request = job.request();
-  return absl::StrCat("request_id \"", request.request_id(), "\", tenant \"",
-                      job.tenant(), "\", model ", request.model(), ", ",
-                      request.image_count(), " images, ", request.width(), "x",
-                      request.height(), ", ", request.steps(), " steps");
-}
-
 // What queues and readers see of an upscaling: one image of one step.
 v1::GenerateRequest ShownOf(const ResolvedUpscaling& resolved) {
   v1::GenerateRequest shown;
@@ -89,9 +82,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   shown.set_id(job.id());
   shown.set_request_id(job.request().request_id());
   *shown.mutable_resolved() = job.request();
-  if (shown.resolved().has_image_to_image()) {
-    shown.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*shown.mutable_resolved());
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
@@ -115,10 +106,27 @@ void LowerLimits(const RequestLimits& limits, v1::ModelLimits& model) {
       lower(model.max_image_count(), limits.max_image_count));
 }
 
-void LogRefusal(const Caller& caller, const absl::Status& status) {
-  // Escaped: a message may quote the client.
-  spdlog::info("refused: {}, tenant \"{}\": {}", ErrorReason(status),
-               caller.tenant, absl::Utf8SafeCEscape(status.message()));
+LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
+  const v1::GenerateRequest& request = job.request();
+  return {{"job", job.id()},
+          {"request_id", request.request_id()},
+          {"tenant", job.tenant()},
+          {"trace", TraceIdOf(job.traceparent())},
+          {"model", request.model()},
+          {"images", absl::StrCat(request.image_count())},
+          {"size", absl::StrCat(request.width(), "x", request.height())},
+          {"steps", absl::StrCat(request.steps())},
+          {"prompt", with_prompt ? request.prompt() : ""}};
+}
+
+void LogRefusal(const v1::GenerateRequest& request, const Caller& caller,
+                const absl::Status& status) {
+  LogEvent(spdlog::level::info, "refused",
+           {{"request_id", request.request_id()},
+            {"tenant", caller.tenant},
+            {"trace", caller.trace.has_value() ? caller.trace->trace_id : ""},
+            {"reason", ErrorReason(status)},
+            {"message", std::string(status.message())}});
 }
 
 }  // namespace
@@ -132,6 +140,10 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   LowerLimits(limits, *model->mutable_limits());
   const absl::Status usable = CheckModelState(*model);
   if (!usable.ok()) return usable;
+  if (dependencies_.drained != nullptr) {
+    const absl::Status in_use = dependencies_.drained->Check(model->id());
+    if (!in_use.ok()) return in_use;
+  }
   auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
   if (!resolved.ok()) return resolved.status();
   const absl::Status enlarges =
@@ -158,6 +170,7 @@ internal::v1::Job JobIntake::JobOf(v1::GenerateRequest resolved,
   *job.mutable_request() = std::move(resolved);
   job.set_tenant(caller.tenant);
   if (caller.grant != nullptr) job.set_weight(caller.grant->weight);
+  job.set_traceparent(TraceparentFor(caller.trace, dependencies_.tracer));
   const absl::Time now = dependencies_.clock.Date();
   *job.mutable_accepted_at() = ToProto(now);
   const absl::Time until = DeadlineOf(job.request(), now, deadline);
@@ -168,9 +181,12 @@ internal::v1::Job JobIntake::JobOf(v1::GenerateRequest resolved,
 absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline) const {
+  const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
   Draft draft = DraftOf(*std::move(job), caller);
+  draft.begun = begun;
+  draft.may_repeat = request.has_seed();
   if (!draft.file.request_id.empty()) {
     draft.file.digest = Sha256(request.SerializeAsString());
   }
@@ -180,24 +196,79 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
 
 JobIntake::Draft JobIntake::DraftOf(internal::v1::Job job,
                                     const Caller& caller) const {
-  Draft draft;
+  Draft draft = {
+      .job = {}, .kept = {}, .file = {}, .begun = dependencies_.clock.Date()};
   const v1::GenerateRequest& resolved = job.request();
   draft.file = {.job_id = job.id(),
                 .tenant = caller.tenant,
                 .request_id = resolved.request_id(),
-                .goes_on = GoesOn(resolved)};
+                .goes_on = GoesOn(resolved),
+                .traceparent = job.traceparent()};
   draft.kept = KeptJobOf(job, dependencies_.clock);
+  draft.kept.set_traceparent(job.traceparent());
+  if (caller.trace.has_value()) {
+    draft.kept.set_parent_span(caller.trace->span_id);
+  }
   draft.grant = caller.grant;
   draft.job = std::move(job);
   return draft;
 }
 
+std::string JobIntake::ResultKey(const Draft& draft) const {
+  if (dependencies_.results == nullptr || !draft.may_repeat) return "";
+  const v1::GenerateRequest& request = draft.job.request();
+  const auto model = dependencies_.catalog.Get(request.model());
+  return model.ok() ? ResultCache::KeyOf(draft.job.tenant(), request, *model)
+                    : "";
+}
+
+void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
+                       uint64_t sequence) {
+  const std::string id = draft.job.id();
+  archive_.book().Add(std::move(draft.kept));
+  const auto sink = archive_.logs().SinkOf(id, sequence);
+  uint64_t number = 0;
+  const auto post = [&](v1::JobEvent event) {
+    event.set_job_id(id);
+    event.set_sequence(++number);
+    sink->Post(std::move(event));
+  };
+  v1::JobEvent event;
+  event.mutable_queued();
+  post(event);
+  v1::Started& started = *event.mutable_started();
+  *started.mutable_resolved() = draft.job.request();
+  if (started.resolved().has_image_to_image()) {
+    started.mutable_resolved()->mutable_image_to_image()->clear_image();
+  }
+  started.set_from_cache(true);
+  post(event);
+  for (const v1::Image& image : images) {
+    *event.mutable_image() = image;
+    post(event);
+  }
+  *event.mutable_ended() = EndedBy(absl::OkStatus());
+  post(event);
+  spdlog::info("job {} is answered with what was kept", id);
+}
+
 absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
   const std::string id = draft.job.id();
-  const std::string description = Describe(draft.job);
+  const std::string key = ResultKey(draft);
+  if (!key.empty()) {
+    const auto images = dependencies_.results->Find(key);
+    if (images.has_value()) {
+      Repeat(std::move(draft), *images, sequence);
+      return absl::OkStatus();
+    }
+  }
+  const std::string traceparent = draft.job.traceparent();
+  const double weight = draft.job.weight() > 0 ? draft.job.weight() : 1;
+  const LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
+  const double cost = draft.kept.job().cost();
   if (draft.grant != nullptr) {
-    const absl::Status charged = dependencies_.quotas.Begin(
-        id, draft.kept.job().cost(), std::move(draft.grant));
+    const absl::Status charged =
+        dependencies_.quotas.Begin(id, cost, std::move(draft.grant));
     if (!charged.ok()) {
       archive_.logs().Drop(id);
       dependencies_.metrics.CountShed(ErrorReason(charged));
@@ -205,10 +276,20 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
     }
   }
   archive_.book().Add(std::move(draft.kept));
-  const absl::Status submitted = dependencies_.queue.Submit(
-      std::move(draft.job), archive_.logs().SinkOf(id, sequence));
+  std::shared_ptr<EventSink> sink = archive_.logs().SinkOf(id, sequence);
+  if (!key.empty()) {
+    sink = dependencies_.results->Recording(
+        key, draft.job.request().image_count(), std::move(sink));
+  }
+  const absl::Status submitted =
+      dependencies_.queue.Submit(std::move(draft.job), std::move(sink));
   if (submitted.ok()) {
-    spdlog::info("job {} accepted: {}", id, description);
+    LogEvent(spdlog::level::info, "job accepted", facts);
+    dependencies_.metrics.CountCost(weight, cost);
+    RecordPart(dependencies_.tracer, traceparent,
+               {.name = kAdmitSpan,
+                .begin = draft.begun,
+                .end = dependencies_.clock.Date()});
     return submitted;
   }
   dependencies_.quotas.TakeBack(id);
@@ -233,7 +314,10 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
   auto opened = archive_.logs().Open(draft.file, listener);
   if (!opened.ok()) return opened.status();
   if (!opened->is_new) {
-    spdlog::info("job {} is read again", opened->reader->job_id());
+    LogEvent(spdlog::level::info, "job read again",
+             {{"job", opened->reader->job_id()},
+              {"tenant", caller.tenant},
+              {"trace", TraceIdOf(opened->reader->traceparent())}});
     return std::move(opened->reader);
   }
   const absl::Status queued = Queue(std::move(draft));
@@ -245,7 +329,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
-  if (!reader.ok()) LogRefusal(caller, reader.status());
+  if (!reader.ok()) LogRefusal(request, caller, reader.status());
   return reader;
 }
 
@@ -280,7 +364,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
                        std::function<void(absl::StatusOr<v1::Job>)> done) {
   auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
   if (!draft.ok()) {
-    LogRefusal(caller, draft.status());
+    LogRefusal(request, caller, draft.status());
     return done(draft.status());
   }
   draft->file.is_kept = true;
@@ -290,7 +374,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
   internal::v1::Job queued = draft->job;
   const auto id = CreateDraft(*std::move(draft));
   if (!id.ok()) {
-    LogRefusal(caller, id.status());
+    LogRefusal(request, caller, id.status());
     return done(id.status());
   }
   const auto answer = [this, tenant = caller.tenant, id = *id,
@@ -348,7 +432,9 @@ absl::Status JobIntake::ResumeOne(const internal::v1::KeptJob& kept,
                           .request_id = kept.job().request_id(),
                           .digest = kept.digest(),
                           .goes_on = true,
-                          .is_kept = true}};
+                          .is_kept = true,
+                          .traceparent = kept.traceparent()},
+                 .begun = dependencies_.clock.Date()};
   const auto filed = archive_.logs().File(draft.file);
   if (!filed.ok()) return filed.status();
   return Queue(std::move(draft), FirstSequence(kept));

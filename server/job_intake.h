@@ -14,13 +14,16 @@
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
+#include "server/drained_models.h"
 #include "server/job_archive.h"
 #include "server/quotas.h"
+#include "server/result_cache.h"
 
 namespace genzo {
 
@@ -34,6 +37,10 @@ struct IntakeDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  ResultCache* results = nullptr;  // null: nothing is kept for others
+  Tracer* tracer = nullptr;
+  bool log_prompts = false;
+  const DrainedModels* drained = nullptr;
   // What enlarges pictures; null: filters alone.
   const UpscalerCatalog* upscalers = nullptr;
 };
@@ -94,6 +101,8 @@ class JobIntake {
     internal::v1::KeptJob kept;
     JobFile file;
     std::shared_ptr<const Grant> grant = nullptr;  // that is charged
+    bool may_repeat = false;                       // the caller chose the seed
+    absl::Time begun = {};  // by the date: when the request came
   };
 
   // A job of `resolved` with an id, its times and whose it is.
@@ -109,6 +118,11 @@ class JobIntake {
   // Files a job, or finds the one that it was before, and queues it.
   absl::StatusOr<std::unique_ptr<EventReader>> Open(
       Draft draft, const ReaderListener& listener);
+  // Where the pictures of the draft would be kept; empty: nowhere.
+  std::string ResultKey(const Draft& draft) const;
+  // Ends a job that is filed with what was kept of the same one.
+  void Repeat(Draft draft, const std::vector<v1::Image>& images,
+              uint64_t sequence);
   // Queues a job that is filed. If that fails, it is no more.
   absl::Status Queue(Draft draft, uint64_t sequence = 0);
   absl::StatusOr<std::unique_ptr<EventReader>> Accept(

@@ -175,7 +175,12 @@ absl::Status ResolveEnlarging(const v1::Model& model,
                         {request.width(), request.height()}, violations);
   }
   const std::string& name = request.output().upscaler();
-  if (!name.empty()) {
+  if (!name.empty() &&
+      (request.has_inpainting() || request.has_outpainting())) {
+    violations.Add("output.upscaler",
+                   "output.upscaler does not go with inpainting, whose result "
+                   "has the size of its picture");
+  } else if (!name.empty()) {
     const auto named = Named("output.upscaler", name, upscalers, violations);
     const auto plan = named.has_value()
                           ? PlanUpscale({}, *named, PaintedSize(request))

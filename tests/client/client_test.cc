@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "base/errors.h"
+#include "client/control_options.h"
 #include "client/file_names.h"
 #include "client/generate_command.h"
 #include "client/picture_files.h"
@@ -252,6 +253,70 @@ TEST(GenerateCommandTest, SendsAPictureToStartFrom) {
   EXPECT_FALSE(
       RequestOf({"x", "--image", path}).image_to_image().has_strength());
   EXPECT_THROW(RequestOf({"x", "--strength", "0.7"}), CLI::ParseError);
+}
+
+TEST(GenerateCommandTest, SendsControlsAndImagePrompts) {
+  const std::string path = ::testing::TempDir() + "/a,b.png";
+  std::ofstream(path) << "png";
+  const auto request =
+      RequestOf({"x", "--control", "canny=" + path + ",canny,end=0.6:0.8",
+                 "--control", "depth=" + path + ",guess,start=0.1",
+                 "--image-prompt", "plus=" + path + ":0.5"});
+  ASSERT_EQ(request.controls_size(), 2);
+  const v1::ControlInput& canny = request.controls(0);
+  EXPECT_EQ(canny.name(), "canny");
+  EXPECT_EQ(canny.picture().data(), "png");
+  EXPECT_EQ(canny.preprocessor(), v1::ControlInput::PREPROCESSOR_CANNY);
+  EXPECT_EQ(canny.weight(), 0.8);
+  EXPECT_EQ(canny.end(), 0.6);
+  EXPECT_FALSE(canny.has_start());
+  const v1::ControlInput& depth = request.controls(1);
+  EXPECT_TRUE(depth.guess_mode());
+  EXPECT_EQ(depth.start(), 0.1);
+  EXPECT_FALSE(depth.has_weight());
+  ASSERT_EQ(request.image_prompts_size(), 1);
+  EXPECT_EQ(request.image_prompts(0).name(), "plus");
+  EXPECT_EQ(request.image_prompts(0).pictures(0).data(), "png");
+  EXPECT_EQ(request.image_prompts(0).weight(), 0.5);
+}
+
+TEST(ControlOptionsTest, ShowsWhatIsMalformed) {
+  v1::ControlInput control;
+  std::string path;
+  for (const char* text : {"", "canny", "=a.png", "canny=", "canny=:1"}) {
+    EXPECT_THAT(ParseControl(text, control, path),
+                StatusIs(absl::StatusCode::kInvalidArgument, "NAME=FILE"))
+        << text;
+  }
+  // What is no option is a part of the path.
+  ASSERT_THAT(ParseControl("canny=C:/a.png,sketch", control, path), IsOk());
+  EXPECT_EQ(path, "C:/a.png,sketch");
+}
+
+TEST(GenerateCommandTest, SendsAMaskAndBorders) {
+  const std::string path = ::testing::TempDir() + "/masked.png";
+  std::ofstream(path) << "png";
+  const auto request =
+      RequestOf({"x", "--image", path, "--mask", path, "--mask-blur", "4",
+                 "--fill", "noise", "--only-masked", "--mask-padding", "16",
+                 "--mask-invert", "--mask-transparency"});
+  const v1::Inpainting& inpainting = request.inpainting();
+  EXPECT_EQ(inpainting.mask().data(), "png");
+  EXPECT_EQ(inpainting.mask_blur(), 4u);
+  EXPECT_EQ(inpainting.fill(), v1::Inpainting::FILL_NOISE);
+  EXPECT_TRUE(inpainting.only_masked());
+  EXPECT_EQ(inpainting.padding(), 16u);
+  EXPECT_TRUE(inpainting.invert_mask());
+  EXPECT_TRUE(inpainting.mask_is_transparency());
+  EXPECT_FALSE(request.has_outpainting());
+  const auto extended =
+      RequestOf({"x", "--image", path, "--extend", "8,0,16,24"});
+  EXPECT_FALSE(extended.has_inpainting());
+  EXPECT_EQ(extended.outpainting().left(), 8u);
+  EXPECT_EQ(extended.outpainting().bottom(), 24u);
+  EXPECT_THROW(RequestOf({"x", "--mask", path}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--image", path, "--fill", "best"}),
+               CLI::ParseError);
 }
 
 TEST(GenerateCommandTest, RefusesTextThatIsNotUtf8) {

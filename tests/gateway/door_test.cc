@@ -30,7 +30,8 @@ class DoorTest : public ::testing::Test {
     HttpConfig config;
     config.listen = "127.0.0.1:0";
     config.model_aliases = {{"gpt-image-1", "emaki"}};
-    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real());
+    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real(),
+                                {.metrics = &metrics_});
     EXPECT_THAT(door, IsOk());
     return *std::move(door);
   }
@@ -54,6 +55,7 @@ class DoorTest : public ::testing::Test {
     return AskJson("POST", "/v1/images/generations", body, headers);
   }
 
+  Metrics metrics_;
   FakeService service_;
   std::unique_ptr<HttpDoor> door_;
 };
@@ -113,6 +115,21 @@ TEST_F(DoorTest, PaintsForOpenAi) {
   EXPECT_EQ(request.sampler(), v1::SAMPLER_DPMPP_2M);
   EXPECT_EQ(request.schedule(), v1::NOISE_SCHEDULE_KARRAS);
   EXPECT_EQ(service_.Metadata("authorization"), "Bearer key");
+}
+
+TEST_F(DoorTest, CountsByRouteAndPassesTracesOn) {
+  const std::string trace =
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const RawAnswer answer = Ask("GET", "/v1/jobs/" + std::string(kJob), "",
+                               "traceparent: " + trace + "\r\n");
+  EXPECT_THAT(answer.head, HasSubstr("traceparent: " + trace));
+  Ask("GET", "/nowhere");
+  door_.reset();
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("route=\"/v1/jobs/{}\""));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_total{code=\"404\",route="
+                              "\"none\"} 1"));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_in_flight 0"));
 }
 
 TEST_F(DoorTest, StreamsPartialImages) {
@@ -253,13 +270,29 @@ TEST_F(DoorTest, EditsAndVaries) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
 }
 
+// What is transparent in such a mask is painted, and from nothing.
+TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
+  const auto ask = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(),
+                {{"image", "bytes"}, {"prompt", "snow"}, {"mask", "hole"}});
+    EXPECT_EQ(Ask("POST", "/v1/images/edits", FormOf(more), kForm).status, 200);
+    return service_.request();
+  };
+  const v1::GenerateRequest request = ask({});
+  EXPECT_EQ(request.inpainting().mask().data(), "hole");
+  EXPECT_TRUE(request.inpainting().mask_is_transparency());
+  EXPECT_EQ(request.image_to_image().strength(), 1);
+  EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+}
+
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
   for (const auto& [form, text] :
        std::vector<std::pair<std::string, std::string>>{
            {FormOf({{"prompt", ""}}), "image is missing"},
            {FormOf({{"image", "x"}}), "prompt is missing"},
-           {FormOf({{"image", "x"}, {"prompt", ""}, {"mask", "m"}}),
-            "no inpainting yet"},
+           {FormOf(
+                {{"image", "x"}, {"prompt", ""}, {"mask", "m"}, {"mask", "m"}}),
+            "mask"},
            {FormOf({{"image", "x"}, {"image", "y"}, {"prompt", ""}}),
             "several pictures"},
            {FormOf({{"image", "x"}, {"prompt", ""}, {"prompt", ""}}),
@@ -413,6 +446,130 @@ TEST_F(DoorTest, PaintsForA1111) {
            {"denoising_strength", 0.4}});
   EXPECT_EQ(service_.request().image_to_image().image(), "hi");
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.4);
+}
+
+// As sd-webui-controlnet's API takes them; the pictures are "hi" and "ho".
+TEST_F(DoorTest, ReadsControlNetUnitsOfA1111) {
+  const json args = {
+      {{"enabled", true},
+       {"module", "canny"},
+       {"model", "control_v11p_sd15_canny [d14c016b]"},
+       {"image", "data:image/png;base64,aGk="},
+       {"weight", 0.75},
+       {"guidance_start", 0.25},
+       {"guidance_end", 0.5},
+       {"threshold_a", 50},
+       {"threshold_b", -1},
+       {"control_mode", "ControlNet is more important"},
+       {"pixel_perfect", true},
+       {"resize_mode", "Crop and Resize"}},
+      {{"model", "depth"}, {"input_image", "aG8="}, {"control_mode", 0}},
+      {{"enabled", false}, {"module", "what"}},
+      nullptr,
+      {{"module", "ip-adapter_clip_sd15"},
+       {"model", "ip-adapter_sd15 [6a3f6166]"},
+       {"image", {{"image", "aGk="}, {"mask", nullptr}}},
+       {"weight", 0.5}}};
+  const json answer =
+      AskJson("POST", "/sdapi/v1/txt2img",
+              {{"prompt", "a"},
+               {"alwayson_scripts", {{"controlnet", {{"args", args}}}}}});
+  const v1::GenerateRequest request = service_.request();
+  ASSERT_EQ(request.controls_size(), 2);
+  const v1::ControlInput& canny = request.controls(0);
+  EXPECT_EQ(canny.name(), "control_v11p_sd15_canny");
+  EXPECT_EQ(canny.preprocessor(), v1::ControlInput::PREPROCESSOR_CANNY);
+  EXPECT_EQ(canny.picture().data(), "hi");
+  EXPECT_EQ(canny.weight(), 0.75);
+  EXPECT_EQ(canny.start(), 0.25);
+  EXPECT_EQ(canny.end(), 0.5);
+  EXPECT_EQ(canny.canny_low(), 50u);
+  EXPECT_FALSE(canny.has_canny_high());
+  EXPECT_TRUE(canny.guess_mode());
+  EXPECT_EQ(request.controls(1).name(), "depth");
+  EXPECT_EQ(request.controls(1).picture().data(), "ho");
+  EXPECT_FALSE(request.controls(1).guess_mode());
+  ASSERT_EQ(request.image_prompts_size(), 1);
+  EXPECT_EQ(request.image_prompts(0).name(), "ip-adapter_sd15");
+  EXPECT_EQ(request.image_prompts(0).pictures(0).data(), "hi");
+  const json& shown =
+      answer["parameters"]["alwayson_scripts"]["controlnet"]["args"];
+  EXPECT_EQ(shown[0]["image"], nullptr) << "pictures are not sent back";
+  EXPECT_EQ(shown[0]["model"], args[0]["model"]);
+}
+
+TEST_F(DoorTest, AControlNetUnitMayFollowThePictureOfImg2Img) {
+  AskJson("POST", "/sdapi/v1/img2img",
+          {{"init_images", {"aGk="}},
+           {"controlnet_units",
+            {{{"module", "tile_resample"}, {"model", "tile"}}}}});
+  const v1::GenerateRequest request = service_.request();
+  ASSERT_EQ(request.controls_size(), 1);
+  EXPECT_EQ(request.controls(0).picture().data(), "hi");
+  EXPECT_EQ(request.controls(0).preprocessor(),
+            v1::ControlInput::PREPROCESSOR_TILE);
+}
+
+TEST_F(DoorTest, NamesWhatIsWrongWithAControlNetUnit) {
+  const json sound = {{"model", "canny"}, {"image", "aGk="}};
+  for (const auto& [change, what] : std::vector<std::pair<json, std::string>>{
+           {{{"model", "None"}}, "model is missing"},
+           {{{"image", nullptr}}, "image is missing"},
+           {{{"image", "!"}}, "image is not a picture"},
+           {{{"module", "depth_midas"}}, "module \"depth_midas\" is not"},
+           {{{"weight", 3}}, "weight 3"},
+           {{{"guidance_end", 2}}, "guidance_end 2"},
+           {{{"control_mode", 1}}, "control_mode 1 is not"}}) {
+    json unit = sound;
+    unit.update(change);
+    const json body = {
+        {"alwayson_scripts", {{"ControlNet", {{"args", {nullptr, unit}}}}}}};
+    const RawAnswer answer = Ask("POST", "/sdapi/v1/txt2img", body.dump());
+    EXPECT_EQ(answer.status, 422) << body;
+    EXPECT_THAT(answer.body, HasSubstr("args[1]"));
+    EXPECT_THAT(json::parse(answer.body)["detail"][0]["msg"].get<std::string>(),
+                HasSubstr(what));
+  }
+}
+
+TEST_F(DoorTest, ListsControlNetsModelsAndModules) {
+  EXPECT_EQ(AskJson("GET", "/controlnet/model_list"),
+            (json{{"model_list", {"canny", "ip-adapter"}}}));
+  EXPECT_THAT(AskJson("GET", "/controlnet/module_list")["module_list"],
+              ::testing::Contains("canny"));
+  EXPECT_EQ(AskJson("GET", "/controlnet/version")["version"], 2);
+}
+
+// With A1111's own defaults for what a body leaves out.
+TEST_F(DoorTest, InpaintsForA1111) {
+  json body = {{"init_images", {"aGk="}}, {"mask", "bWFzaw=="}};
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting plain = service_.request().inpainting();
+  EXPECT_EQ(plain.mask().data(), "mask");
+  EXPECT_EQ(plain.mask_blur(), 4u);
+  EXPECT_EQ(plain.fill(), v1::Inpainting::FILL_BLUR);
+  EXPECT_TRUE(plain.only_masked());
+  EXPECT_EQ(plain.padding(), 0u);
+  body.update({{"inpainting_fill", 3},
+               {"mask_blur", 7},
+               {"inpaint_full_res", false},
+               {"inpaint_full_res_padding", 32},
+               {"inpainting_mask_invert", 1}});
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting chosen = service_.request().inpainting();
+  EXPECT_EQ(chosen.mask_blur(), 7u);
+  EXPECT_EQ(chosen.fill(), v1::Inpainting::FILL_NOTHING);
+  EXPECT_FALSE(chosen.only_masked());
+  EXPECT_EQ(chosen.padding(), 32u);
+  EXPECT_TRUE(chosen.invert_mask());
+  // Clients send the rest with every body.
+  body.erase("mask");
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  EXPECT_FALSE(service_.request().has_inpainting());
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/txt2img", R"({"mask": "aGk="})").status,
+            422);
+  body.update({{"mask", "aGk="}, {"inpainting_fill", 4}});
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/img2img", body.dump()).status, 422);
 }
 
 TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {

@@ -143,6 +143,8 @@ class FakeService : public v1::ImageGeneration::Service,
     model.set_id("emaki");
     model.set_is_default(true);
     model.set_default_steps(20);
+    model.add_controlnets("canny");
+    model.add_ip_adapters("ip-adapter");
     auto* support = model.add_samplers();
     support->set_sampler(v1::SAMPLER_DPMPP_2M);
     support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);

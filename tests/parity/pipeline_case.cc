@@ -3,7 +3,6 @@
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
-#include "ATen/ops/chunk.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
@@ -41,6 +40,10 @@ const std::set<std::string>& KnownArguments() {
                                 "negative_aesthetic_score",
                                 "image_guidance_scale",
                                 "noise_level",
+                                "controlnet_conditioning_scale",
+                                "control_guidance_start",
+                                "control_guidance_end",
+                                "guess_mode",
                                 "output_type"};
   return *known;
 }
@@ -51,9 +54,16 @@ const std::set<std::string>& KnownPipelines() {
                                 "StableDiffusionImg2ImgPipeline",
                                 "LatentConsistencyModelPipeline",
                                 "StableDiffusionInstructPix2PixPipeline",
+                                "StableDiffusionInpaintPipeline",
+                                "StableDiffusionDepth2ImgPipeline",
                                 "StableDiffusionUpscalePipeline",
+                                "StableDiffusionControlNetPipeline",
+                                "StableDiffusionControlNetImg2ImgPipeline",
                                 "StableDiffusionXLPipeline",
-                                "StableDiffusionXLImg2ImgPipeline"};
+                                "StableDiffusionXLControlNetPipeline",
+                                "StableDiffusionXLControlNetImg2ImgPipeline",
+                                "StableDiffusionXLImg2ImgPipeline",
+                                "StableDiffusionXLInpaintPipeline"};
   return *known;
 }
 
@@ -187,9 +197,10 @@ std::vector<std::string> Texts(const json& value, size_t count) {
   return std::vector<std::string>(count, "");
 }
 
-// [H, W, 3] uint8 -> [1, 3, H, W] in [-1, 1], as the reference prepares it.
-at::Tensor PictureOf(const at::Tensor& hwc) {
-  return hwc.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) / 255 * 2 - 1;
+// Where a pipeline's walk begins that is not told.
+double DefaultStrength(const std::string& pipeline) {
+  if (pipeline == "StableDiffusionInpaintPipeline") return 1;
+  return pipeline == "StableDiffusionXLInpaintPipeline" ? 0.9999 : 0.8;
 }
 
 // [height, width] or [top, left] of a call.
@@ -210,11 +221,15 @@ void SetSizes(const json& call, const std::string& prefix,
 // The case while it runs: one Run for each image, built as the engine does.
 class PipelineCase {
  public:
-  PipelineCase(const Golden& golden, const Family& family, Report& report)
+  PipelineCase(const Golden& golden, const Family& family,
+               std::vector<ControlHint> controls,
+               std::vector<PictureInput> pictures, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         family_(family),
         model_(family.pipeline()),
+        controls_(std::move(controls)),
+        pictures_(std::move(pictures)),
         report_(report),
         prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
                                             ? call_["prompt"].size()
@@ -257,6 +272,8 @@ class PipelineCase {
 
   // One call of the denoiser with the recorded input.
   void CompareDenoiser() {
+    // What these add is not in its input.
+    if (!controls_.empty() || !pictures_.empty()) return;
     CompareFirstCall(golden_, model_.denoiser(), report_);
   }
 
@@ -291,7 +308,8 @@ class PipelineCase {
     report_.CompareTensors("start", Latents(),
                            golden_.Tensor("initial_latents"));
     const at::Tensor outputs = golden_.Tensor("step_model_output");
-    const at::Tensor expected = golden_.Tensor("step_out");
+    const at::Tensor expected = golden_.Tensor(
+        golden_.Has("step_out_blended") ? "step_out_blended" : "step_out");
     const int64_t evaluations = expected.size(0);
     // A walk from a picture has the last of the timesteps.
     const at::Tensor all = golden_.Tensor(
@@ -351,8 +369,8 @@ class PipelineCase {
       request.set_eta(call_.value("eta", 0.0));
       request.set_clip_skip(call_.value("clip_skip", 0));
       if (HasPicture()) {
-        request.mutable_image_to_image()->set_strength(
-            call_.value("strength", 0.8));
+        request.mutable_image_to_image()->set_strength(call_.value(
+            "strength", DefaultStrength(golden_.manifest["pipeline"])));
       }
       SetModelFields(request);
     }
@@ -377,19 +395,18 @@ class PipelineCase {
   }
 
   std::vector<absl::StatusOr<Encoded>> Encode() {
-    at::Tensor picture;
-    if (HasPicture()) picture = PictureOf(golden_.Tensor("input_image"));
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back({.request = request, .picture = picture});
+      EncodeTask& task =
+          tasks.emplace_back(EncodeTask{.request = request,
+                                        .controls = controls_,
+                                        .image_prompts = pictures_});
+      if (!HasPicture()) continue;
+      SetPictures(golden_, task);
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
-    if (encoded[0].ok() && encoded[0]->picture.defined()) {
-      report_.CompareTensors(
-          "mean", encoded[0]->picture.mean,
-          golden_.Tensor("vae_encode.0.moments").chunk(2, 1)[0]);
-    }
+    if (encoded[0].ok()) ComparePictures(golden_, *encoded[0], report_);
     return encoded;
   }
 
@@ -420,7 +437,7 @@ class PipelineCase {
     for (int draw = 0;; ++draw) {
       const std::string name = absl::StrFormat("noise.%03d", draw);
       if (!golden_.Has(name)) return draws;
-      draws.push_back(golden_.Tensor(name).narrow(0, image, 1));
+      draws.push_back(DrawOf(golden_, name, image));
     }
   }
 
@@ -434,6 +451,8 @@ class PipelineCase {
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
+  const std::vector<ControlHint> controls_;
+  const std::vector<PictureInput> pictures_;
   Report& report_;
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
@@ -454,7 +473,14 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
   const auto family = FamilyOf(**model);
   if (family == nullptr) return report.Unsupported("another family");
-  PipelineCase test(golden, *family, report);
+  auto controls = models.ControlsFor(golden);
+  if (!controls.ok())
+    return report.Fail(std::string(controls.status().message()));
+  auto pictures = models.PicturesFor(golden);
+  if (!pictures.ok())
+    return report.Fail(std::string(pictures.status().message()));
+  PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
+                    report);
   test.CompareTexts();
   test.CompareDenoiser();
   const absl::Status created = test.CreateRuns();

@@ -6,6 +6,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
+#include "tests/testing/tiny_control.h"
 #include "tests/testing/tiny_sdxl.h"
 
 namespace genzo {
@@ -16,7 +17,8 @@ using v1::GenerateRequest;
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {
  public:
-  Mixer(uint64_t seed, bool sdxl) : random_(seed), sdxl_(sdxl) {}
+  Mixer(uint64_t seed, bool sdxl, bool controls = false)
+      : random_(seed), sdxl_(sdxl), controls_(controls) {}
 
   size_t Draw(size_t n) { return random_() % n; }
 
@@ -41,6 +43,8 @@ class Mixer {
         {v1::PRIORITY_LOW, v1::PRIORITY_NORMAL, v1::PRIORITY_HIGH}));
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
+    if (controls_) AddControls(request);
+    if (Draw(3) == 0) AddMask(request);
     if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
   }
@@ -54,6 +58,20 @@ class Mixer {
     hires.set_upscale(Choose<v1::HiresPass::Upscale>(
         {v1::HiresPass::UPSCALE_LATENT, v1::HiresPass::UPSCALE_LATENT_BICUBIC,
          v1::HiresPass::UPSCALE_LANCZOS}));
+  }
+
+  // Of a picture with a part that stays as it is.
+  void AddMask(GenerateRequest& request) {
+    const auto file = [](const char* name) {
+      return ReadFile(SourcePath(std::string("tests/data/pictures/") + name));
+    };
+    request.mutable_image_to_image()->set_image(file("rgb_png.png"));
+    request.mutable_image_to_image()->set_strength(1);
+    v1::Inpainting& inpainting = *request.mutable_inpainting();
+    inpainting.mutable_mask()->set_data(file("bilevel.png"));
+    inpainting.set_mask_blur(Draw(3));
+    inpainting.set_only_masked(Draw(2) == 0);
+    request.set_height(64);
   }
 
   void AddSdxl(GenerateRequest& request) {
@@ -71,8 +89,26 @@ class Mixer {
     request.mutable_image_to_image()->set_strength(Choose<double>({0.5, 0.9}));
   }
 
+  // None, one or two of the folder's control networks.
+  void AddControls(GenerateRequest& request) {
+    for (size_t n = Draw(3); n > 0; --n) {
+      v1::ControlInput& control = *request.add_controls();
+      control.set_name(Choose<std::string>({"canny", "depth"}));
+      control.mutable_picture()->set_data(ReadFile(SourcePath(
+          Choose<std::string>({"tests/data/pictures/rgb_png.png",
+                               "tests/data/pictures/half_color.jpg"}))));
+      control.set_preprocessor(Choose<v1::ControlInput::Preprocessor>(
+          {v1::ControlInput::PREPROCESSOR_NONE,
+           v1::ControlInput::PREPROCESSOR_CANNY}));
+      control.set_weight(Choose<double>({0.5, 1}));
+      control.set_end(Choose<double>({0.5, 1}));
+      control.set_guess_mode(Draw(3) == 0);
+    }
+  }
+
   std::mt19937_64 random_;
   const bool sdxl_;
+  const bool controls_;
 };
 
 struct Difference {
@@ -133,6 +169,16 @@ TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
   Config config = TinyConfig();
   config.dtype = "auto";
   ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/100);
+}
+
+TEST(MixPropertyTest, EachSteeredPictureEqualsItsSoloRun) {
+  const TestFolder folder;
+  WriteTinyControl(folder, "nets/canny");
+  WriteTinyControl(folder, "nets/depth", 0.7);
+  Config config = TinyConfig();
+  config.controlnets = {folder.path() + "/nets"};
+  ExpectEqualBits(config, Mixer(/*seed=*/3, /*sdxl=*/false, /*controls=*/true),
+                  /*mixes=*/40);
 }
 
 TEST(MixPropertyTest, EachPictureOfSdxlAndItsRefinerEqualsItsSoloRun) {

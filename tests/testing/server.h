@@ -53,6 +53,7 @@ class Server {
                       .metrics = metrics_,
                       .clock = Clock::Real(),
                       .models = *pool_,
+                      .scoring = pool_.get(),
                       .upscalers = &upscalers_},
         front_end_(*FrontEnd::Start("127.0.0.1:0", FrontEndOptionsOf(config),
                                     dependencies_)) {

@@ -29,6 +29,10 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
       segment.first_row += joined->rows;
       segments.push_back(std::move(segment));
     }
+    for (PicturePrompt picture : part->pictures) {
+      picture.first_row += joined->rows;
+      joined->pictures.push_back(std::move(picture));
+    }
     joined->rows += part->rows;
   }
   joined->rows += padding;

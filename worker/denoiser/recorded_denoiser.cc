@@ -271,7 +271,7 @@ at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
                                             const at::Tensor& times,
                                             const Prepared& prepared) {
   // Deltas are of the rows, not of the shape: no recording fits another's.
-  if (!records_ || !prepared.adapters.segments().empty()) {
+  if (!records_ || prepared.steered()) {
     return denoiser_.Forward(sample, times, prepared);
   }
   try {

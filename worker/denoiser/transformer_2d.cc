@@ -9,6 +9,17 @@ constexpr ConvGeometry kPointwise = {.kernel = 1, .stride = 1, .padding = 0};
 
 }  // namespace
 
+std::vector<PictureContext> ContextCursor::Pictures() const {
+  std::vector<PictureContext> all;
+  for (const PicturePrompt& prompt : pictures_) {
+    all.push_back({.first_row = prompt.first_row,
+                   .rows = prompt.rows,
+                   .picture = (*prompt.layers)[next_ / 2 - 1],
+                   .scale = prompt.scale});
+  }
+  return all;
+}
+
 Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
     const Weights& weights, const Transformer2DConfig& config)
     : norm1(weights["norm1"], config.channels, kLayerNormEps),
@@ -40,7 +51,8 @@ at::Tensor Transformer2D::BasicTransformerBlock::forward(
       normed,
       only_cross_attention ? context.Next() : attn1.Project(normed, adapters),
       x, adapters);
-  x = attn2.forward(norm2.forward(x), context.Next(), x, adapters);
+  const KeyValues text = context.Next();
+  x = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
   const at::Tensor h = norm3.forward(x);
   const at::Tensor gate = ff_gate->forward_gelu(h, adapters);
   return ff_out.forward_add(ff_value->forward_mul(h, gate, adapters), x,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/denoiser/picture_prompt.h"
 #include "worker/nn/attention.h"
 
 namespace genzo {
@@ -24,17 +25,21 @@ struct Transformer2DConfig {
 // Hands out the projected context layer by layer, in the network's order.
 class ContextCursor {
  public:
-  // `prepared` holds keys and values of a layer one after the other, and
-  // outlives the cursor.
-  explicit ContextCursor(const std::vector<at::Tensor>& prepared)
-      : prepared_(prepared) {}
+  // `prepared` holds keys and values of a layer one after the other; both
+  // outlive the cursor.
+  ContextCursor(const std::vector<at::Tensor>& prepared,
+                const std::vector<PicturePrompt>& pictures)
+      : prepared_(prepared), pictures_(pictures) {}
   KeyValues Next() {
     next_ += 2;
     return {prepared_[next_ - 2], prepared_[next_ - 1]};
   }
+  // What rows attend to beside it in the layer that Next() gave last.
+  std::vector<PictureContext> Pictures() const;
 
  private:
   const std::vector<at::Tensor>& prepared_;
+  const std::vector<PicturePrompt>& pictures_;
   size_t next_ = 0;
 };
 

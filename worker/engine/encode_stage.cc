@@ -7,6 +7,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
+#include "worker/engine/control_hints.h"
 #include "worker/engine/hires.h"
 #include "worker/engine/source_picture.h"
 
@@ -24,11 +25,13 @@ bool HasPicture(const JobState& job) {
 
 EncodeStage::EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
                          const Clock& clock, Metrics& metrics,
-                         std::function<void()> on_encoded, Where where)
+                         std::function<void()> on_encoded, Where where,
+                         SideNetworks* networks)
     : stream_(stream),
       clock_(clock),
       metrics_(metrics),
       on_encoded_(std::move(on_encoded)),
+      networks_(networks),
       texts_(text_cache_bytes) {
   if (where == Where::kOwnThread) thread_ = std::thread([this] { Loop(); });
 }
@@ -133,6 +136,32 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
   }
 }
 
+absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
+  EncodeTask task = {.request = job.request()};
+  const PipelineTraits& traits = job.model().traits();
+  if (HasPicture(job)) {
+    auto source = ReadSourcePicture(task.request, traits.picture_divisor);
+    if (!source.ok()) return source.status();
+    task.picture = std::move(source->picture);
+    task.mask = std::move(source->mask);
+    job.SetCanvas(std::move(source->canvas));
+  }
+  const absl::Status steered = Steer(traits, task);
+  if (!steered.ok()) return steered;
+  return task;
+}
+
+absl::Status EncodeStage::Steer(const PipelineTraits& traits,
+                                EncodeTask& task) const {
+  auto controls = ReadControlHints(task.request, traits, networks_);
+  if (!controls.ok()) return controls.status();
+  task.controls = *std::move(controls);
+  auto prompts = ReadImagePrompts(task.request, traits, networks_);
+  if (!prompts.ok()) return prompts.status();
+  task.image_prompts = *std::move(prompts);
+  return absl::OkStatus();
+}
+
 std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
     const std::vector<Waiting>& waiting) {
   std::vector<absl::StatusOr<Encoded>> results(
@@ -140,25 +169,21 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   std::vector<EncodeTask> tasks;
   std::vector<size_t> places;  // of the tasks among the results
   for (size_t i = 0; i < waiting.size(); ++i) {
-    const v1::GenerateRequest& request = waiting[i].job->request();
-    at::Tensor picture;
-    if (HasPicture(*waiting[i].job)) {
-      auto read = ReadSourcePicture(
-          request, waiting[i].job->model().traits().picture_divisor);
-      if (!read.ok()) {
-        results[i] = read.status();
-        continue;
-      }
-      picture = *std::move(read);
+    auto task = TaskOf(*waiting[i].job);
+    if (!task.ok()) {
+      results[i] = task.status();
+      continue;
     }
-    tasks.push_back({.request = request, .picture = std::move(picture)});
+    tasks.push_back(*std::move(task));
     places.push_back(i);
   }
   if (tasks.empty()) return results;
   auto encoded =
       waiting[0].job->model().Encode(tasks, waiting[0].together, texts_);
-  EncodeSecondPasses(waiting[0].job->model(), tasks, waiting[0].together,
-                     texts_, encoded);
+  const Pipeline& model = waiting[0].job->model();
+  EncodeSecondPasses(
+      model, tasks, waiting[0].together, texts_,
+      [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     results[places[i]] = std::move(encoded[i]);
   }

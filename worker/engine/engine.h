@@ -18,6 +18,7 @@
 #include "worker/engine/encode_stage.h"
 #include "worker/engine/intake.h"
 #include "worker/engine/live_run.h"
+#include "worker/engine/picture_finisher.h"
 #include "worker/engine/publisher.h"
 #include "worker/engine/run_carrier.h"
 #include "worker/engine/step_scheduler.h"
@@ -58,15 +59,20 @@ class Engine {
   void Stop();
 
   // One more model, as ModelIntroduction::Add(). Any thread.
-  void Add(const ModelConfig& model) { models_.Add(model); }
+  void Add(const ModelConfig& model);
 
   // Thread-safe.
   ModelLoader& models() { return models_.loader(); }
+  PictureJudges& judges() { return judges_; }
 
  private:
   // The five parts of the step loop.
   bool Admit();  // false once there will be no more work
   Batch Pick();
+  // What an evaluation of `batch` from `begin` to `end` was, to those who
+  // watch.
+  void Observe(const Batch& batch, absl::Time begin, absl::Time end);
+  void RecordStep(const Batch& batch, absl::Time begin, absl::Time end);
   // What became of each run of a batch: nothing, where it is to be tried again.
   using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
   Predictions EvaluateBatch(const Batch& batch);
@@ -92,6 +98,7 @@ class Engine {
   const EngineDevice device_;
   const EngineDependencies dependencies_;
   const EncodeStage::Where encode_;
+  const DeviceMetrics figures_;
   StepScheduler scheduler_;
   std::atomic<bool> stopping_{false};
   MemoryCaps memory_caps_;
@@ -102,6 +109,8 @@ class Engine {
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};
   ModelIntroduction models_;
+  PictureJudges judges_;
+  const PictureFinisher finisher_{judges_};
   std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
   std::unique_ptr<UpscaleStage> upscale_stage_;
@@ -109,6 +118,8 @@ class Engine {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
+  // When the last evaluation ended; InfiniteFuture once nothing was live.
+  absl::Time evaluated_ = absl::InfiniteFuture();
 };
 
 }  // namespace genzo

@@ -36,7 +36,7 @@ at::Tensor EnlargeLatent(const at::Tensor& latent, HiresPass::Upscale upscale,
 
 void EncodeSecondPasses(const Pipeline& model,
                         absl::Span<const EncodeTask> tasks, bool together,
-                        TextCache& texts,
+                        TextCache& texts, const SteerPass& steer,
                         std::vector<absl::StatusOr<Encoded>>& encoded) {
   std::list<v1::GenerateRequest> requests;  // tasks refer to them
   std::vector<EncodeTask> second;
@@ -44,7 +44,13 @@ void EncodeSecondPasses(const Pipeline& model,
   for (size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks[i].request.has_hires() || !encoded[i].ok()) continue;
     requests.push_back(SecondPass(tasks[i].request));
-    second.push_back({.request = requests.back()});
+    EncodeTask task = {.request = requests.back()};
+    const absl::Status steered = steer(task);
+    if (!steered.ok()) {
+      encoded[i] = steered;
+      continue;
+    }
+    second.push_back(std::move(task));
     places.push_back(i);
   }
   if (second.empty()) return;

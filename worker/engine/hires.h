@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_HIRES_H_
 #define GENZO_WORKER_ENGINE_HIRES_H_
 
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,10 +23,12 @@ at::Tensor EnlargeLatent(const at::Tensor& latent,
                          int64_t width);
 
 // Encodes what the second passes of `tasks` see, into `encoded`, whose places
-// are theirs. Their texts are the first passes', which `texts` still has.
+// are theirs. Their texts are the first passes', which `texts` still has;
+// `steer` adds what steers them at their own size.
+using SteerPass = std::function<absl::Status(EncodeTask& task)>;
 void EncodeSecondPasses(const Pipeline& model,
                         absl::Span<const EncodeTask> tasks, bool together,
-                        TextCache& texts,
+                        TextCache& texts, const SteerPass& steer,
                         std::vector<absl::StatusOr<Encoded>>& encoded);
 
 // Adds the stages of the second pass of `image`, whose noise is the seed's from

@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 
 namespace genzo {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
   size_t images = 0;
   for (const auto& lease : leases) {
-    images += lease->job().request().image_count();
+    images += ImagesDrawn(lease->job().request());
   }
   return images;
 }
@@ -76,16 +77,17 @@ void Intake::StartParked() {
     if (model == nullptr) {
       const absl::Status failure = models_.loader().Failure(id);
       if (!failure.ok()) {
-        FailUnstarted(*lease, failure, dependencies_.metrics.ForModel(id));
+        FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
+                      failure, dependencies_.metrics.ForModel(id));
       } else {
         models_.loader().Request(id);
         parked_.push_back(std::move(lease));
       }
       continue;
     }
-    auto job =
-        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
-                                   dependencies_.metrics.ForModel(id));
+    auto job = std::make_shared<JobState>(
+        std::move(lease), model, dependencies_.clock,
+        dependencies_.metrics.ForModel(id), dependencies_.tracer);
     if (!job->Wanted()) continue;
     encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
   }
@@ -126,12 +128,12 @@ std::vector<EncodedJob> Intake::Next(const TenantCounts& live) {
 
 void Intake::DropUnwanted() {
   const auto unwanted = [&](const std::unique_ptr<JobLease>& lease) {
+    const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
     const absl::Status ended =
-        WhyEnded(*lease, DemandOf(lease->job(), dependencies_.clock).deadline,
-                 dependencies_.clock.Now());
+        WhyEnded(*lease, demand.deadline, dependencies_.clock.Now());
     if (ended.ok()) return false;
     FailUnstarted(
-        *lease, ended,
+        *lease, demand, ended,
         dependencies_.metrics.ForModel(lease->job().request().model()));
     return true;
   };

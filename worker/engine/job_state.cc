@@ -1,9 +1,13 @@
 #include "worker/engine/job_state.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
+#include "base/request_rules.h"
+#include "worker/engine/best_images.h"
 
 namespace genzo {
 
@@ -16,34 +20,33 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                          "the job's deadline passed before it was finished");
 }
 
-void FailUnstarted(JobLease& lease, const absl::Status& status,
-                   ModelMetrics& metrics) {
-  (absl::IsCancelled(status) ? metrics.jobs_cancelled : metrics.jobs_failed)
-      .Increment();
+void FailUnstarted(JobLease& lease, const JobDemand& demand,
+                   const absl::Status& status, ModelMetrics& metrics) {
+  metrics.CountEnd(status, int64_t{demand.steps} * demand.images);
   lease.Fail(status);
 }
 
 JobState::JobState(std::unique_ptr<JobLease> lease,
                    std::shared_ptr<const Pipeline> model, const Clock& clock,
-                   ModelMetrics& metrics)
+                   ModelMetrics& metrics, Tracer* tracer)
     : lease_(std::move(lease)),
       demand_(DemandOf(lease_->job(), clock)),
       model_(std::move(model)),
       clock_(clock),
       metrics_(metrics),
+      tracer_(tracer),
       started_(clock.Now()),
-      image_ended_(lease_->job().request().image_count()),
-      images_left_(lease_->job().request().image_count()),
+      image_ended_(ImagesDrawn(lease_->job().request())),
+      images_left_(ImagesDrawn(lease_->job().request())),
+      drawn_(lease_->job().request().has_best_of() ? images_left_ : 0),
       denoise_begin_(started_),
       denoise_end_(started_) {
   metrics_.jobs_running.Increment();
+  Record(kQueueSpan, demand_.accepted, started_);
   v1::JobEvent event;
   v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
   resolved = request();
-  // Its digest stands for it.
-  if (resolved.has_image_to_image()) {
-    resolved.mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(resolved);
   lease_->Post(std::move(event));
 }
 
@@ -74,6 +77,7 @@ void JobState::EncodingDone(absl::Duration duration) {
   absl::MutexLock lock(&mutex_);
   encode_ = duration;
   denoise_begin_ = clock_.Now();
+  Record(kEncodeSpan, denoise_begin_ - duration, denoise_begin_);
 }
 
 void JobState::StepDone(const Step& step) {
@@ -105,21 +109,32 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
     metrics_.time_to_first_preview_seconds.Observe(
         absl::ToDoubleSeconds(clock_.Now() - demand_.accepted));
   }
+  metrics_.previews.Increment();
   lease_->Post(std::move(event));
 }
 
-void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
-                         absl::Duration decode_duration) {
+void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
   v1::JobEvent event;
-  v1::Image& image = *event.mutable_image();
-  image.set_image_index(image_index);
-  image.set_seed(seed);
-  *image.mutable_picture() = std::move(picture);
+  *event.mutable_image() = std::move(image);
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
+  if (!OpenLocked(index)) return;
   decode_ += decode_duration;
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  metrics_.images.Increment();
+  const absl::Time now = clock_.Now();
+  Record(kDecodeSpan, now - decode_duration, now, index);
+  CloseImageLocked(index, std::move(event));
+}
+
+void JobState::WithholdImage(v1::ImageWithheld image,
+                             absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
+  v1::JobEvent event;
+  *event.mutable_image_withheld() = std::move(image);
+  absl::MutexLock lock(&mutex_);
+  if (!OpenLocked(index)) return;
+  decode_ += decode_duration;
+  CloseImageLocked(index, std::move(event));
 }
 
 void JobState::FailImage(int image_index, const absl::Status& status) {
@@ -128,16 +143,30 @@ void JobState::FailImage(int image_index, const absl::Status& status) {
   failed.set_image_index(image_index);
   *failed.mutable_status() = ToRpcStatus(status);
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
-  if (++images_failed_ == 1) first_failure_ = status;
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  if (OpenLocked(image_index)) CloseImageLocked(image_index, std::move(event));
 }
 
-void JobState::CloseImageLocked(int image_index) {
+void JobState::TellLocked(v1::JobEvent outcome) {
+  if (outcome.has_image_failed() && ++images_failed_ == 1) {
+    first_failure_ = FromRpcStatus(outcome.image_failed().status());
+  }
+  lease_->Post(std::move(outcome));
+}
+
+void JobState::CloseImageLocked(int image_index, v1::JobEvent outcome) {
   image_ended_[image_index] = true;
+  const bool chooses = request().has_best_of();
+  if (chooses) {
+    drawn_[image_index] = std::move(outcome);
+  } else {
+    TellLocked(std::move(outcome));
+  }
   if (--images_left_ > 0) return;
-  const bool none_came = images_failed_ == image_ended_.size();
+  for (v1::JobEvent& best :
+       BestImages(std::move(drawn_), request().image_count())) {
+    TellLocked(std::move(best));
+  }
+  const bool none_came = images_failed_ == request().image_count();
   EndLocked(none_came ? first_failure_ : absl::OkStatus());
 }
 
@@ -156,14 +185,22 @@ void JobState::EndLocked(const absl::Status& status) {
   *ended.mutable_encode() = ToProto(encode_);
   *ended.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
   *ended.mutable_decode() = ToProto(decode_);
-  if (status.ok()) {
-    ObserveLocked();
-    metrics_.jobs_succeeded.Increment();
-  } else {
-    (absl::IsCancelled(status) ? metrics_.jobs_cancelled : metrics_.jobs_failed)
-        .Increment();
-  }
+  if (steps_run_ > 0) Record(kDenoiseSpan, denoise_begin_, denoise_end_);
+  if (status.ok()) ObserveLocked();
+  const int64_t steps = int64_t{demand_.steps} * demand_.images;
+  metrics_.CountEnd(status, std::max<int64_t>(0, steps - steps_run_));
   lease_->End(std::move(ended));
+}
+
+void JobState::Record(const char* name, absl::Time begin, absl::Time end,
+                      int image_index) {
+  if (tracer_ == nullptr) return;
+  Span span = {
+      .name = name, .begin = clock_.ToDate(begin), .end = clock_.ToDate(end)};
+  if (image_index >= 0) {
+    span.attributes.emplace_back("genzo.image", int64_t{image_index});
+  }
+  RecordPart(tracer_, traceparent(), std::move(span));
 }
 
 void JobState::ObserveLocked() {

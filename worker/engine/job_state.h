@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -11,8 +12,10 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/tracing.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
+#include "worker/media/masked_canvas.h"
 #include "worker/pipeline/pipeline.h"
 
 namespace genzo {
@@ -22,17 +25,19 @@ namespace genzo {
 // exactly once. Thread-safe.
 class JobState {
  public:
-  // Holds `model` as long as it lives. `clock` and `metrics` outlive the job.
-  // The time in the queue ends now.
+  // Holds `model` as long as it lives. `clock`, `metrics` and `tracer` outlive
+  // the job. The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
-           ModelMetrics& metrics);
+           ModelMetrics& metrics, Tracer* tracer = nullptr);
   // Gives the job back to the queue if it has not ended.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
   const std::string& id() const { return lease_->job().id(); }
   const JobDemand& demand() const { return demand_; }
+  // Empty if nobody traces the job.
+  const std::string& traceparent() const { return lease_->job().traceparent(); }
   const Pipeline& model() const { return *model_; }
 
   // Whether there is still a point in working on the job, or on one image of
@@ -40,6 +45,13 @@ class JobState {
   // deadline with DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What its pictures are put together from, where a part of one stays as it
+  // was; null otherwise. Set while it is encoded, and read after that alone.
+  void SetCanvas(std::shared_ptr<const MaskedCanvas> canvas) {
+    canvas_ = std::move(canvas);
+  }
+  const MaskedCanvas* canvas() const { return canvas_.get(); }
 
   // Texts and pictures.
   void EncodingDone(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -56,11 +68,15 @@ class JobState {
   void PostPreview(int image_index, int step, v1::Picture picture)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A finished image, or one that will not come. The last of them ends the job:
-  // as failed, with the first image's status, only if no image came. What comes
-  // for an image after that is ignored.
-  void PostImage(int image_index, uint64_t seed, v1::Picture picture,
-                 absl::Duration decode_duration) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A finished image, one that is not sent, or one that will not come. With
+  // best_of nothing is told before all are drawn, and then BestImages() alone.
+  // The last of them ends the job: as failed, with the first image's status,
+  // only if all that are told failed. What comes for an image after that is
+  // ignored.
+  void PostImage(v1::Image image, absl::Duration decode_duration)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void WithholdImage(v1::ImageWithheld image, absl::Duration decode_duration)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void FailImage(int image_index, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -70,22 +86,31 @@ class JobState {
  private:
   // Whether the image, and with it the job, has not ended.
   bool OpenLocked(int image_index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CloseImageLocked(int image_index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The image has ended with `outcome`.
+  void CloseImageLocked(int image_index, v1::JobEvent outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellLocked(v1::JobEvent outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A span of the job's from `begin` to `end`, by Clock::Now().
+  void Record(const char* name, absl::Time begin, absl::Time end,
+              int image_index = -1);
 
   const std::unique_ptr<JobLease> lease_;
   const JobDemand demand_;
   const std::shared_ptr<const Pipeline> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
+  Tracer* const tracer_;
   const absl::Time started_;
+  std::shared_ptr<const MaskedCanvas> canvas_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
   uint32_t images_left_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::JobEvent> drawn_ ABSL_GUARDED_BY(mutex_);  // with best_of
   uint32_t images_failed_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status first_failure_ ABSL_GUARDED_BY(mutex_);
   uint32_t steps_run_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -101,8 +126,8 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                       absl::Time now);
 
 // Ends a job that never had a JobState, and counts it.
-void FailUnstarted(JobLease& lease, const absl::Status& status,
-                   ModelMetrics& metrics);
+void FailUnstarted(JobLease& lease, const JobDemand& demand,
+                   const absl::Status& status, ModelMetrics& metrics);
 
 // The reason of what goes wrong with a run and has no other.
 inline constexpr char kEvaluationFailed[] = "EVALUATION_FAILED";

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "torch/headeronly/version.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
@@ -73,6 +74,12 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  std::vector<std::pair<c10::Device, std::string>> names;
+  for (const EngineDevice& device : pool->devices_) {
+    names.emplace_back(device.placement.device, device.name());
+  }
+  pool->memory_ = std::make_shared<DeviceMemoryFigures>(std::move(names));
+  dependencies.metrics.Add(pool->memory_);
   EngineDependencies own = dependencies;
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
@@ -80,6 +87,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   for (const EngineDevice& device : pool->devices_) {
     pool->engines_.push_back(std::make_unique<Engine>(config, device, own));
   }
+  pool->scoring_ = std::make_unique<ScoringStage>(pool->engines_[0]->judges());
   return pool;
 }
 
@@ -122,8 +130,12 @@ void WorkerPool::Add(const ModelConfig& model) {
   for (const auto& engine : engines_) engine->Add(model);
 }
 
+void WorkerPool::Score(v1::ScoreRequest request, PictureScoring::Done done) {
+  scoring_->Score(std::move(request), std::move(done));
+}
+
 void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
-                      Done done) {
+                      ModelControl::Done done) {
   const auto countdown =
       std::make_shared<Countdown>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {
@@ -133,7 +145,7 @@ void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
   }
 }
 
-void WorkerPool::Unload(const std::string& id, Done done) {
+void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
   const auto countdown =
       std::make_shared<Countdown>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {
@@ -142,6 +154,8 @@ void WorkerPool::Unload(const std::string& id, Done done) {
     });
   }
 }
+
+std::string WorkerPool::LibTorchVersion() { return TORCH_VERSION; }
 
 std::string WorkerPool::Description() const {
   std::vector<std::string> parts;

@@ -11,12 +11,15 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
+#include "queue/picture_scoring.h"
+#include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/scoring_stage.h"
 
 namespace genzo {
 
 // All devices of a process: one engine and one step thread each. Thread-safe.
-class WorkerPool : public ModelControl {
+class WorkerPool : public ModelControl, public PictureScoring {
  public:
   // UNAVAILABLE or INVALID_ARGUMENT if a configured device or type cannot be
   // had. What `dependencies` name outlives the pool.
@@ -42,11 +45,16 @@ class WorkerPool : public ModelControl {
   void Add(const ModelConfig& model);
 
   void Load(const std::string& id, std::optional<bool> pinned,
-            Done done) override;
-  void Unload(const std::string& id, Done done) override;
+            ModelControl::Done done) override;
+  void Unload(const std::string& id, ModelControl::Done done) override;
+
+  // On the first device.
+  void Score(v1::ScoreRequest request, PictureScoring::Done done) override;
 
   // "cpu, bfloat16", one a device.
   std::string Description() const;
+  // The version of LibTorch, "2.11.0".
+  static std::string LibTorchVersion();
 
  private:
   WorkerPool() = default;
@@ -57,7 +65,9 @@ class WorkerPool : public ModelControl {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
+  std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;
 };
 

@@ -11,6 +11,7 @@
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/device/placement.h"
+#include "worker/pipeline/control_parts.h"
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
 #include "worker/sampler/noise_source.h"
@@ -18,20 +19,44 @@
 
 namespace genzo {
 
+class IpAdapter;
+
+// Pictures that an adapter reads as a prompt, each [1, 3, side, side] as its
+// encoder takes them.
+struct PictureInput {
+  std::shared_ptr<const IpAdapter> adapter;
+  std::vector<at::Tensor> pictures;
+  double weight = 1;
+};
+
 // What a job gives to encode.
 struct EncodeTask {
   const v1::GenerateRequest& request;  // every field filled in
   // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
   // the traits' picture_divisor; undefined: none.
   at::Tensor picture = {};
+  // What steers the images, in the request's order; networks of
+  // traits().control_fit alone.
+  std::vector<ControlHint> controls = {};
+  // What is read beside the texts; adapters of traits().picture_fit alone.
+  std::vector<PictureInput> image_prompts = {};
+  // [1, 1, H, W] float32 of the picture's size: 1 where it is painted anew, 0
+  // where it stays; undefined: no part of it stays.
+  at::Tensor mask = {};
+  // [1, 1, H', W'] float32 of any size and range, greater where it is nearer;
+  // undefined: the model looks for itself.
+  at::Tensor depth = {};
 };
 
 // What the images of one job share: all but noise. A value.
 struct Encoded {
   std::vector<PreparedRef> prepared;  // one a stage
   LatentDistribution picture = {};    // of the task's picture
+  at::Tensor mask = {};               // the task's
+  LatentDistribution masked = {};  // of the picture, grey where it is painted
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
+  std::vector<EncodedControl> controls = {};  // of the first stage
   // The same for the request's second pass, if it has `hires`.
   std::shared_ptr<const Encoded> second_pass = nullptr;
 };

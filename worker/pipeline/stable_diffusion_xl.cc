@@ -9,6 +9,7 @@
 #include "ATen/ops/zeros_like.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/walk_part.h"
 #include "worker/weights/json_config.h"
@@ -83,7 +84,11 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       text_(std::move(parts.text)),
       text_2_(std::move(parts.text_2)),
       embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
+      picture_order_(PictureLayersOf(parts.unet.config).order),
       zeroes_empty_negative_(parts.zeroes_empty_negative),
+      sight_(parts.unet.config.in_channels == parts.unet.config.out_channels
+                 ? MaskSight::kNothing
+                 : MaskSight::kLatent),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
@@ -145,11 +150,14 @@ absl::Status StableDiffusionXL::CheckFit(const std::string& folder,
                                          Parts& parts) {
   const UNet2DConditionConfig& unet = parts.unet.config;
   const int64_t channels = parts.codec->latent_channels();
-  if (unet.in_channels != channels || unet.out_channels != channels) {
-    return absl::UnimplementedError(
-        absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
-                     " and out_channels ", unet.out_channels,
-                     " are not the autoencoder's latent_channels ", channels));
+  const int64_t beside = unet.in_channels - channels;
+  if ((beside != 0 &&
+       beside != SightChannels(MaskSight::kLatent, *parts.codec)) ||
+      unet.out_channels != channels) {
+    return absl::UnimplementedError(absl::StrCat(
+        folder, ": unet in_channels ", unet.in_channels, " and out_channels ",
+        unet.out_channels, " are not the autoencoder's latent_channels ",
+        channels, ", or with those of a mask in"));
   }
   const ClipTextConfig& second = parts.text_2->config;
   const bool is_refiner = parts.text == nullptr;
@@ -195,15 +203,24 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   status = ReadTraits(index, parts->scheduler, *parts->codec,
                       unet_config.sample_size, traits);
   if (!status.ok()) return status;
-  traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+  const bool sees_mask = unet_config.in_channels > unet_config.out_channels;
+  traits.tasks = {v1::TASK_INPAINTING};
+  if (!sees_mask) {
+    traits.tasks.insert(traits.tasks.begin(), v1::TASK_IMAGE_TO_IMAGE);
+  }
   auto& fields = traits.request_fields;
   fields.emplace_back("size_conditioning");
   if (parts->text == nullptr) {
     fields.insert(fields.end(), {"refiner.aesthetic_score",
                                  "refiner.negative_aesthetic_score"});
   } else {
-    traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
-    fields.insert(fields.end(), {"prompt_2", "negative_prompt_2", "hires"});
+    if (!sees_mask) {
+      traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+      fields.emplace_back("hires");
+    }
+    fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
+    TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
+    TakePictures(PictureLayersOf(unet_config), traits);
   }
   const Weights unet = parts->unet.weights;
   std::unique_ptr<StableDiffusionXL> pipeline(
@@ -270,9 +287,10 @@ at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
       1);
 }
 
-absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
-    const v1::GenerateRequest& request, absl::Span<const TextEmbedding> states,
+absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
+    const EncodeTask& task, absl::Span<const TextEmbedding> states,
     absl::Span<const TextEmbedding> states_2) const {
+  const v1::GenerateRequest& request = task.request;
   const bool zeroes = zeroes_empty_negative_ &&
                       request.negative_prompt().empty() &&
                       request.negative_prompt_2().empty();
@@ -291,13 +309,24 @@ absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
     tokens.push_back(both);
     pooled.push_back(second[1]);
   }
-  return denoiser_->Prepare(
-      {.tokens = at::cat(tokens),
-       .pooled = at::cat(pooled),
-       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))});
+  const auto rows = static_cast<int64_t>(states_2.size());
+  Conditioning conditioning = {.tokens = at::cat(tokens),
+                               .pooled = at::cat(pooled),
+                               .numbers = NumbersOf(request, rows)};
+  auto prepared = denoiser_->Prepare(conditioning);
+  if (!prepared.ok()) return prepared.status();
+  // Control networks embed no guidance.
+  conditioning.numbers = SizeNumbers(request, rows);
+  auto controls = PrepareControls(task.controls, conditioning);
+  if (!controls.ok()) return controls.status();
+  Encoded encoded;
+  encoded.prepared = {
+      WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
+  encoded.controls = *std::move(controls);
+  return encoded;
 }
 
-std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
+std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
@@ -308,9 +337,9 @@ std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
   const auto states_2 =
       EncodeLists(TextsOf(tasks, /*second=*/true), together, text_2_.get(),
                   texts, EncodeBy(*text_2_, placement_.device));
-  std::vector<absl::StatusOr<PreparedRef>> prepared;
+  std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    prepared.push_back(PrepareRows(tasks[i].request, states[i], states_2[i]));
+    prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
   }
   return prepared;
 }
@@ -325,25 +354,20 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
       refined.push_back({.request = task.request});
     }
   }
-  std::vector<absl::StatusOr<PreparedRef>> for_refiner;
+  std::vector<absl::StatusOr<Encoded>> for_refiner;
   if (!refined.empty()) {
     for_refiner = refiner_->PrepareAll(refined, together, texts);
   }
   std::vector<absl::StatusOr<Encoded>> results;
   size_t next = 0;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    absl::StatusOr<Encoded> encoded = Encoded();
-    const auto add = [&](const absl::StatusOr<PreparedRef>& part) {
-      if (!part.ok()) encoded = part.status();
-      if (encoded.ok()) encoded->prepared.push_back(*part);
-    };
-    add(prepared[i]);
+    absl::StatusOr<Encoded> encoded = std::move(prepared[i]);
     if (refiner_ != nullptr && tasks[i].request.has_refiner()) {
-      add(for_refiner[next++]);
+      const absl::StatusOr<Encoded>& refined_one = for_refiner[next++];
+      if (!refined_one.ok()) encoded = refined_one.status();
+      if (encoded.ok()) encoded->prepared.push_back(refined_one->prepared[0]);
     }
-    if (encoded.ok() && tasks[i].picture.defined()) {
-      encoded->picture = codec_->Encode(tasks[i].picture);
-    }
+    if (encoded.ok()) EncodePicture(tasks[i], *codec_, sight_, *encoded);
     results.push_back(std::move(encoded));
   }
   return results;
@@ -367,9 +391,13 @@ PreparedRef StableDiffusionXL::PrepareEmpty() const {
   v1::GenerateRequest request;
   request.set_width(static_cast<uint32_t>(traits_.default_width));
   request.set_height(static_cast<uint32_t>(traits_.default_height));
-  return *denoiser_->Prepare({.tokens = states.hidden,
-                              .pooled = states.pooled,
-                              .numbers = NumbersOf(request, /*rows=*/1)});
+  Conditioning conditioning = {.tokens = states.hidden,
+                               .pooled = states.pooled,
+                               .numbers = NumbersOf(request, /*rows=*/1)};
+  if (sight_ != MaskSight::kNothing) {
+    conditioning.image = at::zeros({1, SightChannels(sight_, *codec_), 1, 1});
+  }
+  return *denoiser_->Prepare(conditioning);
 }
 
 int64_t StableDiffusionXL::weight_bytes() const {
@@ -409,7 +437,8 @@ Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
 
 absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
     int step, SamplerId sampler, const nlohmann::json& scheduler,
-    const ImageRequest& image, PreparedRef prepared) const {
+    const ImageRequest& image, PreparedRef prepared,
+    const KnownPart& known) const {
   const v1::GenerateRequest& request = image.request;
   const int steps = static_cast<int>(request.steps());
   const int64_t scale = codec_->pixels_per_latent();
@@ -427,8 +456,8 @@ absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
                            WalkOptions(request), step);
   if (!plan.ok()) return plan.status();
   return StageOf(request, std::move(prepared),
-                 std::make_unique<WalkPart>(*std::move(walk), *plan,
-                                            StepRange{step, steps}));
+                 std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
+                                            *plan, StepRange{step, steps}));
 }
 
 absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
@@ -447,35 +476,43 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   std::vector<Stage> stages;
   if (is_refiner() && switch_step < steps) {
     auto stage =
-        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0]);
+        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0],
+                  /*known=*/{});
     if (!stage.ok()) return stage.status();
     stages.push_back(*std::move(stage));
     return stages;
   }
-  const SamplerStart start = StartOf(image, encoded, *codec_);
-  auto walk =
+  const auto begun = PictureStartOf(image, encoded, *codec_, sight_);
+  if (!begun.ok()) return begun.status();
+  const auto& [start, known, beside] = *begun;
+  auto created =
       CreateWalk(sampler, scheduler, request, WalkOptions(request), start);
-  if (!walk.ok()) return walk.status();
+  if (!created.ok()) return created.status();
+  auto walk = KeepKnown(*std::move(created), known);
+  const PreparedRef prepared =
+      SeeBeside(encoded.prepared[0], beside, placement_);
   if (switch_step == steps) {
-    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk)));
+    stages.push_back(StageOf(request, prepared, std::move(walk)));
+    stages.back().controls = ControlsOf(encoded);
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
   if (refiner_ != nullptr && switch_step <= start.first_step) {
     stages.push_back(
-        refiner_->StageOf(request, encoded.prepared[1], *std::move(walk)));
+        refiner_->StageOf(request, encoded.prepared[1], std::move(walk)));
     return stages;
   }
   const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
                            WalkOptions(request), start.first_step);
   if (!plan.ok()) return plan.status();
   stages.push_back(
-      StageOf(request, encoded.prepared[0],
-              std::make_unique<WalkPart>(*std::move(walk), *plan,
+      StageOf(request, prepared,
+              std::make_unique<WalkPart>(std::move(walk), *plan,
                                          StepRange{0, switch_step})));
+  stages.back().controls = ControlsOf(encoded);
   if (refiner_ == nullptr) return stages;
   auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
-                                     image, encoded.prepared[1]);
+                                     image, encoded.prepared[1], known);
   if (!refined.ok()) return refined.status();
   stages.push_back(*std::move(refined));
   return stages;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "worker/codec/autoencoder_kl_codec.h"
+#include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 
@@ -17,7 +18,9 @@ namespace genzo {
 // StableDiffusionXLPipeline and StableDiffusionXLImg2ImgPipeline): two text
 // encoders whose states stand side by side, the second's pooled text, and
 // numbers that tell sizes and crops. Its refiner has the second encoder alone
-// and an aesthetic score in place of the target size. A base with a folder
+// and an aesthetic score in place of the target size. A U-Net with the channels
+// of a mask and a masked picture besides the sample's paints masked parts alone
+// (StableDiffusionXLInpaintPipeline). A base with a folder
 // kRefinerFolder beside its components hands walks over to the refiner there.
 class StableDiffusionXL : public Pipeline {
  public:
@@ -81,12 +84,11 @@ class StableDiffusionXL : public Pipeline {
 
   bool is_refiner() const { return text_ == nullptr; }
   TextLists TextsOf(absl::Span<const EncodeTask> tasks, bool second) const;
-  std::vector<absl::StatusOr<PreparedRef>> PrepareAll(
+  std::vector<absl::StatusOr<Encoded>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
-  absl::StatusOr<PreparedRef> PrepareRows(
-      const v1::GenerateRequest& request,
-      absl::Span<const TextEmbedding> states,
+  absl::StatusOr<Encoded> PrepareRows(
+      const EncodeTask& task, absl::Span<const TextEmbedding> states,
       absl::Span<const TextEmbedding> states_2) const;
   // Numbers of sizes, crops and scores, [rows, 6 or 5].
   at::Tensor NumbersOf(const v1::GenerateRequest& request, int64_t rows) const;
@@ -100,13 +102,16 @@ class StableDiffusionXL : public Pipeline {
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,
                                   const ImageRequest& image,
-                                  PreparedRef prepared) const;
+                                  PreparedRef prepared,
+                                  const KnownPart& known) const;
 
   const Placement placement_;
   const std::shared_ptr<const ClipTower> text_;
   const std::shared_ptr<const ClipTower> text_2_;
   const bool embeds_guidance_;
+  const std::vector<size_t> picture_order_;  // PictureLayers::order
   const bool zeroes_empty_negative_;
+  const MaskSight sight_;
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
@@ -25,6 +27,7 @@ struct EngineDependencies {
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
+  Tracer* tracer = nullptr;
   // Pictures that are to be enlarged, and with what; null: none, and filters.
   JobQueue* upscaling = nullptr;
   UpscalerCatalog* upscalers = nullptr;
@@ -36,6 +39,12 @@ struct EngineDevice {
   Placement placement;
   int threads = 1;           // of an evaluation on the CPU
   int64_t memory_bytes = 0;  // budget of its models
+
+  // What figures call it: "cuda:0", "cpu:1".
+  std::string name() const {
+    return placement.device.is_cpu() ? "cpu:" + std::to_string(index)
+                                     : placement.device.str();
+  }
 };
 
 }  // namespace genzo

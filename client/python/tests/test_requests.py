@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from genzo.requests import build
+from genzo.requests import Control, ImagePrompt, build, score
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
@@ -23,6 +23,10 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
             "preview_longest_side": 64,
             "format": "jpeg",
             "quality": 70,
+            "best_of": 4,
+            "scorer": "clip",
+            "safety": "blur",
+            "watermark": True,
             "reproducible": True,
             "time_limit": 1.5,
             "request_id": "r",
@@ -38,12 +42,61 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
         preview=pb.PreviewPlan(
             steps=[3, 7], format=types.IMAGE_FORMAT_WEBP, longest_side=64
         ),
-        output=pb.OutputOptions(format=types.IMAGE_FORMAT_JPEG, quality=70),
+        output=pb.OutputOptions(
+            format=types.IMAGE_FORMAT_JPEG, quality=70, watermark=True
+        ),
+        best_of=pb.BestOf(draw=4, scorer="clip"),
+        safety_policy=types.SAFETY_POLICY_BLUR,
         reproducibility=types.REPRODUCIBILITY_REPRODUCIBLE,
         time_limit={"seconds": 1, "nanos": 500_000_000},
         request_id="r",
         on_disconnect=types.ON_DISCONNECT_CONTINUE,
     )
+
+
+def test_reads_the_pictures_of_controls_and_prompts(tmp_path: Path) -> None:
+    hint = tmp_path / "hint.png"
+    hint.write_bytes(b"edges")
+    request = build(
+        "a fox",
+        {
+            "controls": [
+                Control("canny", hint, "canny", weight=0.5, end=0.75, canny_low=50),
+                Control("depth", b"depths", guess_mode=True),
+            ],
+            "image_prompts": [ImagePrompt("plus", [b"a", b"b"], weight=0.25)],
+        },
+    )
+    kinds = pb.ControlInput
+    assert list(request.controls) == [
+        kinds(
+            name="canny",
+            picture={"data": b"edges"},
+            preprocessor=kinds.PREPROCESSOR_CANNY,
+            weight=0.5,
+            end=0.75,
+            canny_low=50,
+        ),
+        kinds(
+            name="depth",
+            picture={"data": b"depths"},
+            preprocessor=kinds.PREPROCESSOR_NONE,
+            guess_mode=True,
+        ),
+    ]
+    assert list(request.image_prompts) == [
+        pb.ImagePrompt(
+            name="plus", pictures=[{"data": b"a"}, {"data": b"b"}], weight=0.25
+        )
+    ]
+
+
+def test_asks_for_scores_of_files_and_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "fox.png"
+    path.write_bytes(b"fox")
+    request = score([path, b"hen"], "a fox", "clip", "")
+    assert [each.data for each in request.pictures] == [b"fox", b"hen"]
+    assert (request.prompt, request.scorer) == ("a fox", "clip")
 
 
 def test_draws_what_a_request_needs_to_be_sent_again() -> None:
@@ -76,3 +129,34 @@ def test_says_which_argument_is_wrong(
 ) -> None:
     with pytest.raises(kind, match=text):
         build("a fox", options)
+
+
+def test_puts_a_mask_and_borders_in_their_fields(tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"mask")
+    request = build(
+        "a fox",
+        {
+            "image": b"picture",
+            "mask": mask,
+            "mask_blur": 4,
+            "mask_fill": "noise",
+            "only_masked": True,
+            "mask_padding": 16,
+            "invert_mask": True,
+            "extend": (8, 0, 16, 24),
+        },
+    )
+    assert request.inpainting == pb.Inpainting(
+        mask=pb.InputPicture(data=b"mask"),
+        mask_blur=4,
+        fill=pb.Inpainting.FILL_NOISE,
+        only_masked=True,
+        padding=16,
+        invert_mask=True,
+    )
+    assert request.outpainting == pb.Outpainting(left=8, right=16, bottom=24)
+    with pytest.raises(ValueError, match="mask_fill 'best' is none of"):
+        build("a fox", {"mask_fill": "best"})
+    with pytest.raises(ValueError):
+        build("a fox", {"extend": (1, 2, 3)})  # type: ignore[typeddict-item]

@@ -6,6 +6,7 @@ import os
 import random
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
@@ -13,10 +14,38 @@ from typing import Any, TypeAlias, TypedDict
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import scoring_pb2
 from genzo.v1 import types_pb2 as types
 
 # The bytes of a picture file, or its path.
 ImageSource: TypeAlias = bytes | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A picture for one of the model's control networks. None: the server's
+    default."""
+
+    name: str
+    picture: ImageSource
+    # "none" (it is a hint already), "canny", "tile" or "inpaint".
+    preprocessor: str = "none"
+    weight: float | None = None
+    # Shares of the steps between which it works.
+    start: float | None = None
+    end: float | None = None
+    guess_mode: bool = False
+    canny_low: int | None = None
+    canny_high: int | None = None
+
+
+@dataclass(frozen=True)
+class ImagePrompt:
+    """Pictures for one of the model's adapters, to be read as a prompt."""
+
+    name: str
+    pictures: Sequence[ImageSource]
+    weight: float | None = None
 
 
 class Options(TypedDict, total=False):
@@ -44,6 +73,21 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # Pictures whose composition is followed, and pictures read as a prompt.
+    controls: Sequence[Control]
+    image_prompts: Sequence[ImagePrompt]
+    # What of it is painted anew: white, of its size. And where that begins:
+    # "original", "noise", "blur" or "nothing".
+    mask: ImageSource
+    mask_blur: int
+    mask_fill: str
+    # Only the masked region is painted, with so many pixels around it.
+    only_masked: bool
+    mask_padding: int
+    invert_mask: bool
+    mask_is_transparency: bool
+    # Pixels to paint around it: left, top, right, bottom.
+    extend: tuple[int, int, int, int]
     # A preview every so many steps, 5 if left out, 0 for none; or at these.
     preview_every: int
     preview_steps: Sequence[int]
@@ -60,6 +104,15 @@ class Options(TypedDict, total=False):
     # A second pass over an enlarged picture: hires=2, or the fields of
     # HiresPass, {"factor": 2, "upscaler": "realesrgan-x4", "steps": 15}.
     hires: float | Mapping[str, Any]
+    # Draws so many and sends the best image_count of them; who chooses, as the
+    # server calls it, the model's own scorer if left out.
+    best_of: int
+    scorer: str
+    # "mark", "blur" or "refuse": stricter than the server's policy.
+    safety: str
+    # An invisible mark in the pixels; XMP that says that a machine made it.
+    watermark: bool
+    mark_provenance: bool
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -81,8 +134,27 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+    "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
+    "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
+    "mask_fill": (pb.Inpainting.Fill, "FILL_"),
 }
-_OUTPUT = ("format", "quality", "embed_parameters", "upscaler")
+_OUTPUT = (
+    "format",
+    "quality",
+    "embed_parameters",
+    "watermark",
+    "mark_provenance",
+    "upscaler",
+)
+_INPAINTING = {
+    "mask_blur": "mask_blur",
+    "mask_fill": "fill",
+    "only_masked": "only_masked",
+    "mask_padding": "padding",
+    "invert_mask": "invert_mask",
+    "mask_is_transparency": "mask_is_transparency",
+}
+_BORDERS = ("left", "top", "right", "bottom")
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -105,6 +177,12 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in ("best_of", "scorer"):
+        return request.best_of, "draw" if name == "best_of" else name
+    if name == "safety":
+        return request, "safety_policy"
+    if name in _INPAINTING:
+        return request.inpainting, _INPAINTING[name]
     return request, name
 
 
@@ -121,6 +199,47 @@ def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
             raise type(error)(f"hires.{name}: {error}") from None
 
 
+def _bytes(image: ImageSource) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+def _add_control(request: pb.GenerateRequest, control: Control) -> None:
+    preprocessor: Any = _choice("preprocessor", control.preprocessor)
+    request.controls.add(
+        name=control.name,
+        picture=pb.InputPicture(data=_bytes(control.picture)),
+        preprocessor=preprocessor,
+        weight=control.weight,
+        start=control.start,
+        end=control.end,
+        guess_mode=control.guess_mode,
+        canny_low=control.canny_low,
+        canny_high=control.canny_high,
+    )
+
+
+def score(
+    pictures: Sequence[ImageSource], prompt: str, scorer: str, model: str
+) -> scoring_pb2.ScoreRequest:
+    """What PictureScoring.Score is asked."""
+    return scoring_pb2.ScoreRequest(
+        scorer=scorer,
+        model=model,
+        prompt=prompt,
+        pictures=[pb.InputPicture(data=_bytes(each)) for each in pictures],
+    )
+
+
+def _set_pictures(request: pb.GenerateRequest, values: dict[str, Any]) -> None:
+    if (image := values.pop("image", None)) is not None:
+        request.image_to_image.image = _bytes(image)
+    if (mask := values.pop("mask", None)) is not None:
+        request.inpainting.mask.data = _bytes(mask)
+    if (borders := values.pop("extend", None)) is not None:
+        for side, pixels in zip(_BORDERS, borders, strict=True):
+            setattr(request.outpainting, side, pixels)
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -129,10 +248,13 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     if base := values.pop("request", None):
         request.CopyFrom(base)
     request.prompt = prompt
-    if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = (
-            image if isinstance(image, bytes) else Path(image).read_bytes()
-        )
+    for control in values.pop("controls", ()):
+        _add_control(request, control)
+    for read in values.pop("image_prompts", ()):
+        added = request.image_prompts.add(name=read.name, weight=read.weight)
+        for picture in read.pictures:
+            added.pictures.add(data=_bytes(picture))
+    _set_pictures(request, values)
     if (hires := values.pop("hires", None)) is not None:
         set_hires(request.hires, hires)
     if values.pop("reproducible", False):
