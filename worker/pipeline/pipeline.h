@@ -59,12 +59,17 @@ struct Encoded {
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
   std::vector<EncodedControl> controls = {};  // of the first stage
+  // The same for the request's second pass, if it has `hires`.
+  std::shared_ptr<const Encoded> second_pass = nullptr;
 };
 
 // One image of a job.
 struct ImageRequest {
   const v1::GenerateRequest& request;
   std::shared_ptr<NoiseSource> noise;  // the image's own
+  // To start from in place of a picture, as the denoiser knows it; undefined:
+  // none.
+  at::Tensor latent = {};
 };
 
 // A loaded checkpoint: what it can do, and the stages of an image. Immutable;

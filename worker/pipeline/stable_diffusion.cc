@@ -102,6 +102,7 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
       .family = kFamily,
       .tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE},
       .max_clip_skip = (*text)->config.num_hidden_layers - 1};
+  traits.request_fields.emplace_back("hires");
   SetKind(unet->config, (*codec)->latent_channels(), traits);
   if (traits.guided_rows < 3) {
     TakeControls(ControlFitOf(unet->config), /*guesses=*/true, traits);

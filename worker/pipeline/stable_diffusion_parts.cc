@@ -224,8 +224,10 @@ SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
   const v1::GenerateRequest& request = image.request;
   const int64_t scale = codec.pixels_per_latent();
   SamplerStart start;
-  if (encoded.picture.defined()) {
-    start.sample = codec.Sample(encoded.picture, *image.noise);
+  if (encoded.picture.defined() || image.latent.defined()) {
+    start.sample = image.latent.defined()
+                       ? image.latent
+                       : codec.Sample(encoded.picture, *image.noise);
     start.first_step = FirstStepOf(request.image_to_image().strength(),
                                    static_cast<int>(request.steps()));
   }

@@ -1,8 +1,11 @@
 #ifndef GENZO_WORKER_PIPELINE_STAGE_H_
 #define GENZO_WORKER_PIPELINE_STAGE_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
@@ -13,6 +16,13 @@
 #include "worker/sampler/sampler.h"
 
 namespace genzo {
+
+// The way of a latent to a stage that begins at another size: through pixels.
+struct PixelHop {
+  std::string upscaler;  // by which they are enlarged
+  int64_t width = 0;     // pixels
+  int64_t height = 0;
+};
 
 // A network that steers some rows of a stage's denoiser.
 struct StageControl {
@@ -48,6 +58,11 @@ struct Stage {
   // sampler goes on from that latent.
   std::function<absl::Status(Stage& stage, const at::Tensor& latent)> begin =
       nullptr;
+  // Set where it begins at what the stage before gave only once somebody, who
+  // is not the step loop, has carried that through pixels.
+  std::optional<PixelHop> through_pixels = {};
+  int64_t pixels = 0;    // of the picture that it walks on; 0: the request's
+  int steps_before = 0;  // that its sampler leaves out, and counts as done
 };
 
 }  // namespace genzo
