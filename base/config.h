@@ -150,6 +150,8 @@ struct Config {
   std::vector<std::string> controlnets;  // folders of control networks
   std::vector<std::string> ip_adapters;  // folders of image prompt adapters
   std::string default_model;  // empty: the first
+  std::vector<std::string> loras;  // folders of adapters
+  int lora_budget_mb = 1024;  // of them in memory, a device, out of the models'
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;

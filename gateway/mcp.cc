@@ -232,7 +232,11 @@ json McpTools() {
       {"seed", Argument("integer", "The same seed gives the same picture.")},
       {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
       {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
-      {"sampler", Argument("string", "One of the model's samplers.")}};
+      {"sampler", Argument("string", "One of the model's samplers.")},
+      {"loras",
+       {{"type", "array"},
+        {"items", {{"type", "string"}}},
+        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}}};
   json edit = paint;
   edit["image"] = Argument("string", "The picture to start from, in base64.");
   edit["strength"] =

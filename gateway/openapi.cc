@@ -101,6 +101,7 @@ json ImageFields() {
           {"clip_skip", Whole(0, 32)},
           {"sampler", Text()},
           {"scheduler", Text()},
+          {"loras", json::object()},
           {"response_format", OneOf({"b64_json", "url"})},
           {"output_format", OneOf({"png", "jpeg", "webp"})},
           {"output_compression", Whole(0, 100)},

@@ -38,6 +38,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("controlnets", started.controlnets, wanted.controlnets);
   compare("ip_adapters", started.ip_adapters, wanted.ip_adapters);
   compare("default_model", started.default_model, wanted.default_model);
+  compare("loras", started.loras, wanted.loras);
+  compare("lora_budget_mb", started.lora_budget_mb, wanted.lora_budget_mb);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);
   compare("threads", started.threads, wanted.threads);

@@ -127,7 +127,8 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
     const absl::Status in_use = dependencies_.drained->Check(model->id());
     if (!in_use.ok()) return in_use;
   }
-  auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
+  auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
+                                 &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
   if (caller.grant != nullptr) {
     const absl::Status within = CheckGrantLimits(*caller.grant, *resolved);
