@@ -46,6 +46,7 @@ class A1111 {
   Route Listing(const std::string& name, Answer answer);
   void Paint(A1111Task task, const HttpRequest& request,
              const HttpExchangeRef& exchange);
+  void ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange);
   void SetOptions(const HttpRequest& request, const HttpExchangeRef& exchange);
   nlohmann::json Options(const v1::ListModelsResponse& list,
                          const CallerKeys& keys) const;

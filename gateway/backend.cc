@@ -91,6 +91,7 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
       images_(v1::ImageGeneration::NewStub(channel_)),
       jobs_(v1::Jobs::NewStub(channel_)),
       models_(v1::ModelRegistry::NewStub(channel_)),
+      loras_(v1::LoraRegistry::NewStub(channel_)),
       upscaling_(v1::Upscaling::NewStub(channel_)) {}
 
 Backend::~Backend() {
@@ -188,6 +189,15 @@ void Backend::ListUpscalers(const CallerKeys& keys,
       keys, {}, std::move(done), [this](auto& call, auto ended) {
         upscaling_->async()->ListUpscalers(&call.context, &call.request,
                                            &call.answer, ended);
+      });
+}
+
+void Backend::ListLoras(const CallerKeys& keys,
+                        Done<v1::LoraRegistryListResponse> done) {
+  Call<v1::LoraRegistryListRequest, v1::LoraRegistryListResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        loras_->async()->List(&call.context, &call.request, &call.answer,
+                              ended);
       });
 }
 

@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "server/resolve_controls.h"
 #include "server/resolve_inpainting.h"
+#include "server/resolve_loras.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
@@ -167,7 +168,8 @@ bool IsUuid(const std::string& text) {
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
                                                const RequestLimits& limits,
-                                               uint64_t drawn_seed) {
+                                               uint64_t drawn_seed,
+                                               const LoraCatalog* loras) {
   GenerateRequest resolved = request;
   FillDefaults(model, drawn_seed, resolved);
   Violations violations;
@@ -191,6 +193,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveStart(model, limits, resolved, violations);
   ResolveInpainting(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  ResolveLoras(model, loras, resolved, violations);
   ResolveControls(model, limits, resolved, violations);
   ResolvePictures(model, limits.pictures, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),

@@ -47,6 +47,14 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
 
 }  // namespace
 
+PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done) {
+  PreparedRef now = prepared;
+  for (const Prepared::Later& later : prepared->later) {
+    if (later.first_step <= steps_done) now = later.prepared;
+  }
+  return now;
+}
+
 PreparedRef PreparedJoiner::Join(const Parts& parts, int padded_rows) {
   int64_t rows = 0;
   for (const PreparedRef& part : parts) rows += part->rows;

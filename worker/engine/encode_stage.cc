@@ -137,7 +137,7 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
 }
 
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
-  EncodeTask task = {.request = job.request()};
+  EncodeTask task = {.request = job.request(), .adapters = job.adapters()};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {
     auto source = ReadSourcePicture(task.request, traits.picture_divisor);
@@ -153,7 +153,7 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
 
 absl::Status EncodeStage::Steer(const PipelineTraits& traits,
                                 EncodeTask& task) const {
-  auto controls = ReadControlHints(task.request, traits, networks_);
+  auto controls = ReadControlHints(task, traits, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);

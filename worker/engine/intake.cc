@@ -22,12 +22,14 @@ size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
 
 Intake::Intake(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies,
-               ModelIntroduction& models, StepScheduler& scheduler,
-               EncodeStage& encode_stage, UpscaleStage& upscale_stage)
+               ModelIntroduction& models, AdapterStore& adapters,
+               StepScheduler& scheduler, EncodeStage& encode_stage,
+               UpscaleStage& upscale_stage)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
       models_(models),
+      adapters_(adapters),
       scheduler_(scheduler),
       encode_stage_(encode_stage),
       upscale_stage_(upscale_stage) {}
@@ -85,9 +87,21 @@ void Intake::StartParked() {
       }
       continue;
     }
-    auto job = std::make_shared<JobState>(
-        std::move(lease), model, dependencies_.clock,
-        dependencies_.metrics.ForModel(id), dependencies_.tracer);
+    auto adapters =
+        adapters_.Fetch(lease->job().id(), lease->job().request(), model);
+    if (!adapters.has_value()) {
+      parked_.push_back(std::move(lease));
+      continue;
+    }
+    if (!adapters->ok()) {
+      FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
+                    adapters->status(), dependencies_.metrics.ForModel(id));
+      continue;
+    }
+    auto job =
+        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
+                                   dependencies_.metrics.ForModel(id),
+                                   dependencies_.tracer, **std::move(adapters));
     if (!job->Wanted()) continue;
     encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
   }
@@ -108,9 +122,9 @@ void Intake::Wait(const TenantCounts& live) {
     if (lease != nullptr) Claim(std::move(lease));
   } else if (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();
-  } else if (!images.empty()) {
+  } else if (parked_.empty() && !images.empty()) {
     upscale_stage_.AwaitOne();
-  } else {
+  } else if (!adapters_.AwaitChange()) {
     models_.loader().AwaitChange();
   }
 }
@@ -132,6 +146,7 @@ void Intake::DropUnwanted() {
     const absl::Status ended =
         WhyEnded(*lease, demand.deadline, dependencies_.clock.Now());
     if (ended.ok()) return false;
+    adapters_.Forget(lease->job().id());
     FailUnstarted(
         *lease, demand, ended,
         dependencies_.metrics.ForModel(lease->job().request().model()));
@@ -142,6 +157,7 @@ void Intake::DropUnwanted() {
 }
 
 void Intake::GiveBack() {
+  for (const auto& lease : parked_) adapters_.Forget(lease->job().id());
   parked_.clear();
   while (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();

@@ -65,6 +65,7 @@ class WorkerPool : public ModelControl, public PictureScoring {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes

@@ -79,8 +79,13 @@ StableDiffusion::StableDiffusion(Parts parts)
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
+      targets_(std::make_shared<AdapterTargets>()),
       weight_bytes_(text_->weight_bytes + parts.unet.weights.taken_bytes() +
-                    parts.depth_bytes) {}
+                    parts.depth_bytes) {
+  traits_.request_fields.emplace_back("loras");
+  targets_->Add("text_encoder", text_->tensors, ClipTower::Unadapted());
+  AddUNetTargets(parts.unet.weights, *targets_);
+}
 
 absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
     const ModelIndex& index, const Placement& placement) {
@@ -205,7 +210,8 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   if (!beside.ok()) return beside.status();
   conditioning.image = *beside;
   if (follows_picture()) encoded.picture = {};  // the walk begins at noise
-  auto prepared = denoiser_->Prepare(conditioning);
+  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
+                                 static_cast<int>(task.request.steps()));
   if (!prepared.ok()) return prepared.status();
   encoded.prepared = {
       WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
@@ -254,10 +260,12 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
   c10::InferenceMode inference;
   TextLists lists;
   for (const EncodeTask& task : tasks) lists.push_back(TextsOf(task.request));
-  const auto rows = EncodeLists(
-      lists, together, this, texts,
-      [this](const std::vector<std::string>& strings, int64_t clip_skip) {
-        return std::vector<at::Tensor>{EncodeTexts(strings, clip_skip)};
+  const auto rows = EncodeAdapted(
+      std::move(lists), tasks, "text_encoder", together, this, texts,
+      [this](const std::vector<std::string>& strings, int64_t clip_skip,
+             const EvalContext& adapters) {
+        return std::vector<at::Tensor>{
+            EncodeTexts(strings, clip_skip, adapters)};
       });
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
@@ -332,10 +340,11 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
 }
 
 at::Tensor StableDiffusion::EncodeTexts(const std::vector<std::string>& texts,
-                                        int64_t clip_skip) const {
+                                        int64_t clip_skip,
+                                        const EvalContext& adapters) const {
   c10::InferenceMode inference;
   return text_->encoder.forward(text_->IdsOf(texts, placement_.device),
-                                clip_skip);
+                                clip_skip, adapters);
 }
 
 }  // namespace genzo

@@ -47,11 +47,11 @@ TextEmbedding ZerosLike(const TextEmbedding& embedding) {
 }
 
 // How each tower is asked; the reference counts from the last layer but one.
-TextCache::Encode EncodeBy(const ClipTower& tower, const at::Device& device) {
+AdaptedEncode EncodeBy(const ClipTower& tower, const at::Device& device) {
   return [&tower, device](const std::vector<std::string>& strings,
-                          int64_t clip_skip) {
-    const ClipTextStates states =
-        tower.encoder.EncodePooled(tower.IdsOf(strings, device), clip_skip + 1);
+                          int64_t clip_skip, const EvalContext& adapters) {
+    const ClipTextStates states = tower.encoder.EncodePooled(
+        tower.IdsOf(strings, device), clip_skip + 1, adapters);
     return std::vector<at::Tensor>{states.hidden, states.pooled};
   };
 }
@@ -95,7 +95,14 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
-      unet_bytes_(parts.unet.weights.taken_bytes()) {}
+      unet_bytes_(parts.unet.weights.taken_bytes()) {
+  if (is_refiner()) return;
+  traits_.request_fields.emplace_back("loras");
+  targets_ = std::make_shared<AdapterTargets>();
+  targets_->Add("text_encoder", text_->tensors, ClipTower::Unadapted());
+  targets_->Add("text_encoder_2", text_2_->tensors, ClipTower::Unadapted());
+  AddUNetTargets(parts.unet.weights, *targets_);
+}
 
 absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
     const StableDiffusionXL* base, const ModelIndex& index,
@@ -313,7 +320,8 @@ absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
   Conditioning conditioning = {.tokens = at::cat(tokens),
                                .pooled = at::cat(pooled),
                                .numbers = NumbersOf(request, rows)};
-  auto prepared = denoiser_->Prepare(conditioning);
+  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
+                                 static_cast<int>(request.steps()));
   if (!prepared.ok()) return prepared.status();
   // Control networks embed no guidance.
   conditioning.numbers = SizeNumbers(request, rows);
@@ -330,13 +338,13 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
-    states =
-        EncodeLists(TextsOf(tasks, /*second=*/false), together, text_.get(),
-                    texts, EncodeBy(*text_, placement_.device));
+    states = EncodeAdapted(TextsOf(tasks, /*second=*/false), tasks,
+                           "text_encoder", together, text_.get(), texts,
+                           EncodeBy(*text_, placement_.device));
   }
-  const auto states_2 =
-      EncodeLists(TextsOf(tasks, /*second=*/true), together, text_2_.get(),
-                  texts, EncodeBy(*text_2_, placement_.device));
+  const auto states_2 = EncodeAdapted(
+      TextsOf(tasks, /*second=*/true), tasks, "text_encoder_2", together,
+      text_2_.get(), texts, EncodeBy(*text_2_, placement_.device));
   std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
     prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
@@ -377,9 +385,11 @@ ClipTextStates StableDiffusionXL::EncodeTexts(
     const std::vector<std::string>& texts,
     const std::vector<std::string>& texts_2, int64_t clip_skip) const {
   c10::InferenceMode inference;
-  auto states = EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip);
+  auto states =
+      EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip, NoAdapters());
   if (!is_refiner()) {
-    const auto first = EncodeBy(*text_, placement_.device)(texts, clip_skip);
+    const auto first =
+        EncodeBy(*text_, placement_.device)(texts, clip_skip, NoAdapters());
     states[0] = at::cat({first[0], states[0]}, -1);
   }
   return {.hidden = states[0], .pooled = states[1]};

@@ -50,19 +50,21 @@ class ClipTextEncoder {
   // ids [B, L] int64 on the weights' device, L <= max_position_embeddings,
   // values below vocab_size. Returns the hidden states [B, L, hidden_size]
   // after the final layer norm, with the last `clip_skip` layers left out.
-  at::Tensor forward(const at::Tensor& ids, int64_t clip_skip) const;
+  at::Tensor forward(const at::Tensor& ids, int64_t clip_skip,
+                     const EvalContext& adapters = NoAdapters()) const;
 
   // The hidden states before the last `skipped` layers, 0 to all of them, not
   // normalised (the reference's hidden_states[-1 - skipped]), and the state at
   // the first end token after all layers and the final layer norm, projected
   // where the model has a projection. The end token is the largest id of a text
   // where the file says 2, as published files do.
-  ClipTextStates EncodePooled(const at::Tensor& ids, int64_t skipped) const;
+  ClipTextStates EncodePooled(const at::Tensor& ids, int64_t skipped,
+                              const EvalContext& adapters = NoAdapters()) const;
 
  private:
   struct Layer {
     Layer(const ClipTextConfig& config, const Weights& weights);
-    at::Tensor forward(at::Tensor x) const;
+    at::Tensor forward(at::Tensor x, const EvalContext& adapters) const;
 
     const int64_t num_attention_heads;
     const std::string hidden_act;

@@ -47,7 +47,7 @@ std::vector<TextEmbedding> TextCache::Get(const void* owner,
   for (const auto& [clip_skip, strings] : missing) {
     const std::vector<at::Tensor> encoded = encode(strings, clip_skip);
     for (size_t i = 0; i < strings.size(); ++i) {
-      const EncoderText text = {strings[i], clip_skip};
+      const EncoderText text = {strings[i], clip_skip, texts[0].adapters};
       found[text] = RowOf(encoded, i);
       Insert({owner, text}, found[text]);
     }
