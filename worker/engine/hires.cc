@@ -44,7 +44,8 @@ void EncodeSecondPasses(const Pipeline& model,
   for (size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks[i].request.has_hires() || !encoded[i].ok()) continue;
     requests.push_back(SecondPass(tasks[i].request));
-    EncodeTask task = {.request = requests.back()};
+    EncodeTask task = {.request = requests.back(),
+                       .adapters = tasks[i].adapters};
     const absl::Status steered = steer(task);
     if (!steered.ok()) {
       encoded[i] = steered;

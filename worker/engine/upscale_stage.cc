@@ -208,7 +208,7 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   ModelMetrics& metrics = metrics_.ForModel(demand.model);
   const absl::Time begin = clock_.Now();
   const absl::Status ended = WhyEnded(*lease, demand.deadline, begin);
-  if (!ended.ok()) return FailUnstarted(*lease, ended, metrics);
+  if (!ended.ok()) return FailUnstarted(*lease, demand, ended, metrics);
   v1::JobEvent started;
   *started.mutable_started()->mutable_resolved() = lease->job().request();
   lease->Post(std::move(started));
@@ -224,7 +224,7 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   if (!larger.ok()) {
     spdlog::info("job {} ends: {}", lease->job().id(),
                  std::string(larger.status().message()));
-    return FailUnstarted(*lease, larger.status(), metrics);
+    return FailUnstarted(*lease, demand, larger.status(), metrics);
   }
   const v1::OutputOptions& output = lease->job().upscale().output();
   writer_.Submit(
