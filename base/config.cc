@@ -552,9 +552,9 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadModels(root, base_folder, status, config);
   ReadFolders(root, "controlnets", base_folder, config.controlnets);
   ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
-  ReadFolders(root, "upscalers", base_folder, config.upscalers);
   ReadFolders(root, "loras", base_folder, config.loras);
   root.Read("lora_budget_mb", 1, 1 << 20, config.lora_budget_mb);
+  ReadFolders(root, "upscalers", base_folder, config.upscalers);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);

@@ -183,21 +183,21 @@ void Backend::ListModels(const CallerKeys& keys,
       });
 }
 
-void Backend::ListUpscalers(const CallerKeys& keys,
-                            Done<v1::ListUpscalersResponse> done) {
-  Call<v1::ListUpscalersRequest, v1::ListUpscalersResponse>(
-      keys, {}, std::move(done), [this](auto& call, auto ended) {
-        upscaling_->async()->ListUpscalers(&call.context, &call.request,
-                                           &call.answer, ended);
-      });
-}
-
 void Backend::ListLoras(const CallerKeys& keys,
                         Done<v1::LoraRegistryListResponse> done) {
   Call<v1::LoraRegistryListRequest, v1::LoraRegistryListResponse>(
       keys, {}, std::move(done), [this](auto& call, auto ended) {
         loras_->async()->List(&call.context, &call.request, &call.answer,
                               ended);
+      });
+}
+
+void Backend::ListUpscalers(const CallerKeys& keys,
+                            Done<v1::ListUpscalersResponse> done) {
+  Call<v1::ListUpscalersRequest, v1::ListUpscalersResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        upscaling_->async()->ListUpscalers(&call.context, &call.request,
+                                           &call.answer, ended);
       });
 }
 

@@ -66,10 +66,10 @@ class Backend {
   template <typename Answer>
   using Done = std::function<void(absl::StatusOr<Answer>)>;
   void ListModels(const CallerKeys& keys, Done<v1::ListModelsResponse> done);
-  void ListUpscalers(const CallerKeys& keys,
-                     Done<v1::ListUpscalersResponse> done);
   void ListLoras(const CallerKeys& keys,
                  Done<v1::LoraRegistryListResponse> done);
+  void ListUpscalers(const CallerKeys& keys,
+                     Done<v1::ListUpscalersResponse> done);
   void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,
                  Done<v1::Job> done);
   void GetJob(const CallerKeys& keys, const std::string& id,

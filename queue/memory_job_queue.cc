@@ -166,8 +166,7 @@ class MemoryJobQueue::Lease : public JobLease {
 };
 
 MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
-                               Metrics& metrics, PoolLoad& load,
-                               bool tells_age)
+                               Metrics& metrics, PoolLoad& load, bool tells_age)
     : capacity_(capacity),
       clock_(clock),
       metrics_(metrics),

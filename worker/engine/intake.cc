@@ -122,9 +122,11 @@ void Intake::Wait(const TenantCounts& live) {
     if (lease != nullptr) Claim(std::move(lease));
   } else if (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();
+  } else if (adapters_.AwaitChange()) {
+    return;
   } else if (parked_.empty() && !images.empty()) {
     upscale_stage_.AwaitOne();
-  } else if (!adapters_.AwaitChange()) {
+  } else {
     models_.loader().AwaitChange();
   }
 }

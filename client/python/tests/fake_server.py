@@ -77,6 +77,17 @@ class FakeServer(
     ) -> registry_pb.ListModelsResponse:
         return self.pages[int(request.page_token or "0")]
 
+    def List(  # noqa: N802
+        self,
+        request: lora_pb.LoraRegistryListRequest,
+        context: grpc.ServicerContext,
+    ) -> lora_pb.LoraRegistryListResponse:
+        self.requests.append(request)
+        return lora_pb.LoraRegistryListResponse(
+            loras=[lora_pb.Lora(name="ink", family="sd1", rank=16)],
+            next_page_token="" if request.page_token else "more",
+        )
+
     def Upscale(  # noqa: N802
         self,
         request: upscaling_pb2.UpscaleRequest,
@@ -92,17 +103,6 @@ class FakeServer(
     ) -> upscaling_pb2.ListUpscalersResponse:
         return upscaling_pb2.ListUpscalersResponse(
             upscalers=[upscaling_pb2.Upscaler(name="lanczos")]
-        )
-
-    def List(  # noqa: N802
-        self,
-        request: lora_pb.LoraRegistryListRequest,
-        context: grpc.ServicerContext,
-    ) -> lora_pb.LoraRegistryListResponse:
-        self.requests.append(request)
-        return lora_pb.LoraRegistryListResponse(
-            loras=[lora_pb.Lora(name="ink", family="sd1", rank=16)],
-            next_page_token="" if request.page_token else "more",
         )
 
     def WatchJob(  # noqa: N802

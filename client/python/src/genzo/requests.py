@@ -193,6 +193,17 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def _lora(value: Lora) -> pb.LoraUse:
+    if isinstance(value, pb.LoraUse):
+        return value
+    if isinstance(value, str):
+        name, colon, weight = value.partition(":")
+        if not colon:
+            return pb.LoraUse(name=name)
+        value = (name, float(weight))
+    return pb.LoraUse(name=value[0], weight=value[1])
+
+
 def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
     fields = hires if isinstance(hires, Mapping) else {"factor": hires}
     for name, value in fields.items():
@@ -204,17 +215,6 @@ def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
             setattr(message, name, value)
         except (AttributeError, TypeError, ValueError) as error:
             raise type(error)(f"hires.{name}: {error}") from None
-
-
-def _lora(value: Lora) -> pb.LoraUse:
-    if isinstance(value, pb.LoraUse):
-        return value
-    if isinstance(value, str):
-        name, colon, weight = value.partition(":")
-        if not colon:
-            return pb.LoraUse(name=name)
-        value = (name, float(weight))
-    return pb.LoraUse(name=value[0], weight=value[1])
 
 
 def _bytes(image: ImageSource) -> bytes:
