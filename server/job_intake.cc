@@ -303,11 +303,11 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Accept(
     absl::Time deadline, const ReaderListener& listener) {
   auto draft = MakeDraft(request, caller, deadline);
   if (!draft.ok()) return draft.status();
-  return Open(*std::move(draft), listener);
+  return Open(*std::move(draft), caller, listener);
 }
 
 absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
-    Draft draft, const ReaderListener& listener) {
+    Draft draft, const Caller& caller, const ReaderListener& listener) {
   const absl::Status known = archive_.FindAgain(draft.file);
   if (!known.ok()) return known;
   auto opened = archive_.logs().Open(draft.file, listener);
@@ -337,13 +337,13 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::SubmitUpscaling(
     absl::Time deadline, const ReaderListener& listener) {
   auto resolved = ResolveUpscaling(request, upscalers(), limits());
   if (!resolved.ok()) {
-    LogRefusal(caller, resolved.status());
+    LogRefusal({}, caller, resolved.status());
     return resolved.status();
   }
   internal::v1::Job job = JobOf(ShownOf(*resolved), caller, deadline);
   *job.mutable_upscale() = std::move(resolved->request);
-  auto reader = Open(DraftOf(std::move(job), caller), listener);
-  if (!reader.ok()) LogRefusal(caller, reader.status());
+  auto reader = Open(DraftOf(std::move(job), caller), caller, listener);
+  if (!reader.ok()) LogRefusal({}, caller, reader.status());
   return reader;
 }
 

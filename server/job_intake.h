@@ -117,7 +117,7 @@ class JobIntake {
   Draft DraftOf(internal::v1::Job job, const Caller& caller) const;
   // Files a job, or finds the one that it was before, and queues it.
   absl::StatusOr<std::unique_ptr<EventReader>> Open(
-      Draft draft, const ReaderListener& listener);
+      Draft draft, const Caller& caller, const ReaderListener& listener);
   // Where the pictures of the draft would be kept; empty: nowhere.
   std::string ResultKey(const Draft& draft) const;
   // Ends a job that is filed with what was kept of the same one.

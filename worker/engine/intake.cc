@@ -124,7 +124,7 @@ void Intake::Wait(const TenantCounts& live) {
     encode_stage_.AwaitEncoded();
   } else if (adapters_.AwaitChange()) {
     return;
-  } else if (!images.empty()) {
+  } else if (parked_.empty() && !images.empty()) {
     upscale_stage_.AwaitOne();
   } else {
     models_.loader().AwaitChange();

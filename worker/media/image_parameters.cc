@@ -7,25 +7,6 @@
 namespace genzo {
 namespace {
 
-// The adapters as the web UI has them, in the prompt: the text encoder's weight
-// comes first and stands for the other where they agree.
-std::string Tags(const v1::GenerateRequest& request) {
-  std::string tags;
-  for (const v1::LoraUse& lora : request.loras()) {
-    absl::StrAppend(&tags, " <lora:", lora.name(), ":",
-                    ShortestDigits(lora.text_encoder_weight()));
-    if (lora.weight() != lora.text_encoder_weight()) {
-      absl::StrAppend(&tags, ":", ShortestDigits(lora.weight()));
-    }
-    absl::StrAppend(&tags, ">");
-  }
-  return tags;
-}
-
-}  // namespace
-
-namespace {
-
 // What web UIs call the way in which the second pass's picture is made.
 std::string UpscalerLabel(const v1::HiresPass& hires) {
   switch (hires.upscale()) {
@@ -40,6 +21,21 @@ std::string UpscalerLabel(const v1::HiresPass& hires) {
     default:
       return "Latent";
   }
+}
+
+// The adapters as the web UI has them, in the prompt: the text encoder's weight
+// comes first and stands for the other where they agree.
+std::string Tags(const v1::GenerateRequest& request) {
+  std::string tags;
+  for (const v1::LoraUse& lora : request.loras()) {
+    absl::StrAppend(&tags, " <lora:", lora.name(), ":",
+                    ShortestDigits(lora.text_encoder_weight()));
+    if (lora.weight() != lora.text_encoder_weight()) {
+      absl::StrAppend(&tags, ":", ShortestDigits(lora.weight()));
+    }
+    absl::StrAppend(&tags, ">");
+  }
+  return tags;
 }
 
 }  // namespace

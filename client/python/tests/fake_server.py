@@ -15,13 +15,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc, upscaling_pb2, upscaling_pb2_grpc
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.v1 import types_pb2 as types
-from genzo.v1 import upscaling_pb2, upscaling_pb2_grpc
 
 Answer = Callable[
     [pb.GenerateRequest, grpc.ServicerContext], Iterator[pb.JobEvent]

@@ -51,7 +51,7 @@ def test_hires_is_a_factor_or_fields() -> None:
     assert hires == pb.HiresPass(
         upscale=pb.HiresPass.UPSCALE_LATENT_NEAREST, sampler=types.SAMPLER_DDIM
     )
-    with pytest.raises(AttributeError, match="hires.stepz"):
+    with pytest.raises(AttributeError, match=r"hires\.stepz"):
         build_request("a fox", {"hires": {"stepz": 1}})
     upscaled = build_request("a fox", {"upscaler": "lanczos"})
     assert upscaled.output.upscaler == "lanczos"

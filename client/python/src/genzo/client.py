@@ -21,12 +21,17 @@ from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
+from genzo.v1 import (
+    jobs_pb2,
+    jobs_pb2_grpc,
+    scoring_pb2_grpc,
+    upscaling_pb2,
+    upscaling_pb2_grpc,
+)
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
-from genzo.v1 import upscaling_pb2, upscaling_pb2_grpc
 from genzo.views import views_of
 
 # Calls for the events that `reading` lacks.
@@ -297,9 +302,7 @@ class Client:
         while True:
             page = self._ask(
                 self._loras.List,
-                lora_pb.LoraRegistryListRequest(
-                    page_token=token, model=model
-                ),
+                lora_pb.LoraRegistryListRequest(page_token=token, model=model),
             )
             found += page.loras
             token = page.next_page_token
