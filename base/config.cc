@@ -252,6 +252,31 @@ void ReadPath(MapReader& map, const std::string& key,
   if (!path.empty()) path = InFolder(base_folder, path);
 }
 
+void ReadEmbeddings(MapReader& root, const std::string& base_folder,
+                    std::vector<std::string>& folders) {
+  const YAML::Node list = root.Child("embeddings");
+  if (!list.IsDefined() || list.IsNull()) return;
+  if (!list.IsSequence()) return root.Fail("embeddings is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto folder = list[i].as<std::string>("");
+    if (folder.empty()) {
+      root.Fail(absl::StrCat("embeddings[", i, "] is not a folder"));
+    }
+    folders.push_back(InFolder(base_folder, folder));
+  }
+}
+
+void ReadKeptLatents(MapReader& root, absl::Status& status,
+                     KeptLatents& latents) {
+  MapReader reader(root.Child("kept_latents"), "kept_latents", status);
+  ReadMegabytes(reader, "total_mb", latents.bytes);
+  ReadMegabytes(reader, "tenant_mb", latents.tenant_bytes);
+  if (latents.tenant_bytes <= latents.bytes) return;
+  reader.Fail(
+      absl::StrCat("kept_latents.tenant_mb ", latents.tenant_bytes >> 20,
+                   " is over kept_latents.total_mb ", latents.bytes >> 20));
+}
+
 void ReadJobs(MapReader& root, const std::string& base_folder,
               absl::Status& status, JobsConfig& jobs) {
   MapReader map(root.Child("jobs"), "jobs", status);
@@ -429,6 +454,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
                   config.log_level);
   ReadModels(root, base_folder, status, config);
+  ReadEmbeddings(root, base_folder, config.embeddings);
+  ReadKeptLatents(root, status, config.kept_latents);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);

@@ -63,6 +63,13 @@ struct JobsConfig {
   bool operator==(const JobsConfig&) const = default;
 };
 
+// Latents that requests leave for later ones.
+struct KeptLatents {
+  int64_t bytes = int64_t{64} << 20;
+  int64_t tenant_bytes = int64_t{16} << 20;  // at most `bytes`
+  bool operator==(const KeptLatents&) const = default;
+};
+
 // Who may call. Without a file of either kind, everybody who reaches the
 // server.
 struct AuthConfig {
@@ -134,6 +141,8 @@ struct Config {
   std::vector<ModelConfig> models;  // at least one, or a models_folder
   std::string models_folder;  // whatever model lies in it is one; empty: none
   std::string default_model;  // empty: the first
+  std::vector<std::string> embeddings;  // folders of textual inversions
+  KeptLatents kept_latents;
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;

@@ -35,6 +35,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("models", started.models, wanted.models);
   compare("models_folder", started.models_folder, wanted.models_folder);
   compare("default_model", started.default_model, wanted.default_model);
+  compare("embeddings", started.embeddings, wanted.embeddings);
+  compare("kept_latents", started.kept_latents, wanted.kept_latents);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);
   compare("threads", started.threads, wanted.threads);

@@ -8,9 +8,11 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/resolve_guidance.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
+#include "server/resolve_variation.h"
 
 namespace genzo {
 namespace {
@@ -182,6 +184,9 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveSampler(model, resolved, violations);
   ResolveStart(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  CheckPromptSyntax(resolved, model, violations);
+  CheckGuidance(resolved, model, violations);
+  ResolveVariation(model, drawn_seed, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),
                        *v1::Priority_descriptor());
   violations.CheckEnum("reproducibility", resolved.reproducibility(),

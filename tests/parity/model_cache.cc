@@ -83,8 +83,14 @@ absl::StatusOr<std::string> ModelCache::Assemble(
 
 absl::StatusOr<std::string> ModelCache::FolderFor(
     const nlohmann::json& manifest) {
-  return Assemble(manifest["model"], manifest["pipeline"],
-                  manifest["components"]);
+  nlohmann::json components = manifest["components"];
+  components.erase("textual_inversion");  // files beside the model
+  std::string pipeline = manifest["pipeline"];
+  // A way to read prompts, not another pipeline.
+  if (pipeline == "StableDiffusionLongPromptWeightingPipeline") {
+    pipeline = "StableDiffusionPipeline";
+  }
+  return Assemble(manifest["model"], pipeline, components);
 }
 
 absl::StatusOr<const Pipeline*> ModelCache::GetFor(

@@ -29,6 +29,10 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
       segment.first_row += joined->rows;
       segments.push_back(std::move(segment));
     }
+    for (RowEdit edit : part->edits) {
+      edit.first_row += joined->rows;
+      joined->edits.push_back(std::move(edit));
+    }
     joined->rows += part->rows;
   }
   joined->rows += padding;
@@ -41,7 +45,39 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
   return joined;
 }
 
+// A piece for each time that one of its rows is named. `Rows` has first_row and
+// rows.
+template <typename Rows>
+std::vector<Rows> PiecesOf(const std::vector<Rows>& all,
+                           const std::vector<int64_t>& rows) {
+  std::vector<Rows> pieces;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (Rows piece : all) {
+      const int64_t end = piece.first_row + piece.rows;
+      if (rows[i] < piece.first_row || rows[i] >= end) continue;
+      piece.first_row = static_cast<int64_t>(i);
+      piece.rows = 1;
+      pieces.push_back(std::move(piece));
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
+
+Prepared RowsOfPrepared(const Prepared& prepared,
+                        const std::vector<int64_t>& rows) {
+  Prepared chosen = {
+      .rows = static_cast<int64_t>(rows.size()),
+      .adapters = EvalContext(PiecesOf(prepared.adapters.segments(), rows)),
+      .edits = PiecesOf(prepared.edits, rows)};
+  for (const at::Tensor& tensor : prepared.tensors) {
+    std::vector<at::Tensor> parts;
+    for (const int64_t row : rows) parts.push_back(tensor.narrow(0, row, 1));
+    chosen.tensors.push_back(at::cat(parts));
+  }
+  return chosen;
+}
 
 PreparedRef PreparedJoiner::Join(const Parts& parts, int padded_rows) {
   int64_t rows = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ATen/core/Tensor.h"
+#include "worker/denoiser/row_edits.h"
 #include "worker/nn/adapters.h"
 
 namespace genzo {
@@ -18,8 +19,14 @@ struct Prepared {
   int64_t rows = 1;  // an unconditional network has no tensors to tell by
   std::vector<at::Tensor> tensors = {};
   EvalContext adapters = {};  // of the rows
+  RowEdits edits = {};        // likewise
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
+
+// The rows of `prepared` that are named, in that order, any of them as often as
+// it is named; adapters and edits go with them.
+Prepared RowsOfPrepared(const Prepared& prepared,
+                        const std::vector<int64_t>& rows);
 
 // Joins what the runs of an evaluation prepared. The last few joined ones are
 // kept, because a batch mostly stays together from step to step. Used by one

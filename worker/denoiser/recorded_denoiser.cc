@@ -270,8 +270,10 @@ at::Tensor RecordedDenoiser::State::ForwardKept(const at::Tensor& sample,
 at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
                                             const at::Tensor& times,
                                             const Prepared& prepared) {
-  // Deltas are of the rows, not of the shape: no recording fits another's.
-  if (!records_ || !prepared.adapters.segments().empty()) {
+  // Deltas and edits are of the rows, not of the shape: no recording fits
+  // another's.
+  if (!records_ || !prepared.adapters.segments().empty() ||
+      !prepared.edits.empty()) {
     return denoiser_.Forward(sample, times, prepared);
   }
   try {

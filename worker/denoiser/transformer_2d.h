@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/denoiser/row_edits.h"
 #include "worker/nn/attention.h"
 
 namespace genzo {
@@ -25,16 +26,18 @@ struct Transformer2DConfig {
 class ContextCursor {
  public:
   // `prepared` holds keys and values of a layer one after the other, and
-  // outlives the cursor.
-  explicit ContextCursor(const std::vector<at::Tensor>& prepared)
-      : prepared_(prepared) {}
+  // outlives the cursor, as `edits` does.
+  ContextCursor(const std::vector<at::Tensor>& prepared, const RowEdits& edits)
+      : prepared_(prepared), edits_(edits) {}
   KeyValues Next() {
     next_ += 2;
     return {prepared_[next_ - 2], prepared_[next_ - 1]};
   }
+  const RowEdits& edits() const { return edits_; }
 
  private:
   const std::vector<at::Tensor>& prepared_;
+  const RowEdits& edits_;
   size_t next_ = 0;
 };
 
@@ -49,6 +52,9 @@ class Transformer2D {
   void ProjectContext(const at::Tensor& context, const EvalContext& adapters,
                       std::vector<at::Tensor>& prepared) const;
 
+  // Names of the self-attention layers in front of every text's.
+  void ListSelfAttention(std::vector<std::string>& names) const;
+
   // x [B, channels, H, W] -> the same. Takes its layers from `context`.
   at::Tensor forward(const at::Tensor& x, ContextCursor& context,
                      const EvalContext& adapters) const;
@@ -59,7 +65,12 @@ class Transformer2D {
                           const Transformer2DConfig& config);
     at::Tensor forward(at::Tensor x, ContextCursor& context,
                        const EvalContext& adapters) const;
+    // What the text gives x, added to it, where rows keep or take features.
+    at::Tensor AttendToText(const at::Tensor& x, const KeyValues& text,
+                            const RowEdits& edits,
+                            const EvalContext& adapters) const;
 
+    std::string name;
     LayerNorm norm1;
     Attention attn1;
     LayerNorm norm2;

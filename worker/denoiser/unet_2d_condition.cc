@@ -130,6 +130,16 @@ at::Tensor UNet2DConditionModel::ProjectRows(const at::Tensor& temb) const {
   return at::cat(rows);
 }
 
+std::vector<std::string> UNet2DConditionModel::IdleLayers() const {
+  std::vector<std::string> names;
+  for (const UNetLayers* layers : AllLayers()) {
+    for (const Transformer2D& attention : layers->attentions) {
+      attention.ListSelfAttention(names);
+    }
+  }
+  return names;
+}
+
 absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
     const Conditioning& conditioning) const {
   c10::InferenceMode inference;
@@ -196,9 +206,9 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
       embeddings_.OfTimesAlone()
           ? times
           : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
-  UNetConditioning conditioning = {TimeCursor(projected),
-                                   ContextCursor(prepared.tensors),
-                                   prepared.adapters};
+  UNetConditioning conditioning = {
+      TimeCursor(projected), ContextCursor(prepared.tensors, prepared.edits),
+      prepared.adapters};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);
   x = conv_in_.forward(x);

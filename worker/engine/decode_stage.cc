@@ -221,12 +221,13 @@ void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
   }
   PictureWriter::Task writing;
   if (task.is_final) {
-    writing = {.pixels = ToPixels(decoded),
-               .format = FormatOf(request.output()),
-               .text = request.output().embed_parameters()
-                           ? ImageParameters(request, task.seed)
-                           : PictureText(),
-               .done = nullptr};
+    writing = {
+        .pixels = ToPixels(decoded),
+        .format = FormatOf(request.output()),
+        .text = request.output().embed_parameters()
+                    ? ImageParameters(request, task.seed, task.image_index)
+                    : PictureText(),
+        .done = nullptr};
   } else {
     const v1::PreviewPlan& plan = request.preview();
     writing = {.pixels = ToPixels(ShrinkToSide(decoded, plan.longest_side())),

@@ -16,6 +16,7 @@
 #include "worker/device/device_stream.h"
 #include "worker/engine/job_state.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/residency/engine_device.h"
 
 namespace genzo {
 
@@ -38,9 +39,9 @@ class EncodeStage {
   };
 
   // `on_encoded` is called after every result, on the thread that made it.
-  // Encoders run on `stream`. `clock` and `metrics` outlive the stage.
+  // Encoders run on `stream`. What `dependencies` name outlives the stage.
   EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
-              const Clock& clock, Metrics& metrics,
+              const EngineDependencies& dependencies,
               std::function<void()> on_encoded,
               Where where = Where::kOwnThread);
   // Drops what waits.
@@ -78,9 +79,14 @@ class EncodeStage {
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);
 
+  // Where the job begins at the latent of an earlier one, that.
+  absl::Status AddLatent(const JobState& job, Encoded& encoded) const;
+
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
+  const EmbeddingLibrary* const embeddings_;  // may be null
+  LatentStore* const latents_;                // likewise
   const std::function<void()> on_encoded_;
   TextCache texts_;  // of the encoding thread
   std::atomic<bool> forget_texts_{false};

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/errors.h"
+#include "base/guidance_rules.h"
 #include "base/proto_time.h"
 
 namespace genzo {
@@ -108,6 +109,11 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
   lease_->Post(std::move(event));
 }
 
+void JobState::LatentKept(int image_index, std::string name) {
+  absl::MutexLock lock(&mutex_);
+  latents_[image_index] = std::move(name);
+}
+
 void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
                          absl::Duration decode_duration) {
   v1::JobEvent event;
@@ -115,8 +121,13 @@ void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
   image.set_image_index(image_index);
   image.set_seed(seed);
   *image.mutable_picture() = std::move(picture);
+  for (std::string& told : ApproximationsOf(request())) {
+    image.add_approximations(std::move(told));
+  }
   absl::MutexLock lock(&mutex_);
   if (!OpenLocked(image_index)) return;
+  const auto kept = latents_.find(image_index);
+  if (kept != latents_.end()) image.set_latents(kept->second);
   decode_ += decode_duration;
   lease_->Post(std::move(event));
   CloseImageLocked(image_index);

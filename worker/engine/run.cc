@@ -11,7 +11,10 @@
 
 namespace genzo {
 
-Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) { FindKey(); }
+Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) {
+  stages_[current_].EnterPhase();
+  FindKey();
+}
 
 void Run::FindKey() {
   key_ = stage().denoiser->KeyOf(latent().sizes().slice(1), *stage().prepared);
@@ -29,7 +32,10 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
   }
   denoised_ = stage().sampler->denoised();
   step_ended_ = stage().sampler->progress().steps_done > steps_before;
-  if (!finished() || current_ + 1 == stages_.size()) return absl::OkStatus();
+  if (!finished() || current_ + 1 == stages_.size()) {
+    if (stages_[current_].EnterPhase()) FindKey();
+    return absl::OkStatus();
+  }
   const at::Tensor latent = this->latent();
   Stage& next = stages_[++current_];
   if (next.begin == nullptr) {
@@ -38,6 +44,7 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
     const absl::Status begun = next.begin(next, latent);
     if (!begun.ok()) return begun;
   }
+  next.EnterPhase();
   FindKey();
   return absl::OkStatus();
 }

@@ -69,7 +69,13 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  pool->embeddings_ = std::make_unique<const EmbeddingLibrary>(
+      EmbeddingLibrary::Read(config.embeddings));
+  pool->latents_ = std::make_unique<LatentStore>(
+      config.kept_latents.bytes, config.kept_latents.tenant_bytes);
   EngineDependencies own = dependencies;
+  own.embeddings = pool->embeddings_.get();
+  own.latents = pool->latents_.get();
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
   };

@@ -12,6 +12,8 @@
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/latent_store.h"
+#include "worker/text/embedding_library.h"
 
 namespace genzo {
 
@@ -57,6 +59,8 @@ class WorkerPool : public ModelControl {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::unique_ptr<const EmbeddingLibrary> embeddings_;
+  std::unique_ptr<LatentStore> latents_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::thread> threads_;
 };

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 
 namespace genzo {
 namespace {
@@ -14,9 +15,16 @@ constexpr int64_t kPack = 2;  // places of a latent that are one token, each way
 constexpr int64_t kDefaultSampleSize = 128;  // of a latent's side
 // Tokens of T5 that a distilled network was trained with.
 constexpr int64_t kSchnellSequenceLength = 256;
-constexpr const char* kFields[] = {"prompt_2", "negative_prompt_2",
-                                   "true_guidance_scale", "max_sequence_length",
-                                   "image_to_image.strength"};
+constexpr const char* kFields[] = {"prompt_2",
+                                   "negative_prompt_2",
+                                   "true_guidance_scale",
+                                   "max_sequence_length",
+                                   "image_to_image.strength",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents"};
 
 int RowsOfRequest(const v1::GenerateRequest& request) {
   return request.true_guidance_scale() > 1 ? 2 : 1;
@@ -223,6 +231,7 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
                             .rescale = request.guidance_rescale()},
                .sampler = *std::move(walk),
                .begin = nullptr};
+  PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
 

@@ -14,6 +14,7 @@
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
 #include "worker/sampler/noise_source.h"
+#include "worker/text/embedding_library.h"
 #include "worker/text/text_cache.h"
 
 namespace genzo {
@@ -24,12 +25,18 @@ struct EncodeTask {
   // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
   // the traits' picture_divisor; undefined: none.
   at::Tensor picture = {};
+  // Words that prompts may use; null: none. Outlives the task.
+  const EmbeddingLibrary* embeddings = nullptr;
 };
 
 // What the images of one job share: all but noise. A value.
 struct Encoded {
   std::vector<PreparedRef> prepared;  // one a stage
   LatentDistribution picture = {};    // of the task's picture
+  // [1, C, h, w] float32 on the CPU, where the walk begins at what an earlier
+  // one left: a clean latent in place of a picture, or noise.
+  at::Tensor latent = {};
+  bool latent_is_noise = false;
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
 };
@@ -38,6 +45,9 @@ struct Encoded {
 struct ImageRequest {
   const v1::GenerateRequest& request;
   std::shared_ptr<NoiseSource> noise;  // the image's own
+  // What `noise` was made of, and the other seed of the request's variation.
+  uint64_t seed = 0;
+  uint64_t variation_seed = 0;
 };
 
 // A loaded checkpoint: what it can do, and the stages of an image. Immutable;

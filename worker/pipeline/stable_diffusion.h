@@ -10,6 +10,7 @@
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/unet_2d_condition.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/weights/component.h"
 
@@ -67,7 +68,8 @@ class StableDiffusion : public Pipeline {
   // Whether the components fit each other.
   static absl::Status CheckFit(const std::string& folder, const Parts& parts);
   // What a job's rows read, in their order.
-  std::vector<EncoderText> TextsOf(const v1::GenerateRequest& request) const;
+  PromptRows PromptsOf(const v1::GenerateRequest& request,
+                       const LearnedWords& learned) const;
   absl::StatusOr<std::vector<Stage>> PlanWith(SamplerId sampler,
                                               const nlohmann::json& scheduler,
                                               const ImageRequest& image,

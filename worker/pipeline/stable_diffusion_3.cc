@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 
 namespace genzo {
 namespace {
@@ -16,9 +17,19 @@ constexpr char kFamily[] = "stable-diffusion-3";
 constexpr int64_t kDefaultSequenceLength = 256;  // of T5
 constexpr int kDefaultSteps = 28;
 constexpr double kDefaultGuidanceScale = 7;
-constexpr const char* kFields[] = {
-    "prompt_2",          "negative_prompt_2",   "prompt_3",
-    "negative_prompt_3", "max_sequence_length", "image_to_image.strength"};
+constexpr const char* kFields[] = {"prompt_2",
+                                   "negative_prompt_2",
+                                   "prompt_3",
+                                   "negative_prompt_3",
+                                   "max_sequence_length",
+                                   "image_to_image.strength",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "guidance.skip_layer_scale",
+                                   "guidance.skip_layers",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents"};
 
 bool HasT5(const ModelIndex& index) { return index.Has("text_encoder_3"); }
 
@@ -257,6 +268,13 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
                                 request.height(), " is over ", largest,
                                 ", the most that the model has places for")}});
   }
+  for (const uint32_t layer : request.guidance().skip_layers()) {
+    if (layer < parts_.config.num_layers) continue;
+    return InvalidFieldsError(
+        {{"guidance.skip_layers",
+          absl::StrCat("guidance.skip_layers ", layer, " is not below ",
+                       parts_.config.num_layers, ", the model's layers")}});
+  }
   const SamplerStart start = StartOf(image, encoded, *parts_.codec);
   const int64_t patches = parts_.config.patch_size * parts_.config.patch_size;
   SamplerOptions options = OptionsOf(request);
@@ -272,6 +290,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
                             .rescale = request.guidance_rescale()},
                .sampler = *std::move(walk),
                .begin = nullptr};
+  PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
 

@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 
 namespace genzo {
@@ -80,7 +81,8 @@ class StableDiffusionXL : public Pipeline {
   static absl::Status CheckFit(const std::string& folder, Parts& parts);
 
   bool is_refiner() const { return text_ == nullptr; }
-  TextLists TextsOf(absl::Span<const EncodeTask> tasks, bool second) const;
+  PromptRows PromptsOf(const v1::GenerateRequest& request, bool second,
+                       const LearnedWords& learned) const;
   std::vector<absl::StatusOr<PreparedRef>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
@@ -94,8 +96,9 @@ class StableDiffusionXL : public Pipeline {
                                               const nlohmann::json& scheduler,
                                               const ImageRequest& image,
                                               const Encoded& encoded) const;
+  // Whose walk begins at the request's step `first_step`.
   Stage StageOf(const v1::GenerateRequest& request, PreparedRef prepared,
-                std::unique_ptr<SamplerRun> walk) const;
+                std::unique_ptr<SamplerRun> walk, int first_step = 0) const;
   // A stage that goes on from another's latent at `step`.
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,

@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_PIPELINE_STAGE_H_
 #define GENZO_WORKER_PIPELINE_STAGE_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -11,6 +12,13 @@
 #include "worker/sampler/sampler.h"
 
 namespace genzo {
+
+// Steps of a walk that look with other rows than those before.
+struct Phase {
+  int first_step = 0;  // of the walk's own
+  PreparedRef prepared = nullptr;
+  Guidance guidance = {};
+};
 
 // One walk of an image on one denoiser: text-to-image has one; a base and its
 // refiner, a prior and its decoder, a cascade have more. Owned and used by the
@@ -24,6 +32,11 @@ struct Stage {
   // sampler goes on from that latent.
   std::function<absl::Status(Stage& stage, const at::Tensor& latent)> begin =
       nullptr;
+  // In order; `prepared` and `guidance` become a phase's at its first step.
+  std::deque<Phase> phases = {};
+
+  // Goes on to the phase of the sampler's next step. Whether anything changed.
+  bool EnterPhase();
 };
 
 }  // namespace genzo

@@ -13,6 +13,9 @@
 
 namespace genzo {
 
+class EmbeddingLibrary;
+class LatentStore;
+
 // What an engine works with; all outlive it.
 struct EngineDependencies {
   JobQueue& queue;
@@ -22,6 +25,9 @@ struct EngineDependencies {
   const Clock& clock;
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
+  // Words that prompts may use, and latents for later requests; null: none.
+  const EmbeddingLibrary* embeddings = nullptr;
+  LatentStore* latents = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
 };

@@ -204,7 +204,8 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
                                   const StepProfile& profile) {
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
-  descriptions_[loaded.id] = DescribeModel(loaded.id, model, config_);
+  descriptions_[loaded.id] =
+      DescribeModel(loaded.id, model, config_, dependencies_.embeddings);
   dependencies_.load.speeds().SetSpeed(
       device_.index, loaded.id,
       {.costs = profile.costs,

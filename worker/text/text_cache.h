@@ -16,7 +16,8 @@ namespace genzo {
 // A text as an encoder reads it.
 struct EncoderText {
   std::string text;
-  int64_t clip_skip = 0;  // of the encoder's last layers
+  int64_t clip_skip = 0;          // of the encoder's last layers
+  std::vector<int64_t> ids = {};  // in place of the text: tokens of a window
   auto operator<=>(const EncoderText&) const = default;
 };
 
@@ -41,6 +42,13 @@ class TextCache {
   std::vector<TextEmbedding> Get(const void* owner,
                                  const std::vector<EncoderText>& texts,
                                  const Encode& encode);
+
+  // The same by what is given the texts as they are, windows of ids included.
+  using EncodeAny = std::function<std::vector<at::Tensor>(
+      const std::vector<EncoderText>& texts)>;
+  std::vector<TextEmbedding> GetBy(const void* owner,
+                                   const std::vector<EncoderText>& texts,
+                                   const EncodeAny& encode);
 
   // Drops everything, as when a model leaves.
   void Clear();
