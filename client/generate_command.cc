@@ -174,6 +174,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
   AddModelOptions();
+  steering_.Add(c);
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
@@ -326,6 +327,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   SetModelFields(request);
+  steering_.Set(request);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));

@@ -9,6 +9,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "client/status_report.h"
+#include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
 
@@ -69,6 +70,7 @@ class GenerateCommand {
   std::optional<double> refine_at_;
   std::optional<double> aesthetic_score_;
   std::optional<double> negative_aesthetic_score_;
+  SteeringFlags steering_;
   std::string image_path_;
   std::optional<double> strength_;
   std::string sampler_;

@@ -23,6 +23,13 @@ std::string EndLine(const v1::Ended& ended) {
       Seconds(ended.denoise()), Seconds(ended.decode()));
 }
 
+// What --from-latents takes, where it is kept.
+std::string LatentsNote(const v1::Image& image) {
+  return image.latents().empty()
+             ? ""
+             : absl::StrCat(", latents ", Printable(image.latents()));
+}
+
 }  // namespace
 
 std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
@@ -34,7 +41,7 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
                           Printable(path));
     case v1::JobEvent::kImage:
       return absl::StrCat("image, seed ", event.image().seed(), ": ",
-                          Printable(path));
+                          Printable(path), LatentsNote(event.image()));
     case v1::JobEvent::kImageFailed:
       return absl::StrCat(
           "image ", event.image_failed().image_index(),

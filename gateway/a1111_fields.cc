@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
+#include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/sampler_labels.h"
 
@@ -41,9 +42,6 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"script_name", "scripts"},
            {"controlnet_units", "ControlNet"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
-  }
-  if (reader.Number("subseed_strength", -1, 1).value_or(0) > 0) {
-    Lacks(reader, "subseed_strength", "variation seeds");
   }
   const json* scripts = reader.Any("alwayson_scripts");
   if (scripts == nullptr || !scripts->is_object()) return;
@@ -143,6 +141,10 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"variation.seed", "subseed"},
+     {"variation.strength", "subseed_strength"},
+     {"variation.resize_from_width", "seed_resize_from_w"},
+     {"variation.resize_from_height", "seed_resize_from_h"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"}};
 
@@ -175,6 +177,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadVariation(reader, request);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *

@@ -415,6 +415,36 @@ TEST_F(DoorTest, PaintsForA1111) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.4);
 }
 
+TEST_F(DoorTest, ReadsA1111sPromptsAndVariations) {
+  const json answer = AskJson("POST", "/sdapi/v1/txt2img",
+                              {{"prompt", "a (fox:1.2)"},
+                               {"seed", 5},
+                               {"subseed", 9},
+                               {"subseed_strength", 0.25},
+                               {"seed_resize_from_w", 515},
+                               {"seed_resize_from_h", 512}});
+  v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_EQ(request.variation().seed(), 9u);
+  EXPECT_EQ(request.variation().strength(), 0.25);
+  EXPECT_EQ(request.variation().resize_from_width(), 512u);
+  EXPECT_EQ(request.variation().resize_from_height(), 512u);
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["subseed"], 9);
+  EXPECT_EQ(info["subseed_strength"], 0.25);
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a (fox)"},
+           {"subseed", -1},
+           {"subseed_strength", 0},
+           {"seed_resize_from_w", -1},
+           {"seed_resize_from_h", -1},
+           {"override_settings", {{"sd_model_checkpoint", "other"}}}});
+  request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_UNSPECIFIED)
+      << "that model reads text alone";
+  EXPECT_FALSE(request.has_variation());
+}
+
 TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
   for (const auto& [body, field] : std::vector<std::pair<json, std::string>>{
            {{{"enable_hr", true}}, "enable_hr"},
@@ -425,7 +455,7 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
            {{{"alwayson_scripts", {{"ControlNet", {{"args", {1}}}}}}},
             "alwayson_scripts"},
            {{{"prompt", "a <lora:x:1>"}}, "prompt"},
-           {{{"subseed_strength", 0.5}}, "subseed_strength"},
+           {{{"subseed_strength", 1.5}}, "subseed_strength"},
            {{{"sampler_name", "Best"}}, "sampler_name"},
            {{{"steps", 0}}, "steps"}}) {
     const RawAnswer answer = Ask("POST", "/sdapi/v1/txt2img", body.dump());
@@ -444,7 +474,10 @@ TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(samplers[0]["aliases"][1], "DPM++ 2M Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/schedulers")[1]["label"], "Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/sd-models")[0]["title"], "emaki");
-  for (const char* empty : {"loras", "sd-vae", "embeddings", "upscalers"}) {
+  EXPECT_EQ(
+      AskJson("GET", "/sdapi/v1/embeddings")["loaded"]["<castle>"]["vectors"],
+      2);
+  for (const char* empty : {"loras", "sd-vae", "upscalers"}) {
     AskJson("GET", absl::StrCat("/sdapi/v1/", empty));
   }
   const std::string options = "/sdapi/v1/options";

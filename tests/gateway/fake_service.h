@@ -136,6 +136,11 @@ class FakeService : public v1::ImageGeneration::Service,
     model.set_id("emaki");
     model.set_is_default(true);
     model.set_default_steps(20);
+    model.add_request_fields("prompt_syntax");
+    v1::Embedding& embedding = *model.add_embeddings();
+    embedding.set_name("<castle>");
+    embedding.set_vectors(2);
+    embedding.set_width(768);
     auto* support = model.add_samplers();
     support->set_sampler(v1::SAMPLER_DPMPP_2M);
     support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);

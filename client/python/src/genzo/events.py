@@ -65,6 +65,10 @@ class Image(Event):
     image_index: int
     seed: int
     picture: Picture
+    # What was left out for speed, as the request asked.
+    approximations: tuple[str, ...] = ()
+    # What `start_latents` takes, with `keep_latents`.
+    latents: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +176,8 @@ def from_proto(message: pb.JobEvent) -> AnyEvent | None:
                 image_index=message.image.image_index,
                 seed=message.image.seed,
                 picture=_picture(message.image.picture),
+                approximations=tuple(message.image.approximations),
+                latents=message.image.latents,
             )
         case "image_failed":
             return ImageFailed(

@@ -41,6 +41,22 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
+    # Read (word:1.3), [word], BREAK and names of embeddings as web UIs do.
+    weighted: bool
+    # Shares of the steps between which guidance is at work, 0 to 1.
+    guidance_start: float
+    guidance_end: float
+    perturbed_attention_scale: float
+    skip_layer_scale: float
+    # The step after which the text is not looked at any more.
+    text_gate_step: int
+    # Another seed to mix in, and how far to go towards it, 0 to 1.
+    variation_seed: int
+    variation_strength: float
+    # Have the server keep the latents: Image.latents names them; and start from
+    # such, of which `strength` is painted anew.
+    keep_latents: bool
+    start_latents: str
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
@@ -78,6 +94,13 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
 }
 _OUTPUT = ("format", "quality", "embed_parameters")
+_GUIDANCE = (
+    "guidance_start",
+    "guidance_end",
+    "perturbed_attention_scale",
+    "skip_layer_scale",
+    "text_gate_step",
+)
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -100,6 +123,10 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in _GUIDANCE:
+        return request.guidance, name.removeprefix("guidance_")
+    if name.startswith("variation_"):
+        return request.variation, name.removeprefix("variation_")
     return request, name
 
 
@@ -115,6 +142,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.image_to_image.image = (
             image if isinstance(image, bytes) else Path(image).read_bytes()
         )
+    if values.pop("weighted", False):
+        request.prompt_syntax = types.PROMPT_SYNTAX_WEIGHTED
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
