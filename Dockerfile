@@ -1,15 +1,25 @@
-# Builds both programs on Debian 12 and ships them, LibTorch and the model in the
-# box in an image that runs as nobody special.
+# Genzo from source, on Debian 12: the .deb that `./dev package` makes, in a slim image that runs as
+# nobody special and writes only to /var/lib/genzo and /tmp.
 #
-#   docker build -t genzo . && docker run --rm -p 50051:50051 genzo
+#   docker build -t genzo . && docker run --rm -p 50051:50051 -p 8080:8080 genzo
+#   docker build -t genzo:cuda --target cuda --build-arg VARIANT=cuda .
+#
+# `./dev image` does it with buildah, also where no registry can be reached.
 
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
+# cuda: LibTorch with CUDA's libraries, where the image has them, too.
+ARG VARIANT=cpu
 COPY dev CMakeLists.txt CMakePresets.json ./
 COPY third_party third_party
-RUN ./dev setup
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends dpkg-dev file python3-pip \
+ && if [ "$VARIANT" = cuda ]; then \
+      python3 -m pip install --no-cache-dir --no-compile --target /opt/libtorch torch==2.11.0; \
+    fi
+RUN [ "$VARIANT" = cpu ] || export GENZO_LIBTORCH=/opt/libtorch/torch; ./dev setup
 COPY cmake cmake
 COPY proto proto
 COPY base base
@@ -19,24 +29,47 @@ COPY gateway gateway
 COPY server server
 COPY client client
 COPY tools tools
+COPY models models
+COPY docs docs
+COPY deploy deploy
+COPY LICENSE ./
 RUN cmake --preset release -DGENZO_BUILD_TESTS=OFF \
-      -DCMAKE_INSTALL_PREFIX=/opt/genzo \
+      -DGENZO_LIBTORCH="$(cat .deps/libtorch.path)" \
  && cmake --build --preset release \
- && cmake --install build/release --strip
+ && cpack --config build/release/CPackConfig.cmake \
+ && cp build/release/package/*.deb /genzo.deb
 
-FROM ${BASE}
-RUN apt-get update \
- && apt-get install -y --no-install-recommends libcivetweb1 libcurl4 libgrpc++1.51 libicu72 \
-      libjemalloc2 libjpeg62-turbo libpng16-16 libprometheus-cpp-core1.0 \
-      libspdlog1.10 libwebp7 libwebpmux3 libyaml-cpp0.7 libzip4 \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home genzo
-COPY --from=build /opt/genzo /opt/genzo
-COPY models /opt/genzo/models
-COPY gateway/page/dist /opt/genzo/gateway/page/dist
-COPY deploy/genzo.yaml /opt/genzo/etc/genzo.yaml
-ENV PATH=/opt/genzo/bin:$PATH GENZO_CONFIG=/opt/genzo/etc/genzo.yaml
-USER 10001
-EXPOSE 50051 8080
+# Another folder with a genzo.deb may stand in for it: --build-context package=FOLDER
+FROM scratch AS package
+COPY --from=build /genzo.deb /
+
+FROM ${BASE} AS server
+RUN --mount=type=bind,from=package,target=/package \
+    apt-get update \
+ && apt-get install -y --no-install-recommends adduser ca-certificates curl \
+ && adduser --system --group --quiet --uid 10001 --no-create-home --home /var/lib/genzo genzo \
+ && apt-get install -y --no-install-recommends /package/genzo.deb \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
+ # Whatever user a cluster chooses may read the settings and keep profiles.
+ && chmod 0755 /etc/genzo \
+ && install -d -m 1777 /var/lib/genzo
+ENV XDG_CACHE_HOME=/var/lib/genzo
+USER 10001:10001
+EXPOSE 50051 8080 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10m \
+  CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["genzo-server"]
-CMD ["--listen", "0.0.0.0:50051", "--http", "0.0.0.0:8080", "--insecure"]
+# Whoever publishes the ports decides who calls.
+CMD ["--listen", "0.0.0.0:50051", "--http", "0.0.0.0:8080", "--admin", "0.0.0.0:9464", "--insecure"]
+
+# CUDA's libraries, without what only compilers need. The driver comes from the host.
+FROM build AS libtorch
+WORKDIR /opt/libtorch
+RUN rm -rf torch/include torch/test torch/bin nvidia/*/include nvidia/*/*/include \
+ && find . -name '*.py' -delete && find . -type d -empty -delete
+
+FROM server AS cuda
+COPY --from=libtorch /opt/libtorch /opt/libtorch
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+FROM server AS cpu

@@ -187,6 +187,23 @@ void ReadModels(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadFolders(MapReader& root, const std::string& key,
+                 const std::string& base_folder,
+                 std::vector<std::string>& folders) {
+  const YAML::Node node = root.Child(key);
+  if (!node.IsDefined() || node.IsNull()) return;
+  if (!node.IsSequence()) {
+    return root.Fail(absl::StrCat(key, " is not a list of folders"));
+  }
+  for (size_t i = 0; i < node.size(); ++i) {
+    const auto folder = node[i].as<std::string>("");
+    if (folder.empty()) {
+      return root.Fail(absl::StrCat(key, "[", i, "] is not a folder's path"));
+    }
+    folders.push_back(InFolder(base_folder, folder));
+  }
+}
+
 bool IsDevice(const std::string& device) {
   if (device == "auto" || device == "cpu" || device == "cuda") return true;
   const size_t colon = device.find(':');
@@ -406,6 +423,69 @@ void ReadHttp(MapReader& root, const std::string& base_folder,
 }
 
 // Parses one document and hands it to `read`, which remembers the first fault.
+void ReadScorers(MapReader& root, const std::string& base_folder,
+                 absl::Status& status, std::vector<ScorerConfig>& scorers) {
+  const YAML::Node list = root.Child("scorers");
+  if (!list) return;
+  if (!list.IsSequence()) return root.Fail("scorers is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string path = absl::StrCat("scorers[", i, "]");
+    ScorerConfig scorer;
+    MapReader map(list[i], path, status);
+    map.Read("id", scorer.id);
+    ReadPath(map, "path", base_folder, scorer.path);
+    ReadPath(map, "aesthetic_head", base_folder, scorer.aesthetic_head);
+    if (!IsModelId(scorer.id)) {
+      map.Fail(absl::StrCat(path, ".id \"", scorer.id,
+                            "\" does not match [a-z0-9][a-z0-9._-]{0,62}"));
+    }
+    if (scorer.path.empty()) map.Fail(absl::StrCat(path, ".path is missing"));
+    for (const ScorerConfig& other : scorers) {
+      if (other.id != scorer.id) continue;
+      map.Fail(absl::StrCat(path, ".id \"", scorer.id, "\" occurs twice"));
+    }
+    scorers.push_back(std::move(scorer));
+  }
+}
+
+// What pictures are checked for and marked with, and what is kept of them.
+void ReadPictures(MapReader& root, const std::string& base_folder,
+                  absl::Status& status, Config& config) {
+  ReadScorers(root, base_folder, status, config.scorers);
+  {
+    MapReader map(root.Child("safety"), "safety", status);
+    const std::map<std::string, v1::SafetyPolicy> policies = {
+        {"off", v1::SAFETY_POLICY_OFF},
+        {"mark", v1::SAFETY_POLICY_MARK},
+        {"blur", v1::SAFETY_POLICY_BLUR},
+        {"refuse", v1::SAFETY_POLICY_REFUSE}};
+    std::string policy = "off";
+    map.ReadChoice("policy", {"off", "mark", "blur", "refuse"}, policy);
+    const auto chosen = policies.find(policy);
+    if (chosen != policies.end()) config.safety.policy = chosen->second;
+    ReadPath(map, "checker", base_folder, config.safety.checker);
+  }
+  {
+    MapReader map(root.Child("provenance"), "provenance", status);
+    map.Read("watermark", config.provenance.watermark);
+    map.Read("may_be_left_out", config.provenance.may_be_left_out);
+  }
+  PictureRules& rules = config.limits.pictures;
+  rules.safety = config.safety;
+  rules.provenance = config.provenance;
+  for (const ScorerConfig& scorer : config.scorers) {
+    rules.scorers.push_back(scorer.id);
+  }
+  MapReader map(root.Child("result_cache"), "result_cache", status);
+  int megabytes = 0;
+  int tenant_megabytes = 0;
+  map.Read("mb", 0, 1 << 20, megabytes);
+  map.Read("tenant_mb", 0, 1 << 20, tenant_megabytes);
+  config.result_cache.bytes = int64_t{megabytes} << 20;
+  config.result_cache.tenant_bytes = int64_t{tenant_megabytes} << 20;
+  ReadPath(map, "folder", base_folder, config.result_cache.folder);
+}
+
 template <typename Read>
 absl::Status ParseYaml(const std::string& yaml, Read read) {
   absl::Status status;
@@ -456,6 +536,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadModels(root, base_folder, status, config);
   ReadEmbeddings(root, base_folder, config.embeddings);
   ReadKeptLatents(root, status, config.kept_latents);
+  ReadFolders(root, "controlnets", base_folder, config.controlnets);
+  ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);
@@ -474,6 +556,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("insecure", config.insecure);
   ReadAddress(root, "admin_listen", config.admin_listen);
   ReadHttp(root, base_folder, status, config.http);
+  ReadPictures(root, base_folder, status, config);
   root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);
   root.Read("queue_capacity", 1, 100000, config.queue_capacity);
   root.Read("max_live_runs", 1, 4096, config.max_live_runs);

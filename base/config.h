@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/model_files.h"
+#include "base/picture_config.h"
 
 namespace genzo {
 
@@ -35,6 +36,7 @@ struct RequestLimits {
   int max_image_count = 8;         // 1 to 64
   int max_prompt_bytes = 8192;     // 1 to 65536
   int max_image_bytes = 20 << 20;  // of an input picture's file, up to 256 MiB
+  PictureRules pictures = {};      // of Config's scorers, safety, provenance
   bool operator==(const RequestLimits&) const = default;
 };
 
@@ -140,6 +142,8 @@ struct Config {
   int threads = 0;  // of all CPU workers; 0: one per core of affinity and quota
   std::vector<ModelConfig> models;  // at least one, or a models_folder
   std::string models_folder;  // whatever model lies in it is one; empty: none
+  std::vector<std::string> controlnets;  // folders of control networks
+  std::vector<std::string> ip_adapters;  // folders of image prompt adapters
   std::string default_model;  // empty: the first
   std::vector<std::string> embeddings;  // folders of textual inversions
   KeptLatents kept_latents;
@@ -152,6 +156,10 @@ struct Config {
   bool insecure = false;  // other machines may call, without proving anything
   std::string admin_listen;  // host:port of ModelAdmin; empty: `listen`
   HttpConfig http;
+  std::vector<ScorerConfig> scorers;
+  SafetyConfig safety;
+  ProvenanceConfig provenance;
+  ResultCacheConfig result_cache;
   std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
   int queue_capacity = 64;     // jobs waiting, 1 to 100000

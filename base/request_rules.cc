@@ -12,6 +12,10 @@ int64_t StepsWalked(int64_t steps, double strength) {
   return std::clamp<int64_t>(walked, 0, steps);
 }
 
+uint32_t ImagesDrawn(const v1::GenerateRequest& request) {
+  return std::max(request.image_count(), request.best_of().draw());
+}
+
 bool IsTenantName(absl::string_view name) {
   constexpr size_t kMaxBytes = 64;
   return !name.empty() && name.size() <= kMaxBytes &&

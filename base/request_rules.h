@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "genzo/v1/image_generation.pb.h"
 
 // Rules of requests that front end, queue and worker must all go by.
 
@@ -26,6 +27,10 @@ inline constexpr uint32_t kMaxSequenceLength = 512;
 // 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05. Reference:
 // get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.
 int64_t StepsWalked(int64_t steps, double strength);
+
+// How many images are painted for a request, as resolved: with best_of more than
+// are sent.
+uint32_t ImagesDrawn(const v1::GenerateRequest& request);
 
 // Whether `name` may name a tenant: [A-Za-z0-9._-]{1,64}.
 bool IsTenantName(absl::string_view name);

@@ -173,11 +173,13 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
             "whose random numbers the seed gives");
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
+  control_.AddTo(c);
   AddModelOptions();
   steering_.Add(c);
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
+  picture_options_.AddTo(c);
   AddChoice(c, "--format", format_, FormatNames(),
             "file format of the pictures");
   c.add_option("-o,--output", output_folder_, "folder for the files")
@@ -328,9 +330,12 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   SetModelFields(request);
   steering_.Set(request);
+  const absl::Status controlled = control_.SetIn(request);
+  if (!controlled.ok()) return controlled;
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));
+  picture_options_.Set(request);
   if (no_previews_) return request;
   v1::PreviewPlan& preview = *request.mutable_preview();
   for (const std::string& text : preview_steps_) {
@@ -374,7 +379,9 @@ ExitStatus GenerateCommand::Run() {
                    MakeEventPrinter({.json = json_,
                                      .art = !no_art_,
                                      .image_count = std::clamp(
-                                         image_count_.value_or(1), 1u, 64u)}));
+                                         std::max(image_count_.value_or(1),
+                                                  picture_options_.drawn()),
+                                         1u, 64u)}));
   grpc::ClientContext context;
   if (timeout_seconds_ > 0) {
     context.set_deadline(std::chrono::system_clock::now() +

@@ -8,6 +8,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "client/control_options.h"
+#include "client/picture_options.h"
 #include "client/status_report.h"
 #include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
@@ -73,6 +75,7 @@ class GenerateCommand {
   SteeringFlags steering_;
   std::string image_path_;
   std::optional<double> strength_;
+  ControlOptions control_;
   std::string sampler_;
   std::vector<double> sigmas_;
   std::vector<uint32_t> timesteps_;
@@ -85,6 +88,7 @@ class GenerateCommand {
   std::string preview_format_;
   bool no_previews_ = false;
   bool no_parameters_ = false;
+  PictureOptions picture_options_;
   std::string format_;
   std::string output_folder_ = ".";
   bool detach_ = false;

@@ -7,6 +7,7 @@
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
 #include "client/models_command.h"
+#include "client/score_command.h"
 #include "client/status_report.h"
 
 namespace genzo {
@@ -39,6 +40,7 @@ int Main(int argc, char** argv) {
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
   const JobsCommand jobs(app, server);
+  const ScoreCommand score(app, server);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -47,8 +49,9 @@ int Main(int argc, char** argv) {
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
   if (jobs.parsed()) return jobs.Run();
-  std::cerr << "genzo: a command is missing: generate, models, jobs, watch or "
-               "cancel; --help tells more"
+  if (score.parsed()) return score.Run();
+  std::cerr << "genzo: a command is missing: generate, models, jobs, watch, "
+               "cancel or score; --help tells more"
             << std::endl;
   return kExitUsage;
 }

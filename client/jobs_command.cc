@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/event_printer.h"
@@ -139,7 +140,7 @@ ExitStatus JobsCommand::Watch() const {
       MakeEventPrinter(
           {.json = json_,
            .art = !no_art_,
-           .image_count = std::clamp(resolved.image_count(), 1u, 64u)}));
+           .image_count = std::clamp(ImagesDrawn(resolved), 1u, 64u)}));
   v1::WatchJobRequest watch;
   watch.set_id(id_);
   watch.set_after_sequence(after_);

@@ -48,6 +48,12 @@ void Print(const v1::Model& model) {
       model.default_width(), model.default_height(), limits.min_side(),
       limits.max_side(), limits.size_multiple(), limits.max_steps(),
       limits.max_image_count(), absl::StrJoin(samplers, ", "));
+  for (const auto& [what, names] :
+       {std::pair("controls", &model.controlnets()),
+        std::pair("image prompts", &model.ip_adapters())}) {
+    if (names->empty()) continue;
+    std::cout << "  " << what << " " << absl::StrJoin(*names, ", ") << "\n";
+  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ std::map<std::string, int> ScheduleNames();
 std::map<std::string, int> DecoderNames();
 std::map<std::string, int> FormatNames();
 std::map<std::string, int> NoiseGeneratorNames();
+std::map<std::string, int> SafetyPolicyNames();
 
 // "dpmpp_2m", or "dpmpp_2m_karras" with a schedule.
 std::string SamplerName(const SamplerChoice& choice);

@@ -23,11 +23,15 @@ std::string EndLine(const v1::Ended& ended) {
       Seconds(ended.denoise()), Seconds(ended.decode()));
 }
 
-// What --from-latents takes, where it is kept.
-std::string LatentsNote(const v1::Image& image) {
-  return image.latents().empty()
-             ? ""
-             : absl::StrCat(", latents ", Printable(image.latents()));
+std::string ImageLine(const v1::Image& image, const std::string& path) {
+  return absl::StrCat(
+      "image, seed ", image.seed(),
+      image.has_score() ? absl::StrFormat(", score %.2f", image.score()) : "",
+      image.safety().empty() ? "" : absl::StrCat(", ", image.safety()), ": ",
+      Printable(path),
+      image.latents().empty()
+          ? ""  // what --from-latents takes
+          : absl::StrCat(", latents ", Printable(image.latents())));
 }
 
 }  // namespace
@@ -40,8 +44,15 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
       return absl::StrCat("preview of step ", event.preview().step(), ": ",
                           Printable(path));
     case v1::JobEvent::kImage:
-      return absl::StrCat("image, seed ", event.image().seed(), ": ",
-                          Printable(path), LatentsNote(event.image()));
+      return ImageLine(event.image(), path);
+    case v1::JobEvent::kImageWithheld:
+      return absl::StrCat("image ", event.image_withheld().image_index(),
+                          " is withheld by the server's policy: ",
+                          Printable(event.image_withheld().safety()));
+    case v1::JobEvent::kStarted:
+      return event.started().from_cache()
+                 ? "the same pictures as before, kept by the server"
+                 : "";
     case v1::JobEvent::kImageFailed:
       return absl::StrCat(
           "image ", event.image_failed().image_index(),
@@ -88,6 +99,8 @@ void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
     case v1::JobEvent::kImage:
       SetPicture(event.image().image_index(), event.image().picture());
       return Redraw(PlainLine(event, path));
+    case v1::JobEvent::kStarted:
+    case v1::JobEvent::kImageWithheld:
     case v1::JobEvent::kImageFailed:
       return Redraw(PlainLine(event, path));
     case v1::JobEvent::kEnded:

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
@@ -38,6 +39,12 @@ Route Fixed(const std::string& name, const json& answer) {
              [body = Dump(answer)](HttpRequest, HttpExchangeRef exchange) {
                exchange->Send({.body = body});
              });
+}
+
+// The same elsewhere.
+Route At(const std::string& path, Route route) {
+  route.pattern = path;
+  return route;
 }
 
 json ModelEntry(const std::string& id) {
@@ -190,6 +197,15 @@ std::vector<Route> A1111::routes() {
                 }
                 return models;
               }),
+      At("/controlnet/model_list",
+         Listing("",
+                 [this](const v1::ListModelsResponse& list,
+                        const CallerKeys& keys) {
+                   return ControlNetModels(ModelOf(list, keys));
+                 })),
+      At("/controlnet/module_list", Fixed("", ControlNetModules())),
+      At("/controlnet/version", Fixed("", {{"version", 2}})),
+      At("/controlnet/settings", Fixed("", {{"control_net_unit_count", 8}})),
       Get("progress",
           [this](HttpRequest request, HttpExchangeRef exchange) {
             exchange->Send({.body = Dump(Progress(KeysOf(request)))});
@@ -391,7 +407,10 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
                      const HttpExchangeRef& exchange) {
   const auto ticket = seats_.Sit(keys, call.request.image_count());
   const v1::GenerateRequest wanted = call.request;
-  call.request.clear_image_to_image();  // its bytes are on their way
+  // Their bytes are on their way.
+  call.request.clear_image_to_image();
+  call.request.clear_controls();
+  call.request.clear_image_prompts();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
       Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },

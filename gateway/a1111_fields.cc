@@ -2,8 +2,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
+#include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -39,14 +41,16 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
-           {"script_name", "scripts"},
-           {"controlnet_units", "ControlNet"}}) {
+           {"script_name", "scripts"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
   }
   const json* scripts = reader.Any("alwayson_scripts");
   if (scripts == nullptr || !scripts->is_object()) return;
   for (const auto& [name, script] : scripts->items()) {
-    if (!script.is_object() || !script.contains("args")) continue;
+    if (!script.is_object() || !script.contains("args") ||
+        IsControlNetScript(name)) {
+      continue;
+    }
     const json& arguments = script["args"];
     // Clients switch off what they know of by [] or [false].
     const bool is_off =
@@ -55,6 +59,28 @@ void RefuseWhatIsLacking(FieldReader& reader) {
       Lacks(reader, "alwayson_scripts",
             absl::StrCat("script ", ShownValue(name)));
     }
+  }
+}
+
+// The extension's units, by either of its ways. `shown` is the body as it is
+// shown again.
+void ReadControlNet(const json& body, FieldReader& reader,
+                    v1::GenerateRequest& request, json& shown) {
+  // The name of an older version.
+  const auto older = body.find("controlnet_units");
+  if (older != body.end() && !older->is_null()) {
+    ReadControlNetUnits(*older, reader, request);
+    shown["controlnet_units"] = WithoutPictures(*older);
+  }
+  const auto scripts = body.find("alwayson_scripts");
+  if (scripts == body.end() || !scripts->is_object()) return;
+  for (const auto& [name, script] : scripts->items()) {
+    if (!IsControlNetScript(name) || !script.is_object() ||
+        !script.contains("args")) {
+      continue;
+    }
+    ReadControlNetUnits(script["args"], reader, request);
+    shown["alwayson_scripts"][name]["args"] = WithoutPictures(script["args"]);
   }
 }
 
@@ -145,6 +171,11 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"variation.strength", "subseed_strength"},
      {"variation.resize_from_width", "seed_resize_from_w"},
      {"variation.resize_from_height", "seed_resize_from_h"},
+     {"best_of.draw", "best_of"},
+     {"best_of.scorer", "scorer"},
+     {"safety_policy", "safety"},
+     {"output.watermark", "watermark"},
+     {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"}};
 
@@ -178,7 +209,10 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
+  ReadPictureFields(reader, request);
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
+  call.parameters = body;
+  ReadControlNet(body, reader, request, call.parameters);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));
@@ -186,7 +220,6 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   if (!reader.status().ok()) return reader.status();
   request.mutable_preview()->set_every(kPreviewEvery);
   request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
-  call.parameters = body;
   for (const char* picture : {"init_images", "mask"}) {
     if (call.parameters.contains(picture)) call.parameters[picture] = nullptr;
   }

@@ -54,8 +54,9 @@ json PaintingContent(const Painting& painting) {
                         {"width", picture.width()},
                         {"height", picture.height()}});
   }
-  content.push_back(
-      TextContent(Dump({{"job_id", painting.job_id}, {"images", pictures}})));
+  json account = {{"job_id", painting.job_id}, {"images", pictures}};
+  if (painting.withheld > 0) account["withheld"] = painting.withheld;
+  content.push_back(TextContent(Dump(account)));
   return {{"content", content}, {"isError", false}};
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
 #include "gateway/painting.h"
+#include "gateway/picture_fields.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
@@ -51,6 +52,13 @@ class ImageStream {
     if (!std::exchange(has_begun_, true)) exchange_->Begin(EventStreamHead());
     if (event.has_started()) {
       steps_ = event.started().resolved().steps();
+      return;
+    }
+    if (event.has_image_withheld()) {
+      const json error = {{"type", "error"},
+                          {"error", OpenAiError(AllWithheldError())}};
+      exchange_->Write(ServerSentEvent("error", event.sequence(), Dump(error)),
+                       [turn](bool) {});
       return;
     }
     const bool is_preview = event.has_preview();
@@ -100,6 +108,8 @@ class ImageStream {
     json data =
         Base("completed", image.image_index(), image.picture(), call_.format);
     data["seed"] = image.seed();
+    if (image.has_score()) data["score"] = image.score();
+    if (!image.safety().empty()) data["safety"] = image.safety();
     data["usage"] = Usage(call_.request, steps_);
     return data;
   }
@@ -238,12 +248,18 @@ void OpenAiImages::PaintWhole(const OpenAiCall& call,
           return exchange->Send(ErrorResponse(
               DoorKind::kOpenAi, Renamed(painting.status(), kCommonNames)));
         }
+        if (painting->images.empty() && painting->withheld > 0) {
+          return exchange->Send(
+              ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
+        }
         json data = json::array();
         std::string size = "auto";
         for (auto& [index, image] : painting->images) {
           v1::Picture& picture = *image.mutable_picture();
           size = SizeOf(picture);
           json item = {{"seed", image.seed()}};
+          if (image.has_score()) item["score"] = image.score();
+          if (!image.safety().empty()) item["safety"] = image.safety();
           if (wants_url) {
             item["url"] = absl::StrCat(
                 prefix, with_.pictures.Keep(std::move(*picture.mutable_data()),

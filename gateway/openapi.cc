@@ -112,6 +112,12 @@ json ImageFields() {
           {"input_fidelity", OneOf({"low", "high"})},
           {"stream", {{"type", "boolean"}}},
           {"partial_images", Whole(0, 3)},
+          {"best_of", Whole(1, 64)},
+          {"scorer", Text()},
+          {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
+          {"watermark", {{"type", "boolean"}}},
+          {"provenance", {{"type", "boolean"}}},
+          {"reproducible", {{"type", "boolean"}}},
           {"user", Text()}};
 }
 

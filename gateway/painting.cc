@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "base/sha256.h"
+#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
 namespace genzo {
@@ -31,6 +32,8 @@ void Collect(v1::JobEvent event, Painting& painting) {
   } else if (event.has_image()) {
     const uint32_t index = event.image().image_index();
     painting.images[index] = std::move(*event.mutable_image());
+  } else if (event.has_image_withheld()) {
+    ++painting.withheld;
   } else if (event.has_ended()) {
     painting.ended = std::move(*event.mutable_ended());
   }
@@ -69,6 +72,11 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"image_to_image.image", "image"},
                     {"image_to_image.strength", "strength"},
                     {"output.quality", "output_compression"},
+                    {"best_of.draw", "best_of"},
+                    {"best_of.scorer", "scorer"},
+                    {"safety_policy", "safety"},
+                    {"output.watermark", "watermark"},
+                    {"output.mark_provenance", "provenance"},
                     {"request_id", "idempotency-key"}};
 
 StreamListener Collecting(EventEar ear,
@@ -116,6 +124,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
     request.set_clip_skip(*skip);
   }
   ReadSampler(reader, request);
+  ReadPictureFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

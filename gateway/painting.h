@@ -17,11 +17,13 @@
 
 namespace genzo {
 
-// A job that has ended with at least one picture.
+// A job that has ended with at least one picture, or with all withheld.
 struct Painting {
   std::string job_id;
   v1::GenerateRequest resolved;
-  std::map<uint32_t, v1::Image> images;  // by index; failed ones are missing
+  // By index; those that failed or were withheld are missing.
+  std::map<uint32_t, v1::Image> images;
+  uint32_t withheld = 0;
   v1::Ended ended;
 };
 

@@ -37,7 +37,7 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
           .priority = PriorityOf(request.priority()),
           .pixels = int64_t{request.width()} * request.height(),
           .rows = std::max(1, static_cast<int>(job.rows_per_image())),
-          .images = static_cast<int>(request.image_count()),
+          .images = static_cast<int>(ImagesDrawn(request)),
           .steps = StepsOf(request),
           .sampler = request.sampler(),
           .accepted = clock.FromDate(FromProto(job.accepted_at())),

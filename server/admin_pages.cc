@@ -1,10 +1,17 @@
 #include "server/admin_pages.h"
 
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "CivetServer.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/errors.h"
 
 namespace genzo {
@@ -38,15 +45,51 @@ class Page : public CivetHandler {
   const std::function<Answer()> answer_;
 };
 
+// Whether the server at `host` and `port` answers a call.
+bool Answers(const std::string& host, const std::string& port) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) {
+    return false;
+  }
+  const int connection =
+      socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  constexpr char kCall[] = "GET /livez HTTP/1.0\r\n\r\n";
+  char answer[512];
+  const bool answers =
+      connect(connection, found->ai_addr, found->ai_addrlen) == 0 &&
+      send(connection, kCall, sizeof(kCall) - 1, MSG_NOSIGNAL) > 0 &&
+      recv(connection, answer, sizeof(answer), 0) > 0;
+  if (connection >= 0) close(connection);
+  freeaddrinfo(found);
+  return answers;
+}
+
 }  // namespace
 
 AdminPages::AdminPages() = default;
-AdminPages::~AdminPages() = default;
+
+AdminPages::~AdminPages() {
+  if (server_ == nullptr) return;
+  // Civetweb's listening thread sees that it shall end when somebody calls, or
+  // after two seconds, which is all that SIGTERM may take.
+  std::atomic<bool> ended{false};
+  std::thread caller([&ended, host = host_, port = absl::StrCat(port())] {
+    while (!ended && Answers(host, port)) {
+    }
+  });
+  server_.reset();
+  ended = true;
+  caller.join();
+}
 
 absl::StatusOr<std::unique_ptr<AdminPages>> AdminPages::Serve(
     const std::string& address, const Metrics& metrics,
     const Readiness& readiness) {
   std::unique_ptr<AdminPages> pages(new AdminPages);
+  pages->host_ = std::string(absl::StripSuffix(
+      absl::StripPrefix(address.substr(0, address.rfind(':')), "["), "]"));
   try {
     pages->server_ = std::make_unique<CivetServer>(std::vector<std::string>{
         "listening_ports", address, "num_threads", kThreads});

@@ -34,6 +34,7 @@ class AdminPages {
  private:
   AdminPages();
 
+  std::string host_;  // without brackets
   std::vector<std::unique_ptr<CivetHandler>> handlers_;
   std::unique_ptr<CivetServer> server_;  // last: its threads use the rest
 };

@@ -154,7 +154,7 @@ void EventLogs::Restore(const JobFile& file,
   log.ended = ended;
   log.elsewhere = true;
   for (const EventRef& event : events) {
-    log.images += event->has_image() ? 1 : 0;
+    log.images += event->has_image() || event->has_image_withheld() ? 1 : 0;
     log.events.push_back(event);
     AddBytesLocked(log, PictureBytes(*event));
   }
@@ -200,7 +200,7 @@ void EventLogs::Post(const std::string& job_id, JobEvent event) {
     Log& log = found->second;
     if (log.ended < absl::InfiniteFuture()) return;
     OvertakeLocked(log, event);
-    log.images += event.has_image() ? 1 : 0;
+    log.images += event.has_image() || event.has_image_withheld() ? 1 : 0;
     if (event.has_ended()) NoteEndLocked(log, event.ended());
     AddBytesLocked(log, PictureBytes(event));
     log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));

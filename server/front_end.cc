@@ -56,6 +56,7 @@ FrontEndOptions FrontEndOptionsOf(const Config& config) {
           .auth = config.auth,
           .tls = config.tls,
           .webhooks = config.webhooks,
+          .result_cache = config.result_cache,
           .admin_listen = config.admin_listen};
 }
 
@@ -90,6 +91,11 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
       dependencies.clock, dependencies.metrics);
   if (!archive.ok()) return archive.status();
   parts.archive = *std::move(archive);
+  if (options.result_cache.bytes > 0) {
+    auto results = ResultCache::Open(options.result_cache);
+    if (!results.ok()) return results.status();
+    parts.results = *std::move(results);
+  }
   return parts;
 }
 
@@ -121,7 +127,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
           MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
-               dependencies.clock, *parts_.quotas, dependencies.predict},
+               dependencies.clock, *parts_.quotas, dependencies.predict,
+               parts_.results.get()},
               *parts_.archive),
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_}),
@@ -131,6 +138,9 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
                       dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
                    dependencies.metrics),
+      picture_scoring_(options.limits,
+                       {dependencies.catalog, dependencies.scoring,
+                        *authenticator_, dependencies.metrics}),
       chores_(/*tick=*/[this] { Sweep(); }) {}
 
 absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
@@ -140,9 +150,9 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
   if (!parts.ok()) return parts.status();
   std::unique_ptr<FrontEnd> front_end(
       new FrontEnd(options, dependencies, *std::move(parts)));
-  std::vector<grpc::Service*> services = {&front_end->image_generation_,
-                                          &front_end->jobs_,
-                                          &front_end->model_registry_};
+  std::vector<grpc::Service*> services = {
+      &front_end->image_generation_, &front_end->jobs_,
+      &front_end->model_registry_, &front_end->picture_scoring_};
   const DoorOptions door_options = DoorOptionsOf(options);
   if (options.admin_listen.empty()) {
     services.push_back(&front_end->model_admin_);
@@ -166,7 +176,8 @@ FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
   std::vector<std::string> names = {"genzo.v1.ImageGeneration", "genzo.v1.Jobs",
-                                    "genzo.v1.ModelRegistry"};
+                                    "genzo.v1.ModelRegistry",
+                                    "genzo.v1.PictureScoring"};
   // Who mends a server must reach it while it does not serve.
   if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
   if (admin_door_ == nullptr) names.emplace_back(kAdmin);

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/config.h"
 #include "queue/model_control.h"
+#include "queue/picture_scoring.h"
 #include "server/door.h"
 #include "server/event_pump.h"
 #include "server/image_generation_service.h"
@@ -21,7 +22,9 @@
 #include "server/key_store.h"
 #include "server/model_admin_service.h"
 #include "server/model_registry_service.h"
+#include "server/picture_scoring_service.h"
 #include "server/quotas.h"
+#include "server/result_cache.h"
 #include "server/token_checker.h"
 #include "server/webhooks.h"
 
@@ -37,6 +40,7 @@ struct FrontEndDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  PictureScoring* scoring = nullptr;  // null: nobody scores
 };
 
 // What a front end is told by the configuration.
@@ -48,6 +52,7 @@ struct FrontEndOptions {
   AuthConfig auth = {};
   TlsConfig tls = {};
   WebhookConfig webhooks = {};
+  ResultCacheConfig result_cache = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
 };
@@ -99,8 +104,9 @@ class FrontEnd {
     std::unique_ptr<KeyStore> keys;        // null: none
     std::unique_ptr<TokenChecker> tokens;  // null: none
     std::unique_ptr<Quotas> quotas;
-    std::unique_ptr<Webhooks> webhooks;   // null: none
-    std::unique_ptr<JobArchive> archive;  // tells quotas and webhooks
+    std::unique_ptr<Webhooks> webhooks;    // null: none
+    std::unique_ptr<JobArchive> archive;   // tells quotas and webhooks
+    std::unique_ptr<ResultCache> results;  // null: none
   };
   static absl::StatusOr<Parts> MakeParts(
       const FrontEndOptions& options, const FrontEndDependencies& dependencies);
@@ -116,6 +122,7 @@ class FrontEnd {
   JobsService jobs_;
   ModelRegistryService model_registry_;
   ModelAdminService model_admin_;
+  PictureScoringService picture_scoring_;
   std::unique_ptr<Door> door_;        // uses the services
   std::unique_ptr<Door> admin_door_;  // likewise; null: there is one
   absl::Mutex sweeping_;              // one at a time

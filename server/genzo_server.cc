@@ -314,7 +314,8 @@ int Serve(const Options& options, const Config& config) {
          const auto predicted = load.PredictNew(job);
          return predicted.has_value() ? std::optional(predicted->time)
                                       : std::nullopt;
-       }});
+       },
+       pool->get()});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",

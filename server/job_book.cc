@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 
 namespace genzo {
 namespace {
@@ -244,7 +245,7 @@ void JobBook::FollowLocked(Entry& entry, const JobEvent& event) {
       const v1::Progress& progress = event.progress();
       // A picture to start from leaves a share of the steps.
       const uint32_t walked =
-          job.steps_total() / std::max(1u, job.resolved().image_count());
+          job.steps_total() / std::max(1u, ImagesDrawn(job.resolved()));
       const uint32_t skipped =
           progress.steps() - std::min(progress.steps(), walked);
       uint32_t& steps = entry.steps[progress.image_index()];

@@ -152,12 +152,59 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
   draft.kept = KeptJobOf(*job, dependencies_.clock);
   draft.kept.set_digest(draft.file.digest);
   draft.grant = caller.grant;
+  draft.may_repeat = request.has_seed();
   draft.job = *std::move(job);
   return draft;
 }
 
+std::string JobIntake::ResultKey(const Draft& draft) const {
+  if (dependencies_.results == nullptr || !draft.may_repeat) return "";
+  const v1::GenerateRequest& request = draft.job.request();
+  const auto model = dependencies_.catalog.Get(request.model());
+  return model.ok() ? ResultCache::KeyOf(draft.job.tenant(), request, *model)
+                    : "";
+}
+
+void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
+                       uint64_t sequence) {
+  const std::string id = draft.job.id();
+  archive_.book().Add(std::move(draft.kept));
+  const auto sink = archive_.logs().SinkOf(id, sequence);
+  uint64_t number = 0;
+  const auto post = [&](v1::JobEvent event) {
+    event.set_job_id(id);
+    event.set_sequence(++number);
+    sink->Post(std::move(event));
+  };
+  v1::JobEvent event;
+  event.mutable_queued();
+  post(event);
+  v1::Started& started = *event.mutable_started();
+  *started.mutable_resolved() = draft.job.request();
+  if (started.resolved().has_image_to_image()) {
+    started.mutable_resolved()->mutable_image_to_image()->clear_image();
+  }
+  started.set_from_cache(true);
+  post(event);
+  for (const v1::Image& image : images) {
+    *event.mutable_image() = image;
+    post(event);
+  }
+  *event.mutable_ended() = EndedBy(absl::OkStatus());
+  post(event);
+  spdlog::info("job {} is answered with what was kept", id);
+}
+
 absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
   const std::string id = draft.job.id();
+  const std::string key = ResultKey(draft);
+  if (!key.empty()) {
+    const auto images = dependencies_.results->Find(key);
+    if (images.has_value()) {
+      Repeat(std::move(draft), *images, sequence);
+      return absl::OkStatus();
+    }
+  }
   const std::string description = Describe(draft.job);
   if (draft.grant != nullptr) {
     const absl::Status charged = dependencies_.quotas.Begin(
@@ -169,8 +216,13 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
     }
   }
   archive_.book().Add(std::move(draft.kept));
-  const absl::Status submitted = dependencies_.queue.Submit(
-      std::move(draft.job), archive_.logs().SinkOf(id, sequence));
+  std::shared_ptr<EventSink> sink = archive_.logs().SinkOf(id, sequence);
+  if (!key.empty()) {
+    sink = dependencies_.results->Recording(
+        key, draft.job.request().image_count(), std::move(sink));
+  }
+  const absl::Status submitted =
+      dependencies_.queue.Submit(std::move(draft.job), std::move(sink));
   if (submitted.ok()) {
     spdlog::info("job {} accepted: {}", id, description);
     return submitted;

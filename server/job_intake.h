@@ -20,6 +20,7 @@
 #include "server/authenticator.h"
 #include "server/job_archive.h"
 #include "server/quotas.h"
+#include "server/result_cache.h"
 
 namespace genzo {
 
@@ -33,6 +34,7 @@ struct IntakeDependencies {
   // Time until a job would be done, if somebody knows.
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
+  ResultCache* results = nullptr;  // null: nothing is kept for others
 };
 
 // Makes jobs of requests and queues them, whatever door they came through.
@@ -79,6 +81,7 @@ class JobIntake {
     internal::v1::KeptJob kept;
     JobFile file;
     std::shared_ptr<const Grant> grant = nullptr;  // that is charged
+    bool may_repeat = false;                       // the caller chose the seed
   };
 
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
@@ -87,6 +90,11 @@ class JobIntake {
   absl::StatusOr<Draft> MakeDraft(const v1::GenerateRequest& request,
                                   const Caller& caller,
                                   absl::Time deadline) const;
+  // Where the pictures of the draft would be kept; empty: nowhere.
+  std::string ResultKey(const Draft& draft) const;
+  // Ends a job that is filed with what was kept of the same one.
+  void Repeat(Draft draft, const std::vector<v1::Image>& images,
+              uint64_t sequence);
   // Queues a job that is filed. If that fails, it is no more.
   absl::Status Queue(Draft draft, uint64_t sequence = 0);
   absl::StatusOr<std::unique_ptr<EventReader>> Accept(

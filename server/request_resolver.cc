@@ -8,8 +8,10 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/resolve_controls.h"
 #include "server/resolve_guidance.h"
 #include "server/resolve_model_fields.h"
+#include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
 #include "server/resolve_variation.h"
@@ -187,6 +189,8 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   CheckPromptSyntax(resolved, model, violations);
   CheckGuidance(resolved, model, violations);
   ResolveVariation(model, drawn_seed, resolved, violations);
+  ResolveControls(model, limits, resolved, violations);
+  ResolvePictures(model, limits.pictures, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),
                        *v1::Priority_descriptor());
   violations.CheckEnum("reproducibility", resolved.reproducibility(),

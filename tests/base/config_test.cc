@@ -93,6 +93,10 @@ TEST(ConfigTest, ReadsEveryKey) {
       "tls: {cert_file: c.pem, key_file: k.pem, client_ca_file: ca.pem}\n"
       "webhooks: {hosts: [A.org, \"b.org:8443\"], private_hosts: [a.org],"
       " secret_file: hook, ca_file: hooks.pem}\n"
+      "scorers: [{id: clip, path: clip, aesthetic_head: /head}]\n"
+      "safety: {policy: blur, checker: checker}\n"
+      "provenance: {watermark: true, may_be_left_out: true}\n"
+      "result_cache: {mb: 21, tenant_mb: 22, folder: cache}\n"
       "insecure: true\nadmin_listen: 127.0.0.1:3\nstall_seconds: 20\n"
       "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
       "max_wait_steps: 9\nmemory_budget_mb: 10\ntext_cache_mb: 11\n"
@@ -113,6 +117,22 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->delivery.process_bytes, 15 << 20);
   EXPECT_EQ(config->delivery.reader_timeout, absl::Seconds(16));
   EXPECT_EQ(config->delivery.results_kept, absl::Seconds(17));
+  EXPECT_EQ(config->scorers,
+            (std::vector<ScorerConfig>{{.id = "clip",
+                                        .path = "/etc/genzo/clip",
+                                        .aesthetic_head = "/head"}}));
+  EXPECT_EQ(config->safety, (SafetyConfig{.policy = v1::SAFETY_POLICY_BLUR,
+                                          .checker = "/etc/genzo/checker"}));
+  EXPECT_EQ(config->provenance,
+            (ProvenanceConfig{.watermark = true, .may_be_left_out = true}));
+  EXPECT_EQ(config->result_cache,
+            (ResultCacheConfig{.bytes = 21 << 20,
+                               .tenant_bytes = 22 << 20,
+                               .folder = "/etc/genzo/cache"}));
+  EXPECT_EQ(config->limits.pictures,
+            (PictureRules{.safety = config->safety,
+                          .provenance = config->provenance,
+                          .scorers = {"clip"}}));
   EXPECT_EQ(config->jobs.results_folder, "/etc/genzo/results");
   EXPECT_EQ(config->jobs.results_bytes, 18 << 20);
   EXPECT_EQ(config->jobs.most_jobs, 19u);
@@ -202,10 +222,17 @@ TEST(ConfigTest, AModelMayTakePartsFromElsewhere) {
 }
 
 TEST(ConfigTest, AFolderOfModelsIsEnough) {
-  const auto config = ParseConfig("models_folder: checkpoints\n", "/base");
+  const auto config = ParseConfig(
+      "models_folder: checkpoints\ncontrolnets: [nets, /more]\n", "/base");
   ASSERT_THAT(config, IsOk());
   EXPECT_TRUE(config->models.empty());
   EXPECT_EQ(config->models_folder, "/base/checkpoints");
+  EXPECT_EQ(config->controlnets,
+            (std::vector<std::string>{"/base/nets", "/more"}));
+  EXPECT_THAT(ParseConfig("models_folder: c\nip_adapters: [[]]\n", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "ip_adapters[0]"));
+  EXPECT_THAT(ParseConfig("models_folder: c\ncontrolnets: nets\n", ""),
+              StatusIs(absl::StatusCode::kInvalidArgument, "controlnets"));
   EXPECT_THAT(ParseConfig("models_folder: c\nmodels: []\n", ""),
               StatusIs(absl::StatusCode::kInvalidArgument, "models"));
 }
@@ -324,6 +351,22 @@ TEST(ConfigTest, OnlyThisMachineIsServedWithoutProof) {
     EXPECT_THAT(reach(std::string("listen: 0.0.0.0:1\n") + proof), IsOk())
         << proof;
   }
+}
+
+TEST(ConfigTest, NamesWhatIsWrongWithScorersAndSafety) {
+  const std::string models = "models: [{id: a, path: p}]\n";
+  const auto parse = [&](const std::string& yaml) {
+    return ParseConfig(models + yaml, "/").status();
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(parse("safety: {policy: loose}"),
+              StatusIs(kInvalid, "safety.policy \"loose\""));
+  EXPECT_THAT(parse("scorers: [{id: A, path: p}]"),
+              StatusIs(kInvalid, "scorers[0].id \"A\""));
+  EXPECT_THAT(parse("scorers: [{id: a, path: p}, {id: a, path: q}]"),
+              StatusIs(kInvalid, "scorers[1].id \"a\" occurs twice"));
+  EXPECT_THAT(parse("scorers: [{id: a}]"),
+              StatusIs(kInvalid, "scorers[0].path is missing"));
 }
 
 }  // namespace

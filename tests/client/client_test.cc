@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "base/errors.h"
+#include "client/control_options.h"
 #include "client/file_names.h"
 #include "client/generate_command.h"
 #include "client/picture_files.h"
@@ -291,6 +292,44 @@ TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
   const v1::GenerateRequest plain = RequestOf({"x"});
   EXPECT_FALSE(plain.has_guidance());
   EXPECT_FALSE(plain.has_variation());
+}
+
+TEST(GenerateCommandTest, SendsControlsAndImagePrompts) {
+  const std::string path = ::testing::TempDir() + "/a,b.png";
+  std::ofstream(path) << "png";
+  const auto request =
+      RequestOf({"x", "--control", "canny=" + path + ",canny,end=0.6:0.8",
+                 "--control", "depth=" + path + ",guess,start=0.1",
+                 "--image-prompt", "plus=" + path + ":0.5"});
+  ASSERT_EQ(request.controls_size(), 2);
+  const v1::ControlInput& canny = request.controls(0);
+  EXPECT_EQ(canny.name(), "canny");
+  EXPECT_EQ(canny.picture().data(), "png");
+  EXPECT_EQ(canny.preprocessor(), v1::ControlInput::PREPROCESSOR_CANNY);
+  EXPECT_EQ(canny.weight(), 0.8);
+  EXPECT_EQ(canny.end(), 0.6);
+  EXPECT_FALSE(canny.has_start());
+  const v1::ControlInput& depth = request.controls(1);
+  EXPECT_TRUE(depth.guess_mode());
+  EXPECT_EQ(depth.start(), 0.1);
+  EXPECT_FALSE(depth.has_weight());
+  ASSERT_EQ(request.image_prompts_size(), 1);
+  EXPECT_EQ(request.image_prompts(0).name(), "plus");
+  EXPECT_EQ(request.image_prompts(0).pictures(0).data(), "png");
+  EXPECT_EQ(request.image_prompts(0).weight(), 0.5);
+}
+
+TEST(ControlOptionsTest, ShowsWhatIsMalformed) {
+  v1::ControlInput control;
+  std::string path;
+  for (const char* text : {"", "canny", "=a.png", "canny=", "canny=:1"}) {
+    EXPECT_THAT(ParseControl(text, control, path),
+                StatusIs(absl::StatusCode::kInvalidArgument, "NAME=FILE"))
+        << text;
+  }
+  // What is no option is a part of the path.
+  ASSERT_THAT(ParseControl("canny=C:/a.png,sketch", control, path), IsOk());
+  EXPECT_EQ(path, "C:/a.png,sketch");
 }
 
 TEST(GenerateCommandTest, RefusesTextThatIsNotUtf8) {

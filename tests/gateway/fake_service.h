@@ -141,6 +141,8 @@ class FakeService : public v1::ImageGeneration::Service,
     embedding.set_name("<castle>");
     embedding.set_vectors(2);
     embedding.set_width(768);
+    model.add_controlnets("canny");
+    model.add_ip_adapters("ip-adapter");
     auto* support = model.add_samplers();
     support->set_sampler(v1::SAMPLER_DPMPP_2M);
     support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);

@@ -29,6 +29,10 @@ class ModelCache {
   // The folder that it is of.
   absl::StatusOr<std::string> FolderFor(const nlohmann::json& manifest);
   std::string Path(const std::string& relative) const;
+  // What a case's control networks follow: its pictures, weights and range.
+  absl::StatusOr<std::vector<ControlHint>> ControlsFor(const Golden& golden);
+  // And the pictures that it reads as a prompt.
+  absl::StatusOr<std::vector<PictureInput>> PicturesFor(const Golden& golden);
 
  private:
   // A folder of links, with an index of its own, in place of `relative`.
@@ -42,6 +46,8 @@ class ModelCache {
   const Placement placement_;
   std::map<std::string, absl::StatusOr<std::unique_ptr<const Pipeline>>>
       models_;
+  std::map<std::string, std::shared_ptr<const ControlNetwork>> controls_;
+  std::map<std::string, std::shared_ptr<const IpAdapter>> adapters_;
 };
 
 // What the recorded first call of a U-Net was conditioned on; rows as the
@@ -71,6 +77,18 @@ void RunInversionCase(const Golden& golden, ModelCache& models, Report& report);
 
 // Encoding and decoding a picture.
 void RunVaeCase(const Golden& golden, ModelCache& models, Report& report);
+
+// Likeness of pictures and texts, the aesthetic score, the safety checker.
+void RunClipScoringCase(const Golden& golden, const ModelCache& models,
+                        Report& report);
+void RunAestheticCase(const Golden& golden, const ModelCache& models,
+                      Report& report);
+void RunSafetyCheckerCase(const Golden& golden, const ModelCache& models,
+                          Report& report);
+
+// A picture made larger, whole and in tiles.
+void RunUpscalerCase(const Golden& golden, const ModelCache& models,
+                     Report& report);
 
 // One report for each case of goldens/schedulers/CLASS.
 std::vector<Report> RunSchedulerCases(const Golden& golden);

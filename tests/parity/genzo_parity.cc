@@ -72,6 +72,14 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
       RunInversionCase(golden, models, report);
     } else if (kind == "vae-round-trip") {
       RunVaeCase(golden, models, report);
+    } else if (kind == "clip-scoring") {
+      RunClipScoringCase(golden, models, report);
+    } else if (kind == "aesthetic") {
+      RunAestheticCase(golden, models, report);
+    } else if (kind == "safety-checker") {
+      RunSafetyCheckerCase(golden, models, report);
+    } else if (kind == "upscaler") {
+      RunUpscalerCase(golden, models, report);
     } else {
       report.Unsupported(absl::StrCat("kind ", kind));
     }

@@ -2,8 +2,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ATen/TensorOperators.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "tests/parity/cases.h"
+#include "worker/pipeline/control_networks.h"
+#include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/pipeline_table.h"
 
 namespace genzo::parity {
@@ -83,14 +87,77 @@ absl::StatusOr<std::string> ModelCache::Assemble(
 
 absl::StatusOr<std::string> ModelCache::FolderFor(
     const nlohmann::json& manifest) {
+  // Which control networks there are is the request's to say, not the model's.
+  // Nor is a way to read prompts another pipeline.
+  const std::string pipeline =
+      absl::StrReplaceAll(manifest["pipeline"].get<std::string>(),
+                          {{"ControlNet", ""}, {"LongPromptWeighting", ""}});
   nlohmann::json components = manifest["components"];
-  components.erase("textual_inversion");  // files beside the model
-  std::string pipeline = manifest["pipeline"];
-  // A way to read prompts, not another pipeline.
-  if (pipeline == "StableDiffusionLongPromptWeightingPipeline") {
-    pipeline = "StableDiffusionPipeline";
+  for (const char* beside : {"controlnet", "ip_adapter", "textual_inversion"}) {
+    if (components.is_object()) components.erase(beside);
   }
   return Assemble(manifest["model"], pipeline, components);
+}
+
+absl::StatusOr<std::vector<ControlHint>> ModelCache::ControlsFor(
+    const Golden& golden) {
+  const nlohmann::json& manifest = golden.manifest;
+  const auto list = [](const nlohmann::json& value) {
+    return value.is_array() ? value : nlohmann::json::array({value});
+  };
+  std::vector<ControlHint> hints;
+  if (!manifest["components"].contains("controlnet")) return hints;
+  const nlohmann::json paths = list(manifest["components"]["controlnet"]);
+  const nlohmann::json& call = manifest["call"];
+  const auto number = [&](const char* key, double otherwise, size_t index) {
+    const nlohmann::json values =
+        list(call.value(key, nlohmann::json(otherwise)));
+    return values[values.size() == 1 ? 0 : index].get<double>();
+  };
+  for (size_t i = 0; i < paths.size(); ++i) {
+    auto& network = controls_[paths[i].get<std::string>()];
+    if (network == nullptr) {
+      auto loaded = LoadControl(Path(paths[i]), placement_);
+      if (!loaded.ok()) return loaded.status();
+      network = *std::move(loaded);
+    }
+    const at::Tensor picture =
+        golden.Tensor(paths.size() == 1 ? "input_control"
+                                        : absl::StrCat("input_control.", i));
+    hints.push_back(
+        {.network = network,
+         .picture =
+             picture.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) / 255,
+         .weight = number("controlnet_conditioning_scale", 1, i),
+         .begin = number("control_guidance_start", 0, i),
+         .end = number("control_guidance_end", 1, i),
+         .guess = call.value("guess_mode", false)});
+  }
+  return hints;
+}
+
+absl::StatusOr<std::vector<PictureInput>> ModelCache::PicturesFor(
+    const Golden& golden) {
+  const nlohmann::json& components = golden.manifest["components"];
+  if (!components.contains("ip_adapter")) return std::vector<PictureInput>();
+  const std::string path = components["ip_adapter"];
+  auto& adapter = adapters_[path];
+  if (adapter == nullptr) {
+    auto loaded = IpAdapter::Load(Path(path), placement_);
+    if (!loaded.ok()) return loaded.status();
+    adapter = *std::move(loaded);
+  }
+  const at::Tensor picture = golden.Tensor("input_ip_adapter_image");
+  const at::Tensor bytes = picture.contiguous();
+  const Pixels pixels = {
+      .width = static_cast<int>(bytes.size(1)),
+      .height = static_cast<int>(bytes.size(0)),
+      .rgb = std::string(static_cast<const char*>(bytes.const_data_ptr()),
+                         bytes.nbytes())};
+  return std::vector<PictureInput>{
+      {.adapter = adapter,
+       .pictures = {adapter->Process(pixels)},
+       .weight = golden.manifest.value("ip_adapter_scale", 1.0)}};
 }
 
 absl::StatusOr<const Pipeline*> ModelCache::GetFor(

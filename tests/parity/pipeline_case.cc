@@ -47,6 +47,10 @@ const std::set<std::string>& KnownArguments() {
                                 "image_guidance_scale",
                                 "noise_level",
                                 "max_embeddings_multiples",
+                                "controlnet_conditioning_scale",
+                                "control_guidance_start",
+                                "control_guidance_end",
+                                "guess_mode",
                                 "output_type"};
   return *known;
 }
@@ -59,7 +63,11 @@ const std::set<std::string>& KnownPipelines() {
                                 "StableDiffusionInstructPix2PixPipeline",
                                 "StableDiffusionUpscalePipeline",
                                 kWeighted,
+                                "StableDiffusionControlNetPipeline",
+                                "StableDiffusionControlNetImg2ImgPipeline",
                                 "StableDiffusionXLPipeline",
+                                "StableDiffusionXLControlNetPipeline",
+                                "StableDiffusionXLControlNetImg2ImgPipeline",
                                 "StableDiffusionXLImg2ImgPipeline"};
   return *known;
 }
@@ -231,11 +239,15 @@ void SetSizes(const json& call, const std::string& prefix,
 // The case while it runs: one Run for each image, built as the engine does.
 class PipelineCase {
  public:
-  PipelineCase(const Golden& golden, const Family& family, Report& report)
+  PipelineCase(const Golden& golden, const Family& family,
+               std::vector<ControlHint> controls,
+               std::vector<PictureInput> pictures, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         family_(family),
         model_(family.pipeline()),
+        controls_(std::move(controls)),
+        pictures_(std::move(pictures)),
         report_(report),
         prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
                                             ? call_["prompt"].size()
@@ -322,6 +334,8 @@ class PipelineCase {
 
   // One call of the denoiser with the recorded input.
   void CompareDenoiser() {
+    // What these add is not in its input.
+    if (!controls_.empty() || !pictures_.empty()) return;
     CompareFirstCall(golden_, model_.denoiser(), report_);
   }
 
@@ -450,8 +464,11 @@ class PipelineCase {
     if (HasPicture()) picture = PictureOf(golden_.Tensor("input_image"));
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back(
-          {.request = request, .picture = picture, .embeddings = &library_});
+      tasks.push_back({.request = request,
+                       .picture = picture,
+                       .embeddings = &library_,
+                       .controls = controls_,
+                       .image_prompts = pictures_});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -526,6 +543,8 @@ class PipelineCase {
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
+  const std::vector<ControlHint> controls_;
+  const std::vector<PictureInput> pictures_;
   Report& report_;
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
@@ -547,7 +566,14 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
   const auto family = FamilyOf(**model);
   if (family == nullptr) return report.Unsupported("another family");
-  PipelineCase test(golden, *family, report);
+  auto controls = models.ControlsFor(golden);
+  if (!controls.ok())
+    return report.Fail(std::string(controls.status().message()));
+  auto pictures = models.PicturesFor(golden);
+  if (!pictures.ok())
+    return report.Fail(std::string(pictures.status().message()));
+  PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
+                    report);
   const absl::Status embedded = test.LoadEmbeddings(models);
   if (!embedded.ok()) return report.Fail(std::string(embedded.message()));
   test.CompareTexts();

@@ -24,21 +24,36 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 const std::set<std::string>& KnownPipelines() {
-  static const auto* const known = new std::set<std::string>{
-      "StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline",
-      "FluxPipeline", "FluxImg2ImgPipeline", "DiTPipeline"};
+  static const auto* const known =
+      new std::set<std::string>{"StableDiffusion3Pipeline",
+                                "StableDiffusion3Img2ImgPipeline",
+                                "FluxPipeline",
+                                "FluxImg2ImgPipeline",
+                                "FluxControlNetPipeline",
+                                "FluxControlNetImg2ImgPipeline",
+                                "DiTPipeline"};
   return *known;
 }
 
 const std::set<std::string>& KnownArguments() {
   static const auto* const known =
-      new std::set<std::string>{"prompt",         "prompt_2",
-                                "prompt_3",       "negative_prompt",
-                                "height",         "negative_prompt_2",
-                                "width",          "negative_prompt_3",
-                                "guidance_scale", "num_inference_steps",
-                                "strength",       "max_sequence_length",
-                                "class_labels",   "true_cfg_scale"};
+      new std::set<std::string>{"prompt",
+                                "prompt_2",
+                                "prompt_3",
+                                "negative_prompt",
+                                "height",
+                                "negative_prompt_2",
+                                "width",
+                                "negative_prompt_3",
+                                "guidance_scale",
+                                "num_inference_steps",
+                                "strength",
+                                "max_sequence_length",
+                                "class_labels",
+                                "true_cfg_scale",
+                                "controlnet_conditioning_scale",
+                                "control_guidance_start",
+                                "control_guidance_end"};
   return *known;
 }
 
@@ -57,12 +72,14 @@ std::string UnsupportedReason(const json& manifest) {
 class TransformerCase {
  public:
   TransformerCase(const Golden& golden, const std::string& folder,
-                  const Pipeline& model, Report& report)
+                  const Pipeline& model, std::vector<ControlHint> controls,
+                  Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         folder_(folder),
         model_(model),
         family_(model.traits().family),
+        controls_(std::move(controls)),
         report_(report) {
     std::vector<json> labels = {json()};
     if (call_.contains("class_labels")) labels = call_["class_labels"];
@@ -90,6 +107,8 @@ class TransformerCase {
 
   // One call of the denoiser with the recorded input.
   absl::Status CompareDenoiser() {
+    // What control networks add is not in its input.
+    if (!controls_.empty()) return absl::OkStatus();
     const at::Tensor sample = Spatial(golden_.Tensor("net0.in.hidden_states"));
     Conditioning conditioning;
     if (golden_.Has("net0.in.class_labels")) {
@@ -253,7 +272,8 @@ class TransformerCase {
     }
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      tasks.push_back({.request = request, .picture = picture});
+      tasks.push_back(
+          {.request = request, .picture = picture, .controls = controls_});
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -309,6 +329,7 @@ class TransformerCase {
   const std::string folder_;
   const Pipeline& model_;
   const std::string family_;
+  const std::vector<ControlHint> controls_;
   Report& report_;
   std::deque<v1::GenerateRequest> requests_;  // one an image
   PreparedJoiner joiner_;
@@ -328,7 +349,10 @@ void RunTransformerCase(const Golden& golden, ModelCache& models,
   const auto folder = models.FolderFor(golden.manifest);
   const auto model = models.GetFor(golden.manifest);
   if (!model.ok()) return report.Fail(std::string(model.status().message()));
-  TransformerCase test(golden, *folder, **model, report);
+  auto controls = models.ControlsFor(golden);
+  if (!controls.ok())
+    return report.Fail(std::string(controls.status().message()));
+  TransformerCase test(golden, *folder, **model, *std::move(controls), report);
   test.CompareIds();
   absl::Status created = test.CompareDenoiser();
   if (created.ok()) created = test.CreateRuns();

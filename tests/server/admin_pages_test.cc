@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -74,6 +75,17 @@ TEST_F(AdminPagesTest, SaysWhichAddressCannotBeUsed) {
   const std::string taken = "127.0.0.1:" + std::to_string(pages_->port());
   EXPECT_THAT(AdminPages::Serve(taken, metrics_, readiness_),
               StatusIs(absl::StatusCode::kUnavailable, taken));
+}
+
+TEST_F(AdminPagesTest, GivesItsAddressBack) {
+  for (const char* host : {"127.0.0.1:", "0.0.0.0:", "[::1]:"}) {
+    auto pages =
+        AdminPages::Serve(absl::StrCat(host, "0"), metrics_, readiness_);
+    if (!pages.ok()) continue;  // a machine without IPv6
+    const std::string address = absl::StrCat(host, (*pages)->port());
+    pages->reset();
+    EXPECT_THAT(AdminPages::Serve(address, metrics_, readiness_), IsOk());
+  }
 }
 
 }  // namespace

@@ -130,5 +130,41 @@ TEST_F(JobIntakeTest, TheSameRequestMakesOneJob) {
   EXPECT_EQ(queue_.TryTake({}), nullptr);
 }
 
+TEST_F(JobIntakeTest, AnswersTheSameReproducibleRequestWithWhatWasKept) {
+  const auto results = *ResultCache::Open({.bytes = 1 << 20});
+  JobIntake intake{{},
+                   {queue_, catalog_, metrics_, clock_, quotas_,
+                    /*predict=*/nullptr, results.get()},
+                   *archive_};
+  v1::GenerateRequest request;
+  request.set_seed(5);
+  request.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
+  const auto submit = [&](const std::string& tenant) {
+    auto reader = intake.Submit(request, {.tenant = tenant},
+                                absl::InfiniteFuture(), {.event = [] {}});
+    EXPECT_THAT(reader, IsOk());
+    return *std::move(reader);
+  };
+  const auto first = submit("t");
+  v1::JobEvent event;
+  event.mutable_image()->mutable_picture()->set_data("picture");
+  const auto lease = queue_.Take({});
+  lease->Post(event);
+  lease->End(EndedBy(absl::OkStatus()));
+
+  const auto again = submit("t");
+  EXPECT_TRUE(again->Next()->has_queued());
+  const auto started = again->Next();
+  EXPECT_TRUE(started->started().from_cache());
+  EXPECT_EQ(started->started().resolved().seed(), 5u);
+  EXPECT_EQ(started->job_id(), again->job_id());
+  EXPECT_EQ(again->Next()->image().picture().data(), "picture");
+  EXPECT_EQ(again->Next()->ended().state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(queue_.TryTake({}), nullptr) << "nobody paints it";
+
+  const auto other = submit("other");
+  EXPECT_NE(queue_.TryTake({}), nullptr) << "another tenant's are its own";
+}
+
 }  // namespace
 }  // namespace genzo

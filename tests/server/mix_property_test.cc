@@ -6,6 +6,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
+#include "tests/testing/tiny_control.h"
 #include "tests/testing/tiny_sdxl.h"
 
 namespace genzo {
@@ -16,7 +17,8 @@ using v1::GenerateRequest;
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {
  public:
-  Mixer(uint64_t seed, bool sdxl) : random_(seed), sdxl_(sdxl) {}
+  Mixer(uint64_t seed, bool sdxl, bool controls = false)
+      : random_(seed), sdxl_(sdxl), controls_(controls) {}
 
   size_t Draw(size_t n) { return random_() % n; }
 
@@ -42,6 +44,7 @@ class Mixer {
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
     AddSteering(request);
+    if (controls_) AddControls(request);
     return request;
   }
 
@@ -94,8 +97,26 @@ class Mixer {
     request.mutable_image_to_image()->set_strength(Choose<double>({0.5, 0.9}));
   }
 
+  // None, one or two of the folder's control networks.
+  void AddControls(GenerateRequest& request) {
+    for (size_t n = Draw(3); n > 0; --n) {
+      v1::ControlInput& control = *request.add_controls();
+      control.set_name(Choose<std::string>({"canny", "depth"}));
+      control.mutable_picture()->set_data(ReadFile(SourcePath(
+          Choose<std::string>({"tests/data/pictures/rgb_png.png",
+                               "tests/data/pictures/half_color.jpg"}))));
+      control.set_preprocessor(Choose<v1::ControlInput::Preprocessor>(
+          {v1::ControlInput::PREPROCESSOR_NONE,
+           v1::ControlInput::PREPROCESSOR_CANNY}));
+      control.set_weight(Choose<double>({0.5, 1}));
+      control.set_end(Choose<double>({0.5, 1}));
+      control.set_guess_mode(Draw(3) == 0);
+    }
+  }
+
   std::mt19937_64 random_;
   const bool sdxl_;
+  const bool controls_;
 };
 
 struct Difference {
@@ -156,6 +177,16 @@ TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
   Config config = TinyConfig();
   config.dtype = "auto";
   ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/100);
+}
+
+TEST(MixPropertyTest, EachSteeredPictureEqualsItsSoloRun) {
+  const TestFolder folder;
+  WriteTinyControl(folder, "nets/canny");
+  WriteTinyControl(folder, "nets/depth", 0.7);
+  Config config = TinyConfig();
+  config.controlnets = {folder.path() + "/nets"};
+  ExpectEqualBits(config, Mixer(/*seed=*/3, /*sdxl=*/false, /*controls=*/true),
+                  /*mixes=*/40);
 }
 
 TEST(MixPropertyTest, EachPictureOfSdxlAndItsRefinerEqualsItsSoloRun) {

@@ -20,12 +20,12 @@ namespace genzo {
 class RandomTensors : public TensorSource {
  public:
   void Add(const std::string& name, const std::vector<int64_t>& shape) {
-    const at::Tensor tensor = at::randn(shape) * 0.3;
-    tensors_[name] = tensor;
-    entries_[name] = {.dtype = at::kFloat,
-                      .shape = shape,
-                      .begin_bytes = 0,
-                      .size_bytes = tensor.nbytes()};
+    AddTensor(name, shape, at::randn(shape) * 0.3);
+  }
+  // One value all over.
+  void AddValue(const std::string& name, const std::vector<int64_t>& shape,
+                double value) {
+    AddTensor(name, shape, at::randn(shape) * 0 + value);
   }
   // A layer with weights [out, in] and biases.
   void AddLayer(const std::string& name, int64_t in, int64_t out) {
@@ -69,7 +69,16 @@ class RandomTensors : public TensorSource {
   }
 
  private:
-  const std::string path_ = "random";
+  void AddTensor(const std::string& name, const std::vector<int64_t>& shape,
+                 const at::Tensor& tensor) {
+    tensors_[name] = tensor;
+    entries_[name] = {.dtype = at::kFloat,
+                      .shape = shape,
+                      .begin_bytes = 0,
+                      .size_bytes = tensor.nbytes()};
+  }
+
+  std::string path_ = "random";
   std::map<std::string, TensorEntry> entries_;
   std::map<std::string, at::Tensor> tensors_;
 };

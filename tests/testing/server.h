@@ -39,7 +39,13 @@ class Server {
         queue_(config.queue_capacity, Clock::Real(), metrics_, load_),
         pool_(*WorkerPool::Create(
             config, {queue_, load_, catalog_, metrics_, Clock::Real()})),
-        dependencies_{queue_, catalog_, metrics_, Clock::Real(), *pool_},
+        dependencies_{queue_,
+                      catalog_,
+                      metrics_,
+                      Clock::Real(),
+                      *pool_,
+                      /*predict=*/nullptr,
+                      pool_.get()},
         front_end_(*FrontEnd::Start("127.0.0.1:0", FrontEndOptionsOf(config),
                                     dependencies_)) {
     std::promise<void> loaded;

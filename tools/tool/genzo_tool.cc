@@ -8,6 +8,7 @@
 #include "tools/tool/convert_command.h"
 #include "tools/tool/inspect_command.h"
 #include "tools/tool/key_command.h"
+#include "tools/tool/picture_commands.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -18,7 +19,8 @@ constexpr int kUsageError = 2;
 
 int Main(int argc, char** argv) {
   const c10::InferenceMode inference;
-  CLI::App app("Looks at models, rewrites them, and makes keys.", "genzo-tool");
+  CLI::App app("Looks at models and pictures, rewrites models, and makes keys.",
+               "genzo-tool");
   app.require_subcommand(1);
   app.footer(
       "Exit status: 0, 1 if something cannot be read or written, 2 for wrong "
@@ -27,6 +29,7 @@ int Main(int argc, char** argv) {
   AddInspectCommand(app, status);
   AddConvertCommand(app, status);
   AddKeyCommand(app, std::cout, status);
+  AddPictureCommands(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

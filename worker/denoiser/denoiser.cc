@@ -21,10 +21,7 @@ BatchKey Denoiser::KeyOf(at::IntArrayRef sample,
   return key;
 }
 
-at::Tensor Predict(const Denoiser& denoiser, const at::Tensor& sample,
-                   const std::vector<float>& times, const Prepared& prepared) {
-  c10::InferenceMode inference;
-  const Placement placement = denoiser.placement();
+at::Tensor BroughtTo(const Placement& placement, const at::Tensor& sample) {
   at::Tensor rows = sample.to(placement.dtype);
   // The one wait of a step is for the prediction: pinned memory is copied while
   // the CPU goes on.
@@ -32,7 +29,15 @@ at::Tensor Predict(const Denoiser& denoiser, const at::Tensor& sample,
     if (rows.is_cpu()) rows = rows.pin_memory();
     rows = rows.to(placement.device, /*non_blocking=*/true);
   }
-  return denoiser.Forward(rows, denoiser.EmbedTimes(times), prepared)
+  return rows;
+}
+
+at::Tensor Predict(const Denoiser& denoiser, const at::Tensor& sample,
+                   const std::vector<float>& times, const Prepared& prepared) {
+  c10::InferenceMode inference;
+  return denoiser
+      .Forward(BroughtTo(denoiser.placement(), sample),
+               denoiser.EmbedTimes(times), prepared)
       .to(sample.device(), at::kFloat)
       .contiguous();
 }

@@ -72,6 +72,9 @@ class Denoiser {
   virtual void ForgetRecordings() const {}
 };
 
+// Samples as a network of that placement reads them.
+at::Tensor BroughtTo(const Placement& placement, const at::Tensor& sample);
+
 // One evaluation. sample [B, C, ...] float32 wherever the walk lives, a time
 // and a prepared row each -> prediction [B, C', ...] float32 beside the sample.
 at::Tensor Predict(const Denoiser& denoiser, const at::Tensor& sample,

@@ -66,6 +66,13 @@ absl::StatusOr<FluxConfig> ReadFluxConfig(const TextFile& file) {
   return config;
 }
 
+std::string ControlFitOf(const FluxConfig& config) {
+  return absl::StrCat("FLUX of width ", config.width(), ", text of ",
+                      config.joint_attention_dim, " and ",
+                      config.pooled_projection_dim, ", latent of ",
+                      config.out_channels, ", packed");
+}
+
 FluxTransformer::Block::Block(const Weights& weights, const FluxConfig& config)
     : heads(config.heads.heads),
       norm1(weights["norm1"], config.width(), /*parts=*/6),
@@ -231,12 +238,16 @@ at::Tensor FluxTransformer::Forward(const at::Tensor& sample,
   const at::Tensor vector = at::silu(times + prepared.tensors[1]);
   const int64_t texts = streams.text.size(1);
   const Rotation rotation = RotationOf(texts, h, w);
-  for (const Block& block : transformer_blocks_) {
-    block.forward(streams, vector, rotation, adapters);
+  const auto& controls = prepared.controls;
+  for (size_t i = 0; i < transformer_blocks_.size(); ++i) {
+    transformer_blocks_[i].forward(streams, vector, rotation, adapters);
+    AddEarly(controls, i, transformer_blocks_.size(), streams.x);
   }
   at::Tensor x = at::cat({streams.text, streams.x}, 1);  // [B, L + N, width]
-  for (const SingleBlock& block : single_transformer_blocks_) {
-    x = block.forward(x, vector, rotation, adapters);
+  for (size_t i = 0; i < single_transformer_blocks_.size(); ++i) {
+    x = single_transformer_blocks_[i].forward(x, vector, rotation, adapters);
+    AddLate(controls, i, single_transformer_blocks_.size(),
+            x.narrow(1, texts, h * w));
   }
   return Unpatchify(
       output_.forward(x.narrow(1, texts, h * w), vector, adapters), {h, w},

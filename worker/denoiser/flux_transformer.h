@@ -34,6 +34,10 @@ struct FluxConfig {
 // key and value.
 absl::StatusOr<FluxConfig> ReadFluxConfig(const TextFile& file);
 
+// What a control network must share with such a network to steer it, in words:
+// equal ones fit.
+std::string ControlFitOf(const FluxConfig& config);
+
 // The network of FLUX.1 (reference: black-forest-labs/flux, model.py, and
 // diffusers' FluxTransformer2DModel): blocks as those of SD3, then blocks where
 // text and image have the same weights and attention and feed-forward layers
@@ -47,21 +51,8 @@ absl::StatusOr<FluxConfig> ReadFluxConfig(const TextFile& file);
 // sides; they are packed and unpacked here.
 class FluxTransformer : public Denoiser {
  public:
-  // Takes its tensors from `weights`, whose Finish() then tells of faults.
-  FluxTransformer(const FluxConfig& config, const Weights& weights);
+  // Its parts, of which control networks are made too.
 
-  absl::StatusOr<PreparedRef> Prepare(
-      const Conditioning& conditioning) const override;
-  at::Tensor EmbedTimes(const std::vector<float>& times) const override {
-    return times_.Rows(times);
-  }
-  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
-                     const Prepared& prepared) const override;
-  Placement placement() const override;
-
-  const FluxConfig& config() const { return config_; }
-
- private:
   // Both streams of tokens: the image's, the text's.
   struct Streams {
     at::Tensor x, text;
@@ -93,6 +84,21 @@ class FluxTransformer : public Denoiser {
     Linear proj_mlp, proj_out;
   };
 
+  // Takes its tensors from `weights`, whose Finish() then tells of faults.
+  FluxTransformer(const FluxConfig& config, const Weights& weights);
+
+  absl::StatusOr<PreparedRef> Prepare(
+      const Conditioning& conditioning) const override;
+  at::Tensor EmbedTimes(const std::vector<float>& times) const override {
+    return times_.Rows(times);
+  }
+  at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
+                     const Prepared& prepared) const override;
+  Placement placement() const override;
+
+  const FluxConfig& config() const { return config_; }
+
+ private:
   // Sines of `values` [B], in the units of timesteps, through `embedder`.
   at::Tensor Embed(const TimestepEmbedding& embedder,
                    const at::Tensor& values) const;

@@ -33,6 +33,10 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
       edit.first_row += joined->rows;
       joined->edits.push_back(std::move(edit));
     }
+    for (PicturePrompt picture : part->pictures) {
+      picture.first_row += joined->rows;
+      joined->pictures.push_back(std::move(picture));
+    }
     joined->rows += part->rows;
   }
   joined->rows += padding;
@@ -63,6 +67,28 @@ std::vector<Rows> PiecesOf(const std::vector<Rows>& all,
   return pieces;
 }
 
+// The same of pictures, whose keys and values have a row each.
+std::vector<PicturePrompt> PicturesOf(const std::vector<PicturePrompt>& all,
+                                      const std::vector<int64_t>& rows) {
+  std::vector<PicturePrompt> pieces;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const PicturePrompt& picture : all) {
+      const int64_t row = rows[i] - picture.first_row;
+      if (row < 0 || row >= picture.rows) continue;
+      auto layers = std::make_shared<std::vector<KeyValues>>();
+      for (const KeyValues& layer : *picture.layers) {
+        layers->push_back(
+            {layer.k.narrow(0, row, 1), layer.v.narrow(0, row, 1)});
+      }
+      pieces.push_back({.first_row = static_cast<int64_t>(i),
+                        .rows = 1,
+                        .layers = std::move(layers),
+                        .scale = picture.scale});
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
 
 Prepared RowsOfPrepared(const Prepared& prepared,
@@ -70,6 +96,7 @@ Prepared RowsOfPrepared(const Prepared& prepared,
   Prepared chosen = {
       .rows = static_cast<int64_t>(rows.size()),
       .adapters = EvalContext(PiecesOf(prepared.adapters.segments(), rows)),
+      .pictures = PicturesOf(prepared.pictures, rows),
       .edits = PiecesOf(prepared.edits, rows)};
   for (const at::Tensor& tensor : prepared.tensors) {
     std::vector<at::Tensor> parts;

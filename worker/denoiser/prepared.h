@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "ATen/core/Tensor.h"
+#include "worker/denoiser/control_residuals.h"
+#include "worker/denoiser/picture_prompt.h"
 #include "worker/denoiser/row_edits.h"
 #include "worker/nn/adapters.h"
 
@@ -19,7 +21,18 @@ struct Prepared {
   int64_t rows = 1;  // an unconditional network has no tensors to tell by
   std::vector<at::Tensor> tensors = {};
   EvalContext adapters = {};  // of the rows
-  RowEdits edits = {};        // likewise
+  std::vector<PicturePrompt> pictures = {};
+  RowEdits edits = {};
+  // What control networks add in one evaluation; none in what was prepared for
+  // all of them.
+  std::vector<ControlSegment> controls = {};
+
+  // Whether rows differ in more than numbers, so that no recorded evaluation
+  // fits them.
+  bool steered() const {
+    return !adapters.segments().empty() || !edits.empty() ||
+           !pictures.empty() || !controls.empty();
+  }
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
 

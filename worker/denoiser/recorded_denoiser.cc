@@ -272,8 +272,7 @@ at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
                                             const Prepared& prepared) {
   // Deltas and edits are of the rows, not of the shape: no recording fits
   // another's.
-  if (!records_ || !prepared.adapters.segments().empty() ||
-      !prepared.edits.empty()) {
+  if (!records_ || prepared.steered()) {
     return denoiser_.Forward(sample, times, prepared);
   }
   try {

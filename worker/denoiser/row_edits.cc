@@ -2,6 +2,11 @@
 
 namespace genzo {
 
+const RowEdits& NoEdits() {
+  static const RowEdits* const none = new RowEdits();
+  return *none;
+}
+
 std::vector<int64_t> IdleRows(const RowEdits& edits, const std::string& layer) {
   std::vector<int64_t> rows;
   for (const RowEdit& edit : edits) {

@@ -34,6 +34,9 @@ struct RowEdit {
 };
 using RowEdits = std::vector<RowEdit>;
 
+// Of rows that do nothing otherwise.
+const RowEdits& NoEdits();
+
 // The rows for which `layer` is idle, one by one.
 std::vector<int64_t> IdleRows(const RowEdits& edits, const std::string& layer);
 

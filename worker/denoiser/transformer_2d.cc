@@ -17,6 +17,17 @@ at::Tensor Attend(const Attention& layer, const at::Tensor& x,
 
 }  // namespace
 
+std::vector<PictureContext> ContextCursor::Pictures() const {
+  std::vector<PictureContext> all;
+  for (const PicturePrompt& prompt : pictures_) {
+    all.push_back({.first_row = prompt.first_row,
+                   .rows = prompt.rows,
+                   .picture = (*prompt.layers)[next_ / 2 - 1],
+                   .scale = prompt.scale});
+  }
+  return all;
+}
+
 Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
     const Weights& weights, const Transformer2DConfig& config)
     : name(weights.path()),
@@ -50,12 +61,13 @@ at::Tensor Transformer2D::BasicTransformerBlock::forward(
   const RowEdits& edits = context.edits();
   if (edits.empty()) {
     x = attn1.forward(normed, own, x, adapters);
-    x = attn2.forward(norm2.forward(x), context.Next(), x, adapters);
+    const KeyValues text = context.Next();
+    x = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
   } else {
     const at::Tensor attended = Attend(attn1, normed, own, adapters);
     CopyRows(IdleRows(edits, name + ".attn1"), own.v, attended);
     x = attn1.to_out.forward_add(attended, x, adapters);
-    x = AttendToText(x, context.Next(), edits, adapters);
+    x = AttendToText(x, context, adapters);
   }
   const at::Tensor h = norm3.forward(x);
   const at::Tensor gate = ff_gate->forward_gelu(h, adapters);
@@ -64,8 +76,10 @@ at::Tensor Transformer2D::BasicTransformerBlock::forward(
 }
 
 at::Tensor Transformer2D::BasicTransformerBlock::AttendToText(
-    const at::Tensor& x, const KeyValues& text, const RowEdits& edits,
+    const at::Tensor& x, ContextCursor& context,
     const EvalContext& adapters) const {
+  const RowEdits& edits = context.edits();
+  const KeyValues text = context.Next();
   const auto taken = [&](const RowEdit& edit) {
     if (edit.take == nullptr) return at::Tensor();
     const auto found = edit.take->find(name);
@@ -79,13 +93,12 @@ at::Tensor Transformer2D::BasicTransformerBlock::AttendToText(
   if (rows_taken == x.size(0)) {
     y = x.clone();  // nobody is left to look
   } else {
-    const at::Tensor attended = Attend(attn2, norm2.forward(x), text, adapters);
-    y = attn2.to_out.forward_add(attended, x, adapters);
+    y = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
     for (const RowEdit& edit : edits) {
       if (edit.keep == nullptr) continue;
-      const at::Tensor mean = attended.narrow(0, edit.first_row, edit.rows)
-                                  .mean(kRows, /*keepdim=*/true);
-      (*edit.keep)[name] = attn2.to_out.forward(mean);
+      (*edit.keep)[name] = (y - x)
+                               .narrow(0, edit.first_row, edit.rows)
+                               .mean(kRows, /*keepdim=*/true);
     }
   }
   for (const RowEdit& edit : edits) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/denoiser/picture_prompt.h"
 #include "worker/denoiser/row_edits.h"
 #include "worker/nn/attention.h"
 
@@ -25,18 +26,23 @@ struct Transformer2DConfig {
 // Hands out the projected context layer by layer, in the network's order.
 class ContextCursor {
  public:
-  // `prepared` holds keys and values of a layer one after the other, and
-  // outlives the cursor, as `edits` does.
-  ContextCursor(const std::vector<at::Tensor>& prepared, const RowEdits& edits)
-      : prepared_(prepared), edits_(edits) {}
+  // `prepared` holds keys and values of a layer one after the other; all
+  // outlive the cursor.
+  ContextCursor(const std::vector<at::Tensor>& prepared,
+                const std::vector<PicturePrompt>& pictures,
+                const RowEdits& edits = NoEdits())
+      : prepared_(prepared), pictures_(pictures), edits_(edits) {}
   KeyValues Next() {
     next_ += 2;
     return {prepared_[next_ - 2], prepared_[next_ - 1]};
   }
+  // What rows attend to beside it in the layer that Next() gave last.
+  std::vector<PictureContext> Pictures() const;
   const RowEdits& edits() const { return edits_; }
 
  private:
   const std::vector<at::Tensor>& prepared_;
+  const std::vector<PicturePrompt>& pictures_;
   const RowEdits& edits_;
   size_t next_ = 0;
 };
@@ -66,8 +72,7 @@ class Transformer2D {
     at::Tensor forward(at::Tensor x, ContextCursor& context,
                        const EvalContext& adapters) const;
     // What the text gives x, added to it, where rows keep or take features.
-    at::Tensor AttendToText(const at::Tensor& x, const KeyValues& text,
-                            const RowEdits& edits,
+    at::Tensor AttendToText(const at::Tensor& x, ContextCursor& context,
                             const EvalContext& adapters) const;
 
     std::string name;

@@ -5,6 +5,7 @@
 #include "ATen/ops/cat.h"
 #include "ATen/ops/silu.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "c10/core/InferenceMode.h"
 
 namespace genzo {
@@ -23,29 +24,6 @@ UNetBlockConfig BlockConfig(const UNet2DConditionConfig& config, size_t level) {
       .use_linear_projection = config.use_linear_projection,
       .only_cross_attention = config.only_cross_attention[level],
       .upcast_attention = config.upcast_attention};
-  return block;
-}
-
-UNetBlockConfig DownConfig(const UNet2DConditionConfig& config, size_t level) {
-  UNetBlockConfig block = BlockConfig(config, level);
-  block.has_attention = config.down_has_attention[level];
-  block.has_sampler = level + 1 < config.block_out_channels.size();
-  block.in_channels.assign(config.layers_per_block[level], block.out_channels);
-  block.in_channels[0] = config.block_out_channels[level == 0 ? 0 : level - 1];
-  block.transformer_layers = config.down_transformer_layers[level];
-  return block;
-}
-
-UNetBlockConfig MidConfig(const UNet2DConditionConfig& config) {
-  UNetBlockConfig block =
-      BlockConfig(config, config.block_out_channels.size() - 1);
-  block.has_attention = config.mid_has_attention;
-  // As the reference builds them: one resnet without attention, two around it.
-  block.in_channels.assign(config.mid_has_attention ? 2 : 1,
-                           block.out_channels);
-  block.transformer_layers = {config.mid_transformer_layers};
-  block.transformer.only_cross_attention = false;
-  block.resnet.output_scale_factor = config.mid_block_scale_factor;
   return block;
 }
 
@@ -76,6 +54,79 @@ ConvGeometry Same(int64_t kernel) {
 
 }  // namespace
 
+UNetBlockConfig DownBlockConfig(const UNet2DConditionConfig& config,
+                                size_t level) {
+  UNetBlockConfig block = BlockConfig(config, level);
+  block.has_attention = config.down_has_attention[level];
+  block.has_sampler = level + 1 < config.block_out_channels.size();
+  block.in_channels.assign(config.layers_per_block[level], block.out_channels);
+  block.in_channels[0] = config.block_out_channels[level == 0 ? 0 : level - 1];
+  block.transformer_layers = config.down_transformer_layers[level];
+  return block;
+}
+
+UNetBlockConfig MidBlockConfig(const UNet2DConditionConfig& config) {
+  UNetBlockConfig block =
+      BlockConfig(config, config.block_out_channels.size() - 1);
+  block.has_attention = config.mid_has_attention;
+  // As the reference builds them: one resnet without attention, two around it.
+  block.in_channels.assign(config.mid_has_attention ? 2 : 1,
+                           block.out_channels);
+  block.transformer_layers = {config.mid_transformer_layers};
+  block.transformer.only_cross_attention = false;
+  block.resnet.output_scale_factor = config.mid_block_scale_factor;
+  return block;
+}
+
+std::string ControlFitOf(const UNet2DConditionConfig& config) {
+  std::string attends;
+  for (const bool has : config.down_has_attention) attends += has ? "a" : "-";
+  return absl::StrCat(
+      "U-Net of ", absl::StrJoin(config.block_out_channels, ","), " channels, ",
+      absl::StrJoin(config.layers_per_block, ","), " layers, ", attends,
+      config.mid_exists ? "m" : "-", ", text of ",
+      absl::StrJoin(config.cross_attention_dim, ","), ", added ",
+      config.embeddings.added_time_width, "/",
+      config.embeddings.added_time_width > 0
+          ? config.embeddings.projection_width
+          : 0,
+      ", latent of ", config.out_channels);
+}
+
+PictureLayers PictureLayersOf(const UNet2DConditionConfig& config) {
+  const size_t levels = config.block_out_channels.size();
+  std::vector<int64_t> downs, ups, mid;  // widths
+  const auto add = [&](size_t level, const std::vector<int64_t>& layers,
+                       std::vector<int64_t>& widths) {
+    for (const int64_t count : layers) {
+      widths.insert(widths.end(), static_cast<size_t>(count),
+                    config.block_out_channels[level]);
+    }
+  };
+  bool fits = true;
+  for (size_t i = 0; i < levels; ++i) {
+    add(i, config.down_transformer_layers[i], downs);
+    add(levels - 1 - i, config.up_transformer_layers[i], ups);
+    fits = fits && !config.only_cross_attention[i] &&
+           config.cross_attention_dim[i] == config.cross_attention_dim[0];
+  }
+  if (config.mid_exists && config.mid_has_attention) {
+    add(levels - 1, {config.mid_transformer_layers}, mid);
+  }
+  PictureLayers layers;
+  for (size_t i = 0; i < downs.size() + mid.size() + ups.size(); ++i) {
+    const size_t down = downs.size();
+    layers.order.push_back(i < down                ? i
+                           : i < down + mid.size() ? i + ups.size()
+                                                   : i - mid.size());
+  }
+  std::vector<int64_t> widths = downs;
+  widths.insert(widths.end(), ups.begin(), ups.end());
+  widths.insert(widths.end(), mid.begin(), mid.end());
+  if (fits) layers.fit = PictureFit(config.cross_attention_dim[0], widths);
+  return layers;
+}
+
 UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
                                            const Weights& weights)
     : config_(config),
@@ -95,10 +146,10 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
   const size_t levels = config.block_out_channels.size();
   for (size_t i = 0; i < levels; ++i) {
     down_blocks_.emplace_back(weights.At("down_blocks", i),
-                              DownConfig(config, i));
+                              DownBlockConfig(config, i));
   }
   if (config.mid_exists) {
-    mid_block_.emplace(weights["mid_block"], MidConfig(config));
+    mid_block_.emplace(weights["mid_block"], MidBlockConfig(config));
   }
   for (size_t i = 0; i < levels; ++i) {
     up_blocks_.emplace_back(weights.At("up_blocks", i), UpConfig(config, i));
@@ -207,7 +258,8 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
           ? times
           : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
   UNetConditioning conditioning = {
-      TimeCursor(projected), ContextCursor(prepared.tensors, prepared.edits),
+      TimeCursor(projected),
+      ContextCursor(prepared.tensors, prepared.pictures, prepared.edits),
       prepared.adapters};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);
@@ -217,6 +269,12 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
     x = block.forward(x, conditioning, skips);
   }
   if (mid_block_.has_value()) x = mid_block_->forward(x, conditioning);
+  if (!prepared.controls.empty()) {
+    for (size_t i = 0; i < skips.size(); ++i) {
+      AddEarly(prepared.controls, i, skips.size(), skips[i]);
+    }
+    AddLate(prepared.controls, /*block=*/0, /*blocks=*/1, x);
+  }
   for (const UNetUpBlock& block : up_blocks_) {
     x = block.forward(x, conditioning, skips);
   }

@@ -50,6 +50,24 @@ struct UNet2DConditionConfig {
 absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
     const TextFile& file);
 
+// Sizes of a down block, and of the middle one: control networks have the same.
+UNetBlockConfig DownBlockConfig(const UNet2DConditionConfig& config,
+                                size_t level);
+UNetBlockConfig MidBlockConfig(const UNet2DConditionConfig& config);
+
+// What a control network must share with a U-Net to steer it, in words: equal
+// ones fit.
+std::string ControlFitOf(const UNet2DConditionConfig& config);
+
+// A U-Net's cross-attention layers as image prompt adapters count them: down,
+// up, middle.
+struct PictureLayers {
+  std::string fit;  // PictureFit() of them; empty where adapters do not fit
+  // Of each layer in the order of forward(), its number there.
+  std::vector<size_t> order;
+};
+PictureLayers PictureLayersOf(const UNet2DConditionConfig& config);
+
 // The denoiser of Stable Diffusion, XL included (Rombach et al.,
 // arXiv:2112.10752; Podell et al., arXiv:2307.01952; reference: diffusers'
 // UNet2DConditionModel). Of a Conditioning it takes `tokens` [R, M,

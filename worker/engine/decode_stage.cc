@@ -11,7 +11,6 @@
 #include "worker/device/exception_status.h"
 #include "worker/device/free_memory.h"
 #include "worker/device/thread_count.h"
-#include "worker/media/image_parameters.h"
 #include "worker/media/picture_encoder.h"
 #include "worker/media/pixel_tensors.h"
 
@@ -81,12 +80,14 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
 
 DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
                          const DeviceStream& stream, const Clock& clock,
-                         Metrics& metrics, OnDecoded on_decoded)
+                         Metrics& metrics, const PictureFinisher& finisher,
+                         OnDecoded on_decoded)
     : max_finals_(max_finals),
       threads_(std::move(threads)),
       stream_(stream),
       clock_(clock),
       metrics_(metrics),
+      finisher_(finisher),
       on_decoded_(std::move(on_decoded)),
       writer_(/*capacity=*/kMaxTogether) {
   thread_ = std::thread([this] { Loop(); });
@@ -213,45 +214,71 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
 
 void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
                         absl::Time begin) {
-  const v1::GenerateRequest& request = task.job->request();
   if (!at::isfinite(decoded).all().item<bool>()) {
     // A preview that cannot be shown is no fault of the picture's.
     if (task.is_final) task.job->FailImage(task.image_index, NotFinite(task));
     return;
   }
-  PictureWriter::Task writing;
-  if (task.is_final) {
-    writing = {
-        .pixels = ToPixels(decoded),
-        .format = FormatOf(request.output()),
-        .text = request.output().embed_parameters()
-                    ? ImageParameters(request, task.seed, task.image_index)
-                    : PictureText(),
-        .done = nullptr};
-  } else {
-    const v1::PreviewPlan& plan = request.preview();
-    writing = {.pixels = ToPixels(ShrinkToSide(decoded, plan.longest_side())),
-               .format = FormatOf(plan),
-               .text = {},
-               .done = nullptr};
-  }
-  writing.done = [this, task, begin](absl::StatusOr<v1::Picture> picture) {
-    Post(task, std::move(picture), clock_.Now() - begin);
-  };
-  writer_.Submit(std::move(writing));
+  if (task.is_final) return WriteFinal(task, ToPixels(decoded), begin);
+  const v1::PreviewPlan& plan = task.job->request().preview();
+  WritePreview(task, ToPixels(ShrinkToSide(decoded, plan.longest_side())));
 }
 
-void DecodeStage::Post(const DecodeTask& task,
-                       absl::StatusOr<v1::Picture> picture,
-                       absl::Duration took) {
-  if (!picture.ok()) {
-    task.job->FailImage(task.image_index, picture.status());
-  } else if (task.is_final) {
-    on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
-    task.job->PostImage(task.image_index, task.seed, *std::move(picture), took);
-  } else {
-    task.job->PostPreview(task.image_index, task.step, *std::move(picture));
+void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
+                             absl::Time begin) {
+  const v1::GenerateRequest& request = task.job->request();
+  auto finished =
+      finisher_.Finish(request, task.seed, std::move(pixels), task.image_index);
+  if (!finished.ok()) {
+    return task.job->FailImage(task.image_index, finished.status());
   }
+  if (finished->withheld) {
+    v1::ImageWithheld withheld;
+    withheld.set_image_index(static_cast<uint32_t>(task.image_index));
+    withheld.set_seed(task.seed);
+    withheld.set_safety(finished->safety);
+    return task.job->WithholdImage(std::move(withheld), clock_.Now() - begin);
+  }
+  v1::Image image;
+  image.set_image_index(static_cast<uint32_t>(task.image_index));
+  image.set_seed(task.seed);
+  image.set_safety(finished->safety);
+  if (finished->score.has_value()) image.set_score(*finished->score);
+  writer_.Submit(
+      {.pixels = std::move(finished->pixels),
+       .format = FormatOf(request.output()),
+       .text = std::move(finished->text),
+       .done = [this, task, image, begin](absl::StatusOr<v1::Picture> picture) {
+         PostFinal(task, image, std::move(picture), clock_.Now() - begin);
+       }});
+}
+
+void DecodeStage::WritePreview(const DecodeTask& task, Pixels pixels) {
+  const v1::GenerateRequest& request = task.job->request();
+  auto shown = finisher_.Preview(request, std::move(pixels));
+  if (!shown.has_value()) return;
+  writer_.Submit({.pixels = *std::move(shown),
+                  .format = FormatOf(request.preview()),
+                  .text = {},
+                  .done = [task](absl::StatusOr<v1::Picture> picture) {
+                    if (!picture.ok()) {
+                      return task.job->FailImage(task.image_index,
+                                                 picture.status());
+                    }
+                    task.job->PostPreview(task.image_index, task.step,
+                                          *std::move(picture));
+                  }});
+}
+
+void DecodeStage::PostFinal(const DecodeTask& task, v1::Image image,
+                            absl::StatusOr<v1::Picture> picture,
+                            absl::Duration took) {
+  if (!picture.ok()) {
+    return task.job->FailImage(task.image_index, picture.status());
+  }
+  on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+  *image.mutable_picture() = *std::move(picture);
+  task.job->PostImage(std::move(image), took);
 }
 
 }  // namespace genzo

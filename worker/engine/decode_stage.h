@@ -16,6 +16,7 @@
 #include "queue/job_demand.h"
 #include "worker/device/device_stream.h"
 #include "worker/engine/job_state.h"
+#include "worker/engine/picture_finisher.h"
 #include "worker/engine/picture_writer.h"
 
 namespace genzo {
@@ -35,22 +36,23 @@ struct DecodeTask {
 };
 
 // Turns latents into pictures on a thread of its own, so that the step loop
-// does not wait: autoencoder or linear map and resizing; a second thread writes
-// the files. Latents that wait and have one model, size and decoder are decoded
-// together. Finished images go first, but behind their own previews; when
-// decoding cannot keep up with the steps, the oldest previews of an image are
-// dropped. An image that cannot be decoded fails alone. Thread-safe.
+// does not wait: autoencoder or linear map and resizing, then what
+// PictureFinisher does; a second thread writes the files. Latents that wait and
+// have one model, size and decoder are decoded together. Finished images go
+// first, but behind their own previews; when decoding cannot keep up with the
+// steps, the oldest previews of an image are dropped. An image that cannot be
+// decoded fails alone. Thread-safe.
 class DecodeStage {
  public:
   // At most `max_finals` finished images wait. `threads` is asked before every
   // decode how many it may compute on: any thread. Decoders run on `stream`,
-  // which steps should not have to wait for. `clock` and `metrics`
-  // outlive it. `on_decoded` hears, on the stage's thread, of every picture how
-  // long after its last step it was ready.
+  // which steps should not have to wait for. `clock`, `metrics` and
+  // `finisher` outlive it. `on_decoded` hears, on the stage's thread, of every
+  // picture how long after its last step it was ready.
   using OnDecoded = std::function<void(const JobDemand&, absl::Duration)>;
   DecodeStage(int max_finals, std::function<int()> threads,
               const DeviceStream& stream, const Clock& clock, Metrics& metrics,
-              OnDecoded on_decoded);
+              const PictureFinisher& finisher, OnDecoded on_decoded);
   // Finishes what waits.
   ~DecodeStage();
 
@@ -67,14 +69,18 @@ class DecodeStage {
   // Hands pixels to the writer, and what it wrote to the reader.
   void Write(const DecodeTask& task, const at::Tensor& decoded,
              absl::Time begin);
-  void Post(const DecodeTask& task, absl::StatusOr<v1::Picture> picture,
-            absl::Duration took);
+  void WriteFinal(const DecodeTask& task, Pixels pixels, absl::Time begin);
+  void WritePreview(const DecodeTask& task, Pixels pixels);
+  // `image` lacks its picture.
+  void PostFinal(const DecodeTask& task, v1::Image image,
+                 absl::StatusOr<v1::Picture> picture, absl::Duration took);
 
   const size_t max_finals_;
   const std::function<int()> threads_;
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
+  const PictureFinisher& finisher_;
   const OnDecoded on_decoded_;
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

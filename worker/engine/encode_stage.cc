@@ -8,6 +8,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
+#include "worker/engine/control_hints.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
@@ -26,13 +27,15 @@ bool HasPicture(const JobState& job) {
 
 EncodeStage::EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
                          const EngineDependencies& dependencies,
-                         std::function<void()> on_encoded, Where where)
+                         std::function<void()> on_encoded, Where where,
+                         SideNetworks* networks)
     : stream_(stream),
       clock_(dependencies.clock),
       metrics_(dependencies.metrics),
       embeddings_(dependencies.embeddings),
       latents_(dependencies.latents),
       on_encoded_(std::move(on_encoded)),
+      networks_(networks),
       texts_(text_cache_bytes) {
   if (where == Where::kOwnThread) thread_ = std::thread([this] { Loop(); });
 }
@@ -137,6 +140,23 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
   }
 }
 
+absl::StatusOr<EncodeTask> EncodeStage::TaskOf(const JobState& job) {
+  EncodeTask task = {.request = job.request(), .embeddings = embeddings_};
+  const PipelineTraits& traits = job.model().traits();
+  if (HasPicture(job)) {
+    auto picture = ReadSourcePicture(task.request, traits.picture_divisor);
+    if (!picture.ok()) return picture.status();
+    task.picture = *std::move(picture);
+  }
+  auto controls = ReadControlHints(task.request, traits, networks_);
+  if (!controls.ok()) return controls.status();
+  task.controls = *std::move(controls);
+  auto prompts = ReadImagePrompts(task.request, traits, networks_);
+  if (!prompts.ok()) return prompts.status();
+  task.image_prompts = *std::move(prompts);
+  return task;
+}
+
 std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
     const std::vector<Waiting>& waiting) {
   std::vector<absl::StatusOr<Encoded>> results(
@@ -144,20 +164,12 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   std::vector<EncodeTask> tasks;
   std::vector<size_t> places;  // of the tasks among the results
   for (size_t i = 0; i < waiting.size(); ++i) {
-    const v1::GenerateRequest& request = waiting[i].job->request();
-    at::Tensor picture;
-    if (HasPicture(*waiting[i].job)) {
-      auto read = ReadSourcePicture(
-          request, waiting[i].job->model().traits().picture_divisor);
-      if (!read.ok()) {
-        results[i] = read.status();
-        continue;
-      }
-      picture = *std::move(read);
+    auto task = TaskOf(*waiting[i].job);
+    if (!task.ok()) {
+      results[i] = task.status();
+      continue;
     }
-    tasks.push_back({.request = request,
-                     .picture = std::move(picture),
-                     .embeddings = embeddings_});
+    tasks.push_back(*std::move(task));
     places.push_back(i);
   }
   if (tasks.empty()) return results;

@@ -17,6 +17,7 @@
 #include "worker/engine/job_state.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/residency/engine_device.h"
+#include "worker/residency/side_networks.h"
 
 namespace genzo {
 
@@ -39,11 +40,13 @@ class EncodeStage {
   };
 
   // `on_encoded` is called after every result, on the thread that made it.
-  // Encoders run on `stream`. What `dependencies` name outlives the stage.
+  // Encoders run on `stream`. `networks` are those that jobs name beside their
+  // models, read here, so that the step loop does not wait; null: none. They,
+  // and what `dependencies` name, outlive the stage.
   EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
               const EngineDependencies& dependencies,
-              std::function<void()> on_encoded,
-              Where where = Where::kOwnThread);
+              std::function<void()> on_encoded, Where where = Where::kOwnThread,
+              SideNetworks* networks = nullptr);
   // Drops what waits.
   ~EncodeStage();
 
@@ -75,6 +78,8 @@ class EncodeStage {
   void EncodeAll(const std::vector<Waiting>& waiting);
   std::vector<absl::StatusOr<Encoded>> Encode(
       const std::vector<Waiting>& waiting);
+  // What the job brings, with pictures read and networks in memory.
+  absl::StatusOr<EncodeTask> TaskOf(const JobState& job);
   void Deliver(const Waiting& waiting, absl::StatusOr<Encoded> encoded,
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);
@@ -88,6 +93,7 @@ class EncodeStage {
   const EmbeddingLibrary* const embeddings_;  // may be null
   LatentStore* const latents_;                // likewise
   const std::function<void()> on_encoded_;
+  SideNetworks* const networks_;
   TextCache texts_;  // of the encoding thread
   std::atomic<bool> forget_texts_{false};
   mutable absl::Mutex mutex_;

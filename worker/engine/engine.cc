@@ -20,9 +20,19 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       encode_(encode),
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
-              /*on_unloaded=*/[this] { forget_models_ = true; }) {}
+              /*on_unloaded=*/[this] { forget_models_ = true; }),
+      judges_(config.scorers, config.safety.checker, device.placement.device) {
+  for (const ModelConfig& model : config_.models) {
+    judges_.AddModel(model.id, model.files());
+  }
+}
 
 Engine::~Engine() = default;
+
+void Engine::Add(const ModelConfig& model) {
+  judges_.AddModel(model.id, model.files());
+  models_.Add(model);
+}
 
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
@@ -34,12 +44,13 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20,
       DeviceStream(device, StreamPriority::kLow), dependencies_,
-      /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_);
+      /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_,
+      &models_.side_networks());
   decode_stage_ = std::make_unique<DecodeStage>(
       config_.max_live_runs,
       /*threads=*/[this] { return idle_ ? device_.threads : 1; },
       DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
-      dependencies_.metrics,
+      dependencies_.metrics, finisher_,
       /*on_decoded=*/
       [this](const JobDemand& demand, absl::Duration took) {
         dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);
@@ -204,8 +215,12 @@ Batch Engine::Pick() {
 absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateTogether(
     const Batch& batch) {
   std::vector<Run*> runs;
-  for (LiveRun* live : batch.runs) runs.push_back(&live->run);
-  return Evaluate(runs, joiner_, batch.padded_rows);
+  bool reproducible = false;
+  for (LiveRun* live : batch.runs) {
+    runs.push_back(&live->run);
+    reproducible = reproducible || live->reproducible;
+  }
+  return Evaluate(runs, joiner_, reproducible ? batch.padded_rows : 0);
 }
 
 Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {

@@ -18,6 +18,7 @@
 #include "worker/engine/encode_stage.h"
 #include "worker/engine/intake.h"
 #include "worker/engine/live_run.h"
+#include "worker/engine/picture_finisher.h"
 #include "worker/engine/publisher.h"
 #include "worker/engine/step_scheduler.h"
 #include "worker/residency/engine_device.h"
@@ -56,10 +57,11 @@ class Engine {
   void Stop();
 
   // One more model, as ModelIntroduction::Add(). Any thread.
-  void Add(const ModelConfig& model) { models_.Add(model); }
+  void Add(const ModelConfig& model);
 
   // Thread-safe.
   ModelLoader& models() { return models_.loader(); }
+  PictureJudges& judges() { return judges_; }
 
  private:
   // The five parts of the step loop.
@@ -97,6 +99,8 @@ class Engine {
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};
   ModelIntroduction models_;
+  PictureJudges judges_;
+  const PictureFinisher finisher_{judges_};
   std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
   std::unique_ptr<Intake> intake_;

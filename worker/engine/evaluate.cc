@@ -4,6 +4,7 @@
 
 #include "ATen/ops/cat.h"
 #include "worker/device/exception_status.h"
+#include "worker/engine/evaluate_controls.h"
 
 namespace genzo {
 namespace {
@@ -26,8 +27,16 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
     samples.push_back(samples.back());
     times.push_back(times.back());
   }
+  PreparedRef joined = joiner.Join(prepared, padded_rows);
+  std::vector<ControlSegment> controls =
+      EvaluateControls(runs, joiner, padded_rows);
+  if (!controls.empty()) {
+    auto steered = std::make_shared<Prepared>(*joined);
+    steered->controls = std::move(controls);
+    joined = std::move(steered);
+  }
   const at::Tensor rows = Predict(*runs[0]->stage().denoiser, at::cat(samples),
-                                  times, *joiner.Join(prepared, padded_rows));
+                                  times, *joined);
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {

@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
 
 namespace genzo {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
   size_t images = 0;
   for (const auto& lease : leases) {
-    images += lease->job().request().image_count();
+    images += ImagesDrawn(lease->job().request());
   }
   return images;
 }

@@ -5,6 +5,8 @@
 #include "base/errors.h"
 #include "base/guidance_rules.h"
 #include "base/proto_time.h"
+#include "base/request_rules.h"
+#include "worker/engine/best_images.h"
 
 namespace genzo {
 
@@ -33,8 +35,9 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
       clock_(clock),
       metrics_(metrics),
       started_(clock.Now()),
-      image_ended_(lease_->job().request().image_count()),
-      images_left_(lease_->job().request().image_count()),
+      image_ended_(ImagesDrawn(lease_->job().request())),
+      images_left_(ImagesDrawn(lease_->job().request())),
+      drawn_(lease_->job().request().has_best_of() ? images_left_ : 0),
       denoise_begin_(started_),
       denoise_end_(started_) {
   metrics_.jobs_running.Increment();
@@ -114,23 +117,30 @@ void JobState::LatentKept(int image_index, std::string name) {
   latents_[image_index] = std::move(name);
 }
 
-void JobState::PostImage(int image_index, uint64_t seed, v1::Picture picture,
-                         absl::Duration decode_duration) {
-  v1::JobEvent event;
-  v1::Image& image = *event.mutable_image();
-  image.set_image_index(image_index);
-  image.set_seed(seed);
-  *image.mutable_picture() = std::move(picture);
+void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
   for (std::string& told : ApproximationsOf(request())) {
     image.add_approximations(std::move(told));
   }
+  v1::JobEvent event;
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
-  const auto kept = latents_.find(image_index);
+  if (!OpenLocked(index)) return;
+  const auto kept = latents_.find(index);
   if (kept != latents_.end()) image.set_latents(kept->second);
+  *event.mutable_image() = std::move(image);
   decode_ += decode_duration;
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  CloseImageLocked(index, std::move(event));
+}
+
+void JobState::WithholdImage(v1::ImageWithheld image,
+                             absl::Duration decode_duration) {
+  const auto index = static_cast<int>(image.image_index());
+  v1::JobEvent event;
+  *event.mutable_image_withheld() = std::move(image);
+  absl::MutexLock lock(&mutex_);
+  if (!OpenLocked(index)) return;
+  decode_ += decode_duration;
+  CloseImageLocked(index, std::move(event));
 }
 
 void JobState::FailImage(int image_index, const absl::Status& status) {
@@ -139,16 +149,30 @@ void JobState::FailImage(int image_index, const absl::Status& status) {
   failed.set_image_index(image_index);
   *failed.mutable_status() = ToRpcStatus(status);
   absl::MutexLock lock(&mutex_);
-  if (!OpenLocked(image_index)) return;
-  if (++images_failed_ == 1) first_failure_ = status;
-  lease_->Post(std::move(event));
-  CloseImageLocked(image_index);
+  if (OpenLocked(image_index)) CloseImageLocked(image_index, std::move(event));
 }
 
-void JobState::CloseImageLocked(int image_index) {
+void JobState::TellLocked(v1::JobEvent outcome) {
+  if (outcome.has_image_failed() && ++images_failed_ == 1) {
+    first_failure_ = FromRpcStatus(outcome.image_failed().status());
+  }
+  lease_->Post(std::move(outcome));
+}
+
+void JobState::CloseImageLocked(int image_index, v1::JobEvent outcome) {
   image_ended_[image_index] = true;
+  const bool chooses = request().has_best_of();
+  if (chooses) {
+    drawn_[image_index] = std::move(outcome);
+  } else {
+    TellLocked(std::move(outcome));
+  }
   if (--images_left_ > 0) return;
-  const bool none_came = images_failed_ == image_ended_.size();
+  for (v1::JobEvent& best :
+       BestImages(std::move(drawn_), request().image_count())) {
+    TellLocked(std::move(best));
+  }
+  const bool none_came = images_failed_ == request().image_count();
   EndLocked(none_came ? first_failure_ : absl::OkStatus());
 }
 

@@ -62,11 +62,15 @@ class JobState {
   void LatentKept(int image_index, std::string name)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A finished image, or one that will not come. The last of them ends the job:
-  // as failed, with the first image's status, only if no image came. What comes
-  // for an image after that is ignored.
-  void PostImage(int image_index, uint64_t seed, v1::Picture picture,
-                 absl::Duration decode_duration) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A finished image, one that is not sent, or one that will not come. With
+  // best_of nothing is told before all are drawn, and then BestImages() alone.
+  // The last of them ends the job: as failed, with the first image's status,
+  // only if all that are told failed. What comes for an image after that is
+  // ignored.
+  void PostImage(v1::Image image, absl::Duration decode_duration)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void WithholdImage(v1::ImageWithheld image, absl::Duration decode_duration)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void FailImage(int image_index, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -76,7 +80,10 @@ class JobState {
  private:
   // Whether the image, and with it the job, has not ended.
   bool OpenLocked(int image_index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CloseImageLocked(int image_index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The image has ended with `outcome`.
+  void CloseImageLocked(int image_index, v1::JobEvent outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellLocked(v1::JobEvent outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -93,6 +100,7 @@ class JobState {
   std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
   std::map<int, std::string> latents_ ABSL_GUARDED_BY(mutex_);  // kept
   uint32_t images_left_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::JobEvent> drawn_ ABSL_GUARDED_BY(mutex_);  // with best_of
   uint32_t images_failed_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status first_failure_ ABSL_GUARDED_BY(mutex_);
   uint32_t steps_run_ ABSL_GUARDED_BY(mutex_) = 0;

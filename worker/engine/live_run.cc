@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "base/errors.h"
+#include "base/request_rules.h"
 #include "worker/device/exception_status.h"
 #include "worker/sampler/cuda_noise.h"
 
@@ -12,7 +13,7 @@ absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
     const std::shared_ptr<JobState>& job, const Encoded& encoded) {
   const v1::GenerateRequest& request = job->request();
   std::vector<std::unique_ptr<LiveRun>> runs;
-  for (uint32_t i = 0; i < request.image_count(); ++i) {
+  for (uint32_t i = 0; i < ImagesDrawn(request); ++i) {
     // Variations of one noise differ in the other seed.
     const bool varies = request.variation().strength() > 0;
     const uint64_t seed = request.seed() + (varies ? 0 : i);

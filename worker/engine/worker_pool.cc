@@ -82,6 +82,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   for (const EngineDevice& device : pool->devices_) {
     pool->engines_.push_back(std::make_unique<Engine>(config, device, own));
   }
+  pool->scoring_ = std::make_unique<ScoringStage>(pool->engines_[0]->judges());
   return pool;
 }
 
@@ -124,8 +125,12 @@ void WorkerPool::Add(const ModelConfig& model) {
   for (const auto& engine : engines_) engine->Add(model);
 }
 
+void WorkerPool::Score(v1::ScoreRequest request, PictureScoring::Done done) {
+  scoring_->Score(std::move(request), std::move(done));
+}
+
 void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
-                      Done done) {
+                      ModelControl::Done done) {
   const auto countdown =
       std::make_shared<Countdown>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {
@@ -135,7 +140,7 @@ void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
   }
 }
 
-void WorkerPool::Unload(const std::string& id, Done done) {
+void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
   const auto countdown =
       std::make_shared<Countdown>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {

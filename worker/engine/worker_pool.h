@@ -11,14 +11,16 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
+#include "queue/picture_scoring.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/latent_store.h"
+#include "worker/engine/scoring_stage.h"
 #include "worker/text/embedding_library.h"
 
 namespace genzo {
 
 // All devices of a process: one engine and one step thread each. Thread-safe.
-class WorkerPool : public ModelControl {
+class WorkerPool : public ModelControl, public PictureScoring {
  public:
   // UNAVAILABLE or INVALID_ARGUMENT if a configured device or type cannot be
   // had. What `dependencies` name outlives the pool.
@@ -44,8 +46,11 @@ class WorkerPool : public ModelControl {
   void Add(const ModelConfig& model);
 
   void Load(const std::string& id, std::optional<bool> pinned,
-            Done done) override;
-  void Unload(const std::string& id, Done done) override;
+            ModelControl::Done done) override;
+  void Unload(const std::string& id, ModelControl::Done done) override;
+
+  // On the first device.
+  void Score(v1::ScoreRequest request, PictureScoring::Done done) override;
 
   // "cpu, bfloat16", one a device.
   std::string Description() const;
@@ -62,6 +67,7 @@ class WorkerPool : public ModelControl {
   std::unique_ptr<const EmbeddingLibrary> embeddings_;
   std::unique_ptr<LatentStore> latents_;
   std::vector<std::unique_ptr<Engine>> engines_;
+  std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;
 };
 

@@ -79,13 +79,6 @@ std::string UserComment(const std::string& text) {
   return comment;
 }
 
-std::string TextOf(const PictureText& text, const char* wanted) {
-  for (const auto& [key, value] : text) {
-    if (key == wanted) return value;
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string ExifOf(const PictureText& text) {

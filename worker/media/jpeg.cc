@@ -20,6 +20,9 @@ using std::string_literals::operator""s;
 
 constexpr int kFullColorQuality = 90;
 constexpr size_t kFirstFileBytes = 1 << 16;
+// Before the packet of an XMP segment (ISO 16684-3), its final zero included.
+constexpr std::string_view kXmpMark("http://ns.adobe.com/xap/1.0/\0", 29);
+constexpr size_t kMaxMarkerBytes = 65533;
 
 [[noreturn]] void Fail(j_common_ptr jpeg) {
   char message[JMSG_LENGTH_MAX];
@@ -97,7 +100,8 @@ class Compressor {
     jpeg_start_compress(&jpeg_, /*write_all_tables=*/TRUE);
   }
 
-  void WriteExif(const std::string& marker) {
+  // Of up to 65,533 bytes.
+  void WriteMetadata(const std::string& marker) {
     jpeg_write_marker(&jpeg_, JPEG_APP0 + 1,
                       reinterpret_cast<const JOCTET*>(marker.data()),
                       marker.size());
@@ -129,13 +133,19 @@ absl::StatusOr<std::string> EncodeJpeg(const Pixels& pixels, int quality,
   const absl::Status checked = CheckPixels(pixels);
   if (!checked.ok()) return checked;
   const std::string exif = ExifOf(text);
-  const std::string marker =
+  const std::string exif_marker =
       exif.empty() ? "" : absl::StrCat("Exif\0\0"s, exif);
+  const std::string xmp = TextOf(text, kXmpKey);
+  const std::string xmp_marker = xmp.empty() ? "" : std::string(kXmpMark) + xmp;
+  if (xmp_marker.size() > kMaxMarkerBytes) {
+    return UnwritableError(pixels, "JPEG", "its XMP is too long");
+  }
   ErrorTrap trap;
   Compressor compressor(trap);
   const bool written = trap.Run([&] {
     compressor.Begin(pixels, quality);
-    if (!marker.empty()) compressor.WriteExif(marker);
+    if (!exif_marker.empty()) compressor.WriteMetadata(exif_marker);
+    if (!xmp_marker.empty()) compressor.WriteMetadata(xmp_marker);
     compressor.Finish(pixels);
   });
   if (!written) return UnwritableError(pixels, "JPEG", trap.message());

@@ -56,22 +56,25 @@ std::string ToString(const WebPData& data) {
   return {reinterpret_cast<const char*>(data.bytes), data.size};
 }
 
-absl::StatusOr<std::string> AddExif(const WebPData& file,
-                                    const std::string& exif) {
+absl::StatusOr<std::string> AddMetadata(const WebPData& file,
+                                        const std::string& exif,
+                                        const std::string& xmp) {
   const std::unique_ptr<WebPMux, void (*)(WebPMux*)> mux(
       WebPMuxCreate(&file, /*copy_data=*/0), WebPMuxDelete);
-  const WebPData chunk = {reinterpret_cast<const uint8_t*>(exif.data()),
-                          exif.size()};
+  const auto set = [&](const char* name, const std::string& bytes) {
+    const WebPData chunk = {reinterpret_cast<const uint8_t*>(bytes.data()),
+                            bytes.size()};
+    return bytes.empty() || WebPMuxSetChunk(mux.get(), name, &chunk,
+                                            /*copy_data=*/0) == WEBP_MUX_OK;
+  };
   WebPData assembled = {};
-  if (mux == nullptr ||
-      WebPMuxSetChunk(mux.get(), "EXIF", &chunk, /*copy_data=*/0) !=
-          WEBP_MUX_OK ||
+  if (mux == nullptr || !set("EXIF", exif) || !set("XMP ", xmp) ||
       WebPMuxAssemble(mux.get(), &assembled) != WEBP_MUX_OK) {
-    return absl::InternalError("Exif could not be added to a WebP file");
+    return absl::InternalError("metadata could not be added to a WebP file");
   }
-  std::string with_exif = ToString(assembled);
+  std::string with_metadata = ToString(assembled);
   WebPDataClear(&assembled);
-  return with_exif;
+  return with_metadata;
 }
 
 }  // namespace
@@ -86,8 +89,9 @@ absl::StatusOr<std::string> EncodeWebp(const Pixels& pixels, int quality,
                            absl::StrCat("error ", encoder.error_code()));
   }
   const std::string exif = ExifOf(text);
-  return exif.empty() ? ToString(encoder.file())
-                      : AddExif(encoder.file(), exif);
+  const std::string xmp = TextOf(text, kXmpKey);
+  return exif.empty() && xmp.empty() ? ToString(encoder.file())
+                                     : AddMetadata(encoder.file(), exif, xmp);
 }
 
 }  // namespace genzo

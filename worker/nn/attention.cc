@@ -39,11 +39,20 @@ KeyValues Attention::Project(const at::Tensor& context,
 
 at::Tensor Attention::forward(const at::Tensor& x, const KeyValues& context,
                               const at::Tensor& residual,
-                              const EvalContext& adapters) const {
-  return to_out.forward_add(
-      MultiHeadAttention(to_q.forward(x, adapters), context.k, context.v, heads,
-                         upcast),
-      residual, adapters);
+                              const EvalContext& adapters,
+                              const std::vector<PictureContext>& pictures)
+    const {
+  const at::Tensor q = to_q.forward(x, adapters);
+  const at::Tensor attended =
+      MultiHeadAttention(q, context.k, context.v, heads, upcast);
+  for (const PictureContext& one : pictures) {
+    const at::Tensor seen =
+        MultiHeadAttention(q.narrow(0, one.first_row, one.rows), one.picture.k,
+                           one.picture.v, heads, upcast);
+    // Not add_(seen, scale): where that is fused, bits depend on the place.
+    attended.narrow(0, one.first_row, one.rows).add_(seen * one.scale);
+  }
+  return to_out.forward_add(attended, residual, adapters);
 }
 
 }  // namespace genzo

@@ -2,6 +2,7 @@
 #define GENZO_WORKER_NN_ATTENTION_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "worker/nn/layers.h"
 
@@ -19,6 +20,15 @@ struct KeyValues {
   at::Tensor k, v;
 };
 
+// A picture that some rows attend to beside their text (IP-Adapter,
+// arXiv:2308.06721, equation 5): scale * attention(q, k, v) is added to theirs.
+struct PictureContext {
+  int64_t first_row = 0;
+  int64_t rows = 1;
+  KeyValues picture;  // of those rows
+  double scale = 1;
+};
+
 // Attention of a transformer block: x attends to itself or to a context.
 struct Attention {
   // `context_dim` is the context's width; equal to `dim` for self-attention.
@@ -30,10 +40,12 @@ struct Attention {
   KeyValues Project(const at::Tensor& context,
                     const EvalContext& adapters = NoAdapters()) const;
 
-  // residual + the attention of x; all [B, L, dim].
+  // residual + the attention of x; all [B, L, dim]. Rows that `pictures` does
+  // not name keep their bits.
   at::Tensor forward(const at::Tensor& x, const KeyValues& context,
                      const at::Tensor& residual,
-                     const EvalContext& adapters = NoAdapters()) const;
+                     const EvalContext& adapters = NoAdapters(),
+                     const std::vector<PictureContext>& pictures = {}) const;
 
   Linear to_q, to_k, to_v, to_out;
   int64_t heads;

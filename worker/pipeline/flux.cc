@@ -99,6 +99,7 @@ absl::Status Flux::SetTraits(const ModelIndex& index, Parts& parts) {
   traits.defaults.steps = parts.config.guidance_embeds ? 28 : 4;
   traits.defaults.guidance_scale = parts.config.guidance_embeds ? 3.5 : 0;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
+  TakeControls(ControlFitOf(parts.config), /*guesses=*/false, traits);
   const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
                                          kDefaultSampleSize, traits);
   traits.size_multiple = parts.codec->pixels_per_latent() * kPack;
@@ -143,8 +144,8 @@ int64_t Flux::SequenceLength(const v1::GenerateRequest& request) const {
                                        : kSchnellSequenceLength;
 }
 
-absl::StatusOr<PreparedRef> Flux::Prepare(
-    const v1::GenerateRequest& request, const std::vector<TextEmbedding>& clip,
+absl::StatusOr<Encoded> Flux::Prepare(
+    const EncodeTask& task, const std::vector<TextEmbedding>& clip,
     const std::vector<TextEmbedding>& t5) const {
   std::vector<at::Tensor> tokens, pooled;
   for (const TextEmbedding& row : t5) tokens.push_back(row[0]);
@@ -152,11 +153,20 @@ absl::StatusOr<PreparedRef> Flux::Prepare(
   Conditioning conditioning = {.tokens = at::cat(tokens),
                                .pooled = at::cat(pooled)};
   if (parts_.config.guidance_embeds) {
-    conditioning.numbers =
-        at::full({static_cast<int64_t>(t5.size()), 1}, request.guidance_scale(),
-                 at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
+    conditioning.numbers = at::full(
+        {static_cast<int64_t>(t5.size()), 1}, task.request.guidance_scale(),
+        at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
   }
-  return parts_.transformer->Prepare(conditioning);
+  auto prepared = parts_.transformer->Prepare(conditioning);
+  if (!prepared.ok()) return prepared.status();
+  Encoded encoded;
+  encoded.prepared = {*std::move(prepared)};
+  // As in the reference, what the prompt's row gives is for all rows.
+  auto controls = PrepareControls(task.controls, conditioning,
+                                  ControlRows::kLastForAll, parts_.codec.get());
+  if (!controls.ok()) return controls.status();
+  encoded.controls = *std::move(controls);
+  return encoded;
 }
 
 std::vector<absl::StatusOr<Encoded>> Flux::Encode(
@@ -188,16 +198,11 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
       });
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    auto prepared = Prepare(tasks[i].request, clip[i], t5[i]);
-    if (!prepared.ok()) {
-      encoded.emplace_back(prepared.status());
-      continue;
+    auto one = Prepare(tasks[i], clip[i], t5[i]);
+    if (one.ok() && tasks[i].picture.defined()) {
+      one->picture = parts_.codec->Encode(tasks[i].picture);
     }
-    Encoded one = {.prepared = {*std::move(prepared)}, .picture = {}};
-    if (tasks[i].picture.defined()) {
-      one.picture = parts_.codec->Encode(tasks[i].picture);
-    }
-    encoded.emplace_back(std::move(one));
+    encoded.push_back(std::move(one));
   }
   return encoded;
 }
@@ -213,6 +218,9 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
                                               const Encoded& encoded) const {
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
+  // Before the walk's noise, as the reference draws it.
+  auto controls = DrawControls(encoded, *parts_.codec, *image.noise);
+  if (!controls.ok()) return controls.status();
   const SamplerStart start = StartOf(image, encoded, *parts_.codec);
   SamplerOptions options = OptionsOf(request);
   options.image_tokens = start.noise[0][0].numel() / (kPack * kPack);
@@ -230,6 +238,7 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
                             .scale = request.true_guidance_scale(),
                             .rescale = request.guidance_rescale()},
                .sampler = *std::move(walk),
+               .controls = *std::move(controls),
                .begin = nullptr};
   PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;

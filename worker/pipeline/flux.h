@@ -67,10 +67,9 @@ class Flux : public Pipeline {
 
   int64_t SequenceLength(const v1::GenerateRequest& request) const;
   // What the encoders make of a task's rows: CLIP's vectors, T5's tokens.
-  absl::StatusOr<PreparedRef> Prepare(
-      const v1::GenerateRequest& request,
-      const std::vector<TextEmbedding>& clip,
-      const std::vector<TextEmbedding>& t5) const;
+  absl::StatusOr<Encoded> Prepare(const EncodeTask& task,
+                                  const std::vector<TextEmbedding>& clip,
+                                  const std::vector<TextEmbedding>& t5) const;
 
   const Parts parts_;
 };

@@ -64,6 +64,27 @@ std::set<std::string> SkippedLayers(const v1::GenerateRequest& request,
   return layers;
 }
 
+// What `control` is for the chosen rows, which of those that it steers come one
+// after the other.
+void AddControl(const StageControl& control, const std::vector<int64_t>& rows,
+                std::vector<StageControl>& controls) {
+  StageControl chosen = control;
+  std::vector<int64_t> steered;  // of the control's own rows
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int64_t row = rows[i] - control.first_row;
+    if (row < 0 || row >= control.rows) continue;
+    if (steered.empty()) chosen.first_row = static_cast<int>(i);
+    steered.push_back(row);
+  }
+  if (steered.empty()) return;
+  chosen.rows = static_cast<int>(steered.size());
+  if (control.prepared->rows > 1) {
+    chosen.prepared = std::make_shared<const Prepared>(
+        RowsOfPrepared(*control.prepared, steered));
+  }
+  controls.push_back(std::move(chosen));
+}
+
 // Makes the phases of one stage.
 class PhaseMaker {
  public:
@@ -104,7 +125,11 @@ class PhaseMaker {
     phase.guidance.rows = static_cast<int>(rows.size());
     if (!alone && edits.empty()) {
       phase.prepared = stage_.prepared;
+      phase.controls = stage_.controls;
       return phase;
+    }
+    for (const StageControl& control : stage_.controls) {
+      AddControl(control, rows, phase.controls);
     }
     auto prepared =
         std::make_shared<Prepared>(RowsOfPrepared(*stage_.prepared, rows));
@@ -127,6 +152,7 @@ bool Stage::EnterPhase() {
   while (!phases.empty() && phases.front().first_step <= step) {
     prepared = std::move(phases.front().prepared);
     guidance = std::move(phases.front().guidance);
+    controls = std::move(phases.front().controls);
     phases.pop_front();
     changed = true;
   }

@@ -11,6 +11,7 @@
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/device/placement.h"
+#include "worker/pipeline/control_parts.h"
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
 #include "worker/sampler/noise_source.h"
@@ -18,6 +19,16 @@
 #include "worker/text/text_cache.h"
 
 namespace genzo {
+
+class IpAdapter;
+
+// Pictures that an adapter reads as a prompt, each [1, 3, side, side] as its
+// encoder takes them.
+struct PictureInput {
+  std::shared_ptr<const IpAdapter> adapter;
+  std::vector<at::Tensor> pictures;
+  double weight = 1;
+};
 
 // What a job gives to encode.
 struct EncodeTask {
@@ -27,6 +38,11 @@ struct EncodeTask {
   at::Tensor picture = {};
   // Words that prompts may use; null: none. Outlives the task.
   const EmbeddingLibrary* embeddings = nullptr;
+  // What steers the images, in the request's order; networks of
+  // traits().control_fit alone.
+  std::vector<ControlHint> controls = {};
+  // What is read beside the texts; adapters of traits().picture_fit alone.
+  std::vector<PictureInput> image_prompts = {};
 };
 
 // What the images of one job share: all but noise. A value.
@@ -39,6 +55,7 @@ struct Encoded {
   bool latent_is_noise = false;
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
+  std::vector<EncodedControl> controls = {};  // of the first stage
 };
 
 // One image of a job.

@@ -51,6 +51,10 @@ struct PipelineTraits {
   int guided_rows = 2;
   // Fields of a request that not every model takes, by path, and this one does.
   std::vector<std::string> request_fields = {"image_to_image.strength"};
+  // ControlFitOf() its denoiser; empty: it cannot be steered.
+  std::string control_fit = {};
+  // PictureFit() of its denoiser; empty: it reads no pictures.
+  std::string picture_fit = {};
 };
 
 // Rows of an image that is guided by `guidance_scale`.

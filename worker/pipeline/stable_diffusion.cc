@@ -12,6 +12,7 @@
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
+#include "worker/pipeline/ip_adapter.h"
 
 namespace genzo {
 namespace {
@@ -76,6 +77,7 @@ StableDiffusion::StableDiffusion(Parts parts)
     : placement_(parts.placement),
       text_(std::move(parts.text)),
       embeds_guidance_(EmbedsGuidance(parts.unet.config)),
+      picture_order_(PictureLayersOf(parts.unet.config).order),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
@@ -102,6 +104,10 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
       .text_widths = {(*text)->config.hidden_size},
       .request_fields = {std::begin(kFields), std::end(kFields)}};
   SetKind(unet->config, (*codec)->latent_channels(), traits);
+  if (traits.guided_rows < 3) {
+    TakeControls(ControlFitOf(unet->config), /*guesses=*/true, traits);
+    TakePictures(PictureLayersOf(unet->config), traits);
+  }
   const absl::Status status =
       ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
@@ -194,7 +200,12 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   }
   auto prepared = denoiser_->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();
-  encoded.prepared = {*std::move(prepared)};
+  encoded.prepared = {
+      WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
+  auto controls =
+      PrepareControls(task.controls, {.tokens = conditioning.tokens});
+  if (!controls.ok()) return controls.status();
+  encoded.controls = *std::move(controls);
   return encoded;
 }
 
@@ -260,6 +271,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
                                                : kDefaultImageGuidanceScale,
                             .rescale = request.guidance_rescale()},
                .sampler = *std::move(walk),
+               .controls = ControlsOf(encoded),
                .begin = nullptr};
   PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;

@@ -84,6 +84,7 @@ class StableDiffusion : public Pipeline {
   const Placement placement_;
   const std::shared_ptr<const ClipTower> text_;
   const bool embeds_guidance_;
+  const std::vector<size_t> picture_order_;  // PictureLayers::order
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;

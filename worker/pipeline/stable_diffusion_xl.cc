@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
+#include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/walk_part.h"
 #include "worker/weights/json_config.h"
@@ -93,6 +94,7 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       text_(std::move(parts.text)),
       text_2_(std::move(parts.text_2)),
       embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
+      picture_order_(PictureLayersOf(parts.unet.config).order),
       zeroes_empty_negative_(parts.zeroes_empty_negative),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
@@ -224,6 +226,8 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   } else {
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
+    TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
+    TakePictures(PictureLayersOf(unet_config), traits);
   }
   const Weights unet = parts->unet.weights;
   std::unique_ptr<StableDiffusionXL> pipeline(
@@ -292,9 +296,10 @@ at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
       1);
 }
 
-absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
-    const v1::GenerateRequest& request, absl::Span<const TextEmbedding> states,
+absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
+    const EncodeTask& task, absl::Span<const TextEmbedding> states,
     absl::Span<const TextEmbedding> states_2) const {
+  const v1::GenerateRequest& request = task.request;
   const bool zeroes = zeroes_empty_negative_ &&
                       request.negative_prompt().empty() &&
                       request.negative_prompt_2().empty();
@@ -313,13 +318,24 @@ absl::StatusOr<PreparedRef> StableDiffusionXL::PrepareRows(
     tokens.push_back(both);
     pooled.push_back(second[1]);
   }
-  return denoiser_->Prepare(
-      {.tokens = at::cat(tokens),
-       .pooled = at::cat(pooled),
-       .numbers = NumbersOf(request, static_cast<int64_t>(states_2.size()))});
+  const auto rows = static_cast<int64_t>(states_2.size());
+  Conditioning conditioning = {.tokens = at::cat(tokens),
+                               .pooled = at::cat(pooled),
+                               .numbers = NumbersOf(request, rows)};
+  auto prepared = denoiser_->Prepare(conditioning);
+  if (!prepared.ok()) return prepared.status();
+  // Control networks embed no guidance.
+  conditioning.numbers = SizeNumbers(request, rows);
+  auto controls = PrepareControls(task.controls, conditioning);
+  if (!controls.ok()) return controls.status();
+  Encoded encoded;
+  encoded.prepared = {
+      WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
+  encoded.controls = *std::move(controls);
+  return encoded;
 }
 
-std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
+std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   const EmbeddingLibrary* const library = tasks[0].embeddings;
   // A refiner reads what is made for a base's second encoder.
@@ -351,9 +367,9 @@ std::vector<absl::StatusOr<PreparedRef>> StableDiffusionXL::PrepareAll(
   const auto states_2 =
       EncodeRows(prompts_2, together, text_2_.get(), texts,
                  EncodeBy(*text_2_, learned_2, placement_.device));
-  std::vector<absl::StatusOr<PreparedRef>> prepared;
+  std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    prepared.push_back(PrepareRows(tasks[i].request, states[i], states_2[i]));
+    prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
   }
   return prepared;
 }
@@ -369,21 +385,18 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
           {.request = task.request, .embeddings = task.embeddings});
     }
   }
-  std::vector<absl::StatusOr<PreparedRef>> for_refiner;
+  std::vector<absl::StatusOr<Encoded>> for_refiner;
   if (!refined.empty()) {
     for_refiner = refiner_->PrepareAll(refined, together, texts);
   }
   std::vector<absl::StatusOr<Encoded>> results;
   size_t next = 0;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    absl::StatusOr<Encoded> encoded = Encoded();
-    const auto add = [&](const absl::StatusOr<PreparedRef>& part) {
-      if (!part.ok()) encoded = part.status();
-      if (encoded.ok()) encoded->prepared.push_back(*part);
-    };
-    add(prepared[i]);
+    absl::StatusOr<Encoded> encoded = std::move(prepared[i]);
     if (refiner_ != nullptr && tasks[i].request.has_refiner()) {
-      add(for_refiner[next++]);
+      const absl::StatusOr<Encoded>& refined_one = for_refiner[next++];
+      if (!refined_one.ok()) encoded = refined_one.status();
+      if (encoded.ok()) encoded->prepared.push_back(refined_one->prepared[0]);
     }
     if (encoded.ok() && tasks[i].picture.defined()) {
       encoded->picture = codec_->Encode(tasks[i].picture);
@@ -443,13 +456,15 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanBy(
 Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
                                  PreparedRef prepared,
                                  std::unique_ptr<SamplerRun> walk,
-                                 int first_step) const {
+                                 int first_step,
+                                 std::vector<StageControl> controls) const {
   Stage stage = {.denoiser = denoiser_.get(),
                  .prepared = std::move(prepared),
                  .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
                               .scale = request.guidance_scale(),
                               .rescale = request.guidance_rescale()},
                  .sampler = std::move(walk),
+                 .controls = std::move(controls),
                  .begin = nullptr};
   PlanPhases(request, first_step, stage);
   return stage;
@@ -506,7 +521,8 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
       CreateWalk(sampler, scheduler, request, WalkOptions(request), start);
   if (!walk.ok()) return walk.status();
   if (switch_step == steps) {
-    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk)));
+    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk),
+                             /*first_step=*/0, ControlsOf(encoded)));
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
@@ -521,7 +537,8 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   stages.push_back(
       StageOf(request, encoded.prepared[0],
               std::make_unique<WalkPart>(*std::move(walk), *plan,
-                                         StepRange{0, switch_step})));
+                                         StepRange{0, switch_step}),
+              /*first_step=*/0, ControlsOf(encoded)));
   if (refiner_ == nullptr) return stages;
   auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
                                      image, encoded.prepared[1]);

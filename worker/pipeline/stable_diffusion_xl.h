@@ -83,12 +83,11 @@ class StableDiffusionXL : public Pipeline {
   bool is_refiner() const { return text_ == nullptr; }
   PromptRows PromptsOf(const v1::GenerateRequest& request, bool second,
                        const LearnedWords& learned) const;
-  std::vector<absl::StatusOr<PreparedRef>> PrepareAll(
+  std::vector<absl::StatusOr<Encoded>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
-  absl::StatusOr<PreparedRef> PrepareRows(
-      const v1::GenerateRequest& request,
-      absl::Span<const TextEmbedding> states,
+  absl::StatusOr<Encoded> PrepareRows(
+      const EncodeTask& task, absl::Span<const TextEmbedding> states,
       absl::Span<const TextEmbedding> states_2) const;
   // Numbers of sizes, crops and scores, [rows, 6 or 5].
   at::Tensor NumbersOf(const v1::GenerateRequest& request, int64_t rows) const;
@@ -98,7 +97,8 @@ class StableDiffusionXL : public Pipeline {
                                               const Encoded& encoded) const;
   // Whose walk begins at the request's step `first_step`.
   Stage StageOf(const v1::GenerateRequest& request, PreparedRef prepared,
-                std::unique_ptr<SamplerRun> walk, int first_step = 0) const;
+                std::unique_ptr<SamplerRun> walk, int first_step = 0,
+                std::vector<StageControl> controls = {}) const;
   // A stage that goes on from another's latent at `step`.
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,
@@ -109,6 +109,7 @@ class StableDiffusionXL : public Pipeline {
   const std::shared_ptr<const ClipTower> text_;
   const std::shared_ptr<const ClipTower> text_2_;
   const bool embeds_guidance_;
+  const std::vector<size_t> picture_order_;  // PictureLayers::order
   const bool zeroes_empty_negative_;
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::shared_ptr<const AutoencoderKLCodec> codec_;

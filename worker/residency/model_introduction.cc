@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/model_fingerprint.h"
 #include "worker/device/exception_status.h"
 #include "worker/residency/model_description.h"
+#include "worker/vision/picture_judges.h"
 
 namespace genzo {
 namespace {
@@ -26,14 +28,24 @@ ModelIntroduction::ModelIntroduction(const Config& config,
       device_(device),
       dependencies_(dependencies),
       profiles_(config.profile_folder),
+      side_networks_(
+          {config.controlnets, config.ip_adapters}, device.placement,
+          {.reserve =
+               [this](int64_t bytes, bool evicting) {
+                 return loader_.ReserveBeside(bytes, evicting);
+               },
+           .release = [this](int64_t bytes) { loader_.ReleaseBeside(bytes); }}),
       loader_(config, device.placement, device.memory_bytes,
               dependencies.models(device.placement), dependencies.clock,
               dependencies.metrics,
-              ModelLoaderListener{.unloaded = std::move(on_unloaded),
-                                  .changed = [this] {
-                                    changed_ = true;
-                                    dependencies_.queue.Nudge();
-                                  }}) {
+              ModelLoaderListener{
+                  .unloaded = std::move(on_unloaded),
+                  .changed =
+                      [this] {
+                        changed_ = true;
+                        dependencies_.queue.Nudge();
+                      },
+                  .drop_beside = [this] { side_networks_.DropIdle(); }}) {
   for (const ModelConfig& model : config_.models) {
     files_[model.id] = model.files();
     descriptions_[model.id].set_id(model.id);
@@ -204,8 +216,21 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
                                   const StepProfile& profile) {
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
-  descriptions_[loaded.id] =
+  v1::Model& description = descriptions_[loaded.id];
+  description =
       DescribeModel(loaded.id, model, config_, dependencies_.embeddings);
+  for (const std::string& name :
+       side_networks_.ControlsFor(model.traits().control_fit)) {
+    description.add_controlnets(name);
+  }
+  for (const std::string& name :
+       side_networks_.AdaptersFor(model.traits().picture_fit)) {
+    description.add_ip_adapters(name);
+  }
+  description.set_fingerprint(ModelFingerprint(files_.at(loaded.id)));
+  for (std::string& field : JudgedFields(files_.at(loaded.id))) {
+    description.add_request_fields(std::move(field));
+  }
   dependencies_.load.speeds().SetSpeed(
       device_.index, loaded.id,
       {.costs = profile.costs,

@@ -19,6 +19,7 @@
 #include "worker/residency/engine_device.h"
 #include "worker/residency/model_loader.h"
 #include "worker/residency/profile_measurement.h"
+#include "worker/residency/side_networks.h"
 #include "worker/residency/step_profile.h"
 
 namespace genzo {
@@ -78,6 +79,9 @@ class ModelIntroduction {
 
   ModelLoader& loader() { return loader_; }
 
+  // The networks beside them. As thread-safe as it says.
+  SideNetworks& side_networks() { return side_networks_; }
+
  private:
   // A model that is being measured.
   struct Measurement {
@@ -118,6 +122,7 @@ class ModelIntroduction {
   std::atomic<bool> changed_{true};         // since Adopt() last looked
   absl::Mutex mutex_;
   std::vector<ModelConfig> added_ ABSL_GUARDED_BY(mutex_);
+  SideNetworks side_networks_;            // takes memory of the loader's
   ModelLoader loader_;                    // its thread calls back
   std::deque<ModelLoader::Loaded> news_;  // to be measured; before loader_ goes
   std::optional<Measurement> current_;

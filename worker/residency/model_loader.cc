@@ -171,6 +171,26 @@ int64_t ModelLoader::BytesLeft(const std::string& id) const {
   return slots_.BytesLeft(id);
 }
 
+absl::Status ModelLoader::ReserveBeside(int64_t bytes, bool evicting) {
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    const absl::Status reserved = slots_.ReserveBeside(bytes, evicting);
+    look_ = true;
+    if (!absl::IsUnavailable(reserved) || slots_.stopped()) return reserved;
+    const int64_t before = freed_;
+    const auto freed = [this, before]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return freed_ > before || slots_.stopped();
+    };
+    mutex_.Await(absl::Condition(&freed));
+  }
+}
+
+void ModelLoader::ReleaseBeside(int64_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  slots_.SetBeside(slots_.beside() - bytes);
+  look_ = true;
+}
+
 // --- the loading thread ------------------------------------------------------
 
 void ModelLoader::Loop() {
@@ -209,6 +229,10 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
   absl::Status status = task.status;
   try {
     if (task.kind == Kind::kFree) return Free(task);
+    if (task.kind == Kind::kFreeBeside) {
+      if (listener_.drop_beside != nullptr) listener_.drop_beside();
+      return;
+    }
     if (task.kind == Kind::kSize) status = Size(task);
     if (task.kind == Kind::kLoad) status = LoadNow(task);
   } catch (...) {
@@ -258,6 +282,7 @@ void ModelLoader::Free(const ModelSlots::Task& task) {
   metrics_.ForModel(task.id).weight_bytes.Set(0);
   With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     news_ = true;
+    ++freed_;
     return slots_.Freed(task.id);
   });
 }

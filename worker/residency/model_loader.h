@@ -29,6 +29,9 @@ struct ModelLoaderListener {
   // There is something to do: a model was loaded, or could not be, or leaves,
   // or was pinned.
   std::function<void()> changed;
+  // Drops what stands beside models and is idle, with ReleaseBeside(). On the
+  // loading thread.
+  std::function<void()> drop_beside = nullptr;
 };
 
 // The models of one device in memory. Does what ModelSlots decides, on a thread
@@ -80,6 +83,13 @@ class ModelLoader {
   bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   int64_t BytesLeft(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Of things beside the models, as ModelSlots says; waits until those that
+  // leave have left. Not for the loading thread, nor for one that a job waits
+  // for to give its model back.
+  absl::Status ReserveBeside(int64_t bytes, bool evicting)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReleaseBeside(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Loads nothing any more; what waits for it fails with UNAVAILABLE/DRAINING.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -110,6 +120,7 @@ class ModelLoader {
   std::map<std::string, ModelRef> models_ ABSL_GUARDED_BY(mutex_);
   bool look_ ABSL_GUARDED_BY(mutex_) = true;   // slots have changed: see Next()
   bool news_ ABSL_GUARDED_BY(mutex_) = false;  // since AwaitChange() returned
+  int64_t freed_ ABSL_GUARDED_BY(mutex_) = 0;  // models, so far
   std::thread thread_;                         // last: uses the rest
 };
 

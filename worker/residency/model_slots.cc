@@ -178,8 +178,12 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
     Slot& slot = slots_.at(id);
     std::vector<Resident> residents = Residents();
     residents.insert(residents.end(), before.begin(), before.end());
-    const auto leaving =
-        ChooseEvictions(id, residents, slot.bytes(), budget_bytes_);
+    const auto leaving = ChooseEvictions(id, residents, slot.bytes(),
+                                         budget_bytes_ - beside_bytes_);
+    if (!leaving.ok() && beside_bytes_ > 0 && !beside_asked_) {
+      beside_asked_ = true;
+      return Task{.kind = Task::Kind::kFreeBeside, .id = id};
+    }
     if (!leaving.ok()) {
       return Task{
           .kind = Task::Kind::kRefuse, .id = id, .status = leaving.status()};
@@ -217,7 +221,7 @@ std::vector<Resident> ModelSlots::Residents() const {
 }
 
 int64_t ModelSlots::BytesInMemory() const {
-  int64_t bytes = 0;
+  int64_t bytes = beside_bytes_;
   for (const auto& [id, slot] : slots_) {
     if (slot.in_memory()) bytes += slot.bytes();
   }
@@ -347,8 +351,46 @@ absl::Status ModelSlots::Failure(const std::string& id) const {
   return found == slots_.end() ? absl::OkStatus() : found->second.failure;
 }
 
+absl::Status ModelSlots::ReserveBeside(int64_t bytes, bool evicting) {
+  if (stopped_) return Stopping();
+  if (BytesInMemory() + bytes <= budget_bytes_) {
+    beside_bytes_ += bytes;
+    beside_asked_ = false;
+    return absl::OkStatus();
+  }
+  if (evicting) {
+    std::vector<Resident> residents = Residents();
+    for (Resident& resident : residents) {
+      resident.stays = resident.stays || resident.in_use;
+    }
+    const auto leaving =
+        ChooseEvictions("the networks beside models", residents, bytes,
+                        budget_bytes_ - beside_bytes_);
+    if (!leaving.ok()) return leaving.status();
+    for (const std::string& id : *leaving) Leave(slots_.at(id));
+    const bool any =
+        std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
+          return entry.second.state == State::kLeaving &&
+                 entry.second.holders == 0;
+        });
+    if (any) return absl::UnavailableError("models are leaving");
+  }
+  return ErrorWithReason(
+      absl::StatusCode::kResourceExhausted, kDoesNotFit,
+      absl::StrCat(bytes,
+                   " bytes more do not fit beside models in use, which "
+                   "take ",
+                   BytesInMemory(), " of ", budget_bytes_));
+}
+
+void ModelSlots::SetBeside(int64_t bytes) {
+  const bool less = bytes < beside_bytes_;
+  beside_bytes_ = bytes;
+  if (less) ForgetMisfits();
+}
+
 int64_t ModelSlots::BytesLeft(const std::string& id) const {
-  int64_t left = budget_bytes_;
+  int64_t left = budget_bytes_ - beside_bytes_;
   for (const auto& [other, slot] : slots_) {
     if (!slot.in_memory()) continue;
     left -= slot.weight_bytes.value_or(0);

@@ -42,10 +42,11 @@ class ModelSlots {
   // What is to be done, by one thread, one after the other.
   struct Task {
     enum class Kind {
-      kSize,    // read how many bytes it takes: Sized() or Failed()
-      kLoad,    // there is room: Loaded() or Failed()
-      kFree,    // nobody holds it: Freed()
-      kRefuse,  // it cannot fit, as `status` says: Failed()
+      kSize,        // read how many bytes it takes: Sized() or Failed()
+      kLoad,        // there is room: Loaded() or Failed()
+      kFree,        // nobody holds it: Freed()
+      kRefuse,      // it cannot fit, as `status` says: Failed()
+      kFreeBeside,  // what is idle beside models is in the way
     };
     Kind kind = Kind::kSize;
     std::string id;
@@ -109,6 +110,15 @@ class ModelSlots {
   // What the models in memory leave of the budget to an evaluation of `id`.
   int64_t BytesLeft(const std::string& id) const;
 
+  // Other things beside the models take so many more bytes of the budget. OK
+  // once they have them; UNAVAILABLE while idle models leave for them, if
+  // `evicting`: ask again when one has left. RESOURCE_EXHAUSTED/DOES_NOT_FIT
+  // otherwise.
+  absl::Status ReserveBeside(int64_t bytes, bool evicting);
+  // They take so many bytes now.
+  void SetBeside(int64_t bytes);
+  int64_t beside() const { return beside_bytes_; }
+
  private:
   enum class State {
     kUnloaded,
@@ -158,6 +168,8 @@ class ModelSlots {
   const int64_t budget_bytes_;
   const bool keeps_activations_;
   bool stopped_ = false;
+  int64_t beside_bytes_ = 0;
+  bool beside_asked_ = false;  // to make room, since they last took some
   int64_t uses_ = 0;
   std::map<std::string, Slot> slots_;
   std::deque<std::string> orders_;  // those in kOrdered, the oldest first

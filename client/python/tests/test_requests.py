@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from genzo.requests import build
+from genzo.requests import Control, ImagePrompt, build, score
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
@@ -23,6 +23,10 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
             "preview_longest_side": 64,
             "format": "jpeg",
             "quality": 70,
+            "best_of": 4,
+            "scorer": "clip",
+            "safety": "blur",
+            "watermark": True,
             "reproducible": True,
             "time_limit": 1.5,
             "request_id": "r",
@@ -38,12 +42,61 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
         preview=pb.PreviewPlan(
             steps=[3, 7], format=types.IMAGE_FORMAT_WEBP, longest_side=64
         ),
-        output=pb.OutputOptions(format=types.IMAGE_FORMAT_JPEG, quality=70),
+        output=pb.OutputOptions(
+            format=types.IMAGE_FORMAT_JPEG, quality=70, watermark=True
+        ),
+        best_of=pb.BestOf(draw=4, scorer="clip"),
+        safety_policy=types.SAFETY_POLICY_BLUR,
         reproducibility=types.REPRODUCIBILITY_REPRODUCIBLE,
         time_limit={"seconds": 1, "nanos": 500_000_000},
         request_id="r",
         on_disconnect=types.ON_DISCONNECT_CONTINUE,
     )
+
+
+def test_reads_the_pictures_of_controls_and_prompts(tmp_path: Path) -> None:
+    hint = tmp_path / "hint.png"
+    hint.write_bytes(b"edges")
+    request = build(
+        "a fox",
+        {
+            "controls": [
+                Control("canny", hint, "canny", weight=0.5, end=0.75, canny_low=50),
+                Control("depth", b"depths", guess_mode=True),
+            ],
+            "image_prompts": [ImagePrompt("plus", [b"a", b"b"], weight=0.25)],
+        },
+    )
+    kinds = pb.ControlInput
+    assert list(request.controls) == [
+        kinds(
+            name="canny",
+            picture={"data": b"edges"},
+            preprocessor=kinds.PREPROCESSOR_CANNY,
+            weight=0.5,
+            end=0.75,
+            canny_low=50,
+        ),
+        kinds(
+            name="depth",
+            picture={"data": b"depths"},
+            preprocessor=kinds.PREPROCESSOR_NONE,
+            guess_mode=True,
+        ),
+    ]
+    assert list(request.image_prompts) == [
+        pb.ImagePrompt(
+            name="plus", pictures=[{"data": b"a"}, {"data": b"b"}], weight=0.25
+        )
+    ]
+
+
+def test_asks_for_scores_of_files_and_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "fox.png"
+    path.write_bytes(b"fox")
+    request = score([path, b"hen"], "a fox", "clip", "")
+    assert [each.data for each in request.pictures] == [b"fox", b"hen"]
+    assert (request.prompt, request.scorer) == ("a fox", "clip")
 
 
 def test_draws_what_a_request_needs_to_be_sent_again() -> None:

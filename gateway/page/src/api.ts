@@ -88,6 +88,12 @@ export async function listModels(): Promise<Model[]> {
     .map((m) => ({ ...m.genzo, id: m.id }));
 }
 
+// The server's LoRAs by name; none where the door tells none.
+export async function listLoras(): Promise<string[]> {
+  const list = (await (await call("GET", "/sdapi/v1/loras")).json()) as { name: string }[];
+  return list.map((lora) => lora.name);
+}
+
 // Sent again with the same request_id, it answers with the same job.
 export async function createJob(request: GenerateRequest): Promise<Job> {
   return (await call("POST", "/v1/jobs", { body: { request } })).json();

@@ -19,6 +19,7 @@ import { Field, Select, Slider, described, fieldId, violations } from "./fields"
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import { StartPicture } from "./start_picture";
+import { Steering } from "./steering";
 import { paint, wantsKey } from "./store";
 
 // What the server refused at once: beside its field, or below the form.
@@ -73,7 +74,10 @@ export function Composer() {
     const start = canStart.value ? startPicture.value : undefined;
     const mask = start && canMask.value ? maskPicture.value : undefined;
     try {
-      await paint(requestOf(values, start !== undefined), { start, mask });
+      await paint(requestOf(values, start !== undefined, mask !== undefined), {
+        start,
+        mask,
+      });
       showGallery();
     } catch (error) {
       problem.value = showRefusal(error);
@@ -254,6 +258,7 @@ export function Composer() {
           </div>
         </Field>
       </details>
+      <Steering />
       {canStart.value && <StartPicture />}
     </form>
   );

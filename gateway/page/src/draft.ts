@@ -1,7 +1,7 @@
 // What the form holds, kept between visits, and the request that it makes.
 
 import { computed, signal } from "@preact/signals";
-import type { GenerateRequest, Model } from "./protocol";
+import type { GenerateRequest, LoraUse, Model } from "./protocol";
 
 export interface Draft {
   prompt: string;
@@ -16,6 +16,11 @@ export interface Draft {
   count: number;
   seed: string; // "": drawn
   strength: number;
+  fill: string; // of the masked part: "" for the picture's own pixels
+  onlyMasked: boolean;
+  hires: boolean;
+  weighted: boolean; // whether (brackets) weigh
+  loras: LoraUse[];
 }
 
 const EMPTY: Draft = {
@@ -27,6 +32,11 @@ const EMPTY: Draft = {
   count: 1,
   seed: "",
   strength: 0.6,
+  fill: "",
+  onlyMasked: false,
+  hires: false,
+  weighted: false,
+  loras: [],
 };
 
 const KEY = "genzo.draft";
@@ -64,6 +74,11 @@ export const canMask = computed(() =>
   Boolean(model.value?.tasks?.includes("TASK_INPAINTING")),
 );
 
+// Whether the model takes a field that not every model takes.
+export function takes(field: string): boolean {
+  return model.value?.request_fields?.includes(field) ?? false;
+}
+
 // About ten looks at a picture while it develops, none larger than a screen
 // needs.
 export function previewPlan(steps: number): GenerateRequest["preview"] {
@@ -74,7 +89,11 @@ export function previewPlan(steps: number): GenerateRequest["preview"] {
   };
 }
 
-export function requestOf(values: Draft, hasStart: boolean): GenerateRequest {
+export function requestOf(
+  values: Draft,
+  hasStart: boolean,
+  hasMask = false,
+): GenerateRequest {
   const of = model.value;
   return {
     prompt: values.prompt,
@@ -90,6 +109,19 @@ export function requestOf(values: Draft, hasStart: boolean): GenerateRequest {
     image_count: values.count,
     preview: previewPlan(values.steps ?? of?.default_steps ?? 25),
     ...(hasStart ? { image_to_image: { strength: values.strength } } : {}),
+    ...(hasMask
+      ? {
+          inpainting: {
+            ...(values.fill ? { fill: values.fill } : {}),
+            ...(values.onlyMasked ? { only_masked: true } : {}),
+          },
+        }
+      : {}),
+    ...(values.loras.length > 0 && takes("loras") ? { loras: values.loras } : {}),
+    ...(values.weighted && takes("prompt_syntax")
+      ? { prompt_syntax: "PROMPT_SYNTAX_WEIGHTED" }
+      : {}),
+    ...(values.hires && !hasStart && takes("hires") ? { hires: { factor: 2 } } : {}),
   };
 }
 
@@ -109,6 +141,11 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     count: seed === undefined ? (request.image_count ?? 1) : 1,
     seed: seed ?? "",
     strength: request.image_to_image?.strength ?? EMPTY.strength,
+    fill: request.inpainting?.fill ?? "",
+    onlyMasked: request.inpainting?.only_masked ?? false,
+    hires: request.hires !== undefined,
+    weighted: request.prompt_syntax === "PROMPT_SYNTAX_WEIGHTED",
+    loras: request.loras ?? [],
   };
 }
 

@@ -109,3 +109,30 @@ export function Select(props: {
     </Field>
   );
 }
+
+export function Toggle(props: {
+  path: string;
+  label: string;
+  value: boolean;
+  onChange: (value: boolean) => void;
+}) {
+  const error = violations.value[props.path];
+  return (
+    <div class="field toggle">
+      <label>
+        <input
+          type="checkbox"
+          {...described(props.path)}
+          checked={props.value}
+          onChange={(event) => props.onChange(event.currentTarget.checked)}
+        />
+        {props.label}
+      </label>
+      {error !== undefined && (
+        <p class="error" id={`${fieldId(props.path)}-error`}>
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -3,7 +3,7 @@
 import { useSignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { showRefusal } from "./composer";
-import { canStart, change, draftOf, label } from "./draft";
+import { canStart, change, draftOf, label, takes } from "./draft";
 import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
@@ -72,13 +72,21 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
-  const vary = () =>
-    canStart.value
+  // The same noise, moved a little towards another, where the model can do
+  // that; else the picture itself, painted over.
+  const vary = () => {
+    if (takes("variation")) {
+      const variation = { seed: String(Math.floor(Math.random() * 2 ** 32)), strength: 0.25 };
+      return again({ seed: frame.seed, variation }, job.start);
+    }
+    return canStart.value
       ? paint(
           { ...request, image_count: 1, image_to_image: { strength: 0.5 } },
           { start: picture },
         )
       : again({}, job.start);
+  };
+  const canEnlarge = takes("hires") && !job.start && !request.hires;
   return [
     { word: "save", icon: "save", run: save },
     {
@@ -87,6 +95,15 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
       run: () => again({ seed: frame.seed }, job.start),
     },
     { word: "vary", icon: "vary", run: vary },
+    ...(canEnlarge
+      ? [
+          {
+            word: "enlarge" as const,
+            icon: "enlarge" as const,
+            run: () => again({ seed: frame.seed, hires: { factor: 2 } }),
+          },
+        ]
+      : []),
     ...(canStart.value
       ? [{ word: "useStart" as const, icon: "start" as const, run: () => startWith(picture) }]
       : []),
@@ -240,7 +257,9 @@ function FrameView({ job, index }: { job: JobRecord; index: number }) {
           ? t("step", { step: frame.step, steps: frame.steps! })
           : frame.state === "done"
             ? `${t("seed")} ${frame.seed}`
-            : (frame.error ?? "")}
+            : frame.withheld
+              ? t("withheld", { why: frame.withheld })
+              : (frame.error ?? "")}
       </figcaption>
       {isOpen.value && (
         <Viewer

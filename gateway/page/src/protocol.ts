@@ -16,7 +16,16 @@ export interface GenerateRequest {
   schedule?: string;
   preview?: { every?: number; format?: string; longest_side?: number };
   image_to_image?: { image?: string; strength?: number };
-  inpainting?: { mask?: string };
+  inpainting?: { mask?: { data?: string }; fill?: string; only_masked?: boolean };
+  loras?: LoraUse[];
+  prompt_syntax?: string;
+  hires?: { factor?: number; strength?: number };
+  variation?: { seed?: string; strength: number };
+}
+
+export interface LoraUse {
+  name: string;
+  weight?: number;
 }
 
 export interface Picture {
@@ -45,6 +54,7 @@ export interface JobEvent {
   };
   preview?: { image_index: number; step: number; picture: Picture };
   image?: { image_index: number; seed: string; picture: Picture };
+  image_withheld?: { image_index: number; safety: string };
   image_failed?: { image_index: number; status: Status };
   ended?: { state: string; status?: Status };
 }
@@ -57,6 +67,7 @@ export interface Model {
   id: string;
   is_default?: boolean;
   tasks?: string[];
+  request_fields?: string[]; // that not every model takes
   samplers?: { sampler: string; schedules?: string[] }[];
   default_sampler?: string;
   default_steps?: number;

@@ -23,6 +23,7 @@ export interface Frame {
   steps?: number;
   seed?: string;
   error?: string;
+  withheld?: string; // what was found in a picture that is not sent
 }
 
 export interface JobRecord {
@@ -110,7 +111,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
   }
   if (started) {
     const count = started.resolved.image_count ?? job.frames.length;
-    const { image_to_image, ...rest } = started.resolved;
+    const { image_to_image, inpainting, ...rest } = started.resolved;
     return {
       ...next,
       state: "running",
@@ -120,6 +121,14 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
         request_id: job.key,
         ...(image_to_image
           ? { image_to_image: { strength: image_to_image.strength } }
+          : {}),
+        ...(inpainting
+          ? {
+              inpainting: {
+                fill: inpainting.fill,
+                only_masked: inpainting.only_masked,
+              },
+            }
           : {}),
       },
       frames: count === job.frames.length ? job.frames : frames(count),
@@ -151,6 +160,12 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
       error: event.image_failed.status.message,
     });
   }
+  if (event.image_withheld) {
+    return withFrame(next, event.image_withheld.image_index, {
+      state: "failed",
+      withheld: event.image_withheld.safety,
+    });
+  }
   if (event.ended) {
     const { state, status } = event.ended;
     return ended(next, STATES[state] ?? "failed", status?.message);
@@ -169,6 +184,7 @@ export function kept(job: JobRecord): JobRecord {
         : {
             state: frame.state === "failed" ? "failed" : "waiting",
             error: frame.error,
+            withheld: frame.withheld,
           },
     ),
   };

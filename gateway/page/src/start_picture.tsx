@@ -10,7 +10,7 @@ import {
   model,
   startPicture,
 } from "./draft";
-import { Field, Slider, described, fieldId, violations } from "./fields";
+import { Field, Select, Slider, Toggle, described, fieldId, violations } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
 
@@ -124,12 +124,35 @@ function MaskPainter({ url }: { url: string }) {
           }}
         />
       </label>
+      {maskPicture.value && <MaskOptions />}
       {maskPicture.value && (
         <button type="button" class="quiet" onClick={clear}>
           {t("clearMask")}
         </button>
       )}
     </div>
+  );
+}
+
+// What the masked part begins with, and whether it is painted at full size.
+function MaskOptions() {
+  const fills = { "": "fillOriginal", FILL_NOISE: "fillNoise", FILL_BLUR: "fillBlur" } as const;
+  return (
+    <>
+      <Select
+        path="inpainting.fill"
+        label={t("fill")}
+        value={draft.value.fill}
+        choices={Object.entries(fills).map(([value, word]) => [value, t(word)])}
+        onChange={(fill) => change({ fill })}
+      />
+      <Toggle
+        path="inpainting.only_masked"
+        label={t("onlyMasked")}
+        value={draft.value.onlyMasked}
+        onChange={(onlyMasked) => change({ onlyMasked })}
+      />
+    </>
   );
 }
 

@@ -76,7 +76,9 @@ async function send(job: Signal<JobRecord>): Promise<void> {
   if (start) {
     full.image_to_image = { ...request.image_to_image, image: await base64(start) };
   }
-  if (mask) full.inpainting = { mask: await base64(mask) };
+  if (mask) {
+    full.inpainting = { ...request.inpainting, mask: { data: await base64(mask) } };
+  }
   const { id } = await createJob(full);
   job.value = { ...job.value, id, state: "queued" };
   void keep(job.value);

@@ -113,6 +113,8 @@ class MockJob:
         }
         if "image_to_image" in resolved:
             resolved["image_to_image"]["image"] = ""
+        if "inpainting" in resolved:
+            resolved["inpainting"]["mask"]["data"] = ""
         await self.tell("started", {"resolved": resolved})
 
     async def progress(self, step: int, index: int = 0) -> None:
@@ -186,6 +188,7 @@ class Door:
         self.refusals: deque[tuple[int, dict[str, Any]]] = deque()
         self.is_down = False
         self.paint = picture
+        self.loras: list[str] = []
         self.jobs: dict[str, MockJob] = {}
         self.watches: list[tuple[str, str]] = []  # job, Last-Event-ID
         self.creations: list[dict[str, Any]] = []
@@ -202,6 +205,7 @@ class Door:
         app.router.add_post("/v1/jobs", self._create)
         app.router.add_get("/v1/jobs/{id}/events", self._events)
         app.router.add_delete("/v1/jobs/{id}", self._cancel)
+        app.router.add_get("/sdapi/v1/loras", self._loras)
         app.router.add_get("/{path:.*}", self._file)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, shutdown_timeout=0.1
@@ -248,6 +252,9 @@ class Door:
         }
         alias = {"id": "dall-e-3", "object": "model", "root": "emaki"}
         return web.json_response({"object": "list", "data": [model, alias]})
+
+    async def _loras(self, request: web.Request) -> web.Response:
+        return web.json_response([{"name": name} for name in self.loras])
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -403,42 +403,6 @@ async def test_a_file_that_is_no_picture_is_refused(
     )
 
 
-async def test_a_mask_is_painted_where_the_server_takes_one(
-    page: Page, door: Door
-) -> None:
-    field = page.get_by_label("Start from a picture")
-    file = {
-        "name": "a.png",
-        "mimeType": "image/png",
-        "buffer": picture(1, 1),
-    }
-    await field.set_input_files(file)
-    await expect(page.locator("canvas")).to_have_count(0)
-    door.model["tasks"].append("TASK_INPAINTING")
-    await page.reload()
-    await field.set_input_files(file)
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    box = await canvas.bounding_box()
-    assert box is not None
-    x, y = box["x"], box["y"] + box["height"] / 2
-    await page.mouse.move(x + box["width"] * 0.25, y)
-    await page.mouse.down()
-    await page.mouse.move(x + box["width"] * 0.5, y, steps=4)
-    await page.mouse.up()
-    await expect(page.get_by_role("button", name="Clear the mask")).to_be_visible()
-    job = await develop(page, door)
-    sent = base64.b64decode(job.request["inpainting"]["mask"])
-    mask = Image.open(io.BytesIO(sent)).convert("L")
-    assert mask.size == (128, 128)
-    assert mask.getpixel((48, 64)) == 255
-    assert mask.getpixel((100, 64)) == 0
-    assert mask.getpixel((48, 20)) == 0
-    await page.get_by_role("button", name="Clear the mask").click()
-    job = await develop(page, door)
-    assert "inpainting" not in job.request
-
-
 async def test_asks_for_a_key_and_sends_it(page: Page, door: Door) -> None:
     door.key = "sesame"
     await page.reload()

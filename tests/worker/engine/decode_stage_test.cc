@@ -98,6 +98,8 @@ class DecodeStageTest : public ::testing::Test {
   std::atomic<int> decoded_{0};
   const DecodeStage::OnDecoded on_decoded_ =
       [this](const JobDemand&, absl::Duration) { ++decoded_; };
+  PictureJudges judges_{{}, /*safety_checker=*/"", c10::Device(c10::kCPU)};
+  const PictureFinisher finisher_{judges_};
   const DeviceStream cpu_stream_{c10::Device(c10::kCPU), StreamPriority::kLow};
   const std::shared_ptr<const Pipeline> model_;
   std::shared_ptr<JobState> job_;
@@ -105,7 +107,7 @@ class DecodeStageTest : public ::testing::Test {
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
+                    metrics_, finisher_, on_decoded_);
   stage.Submit(Task(1));
   stage.Submit(Task(2));
   stage.Submit(Final());
@@ -117,7 +119,7 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
+                    metrics_, finisher_, on_decoded_);
   stage.Submit(Task(1));
   record_.taken.WaitForNotification();
   for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
@@ -133,7 +135,7 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
     DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                      metrics_, on_decoded_);
+                      metrics_, finisher_, on_decoded_);
     stage.Submit(Final());
     record_.go_on.Notify();
   }
@@ -142,7 +144,7 @@ TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
+                    metrics_, finisher_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});
@@ -161,7 +163,7 @@ class HalfDecodeStageTest : public DecodeStageTest {
 
 TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
   DecodeStage stage(/*max_finals=*/2, [] { return 2; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
+                    metrics_, finisher_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, 1e6f);
@@ -172,7 +174,7 @@ TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
 
 TEST_F(DecodeStageTest, ALatentThatIsNotFiniteIsNamed) {
   DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, on_decoded_);
+                    metrics_, finisher_, on_decoded_);
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, std::nanf(""));

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/proto_time.h"
 #include "queue/memory_job_queue.h"
@@ -13,20 +14,34 @@
 namespace genzo {
 namespace {
 
+v1::Image ImageOf(uint32_t index, double score = 0) {
+  v1::Image image;
+  image.set_image_index(index);
+  image.set_seed(index + 1);
+  if (score > 0) image.set_score(score);
+  return image;
+}
+
 class JobStateTest : public ::testing::Test {
  protected:
   // A job of two images that a worker has begun.
-  JobStateTest() {
+  JobStateTest() { Begin(/*draw=*/0); }
+
+  // One that draws so many for the best two, in place of it.
+  void Begin(uint32_t draw) {
+    state_ = nullptr;
     internal::v1::Job job;
-    job.set_id("a");
+    job.set_id(absl::StrCat("a", draw));
     *job.mutable_accepted_at() = ToProto(clock_.Date());
     *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(60));
     v1::GenerateRequest& request = *job.mutable_request();
     request.set_model("tiny");
     request.set_image_count(2);
     request.set_steps(4);
+    if (draw > 0) request.mutable_best_of()->set_draw(draw);
     request.mutable_image_to_image()->set_image("png");
     request.mutable_image_to_image()->set_image_bytes(3);
+    events_ = std::make_shared<EventRecord>();
     EXPECT_THAT(queue_.Submit(job, events_), IsOk());
     clock_.Advance(absl::Seconds(2));
     state_ = std::make_unique<JobState>(queue_.Take({}), /*model=*/nullptr,
@@ -40,7 +55,7 @@ class JobStateTest : public ::testing::Test {
   Metrics metrics_;
   PoolLoad load_;
   MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, load_};
-  const std::shared_ptr<EventRecord> events_ = std::make_shared<EventRecord>();
+  std::shared_ptr<EventRecord> events_;
   std::unique_ptr<JobState> state_;
 };
 
@@ -59,11 +74,11 @@ TEST_F(JobStateTest, EndsWithItsLastImage) {
   const v1::JobEvent progress = Next();
   EXPECT_EQ(progress.progress().step(), 1u);
   EXPECT_EQ(progress.progress().evaluations(), 2u);
-  state_->PostImage(0, 1, {}, absl::Seconds(1));
+  state_->PostImage(ImageOf(0), absl::Seconds(1));
   EXPECT_TRUE(Next().has_image());
   EXPECT_TRUE(state_->Wanted(1));
   EXPECT_FALSE(state_->Wanted(0)) << "it is done";
-  state_->PostImage(1, 2, {}, absl::Seconds(1));
+  state_->PostImage(ImageOf(1), absl::Seconds(1));
   Next();
   const v1::Ended ended = Next().ended();
   EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
@@ -82,7 +97,7 @@ TEST_F(JobStateTest, OneBadImageLosesOne) {
   state_->StepDone({.image_index = 0});
   state_->PostPreview(0, 1, {});
   state_->FailImage(0, absl::InternalError("again"));
-  state_->PostImage(1, 2, {}, absl::ZeroDuration());
+  state_->PostImage(ImageOf(1), absl::ZeroDuration());
   EXPECT_TRUE(Next().has_image()) << "what comes for a failed image is ignored";
   const v1::Ended ended = Next().ended();
   EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
@@ -99,6 +114,53 @@ TEST_F(JobStateTest, FailsIfNoImageCame) {
   EXPECT_EQ(ended.state(), v1::JOB_STATE_FAILED);
   EXPECT_THAT(StatusOf(ended), StatusIs(absl::StatusCode::kInternal, "first"));
   EXPECT_EQ(metrics_.ForModel("tiny").jobs_failed.Value(), 1);
+}
+
+TEST_F(JobStateTest, WithBestOfTellsTheBestOnceAllAreDrawn) {
+  Begin(/*draw=*/4);
+  Next();
+  state_->PostImage(ImageOf(0, 21), absl::ZeroDuration());
+  state_->PostImage(ImageOf(1, 30), absl::ZeroDuration());
+  state_->FailImage(2, absl::InternalError("not finite"));
+  EXPECT_FALSE(Next().has_image()) << "another may be better";
+  state_->PostImage(ImageOf(3, 25), absl::ZeroDuration());
+  const v1::Image first = Next().image();
+  EXPECT_EQ(first.image_index(), 0u);
+  EXPECT_EQ(first.score(), 30);
+  EXPECT_EQ(first.seed(), 2u);
+  const v1::Image second = Next().image();
+  EXPECT_EQ(second.image_index(), 1u);
+  EXPECT_EQ(second.score(), 25);
+  const v1::Ended ended = Next().ended();
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ended.images_failed(), 0u) << "enough came";
+}
+
+TEST_F(JobStateTest, WhereTooFewCameBestOfTellsWhy) {
+  Begin(/*draw=*/3);
+  Next();
+  state_->FailImage(0, absl::InternalError("not finite"));
+  state_->FailImage(1, absl::InternalError("not finite"));
+  v1::ImageWithheld withheld;
+  withheld.set_image_index(2);
+  withheld.set_safety("nsfw");
+  state_->WithholdImage(withheld, absl::ZeroDuration());
+  const v1::ImageWithheld told = Next().image_withheld();
+  EXPECT_EQ(told.safety(), "nsfw");
+  EXPECT_EQ(told.image_index(), 0u);
+  EXPECT_EQ(Next().image_failed().image_index(), 1u);
+  EXPECT_EQ(Next().ended().images_failed(), 1u);
+}
+
+TEST_F(JobStateTest, AWithheldImageIsNoFailure) {
+  Next();
+  for (uint32_t i = 0; i < 2; ++i) {
+    v1::ImageWithheld withheld;
+    withheld.set_image_index(i);
+    state_->WithholdImage(withheld, absl::ZeroDuration());
+    EXPECT_TRUE(Next().has_image_withheld());
+  }
+  EXPECT_EQ(Next().ended().state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(JobStateTest, ExpiresPastItsDeadline) {
@@ -121,7 +183,7 @@ TEST_F(JobStateTest, TellsACancelFromAServerThatStops) {
 TEST_F(JobStateTest, EndsOnceFromTwoThreads) {
   Next();
   const auto finish = [this] {
-    state_->PostImage(0, 1, {}, absl::ZeroDuration());
+    state_->PostImage(ImageOf(0), absl::ZeroDuration());
     state_->Fail(absl::InternalError("no"));
   };
   std::thread other(finish);

@@ -425,5 +425,44 @@ TEST_F(ModelSlotsTest, OthersKeepTheMemoryOfTheirEvaluationsOnAGpu) {
   EXPECT_EQ(slots_->BytesLeft("a"), 100 - 2 * kModelBytes - kActivationBytes);
 }
 
+TEST_F(ModelSlotsTest, WhatStandsBesideModelsTakesOfTheirBudget) {
+  MakeReady("a");
+  EXPECT_EQ(slots_->BytesLeft("a"), 60);
+  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/false), IsOk());
+  EXPECT_EQ(slots_->BytesLeft("a"), 10);
+  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(50, /*evicting=*/false)),
+            "DOES_NOT_FIT");
+  slots_->SetBeside(0);
+  EXPECT_EQ(slots_->BytesLeft("a"), 60);
+}
+
+TEST_F(ModelSlotsTest, IdleModelsLeaveForWhatStandsBesideThem) {
+  MakeReady("a");
+  MakeReady("b");
+  ASSERT_TRUE(slots_->Hold("b"));
+  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/true),
+              StatusIs(absl::StatusCode::kUnavailable, "leaving"));
+  EXPECT_THAT(WorkAll(), ElementsAre("free a"));
+  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/true), IsOk());
+  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(20, /*evicting=*/true)),
+            "DOES_NOT_FIT")
+      << "b is in use";
+}
+
+TEST_F(ModelSlotsTest, WhatIsIdleBesideModelsMakesRoomForThem) {
+  ASSERT_THAT(slots_->ReserveBeside(80, /*evicting=*/false), IsOk());
+  slots_->Request("a");
+  EXPECT_EQ(Work(), "size a");
+  EXPECT_EQ(slots_->Next()->kind, Kind::kFreeBeside);
+  slots_->SetBeside(50);
+  EXPECT_EQ(Work(), "load a");
+  // The rest is in use: another is refused rather than asked for again.
+  slots_->Request("b");
+  EXPECT_EQ(Work(), "size b");
+  const auto refused = slots_->Next();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->kind, Kind::kRefuse);
+}
+
 }  // namespace
 }  // namespace genzo

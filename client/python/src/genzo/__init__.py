@@ -26,6 +26,7 @@ from genzo.events import (
     Event,
     Image,
     ImageFailed,
+    ImageWithheld,
     Preview,
     Progress,
     Queued,
@@ -35,7 +36,7 @@ from genzo.events import (
 from genzo.jobs import JobInfo
 from genzo.models import Model
 from genzo.pictures import Picture
-from genzo.requests import Options
+from genzo.requests import Control, ImagePrompt, Options
 
 __all__ = [
     "AnyEvent",
@@ -43,12 +44,15 @@ __all__ = [
     "AsyncJob",
     "Cancelled",
     "Client",
+    "Control",
     "Ended",
     "Event",
     "FieldViolation",
     "GenzoError",
     "Image",
     "ImageFailed",
+    "ImagePrompt",
+    "ImageWithheld",
     "InvalidRequest",
     "Job",
     "JobInfo",

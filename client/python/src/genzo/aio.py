@@ -15,7 +15,7 @@ from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.views import views_of
@@ -150,6 +150,7 @@ class AsyncClient:
         self._generation = rpc.ImageGenerationStub(self._channel)
         self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
+        self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
 
     def generate(
         self,
@@ -254,6 +255,18 @@ class AsyncClient:
             token = page.next_page_token
             if not token:
                 return found
+
+    async def score(
+        self,
+        *pictures: requests.ImageSource,
+        prompt: str = "",
+        scorer: str = "",
+        model: str = "",
+    ) -> list[float]:
+        """As `genzo.Client.score`."""
+        request = requests.score(pictures, prompt, scorer, model)
+        answer = await self._ask(self._scoring.Score, request)
+        return [score.score for score in answer.scores]
 
     async def _ask(self, method: Any, request: Any) -> Any:
         try:

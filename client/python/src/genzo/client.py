@@ -14,7 +14,7 @@ from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.views import views_of
@@ -142,6 +142,7 @@ class Client:
         self._generation = rpc.ImageGenerationStub(self._channel)
         self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
+        self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
 
     def generate(
         self,
@@ -249,6 +250,19 @@ class Client:
             token = page.next_page_token
             if not token:
                 return found
+
+    def score(
+        self,
+        *pictures: requests.ImageSource,
+        prompt: str = "",
+        scorer: str = "",
+        model: str = "",
+    ) -> list[float]:
+        """How well each picture fits `prompt`, or how much people would like
+        it: by a scorer of the server's, or by a model's own."""
+        request = requests.score(pictures, prompt, scorer, model)
+        answer = self._ask(self._scoring.Score, request)
+        return [score.score for score in answer.scores]
 
     def _ask(self, method: Any, request: Any) -> Any:
         try:

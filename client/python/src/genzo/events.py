@@ -34,9 +34,11 @@ class Queued(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """A worker begins. `resolved` has what was left to the server filled in."""
+    """A worker begins. `resolved` has what was left to the server filled in.
+    `from_cache` says that the pictures were kept from the same request."""
 
     resolved: pb.GenerateRequest
+    from_cache: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,9 @@ class Preview(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Event):
-    """A finished image. `seed` makes it again with an image_count of 1."""
+    """A finished image. `seed` makes it again with an image_count of 1.
+    `score` is what it was chosen by, with best_of; `safety` is what the
+    safety checker found, "nsfw", or empty."""
 
     image_index: int
     seed: int
@@ -69,6 +73,17 @@ class Image(Event):
     approximations: tuple[str, ...] = ()
     # What `start_latents` takes, with `keep_latents`.
     latents: str = ""
+    score: float | None = None
+    safety: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageWithheld(Event):
+    """An image that was made and that the server's policy does not send."""
+
+    image_index: int
+    seed: int
+    safety: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +110,14 @@ class Ended(Event):
 
 
 AnyEvent: TypeAlias = (
-    Queued | Started | Progress | Preview | Image | ImageFailed | Ended
+    Queued
+    | Started
+    | Progress
+    | Preview
+    | Image
+    | ImageWithheld
+    | ImageFailed
+    | Ended
 )
 
 
@@ -148,6 +170,7 @@ def from_proto(message: pb.JobEvent) -> AnyEvent | None:
                 job_id=job,
                 sequence=number,
                 resolved=message.started.resolved,
+                from_cache=message.started.from_cache,
             )
         case "progress":
             p = message.progress
@@ -178,6 +201,18 @@ def from_proto(message: pb.JobEvent) -> AnyEvent | None:
                 picture=_picture(message.image.picture),
                 approximations=tuple(message.image.approximations),
                 latents=message.image.latents,
+                score=message.image.score
+                if message.image.HasField("score")
+                else None,
+                safety=message.image.safety,
+            )
+        case "image_withheld":
+            return ImageWithheld(
+                job_id=job,
+                sequence=number,
+                image_index=message.image_withheld.image_index,
+                seed=message.image_withheld.seed,
+                safety=message.image_withheld.safety,
             )
         case "image_failed":
             return ImageFailed(

@@ -6,6 +6,7 @@ import os
 import random
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
@@ -13,10 +14,38 @@ from typing import Any, TypeAlias, TypedDict
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import scoring_pb2
 from genzo.v1 import types_pb2 as types
 
 # The bytes of a picture file, or its path.
 ImageSource: TypeAlias = bytes | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A picture for one of the model's control networks. None: the server's
+    default."""
+
+    name: str
+    picture: ImageSource
+    # "none" (it is a hint already), "canny", "tile" or "inpaint".
+    preprocessor: str = "none"
+    weight: float | None = None
+    # Shares of the steps between which it works.
+    start: float | None = None
+    end: float | None = None
+    guess_mode: bool = False
+    canny_low: int | None = None
+    canny_high: int | None = None
+
+
+@dataclass(frozen=True)
+class ImagePrompt:
+    """Pictures for one of the model's adapters, to be read as a prompt."""
+
+    name: str
+    pictures: Sequence[ImageSource]
+    weight: float | None = None
 
 
 class Options(TypedDict, total=False):
@@ -60,6 +89,9 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # Pictures whose composition is followed, and pictures read as a prompt.
+    controls: Sequence[Control]
+    image_prompts: Sequence[ImagePrompt]
     # A preview every so many steps, 5 if left out, 0 for none; or at these.
     preview_every: int
     preview_steps: Sequence[int]
@@ -71,6 +103,15 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Draws so many and sends the best image_count of them; who chooses, as the
+    # server calls it, the model's own scorer if left out.
+    best_of: int
+    scorer: str
+    # "mark", "blur" or "refuse": stricter than the server's policy.
+    safety: str
+    # An invisible mark in the pixels; XMP that says that a machine made it.
+    watermark: bool
+    mark_provenance: bool
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -92,14 +133,22 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_format": (types.ImageFormat, "IMAGE_FORMAT_"),
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
+    "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
+    "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
 }
-_OUTPUT = ("format", "quality", "embed_parameters")
 _GUIDANCE = (
     "guidance_start",
     "guidance_end",
     "perturbed_attention_scale",
     "skip_layer_scale",
     "text_gate_step",
+)
+_OUTPUT = (
+    "format",
+    "quality",
+    "embed_parameters",
+    "watermark",
+    "mark_provenance",
 )
 _DEFAULT_PREVIEW_EVERY = 5
 
@@ -127,7 +176,42 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.guidance, name.removeprefix("guidance_")
     if name.startswith("variation_"):
         return request.variation, name.removeprefix("variation_")
+    if name in ("best_of", "scorer"):
+        return request.best_of, "draw" if name == "best_of" else name
+    if name == "safety":
+        return request, "safety_policy"
     return request, name
+
+
+def _bytes(image: ImageSource) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+def _add_control(request: pb.GenerateRequest, control: Control) -> None:
+    preprocessor: Any = _choice("preprocessor", control.preprocessor)
+    request.controls.add(
+        name=control.name,
+        picture=pb.InputPicture(data=_bytes(control.picture)),
+        preprocessor=preprocessor,
+        weight=control.weight,
+        start=control.start,
+        end=control.end,
+        guess_mode=control.guess_mode,
+        canny_low=control.canny_low,
+        canny_high=control.canny_high,
+    )
+
+
+def score(
+    pictures: Sequence[ImageSource], prompt: str, scorer: str, model: str
+) -> scoring_pb2.ScoreRequest:
+    """What PictureScoring.Score is asked."""
+    return scoring_pb2.ScoreRequest(
+        scorer=scorer,
+        model=model,
+        prompt=prompt,
+        pictures=[pb.InputPicture(data=_bytes(each)) for each in pictures],
+    )
 
 
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
@@ -139,11 +223,15 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         request.CopyFrom(base)
     request.prompt = prompt
     if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = (
-            image if isinstance(image, bytes) else Path(image).read_bytes()
-        )
+        request.image_to_image.image = _bytes(image)
     if values.pop("weighted", False):
         request.prompt_syntax = types.PROMPT_SYNTAX_WEIGHTED
+    for control in values.pop("controls", ()):
+        _add_control(request, control)
+    for read in values.pop("image_prompts", ()):
+        added = request.image_prompts.add(name=read.name, weight=read.weight)
+        for picture in read.pictures:
+            added.pictures.add(data=_bytes(picture))
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:

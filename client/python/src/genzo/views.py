@@ -14,6 +14,7 @@ from genzo.events import (
     Ended,
     Image,
     ImageFailed,
+    ImageWithheld,
     Preview,
     Progress,
     Queued,
@@ -108,6 +109,9 @@ class NotebookView:
                 frame = self._frame(event.image_index)
                 frame.picture = event.picture
                 frame.caption = f"Seed {event.seed}"
+            case ImageWithheld():
+                frame = self._frame(event.image_index)
+                frame.caption = f"Withheld: {event.safety}"
             case ImageFailed():
                 frame = self._frame(event.image_index)
                 frame.caption = str(event.error)

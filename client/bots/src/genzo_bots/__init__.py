@@ -1,0 +1,1 @@
+"""Chat bots of the Genzo image service: `genzo-bots discord --help`."""

@@ -1,0 +1,380 @@
+"""Discord, by HTTP interactions: no gateway connection, so that any number of
+copies may stand behind one address.
+
+Reference: Discord API v10, "Receiving and Responding to Interactions".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+from aiohttp import web
+from discord.http import HTTPClient, Route
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+import genzo
+from genzo.v1 import image_generation_pb2 as pb
+from genzo_bots import commands, words
+from genzo_bots.limits import Refused
+from genzo_bots.orders import Order
+from genzo_bots.studio import Studio
+
+_log = logging.getLogger(__name__)
+
+SERVICE = "discord"
+
+# Interaction types, and types of answers.
+_PING, _COMMAND, _COMPONENT, _AUTOCOMPLETE = 1, 2, 3, 4
+_PONG, _MESSAGE, _DEFERRED, _DEFERRED_UPDATE, _CHOICES = 1, 4, 5, 6, 8
+_EPHEMERAL = 64
+_MAX_CHOICES = 25
+_MAX_CONTENT = 2000
+# Discord gives up on an interaction after 3 s.
+_ANSWER_SECONDS = 2.0
+# Five edits in five seconds are allowed; this leaves room for buttons.
+_UPDATE_SECONDS = 2.0
+_INVALID_WEBHOOK_TOKEN = 50027
+_UNKNOWN_WEBHOOK = 10015
+_BUTTONS = {"cancel": 4, "again": 1, "vary": 2, "upscale": 2}  # styles
+
+
+def command() -> dict[str, Any]:
+    """The slash command as it is registered."""
+
+    def option(kind: int, name: str, text: str, **rest: Any) -> dict[str, Any]:
+        return {"type": kind, "name": name, "description": text, **rest}
+
+    string, integer, number = 3, 4, 10
+    return {
+        "name": "imagine",
+        "description": "Paint a picture that develops as you watch",
+        "description_localizations": {"ja": "文章から画像を現像します"},
+        "options": [
+            option(string, "prompt", "What to paint", required=True),
+            option(string, "negative", "What to stay away from"),
+            option(string, "model", "Which model", autocomplete=True),
+            option(integer, "steps", "How many steps", min_value=1),
+            option(number, "guidance", "How closely to follow the prompt"),
+            option(integer, "seed", "The same seed, the same picture"),
+            option(integer, "width", "In pixels", min_value=8),
+            option(integer, "height", "In pixels", min_value=8),
+            option(integer, "count", "How many", min_value=1, max_value=4),
+        ],
+    }
+
+
+_OPTION_FIELDS = {
+    "negative": "negative_prompt",
+    "guidance": "guidance_scale",
+    "count": "image_count",
+}
+
+
+@dataclass
+class _Canvas:
+    """The answer to one interaction. Its token is good for 15 minutes; after
+    that the bot speaks in the channel itself."""
+
+    http: HTTPClient
+    order: Order
+    seconds_between_updates: float = _UPDATE_SECONDS
+
+    async def note(self, text: str) -> None:
+        await self._edit({"content": text, "components": self._cancel()})
+
+    async def preview(self, picture: genzo.Picture, text: str) -> None:
+        await self._edit(
+            {"content": text, "components": self._cancel()},
+            [(f"preview{picture.suffix}", picture)],
+        )
+
+    async def deliver(
+        self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
+    ) -> None:
+        seeds = ", ".join(str(image.seed) for image in images)
+        prompt = self.order.request.prompt
+        ending = f" (seed {seeds})"
+        content = prompt[: _MAX_CONTENT - len(ending) - 3]
+        if content != prompt:
+            content += "..."
+        await self._edit_or_post(
+            {
+                "content": content + ending,
+                "components": _row(self.order, *offers),
+            },
+            [
+                (f"genzo-{image.seed}{image.picture.suffix}", image.picture)
+                for image in images
+            ],
+        )
+
+    async def fail(self, text: str) -> None:
+        await self._edit_or_post(
+            {
+                "content": text[:_MAX_CONTENT],
+                "components": [],
+                "attachments": [],
+            },
+            [],
+        )
+
+    def _cancel(self) -> list[dict[str, Any]]:
+        return _row(self.order, "cancel")
+
+    async def _edit_or_post(
+        self,
+        payload: dict[str, Any],
+        files: list[tuple[str, genzo.Picture]],
+    ) -> None:
+        try:
+            await self._edit(payload, files)
+        except discord.HTTPException as error:
+            if error.code not in (_INVALID_WEBHOOK_TOKEN, _UNKNOWN_WEBHOOK):
+                raise
+            content = f"<@{self.order.user}> {payload['content']}"
+            await self._send(
+                Route(
+                    "POST",
+                    "/channels/{channel_id}/messages",
+                    channel_id=self.order.address["channel"],
+                ),
+                {**payload, "content": content},
+                files,
+            )
+
+    async def _edit(
+        self,
+        payload: dict[str, Any],
+        files: list[tuple[str, genzo.Picture]] | None = None,
+    ) -> None:
+        await self._send(
+            Route(
+                "PATCH",
+                "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+                webhook_id=self.order.address["application"],
+                webhook_token=self.order.address["token"],
+            ),
+            payload,
+            files or [],
+        )
+
+    async def _send(
+        self,
+        route: Route,
+        payload: dict[str, Any],
+        files: list[tuple[str, genzo.Picture]],
+    ) -> None:
+        # Nobody is called because a prompt names them.
+        payload = {**payload, "allowed_mentions": {"parse": []}}
+        if not files:
+            await self.http.request(route, json=payload)
+            return
+        payload["attachments"] = [
+            {"id": number, "filename": name}
+            for number, (name, _) in enumerate(files)
+        ]
+        form: list[dict[str, Any]] = [
+            {"name": "payload_json", "value": json.dumps(payload)}
+        ]
+        form += [
+            {
+                "name": f"files[{number}]",
+                "value": picture.data,
+                "filename": name,
+                "content_type": picture.media_type,
+            }
+            for number, (name, picture) in enumerate(files)
+        ]
+        await self.http.request(route, form=form)
+
+
+def _row(order: Order, *wishes: str) -> list[dict[str, Any]]:
+    """Buttons for what may be done with an order."""
+    buttons = [
+        {
+            "type": 2,
+            "style": _BUTTONS[wish],
+            "label": words.say(order.language, wish),
+            "custom_id": f"{wish}:{order.id}",
+        }
+        for wish in wishes
+    ]
+    return [{"type": 1, "components": buttons}]
+
+
+@dataclass
+class DiscordBot:
+    """The interactions endpoint, `POST /discord`."""
+
+    studio: Studio
+    token: str
+    application: str
+    public_key: str  # hexadecimal, from the application's page
+    _http: HTTPClient = field(init=False)
+    _later: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+
+    async def start(self) -> None:
+        """Logs in, registers the command, takes up what was left open."""
+        self._key = VerifyKey(bytes.fromhex(self.public_key))
+        self._http = HTTPClient(asyncio.get_running_loop())
+        await self._http.static_login(self.token)
+        await self._http.request(
+            Route(
+                "PUT",
+                "/applications/{application_id}/commands",
+                application_id=self.application,
+            ),
+            json=[command()],
+        )
+        self.studio.find_again(SERVICE, self._canvas)
+
+    def add_route(self, app: web.Application) -> None:
+        app.router.add_post("/discord", self._interact)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def _canvas(self, order: Order) -> _Canvas:
+        return _Canvas(self._http, order)
+
+    async def _interact(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            signature = bytes.fromhex(
+                request.headers.get("X-Signature-Ed25519", "")
+            )
+            stamp = request.headers.get("X-Signature-Timestamp", "").encode()
+            self._key.verify(stamp + body, signature)
+        except (BadSignatureError, ValueError):
+            raise web.HTTPUnauthorized(text="bad signature") from None
+        return web.json_response(await self._answer(json.loads(body)))
+
+    async def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        match event["type"]:
+            case 1:  # _PING
+                return {"type": _PONG}
+            case 4:  # _AUTOCOMPLETE
+                return await self._complete(event)
+            case 2:  # _COMMAND
+                return await self._begin(event, self._imagine(event))
+            case 3:  # _COMPONENT
+                return await self._press(event)
+        return _whisper(f"interaction type {event['type']} is not known")
+
+    async def _complete(self, event: dict[str, Any]) -> dict[str, Any]:
+        typed = next(
+            (o["value"] for o in event["data"]["options"] if o.get("focused")),
+            "",
+        )
+        try:
+            models = await asyncio.wait_for(
+                self.studio.models(), _ANSWER_SECONDS
+            )
+        except (TimeoutError, genzo.GenzoError):
+            models = []
+        names = [m.id for m in models if typed.lower() in m.id.lower()]
+        return {
+            "type": _CHOICES,
+            "data": {
+                "choices": [
+                    {"name": name, "value": name}
+                    for name in names[:_MAX_CHOICES]
+                ]
+            },
+        }
+
+    async def _imagine(self, event: dict[str, Any]) -> None:
+        options = {
+            _OPTION_FIELDS.get(o["name"], o["name"]): o["value"]
+            for o in event["data"].get("options", [])
+        }
+        prompt = str(options.pop("prompt", ""))
+        order = _order(event)
+        request = commands.build(order.language, prompt, options)  # type: ignore[arg-type]
+        await self._take(_order(event, request))
+
+    async def _press(self, event: dict[str, Any]) -> dict[str, Any]:
+        wish, _, order_id = event["data"]["custom_id"].partition(":")
+        order = _order(event)
+        if wish == "cancel":
+            return await self._begin(
+                event,
+                self.studio.cancel(order_id, order.user, order.language),
+                {"type": _DEFERRED_UPDATE},
+            )
+        return await self._begin(event, self._again(order_id, wish, order))
+
+    async def _again(self, order_id: str, wish: str, order: Order) -> None:
+        await self._take(self.studio.follow_up(order_id, wish, order))
+
+    async def _take(self, order: Order) -> None:
+        await self.studio.take(order, self._canvas(order))
+
+    async def _begin(
+        self,
+        event: dict[str, Any],
+        work: Any,
+        done: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Answers in time whether or not the work has begun by then."""
+        task = asyncio.create_task(work)
+        finished, _ = await asyncio.wait([task], timeout=_ANSWER_SECONDS)
+        if finished:
+            try:
+                task.result()
+            except (Refused, genzo.GenzoError) as refusal:
+                return _whisper(_text(_order(event).language, refusal))
+        else:
+            later = asyncio.create_task(self._tell_later(event, task))
+            self._later.add(later)
+            later.add_done_callback(self._later.discard)
+        return done or {
+            "type": _DEFERRED,
+            "data": {"content": words.say(_order(event).language, "accepted")},
+        }
+
+    async def _tell_later(
+        self, event: dict[str, Any], task: asyncio.Task[None]
+    ) -> None:
+        try:
+            await task
+        except (Refused, genzo.GenzoError) as refusal:
+            order = _order(event)
+            await self._canvas(order).fail(_text(order.language, refusal))
+
+
+def _text(language: str, refusal: Exception) -> str:
+    if isinstance(refusal, genzo.GenzoError):
+        return words.error(language, refusal)
+    return str(refusal)
+
+
+def _whisper(text: str) -> dict[str, Any]:
+    """Seen by nobody but the one who asked."""
+    return {
+        "type": _MESSAGE,
+        "data": {"content": text[:_MAX_CONTENT], "flags": _EPHEMERAL},
+    }
+
+
+def _order(
+    event: dict[str, Any], request: pb.GenerateRequest | None = None
+) -> Order:
+    person = event.get("member", event).get("user", {})
+    return Order(
+        service=SERVICE,
+        user=str(person.get("id", "")),
+        language=event.get("locale", "en")[:2],
+        request=request or pb.GenerateRequest(),
+        address={
+            "application": str(event["application_id"]),
+            "token": event["token"],
+            "channel": str(event.get("channel_id", "")),
+        },
+    )

@@ -1,0 +1,281 @@
+"""LINE, by webhook. A message there cannot be changed once it is sent, so a
+person sees one preview and then the picture, both under signed addresses.
+
+Reference: LINE Messaging API, "Receive messages (webhook)", "Retry failed API
+requests".
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from linebot.v3.exceptions import InvalidSignatureError
+from linebot.v3.messaging import (
+    ApiException,
+    AsyncApiClient,
+    AsyncMessagingApi,
+    Configuration,
+    FlexContainer,
+    FlexMessage,
+    ImageMessage,
+    Message,
+    PostbackAction,
+    PushMessageRequest,
+    QuickReply,
+    QuickReplyItem,
+    ReplyMessageRequest,
+    TextMessage,
+)
+from linebot.v3.webhook import WebhookParser
+from linebot.v3.webhooks import (
+    Event,
+    MessageEvent,
+    PostbackEvent,
+    TextMessageContent,
+)
+
+import genzo
+from genzo_bots import commands, words
+from genzo_bots.limits import Refused
+from genzo_bots.orders import Order
+from genzo_bots.picture_urls import PictureUrls
+from genzo_bots.studio import Studio
+
+_log = logging.getLogger(__name__)
+
+SERVICE = "line"
+
+_COMMAND = "/imagine"
+_LANGUAGE = "ja"
+_ALREADY_ACCEPTED = 409
+_PREVIEW_EVERY = 10  # the first that comes is the only one sent
+_MAX_ALT_TEXT = 400
+_MAX_TEXT = 5000
+_STYLES = {"again": "primary", "vary": "secondary", "upscale": "secondary"}
+
+
+@dataclass
+class _Canvas:
+    """Pushes to one chat, under keys that make each push count once."""
+
+    api: AsyncMessagingApi
+    urls: PictureUrls
+    order: Order
+    seconds_between_updates: float = 1.0
+    _seen: bool = False
+
+    async def note(self, text: str) -> None:
+        """The reply has said so already."""
+
+    async def preview(self, picture: genzo.Picture, text: str) -> None:
+        if self._seen:
+            return  # a second would be one message too many
+        self._seen = True
+        url = self.urls.add(picture)
+        await self._push(
+            "preview",
+            ImageMessage(original_content_url=url, preview_image_url=url),
+        )
+
+    async def deliver(
+        self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
+    ) -> None:
+        bubbles = [self._bubble(image, offers) for image in images]
+        contents = (
+            bubbles[0]
+            if len(bubbles) == 1
+            else {"type": "carousel", "contents": bubbles}
+        )
+        prompt = self.order.request.prompt or "Genzo"
+        await self._push(
+            "picture",
+            FlexMessage(
+                alt_text=prompt[:_MAX_ALT_TEXT],
+                contents=FlexContainer.from_dict(contents),
+            ),
+        )
+
+    async def fail(self, text: str) -> None:
+        await self._push("fail", TextMessage(text=text[:_MAX_TEXT]))
+
+    def _bubble(
+        self, image: genzo.Image, offers: tuple[str, ...]
+    ) -> dict[str, Any]:
+        url = self.urls.add(image.picture)
+        picture = image.picture
+        prompt = self.order.request.prompt or " "
+        return {
+            "type": "bubble",
+            "hero": {
+                "type": "image",
+                "url": url,
+                "size": "full",
+                "aspectMode": "cover",
+                "aspectRatio": f"{picture.width}:{picture.height}",
+                "action": {"type": "uri", "uri": url},
+            },
+            "body": {
+                "type": "box",
+                "layout": "vertical",
+                "contents": [
+                    {"type": "text", "text": prompt[:1000], "wrap": True},
+                    {
+                        "type": "text",
+                        "text": f"seed {image.seed}",
+                        "size": "xs",
+                        "color": "#8c8c8c",
+                    },
+                ],
+            },
+            "footer": {
+                "type": "box",
+                "layout": "vertical",
+                "spacing": "sm",
+                "contents": [
+                    {
+                        "type": "button",
+                        "style": _STYLES[wish],
+                        "height": "sm",
+                        "action": {
+                            "type": "postback",
+                            "label": words.say(self.order.language, wish),
+                            "data": f"{wish}:{self.order.id}",
+                        },
+                    }
+                    for wish in offers
+                ],
+            },
+        }
+
+    async def _push(self, what: str, message: Message) -> None:
+        # The same key for the same message, however often it is tried.
+        key = str(uuid.uuid5(uuid.UUID(self.order.id), what))
+        try:
+            await self.api.push_message(
+                PushMessageRequest(
+                    to=self.order.address["to"], messages=[message]
+                ),
+                x_line_retry_key=key,
+            )
+        except ApiException as error:
+            if error.status != _ALREADY_ACCEPTED:
+                raise
+
+
+@dataclass
+class LineBot:
+    """The webhook, `POST /line`."""
+
+    studio: Studio
+    urls: PictureUrls
+    channel_secret: str
+    access_token: str
+    api_url: str = ""  # LINE's own, if empty
+    _api: AsyncMessagingApi = field(init=False)
+
+    async def start(self) -> None:
+        self._parser = WebhookParser(self.channel_secret)
+        self._client = AsyncApiClient(
+            Configuration(access_token=self.access_token)
+        )
+        self._api = AsyncMessagingApi(self._client)
+        if self.api_url:
+            self._api.line_base_path = self.api_url
+        self.studio.find_again(SERVICE, self._canvas)
+
+    def add_route(self, app: web.Application) -> None:
+        app.router.add_post("/line", self._hook)
+        self.urls.add_route(app)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _canvas(self, order: Order) -> _Canvas:
+        return _Canvas(self._api, self.urls, order)
+
+    async def _hook(self, request: web.Request) -> web.Response:
+        signature = request.headers.get("X-Line-Signature", "")
+        try:
+            events = self._parser.parse(await request.text(), signature)
+        except InvalidSignatureError:
+            raise web.HTTPUnauthorized(text="bad signature") from None
+        for event in events:
+            try:
+                await self._take(event)
+            except ApiException as error:
+                _log.warning("LINE did not take an answer: %s", error.reason)
+        return web.Response(text="ok")
+
+    async def _take(self, event: Event) -> None:
+        text = _text_for_us(event)
+        wish, _, order_id = (
+            event.postback.data.partition(":")
+            if isinstance(event, PostbackEvent)
+            else ("", "", "")
+        )
+        if text is None and not wish:
+            return
+        source = event.source
+        to = getattr(source, f"{source.type}_id")
+        user = getattr(source, "user_id", None) or to
+        order = Order(SERVICE, user, _LANGUAGE, address={"to": to})
+        # The event's id becomes the request's: what LINE delivers twice is
+        # painted once.
+        request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, event.webhook_event_id))
+        if self.studio.order(request_id) is not None:
+            return
+        try:
+            if wish == "cancel":
+                return await self.studio.cancel(order_id, user, _LANGUAGE)
+            if wish:
+                order = self.studio.follow_up(order_id, wish, order)
+            else:
+                order.request.CopyFrom(commands.parse(_LANGUAGE, text or ""))
+                order.request.preview.every = _PREVIEW_EVERY
+            order.request.request_id = request_id
+            await self.studio.take(order, self._canvas(order))
+            await self._reply(
+                event,
+                words.say(_LANGUAGE, "accepted"),
+                _cancel_button(order.id),
+            )
+        except Refused as refusal:
+            await self._reply(event, str(refusal))
+        except genzo.GenzoError as fault:
+            await self._reply(event, words.error(_LANGUAGE, fault))
+
+    async def _reply(
+        self, event: Any, text: str, quick: QuickReply | None = None
+    ) -> None:
+        """A reply token is good once, and soon."""
+        await self._api.reply_message(
+            ReplyMessageRequest(
+                reply_token=event.reply_token,
+                messages=[
+                    TextMessage(text=text[:_MAX_TEXT], quick_reply=quick)
+                ],
+            )
+        )
+
+
+def _text_for_us(event: Event) -> str | None:
+    """What somebody wrote to the bot; in a group, only after /imagine."""
+    if not isinstance(event, MessageEvent) or not isinstance(
+        event.message, TextMessageContent
+    ):
+        return None
+    text: str = event.message.text.strip()
+    if event.source.type != "user" and not text.startswith(_COMMAND):
+        return None
+    return text.removeprefix(_COMMAND).strip()
+
+
+def _cancel_button(order_id: str) -> QuickReply:
+    action = PostbackAction(
+        label=words.say(_LANGUAGE, "cancel"), data=f"cancel:{order_id}"
+    )
+    return QuickReply(items=[QuickReplyItem(action=action)])

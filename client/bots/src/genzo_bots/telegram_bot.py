@@ -1,0 +1,234 @@
+"""Telegram, by long polling: it needs no address of its own.
+
+Reference: Telegram Bot API, editMessageMedia.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    Update,
+)
+from telegram.error import BadRequest
+from telegram.ext import (
+    AIORateLimiter,
+    Application,
+    CallbackQueryHandler,
+    CommandHandler,
+    ContextTypes,
+)
+
+import genzo
+from genzo.v1 import image_generation_pb2 as pb
+from genzo_bots import commands, words
+from genzo_bots.limits import Refused
+from genzo_bots.orders import Order
+from genzo_bots.studio import Studio
+
+SERVICE = "telegram"
+
+# A group may have 20 messages and edits a minute.
+_UPDATE_SECONDS = 3.0
+_MAX_CAPTION = 1024
+_MAX_TEXT = 4096
+
+
+@dataclass
+class _Canvas:
+    """A message that turns into a picture with the first preview, and is
+    changed in place from then on."""
+
+    bot: Bot
+    studio: Studio
+    order: Order
+    seconds_between_updates: float = _UPDATE_SECONDS
+
+    async def note(self, text: str) -> None:
+        if self._at("photo") is None:
+            await self._say(text, self._buttons("cancel"))
+
+    async def preview(self, picture: genzo.Picture, text: str) -> None:
+        await self._paint(picture, text, self._buttons("cancel"))
+
+    async def deliver(
+        self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
+    ) -> None:
+        for number, image in enumerate(images):
+            caption = f"{self.order.request.prompt}\nseed {image.seed}"
+            if number == 0:
+                await self._paint(
+                    image.picture, caption, self._buttons(*offers)
+                )
+            elif self._at(f"photo{number}") is None:
+                sent = await self.bot.send_photo(
+                    self.order.address["chat"],
+                    image.picture.data,
+                    caption=caption[:_MAX_CAPTION],
+                )
+                self._keep(f"photo{number}", sent.message_id)
+
+    async def fail(self, text: str) -> None:
+        if self._at("photo") is None:
+            await self._say(text, None)
+        else:
+            await self.bot.edit_message_caption(
+                chat_id=self.order.address["chat"],
+                message_id=self._at("photo"),
+                caption=text[:_MAX_CAPTION],
+            )
+
+    async def _say(self, text: str, markup: Any) -> None:
+        chat = self.order.address["chat"]
+        text = text[:_MAX_TEXT]
+        message = self._at("text")
+        if message is None:
+            sent = await self.bot.send_message(chat, text, reply_markup=markup)
+            self._keep("text", sent.message_id)
+            return
+        await _unless_same(
+            self.bot.edit_message_text(text, chat, message, reply_markup=markup)
+        )
+
+    async def _paint(
+        self, picture: genzo.Picture, caption: str, markup: Any
+    ) -> None:
+        chat = self.order.address["chat"]
+        caption = caption[:_MAX_CAPTION]
+        photo = self._at("photo")
+        if photo is None:
+            sent = await self.bot.send_photo(
+                chat, picture.data, caption=caption, reply_markup=markup
+            )
+            self._keep("photo", sent.message_id)
+            if (text := self._at("text")) is not None:
+                await self.bot.delete_message(chat, text)
+            return
+        await _unless_same(
+            self.bot.edit_message_media(
+                InputMediaPhoto(picture.data, caption=caption),
+                chat,
+                photo,
+                reply_markup=markup,
+            )
+        )
+
+    def _at(self, name: str) -> int | None:
+        found: int | None = self.order.address.get(name)
+        return found
+
+    def _keep(self, name: str, message: int) -> None:
+        self.order.address[name] = message
+        self.studio.keep_address(self.order)
+
+    def _buttons(self, *wishes: str) -> InlineKeyboardMarkup:
+        return InlineKeyboardMarkup(
+            [
+                [
+                    InlineKeyboardButton(
+                        words.say(self.order.language, wish),
+                        callback_data=f"{wish}:{self.order.id}",
+                    )
+                    for wish in wishes
+                ]
+            ]
+        )
+
+
+async def _unless_same(edit: Any) -> None:
+    """An edit that would change nothing is an error to Telegram."""
+    try:
+        await edit
+    except BadRequest as error:
+        if "not modified" not in str(error):
+            raise
+
+
+@dataclass
+class TelegramBot:
+    """Answers /imagine, and its buttons."""
+
+    studio: Studio
+    token: str
+    api_url: str = "https://api.telegram.org"
+    _app: Any = field(init=False)
+
+    async def start(self) -> None:
+        self._app = (
+            Application.builder()
+            .token(self.token)
+            .base_url(f"{self.api_url}/bot")
+            .base_file_url(f"{self.api_url}/file/bot")
+            .rate_limiter(AIORateLimiter(max_retries=5))
+            .concurrent_updates(True)
+            .build()
+        )
+        self._app.add_handler(CommandHandler("imagine", self._imagine))
+        self._app.add_handler(CallbackQueryHandler(self._press))
+        await self._app.initialize()
+        await self._app.start()
+        self.studio.find_again(SERVICE, self._canvas)
+        await self._app.updater.start_polling()
+
+    async def close(self) -> None:
+        await self._app.updater.stop()
+        await self._app.stop()
+        await self._app.shutdown()
+
+    def _canvas(self, order: Order) -> _Canvas:
+        return _Canvas(self._app.bot, self.studio, order)
+
+    async def _imagine(
+        self, update: Update, context: ContextTypes.DEFAULT_TYPE
+    ) -> None:
+        message = update.effective_message
+        if message is None or message.text is None:
+            return
+        _, _, text = message.text.partition(" ")
+        language = _language(update)
+        try:
+            order = self._order(update, commands.parse(language, text))
+            await self.studio.take(order, self._canvas(order))
+        except Refused as refusal:
+            await message.reply_text(str(refusal))
+
+    async def _press(
+        self, update: Update, context: ContextTypes.DEFAULT_TYPE
+    ) -> None:
+        query = update.callback_query
+        if query is None or query.data is None:
+            return
+        wish, _, order_id = query.data.partition(":")
+        order = self._order(update)
+        try:
+            if wish == "cancel":
+                await self.studio.cancel(order_id, order.user, order.language)
+            else:
+                order = self.studio.follow_up(order_id, wish, order)
+                await self.studio.take(order, self._canvas(order))
+        except (Refused, genzo.GenzoError) as refusal:
+            await query.answer(str(refusal)[:200])
+        else:
+            await query.answer()
+
+    def _order(
+        self, update: Update, request: pb.GenerateRequest | None = None
+    ) -> Order:
+        user, chat = update.effective_user, update.effective_chat
+        return Order(
+            SERVICE,
+            str(user.id if user else ""),
+            _language(update),
+            request or pb.GenerateRequest(),
+            {"chat": chat.id if chat else 0},
+        )
+
+
+def _language(update: Update) -> str:
+    user = update.effective_user
+    return ((user and user.language_code) or "en")[:2]

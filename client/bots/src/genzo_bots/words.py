@@ -1,0 +1,105 @@
+"""What the bots say, in English and Japanese."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import genzo
+
+LANGUAGES = ("en", "ja")
+
+_TEXTS = {
+    "accepted": ("Your picture is on its way.", "画像を作成しています。"),
+    "queued": ("In the queue behind {0}.", "順番待ちです（前に{0}件）。"),
+    "queued_time": (
+        "In the queue behind {0}, about {1} s.",
+        "順番待ちです（前に{0}件、あと約{1}秒）。",
+    ),
+    "step": ("Step {0} of {1}.", "現像中 {0}/{1}"),
+    "step_time": (
+        "Step {0} of {1}, about {2} s left.",
+        "現像中 {0}/{1}（あと約{2}秒）",
+    ),
+    "cancel": ("Cancel", "中止"),
+    "again": ("Again", "もう一度"),
+    "vary": ("Variation", "バリエーション"),
+    "upscale": ("Upscale", "拡大"),
+    "cancelled": ("Cancelled.", "中止しました。"),
+    "not_yours": (
+        "Only the one who asked for this picture may do that.",
+        "この操作は依頼した本人だけができます。",
+    ),
+    "gone": (
+        "That picture is too old to be worked on.",
+        "この画像は古いため操作できません。",
+    ),
+    "no_prompt": (
+        "Say what to paint: /imagine a red fox in the snow",
+        "描きたいものを書いてください。例: 雪の中の赤い狐",
+    ),
+    "running": (
+        "You have {0} pictures under way, the limit is {1}. Wait for one.",
+        "作成中の画像が{0}件あります（上限{1}件）。完成をお待ちください。",
+    ),
+    "hourly": (
+        "That is {0} pictures in an hour, the limit. Try again in {1} min.",
+        "1時間の上限（{0}件）に達しました。{1}分後にお試しください。",
+    ),
+    "busy": (
+        "The server is full. Try again in {0} s.",
+        "サーバーが混み合っています。{0}秒後にお試しください。",
+    ),
+    "invalid": ("That does not work: {0}", "リクエストに誤りがあります: {0}"),
+    "failed": ("It did not work out: {0}", "作成できませんでした: {0}"),
+    "withheld": (
+        "The picture was made and is withheld: {0}.",
+        "画像は規定により表示できません（{0}）。",
+    ),
+}
+
+
+def say(language: str, key: str, *values: object) -> str:
+    """A text by its key. Languages that there is none for get English."""
+    texts = dict(zip(LANGUAGES, _TEXTS[key], strict=True))
+    return texts.get(language, texts["en"]).format(*values)
+
+
+def queued(language: str, event: genzo.Queued) -> str:
+    if event.time_left is None:
+        return say(language, "queued", event.position)
+    return say(
+        language, "queued_time", event.position, _seconds(event.time_left)
+    )
+
+
+def progress(language: str, event: genzo.Progress) -> str:
+    if event.time_left is None:
+        return say(language, "step", event.step, event.steps)
+    return say(
+        language,
+        "step_time",
+        event.step,
+        event.steps,
+        _seconds(event.time_left),
+    )
+
+
+def error(language: str, fault: genzo.GenzoError) -> str:
+    """For the person who asked, without codes."""
+    match fault:
+        case genzo.Cancelled():
+            return say(language, "cancelled")
+        case genzo.InvalidRequest() if fault.fields:
+            return say(
+                language,
+                "invalid",
+                "; ".join(field.description for field in fault.fields),
+            )
+        case genzo.Unavailable():
+            wait = 30 if fault.retry_after is None else fault.retry_after
+            return say(language, "busy", f"{wait:.0f}")
+    return say(language, "failed", fault.message)
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{max(1, round(time.total_seconds()))}"

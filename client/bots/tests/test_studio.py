@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from conftest import painted
+from fake_server import FakeServer
+
+import genzo
+from genzo.v1 import image_generation_pb2 as pb
+from genzo_bots import commands
+from genzo_bots.limits import Ledger, Limits, Refused
+from genzo_bots.orders import Order, Orders
+from genzo_bots.picture_urls import PictureUrls
+from genzo_bots.studio import Studio
+
+
+@dataclass
+class Canvas:
+    seconds_between_updates: float = 0.0
+    shown: list[str] = field(default_factory=list)
+    delivered: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    refusals: int = 0
+
+    async def note(self, text: str) -> None:
+        self.shown.append(text)
+
+    async def preview(self, picture: genzo.Picture, text: str) -> None:
+        self.shown.append(picture.data[2:].decode())
+
+    async def deliver(self, images: Any, offers: Any) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError("the service is away")
+        self.delivered.append((len(images), offers))
+
+    async def fail(self, text: str) -> None:
+        self.failed.append(text)
+
+
+def order(text: str = "a fox", user: str = "ann") -> Order:
+    return Order("test", user, "en", commands.parse("en", text))
+
+
+def _same(canvas: Canvas, order: Order) -> Canvas:
+    return canvas
+
+
+async def test_delivers_what_was_painted(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(images=2)]
+    canvas = Canvas()
+    await studio.take(order("a fox --count 2 --seed 7"), canvas)
+    await studio.settled()
+    assert canvas.delivered == [(2, ("again", "vary", "upscale"))]
+    sent = genzo_server.calls[0].request
+    assert (sent.prompt, sent.seed, sent.image_count) == ("a fox", 7, 2)
+    assert sent.on_disconnect == 2  # CONTINUE: the bot may be restarted
+
+
+async def test_tries_again_until_the_service_takes_it(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted()]
+    canvas = Canvas(refusals=3)
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert len(canvas.delivered) == 1
+
+
+async def test_finds_a_job_again_after_a_restart_and_delivers_it_once(
+    genzo_server: FakeServer, tmp_path: Path
+) -> None:
+    hold = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stuck(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        yield pb.JobEvent(job_id="j", sequence=1, queued=pb.Queued())
+        loop.call_soon_threadsafe(hold.set)
+        while context.is_active():
+            time.sleep(0.01)
+
+    genzo_server.answers = [stuck, painted("j"), painted("never")]
+    wanted = order()
+    for _ in range(2):
+        async with genzo.AsyncClient(genzo_server.address) as client:
+            orders = Orders(tmp_path / "orders.db")
+            studio = Studio(client, orders, Ledger(Limits()))
+            canvas = Canvas()
+            canvas_of = partial(_same, canvas)
+            if not hold.is_set():
+                await studio.take(wanted, canvas)
+                await hold.wait()
+            else:
+                assert studio.find_again("test", canvas_of) == 1
+                await studio.settled()
+                assert len(canvas.delivered) == 1
+                assert studio.find_again("test", canvas_of) == 0
+            await studio.close()
+            orders.close()
+    first, second = (call.request for call in genzo_server.calls)
+    assert first == second
+
+
+async def test_says_what_is_wrong_with_a_request(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    def refuse(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "steps 900 is too many")
+        yield
+
+    genzo_server.answers = [refuse]
+    canvas = Canvas()
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert canvas.failed == ["It did not work out: steps 900 is too many"]
+
+
+async def test_bounds_what_one_person_has_under_way() -> None:
+    now = [0.0]
+    ledger = Ledger(Limits(running=1, hourly=2), lambda: now[0])
+    ledger.begin("ann", "en")
+    with pytest.raises(Refused, match="1 pictures under way, the limit is 1"):
+        ledger.begin("ann", "en")
+    ledger.begin("bob", "en")
+    ledger.end("ann")
+    ledger.begin("ann", "en")
+    ledger.end("ann")
+    with pytest.raises(Refused, match="2 pictures in an hour"):
+        ledger.begin("ann", "en")
+    now[0] = 3601.0
+    ledger.begin("ann", "en")
+
+
+async def test_the_policy_may_refuse(
+    genzo_server: FakeServer, tmp_path: Path
+) -> None:
+    async def policy(order: Order) -> str | None:
+        return "not here" if "gore" in order.request.prompt else None
+
+    async with genzo.AsyncClient(genzo_server.address) as client:
+        orders = Orders(tmp_path / "o.db")
+        studio = Studio(client, orders, Ledger(Limits()), policy)
+        with pytest.raises(Refused, match="not here"):
+            await studio.take(order("gore"), Canvas())
+        assert not genzo_server.calls
+        orders.close()
+
+
+async def test_another_may_not_cancel(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    with pytest.raises(Refused, match="too old"):
+        await studio.cancel("unknown", "ann", "en")
+
+
+def test_follow_ups_keep_the_rest_of_the_request(studio: Studio) -> None:
+    before = order("a fox --seed 7 --steps 9")
+    studio._orders.add(before)
+    asker = Order("test", "bob", "en")
+    varied = studio.follow_up(before.id, "vary", asker).request
+    assert (varied.prompt, varied.seed, varied.steps) == ("a fox", 7, 9)
+    assert varied.variation.strength > 0
+    assert varied.request_id != before.id
+    again = studio.follow_up(before.id, "again", asker).request
+    assert again.seed != 7
+    with pytest.raises(Refused):
+        studio.follow_up("unknown", "again", asker)
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "steps"),
+    [
+        ("a fox --steps 5", "a fox", 5),
+        ("a fox —steps 5 in snow", "a fox in snow", 5),
+        ("a fox's tail", "a fox's tail", 0),
+        ("雪の中の　狐 --steps 3", "雪の中の 狐", 3),
+    ],
+)
+def test_reads_what_people_type(text: str, prompt: str, steps: int) -> None:
+    found = commands.parse("en", text)
+    assert (found.prompt, found.steps) == (prompt, steps)
+
+
+@pytest.mark.parametrize("text", ["", "--steps x fox", "fox --sampler magic"])
+def test_refuses_what_it_cannot_read(text: str) -> None:
+    with pytest.raises(Refused):
+        commands.parse("en", text)
+
+
+async def test_picture_addresses_expire_and_cannot_be_made_up() -> None:
+    from aiohttp import ClientSession, web
+
+    now = [1000.0]
+    app = web.Application()
+    urls = PictureUrls("", b"secret", kept_seconds=60, now=lambda: now[0])
+    urls.add_route(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    path = urls.add(genzo.Picture(b"jpg", "image/jpeg", 8, 8))
+    async with ClientSession(f"http://{host}:{port}") as session:
+
+        async def status(address: str) -> int:
+            async with session.get(address) as answer:
+                return answer.status
+
+        assert await status(path) == 200
+        assert await status(path.replace("signature=", "signature=0")) == 403
+        later = path.replace("expires=1060", "expires=9060")
+        assert await status(later) == 403
+        now[0] = 2000.0
+        assert await status(path) == 410
+    await runner.cleanup()

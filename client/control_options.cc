@@ -1,0 +1,148 @@
+#include "client/control_options.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace genzo {
+namespace {
+
+using Control = v1::ControlInput;
+
+constexpr char kControlForm[] =
+    "NAME=FILE[,canny|tile|inpaint][,guess][,start=S][,end=E][:WEIGHT]";
+constexpr char kPromptForm[] = "NAME=FILE[:WEIGHT]";
+
+absl::Status Malformed(const char* option, const std::string& text,
+                       const char* form) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, " \"", text, "\" is not ", form));
+}
+
+absl::Status ReadInto(const std::string& path, v1::InputPicture& picture) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) {
+    return absl::NotFoundError(
+        absl::StrCat("picture ", path, " cannot be read"));
+  }
+  picture.set_data(std::string(std::istreambuf_iterator<char>(file), {}));
+  return absl::OkStatus();
+}
+
+// Takes a number behind the last colon off `text`. Other colons are a path's.
+std::optional<double> TakeWeight(std::string& text) {
+  const size_t colon = text.rfind(':');
+  double weight = 0;
+  if (colon == std::string::npos ||
+      !absl::SimpleAtod(text.substr(colon + 1), &weight)) {
+    return std::nullopt;
+  }
+  text.resize(colon);
+  return weight;
+}
+
+// Splits "NAME=REST"; false if either is empty.
+bool SplitName(const std::string& text, std::string& name, std::string& rest) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return false;
+  name = text.substr(0, equals);
+  rest = text.substr(equals + 1);
+  return !rest.empty();
+}
+
+// One word behind the file. False if it is none that is known.
+bool TakeWord(absl::string_view word, Control& control) {
+  static const auto* const preprocessors =
+      new std::map<absl::string_view, Control::Preprocessor>{
+          {"canny", Control::PREPROCESSOR_CANNY},
+          {"tile", Control::PREPROCESSOR_TILE},
+          {"inpaint", Control::PREPROCESSOR_INPAINT}};
+  const auto found = preprocessors->find(word);
+  if (found != preprocessors->end()) {
+    control.set_preprocessor(found->second);
+    return true;
+  }
+  if (word == "guess") {
+    control.set_guess_mode(true);
+    return true;
+  }
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(word, absl::MaxSplits('=', 1));
+  double number = 0;
+  if (!absl::SimpleAtod(parts.second, &number)) return false;
+  if (parts.first == "start") {
+    control.set_start(number);
+  } else if (parts.first == "end") {
+    control.set_end(number);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::Status ParseControl(const std::string& text, Control& control,
+                          std::string& path) {
+  std::string left = text;
+  const auto weight = TakeWeight(left);
+  if (weight.has_value()) control.set_weight(*weight);
+  if (!SplitName(left, *control.mutable_name(), path)) {
+    return Malformed("--control", text, kControlForm);
+  }
+  // From the end, so that a path may have commas.
+  size_t comma = path.rfind(',');
+  while (comma != std::string::npos &&
+         TakeWord(absl::string_view(path).substr(comma + 1), control)) {
+    path.resize(comma);
+    comma = path.rfind(',');
+  }
+  return path.empty() ? Malformed("--control", text, kControlForm)
+                      : absl::OkStatus();
+}
+
+void ControlOptions::AddTo(CLI::App& command) {
+  command
+      .add_option("--control", controls_,
+                  "a picture whose composition is followed, and the model's "
+                  "control network for it; may be repeated")
+      ->type_name(kControlForm)
+      ->allow_extra_args(false);
+  command
+      .add_option("--image-prompt", prompts_,
+                  "a picture that is read as a prompt, and the model's adapter "
+                  "for it; may be repeated")
+      ->type_name(kPromptForm)
+      ->allow_extra_args(false);
+}
+
+absl::Status ControlOptions::SetIn(v1::GenerateRequest& request) const {
+  for (const std::string& text : controls_) {
+    Control& control = *request.add_controls();
+    std::string path;
+    absl::Status status = ParseControl(text, control, path);
+    if (status.ok()) status = ReadInto(path, *control.mutable_picture());
+    if (!status.ok()) return status;
+  }
+  for (const std::string& text : prompts_) {
+    v1::ImagePrompt& prompt = *request.add_image_prompts();
+    std::string left = text;
+    std::string path;
+    const auto weight = TakeWeight(left);
+    if (weight.has_value()) prompt.set_weight(*weight);
+    if (!SplitName(left, *prompt.mutable_name(), path)) {
+      return Malformed("--image-prompt", text, kPromptForm);
+    }
+    const absl::Status status = ReadInto(path, *prompt.add_pictures());
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace genzo

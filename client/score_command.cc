@@ -1,0 +1,55 @@
+#include "client/score_command.h"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "absl/strings/str_format.h"
+#include "base/utf8.h"
+#include "client/connection.h"
+#include "client/standard_output.h"
+#include "genzo/v1/scoring.grpc.pb.h"
+
+namespace genzo {
+
+ScoreCommand::ScoreCommand(CLI::App& app, const std::string& server)
+    : command_(app.add_subcommand("score", "have pictures scored")),
+      server_(server) {
+  command_->add_option("files", paths_, "PNG, JPEG or WebP files")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command_->add_option("-p,--prompt", prompt_, "what they are to show");
+  auto* scorer = command_->add_option("--scorer", scorer_,
+                                      "who scores, as the server calls it");
+  command_
+      ->add_option("-m,--model", model_,
+                   "whose own scorer scores; the default model's if absent")
+      ->excludes(scorer);
+}
+
+ExitStatus ScoreCommand::Run() const {
+  v1::ScoreRequest request;
+  request.set_prompt(prompt_);
+  request.set_scorer(scorer_);
+  request.set_model(model_);
+  for (const std::string& path : paths_) {
+    std::ifstream file(path, std::ios::binary);
+    request.add_pictures()->set_data(
+        std::string(std::istreambuf_iterator<char>(file), {}));
+  }
+  grpc::ClientContext context;
+  v1::ScoreResponse response;
+  const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
+                                  ->Score(&context, request, &response);
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  for (int i = 0; i < response.scores_size(); ++i) {
+    std::cout << absl::StrFormat("%8.3f  %s\n", response.scores(i).score(),
+                                 Printable(paths_[i]));
+  }
+  return FlushOutput(kExitOk);
+}
+
+}  // namespace genzo

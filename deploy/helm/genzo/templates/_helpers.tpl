@@ -1,0 +1,186 @@
+{{- define "genzo.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* 52 characters leave room for what follows: pod numbers, "-headless". */}}
+{{- define "genzo.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "genzo.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "genzo.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "genzo.serverLabels" -}}
+{{ include "genzo.selectorLabels" . }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "genzo.testLabels" -}}
+{{ include "genzo.selectorLabels" . }}
+app.kubernetes.io/component: test
+{{- end }}
+
+{{- define "genzo.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "genzo.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "genzo.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "genzo.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "genzo.image" -}}
+{{- $tag := default .Chart.AppVersion .Values.image.tag }}
+{{- if and .Values.gpu.enabled (not .Values.image.tag) }}{{ $tag = printf "%s-cuda" $tag }}{{ end }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository $tag }}
+{{- end }}
+{{- end }}
+
+{{- define "genzo.keysSecretName" -}}
+{{- if .Values.auth.keys }}{{ include "genzo.fullname" . }}-keys{{ else }}{{ .Values.auth.keysSecret.name }}{{ end }}
+{{- end }}
+
+{{- define "genzo.hasModelsVolume" -}}
+{{- with .Values.models.volume }}
+{{- if or .existingClaim .fromImage.reference .mountImage.reference }}true{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* What cannot work, said before anything is installed. */}}
+{{- define "genzo.check" -}}
+{{- $v := .Values }}
+{{- $volume := $v.models.volume }}
+{{- $sources := compact (list $volume.existingClaim $volume.fromImage.reference $volume.mountImage.reference) }}
+{{- if gt (len $sources) 1 }}
+{{- fail "models.volume: only one of existingClaim, fromImage.reference and mountImage.reference can be set" }}
+{{- end }}
+{{- if and $volume.create (not $volume.fromImage.reference) }}
+{{- fail "models.volume.create makes a claim for what models.volume.fromImage copies: set models.volume.fromImage.reference, or name a filled claim in models.volume.existingClaim" }}
+{{- end }}
+{{- if and $v.models.watchVolume (not $sources) }}
+{{- fail "models.watchVolume needs a volume: set models.volume" }}
+{{- end }}
+{{- if and $volume.verify (not $sources) }}
+{{- fail "models.volume.verify needs a volume: set models.volume" }}
+{{- end }}
+{{- if and $volume.create (gt (int $v.replicaCount) 1) (not (has "ReadWriteMany" $volume.accessModes)) }}
+{{- fail (printf "models.volume.create with replicaCount %d needs ReadWriteMany among models.volume.accessModes" (int $v.replicaCount)) }}
+{{- end }}
+{{- if and (not $v.models.list) (not $v.models.watchVolume) }}
+{{- fail "models.list is empty and models.watchVolume is false: there is nothing to serve" }}
+{{- end }}
+{{- if and $v.auth.keys $v.auth.keysSecret.name }}
+{{- fail "auth.keys and auth.keysSecret.name are two answers to one question: set one" }}
+{{- end }}
+{{- if and $v.auth.jwt.secretName (or (not $v.auth.jwt.issuer) (not $v.auth.jwt.audience)) }}
+{{- fail "auth.jwt.secretName needs auth.jwt.issuer and auth.jwt.audience" }}
+{{- end }}
+{{- if and $v.tls.clientCaSecretName (not $v.tls.secretName) }}
+{{- fail "tls.clientCaSecretName needs tls.secretName" }}
+{{- end }}
+{{- $knows := or $v.auth.keys $v.auth.keysSecret.name $v.auth.jwt.secretName }}
+{{- if and $v.insecure $knows }}
+{{- fail "insecure is true, and auth says who may call: set insecure to false" }}
+{{- end }}
+{{- if not (or $v.insecure $knows) }}
+{{- if $v.http.enabled }}
+{{- fail "nothing says who may call: set auth.keysSecret.name, auth.keys or auth.jwt.secretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
+{{- else if not $v.tls.clientCaSecretName }}
+{{- fail "nothing says who may call: set auth or tls.clientCaSecretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
+{{- end }}
+{{- end }}
+{{- if and $v.insecure (ne $v.service.type "ClusterIP") }}
+{{- fail (printf "service.type %s with insecure true would serve strangers: set auth and insecure to false" $v.service.type) }}
+{{- end }}
+{{- if and $v.ingress.enabled (not $v.http.enabled) }}
+{{- fail "ingress is for the HTTP door: set http.enabled" }}
+{{- end }}
+{{- if and (ne $v.autoscaling.kind "none") (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
+{{- fail (printf "autoscaling.maxReplicas %d is less than autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
+{{- end }}
+{{- range $key, $instead := dict
+      "listen" "service.grpcPort" "admin" "nothing, the probes need it" "insecure" "insecure"
+      "models" "models.list" "models_folder" "models.watchVolume" "default_model" "models.default"
+      "auth" "auth" "tls" "tls" "profile_folder" "results" "shutdown_grace_seconds" "drain.graceSeconds" }}
+{{- if hasKey $v.config $key }}
+{{- fail (printf "config.%s is made by the chart; use %s" $key $instead) }}
+{{- end }}
+{{- end }}
+{{- range $path, $instead := dict
+      "http.listen" "http.enabled" "http.certificate" "tls.secretName" "http.key" "tls.secretName"
+      "http.page" "nothing, the image has it" "http.link_key_file" "http.linkKeySecret"
+      "jobs.results_folder" "results" "jobs.results_mb" "results.megabytes"
+      "webhooks.secret_file" "webhooks.secret" }}
+{{- $keys := splitList "." $path }}
+{{- if hasKey (default dict (get $v.config (first $keys))) (last $keys) }}
+{{- fail (printf "config.%s is made by the chart; use %s" $path $instead) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* genzo.yaml: what the values say, and `config` for the rest. */}}
+{{- define "genzo.config" -}}
+{{- $v := .Values }}
+{{- $made := dict
+      "listen" "0.0.0.0:50051"
+      "admin" "0.0.0.0:9464"
+      "insecure" $v.insecure
+      "profile_folder" "/var/lib/genzo/profiles"
+      "shutdown_grace_seconds" (int $v.drain.graceSeconds) }}
+{{- with $v.models.list }}{{ $_ := set $made "models" . }}{{ end }}
+{{- if $v.models.watchVolume }}{{ $_ := set $made "models_folder" "/models" }}{{ end }}
+{{- with $v.models.default }}{{ $_ := set $made "default_model" . }}{{ end }}
+{{- $auth := dict }}
+{{- if include "genzo.keysSecretName" . }}
+{{- $_ := set $auth "keys_file" (printf "/etc/genzo/keys/%s" $v.auth.keysSecret.key) }}
+{{- end }}
+{{- if $v.auth.jwt.secretName }}
+{{- $_ := set $auth "jwks_file" (printf "/etc/genzo/jwks/%s" $v.auth.jwt.key) }}
+{{- $_ := set $auth "jwt_issuer" $v.auth.jwt.issuer }}
+{{- $_ := set $auth "jwt_audience" $v.auth.jwt.audience }}
+{{- $_ := set $auth "tenant_claim" $v.auth.jwt.tenantClaim }}
+{{- $_ := set $auth "scopes_claim" $v.auth.jwt.scopesClaim }}
+{{- end }}
+{{- if $auth }}{{ $_ := set $made "auth" $auth }}{{ end }}
+{{- if $v.tls.secretName }}
+{{- $tls := dict "cert_file" "/etc/genzo/tls/tls.crt" "key_file" "/etc/genzo/tls/tls.key" }}
+{{- if $v.tls.clientCaSecretName }}{{ $_ := set $tls "client_ca_file" "/etc/genzo/client-ca/ca.crt" }}{{ end }}
+{{- $_ := set $made "tls" $tls }}
+{{- end }}
+{{- if $v.http.enabled }}
+{{- $http := dict "listen" "0.0.0.0:8080" "page" "/usr/share/genzo/page" }}
+{{- if $v.tls.secretName }}
+{{- $_ := set $http "certificate" "/etc/genzo/tls/tls.crt" }}
+{{- $_ := set $http "key" "/etc/genzo/tls/tls.key" }}
+{{- end }}
+{{- if $v.http.linkKeySecret.name }}
+{{- $_ := set $http "link_key_file" (printf "/etc/genzo/link-key/%s" $v.http.linkKeySecret.key) }}
+{{- end }}
+{{- $_ := set $made "http" $http }}
+{{- end }}
+{{- if $v.webhooks.secret.name }}
+{{- $_ := set $made "webhooks" (dict "secret_file" (printf "/etc/genzo/webhooks/%s" $v.webhooks.secret.key)) }}
+{{- end }}
+{{- if $v.results.enabled }}
+{{- $_ := set $made "jobs" (dict "results_folder" "/var/lib/genzo/results" "results_mb" (int $v.results.megabytes)) }}
+{{- end }}
+{{- toYaml (mustMergeOverwrite (deepCopy $v.config) $made) }}
+{{- end }}

@@ -1,0 +1,223 @@
+#include "gateway/a1111_controlnet.h"
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+using Control = v1::ControlInput;
+constexpr char kScripts[] = "alwayson_scripts";
+constexpr double kMostWeight = 2;
+constexpr double kMostThreshold = 2000;
+
+// What a unit may hold a picture as, by age of the client.
+constexpr const char* kPictureFields[] = {"image", "input_image"};
+
+struct Module {
+  const char* name;
+  Control::Preprocessor preprocessor;
+};
+constexpr Module kModules[] = {
+    {"none", Control::PREPROCESSOR_NONE},
+    {"canny", Control::PREPROCESSOR_CANNY},
+    {"tile_resample", Control::PREPROCESSOR_TILE},
+    {"inpaint_only", Control::PREPROCESSOR_INPAINT},
+    {"inpaint_global_harmonious", Control::PREPROCESSOR_INPAINT},
+};
+
+std::optional<Control::Preprocessor> PreprocessorOf(const std::string& module) {
+  for (const Module& known : kModules) {
+    if (absl::EqualsIgnoreCase(module, known.name)) return known.preprocessor;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> ModuleNames() {
+  std::vector<std::string> names;
+  for (const Module& module : kModules) names.emplace_back(module.name);
+  names.emplace_back("ip-adapter-auto");
+  return names;
+}
+
+bool IsIpAdapter(const std::string& module) {
+  return absl::StartsWithIgnoreCase(module, "ip-adapter");
+}
+
+// "control_v11p_sd15_canny [d14c016b]" without what is in brackets.
+std::string NameOfModel(const std::string& model) {
+  const size_t bracket = model.rfind(" [");
+  return bracket != std::string::npos && absl::EndsWith(model, "]")
+             ? model.substr(0, bracket)
+             : model;
+}
+
+// A text in base64, or an object that has it as "image".
+const json* PictureIn(const json& unit) {
+  for (const char* field : kPictureFields) {
+    const auto found = unit.find(field);
+    if (found == unit.end() || found->is_null()) continue;
+    if (!found->is_object()) return &*found;
+    const auto inner = found->find("image");
+    if (inner != found->end() && !inner->is_null()) return &*inner;
+  }
+  return nullptr;
+}
+
+// The unit's picture, or that of the request.
+void ReadPicture(const json& unit, const v1::GenerateRequest& request,
+                 FieldReader& reader, v1::InputPicture& picture) {
+  const json* given = PictureIn(unit);
+  if (given == nullptr) {
+    if (!request.image_to_image().image().empty()) {
+      picture.set_data(request.image_to_image().image());
+      return;
+    }
+    return reader.Fail("image", "is missing");
+  }
+  auto file = given->is_string()
+                  ? DecodePicture(given->get_ref<const std::string&>())
+                  : std::nullopt;
+  if (!file.has_value()) {
+    return reader.Fail("image", "is not a picture in base64");
+  }
+  picture.set_data(*std::move(file));
+}
+
+// Numbers, or what the extension's page calls them.
+void ReadMode(FieldReader& reader, Control& control) {
+  const json* mode = reader.Any("control_mode");
+  if (mode == nullptr) return;
+  const std::string name = mode->is_string() ? mode->get<std::string>() : "";
+  if (*mode == 2 ||
+      absl::EqualsIgnoreCase(name, "ControlNet is more important")) {
+    control.set_guess_mode(true);
+  } else if (*mode != 0 && !absl::EqualsIgnoreCase(name, "Balanced")) {
+    reader.Fail("control_mode",
+                absl::StrCat(ShownValue(*mode),
+                             " is not one of 0, Balanced, 2, ControlNet is "
+                             "more important"));
+  }
+}
+
+void ReadControl(const std::string& module, FieldReader& reader,
+                 Control& control) {
+  const auto preprocessor = PreprocessorOf(module);
+  if (!preprocessor.has_value()) {
+    return reader.Fail("module",
+                       absl::StrCat(ShownValue(module), " is not one of ",
+                                    absl::StrJoin(ModuleNames(), ", "),
+                                    "; send its hint with module none"));
+  }
+  control.set_preprocessor(*preprocessor);
+  const auto start = reader.Number("guidance_start", 0, 1);
+  const auto end = reader.Number("guidance_end", 0, 1);
+  if (start.has_value()) control.set_start(*start);
+  if (end.has_value()) control.set_end(*end);
+  if (reader.Truth("guessmode").value_or(false)) control.set_guess_mode(true);
+  ReadMode(reader, control);
+  if (*preprocessor != Control::PREPROCESSOR_CANNY) return;
+  // Negative: the extension's own.
+  const auto low = reader.Number("threshold_a", -1, kMostThreshold);
+  const auto high = reader.Number("threshold_b", -1, kMostThreshold);
+  if (low.value_or(-1) >= 0) {
+    control.set_canny_low(static_cast<uint32_t>(*low));
+  }
+  if (high.value_or(-1) >= 0) {
+    control.set_canny_high(static_cast<uint32_t>(*high));
+  }
+}
+
+void ReadUnit(const json& unit, FieldReader& reader,
+              v1::GenerateRequest& request) {
+  const std::string module = reader.Text("module").value_or("none");
+  const std::string model = reader.Text("model").value_or("");
+  if (model.empty() || absl::EqualsIgnoreCase(model, "None")) {
+    return reader.Fail("model",
+                       "is missing; GET /controlnet/model_list lists them");
+  }
+  const double weight = reader.Number("weight", 0, kMostWeight).value_or(1);
+  if (IsIpAdapter(module)) {
+    v1::ImagePrompt& prompt = *request.add_image_prompts();
+    prompt.set_name(NameOfModel(model));
+    prompt.set_weight(weight);
+    return ReadPicture(unit, request, reader, *prompt.add_pictures());
+  }
+  Control& control = *request.add_controls();
+  control.set_name(NameOfModel(model));
+  control.set_weight(weight);
+  ReadPicture(unit, request, reader, *control.mutable_picture());
+  ReadControl(module, reader, control);
+}
+
+}  // namespace
+
+bool IsControlNetScript(absl::string_view name) {
+  return absl::EqualsIgnoreCase(name, "controlnet");
+}
+
+void ReadControlNetUnits(const json& arguments, FieldReader& reader,
+                         v1::GenerateRequest& request) {
+  if (!arguments.is_array()) {
+    return reader.Fail(kScripts, "has ControlNet args that are not a list");
+  }
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const json& unit = arguments[i];
+    // Clients switch off what they know of by false or null.
+    if (unit.is_null() || unit == false) continue;
+    const std::string place = absl::StrCat("has ControlNet args[", i, "] ");
+    if (!unit.is_object()) {
+      reader.Fail(kScripts, absl::StrCat(place, "that is no object"));
+      continue;
+    }
+    FieldReader fields(unit);
+    if (!fields.Truth("enabled").value_or(true)) continue;
+    ReadUnit(unit, fields, request);
+    const absl::Status status = fields.status();
+    if (status.ok()) continue;
+    reader.Fail(kScripts, absl::StrCat(place, "where ", status.message()));
+  }
+}
+
+json WithoutPictures(json arguments) {
+  if (!arguments.is_array()) return arguments;
+  for (json& unit : arguments) {
+    if (!unit.is_object()) continue;
+    for (const char* field : kPictureFields) {
+      if (unit.contains(field)) unit[field] = nullptr;
+    }
+  }
+  return arguments;
+}
+
+json ControlNetModels(const v1::Model* model) {
+  json names = json::array();
+  if (model != nullptr) {
+    for (const std::string& name : model->controlnets()) names.push_back(name);
+    for (const std::string& name : model->ip_adapters()) names.push_back(name);
+  }
+  return {{"model_list", std::move(names)}};
+}
+
+json ControlNetModules() {
+  const json none = {{"model_free", false}, {"sliders", json::array()}};
+  json details = json::object();
+  for (const std::string& name : ModuleNames()) details[name] = none;
+  details["canny"]["sliders"] = json::array(
+      {nullptr,
+       {{"name", "Low Threshold"}, {"value", 100}, {"min", 0}, {"max", 2000}},
+       {{"name", "High Threshold"},
+        {"value", 200},
+        {"min", 0},
+        {"max", 2000}}});
+  return {{"module_list", ModuleNames()}, {"module_detail", details}};
+}
+
+}  // namespace genzo

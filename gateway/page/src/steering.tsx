@@ -1,0 +1,98 @@
+// What steers a picture besides its prompt: LoRAs, weights in the prompt, a
+// second pass. Each is shown where the model takes it.
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { listLoras } from "./api";
+import { change, draft, model, startPicture, takes } from "./draft";
+import { Field, Toggle, described } from "./fields";
+import { t } from "./i18n";
+import { Icon } from "./icons";
+
+const MAX_WEIGHT = 2;
+
+const loraNames = signal<string[]>([]);
+
+async function readLoras(): Promise<void> {
+  loraNames.value = await listLoras().catch(() => []);
+}
+
+// One row a LoRA: its name, its weight, and a way to be rid of it.
+function Loras() {
+  const { loras } = draft.value;
+  useEffect(() => void readLoras(), [model.value?.id]);
+  const known = loraNames.value;
+  const rest = known.filter((name) => !loras.some((lora) => lora.name === name));
+  if (known.length === 0 && loras.length === 0) return null;
+  const set = (at: number, weight: number) =>
+    change({ loras: loras.map((lora, i) => (i === at ? { ...lora, weight } : lora)) });
+  return (
+    <Field path="loras" label={t("loras")}>
+      {loras.map((lora, i) => (
+        <div class="row lora" key={lora.name}>
+          <span>{lora.name}</span>
+          <input
+            type="range"
+            aria-label={t("loraWeight", { name: lora.name })}
+            min={-MAX_WEIGHT}
+            max={MAX_WEIGHT}
+            step={0.05}
+            value={lora.weight ?? 1}
+            onInput={(event) => set(i, event.currentTarget.valueAsNumber)}
+          />
+          <output>{(lora.weight ?? 1).toFixed(2)}</output>
+          <button
+            type="button"
+            class="tool"
+            aria-label={t("loraRemove", { name: lora.name })}
+            title={t("loraRemove", { name: lora.name })}
+            onClick={() => change({ loras: loras.filter((_, other) => other !== i) })}
+          >
+            <Icon name="close" />
+          </button>
+        </div>
+      ))}
+      {rest.length > 0 && (
+        <select
+          {...described("loras")}
+          value=""
+          onChange={(event) => {
+            const name = event.currentTarget.value;
+            if (name) change({ loras: [...loras, { name, weight: 1 }] });
+          }}
+        >
+          <option value="">{t("loraAdd")}</option>
+          {rest.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+export function Steering() {
+  return (
+    <>
+      {takes("loras") && <Loras />}
+      {takes("prompt_syntax") && (
+        <Toggle
+          path="prompt_syntax"
+          label={t("weighted")}
+          value={draft.value.weighted}
+          onChange={(weighted) => change({ weighted })}
+        />
+      )}
+      {takes("hires") && startPicture.value === undefined && (
+        <Toggle
+          path="hires"
+          label={t("hires")}
+          value={draft.value.hires}
+          onChange={(hires) => change({ hires })}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,20 @@
+#ifndef GENZO_GATEWAY_PICTURE_FIELDS_H_
+#define GENZO_GATEWAY_PICTURE_FIELDS_H_
+
+#include "absl/status/status.h"
+#include "gateway/json_body.h"
+#include "genzo/v1/image_generation.pb.h"
+
+namespace genzo {
+
+// Reads what is to become of finished pictures, under the same names at every
+// JSON door: best_of, scorer, safety, watermark, provenance, reproducible.
+// Faults go to `reader`.
+void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
+
+// What a client is told where the server's policy withheld every picture.
+absl::Status AllWithheldError();
+
+}  // namespace genzo
+
+#endif  // GENZO_GATEWAY_PICTURE_FIELDS_H_

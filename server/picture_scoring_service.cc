@@ -1,0 +1,82 @@
+#include "server/picture_scoring_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/api_keys.h"
+#include "base/errors.h"
+#include "server/grpc_call.h"
+#include "server/violations.h"
+
+namespace genzo {
+namespace {
+
+constexpr int kMostPictures = 64;
+
+}  // namespace
+
+absl::StatusOr<v1::ScoreRequest> ResolveScoreRequest(
+    const v1::ScoreRequest& request, const RequestLimits& limits,
+    const std::string& default_model) {
+  v1::ScoreRequest resolved = request;
+  Violations violations;
+  if (resolved.scorer().empty() && resolved.model().empty()) {
+    resolved.set_model(default_model);
+  }
+  if (!resolved.scorer().empty() && !resolved.model().empty()) {
+    violations.Add("model", "model does not go with scorer");
+  }
+  violations.CheckText("prompt", resolved.prompt(), limits.max_prompt_bytes);
+  if (resolved.pictures_size() < 1 ||
+      resolved.pictures_size() > kMostPictures) {
+    violations.Add("pictures",
+                   absl::StrCat("pictures has ", resolved.pictures_size(),
+                                " entries, not 1 to ", kMostPictures));
+  }
+  for (int i = 0; i < resolved.pictures_size(); ++i) {
+    violations.ResolvePicture(absl::StrCat("pictures[", i, "]"),
+                              static_cast<size_t>(limits.max_image_bytes),
+                              *resolved.mutable_pictures(i));
+  }
+  const absl::Status status = violations.status();
+  if (!status.ok()) return status;
+  return resolved;
+}
+
+absl::StatusOr<v1::ScoreRequest> PictureScoringService::Read(
+    const grpc::CallbackServerContext& context,
+    const grpc::ByteBuffer& bytes) const {
+  v1::ScoreRequest request;
+  const auto caller = BeginCall(context, bytes, dependencies_.authenticator,
+                                kScopeGenerate, request);
+  if (!caller.ok()) return caller.status();
+  if (dependencies_.scoring == nullptr) {
+    return absl::UnimplementedError("this server scores no pictures");
+  }
+  const auto model = dependencies_.catalog.Get("");
+  auto resolved = ResolveScoreRequest(request, limits_,
+                                      model.ok() ? model->id() : std::string());
+  if (!resolved.ok() || resolved->model().empty()) return resolved;
+  const auto named = dependencies_.catalog.Get(resolved->model());
+  if (!named.ok()) return named.status();
+  return resolved;
+}
+
+grpc::ServerUnaryReactor* PictureScoringService::Score(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  auto* reactor = context->DefaultReactor();
+  auto request = Read(*context, *bytes);
+  if (!request.ok()) {
+    FinishCall(reactor, "Score", request.status(), dependencies_.metrics);
+    return reactor;
+  }
+  // gRPC keeps the answer until the reactor has finished.
+  dependencies_.scoring->Score(
+      *std::move(request),
+      [=, this](const absl::StatusOr<v1::ScoreResponse>& response) {
+        if (response.ok()) *answer = ToBytes(*response);
+        FinishCall(reactor, "Score", response.status(), dependencies_.metrics);
+      });
+  return reactor;
+}
+
+}  // namespace genzo

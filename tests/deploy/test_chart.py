@@ -1,0 +1,271 @@
+"""The Helm chart: what it makes is valid, safe, and what the server understands."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from conftest import CHART, ROOT, VALUES, objects, program, run, template, tool
+
+# The oldest that the chart promises, and some since.
+VERSIONS = ["1.28.0", "1.29.0", "1.31.0", "1.34.0", "1.36.0"]
+BY_VALUES = pytest.mark.parametrize("name", VALUES)
+
+
+def server(made):
+    [found] = [o for (kind, _), o in made.items() if kind in ("Deployment", "StatefulSet")]
+    return found
+
+
+def config(made):
+    return yaml.safe_load(made["ConfigMap", "r-genzo"]["data"]["genzo.yaml"])
+
+
+@BY_VALUES
+def test_lints(name):
+    values = ["--values", VALUES[name]] if VALUES[name] else []
+    run(tool("helm"), "lint", "--strict", CHART, *values)
+
+
+@BY_VALUES
+@pytest.mark.parametrize("version", VERSIONS)
+def test_is_valid_in_kubernetes(name, version, schemas, tmp_path):
+    if name == "image-volume" and version < "1.33":
+        pytest.skip("no image volumes before 1.33")
+    file = tmp_path / "all.yaml"
+    file.write_text(template(VALUES[name], version=version)[0])
+    location = f"{schemas(version)}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    summary = run(tool("kubeconform"), "-strict", "-summary", "-output", "json",
+                  "-schema-location", location, file).stdout
+    found = json.loads(summary)["summary"]
+    assert found["valid"] >= 5 and not found["skipped"], summary
+
+
+def test_kubeconform_would_find_a_misspelling(schemas, tmp_path):
+    text = template(VALUES["gpu"])[0]
+    location = f"{schemas('1.34.0')}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    for right, wrong in [("containerPort", "containrPort"), ("minReplicaCount", "minReplicasCount"),
+                         ("  interval: 15s", "  intervall: 15s")]:
+        assert right in text
+        file = tmp_path / "wrong.yaml"
+        file.write_text(text.replace(right, wrong))
+        assert run(tool("kubeconform"), "-strict", "-schema-location", location, file,
+                   ok=False).returncode
+
+
+@pytest.mark.parametrize("values, message", [
+    ("replicas=3", "additional properties 'replicas' not allowed"),
+    ("replicaCount=two", "got string, want integer"),
+    ("image.pullPolicy=Sometimes", "image/pullPolicy"),
+    ("image.digest=sha256:12", "image/digest"),
+    ("gpu.resourceName=gpu", "gpu/resourceName"),
+    ("gpu.count=0", "minimum: got 0, want 1"),
+    ("models.list[0].id=SD 1.5", "models/list/0/id"),
+    ("models.list[0].id=sd15", "missing property 'path'"),
+    ("autoscaling.minReplicas=0", "minimum: got 0, want 1"),
+    ("autoscaling.kind=vpa", "autoscaling/kind"),
+    ("drain.graceSeconds=-1", "minimum: got -1, want 0"),
+    ("service.grpcPort=70000", "maximum"),
+    ("service.sessionAffinity=Cookie", "service/sessionAffinity"),
+    ("results.size=lots", "results/size"),
+    ("resources.limits.memory=much", "resources/limits/memory"),
+    ("ingress.enabled=true", "ingress/hosts"),
+    ("gateway.enabled=true", "gateway/parentRefs"),
+    ("tls.certificate=x", "additional properties 'certificate' not allowed"),
+    # What a schema cannot see.
+    ("insecure=false", "nothing says who may call"),
+    ("auth.keysSecret.name=k", "set insecure to false"),
+    ("service.type=LoadBalancer", "would serve strangers"),
+    ("auth.jwt.secretName=j", "needs auth.jwt.issuer"),
+    ("tls.clientCaSecretName=c", "needs tls.secretName"),
+    ("models.volume.existingClaim=a,models.volume.mountImage.reference=b", "only one of"),
+    ("models.volume.create=true", "models.volume.fromImage"),
+    ("models.volume.create=true,models.volume.fromImage.reference=a,replicaCount=2",
+     "ReadWriteMany"),
+    ("models.watchVolume=true", "needs a volume"),
+    ("autoscaling.kind=hpa,autoscaling.minReplicas=5", "is less than autoscaling.minReplicas 5"),
+    ("config.listen=0.0.0.0:1", "config.listen is made by the chart; use service.grpcPort"),
+    ("config.http.key=/k", "config.http.key is made by the chart; use tls.secretName"),
+    ("config.jobs.results_mb=1", "use results.megabytes"),
+])
+def test_refuses(values, message):
+    _, error = template(None, "--set", values, ok=False)
+    assert message in error
+
+
+def test_refuses_an_old_kubernetes():
+    assert "incompatible" in template(None, version="1.27.0", ok=False)[1]
+
+
+@BY_VALUES
+def test_server_takes_the_configuration(name, tmp_path):
+    """genzo-server itself reads what the chart makes, with the pod's folders below another root."""
+    import os
+    import subprocess
+
+    made = objects(VALUES[name])
+    text = made["ConfigMap", "r-genzo"]["data"]["genzo.yaml"]
+    text = re.sub(r"(: )/(etc|var|models|usr)", rf"\1{tmp_path}/\2", text)
+    settings = yaml.safe_load(text)
+    for model in settings.get("models", []):
+        os.makedirs(model["path"], exist_ok=True)
+    for folder in ("etc/genzo/keys", "etc/genzo/jwks", "etc/genzo/tls", "etc/genzo/client-ca",
+                   "etc/genzo/webhooks", "etc/genzo/link-key", "models",
+                   "usr/share/genzo/page"):
+        os.makedirs(tmp_path / folder, exist_ok=True)
+    etc = tmp_path / "etc/genzo"
+    (etc / "keys/keys.json").write_text('{"keys": []}')
+    (etc / "jwks/jwks.json").write_text(json.dumps({"keys": [  # RFC 8037's
+        {"kty": "OKP", "crv": "Ed25519", "kid": "a", "alg": "EdDSA",
+         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}))
+    for secret in ("webhooks/webhook.secret", "link-key/link.key"):
+        (etc / secret).write_text("0123456789abcdef")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=genzo",
+                    "-keyout", etc / "tls/tls.key", "-out", etc / "tls/tls.crt"], check=True,
+                   capture_output=True)
+    (etc / "client-ca/ca.crt").write_bytes((etc / "tls/tls.crt").read_bytes())
+    file = tmp_path / "genzo.yaml"
+    file.write_text(text)
+    run(program("genzo-server"), "--config", file, "--check-config")
+
+
+@BY_VALUES
+def test_is_drained_in_time(name):
+    """The grace period holds the wait, the drain, and what the server may take beyond it."""
+    made = objects(VALUES[name])
+    pod = server(made)["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    wait = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    grace = config(made)["shutdown_grace_seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= wait + grace + 25
+
+
+@BY_VALUES
+def test_labels_meet(name):
+    """Services, the budget and the policy select the pods; the test pod is none of them."""
+    made = objects(VALUES[name])
+    labels = server(made)["spec"]["template"]["metadata"]["labels"]
+    test = made.get(("Pod", "r-genzo-test"))
+    selectors = [server(made)["spec"]["selector"]["matchLabels"]]
+    for (kind, which), one in made.items():
+        if kind == "Service":
+            selectors.append(one["spec"]["selector"])
+        if kind == "PodDisruptionBudget":
+            selectors.append(one["spec"]["selector"]["matchLabels"])
+        if kind == "NetworkPolicy" and not which.endswith("-test"):
+            selectors.append(one["spec"]["podSelector"]["matchLabels"])
+    assert len(selectors) >= 3
+    for selector in selectors:
+        assert selector.items() <= labels.items()
+        assert not test or not selector.items() <= test["metadata"]["labels"].items()
+    if monitor := made.get(("ServiceMonitor", "r-genzo")):
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        found = [o["metadata"]["name"] for (kind, _), o in made.items()
+                 if kind == "Service" and wanted.items() <= o["metadata"]["labels"].items()]
+        assert found == ["r-genzo-headless"]
+
+
+@BY_VALUES
+def test_containers_are_restricted(name):
+    made = objects(VALUES[name])
+    pods = [server(made)["spec"]["template"]["spec"]]
+    pods += [o["spec"] for (kind, _), o in made.items() if kind == "Pod"]
+    for pod in pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"] + pod.get("initContainers", []):
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] and not context["allowPrivilegeEscalation"]
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_secrets_are_folders():
+    """A file mounted by subPath would never change in the pod: keys could not be revoked."""
+    for name in ("keys", "tokens", "results"):
+        pod = server(objects(VALUES[name]))["spec"]["template"]["spec"]
+        for container in pod["containers"]:
+            assert not [m for m in container["volumeMounts"] if "subPath" in m]
+        assert [v for v in pod["volumes"] if "secret" in v]
+
+
+def test_gpu_has_a_name_and_a_taint():
+    pod = server(objects(VALUES["mig"]))["spec"]["template"]["spec"]
+    resources = pod["containers"][0]["resources"]
+    assert resources["limits"]["nvidia.com/mig-1g.10gb"] == 1
+    assert resources["requests"]["nvidia.com/mig-1g.10gb"] == 1
+    assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+    gpu = server(objects(VALUES["gpu"]))["spec"]
+    assert gpu["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert gpu["template"]["spec"]["containers"][0]["image"].endswith("-cuda")
+
+
+def test_autoscaler_and_replicas_do_not_fight():
+    for name in ("gpu", "mig"):
+        assert "replicas" not in server(objects(VALUES[name]))["spec"]
+
+
+def test_old_clusters_sleep_by_a_command():
+    for version, action in [("1.29.0", "exec"), ("1.30.0", "sleep")]:
+        pod = server(objects(None, version=version))["spec"]["template"]["spec"]
+        assert list(pod["containers"][0]["lifecycle"]["preStop"]) == [action]
+
+
+def test_a_changed_setting_starts_new_pods():
+    def sum_of(*more):
+        pod = server(objects(None, *more))["spec"]["template"]
+        return pod["metadata"]["annotations"]["checksum/config"]
+
+    assert sum_of() != sum_of("--set", "config.queue_capacity=65")
+
+
+@BY_VALUES
+def test_keeps_to_the_policies(name, tmp_path):
+    """kube-score, but for what its checks get wrong here."""
+    ignored = [
+        # Images have versions; to pull them always would be to depend on the registry.
+        "container-image-pull-policy",
+        # emptyDirs have limits; one for the container would have to hold the models, too.
+        "container-ephemeral-storage-request-and-limit",
+        # Affinity is preferred, not required; one server is a fine number of them.
+        "deployment-replicas", "deployment-has-host-podantiaffinity",
+        "statefulset-has-host-podantiaffinity",
+    ]
+    if name == "image-volume":  # switches them off
+        ignored += ["pod-networkpolicy", "deployment-has-poddisruptionbudget"]
+    file = tmp_path / "all.yaml"
+    file.write_text(template(VALUES[name])[0])
+    run(tool("kube-score"), "score", "--kubernetes-version", "v1.28", "--output-format", "ci",
+        "--ignore-container-cpu-limit",  # it would only slow what shares the node anyway
+        *[f"--ignore-test={one}" for one in ignored], file)
+
+
+def test_rules_and_dashboards_are_those_of_deploy(tmp_path):
+    """Also in the packed chart, where the links to them are files."""
+    run(tool("helm"), "package", CHART, "--destination", tmp_path)
+    [packed] = tmp_path.glob("*.tgz")
+    run("tar", "xf", packed, cwd=tmp_path)
+    groups = [group for path in sorted((ROOT / "deploy/prometheus").glob("*.yaml"))
+              for group in yaml.safe_load(path.read_text()).get("groups", [])]
+    boards = {path.name: json.loads(path.read_text())
+              for path in (ROOT / "deploy/grafana").glob("*.json")}
+    for chart in (CHART, tmp_path / "genzo"):
+        made = objects(VALUES["gpu"], chart=chart)
+        assert made["PrometheusRule", "r-genzo"]["spec"]["groups"] == groups
+        data = made["ConfigMap", "r-genzo-dashboard"].get("data") or {}
+        assert {name: json.loads(text) for name, text in data.items()} == boards
+
+
+def test_version_is_the_projects():
+    project = (ROOT / "CMakeLists.txt").read_text()
+    version = re.search(r"project\(genzo VERSION ([0-9.]+)", project)[1]
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == version
+
+
+def test_readme_names_every_value():
+    readme = (CHART / "README.md").read_text()
+    missing = [key for key in yaml.safe_load((CHART / "values.yaml").read_text())
+               if f"`{key}" not in readme]
+    assert not missing

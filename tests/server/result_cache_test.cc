@@ -1,0 +1,130 @@
+#include "server/result_cache.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/testing/event_record.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+v1::GenerateRequest Request(uint64_t seed) {
+  v1::GenerateRequest request;
+  request.set_model("tiny");
+  request.set_seed(seed);
+  request.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
+  return request;
+}
+
+std::string KeyOf(const std::string& tenant, uint64_t seed) {
+  return ResultCache::KeyOf(tenant, Request(seed), {});
+}
+
+std::vector<v1::Image> Images(size_t bytes) {
+  v1::Image image;
+  image.set_seed(5);
+  image.mutable_picture()->set_data(std::string(bytes, 'p'));
+  return {image};
+}
+
+TEST(ResultCacheKeyTest, StandsForAllThatDecidesAboutPictures) {
+  const std::string key = KeyOf("a", 1);
+  EXPECT_NE(key, KeyOf("b", 1)) << "another tenant";
+  EXPECT_NE(key, KeyOf("a", 2));
+  v1::Model model;
+  model.set_fingerprint("other files");
+  EXPECT_NE(key, ResultCache::KeyOf("a", Request(1), model));
+  v1::GenerateRequest same = Request(1);
+  same.set_request_id("123e4567-e89b-42d3-a456-426614174000");
+  same.set_priority(v1::PRIORITY_HIGH);
+  same.mutable_preview()->set_every(1);
+  EXPECT_EQ(key, ResultCache::KeyOf("a", same, {}));
+}
+
+TEST(ResultCacheKeyTest, IsEmptyWhereBitsAreNotPromised) {
+  v1::GenerateRequest request = Request(1);
+  request.set_reproducibility(v1::REPRODUCIBILITY_FAST);
+  EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
+  request = Request(1);
+  request.set_start_latents("token");
+  EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
+}
+
+TEST(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {
+  const auto cache = *ResultCache::Open({.bytes = 3000});
+  cache->Put(KeyOf("a", 1), Images(1000));
+  cache->Put(KeyOf("a", 2), Images(1000));
+  EXPECT_TRUE(cache->Find(KeyOf("a", 1)).has_value());
+  cache->Put(KeyOf("a", 3), Images(1500));
+  EXPECT_TRUE(cache->Find(KeyOf("a", 1)).has_value());
+  EXPECT_FALSE(cache->Find(KeyOf("a", 2)).has_value());
+  cache->Put(KeyOf("a", 4), Images(4000));
+  EXPECT_FALSE(cache->Find(KeyOf("a", 4)).has_value()) << "too large alone";
+}
+
+TEST(ResultCacheTest, ATenantPushesOutItsOwn) {
+  const auto cache =
+      *ResultCache::Open({.bytes = 10'000, .tenant_bytes = 2500});
+  cache->Put(KeyOf("b", 1), Images(1000));
+  for (uint64_t seed : {1, 2, 3}) cache->Put(KeyOf("a", seed), Images(1000));
+  EXPECT_FALSE(cache->Find(KeyOf("a", 1)).has_value());
+  EXPECT_TRUE(cache->Find(KeyOf("a", 3)).has_value());
+  EXPECT_TRUE(cache->Find(KeyOf("b", 1)).has_value());
+}
+
+TEST(ResultCacheTest, TheNextServerFindsWhatIsInTheFolder) {
+  const TestFolder folder;
+  const ResultCacheConfig config = {.bytes = 1 << 20, .folder = folder.path()};
+  (*ResultCache::Open(config))->Put(KeyOf("a", 1), Images(1000));
+  const auto cache = *ResultCache::Open(config);
+  const auto found = cache->Find(KeyOf("a", 1));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->at(0).seed(), 5u);
+  EXPECT_EQ(found->at(0).picture().data(), std::string(1000, 'p'));
+}
+
+TEST(ResultCacheTest, ADamagedFileIsForgotten) {
+  const TestFolder folder;
+  const ResultCacheConfig config = {.bytes = 1 << 20, .folder = folder.path()};
+  (*ResultCache::Open(config))->Put(KeyOf("a", 1), Images(1000));
+  folder.Write(KeyOf("a", 1), "rubbish");
+  const auto cache = *ResultCache::Open(config);
+  EXPECT_FALSE(cache->Find(KeyOf("a", 1)).has_value());
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/" + KeyOf("a", 1)));
+}
+
+TEST(ResultCacheTest, AFolderThatIsNoneIsNamed) {
+  const TestFolder folder;
+  const std::string file = folder.Write("file", "");
+  EXPECT_THAT(
+      ResultCache::Open({.bytes = 1, .folder = file + "/below"}),
+      StatusIs(absl::StatusCode::kFailedPrecondition, "result_cache.folder"));
+}
+
+TEST(ResultCacheTest, KeepsJobsThatEndedWithAllTheirPictures) {
+  const auto cache = *ResultCache::Open({.bytes = 1 << 20});
+  const auto run = [&](const std::string& key, size_t images) {
+    const auto record = std::make_shared<EventRecord>();
+    const auto sink = cache->Recording(key, /*count=*/2, record);
+    v1::JobEvent event;
+    for (size_t i = 0; i < images; ++i) {
+      *event.mutable_image() = Images(10)[0];
+      sink->Post(event);
+    }
+    event.mutable_ended();
+    sink->Post(event);
+    for (size_t i = 0; i < images; ++i) {
+      EXPECT_TRUE(record->Take()->has_image()) << "it is passed on";
+    }
+    EXPECT_TRUE(record->Take()->has_ended());
+  };
+  run(KeyOf("a", 1), 2);
+  run(KeyOf("a", 2), 1);
+  EXPECT_EQ(cache->Find(KeyOf("a", 1))->size(), 2u);
+  EXPECT_FALSE(cache->Find(KeyOf("a", 2)).has_value());
+}
+
+}  // namespace
+}  // namespace genzo

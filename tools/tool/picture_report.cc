@@ -1,0 +1,90 @@
+#include "tools/tool/picture_report.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/utf8.h"
+#include "client/command_line.h"
+#include "google/protobuf/util/json_util.h"
+#include "worker/media/picture_decoder.h"
+#include "worker/media/picture_metadata.h"
+#include "worker/media/provenance.h"
+#include "worker/media/watermark.h"
+
+namespace genzo {
+namespace {
+
+// A file of one's own: larger than what a server takes.
+constexpr PictureLimits kLimits = {.max_bytes = int64_t{1} << 30,
+                                   .max_pixels = int64_t{1} << 28};
+
+void AddText(const std::string& key, const std::string& value,
+             std::string& report) {
+  absl::StrAppend(&report, Printable(key), "\n");
+  for (absl::string_view line : absl::StrSplit(value, '\n')) {
+    absl::StrAppend(&report, "  ", Printable(line), "\n");
+  }
+}
+
+void AddCommand(const std::string& json, std::string& report) {
+  v1::GenerateRequest request;
+  // Of a newer Genzo, it may have fields that this one does not know.
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  if (!google::protobuf::util::JsonStringToMessage(json, &request, options)
+           .ok()) {
+    return;
+  }
+  const CommandLine line = CommandLineOf(std::move(request));
+  AddText("painted again by", line.command, report);
+  if (!line.missing.empty()) {
+    AddText("and by these fields, which the command has no options for",
+            absl::StrJoin(line.missing, ", "), report);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReportPicture(const std::string& file) {
+  const auto header = ProbePicture(file);
+  if (!header.ok()) return header.status();
+  const auto text = ReadPictureText(file);
+  if (!text.ok()) return text.status();
+  const auto pixels = DecodePicture(file, kLimits);
+  if (!pixels.ok()) return pixels.status();
+  std::string report = absl::StrFormat("%s, %d x %d pixels\n", header->format,
+                                       header->width, header->height);
+  std::optional<Provenance> provenance;
+  for (const auto& [key, value] : *text) {
+    if (key == kXmpKey) {
+      provenance = ReadXmp(value);
+    } else {
+      AddText(key, value, report);
+    }
+  }
+  if (provenance.has_value()) {
+    AddText("made by (XMP)",
+            provenance->creator_tool.empty() ? "not told"
+                                             : provenance->creator_tool,
+            report);
+    AddText(
+        "kind of source (IPTC)",
+        provenance->source_type.empty() ? "not told" : provenance->source_type,
+        report);
+  }
+  const double found = FindWatermark(*pixels);
+  AddText("watermark",
+          absl::StrFormat("%s (%.1f standard deviations)",
+                          found >= kWatermarkFound ? "Genzo's" : "none found",
+                          found),
+          report);
+  if (provenance.has_value() && !provenance->request_json.empty()) {
+    AddCommand(provenance->request_json, report);
+  }
+  return report;
+}
+
+}  // namespace genzo

@@ -1,0 +1,49 @@
+#ifndef GENZO_WORKER_ENGINE_PICTURE_FINISHER_H_
+#define GENZO_WORKER_ENGINE_PICTURE_FINISHER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "genzo/v1/image_generation.pb.h"
+#include "worker/media/picture_text.h"
+#include "worker/media/pixels.h"
+#include "worker/vision/picture_judges.h"
+
+namespace genzo {
+
+// What becomes of a decoded picture before it is written: it is scored where
+// the best are wanted, checked where a policy says so, marked as machine-made.
+// What the request, as resolved, says is done; what it may say was decided
+// where it was accepted. Thread-safe.
+class PictureFinisher {
+ public:
+  // `judges` outlives the finisher.
+  explicit PictureFinisher(PictureJudges& judges) : judges_(judges) {}
+
+  struct Finished {
+    Pixels pixels;
+    PictureText text;
+    std::optional<double> score = {};  // with best_of
+    std::string safety = {};           // "nsfw", or empty
+    bool withheld = false;             // not to be sent
+  };
+  // Errors are those of the judges: a picture that could not be judged is not
+  // to be sent.
+  absl::StatusOr<Finished> Finish(const v1::GenerateRequest& request,
+                                  uint64_t seed, Pixels pixels,
+                                  uint64_t image_index = 0) const;
+
+  // A look at an unfinished picture, as it may be shown; nothing if it may not,
+  // or could not be checked.
+  std::optional<Pixels> Preview(const v1::GenerateRequest& request,
+                                Pixels pixels) const;
+
+ private:
+  PictureJudges& judges_;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ENGINE_PICTURE_FINISHER_H_

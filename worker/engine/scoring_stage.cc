@@ -1,0 +1,84 @@
+#include "worker/engine/scoring_stage.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "worker/device/thread_count.h"
+#include "worker/engine/source_picture.h"
+#include "worker/media/picture_decoder.h"
+
+namespace genzo {
+namespace {
+
+constexpr absl::Duration kBusyRetry = absl::Seconds(5);
+
+}  // namespace
+
+ScoringStage::ScoringStage(PictureJudges& judges) : judges_(judges) {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+ScoringStage::~ScoringStage() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  thread_.join();
+}
+
+void ScoringStage::Score(v1::ScoreRequest request, Done done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.size() < kMostWaiting) {
+      waiting_.emplace_back(std::move(request), std::move(done));
+      return;
+    }
+  }
+  done(RetryLaterError(
+      "SCORING_BUSY", absl::StrCat(kMostWaiting, " calls wait to be scored"),
+      kBusyRetry, /*metadata=*/{}, absl::StatusCode::kResourceExhausted));
+}
+
+void ScoringStage::Loop() {
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !waiting_.empty();
+  };
+  UseThreads(1);  // beside those that paint
+  while (true) {
+    std::pair<v1::ScoreRequest, Done> next;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (waiting_.empty()) return;
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    next.second(ScoreNow(next.first));
+  }
+}
+
+absl::StatusOr<v1::ScoreResponse> ScoringStage::ScoreNow(
+    const v1::ScoreRequest& request) {
+  std::vector<Pixels> pictures;
+  for (int i = 0; i < request.pictures_size(); ++i) {
+    auto pixels = DecodePicture(
+        request.pictures(i).data(),
+        {.max_bytes = kMaxSourceBytes, .max_pixels = kMaxSourcePixels});
+    if (!pixels.ok()) {
+      const std::string field = absl::StrCat("pictures[", i, "].data");
+      return InvalidFieldsError(
+          {{field, absl::StrCat(field, ": ", pixels.status().message())}});
+    }
+    pictures.push_back(*std::move(pixels));
+  }
+  const auto scores =
+      judges_.Score({.scorer = request.scorer(), .model = request.model()},
+                    request.prompt(), pictures);
+  if (!scores.ok()) return scores.status();
+  v1::ScoreResponse response;
+  for (const double score : *scores) response.add_scores()->set_score(score);
+  return response;
+}
+
+}  // namespace genzo

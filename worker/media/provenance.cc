@@ -1,0 +1,133 @@
+#include "worker/media/provenance.h"
+
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/strip.h"
+#include "google/protobuf/util/json_util.h"
+#include "pugixml.hpp"
+#include "worker/media/picture_text.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kSourceTypes[] =
+    "http://cv.iptc.org/newscodes/digitalsourcetype/";
+constexpr char kSourceType[] = "Iptc4xmpExt:DigitalSourceType";
+constexpr char kCreatorTool[] = "xmp:CreatorTool";
+constexpr char kRequest[] = "genzo:Request";
+// One JPEG segment holds the whole packet.
+constexpr size_t kMaxRequestBytes = 48 << 10;
+
+// Namespaces by the prefixes that everybody writes; ours is a name, not a
+// place.
+constexpr std::pair<const char*, const char*> kNamespaces[] = {
+    {"xmlns:xmp", "http://ns.adobe.com/xap/1.0/"},
+    {"xmlns:Iptc4xmpExt", "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"},
+    {"xmlns:genzo", "urn:genzo:xmp:1"}};
+
+// An attribute or, as some programs write it, an element of that name.
+std::string Property(const pugi::xml_node& description, const char* name) {
+  const pugi::xml_attribute attribute = description.attribute(name);
+  return attribute ? attribute.value() : description.child_value(name);
+}
+
+// Only what makes the picture again: no pictures, nothing of the call.
+std::string RequestJson(v1::GenerateRequest request, uint64_t seed) {
+  request.set_seed(seed);
+  request.clear_image_count();
+  request.clear_best_of();
+  request.clear_request_id();
+  request.clear_preview();
+  request.clear_priority();
+  request.clear_time_limit();
+  request.clear_on_disconnect();
+  if (request.has_image_to_image()) {
+    request.mutable_image_to_image()->clear_image();
+  }
+  if (request.has_inpainting()) {
+    request.mutable_inpainting()->mutable_mask()->clear_data();
+  }
+  for (v1::ControlInput& control : *request.mutable_controls()) {
+    control.mutable_picture()->clear_data();
+  }
+  for (v1::ImagePrompt& prompt : *request.mutable_image_prompts()) {
+    for (v1::InputPicture& picture : *prompt.mutable_pictures()) {
+      picture.clear_data();
+    }
+  }
+  std::string json;
+  const auto status =
+      google::protobuf::util::MessageToJsonString(request, &json);
+  return status.ok() && json.size() <= kMaxRequestBytes ? json : "";
+}
+
+}  // namespace
+
+Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed) {
+  const bool composite = request.has_inpainting() || request.has_outpainting();
+  return {.source_type = composite ? "compositeWithTrainedAlgorithmicMedia"
+                                   : "trainedAlgorithmicMedia",
+          .creator_tool = "Genzo",
+          .request_json = request.output().embed_parameters()
+                              ? RequestJson(request, seed)
+                              : ""};
+}
+
+std::string XmpOf(const Provenance& provenance) {
+  pugi::xml_document document;
+  const auto packet = [&](const char* value) {
+    pugi::xml_node node = document.append_child(pugi::node_pi);
+    node.set_name("xpacket");
+    node.set_value(value);
+  };
+  packet("begin=\"\xEF\xBB\xBF\" id=\"W5M0MpCehiHzreSzNTczkc9d\"");
+  pugi::xml_node meta = document.append_child("x:xmpmeta");
+  meta.append_attribute("xmlns:x") = "adobe:ns:meta/";
+  pugi::xml_node rdf = meta.append_child("rdf:RDF");
+  rdf.append_attribute("xmlns:rdf") =
+      "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+  pugi::xml_node description = rdf.append_child("rdf:Description");
+  description.append_attribute("rdf:about") = "";
+  for (const auto& [prefix, address] : kNamespaces) {
+    description.append_attribute(prefix) = address;
+  }
+  description.append_attribute(kSourceType) =
+      (kSourceTypes + provenance.source_type).c_str();
+  description.append_attribute(kCreatorTool) = provenance.creator_tool.c_str();
+  if (!provenance.request_json.empty()) {
+    description.append_attribute(kRequest) = provenance.request_json.c_str();
+  }
+  packet("end=\"w\"");
+  std::ostringstream text;
+  document.save(text, "", pugi::format_raw | pugi::format_no_declaration,
+                pugi::encoding_utf8);
+  return text.str();
+}
+
+std::optional<Provenance> ReadXmp(std::string_view packet) {
+  pugi::xml_document document;
+  // External entities are not a thing that pugixml knows.
+  if (!document.load_buffer(packet.data(), packet.size(), pugi::parse_default,
+                            pugi::encoding_utf8)) {
+    return std::nullopt;
+  }
+  const pugi::xml_node rdf = document.child("x:xmpmeta")
+                                 ? document.child("x:xmpmeta").child("rdf:RDF")
+                                 : document.child("rdf:RDF");
+  if (!rdf) return std::nullopt;
+  Provenance provenance;
+  const auto take = [](std::string& to, std::string value) {
+    if (to.empty()) to = std::move(value);
+  };
+  for (const pugi::xml_node& description : rdf.children("rdf:Description")) {
+    take(provenance.source_type, Property(description, kSourceType));
+    take(provenance.creator_tool, Property(description, kCreatorTool));
+    take(provenance.request_json, Property(description, kRequest));
+  }
+  provenance.source_type =
+      std::string(absl::StripPrefix(provenance.source_type, kSourceTypes));
+  return provenance;
+}
+
+}  // namespace genzo

@@ -1,0 +1,172 @@
+#include "worker/vision/picture_judges.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/errors.h"
+#include "c10/core/InferenceMode.h"
+#include "worker/device/exception_status.h"
+#include "worker/weights/model_index.h"
+
+namespace genzo {
+namespace {
+
+constexpr char kScorer[] = "scorer";
+constexpr char kChecker[] = "safety_checker";
+constexpr char kConfig[] = "config.json";
+
+bool HasPart(const ModelIndex& index, const char* name) {
+  return index.FilesOf(name).At(kConfig).Exists();
+}
+
+absl::Status NoChecker(const std::string& model) {
+  return ErrorWithReason(
+      absl::StatusCode::kFailedPrecondition, "CHECKER_FAILED",
+      absl::StrCat("model \"", model, "\" has no safety checker"));
+}
+
+absl::Status WithCode(const absl::Status& status, const char* reason) {
+  return ErrorWithReason(absl::StatusCode::kFailedPrecondition, reason,
+                         std::string(status.message()));
+}
+
+}  // namespace
+
+std::vector<std::string> JudgedFields(const ModelFiles& model) {
+  std::vector<std::string> fields;
+  const auto index = OpenModelIndex(model);
+  if (!index.ok()) return fields;
+  if (HasPart(*index, kScorer)) fields.emplace_back("best_of");
+  if (HasPart(*index, kChecker)) fields.emplace_back("safety_policy");
+  return fields;
+}
+
+PictureJudges::PictureJudges(std::vector<ScorerConfig> scorers,
+                             std::string safety_checker, c10::Device device)
+    : scorers_(std::move(scorers)),
+      safety_checker_(std::move(safety_checker)),
+      placement_{.device = device, .dtype = c10::kFloat} {}
+
+void PictureJudges::AddModel(const std::string& id, const ModelFiles& files) {
+  absl::MutexLock lock(&mutex_);
+  models_[id] = files;
+}
+
+absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::OpenLocked(
+    const ComponentFiles& clip, const std::string& head) {
+  ScorerRef& open = open_scorers_[absl::StrCat(clip.path(), "\n", head)];
+  if (open != nullptr) return open;
+  auto scorer = std::make_shared<Scorer>();
+  auto towers = ClipScorer::Open(clip, placement_);
+  if (!towers.ok()) return towers.status();
+  scorer->clip = *std::move(towers);
+  if (!head.empty()) {
+    auto layers = AestheticHead::Open(head, scorer->clip->embedding_size());
+    if (!layers.ok()) return layers.status();
+    scorer->head = *std::move(layers);
+  }
+  open = std::move(scorer);
+  return open;
+}
+
+absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::FindScorer(
+    const Choice& choice) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> names;
+  for (const ScorerConfig& scorer : scorers_) {
+    if (scorer.id == choice.scorer) {
+      return OpenLocked(scorer.path, scorer.aesthetic_head);
+    }
+    names.push_back(scorer.id);
+  }
+  const auto not_found = [](const char* reason, const std::string& message) {
+    return ErrorWithReason(absl::StatusCode::kNotFound, reason, message);
+  };
+  if (!choice.scorer.empty()) {
+    return not_found("SCORER_NOT_FOUND",
+                     absl::StrCat("scorer \"", choice.scorer,
+                                  "\" is not one of the server's: ",
+                                  absl::StrJoin(names, ", ")));
+  }
+  const auto model = models_.find(choice.model);
+  if (model == models_.end()) {
+    return not_found("MODEL_NOT_FOUND",
+                     absl::StrCat("no model \"", choice.model, "\""));
+  }
+  const auto index = OpenModelIndex(model->second);
+  if (!index.ok()) return index.status();
+  if (!HasPart(*index, kScorer)) {
+    return not_found("SCORER_NOT_FOUND",
+                     absl::StrCat("model \"", choice.model,
+                                  "\" has no scorer; the server's are: ",
+                                  absl::StrJoin(names, ", ")));
+  }
+  return OpenLocked(index->FilesOf(kScorer), "");
+}
+
+absl::StatusOr<std::vector<double>> PictureJudges::Score(
+    const Choice& choice, std::string_view prompt,
+    const std::vector<Pixels>& pictures) {
+  c10::InferenceMode inference;
+  try {
+    const auto scorer = FindScorer(choice);
+    if (absl::IsNotFound(scorer.status()) &&
+        !ErrorReason(scorer.status()).empty()) {
+      return scorer.status();
+    }
+    if (!scorer.ok()) return WithCode(scorer.status(), "SCORER_FAILED");
+    const auto& [clip, head] = **scorer;
+    const at::Tensor text =
+        head.has_value() ? at::Tensor() : clip->EmbedText(prompt);
+    std::vector<double> scores;
+    for (const Pixels& picture : pictures) {
+      const at::Tensor seen = clip->EmbedPicture(picture);
+      scores.push_back(head.has_value()
+                           ? head->forward(seen).item<double>()
+                           : 100 * CosineSimilarity(seen, text).item<double>());
+    }
+    return scores;
+  } catch (const std::exception&) {
+    return WithReason(StatusFromException("scoring failed"), "JUDGING_FAILED");
+  }
+}
+
+absl::StatusOr<PictureJudges::CheckerRef> PictureJudges::FindChecker(
+    const std::string& model) {
+  absl::MutexLock lock(&mutex_);
+  ComponentFiles checker(safety_checker_);
+  ComponentFiles extractor(safety_checker_);
+  const auto files = models_.find(model);
+  if (files != models_.end()) {
+    const auto index = OpenModelIndex(files->second);
+    if (index.ok() && HasPart(*index, kChecker)) {
+      checker = index->FilesOf(kChecker);
+      extractor = index->FilesOf("feature_extractor");
+    }
+  }
+  if (checker.path().empty()) return NoChecker(model);
+  CheckerRef& open = open_checkers_[checker.path()];
+  if (open != nullptr) return open;
+  auto opened = SafetyChecker::Open(checker, extractor, placement_);
+  if (!opened.ok()) return opened.status();
+  open = *std::move(opened);
+  return open;
+}
+
+absl::StatusOr<SafetyVerdict> PictureJudges::Check(const std::string& model,
+                                                   const Pixels& picture) {
+  c10::InferenceMode inference;
+  try {
+    const auto checker = FindChecker(model);
+    if (!checker.ok()) return WithCode(checker.status(), "CHECKER_FAILED");
+    return (*checker)->Check(picture);
+  } catch (const std::exception&) {
+    return WithReason(StatusFromException("the safety check failed"),
+                      "JUDGING_FAILED");
+  }
+}
+
+}  // namespace genzo

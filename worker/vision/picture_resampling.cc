@@ -1,0 +1,150 @@
+#include "worker/vision/picture_resampling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <vector>
+
+namespace genzo {
+namespace {
+
+// Weights are whole numbers of 2^-22, as in PIL.
+constexpr int kPrecisionBits = 32 - 8 - 2;
+constexpr double kBicubicA = -0.5;
+
+double Sinc(double x) {
+  if (x == 0) return 1;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+
+double Support(ResamplingFilter filter) {
+  switch (filter) {
+    case ResamplingFilter::kBilinear:
+      return 1;
+    case ResamplingFilter::kBicubic:
+      return 2;
+    case ResamplingFilter::kLanczos:
+      return 3;
+  }
+  return 0;
+}
+
+double Weight(ResamplingFilter filter, double x) {
+  x = std::abs(x);
+  if (x >= Support(filter)) return 0;
+  switch (filter) {
+    case ResamplingFilter::kBilinear:
+      return 1 - x;
+    case ResamplingFilter::kBicubic:
+      return x < 1 ? ((kBicubicA + 2) * x - (kBicubicA + 3)) * x * x + 1
+                   : (((x - 5) * x + 8) * x - 4) * kBicubicA;
+    case ResamplingFilter::kLanczos:
+      return Sinc(x) * Sinc(x / 3);
+  }
+  return 0;
+}
+
+// What one output is the weighted sum of.
+struct Window {
+  int begin = 0;
+  std::vector<int32_t> weights;
+};
+
+Window WindowOf(ResamplingFilter filter, int in, int64_t out, int64_t place) {
+  const double scale = static_cast<double>(in) / static_cast<double>(out);
+  const double widening = std::max(scale, 1.0);
+  const double support = Support(filter) * widening;
+  const double center = (static_cast<double>(place) + 0.5) * scale;
+  Window window;
+  window.begin = std::max(static_cast<int>(center - support + 0.5), 0);
+  const int end = std::min(static_cast<int>(center + support + 0.5), in);
+  std::vector<double> weights;
+  double sum = 0;
+  for (int i = window.begin; i < end; ++i) {
+    weights.push_back(Weight(filter, (i - center + 0.5) * (1 / widening)));
+    sum += weights.back();
+  }
+  for (const double weight : weights) {
+    const double scaled = (sum != 0 ? weight / sum : weight) *
+                          static_cast<double>(1 << kPrecisionBits);
+    window.weights.push_back(
+        static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
+  }
+  return window;
+}
+
+std::vector<Window> Windows(ResamplingFilter filter, int in, int64_t out,
+                            int64_t begin, int count) {
+  std::vector<Window> windows;
+  for (int i = 0; i < count; ++i) {
+    windows.push_back(WindowOf(filter, in, out, begin + i));
+  }
+  return windows;
+}
+
+// The sum over `stride` bytes apart from `from` on.
+char Sum(const char* from, size_t stride, const Window& window) {
+  int32_t sum = 1 << (kPrecisionBits - 1);
+  for (const int32_t weight : window.weights) {
+    sum += weight * static_cast<unsigned char>(*from);
+    from += stride;
+  }
+  return static_cast<char>(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
+
+// The columns of `windows`, of so many rows from `first_row` on.
+Pixels ResampleColumns(const Pixels& pixels, const std::vector<Window>& windows,
+                       int first_row, int rows) {
+  Pixels result{
+      .width = static_cast<int>(windows.size()), .height = rows, .rgb = {}};
+  result.rgb.reserve(windows.size() * rows * 3);
+  for (int y = 0; y < rows; ++y) {
+    const char* row =
+        pixels.rgb.data() + size_t{3} * pixels.width * (first_row + y);
+    for (const Window& window : windows) {
+      for (int c = 0; c < 3; ++c) {
+        result.rgb += Sum(row + 3 * window.begin + c, 3, window);
+      }
+    }
+  }
+  return result;
+}
+
+// The rows of `windows`; the first row of `pixels` is `first_row` of what the
+// windows speak of.
+Pixels ResampleRows(const Pixels& pixels, const std::vector<Window>& windows,
+                    int first_row) {
+  Pixels result{.width = pixels.width,
+                .height = static_cast<int>(windows.size()),
+                .rgb = {}};
+  const size_t stride = size_t{3} * pixels.width;
+  result.rgb.reserve(stride * windows.size());
+  for (const Window& window : windows) {
+    const char* from = pixels.rgb.data() + stride * (window.begin - first_row);
+    for (size_t i = 0; i < stride; ++i) {
+      result.rgb += Sum(from + i, stride, window);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Pixels Resample(const Pixels& pixels, const ResamplingPlan& plan) {
+  // Where nothing is scaled a window weighs one pixel alone, with all of 2^22.
+  const std::vector<Window> columns = Windows(
+      plan.filter, pixels.width, plan.scaled_width, plan.left, plan.width);
+  const std::vector<Window> rows = Windows(
+      plan.filter, pixels.height, plan.scaled_height, plan.top, plan.height);
+  const int first_row = rows.front().begin;
+  const int end_row =
+      rows.back().begin + static_cast<int>(rows.back().weights.size());
+  return ResampleRows(
+      ResampleColumns(pixels, columns, first_row, end_row - first_row), rows,
+      first_row);
+}
+
+}  // namespace genzo
