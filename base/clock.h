@@ -23,6 +23,9 @@ class Clock {
   // now. Infinite times stay.
   absl::Time FromDate(absl::Time date) const { return Now() + (date - Date()); }
 
+  // The date at `time`, which is of Now(), as far as is known by now.
+  absl::Time ToDate(absl::Time time) const { return Date() + (time - Now()); }
+
   // The machine's clock. Lives as long as the process.
   static const Clock& Real();
 };

@@ -83,6 +83,22 @@ class MapReader {
     }
   }
 
+  void Read(const std::string& key, double min, double max, double& value) {
+    const YAML::Node child = Child(key);
+    if (!child.IsDefined()) return;
+    double read = 0;
+    try {
+      read = child.as<double>();
+    } catch (const YAML::Exception&) {
+      return Fail(absl::StrCat(Path(key), " is not a number"));
+    }
+    if (!(read >= min && read <= max)) {
+      return Fail(absl::StrCat(Path(key), " ", read, " is not between ", min,
+                               " and ", max));
+    }
+    value = read;
+  }
+
   void ReadChoice(const std::string& key, const std::set<std::string>& choices,
                   std::string& value) {
     Read(key, value);
@@ -367,6 +383,30 @@ void ReadTls(MapReader& root, const std::string& base_folder,
   }
 }
 
+void ReadTracing(MapReader& root, const std::string& base_folder,
+                 absl::Status& status, TracingConfig& tracing) {
+  MapReader map(root.Child("tracing"), "tracing", status);
+  map.Read("endpoint", tracing.endpoint);
+  const std::string& url = tracing.endpoint;
+  const bool is_sound =
+      url.empty() || (url.find_first_of(" \r\n\t?#") == std::string::npos &&
+                      ((absl::StartsWith(url, "http://") && url.size() > 7) ||
+                       (absl::StartsWith(url, "https://") && url.size() > 8)));
+  if (!is_sound) {
+    map.Fail(absl::StrCat("tracing.endpoint \"", url,
+                          "\" is neither http://HOST[:PORT] nor "
+                          "https://HOST[:PORT]"));
+  }
+  map.Read("sample_ratio", 0.0, 1.0, tracing.sample_ratio);
+  ReadPath(map, "ca_file", base_folder, tracing.ca_file);
+}
+
+void ReadLogging(MapReader& root, std::string& level, std::string& format) {
+  root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
+                  level);
+  root.ReadChoice("log_format", {"text", "json"}, format);
+}
+
 void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
   const YAML::Node list = http.Child("origins");
   if (!list.IsDefined()) return;
@@ -531,8 +571,9 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.ReadChoice("dtype", {"auto", "float32", "bfloat16", "float16"},
                   config.dtype);
   root.Read("threads", 0, 1024, config.threads);
-  root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
-                  config.log_level);
+  ReadLogging(root, config.log_level, config.log_format);
+  root.Read("log_prompts", config.log_prompts);
+  ReadTracing(root, base_folder, status, config.tracing);
   ReadModels(root, base_folder, status, config);
   ReadEmbeddings(root, base_folder, config.embeddings);
   ReadKeptLatents(root, status, config.kept_latents);
@@ -643,14 +684,13 @@ absl::StatusOr<GatewayConfig> ParseGatewayConfig(
     const std::string& yaml, const std::string& base_folder) {
   GatewayConfig config;
   config.http.listen = "127.0.0.1:8080";
-  const absl::Status status = ParseYaml(yaml, [&](const YAML::Node& node,
-                                                  absl::Status& fault) {
-    MapReader root(node, "", fault);
-    ReadAddress(root, "server", config.server);
-    root.ReadChoice("log_level", {"debug", "info", "warning", "error", "off"},
-                    config.log_level);
-    ReadHttp(root, base_folder, fault, config.http);
-  });
+  const absl::Status status =
+      ParseYaml(yaml, [&](const YAML::Node& node, absl::Status& fault) {
+        MapReader root(node, "", fault);
+        ReadAddress(root, "server", config.server);
+        ReadLogging(root, config.log_level, config.log_format);
+        ReadHttp(root, base_folder, fault, config.http);
+      });
   if (!status.ok()) return status;
   return config;
 }

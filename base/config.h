@@ -96,6 +96,17 @@ struct WebhookConfig {
   bool operator==(const WebhookConfig&) const = default;
 };
 
+// Where spans are sent.
+struct TracingConfig {
+  // Of an OTLP/HTTP collector, "http://collector:4318"; empty: no spans. Traces
+  // of callers are passed on all the same.
+  std::string endpoint;
+  // Of traces that begin here; who calls decides over their own. 0 to 1.
+  double sample_ratio = 1;
+  std::string ca_file;  // PEM, of an https endpoint; empty: the system's
+  bool operator==(const TracingConfig&) const = default;
+};
+
 // How connections are secured. Files are read again when they change.
 struct TlsConfig {
   std::string cert_file;  // PEM, the server's first; empty: no TLS
@@ -128,6 +139,7 @@ struct HttpConfig {
 struct GatewayConfig {
   std::string server = "127.0.0.1:50051";  // host:port of the gRPC server
   std::string log_level = "info";          // as in Config
+  std::string log_format = "text";         // likewise
   HttpConfig http;
 };
 
@@ -173,7 +185,10 @@ struct Config {
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
   // Without a step, while jobs wait, before the server calls itself unready.
   absl::Duration stall_after = absl::Minutes(2);
-  std::string log_level = "info";  // debug, info, warning, error, off
+  std::string log_level = "info";   // debug, info, warning, error, off
+  std::string log_format = "text";  // or json: an object a line
+  bool log_prompts = false;         // of accepted jobs
+  TracingConfig tracing;
 };
 
 // OK if `address` is "host:port"; otherwise INVALID_ARGUMENT.

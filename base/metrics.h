@@ -1,6 +1,10 @@
 #ifndef GENZO_BASE_METRICS_H_
 #define GENZO_BASE_METRICS_H_
 
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -28,6 +33,7 @@ struct ModelMetrics {
   prometheus::Counter& jobs_succeeded;
   prometheus::Counter& jobs_failed;
   prometheus::Counter& jobs_cancelled;
+  prometheus::Counter& jobs_expired;  // past their deadline
   prometheus::Gauge& jobs_running;
   prometheus::Histogram& queue_seconds;  // stages of a job
   prometheus::Histogram& encode_seconds;
@@ -35,15 +41,26 @@ struct ModelMetrics {
   prometheus::Histogram& decode_seconds;
   prometheus::Histogram& total_seconds;
   prometheus::Histogram& time_to_first_preview_seconds;
-  // One evaluation and its moves, by rows: StepSeconds() finds the bucket.
-  std::vector<prometheus::Histogram*> step_seconds;
+  // Between two evaluations while images are painted: all that is no
+  // evaluation.
+  prometheus::Histogram& step_overhead_seconds;
   prometheus::Histogram& batch_size;     // rows of an evaluation
+  prometheus::Counter& row_places;       // rows that evaluations had room for
   prometheus::Counter& denoise_steps;    // per image
   prometheus::Counter& denoise_batches;  // evaluations
-  prometheus::Gauge& loaded;             // 0 or 1
+  // What evaluations took of the machine: threads times time, or GPU time.
+  prometheus::Counter& core_seconds;
+  prometheus::Counter& gpu_seconds;
+  prometheus::Counter& steps_saved;  // of jobs that nobody wanted any more
+  prometheus::Counter& images;
+  prometheus::Counter& previews;
+  prometheus::Gauge& loaded;  // 0 or 1
   prometheus::Gauge& load_seconds;
-  prometheus::Gauge& queue_depth;  // jobs waiting
-  prometheus::Gauge& row_cap;      // at the model's own size
+  prometheus::Counter& load_failures;
+  // Jobs waiting: of low, normal and high priority.
+  std::array<prometheus::Gauge*, 3> queue_depth;
+  prometheus::Gauge& queue_cost;  // cost units waiting
+  prometheus::Gauge& row_cap;     // at the model's own size
   prometheus::Gauge& weight_bytes;
   prometheus::Gauge& activation_bytes;  // peak of a full evaluation
   prometheus::Counter& text_hits;       // texts found encoded
@@ -52,12 +69,37 @@ struct ModelMetrics {
   prometheus::Histogram& prediction_error;
   prometheus::Counter& out_of_memory;  // evaluations that were cut for it
 
-  prometheus::Histogram& StepSeconds(int rows) const;
+  // One evaluation and its moves, by the area of its images and its rows, both
+  // in classes. A class is exported from its first use on.
+  prometheus::Histogram& StepSeconds(int64_t pixels, int rows) const;
+  // Jobs that wait, of all priorities.
+  double Queued() const;
+  // Counts a job's end by its outcome, and, where nobody wanted it any more,
+  // the steps that were left of it.
+  void CountEnd(const absl::Status& status, int64_t steps_left) const;
   // genzo_profile_step_seconds of `rows`: measured when the model was loaded.
   prometheus::Gauge& ProfileSeconds(int rows) const;
 
+  static constexpr std::array<int, 6> kStepRows = {1, 2, 4, 8, 16, 32};
+  static constexpr std::array<int, 6> kStepSides = {256,  512,  768,
+                                                    1024, 1536, 4096};
+
   prometheus::Family<prometheus::Gauge>& profile_seconds;
+  prometheus::Family<prometheus::Histogram>& step_seconds;
   std::string model;
+  // By side and rows; null until used.
+  mutable std::array<std::atomic<prometheus::Histogram*>,
+                     kStepRows.size() * kStepSides.size()>
+      step_classes = {};
+};
+
+// The figures of one device of the pool.
+struct DeviceMetrics {
+  prometheus::Gauge& up;              // 0 while it is taken out
+  prometheus::Gauge& live_images;     // being painted
+  prometheus::Counter& busy_seconds;  // in evaluations
+  prometheus::Gauge& last_step;       // Unix time of the last evaluation's end
+  prometheus::Gauge& budget_bytes;    // of its models
 };
 
 // Every figure that Genzo exports, with the prefix `genzo_`, base units and
@@ -72,15 +114,40 @@ class Metrics {
   // `model` must come from the configuration: labels are bounded.
   ModelMetrics& ForModel(const std::string& model) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The figures of a device of the pool, "cpu:0".
+  DeviceMetrics ForDevice(const std::string& device);
+
   // Counts a finished RPC. `code` is a gRPC code's name, "OK".
   void CountRequest(const std::string& method, const std::string& code);
   // Counts a refused job.
   void CountShed(const std::string& reason);
+  // Counts what a job of a tenant with so much weight is charged.
+  void CountCost(double weight, double cost_units);
+  // What became of a webhook: "delivered", "retried" or "given_up".
+  void CountWebhook(const std::string& result);
+  // What became of spans: "sent", "failed", "dropped".
+  void CountSpans(const std::string& result, size_t spans);
+  // Counts a request of the HTTP door. `route` is a pattern of its table.
+  void CountHttp(const std::string& route, int status, absl::Duration took);
+  void CountHttpInFlight(int change) { http_in_flight_.Increment(change); }
+
+  // A constant 1 whose labels tell.
+  void SetBuildInfo(const std::map<std::string, std::string>& labels);
+  void SetModelInfo(const std::string& model, const std::string& family,
+                    const std::string& dtype);
+  // Whether the server serves.
+  void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
+
+  // Figures that are made when they are asked for, as long as `source` lives.
+  void Add(const std::weak_ptr<prometheus::Collectable>& source)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // When the oldest waiting job was accepted; InfiniteFuture if none waits. Its
   // age is computed when it is asked for, so that it grows while nothing moves.
   void SetOldestJob(absl::Time accepted) { oldest_job_->Set(accepted); }
   prometheus::Counter& previews_dropped() { return previews_dropped_; }
+  // Readers that took nothing for too long.
+  prometheus::Counter& slow_readers() { return slow_readers_; }
   // Generate streams, and bytes of pictures that wait for their readers.
   prometheus::Gauge& streams() { return streams_; }
   prometheus::Gauge& undelivered_bytes() { return undelivered_bytes_; }
@@ -89,9 +156,6 @@ class Metrics {
   std::string Text() const;
 
  private:
-  template <typename T>
-  using Family = prometheus::Family<T>;
-
   // genzo_queue_oldest_age_seconds.
   class OldestJob : public prometheus::Collectable {
    public:
@@ -106,31 +170,21 @@ class Metrics {
     absl::Time accepted_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   };
 
+  // One for each of Metrics' families with labels; all of `registry_`.
+  struct Families;
+
   const std::shared_ptr<prometheus::Registry> registry_;
-  Family<prometheus::Counter>& requests_;
-  Family<prometheus::Counter>& jobs_;
-  Family<prometheus::Counter>& shed_;
-  Family<prometheus::Counter>& steps_;
-  Family<prometheus::Counter>& batches_;
-  Family<prometheus::Gauge>& running_;
-  Family<prometheus::Gauge>& queue_depth_;
-  Family<prometheus::Gauge>& loaded_;
-  Family<prometheus::Gauge>& load_duration_;
-  Family<prometheus::Histogram>& job_duration_;
-  Family<prometheus::Histogram>& first_preview_;
-  Family<prometheus::Histogram>& step_duration_;
-  Family<prometheus::Histogram>& batch_size_;
-  Family<prometheus::Gauge>& row_cap_;
-  Family<prometheus::Gauge>& model_bytes_;
-  Family<prometheus::Gauge>& profile_seconds_;
-  Family<prometheus::Counter>& texts_;
-  Family<prometheus::Histogram>& prediction_error_;
-  Family<prometheus::Counter>& out_of_memory_;
+  const std::unique_ptr<const Families> families_;
   const std::shared_ptr<OldestJob> oldest_job_;
   prometheus::Counter& previews_dropped_;
+  prometheus::Counter& slow_readers_;
   prometheus::Gauge& streams_;
   prometheus::Gauge& undelivered_bytes_;
-  absl::Mutex mutex_;
+  prometheus::Gauge& http_in_flight_;
+  prometheus::Gauge& ready_;
+  mutable absl::Mutex mutex_;
+  std::vector<std::weak_ptr<prometheus::Collectable>> sources_
+      ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::unique_ptr<ModelMetrics>> models_
       ABSL_GUARDED_BY(mutex_);
 };

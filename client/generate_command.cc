@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <random>
@@ -22,6 +19,7 @@
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
+#include "client/input_file.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
@@ -125,15 +123,6 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
       "; set the terminal to UTF-8, or convert the text with iconv"));
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(
-        absl::StrCat("picture ", path, " cannot be read"));
-  }
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 }  // namespace
 
 GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
@@ -174,6 +163,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
   control_.AddTo(c);
+  inpainting_.AddTo(c, image);
   AddModelOptions();
   steering_.Add(c);
   AddPreviewOptions();
@@ -309,10 +299,12 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (guidance_scale_) request.set_guidance_scale(*guidance_scale_);
   if (guidance_rescale_) request.set_guidance_rescale(*guidance_rescale_);
   if (!image_path_.empty()) {
-    auto image = ReadFile(image_path_);
+    auto image = ReadInputFile(image_path_);
     if (!image.ok()) return image.status();
     request.mutable_image_to_image()->set_image(*std::move(image));
     if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
+    const absl::Status masked = inpainting_.Set(request);
+    if (!masked.ok()) return masked;
   }
   if (!sampler_.empty()) {
     const SamplerChoice choice = FindSampler(sampler_).value();

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/control_options.h"
 #include "client/picture_options.h"
+#include "client/inpainting_options.h"
 #include "client/status_report.h"
 #include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
@@ -76,6 +77,7 @@ class GenerateCommand {
   std::string image_path_;
   std::optional<double> strength_;
   ControlOptions control_;
+  InpaintingOptions inpainting_;
   std::string sampler_;
   std::vector<double> sigmas_;
   std::vector<uint32_t> timesteps_;

@@ -2,13 +2,18 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_join.h"
+#include "client/completion_command.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
 #include "client/models_command.h"
 #include "client/score_command.h"
 #include "client/status_report.h"
+#include "client/top_command.h"
 
 namespace genzo {
 namespace {
@@ -41,6 +46,8 @@ int Main(int argc, char** argv) {
   const ModelsCommand models(app, server);
   const JobsCommand jobs(app, server);
   const ScoreCommand score(app, server);
+  const TopCommand top(app);
+  const CompletionCommand completion(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -50,9 +57,14 @@ int Main(int argc, char** argv) {
   if (models.parsed()) return models.Run();
   if (jobs.parsed()) return jobs.Run();
   if (score.parsed()) return score.Run();
-  std::cerr << "genzo: a command is missing: generate, models, jobs, watch, "
-               "cancel or score; --help tells more"
-            << std::endl;
+  if (top.parsed()) return top.Run();
+  if (completion.parsed()) return completion.Run();
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    commands.push_back(command->get_name());
+  }
+  std::cerr << "genzo: a command is missing: " << absl::StrJoin(commands, ", ")
+            << "; --help tells more" << std::endl;
   return kExitUsage;
 }
 

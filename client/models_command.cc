@@ -12,6 +12,7 @@
 #include "client/model_list.h"
 #include "client/sampler_names.h"
 #include "client/standard_output.h"
+#include "genzo/v1/model_admin.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -56,15 +57,74 @@ void Print(const v1::Model& model) {
   }
 }
 
+ExitStatus PrintJson(const google::protobuf::Message& message) {
+  std::string text;
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options)
+           .ok()) {
+    return kExitFailed;
+  }
+  std::cout << text << std::endl;
+  return FlushOutput(kExitOk);
+}
+
 }  // namespace
 
 ModelsCommand::ModelsCommand(CLI::App& app, const std::string& server)
     : command_(app.add_subcommand("models", "list the server's models")),
+      load_(command_->add_subcommand(
+          "load", "bring a model into memory, or back into use")),
+      unload_(command_->add_subcommand(
+          "unload", "free a model's memory once its jobs are done")),
+      drain_(command_->add_subcommand(
+          "drain", "take a model out of use: no new jobs, then unload")),
       server_(server) {
   command_->add_flag("--json", json_, "the server's answer as JSON");
+  command_->require_subcommand(0, 1);
+  for (CLI::App* order : {load_, unload_, drain_}) {
+    order->add_option("id", id_, "the model's id; see `genzo models`")
+        ->required();
+    order->add_flag("--json", json_, "the server's answer as JSON");
+  }
+  load_->add_flag("--pin", pin_, "keep it in memory until it is unloaded");
+  command_->footer(
+      "Orders are an administrator's; if the configuration has admin_listen, "
+      "--server\nnames that address.");
 }
 
 ExitStatus ModelsCommand::Run() const {
+  return command_->get_subcommands().empty() ? List() : Order();
+}
+
+ExitStatus ModelsCommand::Order() const {
+  const auto stub = v1::ModelAdmin::NewStub(Connect(server_));
+  grpc::ClientContext context;
+  v1::Model model;
+  const auto send = [&](auto request, auto method) {
+    request.set_id(id_);
+    return (*stub.*method)(&context, request, &model);
+  };
+  grpc::Status status;
+  if (load_->parsed()) {
+    v1::LoadModelRequest request;
+    if (pin_) request.set_pinned(true);
+    status = send(request, &v1::ModelAdmin::Stub::LoadModel);
+  } else if (unload_->parsed()) {
+    status = send(v1::UnloadModelRequest(), &v1::ModelAdmin::Stub::UnloadModel);
+  } else {
+    status = send(v1::DrainModelRequest(), &v1::ModelAdmin::Stub::DrainModel);
+  }
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  if (json_) return PrintJson(model);
+  Print(model);
+  return FlushOutput(kExitOk);
+}
+
+ExitStatus ModelsCommand::List() const {
   const auto stub = v1::ModelRegistry::NewStub(Connect(server_));
   v1::ListModelsResponse response;
   const grpc::Status status = ListModels(*stub, response);
@@ -72,17 +132,7 @@ ExitStatus ModelsCommand::Run() const {
     std::cerr << "genzo: " << Describe(status, server_) << std::endl;
     return ExitStatusOf(status);
   }
-  if (json_) {
-    std::string text;
-    google::protobuf::util::JsonPrintOptions options;
-    options.preserve_proto_field_names = true;
-    if (!google::protobuf::util::MessageToJsonString(response, &text, options)
-             .ok()) {
-      return kExitFailed;
-    }
-    std::cout << text << std::endl;
-    return FlushOutput(kExitOk);
-  }
+  if (json_) return PrintJson(response);
   for (const v1::Model& model : response.models()) Print(model);
   return FlushOutput(kExitOk);
 }

@@ -8,7 +8,8 @@
 
 namespace genzo {
 
-// `genzo models`: what the server can paint with.
+// `genzo models`: what the server can paint with; and with load, unload or
+// drain, orders to it, see genzo.v1.ModelAdmin.
 class ModelsCommand {
  public:
   // Adds the subcommand to `app`, which this object outlives.
@@ -18,9 +19,17 @@ class ModelsCommand {
   ExitStatus Run() const;
 
  private:
+  ExitStatus List() const;
+  ExitStatus Order() const;
+
   CLI::App* const command_;
+  CLI::App* const load_;
+  CLI::App* const unload_;
+  CLI::App* const drain_;
   const std::string& server_;
   bool json_ = false;
+  bool pin_ = false;
+  std::string id_;
 };
 
 }  // namespace genzo

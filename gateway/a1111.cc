@@ -411,6 +411,7 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
   call.request.clear_image_to_image();
   call.request.clear_controls();
   call.request.clear_image_prompts();
+  call.request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
       Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },

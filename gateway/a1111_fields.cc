@@ -3,6 +3,7 @@
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_inpainting.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/picture_fields.h"
@@ -37,7 +38,6 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
            {"enable_hr", "second pass at a higher resolution"},
-           {"mask", "inpainting"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
@@ -156,6 +156,7 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
     return reader.Fail("init_images", "has a picture that is not base64");
   }
   from.set_image(*std::move(picture));
+  ReadA1111Mask(reader, request);
 }
 
 }  // namespace
@@ -177,7 +178,11 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"output.watermark", "watermark"},
      {"output.mark_provenance", "provenance"},
      {"image_to_image.image", "init_images"},
-     {"image_to_image.strength", "denoising_strength"}};
+     {"image_to_image.strength", "denoising_strength"},
+     {"inpainting.mask.data", "mask"},
+     {"inpainting.mask_blur", "mask_blur"},
+     {"inpainting.padding", "inpaint_full_res_padding"},
+     {"inpainting", "mask"}};
 
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
                                     const ModelNames& names) {
@@ -213,6 +218,11 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);
+  if (task == A1111Task::kImageToImage) {
+    ReadStart(reader, request);
+  } else if (!IsEmpty(reader.Any("mask"))) {
+    reader.Fail("mask", "is given, but txt2img has no picture that it is of");
+  }
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

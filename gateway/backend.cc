@@ -11,6 +11,9 @@ void SetKeys(const CallerKeys& keys, grpc::ClientContext& context) {
     context.AddMetadata("authorization", keys.authorization);
   }
   if (!keys.tenant.empty()) context.AddMetadata("x-genzo-tenant", keys.tenant);
+  if (!keys.traceparent.empty()) {
+    context.AddMetadata("traceparent", keys.traceparent);
+  }
 }
 
 // gRPC ends the process for metadata that HTTP/2 cannot carry.
@@ -25,7 +28,8 @@ std::string Sendable(std::string value) {
 
 CallerKeys KeysOf(const HttpRequest& request) {
   return {.authorization = Sendable(request.Header("authorization")),
-          .tenant = Sendable(request.Header("x-genzo-tenant"))};
+          .tenant = Sendable(request.Header("x-genzo-tenant")),
+          .traceparent = Sendable(request.Header("traceparent"))};
 }
 
 // One server stream. Deletes itself after its end.

@@ -22,6 +22,7 @@ namespace genzo {
 struct CallerKeys {
   std::string authorization;  // "Bearer ..."; empty: none
   std::string tenant;         // x-genzo-tenant
+  std::string traceparent;    // W3C's; says nothing of who it is
   bool operator<(const CallerKeys& other) const {
     return std::tie(authorization, tenant) <
            std::tie(other.authorization, other.tenant);

@@ -76,7 +76,7 @@ std::vector<Route> HttpDoor::Routes() {
 
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
     const HttpConfig& config, std::shared_ptr<grpc::Channel> channel,
-    const Clock& clock) {
+    const Clock& clock, const HttpWatch& watch) {
   const auto key = LinkKey(config.link_key_file);
   if (!key.ok()) return key.status();
   std::unique_ptr<HttpDoor> door(
@@ -98,9 +98,10 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
   options.limits.max_connections = config.max_connections;
   options.limits.max_body_bytes = config.max_body_bytes;
   auto server = HttpServer::Start(
-      options, [router = door->router_.get()](HttpRequest request,
-                                              HttpExchangeRef exchange) {
-        router->Handle(std::move(request), std::move(exchange));
+      options, [router = door->router_.get(), watch, &clock](
+                   HttpRequest request, HttpExchangeRef exchange) {
+        auto watched = Watched(request, std::move(exchange), watch, clock);
+        router->Handle(std::move(request), std::move(watched));
       });
   if (!server.ok()) return server.status();
   door->server_ = *std::move(server);

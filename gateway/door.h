@@ -14,6 +14,7 @@
 #include "gateway/openai_images.h"
 #include "gateway/page.h"
 #include "gateway/router.h"
+#include "gateway/watched_exchange.h"
 
 namespace genzo {
 
@@ -23,10 +24,10 @@ class HttpDoor {
  public:
   // UNAVAILABLE if the address cannot be used, INVALID_ARGUMENT or NOT_FOUND if
   // a file that `config` names cannot. A page that is not there is left out,
-  // with a warning. `clock` outlives the door.
+  // with a warning. `clock` outlives the door; so does who watches.
   static absl::StatusOr<std::unique_ptr<HttpDoor>> Start(
       const HttpConfig& config, std::shared_ptr<grpc::Channel> channel,
-      const Clock& clock);
+      const Clock& clock, const HttpWatch& watch = {});
   // Stops at once.
   ~HttpDoor();
 

@@ -84,7 +84,8 @@ int Main(int argc, char** argv) {
     const absl::Status status = CheckAddress(address);
     if (!status.ok()) return Fail(status);
   }
-  const absl::Status logging = InitLogging(config->log_level);
+  const absl::Status logging =
+      InitLogging(config->log_level, config->log_format);
   if (!logging.ok()) return Fail(logging);
   return Serve(*config);
 }

@@ -46,6 +46,9 @@ class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
 
+  // Says which route was found, before anything else; for those who count.
+  virtual void Routed(const std::string& /*pattern*/) {}
+
   virtual void Send(HttpResponse response) = 0;
 
   // Sends the head of an answer whose length is not known. While nothing is

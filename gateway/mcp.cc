@@ -167,6 +167,11 @@ absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
     if (const auto strength = reader.Number("strength", 0, 1)) {
       from.set_strength(*strength);
     }
+    if (const auto text = reader.Text("mask")) {
+      auto mask = DecodePicture(*text);
+      if (!mask.has_value()) reader.Fail("mask", "is not a picture in base64");
+      request.mutable_inpainting()->mutable_mask()->set_data(mask.value_or(""));
+    }
   }
   reader.RefuseTheRest();
   if (!reader.status().ok()) return reader.status();

@@ -18,6 +18,8 @@ namespace {
 constexpr int kMaxSide = 1 << 16;  // the model's own limit is the service's
 // How much of a picture a variation paints anew: kin, not copy.
 constexpr double kVariationStrength = 0.6;
+// What a mask covers is often a hole in the picture, too.
+constexpr double kMaskedStrength = 1;
 
 void ReadSize(FieldReader& reader, v1::GenerateRequest& request) {
   const auto size = reader.Text("size");
@@ -88,12 +90,19 @@ void ReadFields(FieldReader& reader, const ModelNames& names,
   }
 }
 
-// Puts a form's texts into `fields` and its only picture into `image`.
+// Puts a form's texts into `fields` and its only picture and its mask into
+// `request`. In such masks it is what is transparent that is painted.
 absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
-                  std::string& image) {
+                  v1::GenerateRequest& request) {
+  std::string& image = *request.mutable_image_to_image()->mutable_image();
   bool has_image = false;
   for (const FormPart& part : parts) {
-    if (part.name == "mask") return NotYet("mask", "inpainting");
+    if (part.name == "mask" && !request.has_inpainting()) {
+      v1::Inpainting& inpainting = *request.mutable_inpainting();
+      inpainting.mutable_mask()->set_data(std::string(part.content));
+      inpainting.set_mask_is_transparency(true);
+      continue;
+    }
     if (part.name == "image" || part.name == "image[]") {
       if (std::exchange(has_image, true)) {
         return NotYet("image", "edits of several pictures at once");
@@ -137,7 +146,7 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
   json fields = json::object();
   OpenAiCall call;
   auto& from = *call.request.mutable_image_to_image();
-  const absl::Status sorted = Sort(*parts, fields, *from.mutable_image());
+  const absl::Status sorted = Sort(*parts, fields, call.request);
   if (!sorted.ok()) return sorted;
   FieldReader reader(fields, FieldReader::Values::kMayBeText);
   ReadFields(reader, names, call);
@@ -145,6 +154,8 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
     from.set_strength(*strength);
   } else if (kind == FormKind::kVariation) {
     from.set_strength(kVariationStrength);
+  } else if (call.request.has_inpainting()) {
+    from.set_strength(kMaskedStrength);
   }
   if (kind == FormKind::kEdit) {
     call.event_prefix = "image_edit";

@@ -71,6 +71,8 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"height", "size"},
                     {"image_to_image.image", "image"},
                     {"image_to_image.strength", "strength"},
+                    {"inpainting.mask.data", "mask"},
+                    {"inpainting", "mask"},
                     {"output.quality", "output_compression"},
                     {"best_of.draw", "best_of"},
                     {"best_of.scorer", "scorer"},

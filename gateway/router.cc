@@ -52,6 +52,9 @@ class AddingExchange : public HttpExchange {
   AddingExchange(HttpExchangeRef exchange, HttpHeaders headers)
       : exchange_(std::move(exchange)), headers_(std::move(headers)) {}
 
+  void Routed(const std::string& pattern) override {
+    exchange_->Routed(pattern);
+  }
   void Send(HttpResponse response) override {
     exchange_->Send(With(std::move(response)));
   }
@@ -166,6 +169,7 @@ void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
     if (is_page && (!methods.empty() || !Answers(route, request.method))) {
       continue;
     }
+    exchange->Routed(route.pattern);
     methods.push_back(route.method);
     if (route.method == "GET" && !route.streams) methods.push_back("HEAD");
     if (!Answers(route, request.method) || !arguments.has_value()) continue;

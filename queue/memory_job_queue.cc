@@ -33,6 +33,7 @@ class MemoryJobQueue::Entry {
   const Job& job() const { return job_; }
   const JobDemand& demand() const { return demand_; }
   absl::Time latest_start() const { return latest_start_; }
+  int64_t steps() const { return int64_t{demand_.steps} * demand_.images; }
   // The first status counts.
   void Cancel(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
@@ -121,11 +122,14 @@ class MemoryJobQueue::Lease : public JobLease {
 
   ~Lease() override {
     if (!ended_ && queue_.PutBack(entry_)) return;
-    if (entry_->cancelled()) {
-      Fail(entry_->cancel_status());
-    } else {
-      Fail(ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
-                           "the worker gave the job up without a result"));
+    if (!ended_) {
+      const absl::Status why =
+          entry_->cancelled()
+              ? entry_->cancel_status()
+              : ErrorWithReason(absl::StatusCode::kInternal, "JOB_LOST",
+                                "the worker gave the job up without a result");
+      queue_.MetricsOf(*entry_).CountEnd(why, entry_->steps());
+      Fail(why);
     }
     queue_.Forget(entry_->job().id());
   }
@@ -235,7 +239,7 @@ void MemoryJobQueue::CancelWith(const std::string& job_id,
     LeftLocked(*removed);
     jobs_.erase(found);
   }
-  MetricsOf(*removed).jobs_cancelled.Increment();
+  MetricsOf(*removed).CountEnd(status, removed->steps());
   removed->End(EndedBy(status));
   PostPositions();
 }
@@ -310,18 +314,26 @@ void MemoryJobQueue::WaitLocked(const Entry& entry) {
   waiting_.Push(
       QueueItem(entry.job().id(), entry.demand(), entry.latest_start()));
   accepted_.insert(entry.demand().accepted);
-  MetricsOf(entry).queue_depth.Increment();
+  DepthOf(entry).Increment();
+  MetricsOf(entry).queue_cost.Increment(CostUnits(entry.demand()));
   UpdateOldestLocked();
 }
 
 void MemoryJobQueue::LeftLocked(const Entry& entry) {
   accepted_.erase(accepted_.find(entry.demand().accepted));
-  MetricsOf(entry).queue_depth.Decrement();
+  DepthOf(entry).Decrement();
+  ModelMetrics& metrics = MetricsOf(entry);
+  metrics.queue_cost.Decrement(CostUnits(entry.demand()));
+  if (metrics.Queued() == 0) metrics.queue_cost.Set(0);  // to the last bit
   UpdateOldestLocked();
 }
 
 ModelMetrics& MemoryJobQueue::MetricsOf(const Entry& entry) {
   return metrics_.ForModel(entry.job().request().model());
+}
+
+prometheus::Gauge& MemoryJobQueue::DepthOf(const Entry& entry) {
+  return *MetricsOf(entry).queue_depth[entry.demand().priority + 1];
 }
 
 void MemoryJobQueue::UpdateOldestLocked() {

@@ -61,6 +61,7 @@ class MemoryJobQueue : public JobQueue {
   void LeftLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ModelMetrics& MetricsOf(const Entry& entry);
+  prometheus::Gauge& DepthOf(const Entry& entry);
   void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
   // The job ended.
   void Forget(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -3,10 +3,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "base/api_keys.h"
+#include "base/tracing.h"
 
 namespace genzo {
 
@@ -24,6 +26,8 @@ struct Caller {
   // What the caller's key or token gives; null where none is asked for: then
   // everything but what administrators do.
   std::shared_ptr<const Grant> grant = nullptr;
+  // Whose work the call is a part of, if the caller says.
+  std::optional<TraceContext> trace = std::nullopt;
 };
 
 // Tells callers apart. Asked at the head of every call. Thread-safe.

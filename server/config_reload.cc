@@ -63,6 +63,9 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("profile_folder", started.profile_folder, wanted.profile_folder);
   compare("shutdown_grace_seconds", started.shutdown_grace,
           wanted.shutdown_grace);
+  compare("log_format", started.log_format, wanted.log_format);
+  compare("log_prompts", started.log_prompts, wanted.log_prompts);
+  compare("tracing", started.tracing, wanted.tracing);
   compare("stall_seconds", started.stall_after, wanted.stall_after);
   return plan;
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/errors.h"
 #include "base/logging.h"
+#include "base/tracing.h"
 #include "queue/job_end.h"
 
 namespace genzo {
@@ -113,7 +115,7 @@ std::unique_ptr<EventReader> EventLogs::AttachLocked(
                          .read = std::min(after, has_end ? last - 1 : last),
                          .since = log.read_since};
   metrics_.streams().Set(++streams_);
-  return std::unique_ptr<EventReader>(new EventReader(*this, job_id, number));
+  return std::unique_ptr<EventReader>(new EventReader(*this, log.file, number));
 }
 
 absl::StatusOr<EventLogs::Opened> EventLogs::Open(
@@ -273,6 +275,7 @@ void EventLogs::Sweep() {
           continue;
         }
         reader.given_up = true;
+        metrics_.slow_readers().Increment();
         calls.push_back(reader.listener.given_up);
       }
       const bool expired = log->second.readers.empty() &&
@@ -346,12 +349,18 @@ void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
   // A request that came to nothing may be sent again.
   if (log.images == 0) UnlinkLocked(log);
   const std::string why = ErrorReason(StatusOf(ended));
-  spdlog::info(
-      "job {} ended: {}{}{}, tenant \"{}\", {:.3f} s, {} images, {} failed, {} "
-      "steps",
-      log.file.job_id, v1::JobState_Name(ended.state()), why.empty() ? "" : " ",
-      why, log.file.tenant, absl::ToDoubleSeconds(log.ended - log.accepted),
-      log.images, ended.images_failed(), ended.steps_run());
+  LogEvent(spdlog::level::info, "job ended",
+           {{"job", log.file.job_id},
+            {"request_id", log.file.request_id},
+            {"tenant", log.file.tenant},
+            {"trace", TraceIdOf(log.file.traceparent)},
+            {"state", v1::JobState_Name(ended.state())},
+            {"reason", why},
+            {"seconds", absl::StrFormat("%.3f", absl::ToDoubleSeconds(
+                                                    log.ended - log.accepted))},
+            {"images", absl::StrCat(log.images)},
+            {"images_failed", absl::StrCat(ended.images_failed())},
+            {"steps", absl::StrCat(ended.steps_run())}});
 }
 
 void EventLogs::TellLocked(const Log& log, const JobEvent& event) {

@@ -34,6 +34,7 @@ struct JobFile {
   std::string digest = {};  // of the request, to tell another with the same id
   bool goes_on = false;     // when its last reader leaves
   bool is_kept = false;     // after its end, with or without an image
+  std::string traceparent = {};  // of the job, see internal::v1::Job
 };
 
 // Hears of all filed jobs. Called with the logs' lock held, and maybe others:
@@ -73,14 +74,20 @@ class EventReader {
   std::shared_ptr<const v1::JobEvent> Next();
 
   const std::string& job_id() const { return job_id_; }
+  // Empty if nobody traces the job.
+  const std::string& traceparent() const { return traceparent_; }
 
  private:
   friend class EventLogs;
-  EventReader(EventLogs& logs, std::string job_id, int64_t number)
-      : logs_(logs), job_id_(std::move(job_id)), number_(number) {}
+  EventReader(EventLogs& logs, const JobFile& file, int64_t number)
+      : logs_(logs),
+        job_id_(file.job_id),
+        traceparent_(file.traceparent),
+        number_(number) {}
 
   EventLogs& logs_;
   const std::string job_id_;
+  const std::string traceparent_;
   const int64_t number_;
 };
 

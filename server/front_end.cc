@@ -3,12 +3,16 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/proto_time.h"
 
 namespace genzo {
 namespace {
 
 // What a request has besides its picture.
 constexpr int kMaxBytesBesidesImage = 4 << 20;
+
+// In the results folder: webhooks that a server which stopped had left.
+constexpr char kWebhooksFile[] = "/webhooks";
 
 constexpr char kAdmin[] = "genzo.v1.ModelAdmin";
 
@@ -34,7 +38,7 @@ void Tell(Quotas& quotas, Webhooks* webhooks,
   const std::string& id = job.job().id();
   if (job.job().has_end_time() && !job.webhook().empty() &&
       webhooks != nullptr) {
-    webhooks->Send(job.webhook(), job.job());
+    webhooks->Send(job.webhook(), job.job(), job.traceparent());
   }
   switch (job.job().state()) {
     case v1::JOB_STATE_QUEUED:
@@ -44,6 +48,30 @@ void Tell(Quotas& quotas, Webhooks* webhooks,
     default:
       return quotas.Ended(id);
   }
+}
+
+// The span of a job that has ended.
+void RecordJob(Tracer* tracer, const internal::v1::KeptJob& kept) {
+  const auto context = ParseTraceparent(kept.traceparent());
+  if (tracer == nullptr || !context.has_value()) return;
+  const v1::Job& job = kept.job();
+  const v1::GenerateRequest& request = job.resolved();
+  tracer->Record(
+      {.name = kJobSpan,
+       .context = *context,
+       .parent = kept.parent_span(),
+       .begin = FromProto(job.create_time()),
+       .end = FromProto(job.end_time()),
+       .attributes = {{"genzo.job", job.id()},
+                      {"genzo.tenant", kept.tenant()},
+                      {"gen_ai.request.model", request.model()},
+                      {"genzo.state", v1::JobState_Name(job.state())},
+                      {"genzo.images", int64_t{request.image_count()}},
+                      {"genzo.width", int64_t{request.width()}},
+                      {"genzo.height", int64_t{request.height()}},
+                      {"genzo.steps", int64_t{request.steps()}},
+                      {"genzo.cost_units", job.cost()}},
+       .error = job.has_status() ? job.status().message() : ""});
 }
 
 }  // namespace
@@ -57,7 +85,8 @@ FrontEndOptions FrontEndOptionsOf(const Config& config) {
           .tls = config.tls,
           .webhooks = config.webhooks,
           .result_cache = config.result_cache,
-          .admin_listen = config.admin_listen};
+          .admin_listen = config.admin_listen,
+          .log_prompts = config.log_prompts};
 }
 
 absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
@@ -74,7 +103,12 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
     parts.tokens = *std::move(tokens);
   }
   if (!options.webhooks.hosts.empty()) {
-    auto webhooks = Webhooks::Open(options.webhooks, dependencies.clock);
+    WebhookPlace place = {.metrics = &dependencies.metrics};
+    if (!options.jobs.results_folder.empty()) {
+      place.backlog_file = options.jobs.results_folder + kWebhooksFile;
+    }
+    auto webhooks = Webhooks::Open(options.webhooks, dependencies.clock,
+                                   PostHttps, Webhooks::kThreads, place);
     if (!webhooks.ok()) return webhooks.status();
     parts.webhooks = *std::move(webhooks);
   }
@@ -86,8 +120,11 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
         queue.Cancel(id);
       },
       /*moved=*/
-      [&quotas = *parts.quotas, webhooks = parts.webhooks.get()](
-          const internal::v1::KeptJob& job) { Tell(quotas, webhooks, job); },
+      [&quotas = *parts.quotas, webhooks = parts.webhooks.get(),
+       tracer = dependencies.tracer](const internal::v1::KeptJob& job) {
+        Tell(quotas, webhooks, job);
+        if (job.job().has_end_time()) RecordJob(tracer, job);
+      },
       dependencies.clock, dependencies.metrics);
   if (!archive.ok()) return archive.status();
   parts.archive = *std::move(archive);
@@ -128,16 +165,20 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
                dependencies.clock, *parts_.quotas, dependencies.predict,
-               parts_.results.get()},
+               parts_.results.get(), dependencies.tracer, options.log_prompts,
+               &drained_},
               *parts_.archive),
       image_generation_(*authenticator_,
-                        {intake_, dependencies.metrics, pump_}),
+                        {intake_, dependencies.metrics, pump_,
+                         dependencies.clock, dependencies.tracer}),
       jobs_(*authenticator_, *parts_.archive, dependencies.queue,
-            options.webhooks, {intake_, dependencies.metrics, pump_}),
+            options.webhooks,
+            {intake_, dependencies.metrics, pump_, dependencies.clock,
+             dependencies.tracer}),
       model_registry_(dependencies.catalog, *authenticator_,
-                      dependencies.metrics),
+                      dependencies.metrics, drained_),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
-                   dependencies.metrics),
+                   dependencies.metrics, drained_),
       picture_scoring_(options.limits,
                        {dependencies.catalog, dependencies.scoring,
                         *authenticator_, dependencies.metrics}),

@@ -41,6 +41,7 @@ struct FrontEndDependencies {
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
   PictureScoring* scoring = nullptr;  // null: nobody scores
+  Tracer* tracer = nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -55,6 +56,7 @@ struct FrontEndOptions {
   ResultCacheConfig result_cache = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
+  bool log_prompts = false;
 };
 FrontEndOptions FrontEndOptionsOf(const Config& config);
 
@@ -115,6 +117,7 @@ class FrontEnd {
            const FrontEndDependencies& dependencies, Parts parts);
 
   const Parts parts_;
+  DrainedModels drained_;
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;
   EventPump pump_;

@@ -40,8 +40,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateReactor::Start(
     reactor->End(reader.status());
     return reactor.get();
   }
+  const std::string& traceparent = (*reader)->traceparent();
+  // Not before the job is there: with the first write, or with the end.
+  if (!traceparent.empty()) {
+    context->AddInitialMetadata("traceparent", traceparent);
+  }
   {
     absl::MutexLock lock(&reactor->mutex_);
+    reactor->traceparent_ = traceparent;
     reactor->reader_ = *std::move(reader);
   }
   reactor->SchedulePump();
@@ -78,6 +84,9 @@ void GenerateReactor::Pump() {
     if (writing_ || ended_ || gone_) return;
     const std::optional<JobEvent> part = NextPartLocked();
     if (!part.has_value()) return;
+    if (part->has_image() && delivering_ == absl::InfiniteFuture()) {
+      delivering_ = dependencies_.clock.Date();
+    }
     last_ = part->has_ended();
     if (last_) end_ = StatusOf(part->ended());
     if (last_ && kind_.ends_ok) {
@@ -158,8 +167,24 @@ void GenerateReactor::End(const absl::Status& status) {
   Finish(grpc_status);
 }
 
+void GenerateReactor::RecordDelivery() {
+  absl::Time begin;
+  {
+    absl::MutexLock lock(&mutex_);
+    begin = delivering_;
+  }
+  if (begin == absl::InfiniteFuture()) return;
+  RecordPart(dependencies_.tracer, traceparent_,
+             {.name = kDeliverSpan,
+              .begin = begin,
+              .end = dependencies_.clock.Date(),
+              .attributes = {{"rpc.method", kind_.method},
+                             {"rpc.grpc.status", GrpcCodeName(code_)}}});
+}
+
 void GenerateReactor::OnDone() {
   dependencies_.metrics.CountRequest(kind_.method, GrpcCodeName(code_));
+  RecordDelivery();
   self_.reset();
 }
 

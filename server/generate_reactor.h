@@ -8,7 +8,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "base/clock.h"
 #include "base/metrics.h"
+#include "base/tracing.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
@@ -23,6 +25,8 @@ struct StreamDependencies {
   JobIntake& intake;
   Metrics& metrics;
   EventPump& pump;
+  const Clock& clock;
+  Tracer* tracer = nullptr;
 };
 
 // Which call a stream is.
@@ -85,6 +89,8 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Breaks the stream off: its client reads nothing. OnCancel follows.
   void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The span from the first picture on.
+  void RecordDelivery() ABSL_LOCKS_EXCLUDED(mutex_);
   // Leaves the job and finishes the call, the first time.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -98,6 +104,11 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   // Null before the intake answered and after the end.
   std::unique_ptr<EventReader> reader_ ABSL_GUARDED_BY(mutex_);
   EventParts parts_ ABSL_GUARDED_BY(mutex_);
+  // Of the job; empty if nobody traces it. Not written once the reader is
+  // there.
+  std::string traceparent_;
+  // When the first picture was picked up to be written, by the date.
+  absl::Time delivering_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   grpc::ByteBuffer bytes_;  // being written; not touched while `writing_`
   absl::Status end_;        // once `last_`
   bool last_ ABSL_GUARDED_BY(mutex_) = false;  // `ended` is being written

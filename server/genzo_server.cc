@@ -22,13 +22,17 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/process_metrics.h"
+#include "base/version.h"
 #include "gateway/door.h"
+#include "grpcpp/grpcpp.h"
 #include "queue/memory_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
 #include "server/event_pump.h"
 #include "server/front_end.h"
 #include "server/models_watch.h"
+#include "server/otlp_exporter.h"
 #include "server/readiness.h"
 #include "server/stall_watch.h"
 #include "worker/engine/worker_pool.h"
@@ -54,6 +58,7 @@ struct Options {
   std::string admin;
   std::string http;
   std::string log_level;
+  std::string log_format;
   bool insecure = false;
   bool check = false;
 };
@@ -96,6 +101,7 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
     *value = *option;
   }
   if (!options.log_level.empty()) config->log_level = options.log_level;
+  if (!options.log_format.empty()) config->log_format = options.log_format;
   config->insecure = config->insecure || options.insecure;
   const absl::Status reach = CheckReach(*config);
   if (!reach.ok()) return reach;
@@ -216,7 +222,7 @@ void LookForStall(StallWatch& watch, const ModelCatalog& catalog,
   for (const v1::Model& model : catalog.List()) {
     const ModelMetrics& figures = metrics.ForModel(model.id());
     seen.evaluations += figures.denoise_batches.Value();
-    seen.jobs += figures.queue_depth.Value() + figures.jobs_running.Value();
+    seen.jobs += figures.Queued() + figures.jobs_running.Value();
     seen.loading = seen.loading || model.state() == v1::Model::STATE_LOADING;
   }
   const std::string why = watch.Look(seen, Clock::Real().Now());
@@ -267,12 +273,23 @@ Config WithFound(Config config, ModelsFolder& folder) {
   return config;
 }
 
+// Null if spans are sent nowhere.
+std::unique_ptr<Tracer> MakeTracer(const TracingConfig& config,
+                                   Metrics& metrics) {
+  if (config.endpoint.empty()) return nullptr;
+  spdlog::info("spans go to {}", config.endpoint);
+  return std::make_unique<OtlpExporter>(config, Version(), metrics,
+                                        OtlpExporter::PostTo(config));
+}
+
 // The HTTP door; null if none is configured.
 absl::StatusOr<std::unique_ptr<HttpDoor>> OpenHttpDoor(const HttpConfig& config,
                                                        FrontEnd& front_end,
-                                                       const Clock& clock) {
+                                                       const Clock& clock,
+                                                       HttpWatch watch) {
   if (config.listen.empty()) return nullptr;
-  auto door = HttpDoor::Start(config, front_end.InProcessChannel(), clock);
+  auto door =
+      HttpDoor::Start(config, front_end.InProcessChannel(), clock, watch);
   if (door.ok()) {
     spdlog::info("{} on {}/", (*door)->has_page() ? "page and HTTP" : "HTTP",
                  (*door)->url());
@@ -286,12 +303,19 @@ int Serve(const Options& options, const Config& config) {
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
+  const auto process_metrics = std::make_shared<ProcessMetrics>();
+  metrics.Add(process_metrics);
+  metrics.SetBuildInfo({{"version", Version()},
+                        {"libtorch", WorkerPool::LibTorchVersion()},
+                        {"grpc", grpc::Version()}});
+  const auto tracer = MakeTracer(config.tracing, metrics);
   ModelCatalog catalog(with_found.default_model);
   PoolLoad load;
   MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
   FrontEnd* serving = nullptr;
   Readiness readiness([&](bool is) {
     serving->SetServing(is);
+    metrics.SetReady(is);
     if (!is) return;
     std::cout << "genzo-server ready on "
               << BoundAddress(config.listen, serving->port()) << std::endl;
@@ -304,18 +328,20 @@ int Serve(const Options& options, const Config& config) {
     spdlog::info("metrics on http://{}/metrics",
                  BoundAddress(config.admin, pages->port()));
   }
-  auto pool =
-      WorkerPool::Create(with_found, {queue, load, catalog, metrics, clock});
+  EngineDependencies pool_parts = {queue, load, catalog, metrics, clock};
+  pool_parts.tracer = tracer.get();
+  auto pool = WorkerPool::Create(with_found, pool_parts);
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
   auto front_end = FrontEnd::Start(
       config.listen, FrontEndOptionsOf(config),
-      {queue, catalog, metrics, clock, models, [&load](const JobDemand& job) {
+      {queue, catalog, metrics, clock, models,
+       [&load](const JobDemand& job) {
          const auto predicted = load.PredictNew(job);
          return predicted.has_value() ? std::optional(predicted->time)
                                       : std::nullopt;
        },
-       pool->get()});
+       pool->get(), tracer.get()});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",
@@ -326,7 +352,8 @@ int Serve(const Options& options, const Config& config) {
                  BoundAddress(config.admin_listen, serving->admin_port()));
   }
 
-  const auto door = OpenHttpDoor(config.http, *serving, clock);
+  const auto door = OpenHttpDoor(config.http, *serving, clock,
+                                 {.metrics = &metrics, .tracer = tracer.get()});
   if (!door.ok()) return Fail(door.status());
   Waiter waiter(signals);
   const auto on_loaded = [&] {
@@ -396,6 +423,7 @@ int Main(int argc, char** argv) {
                  "host:port of the HTTP door, in place of the configuration's");
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning, error or off");
+  app.add_option("--log-format", options.log_format, "text or json");
   app.add_flag("--insecure", options.insecure,
                "serve other machines without keys, as insecure: true");
   app.add_flag("--check-config", options.check,
@@ -412,7 +440,8 @@ int Main(int argc, char** argv) {
   }
   const auto config = ReadConfig(options);
   if (!config.ok()) return Fail(config.status());
-  const absl::Status logging = InitLogging(config->log_level);
+  const absl::Status logging =
+      InitLogging(config->log_level, config->log_format);
   if (!logging.ok()) return Fail(logging);
   return options.check ? Check(*config) : Serve(options, *config);
 }

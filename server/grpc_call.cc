@@ -40,8 +40,13 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const Authenticator& authenticator,
                                  const std::string& scope,
                                  google::protobuf::Message& request) {
-  auto caller = authenticator.Authenticate(FactsOf(context));
+  const CallFacts facts = FactsOf(context);
+  auto caller = authenticator.Authenticate(facts);
   if (!caller.ok()) return caller.status();
+  const auto trace = facts.metadata.find("traceparent");
+  if (trace != facts.metadata.end()) {
+    caller->trace = ParseTraceparent(trace->second);
+  }
   const absl::Status may =
       scope.empty() ? absl::OkStatus() : CheckScope(*caller, scope);
   if (!may.ok()) return may;

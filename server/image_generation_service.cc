@@ -1,6 +1,6 @@
 #include "server/image_generation_service.h"
 
-#include "absl/strings/escaping.h"
+#include "base/errors.h"
 #include "base/logging.h"
 #include "server/grpc_call.h"
 
@@ -12,9 +12,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
   const auto caller =
       BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
   if (!caller.ok()) {
-    // Escaped: a message may quote the client.
-    spdlog::info("refused: {}",
-                 absl::Utf8SafeCEscape(caller.status().message()));
+    LogEvent(spdlog::level::info, "refused",
+             {{"reason", ErrorReason(caller.status())},
+              {"message", std::string(caller.status().message())}});
     return GenerateReactor::Refuse(context, kGenerateStream, caller.status(),
                                    dependencies_);
   }

@@ -33,7 +33,8 @@ JobFile FileOf(const KeptJob& job) {
           .request_id = shown.images_done() > 0 ? shown.request_id() : "",
           .digest = job.digest(),
           .goes_on = true,
-          .is_kept = true};
+          .is_kept = true,
+          .traceparent = job.traceparent()};
 }
 
 }  // namespace

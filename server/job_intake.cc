@@ -9,6 +9,7 @@
 #include "base/guidance_rules.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "server/request_resolver.h"
@@ -56,14 +57,6 @@ absl::Time DeadlineOf(const v1::GenerateRequest& request, absl::Time now,
   return deadline;
 }
 
-std::string Describe(const internal::v1::Job& job) {
-  const v1::GenerateRequest& request = job.request();
-  return absl::StrCat("request_id \"", request.request_id(), "\", tenant \"",
-                      job.tenant(), "\", model ", request.model(), ", ",
-                      request.image_count(), " images, ", request.width(), "x",
-                      request.height(), ", ", request.steps(), " steps");
-}
-
 // What is shown and kept of a job that is about to be queued.
 internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
                                 const Clock& clock) {
@@ -73,9 +66,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   shown.set_id(job.id());
   shown.set_request_id(job.request().request_id());
   *shown.mutable_resolved() = job.request();
-  if (shown.resolved().has_image_to_image()) {
-    shown.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*shown.mutable_resolved());
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
@@ -99,10 +90,27 @@ void LowerLimits(const RequestLimits& limits, v1::ModelLimits& model) {
       lower(model.max_image_count(), limits.max_image_count));
 }
 
-void LogRefusal(const Caller& caller, const absl::Status& status) {
-  // Escaped: a message may quote the client.
-  spdlog::info("refused: {}, tenant \"{}\": {}", ErrorReason(status),
-               caller.tenant, absl::Utf8SafeCEscape(status.message()));
+LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
+  const v1::GenerateRequest& request = job.request();
+  return {{"job", job.id()},
+          {"request_id", request.request_id()},
+          {"tenant", job.tenant()},
+          {"trace", TraceIdOf(job.traceparent())},
+          {"model", request.model()},
+          {"images", absl::StrCat(request.image_count())},
+          {"size", absl::StrCat(request.width(), "x", request.height())},
+          {"steps", absl::StrCat(request.steps())},
+          {"prompt", with_prompt ? request.prompt() : ""}};
+}
+
+void LogRefusal(const v1::GenerateRequest& request, const Caller& caller,
+                const absl::Status& status) {
+  LogEvent(spdlog::level::info, "refused",
+           {{"request_id", request.request_id()},
+            {"tenant", caller.tenant},
+            {"trace", caller.trace.has_value() ? caller.trace->trace_id : ""},
+            {"reason", ErrorReason(status)},
+            {"message", std::string(status.message())}});
 }
 
 }  // namespace
@@ -116,6 +124,10 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   LowerLimits(limits, *model->mutable_limits());
   const absl::Status usable = CheckModelState(*model);
   if (!usable.ok()) return usable;
+  if (dependencies_.drained != nullptr) {
+    const absl::Status in_use = dependencies_.drained->Check(model->id());
+    if (!in_use.ok()) return in_use;
+  }
   auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
   if (!resolved.ok()) return resolved.status();
   if (caller.grant != nullptr) {
@@ -128,6 +140,7 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   job.set_tenant(caller.tenant);
   job.set_rows_per_image(RowsPerImage(job.request(), *model));
   if (caller.grant != nullptr) job.set_weight(caller.grant->weight);
+  job.set_traceparent(TraceparentFor(caller.trace, dependencies_.tracer));
   const absl::Time now = dependencies_.clock.Date();
   *job.mutable_accepted_at() = ToProto(now);
   const absl::Time until = DeadlineOf(job.request(), now, deadline);
@@ -138,19 +151,25 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
 absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline) const {
+  const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
-  Draft draft;
+  Draft draft = {.job = {}, .kept = {}, .file = {}, .begun = begun};
   const v1::GenerateRequest& resolved = job->request();
   draft.file = {.job_id = job->id(),
                 .tenant = caller.tenant,
                 .request_id = resolved.request_id(),
-                .goes_on = GoesOn(resolved)};
+                .goes_on = GoesOn(resolved),
+                .traceparent = job->traceparent()};
   if (!resolved.request_id().empty()) {
     draft.file.digest = Sha256(request.SerializeAsString());
   }
   draft.kept = KeptJobOf(*job, dependencies_.clock);
   draft.kept.set_digest(draft.file.digest);
+  draft.kept.set_traceparent(job->traceparent());
+  if (caller.trace.has_value()) {
+    draft.kept.set_parent_span(caller.trace->span_id);
+  }
   draft.grant = caller.grant;
   draft.may_repeat = request.has_seed();
   draft.job = *std::move(job);
@@ -205,10 +224,13 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
       return absl::OkStatus();
     }
   }
-  const std::string description = Describe(draft.job);
+  const std::string traceparent = draft.job.traceparent();
+  const double weight = draft.job.weight() > 0 ? draft.job.weight() : 1;
+  const LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
+  const double cost = draft.kept.job().cost();
   if (draft.grant != nullptr) {
-    const absl::Status charged = dependencies_.quotas.Begin(
-        id, draft.kept.job().cost(), std::move(draft.grant));
+    const absl::Status charged =
+        dependencies_.quotas.Begin(id, cost, std::move(draft.grant));
     if (!charged.ok()) {
       archive_.logs().Drop(id);
       dependencies_.metrics.CountShed(ErrorReason(charged));
@@ -224,7 +246,12 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
   const absl::Status submitted =
       dependencies_.queue.Submit(std::move(draft.job), std::move(sink));
   if (submitted.ok()) {
-    spdlog::info("job {} accepted: {}", id, description);
+    LogEvent(spdlog::level::info, "job accepted", facts);
+    dependencies_.metrics.CountCost(weight, cost);
+    RecordPart(dependencies_.tracer, traceparent,
+               {.name = kAdmitSpan,
+                .begin = draft.begun,
+                .end = dependencies_.clock.Date()});
     return submitted;
   }
   dependencies_.quotas.TakeBack(id);
@@ -244,7 +271,10 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Accept(
   auto opened = archive_.logs().Open(draft->file, listener);
   if (!opened.ok()) return opened.status();
   if (!opened->is_new) {
-    spdlog::info("job {} is read again", opened->reader->job_id());
+    LogEvent(spdlog::level::info, "job read again",
+             {{"job", opened->reader->job_id()},
+              {"tenant", caller.tenant},
+              {"trace", TraceIdOf(opened->reader->traceparent())}});
     return std::move(opened->reader);
   }
   const absl::Status queued = Queue(*std::move(draft));
@@ -256,7 +286,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
-  if (!reader.ok()) LogRefusal(caller, reader.status());
+  if (!reader.ok()) LogRefusal(request, caller, reader.status());
   return reader;
 }
 
@@ -276,7 +306,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
                        std::function<void(absl::StatusOr<v1::Job>)> done) {
   auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
   if (!draft.ok()) {
-    LogRefusal(caller, draft.status());
+    LogRefusal(request, caller, draft.status());
     return done(draft.status());
   }
   draft->file.is_kept = true;
@@ -286,7 +316,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
   internal::v1::Job queued = draft->job;
   const auto id = CreateDraft(*std::move(draft));
   if (!id.ok()) {
-    LogRefusal(caller, id.status());
+    LogRefusal(request, caller, id.status());
     return done(id.status());
   }
   const auto answer = [this, tenant = caller.tenant, id = *id,
@@ -344,7 +374,9 @@ absl::Status JobIntake::ResumeOne(const internal::v1::KeptJob& kept,
                           .request_id = kept.job().request_id(),
                           .digest = kept.digest(),
                           .goes_on = true,
-                          .is_kept = true}};
+                          .is_kept = true,
+                          .traceparent = kept.traceparent()},
+                 .begun = dependencies_.clock.Date()};
   const auto filed = archive_.logs().File(draft.file);
   if (!filed.ok()) return filed.status();
   return Queue(std::move(draft), FirstSequence(kept));

@@ -14,10 +14,12 @@
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "genzo/internal/v1/job.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
+#include "server/drained_models.h"
 #include "server/job_archive.h"
 #include "server/quotas.h"
 #include "server/result_cache.h"
@@ -35,6 +37,9 @@ struct IntakeDependencies {
   std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
       nullptr;
   ResultCache* results = nullptr;  // null: nothing is kept for others
+  Tracer* tracer = nullptr;
+  bool log_prompts = false;
+  const DrainedModels* drained = nullptr;
 };
 
 // Makes jobs of requests and queues them, whatever door they came through.
@@ -82,6 +87,7 @@ class JobIntake {
     JobFile file;
     std::shared_ptr<const Grant> grant = nullptr;  // that is charged
     bool may_repeat = false;                       // the caller chose the seed
+    absl::Time begun = {};  // by the date: when the request came
   };
 
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,

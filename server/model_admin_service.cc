@@ -31,6 +31,7 @@ grpc::ServerUnaryReactor* ModelAdminService::LoadModel(
   models_.Load(request.id(), pinned,
                [=, this, id = request.id()](const absl::Status& status) {
                  if (status.ok()) {
+                   drained_.Set(id, false);
                    v1::Model model = *catalog_.Get(id);
                    model.set_state(v1::Model::STATE_RESIDENT);
                    if (pinned.has_value()) model.set_pinned(*pinned);
@@ -51,18 +52,40 @@ grpc::ServerUnaryReactor* ModelAdminService::UnloadModel(
     FinishCall(reactor, "UnloadModel", checked, metrics_);
     return reactor;
   }
-  models_.Unload(request.id(),
-                 [=, this, id = request.id()](const absl::Status& status) {
-                   if (status.ok()) {
-                     v1::Model model = *catalog_.Get(id);
-                     model.set_state(v1::Model::STATE_UNLOADED);
-                     model.set_pinned(false);
-                     model.clear_weight_bytes();
-                     *answer = ToBytes(model);
-                   }
-                   FinishCall(reactor, "UnloadModel", status, metrics_);
-                 });
+  Free(request.id(), v1::Model::STATE_UNLOADED, "UnloadModel", reactor, answer);
   return reactor;
+}
+
+grpc::ServerUnaryReactor* ModelAdminService::DrainModel(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  auto* reactor = context->DefaultReactor();
+  v1::DrainModelRequest request;
+  const absl::Status checked = Check(*context, *bytes, request);
+  if (!checked.ok()) {
+    FinishCall(reactor, "DrainModel", checked, metrics_);
+    return reactor;
+  }
+  // First, so that no job comes behind those that the pool waits for.
+  drained_.Set(request.id(), true);
+  Free(request.id(), v1::Model::STATE_DRAINED, "DrainModel", reactor, answer);
+  return reactor;
+}
+
+void ModelAdminService::Free(const std::string& id, v1::Model::State state,
+                             const std::string& method,
+                             grpc::ServerUnaryReactor* reactor,
+                             grpc::ByteBuffer* answer) {
+  models_.Unload(id, [=, this](const absl::Status& status) {
+    if (status.ok()) {
+      v1::Model model = *catalog_.Get(id);
+      model.set_state(state);
+      model.set_pinned(false);
+      model.clear_weight_bytes();
+      *answer = ToBytes(model);
+    }
+    FinishCall(reactor, method, status, metrics_);
+  });
 }
 
 }  // namespace genzo

@@ -6,6 +6,7 @@
 #include "genzo/v1/model_admin.grpc.pb.h"
 #include "queue/model_control.h"
 #include "server/authenticator.h"
+#include "server/drained_models.h"
 
 namespace genzo {
 
@@ -14,15 +15,18 @@ namespace genzo {
 class ModelAdminService
     : public v1::ModelAdmin::WithRawCallbackMethod_LoadModel<
           v1::ModelAdmin::WithRawCallbackMethod_UnloadModel<
-              v1::ModelAdmin::Service>> {
+              v1::ModelAdmin::WithRawCallbackMethod_DrainModel<
+                  v1::ModelAdmin::Service>>> {
  public:
   // All outlive the service.
   ModelAdminService(const ModelCatalog& catalog, ModelControl& models,
-                    const Authenticator& authenticator, Metrics& metrics)
+                    const Authenticator& authenticator, Metrics& metrics,
+                    DrainedModels& drained)
       : catalog_(catalog),
         models_(models),
         authenticator_(authenticator),
-        metrics_(metrics) {}
+        metrics_(metrics),
+        drained_(drained) {}
 
   grpc::ServerUnaryReactor* LoadModel(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* bytes,
@@ -30,17 +34,25 @@ class ModelAdminService
   grpc::ServerUnaryReactor* UnloadModel(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* bytes,
                                         grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* DrainModel(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* bytes,
+                                       grpc::ByteBuffer* answer) override;
 
  private:
   // Reads `request`; OK if the caller may give orders and its model is known.
   template <typename Request>
   absl::Status Check(const grpc::CallbackServerContext& context,
                      const grpc::ByteBuffer& bytes, Request& request) const;
+  // Has the pool free the model; the answer says that it is in `state`.
+  void Free(const std::string& id, v1::Model::State state,
+            const std::string& method, grpc::ServerUnaryReactor* reactor,
+            grpc::ByteBuffer* answer);
 
   const ModelCatalog& catalog_;
   ModelControl& models_;
   const Authenticator& authenticator_;
   Metrics& metrics_;
+  DrainedModels& drained_;
 };
 
 }  // namespace genzo

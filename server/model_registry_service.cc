@@ -51,9 +51,12 @@ grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
       BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
           .status();
   if (status.ok()) {
-    const auto page = ListPage(catalog_.List(), request);
+    auto page = ListPage(catalog_.List(), request);
     status = page.status();
-    if (page.ok()) *answer = ToBytes(*page);
+    if (page.ok()) {
+      for (v1::Model& model : *page->mutable_models()) drained_.Tell(model);
+      *answer = ToBytes(*page);
+    }
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(reactor, "ListModels", status, metrics_);
@@ -68,9 +71,12 @@ grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
       BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
           .status();
   if (status.ok()) {
-    const auto model = catalog_.Named(request.id());
+    auto model = catalog_.Named(request.id());
     status = model.status();
-    if (model.ok()) *answer = ToBytes(*model);
+    if (model.ok()) {
+      drained_.Tell(*model);
+      *answer = ToBytes(*model);
+    }
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(reactor, "GetModel", status, metrics_);

@@ -7,6 +7,7 @@
 #include "base/model_catalog.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "server/authenticator.h"
+#include "server/drained_models.h"
 
 namespace genzo {
 
@@ -23,8 +24,12 @@ class ModelRegistryService
  public:
   // All outlive the service.
   ModelRegistryService(const ModelCatalog& catalog,
-                       const Authenticator& authenticator, Metrics& metrics)
-      : catalog_(catalog), authenticator_(authenticator), metrics_(metrics) {}
+                       const Authenticator& authenticator, Metrics& metrics,
+                       const DrainedModels& drained)
+      : catalog_(catalog),
+        authenticator_(authenticator),
+        metrics_(metrics),
+        drained_(drained) {}
 
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* bytes,
@@ -37,6 +42,7 @@ class ModelRegistryService
   const ModelCatalog& catalog_;
   const Authenticator& authenticator_;
   Metrics& metrics_;
+  const DrainedModels& drained_;
 };
 
 }  // namespace genzo

@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "server/resolve_controls.h"
 #include "server/resolve_guidance.h"
+#include "server/resolve_inpainting.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
@@ -122,6 +123,7 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
   request.set_model(model.id());
   if (!request.has_seed()) request.set_seed(drawn_seed);
   if (!request.has_image_count()) request.set_image_count(1);
+  FillSizeOfPart(model, request);
   if (!request.has_width()) request.set_width(model.default_width());
   if (!request.has_height()) request.set_height(model.default_height());
   const int levels = request.sigmas_size() + request.timesteps_size();
@@ -185,6 +187,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                         model_limits.max_clip_skip());
   ResolveSampler(model, resolved, violations);
   ResolveStart(model, limits, resolved, violations);
+  ResolveInpainting(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
   CheckPromptSyntax(resolved, model, violations);
   CheckGuidance(resolved, model, violations);

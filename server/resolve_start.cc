@@ -2,12 +2,21 @@
 
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
+#include "server/resolve_inpainting.h"
 
 namespace genzo {
 namespace {
 
 constexpr double kDefaultStrength = 0.8;
 constexpr char kStrength[] = "image_to_image.strength";
+
+// Borders show nothing that a walk could begin at, and models that see a mask
+// were trained to begin at noise.
+bool PaintsAnew(const v1::GenerateRequest& request, const v1::Model& model) {
+  const auto& tasks = model.tasks();
+  return request.has_outpainting() ||
+         (tasks.size() == 1 && tasks[0] == v1::TASK_INPAINTING);
+}
 
 }  // namespace
 
@@ -19,11 +28,14 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
   if (!request.has_image_to_image()) {
     return violations.CheckTask(v1::TASK_TEXT_TO_IMAGE, "prompt", model);
   }
-  violations.CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model);
+  if (!PaintsAPart(request)) {
+    violations.CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model);
+  }
   v1::ImageToImage& start = *request.mutable_image_to_image();
   const bool follows = !Takes(model, kStrength);
   if (!start.has_strength()) {
-    start.set_strength(follows ? 1 : kDefaultStrength);
+    start.set_strength(
+        follows || PaintsAnew(request, model) ? 1 : kDefaultStrength);
   }
   if (follows && start.strength() != 1) {
     violations.Add(

@@ -43,6 +43,11 @@ void ResolveVariation(const v1::Model& model, uint64_t drawn_seed,
   if (request.keep_latents()) violations.CheckTaken("keep_latents", model);
   if (request.start_latents().empty()) return;
   violations.CheckTaken("start_latents", model);
+  if (request.has_inpainting() || request.has_outpainting()) {
+    violations.Add("start_latents",
+                   "start_latents does not go with inpainting or outpainting, "
+                   "which need the picture");
+  }
   violations.CheckText("start_latents", request.start_latents(),
                        kMaxLatentsName);
 }

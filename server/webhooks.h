@@ -15,17 +15,26 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/metrics.h"
 #include "genzo/v1/jobs.pb.h"
 #include "server/event_pump.h"
 #include "server/https_post.h"
 
 namespace genzo {
 
+// Where webhooks leave what they know.
+struct WebhookPlace {
+  std::string backlog_file = {};  // kept when the server stops; empty: none
+  Metrics* metrics = nullptr;     // outlives the object; null: not counted
+};
+
 // Tells of jobs' ends those whom the jobs name and the configuration allows, on
 // threads of its own: a host that does not answer keeps only others of these
 // waiting. What was not taken is sent again 1 s, 5 s, 25 s, 2 min and 10 min
 // later, then given up; so is what would be the kMostWaiting-th to wait, the
-// oldest first. What waits when the server ends is lost. Thread-safe.
+// oldest first. What waits when the server stops is kept in a file, if there is
+// one, for the next server, else lost; so is all that waits when the process is
+// killed. Thread-safe.
 class Webhooks {
  public:
   static constexpr size_t kMostWaiting = 10'000;
@@ -37,15 +46,18 @@ class Webhooks {
   // tests. Without `threads`, RunDue() is for the caller to call.
   static absl::StatusOr<std::unique_ptr<Webhooks>> Open(
       const WebhookConfig& config, const Clock& clock, Post post = PostHttps,
-      int threads = kThreads);
+      int threads = kThreads, const WebhookPlace& place = {});
+  // Ends the threads, then keeps what waits.
+  ~Webhooks();
 
   // Whether a job may name `url`: OK, or INVALID_ARGUMENT/INVALID_FIELD.
   static absl::Status Check(const std::string& url,
                             const WebhookConfig& config);
 
-  // Has the end of `job` told to `url`, which was checked. Does not block.
-  void Send(const std::string& url, const v1::Job& job)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has the end of `job` told to `url`, which was checked. Whoever traces the
+  // job finds `traceparent` in the request. Does not block.
+  void Send(const std::string& url, const v1::Job& job,
+            const std::string& traceparent = "") ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Sends what is due, one after the other.
   void RunDue() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,15 +67,22 @@ class Webhooks {
     HttpsTarget target;
     std::string job_id;
     std::string body;
+    std::string traceparent = {};
     int attempts = 0;
   };
 
   Webhooks(const WebhookConfig& config, std::string secret, const Clock& clock,
-           Post post)
+           Post post, WebhookPlace place)
       : config_(config),
         secret_(std::move(secret)),
         clock_(clock),
-        post_(std::move(post)) {}
+        post_(std::move(post)),
+        place_(std::move(place)) {}
+
+  void Count(const char* result) const;
+  // Takes over what an earlier server kept, and keeps what waits.
+  void ReadBacklog() ABSL_LOCKS_EXCLUDED(mutex_);
+  void WriteBacklog() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::optional<Delivery> TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void AddAt(absl::Time due, Delivery delivery) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -74,6 +93,7 @@ class Webhooks {
   const std::string secret_;
   const Clock& clock_;
   const Post post_;
+  const WebhookPlace place_;
   absl::Mutex mutex_;
   std::multimap<absl::Time, Delivery> waiting_ ABSL_GUARDED_BY(mutex_);
   size_t next_pump_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,5 +1,8 @@
 #include "base/metrics.h"
 
+#include "absl/strings/str_cat.h"
+#include "base/process_metrics.h"
+#include "prometheus/metric_family.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 
@@ -29,6 +32,68 @@ TEST(MetricsTest, GivesTheSameFiguresForAModel) {
   Metrics metrics;
   EXPECT_EQ(&metrics.ForModel("a"), &metrics.ForModel("a"));
   EXPECT_NE(&metrics.ForModel("a"), &metrics.ForModel("b"));
+}
+
+TEST(MetricsTest, CountsEndsAndWhatTheySpared) {
+  Metrics metrics;
+  ModelMetrics& figures = metrics.ForModel("tiny");
+  figures.CountEnd(absl::OkStatus(), 0);
+  figures.CountEnd(absl::CancelledError(""), 7);
+  figures.CountEnd(absl::DeadlineExceededError(""), 2);
+  figures.CountEnd(absl::InternalError(""), 100);
+  const std::string text = metrics.Text();
+  for (const char* outcome : {"succeeded", "cancelled", "expired", "failed"}) {
+    EXPECT_THAT(text, HasSubstr(absl::StrCat("genzo_jobs_total{model=\"tiny\","
+                                             "outcome=\"",
+                                             outcome, "\"} 1")));
+  }
+  EXPECT_THAT(text, HasSubstr("genzo_steps_saved_total{model=\"tiny\"} 9"));
+}
+
+TEST(MetricsTest, PutsEvaluationsInClasses) {
+  Metrics metrics;
+  const ModelMetrics& figures = metrics.ForModel("tiny");
+  EXPECT_EQ(&figures.StepSeconds(512 * 512, 3),
+            &figures.StepSeconds(400 * 600, 4));
+  EXPECT_NE(&figures.StepSeconds(512 * 512, 4),
+            &figures.StepSeconds(512 * 513, 4));
+  figures.StepSeconds(4096 * 4096 + 1, 1000).Observe(1);
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("genzo_step_duration_seconds_count{model=\"tiny\",rows="
+                        "\"32\",size=\"4096\"} 1"));
+}
+
+// Figures of one family in two places, made when they are asked for.
+class Source : public prometheus::Collectable {
+ public:
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    prometheus::MetricFamily family{
+        "genzo_device_memory_bytes", "", prometheus::MetricType::Gauge, {}};
+    family.metric.emplace_back();
+    family.metric[0].label = {{"device", "cuda:0"}, {"kind", "allocated"}};
+    return {family};
+  }
+};
+
+TEST(MetricsTest, TellsAFamilyOnceAndForgetsWhatIsGone) {
+  Metrics metrics;
+  metrics.ForDevice("cuda:0").budget_bytes.Set(5);
+  auto source = std::make_shared<Source>();
+  metrics.Add(source);
+  const std::string text = metrics.Text();
+  const std::string type = "# TYPE genzo_device_memory_bytes";
+  EXPECT_EQ(text.find(type), text.rfind(type));
+  EXPECT_THAT(text, HasSubstr("kind=\"allocated\""));
+  EXPECT_THAT(text, HasSubstr("kind=\"budget\""));
+  source.reset();
+  EXPECT_THAT(metrics.Text(), ::testing::Not(HasSubstr("allocated")));
+}
+
+TEST(MetricsTest, TheProcessTellsWhatItUses) {
+  for (const prometheus::MetricFamily& family : ProcessMetrics().Collect()) {
+    const prometheus::ClientMetric& metric = family.metric.at(0);
+    EXPECT_GT(metric.counter.value + metric.gauge.value, 0) << family.name;
+  }
 }
 
 TEST(MetricsTest, TheOldestJobAgesWhileNothingMoves) {

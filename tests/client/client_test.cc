@@ -332,6 +332,32 @@ TEST(ControlOptionsTest, ShowsWhatIsMalformed) {
   EXPECT_EQ(path, "C:/a.png,sketch");
 }
 
+TEST(GenerateCommandTest, SendsAMaskAndBorders) {
+  const std::string path = ::testing::TempDir() + "/masked.png";
+  std::ofstream(path) << "png";
+  const auto request =
+      RequestOf({"x", "--image", path, "--mask", path, "--mask-blur", "4",
+                 "--fill", "noise", "--only-masked", "--mask-padding", "16",
+                 "--mask-invert", "--mask-transparency"});
+  const v1::Inpainting& inpainting = request.inpainting();
+  EXPECT_EQ(inpainting.mask().data(), "png");
+  EXPECT_EQ(inpainting.mask_blur(), 4u);
+  EXPECT_EQ(inpainting.fill(), v1::Inpainting::FILL_NOISE);
+  EXPECT_TRUE(inpainting.only_masked());
+  EXPECT_EQ(inpainting.padding(), 16u);
+  EXPECT_TRUE(inpainting.invert_mask());
+  EXPECT_TRUE(inpainting.mask_is_transparency());
+  EXPECT_FALSE(request.has_outpainting());
+  const auto extended =
+      RequestOf({"x", "--image", path, "--extend", "8,0,16,24"});
+  EXPECT_FALSE(extended.has_inpainting());
+  EXPECT_EQ(extended.outpainting().left(), 8u);
+  EXPECT_EQ(extended.outpainting().bottom(), 24u);
+  EXPECT_THROW(RequestOf({"x", "--mask", path}), CLI::ParseError);
+  EXPECT_THROW(RequestOf({"x", "--image", path, "--fill", "best"}),
+               CLI::ParseError);
+}
+
 TEST(GenerateCommandTest, RefusesTextThatIsNotUtf8) {
   CLI::App app;
   const std::string server = "localhost:1";

@@ -30,7 +30,8 @@ class DoorTest : public ::testing::Test {
     HttpConfig config;
     config.listen = "127.0.0.1:0";
     config.model_aliases = {{"gpt-image-1", "emaki"}};
-    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real());
+    auto door = HttpDoor::Start(config, service_.Channel(), Clock::Real(),
+                                {.metrics = &metrics_});
     EXPECT_THAT(door, IsOk());
     return *std::move(door);
   }
@@ -54,6 +55,7 @@ class DoorTest : public ::testing::Test {
     return AskJson("POST", "/v1/images/generations", body, headers);
   }
 
+  Metrics metrics_;
   FakeService service_;
   std::unique_ptr<HttpDoor> door_;
 };
@@ -113,6 +115,21 @@ TEST_F(DoorTest, PaintsForOpenAi) {
   EXPECT_EQ(request.sampler(), v1::SAMPLER_DPMPP_2M);
   EXPECT_EQ(request.schedule(), v1::NOISE_SCHEDULE_KARRAS);
   EXPECT_EQ(service_.Metadata("authorization"), "Bearer key");
+}
+
+TEST_F(DoorTest, CountsByRouteAndPassesTracesOn) {
+  const std::string trace =
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const RawAnswer answer = Ask("GET", "/v1/jobs/" + std::string(kJob), "",
+                               "traceparent: " + trace + "\r\n");
+  EXPECT_THAT(answer.head, HasSubstr("traceparent: " + trace));
+  Ask("GET", "/nowhere");
+  door_.reset();
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("route=\"/v1/jobs/{}\""));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_total{code=\"404\",route="
+                              "\"none\"} 1"));
+  EXPECT_THAT(text, HasSubstr("genzo_http_requests_in_flight 0"));
 }
 
 TEST_F(DoorTest, StreamsPartialImages) {
@@ -253,13 +270,29 @@ TEST_F(DoorTest, EditsAndVaries) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
 }
 
+// What is transparent in such a mask is painted, and from nothing.
+TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
+  const auto ask = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(),
+                {{"image", "bytes"}, {"prompt", "snow"}, {"mask", "hole"}});
+    EXPECT_EQ(Ask("POST", "/v1/images/edits", FormOf(more), kForm).status, 200);
+    return service_.request();
+  };
+  const v1::GenerateRequest request = ask({});
+  EXPECT_EQ(request.inpainting().mask().data(), "hole");
+  EXPECT_TRUE(request.inpainting().mask_is_transparency());
+  EXPECT_EQ(request.image_to_image().strength(), 1);
+  EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+}
+
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
   for (const auto& [form, text] :
        std::vector<std::pair<std::string, std::string>>{
            {FormOf({{"prompt", ""}}), "image is missing"},
            {FormOf({{"image", "x"}}), "prompt is missing"},
-           {FormOf({{"image", "x"}, {"prompt", ""}, {"mask", "m"}}),
-            "no inpainting yet"},
+           {FormOf(
+                {{"image", "x"}, {"prompt", ""}, {"mask", "m"}, {"mask", "m"}}),
+            "mask"},
            {FormOf({{"image", "x"}, {"image", "y"}, {"prompt", ""}}),
             "several pictures"},
            {FormOf({{"image", "x"}, {"prompt", ""}, {"prompt", ""}}),
@@ -535,6 +568,38 @@ TEST_F(DoorTest, ListsControlNetsModelsAndModules) {
   EXPECT_THAT(AskJson("GET", "/controlnet/module_list")["module_list"],
               ::testing::Contains("canny"));
   EXPECT_EQ(AskJson("GET", "/controlnet/version")["version"], 2);
+}
+
+// With A1111's own defaults for what a body leaves out.
+TEST_F(DoorTest, InpaintsForA1111) {
+  json body = {{"init_images", {"aGk="}}, {"mask", "bWFzaw=="}};
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting plain = service_.request().inpainting();
+  EXPECT_EQ(plain.mask().data(), "mask");
+  EXPECT_EQ(plain.mask_blur(), 4u);
+  EXPECT_EQ(plain.fill(), v1::Inpainting::FILL_BLUR);
+  EXPECT_TRUE(plain.only_masked());
+  EXPECT_EQ(plain.padding(), 0u);
+  body.update({{"inpainting_fill", 3},
+               {"mask_blur", 7},
+               {"inpaint_full_res", false},
+               {"inpaint_full_res_padding", 32},
+               {"inpainting_mask_invert", 1}});
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::Inpainting chosen = service_.request().inpainting();
+  EXPECT_EQ(chosen.mask_blur(), 7u);
+  EXPECT_EQ(chosen.fill(), v1::Inpainting::FILL_NOTHING);
+  EXPECT_FALSE(chosen.only_masked());
+  EXPECT_EQ(chosen.padding(), 32u);
+  EXPECT_TRUE(chosen.invert_mask());
+  // Clients send the rest with every body.
+  body.erase("mask");
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  EXPECT_FALSE(service_.request().has_inpainting());
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/txt2img", R"({"mask": "aGk="})").status,
+            422);
+  body.update({{"mask", "aGk="}, {"inpainting_fill", 4}});
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/img2img", body.dump()).status, 422);
 }
 
 TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {

@@ -62,6 +62,14 @@ void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
 // name is the case's with "/unet" behind it.
 Report RunUNetCase(const Golden& golden, const ModelCache& models);
 
+// The pictures that a case was given, as the reference prepares them.
+void SetPictures(const Golden& golden, EncodeTask& task);
+// What was made of them.
+void ComparePictures(const Golden& golden, const Encoded& encoded,
+                     Report& report);
+// What one image drew; a draw that all of a case's images share is of one row.
+at::Tensor DrawOf(const Golden& golden, const std::string& name, int64_t image);
+
 // A call of a reference pipeline, from its recorded noise.
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report);
 

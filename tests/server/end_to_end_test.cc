@@ -413,13 +413,18 @@ TEST(EndToEndTest, FiguresAreFed) {
   for (const char* line :
        {"genzo_jobs_total{model=\"tiny\",outcome=\"succeeded\"} 1",
         "genzo_denoise_steps_total{model=\"tiny\"} 5",
-        "genzo_step_duration_seconds_count{batch_bucket=\"2\",model=\"tiny\"} "
-        "5",
+        "genzo_step_duration_seconds_count{model=\"tiny\",rows=\"2\",size="
+        "\"256\"} 5",
+        "genzo_images_total{model=\"tiny\"} 1",
+        "genzo_previews_total{model=\"tiny\"} 1",
+        "genzo_cost_units_total{tenant_class=\"normal\"} ",
+        "genzo_device_up{device=\"cpu:0\"} 1",
         "genzo_batch_size_sum{model=\"tiny\"} 10",
         "genzo_time_to_first_preview_seconds_count{model=\"tiny\"} 1",
         "genzo_job_duration_seconds_count{model=\"tiny\",stage=\"total\"} 1",
         "genzo_model_loaded{model=\"tiny\"} 1",
-        "genzo_queue_depth{model=\"tiny\"} 0"}) {
+        "genzo_queue_depth{model=\"tiny\",priority=\"normal\"} 0",
+        "genzo_queue_cost_units{model=\"tiny\"} 0"}) {
     EXPECT_THAT(text, ::testing::HasSubstr(line));
   }
 }

@@ -45,6 +45,7 @@ class Mixer {
     if (sdxl_) AddSdxl(request);
     AddSteering(request);
     if (controls_) AddControls(request);
+    if (Draw(3) == 0) AddMask(request);
     return request;
   }
 
@@ -80,6 +81,20 @@ class Mixer {
       default:
         break;
     }
+  }
+
+  // Of a picture with a part that stays as it is.
+  void AddMask(GenerateRequest& request) {
+    const auto file = [](const char* name) {
+      return ReadFile(SourcePath(std::string("tests/data/pictures/") + name));
+    };
+    request.mutable_image_to_image()->set_image(file("rgb_png.png"));
+    request.mutable_image_to_image()->set_strength(1);
+    v1::Inpainting& inpainting = *request.mutable_inpainting();
+    inpainting.mutable_mask()->set_data(file("bilevel.png"));
+    inpainting.set_mask_blur(Draw(3));
+    inpainting.set_only_masked(Draw(2) == 0);
+    request.set_height(64);
   }
 
   void AddSdxl(GenerateRequest& request) {

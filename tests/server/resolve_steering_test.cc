@@ -167,6 +167,11 @@ TEST(ResolveSteeringTest, LatentsStandInForAPicture) {
               }),
               StatusIs(kInvalid, "does not go with image_to_image.image"));
   EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.set_start_latents("x");
+                r.mutable_inpainting();
+              }),
+              StatusIs(kInvalid, "start_latents does not go with inpainting"));
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
                 r.set_start_latents(std::string(257, 'x'));
               }),
               StatusIs(kInvalid, "start_latents has 257 bytes"));

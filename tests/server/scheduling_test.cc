@@ -150,7 +150,9 @@ TEST(SchedulingTest, ReproducibleRowsAreFilledUpWhereTheirNumberMatters) {
   Server server(config);
   const ModelMetrics& figures = server.metrics().ForModel("tiny");
   const auto evaluations = [&](int rows) {
-    return figures.StepSeconds(rows).Collect().histogram.sample_count;
+    return figures.StepSeconds(/*pixels=*/1, rows)
+        .Collect()
+        .histogram.sample_count;
   };
   const int cap = static_cast<int>(figures.row_cap.Value());
   ASSERT_GT(cap, 2);

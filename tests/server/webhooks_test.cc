@@ -93,6 +93,39 @@ TEST_F(WebhooksTest, TriesAgainAtGrowingIntervalsThenGivesUp) {
   }
 }
 
+TEST_F(WebhooksTest, WhatWaitsIsSentByTheNextServer) {
+  const WebhookPlace place = {.backlog_file = folder_.path() + "/webhooks"};
+  const auto open = [&] {
+    return Webhooks::Open(
+        config_, clock_,
+        [this](const HttpsRequest& request) -> absl::StatusOr<int> {
+          sent_.push_back(request);
+          return answer_;
+        },
+        /*threads=*/0, place);
+  };
+  answer_ = 500;
+  webhooks_ = *open();
+  v1::Job job;
+  job.set_id("0123");
+  webhooks_->Send("https://a.org/", job, "00-trace");
+  webhooks_->Send("https://b.org:8443/", job);
+  EXPECT_EQ(SentAfter(absl::ZeroDuration()), 2u);
+  const std::string body = sent_[0].body;
+  webhooks_.reset();
+  // One of the hosts is not allowed any more.
+  config_.hosts = {"a.org:443"};
+  config_.private_hosts.clear();
+  answer_ = 204;
+  webhooks_ = *open();
+  EXPECT_EQ(SentAfter(absl::ZeroDuration()), 1u);
+  EXPECT_EQ(sent_[0].target.url, "https://a.org/");
+  EXPECT_EQ(sent_[0].body, body);
+  EXPECT_EQ(sent_[0].headers.back().second, "00-trace");
+  webhooks_ = *open();
+  EXPECT_EQ(SentAfter(absl::Hours(1)), 0u);
+}
+
 TEST_F(WebhooksTest, OnlyHostsOfTheConfigurationMayBeNamed) {
   for (const char* url : {"https://a.org", "https://A.org/x?y",
                           "https://a.org:443/", "https://b.org:8443/"}) {

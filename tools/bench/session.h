@@ -9,10 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "client/metrics_text.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/model_registry.pb.h"
 #include "tools/bench/load.h"
-#include "tools/bench/metrics_text.h"
 #include "tools/bench/options.h"
 #include "tools/bench/progress_line.h"
 #include "tools/bench/report.h"

@@ -6,9 +6,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "client/metrics_text.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "tools/bench/generate_call.h"
-#include "tools/bench/metrics_text.h"
 
 namespace genzo {
 

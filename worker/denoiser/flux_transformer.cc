@@ -232,9 +232,14 @@ at::Tensor FluxTransformer::Forward(const at::Tensor& sample,
   const int64_t h = sample.size(2) / kPack;
   const int64_t w = sample.size(3) / kPack;
   const EvalContext& adapters = prepared.adapters;
-  Streams streams = {
-      .x = x_embedder_.forward(Patchify(sample, kPack), adapters),
-      .text = prepared.tensors[0]};
+  at::Tensor seen = sample;
+  if (seen.size(1) * kPack * kPack < config_.in_channels) {
+    const at::Tensor& beside = prepared.tensors.back();
+    seen = at::cat(
+        {seen, beside.expand({-1, -1, sample.size(2), sample.size(3)})}, 1);
+  }
+  Streams streams = {.x = x_embedder_.forward(Patchify(seen, kPack), adapters),
+                     .text = prepared.tensors[0]};
   const at::Tensor vector = at::silu(times + prepared.tensors[1]);
   const int64_t texts = streams.text.size(1);
   const Rotation rotation = RotationOf(texts, h, w);

@@ -47,8 +47,9 @@ std::string ControlFitOf(const FluxConfig& config);
 // Takes tokens [R, L, joint_attention_dim], pooled [R, pooled_projection_dim]
 // and, with guidance_embeds, numbers [R, 1], the guidance; prepares the
 // embedded tokens [R, L, width] and the embedded vector [R, width]. Samples are
-// latents as the autoencoder has them, [B, in_channels / 4, H, W] with even
-// sides; they are packed and unpacked here.
+// latents as the autoencoder has them, [B, out_channels / 4, H, W] with even
+// sides; they are packed and unpacked here. With more in_channels than that
+// the last prepared tensor has the rest, [R, C', H, W] or of one place for all.
 class FluxTransformer : public Denoiser {
  public:
   // Its parts, of which control networks are made too.

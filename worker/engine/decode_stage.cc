@@ -227,6 +227,9 @@ void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
 void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
                              absl::Time begin) {
   const v1::GenerateRequest& request = task.job->request();
+  if (task.job->canvas() != nullptr) {
+    pixels = PastedInto(*task.job->canvas(), pixels);
+  }
   auto finished =
       finisher_.Finish(request, task.seed, std::move(pixels), task.image_index);
   if (!finished.ok()) {

@@ -140,13 +140,15 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
   }
 }
 
-absl::StatusOr<EncodeTask> EncodeStage::TaskOf(const JobState& job) {
+absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
   EncodeTask task = {.request = job.request(), .embeddings = embeddings_};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {
-    auto picture = ReadSourcePicture(task.request, traits.picture_divisor);
-    if (!picture.ok()) return picture.status();
-    task.picture = *std::move(picture);
+    auto source = ReadSourcePicture(task.request, traits.picture_divisor);
+    if (!source.ok()) return source.status();
+    task.picture = std::move(source->picture);
+    task.mask = std::move(source->mask);
+    job.SetCanvas(std::move(source->canvas));
   }
   auto controls = ReadControlHints(task.request, traits, networks_);
   if (!controls.ok()) return controls.status();

@@ -79,7 +79,7 @@ class EncodeStage {
   std::vector<absl::StatusOr<Encoded>> Encode(
       const std::vector<Waiting>& waiting);
   // What the job brings, with pictures read and networks in memory.
-  absl::StatusOr<EncodeTask> TaskOf(const JobState& job);
+  absl::StatusOr<EncodeTask> TaskOf(JobState& job);
   void Deliver(const Waiting& waiting, absl::StatusOr<Encoded> encoded,
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);

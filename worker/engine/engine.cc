@@ -18,6 +18,7 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       device_(device),
       dependencies_(dependencies),
       encode_(encode),
+      figures_(dependencies.metrics.ForDevice(device.name())),
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
               /*on_unloaded=*/[this] { forget_models_ = true; }),
@@ -40,6 +41,8 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   const DeviceStream stream(device, StreamPriority::kHigh);
   const DeviceStream::Scope on_stream(stream);
   UseThreads(device_.threads);
+  figures_.up.Set(1);
+  figures_.budget_bytes.Set(static_cast<double>(device_.memory_bytes));
   models_.LoadConfigured(stopping_);
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20,
@@ -92,6 +95,7 @@ void Engine::SitOut() {
   spdlog::error("device {} fails every evaluation and is taken out",
                 device_.placement.device.str());
   if (dependencies_.on_health) dependencies_.on_health(false);
+  figures_.up.Set(0);
   live_.clear();
   intake_->GiveBack();
   joiner_.Clear();
@@ -104,6 +108,7 @@ void Engine::SitOut() {
     health_.Probed(ProbeDevice(device_.placement.device),
                    dependencies_.clock.Now());
   }
+  figures_.up.Set(health_.usable() ? 1 : 0);
   if (health_.usable() && dependencies_.on_health) {
     dependencies_.on_health(true);
   }
@@ -113,13 +118,16 @@ bool Engine::Admit() {
   if (!health_.usable()) SitOut();
   if (!health_.usable()) return false;
   DropUnwanted();
+  if (live_.empty()) evaluated_ = absl::InfiniteFuture();
   if (forget_models_.exchange(false)) {
     encode_stage_->ForgetTexts();
     joiner_.Clear();
     memory_caps_.Clear();
   }
   models_.Adopt(/*busy=*/!live_.empty());
+  figures_.live_images.Set(static_cast<double>(live_.size()));
   for (EncodedJob& job : intake_->Next(LiveImages())) Start(std::move(job));
+  figures_.live_images.Set(static_cast<double>(live_.size()));
   return !live_.empty() || !intake_->Done();
 }
 
@@ -200,8 +208,9 @@ Batch Engine::Pick() {
     const Candidate& picked = candidates.runs[index];
     batch.runs.push_back(live_[index].get());
     batch.rows += picked.rows;
+    batch.row_cap = candidates.shapes.at(picked.shape).row_cap;
     if (picked.reproducible) {
-      batch.padded_rows = candidates.shapes.at(picked.shape).row_cap;
+      batch.padded_rows = batch.row_cap;
     }
   }
   batch.padded_rows = std::max(batch.padded_rows, batch.rows);
@@ -240,16 +249,61 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
                   std::string(together.status().message()));
     return EvaluateEachAlone(batch);
   }
-  const absl::Duration took = dependencies_.clock.Now() - begin;
-  speeds.Observe(device_.index, demand, batch.padded_rows, took);
-  ModelMetrics& metrics = dependencies_.metrics.ForModel(demand.model);
-  metrics.StepSeconds(batch.padded_rows).Observe(absl::ToDoubleSeconds(took));
-  metrics.batch_size.Observe(batch.rows);
-  metrics.denoise_batches.Increment();
-  metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
+  const absl::Time end = dependencies_.clock.Now();
+  speeds.Observe(device_.index, demand, batch.padded_rows, end - begin);
+  Observe(batch, begin, end);
   Predictions predictions;
   for (at::Tensor& row : *together) predictions.push_back(std::move(row));
   return predictions;
+}
+
+void Engine::Observe(const Batch& batch, absl::Time begin, absl::Time end) {
+  const JobDemand& demand = batch.job().demand();
+  const ModelMetrics& metrics = dependencies_.metrics.ForModel(demand.model);
+  const double seconds = absl::ToDoubleSeconds(end - begin);
+  metrics.StepSeconds(demand.pixels, batch.padded_rows).Observe(seconds);
+  metrics.batch_size.Observe(batch.rows);
+  // One image may have more rows than the shape is worth.
+  metrics.row_places.Increment(std::max(batch.row_cap, batch.rows));
+  metrics.denoise_batches.Increment();
+  metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
+  if (device_.placement.device.is_cpu()) {
+    metrics.core_seconds.Increment(seconds * device_.threads);
+  } else {
+    metrics.gpu_seconds.Increment(seconds);
+  }
+  if (evaluated_ < begin) {
+    metrics.step_overhead_seconds.Observe(
+        absl::ToDoubleSeconds(begin - evaluated_));
+  }
+  evaluated_ = end;
+  figures_.busy_seconds.Increment(seconds);
+  figures_.last_step.Set(
+      absl::ToDoubleSeconds(dependencies_.clock.Date() - absl::UnixEpoch()));
+  RecordStep(batch, begin, end);
+}
+
+// One span for all jobs of the evaluation, which it links to.
+void Engine::RecordStep(const Batch& batch, absl::Time begin, absl::Time end) {
+  if (dependencies_.tracer == nullptr) return;
+  Span step = {.name = kStepSpan,
+               .context = dependencies_.tracer->Begin(std::nullopt),
+               .begin = dependencies_.clock.ToDate(begin),
+               .end = dependencies_.clock.ToDate(end)};
+  std::set<const JobState*> jobs;
+  for (const LiveRun* live : batch.runs) {
+    const auto job = ParseTraceparent(live->job->traceparent());
+    if (!job.has_value() || !job->sampled) continue;
+    if (jobs.insert(live->job.get()).second) step.links.push_back(*job);
+  }
+  if (step.links.empty()) return;
+  step.context.sampled = true;  // as its jobs are
+  step.attributes = {{"gen_ai.request.model", batch.job().demand().model},
+                     {"genzo.device", device_.name()},
+                     {"genzo.rows", int64_t{batch.rows}},
+                     {"genzo.row_cap", int64_t{batch.row_cap}},
+                     {"genzo.images", static_cast<int64_t>(batch.runs.size())}};
+  dependencies_.tracer->Record(std::move(step));
 }
 
 // One run's fault is not its mates': whoever fails alone too is at fault,

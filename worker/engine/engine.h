@@ -67,6 +67,10 @@ class Engine {
   // The five parts of the step loop.
   bool Admit();  // false once there will be no more work
   Batch Pick();
+  // What an evaluation of `batch` from `begin` to `end` was, to those who
+  // watch.
+  void Observe(const Batch& batch, absl::Time begin, absl::Time end);
+  void RecordStep(const Batch& batch, absl::Time begin, absl::Time end);
   // What became of each run of a batch: nothing, where it is to be tried again.
   using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
   Predictions EvaluateBatch(const Batch& batch);
@@ -89,6 +93,7 @@ class Engine {
   const EngineDevice device_;
   const EngineDependencies dependencies_;
   const EncodeStage::Where encode_;
+  const DeviceMetrics figures_;
   StepScheduler scheduler_;
   std::atomic<bool> stopping_{false};
   MemoryCaps memory_caps_;
@@ -106,6 +111,8 @@ class Engine {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
+  // When the last evaluation ended; InfiniteFuture once nothing was live.
+  absl::Time evaluated_ = absl::InfiniteFuture();
 };
 
 }  // namespace genzo

@@ -35,8 +35,8 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
     steered->controls = std::move(controls);
     joined = std::move(steered);
   }
-  const at::Tensor rows = Predict(*runs[0]->stage().denoiser, at::cat(samples),
-                                  times, *joined);
+  const at::Tensor rows =
+      Predict(*runs[0]->stage().denoiser, at::cat(samples), times, *joined);
   std::vector<at::Tensor> predictions;
   int64_t begin = 0;
   for (const Run* run : runs) {

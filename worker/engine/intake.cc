@@ -76,16 +76,17 @@ void Intake::StartParked() {
     if (model == nullptr) {
       const absl::Status failure = models_.loader().Failure(id);
       if (!failure.ok()) {
-        FailUnstarted(*lease, failure, dependencies_.metrics.ForModel(id));
+        FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
+                      failure, dependencies_.metrics.ForModel(id));
       } else {
         models_.loader().Request(id);
         parked_.push_back(std::move(lease));
       }
       continue;
     }
-    auto job =
-        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
-                                   dependencies_.metrics.ForModel(id));
+    auto job = std::make_shared<JobState>(
+        std::move(lease), model, dependencies_.clock,
+        dependencies_.metrics.ForModel(id), dependencies_.tracer);
     if (!job->Wanted()) continue;
     encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
   }
@@ -124,12 +125,12 @@ std::vector<EncodedJob> Intake::Next(const TenantCounts& live) {
 
 void Intake::DropUnwanted() {
   const auto unwanted = [&](const std::unique_ptr<JobLease>& lease) {
+    const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
     const absl::Status ended =
-        WhyEnded(*lease, DemandOf(lease->job(), dependencies_.clock).deadline,
-                 dependencies_.clock.Now());
+        WhyEnded(*lease, demand.deadline, dependencies_.clock.Now());
     if (ended.ok()) return false;
     FailUnstarted(
-        *lease, ended,
+        *lease, demand, ended,
         dependencies_.metrics.ForModel(lease->job().request().model()));
     return true;
   };

@@ -1,10 +1,12 @@
 #include "worker/engine/job_state.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/errors.h"
 #include "base/guidance_rules.h"
 #include "base/proto_time.h"
+#include "base/request_pictures.h"
 #include "base/request_rules.h"
 #include "worker/engine/best_images.h"
 
@@ -19,21 +21,21 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                          "the job's deadline passed before it was finished");
 }
 
-void FailUnstarted(JobLease& lease, const absl::Status& status,
-                   ModelMetrics& metrics) {
-  (absl::IsCancelled(status) ? metrics.jobs_cancelled : metrics.jobs_failed)
-      .Increment();
+void FailUnstarted(JobLease& lease, const JobDemand& demand,
+                   const absl::Status& status, ModelMetrics& metrics) {
+  metrics.CountEnd(status, int64_t{demand.steps} * demand.images);
   lease.Fail(status);
 }
 
 JobState::JobState(std::unique_ptr<JobLease> lease,
                    std::shared_ptr<const Pipeline> model, const Clock& clock,
-                   ModelMetrics& metrics)
+                   ModelMetrics& metrics, Tracer* tracer)
     : lease_(std::move(lease)),
       demand_(DemandOf(lease_->job(), clock)),
       model_(std::move(model)),
       clock_(clock),
       metrics_(metrics),
+      tracer_(tracer),
       started_(clock.Now()),
       image_ended_(ImagesDrawn(lease_->job().request())),
       images_left_(ImagesDrawn(lease_->job().request())),
@@ -41,13 +43,11 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
       denoise_begin_(started_),
       denoise_end_(started_) {
   metrics_.jobs_running.Increment();
+  Record(kQueueSpan, demand_.accepted, started_);
   v1::JobEvent event;
   v1::GenerateRequest& resolved = *event.mutable_started()->mutable_resolved();
   resolved = request();
-  // Its digest stands for it.
-  if (resolved.has_image_to_image()) {
-    resolved.mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(resolved);
   lease_->Post(std::move(event));
 }
 
@@ -78,6 +78,7 @@ void JobState::EncodingDone(absl::Duration duration) {
   absl::MutexLock lock(&mutex_);
   encode_ = duration;
   denoise_begin_ = clock_.Now();
+  Record(kEncodeSpan, denoise_begin_ - duration, denoise_begin_);
 }
 
 void JobState::StepDone(const Step& step) {
@@ -109,6 +110,7 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
     metrics_.time_to_first_preview_seconds.Observe(
         absl::ToDoubleSeconds(clock_.Now() - demand_.accepted));
   }
+  metrics_.previews.Increment();
   lease_->Post(std::move(event));
 }
 
@@ -129,6 +131,9 @@ void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
   if (kept != latents_.end()) image.set_latents(kept->second);
   *event.mutable_image() = std::move(image);
   decode_ += decode_duration;
+  metrics_.images.Increment();
+  const absl::Time now = clock_.Now();
+  Record(kDecodeSpan, now - decode_duration, now, index);
   CloseImageLocked(index, std::move(event));
 }
 
@@ -191,14 +196,22 @@ void JobState::EndLocked(const absl::Status& status) {
   *ended.mutable_encode() = ToProto(encode_);
   *ended.mutable_denoise() = ToProto(denoise_end_ - denoise_begin_);
   *ended.mutable_decode() = ToProto(decode_);
-  if (status.ok()) {
-    ObserveLocked();
-    metrics_.jobs_succeeded.Increment();
-  } else {
-    (absl::IsCancelled(status) ? metrics_.jobs_cancelled : metrics_.jobs_failed)
-        .Increment();
-  }
+  if (steps_run_ > 0) Record(kDenoiseSpan, denoise_begin_, denoise_end_);
+  if (status.ok()) ObserveLocked();
+  const int64_t steps = int64_t{demand_.steps} * demand_.images;
+  metrics_.CountEnd(status, std::max<int64_t>(0, steps - steps_run_));
   lease_->End(std::move(ended));
+}
+
+void JobState::Record(const char* name, absl::Time begin, absl::Time end,
+                      int image_index) {
+  if (tracer_ == nullptr) return;
+  Span span = {
+      .name = name, .begin = clock_.ToDate(begin), .end = clock_.ToDate(end)};
+  if (image_index >= 0) {
+    span.attributes.emplace_back("genzo.image", int64_t{image_index});
+  }
+  RecordPart(tracer_, traceparent(), std::move(span));
 }
 
 void JobState::ObserveLocked() {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,8 +14,10 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/tracing.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
+#include "worker/media/masked_canvas.h"
 #include "worker/pipeline/pipeline.h"
 
 namespace genzo {
@@ -24,17 +27,19 @@ namespace genzo {
 // exactly once. Thread-safe.
 class JobState {
  public:
-  // Holds `model` as long as it lives. `clock` and `metrics` outlive the job.
-  // The time in the queue ends now.
+  // Holds `model` as long as it lives. `clock`, `metrics` and `tracer` outlive
+  // the job. The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
-           ModelMetrics& metrics);
+           ModelMetrics& metrics, Tracer* tracer = nullptr);
   // Gives the job back to the queue if it has not ended.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
   const std::string& id() const { return lease_->job().id(); }
   const JobDemand& demand() const { return demand_; }
+  // Empty if nobody traces the job.
+  const std::string& traceparent() const { return lease_->job().traceparent(); }
   const Pipeline& model() const { return *model_; }
 
   // Whether there is still a point in working on the job, or on one image of
@@ -42,6 +47,13 @@ class JobState {
   // deadline with DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What its pictures are put together from, where a part of one stays as it
+  // was; null otherwise. Set while it is encoded, and read after that alone.
+  void SetCanvas(std::shared_ptr<const MaskedCanvas> canvas) {
+    canvas_ = std::move(canvas);
+  }
+  const MaskedCanvas* canvas() const { return canvas_.get(); }
 
   // Texts and pictures.
   void EncodingDone(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -87,13 +99,18 @@ class JobState {
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A span of the job's from `begin` to `end`, by Clock::Now().
+  void Record(const char* name, absl::Time begin, absl::Time end,
+              int image_index = -1);
 
   const std::unique_ptr<JobLease> lease_;
   const JobDemand demand_;
   const std::shared_ptr<const Pipeline> model_;
   const Clock& clock_;
   ModelMetrics& metrics_;
+  Tracer* const tracer_;
   const absl::Time started_;
+  std::shared_ptr<const MaskedCanvas> canvas_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
@@ -116,8 +133,8 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                       absl::Time now);
 
 // Ends a job that never had a JobState, and counts it.
-void FailUnstarted(JobLease& lease, const absl::Status& status,
-                   ModelMetrics& metrics);
+void FailUnstarted(JobLease& lease, const JobDemand& demand,
+                   const absl::Status& status, ModelMetrics& metrics);
 
 // The reason of what goes wrong with a run and has no other.
 inline constexpr char kEvaluationFailed[] = "EVALUATION_FAILED";

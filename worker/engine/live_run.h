@@ -30,6 +30,7 @@ struct Batch {
   std::vector<LiveRun*> runs;
   int rows = 0;
   int padded_rows = 0;  // with those that only fill the number up
+  int row_cap = 0;      // of the shape
   const JobState& job() const { return *runs[0]->job; }
 };
 

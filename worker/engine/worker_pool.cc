@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "torch/headeronly/version.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
@@ -73,6 +74,12 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
       EmbeddingLibrary::Read(config.embeddings));
   pool->latents_ = std::make_unique<LatentStore>(
       config.kept_latents.bytes, config.kept_latents.tenant_bytes);
+  std::vector<std::pair<c10::Device, std::string>> names;
+  for (const EngineDevice& device : pool->devices_) {
+    names.emplace_back(device.placement.device, device.name());
+  }
+  pool->memory_ = std::make_shared<DeviceMemoryFigures>(std::move(names));
+  dependencies.metrics.Add(pool->memory_);
   EngineDependencies own = dependencies;
   own.embeddings = pool->embeddings_.get();
   own.latents = pool->latents_.get();
@@ -149,6 +156,8 @@ void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
     });
   }
 }
+
+std::string WorkerPool::LibTorchVersion() { return TORCH_VERSION; }
 
 std::string WorkerPool::Description() const {
   std::vector<std::string> parts;

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
+#include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/scoring_stage.h"
@@ -54,6 +55,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
 
   // "cpu, bfloat16", one a device.
   std::string Description() const;
+  // The version of LibTorch, "2.11.0".
+  static std::string LibTorchVersion();
 
  private:
   WorkerPool() = default;
@@ -66,6 +69,7 @@ class WorkerPool : public ModelControl, public PictureScoring {
   std::vector<EngineDevice> devices_;
   std::unique_ptr<const EmbeddingLibrary> embeddings_;
   std::unique_ptr<LatentStore> latents_;
+  std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;

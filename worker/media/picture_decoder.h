@@ -36,6 +36,18 @@ absl::Status CheckHeader(const PictureHeader& header,
 absl::StatusOr<Pixels> DecodePicture(std::string_view file,
                                      const PictureLimits& limits);
 
+// What of a file is a mask.
+enum class MaskSource {
+  kBrightness,    // white is painted; what is transparent is black
+  kTransparency,  // what is transparent is painted, whatever its colour
+};
+
+// The mask in such a file, as grey: 255 is painted, 0 stays. Turned, limited
+// and refused as DecodePicture() does; brightness is that of PIL's "L".
+absl::StatusOr<Pixels> DecodeMask(std::string_view file,
+                                  const PictureLimits& limits,
+                                  MaskSource source);
+
 }  // namespace genzo
 
 #endif  // GENZO_WORKER_MEDIA_PICTURE_DECODER_H_

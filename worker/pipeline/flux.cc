@@ -2,6 +2,7 @@
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
+#include "ATen/ops/zeros.h"
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
@@ -75,7 +76,10 @@ absl::Status Flux::CheckFit(const std::string& folder, const Parts& parts) {
                      " does not fit the ", whose, " ", other));
   };
   const int64_t packed = parts.codec->latent_channels() * kPack * kPack;
-  if (network.in_channels != packed || network.out_channels != packed) {
+  const int64_t with_mask =
+      packed + SightChannels(MaskSight::kPlaces, *parts.codec) * kPack * kPack;
+  if ((network.in_channels != packed && network.in_channels != with_mask) ||
+      network.out_channels != packed) {
     return differs("in_channels", network.in_channels,
                    "autoencoder's latent_channels, packed:", packed);
   }
@@ -94,10 +98,16 @@ absl::Status Flux::CheckFit(const std::string& folder, const Parts& parts) {
 absl::Status Flux::SetTraits(const ModelIndex& index, Parts& parts) {
   PipelineTraits& traits = parts.traits;
   traits.family = kFamily;
-  traits.tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE};
+  traits.tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE,
+                  v1::TASK_INPAINTING};
   traits.guided_rows = 1;
   traits.defaults.steps = parts.config.guidance_embeds ? 28 : 4;
   traits.defaults.guidance_scale = parts.config.guidance_embeds ? 3.5 : 0;
+  if (parts.config.in_channels > parts.config.out_channels) {
+    traits.tasks = {v1::TASK_INPAINTING};
+    traits.defaults.steps = 50;
+    traits.defaults.guidance_scale = 30;
+  }
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
   TakeControls(ControlFitOf(parts.config), /*guesses=*/false, traits);
   const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
@@ -199,9 +209,7 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
     auto one = Prepare(tasks[i], clip[i], t5[i]);
-    if (one.ok() && tasks[i].picture.defined()) {
-      one->picture = parts_.codec->Encode(tasks[i].picture);
-    }
+    if (one.ok()) EncodePicture(tasks[i], *parts_.codec, sight(), *one);
     encoded.push_back(std::move(one));
   }
   return encoded;
@@ -210,8 +218,13 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
 PreparedRef Flux::PrepareEmpty() const {
   const v1::GenerateRequest request;
   TextCache texts(/*max_bytes=*/0);
-  return Encode({{.request = request}}, /*together=*/false, texts)[0]
-      ->prepared[0];
+  const at::Tensor beside =
+      sight() == MaskSight::kNothing
+          ? at::Tensor()
+          : at::zeros({1, SightChannels(sight(), *parts_.codec), 1, 1});
+  return SeeBeside(
+      Encode({{.request = request}}, /*together=*/false, texts)[0]->prepared[0],
+      beside, parts_.placement);
 }
 
 absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
@@ -221,7 +234,9 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   // Before the walk's noise, as the reference draws it.
   auto controls = DrawControls(encoded, *parts_.codec, *image.noise);
   if (!controls.ok()) return controls.status();
-  const SamplerStart start = StartOf(image, encoded, *parts_.codec);
+  const auto begun = PictureStartOf(image, encoded, *parts_.codec, sight());
+  if (!begun.ok()) return begun.status();
+  const SamplerStart& start = begun->start;
   SamplerOptions options = OptionsOf(request);
   options.image_tokens = start.noise[0][0].numel() / (kPack * kPack);
   if (options.sigmas.empty() && options.timesteps.empty() &&
@@ -233,11 +248,12 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
   stages[0] = {.denoiser = parts_.transformer.get(),
-               .prepared = encoded.prepared[0],
+               .prepared = SeeBeside(encoded.prepared[0], begun->beside,
+                                     parts_.placement),
                .guidance = {.rows = RowsOfRequest(request),
                             .scale = request.true_guidance_scale(),
                             .rescale = request.guidance_rescale()},
-               .sampler = *std::move(walk),
+               .sampler = KeepKnown(*std::move(walk), begun->known),
                .controls = *std::move(controls),
                .begin = nullptr};
   PlanPhases(request, /*first_step=*/0, stages[0]);

@@ -10,6 +10,7 @@
 #include "nlohmann/json.hpp"
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/flux_transformer.h"
+#include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/pipeline/transformer_parts.h"
@@ -21,7 +22,8 @@ namespace genzo {
 // (reference: diffusers' FluxPipeline and FluxImg2ImgPipeline). dev is told
 // guidance_scale, schnell knows none; either way an image has one row, and two
 // where true_guidance_scale is over 1, the negative prompt's first. Latents are
-// packed by the transformer alone.
+// packed by the transformer alone. A transformer with the channels of a masked
+// picture and its mask besides paints masked parts alone (FluxFillPipeline).
 class Flux : public Pipeline {
  public:
   // For the table: see there.
@@ -65,6 +67,11 @@ class Flux : public Pipeline {
   static absl::Status CheckFit(const std::string& folder, const Parts& parts);
   static absl::Status SetTraits(const ModelIndex& index, Parts& parts);
 
+  MaskSight sight() const {
+    return parts_.config.in_channels > parts_.config.out_channels
+               ? MaskSight::kPlaces
+               : MaskSight::kNothing;
+  }
   int64_t SequenceLength(const v1::GenerateRequest& request) const;
   // What the encoders make of a task's rows: CLIP's vectors, T5's tokens.
   absl::StatusOr<Encoded> Prepare(const EncodeTask& task,

@@ -328,12 +328,18 @@ PreparedRef WithPictures(PreparedRef prepared,
   for (const PictureInput& input : inputs) {
     const std::vector<KeyValues> in_file =
         input.adapter->Project(input.pictures, with->rows);
-    auto layers = std::make_shared<std::vector<KeyValues>>();
-    for (const size_t number : order) layers->push_back(in_file[number]);
-    with->pictures.push_back({.first_row = 0,
-                              .rows = with->rows,
-                              .layers = std::move(layers),
-                              .scale = input.weight});
+    // Row by row, so that any of them can be left out.
+    for (int64_t row = 0; row < with->rows; ++row) {
+      auto layers = std::make_shared<std::vector<KeyValues>>();
+      for (const size_t number : order) {
+        layers->push_back({in_file[number].k.narrow(0, row, 1),
+                           in_file[number].v.narrow(0, row, 1)});
+      }
+      with->pictures.push_back({.first_row = row,
+                                .rows = 1,
+                                .layers = std::move(layers),
+                                .scale = input.weight});
+    }
   }
   return with;
 }

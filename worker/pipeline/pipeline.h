@@ -43,6 +43,12 @@ struct EncodeTask {
   std::vector<ControlHint> controls = {};
   // What is read beside the texts; adapters of traits().picture_fit alone.
   std::vector<PictureInput> image_prompts = {};
+  // [1, 1, H, W] float32 of the picture's size: 1 where it is painted anew, 0
+  // where it stays; undefined: no part of it stays.
+  at::Tensor mask = {};
+  // [1, 1, H', W'] float32 of any size and range, greater where it is nearer;
+  // undefined: the model looks for itself.
+  at::Tensor depth = {};
 };
 
 // What the images of one job share: all but noise. A value.
@@ -53,6 +59,8 @@ struct Encoded {
   // one left: a clean latent in place of a picture, or noise.
   at::Tensor latent = {};
   bool latent_is_noise = false;
+  at::Tensor mask = {};            // the task's
+  LatentDistribution masked = {};  // of the picture, grey where it is painted
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
   std::vector<EncodedControl> controls = {};  // of the first stage

@@ -9,16 +9,27 @@
 #include "ATen/ops/zeros.h"
 #include "ATen/ops/zeros_like.h"
 #include "absl/strings/str_cat.h"
+#include "base/errors.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/ip_adapter.h"
+#include "worker/pipeline/picture_depth.h"
 
 namespace genzo {
 namespace {
 
 constexpr char kFamily[] = "stable-diffusion";
 constexpr char kImageGuidance[] = "image_guidance_scale";
+constexpr char kDepthEstimator[] = "depth_estimator";
+constexpr int64_t kDepthChannels = 1;
+
+MaskSight SightOf(const UNet2DConditionConfig& unet, const LatentCodec& codec) {
+  const int64_t beside = unet.in_channels - codec.latent_channels();
+  return beside == SightChannels(MaskSight::kLatent, codec)
+             ? MaskSight::kLatent
+             : MaskSight::kNothing;
+}
 
 bool EmbedsGuidance(const UNet2DConditionConfig& unet) {
   return unet.embeddings.guidance_width > 0;
@@ -54,12 +65,23 @@ void SetKind(const UNet2DConditionConfig& unet, int64_t latent_channels,
     // There is no row to leave out.
     Remove({"guidance.start", "guidance.end"}, traits.request_fields);
   }
-  if (unet.in_channels != 2 * latent_channels) return;
-  traits.guided_rows = 3;
-  traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
-  // It follows a picture rather than starting from it.
-  Remove({"image_to_image.strength", "start_latents"}, traits.request_fields);
-  traits.request_fields.emplace_back(kImageGuidance);
+  if (unet.in_channels == latent_channels) {
+    traits.tasks.push_back(v1::TASK_INPAINTING);
+    return;
+  }
+  // The network needs the picture itself.
+  Remove({"start_latents"}, traits.request_fields);
+  if (unet.in_channels == 2 * latent_channels) {
+    traits.guided_rows = 3;
+    traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+    // It follows a picture rather than starting from it.
+    Remove({"image_to_image.strength"}, traits.request_fields);
+    traits.request_fields.emplace_back(kImageGuidance);
+  } else if (unet.in_channels == latent_channels + kDepthChannels) {
+    traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+  } else {
+    traits.tasks = {v1::TASK_INPAINTING};
+  }
 }
 
 }  // namespace
@@ -71,6 +93,8 @@ struct StableDiffusion::Parts {
   std::unique_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
   PipelineTraits traits;
+  std::unique_ptr<const Dpt> depth_estimator = nullptr;
+  int64_t depth_bytes = 0;
 };
 
 StableDiffusion::StableDiffusion(Parts parts)
@@ -78,13 +102,18 @@ StableDiffusion::StableDiffusion(Parts parts)
       text_(std::move(parts.text)),
       embeds_guidance_(EmbedsGuidance(parts.unet.config)),
       picture_order_(PictureLayersOf(parts.unet.config).order),
+      sight_(SightOf(parts.unet.config, *parts.codec)),
+      channels_beside_(parts.unet.config.in_channels -
+                       parts.unet.config.out_channels),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
+      depth_estimator_(std::move(parts.depth_estimator)),
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
-      weight_bytes_(text_->weight_bytes + parts.unet.weights.taken_bytes()) {}
+      weight_bytes_(text_->weight_bytes + parts.unet.weights.taken_bytes() +
+                    parts.depth_bytes) {}
 
 absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
     const ModelIndex& index, const Placement& placement) {
@@ -119,12 +148,14 @@ absl::Status StableDiffusion::CheckFit(const std::string& folder,
                                        const Parts& parts) {
   const UNet2DConditionConfig& unet = parts.unet.config;
   const int64_t channels = parts.codec->latent_channels();
-  if ((unet.in_channels != channels && unet.in_channels != 2 * channels) ||
+  const int64_t beside = unet.in_channels - channels;
+  if ((beside != 0 && beside != kDepthChannels && beside != channels &&
+       beside != SightChannels(MaskSight::kLatent, *parts.codec)) ||
       unet.out_channels != channels) {
     return absl::UnimplementedError(absl::StrCat(
         folder, ": unet in_channels ", unet.in_channels, " and out_channels ",
         unet.out_channels, " are not the autoencoder's latent_channels ",
-        channels, ", or twice that in"));
+        channels, ", or with those of depth, of a picture or of a mask in"));
   }
   for (int64_t width : unet.cross_attention_dim) {
     if (width == parts.text->config.hidden_size) continue;
@@ -143,11 +174,30 @@ absl::Status StableDiffusion::CheckFit(const std::string& folder,
                    "family's"));
 }
 
+absl::Status StableDiffusion::LoadDepthEstimator(const ModelIndex& index,
+                                                 Parts& parts) {
+  const UNet2DConditionConfig& unet = parts.unet.config;
+  if (unet.in_channels != unet.out_channels + kDepthChannels ||
+      !index.Has(kDepthEstimator)) {
+    return absl::OkStatus();
+  }
+  // In float32, as its normalisation needs.
+  const auto opened = OpenComponent(
+      index, kDepthEstimator, "DPTForDepthEstimation", ReadDptConfig,
+      {.device = parts.placement.device, .dtype = at::kFloat});
+  if (!opened.ok()) return opened.status();
+  parts.depth_estimator =
+      std::make_unique<const Dpt>(opened->config, opened->weights);
+  parts.depth_bytes = opened->weights.taken_bytes();
+  return opened->weights.Finish(Dpt::IgnoredTensors());
+}
+
 absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion::Load(
     const ModelIndex& index, const Placement& placement) {
   auto parts = ReadParts(index, placement);
   if (!parts.ok()) return parts.status();
-  const absl::Status fits = CheckFit(index.folder, *parts);
+  absl::Status fits = CheckFit(index.folder, *parts);
+  if (fits.ok()) fits = LoadDepthEstimator(index, *parts);
   if (!fits.ok()) return fits;
   const Weights unet = parts->unet.weights;
   std::unique_ptr<const Pipeline> pipeline(
@@ -180,7 +230,7 @@ at::Tensor StableDiffusion::PictureRows(const LatentDistribution& picture,
 absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
     const EncodeTask& task, absl::Span<const TextEmbedding> rows) const {
   Encoded encoded;
-  if (task.picture.defined()) encoded.picture = codec_->Encode(task.picture);
+  EncodePicture(task, *codec_, sight_, encoded);
   Conditioning conditioning;
   std::vector<at::Tensor> tokens;
   for (const TextEmbedding& row : rows) tokens.push_back(row[0]);
@@ -189,15 +239,10 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
     conditioning.numbers =
         at::full({1, 1}, task.request.guidance_scale() - 1, at::kFloat);
   }
-  if (follows_picture()) {
-    if (!encoded.picture.defined()) {
-      return absl::InvalidArgumentError(
-          "image_to_image is missing: the model follows a picture");
-    }
-    conditioning.image =
-        PictureRows(encoded.picture, static_cast<int64_t>(rows.size()));
-    encoded.picture = {};  // the walk begins at noise
-  }
+  const auto beside = Beside(task, encoded, static_cast<int64_t>(rows.size()));
+  if (!beside.ok()) return beside.status();
+  conditioning.image = *beside;
+  if (follows_picture()) encoded.picture = {};  // the walk begins at noise
   auto prepared = denoiser_->Prepare(conditioning);
   if (!prepared.ok()) return prepared.status();
   encoded.prepared = {
@@ -207,6 +252,39 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   if (!controls.ok()) return controls.status();
   encoded.controls = *std::move(controls);
   return encoded;
+}
+
+absl::StatusOr<at::Tensor> StableDiffusion::DepthOf(
+    const EncodeTask& task) const {
+  at::Tensor depth = task.depth;
+  if (!depth.defined() && depth_estimator_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "the model's folder has no depth_estimator to see how deep a picture "
+        "is");
+  }
+  if (!depth.defined()) depth = depth_estimator_->forward(task.picture).cpu();
+  const int64_t scale = codec_->pixels_per_latent();
+  return DepthBeside(depth, task.picture.size(2) / scale,
+                     task.picture.size(3) / scale);
+}
+
+absl::StatusOr<at::Tensor> StableDiffusion::Beside(const EncodeTask& task,
+                                                   const Encoded& encoded,
+                                                   int64_t rows) const {
+  if (channels_beside_ == 0) return at::Tensor();
+  if (!task.picture.defined()) {
+    return InvalidFieldsError(
+        {{"image_to_image",
+          "image_to_image is missing: the model follows a picture"}});
+  }
+  if (follows_picture()) return PictureRows(encoded.picture, rows);
+  if (sight_ == MaskSight::kNothing) {
+    const auto depth = DepthOf(task);
+    if (!depth.ok()) return depth.status();
+    return depth->expand({rows, -1, -1, -1})
+        .to(placement_.device, placement_.dtype);
+  }
+  return at::Tensor();  // each image draws its own
 }
 
 std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
@@ -234,8 +312,8 @@ PreparedRef StableDiffusion::PrepareEmpty() const {
   c10::InferenceMode inference;
   Conditioning conditioning = {.tokens = EncodeTexts({""}, /*clip_skip=*/0)};
   if (embeds_guidance_) conditioning.numbers = at::zeros({1, 1});
-  if (follows_picture()) {
-    conditioning.image = at::zeros({1, codec_->latent_channels(), 1, 1});
+  if (channels_beside_ > 0) {
+    conditioning.image = at::zeros({1, channels_beside_, 1, 1});
   }
   return *denoiser_->Prepare(conditioning);
 }
@@ -258,21 +336,24 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
     const ImageRequest& image, const Encoded& encoded) const {
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
-  auto walk = CreateWalk(sampler, scheduler, request, OptionsOf(request),
-                         StartOf(image, encoded, *codec_));
+  const auto begun = PictureStartOf(image, encoded, *codec_, sight_);
+  if (!begun.ok()) return begun.status();
+  auto walk =
+      CreateWalk(sampler, scheduler, request, OptionsOf(request), begun->start);
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
-  stages[0] = {.denoiser = denoiser_.get(),
-               .prepared = encoded.prepared[0],
-               .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
-                            .scale = request.guidance_scale(),
-                            .image_scale = request.has_image_guidance_scale()
-                                               ? request.image_guidance_scale()
-                                               : kDefaultImageGuidanceScale,
-                            .rescale = request.guidance_rescale()},
-               .sampler = *std::move(walk),
-               .controls = ControlsOf(encoded),
-               .begin = nullptr};
+  stages[0] = {
+      .denoiser = denoiser_.get(),
+      .prepared = SeeBeside(encoded.prepared[0], begun->beside, placement_),
+      .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
+                   .scale = request.guidance_scale(),
+                   .image_scale = request.has_image_guidance_scale()
+                                      ? request.image_guidance_scale()
+                                      : kDefaultImageGuidanceScale,
+                   .rescale = request.guidance_rescale()},
+      .sampler = KeepKnown(*std::move(walk), begun->known),
+      .controls = ControlsOf(encoded),
+      .begin = nullptr};
   PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
@@ -285,7 +366,12 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();
-  return *bytes + *codec;
+  if (!index.Has(kDepthEstimator)) return *bytes + *codec;
+  const auto depth =
+      ComponentBytes(index, {kDepthEstimator},
+                     {.device = placement.device, .dtype = at::kFloat});
+  if (!depth.ok()) return depth.status();
+  return *bytes + *codec + *depth;
 }
 
 at::Tensor StableDiffusion::EncodeTexts(const std::vector<std::string>& texts,

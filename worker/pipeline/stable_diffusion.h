@@ -9,6 +9,8 @@
 #include "nlohmann/json.hpp"
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/unet_2d_condition.h"
+#include "worker/depth/dpt.h"
+#include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
@@ -23,7 +25,10 @@ namespace genzo {
 // relatives: one that embeds the guidance scale
 // (LatentConsistencyModelPipeline) needs one row, one with twice the channels
 // follows instructions about a picture (StableDiffusionInstructPix2PixPipeline)
-// in three.
+// in three, one with the channels of a mask and a masked picture besides paints
+// the masked part alone (StableDiffusionInpaintPipeline), and one with a single
+// channel more keeps to how deep a picture is
+// (StableDiffusionDepth2ImgPipeline), which its folder's depth estimator tells.
 class StableDiffusion : public Pipeline {
  public:
   // For the table: see there.
@@ -67,6 +72,8 @@ class StableDiffusion : public Pipeline {
                                          const Placement& placement);
   // Whether the components fit each other.
   static absl::Status CheckFit(const std::string& folder, const Parts& parts);
+  // The folder's, if the U-Net sees depth and there is one.
+  static absl::Status LoadDepthEstimator(const ModelIndex& index, Parts& parts);
   // What a job's rows read, in their order.
   PromptRows PromptsOf(const v1::GenerateRequest& request,
                        const LearnedWords& learned) const;
@@ -79,13 +86,23 @@ class StableDiffusion : public Pipeline {
   // The picture beside the sample, for each row.
   at::Tensor PictureRows(const LatentDistribution& picture, int64_t rows) const;
 
+  // What the U-Net sees beside the sample, [rows, C', h, w], where that is the
+  // same for all images of the task; else undefined.
+  absl::StatusOr<at::Tensor> Beside(const EncodeTask& task,
+                                    const Encoded& encoded, int64_t rows) const;
+  // FAILED_PRECONDITION where the folder has nothing to tell it by.
+  absl::StatusOr<at::Tensor> DepthOf(const EncodeTask& task) const;
+
   bool follows_picture() const { return traits_.guided_rows == 3; }
 
   const Placement placement_;
   const std::shared_ptr<const ClipTower> text_;
   const bool embeds_guidance_;
   const std::vector<size_t> picture_order_;  // PictureLayers::order
+  const MaskSight sight_;
+  const int64_t channels_beside_;  // the sample's
   const std::unique_ptr<const Denoiser> denoiser_;
+  const std::unique_ptr<const Dpt> depth_estimator_;  // may be null
   const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   const PipelineTraits traits_;

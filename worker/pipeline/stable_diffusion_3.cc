@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
+#include "worker/pipeline/masked_picture.h"
 
 namespace genzo {
 namespace {
@@ -103,7 +104,8 @@ absl::Status StableDiffusion3::SetTraits(const ModelIndex& index,
                                          Parts& parts) {
   PipelineTraits& traits = parts.traits;
   traits.family = kFamily;
-  traits.tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE};
+  traits.tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE,
+                  v1::TASK_INPAINTING};
   traits.max_clip_skip = std::min(parts.clip->config.num_hidden_layers,
                                   parts.clip_2->config.num_hidden_layers) -
                          1;
@@ -239,9 +241,7 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion3::Encode(
       continue;
     }
     Encoded one = {.prepared = {*std::move(prepared)}, .picture = {}};
-    if (tasks[i].picture.defined()) {
-      one.picture = parts_.codec->Encode(tasks[i].picture);
-    }
+    EncodePicture(tasks[i], *parts_.codec, MaskSight::kNothing, one);
     encoded.emplace_back(std::move(one));
   }
   return encoded;
@@ -275,7 +275,10 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
           absl::StrCat("guidance.skip_layers ", layer, " is not below ",
                        parts_.config.num_layers, ", the model's layers")}});
   }
-  const SamplerStart start = StartOf(image, encoded, *parts_.codec);
+  const auto begun =
+      PictureStartOf(image, encoded, *parts_.codec, MaskSight::kNothing);
+  if (!begun.ok()) return begun.status();
+  const SamplerStart& start = begun->start;
   const int64_t patches = parts_.config.patch_size * parts_.config.patch_size;
   SamplerOptions options = OptionsOf(request);
   options.image_tokens = start.noise[0][0].numel() / patches;
@@ -288,7 +291,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
                .guidance = {.rows = RowsOfRequest(request),
                             .scale = request.guidance_scale(),
                             .rescale = request.guidance_rescale()},
-               .sampler = *std::move(walk),
+               .sampler = KeepKnown(*std::move(walk), begun->known),
                .begin = nullptr};
   PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;

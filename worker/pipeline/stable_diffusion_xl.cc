@@ -96,6 +96,9 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       embeds_guidance_(parts.unet.config.embeddings.guidance_width > 0),
       picture_order_(PictureLayersOf(parts.unet.config).order),
       zeroes_empty_negative_(parts.zeroes_empty_negative),
+      sight_(parts.unet.config.in_channels == parts.unet.config.out_channels
+                 ? MaskSight::kNothing
+                 : MaskSight::kLatent),
       denoiser_(RecordOn(parts.placement,
                          std::make_unique<UNet2DConditionModel>(
                              parts.unet.config, parts.unet.weights))),
@@ -157,11 +160,14 @@ absl::Status StableDiffusionXL::CheckFit(const std::string& folder,
                                          Parts& parts) {
   const UNet2DConditionConfig& unet = parts.unet.config;
   const int64_t channels = parts.codec->latent_channels();
-  if (unet.in_channels != channels || unet.out_channels != channels) {
-    return absl::UnimplementedError(
-        absl::StrCat(folder, ": unet in_channels ", unet.in_channels,
-                     " and out_channels ", unet.out_channels,
-                     " are not the autoencoder's latent_channels ", channels));
+  const int64_t beside = unet.in_channels - channels;
+  if ((beside != 0 &&
+       beside != SightChannels(MaskSight::kLatent, *parts.codec)) ||
+      unet.out_channels != channels) {
+    return absl::UnimplementedError(absl::StrCat(
+        folder, ": unet in_channels ", unet.in_channels, " and out_channels ",
+        unet.out_channels, " are not the autoencoder's latent_channels ",
+        channels, ", or with those of a mask in"));
   }
   const ClipTextConfig& second = parts.text_2->config;
   const bool is_refiner = parts.text == nullptr;
@@ -207,7 +213,11 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   status = ReadTraits(index, parts->scheduler, *parts->codec,
                       unet_config.sample_size, traits);
   if (!status.ok()) return status;
-  traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
+  const bool sees_mask = unet_config.in_channels > unet_config.out_channels;
+  traits.tasks = {v1::TASK_INPAINTING};
+  if (!sees_mask) {
+    traits.tasks.insert(traits.tasks.begin(), v1::TASK_IMAGE_TO_IMAGE);
+  }
   auto& fields = traits.request_fields;
   fields.insert(fields.end(), {"size_conditioning", "prompt_syntax",
                                "guidance.perturbed_attention_scale",
@@ -224,7 +234,9 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
     fields.insert(fields.end(), {"refiner.aesthetic_score",
                                  "refiner.negative_aesthetic_score"});
   } else {
-    traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+    if (!sees_mask) {
+      traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+    }
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
     TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
     TakePictures(PictureLayersOf(unet_config), traits);
@@ -398,9 +410,7 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
       if (!refined_one.ok()) encoded = refined_one.status();
       if (encoded.ok()) encoded->prepared.push_back(refined_one->prepared[0]);
     }
-    if (encoded.ok() && tasks[i].picture.defined()) {
-      encoded->picture = codec_->Encode(tasks[i].picture);
-    }
+    if (encoded.ok()) EncodePicture(tasks[i], *codec_, sight_, *encoded);
     results.push_back(std::move(encoded));
   }
   return results;
@@ -425,9 +435,13 @@ PreparedRef StableDiffusionXL::PrepareEmpty() const {
   v1::GenerateRequest request;
   request.set_width(static_cast<uint32_t>(traits_.default_width));
   request.set_height(static_cast<uint32_t>(traits_.default_height));
-  return *denoiser_->Prepare({.tokens = states.hidden,
-                              .pooled = states.pooled,
-                              .numbers = NumbersOf(request, /*rows=*/1)});
+  Conditioning conditioning = {.tokens = states.hidden,
+                               .pooled = states.pooled,
+                               .numbers = NumbersOf(request, /*rows=*/1)};
+  if (sight_ != MaskSight::kNothing) {
+    conditioning.image = at::zeros({1, SightChannels(sight_, *codec_), 1, 1});
+  }
+  return *denoiser_->Prepare(conditioning);
 }
 
 int64_t StableDiffusionXL::weight_bytes() const {
@@ -472,7 +486,8 @@ Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
 
 absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
     int step, SamplerId sampler, const nlohmann::json& scheduler,
-    const ImageRequest& image, PreparedRef prepared) const {
+    const ImageRequest& image, PreparedRef prepared,
+    const KnownPart& known) const {
   const v1::GenerateRequest& request = image.request;
   const int steps = static_cast<int>(request.steps());
   const int64_t scale = codec_->pixels_per_latent();
@@ -490,8 +505,8 @@ absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
                            WalkOptions(request), step);
   if (!plan.ok()) return plan.status();
   return StageOf(request, std::move(prepared),
-                 std::make_unique<WalkPart>(*std::move(walk), *plan,
-                                            StepRange{step, steps}),
+                 std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
+                                            *plan, StepRange{step, steps}),
                  step);
 }
 
@@ -511,37 +526,43 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   std::vector<Stage> stages;
   if (is_refiner() && switch_step < steps) {
     auto stage =
-        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0]);
+        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0],
+                  /*known=*/{});
     if (!stage.ok()) return stage.status();
     stages.push_back(*std::move(stage));
     return stages;
   }
-  const SamplerStart start = StartOf(image, encoded, *codec_);
-  auto walk =
+  const auto begun = PictureStartOf(image, encoded, *codec_, sight_);
+  if (!begun.ok()) return begun.status();
+  const auto& [start, known, beside] = *begun;
+  auto created =
       CreateWalk(sampler, scheduler, request, WalkOptions(request), start);
-  if (!walk.ok()) return walk.status();
+  if (!created.ok()) return created.status();
+  auto walk = KeepKnown(*std::move(created), known);
+  const PreparedRef prepared =
+      SeeBeside(encoded.prepared[0], beside, placement_);
   if (switch_step == steps) {
-    stages.push_back(StageOf(request, encoded.prepared[0], *std::move(walk),
+    stages.push_back(StageOf(request, prepared, std::move(walk),
                              /*first_step=*/0, ControlsOf(encoded)));
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
   if (refiner_ != nullptr && switch_step <= start.first_step) {
     stages.push_back(
-        refiner_->StageOf(request, encoded.prepared[1], *std::move(walk)));
+        refiner_->StageOf(request, encoded.prepared[1], std::move(walk)));
     return stages;
   }
   const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
                            WalkOptions(request), start.first_step);
   if (!plan.ok()) return plan.status();
   stages.push_back(
-      StageOf(request, encoded.prepared[0],
-              std::make_unique<WalkPart>(*std::move(walk), *plan,
+      StageOf(request, prepared,
+              std::make_unique<WalkPart>(std::move(walk), *plan,
                                          StepRange{0, switch_step}),
               /*first_step=*/0, ControlsOf(encoded)));
   if (refiner_ == nullptr) return stages;
   auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
-                                     image, encoded.prepared[1]);
+                                     image, encoded.prepared[1], known);
   if (!refined.ok()) return refined.status();
   stages.push_back(*std::move(refined));
   return stages;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "worker/codec/autoencoder_kl_codec.h"
+#include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
@@ -18,7 +19,9 @@ namespace genzo {
 // StableDiffusionXLPipeline and StableDiffusionXLImg2ImgPipeline): two text
 // encoders whose states stand side by side, the second's pooled text, and
 // numbers that tell sizes and crops. Its refiner has the second encoder alone
-// and an aesthetic score in place of the target size. A base with a folder
+// and an aesthetic score in place of the target size. A U-Net with the channels
+// of a mask and a masked picture besides the sample's paints masked parts alone
+// (StableDiffusionXLInpaintPipeline). A base with a folder
 // kRefinerFolder beside its components hands walks over to the refiner there.
 class StableDiffusionXL : public Pipeline {
  public:
@@ -103,7 +106,8 @@ class StableDiffusionXL : public Pipeline {
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,
                                   const ImageRequest& image,
-                                  PreparedRef prepared) const;
+                                  PreparedRef prepared,
+                                  const KnownPart& known) const;
 
   const Placement placement_;
   const std::shared_ptr<const ClipTower> text_;
@@ -111,6 +115,7 @@ class StableDiffusionXL : public Pipeline {
   const bool embeds_guidance_;
   const std::vector<size_t> picture_order_;  // PictureLayers::order
   const bool zeroes_empty_negative_;
+  const MaskSight sight_;
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;

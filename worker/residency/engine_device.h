@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "base/tracing.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
 #include "worker/residency/model_source.h"
@@ -30,6 +32,7 @@ struct EngineDependencies {
   LatentStore* latents = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
+  Tracer* tracer = nullptr;
 };
 
 // One of the pool's devices.
@@ -38,6 +41,12 @@ struct EngineDevice {
   Placement placement;
   int threads = 1;           // of an evaluation on the CPU
   int64_t memory_bytes = 0;  // budget of its models
+
+  // What figures call it: "cuda:0", "cpu:1".
+  std::string name() const {
+    return placement.device.is_cpu() ? "cpu:" + std::to_string(index)
+                                     : placement.device.str();
+  }
 };
 
 }  // namespace genzo

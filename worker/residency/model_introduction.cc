@@ -240,6 +240,8 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
        .decode = profile.decode,
        .evaluations = CountEvaluations(model.traits())});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
+  dependencies_.metrics.SetModelInfo(loaded.id, description.family(),
+                                     description.dtype());
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));
   metrics.activation_bytes.Set(static_cast<double>(profile.activation_bytes));
   for (const auto& [rows, duration] : profile.costs.measured()) {

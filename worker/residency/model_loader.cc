@@ -290,6 +290,7 @@ void ModelLoader::Free(const ModelSlots::Task& task) {
 void ModelLoader::Fail(const std::string& id, const absl::Status& status) {
   const absl::Status told = Printable(status);
   spdlog::error("model {} failed to load: {}", id, std::string(told.message()));
+  metrics_.ForModel(id).load_failures.Increment();
   With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     news_ = true;
     return slots_.Failed(id, told);

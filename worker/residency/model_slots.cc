@@ -56,6 +56,7 @@ absl::Status ModelSlots::Refusal(const std::string& id) const {
 void ModelSlots::Order(const std::string& id, Slot& slot) {
   if (slot.state == State::kUnloaded) {
     slot.state = State::kOrdered;
+    beside_asked_ = false;
     slot.weight_bytes.reset();  // the files may be others now
     slot.failure = absl::OkStatus();
     orders_.push_back(id);
@@ -355,7 +356,6 @@ absl::Status ModelSlots::ReserveBeside(int64_t bytes, bool evicting) {
   if (stopped_) return Stopping();
   if (BytesInMemory() + bytes <= budget_bytes_) {
     beside_bytes_ += bytes;
-    beside_asked_ = false;
     return absl::OkStatus();
   }
   if (evicting) {

@@ -169,7 +169,7 @@ class ModelSlots {
   const bool keeps_activations_;
   bool stopped_ = false;
   int64_t beside_bytes_ = 0;
-  bool beside_asked_ = false;  // to make room, since they last took some
+  bool beside_asked_ = false;  // to make room, since the last order
   int64_t uses_ = 0;
   std::map<std::string, Slot> slots_;
   std::deque<std::string> orders_;  // those in kOrdered, the oldest first

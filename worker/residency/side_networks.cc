@@ -51,12 +51,12 @@ void Scan(const std::vector<std::string>& folders, bool folders_too,
       const bool printable = PrintableText(name, kMaxMessageBytes) == name;
       const absl::StatusOr<std::string> fit =
           printable ? fit_at(path.string())
-                    : absl::InvalidArgumentError("its name cannot be printed");
+                    : absl::InvalidArgumentError(absl::StrCat(
+                          path.string(), ": its name cannot be printed"));
       if (fit.ok()) {
         put(name, path.string(), *fit);
       } else {
-        spdlog::warn("{} is left out: {}",
-                     PrintableText(path.string(), kMaxMessageBytes),
+        spdlog::warn("left out of {}: {}", folder,
                      PrintableText(std::string(fit.status().message()),
                                    kMaxMessageBytes));
       }

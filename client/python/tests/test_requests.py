@@ -129,3 +129,34 @@ def test_says_which_argument_is_wrong(
 ) -> None:
     with pytest.raises(kind, match=text):
         build("a fox", options)
+
+
+def test_puts_a_mask_and_borders_in_their_fields(tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(b"mask")
+    request = build(
+        "a fox",
+        {
+            "image": b"picture",
+            "mask": mask,
+            "mask_blur": 4,
+            "mask_fill": "noise",
+            "only_masked": True,
+            "mask_padding": 16,
+            "invert_mask": True,
+            "extend": (8, 0, 16, 24),
+        },
+    )
+    assert request.inpainting == pb.Inpainting(
+        mask=pb.InputPicture(data=b"mask"),
+        mask_blur=4,
+        fill=pb.Inpainting.FILL_NOISE,
+        only_masked=True,
+        padding=16,
+        invert_mask=True,
+    )
+    assert request.outpainting == pb.Outpainting(left=8, right=16, bottom=24)
+    with pytest.raises(ValueError, match="mask_fill 'best' is none of"):
+        build("a fox", {"mask_fill": "best"})
+    with pytest.raises(ValueError):
+        build("a fox", {"extend": (1, 2, 3)})  # type: ignore[typeddict-item]

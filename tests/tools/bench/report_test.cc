@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "client/metrics_text.h"
 #include "tests/testing/matchers.h"
-#include "tools/bench/metrics_text.h"
 #include "tools/bench/plot.h"
 #include "tools/bench/table.h"
 

@@ -16,6 +16,7 @@
 #include "tests/testing/test_folder.h"
 #include "tests/worker/media/picture_decoders.h"
 #include "worker/media/jpeg.h"
+#include "worker/media/picture_file.h"
 #include "worker/media/pixel_tensors.h"
 #include "worker/media/png.h"
 #include "worker/media/webp.h"
@@ -360,6 +361,33 @@ TEST(ToTensorTest, ToPixelsBringsTheBytesBack) {
   const at::Tensor tensor = ToTensor(scene);
   EXPECT_TRUE(tensor.is_contiguous());
   EXPECT_EQ(ToPixels(tensor).rgb, scene.rgb);
+}
+
+// What is painted: by brightness, where transparency is black, or where it is
+// transparent, whatever its colour.
+TEST(PictureDecoderTest, ReadsMasksByBrightnessOrTransparency) {
+  const std::string file = PictureData("rgba.png");
+  const std::string rgba = (*(*OpenPicture(file))->Read()).rgba;
+  const auto bright =
+      DecodeMask(file, PictureLimits(), MaskSource::kBrightness);
+  const auto open =
+      DecodeMask(file, PictureLimits(), MaskSource::kTransparency);
+  ASSERT_THAT(bright, IsOk());
+  ASSERT_THAT(open, IsOk());
+  ASSERT_EQ(bright->rgb.size() / 3, rgba.size() / 4);
+  const auto byte = [](const std::string& bytes, size_t i) {
+    return static_cast<int>(static_cast<unsigned char>(bytes[i]));
+  };
+  for (size_t i = 0; i < rgba.size() / 4; ++i) {
+    const int alpha = byte(rgba, 4 * i + 3);
+    const double grey = 0.299 * byte(rgba, 4 * i) +
+                        0.587 * byte(rgba, 4 * i + 1) +
+                        0.114 * byte(rgba, 4 * i + 2);
+    EXPECT_NEAR(byte(bright->rgb, 3 * i), grey * alpha / 255, 1.5);
+    EXPECT_EQ(byte(open->rgb, 3 * i + 1), 255 - alpha);
+  }
+  EXPECT_THAT(DecodeMask("x", PictureLimits(), MaskSource::kBrightness),
+              StatusIs(kInvalid, ""));
 }
 
 }  // namespace

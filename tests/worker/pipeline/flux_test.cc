@@ -51,7 +51,8 @@ TEST(FluxTest, TellsWhatItCanDo) {
   const PipelineTraits& traits = TinyFlux().traits();
   EXPECT_EQ(traits.family, "flux");
   EXPECT_THAT(traits.tasks,
-              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE));
+              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE,
+                          v1::TASK_INPAINTING));
   EXPECT_EQ(traits.samplers[0], v1::SAMPLER_FLOW_EULER);
   EXPECT_THAT(traits.samplers, ::testing::Contains(v1::SAMPLER_FLOW_HEUN));
   EXPECT_THAT(traits.samplers,

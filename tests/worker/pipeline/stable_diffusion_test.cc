@@ -32,7 +32,8 @@ TEST(StableDiffusionTest, TellsWhatItCanDo) {
   const PipelineTraits& traits = TinyPipeline().traits();
   EXPECT_EQ(traits.family, "stable-diffusion");
   EXPECT_THAT(traits.tasks,
-              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE));
+              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE,
+                          v1::TASK_INPAINTING));
   EXPECT_EQ(traits.samplers[0], v1::SAMPLER_PNDM) << "its own comes first";
   EXPECT_THAT(traits.samplers, Contains(v1::SAMPLER_DPMPP_2M));
   EXPECT_EQ(traits.defaults.sampler, v1::SAMPLER_PNDM);

@@ -62,7 +62,8 @@ TEST_F(StableDiffusionXLTest, TellsWhatItCanDo) {
   const PipelineTraits& traits = model_->traits();
   EXPECT_EQ(traits.family, "stable-diffusion-xl");
   EXPECT_THAT(traits.tasks,
-              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE));
+              ElementsAre(v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE,
+                          v1::TASK_INPAINTING));
   EXPECT_THAT(traits.request_fields, Contains("prompt_2"));
   EXPECT_THAT(traits.request_fields, Contains("refiner.switch_at"));
   EXPECT_THAT(traits.request_fields, Not(Contains("image_guidance_scale")));

@@ -92,6 +92,18 @@ class Options(TypedDict, total=False):
     # Pictures whose composition is followed, and pictures read as a prompt.
     controls: Sequence[Control]
     image_prompts: Sequence[ImagePrompt]
+    # What of it is painted anew: white, of its size. And where that begins:
+    # "original", "noise", "blur" or "nothing".
+    mask: ImageSource
+    mask_blur: int
+    mask_fill: str
+    # Only the masked region is painted, with so many pixels around it.
+    only_masked: bool
+    mask_padding: int
+    invert_mask: bool
+    mask_is_transparency: bool
+    # Pixels to paint around it: left, top, right, bottom.
+    extend: tuple[int, int, int, int]
     # A preview every so many steps, 5 if left out, 0 for none; or at these.
     preview_every: int
     preview_steps: Sequence[int]
@@ -135,6 +147,7 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preview_decoder": (types.PreviewDecoder, "PREVIEW_DECODER_"),
     "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
     "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
+    "mask_fill": (pb.Inpainting.Fill, "FILL_"),
 }
 _GUIDANCE = (
     "guidance_start",
@@ -150,6 +163,15 @@ _OUTPUT = (
     "watermark",
     "mark_provenance",
 )
+_INPAINTING = {
+    "mask_blur": "mask_blur",
+    "mask_fill": "fill",
+    "only_masked": "only_masked",
+    "mask_padding": "padding",
+    "invert_mask": "invert_mask",
+    "mask_is_transparency": "mask_is_transparency",
+}
+_BORDERS = ("left", "top", "right", "bottom")
 _DEFAULT_PREVIEW_EVERY = 5
 
 
@@ -180,6 +202,8 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.best_of, "draw" if name == "best_of" else name
     if name == "safety":
         return request, "safety_policy"
+    if name in _INPAINTING:
+        return request.inpainting, _INPAINTING[name]
     return request, name
 
 
@@ -214,6 +238,16 @@ def score(
     )
 
 
+def _set_pictures(request: pb.GenerateRequest, values: dict[str, Any]) -> None:
+    if (image := values.pop("image", None)) is not None:
+        request.image_to_image.image = _bytes(image)
+    if (mask := values.pop("mask", None)) is not None:
+        request.inpainting.mask.data = _bytes(mask)
+    if (borders := values.pop("extend", None)) is not None:
+        for side, pixels in zip(_BORDERS, borders, strict=True):
+            setattr(request.outpainting, side, pixels)
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
@@ -222,8 +256,6 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     if base := values.pop("request", None):
         request.CopyFrom(base)
     request.prompt = prompt
-    if (image := values.pop("image", None)) is not None:
-        request.image_to_image.image = _bytes(image)
     if values.pop("weighted", False):
         request.prompt_syntax = types.PROMPT_SYNTAX_WEIGHTED
     for control in values.pop("controls", ()):
@@ -232,6 +264,7 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         added = request.image_prompts.add(name=read.name, weight=read.weight)
         for picture in read.pictures:
             added.pictures.add(data=_bytes(picture))
+    _set_pictures(request, values)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:

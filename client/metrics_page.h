@@ -1,9 +1,9 @@
-#ifndef GENZO_TOOLS_BENCH_METRICS_PAGE_H_
-#define GENZO_TOOLS_BENCH_METRICS_PAGE_H_
+#ifndef GENZO_CLIENT_METRICS_PAGE_H_
+#define GENZO_CLIENT_METRICS_PAGE_H_
 
 #include <string>
 
-#include "tools/bench/metrics_text.h"
+#include "client/metrics_text.h"
 
 namespace genzo {
 
@@ -13,4 +13,4 @@ MetricsReader ReadMetricsFrom(const std::string& address);
 
 }  // namespace genzo
 
-#endif  // GENZO_TOOLS_BENCH_METRICS_PAGE_H_
+#endif  // GENZO_CLIENT_METRICS_PAGE_H_

@@ -1,5 +1,5 @@
-#ifndef GENZO_TOOLS_BENCH_METRICS_TEXT_H_
-#define GENZO_TOOLS_BENCH_METRICS_TEXT_H_
+#ifndef GENZO_CLIENT_METRICS_TEXT_H_
+#define GENZO_CLIENT_METRICS_TEXT_H_
 
 #include <functional>
 #include <string>
@@ -19,4 +19,4 @@ absl::StatusOr<double> MetricSum(absl::string_view page,
 
 }  // namespace genzo
 
-#endif  // GENZO_TOOLS_BENCH_METRICS_TEXT_H_
+#endif  // GENZO_CLIENT_METRICS_TEXT_H_

@@ -1,4 +1,4 @@
-#include "tools/bench/metrics_text.h"
+#include "client/metrics_text.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "tools/bench/metrics_page.h"
+#include "client/metrics_page.h"
 
 #include <curl/curl.h>
 

@@ -1,0 +1,65 @@
+#ifndef GENZO_SERVER_OTLP_EXPORTER_H_
+#define GENZO_SERVER_OTLP_EXPORTER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/config.h"
+#include "base/metrics.h"
+#include "base/tracing.h"
+#include "server/event_pump.h"
+
+namespace genzo {
+
+// `spans` as OTLP's ExportTraceServiceRequest in its JSON encoding (ids in
+// hex, times as strings of nanoseconds), of the service "genzo". Pure.
+std::string OtlpJson(absl::Span<const Span> spans,
+                     const std::string& service_version);
+
+// Sends spans to a collector by OTLP/HTTP, a batch every second, on a thread of
+// its own. What the collector does not take is tried once more and then lost,
+// and so is what would be the kMostWaiting-th to wait; genzo_spans_total counts
+// it. What waits when the exporter ends is sent.
+// Thread-safe.
+class OtlpExporter : public Tracer {
+ public:
+  static constexpr size_t kMostWaiting = 16'384;
+  static constexpr size_t kMostTogether = 2'048;
+
+  // Posts a body; the answer's code.
+  using Post = std::function<absl::StatusOr<int>(const std::string& body)>;
+
+  // `metrics` outlives the exporter. `post` is PostTo() but in tests.
+  OtlpExporter(const TracingConfig& config, const std::string& service_version,
+               Metrics& metrics, Post post);
+  ~OtlpExporter() override;
+
+  void Record(Span span) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Sends what waits. For one thread at a time.
+  void Flush() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Posts to the traces of config.endpoint, for 5 s at most.
+  static Post PostTo(const TracingConfig& config);
+
+ private:
+  void Send(absl::Span<const Span> spans);
+
+  const std::string service_version_;
+  Metrics& metrics_;
+  const Post post_;
+  bool failing_ = false;  // said so; of the sending thread
+  absl::Mutex mutex_;
+  std::vector<Span> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<EventPump> pump_;  // last: its thread uses the rest
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_SERVER_OTLP_EXPORTER_H_

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Compares the table of docs/metrics.md with a /metrics page."""
+
+import collections
+import pathlib
+import re
+import sys
+import urllib.request
+
+TABLE = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
+
+
+def families(page):
+    """Name to (type, labels, series) of a page in Prometheus' text format."""
+    types, labels, series = {}, collections.defaultdict(set), collections.Counter()
+    for line in page.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name not in types, f"{name} is told twice"
+            types[name] = kind
+        elif line and not line.startswith("#"):
+            name = re.match(r"[a-z_0-9]+", line).group()
+            found = dict(re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', line))
+            owner = name
+            if owner not in types:
+                owner = re.sub(r"_(bucket|sum|count)$", "", name)
+            labels[owner] |= set(found) - {"le"}
+            if "le" not in found:
+                series[owner] += 1
+    return {n: (types[n], frozenset(labels[n]), series[n]) for n in types}
+
+
+def documented():
+    rows = {}
+    for line in TABLE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) < 5 or not re.fullmatch(r"`[a-z_0-9]+`", cells[1]):
+            continue
+        labels = frozenset(re.findall(r"`([a-z_]+)`", cells[3]))
+        rows[cells[1].strip("`")] = (cells[2], labels)
+    return rows
+
+
+def differences(page):
+    """Names of which one side knows nothing, or another type or other labels."""
+    exposed = {n: (kind, labels) for n, (kind, labels, _) in families(page).items()}
+    table = documented()
+    return {
+        name: {"exposed": exposed.get(name), "documented": table.get(name)}
+        for name in sorted(exposed.keys() | table.keys())
+        if exposed.get(name) != table.get(name)
+    }
+
+
+if __name__ == "__main__":
+    found = differences(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())
+    for name, sides in found.items():
+        print(name, sides)
+    sys.exit(1 if found else 0)
