@@ -579,6 +579,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadKeptLatents(root, status, config.kept_latents);
   ReadFolders(root, "controlnets", base_folder, config.controlnets);
   ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
+  ReadFolders(root, "loras", base_folder, config.loras);
+  root.Read("lora_budget_mb", 1, 1 << 20, config.lora_budget_mb);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);

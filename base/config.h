@@ -156,9 +156,11 @@ struct Config {
   std::string models_folder;  // whatever model lies in it is one; empty: none
   std::vector<std::string> controlnets;  // folders of control networks
   std::vector<std::string> ip_adapters;  // folders of image prompt adapters
-  std::string default_model;  // empty: the first
-  std::vector<std::string> embeddings;  // folders of textual inversions
+  std::string default_model;             // empty: the first
+  std::vector<std::string> embeddings;   // folders of textual inversions
   KeptLatents kept_latents;
+  std::vector<std::string> loras;  // folders of adapters
+  int lora_budget_mb = 1024;  // of them in memory, a device, out of the models'
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;

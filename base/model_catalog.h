@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/lora_catalog.h"
 #include "genzo/v1/model_registry.pb.h"
 
 namespace genzo {
@@ -32,11 +33,16 @@ class ModelCatalog {
   absl::StatusOr<v1::Model> Named(const std::string& id) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The adapters that go with them.
+  LoraCatalog& loras() { return loras_; }
+  const LoraCatalog& loras() const { return loras_; }
+
   // All models, by id.
   std::vector<v1::Model> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   const std::string default_model_;
+  LoraCatalog loras_;
   mutable absl::Mutex mutex_;
   std::map<std::string, std::map<int, v1::Model>> models_
       ABSL_GUARDED_BY(mutex_);  // by id and device

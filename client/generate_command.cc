@@ -127,7 +127,8 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
 
 GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
     : command_(app.add_subcommand("generate", "turn a prompt into pictures")),
-      server_(server) {
+      server_(server),
+      loras_(*command_) {
   CLI::App& c = *command_;
   c.add_option("prompt", prompt_, "what to paint")->required();
   c.add_option("-n,--negative", negative_prompt_, "what to stay away from");
@@ -322,6 +323,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   SetModelFields(request);
   steering_.Set(request);
+  loras_.Set(request);
   const absl::Status controlled = control_.SetIn(request);
   if (!controlled.ok()) return controlled;
   request.mutable_output()->set_embed_parameters(!no_parameters_);

@@ -9,8 +9,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "client/control_options.h"
-#include "client/picture_options.h"
 #include "client/inpainting_options.h"
+#include "client/lora_options.h"
+#include "client/picture_options.h"
 #include "client/status_report.h"
 #include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
@@ -45,6 +46,7 @@ class GenerateCommand {
 
   CLI::App* const command_;
   const std::string& server_;
+  LoraOptions loras_;
   // One member an option; absent options are left to the server.
   std::string prompt_;
   std::string negative_prompt_;

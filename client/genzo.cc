@@ -10,6 +10,7 @@
 #include "client/completion_command.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
+#include "client/loras_command.h"
 #include "client/models_command.h"
 #include "client/score_command.h"
 #include "client/status_report.h"
@@ -44,6 +45,7 @@ int Main(int argc, char** argv) {
       "are shown to a server that asks for a certificate.");
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
+  const LorasCommand loras(app, server);
   const JobsCommand jobs(app, server);
   const ScoreCommand score(app, server);
   const TopCommand top(app);
@@ -55,6 +57,7 @@ int Main(int argc, char** argv) {
   }
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
+  if (loras.parsed()) return loras.Run();
   if (jobs.parsed()) return jobs.Run();
   if (score.parsed()) return score.Run();
   if (top.parsed()) return top.Run();

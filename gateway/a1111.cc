@@ -218,7 +218,10 @@ std::vector<Route> A1111::routes() {
       Fixed("latent-upscale-modes", none),
       Fixed("sd-vae", none),
       Fixed("sd-modules", none),
-      Fixed("loras", none),
+      Get("loras",
+          [this](HttpRequest request, HttpExchangeRef exchange) {
+            ListLoras(KeysOf(request), exchange);
+          }),
       Fixed("hypernetworks", none),
       Fixed("face-restorers", none),
       Fixed("realesrgan-models", none),
@@ -246,6 +249,12 @@ std::vector<Route> A1111::routes() {
        }},
       {"POST",
        absl::StrCat(kPrefix, "refresh-checkpoints"),
+       {},
+       [](HttpRequest, HttpExchangeRef exchange) {
+         exchange->Send({.body = "null"});
+       }},
+      {"POST",
+       absl::StrCat(kPrefix, "refresh-loras"),
        {},
        [](HttpRequest, HttpExchangeRef exchange) {
          exchange->Send({.body = "null"});
@@ -344,6 +353,24 @@ json A1111::Progress(const CallerKeys& keys) const {
   }
   progress["state"] = std::move(state);
   return progress;
+}
+
+void A1111::ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange) {
+  backend_.ListLoras(
+      keys, [exchange](absl::StatusOr<v1::LoraRegistryListResponse> list) {
+        if (!list.ok()) return exchange->Send(Refusal(list.status()));
+        json loras = json::array();
+        for (const v1::Lora& lora : list->loras()) {
+          if (lora.has_error()) continue;
+          loras.push_back({{"name", lora.name()},
+                           {"alias", lora.name()},
+                           {"path", lora.name()},
+                           {"metadata",
+                            {{"ss_base_model_version", lora.family()},
+                             {"ss_network_dim", absl::StrCat(lora.rank())}}}});
+        }
+        exchange->Send({.body = Dump(loras)});
+      });
 }
 
 void A1111::SetOptions(const HttpRequest& request,

@@ -51,6 +51,7 @@ class A1111 {
                     const std::string& id) const;
   void Generate(const CallerKeys& keys, A1111Call call,
                 const HttpExchangeRef& exchange);
+  void ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange);
   void SetOptions(const HttpRequest& request, const HttpExchangeRef& exchange);
   nlohmann::json Options(const v1::ListModelsResponse& list,
                          const CallerKeys& keys) const;

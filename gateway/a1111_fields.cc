@@ -6,6 +6,7 @@
 #include "gateway/a1111_inpainting.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
+#include "gateway/loras.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
@@ -62,6 +63,18 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   }
 }
 
+void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request) {
+  std::string prompt = reader.Text("prompt").value_or("");
+  const std::string wrong = TakeLoraTags(prompt, request);
+  if (!wrong.empty()) reader.Fail("prompt", wrong);
+  request.set_prompt(std::move(prompt));
+  request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
+  // A1111 reads them in the prompt alone and takes these for text.
+  if (absl::StrContains(request.negative_prompt(), "<lora:")) {
+    reader.Fail("negative_prompt", "has <lora:...>, which prompt alone may");
+  }
+}
+
 // The extension's units, by either of its ways. `shown` is the body as it is
 // shown again.
 void ReadControlNet(const json& body, FieldReader& reader,
@@ -82,12 +95,6 @@ void ReadControlNet(const json& body, FieldReader& reader,
     ReadControlNetUnits(script["args"], reader, request);
     shown["alwayson_scripts"][name]["args"] = WithoutPictures(script["args"]);
   }
-}
-
-void ReadPrompt(FieldReader& reader, const std::string& name,
-                std::string& prompt) {
-  prompt = reader.Text(name).value_or("");
-  if (absl::StrContains(prompt, "<lora:")) Lacks(reader, name, "<lora:...>");
 }
 
 void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
@@ -189,8 +196,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   FieldReader reader(body);
   A1111Call call;
   v1::GenerateRequest& request = call.request;
-  ReadPrompt(reader, "prompt", *request.mutable_prompt());
-  ReadPrompt(reader, "negative_prompt", *request.mutable_negative_prompt());
+  ReadPrompts(reader, request);
   const auto seed = reader.Whole("seed", -1, INT64_MAX);
   if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
   if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {

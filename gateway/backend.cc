@@ -90,7 +90,8 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)),
       images_(v1::ImageGeneration::NewStub(channel_)),
       jobs_(v1::Jobs::NewStub(channel_)),
-      models_(v1::ModelRegistry::NewStub(channel_)) {}
+      models_(v1::ModelRegistry::NewStub(channel_)),
+      loras_(v1::LoraRegistry::NewStub(channel_)) {}
 
 Backend::~Backend() {
   // Cancelled with no lock held: the ends of calls take it.
@@ -170,6 +171,15 @@ void Backend::ListModels(const CallerKeys& keys,
       keys, request, std::move(done), [this](auto& call, auto ended) {
         models_->async()->ListModels(&call.context, &call.request, &call.answer,
                                      ended);
+      });
+}
+
+void Backend::ListLoras(const CallerKeys& keys,
+                        Done<v1::LoraRegistryListResponse> done) {
+  Call<v1::LoraRegistryListRequest, v1::LoraRegistryListResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        loras_->async()->List(&call.context, &call.request, &call.answer,
+                              ended);
       });
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/http.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/jobs.grpc.pb.h"
+#include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "grpcpp/channel.h"
 
@@ -61,6 +62,8 @@ class Backend {
   template <typename Answer>
   using Done = std::function<void(absl::StatusOr<Answer>)>;
   void ListModels(const CallerKeys& keys, Done<v1::ListModelsResponse> done);
+  void ListLoras(const CallerKeys& keys,
+                 Done<v1::LoraRegistryListResponse> done);
   void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,
                  Done<v1::Job> done);
   void GetJob(const CallerKeys& keys, const std::string& id,
@@ -86,6 +89,7 @@ class Backend {
   const std::unique_ptr<v1::ImageGeneration::Stub> images_;
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::ModelRegistry::Stub> models_;
+  const std::unique_ptr<v1::LoraRegistry::Stub> loras_;
   absl::Mutex mutex_;
   std::set<std::shared_ptr<grpc::ClientContext>> live_ ABSL_GUARDED_BY(mutex_);
 };

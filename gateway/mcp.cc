@@ -232,11 +232,17 @@ json McpTools() {
       {"seed", Argument("integer", "The same seed gives the same picture.")},
       {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
       {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
-      {"sampler", Argument("string", "One of the model's samplers.")}};
+      {"sampler", Argument("string", "One of the model's samplers.")},
+      {"loras",
+       {{"type", "array"},
+        {"items", {{"type", "string"}}},
+        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}}};
   json edit = paint;
   edit["image"] = Argument("string", "The picture to start from, in base64.");
   edit["strength"] =
       Argument("number", "How much of it is painted anew, 0 to 1.");
+  edit["mask"] = Argument(
+      "string", "A picture of its size, in base64: only white is painted.");
   return json::array(
       {Tool("generate_image", "Paints pictures from a prompt.", paint,
             {"prompt"}),

@@ -76,9 +76,6 @@ void ReadFields(FieldReader& reader, const ModelNames& names,
   if (const auto n = reader.Whole("n", 1, 10)) call.request.set_image_count(*n);
   call.streams = reader.Truth("stream").value_or(false);
   call.partial_images = reader.Whole("partial_images", 0, 3).value_or(0);
-  if (reader.Any("loras") != nullptr) {
-    reader.Fail("loras", "is given, but this server has no LoRA yet");
-  }
   if (call.streams && call.wants_url) {
     reader.Fail("response_format",
                 "\"url\" is not for streams, whose events carry b64_json");
@@ -156,6 +153,9 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
     from.set_strength(kVariationStrength);
   } else if (call.request.has_inpainting()) {
     from.set_strength(kMaskedStrength);
+  }
+  if (kind == FormKind::kVariation && call.request.has_inpainting()) {
+    reader.Fail("mask", "is given, but a variation is of the whole picture");
   }
   if (kind == FormKind::kEdit) {
     call.event_prefix = "image_edit";

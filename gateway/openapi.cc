@@ -101,6 +101,7 @@ json ImageFields() {
           {"clip_skip", Whole(0, 32)},
           {"sampler", Text()},
           {"scheduler", Text()},
+          {"loras", json::object()},
           {"response_format", OneOf({"b64_json", "url"})},
           {"output_format", OneOf({"png", "jpeg", "webp"})},
           {"output_compression", Whole(0, 100)},
@@ -134,6 +135,7 @@ json OpenAiSchemas() {
   form["image"] = {{"type", "string"}, {"format", "binary"}};
   form["strength"] = Number(0, 1);
   json variation = form;
+  form["mask"] = {{"type", "string"}, {"format", "binary"}};
   return {{"ImageRequest", Object(ImageFields(), {"prompt"})},
           {"ImageEdit", Object(form, {"prompt", "image"})},
           {"ImageVariation", Object(variation, {"image"})},

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "base/sha256.h"
+#include "gateway/loras.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 
@@ -126,6 +127,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
     request.set_clip_skip(*skip);
   }
   ReadSampler(reader, request);
+  ReadLoras(reader, request);
   ReadPictureFields(reader, request);
 }
 

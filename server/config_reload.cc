@@ -40,6 +40,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("default_model", started.default_model, wanted.default_model);
   compare("embeddings", started.embeddings, wanted.embeddings);
   compare("kept_latents", started.kept_latents, wanted.kept_latents);
+  compare("loras", started.loras, wanted.loras);
+  compare("lora_budget_mb", started.lora_budget_mb, wanted.lora_budget_mb);
   compare("devices", started.devices, wanted.devices);
   compare("dtype", started.dtype, wanted.dtype);
   compare("threads", started.threads, wanted.threads);

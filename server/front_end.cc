@@ -177,6 +177,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
              dependencies.tracer}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics, drained_),
+      lora_registry_(dependencies.catalog.loras(), *authenticator_,
+                     dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
                    dependencies.metrics, drained_),
       picture_scoring_(options.limits,
@@ -193,7 +195,8 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
       new FrontEnd(options, dependencies, *std::move(parts)));
   std::vector<grpc::Service*> services = {
       &front_end->image_generation_, &front_end->jobs_,
-      &front_end->model_registry_, &front_end->picture_scoring_};
+      &front_end->model_registry_, &front_end->lora_registry_,
+      &front_end->picture_scoring_};
   const DoorOptions door_options = DoorOptionsOf(options);
   if (options.admin_listen.empty()) {
     services.push_back(&front_end->model_admin_);
@@ -216,9 +219,9 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
 FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
-  std::vector<std::string> names = {"genzo.v1.ImageGeneration", "genzo.v1.Jobs",
-                                    "genzo.v1.ModelRegistry",
-                                    "genzo.v1.PictureScoring"};
+  std::vector<std::string> names = {
+      "genzo.v1.ImageGeneration", "genzo.v1.Jobs", "genzo.v1.ModelRegistry",
+      "genzo.v1.LoraRegistry", "genzo.v1.PictureScoring"};
   // Who mends a server must reach it while it does not serve.
   if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
   if (admin_door_ == nullptr) names.emplace_back(kAdmin);

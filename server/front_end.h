@@ -20,6 +20,7 @@
 #include "server/job_intake.h"
 #include "server/jobs_service.h"
 #include "server/key_store.h"
+#include "server/lora_registry_service.h"
 #include "server/model_admin_service.h"
 #include "server/model_registry_service.h"
 #include "server/picture_scoring_service.h"
@@ -124,6 +125,7 @@ class FrontEnd {
   ImageGenerationService image_generation_;
   JobsService jobs_;
   ModelRegistryService model_registry_;
+  LoraRegistryService lora_registry_;
   ModelAdminService model_admin_;
   PictureScoringService picture_scoring_;
   std::unique_ptr<Door> door_;        // uses the services

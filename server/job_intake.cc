@@ -128,7 +128,8 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
     const absl::Status in_use = dependencies_.drained->Check(model->id());
     if (!in_use.ok()) return in_use;
   }
-  auto resolved = ResolveRequest(request, *model, limits, DrawSeed());
+  auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
+                                 &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
   if (caller.grant != nullptr) {
     const absl::Status within = CheckGrantLimits(*caller.grant, *resolved);
@@ -200,9 +201,7 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   post(event);
   v1::Started& started = *event.mutable_started();
   *started.mutable_resolved() = draft.job.request();
-  if (started.resolved().has_image_to_image()) {
-    started.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*started.mutable_resolved());
   started.set_from_cache(true);
   post(event);
   for (const v1::Image& image : images) {

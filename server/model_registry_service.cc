@@ -1,45 +1,20 @@
 #include "server/model_registry_service.h"
 
-#include <algorithm>
+#include <utility>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
-#include "base/errors.h"
 #include "server/grpc_call.h"
+#include "server/pages.h"
 
 namespace genzo {
-namespace {
-
-constexpr int32_t kMaxPageSize = 1000;
-
-}  // namespace
-
 absl::StatusOr<v1::ListModelsResponse> ListPage(
     std::vector<v1::Model> models, const v1::ListModelsRequest& request) {
-  if (request.page_size() < 0) {
-    return InvalidFieldsError(
-        {{"page_size",
-          absl::StrCat("page_size ", request.page_size(), " is below 0")}});
-  }
-  // The token is the last id of the page before.
-  std::string after;
-  if (!absl::WebSafeBase64Unescape(request.page_token(), &after)) {
-    return InvalidFieldsError(
-        {{"page_token", "page_token is not a next_page_token of this server"}});
-  }
-  const int page_size = request.page_size() == 0
-                            ? kMaxPageSize
-                            : std::min(request.page_size(), kMaxPageSize);
+  auto some = PageOf(
+      std::move(models), [](const v1::Model& model) { return model.id(); },
+      request);
+  if (!some.ok()) return some.status();
   v1::ListModelsResponse page;
-  for (v1::Model& model : models) {
-    if (model.id() <= after) continue;
-    if (page.models_size() == page_size) {
-      page.set_next_page_token(
-          absl::WebSafeBase64Escape(page.models(page_size - 1).id()));
-      break;
-    }
-    *page.add_models() = std::move(model);
-  }
+  for (v1::Model& model : some->items) *page.add_models() = std::move(model);
+  page.set_next_page_token(some->next_page_token);
   return page;
 }
 

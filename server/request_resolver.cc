@@ -11,6 +11,7 @@
 #include "server/resolve_controls.h"
 #include "server/resolve_guidance.h"
 #include "server/resolve_inpainting.h"
+#include "server/resolve_loras.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
@@ -165,7 +166,8 @@ bool IsUuid(const std::string& text) {
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
                                                const RequestLimits& limits,
-                                               uint64_t drawn_seed) {
+                                               uint64_t drawn_seed,
+                                               const LoraCatalog* loras) {
   GenerateRequest resolved = request;
   FillDefaults(model, drawn_seed, resolved);
   Violations violations;
@@ -192,6 +194,7 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   CheckPromptSyntax(resolved, model, violations);
   CheckGuidance(resolved, model, violations);
   ResolveVariation(model, drawn_seed, resolved, violations);
+  ResolveLoras(model, loras, resolved, violations);
   ResolveControls(model, limits, resolved, violations);
   ResolvePictures(model, limits.pictures, resolved, violations);
   violations.CheckEnum("priority", resolved.priority(),

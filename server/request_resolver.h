@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/config.h"
+#include "base/lora_catalog.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
 
@@ -14,10 +15,12 @@ namespace genzo {
 // optional field, `drawn_seed` where it has no seed. INVALID_ARGUMENT names all
 // bad fields at once, each with its value and its limit. Defaults that `model`
 // does not tell yet are 25 steps and guidance 7.5. A picture to start from gets
-// its digest and size beside it. Pure.
+// its digest and size beside it. `loras` tells which adapters there are; null:
+// not asked. Pure.
 absl::StatusOr<v1::GenerateRequest> ResolveRequest(
     const v1::GenerateRequest& request, const v1::Model& model,
-    const RequestLimits& limits, uint64_t drawn_seed);
+    const RequestLimits& limits, uint64_t drawn_seed,
+    const LoraCatalog* loras = nullptr);
 
 // Whether `text` is a UUID: 36 characters, in either case.
 bool IsUuid(const std::string& text);

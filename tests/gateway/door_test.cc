@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/notification.h"
+#include "gateway/loras.h"
 #include "grpcpp/create_channel.h"
 #include "tests/gateway/fake_service.h"
 #include "tests/gateway/raw_client.h"
@@ -191,7 +192,8 @@ TEST_F(DoorTest, NamesTheFieldThatIsWrong) {
             "partial_images"},
            {{{"prompt", ""}, {"stream", true}, {"response_format", "url"}},
             "response_format"},
-           {{{"prompt", ""}, {"loras", json::array({"x"})}}, "loras"},
+           {{{"prompt", ""}, {"loras", json::array({1})}}, "loras"},
+           {{{"prompt", ""}, {"loras", json::array({"x:y"})}}, "loras"},
            {{{"prompt", ""}, {"promt", "x"}}, "promt"}}) {
     const json answer = Generate(body);
     EXPECT_EQ(answer["error"]["param"], param) << body << answer;
@@ -283,6 +285,10 @@ TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
   EXPECT_TRUE(request.inpainting().mask_is_transparency());
   EXPECT_EQ(request.image_to_image().strength(), 1);
   EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+  EXPECT_EQ(Ask("POST", "/v1/images/variations",
+                FormOf({{"image", "x"}, {"mask", "hole"}}), kForm)
+                .status,
+            400);
 }
 
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
@@ -478,6 +484,24 @@ TEST_F(DoorTest, ReadsA1111sPromptsAndVariations) {
   EXPECT_FALSE(request.has_variation());
 }
 
+TEST_F(DoorTest, TagsOfA1111sPromptsAreAdapters) {
+  v1::GenerateRequest request;
+  std::string prompt = "a fox <lora:ink:0.8>, red<lora:line:0.5:1><lora:x>";
+  EXPECT_EQ(TakeLoraTags(prompt, request), "");
+  EXPECT_EQ(prompt, "a fox , red");
+  ASSERT_EQ(request.loras_size(), 3);
+  EXPECT_EQ(request.loras(0).name(), "ink");
+  EXPECT_EQ(request.loras(0).weight(), 0.8);
+  EXPECT_EQ(request.loras(0).text_encoder_weight(), 0.8);
+  EXPECT_EQ(request.loras(1).weight(), 1);
+  EXPECT_EQ(request.loras(1).text_encoder_weight(), 0.5);
+  EXPECT_EQ(request.loras(2).weight(), 1);
+  prompt = "<lora:ink:te=0:unet=0.7>";
+  EXPECT_EQ(TakeLoraTags(prompt, request), "");
+  EXPECT_EQ(request.loras(3).text_encoder_weight(), 0);
+  EXPECT_EQ(request.loras(3).weight(), 0.7);
+}
+
 // As sd-webui-controlnet's API takes them; the pictures are "hi" and "ho".
 TEST_F(DoorTest, ReadsControlNetUnitsOfA1111) {
   const json args = {
@@ -611,7 +635,9 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
            {{{"script_name", "x"}}, "script_name"},
            {{{"alwayson_scripts", {{"ControlNet", {{"args", {1}}}}}}},
             "alwayson_scripts"},
-           {{{"prompt", "a <lora:x:1>"}}, "prompt"},
+           {{{"prompt", "a <lora:x:much>"}}, "prompt"},
+           {{{"prompt", "a <lora:x"}}, "prompt"},
+           {{{"negative_prompt", "a <lora:x:1>"}}, "negative_prompt"},
            {{{"subseed_strength", 1.5}}, "subseed_strength"},
            {{{"sampler_name", "Best"}}, "sampler_name"},
            {{{"steps", 0}}, "steps"}}) {
@@ -634,7 +660,10 @@ TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(
       AskJson("GET", "/sdapi/v1/embeddings")["loaded"]["<castle>"]["vectors"],
       2);
-  for (const char* empty : {"loras", "sd-vae", "upscalers"}) {
+  const json loras = AskJson("GET", "/sdapi/v1/loras");
+  ASSERT_EQ(loras.size(), 1u);  // without the one that cannot be used
+  EXPECT_EQ(loras[0]["name"], "ink");
+  for (const char* empty : {"sd-vae", "upscalers"}) {
     AskJson("GET", absl::StrCat("/sdapi/v1/", empty));
   }
   const std::string options = "/sdapi/v1/options";

@@ -11,6 +11,7 @@
 #include "base/errors.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/jobs.grpc.pb.h"
+#include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -21,7 +22,8 @@ namespace genzo {
 // each preview step that was asked for, at once, or does what a test says.
 class FakeService : public v1::ImageGeneration::Service,
                     public v1::Jobs::Service,
-                    public v1::ModelRegistry::Service {
+                    public v1::ModelRegistry::Service,
+                    public v1::LoraRegistry::Service {
  public:
   using Writer = grpc::ServerWriter<v1::JobEvent>;
   using Script = std::function<grpc::Status(
@@ -32,6 +34,7 @@ class FakeService : public v1::ImageGeneration::Service,
     builder.RegisterService(static_cast<v1::ImageGeneration::Service*>(this));
     builder.RegisterService(static_cast<v1::Jobs::Service*>(this));
     builder.RegisterService(static_cast<v1::ModelRegistry::Service*>(this));
+    builder.RegisterService(static_cast<v1::LoraRegistry::Service*>(this));
     server_ = builder.BuildAndStart();
   }
 
@@ -125,6 +128,19 @@ class FakeService : public v1::ImageGeneration::Service,
     }
     if (script) return script(*context, *request, *writer);
     Paint(*request, *writer);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status List(grpc::ServerContext* context,
+                    const v1::LoraRegistryListRequest*,
+                    v1::LoraRegistryListResponse* response) override {
+    Note(*context);
+    v1::Lora& lora = *response->add_loras();
+    lora.set_name("ink");
+    lora.set_family("sd1");
+    lora.set_rank(16);
+    response->add_loras()->set_name("broken");
+    response->mutable_loras(1)->mutable_error()->set_code(3);
     return grpc::Status::OK;
   }
 

@@ -50,12 +50,20 @@ class ModelCache {
   std::map<std::string, std::shared_ptr<const IpAdapter>> adapters_;
 };
 
+// The adapters of a pipeline case, none if it has none, for `pipeline`.
+absl::StatusOr<AdapterUses> AdaptersFor(const nlohmann::json& manifest,
+                                        const ModelCache& models,
+                                        const Pipeline& pipeline);
+// Those of them that its denoiser is to have; null: none.
+std::shared_ptr<const AdapterSet> DenoiserAdapters(const AdapterUses& uses);
+
 // What the recorded first call of a U-Net was conditioned on; rows as the
 // reference has them.
 Conditioning RecordedConditioning(const Golden& golden);
 
 // One call of the denoiser with the recorded input.
 void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
+                      std::shared_ptr<const AdapterSet> adapters,
                       Report& report);
 
 // The U-Net of a pipeline that is not offered: one for masks, say. The report's

@@ -80,7 +80,6 @@ std::string UnsupportedReason(const json& manifest) {
   if (KnownPipelines().count(pipeline) == 0) {
     return absl::StrCat("pipeline ", pipeline);
   }
-  if (!manifest["lora"].is_null()) return "LoRA";
   for (const auto& item : manifest["call"].items()) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
@@ -244,11 +243,13 @@ class PipelineCase {
  public:
   PipelineCase(const Golden& golden, const Family& family,
                std::vector<ControlHint> controls,
-               std::vector<PictureInput> pictures, Report& report)
+               std::vector<PictureInput> pictures, AdapterUses adapters,
+               Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         family_(family),
         model_(family.pipeline()),
+        adapters_(std::move(adapters)),
         controls_(std::move(controls)),
         pictures_(std::move(pictures)),
         report_(report),
@@ -317,6 +318,7 @@ class PipelineCase {
                              negatives_.size())
                      : negatives_);
     }
+    if (!adapters_.empty()) return;  // the steps show what they make of texts
     for (const bool negative : {false, true}) {
       const std::string prefix = negative ? "negative_" : "";
       if (!golden_.Has(prefix + "prompt_embeds")) continue;
@@ -339,7 +341,8 @@ class PipelineCase {
   void CompareDenoiser() {
     // What these add is not in its input.
     if (!controls_.empty() || !pictures_.empty()) return;
-    CompareFirstCall(golden_, model_.denoiser(), report_);
+    CompareFirstCall(golden_, model_.denoiser(), DenoiserAdapters(adapters_),
+                     report_);
   }
 
   absl::Status CreateRuns() {
@@ -469,6 +472,7 @@ class PipelineCase {
       EncodeTask& task =
           tasks.emplace_back(EncodeTask{.request = request,
                                         .embeddings = &library_,
+                                        .adapters = adapters_,
                                         .controls = controls_,
                                         .image_prompts = pictures_});
       if (!HasPicture()) continue;
@@ -543,6 +547,7 @@ class PipelineCase {
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
+  const AdapterUses adapters_;
   const std::vector<ControlHint> controls_;
   const std::vector<PictureInput> pictures_;
   Report& report_;
@@ -572,8 +577,12 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   auto pictures = models.PicturesFor(golden);
   if (!pictures.ok())
     return report.Fail(std::string(pictures.status().message()));
+  auto adapters = AdaptersFor(golden.manifest, models, **model);
+  if (!adapters.ok()) {
+    return report.Fail(std::string(adapters.status().message()));
+  }
   PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
-                    report);
+                    *std::move(adapters), report);
   const absl::Status embedded = test.LoadEmbeddings(models);
   if (!embedded.ok()) return report.Fail(std::string(embedded.message()));
   test.CompareTexts();

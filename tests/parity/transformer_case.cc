@@ -62,7 +62,6 @@ const std::set<std::string>& KnownArguments() {
 
 // Why the case is not supported; empty if it is.
 std::string UnsupportedReason(const json& manifest) {
-  if (!manifest["lora"].is_null()) return "LoRA";
   for (const auto& item : manifest["call"].items()) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
@@ -75,12 +74,13 @@ std::string UnsupportedReason(const json& manifest) {
 class TransformerCase {
  public:
   TransformerCase(const Golden& golden, const std::string& folder,
-                  const Pipeline& model, std::vector<ControlHint> controls,
-                  Report& report)
+                  const Pipeline& model, AdapterUses adapters,
+                  std::vector<ControlHint> controls, Report& report)
       : golden_(golden),
         call_(golden.manifest["call"]),
         folder_(folder),
         model_(model),
+        adapters_(std::move(adapters)),
         family_(model.traits().family),
         controls_(std::move(controls)),
         report_(report) {
@@ -120,6 +120,7 @@ class TransformerCase {
     } else {
       conditioning = RecordedConditioning(/*rows=*/sample.size(0));
     }
+    conditioning.adapters = DenoiserAdapters(adapters_);
     const auto prepared = model_.denoiser().Prepare(conditioning);
     if (!prepared.ok()) return prepared.status();
     // FLUX is told shares of the trained timesteps.
@@ -142,8 +143,9 @@ class TransformerCase {
     }
     if (golden_.Has("prompt_embeds")) {
       const PreparedRef own = encoded[0]->prepared[0];
-      const auto expected =
-          model_.denoiser().Prepare(RecordedConditioning(own->rows));
+      Conditioning recorded = RecordedConditioning(own->rows);
+      recorded.adapters = DenoiserAdapters(adapters_);
+      const auto expected = model_.denoiser().Prepare(recorded);
       if (!expected.ok()) return expected.status();
       report_.CompareTensors("tokens", own->tensors[0],
                              (*expected)->tensors[0]);
@@ -276,8 +278,10 @@ class TransformerCase {
   std::vector<absl::StatusOr<Encoded>> Encode() {
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      SetPictures(golden_, tasks.emplace_back(EncodeTask{
-                               .request = request, .controls = controls_}));
+      SetPictures(golden_,
+                  tasks.emplace_back(EncodeTask{.request = request,
+                                                .adapters = adapters_,
+                                                .controls = controls_}));
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -327,6 +331,7 @@ class TransformerCase {
   const json& call_;
   const std::string folder_;
   const Pipeline& model_;
+  const AdapterUses adapters_;
   const std::string family_;
   const std::vector<ControlHint> controls_;
   Report& report_;
@@ -351,7 +356,12 @@ void RunTransformerCase(const Golden& golden, ModelCache& models,
   auto controls = models.ControlsFor(golden);
   if (!controls.ok())
     return report.Fail(std::string(controls.status().message()));
-  TransformerCase test(golden, *folder, **model, *std::move(controls), report);
+  auto adapters = AdaptersFor(golden.manifest, models, **model);
+  if (!adapters.ok()) {
+    return report.Fail(std::string(adapters.status().message()));
+  }
+  TransformerCase test(golden, *folder, **model, *std::move(adapters),
+                       *std::move(controls), report);
   test.CompareIds();
   absl::Status created = test.CompareDenoiser();
   if (created.ok()) created = test.CreateRuns();

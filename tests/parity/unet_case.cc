@@ -39,11 +39,14 @@ Conditioning RecordedConditioning(const Golden& golden) {
 }
 
 void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
+                      std::shared_ptr<const AdapterSet> adapters,
                       Report& report) {
   const at::Tensor sample = golden.Tensor("net0.in.sample");
   const auto timestep =
       golden.Tensor("net0.in.timestep").to(at::kFloat).item<float>();
-  const auto prepared = denoiser.Prepare(RecordedConditioning(golden));
+  Conditioning conditioning = RecordedConditioning(golden);
+  conditioning.adapters = std::move(adapters);
+  const auto prepared = denoiser.Prepare(conditioning);
   if (!prepared.ok()) {
     return report.Fail(std::string(prepared.status().message()));
   }
@@ -82,7 +85,7 @@ Report RunUNetCase(const Golden& golden, const ModelCache& models) {
   if (!finished.ok()) {
     report.Fail(std::string(finished.message()));
   } else {
-    CompareFirstCall(golden, network, report);
+    CompareFirstCall(golden, network, /*adapters=*/nullptr, report);
   }
   return report;
 }

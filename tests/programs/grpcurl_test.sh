@@ -16,7 +16,7 @@ call() { "$grpcurl" -plaintext "$@" >"$work/out" 2>&1; }
 start_server
 
 expect "list" call "$address" list
-for service in genzo.v1.ImageGeneration genzo.v1.Jobs genzo.v1.ModelRegistry genzo.v1.ModelAdmin grpc.health.v1.Health; do
+for service in genzo.v1.ImageGeneration genzo.v1.Jobs genzo.v1.ModelRegistry genzo.v1.LoraRegistry genzo.v1.ModelAdmin grpc.health.v1.Health; do
   expect "lists $service" contains "$work/out" "$service"
 done
 expect "describe" call "$address" describe genzo.v1.GenerateRequest

@@ -7,6 +7,7 @@
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 #include "tests/testing/tiny_control.h"
+#include "tests/testing/tiny_lora.h"
 #include "tests/testing/tiny_sdxl.h"
 
 namespace genzo {
@@ -17,8 +18,13 @@ using v1::GenerateRequest;
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {
  public:
-  Mixer(uint64_t seed, bool sdxl, bool controls = false)
-      : random_(seed), sdxl_(sdxl), controls_(controls) {}
+  // `loras` are names of adapters.
+  Mixer(uint64_t seed, bool sdxl, bool controls = false,
+        std::vector<std::string> loras = {})
+      : random_(seed),
+        sdxl_(sdxl),
+        controls_(controls),
+        loras_(std::move(loras)) {}
 
   size_t Draw(size_t n) { return random_() % n; }
 
@@ -46,6 +52,17 @@ class Mixer {
     AddSteering(request);
     if (controls_) AddControls(request);
     if (Draw(3) == 0) AddMask(request);
+    for (size_t n = loras_.empty() ? 0 : Draw(3); n > 0; --n) {
+      v1::LoraUse& lora = *request.add_loras();
+      lora.set_name(Choose(loras_));
+      lora.set_weight(Choose<double>({0.3, 1, -0.5}));
+      if (Draw(3) == 0) lora.set_text_encoder_weight(0);
+      if (Draw(3) == 0) lora.set_start(0.4);
+      if (Draw(4) == 0) {
+        lora.add_block_weights()->set_block("down_blocks");
+        lora.mutable_block_weights(0)->set_weight(0.5);
+      }
+    }
     return request;
   }
 
@@ -132,6 +149,7 @@ class Mixer {
   std::mt19937_64 random_;
   const bool sdxl_;
   const bool controls_;
+  const std::vector<std::string> loras_;
 };
 
 struct Difference {
@@ -192,6 +210,22 @@ TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
   Config config = TinyConfig();
   config.dtype = "auto";
   ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/100);
+}
+
+TEST(MixPropertyTest, EachPictureWithAdaptersEqualsItsSoloRun) {
+  const TestFolder folder;
+  WriteLora(folder, "ink", TinyLora(/*rank=*/2));
+  WriteLora(folder, "line", TinyLora(/*rank=*/5));
+  WriteLora(folder, "wash", TinyLora(/*rank=*/16, /*strength=*/0.2));
+  for (const char* dtype : {"float32", "auto"}) {
+    Config config = TinyConfig();
+    config.dtype = dtype;
+    config.loras = {folder.path()};
+    ExpectEqualBits(config,
+                    Mixer(/*seed=*/3, /*sdxl=*/false, /*controls=*/false,
+                          {"ink", "line", "wash"}),
+                    /*mixes=*/50);
+  }
 }
 
 TEST(MixPropertyTest, EachSteeredPictureEqualsItsSoloRun) {

@@ -3,7 +3,6 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/flip.h"
-#include "ATen/ops/silu.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/weights/json_config.h"
@@ -98,9 +97,10 @@ ControlNet::ControlNet(const ControlNetConfig& config, const Weights& weights)
                             config.unet.block_out_channels.back(),
                             config.unet.block_out_channels.back(), kPointwise),
       times_(conv_in_.bias.device(), [this](const at::Tensor& timesteps) {
-        const at::Tensor embedded = embeddings_.OfTimes(timesteps);
-        return embeddings_.OfTimesAlone() ? ProjectTimes(at::silu(embedded))
-                                          : embedded;
+        const at::Tensor times = embeddings_.OfTimes(timesteps);
+        return embeddings_.OfTimesAlone()
+                   ? ProjectTimes(embeddings_.FromTimes(times, NoAdapters()))
+                   : times;
       }) {
   const std::vector<int64_t>& channels = config.unet.block_out_channels;
   const auto add_skip = [&](int64_t width) {
@@ -130,7 +130,9 @@ std::vector<const UNetLayers*> ControlNet::AllLayers() const {
 
 at::Tensor ControlNet::ProjectTimes(const at::Tensor& temb) const {
   std::vector<at::Tensor> times;
-  for (const UNetLayers* layers : AllLayers()) layers->ProjectTime(temb, times);
+  for (const UNetLayers* layers : AllLayers()) {
+    layers->ProjectTime(temb, NoAdapters(), times);
+  }
   return at::cat(times, 1);
 }
 
@@ -172,7 +174,7 @@ absl::StatusOr<PreparedRef> ControlNet::Prepare(
     layers->ProjectContext(tokens, NoAdapters(), prepared->tensors);
   }
   const absl::Status embedded =
-      embeddings_.Prepare(conditioning, prepared->tensors);
+      embeddings_.Prepare(conditioning, NoAdapters(), prepared->tensors);
   if (!embedded.ok()) return embedded;
   const at::Tensor placed = hint.to(placement().device, placement().dtype);
   const at::Tensor made = controlnet_cond_embedding_.forward(
@@ -191,7 +193,8 @@ ControlResiduals ControlNet::Forward(const at::Tensor& sample,
   const at::Tensor projected =
       embeddings_.OfTimesAlone()
           ? times
-          : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
+          : ProjectRows(embeddings_.Join(times, prepared.tensors, count,
+                                         NoAdapters()));
   const std::vector<PicturePrompt> no_pictures;
   UNetConditioning conditioning = {TimeCursor(projected),
                                    ContextCursor(prepared.tensors, no_pictures),

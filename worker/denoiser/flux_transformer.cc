@@ -155,7 +155,7 @@ FluxTransformer::FluxTransformer(const FluxConfig& config,
       output_(weights, config.width(), config.out_channels),
       times_(x_embedder_.bias.device(), [this](const at::Tensor& timesteps) {
         // To [0, 1] and back, as the reference does.
-        return Embed(timestep_embedder_, timesteps / 1000 * 1000);
+        return Embed(timestep_embedder_, timesteps / 1000 * 1000, NoAdapters());
       }) {
   if (config.guidance_embeds) {
     guidance_embedder_.emplace(weights["time_text_embed"]["guidance_embedder"],
@@ -177,9 +177,11 @@ Placement FluxTransformer::placement() const {
 }
 
 at::Tensor FluxTransformer::Embed(const TimestepEmbedding& embedder,
-                                  const at::Tensor& values) const {
+                                  const at::Tensor& values,
+                                  const EvalContext& adapters) const {
   return embedder.forward(
-      ProjectTimesteps(values, kTimeProjection).to(placement().dtype));
+      ProjectTimesteps(values, kTimeProjection).to(placement().dtype),
+      adapters);
 }
 
 absl::StatusOr<PreparedRef> FluxTransformer::Prepare(
@@ -204,19 +206,19 @@ absl::StatusOr<PreparedRef> FluxTransformer::Prepare(
     return needs("pooled",
                  absl::StrCat("[rows, ", config_.pooled_projection_dim, "]"));
   }
-  at::Tensor vector = text_embedder_.forward(conditioning.pooled);
+  const EvalContext adapters = AdaptersOf(conditioning, rows);
+  at::Tensor vector = text_embedder_.forward(conditioning.pooled, adapters);
   if (guidance_embedder_.has_value()) {
     if (conditioning.numbers.sizes() != at::IntArrayRef({rows, 1})) {
       return needs("numbers", "[rows, 1], the guidance");
     }
     vector = vector + Embed(*guidance_embedder_,
-                            conditioning.numbers.select(1, 0) * 1000);
+                            conditioning.numbers.select(1, 0) * 1000, adapters);
   }
   auto prepared = std::make_shared<Prepared>();
   prepared->rows = rows;
-  prepared->adapters = AdaptersOf(conditioning, rows);
-  prepared->tensors = {context_embedder_.forward(tokens, prepared->adapters),
-                       vector};
+  prepared->adapters = adapters;
+  prepared->tensors = {context_embedder_.forward(tokens, adapters), vector};
   return prepared;
 }
 

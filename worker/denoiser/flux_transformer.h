@@ -101,8 +101,8 @@ class FluxTransformer : public Denoiser {
 
  private:
   // Sines of `values` [B], in the units of timesteps, through `embedder`.
-  at::Tensor Embed(const TimestepEmbedding& embedder,
-                   const at::Tensor& values) const;
+  at::Tensor Embed(const TimestepEmbedding& embedder, const at::Tensor& values,
+                   const EvalContext& adapters) const;
   // Of `text` tokens at the origin, then of the h x w places.
   Rotation RotationOf(int64_t text, int64_t h, int64_t w) const;
 

@@ -179,7 +179,7 @@ absl::StatusOr<PreparedRef> Mmdit::Prepare(
   prepared->rows = tokens.size(0);
   prepared->adapters = AdaptersOf(conditioning, prepared->rows);
   prepared->tensors = {context_embedder_.forward(tokens, prepared->adapters),
-                       text_embedder_.forward(pooled)};
+                       text_embedder_.forward(pooled, prepared->adapters)};
   return prepared;
 }
 
@@ -199,7 +199,8 @@ at::Tensor Mmdit::Forward(const at::Tensor& sample, const at::Tensor& times,
   const int64_t w = sample.size(3) / config_.patch_size;
   const at::Tensor vector = at::silu(times + prepared.tensors[1]);
   Streams streams = {
-      .x = patch_embedding_.forward(Patchify(sample, config_.patch_size)) +
+      .x = patch_embedding_.forward(Patchify(sample, config_.patch_size),
+                                    prepared.adapters) +
            Positions(h, w),          // [B, h w, width]
       .text = prepared.tensors[0]};  // [B, L, width]
   for (const Block& block : transformer_blocks_) {

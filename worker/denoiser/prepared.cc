@@ -103,7 +103,30 @@ Prepared RowsOfPrepared(const Prepared& prepared,
     for (const int64_t row : rows) parts.push_back(tensor.narrow(0, row, 1));
     chosen.tensors.push_back(at::cat(parts));
   }
+  for (const Prepared::Later& later : prepared.later) {
+    chosen.later.push_back(
+        {later.first_step, std::make_shared<const Prepared>(
+                               RowsOfPrepared(*later.prepared, rows))});
+  }
   return chosen;
+}
+
+Prepared WithEdits(const Prepared& prepared, const RowEdits& edits) {
+  Prepared edited = prepared;
+  edited.edits.insert(edited.edits.end(), edits.begin(), edits.end());
+  for (Prepared::Later& later : edited.later) {
+    later.prepared =
+        std::make_shared<const Prepared>(WithEdits(*later.prepared, edits));
+  }
+  return edited;
+}
+
+PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done) {
+  PreparedRef now = prepared;
+  for (const Prepared::Later& later : prepared->later) {
+    if (later.first_step <= steps_done) now = later.prepared;
+  }
+  return now;
 }
 
 PreparedRef PreparedJoiner::Join(const Parts& parts, int padded_rows) {

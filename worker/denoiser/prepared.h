@@ -27,19 +27,32 @@ struct Prepared {
   // all of them.
   std::vector<ControlSegment> controls = {};
 
-  // Whether rows differ in more than numbers, so that no recorded evaluation
-  // fits them.
+  // Whether rows differ in more than numbers and adapters, so that no recorded
+  // evaluation fits them.
   bool steered() const {
-    return !adapters.segments().empty() || !edits.empty() ||
-           !pictures.empty() || !controls.empty();
+    return !edits.empty() || !pictures.empty() || !controls.empty();
   }
+
+  // What stands in its place once so many steps of the walk are done, of the
+  // same sizes, as where an adapter is for some of the steps; in their order.
+  struct Later {
+    int first_step = 0;
+    std::shared_ptr<const Prepared> prepared;
+  };
+  std::vector<Later> later = {};
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
 
 // The rows of `prepared` that are named, in that order, any of them as often as
-// it is named; adapters and edits go with them.
+// it is named; adapters, pictures and edits go with them.
 Prepared RowsOfPrepared(const Prepared& prepared,
                         const std::vector<int64_t>& rows);
+
+// `prepared`, and what stands in its place later, with further edits.
+Prepared WithEdits(const Prepared& prepared, const RowEdits& edits);
+
+// What is to be used of `prepared` once `steps_done` steps are done.
+PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done);
 
 // Joins what the runs of an evaluation prepared. The last few joined ones are
 // kept, because a batch mostly stays together from step to step. Used by one

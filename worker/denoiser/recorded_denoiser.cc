@@ -1,6 +1,7 @@
 #include "worker/denoiser/recorded_denoiser.h"
 
 #include <algorithm>
+#include <deque>
 #include <exception>
 
 #include "ATen/TensorOperators.h"
@@ -8,6 +9,7 @@
 #include "ATen/ops/isfinite.h"
 #include "ATen/ops/zeros.h"
 #include "base/logging.h"
+#include "worker/denoiser/row_adapters.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -105,11 +107,19 @@ class RecordedDenoiser::State {
     int64_t last_used = 0;
   };
 
-  const Shared& Fill(const std::vector<at::Tensor>& prepared);
+  using Layers = std::shared_ptr<const EvalContext::Layers>;
+
+  // `sizes` are those of the rows of what was prepared.
+  const Shared& Fill(const Sizes& sizes,
+                     const std::vector<at::Tensor>& prepared);
+  // `layers`, unless null, are the last of what is shared.
   Entry& EntryFor(const Key& key, const at::Tensor& sample,
-                  const at::Tensor& times, const Shared& shared);
+                  const at::Tensor& times, const Shared& shared,
+                  const Layers& layers);
+  // The adapters as tensors by row; null without any.
+  Layers LayersOf(const Prepared& prepared);
   at::Tensor ForwardKept(const at::Tensor& sample, const at::Tensor& times,
-                         const Prepared& prepared);
+                         const Prepared& prepared, const Layers& layers);
   void Evaluate(Entry& entry) const;
   void Record(const Key& key, Entry& entry, int64_t rows);
   absl::Status TryToRecord(Entry& entry, const at::Tensor& expected);
@@ -122,6 +132,8 @@ class RecordedDenoiser::State {
   std::set<Key> unrecordable_;
   int64_t uses_ = 0;
   std::map<Sizes, Shared> shared_;
+  // Of what was prepared lately: a batch mostly stays together.
+  std::deque<std::pair<WeakTensor, Layers>> layers_;
   std::map<Key, std::unique_ptr<Entry>> entries_;  // go before the recorder
 };
 
@@ -132,8 +144,7 @@ int RecordedDenoiser::State::recordings() const {
 }
 
 const RecordedDenoiser::State::Shared& RecordedDenoiser::State::Fill(
-    const std::vector<at::Tensor>& prepared) {
-  const Sizes sizes = RowSizes(prepared);
+    const Sizes& sizes, const std::vector<at::Tensor>& prepared) {
   if (prepared.empty()) return shared_[sizes];
   const int64_t rows = prepared[0].size(0);
   const auto found = shared_.find(sizes);
@@ -161,7 +172,7 @@ const RecordedDenoiser::State::Shared& RecordedDenoiser::State::Fill(
 
 RecordedDenoiser::State::Entry& RecordedDenoiser::State::EntryFor(
     const Key& key, const at::Tensor& sample, const at::Tensor& times,
-    const Shared& shared) {
+    const Shared& shared, const Layers& layers) {
   const auto found = entries_.find(key);
   if (found != entries_.end()) return *found->second;
   if (entries_.size() == kMostEntries) {
@@ -177,7 +188,29 @@ RecordedDenoiser::State::Entry& RecordedDenoiser::State::EntryFor(
   for (const at::Tensor& tensor : shared.tensors) {
     entry->prepared.tensors.push_back(tensor.narrow(0, 0, rows));
   }
+  if (layers != nullptr) {
+    auto& all = entry->prepared.tensors;
+    const auto first =
+        all.end() - static_cast<std::ptrdiff_t>(TensorsOf(*layers).size());
+    entry->prepared.adapters =
+        EvalContext(std::make_shared<EvalContext::Layers>(
+            LayersFrom(*layers, {first, all.end()})));
+    all.erase(first, all.end());
+  }
   return *(entries_[key] = std::move(entry));
+}
+
+RecordedDenoiser::State::Layers RecordedDenoiser::State::LayersOf(
+    const Prepared& prepared) {
+  if (prepared.adapters.empty() || prepared.tensors.empty()) return nullptr;
+  WeakTensor given(prepared.tensors[0].getIntrusivePtr());
+  for (const auto& [tensor, layers] : layers_) {
+    if (tensor == given) return layers;
+  }
+  layers_.emplace_front(std::move(given),
+                        StackByRow(prepared.adapters, prepared.rows));
+  if (layers_.size() > kMostPrepared) layers_.pop_back();
+  return layers_.front().second;
 }
 
 void RecordedDenoiser::State::Evaluate(Entry& entry) const {
@@ -241,18 +274,27 @@ void RecordedDenoiser::State::NotRecorded(const Key& key, Entry& entry,
 void RecordedDenoiser::State::Forget() {
   entries_.clear();
   shared_.clear();
+  layers_.clear();
   recorder_->Reset();
 }
 
 at::Tensor RecordedDenoiser::State::ForwardKept(const at::Tensor& sample,
                                                 const at::Tensor& times,
-                                                const Prepared& prepared) {
+                                                const Prepared& prepared,
+                                                const Layers& layers) {
   const int64_t rows = sample.size(0);
-  const Shared& shared = Fill(prepared.tensors);
-  std::vector<at::Tensor> inputs = {sample, times};
-  inputs.insert(inputs.end(), prepared.tensors.begin(), prepared.tensors.end());
-  const Key key = {RecordedRows(rows), RowSizes(inputs)};
-  Entry& entry = EntryFor(key, sample, times, shared);
+  std::vector<at::Tensor> all = prepared.tensors;
+  if (layers != nullptr) {
+    const auto deltas = TensorsOf(*layers);
+    all.insert(all.end(), deltas.begin(), deltas.end());
+  }
+  Sizes sizes = RowSizes(all);
+  if (layers != nullptr) sizes.push_back(NamesOf(*layers));
+  const Shared& shared = Fill(sizes, all);
+  const Sizes own = RowSizes({sample, times});
+  sizes.insert(sizes.begin(), own.begin(), own.end());
+  const Key key = {RecordedRows(rows), sizes};
+  Entry& entry = EntryFor(key, sample, times, shared, layers);
   entry.last_used = ++uses_;
   entry.sample.narrow(0, 0, rows).copy_(sample);
   entry.times.narrow(0, 0, rows).copy_(times);
@@ -270,13 +312,15 @@ at::Tensor RecordedDenoiser::State::ForwardKept(const at::Tensor& sample,
 at::Tensor RecordedDenoiser::State::Forward(const at::Tensor& sample,
                                             const at::Tensor& times,
                                             const Prepared& prepared) {
-  // Deltas and edits are of the rows, not of the shape: no recording fits
-  // another's.
   if (!records_ || prepared.steered()) {
     return denoiser_.Forward(sample, times, prepared);
   }
   try {
-    const at::Tensor prediction = ForwardKept(sample, times, prepared);
+    const Layers layers = LayersOf(prepared);
+    if (layers == nullptr && !prepared.adapters.empty()) {
+      return denoiser_.Forward(sample, times, prepared);
+    }
+    const at::Tensor prediction = ForwardKept(sample, times, prepared, layers);
     if (!records_) Forget();
     return prediction;
   } catch (const std::exception&) {

@@ -12,9 +12,11 @@ at::Tensor TimeCursor::Next(int64_t channels) {
 }
 
 void UNetLayers::ProjectTime(const at::Tensor& temb,
+                             const EvalContext& adapters,
                              std::vector<at::Tensor>& times) const {
   for (const ResnetBlock2D& resnet : resnets) {
-    if (resnet.time_channels() > 0) times.push_back(resnet.ProjectTime(temb));
+    if (resnet.time_channels() == 0) continue;
+    times.push_back(resnet.ProjectTime(temb, adapters));
   }
 }
 

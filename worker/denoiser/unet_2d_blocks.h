@@ -38,7 +38,7 @@ struct UNetConditioning {
 struct UNetLayers {
   // Append what the layers need of temb [B, temb_channels], after its
   // activation, and of context [B, M, cross_attention_dim].
-  void ProjectTime(const at::Tensor& temb,
+  void ProjectTime(const at::Tensor& temb, const EvalContext& adapters,
                    std::vector<at::Tensor>& times) const;
   void ProjectContext(const at::Tensor& context, const EvalContext& adapters,
                       std::vector<at::Tensor>& prepared) const;

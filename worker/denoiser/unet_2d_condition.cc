@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/silu.h"
+#include "ATen/ops/zeros.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "c10/core/InferenceMode.h"
@@ -137,12 +139,15 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
                      config.block_out_channels.front(), config.resnet.eps),
       conv_out_(weights["conv_out"], config.block_out_channels.front(),
                 config.out_channels, Same(config.conv_out_kernel)),
-      times_(
-          conv_norm_out_.weight.device(), [this](const at::Tensor& timesteps) {
-            const at::Tensor embedded = embeddings_.OfTimes(timesteps);
-            return embeddings_.OfTimesAlone() ? ProjectTimes(at::silu(embedded))
-                                              : embedded;
-          }) {
+      times_(conv_norm_out_.weight.device(), [this](
+                                                 const at::Tensor& timesteps) {
+        const at::Tensor times = embeddings_.OfTimes(timesteps);
+        if (!embeddings_.OfTimesAlone()) return times;
+        return at::cat({ProjectTimes(embeddings_.FromTimes(times, NoAdapters()),
+                                     NoAdapters()),
+                        times.to(at::kFloat)},
+                       1);
+      }) {
   const size_t levels = config.block_out_channels.size();
   for (size_t i = 0; i < levels; ++i) {
     down_blocks_.emplace_back(weights.At("down_blocks", i),
@@ -153,6 +158,11 @@ UNet2DConditionModel::UNet2DConditionModel(const UNet2DConditionConfig& config,
   }
   for (size_t i = 0; i < levels; ++i) {
     up_blocks_.emplace_back(weights.At("up_blocks", i), UpConfig(config, i));
+  }
+  for (const UNetLayers* layers : AllLayers()) {
+    for (const ResnetBlock2D& resnet : layers->resnets) {
+      time_channels_ += resnet.time_channels();
+    }
   }
 }
 
@@ -166,17 +176,83 @@ std::vector<const UNetLayers*> UNet2DConditionModel::AllLayers() const {
   return layers;
 }
 
-at::Tensor UNet2DConditionModel::ProjectTimes(const at::Tensor& temb) const {
+at::Tensor UNet2DConditionModel::ProjectTimes(
+    const at::Tensor& temb, const EvalContext& adapters) const {
   std::vector<at::Tensor> times;
-  for (const UNetLayers* layers : AllLayers()) layers->ProjectTime(temb, times);
+  for (const UNetLayers* layers : AllLayers()) {
+    layers->ProjectTime(temb, adapters, times);
+  }
   return at::cat(times, 1);
 }
 
-at::Tensor UNet2DConditionModel::ProjectRows(const at::Tensor& temb) const {
-  if (!temb.is_cpu()) return ProjectTimes(temb);
+at::Tensor UNet2DConditionModel::ProjectRows(
+    const at::Tensor& temb, const EvalContext& adapters) const {
+  if (!temb.is_cpu()) return ProjectTimes(temb, adapters);
   std::vector<at::Tensor> rows;
   for (int64_t row = 0; row < temb.size(0); ++row) {
-    rows.push_back(ProjectTimes(temb.narrow(0, row, 1)));
+    rows.push_back(ProjectTimes(temb.narrow(0, row, 1), adapters.OfRow(row)));
+  }
+  return at::cat(rows);
+}
+
+at::Tensor UNet2DConditionModel::AddTimeDeltas(
+    const at::Tensor& temb, const EvalContext& adapters,
+    const at::Tensor& projected) const {
+  std::vector<at::Tensor> deltas;
+  for (const UNetLayers* layers : AllLayers()) {
+    for (const ResnetBlock2D& resnet : layers->resnets) {
+      if (resnet.time_channels() == 0) continue;
+      deltas.push_back(
+          at::zeros({temb.size(0), resnet.time_channels()}, temb.options()));
+      resnet.time_emb_proj->AddDeltas(adapters, temb, deltas.back());
+    }
+  }
+  return projected + at::cat(deltas, 1);
+}
+
+bool UNet2DConditionModel::AdaptsTimes(const EvalContext& adapters) const {
+  if (adapters.empty()) return false;
+  if (embeddings_.AdaptedBy(adapters)) return true;
+  for (const UNetLayers* layers : AllLayers()) {
+    for (const ResnetBlock2D& resnet : layers->resnets) {
+      if (resnet.time_emb_proj.has_value() &&
+          adapters.Adapts(resnet.time_emb_proj->name)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+at::Tensor UNet2DConditionModel::TimesOf(const at::Tensor& times,
+                                         const Prepared& prepared,
+                                         size_t& count) const {
+  const EvalContext& adapters = prepared.adapters;
+  if (!embeddings_.OfTimesAlone()) {
+    return ProjectRows(
+        embeddings_.Join(times, prepared.tensors, count, adapters), adapters);
+  }
+  const at::Tensor projected = times.narrow(1, 0, time_channels_);
+  if (!AdaptsTimes(adapters)) return projected;
+  const at::Tensor before =
+      times.narrow(1, time_channels_, times.size(1) - time_channels_)
+          .to(placement().dtype);
+  if (!embeddings_.AdaptedBy(adapters)) {
+    // The rows that nobody adapts keep their bits.
+    return AddTimeDeltas(embeddings_.FromTimes(before, adapters), adapters,
+                         projected);
+  }
+  if (!times.is_cpu()) {
+    return ProjectTimes(embeddings_.FromTimes(before, adapters), adapters);
+  }
+  std::vector<at::Tensor> rows;
+  for (int64_t row = 0; row < times.size(0); ++row) {
+    const EvalContext own = adapters.OfRow(row);
+    rows.push_back(
+        AdaptsTimes(own)
+            ? ProjectTimes(embeddings_.FromTimes(before.narrow(0, row, 1), own),
+                           own)
+            : projected.narrow(0, row, 1));
   }
   return at::cat(rows);
 }
@@ -214,7 +290,7 @@ absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
     layers->ProjectContext(tokens, prepared->adapters, prepared->tensors);
   }
   const absl::Status embedded =
-      embeddings_.Prepare(conditioning, prepared->tensors);
+      embeddings_.Prepare(conditioning, prepared->adapters, prepared->tensors);
   if (!embedded.ok()) return embedded;
   const at::Tensor& image = conditioning.image;
   if (!image.defined()) return prepared;
@@ -253,17 +329,14 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
     sizes[1] = image.size(1);
     x = at::cat({x, image.expand(sizes)}, 1);
   }
-  const at::Tensor projected =
-      embeddings_.OfTimesAlone()
-          ? times
-          : ProjectRows(embeddings_.Join(times, prepared.tensors, count));
+  const at::Tensor projected = TimesOf(times, prepared, count);
   UNetConditioning conditioning = {
       TimeCursor(projected),
       ContextCursor(prepared.tensors, prepared.pictures, prepared.edits),
       prepared.adapters};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);
-  x = conv_in_.forward(x);
+  x = conv_in_.forward(x, prepared.adapters);
   std::vector<at::Tensor> skips = {x};  // [B, C0, H, W]
   for (const UNetDownBlock& block : down_blocks_) {
     x = block.forward(x, conditioning, skips);
@@ -278,7 +351,7 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
   for (const UNetUpBlock& block : up_blocks_) {
     x = block.forward(x, conditioning, skips);
   }
-  return conv_out_.forward(conv_norm_out_.forward_silu(x));
+  return conv_out_.forward(conv_norm_out_.forward_silu(x), prepared.adapters);
 }
 
 }  // namespace genzo

@@ -89,8 +89,8 @@ class UNet2DConditionModel : public Denoiser {
   BatchKey KeyOf(at::IntArrayRef sample,
                  const Prepared& prepared) const override;
 
-  // What the resnets add, [B, T] float32, or where that depends on the
-  // conditioning too, the times' share of it.
+  // What the resnets add, [B, T] float32, unless that depends on the
+  // conditioning too, and behind it the times' share of it.
   at::Tensor EmbedTimes(const std::vector<float>& times) const override {
     return times_.Rows(times);
   }
@@ -108,9 +108,18 @@ class UNet2DConditionModel : public Denoiser {
 
  private:
   // temb [B, width] after its activation -> what the resnets add.
-  at::Tensor ProjectTimes(const at::Tensor& temb) const;
+  at::Tensor ProjectTimes(const at::Tensor& temb,
+                          const EvalContext& adapters) const;
   // The same of each row by itself on a CPU, for its bits.
-  at::Tensor ProjectRows(const at::Tensor& temb) const;
+  at::Tensor ProjectRows(const at::Tensor& temb,
+                         const EvalContext& adapters) const;
+  // The same from what was kept of the times and was prepared; takes its
+  // tensors off the end of the `count` first ones.
+  at::Tensor TimesOf(const at::Tensor& times, const Prepared& prepared,
+                     size_t& count) const;
+  bool AdaptsTimes(const EvalContext& adapters) const;
+  at::Tensor AddTimeDeltas(const at::Tensor& temb, const EvalContext& adapters,
+                           const at::Tensor& projected) const;
   // Every block's layers, in forward()'s order.
   std::vector<const UNetLayers*> AllLayers() const;
 
@@ -122,6 +131,7 @@ class UNet2DConditionModel : public Denoiser {
   std::vector<UNetUpBlock> up_blocks_;
   GroupNorm conv_norm_out_;
   Conv2d conv_out_;
+  int64_t time_channels_ = 0;    // of all resnets
   mutable TimestepTable times_;  // thread-safe
 };
 

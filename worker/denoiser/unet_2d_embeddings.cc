@@ -65,6 +65,7 @@ int64_t UNetEmbeddings::NumbersOfText(const Conditioning& conditioning) const {
 }
 
 absl::Status UNetEmbeddings::Prepare(const Conditioning& conditioning,
+                                     const EvalContext& adapters,
                                      std::vector<at::Tensor>& prepared) const {
   const int64_t of_text = NumbersOfText(conditioning);
   if (of_text < 0) {
@@ -85,12 +86,13 @@ absl::Status UNetEmbeddings::Prepare(const Conditioning& conditioning,
           : conditioning.numbers.to(time_.linear_1.bias.device(), at::kFloat);
   at::Tensor added;
   if (config_.classes != ClassEmbedding::kNone) {
-    added = OfClass(conditioning,
-                    numbered ? numbers.select(1, of_text) : at::Tensor());
+    added =
+        OfClass(conditioning,
+                numbered ? numbers.select(1, of_text) : at::Tensor(), adapters);
   }
   if (config_.added_time_width > 0) {
     const at::Tensor text =
-        OfText(conditioning.pooled, numbers.narrow(1, 0, of_text));
+        OfText(conditioning.pooled, numbers.narrow(1, 0, of_text), adapters);
     added = added.defined() ? added + text : text;
   }
   if (added.defined()) prepared.push_back(added);
@@ -100,54 +102,76 @@ absl::Status UNetEmbeddings::Prepare(const Conditioning& conditioning,
         ProjectTimesteps(scales, {.dim = config_.guidance_width,
                                   .flip_sin_to_cos = false,
                                   .freq_shift = 1})
-            .to(dtype())));
+            .to(dtype()),
+        adapters));
   }
   return absl::OkStatus();
 }
 
 at::Tensor UNetEmbeddings::OfClass(const Conditioning& conditioning,
-                                   const at::Tensor& number) const {
+                                   const at::Tensor& number,
+                                   const EvalContext& adapters) const {
   if (class_table_.defined()) {
     return at::embedding(class_table_, number.to(at::kLong));
   }
-  return class_->forward((number.defined()
-                              ? ProjectTimesteps(number, config_.time_proj)
-                              : conditioning.pooled)
-                             .to(dtype()));
+  return class_->forward(
+      (number.defined() ? ProjectTimesteps(number, config_.time_proj)
+                        : conditioning.pooled)
+          .to(dtype()),
+      adapters);
 }
 
 at::Tensor UNetEmbeddings::OfText(const at::Tensor& pooled,
-                                  const at::Tensor& numbers) const {
+                                  const at::Tensor& numbers,
+                                  const EvalContext& adapters) const {
   TimestepProjection projection = config_.time_proj;
   projection.dim = config_.added_time_width;
   const at::Tensor sines =
       ProjectTimesteps(numbers.flatten(), projection)
           .view({numbers.size(0), -1});  // [R, N * added_time_width]
-  return added_->forward(
-      at::cat({pooled.to(at::kFloat), sines}, 1).to(dtype()));
+  return added_->forward(at::cat({pooled.to(at::kFloat), sines}, 1).to(dtype()),
+                         adapters);
 }
 
 at::Tensor UNetEmbeddings::OfTimes(const at::Tensor& timesteps) const {
   const at::Tensor projected =
       ProjectTimesteps(timesteps, config_.time_proj).to(dtype());
-  return has_guidance() ? projected : time_.forward(projected);
+  return has_guidance() ? projected
+                        : at::cat({time_.forward(projected), projected}, 1);
+}
+
+at::Tensor UNetEmbeddings::Embedded(const at::Tensor& times,
+                                    const at::Tensor& guidance,
+                                    const EvalContext& adapters) const {
+  if (has_guidance()) return time_.forward(times + guidance, adapters);
+  return time_.AdaptedBy(adapters)
+             ? time_.forward(
+                   times.narrow(1, config_.width, config_.time_proj.dim),
+                   adapters)
+             : times.narrow(1, 0, config_.width);
+}
+
+at::Tensor UNetEmbeddings::FromTimes(const at::Tensor& times,
+                                     const EvalContext& adapters) const {
+  return at::silu(Embedded(times, /*guidance=*/{}, adapters));
 }
 
 at::Tensor UNetEmbeddings::JoinRows(const at::Tensor& times,
                                     const at::Tensor& added,
-                                    const at::Tensor& guidance) const {
-  at::Tensor embedded =
-      has_guidance() ? time_.forward(times + guidance) : times;
+                                    const at::Tensor& guidance,
+                                    const EvalContext& adapters) const {
+  at::Tensor embedded = Embedded(times, guidance, adapters);
   if (added.defined()) embedded = embedded + added;
   return at::silu(embedded);
 }
 
 at::Tensor UNetEmbeddings::Join(const at::Tensor& times,
                                 const std::vector<at::Tensor>& prepared,
-                                size_t& count) const {
+                                size_t& count,
+                                const EvalContext& adapters) const {
   const at::Tensor guidance = has_guidance() ? prepared[--count] : at::Tensor();
   const at::Tensor added = has_added() ? prepared[--count] : at::Tensor();
-  if (!times.is_cpu()) return JoinRows(times, added, guidance);
+  if (!times.is_cpu()) return JoinRows(times, added, guidance, adapters);
   // Products of few rows are added up in another order than those of more.
   std::vector<at::Tensor> rows;
   const auto row_of = [](const at::Tensor& t, int64_t row) {
@@ -155,7 +179,7 @@ at::Tensor UNetEmbeddings::Join(const at::Tensor& times,
   };
   for (int64_t row = 0; row < times.size(0); ++row) {
     rows.push_back(JoinRows(row_of(times, row), row_of(added, row),
-                            row_of(guidance, row)));
+                            row_of(guidance, row), adapters.OfRow(row)));
   }
   return at::cat(rows);
 }

@@ -41,24 +41,37 @@ class UNetEmbeddings {
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
   UNetEmbeddings(const UNetEmbeddingsConfig& config, const Weights& weights);
 
-  // Whether times alone decide the result.
+  // Whether times alone, and adapters, decide the result.
   bool OfTimesAlone() const { return !has_added() && !has_guidance(); }
+  // Whether the times' share of it is another with these.
+  bool AdaptedBy(const EvalContext& adapters) const {
+    return time_.AdaptedBy(adapters);
+  }
 
   // Appends what depends on the conditioning alone. Of `numbers` [R, N] it
   // takes SDXL's, behind them the class, behind that the guidance scale less
   // 1, whichever of them the network has. INVALID_ARGUMENT names what is
   // missing, too much, or of another size.
   absl::Status Prepare(const Conditioning& conditioning,
+                       const EvalContext& adapters,
                        std::vector<at::Tensor>& prepared) const;
 
-  // timesteps [B] float32 -> [B, ...], to be kept from step to step.
+  // timesteps [B] float32 -> [B, ...], to be kept from step to step: what the
+  // network makes of them, and behind that what it makes it of, for rows with
+  // adapters.
   at::Tensor OfTimes(const at::Tensor& timesteps) const;
+
+  // Where times alone decide: what OfTimes() gave -> [B, width], after its
+  // activation, as the adapters have it.
+  at::Tensor FromTimes(const at::Tensor& times,
+                       const EvalContext& adapters) const;
 
   // What OfTimes() and Prepare() gave, a row a sample -> [B, width], after its
   // activation. Takes its tensors off the end of the `count` first ones of
   // `prepared`. On a CPU a row's bits do not depend on the others.
   at::Tensor Join(const at::Tensor& times,
-                  const std::vector<at::Tensor>& prepared, size_t& count) const;
+                  const std::vector<at::Tensor>& prepared, size_t& count,
+                  const EvalContext& adapters) const;
 
  private:
   bool has_added() const {
@@ -68,11 +81,16 @@ class UNetEmbeddings {
   bool has_guidance() const { return config_.guidance_width > 0; }
   // Of `numbers`, those of the text's; -1 where sizes do not fit.
   int64_t NumbersOfText(const Conditioning& conditioning) const;
-  at::Tensor OfClass(const Conditioning& conditioning,
-                     const at::Tensor& number) const;
-  at::Tensor OfText(const at::Tensor& pooled, const at::Tensor& numbers) const;
+  at::Tensor OfClass(const Conditioning& conditioning, const at::Tensor& number,
+                     const EvalContext& adapters) const;
+  at::Tensor OfText(const at::Tensor& pooled, const at::Tensor& numbers,
+                    const EvalContext& adapters) const;
+  // The timestep's embedding.
+  at::Tensor Embedded(const at::Tensor& times, const at::Tensor& guidance,
+                      const EvalContext& adapters) const;
   at::Tensor JoinRows(const at::Tensor& times, const at::Tensor& added,
-                      const at::Tensor& guidance) const;
+                      const at::Tensor& guidance,
+                      const EvalContext& adapters) const;
   at::ScalarType dtype() const { return time_.linear_1.bias.scalar_type(); }
 
   const UNetEmbeddingsConfig config_;

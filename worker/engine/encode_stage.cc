@@ -141,7 +141,9 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
 }
 
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
-  EncodeTask task = {.request = job.request(), .embeddings = embeddings_};
+  EncodeTask task = {.request = job.request(),
+                     .embeddings = embeddings_,
+                     .adapters = job.adapters()};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {
     auto source = ReadSourcePicture(task.request, traits.picture_divisor);
@@ -150,7 +152,7 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     task.mask = std::move(source->mask);
     job.SetCanvas(std::move(source->canvas));
   }
-  auto controls = ReadControlHints(task.request, traits, networks_);
+  auto controls = ReadControlHints(task, traits, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);

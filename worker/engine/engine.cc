@@ -22,6 +22,8 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
               /*on_unloaded=*/[this] { forget_models_ = true; }),
+      adapters_(dependencies.loras, device.placement, device.adapter_bytes,
+                /*on_change=*/[this] { dependencies_.queue.Nudge(); }),
       judges_(config.scorers, config.safety.checker, device.placement.device) {
   for (const ModelConfig& model : config_.models) {
     judges_.AddModel(model.id, model.files());
@@ -59,7 +61,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
         dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);
       });
   intake_ = std::make_unique<Intake>(config_, device_, dependencies_, models_,
-                                     scheduler_, *encode_stage_);
+                                     adapters_, scheduler_, *encode_stage_);
   publisher_ =
       std::make_unique<Publisher>(dependencies_.clock, dependencies_.load,
                                   *decode_stage_, dependencies_.latents);
@@ -121,6 +123,7 @@ bool Engine::Admit() {
   if (live_.empty()) evaluated_ = absl::InfiniteFuture();
   if (forget_models_.exchange(false)) {
     encode_stage_->ForgetTexts();
+    adapters_.Clear();
     joiner_.Clear();
     memory_caps_.Clear();
   }

@@ -104,6 +104,7 @@ class Engine {
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};
   ModelIntroduction models_;
+  AdapterStore adapters_;  // may hold a model
   PictureJudges judges_;
   const PictureFinisher finisher_{judges_};
   std::unique_ptr<EncodeStage> encode_stage_;

@@ -21,7 +21,8 @@ std::vector<at::Tensor> EvaluateOrThrow(absl::Span<Run* const> runs,
       samples.push_back(query.sample);
       times.push_back(static_cast<float>(query.timestep));
     }
-    prepared.push_back(run->stage().prepared);
+    prepared.push_back(PreparedAt(run->stage().prepared,
+                                  run->stage().sampler->progress().steps_done));
   }
   while (static_cast<int>(samples.size()) < padded_rows) {
     samples.push_back(samples.back());

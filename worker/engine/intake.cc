@@ -22,12 +22,13 @@ size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
 
 Intake::Intake(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies,
-               ModelIntroduction& models, StepScheduler& scheduler,
-               EncodeStage& encode_stage)
+               ModelIntroduction& models, AdapterStore& adapters,
+               StepScheduler& scheduler, EncodeStage& encode_stage)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
       models_(models),
+      adapters_(adapters),
       scheduler_(scheduler),
       encode_stage_(encode_stage) {}
 
@@ -84,9 +85,21 @@ void Intake::StartParked() {
       }
       continue;
     }
-    auto job = std::make_shared<JobState>(
-        std::move(lease), model, dependencies_.clock,
-        dependencies_.metrics.ForModel(id), dependencies_.tracer);
+    auto adapters =
+        adapters_.Fetch(lease->job().id(), lease->job().request(), model);
+    if (!adapters.has_value()) {
+      parked_.push_back(std::move(lease));
+      continue;
+    }
+    if (!adapters->ok()) {
+      FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
+                    adapters->status(), dependencies_.metrics.ForModel(id));
+      continue;
+    }
+    auto job =
+        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
+                                   dependencies_.metrics.ForModel(id),
+                                   dependencies_.tracer, **std::move(adapters));
     if (!job->Wanted()) continue;
     encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
   }
@@ -107,7 +120,7 @@ void Intake::Wait(const TenantCounts& live) {
     if (lease != nullptr) Claim(std::move(lease));
   } else if (!images.empty()) {
     encode_stage_.AwaitEncoded();
-  } else {
+  } else if (!adapters_.AwaitChange()) {
     models_.loader().AwaitChange();
   }
 }
@@ -129,6 +142,7 @@ void Intake::DropUnwanted() {
     const absl::Status ended =
         WhyEnded(*lease, demand.deadline, dependencies_.clock.Now());
     if (ended.ok()) return false;
+    adapters_.Forget(lease->job().id());
     FailUnstarted(
         *lease, demand, ended,
         dependencies_.metrics.ForModel(lease->job().request().model()));
@@ -139,6 +153,7 @@ void Intake::DropUnwanted() {
 }
 
 void Intake::GiveBack() {
+  for (const auto& lease : parked_) adapters_.Forget(lease->job().id());
   parked_.clear();
   while (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();

@@ -10,6 +10,7 @@
 #include "worker/engine/encode_stage.h"
 #include "worker/engine/job_state.h"
 #include "worker/engine/step_scheduler.h"
+#include "worker/residency/adapter_store.h"
 #include "worker/residency/engine_device.h"
 #include "worker/residency/model_introduction.h"
 
@@ -25,7 +26,8 @@ class Intake {
   // All outlive the intake.
   Intake(const Config& config, const EngineDevice& device,
          const EngineDependencies& dependencies, ModelIntroduction& models,
-         StepScheduler& scheduler, EncodeStage& encode_stage);
+         AdapterStore& adapters, StepScheduler& scheduler,
+         EncodeStage& encode_stage);
 
   // Jobs that were encoded since the last call, or could not be. `live` are the
   // images being painted: without any it waits until there is something to do,
@@ -53,16 +55,17 @@ class Intake {
   void Wait(const TenantCounts& live);
   // Counts the job, if there is one, as this device's from now on.
   void Claim(std::unique_ptr<JobLease> lease);
-  // Passes on what has its model, asks for the models of the others.
+  // Passes on what has its model and adapters, asks for those of the others.
   void StartParked();
 
   const Config& config_;
   const EngineDevice& device_;
   const EngineDependencies& dependencies_;
   ModelIntroduction& models_;
+  AdapterStore& adapters_;
   StepScheduler& scheduler_;
   EncodeStage& encode_stage_;
-  Leases parked_;  // until their model is here
+  Leases parked_;  // until their model and adapters are here
 };
 
 }  // namespace genzo

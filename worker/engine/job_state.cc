@@ -29,10 +29,11 @@ void FailUnstarted(JobLease& lease, const JobDemand& demand,
 
 JobState::JobState(std::unique_ptr<JobLease> lease,
                    std::shared_ptr<const Pipeline> model, const Clock& clock,
-                   ModelMetrics& metrics, Tracer* tracer)
+                   ModelMetrics& metrics, Tracer* tracer, AdapterUses adapters)
     : lease_(std::move(lease)),
       demand_(DemandOf(lease_->job(), clock)),
       model_(std::move(model)),
+      adapters_(std::move(adapters)),
       clock_(clock),
       metrics_(metrics),
       tracer_(tracer),

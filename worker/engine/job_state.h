@@ -31,7 +31,8 @@ class JobState {
   // the job. The time in the queue ends now.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
-           ModelMetrics& metrics, Tracer* tracer = nullptr);
+           ModelMetrics& metrics, Tracer* tracer = nullptr,
+           AdapterUses adapters = {});
   // Gives the job back to the queue if it has not ended.
   ~JobState();
 
@@ -41,6 +42,7 @@ class JobState {
   // Empty if nobody traces the job.
   const std::string& traceparent() const { return lease_->job().traceparent(); }
   const Pipeline& model() const { return *model_; }
+  const AdapterUses& adapters() const { return adapters_; }
 
   // Whether there is still a point in working on the job, or on one image of
   // it. A job that its reader left ends here, with CANCELLED, and one past its
@@ -106,6 +108,7 @@ class JobState {
   const std::unique_ptr<JobLease> lease_;
   const JobDemand demand_;
   const std::shared_ptr<const Pipeline> model_;
+  const AdapterUses adapters_;
   const Clock& clock_;
   ModelMetrics& metrics_;
   Tracer* const tracer_;

@@ -14,6 +14,9 @@
 namespace genzo {
 namespace {
 
+// How often folders of adapters are looked into.
+constexpr absl::Duration kLorasLook = absl::Seconds(5);
+
 // Calls `done` when it was told of `count` results, with the first bad one.
 class Countdown {
  public:
@@ -67,6 +70,12 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
          .placement = {.device = device, .dtype = *dtype},
          .threads = own_threads,
          .memory_bytes = BudgetBytes(config, device, sharing)});
+    if (config.loras.empty()) continue;
+    // Models keep most of what there is.
+    EngineDevice& own = pool->devices_.back();
+    own.adapter_bytes = std::min(int64_t{config.lora_budget_mb} * 1'000'000,
+                                 own.memory_bytes / 4);
+    own.memory_bytes -= own.adapter_bytes;
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
@@ -86,6 +95,11 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
   };
+  if (!config.loras.empty()) {
+    pool->loras_ = std::make_unique<LoraLibrary>(
+        config.loras, dependencies.catalog.loras(), kLorasLook);
+    own.loras = pool->loras_.get();
+  }
   for (const EngineDevice& device : pool->devices_) {
     pool->engines_.push_back(std::make_unique<Engine>(config, device, own));
   }

@@ -69,6 +69,7 @@ class WorkerPool : public ModelControl, public PictureScoring {
   std::vector<EngineDevice> devices_;
   std::unique_ptr<const EmbeddingLibrary> embeddings_;
   std::unique_ptr<LatentStore> latents_;
+  std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes

@@ -5,9 +5,28 @@
 #include "base/shortest_digits.h"
 
 namespace genzo {
+namespace {
+
+// The adapters as the web UI has them, in the prompt: the text encoder's weight
+// comes first and stands for the other where they agree.
+std::string Tags(const v1::GenerateRequest& request) {
+  std::string tags;
+  for (const v1::LoraUse& lora : request.loras()) {
+    absl::StrAppend(&tags, " <lora:", lora.name(), ":",
+                    ShortestDigits(lora.text_encoder_weight()));
+    if (lora.weight() != lora.text_encoder_weight()) {
+      absl::StrAppend(&tags, ":", ShortestDigits(lora.weight()));
+    }
+    absl::StrAppend(&tags, ">");
+  }
+  return tags;
+}
+
+}  // namespace
+
 PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
                             uint64_t image_index) {
-  std::string text = request.prompt();
+  std::string text = absl::StrCat(request.prompt(), Tags(request));
   if (!request.negative_prompt().empty()) {
     absl::StrAppend(&text, "\nNegative prompt: ", request.negative_prompt());
   }

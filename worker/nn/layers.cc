@@ -6,6 +6,7 @@
 #include "ATen/ops/layer_norm.h"
 #include "ATen/ops/linear.h"
 #include "ATen/ops/silu.h"
+#include "ATen/ops/zeros_like.h"
 #include "worker/kernels/cuda_backend.h"
 #include "worker/kernels/group_norm.h"
 
@@ -30,24 +31,28 @@ at::Tensor Linear::Plain(const at::Tensor& x) const {
                 : at::linear(x, weight, bias);
 }
 
-template <typename Visit>
-void Linear::ForDeltas(const EvalContext& context, const at::Tensor& x,
-                       const Visit& visit) const {
-  context.ForDeltas(
-      name, [&](const AdapterSegment& segment, const LowRankDelta& delta) {
-        const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
-        visit(segment, at::linear(at::linear(rows, delta.down),
-                                  delta.up.narrow(0, first_out, outputs)) *
-                           delta.scale);
-      });
+void Linear::AddDeltas(const std::vector<LayerDelta>& deltas,
+                       const at::Tensor& x, const at::Tensor& y) const {
+  for (const LayerDelta& delta : deltas) {
+    AddDelta(delta, first_out, x, y);
+    if (!delta.gain.defined()) continue;
+    const at::Tensor own = Plain(x);
+    y.addcmul_(bias.defined() ? own - bias : own,
+               delta.gain.narrow(0, first_out, outputs));
+  }
 }
 
 void Linear::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
-  ForDeltas(context, x,
-            [&](const AdapterSegment& rows, const at::Tensor& delta) {
-              y.narrow(0, rows.first_row, rows.rows).add_(delta);
-            });
+  if (context.empty()) return;
+  context.ForSegments(name, [&](const AdapterSegment& rows,
+                                const std::vector<LayerDelta>& deltas) {
+    AddDeltas(deltas, x.narrow(0, rows.first_row, rows.rows),
+              y.narrow(0, rows.first_row, rows.rows));
+  });
+  context.ForRows(name, [&](const RowDeltas& deltas) {
+    AddDelta(deltas, first_out, x, y);
+  });
 }
 
 at::Tensor Linear::forward(const at::Tensor& x,
@@ -59,14 +64,20 @@ at::Tensor Linear::forward(const at::Tensor& x,
 
 at::Tensor Linear::forward_gelu(const at::Tensor& x,
                                 const EvalContext& context) const {
-  at::Tensor y =
-      packed ? PackedLinear(x, weight, bias, "gelu") : at::gelu(Plain(x));
-  ForDeltas(
-      context, x, [&](const AdapterSegment& rows, const at::Tensor& delta) {
-        y.narrow(0, rows.first_row, rows.rows)
-            .copy_(at::gelu(Plain(x.narrow(0, rows.first_row, rows.rows)) +
-                            delta));
-      });
+  if (!context.Adapts(name)) {
+    return packed ? PackedLinear(x, weight, bias, "gelu") : at::gelu(Plain(x));
+  }
+  at::Tensor y = Plain(x);
+  AddDeltas(context, x, y);
+  y = at::gelu(y);
+  if (!packed) return y;
+  // Fused operations round once: the rows that nobody adapts are as ever.
+  const std::vector<bool> adapted = context.AdaptedRows(name, x.size(0));
+  for (int64_t row = 0; row < x.size(0); ++row) {
+    if (adapted[static_cast<size_t>(row)]) continue;
+    y.narrow(0, row, 1).copy_(
+        PackedLinear(x.narrow(0, row, 1), weight, bias, "gelu"));
+  }
   return y;
 }
 
@@ -83,12 +94,10 @@ at::Tensor Linear::forward_mul(const at::Tensor& x, const at::Tensor& other,
                                const EvalContext& context) const {
   at::Tensor y = packed ? PackedLinearBinary(x, weight, bias, other, "mul")
                         : Plain(x) * other;
-  ForDeltas(context, x,
-            [&](const AdapterSegment& rows, const at::Tensor& delta) {
-              y.narrow(0, rows.first_row, rows.rows)
-                  .add_(delta * other.narrow(0, rows.first_row, rows.rows));
-            });
-  return y;
+  if (!context.Adapts(name)) return y;
+  const at::Tensor deltas = at::zeros_like(y);
+  AddDeltas(context, x, deltas);
+  return y.addcmul_(deltas, other);
 }
 
 Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
@@ -134,17 +143,56 @@ at::Tensor Conv2d::Plain(const at::Tensor& x) const {
                      : PackedConv2d(x, weight, bias, geometry, "none");
 }
 
+void Conv2d::AddDeltas(const std::vector<LayerDelta>& deltas,
+                       const at::Tensor& x, const at::Tensor& y) const {
+  const auto convolve = [&](const at::Tensor& kernel) {
+    return at::conv2d(x, kernel, /*bias=*/{}, geometry.stride,
+                      geometry.padding);
+  };
+  for (const LayerDelta& delta : deltas) {
+    if (pointwise()) {
+      AddDelta(delta, /*first_out=*/0, ToPlaces(x), ToPlaces(y));
+    } else if (delta.whole.defined()) {
+      y.add_(convolve(delta.whole), delta.scale);
+    } else {
+      // A 1x1 convolution follows, a matrix product at every place.
+      const at::Tensor up = delta.up.flatten(1);
+      y.add_(ToMaps(at::linear(ToPlaces(convolve(delta.down)), up)),
+             delta.scale);
+    }
+    if (!delta.gain.defined()) continue;
+    const at::Tensor own = Plain(x);
+    const auto by_output = [](const at::Tensor& t) {
+      return t.view({-1, 1, 1});
+    };
+    y.addcmul_(bias.defined() ? own - by_output(bias) : own,
+               by_output(delta.gain));
+  }
+}
+
+void Conv2d::AddDeltas(const RowDeltas& deltas, const at::Tensor& x,
+                       const at::Tensor& y) const {
+  if (pointwise()) {
+    return AddDelta(deltas, /*first_out=*/0, ToPlaces(x), ToPlaces(y));
+  }
+  for (int64_t row = 0; row < x.size(0); ++row) {
+    const at::Tensor h =
+        at::conv2d(x.narrow(0, row, 1), deltas.down[row], /*bias=*/{},
+                   geometry.stride, geometry.padding);
+    y.narrow(0, row, 1).add_(ToMaps(at::linear(ToPlaces(h), deltas.up[row])));
+  }
+}
+
 void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
-  context.ForDeltas(
-      name, [&](const AdapterSegment& segment, const LowRankDelta& delta) {
-        const at::Tensor rows = x.narrow(0, segment.first_row, segment.rows);
-        y.narrow(0, segment.first_row, segment.rows)
-            .add_(at::conv2d(at::conv2d(rows, delta.down, /*bias=*/{},
-                                        geometry.stride, geometry.padding),
-                             delta.up),
-                  delta.scale);
-      });
+  if (context.empty()) return;
+  context.ForSegments(name, [&](const AdapterSegment& rows,
+                                const std::vector<LayerDelta>& deltas) {
+    AddDeltas(deltas, x.narrow(0, rows.first_row, rows.rows),
+              y.narrow(0, rows.first_row, rows.rows));
+  });
+  context.ForRows(name,
+                  [&](const RowDeltas& deltas) { AddDeltas(deltas, x, y); });
 }
 
 at::Tensor Conv2d::forward(const at::Tensor& x,

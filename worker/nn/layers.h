@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/core/Tensor.h"
@@ -38,6 +39,10 @@ struct Linear {
   at::Tensor forward_mul(const at::Tensor& x, const at::Tensor& other,
                          const EvalContext& context = NoAdapters()) const;
 
+  // y += what the rows' deltas make of x.
+  void AddDeltas(const EvalContext& context, const at::Tensor& x,
+                 const at::Tensor& y) const;
+
   std::string name;
   int64_t first_out;
   int64_t outputs;
@@ -46,13 +51,8 @@ struct Linear {
   at::Tensor bias;    // [out], undefined without bias
 
  private:
-  // Calls visit(segment, delta) with what is to be added to those rows of y
-  // before what follows.
-  template <typename Visit>
-  void ForDeltas(const EvalContext& context, const at::Tensor& x,
-                 const Visit& visit) const;
-  // Where nothing follows.
-  void AddDeltas(const EvalContext& context, const at::Tensor& x,
+  // The same of rows that all have these.
+  void AddDeltas(const std::vector<LayerDelta>& deltas, const at::Tensor& x,
                  const at::Tensor& y) const;
   at::Tensor Plain(const at::Tensor& x) const;
 };
@@ -73,7 +73,7 @@ struct Conv2d {
   at::Tensor forward_add(const at::Tensor& x, const at::Tensor& other,
                          const EvalContext& context = NoAdapters()) const;
 
-  // Adds to y what the rows' deltas make of x.
+  // y += what the rows' deltas make of x.
   void AddDeltas(const EvalContext& context, const at::Tensor& x,
                  const at::Tensor& y) const;
 
@@ -93,6 +93,10 @@ struct Conv2d {
 
  private:
   void Pack();
+  void AddDeltas(const std::vector<LayerDelta>& deltas, const at::Tensor& x,
+                 const at::Tensor& y) const;
+  void AddDeltas(const RowDeltas& deltas, const at::Tensor& x,
+                 const at::Tensor& y) const;
   at::Tensor Plain(const at::Tensor& x) const;
   at::Tensor PlainAdd(const at::Tensor& x, const at::Tensor& other) const;
 };

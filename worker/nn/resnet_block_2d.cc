@@ -26,8 +26,9 @@ int64_t ResnetBlock2D::time_channels() const {
   return config.scale_shift ? 2 * norm2.weight.size(0) : norm2.weight.size(0);
 }
 
-at::Tensor ResnetBlock2D::ProjectTime(const at::Tensor& temb) const {
-  return time_emb_proj->forward(temb).to(at::kFloat);
+at::Tensor ResnetBlock2D::ProjectTime(const at::Tensor& temb,
+                                      const EvalContext& adapters) const {
+  return time_emb_proj->forward(temb, adapters).to(at::kFloat);
 }
 
 at::Tensor ResnetBlock2D::forward(const at::Tensor& x, const at::Tensor& time,

@@ -27,7 +27,8 @@ struct ResnetBlock2D {
   // scale too, 0 without timestep.
   int64_t time_channels() const;
   // temb [B, temb_channels] after its activation -> [B, time_channels] float32.
-  at::Tensor ProjectTime(const at::Tensor& temb) const;
+  at::Tensor ProjectTime(const at::Tensor& temb,
+                         const EvalContext& adapters = NoAdapters()) const;
 
   // x [B, in, H, W], time [B, time_channels] -> [B, out, H, W].
   at::Tensor forward(const at::Tensor& x, const at::Tensor& time,

@@ -31,8 +31,9 @@ TimestepEmbedding::TimestepEmbedding(const Weights& weights, int64_t in,
     : linear_1(weights["linear_1"], in, out),
       linear_2(weights["linear_2"], out, out) {}
 
-at::Tensor TimestepEmbedding::forward(const at::Tensor& x) const {
-  return linear_2.forward(at::silu(linear_1.forward(x)));
+at::Tensor TimestepEmbedding::forward(const at::Tensor& x,
+                                      const EvalContext& adapters) const {
+  return linear_2.forward(at::silu(linear_1.forward(x, adapters)), adapters);
 }
 
 }  // namespace genzo

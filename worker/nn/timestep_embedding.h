@@ -22,7 +22,12 @@ at::Tensor ProjectTimesteps(const at::Tensor& timesteps,
 // The two-layer network that follows it.
 struct TimestepEmbedding {
   TimestepEmbedding(const Weights& weights, int64_t in, int64_t out);
-  at::Tensor forward(const at::Tensor& x) const;  // [B, in] -> [B, out]
+  // [B, in] -> [B, out]
+  at::Tensor forward(const at::Tensor& x,
+                     const EvalContext& adapters = NoAdapters()) const;
+  bool AdaptedBy(const EvalContext& adapters) const {
+    return adapters.Adapts(linear_1.name) || adapters.Adapts(linear_2.name);
+  }
 
   Linear linear_1, linear_2;
 };

@@ -7,6 +7,7 @@
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
+#include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
 namespace {
@@ -25,7 +26,8 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "guidance.end",
                                    "variation",
                                    "keep_latents",
-                                   "start_latents"};
+                                   "start_latents",
+                                   "loras"};
 
 int RowsOfRequest(const v1::GenerateRequest& request) {
   return request.true_guidance_scale() > 1 ? 2 : 1;
@@ -64,6 +66,19 @@ absl::Status Flux::LoadTransformer(const ModelIndex& index, Parts& parts) {
       parts.placement,
       std::make_unique<FluxTransformer>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
+  const auto& tensors = opened->weights.source();
+  // Time is kept from step to step, whoever asks for it.
+  parts.targets->Add("denoiser", tensors,
+                     {"time_text_embed.timestep_embedder."});
+  parts.targets->AddNames("denoiser", FluxNames(tensors->entries()));
+  // XLabs' name of a part of the original's `linear1`.
+  const std::string ours = "single_transformer_blocks.#.attn.to_";
+  parts.targets->AddNames("denoiser",
+                          {{"single_blocks.#.qkv.*",
+                            {ours + "q.*", ours + "k.*", ours + "v.*"},
+                            NameRule::kRows}});
+  parts.targets->Add("text_encoder", parts.clip->tensors,
+                     ClipTower::Unadapted());
   return opened->weights.Finish();
 }
 
@@ -157,6 +172,7 @@ int64_t Flux::SequenceLength(const v1::GenerateRequest& request) const {
 absl::StatusOr<Encoded> Flux::Prepare(
     const EncodeTask& task, const std::vector<TextEmbedding>& clip,
     const std::vector<TextEmbedding>& t5) const {
+  const v1::GenerateRequest& request = task.request;
   std::vector<at::Tensor> tokens, pooled;
   for (const TextEmbedding& row : t5) tokens.push_back(row[0]);
   for (const TextEmbedding& row : clip) pooled.push_back(row[0]);
@@ -167,7 +183,9 @@ absl::StatusOr<Encoded> Flux::Prepare(
         {static_cast<int64_t>(t5.size()), 1}, task.request.guidance_scale(),
         at::TensorOptions(parts_.placement.device).dtype(at::kFloat));
   }
-  auto prepared = parts_.transformer->Prepare(conditioning);
+  auto prepared =
+      PrepareAdapted(*parts_.transformer, conditioning, task.adapters,
+                     static_cast<int>(request.steps()));
   if (!prepared.ok()) return prepared.status();
   Encoded encoded;
   encoded.prepared = {*std::move(prepared)};
@@ -191,14 +209,16 @@ std::vector<absl::StatusOr<Encoded>> Flux::Encode(
         request, TextOr(request.negative_prompt_2(), request.negative_prompt()),
         TextOr(request.prompt_2(), request.prompt()), SequenceLength(request)));
   }
-  const auto clip = EncodeLists(
-      for_clip, together, parts_.clip.get(), texts,
-      [&](const std::vector<std::string>& strings, int64_t /*reading*/) {
+  const auto clip = EncodeAdapted(
+      std::move(for_clip), tasks, "text_encoder", together, parts_.clip.get(),
+      texts,
+      [&](const std::vector<std::string>& strings, int64_t /*reading*/,
+          const EvalContext& adapters) {
         return std::vector<at::Tensor>{
             parts_.clip->encoder
                 .EncodePooled(
                     parts_.clip->IdsOf(strings, parts_.placement.device),
-                    /*skipped=*/0)
+                    /*skipped=*/0, adapters)
                 .pooled};
       });
   const auto t5 = EncodeLists(

@@ -40,6 +40,9 @@ class Flux : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *parts_.codec; }
   const Denoiser& denoiser() const override { return *parts_.transformer; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return parts_.targets;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return parts_.placement; }
   int64_t weight_bytes() const override {
@@ -59,6 +62,8 @@ class Flux : public Pipeline {
     std::shared_ptr<const AutoencoderKLCodec> codec;
     nlohmann::json scheduler;
     PipelineTraits traits;
+    std::shared_ptr<AdapterTargets> targets =
+        std::make_shared<AdapterTargets>();
   };
 
   explicit Flux(Parts parts) : parts_(std::move(parts)) {}

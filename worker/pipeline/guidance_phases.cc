@@ -131,10 +131,8 @@ class PhaseMaker {
     for (const StageControl& control : stage_.controls) {
       AddControl(control, rows, phase.controls);
     }
-    auto prepared =
-        std::make_shared<Prepared>(RowsOfPrepared(*stage_.prepared, rows));
-    prepared->edits.insert(prepared->edits.end(), edits.begin(), edits.end());
-    phase.prepared = std::move(prepared);
+    phase.prepared = std::make_shared<const Prepared>(
+        WithEdits(RowsOfPrepared(*stage_.prepared, rows), edits));
     return phase;
   }
 

@@ -341,6 +341,11 @@ PreparedRef WithPictures(PreparedRef prepared,
                                 .scale = input.weight});
     }
   }
+  for (Prepared::Later& later : with->later) {
+    auto same = std::make_shared<Prepared>(*later.prepared);
+    same->pictures = with->pictures;
+    later.prepared = std::move(same);
+  }
   return with;
 }
 

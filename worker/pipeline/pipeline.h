@@ -11,6 +11,7 @@
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/device/placement.h"
+#include "worker/pipeline/adapter_uses.h"
 #include "worker/pipeline/control_parts.h"
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
@@ -38,6 +39,7 @@ struct EncodeTask {
   at::Tensor picture = {};
   // Words that prompts may use; null: none. Outlives the task.
   const EmbeddingLibrary* embeddings = nullptr;
+  AdapterUses adapters = {};
   // What steers the images, in the request's order; networks of
   // traits().control_fit alone.
   std::vector<ControlHint> controls = {};
@@ -98,6 +100,11 @@ class Pipeline {
       const ImageRequest& image, const Encoded& encoded) const = 0;
 
   virtual const LatentCodec& codec() const = 0;
+
+  // What adapters may change; null for families that take none.
+  virtual std::shared_ptr<const AdapterTargets> adapter_targets() const {
+    return nullptr;
+  }
 
   // For measurements: the denoiser that most steps are of, and what one row of
   // an empty text prepares for it.

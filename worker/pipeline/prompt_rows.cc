@@ -1,6 +1,7 @@
 #include "worker/pipeline/prompt_rows.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
@@ -11,12 +12,31 @@
 namespace genzo {
 namespace {
 
+// What a window is called in the cache and on its way to the encoder: its ids'
+// bytes.
+std::string PackedIds(const TokenWindow& window) {
+  return std::string(reinterpret_cast<const char*>(window.ids.data()),
+                     window.ids.size() * sizeof(int64_t));
+}
+
+at::Tensor UnpackedIds(const std::vector<std::string>& windows,
+                       const at::Device& device) {
+  std::vector<int64_t> ids;
+  for (const std::string& window : windows) {
+    const size_t begin = ids.size();
+    ids.resize(begin + window.size() / sizeof(int64_t));
+    std::memcpy(ids.data() + begin, window.data(), window.size());
+  }
+  return at::tensor(ids, at::kLong)
+      .view({static_cast<int64_t>(windows.size()), -1})
+      .to(device);
+}
+
 std::vector<EncoderText> TextsOf(const PromptRows& rows) {
   std::vector<EncoderText> texts;
   for (const RowPrompt& row : rows) {
     for (const TokenWindow& window : row.windows) {
-      texts.push_back(
-          {.text = "", .clip_skip = row.clip_skip, .ids = window.ids});
+      texts.push_back({PackedIds(window), row.clip_skip});
     }
   }
   return texts;
@@ -76,47 +96,28 @@ void EqualiseWindows(absl::Span<const TokenizedRows> encoders) {
 }
 
 std::vector<std::vector<TextEmbedding>> EncodeRows(
-    const std::vector<PromptRows>& tasks, bool together, const void* owner,
-    TextCache& cache, const EncodeWindows& encode) {
-  std::vector<EncoderText> all;
-  for (const PromptRows& rows : tasks) {
-    const std::vector<EncoderText> texts = TextsOf(rows);
-    all.insert(all.end(), texts.begin(), texts.end());
-  }
-  const auto encode_texts = [&](const std::vector<EncoderText>& texts) {
-    std::vector<std::vector<int64_t>> windows;
-    for (const EncoderText& text : texts) windows.push_back(text.ids);
-    return encode(windows, texts[0].clip_skip);
-  };
-  std::vector<TextEmbedding> embeddings;
-  if (together) {
-    embeddings = cache.GetBy(owner, all, encode_texts);
-  } else {
-    for (const EncoderText& text : all) {
-      embeddings.push_back(cache.GetBy(owner, {text}, encode_texts)[0]);
-    }
-  }
+    const std::vector<PromptRows>& prompts, absl::Span<const EncodeTask> tasks,
+    bool together, TextCache& cache, const WindowEncoder& encoder) {
+  std::vector<std::vector<EncoderText>> texts;
+  for (const PromptRows& rows : prompts) texts.push_back(TextsOf(rows));
+  const auto embeddings = EncodeAdapted(
+      std::move(texts), tasks, encoder.component, together, encoder.owner,
+      cache,
+      [&](const std::vector<std::string>& windows, int64_t clip_skip,
+          const EvalContext& adapters) {
+        return encoder.encode(UnpackedIds(windows, encoder.device), clip_skip,
+                              adapters);
+      });
   std::vector<std::vector<TextEmbedding>> results;
-  auto next = embeddings.cbegin();
-  for (const PromptRows& rows : tasks) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
     auto& list = results.emplace_back();
-    for (const RowPrompt& row : rows) {
+    auto next = embeddings[i].cbegin();
+    for (const RowPrompt& row : prompts[i]) {
       list.push_back(JoinWindows(row, next));
       next += static_cast<std::ptrdiff_t>(row.windows.size());
     }
   }
   return results;
-}
-
-at::Tensor IdsOfWindows(const std::vector<std::vector<int64_t>>& windows,
-                        const at::Device& device) {
-  std::vector<int64_t> ids;
-  for (const auto& window : windows) {
-    ids.insert(ids.end(), window.begin(), window.end());
-  }
-  return at::tensor(ids, at::kLong)
-      .view({static_cast<int64_t>(windows.size()), -1})
-      .to(device);
 }
 
 }  // namespace genzo

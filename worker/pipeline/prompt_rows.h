@@ -9,6 +9,8 @@
 #include "ATen/core/Tensor.h"
 #include "absl/types/span.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "worker/pipeline/adapter_uses.h"
+#include "worker/pipeline/pipeline.h"
 #include "worker/text/prompt_windows.h"
 #include "worker/text/text_cache.h"
 
@@ -38,20 +40,26 @@ struct TokenizedRows {
 };
 void EqualiseWindows(absl::Span<const TokenizedRows> encoders);
 
-// What one encoder makes of the rows of several tasks, a list a task: states
-// [1, windows * L, D], their windows one behind the other, times the weights of
-// their tokens and then scaled so that their mean is what it was; and behind
-// them, where the encoder gives it, the pooled text of the first window.
-// `together` and `owner` as EncodeLists() has them.
-using EncodeWindows = std::function<std::vector<at::Tensor>(
-    const std::vector<std::vector<int64_t>>& windows, int64_t clip_skip)>;
-std::vector<std::vector<TextEmbedding>> EncodeRows(
-    const std::vector<PromptRows>& tasks, bool together, const void* owner,
-    TextCache& cache, const EncodeWindows& encode);
+// An encoder of windows. `owner` and `component` as EncodeAdapted() has them.
+struct WindowEncoder {
+  const void* owner;
+  std::string component;
+  at::Device device;
+  // ids [windows, L] int64 on the device -> one tensor [windows, ...] for each
+  // part of an embedding.
+  std::function<std::vector<at::Tensor>(
+      const at::Tensor& ids, int64_t clip_skip, const EvalContext& adapters)>
+      encode;
+};
 
-// [windows, L] int64 on `device`.
-at::Tensor IdsOfWindows(const std::vector<std::vector<int64_t>>& windows,
-                        const at::Device& device);
+// What the encoder makes of the rows of several tasks, `prompts` and results a
+// list a task: states [1, windows * L, D], their windows one behind the other,
+// times the weights of their tokens and then scaled so that their mean is what
+// it was; and behind them, where the encoder gives it, the pooled text of the
+// first window. `together` as EncodeLists() has it.
+std::vector<std::vector<TextEmbedding>> EncodeRows(
+    const std::vector<PromptRows>& prompts, absl::Span<const EncodeTask> tasks,
+    bool together, TextCache& cache, const WindowEncoder& encoder);
 
 }  // namespace genzo
 

@@ -112,8 +112,13 @@ StableDiffusion::StableDiffusion(Parts parts)
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
+      targets_(std::make_shared<AdapterTargets>()),
       weight_bytes_(text_->weight_bytes + parts.unet.weights.taken_bytes() +
-                    parts.depth_bytes) {}
+                    parts.depth_bytes) {
+  traits_.request_fields.emplace_back("loras");
+  targets_->Add("text_encoder", text_->tensors, ClipTower::Unadapted());
+  AddUNetTargets(parts.unet.weights, *targets_);
+}
 
 absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
     const ModelIndex& index, const Placement& placement) {
@@ -243,7 +248,8 @@ absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
   if (!beside.ok()) return beside.status();
   conditioning.image = *beside;
   if (follows_picture()) encoded.picture = {};  // the walk begins at noise
-  auto prepared = denoiser_->Prepare(conditioning);
+  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
+                                 static_cast<int>(task.request.steps()));
   if (!prepared.ok()) return prepared.status();
   encoded.prepared = {
       WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
@@ -295,12 +301,16 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
   for (const EncodeTask& task : tasks) {
     prompts.push_back(PromptsOf(task.request, learned));
   }
-  const auto rows = EncodeRows(
-      prompts, together, this, texts,
-      [&](const std::vector<std::vector<int64_t>>& windows, int64_t clip_skip) {
-        return std::vector<at::Tensor>{text_->encoder.forward(
-            IdsOfWindows(windows, placement_.device), clip_skip, learned)};
-      });
+  const auto rows =
+      EncodeRows(prompts, tasks, together, texts,
+                 {.owner = this,
+                  .component = "text_encoder",
+                  .device = placement_.device,
+                  .encode = [&](const at::Tensor& ids, int64_t clip_skip,
+                                const EvalContext& adapters) {
+                    return std::vector<at::Tensor>{text_->encoder.forward(
+                        ids, clip_skip, adapters, learned)};
+                  }});
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
     encoded.push_back(EncodeOne(tasks[i], rows[i]));
@@ -375,10 +385,11 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
 }
 
 at::Tensor StableDiffusion::EncodeTexts(const std::vector<std::string>& texts,
-                                        int64_t clip_skip) const {
+                                        int64_t clip_skip,
+                                        const EvalContext& adapters) const {
   c10::InferenceMode inference;
   return text_->encoder.forward(text_->IdsOf(texts, placement_.device),
-                                clip_skip);
+                                clip_skip, adapters);
 }
 
 }  // namespace genzo

@@ -45,6 +45,9 @@ class StableDiffusion : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *codec_; }
   const Denoiser& denoiser() const override { return *denoiser_; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return targets_;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return placement_; }
   int64_t weight_bytes() const override {
@@ -60,7 +63,8 @@ class StableDiffusion : public Pipeline {
   // Embeddings [texts, 77, D] in the model's type on its device, with the text
   // encoder's last `clip_skip` layers left out.
   at::Tensor EncodeTexts(const std::vector<std::string>& texts,
-                         int64_t clip_skip) const;
+                         int64_t clip_skip,
+                         const EvalContext& adapters = NoAdapters()) const;
   const ClipTokenizer& tokenizer() const { return text_->tokenizer; }
 
  private:
@@ -105,7 +109,8 @@ class StableDiffusion : public Pipeline {
   const std::unique_ptr<const Dpt> depth_estimator_;  // may be null
   const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
-  const PipelineTraits traits_;
+  PipelineTraits traits_;
+  const std::shared_ptr<AdapterTargets> targets_;
   const int64_t weight_bytes_;  // but for the codec's
 };
 

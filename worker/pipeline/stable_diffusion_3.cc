@@ -10,6 +10,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/masked_picture.h"
+#include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
 namespace {
@@ -30,7 +31,8 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "guidance.skip_layers",
                                    "variation",
                                    "keep_latents",
-                                   "start_latents"};
+                                   "start_latents",
+                                   "loras"};
 
 bool HasT5(const ModelIndex& index) { return index.Has("text_encoder_3"); }
 
@@ -63,6 +65,15 @@ absl::Status StableDiffusion3::LoadTransformer(const ModelIndex& index,
       RecordOn(parts.placement,
                std::make_unique<Mmdit>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
+  // Time is kept from step to step, whoever asks for it.
+  parts.targets->Add("denoiser", opened->weights.source(),
+                     {"time_text_embed.timestep_embedder."});
+  parts.targets->AddNames("denoiser",
+                          Sd3Names(opened->weights.source()->entries()));
+  parts.targets->Add("text_encoder", parts.clip->tensors,
+                     ClipTower::Unadapted());
+  parts.targets->Add("text_encoder_2", parts.clip_2->tensors,
+                     ClipTower::Unadapted());
   return opened->weights.Finish();
 }
 
@@ -167,7 +178,7 @@ int64_t StableDiffusion3::weight_bytes() const {
 }
 
 absl::StatusOr<PreparedRef> StableDiffusion3::Prepare(
-    const Embeddings& rows) const {
+    const Embeddings& rows, const AdapterUses& adapters, int steps) const {
   const int64_t width = parts_.config.joint_attention_dim;
   std::vector<at::Tensor> tokens, pooled;
   for (size_t i = 0; i < rows.clip.size(); ++i) {
@@ -180,8 +191,9 @@ absl::StatusOr<PreparedRef> StableDiffusion3::Prepare(
         at::cat({at::constant_pad_nd(clip, {0, width - clip.size(2)}), t5}, 1));
     pooled.push_back(at::cat({rows.clip[i][1], rows.clip_2[i][1]}, 1));
   }
-  return parts_.transformer->Prepare(
-      {.tokens = at::cat(tokens), .pooled = at::cat(pooled)});
+  return PrepareAdapted(*parts_.transformer,
+                        {.tokens = at::cat(tokens), .pooled = at::cat(pooled)},
+                        adapters, steps);
 }
 
 std::vector<StableDiffusion3::Embeddings> StableDiffusion3::EncodeTexts(
@@ -203,17 +215,21 @@ std::vector<StableDiffusion3::Embeddings> StableDiffusion3::EncodeTexts(
       text.clip_skip = SequenceLength(request);
     }
   }
-  const auto encode_clip = [&](const ClipTower& tower, const TextLists& lists) {
-    return EncodeLists(
-        lists, together, &tower, texts,
-        [&](const std::vector<std::string>& strings, int64_t clip_skip) {
+  const auto encode_clip = [&](const ClipTower& tower,
+                               const std::string& component,
+                               const TextLists& lists) {
+    return EncodeAdapted(
+        lists, tasks, component, together, &tower, texts,
+        [&](const std::vector<std::string>& strings, int64_t clip_skip,
+            const EvalContext& adapters) {
           const ClipTextStates states = tower.encoder.EncodePooled(
-              tower.IdsOf(strings, parts_.placement.device), clip_skip + 1);
+              tower.IdsOf(strings, parts_.placement.device), clip_skip + 1,
+              adapters);
           return std::vector<at::Tensor>{states.hidden, states.pooled};
         });
   };
-  const auto of_clip = encode_clip(*parts_.clip, clip);
-  const auto of_clip_2 = encode_clip(*parts_.clip_2, clip_2);
+  const auto of_clip = encode_clip(*parts_.clip, "text_encoder", clip);
+  const auto of_clip_2 = encode_clip(*parts_.clip_2, "text_encoder_2", clip_2);
   std::vector<std::vector<TextEmbedding>> of_t5(tasks.size());
   if (parts_.t5 != nullptr) {
     of_t5 = EncodeLists(
@@ -235,7 +251,8 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion3::Encode(
   const auto embeddings = EncodeTexts(tasks, together, texts);
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    auto prepared = Prepare(embeddings[i]);
+    auto prepared = Prepare(embeddings[i], tasks[i].adapters,
+                            static_cast<int>(tasks[i].request.steps()));
     if (!prepared.ok()) {
       encoded.emplace_back(prepared.status());
       continue;
@@ -253,7 +270,8 @@ PreparedRef StableDiffusion3::PrepareEmpty() const {
   request.set_guidance_scale(1);
   TextCache texts(/*max_bytes=*/0);
   return *Prepare(
-      EncodeTexts({{.request = request}}, /*together=*/false, texts)[0]);
+      EncodeTexts({{.request = request}}, /*together=*/false, texts)[0],
+      /*adapters=*/{}, /*steps=*/1);
 }
 
 absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(

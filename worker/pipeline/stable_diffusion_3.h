@@ -36,6 +36,9 @@ class StableDiffusion3 : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *parts_.codec; }
   const Denoiser& denoiser() const override { return *parts_.transformer; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return parts_.targets;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return parts_.placement; }
   int64_t weight_bytes() const override;
@@ -52,6 +55,8 @@ class StableDiffusion3 : public Pipeline {
     std::shared_ptr<const AutoencoderKLCodec> codec;
     nlohmann::json scheduler;
     PipelineTraits traits;
+    std::shared_ptr<AdapterTargets> targets =
+        std::make_shared<AdapterTargets>();
   };
 
   explicit StableDiffusion3(Parts parts) : parts_(std::move(parts)) {}
@@ -65,7 +70,9 @@ class StableDiffusion3 : public Pipeline {
     std::vector<TextEmbedding> clip, clip_2;
     std::vector<TextEmbedding> t5;  // none without T5
   };
-  absl::StatusOr<PreparedRef> Prepare(const Embeddings& rows) const;
+  absl::StatusOr<PreparedRef> Prepare(const Embeddings& rows,
+                                      const AdapterUses& adapters,
+                                      int steps) const;
   std::vector<Embeddings> EncodeTexts(absl::Span<const EncodeTask> tasks,
                                       bool together, TextCache& texts) const;
   int RowsOfRequest(const v1::GenerateRequest& request) const {

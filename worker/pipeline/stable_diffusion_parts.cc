@@ -19,6 +19,7 @@
 #include "worker/pipeline/start_noise.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/weights/json_config.h"
+#include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
 namespace {
@@ -85,8 +86,18 @@ absl::StatusOr<std::shared_ptr<const ClipTower>> ClipTower::Load(
   const ClipTextEncoder encoder(text->config, text->weights);
   const absl::Status finished = text->weights.Finish(IgnoredTextTensors());
   if (!finished.ok()) return finished;
-  return std::shared_ptr<const ClipTower>(new ClipTower{
-      *std::move(read), text->config, encoder, text->weights.taken_bytes()});
+  return std::shared_ptr<const ClipTower>(
+      new ClipTower{*std::move(read), text->config, encoder,
+                    text->weights.taken_bytes(), text->weights.source()});
+}
+
+std::vector<std::string> ClipTower::Unadapted() {
+  return {"text_model.embeddings.", "embeddings."};
+}
+
+void AddUNetTargets(const Weights& weights, AdapterTargets& targets) {
+  targets.Add("denoiser", weights.source(), {"class_embedding."});
+  targets.AddNames("denoiser", UNetNames(weights.source()->entries()));
 }
 
 at::Tensor ClipTower::IdsOf(const std::vector<std::string>& texts,

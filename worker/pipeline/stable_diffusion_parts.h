@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "nlohmann/json.hpp"
+#include "worker/adapters/adapter_targets.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/denoiser/unet_2d_condition.h"
 #include "worker/pipeline/pipeline.h"
@@ -39,11 +40,14 @@ struct ClipTower {
   LearnedWords WordsOf(const EmbeddingLibrary* library,
                        std::vector<int64_t> widths = {},
                        size_t encoder = 0) const;
+  // What begins the names of layers that no adapter changes: tables.
+  static std::vector<std::string> Unadapted();
 
   const ClipTokenizer tokenizer;
   const ClipTextConfig config;
   const ClipTextEncoder encoder;
   const int64_t weight_bytes;
+  const std::shared_ptr<const TensorSource> tensors;
 };
 
 // The scheduler_config.json of the component, with `_class_name` filled in from
@@ -56,6 +60,9 @@ absl::StatusOr<nlohmann::json> ReadScheduler(
 // them, if the placement wants it; else `unet` itself.
 std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
                                          std::unique_ptr<const Denoiser> unet);
+
+// Adds the U-Net that was made of `weights` to what adapters may change.
+void AddUNetTargets(const Weights& weights, AdapterTargets& targets);
 
 // Bytes that the weights of these components will take, from the files' headers
 // alone; and those of the codec.

@@ -47,23 +47,25 @@ TextEmbedding ZerosLike(const TextEmbedding& embedding) {
   return zeros;
 }
 
-// What each tower makes of ids; the reference counts from the last layer but
-// one.
+// How each tower is asked; the reference counts from the last layer but one.
 std::vector<at::Tensor> StatesOf(const ClipTower& tower, const at::Tensor& ids,
                                  int64_t clip_skip,
+                                 const EvalContext& adapters = NoAdapters(),
                                  const LearnedWords& learned = {}) {
   const ClipTextStates states =
-      tower.encoder.EncodePooled(ids, clip_skip + 1, learned);
+      tower.encoder.EncodePooled(ids, clip_skip + 1, adapters, learned);
   return {states.hidden, states.pooled};
 }
 
-EncodeWindows EncodeBy(const ClipTower& tower, const LearnedWords& learned,
-                       const at::Device& device) {
-  return [&tower, &learned, device](
-             const std::vector<std::vector<int64_t>>& windows,
-             int64_t clip_skip) {
-    return StatesOf(tower, IdsOfWindows(windows, device), clip_skip, learned);
-  };
+WindowEncoder EncodeBy(const ClipTower& tower, const char* component,
+                       const LearnedWords& learned, const at::Device& device) {
+  return {.owner = &tower,
+          .component = component,
+          .device = device,
+          .encode = [&tower, &learned](const at::Tensor& ids, int64_t clip_skip,
+                                       const EvalContext& adapters) {
+            return StatesOf(tower, ids, clip_skip, adapters, learned);
+          }};
 }
 
 const std::string& OrElse(const std::string& text, const std::string& other) {
@@ -105,7 +107,14 @@ StableDiffusionXL::StableDiffusionXL(Parts parts)
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
       traits_(std::move(parts.traits)),
-      unet_bytes_(parts.unet.weights.taken_bytes()) {}
+      unet_bytes_(parts.unet.weights.taken_bytes()) {
+  if (is_refiner()) return;
+  traits_.request_fields.emplace_back("loras");
+  targets_ = std::make_shared<AdapterTargets>();
+  targets_->Add("text_encoder", text_->tensors, ClipTower::Unadapted());
+  targets_->Add("text_encoder_2", text_2_->tensors, ClipTower::Unadapted());
+  AddUNetTargets(parts.unet.weights, *targets_);
+}
 
 absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
     const StableDiffusionXL* base, const ModelIndex& index,
@@ -334,7 +343,8 @@ absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
   Conditioning conditioning = {.tokens = at::cat(tokens),
                                .pooled = at::cat(pooled),
                                .numbers = NumbersOf(request, rows)};
-  auto prepared = denoiser_->Prepare(conditioning);
+  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
+                                 static_cast<int>(request.steps()));
   if (!prepared.ok()) return prepared.status();
   // Control networks embed no guidance.
   conditioning.numbers = SizeNumbers(request, rows);
@@ -373,12 +383,13 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
   }
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
-    states = EncodeRows(prompts, together, text_.get(), texts,
-                        EncodeBy(*text_, learned, placement_.device));
+    states = EncodeRows(
+        prompts, tasks, together, texts,
+        EncodeBy(*text_, "text_encoder", learned, placement_.device));
   }
-  const auto states_2 =
-      EncodeRows(prompts_2, together, text_2_.get(), texts,
-                 EncodeBy(*text_2_, learned_2, placement_.device));
+  const auto states_2 = EncodeRows(
+      prompts_2, tasks, together, texts,
+      EncodeBy(*text_2_, "text_encoder_2", learned_2, placement_.device));
   std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
     prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));

@@ -45,6 +45,9 @@ class StableDiffusionXL : public Pipeline {
       const ImageRequest& image, const Encoded& encoded) const override;
   const LatentCodec& codec() const override { return *codec_; }
   const Denoiser& denoiser() const override { return *denoiser_; }
+  std::shared_ptr<const AdapterTargets> adapter_targets() const override {
+    return targets_;
+  }
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return placement_; }
   int64_t weight_bytes() const override;
@@ -120,6 +123,7 @@ class StableDiffusionXL : public Pipeline {
   const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   PipelineTraits traits_;
+  std::shared_ptr<AdapterTargets> targets_;  // null for a refiner
   const int64_t unet_bytes_;
   std::unique_ptr<const StableDiffusionXL> refiner_;  // may be null
 };

@@ -11,6 +11,7 @@
 #include "base/tracing.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
+#include "worker/residency/lora_library.h"
 #include "worker/residency/model_source.h"
 
 namespace genzo {
@@ -30,6 +31,8 @@ struct EngineDependencies {
   // Words that prompts may use, and latents for later requests; null: none.
   const EmbeddingLibrary* embeddings = nullptr;
   LatentStore* latents = nullptr;
+  // Where adapters come from; null: there are none.
+  LoraLibrary* loras = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
   Tracer* tracer = nullptr;
@@ -39,8 +42,9 @@ struct EngineDependencies {
 struct EngineDevice {
   int index = 0;  // in the pool
   Placement placement;
-  int threads = 1;           // of an evaluation on the CPU
-  int64_t memory_bytes = 0;  // budget of its models
+  int threads = 1;            // of an evaluation on the CPU
+  int64_t memory_bytes = 0;   // budget of its models
+  int64_t adapter_bytes = 0;  // of adapters, beside that
 
   // What figures call it: "cuda:0", "cpu:1".
   std::string name() const {

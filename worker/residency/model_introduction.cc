@@ -247,6 +247,9 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   for (const auto& [rows, duration] : profile.costs.measured()) {
     metrics.ProfileSeconds(rows).Set(absl::ToDoubleSeconds(duration));
   }
+  if (dependencies_.loras != nullptr) {
+    dependencies_.loras->AddModel(loaded.id, model.adapter_targets());
+  }
   // Before those who wait for it hear.
   Describe(loaded.id, v1::Model::STATE_RESIDENT);
   loader_.Ready(loaded.id, profile.activation_bytes);

@@ -88,18 +88,21 @@ ClipTextEncoder::Layer::Layer(const ClipTextConfig& config,
       fc2(weights["mlp"]["fc2"], config.intermediate_size, config.hidden_size) {
 }
 
-at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x) const {
+at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x,
+                                           const EvalContext& adapters) const {
   const auto heads = [&](const at::Tensor& t) {
     return t.unflatten(-1, {num_attention_heads, -1}).transpose(1, 2);
   };
   const at::Tensor normed = layer_norm1.forward(x);
-  const at::Tensor attended = at::scaled_dot_product_attention(
-      heads(q_proj.forward(normed)), heads(k_proj.forward(normed)),
-      heads(v_proj.forward(normed)), /*attn_mask=*/{}, /*dropout_p=*/0.0,
-      /*is_causal=*/true);  // [B, H, L, D/H]
-  x = x + out_proj.forward(attended.transpose(1, 2).flatten(-2));
-  const at::Tensor hidden = fc1.forward(layer_norm2.forward(x));
-  return x + fc2.forward(Activate(hidden, hidden_act));  // [B, L, D]
+  const at::Tensor attended =
+      at::scaled_dot_product_attention(heads(q_proj.forward(normed, adapters)),
+                                       heads(k_proj.forward(normed, adapters)),
+                                       heads(v_proj.forward(normed, adapters)),
+                                       /*attn_mask=*/{}, /*dropout_p=*/0.0,
+                                       /*is_causal=*/true);  // [B, H, L, D/H]
+  x = x + out_proj.forward(attended.transpose(1, 2).flatten(-2), adapters);
+  const at::Tensor hidden = fc1.forward(layer_norm2.forward(x), adapters);
+  return x + fc2.forward(Activate(hidden, hidden_act), adapters);  // [B, L, D]
 }
 
 ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
@@ -141,10 +144,11 @@ at::Tensor ClipTextEncoder::Embed(const at::Tensor& ids,
 }
 
 at::Tensor ClipTextEncoder::forward(const at::Tensor& ids, int64_t clip_skip,
+                                    const EvalContext& adapters,
                                     const LearnedWords& learned) const {
   at::Tensor x = Embed(ids, learned);
   const size_t used = layers_.size() - static_cast<size_t>(clip_skip);
-  for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x);
+  for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x, adapters);
   return final_layer_norm_.forward(x);
 }
 
@@ -155,12 +159,13 @@ at::Tensor ClipTextEncoder::EndOf(const at::Tensor& ids) const {
 }
 
 ClipTextStates ClipTextEncoder::EncodePooled(
-    const at::Tensor& ids, int64_t skipped, const LearnedWords& learned) const {
+    const at::Tensor& ids, int64_t skipped, const EvalContext& adapters,
+    const LearnedWords& learned) const {
   at::Tensor x = Embed(ids, learned);
   const size_t used = layers_.size() - static_cast<size_t>(skipped);
   at::Tensor hidden = x;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    x = layers_[i].forward(x);
+    x = layers_[i].forward(x, adapters);
     if (i + 1 == used) hidden = x;
   }
   const at::Tensor ends = EndOf(ids).cpu();
@@ -170,8 +175,9 @@ ClipTextStates ClipTextEncoder::EncodePooled(
   for (int64_t row = 0; row < ids.size(0); ++row) {
     const at::Tensor end = final_layer_norm_.forward(
         x[row].narrow(0, ends[row].item<int64_t>(), 1));  // [1, D]
-    pooled.push_back(
-        text_projection_.has_value() ? text_projection_->forward(end) : end);
+    pooled.push_back(text_projection_.has_value()
+                         ? text_projection_->forward(end, adapters.OfRow(row))
+                         : end);
   }
   return {.hidden = hidden, .pooled = at::cat(pooled)};
 }

@@ -53,6 +53,7 @@ class ClipTextEncoder {
   // [B, L, hidden_size] after the final layer norm, with the last `clip_skip`
   // layers left out.
   at::Tensor forward(const at::Tensor& ids, int64_t clip_skip,
+                     const EvalContext& adapters = NoAdapters(),
                      const LearnedWords& learned = {}) const;
 
   // The hidden states before the last `skipped` layers, 0 to all of them, not
@@ -62,12 +63,13 @@ class ClipTextEncoder {
   // where the file says 2, as published files do; of a text with learned words,
   // as in the reference, that is one of them.
   ClipTextStates EncodePooled(const at::Tensor& ids, int64_t skipped,
+                              const EvalContext& adapters = NoAdapters(),
                               const LearnedWords& learned = {}) const;
 
  private:
   struct Layer {
     Layer(const ClipTextConfig& config, const Weights& weights);
-    at::Tensor forward(at::Tensor x) const;
+    at::Tensor forward(at::Tensor x, const EvalContext& adapters) const;
 
     const int64_t num_attention_heads;
     const std::string hidden_act;

@@ -26,19 +26,9 @@ TextEmbedding RowOf(const std::vector<at::Tensor>& encoded, size_t row) {
 std::vector<TextEmbedding> TextCache::Get(const void* owner,
                                           const std::vector<EncoderText>& texts,
                                           const Encode& encode) {
-  return GetBy(owner, texts, [&](const std::vector<EncoderText>& missing) {
-    std::vector<std::string> strings;
-    for (const EncoderText& text : missing) strings.push_back(text.text);
-    return encode(strings, missing[0].clip_skip);
-  });
-}
-
-std::vector<TextEmbedding> TextCache::GetBy(
-    const void* owner, const std::vector<EncoderText>& texts,
-    const EncodeAny& encode) {
   // What is asked for together must not push itself out: held here meanwhile.
   std::map<EncoderText, TextEmbedding> found;
-  std::map<int64_t, std::vector<EncoderText>> missing;  // by clip_skip
+  std::map<int64_t, std::vector<std::string>> missing;  // by clip_skip
   for (const EncoderText& text : texts) {
     if (!found.try_emplace(text).second) {
       ++hits_;
@@ -47,18 +37,19 @@ std::vector<TextEmbedding> TextCache::GetBy(
     const auto entry = entries_.find({owner, text});
     if (entry == entries_.end()) {
       ++misses_;
-      missing[text.clip_skip].push_back(text);
+      missing[text.clip_skip].push_back(text.text);
       continue;
     }
     ++hits_;
     recent_.splice(recent_.begin(), recent_, entry->second.place);
     found[text] = entry->second.embedding;
   }
-  for (const auto& [_, group] : missing) {
-    const std::vector<at::Tensor> encoded = encode(group);
-    for (size_t i = 0; i < group.size(); ++i) {
-      found[group[i]] = RowOf(encoded, i);
-      Insert({owner, group[i]}, found[group[i]]);
+  for (const auto& [clip_skip, strings] : missing) {
+    const std::vector<at::Tensor> encoded = encode(strings, clip_skip);
+    for (size_t i = 0; i < strings.size(); ++i) {
+      const EncoderText text = {strings[i], clip_skip, texts[0].adapters};
+      found[text] = RowOf(encoded, i);
+      Insert({owner, text}, found[text]);
     }
   }
   std::vector<TextEmbedding> embeddings;

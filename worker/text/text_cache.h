@@ -16,8 +16,8 @@ namespace genzo {
 // A text as an encoder reads it.
 struct EncoderText {
   std::string text;
-  int64_t clip_skip = 0;          // of the encoder's last layers
-  std::vector<int64_t> ids = {};  // in place of the text: tokens of a window
+  int64_t clip_skip = 0;      // of the encoder's last layers
+  std::string adapters = {};  // what the encoder is adapted by; empty: nothing
   auto operator<=>(const EncoderText&) const = default;
 };
 
@@ -32,23 +32,17 @@ class TextCache {
  public:
   explicit TextCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Texts of one clip_skip -> one tensor [texts, ...] for each part of an
-  // embedding.
+  // Texts of one clip_skip and adapters -> one tensor [texts, ...] for each
+  // part of an embedding.
   using Encode = std::function<std::vector<at::Tensor>(
       const std::vector<std::string>& texts, int64_t clip_skip)>;
 
-  // One embedding a text, in order. `owner` tells encoders apart. Exceptions
+  // One embedding a text, in order; all of them of the same adapters. `owner`
+  // tells encoders apart. Exceptions
   // are those of `encode`, and then nothing is kept of this call.
   std::vector<TextEmbedding> Get(const void* owner,
                                  const std::vector<EncoderText>& texts,
                                  const Encode& encode);
-
-  // The same by what is given the texts as they are, windows of ids included.
-  using EncodeAny = std::function<std::vector<at::Tensor>(
-      const std::vector<EncoderText>& texts)>;
-  std::vector<TextEmbedding> GetBy(const void* owner,
-                                   const std::vector<EncoderText>& texts,
-                                   const EncodeAny& encode);
 
   // Drops everything, as when a model leaves.
   void Clear();

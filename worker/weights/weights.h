@@ -31,6 +31,11 @@ class Weights {
   Weights operator[](const std::string& segment) const;
   Weights At(const std::string& segment, int64_t index) const;
 
+  // What the whole tree is of.
+  const std::shared_ptr<const TensorSource>& source() const {
+    return tree_->source;
+  }
+
   // The full name of this subtree, "down_blocks.0.resnets.1"; empty at the
   // root.
   std::string path() const {

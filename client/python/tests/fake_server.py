@@ -16,6 +16,8 @@ from google.rpc import error_details_pb2, status_pb2
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
 from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import lora_registry_pb2 as lora_pb
+from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.v1 import types_pb2 as types
@@ -35,6 +37,7 @@ class Call:
 class FakeServer(
     rpc.ImageGenerationServicer,
     registry_rpc.ModelRegistryServicer,
+    lora_rpc.LoraRegistryServicer,
     jobs_pb2_grpc.JobsServicer,
 ):
     """Answers the nth Generate or WatchJob call with `answers[n]`, and calls
@@ -49,6 +52,7 @@ class FakeServer(
         self._server = grpc.server(ThreadPoolExecutor(8))
         rpc.add_ImageGenerationServicer_to_server(self, self._server)
         registry_rpc.add_ModelRegistryServicer_to_server(self, self._server)
+        lora_rpc.add_LoraRegistryServicer_to_server(self, self._server)
         jobs_pb2_grpc.add_JobsServicer_to_server(self, self._server)
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
@@ -70,6 +74,17 @@ class FakeServer(
         context: grpc.ServicerContext,
     ) -> registry_pb.ListModelsResponse:
         return self.pages[int(request.page_token or "0")]
+
+    def List(  # noqa: N802
+        self,
+        request: lora_pb.LoraRegistryListRequest,
+        context: grpc.ServicerContext,
+    ) -> lora_pb.LoraRegistryListResponse:
+        self.requests.append(request)
+        return lora_pb.LoraRegistryListResponse(
+            loras=[lora_pb.Lora(name="ink", family="sd1", rank=16)],
+            next_page_token="" if request.page_token else "more",
+        )
 
     def WatchJob(  # noqa: N802
         self,

@@ -331,6 +331,19 @@ def test_sends_key_and_tenant(fake: FakeServer) -> None:
     assert fake.calls[0].metadata["x-genzo-tenant"] == "zoo"
 
 
+def test_lists_the_adapters_of_all_pages(fake: FakeServer) -> None:
+    with genzo.Client(fake.address) as client:
+        loras = client.loras("emaki")
+    assert [(lora.name, lora.rank) for lora in loras] == [("ink", 16)] * 2
+    assert fake.requests[0].model == "emaki"
+
+    async def read() -> list[str]:
+        async with genzo.AsyncClient(fake.address) as client:
+            return [lora.name for lora in await client.loras()]
+
+    assert asyncio.run(read()) == ["ink", "ink"]
+
+
 def test_lists_the_models_of_all_pages(fake: FakeServer) -> None:
     fake.pages = [
         registry_pb.ListModelsResponse(

@@ -54,6 +54,15 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
     )
 
 
+def test_adapters_are_named_in_several_ways() -> None:
+    whole = pb.LoraUse(name="c", weight=0.5, start=0.2)
+    request = build("a fox", {"loras": ["a", "b:0.8", ("b", 0.7), whole]})
+    assert list(request.loras) == [
+        pb.LoraUse(name="a"),
+        pb.LoraUse(name="b", weight=0.8),
+        pb.LoraUse(name="b", weight=0.7),
+        whole,
+    ]
 def test_reads_the_pictures_of_controls_and_prompts(tmp_path: Path) -> None:
     hint = tmp_path / "hint.png"
     hint.write_bytes(b"edges")

@@ -74,7 +74,7 @@ for arguments, param in [
     ({"n": 99}, "n"),
     ({"size": "60x60"}, "size"),
     ({"extra_body": {"num_inference_steps": 100000}}, "num_inference_steps"),
-    ({"extra_body": {"loras": ["x"]}}, "loras"),
+    ({"extra_body": {"loras": [1]}}, "loras"),
 ]:
     try:
         client.images.generate(prompt="a red fox", **arguments)

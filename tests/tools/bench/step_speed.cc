@@ -1,10 +1,16 @@
 // genzo-step-speed: what one evaluation and one decode of a model take here, as
 // a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
 
+#include <algorithm>
+#include <ctime>
 #include <iostream>
 
+#include "ATen/TensorOperators.h"
 #include "ATen/ops/randn.h"
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "c10/core/InferenceMode.h"
 #include "nlohmann/json.hpp"
@@ -24,6 +30,7 @@ struct Arguments {
   std::vector<int> rows = {2};
   int repeats = 3;
   int threads = 0;
+  int lora_rank = 0;  // 0: no adapters
   bool decode = true;
   bool record = true;
 };
@@ -34,17 +41,57 @@ void Measure(const std::string& what, int rows, int repeats,
   // Kernels are made on first use, and where evaluations are recorded, the
   // second is.
   for (int i = 0; i < 2; ++i) function();
-  std::vector<double> seconds;
+  std::vector<double> seconds, cpu_seconds;
   for (int i = 0; i < repeats; ++i) {
     const absl::Time begin = Clock::Real().Now();
+    const std::clock_t cpu_begin = std::clock();
     function();
+    cpu_seconds.push_back(static_cast<double>(std::clock() - cpu_begin) /
+                          CLOCKS_PER_SEC);
     seconds.push_back(absl::ToDoubleSeconds(Clock::Real().Now() - begin));
   }
   std::sort(seconds.begin(), seconds.end());
+  std::sort(cpu_seconds.begin(), cpu_seconds.end());
   std::cout << nlohmann::json({{"what", what},
                                {"rows", rows},
-                               {"seconds", seconds[seconds.size() / 2]}})
+                               {"seconds", seconds[seconds.size() / 2]},
+                               // Of all threads: the busy neighbours' share of
+                               // the machine is not in it.
+                               {"cpu_seconds", cpu_seconds[repeats / 2]}})
             << std::endl;
+}
+
+// Random deltas of all attention layers.
+std::shared_ptr<const AdapterSet> AttentionAdapter(const Pipeline& model,
+                                                   int64_t rank) {
+  auto set = std::make_shared<AdapterSet>();
+  const Placement placement = model.placement();
+  const auto random = [&](int64_t a, int64_t b) {
+    return (at::randn({a, b}) * 0.01).to(placement.device, placement.dtype);
+  };
+  for (const auto& [name, entry] :
+       model.adapter_targets()->TensorsOf("denoiser")) {
+    const std::string layer(absl::StripSuffix(name, ".weight"));
+    if (layer == name || entry.shape.size() != 2 ||
+        !absl::StrContains(name, ".attn")) {
+      continue;
+    }
+    set->layers[layer] = {{.down = random(rank, entry.shape[1]),
+                           .up = random(entry.shape[0], rank)}};
+  }
+  return set;
+}
+
+// `rows` rows, the first `adapters` of which have one each; one for all if 1.
+EvalContext Adapted(const Pipeline& model, int rows, int adapters,
+                    int64_t rank) {
+  std::vector<AdapterSegment> segments;
+  for (int i = 0; i < adapters; ++i) {
+    segments.push_back({.first_row = i,
+                        .rows = adapters == 1 ? rows : 1,
+                        .adapters = AttentionAdapter(model, rank)});
+  }
+  return EvalContext(std::move(segments));
 }
 
 int Run(const Arguments& arguments) {
@@ -84,6 +131,18 @@ int Run(const Arguments& arguments) {
     const Prepared prepared = RepeatFirstRow(*text, rows);
     Measure("unet_step", rows, arguments.repeats,
             [&] { Predict(model.denoiser(), sample, times, prepared); });
+    if (arguments.lora_rank == 0 || model.adapter_targets() == nullptr) {
+      continue;
+    }
+    for (const int adapters : {1, rows}) {
+      Prepared adapted = prepared;
+      // Told apart from those without by their memory.
+      for (at::Tensor& tensor : adapted.tensors) tensor = tensor.clone();
+      adapted.adapters = Adapted(model, rows, adapters, arguments.lora_rank);
+      Measure(absl::StrCat("unet_step_lora_", adapters), rows,
+              arguments.repeats,
+              [&] { Predict(model.denoiser(), sample, times, adapted); });
+    }
   }
   if (arguments.decode) {
     const at::Tensor latent =
@@ -105,6 +164,10 @@ int Main(int argc, char** argv) {
   app.add_option("--rows", arguments.rows)->delimiter(',');
   app.add_option("--repeats", arguments.repeats)->check(CLI::Range(1, 1000));
   app.add_option("--threads", arguments.threads)->check(CLI::Range(0, 1024));
+  app.add_option("--lora-rank", arguments.lora_rank,
+                 "time adapters of that rank on all attention layers, too: one "
+                 "for all rows, one for each row")
+      ->check(CLI::Range(0, 4096));
   app.add_flag("!--no-decode", arguments.decode);
   app.add_flag("!--eager", arguments.record,
                "on a GPU, launch every evaluation anew");

@@ -35,9 +35,9 @@ inline std::shared_ptr<const AdapterSet> AdaptersOf(const TensorSource& source,
   for (const auto& [name, entry] : source.entries()) {
     if (!absl::EndsWith(name, ".weight") || entry.shape.size() != 2) continue;
     set->layers[name.substr(0, name.size() - 7)] = {
-        .down = at::randn({2, entry.shape[1]}),
-        .up = at::randn({entry.shape[0], 2}),
-        .scale = scale};
+        {.down = at::randn({2, entry.shape[1]}),
+         .up = at::randn({entry.shape[0], 2}),
+         .scale = scale}};
   }
   return set;
 }

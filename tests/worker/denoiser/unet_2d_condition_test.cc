@@ -80,7 +80,7 @@ TEST_F(UNetTest, RowsWithDifferentAdaptersShareAnEvaluation) {
       up[0] = entry.shape[0];
       up[1] = 2;
       set->layers[name.substr(0, name.size() - 7)] = {
-          at::randn(down) * 0.1, at::randn(up) * 0.1, scale};
+          {at::randn(down) * 0.1, at::randn(up) * 0.1, scale}};
     }
     return set;
   };

@@ -51,6 +51,20 @@ TEST(ImageParametersTest, SaysHowToMakeItAgain) {
   EXPECT_THAT(text[1], ::testing::Pair("Software", "Genzo"));
 }
 
+TEST(ImageParametersTest, AdaptersAreTagsOfThePrompt) {
+  v1::GenerateRequest request;
+  request.set_prompt("a fox");
+  for (const double weight : {0.8, 0.5}) {
+    v1::LoraUse& lora = *request.add_loras();
+    lora.set_name("ink");
+    lora.set_weight(weight);
+    lora.set_text_encoder_weight(0.8);
+  }
+  const std::string text = ImageParameters(request, 42)[0].second;
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            "a fox <lora:ink:0.8> <lora:ink:0.8:0.5>");
+}
+
 TEST(ImageParametersTest, HasNoLineForAnEmptyNegativePrompt) {
   EXPECT_THAT(TextOf(Resolved()), Not(HasSubstr("Negative prompt")));
 }

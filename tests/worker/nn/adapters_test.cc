@@ -12,14 +12,14 @@ namespace {
 
 constexpr char kLayer[] = "block.to_q";
 
-std::shared_ptr<const AdapterSet> Adapter(const LowRankDelta& delta) {
-  return std::make_shared<AdapterSet>(AdapterSet{{{kLayer, delta}}});
+std::shared_ptr<const AdapterSet> Adapter(const LayerDelta& delta) {
+  return std::make_shared<AdapterSet>(AdapterSet{{{kLayer, {delta}}}});
 }
 
 class AdaptersTest : public ::testing::Test {
  protected:
   // Row 0 has no adapter, rows 1 and 2 have one, row 3 another.
-  EvalContext Mixed(const LowRankDelta& a, const LowRankDelta& b) const {
+  EvalContext Mixed(const LayerDelta& a, const LayerDelta& b) const {
     return EvalContext({{1, 2, Adapter(a)}, {3, 1, Adapter(b)}});
   }
 
@@ -30,9 +30,9 @@ TEST_F(AdaptersTest, EachRowOfALinearLayerHasItsOwnDelta) {
   const at::Tensor weight = at::randn({6, 8});
   const at::Tensor bias = at::randn({6});
   const Linear linear(weight, bias, kLayer);
-  const LowRankDelta a = {at::randn({2, 8}), at::randn({6, 2}), 0.5};
-  const LowRankDelta b = {at::randn({3, 8}), at::randn({6, 3}), -2};
-  const auto merged = [&](const LowRankDelta& delta) {
+  const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 0.5};
+  const LayerDelta b = {at::randn({3, 8}), at::randn({6, 3}), -2};
+  const auto merged = [&](const LayerDelta& delta) {
     return Linear(weight + delta.scale * at::matmul(delta.up, delta.down),
                   bias);
   };
@@ -50,7 +50,7 @@ TEST_F(AdaptersTest, EachRowOfALinearLayerHasItsOwnDelta) {
 
 TEST_F(AdaptersTest, FusedOperationsFollowTheDelta) {
   const Linear linear(at::randn({6, 8}), at::randn({6}), kLayer);
-  const LowRankDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
+  const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
   const EvalContext context = Mixed(a, a);
   const at::Tensor x = at::randn({4, 5, 8});
   const at::Tensor other = at::randn({4, 5, 6});
@@ -65,7 +65,7 @@ TEST_F(AdaptersTest, FusedOperationsFollowTheDelta) {
 TEST_F(AdaptersTest, APartOfALayerTakesItsPartOfTheDelta) {
   const at::Tensor weight = at::randn({6, 8});
   const at::Tensor bias = at::randn({6});
-  const LowRankDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
+  const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
   const EvalContext context({{0, 2, Adapter(a)}});
   const at::Tensor x = at::randn({2, 8});
   const at::Tensor whole = Linear(weight, bias, kLayer).forward(x, context);
@@ -82,8 +82,8 @@ TEST_F(AdaptersTest, EachRowOfAConvolutionHasItsOwnDelta) {
     const ConvGeometry geometry = {.kernel = 3, .stride = stride, .padding = 1};
     Conv2d conv(weight, bias, geometry);
     conv.name = kLayer;
-    const LowRankDelta a = {at::randn({2, 3, 3, 3}), at::randn({4, 2, 1, 1}),
-                            0.5};
+    const LayerDelta a = {at::randn({2, 3, 3, 3}), at::randn({4, 2, 1, 1}),
+                          0.5};
     const at::Tensor merged =
         weight +
         a.scale *
@@ -122,7 +122,7 @@ TEST_F(AdaptersTest, ARowsBitsDoNotDependOnOthersDeltas) {
 
 TEST_F(AdaptersTest, LayersThatNobodyNamesAreLeftAlone) {
   const Linear linear(at::randn({6, 8}), at::randn({6}), "block.to_k");
-  const LowRankDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
+  const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
   const at::Tensor x = at::randn({4, 8});
   EXPECT_THAT(linear.forward(x, Mixed(a, a)), TensorEquals(linear.forward(x)));
 }

@@ -16,6 +16,8 @@ from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
 from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
+from genzo.v1 import lora_registry_pb2 as lora_pb
+from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
 from genzo.v1 import model_registry_pb2_grpc as registry_rpc
 from genzo.views import views_of
@@ -150,6 +152,7 @@ class AsyncClient:
         self._generation = rpc.ImageGenerationStub(self._channel)
         self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
+        self._loras = lora_rpc.LoraRegistryStub(self._channel)
         self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
 
     def generate(
@@ -252,6 +255,22 @@ class AsyncClient:
                 registry_pb.ListModelsRequest(page_token=token),
             )
             found += map(models.from_proto, page.models)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def loras(self, model: str = "") -> list[lora_pb.Lora]:
+        """As `genzo.Client.loras`."""
+        found: list[lora_pb.Lora] = []
+        token = ""
+        while True:
+            page = await self._ask(
+                self._loras.List,
+                lora_pb.LoraRegistryListRequest(
+                    page_token=token, model=model
+                ),
+            )
+            found += page.loras
             token = page.next_page_token
             if not token:
                 return found

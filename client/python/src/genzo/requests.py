@@ -21,6 +21,10 @@ from genzo.v1 import types_pb2 as types
 ImageSource: TypeAlias = bytes | str | os.PathLike[str]
 
 
+# An adapter in a request.
+Lora: TypeAlias = str | tuple[str, float] | pb.LoraUse
+
+
 @dataclass(frozen=True)
 class Control:
     """A picture for one of the model's control networks. None: the server's
@@ -86,6 +90,9 @@ class Options(TypedDict, total=False):
     # such, of which `strength` is painted anew.
     keep_latents: bool
     start_latents: str
+    # Adapters: names, "NAME:0.8", pairs of a name and a weight, or LoraUse
+    # messages, which can say more.
+    loras: Sequence[Lora]
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
@@ -207,6 +214,17 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
     return request, name
 
 
+def _lora(value: Lora) -> pb.LoraUse:
+    if isinstance(value, pb.LoraUse):
+        return value
+    if isinstance(value, str):
+        name, colon, weight = value.partition(":")
+        if not colon:
+            return pb.LoraUse(name=name)
+        value = (name, float(weight))
+    return pb.LoraUse(name=value[0], weight=value[1])
+
+
 def _bytes(image: ImageSource) -> bytes:
     return image if isinstance(image, bytes) else Path(image).read_bytes()
 
@@ -280,6 +298,9 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
             raise TypeError(f"generate() has no argument {name!r}")
         if name == "preview_steps":
             request.preview.steps.extend(value)
+            continue
+        if name == "loras":
+            request.loras.extend(map(_lora, value))
             continue
         if name in _CHOICES:
             value = _choice(name, value)

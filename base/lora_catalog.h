@@ -1,0 +1,53 @@
+#ifndef GENZO_BASE_LORA_CATALOG_H_
+#define GENZO_BASE_LORA_CATALOG_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "genzo/v1/lora_registry.pb.h"
+
+namespace genzo {
+
+// The low-rank adapters that requests may name: written by the pool as files
+// come and go and models are loaded, read by front ends to validate and list.
+// Thread-safe.
+class LoraCatalog {
+ public:
+  // An adapter, in place of one of that name; nothing is known of the models
+  // that take it any more.
+  void Put(v1::Lora lora) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  // It cannot be used, whatever the model.
+  void Fail(const std::string& name, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a model takes it: OK, or why not.
+  void SetFit(const std::string& name, const std::string& model,
+              const absl::Status& fits) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Why a request for `model` cannot have the adapter, as far as is known: no
+  // such name, a file that is not sound, another family's. OK otherwise.
+  absl::Status Check(const std::string& name, const std::string& model) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // All adapters, by name; those that `model` is known to take, unless it is
+  // empty.
+  std::vector<v1::Lora> List(const std::string& model = "") const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    v1::Lora lora;
+    std::map<std::string, absl::Status> fits;  // by model
+  };
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_LORA_CATALOG_H_

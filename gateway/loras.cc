@@ -1,0 +1,85 @@
+#include "gateway/loras.h"
+
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "gateway/proto_json.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kBegin[] = "<lora:";
+
+// Of the inside of a tag, "NAME:0.8:unet=1".
+std::string ReadTag(absl::string_view tag, v1::LoraUse& lora) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(tag, ':');
+  lora.set_name(std::string(parts[0]));
+  int place = 0;
+  double number = 0;
+  for (size_t i = 1; i < parts.size(); ++i) {
+    absl::string_view part = parts[i];
+    const bool text = absl::ConsumePrefix(&part, "te=");
+    const bool denoiser = !text && absl::ConsumePrefix(&part, "unet=");
+    if (!text && !denoiser) ++place;
+    if (!absl::SimpleAtod(part, &number) || place > 2) {
+      return absl::StrCat("has <lora:", tag,
+                          ">, which is not <lora:NAME:WEIGHT> with numbers");
+    }
+    if (text || place == 1) lora.set_text_encoder_weight(number);
+    if (denoiser || (!text && place == 2)) lora.set_weight(number);
+  }
+  if (!lora.has_text_encoder_weight()) lora.set_text_encoder_weight(1);
+  if (!lora.has_weight()) lora.set_weight(lora.text_encoder_weight());
+  return "";
+}
+
+}  // namespace
+
+std::string TakeLoraTags(std::string& prompt, v1::GenerateRequest& request) {
+  size_t at = 0;
+  while ((at = prompt.find(kBegin, at)) != std::string::npos) {
+    const size_t end = prompt.find('>', at);
+    if (end == std::string::npos) return "has <lora: without >";
+    const size_t inside = at + sizeof(kBegin) - 1;
+    const std::string tag = prompt.substr(inside, end - inside);
+    const std::string wrong = ReadTag(tag, *request.add_loras());
+    if (!wrong.empty()) return wrong;
+    prompt.erase(at, end + 1 - at);
+  }
+  return "";
+}
+
+void ReadLoras(FieldReader& reader, v1::GenerateRequest& request) {
+  const json* given = reader.Any("loras");
+  if (given == nullptr) return;
+  json list = *given;
+  if (given->is_string()) {
+    const std::vector<std::string> names =
+        absl::StrSplit(given->get<std::string>(), ',', absl::SkipEmpty());
+    list = names;
+  }
+  if (!list.is_array()) return reader.Fail("loras", "is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const json& entry = list[i];
+    v1::LoraUse& lora = *request.add_loras();
+    if (entry.is_string()) {
+      const std::string wrong = ReadTag(entry.get<std::string>(), lora);
+      if (!wrong.empty()) reader.Fail("loras", wrong);
+      continue;
+    }
+    const absl::Status read = FromJson(entry.dump(), lora);
+    if (read.ok()) continue;
+    reader.Fail("loras", absl::StrCat("[", i, "] ", ShownValue(entry),
+                                      " is neither \"NAME:WEIGHT\" nor an "
+                                      "object as LoraUse: ",
+                                      read.message()));
+  }
+}
+
+}  // namespace genzo

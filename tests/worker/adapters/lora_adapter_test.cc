@@ -1,0 +1,184 @@
+#include "worker/adapters/lora_adapter.h"
+
+#include <limits>
+
+#include "ATen/ops/full.h"
+#include "ATen/ops/kron.h"
+#include "ATen/ops/linalg_vector_norm.h"
+#include "ATen/ops/matmul.h"
+#include "ATen/ops/randn.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tensor_matchers.h"
+#include "tests/testing/tiny_lora.h"
+#include "worker/nn/layers.h"
+
+namespace genzo {
+namespace {
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// A network of one matrix [6, 8] and one kernel [4, 3, 3, 3].
+class LoraAdapterTest : public ::testing::Test {
+ protected:
+  LoraAdapterTest() {
+    network_->Add("to_q.weight", weight_);
+    network_->Add("conv.weight", kernel_);
+    targets_.Add("denoiser", network_);
+  }
+
+  EvalContext ContextAt(double weight) const {
+    const auto adapter = LoraAdapter::Load(file_, targets_, Placement());
+    EXPECT_THAT(adapter, IsOk());
+    auto set = std::make_shared<AdapterSet>();
+    (*adapter)->AddTo(
+        "denoiser", [&](const std::string&) { return weight; }, *set);
+    return EvalContext({{.first_row = 0, .rows = 2, .adapters = set}});
+  }
+
+  // The layers with the file's adapter give what merged weights do.
+  void ExpectMatrix(const at::Tensor& merged, double weight) const {
+    const at::Tensor x = at::randn({2, 5, 8});
+    const Linear layer(weight_, bias_, "to_q");
+    EXPECT_THAT(layer.forward(x, ContextAt(weight)),
+                TensorNear(Linear(merged, bias_).forward(x), 1e-4));
+  }
+  void ExpectKernel(const at::Tensor& merged, double weight) const {
+    const at::Tensor x = at::randn({2, 3, 6, 6});
+    Conv2d layer(kernel_, at::Tensor(), {});
+    layer.name = "conv";
+    EXPECT_THAT(layer.forward(x, ContextAt(weight)),
+                TensorNear(Conv2d(merged, at::Tensor(), {}).forward(x), 1e-4));
+  }
+
+  c10::InferenceMode inference_;
+  const at::Tensor weight_ = at::randn({6, 8});
+  const at::Tensor bias_ = at::randn({6});
+  const at::Tensor kernel_ = at::randn({4, 3, 3, 3});
+  const std::shared_ptr<FixedTensors> network_ =
+      std::make_shared<FixedTensors>();
+  AdapterTargets targets_;
+  FixedTensors file_;
+};
+
+TEST_F(LoraAdapterTest, AlphaOverRankScales) {
+  const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2});
+  file_.Add("lora_unet_to_q.lora_down.weight", down);
+  file_.Add("lora_unet_to_q.lora_up.weight", up);
+  file_.Add("lora_unet_to_q.alpha", at::full({}, 1.0));
+  ExpectMatrix(weight_ + 0.8 * 0.5 * at::matmul(up, down), 0.8);
+}
+
+TEST_F(LoraAdapterTest, KernelsMayBeBetweenTwoMatrices) {
+  const at::Tensor down = at::randn({2, 3, 1, 1}),
+                   mid = at::randn({2, 2, 3, 3}), up = at::randn({4, 2, 1, 1});
+  file_.Add("lora_unet_conv.lora_down.weight", down);
+  file_.Add("lora_unet_conv.lora_mid.weight", mid);
+  file_.Add("lora_unet_conv.lora_up.weight", up);
+  const at::Tensor inner =
+      at::matmul(mid.permute({2, 3, 0, 1}), down.flatten(1));  // [3, 3, 2, 3]
+  const at::Tensor whole = at::matmul(up.flatten(1), inner);   // [3, 3, 4, 3]
+  ExpectKernel(kernel_ + 0.5 * whole.permute({2, 3, 0, 1}), 0.5);
+}
+
+TEST_F(LoraAdapterTest, LoHaIsAProductOfProducts) {
+  const at::Tensor a = at::randn({6, 2}), b = at::randn({2, 8}),
+                   c = at::randn({6, 2}), d = at::randn({2, 8});
+  file_.Add("lora_unet_to_q.hada_w1_a", a);
+  file_.Add("lora_unet_to_q.hada_w1_b", b);
+  file_.Add("lora_unet_to_q.hada_w2_a", c);
+  file_.Add("lora_unet_to_q.hada_w2_b", d);
+  file_.Add("lora_unet_to_q.alpha", at::full({}, 1.0));
+  ExpectMatrix(weight_ + 0.7 * 0.5 * at::matmul(a, b) * at::matmul(c, d), 0.7);
+}
+
+TEST_F(LoraAdapterTest, LoKrIsAKroneckerProduct) {
+  const at::Tensor first = at::randn({2, 4}), a = at::randn({3, 1}),
+                   b = at::randn({1, 2});
+  file_.Add("lora_unet_to_q.lokr_w1", first);
+  file_.Add("lora_unet_to_q.lokr_w2_a", a);
+  file_.Add("lora_unet_to_q.lokr_w2_b", b);
+  file_.Add("lora_unet_to_q.alpha", at::full({}, 2.0));
+  ExpectMatrix(weight_ + 0.6 * 2 * at::kron(first, at::matmul(a, b)), 0.6);
+}
+
+TEST_F(LoraAdapterTest, DoRAKeepsTheMagnitudeOfEachOutput) {
+  const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2});
+  const at::Tensor magnitude = at::rand({6}) + 0.5;
+  file_.Add("lora_unet_to_q.lora_down.weight", down);
+  file_.Add("lora_unet_to_q.lora_up.weight", up);
+  file_.Add("lora_unet_to_q.dora_scale", magnitude.unsqueeze(1));
+  const at::Tensor merged = weight_ + 0.9 * at::matmul(up, down);
+  ExpectMatrix(
+      merged *
+          (magnitude / at::linalg_vector_norm(merged, 2, {1})).unsqueeze(1),
+      0.9);
+}
+
+TEST_F(LoraAdapterTest, KernelsHaveMagnitudesToo) {
+  const at::Tensor down = at::randn({2, 3, 3, 3}), up = at::randn({4, 2, 1, 1});
+  const at::Tensor magnitude = at::rand({4}) + 0.5;
+  file_.Add("unet.conv.lora_A.weight", down);
+  file_.Add("unet.conv.lora_B.weight", up);
+  file_.Add("unet.conv.lora_magnitude_vector", magnitude);
+  const at::Tensor merged =
+      kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
+  const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
+  ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
+}
+
+TEST_F(LoraAdapterTest, WhatDoesNotFitIsNamed) {
+  const auto check = [&](const std::string& down_name, at::IntArrayRef down,
+                         at::IntArrayRef up) {
+    FixedTensors file;
+    file.Add(down_name + ".lora_down.weight", at::zeros(down));
+    file.Add(down_name + ".lora_up.weight", at::zeros(up));
+    return LoraAdapter::Check(file, targets_);
+  };
+  EXPECT_THAT(check("lora_unet_to_q", {2, 8}, {6, 2}), IsOk());
+  EXPECT_THAT(check("lora_unet_to_q", {2, 9}, {6, 2}),
+              StatusIs(kInvalid, "lora_unet_to_q.lora_down.weight"));
+  EXPECT_THAT(check("lora_unet_to_q", {2, 8}, {7, 2}),
+              StatusIs(kInvalid, "is [7, 2], not [6, 2]"));
+  EXPECT_THAT(check("lora_unet_to_q", {5000, 8}, {6, 5000}),
+              StatusIs(kInvalid, "rank 5000, which is not between 1 and 4096"));
+  EXPECT_THAT(check("lora_unet_to_k", {2, 8}, {6, 2}),
+              StatusIs(kInvalid, "a layer that this model does not have"));
+  EXPECT_THAT(check("lora_te2_x", {2, 8}, {6, 2}),
+              StatusIs(kInvalid, "nothing for this model"));
+  FixedTensors none;
+  none.Add("to_q.weight", at::zeros({6, 8}));
+  EXPECT_THAT(LoraAdapter::Check(none, targets_),
+              StatusIs(kInvalid, "is no adapter"));
+  FixedTensors half;
+  half.Add("lora_unet_to_q.lora_down.weight", at::zeros({2, 8}));
+  EXPECT_THAT(LoraAdapter::Check(half, targets_),
+              StatusIs(absl::StatusCode::kUnimplemented, "no pair"));
+}
+
+TEST_F(LoraAdapterTest, ValuesThatAreNoNumbersAreRefused) {
+  const TestFolder folder;
+  file_.Add("lora_unet_to_q.lora_down.weight", at::randn({2, 8}));
+  at::Tensor up = at::randn({6, 2});
+  up[1][1].fill_(std::numeric_limits<float>::quiet_NaN());
+  file_.Add("lora_unet_to_q.lora_up.weight", up);
+  const auto file = SafetensorsFile::Open(WriteLora(folder, "bad", file_));
+  ASSERT_THAT(file, IsOk());
+  EXPECT_THAT(LoraAdapter::Check(**file, targets_), IsOk());
+  EXPECT_THAT(LoraAdapter::Load(**file, targets_, Placement()).status(),
+              StatusIs(kInvalid, "lora_unet_to_q.lora_up.weight"));
+}
+
+TEST_F(LoraAdapterTest, SizesAreKnownBeforeItIsRead) {
+  const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2});
+  file_.Add("lora_unet_to_q.lora_down.weight", down);
+  file_.Add("lora_unet_to_q.lora_up.weight", up);
+  const auto adapter = LoraAdapter::Load(file_, targets_, Placement());
+  ASSERT_THAT(adapter, IsOk());
+  EXPECT_EQ((*adapter)->bytes(), (16 + 12) * 4);
+  EXPECT_EQ(LoraAdapter::BytesOf(file_, targets_, Placement()),
+            (*adapter)->bytes());
+}
+
+}  // namespace
+}  // namespace genzo

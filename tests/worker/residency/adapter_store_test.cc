@@ -1,0 +1,111 @@
+#include "worker/residency/adapter_store.h"
+
+#include "absl/synchronization/notification.h"
+#include "c10/core/InferenceMode.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/tiny_lora.h"
+#include "worker/pipeline/pipeline_table.h"
+
+namespace genzo {
+namespace {
+
+class AdapterStoreTest : public ::testing::Test {
+ protected:
+  AdapterStoreTest() : model_(*LoadPipeline(TinyModelFolder(), Placement())) {}
+
+  void Write(int count) {
+    for (int i = 0; i < count; ++i) {
+      WriteLora(folder_, absl::StrCat("lora", i), TinyLora(/*rank=*/2));
+    }
+    library_ =
+        std::make_unique<LoraLibrary>(std::vector<std::string>{folder_.path()},
+                                      catalog_, absl::InfiniteDuration());
+  }
+  int64_t OneAdaptersBytes() const {
+    return LoraAdapter::BytesOf(*library_->Find("lora0")->tensors,
+                                *model_->adapter_targets(), Placement());
+  }
+  static v1::GenerateRequest Asking(const std::vector<int>& loras) {
+    v1::GenerateRequest request;
+    for (const int lora : loras) {
+      request.add_loras()->set_name(absl::StrCat("lora", lora));
+    }
+    return request;
+  }
+  // Waits until they have come.
+  AdapterStore::Fetched Fetch(AdapterStore& store, const std::string& job,
+                              const v1::GenerateRequest& request) {
+    while (true) {
+      auto fetched = store.Fetch(job, request, model_);
+      if (fetched.has_value()) return *std::move(fetched);
+      store.AwaitChange();
+    }
+  }
+
+  c10::InferenceMode inference_;
+  const TestFolder folder_;
+  LoraCatalog catalog_;
+  std::unique_ptr<LoraLibrary> library_;
+  const ModelRef model_;
+};
+
+TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
+  Write(2);
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, [] {});
+  v1::GenerateRequest request = Asking({0, 1});
+  request.mutable_loras(1)->set_weight(0.5);
+  request.mutable_loras(1)->set_start(0.25);
+  const auto first = Fetch(store, "a", request);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_EQ(first->size(), 2u);
+  EXPECT_EQ((*first)[0].weight, 1);
+  EXPECT_EQ((*first)[1].text_encoder_weight, 0.5);
+  EXPECT_EQ((*first)[1].start, 0.25);
+  const auto second = Fetch(store, "b", Asking({1}));
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ((*second)[0].adapter, (*first)[1].adapter);
+  EXPECT_EQ(store.bytes(), 2 * OneAdaptersBytes());
+}
+
+TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
+  Write(50);
+  const int64_t one = OneAdaptersBytes();
+  AdapterStore store(library_.get(), Placement(), 4 * one, [] {});
+  for (int i = 0; i < 50; ++i) {
+    const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
+    ASSERT_THAT(fetched, IsOk()) << i;
+    EXPECT_LE(store.bytes(), 4 * one);
+  }
+  EXPECT_EQ(store.bytes(), 4 * one);
+  store.Clear();
+  EXPECT_EQ(store.bytes(), 0);
+}
+
+TEST_F(AdapterStoreTest, WhatAJobHasIsNotPushedOut) {
+  Write(3);
+  AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
+                     [] {});
+  auto first = std::make_unique<AdapterStore::Fetched>(
+      Fetch(store, "a", Asking({0, 1})));
+  ASSERT_THAT(*first, IsOk());
+  EXPECT_FALSE(store.Fetch("b", Asking({2}), model_).has_value());
+  first.reset();  // the job ends
+  EXPECT_THAT(Fetch(store, "b", Asking({2})), IsOk());
+}
+
+TEST_F(AdapterStoreTest, WhatCannotBeHadIsSaidByField) {
+  Write(3);
+  AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
+                     [] {});
+  EXPECT_THAT(Fetch(store, "a", Asking({0, 7})).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "loras[1].name"));
+  EXPECT_THAT(Fetch(store, "b", Asking({0, 1, 2})).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted, "loras take"));
+  AdapterStore none(nullptr, Placement(), 0, [] {});
+  EXPECT_THAT(none.Fetch("c", Asking({0}), model_)->status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "no adapters"));
+  EXPECT_THAT(*none.Fetch("d", Asking({}), model_), IsOk());
+}
+
+}  // namespace
+}  // namespace genzo

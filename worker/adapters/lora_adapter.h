@@ -1,0 +1,80 @@
+#ifndef GENZO_WORKER_ADAPTERS_LORA_ADAPTER_H_
+#define GENZO_WORKER_ADAPTERS_LORA_ADAPTER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/adapters/adapter_targets.h"
+#include "worker/device/placement.h"
+#include "worker/nn/adapters.h"
+
+namespace genzo {
+
+// Ranks of published files go up to some hundreds.
+inline constexpr int64_t kMaxLoraRank = 4096;
+
+// An adapter as a model has it in memory, at no request's weight yet.
+// Immutable.
+class LoraAdapter {
+ public:
+  // Whether `file` fits the model, from names and sizes alone. INVALID_ARGUMENT
+  // names a tensor: of a rank that is none, of another model's size, of a layer
+  // that the model does not have. UNIMPLEMENTED: of a kind that is not read. A
+  // part for a text encoder that the model does not have is left out.
+  static absl::Status Check(const TensorSource& file,
+                            const AdapterTargets& targets);
+
+  // Reads it. Errors are those, and INVALID_ARGUMENT for values that are not
+  // finite.
+  static absl::StatusOr<std::shared_ptr<const LoraAdapter>> Load(
+      const TensorSource& file, const AdapterTargets& targets,
+      const Placement& placement);
+
+  // Bytes that Load() would take, from names and sizes alone.
+  static int64_t BytesOf(const TensorSource& file,
+                         const AdapterTargets& targets,
+                         const Placement& placement);
+
+  // Adds what it does to the layers of a component, "denoiser" or
+  // "text_encoder", each at the weight that `weight_of` gives it by its name.
+  template <typename WeightOf>
+  void AddTo(const std::string& component, const WeightOf& weight_of,
+             AdapterSet& set) const {
+    const auto found = components_.find(component);
+    if (found == components_.end()) return;
+    for (const auto& [name, layers] : found->second) {
+      const double weight = weight_of(name);
+      if (weight == 0) continue;
+      for (const Layer& layer : layers) {
+        set.layers[name].push_back(At(layer, weight));
+      }
+    }
+  }
+
+  bool Adapts(const std::string& component) const {
+    return components_.count(component) > 0;
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  struct Layer {
+    LayerDelta delta;
+    // DoRA: [out] float32 each. The norm of a row of W + s d is that of
+    // base + 2 s both + s^2 own.
+    at::Tensor magnitude, base, both, own;
+  };
+  class Loader;
+
+  static LayerDelta At(const Layer& layer, double weight);
+
+  std::map<std::string, std::map<std::string, std::vector<Layer>>> components_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ADAPTERS_LORA_ADAPTER_H_

@@ -1,0 +1,103 @@
+#ifndef GENZO_WORKER_RESIDENCY_ADAPTER_STORE_H_
+#define GENZO_WORKER_RESIDENCY_ADAPTER_STORE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "genzo/v1/image_generation.pb.h"
+#include "worker/device/placement.h"
+#include "worker/residency/lora_library.h"
+#include "worker/residency/model_source.h"
+
+namespace genzo {
+
+// The adapters of one device in memory, within a budget: the least recently
+// used that no job has go first. Reads files on a thread of its own, job by job
+// in the order in which they asked, so that jobs that wait do not push out each
+// other's. Thread-safe.
+class AdapterStore {
+ public:
+  // `library` outlives the store; null: there are no adapters. `on_change` is
+  // called on the store's thread whenever a job's have come, or cannot.
+  AdapterStore(const LoraLibrary* library, const Placement& placement,
+               int64_t budget_bytes, std::function<void()> on_change);
+  // Drops what waits.
+  ~AdapterStore();
+
+  // What the job of that id is to be painted with; nullopt until it is in
+  // memory: ask again. Errors name the field, "loras[1].name".
+  using Fetched = absl::StatusOr<AdapterUses>;
+  std::optional<Fetched> Fetch(const std::string& job,
+                               const v1::GenerateRequest& request,
+                               const ModelRef& model)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The job will not ask again.
+  void Forget(const std::string& job) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Lets go of all that no job has, as when a model leaves memory.
+  void Clear() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Waits until a job's have come. False, at once, if none are to come.
+  bool AwaitChange() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  int64_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  using AdapterRef = std::shared_ptr<const LoraAdapter>;
+  // The targets tell one model in memory from others.
+  using Key = std::pair<std::shared_ptr<const AdapterTargets>, std::string>;
+  struct Kept {
+    AdapterRef adapter;
+    std::list<Key>::iterator place;
+  };
+  struct Order {
+    std::string job;
+    v1::GenerateRequest request;  // its adapters alone
+    ModelRef model;
+  };
+
+  void Loop();
+  // Nullopt while there is no room.
+  std::optional<Fetched> TryFetch(const Order& order)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<absl::StatusOr<AdapterRef>> Get(const LoraLibrary::File& file,
+                                                const Order& order)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether all of them together fit the budget.
+  absl::Status CheckSizes(const std::vector<LoraLibrary::File>& files,
+                          const Order& order) const;
+  // Whether `bytes` fit now, with what nobody has pushed out.
+  bool MakeRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const LoraLibrary* const library_;
+  const Placement placement_;
+  const int64_t budget_bytes_;
+  const std::function<void()> on_change_;
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool look_ ABSL_GUARDED_BY(mutex_) = false;
+  bool news_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Order> orders_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Fetched> fetched_ ABSL_GUARDED_BY(mutex_);  // by job
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::list<Key> recent_ ABSL_GUARDED_BY(mutex_);  // the latest first
+  std::map<Key, Kept> kept_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;  // last: uses the rest; none without a library
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_RESIDENCY_ADAPTER_STORE_H_
