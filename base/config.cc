@@ -581,6 +581,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
   ReadFolders(root, "loras", base_folder, config.loras);
   root.Read("lora_budget_mb", 1, 1 << 20, config.lora_budget_mb);
+  ReadFolders(root, "upscalers", base_folder, config.upscalers);
   {
     MapReader limits(root.Child("limits"), "limits", status);
     limits.Read("max_side_pixels", 64, 4096, config.limits.max_side_pixels);
@@ -607,6 +608,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("max_wait_steps", 1, 1000, config.max_wait_steps);
   root.Read("memory_budget_mb", 0, 1 << 30, config.memory_budget_mb);
   root.Read("text_cache_mb", 0, 1 << 20, config.text_cache_mb);
+  root.Read("upscale_memory_mb", 64, 1 << 20, config.upscale_memory_mb);
   root.Read("profile_folder", config.profile_folder);
   ReadSeconds(root, "shutdown_grace_seconds", 0, 86400, config.shutdown_grace);
   ReadSeconds(root, "stall_seconds", 1, 86400, config.stall_after);

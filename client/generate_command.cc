@@ -167,6 +167,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   inpainting_.AddTo(c, image);
   AddModelOptions();
   steering_.Add(c);
+  hires_.AddTo(c);
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
@@ -326,6 +327,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   loras_.Set(request);
   const absl::Status controlled = control_.SetIn(request);
   if (!controlled.ok()) return controlled;
+  hires_.Apply(request);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));

@@ -9,6 +9,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "client/control_options.h"
+#include "client/hires_options.h"
 #include "client/inpainting_options.h"
 #include "client/lora_options.h"
 #include "client/picture_options.h"
@@ -93,6 +94,7 @@ class GenerateCommand {
   bool no_previews_ = false;
   bool no_parameters_ = false;
   PictureOptions picture_options_;
+  HiresOptions hires_;
   std::string format_;
   std::string output_folder_ = ".";
   bool detach_ = false;

@@ -3,6 +3,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_upscaling.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
@@ -185,7 +186,7 @@ std::vector<Route> A1111::routes() {
     };
   };
   const json none = json::array();
-  return {
+  std::vector<Route> routes = {
       Listing("options", by(&A1111::Options)),
       Listing("samplers", by(&A1111::Samplers)),
       Listing("schedulers", by(&A1111::Schedulers)),
@@ -210,12 +211,6 @@ std::vector<Route> A1111::routes() {
           [this](HttpRequest request, HttpExchangeRef exchange) {
             exchange->Send({.body = Dump(Progress(KeysOf(request)))});
           }),
-      Fixed("upscalers", json::array({{{"name", "None"},
-                                       {"model_name", nullptr},
-                                       {"model_path", nullptr},
-                                       {"model_url", nullptr},
-                                       {"scale", 1}}})),
-      Fixed("latent-upscale-modes", none),
       Fixed("sd-vae", none),
       Fixed("sd-modules", none),
       Get("loras",
@@ -260,10 +255,12 @@ std::vector<Route> A1111::routes() {
          exchange->Send({.body = "null"});
        }},
       Post("png-info", SendPngInfo),
-      Lacking("extra-single-image", "upscaling"),
-      Lacking("extra-batch-images", "upscaling"),
       Lacking("interrogate", "captions of pictures"),
   };
+  for (Route& route : A1111UpscalingRoutes(backend_)) {
+    routes.push_back(std::move(route));
+  }
+  return routes;
 }
 
 const v1::Model* A1111::ModelOf(const v1::ListModelsResponse& list,
@@ -441,19 +438,20 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
   call.request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
-      Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },
-                 [exchange, ticket,
-                  call = std::move(call)](absl::StatusOr<Painting> painting) {
-                   const SeatedJob job = ticket->job();
-                   if (painting.ok()) {
-                     SendPainting(call, *painting, *exchange);
-                   } else if (job.was_interrupted) {
-                     SendInterrupted(call, job, *exchange);
-                   } else {
-                     exchange->Send(
-                         Refusal(Renamed(painting.status(), kA1111Names)));
-                   }
-                 }));
+      Collecting(
+          [ticket](const v1::JobEvent& event) { ticket->Take(event); },
+          [exchange, ticket,
+           call = std::move(call)](absl::StatusOr<Painting> painting) {
+            const SeatedJob job = ticket->job();
+            if (painting.ok()) {
+              SendPainting(call, *painting, *exchange);
+            } else if (job.was_interrupted) {
+              SendInterrupted(call, job, *exchange);
+            } else {
+              exchange->Send(Refusal(Renamed(
+                  Renamed(painting.status(), kA1111Names), kA1111HiresNames)));
+            }
+          }));
   ticket->SetCancel(cancel);
   exchange->OnGone(cancel);
 }

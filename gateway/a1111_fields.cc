@@ -4,6 +4,7 @@
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_inpainting.h"
+#include "gateway/a1111_upscaling.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
@@ -38,7 +39,6 @@ bool IsEmpty(const json* value) {
 void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
-           {"enable_hr", "second pass at a higher resolution"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
@@ -221,7 +221,6 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
   ReadPictureFields(reader, request);
-  if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);
   if (task == A1111Task::kImageToImage) {
@@ -229,6 +228,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   } else if (!IsEmpty(reader.Any("mask"))) {
     reader.Fail("mask", "is given, but txt2img has no picture that it is of");
   }
+  if (task == A1111Task::kTextToImage) ReadHires(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

@@ -92,6 +92,8 @@ void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
   violations.CheckRange("preview.quality", preview.quality(), 1u, 100u);
 }
 
+}  // namespace
+
 void CheckLife(const GenerateRequest& request, Violations& violations) {
   violations.CheckEnum("on_disconnect", request.on_disconnect(),
                        *v1::OnDisconnect_descriptor());
@@ -117,6 +119,8 @@ void CheckLife(const GenerateRequest& request, Violations& violations) {
                               limit.nanos(), " ns is not over 0 and up to ",
                               absl::ToInt64Seconds(kMaxTimeLimit), " s"));
 }
+
+namespace {
 
 void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
                   GenerateRequest& request) {

@@ -304,8 +304,23 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
   EXPECT_EQ(example->text_cache_mb, defaults.text_cache_mb);
   EXPECT_EQ(example->embeddings, defaults.embeddings);
   EXPECT_EQ(example->kept_latents, defaults.kept_latents);
+  EXPECT_EQ(example->upscalers, defaults.upscalers);
+  EXPECT_EQ(example->upscale_memory_mb, defaults.upscale_memory_mb);
   EXPECT_EQ(example->profile_folder, defaults.profile_folder);
   EXPECT_EQ(example->shutdown_grace, defaults.shutdown_grace);
+}
+
+TEST(ConfigTest, ReadsFoldersOfUpscalers) {
+  const auto config =
+      ParseConfig("models_folder: m\nupscalers: [a, /b]\n", "/base");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->upscalers, std::vector<std::string>({"/base/a", "/b"}));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscalers: a\n", ""),
+              StatusIs(kInvalid, "upscalers is not a list of folders"));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscalers: [[a]]\n", ""),
+              StatusIs(kInvalid, "upscalers[0]"));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscale_memory_mb: 1\n", ""),
+              StatusIs(kInvalid, "upscale_memory_mb 1 "));
 }
 
 TEST(ConfigTest, NamesTheMissingFile) {

@@ -63,6 +63,7 @@ class Mixer {
         lora.mutable_block_weights(0)->set_weight(0.5);
       }
     }
+    if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
   }
 
@@ -98,6 +99,16 @@ class Mixer {
       default:
         break;
     }
+  }
+
+  void AddHires(GenerateRequest& request) {
+    v1::HiresPass& hires = *request.mutable_hires();
+    hires.set_factor(Choose<double>({1.25, 2}));
+    hires.set_steps(2 + Draw(3));
+    hires.set_strength(Choose<double>({0.6, 1}));
+    hires.set_upscale(Choose<v1::HiresPass::Upscale>(
+        {v1::HiresPass::UPSCALE_LATENT, v1::HiresPass::UPSCALE_LATENT_BICUBIC,
+         v1::HiresPass::UPSCALE_LANCZOS}));
   }
 
   // Of a picture with a part that stays as it is.

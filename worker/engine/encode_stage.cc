@@ -9,6 +9,7 @@
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
+#include "worker/engine/hires.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
@@ -152,13 +153,20 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     task.mask = std::move(source->mask);
     job.SetCanvas(std::move(source->canvas));
   }
+  const absl::Status steered = Steer(traits, task);
+  if (!steered.ok()) return steered;
+  return task;
+}
+
+absl::Status EncodeStage::Steer(const PipelineTraits& traits,
+                                EncodeTask& task) const {
   auto controls = ReadControlHints(task, traits, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);
   if (!prompts.ok()) return prompts.status();
   task.image_prompts = *std::move(prompts);
-  return task;
+  return absl::OkStatus();
 }
 
 std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
@@ -179,6 +187,10 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   if (tasks.empty()) return results;
   auto encoded =
       waiting[0].job->model().Encode(tasks, waiting[0].together, texts_);
+  const Pipeline& model = waiting[0].job->model();
+  EncodeSecondPasses(
+      model, tasks, waiting[0].together, texts_,
+      [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     absl::StatusOr<Encoded>& result = results[places[i]];
     result = std::move(encoded[i]);

@@ -80,6 +80,8 @@ class EncodeStage {
       const std::vector<Waiting>& waiting);
   // What the job brings, with pictures read and networks in memory.
   absl::StatusOr<EncodeTask> TaskOf(JobState& job);
+  // What steers a pass at the size of the task's request.
+  absl::Status Steer(const PipelineTraits& traits, EncodeTask& task) const;
   void Deliver(const Waiting& waiting, absl::StatusOr<Encoded> encoded,
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);

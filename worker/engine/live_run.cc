@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "base/request_rules.h"
 #include "worker/device/exception_status.h"
+#include "worker/engine/hires.h"
 #include "worker/sampler/cuda_noise.h"
 
 namespace genzo {
@@ -25,6 +26,14 @@ absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
            .variation_seed = request.variation().seed() + i},
           encoded);
       if (!stages.ok()) return stages.status();
+      if (request.has_hires()) {
+        const absl::Status added =
+            AddSecondPass(job->model(),
+                          {.request = request,
+                           .noise = MakeNoise(request.noise_generator(), seed)},
+                          encoded, *stages);
+        if (!added.ok()) return added;
+      }
       runs.push_back(
           std::make_unique<LiveRun>(LiveRun{.run = Run(*std::move(stages)),
                                             .job = job,

@@ -10,6 +10,7 @@
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
+#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 namespace {
@@ -76,6 +77,9 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     own.adapter_bytes = std::min(int64_t{config.lora_budget_mb} * 1'000'000,
                                  own.memory_bytes / 4);
     own.memory_bytes -= own.adapter_bytes;
+  }
+  if (dependencies.upscalers != nullptr) {
+    FindUpscalers(config.upscalers, *dependencies.upscalers);
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));

@@ -24,6 +24,26 @@ std::string Tags(const v1::GenerateRequest& request) {
 
 }  // namespace
 
+namespace {
+
+// What web UIs call the way in which the second pass's picture is made.
+std::string UpscalerLabel(const v1::HiresPass& hires) {
+  switch (hires.upscale()) {
+    case v1::HiresPass::UPSCALE_LATENT_NEAREST:
+      return "Latent (nearest)";
+    case v1::HiresPass::UPSCALE_LATENT_BICUBIC:
+      return "Latent (bicubic)";
+    case v1::HiresPass::UPSCALE_LANCZOS:
+      return "Lanczos";
+    case v1::HiresPass::UPSCALE_NETWORK:
+      return hires.upscaler();
+    default:
+      return "Latent";
+  }
+}
+
+}  // namespace
+
 PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
                             uint64_t image_index) {
   std::string text = absl::StrCat(request.prompt(), Tags(request));
@@ -45,6 +65,19 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
   if (request.has_image_to_image()) {
     add("Denoising strength",
         ShortestDigits(request.image_to_image().strength()));
+  }
+  if (request.has_hires()) {
+    const v1::HiresPass& hires = request.hires();
+    const SamplerLabels hires_labels =
+        LabelsOf({hires.sampler(), hires.schedule()});
+    add("Denoising strength", ShortestDigits(hires.strength()));
+    add("Hires resize", absl::StrCat(hires.width(), "x", hires.height()));
+    add("Hires steps", absl::StrCat(hires.steps()));
+    add("Hires sampler", hires_labels.sampler);
+    if (!hires_labels.schedule.empty()) {
+      add("Hires schedule type", hires_labels.schedule);
+    }
+    add("Hires upscaler", UpscalerLabel(hires));
   }
   if (request.guidance_rescale() > 0) {
     add("CFG rescale", ShortestDigits(request.guidance_rescale()));

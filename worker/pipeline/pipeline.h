@@ -66,6 +66,8 @@ struct Encoded {
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
   std::vector<EncodedControl> controls = {};  // of the first stage
+  // The same for the request's second pass, if it has `hires`.
+  std::shared_ptr<const Encoded> second_pass = nullptr;
 };
 
 // One image of a job.
@@ -75,6 +77,9 @@ struct ImageRequest {
   // What `noise` was made of, and the other seed of the request's variation.
   uint64_t seed = 0;
   uint64_t variation_seed = 0;
+  // To start from in place of a picture, as the denoiser knows it; undefined:
+  // none.
+  at::Tensor latent = {};
 };
 
 // A loaded checkpoint: what it can do, and the stages of an image. Immutable;

@@ -137,6 +137,7 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
       .max_clip_skip = (*text)->config.num_hidden_layers - 1,
       .text_widths = {(*text)->config.hidden_size},
       .request_fields = {std::begin(kFields), std::end(kFields)}};
+  traits.request_fields.emplace_back("hires");
   SetKind(unet->config, (*codec)->latent_channels(), traits);
   if (traits.guided_rows < 3) {
     TakeControls(ControlFitOf(unet->config), /*guesses=*/true, traits);

@@ -233,7 +233,9 @@ SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
                      const LatentCodec& codec) {
   const v1::GenerateRequest& request = image.request;
   SamplerStart start;
-  if (encoded.picture.defined()) {
+  if (image.latent.defined()) {
+    start.sample = image.latent;
+  } else if (encoded.picture.defined()) {
     start.sample = codec.Sample(encoded.picture, *image.noise);
   } else if (!encoded.latent_is_noise) {
     start.sample = encoded.latent;

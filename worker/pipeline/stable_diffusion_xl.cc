@@ -245,6 +245,7 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
   } else {
     if (!sees_mask) {
       traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+      fields.emplace_back("hires");
     }
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
     TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);

@@ -1,9 +1,12 @@
 #ifndef GENZO_WORKER_PIPELINE_STAGE_H_
 #define GENZO_WORKER_PIPELINE_STAGE_H_
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
@@ -14,6 +17,13 @@
 #include "worker/sampler/sampler.h"
 
 namespace genzo {
+
+// The way of a latent to a stage that begins at another size: through pixels.
+struct PixelHop {
+  std::string upscaler;  // by which they are enlarged
+  int64_t width = 0;     // pixels
+  int64_t height = 0;
+};
 
 // A network that steers some rows of a stage's denoiser.
 struct StageControl {
@@ -60,6 +70,12 @@ struct Stage {
   // In order; `prepared`, `guidance` and `controls` become a phase's at its
   // first step.
   std::deque<Phase> phases = {};
+
+  // Set where it begins at what the stage before gave only once somebody, who
+  // is not the step loop, has carried that through pixels.
+  std::optional<PixelHop> through_pixels = {};
+  int64_t pixels = 0;    // of the picture that it walks on; 0: the request's
+  int steps_before = 0;  // that its sampler leaves out, and counts as done
 
   // Goes on to the phase of the sampler's next step. Whether anything changed.
   bool EnterPhase();

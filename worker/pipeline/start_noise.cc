@@ -73,6 +73,8 @@ at::Tensor StartNoise(const ImageRequest& image, const LatentCodec& codec) {
     drawn[3] = variation.resize_from_width() / scale;
   }
   const at::Tensor own = image.noise->Draw(sizes);
+  // A second pass has the first one's picture to vary.
+  if (image.latent.defined()) return own;
   at::Tensor noise = own;
   if (drawn != sizes) {
     noise = MakeNoise(request.noise_generator(), image.seed)->Draw(drawn);

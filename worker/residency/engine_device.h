@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "base/tracing.h"
+#include "base/upscaler_catalog.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
 #include "worker/residency/lora_library.h"
@@ -36,6 +37,9 @@ struct EngineDependencies {
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
   Tracer* tracer = nullptr;
+  // Pictures that are to be enlarged, and with what; null: none, and filters.
+  JobQueue* upscaling = nullptr;
+  UpscalerCatalog* upscalers = nullptr;
 };
 
 // One of the pool's devices.

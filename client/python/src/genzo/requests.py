@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -122,6 +122,11 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Enlarges the finished picture; see `Client.upscalers`.
+    upscaler: str
+    # A second pass over an enlarged picture: hires=2, or the fields of
+    # HiresPass, {"factor": 2, "upscaler": "realesrgan-x4", "steps": 15}.
+    hires: float | Mapping[str, Any]
     # Draws so many and sends the best image_count of them; who chooses, as the
     # server calls it, the model's own scorer if left out.
     best_of: int
@@ -169,6 +174,7 @@ _OUTPUT = (
     "embed_parameters",
     "watermark",
     "mark_provenance",
+    "upscaler",
 )
 _INPAINTING = {
     "mask_blur": "mask_blur",
@@ -223,6 +229,19 @@ def _lora(value: Lora) -> pb.LoraUse:
             return pb.LoraUse(name=name)
         value = (name, float(weight))
     return pb.LoraUse(name=value[0], weight=value[1])
+
+
+def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
+    fields = hires if isinstance(hires, Mapping) else {"factor": hires}
+    for name, value in fields.items():
+        if name == "upscale":
+            value = pb.HiresPass.Upscale.Value("UPSCALE_" + value.upper())
+        elif name in ("sampler", "schedule"):
+            value = _choice(name, value)
+        try:
+            setattr(message, name, value)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise type(error)(f"hires.{name}: {error}") from None
 
 
 def _bytes(image: ImageSource) -> bytes:
@@ -283,6 +302,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         for picture in read.pictures:
             added.pictures.add(data=_bytes(picture))
     _set_pictures(request, values)
+    if (hires := values.pop("hires", None)) is not None:
+        set_hires(request.hires, hires)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
