@@ -285,6 +285,31 @@ void ReadPath(MapReader& map, const std::string& key,
   if (!path.empty()) path = InFolder(base_folder, path);
 }
 
+void ReadEmbeddings(MapReader& root, const std::string& base_folder,
+                    std::vector<std::string>& folders) {
+  const YAML::Node list = root.Child("embeddings");
+  if (!list.IsDefined() || list.IsNull()) return;
+  if (!list.IsSequence()) return root.Fail("embeddings is not a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto folder = list[i].as<std::string>("");
+    if (folder.empty()) {
+      root.Fail(absl::StrCat("embeddings[", i, "] is not a folder"));
+    }
+    folders.push_back(InFolder(base_folder, folder));
+  }
+}
+
+void ReadKeptLatents(MapReader& root, absl::Status& status,
+                     KeptLatents& latents) {
+  MapReader reader(root.Child("kept_latents"), "kept_latents", status);
+  ReadMegabytes(reader, "total_mb", latents.bytes);
+  ReadMegabytes(reader, "tenant_mb", latents.tenant_bytes);
+  if (latents.tenant_bytes <= latents.bytes) return;
+  reader.Fail(
+      absl::StrCat("kept_latents.tenant_mb ", latents.tenant_bytes >> 20,
+                   " is over kept_latents.total_mb ", latents.bytes >> 20));
+}
+
 void ReadJobs(MapReader& root, const std::string& base_folder,
               absl::Status& status, JobsConfig& jobs) {
   MapReader map(root.Child("jobs"), "jobs", status);
@@ -550,6 +575,8 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   root.Read("log_prompts", config.log_prompts);
   ReadTracing(root, base_folder, status, config.tracing);
   ReadModels(root, base_folder, status, config);
+  ReadEmbeddings(root, base_folder, config.embeddings);
+  ReadKeptLatents(root, status, config.kept_latents);
   ReadFolders(root, "controlnets", base_folder, config.controlnets);
   ReadFolders(root, "ip_adapters", base_folder, config.ip_adapters);
   ReadFolders(root, "loras", base_folder, config.loras);

@@ -65,6 +65,13 @@ struct JobsConfig {
   bool operator==(const JobsConfig&) const = default;
 };
 
+// Latents that requests leave for later ones.
+struct KeptLatents {
+  int64_t bytes = int64_t{64} << 20;
+  int64_t tenant_bytes = int64_t{16} << 20;  // at most `bytes`
+  bool operator==(const KeptLatents&) const = default;
+};
+
 // Who may call. Without a file of either kind, everybody who reaches the
 // server.
 struct AuthConfig {
@@ -150,7 +157,9 @@ struct Config {
   std::vector<std::string> controlnets;  // folders of control networks
   std::vector<std::string> ip_adapters;  // folders of image prompt adapters
   std::string default_model;             // empty: the first
-  std::vector<std::string> loras;        // folders of adapters
+  std::vector<std::string> embeddings;   // folders of textual inversions
+  KeptLatents kept_latents;
+  std::vector<std::string> loras;  // folders of adapters
   int lora_budget_mb = 1024;  // of them in memory, a device, out of the models'
   // Folders whose *.safetensors and *.pth files enlarge pictures.
   std::vector<std::string> upscalers;

@@ -14,6 +14,7 @@
 #include "client/lora_options.h"
 #include "client/picture_options.h"
 #include "client/status_report.h"
+#include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
 
@@ -75,6 +76,7 @@ class GenerateCommand {
   std::optional<double> refine_at_;
   std::optional<double> aesthetic_score_;
   std::optional<double> negative_aesthetic_score_;
+  SteeringFlags steering_;
   std::string image_path_;
   std::optional<double> strength_;
   ControlOptions control_;

@@ -5,6 +5,7 @@
 #include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_inpainting.h"
 #include "gateway/a1111_upscaling.h"
+#include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/picture_fields.h"
@@ -43,9 +44,6 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"styles", "styles"},
            {"script_name", "scripts"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
-  }
-  if (reader.Number("subseed_strength", -1, 1).value_or(0) > 0) {
-    Lacks(reader, "subseed_strength", "variation seeds");
   }
   const json* scripts = reader.Any("alwayson_scripts");
   if (scripts == nullptr || !scripts->is_object()) return;
@@ -177,6 +175,10 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"variation.seed", "subseed"},
+     {"variation.strength", "subseed_strength"},
+     {"variation.resize_from_width", "seed_resize_from_w"},
+     {"variation.resize_from_height", "seed_resize_from_h"},
      {"best_of.draw", "best_of"},
      {"best_of.scorer", "scorer"},
      {"safety_policy", "safety"},
@@ -217,6 +219,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadVariation(reader, request);
   ReadPictureFields(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);

@@ -41,6 +41,8 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("upscale_memory_mb", started.upscale_memory_mb,
           wanted.upscale_memory_mb);
   compare("default_model", started.default_model, wanted.default_model);
+  compare("embeddings", started.embeddings, wanted.embeddings);
+  compare("kept_latents", started.kept_latents, wanted.kept_latents);
   compare("loras", started.loras, wanted.loras);
   compare("lora_budget_mb", started.lora_budget_mb, wanted.lora_budget_mb);
   compare("devices", started.devices, wanted.devices);

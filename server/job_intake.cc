@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/guidance_rules.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
@@ -33,7 +34,7 @@ uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
   const bool guided = resolved.guidance_scale() > 1;
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
-  return told > 0 ? told : guided ? 2 : 1;
+  return MostRows(resolved, told > 0 ? told : guided ? 2 : 1);
 }
 
 // gRPC tells "no deadline" as one in the far future.

@@ -9,12 +9,14 @@
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
 #include "server/resolve_controls.h"
+#include "server/resolve_guidance.h"
 #include "server/resolve_inpainting.h"
 #include "server/resolve_loras.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
+#include "server/resolve_variation.h"
 
 namespace genzo {
 namespace {
@@ -193,6 +195,9 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveStart(model, limits, resolved, violations);
   ResolveInpainting(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  CheckPromptSyntax(resolved, model, violations);
+  CheckGuidance(resolved, model, violations);
+  ResolveVariation(model, drawn_seed, resolved, violations);
   ResolveLoras(model, loras, resolved, violations);
   ResolveControls(model, limits, resolved, violations);
   ResolvePictures(model, limits.pictures, resolved, violations);

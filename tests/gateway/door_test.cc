@@ -454,6 +454,36 @@ TEST_F(DoorTest, PaintsForA1111) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.4);
 }
 
+TEST_F(DoorTest, ReadsA1111sPromptsAndVariations) {
+  const json answer = AskJson("POST", "/sdapi/v1/txt2img",
+                              {{"prompt", "a (fox:1.2)"},
+                               {"seed", 5},
+                               {"subseed", 9},
+                               {"subseed_strength", 0.25},
+                               {"seed_resize_from_w", 515},
+                               {"seed_resize_from_h", 512}});
+  v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_EQ(request.variation().seed(), 9u);
+  EXPECT_EQ(request.variation().strength(), 0.25);
+  EXPECT_EQ(request.variation().resize_from_width(), 512u);
+  EXPECT_EQ(request.variation().resize_from_height(), 512u);
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["subseed"], 9);
+  EXPECT_EQ(info["subseed_strength"], 0.25);
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a (fox)"},
+           {"subseed", -1},
+           {"subseed_strength", 0},
+           {"seed_resize_from_w", -1},
+           {"seed_resize_from_h", -1},
+           {"override_settings", {{"sd_model_checkpoint", "other"}}}});
+  request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_UNSPECIFIED)
+      << "that model reads text alone";
+  EXPECT_FALSE(request.has_variation());
+}
+
 TEST_F(DoorTest, TagsOfA1111sPromptsAreAdapters) {
   v1::GenerateRequest request;
   std::string prompt = "a fox <lora:ink:0.8>, red<lora:line:0.5:1><lora:x>";
@@ -610,7 +640,7 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
            {{{"prompt", "a <lora:x:much>"}}, "prompt"},
            {{{"prompt", "a <lora:x"}}, "prompt"},
            {{{"negative_prompt", "a <lora:x:1>"}}, "negative_prompt"},
-           {{{"subseed_strength", 0.5}}, "subseed_strength"},
+           {{{"subseed_strength", 1.5}}, "subseed_strength"},
            {{{"sampler_name", "Best"}}, "sampler_name"},
            {{{"steps", 0}}, "steps"}}) {
     const RawAnswer answer = Ask("POST", "/sdapi/v1/txt2img", body.dump());
@@ -692,10 +722,13 @@ TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(samplers[0]["aliases"][1], "DPM++ 2M Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/schedulers")[1]["label"], "Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/sd-models")[0]["title"], "emaki");
+  EXPECT_EQ(
+      AskJson("GET", "/sdapi/v1/embeddings")["loaded"]["<castle>"]["vectors"],
+      2);
   const json loras = AskJson("GET", "/sdapi/v1/loras");
   ASSERT_EQ(loras.size(), 1u);  // without the one that cannot be used
   EXPECT_EQ(loras[0]["name"], "ink");
-  for (const char* empty : {"sd-vae", "embeddings"}) {
+  for (const char* empty : {"sd-vae"}) {
     AskJson("GET", absl::StrCat("/sdapi/v1/", empty));
   }
   const std::string options = "/sdapi/v1/options";

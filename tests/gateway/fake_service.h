@@ -159,6 +159,11 @@ class FakeService : public v1::ImageGeneration::Service,
     model.set_id("emaki");
     model.set_is_default(true);
     model.set_default_steps(20);
+    model.add_request_fields("prompt_syntax");
+    v1::Embedding& embedding = *model.add_embeddings();
+    embedding.set_name("<castle>");
+    embedding.set_vectors(2);
+    embedding.set_width(768);
     model.add_controlnets("canny");
     model.add_ip_adapters("ip-adapter");
     auto* support = model.add_samplers();

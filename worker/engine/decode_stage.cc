@@ -248,7 +248,8 @@ void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
   if (task.job->canvas() != nullptr) {
     pixels = PastedInto(*task.job->canvas(), pixels);
   }
-  auto finished = finisher_.Finish(request, task.seed, std::move(pixels));
+  auto finished =
+      finisher_.Finish(request, task.seed, std::move(pixels), task.image_index);
   if (!finished.ok()) {
     return task.job->FailImage(task.image_index, finished.status());
   }

@@ -49,8 +49,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   models_.LoadConfigured(stopping_);
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20,
-      DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
-      dependencies_.metrics,
+      DeviceStream(device, StreamPriority::kLow), dependencies_,
       /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_,
       &models_.side_networks());
   decode_stage_ = std::make_unique<DecodeStage>(
@@ -66,8 +65,9 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   intake_ = std::make_unique<Intake>(config_, device_, dependencies_, models_,
                                      adapters_, scheduler_, *encode_stage_,
                                      *upscale_stage_);
-  publisher_ = std::make_unique<Publisher>(dependencies_.clock,
-                                           dependencies_.load, *decode_stage_);
+  publisher_ =
+      std::make_unique<Publisher>(dependencies_.clock, dependencies_.load,
+                                  *decode_stage_, dependencies_.latents);
   if (!stopping_) on_loaded();
   while (Admit()) {
     Batch batch = Pick();

@@ -11,7 +11,10 @@
 
 namespace genzo {
 
-Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) { FindKey(); }
+Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) {
+  stages_[current_].EnterPhase();
+  FindKey();
+}
 
 void Run::FindKey() {
   key_ = stage().denoiser->KeyOf(latent().sizes().slice(1), *stage().prepared);
@@ -31,6 +34,7 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
   step_ended_ = stage().sampler->progress().steps_done > steps_before;
   const bool stage_ended = !Next().has_value();
   if (!stage_ended || current_ + 1 == stages_.size() || hop() != nullptr) {
+    if (stages_[current_].EnterPhase()) FindKey();
     return absl::OkStatus();
   }
   return EnterOrThrow(latent());
@@ -50,6 +54,7 @@ absl::Status Run::EnterOrThrow(const at::Tensor& latent) {
     const absl::Status begun = next.begin(next, latent);
     if (!begun.ok()) return begun;
   }
+  next.EnterPhase();
   FindKey();
   return absl::OkStatus();
 }

@@ -83,6 +83,10 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  pool->embeddings_ = std::make_unique<const EmbeddingLibrary>(
+      EmbeddingLibrary::Read(config.embeddings));
+  pool->latents_ = std::make_unique<LatentStore>(
+      config.kept_latents.bytes, config.kept_latents.tenant_bytes);
   std::vector<std::pair<c10::Device, std::string>> names;
   for (const EngineDevice& device : pool->devices_) {
     names.emplace_back(device.placement.device, device.name());
@@ -90,6 +94,8 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   pool->memory_ = std::make_shared<DeviceMemoryFigures>(std::move(names));
   dependencies.metrics.Add(pool->memory_);
   EngineDependencies own = dependencies;
+  own.embeddings = pool->embeddings_.get();
+  own.latents = pool->latents_.get();
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
   };

@@ -40,7 +40,8 @@ std::string Tags(const v1::GenerateRequest& request) {
 
 }  // namespace
 
-PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
+PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
+                            uint64_t image_index) {
   std::string text = absl::StrCat(request.prompt(), Tags(request));
   if (!request.negative_prompt().empty()) {
     absl::StrAppend(&text, "\nNegative prompt: ", request.negative_prompt());
@@ -83,6 +84,15 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
   }
   if (request.clip_skip() > 0) {
     add("Clip skip", absl::StrCat(request.clip_skip() + uint64_t{1}));
+  }
+  const v1::Variation& variation = request.variation();
+  if (variation.strength() > 0) {
+    add("Variation seed", absl::StrCat(variation.seed() + image_index));
+    add("Variation seed strength", ShortestDigits(variation.strength()));
+  }
+  if (variation.has_resize_from_width()) {
+    add("Seed resize from", absl::StrCat(variation.resize_from_width(), "x",
+                                         variation.resize_from_height()));
   }
   const bool cuda = request.noise_generator() == v1::NOISE_GENERATOR_CUDA;
   // The web UI's name for CUDA's numbers on any hardware.

@@ -17,6 +17,9 @@
 
 namespace genzo {
 
+class EmbeddingLibrary;
+class LatentStore;
+
 // What an engine works with; all outlive it.
 struct EngineDependencies {
   JobQueue& queue;
@@ -26,6 +29,9 @@ struct EngineDependencies {
   const Clock& clock;
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
+  // Words that prompts may use, and latents for later requests; null: none.
+  const EmbeddingLibrary* embeddings = nullptr;
+  LatentStore* latents = nullptr;
   // Where adapters come from; null: there are none.
   LoraLibrary* loras = nullptr;
   // A device was taken out because it fails everything, or came back.

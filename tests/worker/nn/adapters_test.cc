@@ -66,7 +66,7 @@ TEST_F(AdaptersTest, APartOfALayerTakesItsPartOfTheDelta) {
   const at::Tensor weight = at::randn({6, 8});
   const at::Tensor bias = at::randn({6});
   const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};
-  const EvalContext context({{0, 2, Adapter(a)}});
+  const EvalContext context(std::vector<AdapterSegment>{{0, 2, Adapter(a)}});
   const at::Tensor x = at::randn({2, 8});
   const at::Tensor whole = Linear(weight, bias, kLayer).forward(x, context);
   const Linear half(weight.narrow(0, 3, 3), bias.narrow(0, 3, 3), kLayer,
@@ -89,7 +89,8 @@ TEST_F(AdaptersTest, EachRowOfAConvolutionHasItsOwnDelta) {
         a.scale *
             at::matmul(a.up.flatten(1), a.down.flatten(1)).view({4, 3, 3, 3});
     const at::Tensor x = at::randn({4, 3, 6, 6});
-    const at::Tensor y = conv.forward(x, EvalContext({{1, 2, Adapter(a)}}));
+    const at::Tensor y = conv.forward(
+        x, EvalContext(std::vector<AdapterSegment>{{1, 2, Adapter(a)}}));
     EXPECT_THAT(y.narrow(0, 0, 1),
                 TensorEquals(conv.forward(x.narrow(0, 0, 1))));
     EXPECT_THAT(

@@ -1,7 +1,9 @@
 #include "worker/residency/lora_library.h"
 
+#include <filesystem>
 #include <limits>
 
+#include "ATen/ops/zeros.h"
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tiny_lora.h"

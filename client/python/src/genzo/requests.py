@@ -74,6 +74,22 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
+    # Read (word:1.3), [word], BREAK and names of embeddings as web UIs do.
+    weighted: bool
+    # Shares of the steps between which guidance is at work, 0 to 1.
+    guidance_start: float
+    guidance_end: float
+    perturbed_attention_scale: float
+    skip_layer_scale: float
+    # The step after which the text is not looked at any more.
+    text_gate_step: int
+    # Another seed to mix in, and how far to go towards it, 0 to 1.
+    variation_seed: int
+    variation_strength: float
+    # Have the server keep the latents: Image.latents names them; and start from
+    # such, of which `strength` is painted anew.
+    keep_latents: bool
+    start_latents: str
     # Adapters: names, "NAME:0.8", pairs of a name and a weight, or LoraUse
     # messages, which can say more.
     loras: Sequence[Lora]
@@ -145,6 +161,13 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
     "mask_fill": (pb.Inpainting.Fill, "FILL_"),
 }
+_GUIDANCE = (
+    "guidance_start",
+    "guidance_end",
+    "perturbed_attention_scale",
+    "skip_layer_scale",
+    "text_gate_step",
+)
 _OUTPUT = (
     "format",
     "quality",
@@ -184,6 +207,10 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in _GUIDANCE:
+        return request.guidance, name.removeprefix("guidance_")
+    if name.startswith("variation_"):
+        return request.variation, name.removeprefix("variation_")
     if name in ("best_of", "scorer"):
         return request.best_of, "draw" if name == "best_of" else name
     if name == "safety":
@@ -266,6 +293,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     if base := values.pop("request", None):
         request.CopyFrom(base)
     request.prompt = prompt
+    if values.pop("weighted", False):
+        request.prompt_syntax = types.PROMPT_SYNTAX_WEIGHTED
     for control in values.pop("controls", ()):
         _add_control(request, control)
     for read in values.pop("image_prompts", ()):
