@@ -2,23 +2,12 @@
 
 #include <map>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "base/shortest_digits.h"
+#include "client/command_writer.h"
 #include "client/sampler_names.h"
+#include "client/steering_line.h"
 
 namespace genzo {
 namespace {
-
-std::string Quoted(const std::string& text) {
-  constexpr char kPlain[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.,/:";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) {
-    return text;
-  }
-  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
 
 // The name of a value; empty for none.
 std::string NameOf(const std::map<std::string, int>& names, int value) {
@@ -28,43 +17,7 @@ std::string NameOf(const std::map<std::string, int>& names, int value) {
   return "";
 }
 
-// Takes from a request, field by field, what options say.
-class Writer {
- public:
-  void Text(const char* option, const std::string& value) {
-    if (!value.empty()) Add(option, value);
-  }
-  template <typename T>
-  void Number(const char* option, bool is_set, T value) {
-    if (is_set) Add(option, Digits(value));
-  }
-  template <typename T>
-  void Numbers(const char* option, const T& values) {
-    if (values.empty()) return;
-    std::vector<std::string> digits;
-    for (const auto value : values) digits.push_back(Digits(value));
-    Add(option, absl::StrJoin(digits, ","));
-  }
-  void Flag(const char* option, bool is_set) {
-    if (is_set) words_.emplace_back(option);
-  }
-  void Add(const char* option, const std::string& value) {
-    words_.emplace_back(option);
-    words_.push_back(Quoted(value));
-  }
-  void Add(const std::string& word) { words_.push_back(Quoted(word)); }
-
-  std::string command() const { return absl::StrJoin(words_, " "); }
-
- private:
-  static std::string Digits(double value) { return ShortestDigits(value); }
-  static std::string Digits(uint64_t value) { return absl::StrCat(value); }
-  static std::string Digits(uint32_t value) { return absl::StrCat(value); }
-
-  std::vector<std::string> words_ = {"genzo", "generate"};
-};
-
-void WritePicture(v1::GenerateRequest& request, Writer& writer) {
+void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
   if (request.has_image_to_image()) {
     writer.Add("--image", "FILE");
     const auto& start = request.image_to_image();
@@ -95,7 +48,7 @@ void WritePicture(v1::GenerateRequest& request, Writer& writer) {
   if (rest.ByteSizeLong() == 0) request.clear_output();
 }
 
-void WriteModelFields(v1::GenerateRequest& request, Writer& writer) {
+void WriteModelFields(v1::GenerateRequest& request, CommandWriter& writer) {
   writer.Text("--prompt-2", request.prompt_2());
   writer.Text("--negative-2", request.negative_prompt_2());
   writer.Text("--prompt-3", request.prompt_3());
@@ -114,16 +67,13 @@ void WriteModelFields(v1::GenerateRequest& request, Writer& writer) {
   writer.Number("--negative-aesthetic-score",
                 refiner.has_negative_aesthetic_score(),
                 refiner.negative_aesthetic_score());
-  for (const char* field :
-       {"prompt_2", "negative_prompt_2", "prompt_3", "negative_prompt_3",
-        "class_label", "true_guidance_scale", "max_sequence_length",
-        "image_guidance_scale", "refiner"}) {
-    request.GetReflection()->ClearField(
-        &request, request.GetDescriptor()->FindFieldByName(field));
-  }
+  ClearFields({"prompt_2", "negative_prompt_2", "prompt_3", "negative_prompt_3",
+               "class_label", "true_guidance_scale", "max_sequence_length",
+               "image_guidance_scale", "refiner"},
+              request);
 }
 
-void WriteWalk(v1::GenerateRequest& request, Writer& writer) {
+void WriteWalk(v1::GenerateRequest& request, CommandWriter& writer) {
   writer.Number("--width", request.has_width(), request.width());
   writer.Number("--height", request.has_height(), request.height());
   writer.Number("--steps", request.has_steps(), request.steps());
@@ -141,29 +91,24 @@ void WriteWalk(v1::GenerateRequest& request, Writer& writer) {
   writer.Numbers("--timesteps", request.timesteps());
   writer.Text("--noise",
               NameOf(NoiseGeneratorNames(), request.noise_generator()));
-  for (const char* field :
-       {"width", "height", "steps", "guidance_scale", "guidance_rescale",
-        "sampler", "schedule", "eta", "clip_skip", "sigmas", "timesteps",
-        "noise_generator"}) {
-    request.GetReflection()->ClearField(
-        &request, request.GetDescriptor()->FindFieldByName(field));
-  }
+  ClearFields({"width", "height", "steps", "guidance_scale", "guidance_rescale",
+               "sampler", "schedule", "eta", "clip_skip", "sigmas", "timesteps",
+               "noise_generator"},
+              request);
 }
 
 }  // namespace
 
 CommandLine CommandLineOf(v1::GenerateRequest request) {
-  Writer writer;
+  CommandWriter writer;
   writer.Add(request.prompt());
   writer.Text("--negative", request.negative_prompt());
   writer.Text("--model", request.model());
   writer.Number("--seed", request.has_seed(), request.seed());
-  for (const char* field : {"prompt", "negative_prompt", "model", "seed"}) {
-    request.GetReflection()->ClearField(
-        &request, request.GetDescriptor()->FindFieldByName(field));
-  }
+  ClearFields({"prompt", "negative_prompt", "model", "seed"}, request);
   WriteWalk(request, writer);
   WriteModelFields(request, writer);
+  WriteSteering(request, writer);
   WritePicture(request, writer);
   CommandLine line = {.command = writer.command(), .missing = {}};
   std::vector<const google::protobuf::FieldDescriptor*> left;

@@ -66,6 +66,17 @@ std::string ReadFile(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+// Files that are no part of the model, and may be others under the same name
+// tomorrow.
+bool NamesFilesBeside(const v1::GenerateRequest& request) {
+  return request.loras_size() > 0 || request.controls_size() > 0 ||
+         request.image_prompts_size() > 0 ||
+         request.prompt_syntax() == v1::PROMPT_SYNTAX_WEIGHTED ||
+         !request.hires().upscaler().empty() ||
+         !request.output().upscaler().empty() ||
+         !request.best_of().scorer().empty();
+}
+
 }  // namespace
 
 class ResultCache::Recorder : public EventSink {
@@ -154,7 +165,8 @@ std::string ResultCache::KeyOf(const std::string& tenant,
                                const v1::GenerateRequest& resolved,
                                const v1::Model& model) {
   if (resolved.reproducibility() != v1::REPRODUCIBILITY_REPRODUCIBLE ||
-      resolved.keep_latents() || !resolved.start_latents().empty()) {
+      resolved.keep_latents() || !resolved.start_latents().empty() ||
+      NamesFilesBeside(resolved)) {
     return "";
   }
   v1::GenerateRequest request = resolved;

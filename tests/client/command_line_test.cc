@@ -57,6 +57,54 @@ TEST(CommandLineTest, ItsOptionsMakeTheRequestAgain) {
   EXPECT_TRUE(again->output().watermark());
 }
 
+TEST(CommandLineTest, SaysWhatSteersThePicture) {
+  v1::GenerateRequest request;
+  request.set_prompt("fox");
+  v1::LoraUse& lora = *request.add_loras();
+  lora.set_name("ink");
+  lora.set_weight(0.8);
+  lora.set_text_encoder_weight(0.5);
+  lora.set_start(0);
+  lora.set_end(0.75);
+  request.mutable_guidance()->set_end(0.8);
+  request.mutable_guidance()->set_text_gate_step(10);
+  request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  request.mutable_variation()->set_seed(7);
+  request.mutable_variation()->set_strength(0.25);
+  v1::HiresPass& hires = *request.mutable_hires();
+  hires.set_factor(1.5);
+  hires.set_upscale(v1::HiresPass::UPSCALE_LATENT_BICUBIC);
+  hires.set_steps(12);
+  hires.set_sampler(v1::SAMPLER_EULER);
+  hires.set_schedule(v1::NOISE_SCHEDULE_KARRAS);
+  request.mutable_output()->set_upscaler("lanczos");
+  const CommandLine line = CommandLineOf(request);
+  EXPECT_THAT(line.missing, ::testing::IsEmpty());
+  CLI::App app("genzo");
+  const std::string server;
+  GenerateCommand command(app, server);
+  app.parse(line.command, /*program_name_included=*/true);
+  const auto again = command.MakeRequest();
+  ASSERT_THAT(again, IsOk());
+  const auto same = [](const google::protobuf::Message& a,
+                       const google::protobuf::Message& b) {
+    EXPECT_EQ(a.DebugString(), b.DebugString());
+  };
+  same(again->loras(0), request.loras(0));
+  same(again->guidance(), request.guidance());
+  same(again->variation(), request.variation());
+  same(again->hires(), request.hires());
+  EXPECT_EQ(again->prompt_syntax(), request.prompt_syntax());
+  EXPECT_EQ(again->output().upscaler(), "lanczos");
+}
+
+TEST(CommandLineTest, NamesWhatNoOptionSays) {
+  v1::GenerateRequest request;
+  (*request.add_loras()->mutable_block_weights())["mid_block"] = 0.5;
+  request.mutable_loras(0)->set_name("ink");
+  EXPECT_THAT(CommandLineOf(request).missing, ::testing::ElementsAre("loras"));
+}
+
 TEST(CommandLineTest, QuotesWhatAShellWouldRead) {
   EXPECT_THAT(CommandLineOf(Resolved()).command,
               ::testing::StartsWith(

@@ -50,6 +50,9 @@ TEST(ResultCacheKeyTest, IsEmptyWhereBitsAreNotPromised) {
   request = Request(1);
   request.set_start_latents("token");
   EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
+  request = Request(1);
+  request.add_loras()->set_name("ink");  // a file that may be changed
+  EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
 }
 
 TEST(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {

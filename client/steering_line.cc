@@ -1,0 +1,129 @@
+#include "client/steering_line.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+#include "client/sampler_names.h"
+
+namespace genzo {
+namespace {
+
+void WriteMask(v1::GenerateRequest& request, CommandWriter& writer) {
+  const v1::Inpainting& part = request.inpainting();
+  if (part.has_mask()) writer.Add("--mask", "FILE");
+  writer.Flag("--mask-invert", part.invert_mask());
+  writer.Flag("--mask-transparency", part.mask_is_transparency());
+  writer.Flag("--only-masked", part.only_masked());
+  writer.Number("--mask-padding", part.only_masked() && part.has_padding(),
+                part.padding());
+  writer.Number("--mask-blur", part.mask_blur() > 0, part.mask_blur());
+  if (part.fill() != v1::Inpainting::FILL_UNSPECIFIED) {
+    const std::string name = v1::Inpainting::Fill_Name(part.fill());
+    writer.Text("--fill", absl::AsciiStrToLower(name.substr(5)));  // FILL_
+  }
+  const v1::Outpainting& out = request.outpainting();
+  if (request.has_outpainting()) {
+    writer.Add("--extend", absl::StrCat(out.left(), ",", out.top(), ",",
+                                        out.right(), ",", out.bottom()));
+  }
+  ClearFields({"inpainting", "outpainting"}, request);
+}
+
+void WriteLoras(v1::GenerateRequest& request, CommandWriter& writer) {
+  for (v1::LoraUse& lora : *request.mutable_loras()) {
+    std::string text =
+        absl::StrCat(lora.name(), ":", ShortestDigits(lora.weight()));
+    if (lora.has_text_encoder_weight() &&
+        lora.text_encoder_weight() != lora.weight()) {
+      absl::StrAppend(&text, ":", ShortestDigits(lora.text_encoder_weight()));
+    }
+    const double end = lora.has_end() ? lora.end() : 1;
+    if (lora.start() > 0 || end < 1) {
+      absl::StrAppend(&text, "@", ShortestDigits(lora.start()), "-",
+                      ShortestDigits(end));
+    }
+    writer.Add("--lora", text);
+    if (lora.block_weights().empty()) lora.Clear();
+  }
+  // What is left has weights by block, which no option says.
+  auto& left = *request.mutable_loras();
+  for (int i = left.size() - 1; i >= 0; --i) {
+    if (left[i].name().empty()) left.DeleteSubrange(i, 1);
+  }
+}
+
+void WriteGuidance(v1::GenerateRequest& request, CommandWriter& writer) {
+  const v1::GuidanceOptions& options = request.guidance();
+  writer.Number("--guidance-start", options.start() > 0, options.start());
+  writer.Number("--guidance-end", options.has_end() && options.end() < 1,
+                options.end());
+  writer.Number("--perturbed-attention",
+                options.perturbed_attention_scale() > 0,
+                options.perturbed_attention_scale());
+  writer.Number("--skip-layer", options.skip_layer_scale() > 0,
+                options.skip_layer_scale());
+  writer.Numbers("--skip-layers", options.skip_layers());
+  writer.Number("--text-gate", options.text_gate_step() > 0,
+                options.text_gate_step());
+  writer.Flag("--weighted",
+              request.prompt_syntax() == v1::PROMPT_SYNTAX_WEIGHTED);
+  ClearFields({"guidance", "prompt_syntax"}, request);
+}
+
+void WriteVariation(v1::GenerateRequest& request, CommandWriter& writer) {
+  const v1::Variation& variation = request.variation();
+  if (variation.strength() > 0) {
+    writer.Number("--variation-seed", variation.has_seed(), variation.seed());
+    writer.Number("--variation", true, variation.strength());
+  }
+  if (variation.has_resize_from_width()) {
+    writer.Add("--resize-from", absl::StrCat(variation.resize_from_width(), ",",
+                                             variation.resize_from_height()));
+  }
+  // Whether latents are kept changes no picture.
+  ClearFields({"variation", "keep_latents"}, request);
+}
+
+std::string UpscaleName(const v1::HiresPass& hires) {
+  if (hires.upscale() == v1::HiresPass::UPSCALE_NETWORK) {
+    return hires.upscaler();
+  }
+  const std::string name = v1::HiresPass::Upscale_Name(hires.upscale());
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name.substr(8)),  // UPSCALE_
+                             {{"_", "-"}});
+}
+
+void WriteHires(v1::GenerateRequest& request, CommandWriter& writer) {
+  writer.Text("--upscaler", request.output().upscaler());
+  if (request.has_output()) request.mutable_output()->clear_upscaler();
+  if (!request.has_hires()) return;
+  const v1::HiresPass& hires = request.hires();
+  if (hires.has_width()) {
+    writer.Add("--hires-size",
+               absl::StrCat(hires.width(), ",", hires.height()));
+  } else {
+    writer.Number("--hires", true, hires.has_factor() ? hires.factor() : 2.0);
+  }
+  if (hires.upscale() != v1::HiresPass::UPSCALE_UNSPECIFIED) {
+    writer.Text("--hires-upscaler", UpscaleName(hires));
+  }
+  writer.Number("--hires-steps", hires.has_steps(), hires.steps());
+  writer.Number("--hires-strength", hires.has_strength(), hires.strength());
+  if (hires.sampler() != v1::SAMPLER_UNSPECIFIED) {
+    writer.Add("--hires-sampler", SamplerName({.sampler = hires.sampler(),
+                                               .schedule = hires.schedule()}));
+  }
+  ClearFields({"hires"}, request);
+}
+
+}  // namespace
+
+void WriteSteering(v1::GenerateRequest& request, CommandWriter& writer) {
+  WriteMask(request, writer);
+  WriteLoras(request, writer);
+  WriteGuidance(request, writer);
+  WriteVariation(request, writer);
+  WriteHires(request, writer);
+}
+
+}  // namespace genzo
