@@ -1,5 +1,6 @@
 """A growing store of encoded scenes, so that each render trains many times."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,18 @@ _EMPTY_SHARE = 0.1  # scenes with an empty caption, for guidance
 class LatentCache:
     """Latents in unit scale, their text states and where their things are.
 
-    Lives in one process; oldest entries make room for new ones.
+    Lives in one process; oldest entries make room for new ones. `develop`
+    changes every picture before it is encoded.
     """
 
     _TENSORS = ("latents", "states", "masks")
 
     def __init__(self, capacity: int, vae: AutoencoderKL, text: CLIPTextModel,
-                 device: torch.device, rng: np.random.Generator) -> None:
+                 device: torch.device, rng: np.random.Generator,
+                 develop: Callable[[np.ndarray], np.ndarray] | None = None
+                 ) -> None:
         self._vae, self._text, self._device = vae, text, device
+        self._develop = develop
         self._rng, self._scenes, self._tokens = rng, Scenes(), Tokens()
         width = text.config.hidden_size
         self.latents = torch.zeros(
@@ -51,7 +56,8 @@ class LatentCache:
         empty = self._rng.random(count) < _EMPTY_SHARE
         drawn = [self._scenes.render(
             self._rng, nameless(self._rng) if e else None) for e in empty]
-        pictures = torch.from_numpy(np.stack([d[0] for d in drawn]))
+        develop = self._develop or (lambda picture: picture)
+        pictures = torch.from_numpy(np.stack([develop(d[0]) for d in drawn]))
         x = pictures.to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         x = x.to(self._vae.dtype).contiguous(memory_format=torch.channels_last)
         latents = self._vae.encode(x).latent_dist.mean.float()
