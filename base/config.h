@@ -65,6 +65,13 @@ struct JobsConfig {
   bool operator==(const JobsConfig&) const = default;
 };
 
+// Latents that requests leave for later ones.
+struct KeptLatents {
+  int64_t bytes = int64_t{64} << 20;
+  int64_t tenant_bytes = int64_t{16} << 20;  // at most `bytes`
+  bool operator==(const KeptLatents&) const = default;
+};
+
 // Who may call. Without a file of either kind, everybody who reaches the
 // server.
 struct AuthConfig {
@@ -149,9 +156,13 @@ struct Config {
   std::string models_folder;  // whatever model lies in it is one; empty: none
   std::vector<std::string> controlnets;  // folders of control networks
   std::vector<std::string> ip_adapters;  // folders of image prompt adapters
-  std::string default_model;  // empty: the first
+  std::string default_model;             // empty: the first
+  std::vector<std::string> embeddings;   // folders of textual inversions
+  KeptLatents kept_latents;
   std::vector<std::string> loras;  // folders of adapters
   int lora_budget_mb = 1024;  // of them in memory, a device, out of the models'
+  // Folders whose *.safetensors and *.pth files enlarge pictures.
+  std::vector<std::string> upscalers;
   RequestLimits limits;
   DeliveryLimits delivery;
   JobsConfig jobs;
@@ -167,14 +178,15 @@ struct Config {
   ResultCacheConfig result_cache;
   std::string admin_api = "loopback";  // who may administer: or open, off
   // Exceeded up to twofold for tenants with less than their share.
-  int queue_capacity = 64;     // jobs waiting, 1 to 100000
-  int max_live_runs = 32;      // images being painted, 1 to 4096
-  int max_batch_rows = 16;     // rows of one evaluation, 2 to 1024
-  int max_wait_steps = 16;     // evaluations that a run may be passed over
-  int memory_budget_mb = 0;    // of models, a device; 0: 80 % of its memory
-  int text_cache_mb = 64;      // of text embeddings, a device
-  std::string profile_folder;  // where measured profiles are kept; empty:
-                               // $XDG_CACHE_HOME/genzo or ~/.cache/genzo
+  int queue_capacity = 64;       // jobs waiting, 1 to 100000
+  int max_live_runs = 32;        // images being painted, 1 to 4096
+  int max_batch_rows = 16;       // rows of one evaluation, 2 to 1024
+  int max_wait_steps = 16;       // evaluations that a run may be passed over
+  int memory_budget_mb = 0;      // of models, a device; 0: 80 % of its memory
+  int text_cache_mb = 64;        // of text embeddings, a device
+  int upscale_memory_mb = 1024;  // of one tile that is enlarged, a device
+  std::string profile_folder;    // where measured profiles are kept; empty:
+                                 // $XDG_CACHE_HOME/genzo or ~/.cache/genzo
   absl::Duration shutdown_grace = absl::Seconds(30);  // to finish live jobs
   // Without a step, while jobs wait, before the server calls itself unready.
   absl::Duration stall_after = absl::Minutes(2);

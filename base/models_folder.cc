@@ -15,22 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostIdBytes = 63;
 
-// Empty if nothing of the name can be in an id.
-std::string IdOf(const std::string& name) {
-  std::string id;
-  for (const char c : absl::AsciiStrToLower(name)) {
-    const bool plain = absl::ascii_isalnum(c) != 0;
-    if (plain || (!id.empty() && (c == '.' || c == '_'))) {
-      id += c;
-    } else if (!id.empty() && id.back() != '-') {
-      id += '-';
-    }
-    if (id.size() == kMostIdBytes) break;
-  }
-  while (!id.empty() && id.back() == '-') id.pop_back();
-  return id;
-}
-
 // Changes when the file does. Of a folder: when its index does.
 std::string StampOf(const fs::path& path) {
   std::error_code error;
@@ -51,6 +35,21 @@ bool IsModel(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string IdOfName(const std::string& name) {
+  std::string id;
+  for (const char c : absl::AsciiStrToLower(name)) {
+    const bool plain = absl::ascii_isalnum(c) != 0;
+    if (plain || (!id.empty() && (c == '.' || c == '_'))) {
+      id += c;
+    } else if (!id.empty() && id.back() != '-') {
+      id += '-';
+    }
+    if (id.size() == kMostIdBytes) break;
+  }
+  while (!id.empty() && id.back() == '-') id.pop_back();
+  return id;
+}
 
 ModelsFolder::ModelsFolder(std::string path,
                            const std::vector<ModelConfig>& taken)
@@ -73,7 +72,7 @@ std::vector<ModelConfig> ModelsFolder::Scan() {
     stamp = now;
     const bool is_file = path.extension() == ".safetensors";
     ModelConfig model;
-    model.id = IdOf(is_file ? path.stem() : path.filename());
+    model.id = IdOfName(is_file ? path.stem() : path.filename());
     model.path = path.string();
     const fs::path config = fs::path(path).replace_extension(".config");
     if (is_file && fs::is_directory(config, error)) {

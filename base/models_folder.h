@@ -9,6 +9,10 @@
 
 namespace genzo {
 
+// A file's name as an id: in lower case, with "-" for what an id cannot have.
+// Empty if nothing of the name can be in an id.
+std::string IdOfName(const std::string& name);
+
 // What lies in a folder of models: each *.safetensors file and each folder with
 // a model_index.json is one. Its id is its name in lower case, with "-" for
 // what an id cannot have: "Juggernaut XL v9.safetensors" is

@@ -28,8 +28,8 @@ inline constexpr uint32_t kMaxSequenceLength = 512;
 // get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.
 int64_t StepsWalked(int64_t steps, double strength);
 
-// How many images are painted for a request, as resolved: with best_of more than
-// are sent.
+// How many images are painted for a request, as resolved: with best_of more
+// than are sent.
 uint32_t ImagesDrawn(const v1::GenerateRequest& request);
 
 // Whether `name` may name a tenant: [A-Za-z0-9._-]{1,64}.

@@ -166,6 +166,8 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   control_.AddTo(c);
   inpainting_.AddTo(c, image);
   AddModelOptions();
+  steering_.Add(c);
+  hires_.AddTo(c);
   AddPreviewOptions();
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
@@ -321,9 +323,11 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (eta_) request.set_eta(*eta_);
   if (clip_skip_) request.set_clip_skip(*clip_skip_);
   SetModelFields(request);
+  steering_.Set(request);
   loras_.Set(request);
   const absl::Status controlled = control_.SetIn(request);
   if (!controlled.ok()) return controlled;
+  hires_.Apply(request);
   request.mutable_output()->set_embed_parameters(!no_parameters_);
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));

@@ -9,10 +9,12 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "client/control_options.h"
+#include "client/hires_options.h"
 #include "client/inpainting_options.h"
 #include "client/lora_options.h"
 #include "client/picture_options.h"
 #include "client/status_report.h"
+#include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "grpcpp/client_context.h"
 
@@ -74,6 +76,7 @@ class GenerateCommand {
   std::optional<double> refine_at_;
   std::optional<double> aesthetic_score_;
   std::optional<double> negative_aesthetic_score_;
+  SteeringFlags steering_;
   std::string image_path_;
   std::optional<double> strength_;
   ControlOptions control_;
@@ -91,6 +94,7 @@ class GenerateCommand {
   bool no_previews_ = false;
   bool no_parameters_ = false;
   PictureOptions picture_options_;
+  HiresOptions hires_;
   std::string format_;
   std::string output_folder_ = ".";
   bool detach_ = false;

@@ -15,6 +15,7 @@
 #include "client/score_command.h"
 #include "client/status_report.h"
 #include "client/top_command.h"
+#include "client/upscale_command.h"
 
 namespace genzo {
 namespace {
@@ -50,6 +51,7 @@ int Main(int argc, char** argv) {
   const ScoreCommand score(app, server);
   const TopCommand top(app);
   const CompletionCommand completion(app);
+  const UpscaleCommand upscale(app, server);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -59,6 +61,7 @@ int Main(int argc, char** argv) {
   if (models.parsed()) return models.Run();
   if (loras.parsed()) return loras.Run();
   if (jobs.parsed()) return jobs.Run();
+  if (upscale.parsed()) return upscale.Run();
   if (score.parsed()) return score.Run();
   if (top.parsed()) return top.Run();
   if (completion.parsed()) return completion.Run();

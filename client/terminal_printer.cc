@@ -28,7 +28,10 @@ std::string ImageLine(const v1::Image& image, const std::string& path) {
       "image, seed ", image.seed(),
       image.has_score() ? absl::StrFormat(", score %.2f", image.score()) : "",
       image.safety().empty() ? "" : absl::StrCat(", ", image.safety()), ": ",
-      Printable(path));
+      Printable(path),
+      image.latents().empty()
+          ? ""  // what --from-latents takes
+          : absl::StrCat(", latents ", Printable(image.latents())));
 }
 
 }  // namespace

@@ -1,9 +1,15 @@
 # `./dev package`, or cpack: a .deb for Debian 12 with LibTorch and the model in
 # it. What only a package has is the component `system`.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  deploy/genzo.yaml)
 file(READ deploy/genzo.yaml settings)
 string(REPLACE ../models/ /usr/share/genzo/models/ settings "${settings}")
 string(REPLACE ../gateway/page/dist /usr/share/genzo/page settings
   "${settings}")
+if(settings MATCHES "[ :]\\.\\./")
+  message(FATAL_ERROR "deploy/genzo.yaml names a path that the package does "
+    "not have: replace it in cmake/Package.cmake")
+endif()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/package/genzo.yaml
   CONTENT "${settings}" @ONLY)
 set(in_package COMPONENT system EXCLUDE_FROM_ALL)

@@ -3,6 +3,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_upscaling.h"
+#include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
 #include "gateway/painting.h"
@@ -59,7 +61,7 @@ json Info(const Painting& painting, uint32_t batch_size) {
        texts = json::array();
   for (const auto& [index, image] : painting.images) {
     seeds.push_back(image.seed());
-    subseeds.push_back(image.seed());
+    subseeds.push_back(SubseedOf(request, image.seed(), index));
     prompts.push_back(request.prompt());
     negatives.push_back(request.negative_prompt());
     const auto found = ReadPngTexts(image.picture().data());
@@ -73,9 +75,9 @@ json Info(const Painting& painting, uint32_t batch_size) {
           {"all_negative_prompts", negatives},
           {"seed", seeds.empty() ? json(request.seed()) : seeds[0]},
           {"all_seeds", seeds},
-          {"subseed", seeds.empty() ? json(request.seed()) : seeds[0]},
+          {"subseed", subseeds.empty() ? json(request.seed()) : subseeds[0]},
           {"all_subseeds", subseeds},
-          {"subseed_strength", 0},
+          {"subseed_strength", request.variation().strength()},
           {"width", request.width()},
           {"height", request.height()},
           {"sampler_name", LabelOf(request.sampler())},
@@ -184,7 +186,7 @@ std::vector<Route> A1111::routes() {
     };
   };
   const json none = json::array();
-  return {
+  std::vector<Route> routes = {
       Listing("options", by(&A1111::Options)),
       Listing("samplers", by(&A1111::Samplers)),
       Listing("schedulers", by(&A1111::Schedulers)),
@@ -209,12 +211,6 @@ std::vector<Route> A1111::routes() {
           [this](HttpRequest request, HttpExchangeRef exchange) {
             exchange->Send({.body = Dump(Progress(KeysOf(request)))});
           }),
-      Fixed("upscalers", json::array({{{"name", "None"},
-                                       {"model_name", nullptr},
-                                       {"model_path", nullptr},
-                                       {"model_url", nullptr},
-                                       {"scale", 1}}})),
-      Fixed("latent-upscale-modes", none),
       Fixed("sd-vae", none),
       Fixed("sd-modules", none),
       Get("loras",
@@ -225,8 +221,11 @@ std::vector<Route> A1111::routes() {
       Fixed("face-restorers", none),
       Fixed("realesrgan-models", none),
       Fixed("prompt-styles", none),
-      Fixed("embeddings",
-            {{"loaded", json::object()}, {"skipped", json::object()}}),
+      Listing(
+          "embeddings",
+          [this](const v1::ListModelsResponse& list, const CallerKeys& keys) {
+            return EmbeddingsOf(ModelOf(list, keys));
+          }),
       Fixed("scripts", {{"txt2img", none}, {"img2img", none}}),
       Fixed("script-info", none),
       Fixed("cmd-flags", json::object()),
@@ -256,10 +255,12 @@ std::vector<Route> A1111::routes() {
          exchange->Send({.body = "null"});
        }},
       Post("png-info", SendPngInfo),
-      Lacking("extra-single-image", "upscaling"),
-      Lacking("extra-batch-images", "upscaling"),
       Lacking("interrogate", "captions of pictures"),
   };
+  for (Route& route : A1111UpscalingRoutes(backend_)) {
+    routes.push_back(std::move(route));
+  }
+  return routes;
 }
 
 const v1::Model* A1111::ModelOf(const v1::ListModelsResponse& list,
@@ -392,6 +393,18 @@ void A1111::SetOptions(const HttpRequest& request,
       });
 }
 
+bool A1111::ReadsWeights(const v1::ListModelsResponse& list,
+                         const CallerKeys& keys, const std::string& id) const {
+  const v1::Model* model = ModelOf(list, keys);
+  for (const v1::Model& other : list.models()) {
+    if (other.id() == id) model = &other;
+  }
+  if (model == nullptr) return false;
+  const auto& fields = model->request_fields();
+  return std::find(fields.begin(), fields.end(), "prompt_syntax") !=
+         fields.end();
+}
+
 void A1111::Paint(A1111Task task, const HttpRequest& request,
                   const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
@@ -402,28 +415,43 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
   if (call->request.model().empty()) {
     call->request.set_model(seats_.Model(keys));
   }
-  const auto ticket = seats_.Sit(keys, call->request.image_count());
-  const v1::GenerateRequest wanted = call->request;
+  backend_.ListModels(
+      keys, [this, keys, exchange, call = *std::move(call)](
+                const absl::StatusOr<v1::ListModelsResponse>& list) mutable {
+        const bool weighted =
+            list.ok() && ReadsWeights(*list, keys, call.request.model());
+        if (weighted) {
+          call.request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+        }
+        Generate(keys, std::move(call), exchange);
+      });
+}
+
+void A1111::Generate(const CallerKeys& keys, A1111Call call,
+                     const HttpExchangeRef& exchange) {
+  const auto ticket = seats_.Sit(keys, call.request.image_count());
+  const v1::GenerateRequest wanted = call.request;
   // Their bytes are on their way.
-  call->request.clear_image_to_image();
-  call->request.clear_controls();
-  call->request.clear_image_prompts();
-  call->request.clear_inpainting();
+  call.request.clear_image_to_image();
+  call.request.clear_controls();
+  call.request.clear_image_prompts();
+  call.request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
-      Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },
-                 [exchange, ticket,
-                  call = *std::move(call)](absl::StatusOr<Painting> painting) {
-                   const SeatedJob job = ticket->job();
-                   if (painting.ok()) {
-                     SendPainting(call, *painting, *exchange);
-                   } else if (job.was_interrupted) {
-                     SendInterrupted(call, job, *exchange);
-                   } else {
-                     exchange->Send(
-                         Refusal(Renamed(painting.status(), kA1111Names)));
-                   }
-                 }));
+      Collecting(
+          [ticket](const v1::JobEvent& event) { ticket->Take(event); },
+          [exchange, ticket,
+           call = std::move(call)](absl::StatusOr<Painting> painting) {
+            const SeatedJob job = ticket->job();
+            if (painting.ok()) {
+              SendPainting(call, *painting, *exchange);
+            } else if (job.was_interrupted) {
+              SendInterrupted(call, job, *exchange);
+            } else {
+              exchange->Send(Refusal(Renamed(
+                  Renamed(painting.status(), kA1111Names), kA1111HiresNames)));
+            }
+          }));
   ticket->SetCancel(cancel);
   exchange->OnGone(cancel);
 }

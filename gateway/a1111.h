@@ -46,6 +46,11 @@ class A1111 {
   Route Listing(const std::string& name, Answer answer);
   void Paint(A1111Task task, const HttpRequest& request,
              const HttpExchangeRef& exchange);
+  // Whether the model of that id, or the caller's, takes prompt_syntax.
+  bool ReadsWeights(const v1::ListModelsResponse& list, const CallerKeys& keys,
+                    const std::string& id) const;
+  void Generate(const CallerKeys& keys, A1111Call call,
+                const HttpExchangeRef& exchange);
   void ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange);
   void SetOptions(const HttpRequest& request, const HttpExchangeRef& exchange);
   nlohmann::json Options(const v1::ListModelsResponse& list,

@@ -4,6 +4,8 @@
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_inpainting.h"
+#include "gateway/a1111_upscaling.h"
+#include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/picture_fields.h"
@@ -37,15 +39,11 @@ bool IsEmpty(const json* value) {
 void RefuseWhatIsLacking(FieldReader& reader) {
   for (const auto& [name, what] :
        std::initializer_list<std::pair<const char*, const char*>>{
-           {"enable_hr", "second pass at a higher resolution"},
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
            {"script_name", "scripts"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
-  }
-  if (reader.Number("subseed_strength", -1, 1).value_or(0) > 0) {
-    Lacks(reader, "subseed_strength", "variation seeds");
   }
   const json* scripts = reader.Any("alwayson_scripts");
   if (scripts == nullptr || !scripts->is_object()) return;
@@ -177,6 +175,10 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"image_count", "batch_size"},
      {"model", "sd_model_checkpoint"},
      {"clip_skip", "CLIP_stop_at_last_layers"},
+     {"variation.seed", "subseed"},
+     {"variation.strength", "subseed_strength"},
+     {"variation.resize_from_width", "seed_resize_from_w"},
+     {"variation.resize_from_height", "seed_resize_from_h"},
      {"best_of.draw", "best_of"},
      {"best_of.scorer", "scorer"},
      {"safety_policy", "safety"},
@@ -217,8 +219,8 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   }
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
+  ReadVariation(reader, request);
   ReadPictureFields(reader, request);
-  if (task == A1111Task::kImageToImage) ReadStart(reader, request);
   call.parameters = body;
   ReadControlNet(body, reader, request, call.parameters);
   if (task == A1111Task::kImageToImage) {
@@ -226,6 +228,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   } else if (!IsEmpty(reader.Any("mask"))) {
     reader.Fail("mask", "is given, but txt2img has no picture that it is of");
   }
+  if (task == A1111Task::kTextToImage) ReadHires(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

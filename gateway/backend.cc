@@ -91,7 +91,8 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
       images_(v1::ImageGeneration::NewStub(channel_)),
       jobs_(v1::Jobs::NewStub(channel_)),
       models_(v1::ModelRegistry::NewStub(channel_)),
-      loras_(v1::LoraRegistry::NewStub(channel_)) {}
+      loras_(v1::LoraRegistry::NewStub(channel_)),
+      upscaling_(v1::Upscaling::NewStub(channel_)) {}
 
 Backend::~Backend() {
   // Cancelled with no lock held: the ends of calls take it.
@@ -132,6 +133,14 @@ CancelStream Backend::Generate(const CallerKeys& keys,
                                StreamListener reader) {
   return Launch(keys, std::move(reader), [&](Stream& stream) {
     images_->async()->Generate(stream.context().get(), &request, &stream);
+  });
+}
+
+CancelStream Backend::Upscale(const CallerKeys& keys,
+                              const v1::UpscaleRequest& request,
+                              StreamListener reader) {
+  return Launch(keys, std::move(reader), [&](Stream& stream) {
+    upscaling_->async()->Upscale(stream.context().get(), &request, &stream);
   });
 }
 
@@ -180,6 +189,15 @@ void Backend::ListLoras(const CallerKeys& keys,
       keys, {}, std::move(done), [this](auto& call, auto ended) {
         loras_->async()->List(&call.context, &call.request, &call.answer,
                               ended);
+      });
+}
+
+void Backend::ListUpscalers(const CallerKeys& keys,
+                            Done<v1::ListUpscalersResponse> done) {
+  Call<v1::ListUpscalersRequest, v1::ListUpscalersResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        upscaling_->async()->ListUpscalers(&call.context, &call.request,
+                                           &call.answer, ended);
       });
 }
 

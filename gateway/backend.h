@@ -15,6 +15,7 @@
 #include "genzo/v1/jobs.grpc.pb.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
+#include "genzo/v1/upscaling.grpc.pb.h"
 #include "grpcpp/channel.h"
 
 namespace genzo {
@@ -56,6 +57,9 @@ class Backend {
   CancelStream Generate(const CallerKeys& keys,
                         const v1::GenerateRequest& request,
                         StreamListener reader);
+  CancelStream Upscale(const CallerKeys& keys,
+                       const v1::UpscaleRequest& request,
+                       StreamListener reader);
   CancelStream Watch(const CallerKeys& keys, const v1::WatchJobRequest& request,
                      StreamListener reader);
 
@@ -64,6 +68,8 @@ class Backend {
   void ListModels(const CallerKeys& keys, Done<v1::ListModelsResponse> done);
   void ListLoras(const CallerKeys& keys,
                  Done<v1::LoraRegistryListResponse> done);
+  void ListUpscalers(const CallerKeys& keys,
+                     Done<v1::ListUpscalersResponse> done);
   void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,
                  Done<v1::Job> done);
   void GetJob(const CallerKeys& keys, const std::string& id,
@@ -90,6 +96,7 @@ class Backend {
   const std::unique_ptr<v1::Jobs::Stub> jobs_;
   const std::unique_ptr<v1::ModelRegistry::Stub> models_;
   const std::unique_ptr<v1::LoraRegistry::Stub> loras_;
+  const std::unique_ptr<v1::Upscaling::Stub> upscaling_;
   absl::Mutex mutex_;
   std::set<std::shared_ptr<grpc::ClientContext>> live_ ABSL_GUARDED_BY(mutex_);
 };

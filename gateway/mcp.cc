@@ -241,6 +241,8 @@ json McpTools() {
   edit["image"] = Argument("string", "The picture to start from, in base64.");
   edit["strength"] =
       Argument("number", "How much of it is painted anew, 0 to 1.");
+  edit["mask"] = Argument(
+      "string", "A picture of its size, in base64: only white is painted.");
   return json::array(
       {Tool("generate_image", "Paints pictures from a prompt.", paint,
             {"prompt"}),

@@ -154,6 +154,9 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
   } else if (call.request.has_inpainting()) {
     from.set_strength(kMaskedStrength);
   }
+  if (kind == FormKind::kVariation && call.request.has_inpainting()) {
+    reader.Fail("mask", "is given, but a variation is of the whole picture");
+  }
   if (kind == FormKind::kEdit) {
     call.event_prefix = "image_edit";
     if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");

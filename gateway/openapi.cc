@@ -135,6 +135,7 @@ json OpenAiSchemas() {
   form["image"] = {{"type", "string"}, {"format", "binary"}};
   form["strength"] = Number(0, 1);
   json variation = form;
+  form["mask"] = {{"type", "string"}, {"format", "binary"}};
   return {{"ImageRequest", Object(ImageFields(), {"prompt"})},
           {"ImageEdit", Object(form, {"prompt", "image"})},
           {"ImageVariation", Object(variation, {"image"})},

@@ -19,8 +19,8 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request) {
   } else if (scorer.has_value()) {
     reader.Fail("scorer", "is given without best_of");
   }
-  const std::string safety = reader.Choice(
-      "safety", {"default", "off", "mark", "blur", "refuse"});
+  const std::string safety =
+      reader.Choice("safety", {"default", "off", "mark", "blur", "refuse"});
   v1::SafetyPolicy policy = v1::SAFETY_POLICY_UNSPECIFIED;
   if (v1::SafetyPolicy_Parse(
           absl::StrCat("SAFETY_POLICY_", absl::AsciiStrToUpper(safety)),

@@ -1,9 +1,11 @@
 #include "queue/job_demand.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/proto_time.h"
 #include "base/request_rules.h"
+#include "base/upscale_plan.h"
 
 namespace genzo {
 namespace {
@@ -20,11 +22,25 @@ int PriorityOf(v1::Priority priority) {
 }
 
 // A picture to start from leaves a share of the steps.
-int StepsOf(const v1::GenerateRequest& request) {
+int FirstPassSteps(const v1::GenerateRequest& request) {
   const auto steps = static_cast<int>(request.steps());
   if (!request.has_image_to_image()) return steps;
   const double strength = request.image_to_image().strength();
   return std::max(1, static_cast<int>(StepsWalked(steps, strength)));
+}
+
+int SecondPassSteps(const v1::GenerateRequest& request) {
+  return request.has_hires() ? FirstPassSteps(SecondPass(request)) : 0;
+}
+
+// Steps at a larger size count for as many more.
+int StepsOf(const v1::GenerateRequest& request) {
+  const double pixels =
+      std::max(1.0, static_cast<double>(request.width()) * request.height());
+  const double times =
+      static_cast<double>(PaintedSize(request).pixels()) / pixels;
+  return FirstPassSteps(request) +
+         static_cast<int>(std::ceil(SecondPassSteps(request) * times));
 }
 
 }  // namespace
@@ -44,6 +60,10 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
           .deadline = job.has_deadline()
                           ? clock.FromDate(FromProto(job.deadline()))
                           : absl::InfiniteFuture()};
+}
+
+int StepsToWalk(const v1::GenerateRequest& request) {
+  return FirstPassSteps(request) + SecondPassSteps(request);
 }
 
 double CostUnits(const JobDemand& demand) {

@@ -19,7 +19,7 @@ struct JobDemand {
   int64_t pixels = 0;  // of one image
   int rows = 1;        // of one image in an evaluation
   int images = 1;
-  int steps = 1;
+  int steps = 1;  // as many at `pixels` as cost what all of an image's do
   v1::Sampler sampler = v1::SAMPLER_UNSPECIFIED;
   // By Clock::Now() of this process, not by the date.
   absl::Time accepted = absl::InfinitePast();
@@ -29,6 +29,9 @@ struct JobDemand {
 // The demand of a job whose request has every optional field filled in. A job
 // that does not say how many rows its images have counts as one of one row.
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
+
+// Steps that one image walks, over both passes.
+int StepsToWalk(const v1::GenerateRequest& request);
 
 // What a job is charged: rows times megapixels (2^20 pixels) times steps, over
 // all images. Pure.

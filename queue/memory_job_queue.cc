@@ -166,8 +166,12 @@ class MemoryJobQueue::Lease : public JobLease {
 };
 
 MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
-                               Metrics& metrics, PoolLoad& load)
-    : capacity_(capacity), clock_(clock), metrics_(metrics), load_(load) {}
+                               Metrics& metrics, PoolLoad& load, bool tells_age)
+    : capacity_(capacity),
+      clock_(clock),
+      metrics_(metrics),
+      load_(load),
+      tells_age_(tells_age) {}
 
 absl::Status MemoryJobQueue::AdmitLocked(
     const JobDemand& demand, std::optional<absl::Duration> predicted) const {
@@ -337,6 +341,7 @@ prometheus::Gauge& MemoryJobQueue::DepthOf(const Entry& entry) {
 }
 
 void MemoryJobQueue::UpdateOldestLocked() {
+  if (!tells_age_) return;
   metrics_.SetOldestJob(accepted_.empty() ? absl::InfiniteFuture()
                                           : *accepted_.begin());
 }

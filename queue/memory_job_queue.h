@@ -25,9 +25,9 @@ class MemoryJobQueue : public JobQueue {
  public:
   // `capacity` jobs may wait, shared as TenantsWithEnough() does. `load`
   // predicts and hears of every job. `clock`, `metrics` and `load` outlive the
-  // queue.
+  // queue. Of several queues one tells the metrics its oldest job's age.
   MemoryJobQueue(int capacity, const Clock& clock, Metrics& metrics,
-                 PoolLoad& load);
+                 PoolLoad& load, bool tells_age = true);
 
   absl::Status Submit(internal::v1::Job job,
                       std::shared_ptr<EventSink> events) override
@@ -72,6 +72,7 @@ class MemoryJobQueue : public JobQueue {
   const Clock& clock_;
   Metrics& metrics_;
   PoolLoad& load_;
+  const bool tells_age_;
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   FairQueue waiting_ ABSL_GUARDED_BY(mutex_);

@@ -37,7 +37,12 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("models_folder", started.models_folder, wanted.models_folder);
   compare("controlnets", started.controlnets, wanted.controlnets);
   compare("ip_adapters", started.ip_adapters, wanted.ip_adapters);
+  compare("upscalers", started.upscalers, wanted.upscalers);
+  compare("upscale_memory_mb", started.upscale_memory_mb,
+          wanted.upscale_memory_mb);
   compare("default_model", started.default_model, wanted.default_model);
+  compare("embeddings", started.embeddings, wanted.embeddings);
+  compare("kept_latents", started.kept_latents, wanted.kept_latents);
   compare("loras", started.loras, wanted.loras);
   compare("lora_budget_mb", started.lora_budget_mb, wanted.lora_budget_mb);
   compare("devices", started.devices, wanted.devices);

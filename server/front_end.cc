@@ -166,7 +166,7 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
                dependencies.clock, *parts_.quotas, dependencies.predict,
                parts_.results.get(), dependencies.tracer, options.log_prompts,
-               &drained_},
+               &drained_, dependencies.upscalers},
               *parts_.archive),
       image_generation_(*authenticator_,
                         {intake_, dependencies.metrics, pump_,
@@ -175,6 +175,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
             options.webhooks,
             {intake_, dependencies.metrics, pump_, dependencies.clock,
              dependencies.tracer}),
+      upscaling_(*authenticator_, {intake_, dependencies.metrics, pump_,
+                                   dependencies.clock, dependencies.tracer}),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics, drained_),
       lora_registry_(dependencies.catalog.loras(), *authenticator_,
@@ -195,8 +197,8 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
       new FrontEnd(options, dependencies, *std::move(parts)));
   std::vector<grpc::Service*> services = {
       &front_end->image_generation_, &front_end->jobs_,
-      &front_end->model_registry_, &front_end->lora_registry_,
-      &front_end->picture_scoring_};
+      &front_end->upscaling_,        &front_end->model_registry_,
+      &front_end->lora_registry_,    &front_end->picture_scoring_};
   const DoorOptions door_options = DoorOptionsOf(options);
   if (options.admin_listen.empty()) {
     services.push_back(&front_end->model_admin_);
@@ -220,8 +222,9 @@ FrontEnd::~FrontEnd() { Shutdown(absl::ZeroDuration()); }
 
 void FrontEnd::SetServing(bool serving) {
   std::vector<std::string> names = {
-      "genzo.v1.ImageGeneration", "genzo.v1.Jobs", "genzo.v1.ModelRegistry",
-      "genzo.v1.LoraRegistry", "genzo.v1.PictureScoring"};
+      "genzo.v1.ImageGeneration", "genzo.v1.Jobs",
+      "genzo.v1.ModelRegistry",   "genzo.v1.LoraRegistry",
+      "genzo.v1.PictureScoring",  "genzo.v1.Upscaling"};
   // Who mends a server must reach it while it does not serve.
   if (admin_door_ != nullptr) admin_door_->SetServing(true, {kAdmin});
   if (admin_door_ == nullptr) names.emplace_back(kAdmin);

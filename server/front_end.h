@@ -27,6 +27,7 @@
 #include "server/quotas.h"
 #include "server/result_cache.h"
 #include "server/token_checker.h"
+#include "server/upscaling_service.h"
 #include "server/webhooks.h"
 
 namespace genzo {
@@ -43,6 +44,8 @@ struct FrontEndDependencies {
       nullptr;
   PictureScoring* scoring = nullptr;  // null: nobody scores
   Tracer* tracer = nullptr;
+  // What enlarges pictures; null: the filters alone.
+  const UpscalerCatalog* upscalers = nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -124,6 +127,7 @@ class FrontEnd {
   EventPump pump_;
   ImageGenerationService image_generation_;
   JobsService jobs_;
+  UpscalingService upscaling_;
   ModelRegistryService model_registry_;
   LoraRegistryService lora_registry_;
   ModelAdminService model_admin_;

@@ -23,10 +23,12 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "base/process_metrics.h"
+#include "base/upscaler_catalog.h"
 #include "base/version.h"
 #include "gateway/door.h"
 #include "grpcpp/grpcpp.h"
 #include "queue/memory_job_queue.h"
+#include "queue/split_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
 #include "server/event_pump.h"
@@ -311,7 +313,12 @@ int Serve(const Options& options, const Config& config) {
   const auto tracer = MakeTracer(config.tracing, metrics);
   ModelCatalog catalog(with_found.default_model);
   PoolLoad load;
-  MemoryJobQueue queue(config.queue_capacity, clock, metrics, load);
+  MemoryJobQueue painting(config.queue_capacity, clock, metrics, load);
+  PoolLoad upscaling_load;
+  MemoryJobQueue upscaling(config.queue_capacity, clock, metrics,
+                           upscaling_load, /*tells_age=*/false);
+  SplitJobQueue queue(painting, upscaling);
+  UpscalerCatalog upscalers;
   FrontEnd* serving = nullptr;
   Readiness readiness([&](bool is) {
     serving->SetServing(is);
@@ -330,6 +337,8 @@ int Serve(const Options& options, const Config& config) {
   }
   EngineDependencies pool_parts = {queue, load, catalog, metrics, clock};
   pool_parts.tracer = tracer.get();
+  pool_parts.upscaling = &upscaling;
+  pool_parts.upscalers = &upscalers;
   auto pool = WorkerPool::Create(with_found, pool_parts);
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
@@ -341,7 +350,7 @@ int Serve(const Options& options, const Config& config) {
          return predicted.has_value() ? std::optional(predicted->time)
                                       : std::nullopt;
        },
-       pool->get(), tracer.get()});
+       pool->get(), tracer.get(), &upscalers});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",

@@ -6,12 +6,14 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/guidance_rules.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "server/request_resolver.h"
+#include "server/resolve_upscaling.h"
 
 namespace genzo {
 namespace {
@@ -32,7 +34,7 @@ uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
   const bool guided = resolved.guidance_scale() > 1;
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
-  return told > 0 ? told : guided ? 2 : 1;
+  return MostRows(resolved, told > 0 ? told : guided ? 2 : 1);
 }
 
 // gRPC tells "no deadline" as one in the far future.
@@ -56,6 +58,22 @@ absl::Time DeadlineOf(const v1::GenerateRequest& request, absl::Time now,
   return deadline;
 }
 
+// What queues and readers see of an upscaling: one image of one step.
+v1::GenerateRequest ShownOf(const ResolvedUpscaling& resolved) {
+  v1::GenerateRequest shown;
+  shown.set_model(resolved.request.upscaler());
+  shown.set_image_count(1);
+  shown.set_steps(1);
+  shown.set_width(static_cast<uint32_t>(resolved.result.width));
+  shown.set_height(static_cast<uint32_t>(resolved.result.height));
+  *shown.mutable_output() = resolved.request.output();
+  shown.set_priority(resolved.request.priority());
+  if (resolved.request.has_time_limit()) {
+    *shown.mutable_time_limit() = resolved.request.time_limit();
+  }
+  return shown;
+}
+
 // What is shown and kept of a job that is about to be queued.
 internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
                                 const Clock& clock) {
@@ -69,7 +87,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
-  shown.set_steps_total(demand.steps * demand.images);
+  shown.set_steps_total(StepsToWalk(job.request()) * demand.images);
   return kept;
 }
 
@@ -130,15 +148,29 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
                                  &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
+  const absl::Status enlarges =
+      ResolveEnlarging(*model, upscalers(), *resolved);
+  if (!enlarges.ok()) return enlarges;
   if (caller.grant != nullptr) {
-    const absl::Status within = CheckGrantLimits(*caller.grant, *resolved);
+    absl::Status within = CheckGrantLimits(*caller.grant, *resolved);
+    if (resolved->has_hires()) {
+      within.Update(CheckGrantLimits(*caller.grant, SecondPass(*resolved)));
+    }
     if (!within.ok()) return within;
   }
+  const uint32_t rows = RowsPerImage(*resolved, *model);
+  internal::v1::Job job = JobOf(*std::move(resolved), caller, deadline);
+  job.set_rows_per_image(rows);
+  return job;
+}
+
+internal::v1::Job JobIntake::JobOf(v1::GenerateRequest resolved,
+                                   const Caller& caller,
+                                   absl::Time deadline) const {
   internal::v1::Job job;
   job.set_id(DrawJobId());
-  *job.mutable_request() = *std::move(resolved);
+  *job.mutable_request() = std::move(resolved);
   job.set_tenant(caller.tenant);
-  job.set_rows_per_image(RowsPerImage(job.request(), *model));
   if (caller.grant != nullptr) job.set_weight(caller.grant->weight);
   job.set_traceparent(TraceparentFor(caller.trace, dependencies_.tracer));
   const absl::Time now = dependencies_.clock.Date();
@@ -154,25 +186,33 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
   const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
-  Draft draft = {.job = {}, .kept = {}, .file = {}, .begun = begun};
-  const v1::GenerateRequest& resolved = job->request();
-  draft.file = {.job_id = job->id(),
+  Draft draft = DraftOf(*std::move(job), caller);
+  draft.begun = begun;
+  draft.may_repeat = request.has_seed();
+  if (!draft.file.request_id.empty()) {
+    draft.file.digest = Sha256(request.SerializeAsString());
+  }
+  draft.kept.set_digest(draft.file.digest);
+  return draft;
+}
+
+JobIntake::Draft JobIntake::DraftOf(internal::v1::Job job,
+                                    const Caller& caller) const {
+  Draft draft = {
+      .job = {}, .kept = {}, .file = {}, .begun = dependencies_.clock.Date()};
+  const v1::GenerateRequest& resolved = job.request();
+  draft.file = {.job_id = job.id(),
                 .tenant = caller.tenant,
                 .request_id = resolved.request_id(),
                 .goes_on = GoesOn(resolved),
-                .traceparent = job->traceparent()};
-  if (!resolved.request_id().empty()) {
-    draft.file.digest = Sha256(request.SerializeAsString());
-  }
-  draft.kept = KeptJobOf(*job, dependencies_.clock);
-  draft.kept.set_digest(draft.file.digest);
-  draft.kept.set_traceparent(job->traceparent());
+                .traceparent = job.traceparent()};
+  draft.kept = KeptJobOf(job, dependencies_.clock);
+  draft.kept.set_traceparent(job.traceparent());
   if (caller.trace.has_value()) {
     draft.kept.set_parent_span(caller.trace->span_id);
   }
   draft.grant = caller.grant;
-  draft.may_repeat = request.has_seed();
-  draft.job = *std::move(job);
+  draft.job = std::move(job);
   return draft;
 }
 
@@ -200,9 +240,7 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   post(event);
   v1::Started& started = *event.mutable_started();
   *started.mutable_resolved() = draft.job.request();
-  if (started.resolved().has_image_to_image()) {
-    started.mutable_resolved()->mutable_image_to_image()->clear_image();
-  }
+  ClearPictures(*started.mutable_resolved());
   started.set_from_cache(true);
   post(event);
   for (const v1::Image& image : images) {
@@ -266,9 +304,14 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Accept(
     absl::Time deadline, const ReaderListener& listener) {
   auto draft = MakeDraft(request, caller, deadline);
   if (!draft.ok()) return draft.status();
-  const absl::Status known = archive_.FindAgain(draft->file);
+  return Open(*std::move(draft), caller, listener);
+}
+
+absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
+    Draft draft, const Caller& caller, const ReaderListener& listener) {
+  const absl::Status known = archive_.FindAgain(draft.file);
   if (!known.ok()) return known;
-  auto opened = archive_.logs().Open(draft->file, listener);
+  auto opened = archive_.logs().Open(draft.file, listener);
   if (!opened.ok()) return opened.status();
   if (!opened->is_new) {
     LogEvent(spdlog::level::info, "job read again",
@@ -277,7 +320,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Accept(
               {"trace", TraceIdOf(opened->reader->traceparent())}});
     return std::move(opened->reader);
   }
-  const absl::Status queued = Queue(*std::move(draft));
+  const absl::Status queued = Queue(std::move(draft));
   if (!queued.ok()) return queued;
   return std::move(opened->reader);
 }
@@ -287,6 +330,21 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
   if (!reader.ok()) LogRefusal(request, caller, reader.status());
+  return reader;
+}
+
+absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::SubmitUpscaling(
+    const v1::UpscaleRequest& request, const Caller& caller,
+    absl::Time deadline, const ReaderListener& listener) {
+  auto resolved = ResolveUpscaling(request, upscalers(), limits());
+  if (!resolved.ok()) {
+    LogRefusal({}, caller, resolved.status());
+    return resolved.status();
+  }
+  internal::v1::Job job = JobOf(ShownOf(*resolved), caller, deadline);
+  *job.mutable_upscale() = std::move(resolved->request);
+  auto reader = Open(DraftOf(std::move(job), caller), caller, listener);
+  if (!reader.ok()) LogRefusal({}, caller, reader.status());
   return reader;
 }
 

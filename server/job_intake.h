@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "base/tracing.h"
+#include "base/upscaler_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
@@ -40,6 +41,8 @@ struct IntakeDependencies {
   Tracer* tracer = nullptr;
   bool log_prompts = false;
   const DrainedModels* drained = nullptr;
+  // What enlarges pictures; null: filters alone.
+  const UpscalerCatalog* upscalers = nullptr;
 };
 
 // Makes jobs of requests and queues them, whatever door they came through.
@@ -59,6 +62,12 @@ class JobIntake {
       const v1::GenerateRequest& request, const Caller& caller,
       absl::Time deadline, const ReaderListener& listener);
 
+  // Queues a picture that is to be enlarged; likewise, for errors that
+  // Upscaling.Upscale names.
+  absl::StatusOr<std::unique_ptr<EventReader>> SubmitUpscaling(
+      const v1::UpscaleRequest& request, const Caller& caller,
+      absl::Time deadline, const ReaderListener& listener);
+
   // Queues `request` as a job that goes on without a reader, unless it says
   // otherwise, or finds the job that it was before. `webhook` is told of its
   // end. Calls `done`, with the job as it is then, once it is kept; with an
@@ -71,6 +80,12 @@ class JobIntake {
   // the request itself.
   absl::StatusOr<v1::Job> Estimate(const v1::GenerateRequest& request,
                                    const Caller& caller) const;
+
+  // What pictures can be enlarged with.
+  const UpscalerCatalog& upscalers() const {
+    return dependencies_.upscalers == nullptr ? filters_
+                                              : *dependencies_.upscalers;
+  }
 
   // What requests may ask for from now on: not more than at the start, but
   // for the bytes of prompts.
@@ -90,12 +105,19 @@ class JobIntake {
     absl::Time begun = {};  // by the date: when the request came
   };
 
+  // A job of `resolved` with an id, its times and whose it is.
+  internal::v1::Job JobOf(v1::GenerateRequest resolved, const Caller& caller,
+                          absl::Time deadline) const;
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
                                             const Caller& caller,
                                             absl::Time deadline) const;
   absl::StatusOr<Draft> MakeDraft(const v1::GenerateRequest& request,
                                   const Caller& caller,
                                   absl::Time deadline) const;
+  Draft DraftOf(internal::v1::Job job, const Caller& caller) const;
+  // Files a job, or finds the one that it was before, and queues it.
+  absl::StatusOr<std::unique_ptr<EventReader>> Open(
+      Draft draft, const Caller& caller, const ReaderListener& listener);
   // Where the pictures of the draft would be kept; empty: nowhere.
   std::string ResultKey(const Draft& draft) const;
   // Ends a job that is filed with what was kept of the same one.
@@ -120,6 +142,7 @@ class JobIntake {
   mutable absl::Mutex mutex_;
   RequestLimits limits_ ABSL_GUARDED_BY(mutex_);
   const IntakeDependencies dependencies_;
+  const UpscalerCatalog filters_;
   JobArchive& archive_;
 };
 

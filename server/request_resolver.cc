@@ -9,12 +9,14 @@
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
 #include "server/resolve_controls.h"
+#include "server/resolve_guidance.h"
 #include "server/resolve_inpainting.h"
 #include "server/resolve_loras.h"
 #include "server/resolve_model_fields.h"
 #include "server/resolve_pictures.h"
 #include "server/resolve_sampler.h"
 #include "server/resolve_start.h"
+#include "server/resolve_variation.h"
 
 namespace genzo {
 namespace {
@@ -90,6 +92,8 @@ void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
   violations.CheckRange("preview.quality", preview.quality(), 1u, 100u);
 }
 
+}  // namespace
+
 void CheckLife(const GenerateRequest& request, Violations& violations) {
   violations.CheckEnum("on_disconnect", request.on_disconnect(),
                        *v1::OnDisconnect_descriptor());
@@ -115,6 +119,8 @@ void CheckLife(const GenerateRequest& request, Violations& violations) {
                               limit.nanos(), " ns is not over 0 and up to ",
                               absl::ToInt64Seconds(kMaxTimeLimit), " s"));
 }
+
+namespace {
 
 void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
                   GenerateRequest& request) {
@@ -189,6 +195,9 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   ResolveStart(model, limits, resolved, violations);
   ResolveInpainting(model, limits, resolved, violations);
   ResolveModelFields(model, limits, resolved, violations);
+  CheckPromptSyntax(resolved, model, violations);
+  CheckGuidance(resolved, model, violations);
+  ResolveVariation(model, drawn_seed, resolved, violations);
   ResolveLoras(model, loras, resolved, violations);
   ResolveControls(model, limits, resolved, violations);
   ResolvePictures(model, limits.pictures, resolved, violations);

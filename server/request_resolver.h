@@ -8,6 +8,7 @@
 #include "base/lora_catalog.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
+#include "server/violations.h"
 
 namespace genzo {
 
@@ -21,6 +22,9 @@ absl::StatusOr<v1::GenerateRequest> ResolveRequest(
     const v1::GenerateRequest& request, const v1::Model& model,
     const RequestLimits& limits, uint64_t drawn_seed,
     const LoraCatalog* loras = nullptr);
+
+// What on_disconnect and time_limit may be.
+void CheckLife(const v1::GenerateRequest& request, Violations& violations);
 
 // Whether `text` is a UUID: 36 characters, in either case.
 bool IsUuid(const std::string& text);

@@ -22,6 +22,9 @@ bool PaintsAnew(const v1::GenerateRequest& request, const v1::Model& model) {
 
 void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                   v1::GenerateRequest& request, Violations& violations) {
+  // Latents stand in for a picture.
+  const bool from_latents = !request.start_latents().empty();
+  if (from_latents) request.mutable_image_to_image();
   if (!request.has_image_to_image()) {
     return violations.CheckTask(v1::TASK_TEXT_TO_IMAGE, "prompt", model);
   }
@@ -48,6 +51,11 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                    absl::StrCat("image_to_image.strength ",
                                 ShortestDigits(start.strength()),
                                 " leaves none of ", request.steps(), " steps"));
+  }
+  if (from_latents) {
+    if (start.image().empty()) return;
+    return violations.Add(
+        "start_latents", "start_latents does not go with image_to_image.image");
   }
   const std::optional<std::string> digest = violations.CheckPicture(
       {"image_to_image.image", "image_to_image.image_sha256",

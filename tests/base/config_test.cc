@@ -266,6 +266,27 @@ TEST(ConfigTest, CallsBadYamlBad) {
               StatusIs(absl::StatusCode::kInvalidArgument, "not a map"));
 }
 
+TEST(ConfigTest, ReadsEmbeddingsAndKeptLatents) {
+  const std::string models = "models: [{id: a, path: b}]\n";
+  const auto config = ParseConfig(models +
+                                      "embeddings: [one, /two]\n"
+                                      "kept_latents: {tenant_mb: 2}",
+                                  "/etc");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_THAT(config->embeddings, ::testing::ElementsAre("/etc/one", "/two"));
+  EXPECT_EQ(config->kept_latents.bytes, 64 << 20);
+  EXPECT_EQ(config->kept_latents.tenant_bytes, 2 << 20);
+  for (const auto& [yaml, text] :
+       {std::pair("embeddings: one", "embeddings is not a list of folders"),
+        std::pair("embeddings: [{a: b}]", "embeddings[0] is not a folder's path"),
+        std::pair("kept_latents: {total_mb: 8}",
+                  "kept_latents.tenant_mb 16 is over kept_latents.total_mb 8"),
+        std::pair("kept_latents: {mb: 8}", "unknown key kept_latents.mb")}) {
+    EXPECT_THAT(ParseConfig(models + yaml, "/etc"),
+                StatusIs(absl::StatusCode::kInvalidArgument, text));
+  }
+}
+
 TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
   const auto example = ReadConfigFile(SourcePath("deploy/genzo.yaml"));
   ASSERT_THAT(example, IsOk());
@@ -281,8 +302,25 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
   EXPECT_EQ(example->max_wait_steps, defaults.max_wait_steps);
   EXPECT_EQ(example->memory_budget_mb, defaults.memory_budget_mb);
   EXPECT_EQ(example->text_cache_mb, defaults.text_cache_mb);
+  EXPECT_EQ(example->embeddings, defaults.embeddings);
+  EXPECT_EQ(example->kept_latents, defaults.kept_latents);
+  EXPECT_EQ(example->upscalers, defaults.upscalers);
+  EXPECT_EQ(example->upscale_memory_mb, defaults.upscale_memory_mb);
   EXPECT_EQ(example->profile_folder, defaults.profile_folder);
   EXPECT_EQ(example->shutdown_grace, defaults.shutdown_grace);
+}
+
+TEST(ConfigTest, ReadsFoldersOfUpscalers) {
+  const auto config =
+      ParseConfig("models_folder: m\nupscalers: [a, /b]\n", "/base");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->upscalers, std::vector<std::string>({"/base/a", "/b"}));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscalers: a\n", ""),
+              StatusIs(kInvalid, "upscalers is not a list of folders"));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscalers: [[a]]\n", ""),
+              StatusIs(kInvalid, "upscalers[0]"));
+  EXPECT_THAT(ParseConfig("models_folder: m\nupscale_memory_mb: 1\n", ""),
+              StatusIs(kInvalid, "upscale_memory_mb 1 "));
 }
 
 TEST(ConfigTest, NamesTheMissingFile) {

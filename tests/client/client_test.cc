@@ -255,6 +255,45 @@ TEST(GenerateCommandTest, SendsAPictureToStartFrom) {
   EXPECT_THROW(RequestOf({"x", "--strength", "0.7"}), CLI::ParseError);
 }
 
+TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
+  const v1::GenerateRequest request = RequestOf({"a (fox:1.2)",
+                                                 "--weighted",
+                                                 "--guidance-start",
+                                                 "0.1",
+                                                 "--guidance-end",
+                                                 "0.8",
+                                                 "--perturbed-attention",
+                                                 "3",
+                                                 "--text-gate",
+                                                 "10",
+                                                 "--variation",
+                                                 "0.2",
+                                                 "--variation-seed",
+                                                 "5",
+                                                 "--resize-from",
+                                                 "512,256",
+                                                 "--keep-latents",
+                                                 "--from-latents",
+                                                 "name",
+                                                 "--latents-strength",
+                                                 "0.6"});
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_EQ(request.guidance().start(), 0.1);
+  EXPECT_EQ(request.guidance().end(), 0.8);
+  EXPECT_EQ(request.guidance().perturbed_attention_scale(), 3);
+  EXPECT_EQ(request.guidance().text_gate_step(), 10u);
+  EXPECT_EQ(request.variation().strength(), 0.2);
+  EXPECT_EQ(request.variation().seed(), 5u);
+  EXPECT_EQ(request.variation().resize_from_width(), 512u);
+  EXPECT_EQ(request.variation().resize_from_height(), 256u);
+  EXPECT_TRUE(request.keep_latents());
+  EXPECT_EQ(request.start_latents(), "name");
+  EXPECT_EQ(request.image_to_image().strength(), 0.6);
+  const v1::GenerateRequest plain = RequestOf({"x"});
+  EXPECT_FALSE(plain.has_guidance());
+  EXPECT_FALSE(plain.has_variation());
+}
+
 TEST(GenerateCommandTest, SendsControlsAndImagePrompts) {
   const std::string path = ::testing::TempDir() + "/a,b.png";
   std::ofstream(path) << "png";

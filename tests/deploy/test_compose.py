@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 import pytest
 import yaml
@@ -18,7 +19,8 @@ FILES = pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "cu
 @FILES
 def test_fits_the_schema(files):
     schema = module_folder(MODULE) / "schema" / "compose-spec.json"
-    run(tool("check-jsonschema"), "--schemafile", schema, *[COMPOSE / name for name in files])
+    run(sys.executable, "-m", "check_jsonschema", "--schemafile", schema,
+        *[COMPOSE / name for name in files])
 
 
 @pytest.fixture(scope="session")

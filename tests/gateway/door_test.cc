@@ -285,6 +285,10 @@ TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
   EXPECT_TRUE(request.inpainting().mask_is_transparency());
   EXPECT_EQ(request.image_to_image().strength(), 1);
   EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+  EXPECT_EQ(Ask("POST", "/v1/images/variations",
+                FormOf({{"image", "x"}, {"mask", "hole"}}), kForm)
+                .status,
+            400);
 }
 
 TEST_F(DoorTest, NamesWhatAFormLacksOrAsksTooEarly) {
@@ -450,6 +454,36 @@ TEST_F(DoorTest, PaintsForA1111) {
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.4);
 }
 
+TEST_F(DoorTest, ReadsA1111sPromptsAndVariations) {
+  const json answer = AskJson("POST", "/sdapi/v1/txt2img",
+                              {{"prompt", "a (fox:1.2)"},
+                               {"seed", 5},
+                               {"subseed", 9},
+                               {"subseed_strength", 0.25},
+                               {"seed_resize_from_w", 515},
+                               {"seed_resize_from_h", 512}});
+  v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_EQ(request.variation().seed(), 9u);
+  EXPECT_EQ(request.variation().strength(), 0.25);
+  EXPECT_EQ(request.variation().resize_from_width(), 512u);
+  EXPECT_EQ(request.variation().resize_from_height(), 512u);
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["subseed"], 9);
+  EXPECT_EQ(info["subseed_strength"], 0.25);
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a (fox)"},
+           {"subseed", -1},
+           {"subseed_strength", 0},
+           {"seed_resize_from_w", -1},
+           {"seed_resize_from_h", -1},
+           {"override_settings", {{"sd_model_checkpoint", "other"}}}});
+  request = service_.request();
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_UNSPECIFIED)
+      << "that model reads text alone";
+  EXPECT_FALSE(request.has_variation());
+}
+
 TEST_F(DoorTest, TagsOfA1111sPromptsAreAdapters) {
   v1::GenerateRequest request;
   std::string prompt = "a fox <lora:ink:0.8>, red<lora:line:0.5:1><lora:x>";
@@ -594,7 +628,9 @@ TEST_F(DoorTest, InpaintsForA1111) {
 
 TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
   for (const auto& [body, field] : std::vector<std::pair<json, std::string>>{
-           {{{"enable_hr", true}}, "enable_hr"},
+           {{{"enable_hr", true}, {"hr_prompt", "x"}}, "hr_prompt"},
+           {{{"enable_hr", true}, {"hr_resize_x", 9}}, "hr_resize_y"},
+           {{{"enable_hr", true}, {"hr_sampler_name", "x"}}, "hr_sampler_name"},
            {{{"tiling", true}}, "tiling"},
            {{{"restore_faces", true}}, "restore_faces"},
            {{{"styles", {"x"}}}, "styles"},
@@ -604,7 +640,7 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
            {{{"prompt", "a <lora:x:much>"}}, "prompt"},
            {{{"prompt", "a <lora:x"}}, "prompt"},
            {{{"negative_prompt", "a <lora:x:1>"}}, "negative_prompt"},
-           {{{"subseed_strength", 0.5}}, "subseed_strength"},
+           {{{"subseed_strength", 1.5}}, "subseed_strength"},
            {{{"sampler_name", "Best"}}, "sampler_name"},
            {{{"steps", 0}}, "steps"}}) {
     const RawAnswer answer = Ask("POST", "/sdapi/v1/txt2img", body.dump());
@@ -612,9 +648,72 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
     EXPECT_EQ(json::parse(answer.body)["detail"][0]["loc"][1], field) << body;
   }
   EXPECT_EQ(Ask("POST", "/sdapi/v1/img2img", "{}").status, 422);
-  EXPECT_EQ(Ask("POST", "/sdapi/v1/extra-single-image", "{}").status, 501);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/extra-single-image", "{}").status, 422);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/interrogate", "{}").status, 501);
   EXPECT_EQ(Ask("POST", "/sdapi/v1/png-info", R"({"image": "aGk="})").status,
             422);
+}
+
+TEST_F(DoorTest, ReadsA1111sSecondPass) {
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a"},
+           {"enable_hr", true},
+           {"hr_scale", 1.5},
+           {"hr_upscaler", "Latent (bicubic)"},
+           {"hr_second_pass_steps", 12},
+           {"hr_sampler_name", "Euler a"},
+           {"denoising_strength", 0.4}});
+  const v1::HiresPass hires = service_.request().hires();
+  EXPECT_EQ(hires.factor(), 1.5);
+  EXPECT_EQ(hires.upscale(), v1::HiresPass::UPSCALE_LATENT_BICUBIC);
+  EXPECT_EQ(hires.steps(), 12u);
+  EXPECT_EQ(hires.sampler(), v1::SAMPLER_EULER_ANCESTRAL);
+  EXPECT_EQ(hires.strength(), 0.4);
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a"},
+           {"enable_hr", true},
+           {"hr_resize_x", 96},
+           {"hr_resize_y", 128},
+           {"hr_second_pass_steps", 0},
+           {"hr_upscaler", "realesrgan-x4"}});
+  const v1::HiresPass by_network = service_.request().hires();
+  EXPECT_EQ(by_network.width(), 96u);
+  EXPECT_FALSE(by_network.has_factor());
+  EXPECT_FALSE(by_network.has_steps());
+  EXPECT_EQ(by_network.upscaler(), "realesrgan-x4");
+}
+
+TEST_F(DoorTest, EnlargesAsA1111sExtras) {
+  const json list = AskJson("GET", "/sdapi/v1/upscalers");
+  EXPECT_EQ(list[1]["name"], "realesrgan-x4");
+  EXPECT_EQ(list[1]["scale"], 4);
+  EXPECT_EQ(AskJson("GET", "/sdapi/v1/latent-upscale-modes")[0]["name"],
+            "Latent");
+  const json single = AskJson("POST", "/sdapi/v1/extra-single-image",
+                              {{"image", "aGk="},
+                               {"upscaler_1", "realesrgan-x4"},
+                               {"upscaling_resize", 3}});
+  EXPECT_EQ(single["image"], kDone);
+  EXPECT_EQ(service_.upscale().picture().data(), "hi");
+  EXPECT_EQ(service_.upscale().upscaler(), "realesrgan-x4");
+  EXPECT_EQ(service_.upscale().factor(), 3);
+  const json batch = AskJson(
+      "POST", "/sdapi/v1/extra-batch-images",
+      {{"imageList", {{{"data", "aGk="}, {"name", "a"}}, {{"data", "aGk="}}}},
+       {"upscaler_1", "Lanczos"},
+       {"resize_mode", 1},
+       {"upscaling_resize_w", 30},
+       {"upscaling_resize_h", 20}});
+  EXPECT_THAT(batch["images"], ElementsAre(kDone, kDone));
+  EXPECT_EQ(service_.upscale().upscaler(), "lanczos");
+  EXPECT_EQ(service_.upscale().width(), 30u);
+  EXPECT_FALSE(service_.upscale().has_factor());
+  const RawAnswer refused =
+      Ask("POST", "/sdapi/v1/extra-single-image",
+          R"({"image": "aGk=", "upscaler_1": "x", "upscaling_resize": 17})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(json::parse(refused.body)["detail"][0]["loc"][1],
+            "upscaling_resize");
 }
 
 TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
@@ -623,10 +722,13 @@ TEST_F(DoorTest, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(samplers[0]["aliases"][1], "DPM++ 2M Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/schedulers")[1]["label"], "Karras");
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/sd-models")[0]["title"], "emaki");
+  EXPECT_EQ(
+      AskJson("GET", "/sdapi/v1/embeddings")["loaded"]["<castle>"]["vectors"],
+      2);
   const json loras = AskJson("GET", "/sdapi/v1/loras");
   ASSERT_EQ(loras.size(), 1u);  // without the one that cannot be used
   EXPECT_EQ(loras[0]["name"], "ink");
-  for (const char* empty : {"sd-vae", "embeddings", "upscalers"}) {
+  for (const char* empty : {"sd-vae"}) {
     AskJson("GET", absl::StrCat("/sdapi/v1/", empty));
   }
   const std::string options = "/sdapi/v1/options";

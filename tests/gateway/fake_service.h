@@ -13,6 +13,7 @@
 #include "genzo/v1/jobs.grpc.pb.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
+#include "genzo/v1/upscaling.grpc.pb.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 
@@ -23,7 +24,8 @@ namespace genzo {
 class FakeService : public v1::ImageGeneration::Service,
                     public v1::Jobs::Service,
                     public v1::ModelRegistry::Service,
-                    public v1::LoraRegistry::Service {
+                    public v1::LoraRegistry::Service,
+                    public v1::Upscaling::Service {
  public:
   using Writer = grpc::ServerWriter<v1::JobEvent>;
   using Script = std::function<grpc::Status(
@@ -35,6 +37,7 @@ class FakeService : public v1::ImageGeneration::Service,
     builder.RegisterService(static_cast<v1::Jobs::Service*>(this));
     builder.RegisterService(static_cast<v1::ModelRegistry::Service*>(this));
     builder.RegisterService(static_cast<v1::LoraRegistry::Service*>(this));
+    builder.RegisterService(static_cast<v1::Upscaling::Service*>(this));
     server_ = builder.BuildAndStart();
   }
 
@@ -57,6 +60,10 @@ class FakeService : public v1::ImageGeneration::Service,
   v1::GenerateRequest request() const {
     const absl::MutexLock lock(&mutex_);
     return request_;
+  }
+  v1::UpscaleRequest upscale() const {
+    const absl::MutexLock lock(&mutex_);
+    return upscale_;
   }
   v1::WatchJobRequest watch() const {
     const absl::MutexLock lock(&mutex_);
@@ -152,6 +159,11 @@ class FakeService : public v1::ImageGeneration::Service,
     model.set_id("emaki");
     model.set_is_default(true);
     model.set_default_steps(20);
+    model.add_request_fields("prompt_syntax");
+    v1::Embedding& embedding = *model.add_embeddings();
+    embedding.set_name("<castle>");
+    embedding.set_vectors(2);
+    embedding.set_width(768);
     model.add_controlnets("canny");
     model.add_ip_adapters("ip-adapter");
     auto* support = model.add_samplers();
@@ -159,6 +171,28 @@ class FakeService : public v1::ImageGeneration::Service,
     support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
     model.add_samplers()->set_sampler(v1::SAMPLER_EULER_ANCESTRAL);
     response->add_models()->set_id("other");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Upscale(grpc::ServerContext*, const v1::UpscaleRequest* request,
+                       Writer* writer) override {
+    {
+      const absl::MutexLock lock(&mutex_);
+      upscale_ = *request;
+    }
+    if (request->factor() > 16) {
+      return ToGrpc(InvalidFieldsError({{"factor", "factor is too large"}}));
+    }
+    Paint({}, *writer);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListUpscalers(grpc::ServerContext*,
+                             const v1::ListUpscalersRequest*,
+                             v1::ListUpscalersResponse* response) override {
+    v1::Upscaler& upscaler = *response->add_upscalers();
+    upscaler.set_name("realesrgan-x4");
+    upscaler.set_scale(4);
     return grpc::Status::OK;
   }
 
@@ -233,6 +267,7 @@ class FakeService : public v1::ImageGeneration::Service,
   mutable absl::Mutex mutex_;
   Script script_ ABSL_GUARDED_BY(mutex_);
   v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
+  v1::UpscaleRequest upscale_ ABSL_GUARDED_BY(mutex_);
   v1::WatchJobRequest watch_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Server> server_;  // last: it calls the others

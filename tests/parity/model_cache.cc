@@ -88,10 +88,12 @@ absl::StatusOr<std::string> ModelCache::Assemble(
 absl::StatusOr<std::string> ModelCache::FolderFor(
     const nlohmann::json& manifest) {
   // Which control networks there are is the request's to say, not the model's.
-  const std::string pipeline = absl::StrReplaceAll(
-      manifest["pipeline"].get<std::string>(), {{"ControlNet", ""}});
+  // Nor is a way to read prompts another pipeline.
+  const std::string pipeline =
+      absl::StrReplaceAll(manifest["pipeline"].get<std::string>(),
+                          {{"ControlNet", ""}, {"LongPromptWeighting", ""}});
   nlohmann::json components = manifest["components"];
-  for (const char* beside : {"controlnet", "ip_adapter"}) {
+  for (const char* beside : {"controlnet", "ip_adapter", "textual_inversion"}) {
     if (components.is_object()) components.erase(beside);
   }
   return Assemble(manifest["model"], pipeline, components);

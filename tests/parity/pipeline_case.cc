@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <deque>
 #include <set>
 
@@ -7,11 +9,14 @@
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
 #include "worker/engine/evaluate.h"
+#include "worker/pipeline/prompt_rows.h"
 
 namespace genzo::parity {
 namespace {
 
 using nlohmann::json;
+
+constexpr char kWeighted[] = "StableDiffusionLongPromptWeightingPipeline";
 
 const std::set<std::string>& KnownArguments() {
   static const auto* const known =
@@ -40,6 +45,7 @@ const std::set<std::string>& KnownArguments() {
                                 "negative_aesthetic_score",
                                 "image_guidance_scale",
                                 "noise_level",
+                                "max_embeddings_multiples",
                                 "controlnet_conditioning_scale",
                                 "control_guidance_start",
                                 "control_guidance_end",
@@ -57,6 +63,7 @@ const std::set<std::string>& KnownPipelines() {
                                 "StableDiffusionInpaintPipeline",
                                 "StableDiffusionDepth2ImgPipeline",
                                 "StableDiffusionUpscalePipeline",
+                                kWeighted,
                                 "StableDiffusionControlNetPipeline",
                                 "StableDiffusionControlNetImg2ImgPipeline",
                                 "StableDiffusionXLPipeline",
@@ -101,6 +108,9 @@ class Family {
   // Of a request's prompt, or its negative prompt; `pooled` may be undefined.
   virtual ClipTextStates TextOf(const v1::GenerateRequest& request,
                                 bool negative) const = 0;
+  // The same as ids, where learned words may stand in the prompts.
+  virtual LearnedWords WordsOf(const EmbeddingLibrary& library,
+                               const std::string& text_encoder) const = 0;
 };
 
 // Of one encoder without pooled text.
@@ -126,6 +136,11 @@ class SdFamily : public Family {
                                : model_.EncodeTexts({request.prompt()},
                                                     request.clip_skip()),
             .pooled = {}};
+  }
+  LearnedWords WordsOf(const EmbeddingLibrary& library,
+                       const std::string& /*text_encoder*/) const override {
+    return LearnedWords(library, model_.traits().text_widths, /*encoder=*/0,
+                        model_.tokenizer().id_end());
   }
 
  private:
@@ -170,6 +185,12 @@ class SdxlFamily : public Family {
       states.pooled = states.pooled * 0;
     }
     return states;
+  }
+  LearnedWords WordsOf(const EmbeddingLibrary& library,
+                       const std::string& text_encoder) const override {
+    const bool second = text_encoder == "text_encoder_2";
+    return LearnedWords(library, model_.traits().text_widths, second ? 1 : 0,
+                        model_.second_text().tokenizer.id_end());
   }
 
  private:
@@ -240,7 +261,51 @@ class PipelineCase {
     MakeRequests();
   }
 
+  // Words that were trained, under the names that the case calls them by.
+  absl::Status LoadEmbeddings(const ModelCache& models) {
+    const auto files = golden_.manifest.find("textual_inversion");
+    if (files == golden_.manifest.end()) return absl::OkStatus();
+    std::vector<LearnedEmbedding> embeddings;
+    for (const json& file : *files) {
+      auto read = ReadEmbedding(models.Path(file["file"]));
+      if (!read.ok()) return read.status();
+      read->name = file["token"];
+      embeddings.push_back(*std::move(read));
+    }
+    library_ = EmbeddingLibrary(std::move(embeddings));
+    return absl::OkStatus();
+  }
+
+  // Prompts that are more than plain text: what the encoders are given.
+  void CompareWindows() {
+    for (const auto& [name, tokenizer] : family_.Tokenizers()) {
+      const LearnedWords learned = family_.WordsOf(library_, name);
+      const WindowRules rules =
+          RulesOf(requests_[0], learned,
+                  /*pooled=*/family_.Tokenizers().size() > 1);
+      std::vector<TokenWindow> positive =
+          ReadWindows(*tokenizer, requests_[0].prompt(), rules);
+      std::vector<TokenWindow> negative =
+          ReadWindows(*tokenizer, requests_[0].negative_prompt(), rules);
+      const size_t windows = std::max(positive.size(), negative.size());
+      PadWindows(*tokenizer, rules, windows, positive);
+      PadWindows(*tokenizer, rules, windows, negative);
+      CompareWindow(absl::StrCat("token_ids.", name), "", positive);
+      CompareWindow(absl::StrCat("token_ids.", name, ".negative"), "",
+                    negative);
+      if (name != "text_encoder") continue;
+      // Of several windows the manifest has the ids in one.
+      CompareWindow(windows == 1 ? "token_ids.prompt" : "",
+                    "token_weights.prompt", positive);
+      CompareWindow(windows == 1 ? "token_ids.negative" : "",
+                    "token_weights.negative", negative);
+    }
+  }
+
   void CompareTexts() {
+    if (requests_[0].prompt_syntax() != v1::PROMPT_SYNTAX_UNSPECIFIED) {
+      return CompareWindows();
+    }
     for (const auto& [name, tokenizer] : family_.Tokenizers()) {
       const bool second = name == "text_encoder_2";
       CompareIds(absl::StrCat("token_ids.", name), *tokenizer,
@@ -370,6 +435,10 @@ class PipelineCase {
       request.set_guidance_scale(call_.value("guidance_scale", 7.5));
       request.set_guidance_rescale(call_.value("guidance_rescale", 0.0));
       request.set_eta(call_.value("eta", 0.0));
+      if (golden_.manifest["pipeline"] == kWeighted ||
+          golden_.manifest.contains("textual_inversion")) {
+        request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+      }
       request.set_clip_skip(call_.value("clip_skip", 0));
       if (HasPicture()) {
         request.mutable_image_to_image()->set_strength(call_.value(
@@ -402,6 +471,7 @@ class PipelineCase {
     for (const v1::GenerateRequest& request : requests_) {
       EncodeTask& task =
           tasks.emplace_back(EncodeTask{.request = request,
+                                        .embeddings = &library_,
                                         .adapters = adapters_,
                                         .controls = controls_,
                                         .image_prompts = pictures_});
@@ -412,6 +482,28 @@ class PipelineCase {
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
     if (encoded[0].ok()) ComparePictures(golden_, *encoded[0], report_);
     return encoded;
+  }
+
+  // Ids and weights of all windows, where the golden has them by these names.
+  void CompareWindow(const std::string& ids, const std::string& weights,
+                     const std::vector<TokenWindow>& windows) {
+    double different = 0;
+    double off = 0;
+    const int64_t length = windows[0].ids.size();
+    for (int64_t i = 0; i < length * static_cast<int64_t>(windows.size());
+         ++i) {
+      const TokenWindow& window = windows[i / length];
+      if (golden_.Has(ids)) {
+        const auto expected = golden_.Tensor(ids)[0][i].item<int64_t>();
+        different += window.ids[i % length] != expected ? 1 : 0;
+      }
+      if (golden_.Has(weights)) {
+        const auto expected = golden_.Tensor(weights)[0][i].item<double>();
+        off = std::max(off, std::abs(window.weights[i % length] - expected));
+      }
+    }
+    if (golden_.Has(ids)) report_.Compare("ids", different, 0);
+    if (golden_.Has(weights)) report_.Compare("weights", off, 1e-6);
   }
 
   void CompareIds(const std::string& name, const ClipTokenizer& tokenizer,
@@ -462,6 +554,7 @@ class PipelineCase {
   const std::vector<std::string> prompts_;
   const std::vector<std::string> negatives_;
   std::deque<v1::GenerateRequest> requests_;  // one a prompt
+  EmbeddingLibrary library_;
   PreparedJoiner joiner_;
   std::vector<Run> runs_;
 };
@@ -490,6 +583,8 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   }
   PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
                     *std::move(adapters), report);
+  const absl::Status embedded = test.LoadEmbeddings(models);
+  if (!embedded.ok()) return report.Fail(std::string(embedded.message()));
   test.CompareTexts();
   test.CompareDenoiser();
   const absl::Status created = test.CreateRuns();

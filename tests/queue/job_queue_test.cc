@@ -82,14 +82,17 @@ TEST_P(JobQueueTest, HandsJobsOutInOrder) {
 }
 
 TEST_P(JobQueueTest, CountsWhatWaits) {
-  const auto& depth = metrics_.ForModel("tiny").queue_depth;
+  const ModelMetrics& figures = metrics_.ForModel("tiny");
   Submit("a");
   Submit("b");
-  EXPECT_EQ(depth.Value(), 2);
+  EXPECT_EQ(figures.Queued(), 2);
+  EXPECT_GT(figures.queue_cost.Value(), 0);
   const auto lease = queue_.Take({});
-  EXPECT_EQ(depth.Value(), 1);
+  EXPECT_EQ(figures.Queued(), 1);
   queue_.Cancel("b");
-  EXPECT_EQ(depth.Value(), 0);
+  EXPECT_EQ(figures.Queued(), 0);
+  EXPECT_EQ(figures.queue_cost.Value(), 0);
+  EXPECT_GT(figures.steps_saved.Value(), 0);
 }
 
 TEST_P(JobQueueTest, ACancelWakesAWorkerThatWaits) {

@@ -22,6 +22,7 @@ import yaml
 ROOT = pathlib.Path(__file__).parent.parent.parent
 BIN = pathlib.Path(os.environ.get("GENZO_BIN") or ROOT / "build" / "release" / "bin")
 TINY = ROOT / "tests/data/reference/models/sd1"
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 # LibTorch's threads spin while others want the cores.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 WAIT = 120  # of anything that must happen

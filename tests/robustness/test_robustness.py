@@ -29,19 +29,23 @@ def test_a_thousand_requests_leave_nothing_behind(start):
     server = start(jobs={"max_jobs": 200})
     load = ["--concurrency", "64", "--connections", "8", "--timeout", "120s"]
     # Threads and pools have grown, and as many jobs are known as may be.
-    ghz(server, "--total", "3000", *load)
+    ghz(server, "--total", "2000", *load)
     wait_for(lambda: server.metric("genzo_streams") == 0)
-    descriptors, megabytes = server.descriptors(), server.megabytes()
-    cpu = cpu_seconds(server)
-    report = ghz(server, "--total", "1000", *load)
-    cpu = cpu_seconds(server) - cpu
-    assert report["statusCodeDistribution"] == {"OK": 1000}
-    wait_for(lambda: server.metric("genzo_streams") == 0 and server.metric("genzo_queue_depth") == 0)
+    descriptors, cpu, grown = server.descriptors(), cpu_seconds(server), []
+    for _ in range(3):
+        megabytes = server.megabytes()
+        report = ghz(server, "--total", "1000", *load)
+        assert report["statusCodeDistribution"] == {"OK": 1000}
+        wait_for(lambda: server.metric("genzo_streams") == 0)
+        grown.append(server.megabytes() - megabytes)
+    wait_for(lambda: server.metric("genzo_queue_depth") == 0)
     wait_for(lambda: server.descriptors() <= descriptors)
-    figure("memory after 1,000 more requests", server.megabytes() - megabytes, 20, "MB more",
-           always=True)
-    figure("processor time of a request of one step, painting included", cpu, 60, "ms")
     assert server.metric("genzo_undelivered_bytes") == 0
+    # Allocators give and take; what leaks does so every time.
+    figure("memory after 1,000 more requests, the least of 3", min(grown), 8, "MB more",
+           always=True)
+    figure("processor time of a request of one step, painting included",
+           (cpu_seconds(server) - cpu) / 3, 60, "ms")
 
 
 def cpu_seconds(server):

@@ -365,7 +365,7 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   // By gRPC, which cancels the call, or by the engine, which looks at the
   // clock.
   const ModelMetrics& figures = server.metrics().ForModel("tiny");
-  EXPECT_EQ(figures.jobs_cancelled.Value() + figures.jobs_failed.Value(), 1);
+  EXPECT_EQ(figures.jobs_cancelled.Value() + figures.jobs_expired.Value(), 1);
 }
 
 TEST(EndToEndTest, ASlowReaderHoldsNobodyUpAndGetsItsPicture) {

@@ -49,6 +49,7 @@ class Mixer {
         {v1::PRIORITY_LOW, v1::PRIORITY_NORMAL, v1::PRIORITY_HIGH}));
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
+    AddSteering(request);
     if (controls_) AddControls(request);
     if (Draw(3) == 0) AddMask(request);
     for (size_t n = loras_.empty() ? 0 : Draw(3); n > 0; --n) {
@@ -62,10 +63,54 @@ class Mixer {
         lora.mutable_block_weights(0)->set_weight(0.5);
       }
     }
+    if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
   }
 
  private:
+  // Other rows at other steps, other lengths of text, other noise.
+  void AddSteering(GenerateRequest& request) {
+    if (Draw(3) == 0) {
+      request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+      request.set_prompt(Choose<std::string>(
+          {"a (red:1.4) fox", "a [dull] ship BREAK fog", "fog"}));
+    }
+    switch (Draw(6)) {
+      case 0:
+        request.mutable_guidance()->set_start(Choose<double>({0, 0.3}));
+        request.mutable_guidance()->set_end(0.7);
+        break;
+      case 1:
+        request.mutable_guidance()->set_perturbed_attention_scale(3);
+        break;
+      case 2:
+        if (request.has_image_to_image()) break;
+        request.mutable_guidance()->set_text_gate_step(1 +
+                                                       Draw(request.steps()));
+        break;
+      case 3:
+        request.mutable_variation()->set_seed(Draw(1000));
+        request.mutable_variation()->set_strength(0.4);
+        break;
+      case 4:
+        request.mutable_variation()->set_resize_from_width(72);
+        request.mutable_variation()->set_resize_from_height(64);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void AddHires(GenerateRequest& request) {
+    v1::HiresPass& hires = *request.mutable_hires();
+    hires.set_factor(Choose<double>({1.25, 2}));
+    hires.set_steps(2 + Draw(3));
+    hires.set_strength(Choose<double>({0.6, 1}));
+    hires.set_upscale(Choose<v1::HiresPass::Upscale>(
+        {v1::HiresPass::UPSCALE_LATENT, v1::HiresPass::UPSCALE_LATENT_BICUBIC,
+         v1::HiresPass::UPSCALE_LANCZOS}));
+  }
+
   // Of a picture with a part that stays as it is.
   void AddMask(GenerateRequest& request) {
     const auto file = [](const char* name) {

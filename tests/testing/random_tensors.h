@@ -19,8 +19,9 @@ namespace genzo {
 // A checkpoint that nobody trained.
 class RandomTensors : public TensorSource {
  public:
-  void Add(const std::string& name, const std::vector<int64_t>& shape) {
-    AddTensor(name, shape, at::randn(shape) * 0.3);
+  void Add(const std::string& name, const std::vector<int64_t>& shape,
+           double deviation = 0.3) {
+    AddTensor(name, shape, at::randn(shape) * deviation);
   }
   // One value all over.
   void AddValue(const std::string& name, const std::vector<int64_t>& shape,

@@ -15,6 +15,7 @@
 #include "grpcpp/create_channel.h"
 #include "queue/memory_job_queue.h"
 #include "queue/pool_load.h"
+#include "queue/split_job_queue.h"
 #include "server/front_end.h"
 #include "tests/testing/test_folder.h"
 #include "worker/engine/worker_pool.h"
@@ -36,16 +37,24 @@ class Server {
  public:
   explicit Server(const Config& config)
       : catalog_(config.default_model),
-        queue_(config.queue_capacity, Clock::Real(), metrics_, load_),
-        pool_(*WorkerPool::Create(
-            config, {queue_, load_, catalog_, metrics_, Clock::Real()})),
-        dependencies_{queue_,
-                      catalog_,
-                      metrics_,
-                      Clock::Real(),
-                      *pool_,
-                      /*predict=*/nullptr,
-                      pool_.get()},
+        painting_(config.queue_capacity, Clock::Real(), metrics_, load_),
+        upscaling_(config.queue_capacity, Clock::Real(), metrics_,
+                   upscaling_load_, /*tells_age=*/false),
+        queue_(painting_, upscaling_),
+        pool_(*WorkerPool::Create(config, {.queue = queue_,
+                                           .load = load_,
+                                           .catalog = catalog_,
+                                           .metrics = metrics_,
+                                           .clock = Clock::Real(),
+                                           .upscaling = &upscaling_,
+                                           .upscalers = &upscalers_})),
+        dependencies_{.queue = queue_,
+                      .catalog = catalog_,
+                      .metrics = metrics_,
+                      .clock = Clock::Real(),
+                      .models = *pool_,
+                      .scoring = pool_.get(),
+                      .upscalers = &upscalers_},
         front_end_(*FrontEnd::Start("127.0.0.1:0", FrontEndOptionsOf(config),
                                     dependencies_)) {
     std::promise<void> loaded;
@@ -93,7 +102,11 @@ class Server {
   Metrics metrics_;
   ModelCatalog catalog_;
   PoolLoad load_;
-  MemoryJobQueue queue_;
+  MemoryJobQueue painting_;
+  PoolLoad upscaling_load_;
+  MemoryJobQueue upscaling_;
+  SplitJobQueue queue_;
+  UpscalerCatalog upscalers_;
   std::unique_ptr<WorkerPool> pool_;
   const FrontEndDependencies dependencies_;
   std::unique_ptr<FrontEnd> front_end_;

@@ -62,6 +62,10 @@ class Denoiser {
 
   virtual Placement placement() const = 0;
 
+  // Layers that may be idle for single rows, in the network's order, by the
+  // names that RowEdit has for them.
+  virtual std::vector<std::string> IdleLayers() const { return {}; }
+
   // Kinds of evaluations that are replayed rather than run, and how to give
   // their memory back; they are made anew. Nothing unless recorded.
   virtual int recordings() const { return 0; }

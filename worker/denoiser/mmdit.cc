@@ -58,7 +58,8 @@ absl::StatusOr<MmditConfig> ReadMmditConfig(const TextFile& file) {
 
 Mmdit::Block::Block(const Weights& weights, const MmditConfig& config,
                     bool dual, bool last)
-    : heads(config.heads.heads),
+    : name(weights.path()),
+      heads(config.heads.heads),
       last(last),
       norm1(weights["norm1"], config.width(), dual ? 9 : 6),
       norm1_context(weights["norm1_context"], config.width(), last ? 2 : 6),
@@ -149,6 +150,12 @@ Placement Mmdit::placement() const {
   return {.device = pos_embed_.device(), .dtype = pos_embed_.scalar_type()};
 }
 
+std::vector<std::string> Mmdit::IdleLayers() const {
+  std::vector<std::string> names;
+  for (const Block& block : transformer_blocks_) names.push_back(block.name);
+  return names;
+}
+
 absl::StatusOr<PreparedRef> Mmdit::Prepare(
     const Conditioning& conditioning) const {
   c10::InferenceMode inference;
@@ -197,7 +204,12 @@ at::Tensor Mmdit::Forward(const at::Tensor& sample, const at::Tensor& times,
            Positions(h, w),          // [B, h w, width]
       .text = prepared.tensors[0]};  // [B, L, width]
   for (const Block& block : transformer_blocks_) {
+    const Streams before = streams;
     block.forward(streams, vector, prepared.adapters);
+    if (prepared.edits.empty()) continue;
+    const std::vector<int64_t> idle = IdleRows(prepared.edits, block.name);
+    CopyRows(idle, before.x, streams.x);
+    CopyRows(idle, before.text, streams.text);
   }
   return Unpatchify(output_.forward(streams.x, vector, prepared.adapters),
                     {h, w}, config_.patch_size, /*channels_last=*/true);

@@ -59,6 +59,7 @@ class Mmdit : public Denoiser {
   at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
                      const Prepared& prepared) const override;
   Placement placement() const override;
+  std::vector<std::string> IdleLayers() const override;
 
  private:
   // Both streams of tokens: the image's, the text's.
@@ -74,6 +75,7 @@ class Mmdit : public Denoiser {
     void forward(Streams& streams, const at::Tensor& vector,
                  const EvalContext& adapters) const;
 
+    std::string name;
     int64_t heads;
     bool last;
     Modulation norm1, norm1_context;

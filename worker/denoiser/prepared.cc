@@ -29,6 +29,10 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
       segment.first_row += joined->rows;
       segments.push_back(std::move(segment));
     }
+    for (RowEdit edit : part->edits) {
+      edit.first_row += joined->rows;
+      joined->edits.push_back(std::move(edit));
+    }
     for (PicturePrompt picture : part->pictures) {
       picture.first_row += joined->rows;
       joined->pictures.push_back(std::move(picture));
@@ -45,7 +49,77 @@ PreparedRef JoinAll(const PreparedJoiner::Parts& parts, int64_t padding) {
   return joined;
 }
 
+// A piece for each time that one of its rows is named. `Rows` has first_row and
+// rows.
+template <typename Rows>
+std::vector<Rows> PiecesOf(const std::vector<Rows>& all,
+                           const std::vector<int64_t>& rows) {
+  std::vector<Rows> pieces;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (Rows piece : all) {
+      const int64_t end = piece.first_row + piece.rows;
+      if (rows[i] < piece.first_row || rows[i] >= end) continue;
+      piece.first_row = static_cast<int64_t>(i);
+      piece.rows = 1;
+      pieces.push_back(std::move(piece));
+    }
+  }
+  return pieces;
+}
+
+// The same of pictures, whose keys and values have a row each.
+std::vector<PicturePrompt> PicturesOf(const std::vector<PicturePrompt>& all,
+                                      const std::vector<int64_t>& rows) {
+  std::vector<PicturePrompt> pieces;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const PicturePrompt& picture : all) {
+      const int64_t row = rows[i] - picture.first_row;
+      if (row < 0 || row >= picture.rows) continue;
+      auto layers = std::make_shared<std::vector<KeyValues>>();
+      for (const KeyValues& layer : *picture.layers) {
+        layers->push_back(
+            {layer.k.narrow(0, row, 1), layer.v.narrow(0, row, 1)});
+      }
+      pieces.push_back({.first_row = static_cast<int64_t>(i),
+                        .rows = 1,
+                        .layers = std::move(layers),
+                        .scale = picture.scale});
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
+
+Prepared RowsOfPrepared(const Prepared& prepared,
+                        const std::vector<int64_t>& rows) {
+  Prepared chosen = {
+      .rows = static_cast<int64_t>(rows.size()),
+      .adapters = EvalContext(PiecesOf(prepared.adapters.segments(), rows)),
+      .pictures = PicturesOf(prepared.pictures, rows),
+      .edits = PiecesOf(prepared.edits, rows)};
+  for (const at::Tensor& tensor : prepared.tensors) {
+    std::vector<at::Tensor> parts;
+    for (const int64_t row : rows) parts.push_back(tensor.narrow(0, row, 1));
+    chosen.tensors.push_back(at::cat(parts));
+  }
+  for (const Prepared::Later& later : prepared.later) {
+    chosen.later.push_back(
+        {later.first_step, std::make_shared<const Prepared>(
+                               RowsOfPrepared(*later.prepared, rows))});
+  }
+  return chosen;
+}
+
+Prepared WithEdits(const Prepared& prepared, const RowEdits& edits) {
+  Prepared edited = prepared;
+  edited.edits.insert(edited.edits.end(), edits.begin(), edits.end());
+  for (Prepared::Later& later : edited.later) {
+    later.prepared =
+        std::make_shared<const Prepared>(WithEdits(*later.prepared, edits));
+  }
+  return edited;
+}
 
 PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done) {
   PreparedRef now = prepared;

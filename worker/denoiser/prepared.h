@@ -8,6 +8,7 @@
 #include "ATen/core/Tensor.h"
 #include "worker/denoiser/control_residuals.h"
 #include "worker/denoiser/picture_prompt.h"
+#include "worker/denoiser/row_edits.h"
 #include "worker/nn/adapters.h"
 
 namespace genzo {
@@ -21,13 +22,16 @@ struct Prepared {
   std::vector<at::Tensor> tensors = {};
   EvalContext adapters = {};  // of the rows
   std::vector<PicturePrompt> pictures = {};
+  RowEdits edits = {};
   // What control networks add in one evaluation; none in what was prepared for
   // all of them.
   std::vector<ControlSegment> controls = {};
 
   // Whether rows differ in more than numbers and adapters, so that no recorded
   // evaluation fits them.
-  bool steered() const { return !pictures.empty() || !controls.empty(); }
+  bool steered() const {
+    return !edits.empty() || !pictures.empty() || !controls.empty();
+  }
 
   // What stands in its place once so many steps of the walk are done, of the
   // same sizes, as where an adapter is for some of the steps; in their order.
@@ -38,6 +42,14 @@ struct Prepared {
   std::vector<Later> later = {};
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
+
+// The rows of `prepared` that are named, in that order, any of them as often as
+// it is named; adapters, pictures and edits go with them.
+Prepared RowsOfPrepared(const Prepared& prepared,
+                        const std::vector<int64_t>& rows);
+
+// `prepared`, and what stands in its place later, with further edits.
+Prepared WithEdits(const Prepared& prepared, const RowEdits& edits);
 
 // What is to be used of `prepared` once `steps_done` steps are done.
 PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done);

@@ -39,6 +39,9 @@ class RecordedDenoiser : public Denoiser {
     return denoiser_->EmbedTimes(times);
   }
   Placement placement() const override { return denoiser_->placement(); }
+  std::vector<std::string> IdleLayers() const override {
+    return denoiser_->IdleLayers();
+  }
 
   // What the denoiser's own gives, with rows added to fill a recording. Where
   // memory is missing, all that is kept here is given up and the denoiser asked

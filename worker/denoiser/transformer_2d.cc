@@ -3,9 +3,17 @@
 namespace genzo {
 namespace {
 
+constexpr int64_t kRows = 0;  // dimension
 constexpr double kLayerNormEps = 1e-5;
 constexpr double kGroupNormEps = 1e-6;
 constexpr ConvGeometry kPointwise = {.kernel = 1, .stride = 1, .padding = 0};
+
+// What x sees, before the layer projects it back.
+at::Tensor Attend(const Attention& layer, const at::Tensor& x,
+                  const KeyValues& context, const EvalContext& adapters) {
+  return MultiHeadAttention(layer.to_q.forward(x, adapters), context.k,
+                            context.v, layer.heads, layer.upcast);
+}
 
 }  // namespace
 
@@ -22,7 +30,8 @@ std::vector<PictureContext> ContextCursor::Pictures() const {
 
 Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
     const Weights& weights, const Transformer2DConfig& config)
-    : norm1(weights["norm1"], config.channels, kLayerNormEps),
+    : name(weights.path()),
+      norm1(weights["norm1"], config.channels, kLayerNormEps),
       attn1(weights["attn1"], config.channels,
             config.only_cross_attention ? config.cross_attention_dim
                                         : config.channels,
@@ -47,16 +56,58 @@ Transformer2D::BasicTransformerBlock::BasicTransformerBlock(
 at::Tensor Transformer2D::BasicTransformerBlock::forward(
     at::Tensor x, ContextCursor& context, const EvalContext& adapters) const {
   const at::Tensor normed = norm1.forward(x);
-  x = attn1.forward(
-      normed,
-      only_cross_attention ? context.Next() : attn1.Project(normed, adapters),
-      x, adapters);
-  const KeyValues text = context.Next();
-  x = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
+  const KeyValues own =
+      only_cross_attention ? context.Next() : attn1.Project(normed, adapters);
+  const RowEdits& edits = context.edits();
+  if (edits.empty()) {
+    x = attn1.forward(normed, own, x, adapters);
+    const KeyValues text = context.Next();
+    x = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
+  } else {
+    const at::Tensor attended = Attend(attn1, normed, own, adapters);
+    CopyRows(IdleRows(edits, name + ".attn1"), own.v, attended);
+    x = attn1.to_out.forward_add(attended, x, adapters);
+    x = AttendToText(x, context, adapters);
+  }
   const at::Tensor h = norm3.forward(x);
   const at::Tensor gate = ff_gate->forward_gelu(h, adapters);
   return ff_out.forward_add(ff_value->forward_mul(h, gate, adapters), x,
                             adapters);  // [B, L, C]
+}
+
+at::Tensor Transformer2D::BasicTransformerBlock::AttendToText(
+    const at::Tensor& x, ContextCursor& context,
+    const EvalContext& adapters) const {
+  const RowEdits& edits = context.edits();
+  const KeyValues text = context.Next();
+  const auto taken = [&](const RowEdit& edit) {
+    if (edit.take == nullptr) return at::Tensor();
+    const auto found = edit.take->find(name);
+    return found == edit.take->end() ? at::Tensor() : found->second;
+  };
+  int64_t rows_taken = 0;
+  for (const RowEdit& edit : edits) {
+    if (taken(edit).defined()) rows_taken += edit.rows;
+  }
+  at::Tensor y;
+  if (rows_taken == x.size(0)) {
+    y = x.clone();  // nobody is left to look
+  } else {
+    y = attn2.forward(norm2.forward(x), text, x, adapters, context.Pictures());
+    for (const RowEdit& edit : edits) {
+      if (edit.keep == nullptr) continue;
+      (*edit.keep)[name] = (y - x)
+                               .narrow(0, edit.first_row, edit.rows)
+                               .mean(kRows, /*keepdim=*/true);
+    }
+  }
+  for (const RowEdit& edit : edits) {
+    const at::Tensor features = taken(edit);
+    if (!features.defined()) continue;
+    y.narrow(0, edit.first_row, edit.rows)
+        .copy_(x.narrow(0, edit.first_row, edit.rows) + features);
+  }
+  return y;
 }
 
 Transformer2D::Transformer2D(const Weights& weights,
@@ -88,6 +139,12 @@ void Transformer2D::ProjectContext(const at::Tensor& context,
   for (const BasicTransformerBlock& block : transformer_blocks_) {
     if (block.only_cross_attention) append(block.attn1);
     append(block.attn2);
+  }
+}
+
+void Transformer2D::ListSelfAttention(std::vector<std::string>& names) const {
+  for (const BasicTransformerBlock& block : transformer_blocks_) {
+    if (!block.only_cross_attention) names.push_back(block.name + ".attn1");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "worker/denoiser/picture_prompt.h"
+#include "worker/denoiser/row_edits.h"
 #include "worker/nn/attention.h"
 
 namespace genzo {
@@ -25,21 +26,24 @@ struct Transformer2DConfig {
 // Hands out the projected context layer by layer, in the network's order.
 class ContextCursor {
  public:
-  // `prepared` holds keys and values of a layer one after the other; both
+  // `prepared` holds keys and values of a layer one after the other; all
   // outlive the cursor.
   ContextCursor(const std::vector<at::Tensor>& prepared,
-                const std::vector<PicturePrompt>& pictures)
-      : prepared_(prepared), pictures_(pictures) {}
+                const std::vector<PicturePrompt>& pictures,
+                const RowEdits& edits = NoEdits())
+      : prepared_(prepared), pictures_(pictures), edits_(edits) {}
   KeyValues Next() {
     next_ += 2;
     return {prepared_[next_ - 2], prepared_[next_ - 1]};
   }
   // What rows attend to beside it in the layer that Next() gave last.
   std::vector<PictureContext> Pictures() const;
+  const RowEdits& edits() const { return edits_; }
 
  private:
   const std::vector<at::Tensor>& prepared_;
   const std::vector<PicturePrompt>& pictures_;
+  const RowEdits& edits_;
   size_t next_ = 0;
 };
 
@@ -54,6 +58,9 @@ class Transformer2D {
   void ProjectContext(const at::Tensor& context, const EvalContext& adapters,
                       std::vector<at::Tensor>& prepared) const;
 
+  // Names of the self-attention layers in front of every text's.
+  void ListSelfAttention(std::vector<std::string>& names) const;
+
   // x [B, channels, H, W] -> the same. Takes its layers from `context`.
   at::Tensor forward(const at::Tensor& x, ContextCursor& context,
                      const EvalContext& adapters) const;
@@ -64,7 +71,11 @@ class Transformer2D {
                           const Transformer2DConfig& config);
     at::Tensor forward(at::Tensor x, ContextCursor& context,
                        const EvalContext& adapters) const;
+    // What the text gives x, added to it, where rows keep or take features.
+    at::Tensor AttendToText(const at::Tensor& x, ContextCursor& context,
+                            const EvalContext& adapters) const;
 
+    std::string name;
     LayerNorm norm1;
     Attention attn1;
     LayerNorm norm2;

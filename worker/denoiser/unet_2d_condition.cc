@@ -257,6 +257,16 @@ at::Tensor UNet2DConditionModel::TimesOf(const at::Tensor& times,
   return at::cat(rows);
 }
 
+std::vector<std::string> UNet2DConditionModel::IdleLayers() const {
+  std::vector<std::string> names;
+  for (const UNetLayers* layers : AllLayers()) {
+    for (const Transformer2D& attention : layers->attentions) {
+      attention.ListSelfAttention(names);
+    }
+  }
+  return names;
+}
+
 absl::StatusOr<PreparedRef> UNet2DConditionModel::Prepare(
     const Conditioning& conditioning) const {
   c10::InferenceMode inference;
@@ -321,7 +331,8 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
   }
   const at::Tensor projected = TimesOf(times, prepared, count);
   UNetConditioning conditioning = {
-      TimeCursor(projected), ContextCursor(prepared.tensors, prepared.pictures),
+      TimeCursor(projected),
+      ContextCursor(prepared.tensors, prepared.pictures, prepared.edits),
       prepared.adapters};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);

@@ -100,6 +100,8 @@ class UNet2DConditionModel : public Denoiser {
   at::Tensor Forward(const at::Tensor& sample, const at::Tensor& times,
                      const Prepared& prepared) const override;
 
+  std::vector<std::string> IdleLayers() const override;
+
   Placement placement() const override;
 
   const UNet2DConditionConfig& config() const { return config_; }

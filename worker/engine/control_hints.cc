@@ -49,21 +49,12 @@ at::Tensor FromZeroToOne(const Pixels& pixels) {
   return (ToTensor(pixels) + 1) / 2;
 }
 
-// The picture without what is painted anew, which is marked by -1.
-absl::StatusOr<at::Tensor> WithoutMasked(const Pixels& picture,
-                                         const v1::GenerateRequest& request) {
-  const auto mask = ReadFitted(request.inpainting().mask().data(),
-                               "inpainting.mask.data", request);
-  if (!mask.ok()) return mask.status();
-  const at::Tensor white = FromZeroToOne(*mask).narrow(1, 0, 1) > 0.5;
-  return at::masked_fill(FromZeroToOne(picture), white, -1);
-}
-
+// What a control makes of its picture.
 absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
                                   const std::string& field,
-                                  const v1::GenerateRequest& request) {
-  const auto picture =
-      ReadFitted(control.picture().data(), field + ".picture.data", request);
+                                  const EncodeTask& task) {
+  const auto picture = ReadFitted(control.picture().data(),
+                                  field + ".picture.data", task.request);
   if (!picture.ok()) return picture.status();
   switch (control.preprocessor()) {
     case v1::ControlInput::PREPROCESSOR_CANNY:
@@ -71,7 +62,8 @@ absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
                                       static_cast<int>(control.canny_low()),
                                       static_cast<int>(control.canny_high())));
     case v1::ControlInput::PREPROCESSOR_INPAINT:
-      return WithoutMasked(*picture, request);
+      // What is painted anew is marked by -1.
+      return at::masked_fill(FromZeroToOne(*picture), task.mask > 0.5, -1);
     default:
       return FromZeroToOne(*picture);
   }
@@ -80,8 +72,9 @@ absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
 }  // namespace
 
 absl::StatusOr<std::vector<ControlHint>> ReadControlHints(
-    const v1::GenerateRequest& request, const PipelineTraits& traits,
+    const EncodeTask& task, const PipelineTraits& traits,
     SideNetworks* networks) {
+  const v1::GenerateRequest& request = task.request;
   std::vector<ControlHint> hints;
   for (int i = 0; i < request.controls_size(); ++i) {
     const v1::ControlInput& control = request.controls(i);
@@ -92,7 +85,7 @@ absl::StatusOr<std::vector<ControlHint>> ReadControlHints(
       network = networks->Control(control.name(), traits.control_fit);
     }
     if (!network.ok()) return OfNetwork(network.status(), field + ".name");
-    auto hint = HintOf(control, field, request);
+    auto hint = HintOf(control, field, task);
     if (!hint.ok()) return hint.status();
     hints.push_back({.network = *std::move(network),
                      .picture = *std::move(hint),

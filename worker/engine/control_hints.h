@@ -10,12 +10,12 @@
 
 namespace genzo {
 
-// What a request's controls are to follow: pictures read, fitted to the
-// request's size and made hints by their preprocessors, and networks that fit a
+// What a task's controls are to follow: pictures read, fitted to the request's
+// size and made hints by their preprocessors, and networks that fit a
 // model of `traits`, in memory. INVALID_ARGUMENT/INVALID_FIELD and NOT_FOUND
 // name the field. May take as long as reading the networks does.
 absl::StatusOr<std::vector<ControlHint>> ReadControlHints(
-    const v1::GenerateRequest& request, const PipelineTraits& traits,
+    const EncodeTask& task, const PipelineTraits& traits,
     SideNetworks* networks);
 
 // The same of its image prompts: pictures read, adapters in memory.

@@ -34,6 +34,10 @@ bool CanJoin(const DecodeTask& a, const DecodeTask& b) {
          a.latent.sizes() == b.latent.sizes();
 }
 
+bool IsEnlarged(const DecodeTask& task) {
+  return !task.job->request().output().upscaler().empty();
+}
+
 absl::Status NotFinite(const DecodeTask& task) {
   return ErrorWithReason(
       absl::StatusCode::kInternal, "NOT_FINITE",
@@ -93,7 +97,10 @@ DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
   thread_ = std::thread([this] { Loop(); });
 }
 
-DecodeStage::~DecodeStage() {
+DecodeStage::~DecodeStage() { Stop(); }
+
+void DecodeStage::Stop() {
+  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
@@ -205,11 +212,22 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   }
   for (size_t i = 0; i < tasks.size(); ++i) {
     try {
-      Write(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
+      Finish(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
     } catch (const std::exception&) {
       fail(tasks[i]);
     }
   }
+}
+
+void DecodeStage::Finish(const DecodeTask& task, const at::Tensor& decoded,
+                         absl::Time begin) {
+  if (!task.is_final || !IsEnlarged(task) || !enlarge_) {
+    return Write(task, decoded, begin);
+  }
+  enlarge_(task, decoded, [this, task, begin](absl::StatusOr<at::Tensor> out) {
+    if (!out.ok()) return task.job->FailImage(task.image_index, out.status());
+    Write(task, *out, begin);
+  });
 }
 
 void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
@@ -230,7 +248,8 @@ void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
   if (task.job->canvas() != nullptr) {
     pixels = PastedInto(*task.job->canvas(), pixels);
   }
-  auto finished = finisher_.Finish(request, task.seed, std::move(pixels));
+  auto finished =
+      finisher_.Finish(request, task.seed, std::move(pixels), task.image_index);
   if (!finished.ok()) {
     return task.job->FailImage(task.image_index, finished.status());
   }
@@ -278,7 +297,9 @@ void DecodeStage::PostFinal(const DecodeTask& task, v1::Image image,
   if (!picture.ok()) {
     return task.job->FailImage(task.image_index, picture.status());
   }
-  on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+  if (!IsEnlarged(task)) {  // which would tell nothing of decoding
+    on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+  }
   *image.mutable_picture() = *std::move(picture);
   task.job->PostImage(std::move(image), took);
 }

@@ -10,6 +10,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -53,8 +54,18 @@ class DecodeStage {
   DecodeStage(int max_finals, std::function<int()> threads,
               const DeviceStream& stream, const Clock& clock, Metrics& metrics,
               const PictureFinisher& finisher, OnDecoded on_decoded);
-  // Finishes what waits.
+  // As Stop(); and then what was submitted to the hook must be done.
   ~DecodeStage();
+
+  // Where finished images go that are to be enlarged, on the stage's thread:
+  // `done` takes the larger pixels, [1, 3, H, W] in [-1, 1], on any thread.
+  using Enlarge =
+      std::function<void(const DecodeTask& task, at::Tensor decoded,
+                         std::function<void(absl::StatusOr<at::Tensor>)> done)>;
+  void SetEnlarge(Enlarge enlarge) { enlarge_ = std::move(enlarge); }
+
+  // Finishes what waits, but for what the hook has.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues a task; a final one waits while there is no room.
   void Submit(DecodeTask task) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -66,6 +77,9 @@ class DecodeStage {
   std::deque<DecodeTask>::iterator FirstLocked(bool& is_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Decode(const std::vector<DecodeTask>& tasks);
+  // Hands over what is to be enlarged first.
+  void Finish(const DecodeTask& task, const at::Tensor& decoded,
+              absl::Time begin);
   // Hands pixels to the writer, and what it wrote to the reader.
   void Write(const DecodeTask& task, const at::Tensor& decoded,
              absl::Time begin);
@@ -82,6 +96,7 @@ class DecodeStage {
   Metrics& metrics_;
   const PictureFinisher& finisher_;
   const OnDecoded on_decoded_;
+  Enlarge enlarge_;  // before the first task
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<DecodeTask> finals_ ABSL_GUARDED_BY(mutex_);

@@ -3,11 +3,14 @@
 #include <exception>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
+#include "worker/engine/hires.h"
+#include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
 namespace genzo {
@@ -17,18 +20,21 @@ namespace {
 constexpr size_t kMaxTogether = 16;
 
 bool HasPicture(const JobState& job) {
-  return job.request().has_image_to_image();
+  return job.request().has_image_to_image() &&
+         job.request().start_latents().empty();
 }
 
 }  // namespace
 
 EncodeStage::EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
-                         const Clock& clock, Metrics& metrics,
+                         const EngineDependencies& dependencies,
                          std::function<void()> on_encoded, Where where,
                          SideNetworks* networks)
     : stream_(stream),
-      clock_(clock),
-      metrics_(metrics),
+      clock_(dependencies.clock),
+      metrics_(dependencies.metrics),
+      embeddings_(dependencies.embeddings),
+      latents_(dependencies.latents),
       on_encoded_(std::move(on_encoded)),
       networks_(networks),
       texts_(text_cache_bytes) {
@@ -136,7 +142,9 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
 }
 
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
-  EncodeTask task = {.request = job.request(), .adapters = job.adapters()};
+  EncodeTask task = {.request = job.request(),
+                     .embeddings = embeddings_,
+                     .adapters = job.adapters()};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {
     auto source = ReadSourcePicture(task.request, traits.picture_divisor);
@@ -145,13 +153,20 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     task.mask = std::move(source->mask);
     job.SetCanvas(std::move(source->canvas));
   }
-  auto controls = ReadControlHints(task.request, traits, networks_);
+  const absl::Status steered = Steer(traits, task);
+  if (!steered.ok()) return steered;
+  return task;
+}
+
+absl::Status EncodeStage::Steer(const PipelineTraits& traits,
+                                EncodeTask& task) const {
+  auto controls = ReadControlHints(task, traits, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);
   if (!prompts.ok()) return prompts.status();
   task.image_prompts = *std::move(prompts);
-  return task;
+  return absl::OkStatus();
 }
 
 std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
@@ -172,10 +187,47 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   if (tasks.empty()) return results;
   auto encoded =
       waiting[0].job->model().Encode(tasks, waiting[0].together, texts_);
+  const Pipeline& model = waiting[0].job->model();
+  EncodeSecondPasses(
+      model, tasks, waiting[0].together, texts_,
+      [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
-    results[places[i]] = std::move(encoded[i]);
+    absl::StatusOr<Encoded>& result = results[places[i]];
+    result = std::move(encoded[i]);
+    if (!result.ok()) continue;
+    const absl::Status added = AddLatent(*waiting[places[i]].job, *result);
+    if (!added.ok()) result = added;
   }
   return results;
+}
+
+absl::Status EncodeStage::AddLatent(const JobState& job,
+                                    Encoded& encoded) const {
+  const v1::GenerateRequest& request = job.request();
+  if (request.start_latents().empty() || latents_ == nullptr) {
+    return absl::OkStatus();
+  }
+  auto kept = latents_->Find(job.demand().tenant, request.start_latents());
+  if (!kept.ok()) return kept.status();
+  const auto refuse = [&](absl::string_view what) {
+    return InvalidFieldsError(
+        {{"start_latents", absl::StrCat("start_latents are of ", what)}});
+  };
+  if (kept->model != job.demand().model) {
+    return refuse(absl::StrCat("model \"", kept->model, "\", not of \"",
+                               job.demand().model, "\""));
+  }
+  const int64_t scale = job.model().codec().pixels_per_latent();
+  const int64_t width = kept->latent.size(3) * scale;
+  const int64_t height = kept->latent.size(2) * scale;
+  if (width != request.width() || height != request.height()) {
+    return refuse(absl::StrCat("width ", width, " and height ", height,
+                               ", not of ", request.width(), " and ",
+                               request.height()));
+  }
+  encoded.latent = kept->latent;
+  encoded.latent_is_noise = kept->is_noise;
+  return absl::OkStatus();
 }
 
 void EncodeStage::Deliver(const Waiting& waiting,

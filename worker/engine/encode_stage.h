@@ -16,6 +16,7 @@
 #include "worker/device/device_stream.h"
 #include "worker/engine/job_state.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/residency/engine_device.h"
 #include "worker/residency/side_networks.h"
 
 namespace genzo {
@@ -40,10 +41,10 @@ class EncodeStage {
 
   // `on_encoded` is called after every result, on the thread that made it.
   // Encoders run on `stream`. `networks` are those that jobs name beside their
-  // models, read here, so that the step loop does not wait; null: none.
-  // `clock`, `metrics` and `networks` outlive the stage.
+  // models, read here, so that the step loop does not wait; null: none. They,
+  // and what `dependencies` name, outlive the stage.
   EncodeStage(int64_t text_cache_bytes, const DeviceStream& stream,
-              const Clock& clock, Metrics& metrics,
+              const EngineDependencies& dependencies,
               std::function<void()> on_encoded, Where where = Where::kOwnThread,
               SideNetworks* networks = nullptr);
   // Drops what waits.
@@ -79,13 +80,20 @@ class EncodeStage {
       const std::vector<Waiting>& waiting);
   // What the job brings, with pictures read and networks in memory.
   absl::StatusOr<EncodeTask> TaskOf(JobState& job);
+  // What steers a pass at the size of the task's request.
+  absl::Status Steer(const PipelineTraits& traits, EncodeTask& task) const;
   void Deliver(const Waiting& waiting, absl::StatusOr<Encoded> encoded,
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);
 
+  // Where the job begins at the latent of an earlier one, that.
+  absl::Status AddLatent(const JobState& job, Encoded& encoded) const;
+
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
+  const EmbeddingLibrary* const embeddings_;  // may be null
+  LatentStore* const latents_;                // likewise
   const std::function<void()> on_encoded_;
   SideNetworks* const networks_;
   TextCache texts_;  // of the encoding thread

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ATen/TensorOperators.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "c10/core/InferenceMode.h"
@@ -48,8 +49,7 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   models_.LoadConfigured(stopping_);
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20,
-      DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
-      dependencies_.metrics,
+      DeviceStream(device, StreamPriority::kLow), dependencies_,
       /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_,
       &models_.side_networks());
   decode_stage_ = std::make_unique<DecodeStage>(
@@ -61,10 +61,13 @@ void Engine::Work(const std::function<void()>& on_loaded) {
       [this](const JobDemand& demand, absl::Duration took) {
         dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);
       });
+  MakeUpscaleStage();
   intake_ = std::make_unique<Intake>(config_, device_, dependencies_, models_,
-                                     adapters_, scheduler_, *encode_stage_);
-  publisher_ = std::make_unique<Publisher>(dependencies_.clock,
-                                           dependencies_.load, *decode_stage_);
+                                     adapters_, scheduler_, *encode_stage_,
+                                     *upscale_stage_);
+  publisher_ =
+      std::make_unique<Publisher>(dependencies_.clock, dependencies_.load,
+                                  *decode_stage_, dependencies_.latents);
   if (!stopping_) on_loaded();
   while (Admit()) {
     Batch batch = Pick();
@@ -74,8 +77,39 @@ void Engine::Work(const std::function<void()>& on_loaded) {
   }
   models_.loader().Stop();
   encode_stage_.reset();
+  decode_stage_->Stop();
+  upscale_stage_.reset();  // writes through the decode stage
   decode_stage_.reset();
   joiner_.Clear();
+}
+
+void Engine::MakeUpscaleStage() {
+  const c10::Device& device = device_.placement.device;
+  upscale_stage_ = std::make_unique<UpscaleStage>(
+      UpscaleStage::Options{
+          .upscalers = dependencies_.upscalers,
+          .queue = dependencies_.upscaling,
+          .device = device,
+          .memory_bytes = int64_t{config_.upscale_memory_mb} << 20,
+          .threads = [this] { return idle_ ? device_.threads : 1; },
+          .on_done = [this] { dependencies_.queue.Nudge(); }},
+      DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
+      dependencies_.metrics);
+  carrier_ = std::make_unique<RunCarrier>(*upscale_stage_);
+  decode_stage_->SetEnlarge(
+      [this](const DecodeTask& task, at::Tensor decoded, auto done) {
+        upscale_stage_->Submit(
+            {.job = task.job,
+             .image_index = task.image_index,
+             .upscaler = task.job->request().output().upscaler(),
+             .size = {},
+             .pixels = [decoded] { return ((decoded + 1) / 2).clamp(0, 1); },
+             .done =
+                 [done](absl::StatusOr<at::Tensor> larger) {
+                   if (larger.ok()) *larger = *larger * 2 - 1;
+                   done(std::move(larger));
+                 }});
+      });
 }
 
 void Engine::Stop() {
@@ -130,8 +164,13 @@ bool Engine::Admit() {
   models_.Adopt(/*busy=*/!live_.empty());
   figures_.live_images.Set(static_cast<double>(live_.size()));
   for (EncodedJob& job : intake_->Next(LiveImages())) Start(std::move(job));
+  for (auto& live : carrier_->TakeArrived()) {
+    idle_ = false;
+    live_.push_back(std::move(live));
+  }
   figures_.live_images.Set(static_cast<double>(live_.size()));
-  return !live_.empty() || !intake_->Done();
+  // In this order: what the intake does not count any more has arrived.
+  return !live_.empty() || !intake_->Done() || !carrier_->empty();
 }
 
 void Engine::DropUnwanted() {
@@ -165,8 +204,15 @@ void Engine::Start(EncodedJob encoded) {
 
 // --- pick --------------------------------------------------------------------
 
+JobDemand Engine::DemandOfStage(const LiveRun& live) {
+  JobDemand demand = live.job->demand();
+  const int64_t pixels = live.run.stage().pixels;
+  if (pixels > 0) demand.pixels = pixels;
+  return demand;
+}
+
 ShapeLimits Engine::LimitsOf(const LiveRun& live, bool reproducible) const {
-  const JobDemand& demand = live.job->demand();
+  const JobDemand demand = DemandOfStage(live);
   const ModelSpeeds& speeds = dependencies_.load.speeds();
   int cap = models_.ReproducibleRows(demand.model, demand.pixels);
   if (!reproducible) {
@@ -237,7 +283,7 @@ absl::StatusOr<std::vector<at::Tensor>> Engine::EvaluateTogether(
 
 Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   const absl::Time begin = dependencies_.clock.Now();
-  const JobDemand& demand = batch.job().demand();
+  const JobDemand demand = DemandOfStage(*batch.runs[0]);
   ModelSpeeds& speeds = dependencies_.load.speeds();
   dependencies_.load.backlog().Begin(
       device_.index,
@@ -339,7 +385,7 @@ Engine::Predictions Engine::EvaluateEachAlone(const Batch& batch) {
 // The runs stay as they were and are tried again, fewer at a time.
 Engine::Predictions Engine::OutOfMemory(const Batch& batch,
                                         const absl::Status& status) {
-  const JobDemand& demand = batch.job().demand();
+  const JobDemand demand = DemandOfStage(*batch.runs[0]);
   dependencies_.metrics.ForModel(demand.model).out_of_memory.Increment();
   joiner_.Clear();
   if (batch.padded_rows == batch.runs[0]->run.rows()) {
@@ -390,9 +436,15 @@ void Engine::Publish(const Batch& batch) {
   const auto ended = [](const std::unique_ptr<LiveRun>& live) {
     return live->failed || live->run.finished();
   };
-  idle_ = std::all_of(live_.begin(), live_.end(), ended);
+  idle_ = std::all_of(live_.begin(), live_.end(), [&](const auto& live) {
+    return ended(live) || live->run.hop() != nullptr;
+  });
   publisher_->Publish(batch, live_.size());
   live_.erase(std::remove_if(live_.begin(), live_.end(), ended), live_.end());
+  for (auto& live : live_) {
+    if (live->run.hop() != nullptr) carrier_->Carry(std::move(live));
+  }
+  live_.erase(std::remove(live_.begin(), live_.end(), nullptr), live_.end());
 }
 
 }  // namespace genzo

@@ -20,7 +20,9 @@
 #include "worker/engine/live_run.h"
 #include "worker/engine/picture_finisher.h"
 #include "worker/engine/publisher.h"
+#include "worker/engine/run_carrier.h"
 #include "worker/engine/step_scheduler.h"
+#include "worker/engine/upscale_stage.h"
 #include "worker/residency/engine_device.h"
 #include "worker/residency/memory_caps.h"
 #include "worker/residency/model_introduction.h"
@@ -38,7 +40,7 @@ namespace genzo {
 //
 // The thread that calls Work() owns the device and all live runs; texts and
 // pictures are encoded on a second, latents decoded on a third, files written
-// on a fourth, models loaded on a fifth.
+// on a fourth, models loaded on a fifth, pictures enlarged on a sixth.
 class Engine {
  public:
   // `encode`: where texts and pictures are encoded.
@@ -78,9 +80,12 @@ class Engine {
   void Advance(const Predictions& predictions, Batch& batch);
   void Publish(const Batch& batch);
 
+  void MakeUpscaleStage();
   void DropUnwanted();
   TenantCounts LiveImages() const;
   void Start(EncodedJob job);
+  // What the stage that a run is in asks: a later one may have another size.
+  static JobDemand DemandOfStage(const LiveRun& live);
   // `reproducible`: of a shape that a reproducible run has.
   ShapeLimits LimitsOf(const LiveRun& live, bool reproducible) const;
   void SitOut();
@@ -109,6 +114,8 @@ class Engine {
   const PictureFinisher finisher_{judges_};
   std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
+  std::unique_ptr<UpscaleStage> upscale_stage_;
+  std::unique_ptr<RunCarrier> carrier_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival

@@ -23,19 +23,21 @@ size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
 Intake::Intake(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies,
                ModelIntroduction& models, AdapterStore& adapters,
-               StepScheduler& scheduler, EncodeStage& encode_stage)
+               StepScheduler& scheduler, EncodeStage& encode_stage,
+               UpscaleStage& upscale_stage)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
       models_(models),
       adapters_(adapters),
       scheduler_(scheduler),
-      encode_stage_(encode_stage) {}
+      encode_stage_(encode_stage),
+      upscale_stage_(upscale_stage) {}
 
 TenantCounts Intake::Images(const TenantCounts& live) const {
   TenantCounts images = live;
-  for (const auto& [tenant, count] : encode_stage_.Images()) {
-    images[tenant] += count;
+  for (const auto& more : {encode_stage_.Images(), upscale_stage_.Images()}) {
+    for (const auto& [tenant, count] : more) images[tenant] += count;
   }
   return images;
 }
@@ -118,9 +120,13 @@ void Intake::Wait(const TenantCounts& live) {
                   : rules.has_value()) {
     auto lease = dependencies_.queue.Take(*rules);
     if (lease != nullptr) Claim(std::move(lease));
-  } else if (!images.empty()) {
+  } else if (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();
-  } else if (!adapters_.AwaitChange()) {
+  } else if (adapters_.AwaitChange()) {
+    return;
+  } else if (parked_.empty() && !images.empty()) {
+    upscale_stage_.AwaitOne();
+  } else {
     models_.loader().AwaitChange();
   }
 }
@@ -163,7 +169,7 @@ void Intake::GiveBack() {
 
 bool Intake::Done() const {
   return parked_.empty() && encode_stage_.Images().empty() &&
-         dependencies_.queue.Done();
+         upscale_stage_.Images().empty() && dependencies_.queue.Done();
 }
 
 }  // namespace genzo

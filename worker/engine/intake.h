@@ -10,6 +10,7 @@
 #include "worker/engine/encode_stage.h"
 #include "worker/engine/job_state.h"
 #include "worker/engine/step_scheduler.h"
+#include "worker/engine/upscale_stage.h"
 #include "worker/residency/adapter_store.h"
 #include "worker/residency/engine_device.h"
 #include "worker/residency/model_introduction.h"
@@ -27,7 +28,7 @@ class Intake {
   Intake(const Config& config, const EngineDevice& device,
          const EngineDependencies& dependencies, ModelIntroduction& models,
          AdapterStore& adapters, StepScheduler& scheduler,
-         EncodeStage& encode_stage);
+         EncodeStage& encode_stage, UpscaleStage& upscale_stage);
 
   // Jobs that were encoded since the last call, or could not be. `live` are the
   // images being painted: without any it waits until there is something to do,
@@ -46,7 +47,7 @@ class Intake {
  private:
   using Leases = std::vector<std::unique_ptr<JobLease>>;
 
-  // Of this device: live, parked, or with the encode stage.
+  // Of this device: live, parked, or with the encode or upscale stage.
   TenantCounts Images(const TenantCounts& live) const;
   // Null if there is no room.
   std::optional<TakeRules> RulesFor(const TenantCounts& images) const;
@@ -65,6 +66,7 @@ class Intake {
   AdapterStore& adapters_;
   StepScheduler& scheduler_;
   EncodeStage& encode_stage_;
+  UpscaleStage& upscale_stage_;
   Leases parked_;  // until their model and adapters are here
 };
 

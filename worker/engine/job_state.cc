@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/errors.h"
+#include "base/guidance_rules.h"
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
 #include "base/request_rules.h"
@@ -114,12 +115,22 @@ void JobState::PostPreview(int image_index, int step, v1::Picture picture) {
   lease_->Post(std::move(event));
 }
 
+void JobState::LatentKept(int image_index, std::string name) {
+  absl::MutexLock lock(&mutex_);
+  latents_[image_index] = std::move(name);
+}
+
 void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
   const auto index = static_cast<int>(image.image_index());
+  for (std::string& told : ApproximationsOf(request())) {
+    image.add_approximations(std::move(told));
+  }
   v1::JobEvent event;
-  *event.mutable_image() = std::move(image);
   absl::MutexLock lock(&mutex_);
   if (!OpenLocked(index)) return;
+  const auto kept = latents_.find(index);
+  if (kept != latents_.end()) image.set_latents(kept->second);
+  *event.mutable_image() = std::move(image);
   decode_ += decode_duration;
   metrics_.images.Increment();
   const absl::Time now = clock_.Now();

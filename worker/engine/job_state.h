@@ -2,7 +2,9 @@
 #define GENZO_WORKER_ENGINE_JOB_STATE_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -70,6 +72,10 @@ class JobState {
   void PostPreview(int image_index, int step, v1::Picture picture)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The image will tell that its latent is kept by this name.
+  void LatentKept(int image_index, std::string name)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // A finished image, one that is not sent, or one that will not come. With
   // best_of nothing is told before all are drawn, and then BestImages() alone.
   // The last of them ends the job: as failed, with the first image's status,
@@ -112,6 +118,7 @@ class JobState {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
+  std::map<int, std::string> latents_ ABSL_GUARDED_BY(mutex_);  // kept
   uint32_t images_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::JobEvent> drawn_ ABSL_GUARDED_BY(mutex_);  // with best_of
   uint32_t images_failed_ ABSL_GUARDED_BY(mutex_) = 0;

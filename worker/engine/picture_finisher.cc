@@ -36,7 +36,8 @@ bool Checks(const v1::GenerateRequest& request) {
 }  // namespace
 
 absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
-    const v1::GenerateRequest& request, uint64_t seed, Pixels pixels) const {
+    const v1::GenerateRequest& request, uint64_t seed, Pixels pixels,
+    uint64_t image_index) const {
   Finished finished;
   if (request.has_best_of()) {
     const auto scores = judges_.Score(
@@ -60,7 +61,7 @@ absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
   const v1::OutputOptions& output = request.output();
   if (output.watermark()) AddWatermark(pixels);
   if (output.embed_parameters()) {
-    finished.text = ImageParameters(request, seed);
+    finished.text = ImageParameters(request, seed, image_index);
   }
   if (output.mark_provenance()) {
     finished.text.emplace_back(kXmpKey, XmpOf(ProvenanceOf(request, seed)));

@@ -32,7 +32,8 @@ class PictureFinisher {
   // Errors are those of the judges: a picture that could not be judged is not
   // to be sent.
   absl::StatusOr<Finished> Finish(const v1::GenerateRequest& request,
-                                  uint64_t seed, Pixels pixels) const;
+                                  uint64_t seed, Pixels pixels,
+                                  uint64_t image_index = 0) const;
 
   // A look at an unfinished picture, as it may be shown; nothing if it may not,
   // or could not be checked.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "worker/engine/preview_plan.h"
 
 namespace genzo {
@@ -34,7 +35,10 @@ void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
                      .seed = live.seed,
                      .step = progress.steps_done,
                      .submitted = now};
-  if (live.run.finished()) return decode_stage_.Submit(std::move(task));
+  if (live.run.finished()) {
+    KeepLatent(live);
+    return decode_stage_.Submit(std::move(task));
+  }
   const v1::PreviewPlan& plan = live.job->request().preview();
   if (!PreviewDue(plan, progress.steps_done)) return;
   task.latent = live.run.denoised();
@@ -45,6 +49,15 @@ void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
                             .busy = busy,
                             .has_tiny = live.job->model().codec().has_tiny()});
   decode_stage_.Submit(std::move(task));
+}
+
+void Publisher::KeepLatent(const LiveRun& live) {
+  JobState& job = *live.job;
+  if (!job.request().keep_latents() || latents_ == nullptr) return;
+  const std::string name = absl::StrCat(job.id(), "-", live.image_index);
+  latents_->Keep(job.demand().tenant, name,
+                 {.latent = live.run.latent(), .model = job.demand().model});
+  job.LatentKept(live.image_index, name);
 }
 
 }  // namespace genzo

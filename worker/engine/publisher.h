@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "queue/pool_load.h"
 #include "worker/engine/decode_stage.h"
+#include "worker/engine/latent_store.h"
 #include "worker/engine/live_run.h"
 
 namespace genzo {
@@ -13,19 +14,26 @@ namespace genzo {
 // alone.
 class Publisher {
  public:
-  // All outlive the publisher.
-  Publisher(const Clock& clock, PoolLoad& load, DecodeStage& decode_stage)
-      : clock_(clock), load_(load), decode_stage_(decode_stage) {}
+  // All outlive the publisher. `latents` may be null.
+  Publisher(const Clock& clock, PoolLoad& load, DecodeStage& decode_stage,
+            LatentStore* latents = nullptr)
+      : clock_(clock),
+        load_(load),
+        decode_stage_(decode_stage),
+        latents_(latents) {}
 
   // `live_runs` are all there are, those of the batch included.
   void Publish(const Batch& batch, size_t live_runs);
 
  private:
   void Show(const LiveRun& live, bool busy, absl::Time now);
+  // What the finished run ended at, where a later request may want it.
+  void KeepLatent(const LiveRun& live);
 
   const Clock& clock_;
   PoolLoad& load_;
   DecodeStage& decode_stage_;
+  LatentStore* const latents_;
 };
 
 }  // namespace genzo

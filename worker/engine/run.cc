@@ -11,7 +11,10 @@
 
 namespace genzo {
 
-Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) { FindKey(); }
+Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) {
+  stages_[current_].EnterPhase();
+  FindKey();
+}
 
 void Run::FindKey() {
   key_ = stage().denoiser->KeyOf(latent().sizes().slice(1), *stage().prepared);
@@ -29,8 +32,21 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
   }
   denoised_ = stage().sampler->denoised();
   step_ended_ = stage().sampler->progress().steps_done > steps_before;
-  if (!finished() || current_ + 1 == stages_.size()) return absl::OkStatus();
-  const at::Tensor latent = this->latent();
+  const bool stage_ended = !Next().has_value();
+  if (!stage_ended || current_ + 1 == stages_.size() || hop() != nullptr) {
+    if (stages_[current_].EnterPhase()) FindKey();
+    return absl::OkStatus();
+  }
+  return EnterOrThrow(latent());
+}
+
+const PixelHop* Run::hop() const {
+  if (current_ + 1 == stages_.size()) return nullptr;
+  const auto& hop = stages_[current_ + 1].through_pixels;
+  return hop.has_value() && !Next().has_value() ? &*hop : nullptr;
+}
+
+absl::Status Run::EnterOrThrow(const at::Tensor& latent) {
   Stage& next = stages_[++current_];
   if (next.begin == nullptr) {
     next.sampler->Replace(latent);
@@ -38,8 +54,17 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
     const absl::Status begun = next.begin(next, latent);
     if (!begun.ok()) return begun;
   }
+  next.EnterPhase();
   FindKey();
   return absl::OkStatus();
+}
+
+absl::Status Run::Enter(const at::Tensor& latent) {
+  try {
+    return EnterOrThrow(latent);
+  } catch (const std::exception&) {
+    return StatusFromException("the next pass failed to begin");
+  }
 }
 
 absl::Status Run::Take(const at::Tensor& prediction) {
@@ -54,8 +79,8 @@ WalkProgress Run::progress() const {
   WalkProgress sum{};
   for (const Stage& stage : stages_) {
     const WalkProgress progress = stage.sampler->progress();
-    sum.steps_done += progress.steps_done;
-    sum.steps += progress.steps;
+    sum.steps_done += progress.steps_done - stage.steps_before;
+    sum.steps += progress.steps - stage.steps_before;
     sum.evaluations_done += progress.evaluations_done;
     sum.evaluations += progress.evaluations;
   }

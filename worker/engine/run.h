@@ -34,9 +34,15 @@ class Run {
   // memory RESOURCE_EXHAUSTED. The run is of no use then.
   absl::Status Take(const at::Tensor& prediction);
 
+  // Where the run waits for somebody to carry latent() through pixels, what
+  // that takes; else null. Enter() then goes on from what came of it, with
+  // Take()'s errors.
+  const PixelHop* hop() const;
+  absl::Status Enter(const at::Tensor& latent);
+
   // Over all stages.
   WalkProgress progress() const;
-  bool finished() const { return !Next().has_value(); }
+  bool finished() const { return !Next().has_value() && hop() == nullptr; }
   // Whether the last Take() ended a step: samplers may look more than once.
   bool step_ended() const { return step_ended_; }
 
@@ -47,6 +53,7 @@ class Run {
 
  private:
   absl::Status TakeOrThrow(const at::Tensor& prediction);
+  absl::Status EnterOrThrow(const at::Tensor& latent);
   void FindKey();
 
   std::vector<Stage> stages_;

@@ -10,6 +10,7 @@
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
+#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 namespace {
@@ -77,8 +78,15 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
                                  own.memory_bytes / 4);
     own.memory_bytes -= own.adapter_bytes;
   }
+  if (dependencies.upscalers != nullptr) {
+    FindUpscalers(config.upscalers, *dependencies.upscalers);
+  }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
+  pool->embeddings_ = std::make_unique<const EmbeddingLibrary>(
+      EmbeddingLibrary::Read(config.embeddings));
+  pool->latents_ = std::make_unique<LatentStore>(
+      config.kept_latents.bytes, config.kept_latents.tenant_bytes);
   std::vector<std::pair<c10::Device, std::string>> names;
   for (const EngineDevice& device : pool->devices_) {
     names.emplace_back(device.placement.device, device.name());
@@ -86,6 +94,8 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   pool->memory_ = std::make_shared<DeviceMemoryFigures>(std::move(names));
   dependencies.metrics.Add(pool->memory_);
   EngineDependencies own = dependencies;
+  own.embeddings = pool->embeddings_.get();
+  own.latents = pool->latents_.get();
   own.on_health = [pool = pool.get()](bool usable) {
     pool->DeviceHealthChanged(usable);
   };

@@ -14,7 +14,9 @@
 #include "queue/picture_scoring.h"
 #include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/latent_store.h"
 #include "worker/engine/scoring_stage.h"
+#include "worker/text/embedding_library.h"
 
 namespace genzo {
 
@@ -65,6 +67,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
+  std::unique_ptr<const EmbeddingLibrary> embeddings_;
+  std::unique_ptr<LatentStore> latents_;
   std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::shared_ptr<DeviceMemoryFigures> memory_;
   std::vector<std::unique_ptr<Engine>> engines_;

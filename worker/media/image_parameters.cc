@@ -7,6 +7,22 @@
 namespace genzo {
 namespace {
 
+// What web UIs call the way in which the second pass's picture is made.
+std::string UpscalerLabel(const v1::HiresPass& hires) {
+  switch (hires.upscale()) {
+    case v1::HiresPass::UPSCALE_LATENT_NEAREST:
+      return "Latent (nearest)";
+    case v1::HiresPass::UPSCALE_LATENT_BICUBIC:
+      return "Latent (bicubic)";
+    case v1::HiresPass::UPSCALE_LANCZOS:
+      return "Lanczos";
+    case v1::HiresPass::UPSCALE_NETWORK:
+      return hires.upscaler();
+    default:
+      return "Latent";
+  }
+}
+
 // The adapters as the web UI has them, in the prompt: the text encoder's weight
 // comes first and stands for the other where they agree.
 std::string Tags(const v1::GenerateRequest& request) {
@@ -24,7 +40,8 @@ std::string Tags(const v1::GenerateRequest& request) {
 
 }  // namespace
 
-PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
+PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
+                            uint64_t image_index) {
   std::string text = absl::StrCat(request.prompt(), Tags(request));
   if (!request.negative_prompt().empty()) {
     absl::StrAppend(&text, "\nNegative prompt: ", request.negative_prompt());
@@ -45,6 +62,19 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
     add("Denoising strength",
         ShortestDigits(request.image_to_image().strength()));
   }
+  if (request.has_hires()) {
+    const v1::HiresPass& hires = request.hires();
+    const SamplerLabels hires_labels =
+        LabelsOf({hires.sampler(), hires.schedule()});
+    add("Denoising strength", ShortestDigits(hires.strength()));
+    add("Hires resize", absl::StrCat(hires.width(), "x", hires.height()));
+    add("Hires steps", absl::StrCat(hires.steps()));
+    add("Hires sampler", hires_labels.sampler);
+    if (!hires_labels.schedule.empty()) {
+      add("Hires schedule type", hires_labels.schedule);
+    }
+    add("Hires upscaler", UpscalerLabel(hires));
+  }
   if (request.guidance_rescale() > 0) {
     add("CFG rescale", ShortestDigits(request.guidance_rescale()));
   }
@@ -54,6 +84,15 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed) {
   }
   if (request.clip_skip() > 0) {
     add("Clip skip", absl::StrCat(request.clip_skip() + uint64_t{1}));
+  }
+  const v1::Variation& variation = request.variation();
+  if (variation.strength() > 0) {
+    add("Variation seed", absl::StrCat(variation.seed() + image_index));
+    add("Variation seed strength", ShortestDigits(variation.strength()));
+  }
+  if (variation.has_resize_from_width()) {
+    add("Seed resize from", absl::StrCat(variation.resize_from_width(), "x",
+                                         variation.resize_from_height()));
   }
   const bool cuda = request.noise_generator() == v1::NOISE_GENERATOR_CUDA;
   // The web UI's name for CUDA's numbers on any hardware.

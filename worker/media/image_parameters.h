@@ -18,8 +18,9 @@ namespace genzo {
 //   eta is "Eta DDIM", strength is "Denoising strength", and "RNG: CPU" says
 //   that noise comes from the CPU's generator.
 //
-// Thread-safe.
-PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed);
+// `image_index` tells variations of one seed apart. Thread-safe.
+PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
+                            uint64_t image_index = 0);
 
 }  // namespace genzo
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/strip.h"
+#include "base/request_pictures.h"
 #include "google/protobuf/util/json_util.h"
 #include "pugixml.hpp"
 #include "worker/media/picture_text.h"
@@ -42,20 +43,7 @@ std::string RequestJson(v1::GenerateRequest request, uint64_t seed) {
   request.clear_priority();
   request.clear_time_limit();
   request.clear_on_disconnect();
-  if (request.has_image_to_image()) {
-    request.mutable_image_to_image()->clear_image();
-  }
-  if (request.has_inpainting()) {
-    request.mutable_inpainting()->mutable_mask()->clear_data();
-  }
-  for (v1::ControlInput& control : *request.mutable_controls()) {
-    control.mutable_picture()->clear_data();
-  }
-  for (v1::ImagePrompt& prompt : *request.mutable_image_prompts()) {
-    for (v1::InputPicture& picture : *prompt.mutable_pictures()) {
-      picture.clear_data();
-    }
-  }
+  ClearPictures(request);
   std::string json;
   const auto status =
       google::protobuf::util::MessageToJsonString(request, &json);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 #include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
@@ -21,6 +22,11 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "true_guidance_scale",
                                    "max_sequence_length",
                                    "image_to_image.strength",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents",
                                    "loras"};
 
 int RowsOfRequest(const v1::GenerateRequest& request) {
@@ -270,6 +276,7 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
                .sampler = KeepKnown(*std::move(walk), begun->known),
                .controls = *std::move(controls),
                .begin = nullptr};
+  PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
 

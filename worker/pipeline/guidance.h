@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_PIPELINE_GUIDANCE_H_
 #define GENZO_WORKER_PIPELINE_GUIDANCE_H_
 
+#include <vector>
+
 #include "ATen/core/Tensor.h"
 
 namespace genzo {
@@ -16,6 +18,10 @@ struct Guidance {
   double image_scale = 1.5;  // of 3 rows: how close to the picture
   double rescale = 0;  // towards the conditional's spread (arXiv:2305.08891,
                        // section 3.4), 0 to 1
+  // Of the rows, those at the end are the conditional one again, of a network
+  // that is weaker somewhere; the prediction goes away from each by its scale
+  // (arXiv:2403.17377, eq. 12).
+  std::vector<double> weak_scales = {};
 };
 
 // rows [guidance.rows, C, ...] float32 -> [1, C, ...].

@@ -324,27 +324,31 @@ PreparedRef WithPictures(PreparedRef prepared,
                          absl::Span<const PictureInput> inputs,
                          const std::vector<size_t>& order) {
   if (inputs.empty()) return prepared;
-  auto with = std::make_shared<Prepared>(*prepared);
+  std::vector<PicturePrompt> pictures;
   for (const PictureInput& input : inputs) {
     const std::vector<KeyValues> in_file =
-        input.adapter->Project(input.pictures, with->rows);
+        input.adapter->Project(input.pictures, prepared->rows);
     // Row by row, so that any of them can be left out.
-    for (int64_t row = 0; row < with->rows; ++row) {
+    for (int64_t row = 0; row < prepared->rows; ++row) {
       auto layers = std::make_shared<std::vector<KeyValues>>();
       for (const size_t number : order) {
         layers->push_back({in_file[number].k.narrow(0, row, 1),
                            in_file[number].v.narrow(0, row, 1)});
       }
-      with->pictures.push_back({.first_row = row,
-                                .rows = 1,
-                                .layers = std::move(layers),
-                                .scale = input.weight});
+      pictures.push_back({.first_row = row,
+                          .rows = 1,
+                          .layers = std::move(layers),
+                          .scale = input.weight});
     }
   }
+  const auto seeing = [&](const Prepared& blind) {
+    auto with = std::make_shared<Prepared>(blind);
+    with->pictures = pictures;
+    return with;
+  };
+  const auto with = seeing(*prepared);
   for (Prepared::Later& later : with->later) {
-    auto same = std::make_shared<Prepared>(*later.prepared);
-    same->pictures = with->pictures;
-    later.prepared = std::move(same);
+    later.prepared = seeing(*later.prepared);
   }
   return with;
 }

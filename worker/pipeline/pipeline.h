@@ -16,6 +16,7 @@
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
 #include "worker/sampler/noise_source.h"
+#include "worker/text/embedding_library.h"
 #include "worker/text/text_cache.h"
 
 namespace genzo {
@@ -36,6 +37,8 @@ struct EncodeTask {
   // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
   // the traits' picture_divisor; undefined: none.
   at::Tensor picture = {};
+  // Words that prompts may use; null: none. Outlives the task.
+  const EmbeddingLibrary* embeddings = nullptr;
   AdapterUses adapters = {};
   // What steers the images, in the request's order; networks of
   // traits().control_fit alone.
@@ -54,17 +57,29 @@ struct EncodeTask {
 struct Encoded {
   std::vector<PreparedRef> prepared;  // one a stage
   LatentDistribution picture = {};    // of the task's picture
-  at::Tensor mask = {};               // the task's
+  // [1, C, h, w] float32 on the CPU, where the walk begins at what an earlier
+  // one left: a clean latent in place of a picture, or noise.
+  at::Tensor latent = {};
+  bool latent_is_noise = false;
+  at::Tensor mask = {};            // the task's
   LatentDistribution masked = {};  // of the picture, grey where it is painted
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
   std::vector<EncodedControl> controls = {};  // of the first stage
+  // The same for the request's second pass, if it has `hires`.
+  std::shared_ptr<const Encoded> second_pass = nullptr;
 };
 
 // One image of a job.
 struct ImageRequest {
   const v1::GenerateRequest& request;
   std::shared_ptr<NoiseSource> noise;  // the image's own
+  // What `noise` was made of, and the other seed of the request's variation.
+  uint64_t seed = 0;
+  uint64_t variation_seed = 0;
+  // To start from in place of a picture, as the denoiser knows it; undefined:
+  // none.
+  at::Tensor latent = {};
 };
 
 // A loaded checkpoint: what it can do, and the stages of an image. Immutable;

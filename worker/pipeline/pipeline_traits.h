@@ -39,6 +39,8 @@ struct PipelineTraits {
   // that makes pictures four times as wide and high.
   int64_t picture_divisor = 1;
   int64_t max_clip_skip = 0;
+  // Of the text encoders that read textual inversions; empty: none does.
+  std::vector<int64_t> text_widths = {};
   int max_steps = 1000;  // timesteps that it was trained with
   std::vector<SamplerId> samplers =
       {};  // that can read its schedule, its own first

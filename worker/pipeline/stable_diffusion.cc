@@ -1,5 +1,9 @@
 #include "worker/pipeline/stable_diffusion.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
 #include "ATen/ops/zeros.h"
@@ -8,6 +12,7 @@
 #include "base/errors.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/picture_depth.h"
 
@@ -30,6 +35,26 @@ bool EmbedsGuidance(const UNet2DConditionConfig& unet) {
   return unet.embeddings.guidance_width > 0;
 }
 
+// Of requests, that all of the family's models take.
+constexpr const char* kFields[] = {"image_to_image.strength",
+                                   "prompt_syntax",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "guidance.perturbed_attention_scale",
+                                   "guidance.text_gate_step",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents"};
+
+void Remove(const std::set<std::string>& names,
+            std::vector<std::string>& fields) {
+  fields.erase(std::remove_if(fields.begin(), fields.end(),
+                              [&](const std::string& field) {
+                                return names.count(field) > 0;
+                              }),
+               fields.end());
+}
+
 // Fills in what the U-Net decides.
 void SetKind(const UNet2DConditionConfig& unet, int64_t latent_channels,
              PipelineTraits& traits) {
@@ -37,13 +62,21 @@ void SetKind(const UNet2DConditionConfig& unet, int64_t latent_channels,
     traits.guided_rows = 1;
     traits.defaults.steps = 4;
     traits.defaults.guidance_scale = 8.5;
+    // There is no row to leave out.
+    Remove({"guidance.start", "guidance.end"}, traits.request_fields);
   }
   if (unet.in_channels == latent_channels) {
     traits.tasks.push_back(v1::TASK_INPAINTING);
-  } else if (unet.in_channels == 2 * latent_channels) {
+    return;
+  }
+  // The network needs the picture itself.
+  Remove({"start_latents"}, traits.request_fields);
+  if (unet.in_channels == 2 * latent_channels) {
     traits.guided_rows = 3;
     traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
-    traits.request_fields = {kImageGuidance};
+    // It follows a picture rather than starting from it.
+    Remove({"image_to_image.strength"}, traits.request_fields);
+    traits.request_fields.emplace_back(kImageGuidance);
   } else if (unet.in_channels == latent_channels + kDepthChannels) {
     traits.tasks = {v1::TASK_IMAGE_TO_IMAGE};
   } else {
@@ -101,7 +134,10 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
   PipelineTraits traits = {
       .family = kFamily,
       .tasks = {v1::TASK_TEXT_TO_IMAGE, v1::TASK_IMAGE_TO_IMAGE},
-      .max_clip_skip = (*text)->config.num_hidden_layers - 1};
+      .max_clip_skip = (*text)->config.num_hidden_layers - 1,
+      .text_widths = {(*text)->config.hidden_size},
+      .request_fields = {std::begin(kFields), std::end(kFields)}};
+  traits.request_fields.emplace_back("hires");
   SetKind(unet->config, (*codec)->latent_channels(), traits);
   if (traits.guided_rows < 3) {
     TakeControls(ControlFitOf(unet->config), /*guesses=*/true, traits);
@@ -177,13 +213,17 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion::Load(
   return pipeline;
 }
 
-std::vector<EncoderText> StableDiffusion::TextsOf(
-    const v1::GenerateRequest& request) const {
+PromptRows StableDiffusion::PromptsOf(const v1::GenerateRequest& request,
+                                      const LearnedWords& learned) const {
+  const WindowRules rules = RulesOf(request, learned);
   // As in the reference pipeline, clip_skip does not touch the negative prompt.
-  std::vector<EncoderText> texts(RowsOf(traits_, request.guidance_scale()) - 1,
-                                 {request.negative_prompt(), /*clip_skip=*/0});
-  texts.push_back({request.prompt(), request.clip_skip()});
-  return texts;
+  PromptRows rows(
+      RowsOf(traits_, request.guidance_scale()) - 1,
+      {ReadWindows(text_->tokenizer, request.negative_prompt(), rules)});
+  rows.push_back({ReadWindows(text_->tokenizer, request.prompt(), rules),
+                  request.clip_skip()});
+  EqualiseWindows({{text_->tokenizer, rules, rows}});
+  return rows;
 }
 
 at::Tensor StableDiffusion::PictureRows(const LatentDistribution& picture,
@@ -257,15 +297,21 @@ absl::StatusOr<at::Tensor> StableDiffusion::Beside(const EncodeTask& task,
 std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   c10::InferenceMode inference;
-  TextLists lists;
-  for (const EncodeTask& task : tasks) lists.push_back(TextsOf(task.request));
-  const auto rows = EncodeAdapted(
-      std::move(lists), tasks, "text_encoder", together, this, texts,
-      [this](const std::vector<std::string>& strings, int64_t clip_skip,
-             const EvalContext& adapters) {
-        return std::vector<at::Tensor>{
-            EncodeTexts(strings, clip_skip, adapters)};
-      });
+  const LearnedWords learned = text_->WordsOf(tasks[0].embeddings);
+  std::vector<PromptRows> prompts;
+  for (const EncodeTask& task : tasks) {
+    prompts.push_back(PromptsOf(task.request, learned));
+  }
+  const auto rows =
+      EncodeRows(prompts, tasks, together, texts,
+                 {.owner = this,
+                  .component = "text_encoder",
+                  .device = placement_.device,
+                  .encode = [&](const at::Tensor& ids, int64_t clip_skip,
+                                const EvalContext& adapters) {
+                    return std::vector<at::Tensor>{text_->encoder.forward(
+                        ids, clip_skip, adapters, learned)};
+                  }});
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
     encoded.push_back(EncodeOne(tasks[i], rows[i]));
@@ -319,6 +365,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
       .sampler = KeepKnown(*std::move(walk), begun->known),
       .controls = ControlsOf(encoded),
       .begin = nullptr};
+  PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
 

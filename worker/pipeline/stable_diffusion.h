@@ -12,6 +12,7 @@
 #include "worker/depth/dpt.h"
 #include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/weights/component.h"
 
@@ -78,7 +79,8 @@ class StableDiffusion : public Pipeline {
   // The folder's, if the U-Net sees depth and there is one.
   static absl::Status LoadDepthEstimator(const ModelIndex& index, Parts& parts);
   // What a job's rows read, in their order.
-  std::vector<EncoderText> TextsOf(const v1::GenerateRequest& request) const;
+  PromptRows PromptsOf(const v1::GenerateRequest& request,
+                       const LearnedWords& learned) const;
   absl::StatusOr<std::vector<Stage>> PlanWith(SamplerId sampler,
                                               const nlohmann::json& scheduler,
                                               const ImageRequest& image,

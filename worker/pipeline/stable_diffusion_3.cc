@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/masked_picture.h"
 #include "worker/weights/single_file/original_names.h"
 
@@ -24,6 +25,13 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "negative_prompt_3",
                                    "max_sequence_length",
                                    "image_to_image.strength",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "guidance.skip_layer_scale",
+                                   "guidance.skip_layers",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents",
                                    "loras"};
 
 bool HasT5(const ModelIndex& index) { return index.Has("text_encoder_3"); }
@@ -278,6 +286,13 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
                                 request.height(), " is over ", largest,
                                 ", the most that the model has places for")}});
   }
+  for (const uint32_t layer : request.guidance().skip_layers()) {
+    if (layer < parts_.config.num_layers) continue;
+    return InvalidFieldsError(
+        {{"guidance.skip_layers",
+          absl::StrCat("guidance.skip_layers ", layer, " is not below ",
+                       parts_.config.num_layers, ", the model's layers")}});
+  }
   const auto begun =
       PictureStartOf(image, encoded, *parts_.codec, MaskSight::kNothing);
   if (!begun.ok()) return begun.status();
@@ -296,6 +311,7 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
                             .rescale = request.guidance_rescale()},
                .sampler = KeepKnown(*std::move(walk), begun->known),
                .begin = nullptr};
+  PlanPhases(request, /*first_step=*/0, stages[0]);
   return stages;
 }
 

@@ -16,6 +16,7 @@
 #include "worker/device/exception_status.h"
 #include "worker/kernels/cuda_backend.h"
 #include "worker/nn/upsample_2d.h"
+#include "worker/pipeline/start_noise.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/single_file/original_names.h"
@@ -109,6 +110,15 @@ at::Tensor ClipTower::IdsOf(const std::vector<std::string>& texts,
   return at::tensor(ids, at::kLong)
       .view({static_cast<int64_t>(texts.size()), -1})
       .to(device);
+}
+
+LearnedWords ClipTower::WordsOf(const EmbeddingLibrary* library,
+                                std::vector<int64_t> widths,
+                                size_t encoder) const {
+  if (library == nullptr) return {};
+  if (widths.empty()) widths = {config.hidden_size};
+  return LearnedWords(*library, widths, encoder,
+                      std::max(config.vocab_size, tokenizer.id_end()));
 }
 
 absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
@@ -222,16 +232,20 @@ std::vector<std::vector<TextEmbedding>> EncodeLists(
 SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
                      const LatentCodec& codec) {
   const v1::GenerateRequest& request = image.request;
-  const int64_t scale = codec.pixels_per_latent();
   SamplerStart start;
-  if (encoded.picture.defined()) {
+  if (image.latent.defined()) {
+    start.sample = image.latent;
+  } else if (encoded.picture.defined()) {
     start.sample = codec.Sample(encoded.picture, *image.noise);
+  } else if (!encoded.latent_is_noise) {
+    start.sample = encoded.latent;
+  }
+  if (start.sample.defined()) {
     start.first_step = FirstStepOf(request.image_to_image().strength(),
                                    static_cast<int>(request.steps()));
   }
-  start.noise =
-      image.noise->Draw({1, codec.latent_channels(), request.height() / scale,
-                         request.width() / scale});
+  start.noise = StartNoise(image, codec);
+  if (encoded.latent_is_noise) start.noise = encoded.latent;
   start.source = image.noise;
   return start;
 }

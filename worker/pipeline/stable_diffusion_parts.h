@@ -34,6 +34,12 @@ struct ClipTower {
   at::Tensor IdsOf(const std::vector<std::string>& texts,
                    const at::Device& device) const;
 
+  // The words of `library`, which may be null, as this encoder reads them:
+  // number `encoder` of a model whose encoders have `widths`, by default the
+  // only one.
+  LearnedWords WordsOf(const EmbeddingLibrary* library,
+                       std::vector<int64_t> widths = {},
+                       size_t encoder = 0) const;
   // What begins the names of layers that no adapter changes: tables.
   static std::vector<std::string> Unadapted();
 

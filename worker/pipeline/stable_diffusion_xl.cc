@@ -9,6 +9,7 @@
 #include "ATen/ops/zeros_like.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/walk_part.h"
@@ -47,13 +48,24 @@ TextEmbedding ZerosLike(const TextEmbedding& embedding) {
 }
 
 // How each tower is asked; the reference counts from the last layer but one.
-AdaptedEncode EncodeBy(const ClipTower& tower, const at::Device& device) {
-  return [&tower, device](const std::vector<std::string>& strings,
-                          int64_t clip_skip, const EvalContext& adapters) {
-    const ClipTextStates states = tower.encoder.EncodePooled(
-        tower.IdsOf(strings, device), clip_skip + 1, adapters);
-    return std::vector<at::Tensor>{states.hidden, states.pooled};
-  };
+std::vector<at::Tensor> StatesOf(const ClipTower& tower, const at::Tensor& ids,
+                                 int64_t clip_skip,
+                                 const EvalContext& adapters = NoAdapters(),
+                                 const LearnedWords& learned = {}) {
+  const ClipTextStates states =
+      tower.encoder.EncodePooled(ids, clip_skip + 1, adapters, learned);
+  return {states.hidden, states.pooled};
+}
+
+WindowEncoder EncodeBy(const ClipTower& tower, const char* component,
+                       const LearnedWords& learned, const at::Device& device) {
+  return {.owner = &tower,
+          .component = component,
+          .device = device,
+          .encode = [&tower, &learned](const at::Tensor& ids, int64_t clip_skip,
+                                       const EvalContext& adapters) {
+            return StatesOf(tower, ids, clip_skip, adapters, learned);
+          }};
 }
 
 const std::string& OrElse(const std::string& text, const std::string& other) {
@@ -216,13 +228,24 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_IMAGE_TO_IMAGE);
   }
   auto& fields = traits.request_fields;
-  fields.emplace_back("size_conditioning");
+  fields.insert(fields.end(), {"size_conditioning", "prompt_syntax",
+                               "guidance.perturbed_attention_scale",
+                               "guidance.text_gate_step", "variation",
+                               "keep_latents", "start_latents"});
+  if (traits.guided_rows == 2) {
+    fields.insert(fields.end(), {"guidance.start", "guidance.end"});
+  }
+  traits.text_widths = {parts->text == nullptr
+                            ? LearnedEmbedding::kAnyWidth
+                            : parts->text->config.hidden_size,
+                        parts->text_2->config.hidden_size};
   if (parts->text == nullptr) {
     fields.insert(fields.end(), {"refiner.aesthetic_score",
                                  "refiner.negative_aesthetic_score"});
   } else {
     if (!sees_mask) {
       traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
+      fields.emplace_back("hires");
     }
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
     TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
@@ -261,26 +284,28 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
   return pipeline;
 }
 
-TextLists StableDiffusionXL::TextsOf(absl::Span<const EncodeTask> tasks,
-                                     bool second) const {
-  TextLists lists;
-  for (const EncodeTask& task : tasks) {
-    const v1::GenerateRequest& request = task.request;
-    const bool own = second && !is_refiner();  // a refiner reads the prompt
-    auto& list = lists.emplace_back();
-    // As in the reference pipeline, clip_skip does not touch the negative
-    // prompt.
-    if (RowsOf(traits_, request.guidance_scale()) == 2) {
-      list.push_back(
-          {own ? OrElse(request.negative_prompt_2(), request.negative_prompt())
-               : request.negative_prompt(),
-           /*clip_skip=*/0});
-    }
-    list.push_back(
-        {own ? OrElse(request.prompt_2(), request.prompt()) : request.prompt(),
-         request.clip_skip()});
+PromptRows StableDiffusionXL::PromptsOf(const v1::GenerateRequest& request,
+                                        bool second,
+                                        const LearnedWords& learned) const {
+  const ClipTokenizer& tokenizer =
+      second ? text_2_->tokenizer : text_->tokenizer;
+  const WindowRules rules = RulesOf(request, learned, /*pooled=*/true);
+  const bool own = second && !is_refiner();  // a refiner reads the prompt
+  PromptRows rows;
+  // As in the reference pipeline, clip_skip does not touch the negative prompt.
+  if (RowsOf(traits_, request.guidance_scale()) == 2) {
+    rows.push_back({ReadWindows(
+        tokenizer,
+        own ? OrElse(request.negative_prompt_2(), request.negative_prompt())
+            : request.negative_prompt(),
+        rules)});
   }
-  return lists;
+  rows.push_back({ReadWindows(tokenizer,
+                              own ? OrElse(request.prompt_2(), request.prompt())
+                                  : request.prompt(),
+                              rules),
+                  request.clip_skip()});
+  return rows;
 }
 
 at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
@@ -335,15 +360,37 @@ absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
 
 std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
+  const EmbeddingLibrary* const library = tasks[0].embeddings;
+  // A refiner reads what is made for a base's second encoder.
+  const std::vector<int64_t> widths = {
+      is_refiner() ? LearnedEmbedding::kAnyWidth : text_->config.hidden_size,
+      text_2_->config.hidden_size};
+  const LearnedWords learned =
+      is_refiner() ? LearnedWords() : text_->WordsOf(library, widths, 0);
+  const LearnedWords learned_2 = text_2_->WordsOf(library, widths, 1);
+  std::vector<PromptRows> prompts(tasks.size()), prompts_2;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const v1::GenerateRequest& request = tasks[i].request;
+    prompts_2.push_back(PromptsOf(request, /*second=*/true, learned_2));
+    std::vector<TokenizedRows> all = {
+        {text_2_->tokenizer, RulesOf(request, learned_2, /*pooled=*/true),
+         prompts_2[i]}};
+    if (!is_refiner()) {
+      prompts[i] = PromptsOf(request, /*second=*/false, learned);
+      all.push_back({text_->tokenizer,
+                     RulesOf(request, learned, /*pooled=*/true), prompts[i]});
+    }
+    EqualiseWindows(all);
+  }
   std::vector<std::vector<TextEmbedding>> states(tasks.size());
   if (!is_refiner()) {
-    states = EncodeAdapted(TextsOf(tasks, /*second=*/false), tasks,
-                           "text_encoder", together, text_.get(), texts,
-                           EncodeBy(*text_, placement_.device));
+    states = EncodeRows(
+        prompts, tasks, together, texts,
+        EncodeBy(*text_, "text_encoder", learned, placement_.device));
   }
-  const auto states_2 = EncodeAdapted(
-      TextsOf(tasks, /*second=*/true), tasks, "text_encoder_2", together,
-      text_2_.get(), texts, EncodeBy(*text_2_, placement_.device));
+  const auto states_2 = EncodeRows(
+      prompts_2, tasks, together, texts,
+      EncodeBy(*text_2_, "text_encoder_2", learned_2, placement_.device));
   std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
     prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
@@ -358,7 +405,8 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::Encode(
   std::vector<EncodeTask> refined;
   for (const EncodeTask& task : tasks) {
     if (refiner_ != nullptr && task.request.has_refiner()) {
-      refined.push_back({.request = task.request});
+      refined.push_back(
+          {.request = task.request, .embeddings = task.embeddings});
     }
   }
   std::vector<absl::StatusOr<Encoded>> for_refiner;
@@ -384,11 +432,10 @@ ClipTextStates StableDiffusionXL::EncodeTexts(
     const std::vector<std::string>& texts,
     const std::vector<std::string>& texts_2, int64_t clip_skip) const {
   c10::InferenceMode inference;
-  auto states =
-      EncodeBy(*text_2_, placement_.device)(texts_2, clip_skip, NoAdapters());
+  const c10::Device& device = placement_.device;
+  auto states = StatesOf(*text_2_, text_2_->IdsOf(texts_2, device), clip_skip);
   if (!is_refiner()) {
-    const auto first =
-        EncodeBy(*text_, placement_.device)(texts, clip_skip, NoAdapters());
+    const auto first = StatesOf(*text_, text_->IdsOf(texts, device), clip_skip);
     states[0] = at::cat({first[0], states[0]}, -1);
   }
   return {.hidden = states[0], .pooled = states[1]};
@@ -434,14 +481,19 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanBy(
 
 Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
                                  PreparedRef prepared,
-                                 std::unique_ptr<SamplerRun> walk) const {
-  return {.denoiser = denoiser_.get(),
-          .prepared = std::move(prepared),
-          .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
-                       .scale = request.guidance_scale(),
-                       .rescale = request.guidance_rescale()},
-          .sampler = std::move(walk),
-          .begin = nullptr};
+                                 std::unique_ptr<SamplerRun> walk,
+                                 int first_step,
+                                 std::vector<StageControl> controls) const {
+  Stage stage = {.denoiser = denoiser_.get(),
+                 .prepared = std::move(prepared),
+                 .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
+                              .scale = request.guidance_scale(),
+                              .rescale = request.guidance_rescale()},
+                 .sampler = std::move(walk),
+                 .controls = std::move(controls),
+                 .begin = nullptr};
+  PlanPhases(request, first_step, stage);
+  return stage;
 }
 
 absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
@@ -466,7 +518,8 @@ absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
   if (!plan.ok()) return plan.status();
   return StageOf(request, std::move(prepared),
                  std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
-                                            *plan, StepRange{step, steps}));
+                                            *plan, StepRange{step, steps}),
+                 step);
 }
 
 absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
@@ -501,8 +554,8 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   const PreparedRef prepared =
       SeeBeside(encoded.prepared[0], beside, placement_);
   if (switch_step == steps) {
-    stages.push_back(StageOf(request, prepared, std::move(walk)));
-    stages.back().controls = ControlsOf(encoded);
+    stages.push_back(StageOf(request, prepared, std::move(walk),
+                             /*first_step=*/0, ControlsOf(encoded)));
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
@@ -517,8 +570,8 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   stages.push_back(
       StageOf(request, prepared,
               std::make_unique<WalkPart>(std::move(walk), *plan,
-                                         StepRange{0, switch_step})));
-  stages.back().controls = ControlsOf(encoded);
+                                         StepRange{0, switch_step}),
+              /*first_step=*/0, ControlsOf(encoded)));
   if (refiner_ == nullptr) return stages;
   auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
                                      image, encoded.prepared[1], known);

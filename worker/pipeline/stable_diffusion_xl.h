@@ -10,6 +10,7 @@
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/pipeline/masked_picture.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 
 namespace genzo {
@@ -86,7 +87,8 @@ class StableDiffusionXL : public Pipeline {
   static absl::Status CheckFit(const std::string& folder, Parts& parts);
 
   bool is_refiner() const { return text_ == nullptr; }
-  TextLists TextsOf(absl::Span<const EncodeTask> tasks, bool second) const;
+  PromptRows PromptsOf(const v1::GenerateRequest& request, bool second,
+                       const LearnedWords& learned) const;
   std::vector<absl::StatusOr<Encoded>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
@@ -99,8 +101,10 @@ class StableDiffusionXL : public Pipeline {
                                               const nlohmann::json& scheduler,
                                               const ImageRequest& image,
                                               const Encoded& encoded) const;
+  // Whose walk begins at the request's step `first_step`.
   Stage StageOf(const v1::GenerateRequest& request, PreparedRef prepared,
-                std::unique_ptr<SamplerRun> walk) const;
+                std::unique_ptr<SamplerRun> walk, int first_step = 0,
+                std::vector<StageControl> controls = {}) const;
   // A stage that goes on from another's latent at `step`.
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,

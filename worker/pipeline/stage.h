@@ -1,8 +1,12 @@
 #ifndef GENZO_WORKER_PIPELINE_STAGE_H_
 #define GENZO_WORKER_PIPELINE_STAGE_H_
 
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
@@ -13,6 +17,13 @@
 #include "worker/sampler/sampler.h"
 
 namespace genzo {
+
+// The way of a latent to a stage that begins at another size: through pixels.
+struct PixelHop {
+  std::string upscaler;  // by which they are enlarged
+  int64_t width = 0;     // pixels
+  int64_t height = 0;
+};
 
 // A network that steers some rows of a stage's denoiser.
 struct StageControl {
@@ -35,6 +46,14 @@ struct StageControl {
   }
 };
 
+// Steps of a walk that look with other rows than those before.
+struct Phase {
+  int first_step = 0;  // of the walk's own
+  PreparedRef prepared = nullptr;
+  Guidance guidance = {};
+  std::vector<StageControl> controls = {};
+};
+
 // One walk of an image on one denoiser: text-to-image has one; a base and its
 // refiner, a prior and its decoder, a cascade have more. Owned and used by the
 // step loop.
@@ -48,6 +67,18 @@ struct Stage {
   // sampler goes on from that latent.
   std::function<absl::Status(Stage& stage, const at::Tensor& latent)> begin =
       nullptr;
+  // In order; `prepared`, `guidance` and `controls` become a phase's at its
+  // first step.
+  std::deque<Phase> phases = {};
+
+  // Set where it begins at what the stage before gave only once somebody, who
+  // is not the step loop, has carried that through pixels.
+  std::optional<PixelHop> through_pixels = {};
+  int64_t pixels = 0;    // of the picture that it walks on; 0: the request's
+  int steps_before = 0;  // that its sampler leaves out, and counts as done
+
+  // Goes on to the phase of the sampler's next step. Whether anything changed.
+  bool EnterPhase();
 };
 
 }  // namespace genzo

@@ -9,12 +9,16 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "base/tracing.h"
+#include "base/upscaler_catalog.h"
 #include "queue/job_queue.h"
 #include "queue/pool_load.h"
 #include "worker/residency/lora_library.h"
 #include "worker/residency/model_source.h"
 
 namespace genzo {
+
+class EmbeddingLibrary;
+class LatentStore;
 
 // What an engine works with; all outlive it.
 struct EngineDependencies {
@@ -25,11 +29,17 @@ struct EngineDependencies {
   const Clock& clock;
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
+  // Words that prompts may use, and latents for later requests; null: none.
+  const EmbeddingLibrary* embeddings = nullptr;
+  LatentStore* latents = nullptr;
   // Where adapters come from; null: there are none.
   LoraLibrary* loras = nullptr;
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
   Tracer* tracer = nullptr;
+  // Pictures that are to be enlarged, and with what; null: none, and filters.
+  JobQueue* upscaling = nullptr;
+  UpscalerCatalog* upscalers = nullptr;
 };
 
 // One of the pool's devices.

@@ -55,6 +55,19 @@ void SetDefaults(const PipelineTraits& traits, v1::Model& description) {
   description.set_default_guidance_scale(defaults.guidance_scale);
 }
 
+void AddEmbeddings(const PipelineTraits& traits,
+                   const EmbeddingLibrary& library, v1::Model& description) {
+  if (traits.text_widths.empty()) return;
+  for (const LearnedEmbedding& embedding : library.embeddings()) {
+    if (!embedding.Fits(traits.text_widths)) continue;
+    v1::Embedding& told = *description.add_embeddings();
+    told.set_name(embedding.name);
+    const at::Tensor& rows = embedding.vectors[0];  // [N, D]
+    told.set_vectors(static_cast<uint32_t>(rows.size(0)));
+    told.set_width(static_cast<uint32_t>(rows.size(1)));
+  }
+}
+
 }  // namespace
 
 std::map<SamplerId, EvaluationCount> CountEvaluations(
@@ -67,7 +80,8 @@ std::map<SamplerId, EvaluationCount> CountEvaluations(
 }
 
 v1::Model DescribeModel(const std::string& id, const Pipeline& model,
-                        const Config& config) {
+                        const Config& config,
+                        const EmbeddingLibrary* embeddings) {
   const PipelineTraits& traits = model.traits();
   v1::Model description;
   description.set_id(id);
@@ -79,6 +93,7 @@ v1::Model DescribeModel(const std::string& id, const Pipeline& model,
   SetSizes(traits, config, description);
   SetSamplers(traits, description);
   SetDefaults(traits, description);
+  if (embeddings != nullptr) AddEmbeddings(traits, *embeddings, description);
   description.add_preview_decoders(v1::PREVIEW_DECODER_LINEAR);
   description.add_preview_decoders(v1::PREVIEW_DECODER_FULL);
   if (model.codec().has_tiny()) {

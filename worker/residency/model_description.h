@@ -12,9 +12,10 @@
 namespace genzo {
 
 // What the registry tells of a resident model: tasks, limits, samplers,
-// defaults.
+// defaults, and those of `embeddings`, which may be null, that it reads.
 v1::Model DescribeModel(const std::string& id, const Pipeline& model,
-                        const Config& config);
+                        const Config& config,
+                        const EmbeddingLibrary* embeddings = nullptr);
 
 // Of the samplers that a model can use.
 std::map<SamplerId, EvaluationCount> CountEvaluations(

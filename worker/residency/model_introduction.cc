@@ -217,7 +217,8 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
   v1::Model& description = descriptions_[loaded.id];
-  description = DescribeModel(loaded.id, model, config_);
+  description =
+      DescribeModel(loaded.id, model, config_, dependencies_.embeddings);
   for (const std::string& name :
        side_networks_.ControlsFor(model.traits().control_fit)) {
     description.add_controlnets(name);

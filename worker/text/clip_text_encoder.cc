@@ -124,14 +124,29 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
   }
 }
 
-at::Tensor ClipTextEncoder::Embed(const at::Tensor& ids) const {
-  return at::embedding(token_embedding_, ids) +
-         position_embedding_.narrow(0, 0, ids.size(1));  // [B, L, D]
+at::Tensor ClipTextEncoder::Embed(const at::Tensor& ids,
+                                  const LearnedWords& learned) const {
+  const at::Tensor positions = position_embedding_.narrow(0, 0, ids.size(1));
+  if (learned.vectors().empty()) {
+    return at::embedding(token_embedding_, ids) + positions;  // [B, L, D]
+  }
+  const at::Tensor x = at::embedding(
+      token_embedding_, ids.clamp_max(token_embedding_.size(0) - 1));
+  const at::Tensor on_cpu = ids.cpu();
+  for (int64_t row = 0; row < ids.size(0); ++row) {
+    for (int64_t place = 0; place < ids.size(1); ++place) {
+      const int64_t vector =
+          on_cpu[row][place].item<int64_t>() - learned.first_id();
+      if (vector >= 0) x[row][place].copy_(learned.vectors()[vector]);
+    }
+  }
+  return x + positions;
 }
 
 at::Tensor ClipTextEncoder::forward(const at::Tensor& ids, int64_t clip_skip,
-                                    const EvalContext& adapters) const {
-  at::Tensor x = Embed(ids);
+                                    const EvalContext& adapters,
+                                    const LearnedWords& learned) const {
+  at::Tensor x = Embed(ids, learned);
   const size_t used = layers_.size() - static_cast<size_t>(clip_skip);
   for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x, adapters);
   return final_layer_norm_.forward(x);
@@ -144,8 +159,9 @@ at::Tensor ClipTextEncoder::EndOf(const at::Tensor& ids) const {
 }
 
 ClipTextStates ClipTextEncoder::EncodePooled(
-    const at::Tensor& ids, int64_t skipped, const EvalContext& adapters) const {
-  at::Tensor x = Embed(ids);
+    const at::Tensor& ids, int64_t skipped, const EvalContext& adapters,
+    const LearnedWords& learned) const {
+  at::Tensor x = Embed(ids, learned);
   const size_t used = layers_.size() - static_cast<size_t>(skipped);
   at::Tensor hidden = x;
   for (size_t i = 0; i < layers_.size(); ++i) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/nn/layers.h"
+#include "worker/text/learned_words.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
@@ -48,18 +49,22 @@ class ClipTextEncoder {
   ClipTextEncoder(const ClipTextConfig& config, const Weights& weights);
 
   // ids [B, L] int64 on the weights' device, L <= max_position_embeddings,
-  // values below vocab_size. Returns the hidden states [B, L, hidden_size]
-  // after the final layer norm, with the last `clip_skip` layers left out.
+  // values below vocab_size or those of `learned`. Returns the hidden states
+  // [B, L, hidden_size] after the final layer norm, with the last `clip_skip`
+  // layers left out.
   at::Tensor forward(const at::Tensor& ids, int64_t clip_skip,
-                     const EvalContext& adapters = NoAdapters()) const;
+                     const EvalContext& adapters = NoAdapters(),
+                     const LearnedWords& learned = {}) const;
 
   // The hidden states before the last `skipped` layers, 0 to all of them, not
   // normalised (the reference's hidden_states[-1 - skipped]), and the state at
   // the first end token after all layers and the final layer norm, projected
   // where the model has a projection. The end token is the largest id of a text
-  // where the file says 2, as published files do.
+  // where the file says 2, as published files do; of a text with learned words,
+  // as in the reference, that is one of them.
   ClipTextStates EncodePooled(const at::Tensor& ids, int64_t skipped,
-                              const EvalContext& adapters = NoAdapters()) const;
+                              const EvalContext& adapters = NoAdapters(),
+                              const LearnedWords& learned = {}) const;
 
  private:
   struct Layer {
@@ -74,7 +79,7 @@ class ClipTextEncoder {
     Linear fc1, fc2;
   };
 
-  at::Tensor Embed(const at::Tensor& ids) const;
+  at::Tensor Embed(const at::Tensor& ids, const LearnedWords& learned) const;
   // [B, L] -> [B], the place of each text's end token.
   at::Tensor EndOf(const at::Tensor& ids) const;
 

@@ -1,6 +1,7 @@
 #include "worker/text/clip_tokenizer.h"
 
 #include "absl/strings/str_cat.h"
+#include "worker/text/learned_words.h"
 #include "worker/text/unicode_text.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/json_text.h"
@@ -75,8 +76,15 @@ absl::Status ClipTokenizer::FindSpecialToken(const ComponentFiles& files,
 
 std::vector<int64_t> ClipTokenizer::Encode(std::string_view text) const {
   std::vector<int64_t> ids = {bos_.id};
-  AppendRaw(text, ids);
+  AppendRaw(text, /*learned=*/nullptr, ids);
   ids.push_back(eos_.id);
+  return ids;
+}
+
+std::vector<int64_t> ClipTokenizer::EncodeWords(
+    std::string_view text, const LearnedWords* learned) const {
+  std::vector<int64_t> ids;
+  AppendRaw(text, learned, ids);
   return ids;
 }
 
@@ -107,19 +115,35 @@ const ClipTokenizer::SpecialToken* ClipTokenizer::FirstSpecial(
 }
 
 void ClipTokenizer::AppendRaw(std::string_view text,
+                              const LearnedWords* learned,
                               std::vector<int64_t>& ids) const {
   size_t position = 0;
   while (const SpecialToken* token =
              FirstSpecial(text, /*normalized=*/false, position)) {
-    AppendNormalized(NormalizeText(text.substr(0, position)), ids);
+    AppendNormalized(NormalizeText(text.substr(0, position)), learned, ids);
     ids.push_back(token->id);
     text.remove_prefix(position + token->content.size());
   }
-  AppendNormalized(NormalizeText(text), ids);
+  AppendNormalized(NormalizeText(text), learned, ids);
 }
 
 void ClipTokenizer::AppendNormalized(std::string_view text,
+                                     const LearnedWords* learned,
                                      std::vector<int64_t>& ids) const {
+  size_t position = 0;
+  while (const LearnedWords::Word* word =
+             learned == nullptr ? nullptr : learned->First(text, position)) {
+    AppendPlain(text.substr(0, position), ids);
+    for (int64_t i = 0; i < word->vectors; ++i) {
+      ids.push_back(word->first_id + i);
+    }
+    text.remove_prefix(position + word->text.size());
+  }
+  AppendPlain(text, ids);
+}
+
+void ClipTokenizer::AppendPlain(std::string_view text,
+                                std::vector<int64_t>& ids) const {
   const auto append_words = [&](std::string_view words) {
     for (const std::string& word : SplitWords(words)) {
       encoder_.Encode(word, unknown_id_, ids);

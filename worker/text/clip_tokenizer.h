@@ -12,6 +12,8 @@
 
 namespace genzo {
 
+class LearnedWords;
+
 // CLIP's tokenizer with the ids of transformers' CLIPTokenizer: Unicode NFC,
 // white space, lower case, byte-level BPE; no ftfy, no HTML unescaping. Special
 // tokens that stand in a text become their ids. Immutable, thread-safe.
@@ -28,7 +30,15 @@ class ClipTokenizer {
   // not its end token.
   std::vector<int64_t> EncodePadded(std::string_view text) const;
 
+  // Encode() without the two tokens around it, with the ids that `learned` has
+  // where one of its words stands; null: none.
+  std::vector<int64_t> EncodeWords(std::string_view text,
+                                   const LearnedWords* learned) const;
+
   int64_t model_max_length() const { return model_max_length_; }
+  int64_t bos_id() const { return bos_.id; }
+  int64_t eos_id() const { return eos_.id; }
+  int64_t pad_id() const { return pad_.id; }
   // Ids are below this.
   int64_t id_end() const { return encoder_.id_end(); }
 
@@ -46,8 +56,11 @@ class ClipTokenizer {
 
   absl::Status FindSpecialToken(const ComponentFiles& files,
                                 SpecialToken& token) const;
-  void AppendRaw(std::string_view text, std::vector<int64_t>& ids) const;
-  void AppendNormalized(std::string_view text, std::vector<int64_t>& ids) const;
+  void AppendRaw(std::string_view text, const LearnedWords* learned,
+                 std::vector<int64_t>& ids) const;
+  void AppendNormalized(std::string_view text, const LearnedWords* learned,
+                        std::vector<int64_t>& ids) const;
+  void AppendPlain(std::string_view text, std::vector<int64_t>& ids) const;
   // The first special token in `text`, the longest at its place; null if none.
   const SpecialToken* FirstSpecial(std::string_view text, bool normalized,
                                    size_t& position) const;

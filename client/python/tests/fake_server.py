@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc
+from genzo.v1 import jobs_pb2, jobs_pb2_grpc, upscaling_pb2, upscaling_pb2_grpc
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
@@ -39,6 +39,7 @@ class FakeServer(
     registry_rpc.ModelRegistryServicer,
     lora_rpc.LoraRegistryServicer,
     jobs_pb2_grpc.JobsServicer,
+    upscaling_pb2_grpc.UpscalingServicer,
 ):
     """Answers the nth Generate or WatchJob call with `answers[n]`, and calls
     about jobs with `job`."""
@@ -54,6 +55,7 @@ class FakeServer(
         registry_rpc.add_ModelRegistryServicer_to_server(self, self._server)
         lora_rpc.add_LoraRegistryServicer_to_server(self, self._server)
         jobs_pb2_grpc.add_JobsServicer_to_server(self, self._server)
+        upscaling_pb2_grpc.add_UpscalingServicer_to_server(self, self._server)
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
         self._server.start()
@@ -84,6 +86,23 @@ class FakeServer(
         return lora_pb.LoraRegistryListResponse(
             loras=[lora_pb.Lora(name="ink", family="sd1", rank=16)],
             next_page_token="" if request.page_token else "more",
+        )
+
+    def Upscale(  # noqa: N802
+        self,
+        request: upscaling_pb2.UpscaleRequest,
+        context: grpc.ServicerContext,
+    ) -> Iterator[pb.JobEvent]:
+        self.requests.append(request)
+        yield from self.Generate(pb.GenerateRequest(), context)
+
+    def ListUpscalers(  # noqa: N802
+        self,
+        request: upscaling_pb2.ListUpscalersRequest,
+        context: grpc.ServicerContext,
+    ) -> upscaling_pb2.ListUpscalersResponse:
+        return upscaling_pb2.ListUpscalersResponse(
+            upscalers=[upscaling_pb2.Upscaler(name="lanczos")]
         )
 
     def WatchJob(  # noqa: N802

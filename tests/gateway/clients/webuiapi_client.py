@@ -28,16 +28,10 @@ assert started.image.size == (128, 128)
 for name in ["get_sd_vae", "get_loras", "get_upscalers", "get_schedulers", "get_latent_upscale_modes", "get_embeddings"]:
     if hasattr(api, name):
         getattr(api, name)()
-try:
-    api.txt2img(prompt="a red fox", width=128, height=128, enable_hr=True)
-    raise SystemExit("enable_hr was taken")
-except RuntimeError as error:
-    assert error.args[0] == 422 and "enable_hr" in error.args[1], error
-try:
-    api.extra_single_image(painted.image)
-    raise SystemExit("upscaling was done")
-except RuntimeError as error:
-    assert error.args[0] == 501 and "upscaling" in error.args[1], error
+larger = api.txt2img(prompt="a red fox", width=128, height=128, enable_hr=True, hr_scale=2, hr_upscaler="Latent", denoising_strength=0.7)
+assert larger.image.size == (256, 256), larger.image.size
+upscaled = api.extra_single_image(painted.image, upscaler_1="lanczos", upscaling_resize=3)
+assert upscaled.image.size == (384, 384), upscaled.image.size
 
 results = []
 worker = threading.Thread(

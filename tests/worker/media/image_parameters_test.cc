@@ -69,6 +69,21 @@ TEST(ImageParametersTest, HasNoLineForAnEmptyNegativePrompt) {
   EXPECT_THAT(TextOf(Resolved()), Not(HasSubstr("Negative prompt")));
 }
 
+TEST(ImageParametersTest, SaysHowItWasEnlarged) {
+  v1::GenerateRequest request = Resolved();
+  v1::HiresPass& hires = *request.mutable_hires();
+  hires.set_width(128);
+  hires.set_height(64);
+  hires.set_steps(12);
+  hires.set_strength(0.4);
+  hires.set_sampler(v1::SAMPLER_DDIM);
+  hires.set_upscale(v1::HiresPass::UPSCALE_LATENT_BICUBIC);
+  EXPECT_THAT(TextOf(request),
+              HasSubstr(", Denoising strength: 0.4, Hires resize: 128x64, "
+                        "Hires steps: 12, Hires sampler: DDIM, Hires upscaler: "
+                        "Latent (bicubic)"));
+}
+
 TEST(ImageParametersTest, CountsClipLayersFromOne) {
   v1::GenerateRequest request = Resolved();
   EXPECT_EQ(ValueOf("Clip skip", TextOf(request)), "");

@@ -107,6 +107,19 @@ TEST_F(IpAdapterTest, PicturesAndWeightsCount) {
   EXPECT_FALSE(at::equal(seen, Alone(7.5, {Input(plus_)})));
 }
 
+// As a low-rank adapter for some of the steps leaves it.
+TEST_F(IpAdapterTest, PicturesAreSeenInEveryStep) {
+  const auto later = std::make_shared<Prepared>(Prepared{.rows = 2});
+  const auto prepared = std::make_shared<Prepared>(
+      Prepared{.rows = 2, .later = {{.first_step = 1, .prepared = later}}});
+  const PreparedRef seeing =
+      WithPictures(prepared, {Input(plain_)}, /*order=*/{0});
+  for (const int step : {0, 1}) {
+    EXPECT_EQ(PreparedAt(seeing, step)->pictures.size(), 2u) << step;
+  }
+  EXPECT_TRUE(later->pictures.empty()) << "others may hold it";
+}
+
 TEST_F(IpAdapterTest, NamesWhatIsMissing) {
   const TestFolder other;
   const std::string alone =

@@ -1,6 +1,7 @@
 #ifndef GENZO_TESTS_WORKER_UPSCALE_RANDOM_UPSCALERS_H_
 #define GENZO_TESTS_WORKER_UPSCALE_RANDOM_UPSCALERS_H_
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -21,7 +22,9 @@ struct RandomRrdb {
 
 inline void AddConv(const std::string& name, int64_t in, int64_t out,
                     const RandomRrdb& options, RandomTensors& tensors) {
-  tensors.Add(options.rename(name + ".weight"), {out, in, 3, 3});
+  // Values keep their size from layer to layer.
+  tensors.Add(options.rename(name + ".weight"), {out, in, 3, 3},
+              1 / std::sqrt(9.0 * static_cast<double>(in)));
   tensors.Add(options.rename(name + ".bias"), {out});
 }
 

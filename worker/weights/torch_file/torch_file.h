@@ -11,8 +11,9 @@
 namespace genzo {
 
 // The tensors of a file that torch.save() wrote: a zip archive of a pickle and
-// of storages. genzo-tool reads such files in a process of its own; the server
-// does not link this. Not thread-safe.
+// of storages. genzo-tool reads models of that kind in a process of its own;
+// the server reads no such file but those of its folders of embeddings. Not
+// thread-safe.
 class TorchFile : public TensorSource {
  public:
   // Errors name the path. INVALID_ARGUMENT: not such an archive (torch before

@@ -37,6 +37,7 @@ from genzo.jobs import JobInfo
 from genzo.models import Model
 from genzo.pictures import Picture
 from genzo.requests import Control, ImagePrompt, Options
+from genzo.upscaling import Upscaler
 
 __all__ = [
     "AnyEvent",
@@ -68,4 +69,5 @@ __all__ = [
     "Started",
     "TimedOut",
     "Unavailable",
+    "Upscaler",
 ]

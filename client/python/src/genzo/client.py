@@ -9,12 +9,25 @@ from typing import Any, Self, TypeAlias, Unpack
 
 import grpc
 
-from genzo import connection, errors, events, models, requests
+from genzo import (
+    connection,
+    errors,
+    events,
+    models,
+    requests,
+    upscaling,
+)
 from genzo.jobs import JobInfo, job_info, list_request
 from genzo.stream import Reading
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc, scoring_pb2_grpc
+from genzo.v1 import (
+    jobs_pb2,
+    jobs_pb2_grpc,
+    scoring_pb2_grpc,
+    upscaling_pb2,
+    upscaling_pb2_grpc,
+)
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
@@ -146,6 +159,7 @@ class Client:
         self._registry = registry_rpc.ModelRegistryStub(self._channel)
         self._loras = lora_rpc.LoraRegistryStub(self._channel)
         self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
+        self._upscaling = upscaling_pb2_grpc.UpscalingStub(self._channel)
 
     def generate(
         self,
@@ -240,6 +254,32 @@ class Client:
         request = jobs_pb2.CancelJobRequest(id=job_id)
         return job_info(self._ask(self._jobs.CancelJob, request))
 
+    def upscale(
+        self,
+        picture: requests.ImageSource,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[upscaling.UpscaleOptions],
+    ) -> Job:
+        """Makes a picture larger: the job's one image is the result, and its
+        `Progress` counts tiles."""
+        request = upscaling.build(picture, options)
+
+        def open_call(reading: Reading) -> Any:
+            return self._upscaling.Upscale(
+                request, metadata=self._metadata, timeout=reading.time_left()
+            )
+
+        return Job(open_call, Reading(self._server, timeout), None)
+
+    def upscalers(self) -> list[upscaling.Upscaler]:
+        """What the server can enlarge pictures with, by name."""
+        answer = self._ask(
+            self._upscaling.ListUpscalers,
+            upscaling_pb2.ListUpscalersRequest(),
+        )
+        return [upscaling.from_proto(known) for known in answer.upscalers]
+
     def models(self) -> list[models.Model]:
         """The server's models, by id."""
         found: list[models.Model] = []
@@ -262,9 +302,7 @@ class Client:
         while True:
             page = self._ask(
                 self._loras.List,
-                lora_pb.LoraRegistryListRequest(
-                    page_token=token, model=model
-                ),
+                lora_pb.LoraRegistryListRequest(page_token=token, model=model),
             )
             found += page.loras
             token = page.next_page_token

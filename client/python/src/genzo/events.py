@@ -69,6 +69,10 @@ class Image(Event):
     image_index: int
     seed: int
     picture: Picture
+    # What was left out for speed, as the request asked.
+    approximations: tuple[str, ...] = ()
+    # What `start_latents` takes, with `keep_latents`.
+    latents: str = ""
     score: float | None = None
     safety: str = ""
 
@@ -195,6 +199,8 @@ def from_proto(message: pb.JobEvent) -> AnyEvent | None:
                 image_index=message.image.image_index,
                 seed=message.image.seed,
                 picture=_picture(message.image.picture),
+                approximations=tuple(message.image.approximations),
+                latents=message.image.latents,
                 score=message.image.score
                 if message.image.HasField("score")
                 else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -74,6 +74,22 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
+    # Read (word:1.3), [word], BREAK and names of embeddings as web UIs do.
+    weighted: bool
+    # Shares of the steps between which guidance is at work, 0 to 1.
+    guidance_start: float
+    guidance_end: float
+    perturbed_attention_scale: float
+    skip_layer_scale: float
+    # The step after which the text is not looked at any more.
+    text_gate_step: int
+    # Another seed to mix in, and how far to go towards it, 0 to 1.
+    variation_seed: int
+    variation_strength: float
+    # Have the server keep the latents: Image.latents names them; and start from
+    # such, of which `strength` is painted anew.
+    keep_latents: bool
+    start_latents: str
     # Adapters: names, "NAME:0.8", pairs of a name and a weight, or LoraUse
     # messages, which can say more.
     loras: Sequence[Lora]
@@ -106,6 +122,11 @@ class Options(TypedDict, total=False):
     format: str
     quality: int
     embed_parameters: bool
+    # Enlarges the finished picture; see `Client.upscalers`.
+    upscaler: str
+    # A second pass over an enlarged picture: hires=2, or the fields of
+    # HiresPass, {"factor": 2, "upscaler": "realesrgan-x4", "steps": 15}.
+    hires: float | Mapping[str, Any]
     # Draws so many and sends the best image_count of them; who chooses, as the
     # server calls it, the model's own scorer if left out.
     best_of: int
@@ -140,12 +161,20 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
     "mask_fill": (pb.Inpainting.Fill, "FILL_"),
 }
+_GUIDANCE = (
+    "guidance_start",
+    "guidance_end",
+    "perturbed_attention_scale",
+    "skip_layer_scale",
+    "text_gate_step",
+)
 _OUTPUT = (
     "format",
     "quality",
     "embed_parameters",
     "watermark",
     "mark_provenance",
+    "upscaler",
 )
 _INPAINTING = {
     "mask_blur": "mask_blur",
@@ -178,6 +207,10 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.output, name
     if name == "strength":
         return request.image_to_image, name
+    if name in _GUIDANCE:
+        return request.guidance, name.removeprefix("guidance_")
+    if name.startswith("variation_"):
+        return request.variation, name.removeprefix("variation_")
     if name in ("best_of", "scorer"):
         return request.best_of, "draw" if name == "best_of" else name
     if name == "safety":
@@ -196,6 +229,19 @@ def _lora(value: Lora) -> pb.LoraUse:
             return pb.LoraUse(name=name)
         value = (name, float(weight))
     return pb.LoraUse(name=value[0], weight=value[1])
+
+
+def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
+    fields = hires if isinstance(hires, Mapping) else {"factor": hires}
+    for name, value in fields.items():
+        if name == "upscale":
+            value = pb.HiresPass.Upscale.Value("UPSCALE_" + value.upper())
+        elif name in ("sampler", "schedule"):
+            value = _choice(name, value)
+        try:
+            setattr(message, name, value)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise type(error)(f"hires.{name}: {error}") from None
 
 
 def _bytes(image: ImageSource) -> bytes:
@@ -247,6 +293,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     if base := values.pop("request", None):
         request.CopyFrom(base)
     request.prompt = prompt
+    if values.pop("weighted", False):
+        request.prompt_syntax = types.PROMPT_SYNTAX_WEIGHTED
     for control in values.pop("controls", ()):
         _add_control(request, control)
     for read in values.pop("image_prompts", ()):
@@ -254,6 +302,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         for picture in read.pictures:
             added.pictures.add(data=_bytes(picture))
     _set_pictures(request, values)
+    if (hires := values.pop("hires", None)) is not None:
+        set_hires(request.hires, hires)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:

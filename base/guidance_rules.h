@@ -1,0 +1,43 @@
+#ifndef GENZO_BASE_GUIDANCE_RULES_H_
+#define GENZO_BASE_GUIDANCE_RULES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "genzo/v1/image_generation.pb.h"
+
+// What front end and worker both know of GenerateRequest.guidance.
+
+namespace genzo {
+
+// The reference pipelines' own: where attention is perturbed, which layers are
+// skipped where a request does not say, and between which shares of the steps.
+inline constexpr char kPerturbedBlock[] = "mid_block.";
+inline constexpr uint32_t kDefaultSkipLayers[] = {7, 8, 9};
+inline constexpr double kSkipLayerStart = 0.01;
+inline constexpr double kSkipLayerEnd = 0.2;
+
+// Shares of the steps between which guidance is at work.
+struct StepShares {
+  double start = 0;
+  double end = 1;
+};
+// With defaults filled in.
+StepShares SharesOf(const v1::GuidanceOptions& options);
+
+// Whether step `step` of `steps`, from 0, is between two shares: between 0.2
+// and 0.8 of 10 are 2 to 7. Reference: diffusers' ClassifierFreeGuidance.
+bool IsBetween(int step, int steps, double start, double end);
+
+// Rows of an image in its largest evaluation, of those that it has without
+// `guidance`.
+uint32_t MostRows(const v1::GenerateRequest& request, uint32_t rows);
+
+// What a request has the server leave out, as Image.approximations tells it:
+// "text_gate_step 10", "guidance_end 0.8".
+std::vector<std::string> ApproximationsOf(const v1::GenerateRequest& request);
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_GUIDANCE_RULES_H_

@@ -1,0 +1,45 @@
+#ifndef GENZO_BASE_UPSCALER_CATALOG_H_
+#define GENZO_BASE_UPSCALER_CATALOG_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "genzo/v1/upscaling.pb.h"
+
+namespace genzo {
+
+// What the pool can enlarge pictures with: written by workers, read by front
+// ends to validate and list. Thread-safe.
+class UpscalerCatalog {
+ public:
+  UpscalerCatalog();
+
+  // Adds an upscaler whose weights are in the file `path`; of two with one name
+  // the first stays, and false is returned.
+  bool Put(const v1::Upscaler& upscaler, const std::string& path)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  struct Entry {
+    v1::Upscaler upscaler;
+    std::string path;  // empty: a filter
+  };
+  // The one of that name; for "" the first network, else the filter.
+  // NOT_FOUND lists the known names.
+  absl::StatusOr<Entry> Get(const std::string& name) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // By name.
+  std::vector<v1::Upscaler> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace genzo
+
+#endif  // GENZO_BASE_UPSCALER_CATALOG_H_

@@ -1,0 +1,41 @@
+"""Arguments for how prompts are read, guidance and noise."""
+
+from genzo import requests
+from genzo.v1 import types_pb2 as types
+
+
+def test_steers_guidance_and_noise() -> None:
+    request = requests.build(
+        "a (fox:1.2)",
+        {
+            "weighted": True,
+            "guidance_scale": 5.0,
+            "guidance_start": 0.1,
+            "guidance_end": 0.8,
+            "perturbed_attention_scale": 3.0,
+            "text_gate_step": 10,
+            "variation_seed": 5,
+            "variation_strength": 0.2,
+            "keep_latents": True,
+            "start_latents": "name",
+            "strength": 0.6,
+        },
+    )
+    assert request.prompt_syntax == types.PROMPT_SYNTAX_WEIGHTED
+    assert request.guidance_scale == 5.0
+    assert request.guidance.start == 0.1
+    assert request.guidance.end == 0.8
+    assert request.guidance.perturbed_attention_scale == 3.0
+    assert request.guidance.text_gate_step == 10
+    assert request.variation.seed == 5
+    assert request.variation.strength == 0.2
+    assert request.keep_latents
+    assert request.start_latents == "name"
+    assert request.image_to_image.strength == 0.6
+
+
+def test_says_nothing_of_what_is_left_out() -> None:
+    request = requests.build("a fox", {})
+    assert not request.HasField("guidance")
+    assert not request.HasField("variation")
+    assert request.prompt_syntax == types.PROMPT_SYNTAX_UNSPECIFIED

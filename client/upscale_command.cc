@@ -1,0 +1,150 @@
+#include "client/upscale_command.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "base/event_assembler.h"
+#include "base/utf8.h"
+#include "client/connection.h"
+#include "client/event_printer.h"
+#include "client/file_names.h"
+#include "client/sampler_names.h"
+#include "client/standard_output.h"
+#include "genzo/v1/upscaling.grpc.pb.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+ExitStatus Fail(const std::string& message, ExitStatus status) {
+  std::cerr << "genzo: " << message << std::endl;
+  return status;
+}
+
+// "fox.jpg" -> "FOLDER/fox-1024x768.png".
+fs::path ResultPath(const std::string& folder, const std::string& path,
+                    const v1::Picture& picture) {
+  return fs::path(folder) / absl::StrCat(fs::path(path).stem().string(), "-",
+                                         picture.width(), "x", picture.height(),
+                                         Extension(picture.media_type()));
+}
+
+bool Write(const fs::path& path, const std::string& bytes) {
+  std::error_code ignored;
+  fs::create_directories(path.parent_path(), ignored);
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << bytes;
+  file.close();
+  if (file.good()) return true;
+  fs::remove(path, ignored);
+  return false;
+}
+
+}  // namespace
+
+UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
+    : command_(app.add_subcommand("upscale", "make pictures larger")),
+      server_(server) {
+  CLI::App& c = *command_;
+  auto* files = c.add_option("file", paths_, "PNG, JPEG or WebP files");
+  c.add_option("-u,--upscaler", upscaler_, "with what; see --list");
+  auto* factor = c.add_option("-x,--factor", factor_,
+                              "how many times larger; the upscaler's own scale "
+                              "if absent");
+  c.add_option("--size", size_,
+               "WIDTH,HEIGHT of the result, in place of --factor")
+      ->delimiter(',')
+      ->expected(2)
+      ->excludes(factor);
+  std::set<std::string> formats;
+  for (const auto& [name, _] : FormatNames()) formats.insert(name);
+  c.add_option("--format", format_, "file format of the results")
+      ->transform(CLI::IsMember(formats, CLI::ignore_case));
+  c.add_option("--quality", quality_, "of JPEG and WebP, 1 to 100");
+  c.add_option("-o,--output", output_folder_, "folder for the files")
+      ->capture_default_str();
+  c.add_flag("--list", list_, "list what the server can enlarge with")
+      ->excludes(files);
+  c.add_flag("--json", json_, "a JSON object an event, for scripts");
+}
+
+ExitStatus UpscaleCommand::Run() const {
+  if (list_) return List();
+  if (paths_.empty()) return Fail("a file is missing", kExitUsage);
+  for (const std::string& path : paths_) {
+    const ExitStatus status = Upscale(path);
+    if (status != kExitOk) return status;
+  }
+  return FlushOutput(kExitOk);
+}
+
+ExitStatus UpscaleCommand::List() const {
+  grpc::ClientContext context;
+  v1::ListUpscalersResponse list;
+  const grpc::Status status = v1::Upscaling::NewStub(Connect(server_))
+                                  ->ListUpscalers(&context, {}, &list);
+  if (!status.ok()) {
+    return Fail(Describe(status, server_), ExitStatusOf(status));
+  }
+  for (const v1::Upscaler& upscaler : list.upscalers()) {
+    std::cout << Printable(upscaler.name()) << "  "
+              << (upscaler.scale() == 0 ? "any size"
+                                        : absl::StrCat("x", upscaler.scale()))
+              << "  " << Printable(upscaler.architecture()) << "\n";
+  }
+  return FlushOutput(kExitOk);
+}
+
+ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path)) {
+    return Fail(absl::StrCat("picture ", Printable(path), " cannot be read"),
+                kExitUsage);
+  }
+  v1::UpscaleRequest request;
+  request.mutable_picture()->set_data(
+      std::string(std::istreambuf_iterator<char>(file), {}));
+  request.set_upscaler(upscaler_);
+  if (factor_) request.set_factor(*factor_);
+  if (!size_.empty()) {
+    request.set_width(size_[0]);
+    request.set_height(size_[1]);
+  }
+  if (!format_.empty()) {
+    request.mutable_output()->set_format(
+        static_cast<v1::ImageFormat>(FormatNames().at(format_)));
+  }
+  if (quality_) request.mutable_output()->set_quality(*quality_);
+  const auto printer = MakeEventPrinter({.json = json_});
+  EventAssembler assembler;
+  grpc::ClientContext context;
+  const auto stub = v1::Upscaling::NewStub(Connect(server_));
+  const auto stream = stub->Upscale(&context, request);
+  v1::JobEvent message;
+  std::string failure;
+  while (stream->Read(&message)) {
+    const auto event = assembler.Add(std::move(message));
+    if (!event.has_value()) continue;
+    std::string written;
+    if (event->has_image()) {
+      const v1::Picture& picture = event->image().picture();
+      written = ResultPath(output_folder_, path, picture).string();
+      if (!Write(written, picture.data())) {
+        failure = absl::StrCat(Printable(written), " cannot be written");
+      }
+    }
+    printer->Show(*event, written);
+  }
+  const grpc::Status status = stream->Finish();
+  if (!status.ok()) {
+    return Fail(Describe(status, server_), ExitStatusOf(status));
+  }
+  return failure.empty() ? kExitOk : Fail(failure, kExitFailed);
+}
+
+}  // namespace genzo

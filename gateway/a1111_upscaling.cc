@@ -1,0 +1,287 @@
+#include "gateway/a1111_upscaling.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "gateway/door_error.h"
+#include "gateway/painting.h"
+#include "gateway/sampler_labels.h"
+
+namespace genzo {
+
+using nlohmann::json;
+using v1::HiresPass;
+
+namespace {
+
+constexpr char kPrefix[] = "/sdapi/v1/";
+constexpr uint32_t kMaxCount = UINT32_MAX;
+// A1111's own.
+constexpr double kHiresStrength = 0.75;
+constexpr size_t kMostPictures = 64;
+
+// What web UIs call the ways of enlarging latents.
+const std::pair<const char*, HiresPass::Upscale> kLatentModes[] = {
+    {"Latent", HiresPass::UPSCALE_LATENT},
+    {"Latent (nearest)", HiresPass::UPSCALE_LATENT_NEAREST},
+    {"Latent (bicubic)", HiresPass::UPSCALE_LATENT_BICUBIC}};
+
+const std::vector<std::pair<absl::string_view, absl::string_view>>
+    kExtrasNames = {{"upscaler", "upscaler_1"},
+                    {"factor", "upscaling_resize"},
+                    {"width", "upscaling_resize_w"},
+                    {"height", "upscaling_resize_h"},
+                    {"picture", "image"}};
+
+HttpResponse Refusal(const absl::Status& status) {
+  return ErrorResponse(DoorKind::kA1111, status);
+}
+
+json UpscalerEntry(const std::string& name, uint32_t scale) {
+  return {{"name", name},
+          {"model_name", nullptr},
+          {"model_path", nullptr},
+          {"model_url", nullptr},
+          {"scale", scale}};
+}
+
+// "Lanczos" is what A1111 calls the filter.
+std::string UpscalerNamed(const std::string& name) {
+  return absl::EqualsIgnoreCase(name, "Lanczos") ? "lanczos" : name;
+}
+
+void ListUpscalers(Backend& backend, const HttpRequest& request,
+                   const HttpExchangeRef& exchange) {
+  backend.ListUpscalers(
+      KeysOf(request),
+      [exchange](absl::StatusOr<v1::ListUpscalersResponse> list) {
+        if (!list.ok()) return exchange->Send(Refusal(list.status()));
+        json entries = json::array({UpscalerEntry("None", 1)});
+        for (const v1::Upscaler& upscaler : list->upscalers()) {
+          entries.push_back(UpscalerEntry(
+              upscaler.name(), upscaler.scale() == 0 ? 4 : upscaler.scale()));
+        }
+        exchange->Send({.body = Dump(entries)});
+      });
+}
+
+// The fields that both calls of extras have; pictures are added later.
+v1::UpscaleRequest ReadExtras(FieldReader& reader) {
+  v1::UpscaleRequest request;
+  const std::string name = reader.Text("upscaler_1").value_or("None");
+  const bool is_none = name.empty() || name == "None";
+  request.set_upscaler(is_none ? "lanczos" : UpscalerNamed(name));
+  for (const char* lacking : {"gfpgan_visibility", "codeformer_visibility",
+                              "extras_upscaler_2_visibility"}) {
+    if (reader.Number(lacking, 0, 1).value_or(0) > 0) {
+      reader.Fail(lacking, "is given, but this server does not have it");
+    }
+  }
+  if (is_none) {  // then the size is not looked at either
+    request.set_factor(1);
+  } else if (reader.Whole("resize_mode", 0, 1).value_or(0) == 1) {
+    request.set_width(static_cast<uint32_t>(
+        reader.Whole("upscaling_resize_w", 1, kMaxCount).value_or(512)));
+    request.set_height(static_cast<uint32_t>(
+        reader.Whole("upscaling_resize_h", 1, kMaxCount).value_or(512)));
+    if (!reader.Truth("upscaling_crop").value_or(true)) {
+      reader.Fail("upscaling_crop",
+                  "is false, but this server gives the very size, cropped");
+    }
+  } else {  // by default A1111's own
+    request.set_factor(reader.Number("upscaling_resize", 0, 1e6).value_or(2));
+  }
+  return request;
+}
+
+// A batch under way: its pictures one after the other, as they were sent.
+struct Batch {
+  Backend& backend;
+  CallerKeys keys;
+  HttpExchangeRef exchange;
+  bool is_single;
+  std::vector<v1::UpscaleRequest> requests;
+  json images = json::array();
+};
+
+void RunNext(const std::shared_ptr<Batch>& batch) {
+  const size_t index = batch->images.size();
+  if (index == batch->requests.size()) {
+    json answer = {{"html_info", ""}};
+    if (batch->is_single) {
+      answer["image"] = batch->images[0];
+    } else {
+      answer["images"] = std::move(batch->images);
+    }
+    return batch->exchange->Send({.body = Dump(answer)});
+  }
+  batch->exchange->OnGone(batch->backend.Upscale(
+      batch->keys, batch->requests[index],
+      Collecting(/*ear=*/nullptr, [batch](absl::StatusOr<Painting> painting) {
+        if (!painting.ok()) {
+          return batch->exchange->Send(
+              Refusal(Renamed(painting.status(), kExtrasNames)));
+        }
+        batch->images.push_back(absl::Base64Escape(
+            painting->images.begin()->second.picture().data()));
+        RunNext(batch);
+      })));
+}
+
+// Appends the request for one picture, or says what is wrong with it.
+void AddPicture(const v1::UpscaleRequest& request, const std::string& field,
+                const std::string& base64, FieldReader& reader, Batch& batch) {
+  auto picture = DecodePicture(base64);
+  if (!picture.has_value() || picture->empty()) {
+    return reader.Fail(field, "is not a picture in base64");
+  }
+  v1::UpscaleRequest& added = batch.requests.emplace_back(request);
+  added.mutable_picture()->set_data(*std::move(picture));
+}
+
+void Extras(Backend& backend, bool is_single, const HttpRequest& request,
+            const HttpExchangeRef& exchange) {
+  const auto body = ParseJsonObject(request.body);
+  if (!body.ok()) return exchange->Send(Refusal(body.status()));
+  FieldReader reader(*body);
+  const v1::UpscaleRequest common = ReadExtras(reader);
+  const auto batch = std::make_shared<Batch>(Batch{.backend = backend,
+                                                   .keys = KeysOf(request),
+                                                   .exchange = exchange,
+                                                   .is_single = is_single,
+                                                   .requests = {}});
+  if (is_single) {
+    AddPicture(common, "image", reader.Text("image").value_or(""), reader,
+               *batch);
+  } else {
+    const json* list = reader.Any("imageList");
+    if (list == nullptr || !list->is_array() || list->empty() ||
+        list->size() > kMostPictures) {
+      reader.Fail("imageList", absl::StrCat("is not a list of 1 to ",
+                                            kMostPictures, " pictures"));
+    } else {
+      for (const json& entry : *list) {
+        const bool has_data = entry.is_object() && entry.contains("data") &&
+                              entry["data"].is_string();
+        AddPicture(common, "imageList",
+                   has_data ? entry["data"].get<std::string>() : "", reader,
+                   *batch);
+      }
+    }
+  }
+  if (!reader.status().ok()) return exchange->Send(Refusal(reader.status()));
+  RunNext(batch);
+}
+
+Route Get(const std::string& name, HttpHandler handler) {
+  return {"GET", absl::StrCat(kPrefix, name), {}, std::move(handler)};
+}
+
+Route Post(const std::string& name, HttpHandler handler) {
+  return {"POST",
+          absl::StrCat(kPrefix, name),
+          {"application/json"},
+          std::move(handler)};
+}
+
+}  // namespace
+
+const std::vector<std::pair<absl::string_view, absl::string_view>>
+    kA1111HiresNames = {{"hires", "enable_hr"},
+                        {"hires.factor", "hr_scale"},
+                        {"hires.width", "hr_resize_x"},
+                        {"hires.height", "hr_resize_y"},
+                        {"hires.upscaler", "hr_upscaler"},
+                        {"hires.steps", "hr_second_pass_steps"},
+                        {"hires.strength", "denoising_strength"},
+                        {"hires.sampler", "hr_sampler_name"},
+                        {"hires.schedule", "hr_scheduler"}};
+
+void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
+  if (!reader.Truth("enable_hr").value_or(false)) return;
+  HiresPass& hires = *request.mutable_hires();
+  hires.set_strength(
+      reader.Number("denoising_strength", 0, 1).value_or(kHiresStrength));
+  const auto width = reader.Whole("hr_resize_x", 0, kMaxCount).value_or(0);
+  const auto height = reader.Whole("hr_resize_y", 0, kMaxCount).value_or(0);
+  if (width > 0 && height > 0) {
+    hires.set_width(static_cast<uint32_t>(width));
+    hires.set_height(static_cast<uint32_t>(height));
+  } else if (width > 0 || height > 0) {
+    reader.Fail(width > 0 ? "hr_resize_y" : "hr_resize_x",
+                "is 0 where the other is not");
+  } else if (const auto scale = reader.Number("hr_scale", 0, 1e6)) {
+    hires.set_factor(*scale);
+  }
+  const auto steps = reader.Whole("hr_second_pass_steps", 0, kMaxCount);
+  if (steps.value_or(0) > 0) hires.set_steps(static_cast<uint32_t>(*steps));
+  const std::string upscaler = reader.Text("hr_upscaler").value_or("Latent");
+  bool is_latent = false;
+  for (const auto& [name, mode] : kLatentModes) {
+    if (!absl::EqualsIgnoreCase(upscaler, name)) continue;
+    hires.set_upscale(mode);
+    is_latent = true;
+  }
+  if (upscaler == "None" || absl::EqualsIgnoreCase(upscaler, "Lanczos")) {
+    hires.set_upscale(HiresPass::UPSCALE_LANCZOS);
+  } else if (!is_latent) {
+    hires.set_upscaler(upscaler);
+  }
+  const auto sampler = reader.Text("hr_sampler_name").value_or("");
+  if (!sampler.empty() && sampler != "Use same sampler") {
+    const auto choice = SamplerNamed(sampler);
+    if (choice.has_value()) {
+      hires.set_sampler(choice->sampler);
+      hires.set_schedule(choice->schedule);
+    } else {
+      reader.Fail(
+          "hr_sampler_name",
+          absl::StrCat(ShownValue(sampler), " is not the name of a sampler"));
+    }
+  }
+  const auto scheduler = reader.Text("hr_scheduler").value_or("");
+  if (!scheduler.empty() && scheduler != "Use same scheduler") {
+    const auto schedule = ScheduleNamed(scheduler);
+    if (schedule.has_value()) {
+      hires.set_schedule(*schedule);
+    } else {
+      reader.Fail("hr_scheduler",
+                  absl::StrCat(ShownValue(scheduler),
+                               " is not the name of a schedule"));
+    }
+  }
+  for (const char* prompt : {"hr_prompt", "hr_negative_prompt"}) {
+    if (!reader.Text(prompt).value_or("").empty()) {
+      reader.Fail(prompt, "is given, but both passes read one prompt here");
+    }
+  }
+}
+
+std::vector<Route> A1111UpscalingRoutes(Backend& backend) {
+  const auto extras = [&backend](bool is_single) {
+    return
+        [&backend, is_single](HttpRequest request, HttpExchangeRef exchange) {
+          Extras(backend, is_single, request, exchange);
+        };
+  };
+  json modes = json::array();
+  for (const auto& [name, mode] : kLatentModes) {
+    modes.push_back({{"name", name}});
+  }
+  return {Get("upscalers",
+              [&backend](HttpRequest request, HttpExchangeRef exchange) {
+                ListUpscalers(backend, request, exchange);
+              }),
+          Get("latent-upscale-modes",
+              [body = Dump(modes)](HttpRequest, HttpExchangeRef exchange) {
+                exchange->Send({.body = body});
+              }),
+          Post("extra-single-image", extras(true)),
+          Post("extra-batch-images", extras(false))};
+}
+
+}  // namespace genzo

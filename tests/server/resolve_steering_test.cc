@@ -1,0 +1,181 @@
+// How prompts are read, guidance, variations and kept latents.
+
+#include <functional>
+
+#include "server/request_resolver.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using v1::GenerateRequest;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// One that takes the named fields.
+v1::Model ModelWith(const std::vector<std::string>& fields) {
+  v1::Model model;
+  model.set_id("tiny");
+  model.set_default_width(128);
+  model.set_default_height(64);
+  auto& limits = *model.mutable_limits();
+  limits.set_size_multiple(8);
+  limits.set_min_side(64);
+  limits.set_max_side(512);
+  limits.set_max_steps(100);
+  limits.set_max_image_count(4);
+  model.set_default_sampler(v1::SAMPLER_DDIM);
+  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
+  model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
+  model.add_request_fields("image_to_image.strength");
+  for (const std::string& field : fields) model.add_request_fields(field);
+  return model;
+}
+
+const std::vector<std::string>& AllFields() {
+  static const auto* const fields =
+      new std::vector<std::string>{"prompt_syntax",
+                                   "guidance.start",
+                                   "guidance.end",
+                                   "guidance.perturbed_attention_scale",
+                                   "guidance.skip_layer_scale",
+                                   "guidance.skip_layers",
+                                   "guidance.text_gate_step",
+                                   "variation",
+                                   "keep_latents",
+                                   "start_latents"};
+  return *fields;
+}
+
+using Change = std::function<void(GenerateRequest&)>;
+
+absl::StatusOr<GenerateRequest> Resolve(
+    const Change& change,
+    const std::vector<std::string>& fields = AllFields()) {
+  GenerateRequest request;
+  request.set_prompt("a fox");
+  request.set_steps(10);
+  change(request);
+  return ResolveRequest(request, ModelWith(fields), {}, /*drawn_seed=*/99);
+}
+
+TEST(ResolveSteeringTest, AModelThatDoesNotTakeAFieldIsNamedWithIt) {
+  const std::pair<const char*, Change> uses[] = {
+      {"prompt_syntax",
+       [](GenerateRequest& r) {
+         r.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+       }},
+      {"guidance.start",
+       [](GenerateRequest& r) { r.mutable_guidance()->set_start(0.1); }},
+      {"guidance.end",
+       [](GenerateRequest& r) { r.mutable_guidance()->set_end(0.9); }},
+      {"guidance.perturbed_attention_scale",
+       [](GenerateRequest& r) {
+         r.mutable_guidance()->set_perturbed_attention_scale(3);
+       }},
+      {"guidance.skip_layer_scale",
+       [](GenerateRequest& r) {
+         r.mutable_guidance()->set_skip_layer_scale(3);
+       }},
+      {"guidance.text_gate_step",
+       [](GenerateRequest& r) { r.mutable_guidance()->set_text_gate_step(5); }},
+      {"variation",
+       [](GenerateRequest& r) { r.mutable_variation()->set_strength(0.5); }},
+      {"keep_latents", [](GenerateRequest& r) { r.set_keep_latents(true); }},
+      {"start_latents", [](GenerateRequest& r) { r.set_start_latents("x"); }}};
+  for (const auto& [field, change] : uses) {
+    EXPECT_THAT(Resolve(change), IsOk()) << field;
+    EXPECT_THAT(Resolve(change, {}),
+                StatusIs(kInvalid, std::string(field) + ": model \"tiny\""));
+  }
+}
+
+TEST(ResolveSteeringTest, SyntaxIsReadOnlyWhereItIsAskedFor) {
+  const auto with = [](v1::PromptSyntax syntax) {
+    return [syntax](GenerateRequest& r) {
+      r.set_negative_prompt("a [red|blue] fox");
+      r.set_prompt_syntax(syntax);
+    };
+  };
+  EXPECT_THAT(Resolve(with(v1::PROMPT_SYNTAX_PLAIN)), IsOk());
+  EXPECT_THAT(Resolve(with(v1::PROMPT_SYNTAX_WEIGHTED)),
+              StatusIs(kInvalid, "negative_prompt has words for some steps"));
+  EXPECT_THAT(Resolve(with(static_cast<v1::PromptSyntax>(9))),
+              StatusIs(kInvalid, "prompt_syntax 9"));
+}
+
+TEST(ResolveSteeringTest, GuidanceHasItsRanges) {
+  const auto with = [](const std::function<void(v1::GuidanceOptions&)>& set) {
+    return Resolve([&](GenerateRequest& r) { set(*r.mutable_guidance()); });
+  };
+  EXPECT_THAT(with([](auto& g) { g.set_start(1.5); }),
+              StatusIs(kInvalid, "guidance.start 1.5"));
+  EXPECT_THAT(with([](auto& g) {
+                g.set_start(0.5);
+                g.set_end(0.4);
+              }),
+              StatusIs(kInvalid, "guidance.end 0.4 is not between 0.5 and 1"));
+  EXPECT_THAT(with([](auto& g) { g.set_perturbed_attention_scale(-1); }),
+              StatusIs(kInvalid, "guidance.perturbed_attention_scale -1"));
+  EXPECT_THAT(with([](auto& g) { g.add_skip_layers(3); }),
+              StatusIs(kInvalid, "needs a guidance.skip_layer_scale"));
+  EXPECT_THAT(with([](auto& g) { g.set_text_gate_step(11); }),
+              StatusIs(kInvalid, "text_gate_step 11 is not between 1 and 10"));
+}
+
+TEST(ResolveSteeringTest, ATextsGateIsBehindTheFirstStepOfAWalk) {
+  const auto gate = [](uint32_t step) {
+    return Resolve([step](GenerateRequest& r) {
+      r.set_start_latents("x");
+      r.mutable_image_to_image()->set_strength(0.6);
+      r.mutable_guidance()->set_text_gate_step(step);
+    });
+  };
+  EXPECT_THAT(gate(5), IsOk());
+  EXPECT_THAT(gate(4), StatusIs(kInvalid, "not between 5 and 10"));
+}
+
+TEST(ResolveSteeringTest, AVariationGetsASeedOfItsOwn) {
+  const auto resolved = Resolve(
+      [](GenerateRequest& r) { r.mutable_variation()->set_strength(0.5); });
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_TRUE(resolved->variation().has_seed());
+  EXPECT_NE(resolved->variation().seed(), resolved->seed());
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.mutable_variation()->set_strength(1.5);
+              }),
+              StatusIs(kInvalid, "variation.strength 1.5"));
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.mutable_variation()->set_resize_from_width(100);
+              }),
+              StatusIs(kInvalid, "variation.resize_from_width 100 is not a"));
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.mutable_variation()->set_resize_from_width(128);
+              }),
+              StatusIs(kInvalid, "variation.resize_from_height 0"));
+}
+
+TEST(ResolveSteeringTest, LatentsStandInForAPicture) {
+  const auto resolved =
+      Resolve([](GenerateRequest& r) { r.set_start_latents("x"); });
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->image_to_image().strength(), 0.8);
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.set_start_latents("x");
+                r.mutable_image_to_image()->set_image("PNG");
+              }),
+              StatusIs(kInvalid, "does not go with image_to_image.image"));
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.set_start_latents("x");
+                r.mutable_inpainting();
+              }),
+              StatusIs(kInvalid, "start_latents does not go with inpainting"));
+  EXPECT_THAT(Resolve([](GenerateRequest& r) {
+                r.set_start_latents(std::string(257, 'x'));
+              }),
+              StatusIs(kInvalid, "start_latents has 257 bytes"));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,89 @@
+#include "worker/text/embedding_library.h"
+
+#include <limits>
+
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+#include "tests/worker/weights/tensor_files.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// A file of zeros, [count, width] each.
+std::string Zeros(
+    const std::vector<std::pair<std::string, std::vector<int64_t>>>& tensors) {
+  nlohmann::json header;
+  size_t end = 0;
+  for (const auto& [name, shape] : tensors) {
+    const size_t begin = end;
+    end += sizeof(float) * static_cast<size_t>(shape[0] * shape[1]);
+    header[name] = {
+        {"dtype", "F32"}, {"shape", shape}, {"data_offsets", {begin, end}}};
+  }
+  return TensorFile(header.dump(), end);
+}
+
+absl::StatusOr<LearnedEmbedding> Read(const std::string& bytes) {
+  const TestFolder folder;
+  folder.Write("word.safetensors", bytes);
+  return ReadEmbedding(folder.path() + "/word.safetensors");
+}
+
+TEST(EmbeddingLibraryTest, ReadsWhatTrainersAndWebUisWrite) {
+  const auto named = Read(FloatFile({{"<castle>", {1, 2, 3, 4}}}));
+  ASSERT_THAT(named, IsOk());
+  EXPECT_EQ(named->name, "<castle>");
+  ASSERT_THAT(named->vectors, SizeIs(1));
+  EXPECT_EQ(named->vectors[0].sizes(), at::IntArrayRef({1, 4}));
+  const auto unnamed = Read(Zeros({{"emb_params", {3, 4}}}));
+  ASSERT_THAT(unnamed, IsOk());
+  EXPECT_EQ(unnamed->name, "word");
+  EXPECT_TRUE(unnamed->Fits({4}));
+  EXPECT_FALSE(unnamed->Fits({5}));
+  const auto sdxl = Read(Zeros({{"clip_g", {2, 8}}, {"clip_l", {2, 4}}}));
+  ASSERT_THAT(sdxl, IsOk());
+  EXPECT_TRUE(sdxl->Fits({4, 8}));
+  EXPECT_TRUE(sdxl->Fits({LearnedEmbedding::kAnyWidth, 8}));
+  EXPECT_FALSE(sdxl->Fits({4}));
+  const auto pickled =
+      ReadEmbedding(SourcePath("tests/data/embeddings/tiny-style.pt"));
+  ASSERT_THAT(pickled, IsOk());
+  EXPECT_EQ(pickled->name, "tiny-style");
+  EXPECT_EQ(pickled->vectors[0].sizes(), at::IntArrayRef({2, 8}));
+}
+
+TEST(EmbeddingLibraryTest, NamesWhatIsWrongWithAFile) {
+  EXPECT_THAT(Read(Zeros({{"emb_params", {76, 4}}})),
+              StatusIs(kInvalid, "has 76 vectors, not 1 to 75"));
+  EXPECT_THAT(Read(Zeros({{"clip_g", {2, 8}}, {"clip_l", {1, 4}}})),
+              StatusIs(kInvalid, "clip_l has 1 vectors, clip_g 2"));
+  EXPECT_THAT(Read(Zeros({{"a", {1, 4}}, {"b", {1, 4}}})),
+              StatusIs(kInvalid, "has 2 tensors"));
+  EXPECT_THAT(
+      Read(FloatFile({{"a", {std::numeric_limits<float>::quiet_NaN()}}})),
+      StatusIs(kInvalid, "tensor \"a\""));
+  EXPECT_THAT(Read("no file of that kind"), StatusIs(kInvalid, ""));
+}
+
+TEST(EmbeddingLibraryTest, AFolderGivesWhatCanBeRead) {
+  const TestFolder folder;
+  folder.Write("b.safetensors", Zeros({{"emb_params", {1, 4}}}));
+  folder.Write("a.safetensors", Zeros({{"emb_params", {1, 4}}}));
+  folder.Write("broken.pt", "not a file of torch.save()");
+  folder.Write("README.md", "words");
+  std::vector<std::string> names;
+  const auto library =
+      EmbeddingLibrary::Read({folder.path(), folder.path() + "/absent"});
+  for (const auto& embedding : library.embeddings()) {
+    names.push_back(embedding.name);
+  }
+  EXPECT_THAT(names, ElementsAre("a", "b"));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,242 @@
+#include "worker/engine/upscale_stage.h"
+
+#include <exception>
+#include <utility>
+
+#include "ATen/TensorOperators.h"
+#include "absl/strings/str_cat.h"
+#include "base/errors.h"
+#include "base/logging.h"
+#include "base/proto_time.h"
+#include "c10/core/InferenceMode.h"
+#include "queue/job_end.h"
+#include "worker/device/exception_status.h"
+#include "worker/device/thread_count.h"
+#include "worker/engine/source_picture.h"
+#include "worker/media/picture_decoder.h"
+#include "worker/media/pixel_tensors.h"
+
+namespace genzo {
+namespace {
+
+absl::Status EnlargingFailed() {
+  return WithReason(StatusFromException("enlarging failed"), kEvaluationFailed);
+}
+
+v1::JobEvent ProgressEvent(const Enlargement& enlargement,
+                           absl::Duration took) {
+  v1::JobEvent event;
+  v1::Progress& progress = *event.mutable_progress();
+  const int done = enlargement.tiles_done();
+  progress.set_step(done);
+  progress.set_steps(enlargement.tiles());
+  progress.set_evaluations(done);
+  progress.set_batch_rows(1);
+  *progress.mutable_time_left() =
+      ToProto(took / done * (enlargement.tiles() - done));
+  return event;
+}
+
+// What ends a sent picture's job: its file, or why there is none.
+void EndSent(JobLease& lease, absl::StatusOr<v1::Picture> picture,
+             v1::Ended times) {
+  if (picture.ok()) {
+    v1::JobEvent event;
+    *event.mutable_image()->mutable_picture() = *std::move(picture);
+    lease.Post(std::move(event));
+  }
+  v1::Ended ended = EndedBy(picture.status());
+  ended.MergeFrom(times);
+  lease.End(std::move(ended));
+}
+
+}  // namespace
+
+UpscaleStage::UpscaleStage(Options options, const DeviceStream& stream,
+                           const Clock& clock, Metrics& metrics)
+    : options_(std::move(options)),
+      stream_(stream),
+      clock_(clock),
+      metrics_(metrics),
+      loaded_(options_.upscalers == nullptr ? filters_ : *options_.upscalers,
+              options_.device),
+      writer_(/*capacity=*/1) {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+UpscaleStage::~UpscaleStage() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  if (options_.queue != nullptr) options_.queue->Nudge();
+  thread_.join();
+}
+
+void UpscaleStage::Submit(UpscaleTask task) {
+  {
+    absl::MutexLock lock(&mutex_);
+    ++images_[task.job->demand().tenant];
+    tasks_.push_back(std::move(task));
+  }
+  if (options_.queue != nullptr) options_.queue->Nudge();
+}
+
+TenantCounts UpscaleStage::Images() const {
+  absl::MutexLock lock(&mutex_);
+  return images_;
+}
+
+void UpscaleStage::AwaitOne() {
+  const auto is_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return done_ > seen_ || images_.empty();
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&is_news));
+  seen_ = done_;
+}
+
+void UpscaleStage::Loop() {
+  c10::InferenceMode inference;
+  const DeviceStream::Scope on_stream(stream_);
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !tasks_.empty();
+  };
+  while (true) {
+    RunTasks();
+    // Submit() and the destructor nudge the queue.
+    if (options_.queue != nullptr && !options_.queue->Done()) {
+      std::shared_ptr<JobLease> lease = options_.queue->Take(TakeRules());
+      if (lease != nullptr) {
+        RunSent(std::move(lease));
+        continue;
+      }
+    } else {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+    }
+    absl::MutexLock lock(&mutex_);
+    if (closed_ && tasks_.empty()) return;
+  }
+}
+
+void UpscaleStage::RunTasks() {
+  while (true) {
+    UpscaleTask task;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    Run(task);
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto images = images_.find(task.job->demand().tenant);
+      if (--images->second == 0) images_.erase(images);
+      ++done_;
+    }
+    task = {};
+    if (options_.on_done) options_.on_done();
+  }
+}
+
+void UpscaleStage::Run(const UpscaleTask& task) {
+  absl::StatusOr<at::Tensor> larger = JobCancelledError();
+  const auto go_on = [&](const Enlargement&) {
+    return task.job->Wanted(task.image_index) ? absl::OkStatus()
+                                              : JobCancelledError();
+  };
+  try {
+    if (task.job->Wanted(task.image_index)) {
+      larger = Enlarge(task.upscaler, task.size, task.pixels(), go_on);
+    }
+    task.done(std::move(larger));
+  } catch (const std::exception&) {
+    task.done(EnlargingFailed());
+  }
+}
+
+absl::StatusOr<at::Tensor> UpscaleStage::Enlarge(const std::string& upscaler,
+                                                 const v1::UpscaleRequest& size,
+                                                 at::Tensor pixels,
+                                                 const GoOn& go_on) {
+  const auto loaded = loaded_.Get(upscaler);
+  if (!loaded.ok()) return loaded.status();
+  if (size.has_width()) {
+    pixels = CropToProportions(pixels, {size.width(), size.height()});
+  }
+  const auto plan =
+      PlanUpscale(size, loaded->upscaler, {pixels.size(3), pixels.size(2)});
+  if (!plan.ok()) return plan.status();
+  Enlargement enlargement(loaded->network, std::move(pixels), *plan,
+                          options_.memory_bytes);
+  while (!enlargement.finished()) {
+    UseThreads(options_.threads ? options_.threads() : 1);
+    enlargement.Step();
+    const absl::Status status = go_on(enlargement);
+    if (!status.ok()) return status;
+  }
+  return enlargement.result();
+}
+
+absl::StatusOr<at::Tensor> UpscaleStage::EnlargeSent(JobLease& lease,
+                                                     absl::Time deadline) {
+  const v1::UpscaleRequest& request = lease.job().upscale();
+  const auto pixels = DecodePicture(
+      request.picture().data(),
+      {.max_bytes = static_cast<int64_t>(request.picture().data().size()),
+       .max_pixels = kMaxSourcePixels});
+  if (absl::IsInvalidArgument(pixels.status())) {
+    return InvalidFieldsError(
+        {{"picture", absl::StrCat("picture: ", pixels.status().message())}});
+  }
+  if (!pixels.ok()) return pixels.status();
+  const absl::Time begin = clock_.Now();
+  const auto go_on = [&](const Enlargement& enlargement) {
+    const absl::Time now = clock_.Now();
+    lease.Post(ProgressEvent(enlargement, now - begin));
+    RunTasks();  // of pictures that steps wait for
+    return WhyEnded(lease, deadline, now);
+  };
+  return Enlarge(request.upscaler(), request, ToTensor(*pixels) / 2 + 0.5,
+                 go_on);
+}
+
+void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
+  const JobDemand demand = DemandOf(lease->job(), clock_);
+  ModelMetrics& metrics = metrics_.ForModel(demand.model);
+  const absl::Time begin = clock_.Now();
+  const absl::Status ended = WhyEnded(*lease, demand.deadline, begin);
+  if (!ended.ok()) return FailUnstarted(*lease, demand, ended, metrics);
+  v1::JobEvent started;
+  *started.mutable_started()->mutable_resolved() = lease->job().request();
+  lease->Post(std::move(started));
+  absl::StatusOr<at::Tensor> larger = JobCancelledError();
+  try {
+    larger = EnlargeSent(*lease, demand.deadline);
+  } catch (const std::exception&) {
+    larger = EnlargingFailed();
+  }
+  v1::Ended times;
+  *times.mutable_queued() = ToProto(begin - demand.accepted);
+  *times.mutable_denoise() = ToProto(clock_.Now() - begin);
+  if (!larger.ok()) {
+    spdlog::info("job {} ends: {}", lease->job().id(),
+                 std::string(larger.status().message()));
+    return FailUnstarted(*lease, demand, larger.status(), metrics);
+  }
+  const v1::OutputOptions& output = lease->job().upscale().output();
+  writer_.Submit(
+      {.pixels = ToPixels(*larger * 2 - 1),
+       .format = {.format = output.format(),
+                  .quality = static_cast<int>(output.quality())},
+       .text = {},
+       .done = [lease, times, &metrics](absl::StatusOr<v1::Picture> picture) {
+         (picture.ok() ? metrics.jobs_succeeded : metrics.jobs_failed)
+             .Increment();
+         EndSent(*lease, std::move(picture), times);
+       }});
+}
+
+}  // namespace genzo

@@ -1,0 +1,146 @@
+#include "worker/text/embedding_library.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/logging.h"
+#include "worker/weights/safetensors.h"
+#include "worker/weights/torch_file/torch_file.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxVectors = 75;  // all that one window holds
+constexpr int64_t kMaxWidth = 8192;
+constexpr char kParameters[] = "emb_params";               // A1111, safetensors
+constexpr char kPickledParameters[] = "string_to_param.";  // A1111, .pt
+
+bool IsTorchFile(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  return ending == ".pt" || ending == ".bin";
+}
+
+absl::StatusOr<at::Tensor> ReadVectors(const TensorSource& file,
+                                       const std::string& name) {
+  const auto fault = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.path(), ": tensor \"", name, "\" ", what));
+  };
+  const auto found = file.entries().find(name);
+  if (found == file.entries().end()) return file.Read(name);
+  const std::vector<int64_t>& shape = found->second.shape;
+  if (shape.empty() || shape.size() > 2 || shape.back() < 1 ||
+      shape.back() > kMaxWidth) {
+    return fault("is not a vector, or vectors, of a text encoder");
+  }
+  const int64_t count = shape.size() == 1 ? 1 : shape[0];
+  if (count < 1 || count > kMaxVectors) {
+    return fault(
+        absl::StrCat("has ", count, " vectors, not 1 to ", kMaxVectors));
+  }
+  const auto read =
+      file.Read(name, {.dtype = at::kFloat, .must_be_finite = true});
+  if (!read.ok()) return read.status();
+  return read->view({count, -1});
+}
+
+}  // namespace
+
+bool LearnedEmbedding::Fits(const std::vector<int64_t>& widths) const {
+  return std::equal(vectors.begin(), vectors.end(), widths.begin(),
+                    widths.end(), [](const at::Tensor& rows, int64_t width) {
+                      return width == kAnyWidth || rows.size(1) == width;
+                    });
+}
+
+absl::StatusOr<LearnedEmbedding> ReadEmbedding(const std::string& path) {
+  std::shared_ptr<const TensorSource> file;
+  if (IsTorchFile(path)) {
+    auto opened = TorchFile::Open(path);
+    if (!opened.ok()) return opened.status();
+    file = *std::move(opened);
+  } else {
+    auto opened = SafetensorsFile::Open(path);
+    if (!opened.ok()) return opened.status();
+    file = *std::move(opened);
+  }
+  const auto& entries = file->entries();
+  LearnedEmbedding embedding;
+  embedding.name = fs::path(path).stem().string();
+  std::vector<std::string> names;
+  if (entries.count("clip_l") > 0 && entries.count("clip_g") > 0) {
+    names = {"clip_l", "clip_g"};
+  } else if (entries.count(kParameters) > 0) {
+    names = {kParameters};
+  } else if (entries.size() == 1) {
+    const std::string& only = entries.begin()->first;
+    names = {only};
+    if (!absl::StartsWith(only, kPickledParameters)) embedding.name = only;
+  } else {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": has ", entries.size(),
+        " tensors and none of the names that textual inversions have"));
+  }
+  for (const std::string& name : names) {
+    auto rows = ReadVectors(*file, name);
+    if (!rows.ok()) return rows.status();
+    embedding.vectors.push_back(*std::move(rows));
+  }
+  if (embedding.vectors.front().size(0) != embedding.vectors.back().size(0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": clip_l has ", embedding.vectors.front().size(0),
+                     " vectors, clip_g ", embedding.vectors.back().size(0)));
+  }
+  if (absl::StripAsciiWhitespace(embedding.name).empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": has no name"));
+  }
+  return embedding;
+}
+
+EmbeddingLibrary::EmbeddingLibrary(std::vector<LearnedEmbedding> embeddings)
+    : embeddings_(std::move(embeddings)) {
+  std::stable_sort(
+      embeddings_.begin(), embeddings_.end(),
+      [](const auto& a, const auto& b) { return a.name < b.name; });
+  embeddings_.erase(std::unique(embeddings_.begin(), embeddings_.end(),
+                                [](const auto& a, const auto& b) {
+                                  return a.name == b.name;
+                                }),
+                    embeddings_.end());
+}
+
+EmbeddingLibrary EmbeddingLibrary::Read(
+    const std::vector<std::string>& folders) {
+  std::vector<LearnedEmbedding> embeddings;
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const bool known = IsTorchFile(entry.path()) ||
+                         entry.path().extension() == ".safetensors";
+      if (known) files.push_back(entry.path());
+    }
+    if (error) {
+      spdlog::warn("folder of embeddings {}: {}", folder, error.message());
+    }
+    std::sort(files.begin(), files.end());
+    for (const fs::path& path : files) {
+      auto embedding = ReadEmbedding(path.string());
+      if (embedding.ok()) {
+        embeddings.push_back(*std::move(embedding));
+      } else {
+        spdlog::warn("an embedding is left out: {}",
+                     std::string(embedding.status().message()));
+      }
+    }
+  }
+  return EmbeddingLibrary(std::move(embeddings));
+}
+
+}  // namespace genzo
