@@ -72,13 +72,13 @@ constexpr std::pair<const char*, const char*> kBegins[] = {
 
 std::string Flat(const std::string& module) {
   std::string flat = absl::StrReplaceAll(
-      module, {{".processor.qkv_lora1", ".img_attn.qkv"},
-               {".processor.qkv_lora2", ".txt_attn.qkv"},
-               {".processor.proj_lora1", ".img_attn.proj"},
-               {".processor.proj_lora2", ".txt_attn.proj"},
-               {".processor.qkv", ".qkv"},  // of a single block
-               {".processor.proj", ".linear2"},
-               {".processor.", "."},
+      module, {{".processor.qkv_lora1", "_img_attn_qkv"},
+               {".processor.qkv_lora2", "_txt_attn_qkv"},
+               {".processor.proj_lora1", "_img_attn_proj"},
+               {".processor.proj_lora2", "_txt_attn_proj"},
+               {".processor.qkv", "_qkv"},  // of a single block
+               {".processor.proj", "_linear2"},
+               {".processor.", "_"},
                {".", "_"}});
   // Once diffusers called the first of these two layers by the list's name.
   if (absl::EndsWith(flat, "_to_out")) flat += "_0";
