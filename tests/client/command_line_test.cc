@@ -100,8 +100,8 @@ TEST(CommandLineTest, SaysWhatSteersThePicture) {
 
 TEST(CommandLineTest, NamesWhatNoOptionSays) {
   v1::GenerateRequest request;
-  (*request.add_loras()->mutable_block_weights())["mid_block"] = 0.5;
-  request.mutable_loras(0)->set_name("ink");
+  request.add_loras()->set_name("ink");
+  request.mutable_loras(0)->add_block_weights()->set_weight(0.5);
   EXPECT_THAT(CommandLineOf(request).missing, ::testing::ElementsAre("loras"));
 }
 
