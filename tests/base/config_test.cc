@@ -311,6 +311,7 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
 }
 
 TEST(ConfigTest, ReadsFoldersOfUpscalers) {
+  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto config =
       ParseConfig("models_folder: m\nupscalers: [a, /b]\n", "/base");
   ASSERT_THAT(config, IsOk());
