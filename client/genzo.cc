@@ -67,7 +67,8 @@ int Main(int argc, char** argv) {
   if (completion.parsed()) return completion.Run();
   std::vector<std::string> commands;
   for (const CLI::App* command : app.get_subcommands(nullptr)) {
-    commands.push_back(command->get_name());
+    const bool hidden = command->get_group().empty();
+    if (!hidden) commands.push_back(command->get_name());
   }
   std::cerr << "genzo: a command is missing: " << absl::StrJoin(commands, ", ")
             << "; --help tells more" << std::endl;

@@ -222,12 +222,13 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   ReadVariation(reader, request);
   ReadPictureFields(reader, request);
   call.parameters = body;
-  ReadControlNet(body, reader, request, call.parameters);
   if (task == A1111Task::kImageToImage) {
     ReadStart(reader, request);
   } else if (!IsEmpty(reader.Any("mask"))) {
     reader.Fail("mask", "is given, but txt2img has no picture that it is of");
   }
+  // A unit without a picture follows the one to start from.
+  ReadControlNet(body, reader, request, call.parameters);
   if (task == A1111Task::kTextToImage) ReadHires(reader, request);
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *

@@ -133,11 +133,17 @@ TEST(SchedulingTest, ReproducibleRowsAreFilledUpWhereTheirNumberMatters) {
   Config config = TinyConfig();
   config.profile_folder = folder.path();
   GenerateRequest request = Fox(5);
+  GenerateRequest same = request;
+  same.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
+  // The files differ in what they tell of their requests.
   std::string expected;
+  std::string expected_same;
   {
     const Server server(config);
     Call call(server, request);
     expected = PictureOf(call.Rest());
+    Call other(server, same);
+    expected_same = PictureOf(other.Rest());
   }
   const std::string path = folder.path() + "/tiny.json";
   std::string profile = ReadFile(path);
@@ -160,9 +166,8 @@ TEST(SchedulingTest, ReproducibleRowsAreFilledUpWhereTheirNumberMatters) {
   EXPECT_EQ(PictureOf(fast.Rest()), expected);
   EXPECT_EQ(evaluations(2), 5u);
   EXPECT_EQ(evaluations(cap), 0u);
-  request.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
-  Call reproducible(server, request);
-  EXPECT_EQ(PictureOf(reproducible.Rest()), expected);
+  Call reproducible(server, same);
+  EXPECT_EQ(PictureOf(reproducible.Rest()), expected_same);
   EXPECT_EQ(evaluations(2), 5u);
   EXPECT_EQ(evaluations(cap), 5u);
 }

@@ -120,7 +120,9 @@ std::string FamilyOfMetadata(
 std::string FamilyOfUNet(const TensorSource& file, const LoraNames& names) {
   for (const auto& [module, parts] : names.modules) {
     const auto down = parts.find("down");
-    if (down == parts.end() || !absl::EndsWith(module, "attn2_to_k")) continue;
+    const bool reads_texts = absl::EndsWith(module, "attn2_to_k") ||
+                             absl::EndsWith(module, "attn2_to_v");
+    if (down == parts.end() || !reads_texts) continue;
     const auto& shape = file.entries().at(down->second).shape;
     if (shape.size() < 2) continue;
     if (shape[1] == 768) return "sd1";
@@ -137,7 +139,7 @@ std::string FamilyOfUNet(const TensorSource& file, const LoraNames& names) {
     if (down == parts.end() || !absl::EndsWith(module, "_proj_in")) continue;
     return file.entries().at(down->second).shape.size() == 4 ? "sd1" : "sd2";
   }
-  return AnyHas(names, "attn2_to_k") ? "sd1" : "unknown";
+  return AnyHas(names, "attn2_to_") ? "sd1" : "unknown";
 }
 
 }  // namespace
