@@ -278,7 +278,8 @@ TEST(ConfigTest, ReadsEmbeddingsAndKeptLatents) {
   EXPECT_EQ(config->kept_latents.tenant_bytes, 2 << 20);
   for (const auto& [yaml, text] :
        {std::pair("embeddings: one", "embeddings is not a list of folders"),
-        std::pair("embeddings: [{a: b}]", "embeddings[0] is not a folder's path"),
+        std::pair("embeddings: [{a: b}]",
+                  "embeddings[0] is not a folder's path"),
         std::pair("kept_latents: {total_mb: 8}",
                   "kept_latents.tenant_mb 16 is over kept_latents.total_mb 8"),
         std::pair("kept_latents: {mb: 8}", "unknown key kept_latents.mb")}) {

@@ -193,8 +193,8 @@ ControlResiduals ControlNet::Forward(const at::Tensor& sample,
   const at::Tensor projected =
       embeddings_.OfTimesAlone()
           ? times
-          : ProjectRows(embeddings_.Join(times, prepared.tensors, count,
-                                         NoAdapters()));
+          : ProjectRows(
+                embeddings_.Join(times, prepared.tensors, count, NoAdapters()));
   const std::vector<PicturePrompt> no_pictures;
   UNetConditioning conditioning = {TimeCursor(projected),
                                    ContextCursor(prepared.tensors, no_pictures),

@@ -37,11 +37,10 @@ KeyValues Attention::Project(const at::Tensor& context,
   return {to_k.forward(context, adapters), to_v.forward(context, adapters)};
 }
 
-at::Tensor Attention::forward(const at::Tensor& x, const KeyValues& context,
-                              const at::Tensor& residual,
-                              const EvalContext& adapters,
-                              const std::vector<PictureContext>& pictures)
-    const {
+at::Tensor Attention::forward(
+    const at::Tensor& x, const KeyValues& context, const at::Tensor& residual,
+    const EvalContext& adapters,
+    const std::vector<PictureContext>& pictures) const {
   const at::Tensor q = to_q.forward(x, adapters);
   const at::Tensor attended =
       MultiHeadAttention(q, context.k, context.v, heads, upcast);
