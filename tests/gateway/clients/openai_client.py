@@ -16,6 +16,12 @@ def picture(data):
     return image
 
 
+def png_of(image):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
 models = [model.id for model in client.models.list()]
 assert "emaki" in models and "gpt-image-1" in models, models
 assert client.models.retrieve("emaki").id == "emaki"
@@ -87,9 +93,23 @@ try:
     raise SystemExit("an unknown model was taken")
 except openai.NotFoundError as error:
     assert error.code == "model_not_found", error
+opaque = Image.open(io.BytesIO(png.getvalue())).convert("RGBA")
 try:
-    client.images.edit(image=("a.png", png.getvalue()), mask=("m.png", png.getvalue()), prompt="x", model="emaki")
-    raise SystemExit("a mask was taken")
+    client.images.edit(
+        image=("a.png", png.getvalue()), mask=("m.png", png_of(opaque)),
+        prompt="x", model="emaki")
+    raise SystemExit("a mask without a hole was taken")
 except openai.BadRequestError as error:
-    assert error.param == "mask" and "yet" in error.message, error
+    assert error.param == "mask" and "nothing" in error.message, error
+# What is transparent is painted anew; the rest stays the input's own.
+opaque.paste((0, 0, 0, 0), (0, 0, opaque.width // 2, opaque.height))
+answer = client.images.edit(
+    image=("a.png", png.getvalue()), mask=("m.png", png_of(opaque)),
+    prompt="a penguin", model="emaki", response_format="b64_json")
+edited = Image.open(io.BytesIO(base64.b64decode(answer.data[0].b64_json)))
+kept = (opaque.width // 2, 0, opaque.width, opaque.height)
+original = Image.open(io.BytesIO(png.getvalue())).convert("RGB")
+assert edited.convert("RGB").crop(kept).tobytes() == (
+    original.crop(kept).tobytes())
+assert edited.convert("RGB").tobytes() != original.tobytes()
 print("openai (Python): ok")
