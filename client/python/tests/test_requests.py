@@ -63,6 +63,8 @@ def test_adapters_are_named_in_several_ways() -> None:
         pb.LoraUse(name="b", weight=0.7),
         whole,
     ]
+
+
 def test_reads_the_pictures_of_controls_and_prompts(tmp_path: Path) -> None:
     hint = tmp_path / "hint.png"
     hint.write_bytes(b"edges")

@@ -232,7 +232,9 @@ def _lora(value: Lora) -> pb.LoraUse:
 
 
 def set_hires(message: pb.HiresPass, hires: float | Mapping[str, Any]) -> None:
-    fields = hires if isinstance(hires, Mapping) else {"factor": hires}
+    fields: Mapping[str, Any] = (
+        hires if isinstance(hires, Mapping) else {"factor": hires}
+    )
     for name, value in fields.items():
         if name == "upscale":
             value = pb.HiresPass.Upscale.Value("UPSCALE_" + value.upper())

@@ -58,13 +58,13 @@ def build(
     if (limit := values.pop("time_limit", None)) is not None:
         request.time_limit.FromTimedelta(timedelta(seconds=limit))
     if (name := values.pop("format", None)) is not None:
-        request.output.format = types.ImageFormat.Value(
-            "IMAGE_FORMAT_" + name.upper()
-        )
+        chosen: Any = types.ImageFormat.Value("IMAGE_FORMAT_" + name.upper())
+        request.output.format = chosen
     if (quality := values.pop("quality", None)) is not None:
         request.output.quality = quality
     if (priority := values.pop("priority", None)) is not None:
-        request.priority = types.Priority.Value("PRIORITY_" + priority.upper())
+        urgency: Any = types.Priority.Value("PRIORITY_" + priority.upper())
+        request.priority = urgency
     for name, value in values.items():
         if name not in UpscaleOptions.__annotations__:
             raise TypeError(f"upscale() has no argument {name!r}")
