@@ -294,12 +294,13 @@ SHELLS = {
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_shells_complete(shell):
+def test_shells_complete(shell, tmp_path):
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here")
     environment = {**os.environ, "PATH": f"{rigs.BIN}:{os.environ['PATH']}"}
+    # Where no file is offered beside.
     answer = subprocess.run([shell, "-c", SHELLS[shell]], env=environment, check=True,
-                            capture_output=True, text=True)
+                            capture_output=True, text=True, cwd=tmp_path)
     assert shlex.split(answer.stdout) == ["load"]
 
 
