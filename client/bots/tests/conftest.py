@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,22 @@ def painted(
         yield event(ended=pb.Ended(state=types.JOB_STATE_SUCCEEDED))
 
     return answer
+
+
+@asynccontextmanager
+async def served(studio: Studio, bot: Any) -> AsyncIterator[str]:
+    """A bot that has started, at the address that this tells."""
+    await bot.start()
+    app = web.Application()
+    bot.add_route(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}"
+    await studio.close()
+    await runner.cleanup()
+    await bot.close()
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 
 import discord.http
 import pytest
-from aiohttp import ClientSession, web
-from conftest import StandIn, painted
+from aiohttp import ClientSession
+from conftest import StandIn, painted, served
 from fake_server import FakeServer
 from nacl.signing import SigningKey
 
@@ -89,18 +89,8 @@ async def discord_side(
         {"id": "42"} if heard.path == "/users/@me" else {}
     )
     bot = DiscordBot(studio, "token", "42", _KEY.verify_key.encode().hex())
-    await bot.start()
-    app = web.Application()
-    bot.add_route(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with ClientSession() as session:
-        yield Discord(stand_in, f"http://{host}:{port}/discord", session)
-    await studio.close()
-    await runner.cleanup()
-    await bot.close()
+    async with served(studio, bot) as url, ClientSession() as session:
+        yield Discord(stand_in, f"{url}/discord", session)
 
 
 async def test_registers_its_command(discord_side: Discord) -> None:

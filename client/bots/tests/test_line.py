@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from conftest import Heard, StandIn, painted
+from conftest import Heard, StandIn, painted, served
 from fake_server import FakeServer
 
 from genzo_bots.line_bot import LineBot
@@ -102,18 +102,8 @@ async def line(studio: Studio, stand_in: StandIn) -> AsyncIterator[Line]:
     stand_in.answer = answer_once(set())
     urls = PictureUrls("https://bot.example", b"secret")
     bot = LineBot(studio, urls, _SECRET, "access-token", stand_in.url)
-    await bot.start()
-    app = web.Application()
-    bot.add_route(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with ClientSession() as session:
-        yield Line(stand_in, f"http://{host}:{port}/line", session)
-    await studio.close()
-    await runner.cleanup()
-    await bot.close()
+    async with served(studio, bot) as url, ClientSession() as session:
+        yield Line(stand_in, f"{url}/line", session)
 
 
 async def test_takes_no_forgery(line: Line, genzo_server: FakeServer) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from aiohttp import ClientSession, web
-from conftest import Heard, StandIn, painted
+from aiohttp import ClientSession
+from conftest import Heard, StandIn, painted, served
 from fake_server import FakeServer
 
 from genzo_bots.picture_urls import PictureUrls
@@ -78,18 +78,8 @@ async def slack(studio: Studio, stand_in: StandIn) -> AsyncIterator[Slack]:
     stand_in.answer = answer
     urls = PictureUrls("https://bot.example", b"secret")
     bot = SlackBot(studio, urls, "xoxb-1", _SECRET, f"{stand_in.url}/api/")
-    await bot.start()
-    app = web.Application()
-    bot.add_route(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with ClientSession() as session:
-        yield Slack(stand_in, f"http://{host}:{port}/slack", session)
-    await studio.close()
-    await runner.cleanup()
-    await bot.close()
+    async with served(studio, bot) as url, ClientSession() as session:
+        yield Slack(stand_in, f"{url}/slack", session)
 
 
 def blocks(heard: Heard) -> Any:
