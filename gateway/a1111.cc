@@ -3,6 +3,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_routes.h"
 #include "gateway/a1111_upscaling.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
@@ -17,29 +18,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr char kPrefix[] = "/sdapi/v1/";
-
-HttpResponse Refusal(const absl::Status& status) {
-  return ErrorResponse(DoorKind::kA1111, status);
-}
-
-Route Get(const std::string& name, HttpHandler handler) {
-  return {"GET", absl::StrCat(kPrefix, name), {}, std::move(handler)};
-}
-
-Route Post(const std::string& name, HttpHandler handler) {
-  return {"POST",
-          absl::StrCat(kPrefix, name),
-          {"application/json"},
-          std::move(handler)};
-}
-
 // What is asked for but is not there.
 Route Fixed(const std::string& name, const json& answer) {
-  return Get(name,
-             [body = Dump(answer)](HttpRequest, HttpExchangeRef exchange) {
-               exchange->Send({.body = body});
-             });
+  return A1111Get(name,
+                  [body = Dump(answer)](HttpRequest, HttpExchangeRef exchange) {
+                    exchange->Send({.body = body});
+                  });
 }
 
 // The same elsewhere.
@@ -132,16 +116,17 @@ void SendInterrupted(const A1111Call& call, const SeatedJob& job,
 
 void SendPngInfo(const HttpRequest& request, const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
-  if (!body.ok()) return exchange->Send(Refusal(body.status()));
+  if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   FieldReader reader(*body);
   const auto file = DecodePicture(reader.Text("image").value_or(""));
   if (!file.has_value() || file->empty()) {
     reader.Fail("image", "is not a picture in base64");
   }
-  if (!reader.status().ok()) return exchange->Send(Refusal(reader.status()));
+  if (!reader.status().ok())
+    return exchange->Send(A1111Refusal(reader.status()));
   const auto texts = ReadPngTexts(*file);
   if (!texts.ok()) {
-    return exchange->Send(Refusal(InvalidFieldsError(
+    return exchange->Send(A1111Refusal(InvalidFieldsError(
         {{"image", absl::StrCat("image: ", texts.status().message())}})));
   }
   const auto found = texts->find("parameters");
@@ -152,8 +137,8 @@ void SendPngInfo(const HttpRequest& request, const HttpExchangeRef& exchange) {
 }
 
 Route Lacking(const std::string& name, const std::string& what) {
-  return Post(name, [name, what](HttpRequest, HttpExchangeRef exchange) {
-    exchange->Send(Refusal(ErrorWithReason(
+  return A1111Post(name, [name, what](HttpRequest, HttpExchangeRef exchange) {
+    exchange->Send(A1111Refusal(ErrorWithReason(
         absl::StatusCode::kUnimplemented, "NOT_YET",
         absl::StrCat(name, ": this server has no ", what, " yet"))));
   });
@@ -162,12 +147,12 @@ Route Lacking(const std::string& name, const std::string& what) {
 }  // namespace
 
 Route A1111::Listing(const std::string& name, Answer answer) {
-  return Get(name, [this, answer = std::move(answer)](
-                       HttpRequest request, HttpExchangeRef exchange) {
+  return A1111Get(name, [this, answer = std::move(answer)](
+                            HttpRequest request, HttpExchangeRef exchange) {
     const CallerKeys keys = KeysOf(request);
     backend_.ListModels(keys, [exchange, keys, answer](
                                   absl::StatusOr<v1::ListModelsResponse> list) {
-      if (!list.ok()) return exchange->Send(Refusal(list.status()));
+      if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
       exchange->Send({.body = Dump(answer(*list, keys))});
     });
   });
@@ -207,16 +192,16 @@ std::vector<Route> A1111::routes() {
       At("/controlnet/module_list", Fixed("", ControlNetModules())),
       At("/controlnet/version", Fixed("", {{"version", 2}})),
       At("/controlnet/settings", Fixed("", {{"control_net_unit_count", 8}})),
-      Get("progress",
-          [this](HttpRequest request, HttpExchangeRef exchange) {
-            exchange->Send({.body = Dump(Progress(KeysOf(request)))});
-          }),
+      A1111Get("progress",
+               [this](HttpRequest request, HttpExchangeRef exchange) {
+                 exchange->Send({.body = Dump(Progress(KeysOf(request)))});
+               }),
       Fixed("sd-vae", none),
       Fixed("sd-modules", none),
-      Get("loras",
-          [this](HttpRequest request, HttpExchangeRef exchange) {
-            ListLoras(KeysOf(request), exchange);
-          }),
+      A1111Get("loras",
+               [this](HttpRequest request, HttpExchangeRef exchange) {
+                 ListLoras(KeysOf(request), exchange);
+               }),
       Fixed("hypernetworks", none),
       Fixed("face-restorers", none),
       Fixed("realesrgan-models", none),
@@ -229,32 +214,32 @@ std::vector<Route> A1111::routes() {
       Fixed("scripts", {{"txt2img", none}, {"img2img", none}}),
       Fixed("script-info", none),
       Fixed("cmd-flags", json::object()),
-      Post("options",
-           [this](HttpRequest request, HttpExchangeRef exchange) {
-             SetOptions(request, exchange);
-           }),
-      Post("txt2img", paint(A1111Task::kTextToImage)),
-      Post("img2img", paint(A1111Task::kImageToImage)),
+      A1111Post("options",
+                [this](HttpRequest request, HttpExchangeRef exchange) {
+                  SetOptions(request, exchange);
+                }),
+      A1111Post("txt2img", paint(A1111Task::kTextToImage)),
+      A1111Post("img2img", paint(A1111Task::kImageToImage)),
       {"POST",
-       absl::StrCat(kPrefix, "interrupt"),
+       A1111Path("interrupt"),
        {},
        [this](HttpRequest request, HttpExchangeRef exchange) {
          seats_.Interrupt(KeysOf(request));
          exchange->Send({.body = "{}"});
        }},
       {"POST",
-       absl::StrCat(kPrefix, "refresh-checkpoints"),
+       A1111Path("refresh-checkpoints"),
        {},
        [](HttpRequest, HttpExchangeRef exchange) {
          exchange->Send({.body = "null"});
        }},
       {"POST",
-       absl::StrCat(kPrefix, "refresh-loras"),
+       A1111Path("refresh-loras"),
        {},
        [](HttpRequest, HttpExchangeRef exchange) {
          exchange->Send({.body = "null"});
        }},
-      Post("png-info", SendPngInfo),
+      A1111Post("png-info", SendPngInfo),
       Lacking("interrogate", "captions of pictures"),
   };
   for (Route& route : A1111UpscalingRoutes(backend_)) {
@@ -355,7 +340,7 @@ json A1111::Progress(const CallerKeys& keys) const {
 void A1111::ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange) {
   backend_.ListLoras(
       keys, [exchange](absl::StatusOr<v1::LoraRegistryListResponse> list) {
-        if (!list.ok()) return exchange->Send(Refusal(list.status()));
+        if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
         json loras = json::array();
         for (const v1::Lora& lora : list->loras()) {
           if (lora.has_error()) continue;
@@ -373,20 +358,21 @@ void A1111::ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange) {
 void A1111::SetOptions(const HttpRequest& request,
                        const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
-  if (!body.ok()) return exchange->Send(Refusal(body.status()));
+  if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   FieldReader reader(*body);
   const auto wanted = reader.Text("sd_model_checkpoint");
-  if (!reader.status().ok()) return exchange->Send(Refusal(reader.status()));
+  if (!reader.status().ok())
+    return exchange->Send(A1111Refusal(reader.status()));
   if (!wanted.has_value()) return exchange->Send({.body = "null"});
   const CallerKeys keys = KeysOf(request);
   backend_.ListModels(
       keys, [this, keys, exchange, model = names_.Resolve(*wanted)](
                 absl::StatusOr<v1::ListModelsResponse> list) {
-        if (!list.ok()) return exchange->Send(Refusal(list.status()));
+        if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
         std::vector<std::string> ids;
         for (const auto& known : list->models()) ids.push_back(known.id());
         if (std::find(ids.begin(), ids.end(), model) == ids.end()) {
-          return exchange->Send(Refusal(ModelNotFoundError(model, ids)));
+          return exchange->Send(A1111Refusal(ModelNotFoundError(model, ids)));
         }
         seats_.ChooseModel(keys, model);
         exchange->Send({.body = "null"});
@@ -408,9 +394,9 @@ bool A1111::ReadsWeights(const v1::ListModelsResponse& list,
 void A1111::Paint(A1111Task task, const HttpRequest& request,
                   const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
-  if (!body.ok()) return exchange->Send(Refusal(body.status()));
+  if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   auto call = ReadA1111(task, *body, names_);
-  if (!call.ok()) return exchange->Send(Refusal(call.status()));
+  if (!call.ok()) return exchange->Send(A1111Refusal(call.status()));
   const CallerKeys keys = KeysOf(request);
   if (call->request.model().empty()) {
     call->request.set_model(seats_.Model(keys));
@@ -448,7 +434,7 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
             } else if (job.was_interrupted) {
               SendInterrupted(call, job, *exchange);
             } else {
-              exchange->Send(Refusal(Renamed(
+              exchange->Send(A1111Refusal(Renamed(
                   Renamed(painting.status(), kA1111Names), kA1111HiresNames)));
             }
           }));

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "gateway/a1111_routes.h"
 #include "gateway/door_error.h"
 #include "gateway/painting.h"
 #include "gateway/sampler_labels.h"
@@ -18,7 +19,6 @@ using v1::HiresPass;
 
 namespace {
 
-constexpr char kPrefix[] = "/sdapi/v1/";
 constexpr uint32_t kMaxCount = UINT32_MAX;
 // A1111's own.
 constexpr double kHiresStrength = 0.75;
@@ -36,10 +36,6 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"width", "upscaling_resize_w"},
                     {"height", "upscaling_resize_h"},
                     {"picture", "image"}};
-
-HttpResponse Refusal(const absl::Status& status) {
-  return ErrorResponse(DoorKind::kA1111, status);
-}
 
 json UpscalerEntry(const std::string& name, uint32_t scale) {
   return {{"name", name},
@@ -59,7 +55,7 @@ void ListUpscalers(Backend& backend, const HttpRequest& request,
   backend.ListUpscalers(
       KeysOf(request),
       [exchange](absl::StatusOr<v1::ListUpscalersResponse> list) {
-        if (!list.ok()) return exchange->Send(Refusal(list.status()));
+        if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
         json entries = json::array({UpscalerEntry("None", 1)});
         for (const v1::Upscaler& upscaler : list->upscalers()) {
           entries.push_back(UpscalerEntry(
@@ -124,7 +120,7 @@ void RunNext(const std::shared_ptr<Batch>& batch) {
       Collecting(/*ear=*/nullptr, [batch](absl::StatusOr<Painting> painting) {
         if (!painting.ok()) {
           return batch->exchange->Send(
-              Refusal(Renamed(painting.status(), kExtrasNames)));
+              A1111Refusal(Renamed(painting.status(), kExtrasNames)));
         }
         batch->images.push_back(absl::Base64Escape(
             painting->images.begin()->second.picture().data()));
@@ -146,7 +142,7 @@ void AddPicture(const v1::UpscaleRequest& request, const std::string& field,
 void Extras(Backend& backend, bool is_single, const HttpRequest& request,
             const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
-  if (!body.ok()) return exchange->Send(Refusal(body.status()));
+  if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   FieldReader reader(*body);
   const v1::UpscaleRequest common = ReadExtras(reader);
   const auto batch = std::make_shared<Batch>(Batch{.backend = backend,
@@ -173,19 +169,9 @@ void Extras(Backend& backend, bool is_single, const HttpRequest& request,
       }
     }
   }
-  if (!reader.status().ok()) return exchange->Send(Refusal(reader.status()));
+  if (!reader.status().ok())
+    return exchange->Send(A1111Refusal(reader.status()));
   RunNext(batch);
-}
-
-Route Get(const std::string& name, HttpHandler handler) {
-  return {"GET", absl::StrCat(kPrefix, name), {}, std::move(handler)};
-}
-
-Route Post(const std::string& name, HttpHandler handler) {
-  return {"POST",
-          absl::StrCat(kPrefix, name),
-          {"application/json"},
-          std::move(handler)};
 }
 
 }  // namespace
@@ -272,16 +258,16 @@ std::vector<Route> A1111UpscalingRoutes(Backend& backend) {
   for (const auto& [name, mode] : kLatentModes) {
     modes.push_back({{"name", name}});
   }
-  return {Get("upscalers",
-              [&backend](HttpRequest request, HttpExchangeRef exchange) {
-                ListUpscalers(backend, request, exchange);
-              }),
-          Get("latent-upscale-modes",
-              [body = Dump(modes)](HttpRequest, HttpExchangeRef exchange) {
-                exchange->Send({.body = body});
-              }),
-          Post("extra-single-image", extras(true)),
-          Post("extra-batch-images", extras(false))};
+  return {A1111Get("upscalers",
+                   [&backend](HttpRequest request, HttpExchangeRef exchange) {
+                     ListUpscalers(backend, request, exchange);
+                   }),
+          A1111Get("latent-upscale-modes",
+                   [body = Dump(modes)](HttpRequest, HttpExchangeRef exchange) {
+                     exchange->Send({.body = body});
+                   }),
+          A1111Post("extra-single-image", extras(true)),
+          A1111Post("extra-batch-images", extras(false))};
 }
 
 }  // namespace genzo

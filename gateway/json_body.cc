@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/json_shape.h"
 #include "base/shortest_digits.h"
 
 namespace genzo {
@@ -15,58 +16,26 @@ using nlohmann::json;
 
 namespace {
 
-// Looks through JSON without building anything.
-class Checker : public nlohmann::json_sax<json> {
- public:
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(size_t) override { return Begin(); }
-  bool start_array(size_t) override { return Begin(); }
-  bool end_object() override { return End(); }
-  bool end_array() override { return End(); }
-  bool key(string_t& key) override {
-    if (depth_ > 1 || keys_.insert(key).second) return true;
-    return Refuse(absl::StrCat("has ", ShownValue(json(key)), " twice"));
+std::string Description(const JsonFault& fault) {
+  switch (fault.kind) {
+    case JsonFault::Kind::kTooDeep:
+      return absl::StrCat("is nested deeper than ", kMaxBodyDepth, " levels");
+    case JsonFault::Kind::kRepeatedKey:
+      return absl::StrCat("has ", ShownValue(json(fault.key)), " twice");
+    default:
+      return absl::StrCat("is not JSON at byte ", fault.position);
   }
-  bool parse_error(size_t position, const std::string&,
-                   const nlohmann::detail::exception&) override {
-    return Refuse(absl::StrCat("is not JSON at byte ", position));
-  }
-
-  // OK unless a member returned false, which ends the parsing.
-  const absl::Status& status() const { return status_; }
-
- private:
-  bool Refuse(const std::string& why) {
-    status_ = absl::InvalidArgumentError(absl::StrCat("the body ", why));
-    return false;
-  }
-  bool Begin() {
-    if (++depth_ <= kMaxBodyDepth) return true;
-    return Refuse(
-        absl::StrCat("is nested deeper than ", kMaxBodyDepth, " levels"));
-  }
-  bool End() {
-    --depth_;
-    return true;
-  }
-
-  int depth_ = 0;
-  std::set<std::string> keys_;
-  absl::Status status_;
-};
+}
 
 }  // namespace
 
 absl::StatusOr<json> ParseJsonObject(absl::string_view text) {
-  Checker checker;
-  json::sax_parse(text, &checker);
-  if (!checker.status().ok()) return checker.status();
+  const auto fault = FindJsonFault({text.data(), text.size()}, kMaxBodyDepth,
+                                   /*unique_top_keys=*/true);
+  if (fault.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the body ", Description(*fault)));
+  }
   json parsed = json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (parsed.is_object()) return parsed;
   return absl::InvalidArgumentError("the body is not a JSON object");
