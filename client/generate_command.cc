@@ -22,6 +22,7 @@
 #include "client/input_file.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
+#include "client/sampler_validator.h"
 #include "client/standard_output.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/jobs.grpc.pb.h"
@@ -83,15 +84,6 @@ template <typename Enum>
 Enum Chosen(const std::map<std::string, int>& choices,
             const std::string& name) {
   return name.empty() ? Enum() : static_cast<Enum>(choices.at(name));
-}
-
-CLI::Validator SamplerSpelling() {
-  return CLI::Validator(
-      [](const std::string& text) -> std::string {
-        if (FindSampler(text).has_value()) return "";
-        return absl::StrCat("\"", text, "\" is no sampler that is known");
-      },
-      "NAME");
 }
 
 CLI::Validator Seed() {

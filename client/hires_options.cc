@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "absl/strings/str_cat.h"
-#include "client/sampler_names.h"
+#include "base/sampler_spelling.h"
+#include "client/sampler_validator.h"
 
 namespace genzo {
 namespace {
@@ -19,15 +19,6 @@ const std::map<std::string, HiresPass::Upscale>& WayNames() {
           {"latent-bicubic", HiresPass::UPSCALE_LATENT_BICUBIC},
           {"lanczos", HiresPass::UPSCALE_LANCZOS}};
   return *names;
-}
-
-CLI::Validator SamplerSpelling() {
-  return CLI::Validator(
-      [](const std::string& text) -> std::string {
-        if (FindSampler(text).has_value()) return "";
-        return absl::StrCat("\"", text, "\" is no sampler that is known");
-      },
-      "NAME");
 }
 
 }  // namespace
