@@ -6,16 +6,6 @@
 namespace genzo {
 namespace {
 
-void SetKeys(const CallerKeys& keys, grpc::ClientContext& context) {
-  if (!keys.authorization.empty()) {
-    context.AddMetadata("authorization", keys.authorization);
-  }
-  if (!keys.tenant.empty()) context.AddMetadata("x-genzo-tenant", keys.tenant);
-  if (!keys.traceparent.empty()) {
-    context.AddMetadata("traceparent", keys.traceparent);
-  }
-}
-
 // gRPC ends the process for metadata that HTTP/2 cannot carry.
 std::string Sendable(std::string value) {
   for (const unsigned char c : value) {
@@ -35,8 +25,8 @@ CallerKeys KeysOf(const HttpRequest& request) {
 // One server stream. Deletes itself after its end.
 class Backend::Stream : public grpc::ClientReadReactor<v1::JobEvent> {
  public:
-  Stream(Backend& backend, StreamListener reader)
-      : backend_(backend), reader_(std::move(reader)) {}
+  Stream(std::shared_ptr<grpc::ClientContext> context, StreamListener reader)
+      : context_(std::move(context)), reader_(std::move(reader)) {}
 
   // Everything before start().
   void Begin() {
@@ -45,10 +35,7 @@ class Backend::Stream : public grpc::ClientReadReactor<v1::JobEvent> {
     StartCall();
   }
 
-  // Outlives the stream, for whoever may cancel.
-  const std::shared_ptr<grpc::ClientContext>& context() const {
-    return context_;
-  }
+  grpc::ClientContext* context() const { return context_.get(); }
 
   void OnReadDone(bool ok) override {
     if (!ok) return RemoveHold();
@@ -61,26 +48,20 @@ class Backend::Stream : public grpc::ClientReadReactor<v1::JobEvent> {
   }
 
   void OnDone(const grpc::Status& status) override {
+    const std::unique_ptr<Stream> last(this);
     reader_.on_end(FromGrpcStatus(status));
-    reader_ = {};  // before the backend may go
-    Backend& backend = backend_;
-    const auto context = context_;
-    delete this;
-    backend.Ended(context);
   }
 
  private:
-  Backend& backend_;
+  const std::shared_ptr<grpc::ClientContext> context_;  // last to go
   StreamListener reader_;
-  const std::shared_ptr<grpc::ClientContext> context_ =
-      std::make_shared<grpc::ClientContext>();
   v1::JobEvent event_;
   EventAssembler assembler_;
 };
 
 template <typename Request, typename Answer>
 struct Backend::Unary {
-  grpc::ClientContext context;
+  const std::shared_ptr<grpc::ClientContext> context;  // last to go
   Request request;
   Answer answer;
   Done<Answer> done;
@@ -96,43 +77,60 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
 
 Backend::~Backend() {
   // Cancelled with no lock held: the ends of calls take it.
-  std::set<std::shared_ptr<grpc::ClientContext>> live;
+  decltype(live_) live;
   {
     const absl::MutexLock lock(&mutex_);
     live = live_;
   }
-  for (const auto& context : live) context->TryCancel();
+  for (const auto& [_, weak] : live) {
+    if (const auto context = weak.lock()) context->TryCancel();
+  }
   const absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(
       +[](decltype(live_)* left) { return left->empty(); }, &live_));
 }
 
-void Backend::Began(const std::shared_ptr<grpc::ClientContext>& context) {
+std::shared_ptr<grpc::ClientContext> Backend::NewContext(
+    const CallerKeys& keys) {
   const absl::MutexLock lock(&mutex_);
-  live_.insert(context);
+  const uint64_t call = ++calls_;
+  // Deleted with no lock held: gRPC may run the end of another call in it.
+  std::shared_ptr<grpc::ClientContext> context(
+      new grpc::ClientContext, [this, call](grpc::ClientContext* last) {
+        delete last;
+        Released(call);
+      });
+  live_[call] = context;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) context->AddMetadata(name, value);
+  };
+  add("authorization", keys.authorization);
+  add("x-genzo-tenant", keys.tenant);
+  add("traceparent", keys.traceparent);
+  return context;
 }
 
-void Backend::Ended(const std::shared_ptr<grpc::ClientContext>& context) {
+void Backend::Released(uint64_t call) {
   const absl::MutexLock lock(&mutex_);
-  live_.erase(context);
+  live_.erase(call);
 }
 
 CancelStream Backend::Launch(const CallerKeys& keys, StreamListener reader,
                              const std::function<void(Stream&)>& start) {
-  auto* stream = new Stream(*this, std::move(reader));
-  const auto context = stream->context();
-  SetKeys(keys, *context);
-  Began(context);
+  const auto context = NewContext(keys);
+  auto* stream = new Stream(context, std::move(reader));
   start(*stream);
   stream->Begin();
-  return [context] { context->TryCancel(); };
+  return [weak = std::weak_ptr(context)] {
+    if (const auto alive = weak.lock()) alive->TryCancel();
+  };
 }
 
 CancelStream Backend::Generate(const CallerKeys& keys,
                                const v1::GenerateRequest& request,
                                StreamListener reader) {
   return Launch(keys, std::move(reader), [&](Stream& stream) {
-    images_->async()->Generate(stream.context().get(), &request, &stream);
+    images_->async()->Generate(stream.context(), &request, &stream);
   });
 }
 
@@ -140,7 +138,7 @@ CancelStream Backend::Upscale(const CallerKeys& keys,
                               const v1::UpscaleRequest& request,
                               StreamListener reader) {
   return Launch(keys, std::move(reader), [&](Stream& stream) {
-    upscaling_->async()->Upscale(stream.context().get(), &request, &stream);
+    upscaling_->async()->Upscale(stream.context(), &request, &stream);
   });
 }
 
@@ -148,27 +146,23 @@ CancelStream Backend::Watch(const CallerKeys& keys,
                             const v1::WatchJobRequest& request,
                             StreamListener reader) {
   return Launch(keys, std::move(reader), [&](Stream& stream) {
-    jobs_->async()->WatchJob(stream.context().get(), &request, &stream);
+    jobs_->async()->WatchJob(stream.context(), &request, &stream);
   });
 }
 
 template <typename Request, typename Answer, typename Start>
 void Backend::Call(const CallerKeys& keys, const Request& request,
                    Done<Answer> done, Start start) {
-  auto call = std::make_shared<Unary<Request, Answer>>();
-  SetKeys(keys, call->context);
-  call->request = request;
-  call->done = std::move(done);
-  const std::shared_ptr<grpc::ClientContext> context(call, &call->context);
-  Began(context);
-  start(*call, [this, call, context](const grpc::Status& status) {
+  auto call = std::make_shared<Unary<Request, Answer>>(
+      Unary<Request, Answer>{.context = NewContext(keys),
+                             .request = request,
+                             .done = std::move(done)});
+  start(*call, [call](const grpc::Status& status) {
     if (status.ok()) {
       call->done(std::move(call->answer));
     } else {
       call->done(FromGrpcStatus(status));
     }
-    call->done = nullptr;
-    Ended(context);
   });
 }
 
@@ -178,8 +172,8 @@ void Backend::ListModels(const CallerKeys& keys,
   request.set_page_size(1000);
   Call<v1::ListModelsRequest, v1::ListModelsResponse>(
       keys, request, std::move(done), [this](auto& call, auto ended) {
-        models_->async()->ListModels(&call.context, &call.request, &call.answer,
-                                     ended);
+        models_->async()->ListModels(call.context.get(), &call.request,
+                                     &call.answer, ended);
       });
 }
 
@@ -187,7 +181,7 @@ void Backend::ListLoras(const CallerKeys& keys,
                         Done<v1::LoraRegistryListResponse> done) {
   Call<v1::LoraRegistryListRequest, v1::LoraRegistryListResponse>(
       keys, {}, std::move(done), [this](auto& call, auto ended) {
-        loras_->async()->List(&call.context, &call.request, &call.answer,
+        loras_->async()->List(call.context.get(), &call.request, &call.answer,
                               ended);
       });
 }
@@ -196,7 +190,7 @@ void Backend::ListUpscalers(const CallerKeys& keys,
                             Done<v1::ListUpscalersResponse> done) {
   Call<v1::ListUpscalersRequest, v1::ListUpscalersResponse>(
       keys, {}, std::move(done), [this](auto& call, auto ended) {
-        upscaling_->async()->ListUpscalers(&call.context, &call.request,
+        upscaling_->async()->ListUpscalers(call.context.get(), &call.request,
                                            &call.answer, ended);
       });
 }
@@ -206,8 +200,8 @@ void Backend::CreateJob(const CallerKeys& keys,
                         Done<v1::Job> done) {
   Call<v1::CreateJobRequest, v1::Job>(
       keys, request, std::move(done), [this](auto& call, auto ended) {
-        jobs_->async()->CreateJob(&call.context, &call.request, &call.answer,
-                                  ended);
+        jobs_->async()->CreateJob(call.context.get(), &call.request,
+                                  &call.answer, ended);
       });
 }
 
@@ -217,7 +211,7 @@ void Backend::GetJob(const CallerKeys& keys, const std::string& id,
   request.set_id(id);
   Call<v1::GetJobRequest, v1::Job>(
       keys, request, std::move(done), [this](auto& call, auto ended) {
-        jobs_->async()->GetJob(&call.context, &call.request, &call.answer,
+        jobs_->async()->GetJob(call.context.get(), &call.request, &call.answer,
                                ended);
       });
 }
@@ -227,8 +221,8 @@ void Backend::ListJobs(const CallerKeys& keys,
                        Done<v1::ListJobsResponse> done) {
   Call<v1::ListJobsRequest, v1::ListJobsResponse>(
       keys, request, std::move(done), [this](auto& call, auto ended) {
-        jobs_->async()->ListJobs(&call.context, &call.request, &call.answer,
-                                 ended);
+        jobs_->async()->ListJobs(call.context.get(), &call.request,
+                                 &call.answer, ended);
       });
 }
 
@@ -238,8 +232,8 @@ void Backend::CancelJob(const CallerKeys& keys, const std::string& id,
   request.set_id(id);
   Call<v1::CancelJobRequest, v1::Job>(
       keys, request, std::move(done), [this](auto& call, auto ended) {
-        jobs_->async()->CancelJob(&call.context, &call.request, &call.answer,
-                                  ended);
+        jobs_->async()->CancelJob(call.context.get(), &call.request,
+                                  &call.answer, ended);
       });
 }
 

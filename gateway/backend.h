@@ -2,8 +2,8 @@
 #define GENZO_GATEWAY_BACKEND_H_
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -42,8 +42,8 @@ struct StreamListener {
   std::function<void(const absl::Status& status)> on_end;  // exactly once
 };
 
-// Ends a stream early; its end still comes. May be called at any time, any
-// number of times, on any thread.
+// Ends a stream early; its end still comes. May be called at any time, also
+// after the stream's end, any number of times, on any thread.
 using CancelStream = std::function<void()>;
 
 // The service behind the door, as asynchronous calls that carry the caller's
@@ -51,7 +51,7 @@ using CancelStream = std::function<void()>;
 class Backend {
  public:
   explicit Backend(std::shared_ptr<grpc::Channel> channel);
-  // Cancels every call and waits for their ends.
+  // Cancels every call and waits until nothing of any is left.
   ~Backend();
 
   CancelStream Generate(const CallerKeys& keys,
@@ -88,8 +88,11 @@ class Backend {
             Start start);
   CancelStream Launch(const CallerKeys& keys, StreamListener reader,
                       const std::function<void(Stream&)>& start);
-  void Began(const std::shared_ptr<grpc::ClientContext>& context);
-  void Ended(const std::shared_ptr<grpc::ClientContext>& context);
+  // A call's context; the backend outlives it. It holds the channel, whose last
+  // holder must not let go on a thread of gRPC's: the channel waits for these
+  // threads to end.
+  std::shared_ptr<grpc::ClientContext> NewContext(const CallerKeys& keys);
+  void Released(uint64_t call);
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ImageGeneration::Stub> images_;
@@ -98,7 +101,9 @@ class Backend {
   const std::unique_ptr<v1::LoraRegistry::Stub> loras_;
   const std::unique_ptr<v1::Upscaling::Stub> upscaling_;
   absl::Mutex mutex_;
-  std::set<std::shared_ptr<grpc::ClientContext>> live_ ABSL_GUARDED_BY(mutex_);
+  uint64_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<uint64_t, std::weak_ptr<grpc::ClientContext>> live_
+      ABSL_GUARDED_BY(mutex_);  // by number of call
 };
 
 }  // namespace genzo

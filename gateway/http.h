@@ -57,7 +57,7 @@ class HttpExchange {
   virtual void Begin(HttpResponse head) = 0;
   // `written(true)` when the system has taken the bytes, so that a writer that
   // waits for it never has more than one piece in memory; `written(false)` if
-  // the client is gone, and then nothing more is worth writing.
+  // the client is gone, and then nothing more is worth writing. It may be null.
   virtual void Write(std::string bytes, std::function<void(bool)> written) = 0;
   virtual void End() = 0;
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "base/logging.h"
 #include "boost/asio/executor_work_guard.hpp"
 #include "boost/asio/steady_timer.hpp"
@@ -189,20 +190,22 @@ void HttpServer::Impl::Take(tcp::socket socket) {
 void HttpServer::Impl::Stop(absl::Duration timeout) {
   if (threads_.empty()) return;
   core_->is_stopping = true;
+  absl::BlockingCounter open_doors(static_cast<int>(doors_.size()));
   for (const auto& door : doors_) {
-    asio::post(door->acceptor.get_executor(), [&door = *door] {
+    asio::post(door->acceptor.get_executor(), [&open_doors, &door = *door] {
       error_code ignored;
       door.acceptor.close(ignored);
       door.pause.cancel();
+      open_doors.DecrementCount();
     });
   }
+  open_doors.Wait();  // then no connection comes any more
   for (const auto& open : core_->connections()) open->CloseWhenIdle();
   if (!core_->WaitUntilEmpty(timeout)) {
     for (const auto& open : core_->connections()) open->CloseNow();
-    core_->WaitUntilEmpty(absl::Seconds(1));
   }
+  // Not stopped: what is queued holds the connections, which hold the queue.
   work_.reset();
-  core_->io.stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
 }

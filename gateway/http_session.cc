@@ -100,13 +100,13 @@ class Session : public HttpConnection,
     Post([](Session& self) { self.Close(); });
   }
 
-  // Runs `work` on the strand if the session lives by then. Thread-safe.
+  // Runs `work` on the strand, also after the connection's end: whoever waits
+  // for a client is told that it has gone. Thread-safe.
   template <typename Work>
   void Post(Work work) {
-    asio::post(stream_.get_executor(), [weak = this->weak_from_this(),
-                                        work = std::move(work)]() mutable {
-      if (const auto self = weak.lock()) work(*self);
-    });
+    asio::post(stream_.get_executor(),
+               [self = this->shared_from_this(),
+                work = std::move(work)]() mutable { work(*self); });
   }
 
   // The answer's side of things; `serial` tells the request, so that a late
@@ -162,7 +162,9 @@ class Session : public HttpConnection,
   void OnDiscarded(const error_code& error, size_t bytes);
   void Close();
   void SetDeadline(std::chrono::nanoseconds time);
-  void ChargeBody(int64_t bytes);
+  // Counts the bytes of a body; false, and they are not counted, if all bodies
+  // together would have too many.
+  bool ChargeBody(int64_t bytes);
 
   const std::shared_ptr<HttpCore> core_;
   Stream stream_;
@@ -217,7 +219,10 @@ class Exchange : public HttpExchange {
   }
   void Write(std::string bytes, std::function<void(bool)> written) override {
     const auto session = session_.lock();
-    if (session == nullptr) return written(false);
+    if (session == nullptr) {
+      if (written) written(false);
+      return;
+    }
     session->Post([serial = serial_, bytes = std::move(bytes),
                    written = std::move(written)](Session<Stream>& s) mutable {
       s.Write(serial, std::move(bytes), std::move(written));
@@ -256,9 +261,15 @@ void Session<Stream>::SetDeadline(std::chrono::nanoseconds time) {
 }
 
 template <typename Stream>
-void Session<Stream>::ChargeBody(int64_t bytes) {
-  core_->body_bytes += bytes - charged_;
+bool Session<Stream>::ChargeBody(int64_t bytes) {
+  const int64_t more = bytes - charged_;
+  if ((core_->body_bytes += more) > core_->limits.max_bodies_bytes &&
+      more > 0) {
+    core_->body_bytes -= more;
+    return false;
+  }
   charged_ = bytes;
+  return true;
 }
 
 template <typename Stream>
@@ -321,6 +332,7 @@ void Session<Stream>::OnFirstBytes(const error_code& error, size_t bytes) {
 
 template <typename Stream>
 void Session<Stream>::ReadHeader() {
+  if (is_closed_) return;
   is_reading_request_ = true;
   SetDeadline(absl::ToChronoNanoseconds(core_->limits.header_time));
   http::async_read_header(stream_, buffer_, *parser_, Then(&Session::OnHeader));
@@ -388,8 +400,7 @@ template <typename Stream>
 void Session<Stream>::OnBody(const error_code& error, size_t) {
   if (is_closed_) return;
   if (error) return RefuseFor(error);
-  ChargeBody(parser_->get().body().size());
-  if (core_->body_bytes > core_->limits.max_bodies_bytes) {
+  if (!ChargeBody(parser_->get().body().size())) {
     return Refuse(503, "too many large requests are being read; try again");
   }
   if (parser_->is_done()) return Dispatch();
@@ -538,7 +549,7 @@ void Session<Stream>::Send(uint64_t serial, HttpResponse response) {
 
 template <typename Stream>
 void Session<Stream>::Begin(uint64_t serial, HttpResponse response) {
-  if (serial != serial_ || !is_answering_ || has_begun_) return;
+  if (serial != serial_ || !is_answering_ || has_begun_ || is_closed_) return;
   has_begun_ = is_streaming_ = true;
   status_ = response.status;
   is_chunked_ = version_ == 11;

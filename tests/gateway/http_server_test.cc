@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -240,6 +241,28 @@ TEST(HttpServerTest, TellsThatTheClientHasGone) {
 }
 
 // Back pressure: who does not read is written to no further.
+TEST(HttpServerTest, TakesWhatIsSaidAfterTheServersEnd) {
+  HttpExchangeRef kept;
+  auto server = Serve([&](HttpRequest, HttpExchangeRef exchange) {
+    exchange->Begin({.content_type = "text/event-stream"});
+    kept = std::move(exchange);
+  });
+  RawClient client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.ReadUntil("\r\n\r\n"));
+  client.Close();
+  server.reset();
+
+  std::optional<bool> written;
+  kept->Write("late", [&](bool taken) { written = taken; });
+  EXPECT_EQ(written, false);
+  kept->Write("late", nullptr);
+  bool gone = false;
+  kept->OnGone([&] { gone = true; });
+  EXPECT_TRUE(gone);
+  kept->End();
+}
+
 TEST(HttpServerTest, TellsTheWriterOnlyWhenTheSystemHasTakenThePiece) {
   constexpr int kPieces = 64;
   std::atomic<int> taken{0};
