@@ -9,6 +9,7 @@
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -160,6 +161,7 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
     reader.Fail("mask", "is given, but a variation is of the whole picture");
   }
   if (kind == FormKind::kEdit) {
+    ReadMaskFields(reader, call.request);
     call.event_prefix = "image_edit";
     if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
   }

@@ -10,6 +10,7 @@
 #include "gateway/loras.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 namespace {
@@ -76,6 +77,13 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"image_to_image.inversion", "source_prompt"},
                     {"inpainting.mask.data", "mask"},
                     {"inpainting", "mask"},
+                    {"inpainting.mask_blur", "mask_blur"},
+                    {"inpainting.fill", "mask_fill"},
+                    {"inpainting.padding", "mask_padding"},
+                    {"inpainting.only_masked", "only_masked"},
+                    {"inpainting.invert_mask", "invert_mask"},
+                    {"outpainting", "extend"},
+                    {"output.upscaler", "upscaler"},
                     {"output.quality", "output_compression"},
                     {"best_of.draw", "best_of"},
                     {"best_of.scorer", "scorer"},
@@ -131,6 +139,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   ReadSampler(reader, request);
   ReadLoras(reader, request);
   ReadPictureFields(reader, request);
+  ReadSteeringFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

@@ -21,18 +21,21 @@ class ShapeShare {
   void Fill(absl::Duration now) {
     batch_.clear();
     int rows = 0;
+    double loads = 0;  // of all rows
     for (Member& member : members_) {
       if (rows >= shape_.row_cap) break;
       if (member.item.joins > now) continue;
       const int with = rows + member.item.rows;
       if (rows > 0 && with > shape_.row_cap) continue;
       rows = with;
+      loads += member.item.rows * member.item.load;
       batch_.push_back(&member);
     }
-    time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
+    time_ = rows == 0 ? absl::ZeroDuration()
+                      : shape_.costs.At(rows) * (loads / rows);
     absl::Duration charge;
     for (const Member* member : batch_) {
-      charge += shape_.costs.At(member->item.rows);
+      charge += shape_.costs.At(member->item.rows) * member->item.load;
     }
     share_ = charge > absl::ZeroDuration() ? absl::FDivDuration(time_, charge)
                                            : (rows == 0 ? 0 : 1);

@@ -63,6 +63,7 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
           .rows = rows,
           .images = static_cast<int>(ImagesDrawn(request)),
           .steps = StepsOf(request, rows),
+          .load = LoadOf(request, rows),
           .sampler = request.sampler(),
           .accepted = clock.FromDate(FromProto(job.accepted_at())),
           .deadline = job.has_deadline()
@@ -75,10 +76,22 @@ int StepsToWalk(const v1::GenerateRequest& request) {
          SecondPassSteps(request);
 }
 
+double LoadOf(const v1::GenerateRequest& request, int rows) {
+  double load = 1 + kImagePromptLoad * request.image_prompts_size();
+  for (const v1::ControlInput& control : request.controls()) {
+    const double share = std::clamp(
+        (control.has_end() ? control.end() : 1) - control.start(), 0.0, 1.0);
+    // Guessing, it looks at the prompt's row alone.
+    load += kControlLoad * (control.weight() == 0 ? 0 : share) /
+            (control.guess_mode() ? std::max(1, rows) : 1);
+  }
+  return load;
+}
+
 double CostUnits(const JobDemand& demand) {
   constexpr double kMegapixel = 1 << 20;
   return demand.rows * (static_cast<double>(demand.pixels) / kMegapixel) *
-         demand.steps * demand.images;
+         demand.steps * demand.load * demand.images;
 }
 
 }  // namespace genzo

@@ -267,7 +267,7 @@ bool AnyResident(const ModelCatalog& catalog) {
 // The configuration with the models that lie in its folder.
 Config WithFound(Config config, ModelsFolder& folder) {
   if (config.models_folder.empty()) return config;
-  for (ModelConfig& model : folder.Scan()) {
+  for (ModelConfig& model : folder.Look().fresh) {
     config.models.push_back(std::move(model));
   }
   if (config.default_model.empty() && !config.models.empty()) {
@@ -370,11 +370,16 @@ int Serve(const Options& options, const Config& config) {
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
   std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
-    models_watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
+    const auto add = [&](const ModelConfig& model) {
       (*pool)->Add(model);
       models.Load(model.id, /*pinned=*/std::nullopt,
                   [](const absl::Status&) {});  // the catalog tells
-    });
+    };
+    models_watch.emplace(
+        folder, kModelsLook,
+        ModelsWatch::Listener{
+            .appeared = add,
+            .gone = [&](const std::string& id) { (*pool)->Remove(id); }});
   }
   StallWatch stall(config.stall_after);
   auto watch = std::make_unique<EventPump>(

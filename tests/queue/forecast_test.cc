@@ -46,6 +46,15 @@ TEST(ForecastTest, OneImageTakesItsSteps) {
   EXPECT_THAT(Finish({{.rows = 2, .steps_left = 0}}), ElementsAre(0 * kMs));
 }
 
+TEST(ForecastTest, AnEvaluationTakesWhatItsRowsLoad) {
+  EXPECT_THAT(Finish({{.rows = 2, .load = 1.5, .steps_left = 5}}),
+              ElementsAre(75 * kMs));
+  EXPECT_THAT(Finish({{.rows = 2, .load = 1.5, .steps_left = 5},
+                      {.rows = 2, .steps_left = 5}}),
+              ElementsAre(100 * kMs, 100 * kMs))
+      << "the two share evaluations";
+}
+
 TEST(ForecastTest, ImagesShareEvaluationsUpToTheCap) {
   EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5},
                       {.rows = 2, .steps_left = 5},

@@ -64,6 +64,17 @@ TEST_F(PoolViewTest, PredictsWhatThePoolItselfWould) {
   ExpectSame(Demand(90));
 }
 
+TEST_F(PoolViewTest, KnowsNetworksBesideTheModel) {
+  JobDemand steered = Demand(40);
+  steered.load = 1.5;
+  load_.Accept("a", steered, std::nullopt);
+  load_.Accept("b", steered, std::nullopt);
+  ExpectSame(Demand(5));
+  ExpectSame(steered);
+  EXPECT_GT(*PredictFrom(View(), steered, clock_),
+            *PredictFrom(View(), Demand(40), clock_));
+}
+
 TEST_F(PoolViewTest, KnowsSamplersThatEvaluateMoreOften) {
   JobDemand demand = Demand(5);
   demand.sampler = v1::SAMPLER_PNDM;

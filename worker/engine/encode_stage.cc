@@ -154,14 +154,15 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     task.mask = std::move(source->mask);
     job.SetCanvas(std::move(source->canvas));
   }
-  const absl::Status steered = Steer(traits, task);
+  const absl::Status steered = Steer(traits, job.canvas(), task);
   if (!steered.ok()) return steered;
   return task;
 }
 
 absl::Status EncodeStage::Steer(const PipelineTraits& traits,
+                                const MaskedCanvas* canvas,
                                 EncodeTask& task) const {
-  auto controls = ReadControlHints(task, traits, networks_);
+  auto controls = ReadControlHints(task, traits, canvas, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);
@@ -191,7 +192,10 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   const Pipeline& model = waiting[0].job->model();
   EncodeSecondPasses(
       model, tasks, waiting[0].together, texts_,
-      [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
+      [&](EncodeTask& task) {
+        return Steer(model.traits(), /*canvas=*/nullptr, task);
+      },
+      encoded);
   EncodeInversions(model, tasks, waiting[0].together, texts_, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     absl::StatusOr<Encoded>& result = results[places[i]];

@@ -27,6 +27,9 @@ class Run {
   const BatchKey& key() const { return key_; }
   const std::string& shape() const { return shape_; }
   int rows() const { return stage().guidance.rows; }
+  // What that evaluation takes, in those of as many rows without networks
+  // beside the model: see LoadOf().
+  double load() const;
 
   // Takes the guided prediction [1, C, ...] that answers Next(), and goes on to
   // the next stage where this one has ended. INTERNAL/NOT_FINITE if the latent
