@@ -38,10 +38,12 @@ AdapterUse UseOf(const v1::LoraUse& lora, const std::string& id,
 
 AdapterStore::AdapterStore(const LoraLibrary* library,
                            const Placement& placement, int64_t budget_bytes,
+                           const DeviceMetrics& figures,
                            std::function<void()> on_change)
     : library_(library),
       placement_(placement),
       budget_bytes_(budget_bytes),
+      figures_(figures),
       on_change_(std::move(on_change)) {
   if (library != nullptr) thread_ = std::thread([this] { Loop(); });
 }
@@ -208,6 +210,7 @@ std::optional<absl::StatusOr<AdapterStore::AdapterRef>> AdapterStore::Get(
   recent_.push_front(key);
   kept_[key] = {*adapter, recent_.begin()};
   bytes_ += (*adapter)->bytes();
+  Tell();
   return adapter;
 }
 
@@ -227,7 +230,13 @@ bool AdapterStore::Drop(const Key& key) {
   bytes_ -= found->second.adapter->bytes();
   recent_.erase(found->second.place);
   kept_.erase(found);
+  Tell();
   return true;
+}
+
+void AdapterStore::Tell() {
+  figures_.adapters.Set(static_cast<double>(kept_.size()));
+  figures_.adapter_bytes.Set(static_cast<double>(bytes_));
 }
 
 }  // namespace genzo

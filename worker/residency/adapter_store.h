@@ -16,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/metrics.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/device/placement.h"
 #include "worker/residency/lora_library.h"
@@ -29,10 +30,12 @@ namespace genzo {
 // other's. Thread-safe.
 class AdapterStore {
  public:
-  // `library` outlives the store; null: there are no adapters. `on_change` is
-  // called on the store's thread whenever a job's have come, or cannot.
+  // `library` outlives the store; null: there are no adapters. `figures` are of
+  // the store's device, and hear what is in memory. `on_change` is called on
+  // the store's thread whenever a job's have come, or cannot.
   AdapterStore(const LoraLibrary* library, const Placement& placement,
-               int64_t budget_bytes, std::function<void()> on_change);
+               int64_t budget_bytes, const DeviceMetrics& figures,
+               std::function<void()> on_change);
   // Drops what waits.
   ~AdapterStore();
 
@@ -81,10 +84,12 @@ class AdapterStore {
   // Whether `bytes` fit now, with what nobody has pushed out.
   bool MakeRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LoraLibrary* const library_;
   const Placement placement_;
   const int64_t budget_bytes_;
+  const DeviceMetrics figures_;
   const std::function<void()> on_change_;
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
