@@ -126,7 +126,12 @@ class Clients {
       ++events;
       succeeded = succeeded || Succeeded(event);
     }
-    return stream.Finish().ok() && succeeded ? events : 0;
+    const grpc::Status status = stream.Finish();
+    if (status.ok() && succeeded) return events;
+    std::fprintf(stderr, "soak: a job failed: %s\n",
+                 status.ok() ? event.ShortDebugString().c_str()
+                             : status.error_message().c_str());
+    return 0;
   }
   static int64_t Generate(const std::shared_ptr<grpc::Channel>& channel) {
     grpc::ClientContext context;
@@ -310,8 +315,9 @@ int Jobs(ClientProcess& clients, int64_t jobs) {
   const TestFolder folder;
   Config config = TinyConfig();
   config.threads = 1;
+  config.queue_capacity = 4 * kStreams;  // who leaves makes room a step later
   config.jobs.results_folder = folder.path() + "/results";
-  config.jobs.most_jobs = 500;
+  config.jobs.most_jobs = 1000;  // as many as the first block creates
   const Server server(config, fakes);
   clients.Connect(server.address());
   double first_mb = 0;
