@@ -182,6 +182,7 @@ absl::StatusOr<GatewayConfig> ParseGatewayConfig(
       ParseYaml(yaml, [&](const YAML::Node& node, absl::Status& fault) {
         MapReader root(node, "", fault);
         ReadAddress(root, "server", config.server);
+        ReadAddress(root, "admin", config.admin);
         ReadLogging(root, config.log_level, config.log_format);
         ReadHttp(root, base_folder, fault, config.http);
       });

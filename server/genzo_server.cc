@@ -199,9 +199,19 @@ void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
   if (!WaitForPool(waiter, kLastResort)) EndHung();
 }
 
+// One more model, or other files of one, for jobs to ask for. `pinned` as in
+// ModelControl.
+void AddModel(WorkerPool& pool, ModelControl& models, const ModelConfig& model,
+              std::optional<bool> pinned) {
+  pool.Add(model);
+  models.Load(model.id, pinned,
+              [](const absl::Status&) {});  // the catalog tells
+}
+
 // Takes over what is safe of a changed configuration, and says what is not.
-void Reload(const Options& options, const Config& started,
-            FrontEnd& front_end) {
+// `started` gets the models that were taken over.
+void Reload(const Options& options, FrontEnd& front_end, WorkerPool& pool,
+            ModelControl& models, Config& started) {
   const auto wanted = ReadConfig(options);
   if (!wanted.ok()) {
     spdlog::error("the configuration is not taken over: {}",
@@ -212,7 +222,19 @@ void Reload(const Options& options, const Config& started,
   spdlog::set_level(spdlog::level::from_str(plan.log_level));
   front_end.SetLimits(plan.limits);
   front_end.Sweep();  // files of keys
-  spdlog::info("the configuration is taken over: log_level, limits, keys");
+  for (const ModelConfig& model : plan.models) {
+    AddModel(pool, models, model, model.pinned);
+    auto& had = started.models;
+    had.erase(std::remove_if(had.begin(), had.end(),
+                             [&](const ModelConfig& other) {
+                               return other.id == model.id;
+                             }),
+              had.end());
+    had.push_back(model);
+  }
+  spdlog::info(
+      "the configuration is taken over: log_level, limits, keys, {} models",
+      plan.models.size());
   if (plan.not_applied.empty()) return;
   spdlog::warn("not taken over without a start: {}",
                absl::StrJoin(plan.not_applied, ", "));
@@ -370,24 +392,23 @@ int Serve(const Options& options, const Config& config) {
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
   std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
-    const auto add = [&](const ModelConfig& model) {
-      (*pool)->Add(model);
-      models.Load(model.id, /*pinned=*/std::nullopt,
-                  [](const absl::Status&) {});  // the catalog tells
-    };
     models_watch.emplace(
         folder, kModelsLook,
         ModelsWatch::Listener{
-            .appeared = add,
+            .appeared =
+                [&](const ModelConfig& model) {
+                  AddModel(**pool, models, model, /*pinned=*/std::nullopt);
+                },
             .gone = [&](const std::string& id) { (*pool)->Remove(id); }});
   }
   StallWatch stall(config.stall_after);
   auto watch = std::make_unique<EventPump>(
       /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
   Waiter::Event event;
+  Config started = config;
   while ((event = waiter.Wait(absl::InfiniteFuture())) ==
          Waiter::Event::kReload) {
-    Reload(options, config, *serving);
+    Reload(options, *serving, **pool, models, started);
   }
   models_watch.reset();
   if (event != Waiter::Event::kDone) {

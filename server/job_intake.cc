@@ -123,10 +123,10 @@ LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
           {"prompt", with_prompt ? request.prompt() : ""}};
 }
 
-void LogRefusal(const v1::GenerateRequest& request, const Caller& caller,
+void LogRefusal(const std::string& request_id, const Caller& caller,
                 const absl::Status& status) {
   LogEvent(spdlog::level::info, "refused",
-           {{"request_id", request.request_id()},
+           {{"request_id", request_id},
             {"tenant", caller.tenant},
             {"trace", caller.trace.has_value() ? caller.trace->trace_id : ""},
             {"reason", ErrorReason(status)},
@@ -332,7 +332,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
-  if (!reader.ok()) LogRefusal(request, caller, reader.status());
+  if (!reader.ok()) LogRefusal(request.request_id(), caller, reader.status());
   return reader;
 }
 
@@ -362,12 +362,20 @@ absl::StatusOr<std::string> JobIntake::CreateDraft(Draft draft) {
   return filed->job_id;
 }
 
+void JobIntake::Undo(const std::string& id) {
+  dependencies_.quotas.TakeBack(id);
+  archive_.book().Drop(id);
+  archive_.logs().Drop(id);
+  dependencies_.queue.Cancel(id);
+  dependencies_.metrics.CountShed("NOT_KEPT");
+}
+
 void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
                        const std::string& webhook,
                        std::function<void(absl::StatusOr<v1::Job>)> done) {
   auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
   if (!draft.ok()) {
-    LogRefusal(request, caller, draft.status());
+    LogRefusal(request.request_id(), caller, draft.status());
     return done(draft.status());
   }
   draft->file.is_kept = true;
@@ -377,15 +385,22 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
   internal::v1::Job queued = draft->job;
   const auto id = CreateDraft(*std::move(draft));
   if (!id.ok()) {
-    LogRefusal(request, caller, id.status());
+    LogRefusal(request.request_id(), caller, id.status());
     return done(id.status());
   }
-  const auto answer = [this, tenant = caller.tenant, id = *id,
-                       done = std::move(done)] {
-    const auto job = archive_.book().Get(tenant, id);
+  const auto answer = [this, request_id = request.request_id(), caller,
+                       id = *id,
+                       done = std::move(done)](const absl::Status& kept) {
+    if (!kept.ok()) {
+      Undo(id);
+      LogRefusal(request_id, caller, kept);
+      return done(kept);
+    }
+    const auto job = archive_.book().Get(caller.tenant, id);
     job.ok() ? done(job->job()) : done(job.status());
   };
-  if (*id != queued.id()) return answer();  // it was there before
+  // It was there before.
+  if (*id != queued.id()) return answer(absl::OkStatus());
   archive_.Keep(std::move(kept), std::move(queued), answer);
 }
 
@@ -416,7 +431,9 @@ void JobIntake::Resume() {
     kept.clear_queued();
     const absl::Status status = ResumeOne(kept, queued);
     if (status.ok()) {
-      archive_.Keep(std::move(kept), std::move(queued), [] {});
+      // What the server before has kept is there if this cannot be written.
+      archive_.Keep(std::move(kept), std::move(queued),
+                    [](const absl::Status&) {});
     } else {
       EndUnfinished(std::move(kept), status);
     }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/notification.h"
+#include "gateway/figures_page.h"
 #include "gateway/loras.h"
 #include "grpcpp/create_channel.h"
 #include "tests/gateway/fake_service.h"
@@ -1015,6 +1016,27 @@ TEST_F(DoorTest, DescribesItself) {
   EXPECT_TRUE(document["components"]["schemas"].contains("GenerateRequest"));
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
+}
+
+TEST_F(DoorTest, ADoorAloneTellsItsFigures) {
+  Ask("GET", "/healthz");
+  const auto figures = ServeFigures("127.0.0.1:0", metrics_);
+  ASSERT_THAT(figures, IsOk());
+  RawClient client((*figures)->port());
+  // The answer may be read before it is counted.
+  const std::string counted =
+      "genzo_http_requests_total{code=\"200\",route=\"/healthz\"} 1";
+  RawAnswer answer;
+  do {
+    answer = client.Ask("GET", "/metrics");
+    ASSERT_EQ(answer.status, 200);
+  } while (!absl::StrContains(answer.body, counted));
+  EXPECT_THAT(answer.Header("content-type"), HasSubstr("version=0.0.4"));
+  EXPECT_EQ(client.Ask("GET", "/livez").body, "ok\n");
+  EXPECT_EQ(client.Ask("GET", "/v1/models").status, 404);
+  EXPECT_THAT(
+      ServeFigures(absl::StrCat("127.0.0.1:", (*figures)->port()), metrics_),
+      StatusIs(absl::StatusCode::kUnavailable, "admin address"));
 }
 
 TEST_F(DoorTest, SaysThatTheServiceIsAway) {

@@ -24,7 +24,8 @@ namespace genzo {
 // `queue()` and says what becomes of them. One model, "tiny", of 64x64 pixels.
 class FrontEndRig : private ModelControl {
  public:
-  explicit FrontEndRig(const FrontEndOptions& options = {}) {
+  explicit FrontEndRig(const FrontEndOptions& options = {}, int capacity = 16)
+      : queue_(capacity, clock_, metrics_, load_) {
     v1::Model model;
     model.set_id("tiny");
     model.set_state(v1::Model::STATE_RESIDENT);
@@ -95,7 +96,7 @@ class FrontEndRig : private ModelControl {
   ModelCatalog catalog_{"tiny"};
   PoolLoad pool_;  // as the front end sees it
   PoolLoad load_;
-  MemoryJobQueue queue_{/*capacity=*/16, clock_, metrics_, load_};
+  MemoryJobQueue queue_;
   absl::Status started_;
   std::unique_ptr<FrontEnd> front_end_;
 };

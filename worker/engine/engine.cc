@@ -24,7 +24,7 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       models_(config_, device_, dependencies_,
               /*on_unloaded=*/[this] { forget_models_ = true; }),
       adapters_(dependencies.loras, device.placement, device.adapter_bytes,
-                models_.spare_memory(),
+                models_.spare_memory(), figures_,
                 /*on_change=*/[this] { dependencies_.queue.Nudge(); }),
       judges_(config.scorers, config.safety.checker, device.placement.device) {
   for (const ModelConfig& model : config_.models) {

@@ -55,11 +55,13 @@ struct AdapterStore::Release {
 
 AdapterStore::AdapterStore(const LoraLibrary* library,
                            const Placement& placement, int64_t budget_bytes,
-                           SpareMemory memory, std::function<void()> on_change)
+                           SpareMemory memory, const DeviceMetrics& figures,
+                           std::function<void()> on_change)
     : library_(library),
       placement_(placement),
       budget_bytes_(budget_bytes),
       memory_(std::move(memory)),
+      figures_(figures),
       on_change_(std::move(on_change)),
       release_(std::make_shared<Release>()) {
   {
@@ -174,6 +176,7 @@ void AdapterStore::Drop(const std::vector<int64_t>& uses) {
       at = next;
     }
     bytes_ -= bytes;
+    Tell();
   }
   if (dropped.empty()) return;
   dropped.clear();
@@ -287,6 +290,7 @@ std::optional<absl::StatusOr<AdapterStore::AdapterRef>> AdapterStore::Get(
   absl::MutexLock lock(&mutex_);
   kept_[key] = {.adapter = *adapter, .bytes = bytes, .last_used = use};
   bytes_ += bytes;
+  Tell();
   return Handed(*std::move(adapter));
 }
 
@@ -323,6 +327,11 @@ bool AdapterStore::MakeRoom(int64_t bytes) {
   if (left + bytes > budget_bytes_) return false;
   Drop(uses);
   return true;
+}
+
+void AdapterStore::Tell() {
+  figures_.adapters.Set(static_cast<double>(kept_.size()));
+  figures_.adapter_bytes.Set(static_cast<double>(bytes_));
 }
 
 }  // namespace genzo

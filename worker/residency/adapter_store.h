@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/metrics.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/device/placement.h"
 #include "worker/residency/lora_library.h"
@@ -30,11 +31,13 @@ namespace genzo {
 // out each other's. Thread-safe.
 class AdapterStore : public BesideModels {
  public:
-  // `library` outlives the store; null: there are no adapters. `on_change` is
+  // `library` outlives the store; null: there are no adapters. `figures`
+  // are of its device and hear what is in memory. `on_change` is
   // called whenever a job's have come, or cannot, or a job that others wait for
   // has let go of its own; on the store's thread or the one that did.
   AdapterStore(const LoraLibrary* library, const Placement& placement,
                int64_t budget_bytes, SpareMemory memory,
+               const DeviceMetrics& figures,
                std::function<void()> on_change);
   // Drops what waits. What was fetched may outlive the store.
   ~AdapterStore() override;
@@ -95,11 +98,13 @@ class AdapterStore : public BesideModels {
   // Whether all of them together could ever fit.
   absl::Status CheckSizes(const std::vector<LoraLibrary::File>& files,
                           const Order& order) const;
+  void Tell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LoraLibrary* const library_;
   const Placement placement_;
   const int64_t budget_bytes_;
   const SpareMemory memory_;
+  const DeviceMetrics figures_;
   const std::function<void()> on_change_;
   const std::shared_ptr<Release> release_;
   mutable absl::Mutex mutex_;

@@ -49,6 +49,8 @@ class AdapterStoreTest : public ::testing::Test {
   c10::InferenceMode inference_;
   const TestFolder folder_;
   LoraCatalog catalog_;
+  Metrics metrics_;
+  const DeviceMetrics figures_ = metrics_.ForDevice("cpu:0");
   std::unique_ptr<LoraLibrary> library_;
   const ModelRef model_;
   FakeSpareMemory plenty_{int64_t{1} << 40};
@@ -56,7 +58,7 @@ class AdapterStoreTest : public ::testing::Test {
 
 TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
   Write(2);
-  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(), figures_,
                      [] {});
   v1::GenerateRequest request = Asking({0, 1});
   request.mutable_loras(1)->set_weight(0.5);
@@ -76,21 +78,25 @@ TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
 TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
   Write(50);
   const int64_t one = OneAdaptersBytes();
-  AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), [] {});
+  AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), figures_, [] {});
   for (int i = 0; i < 50; ++i) {
     const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
     ASSERT_THAT(fetched, IsOk()) << i;
     EXPECT_LE(store.bytes(), 4 * one);
   }
   EXPECT_EQ(store.bytes(), 4 * one);
+  EXPECT_EQ(figures_.adapters.Value(), 4);
+  EXPECT_EQ(figures_.adapter_bytes.Value(), static_cast<double>(4 * one));
   store.Clear();
   EXPECT_EQ(store.bytes(), 0);
+  EXPECT_EQ(figures_.adapters.Value(), 0);
+  EXPECT_EQ(figures_.adapter_bytes.Value(), 0);
 }
 
 TEST_F(AdapterStoreTest, WhatAJobHasIsNotPushedOut) {
   Write(3);
   AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
-                     Plenty(), [] {});
+                     Plenty(), figures_, [] {});
   auto first = std::make_unique<AdapterStore::Fetched>(
       Fetch(store, "a", Asking({0, 1})));
   ASSERT_THAT(*first, IsOk());
@@ -141,12 +147,12 @@ TEST_F(AdapterStoreTest, AJobThatLetsGoTellsThoseThatWait) {
 TEST_F(AdapterStoreTest, WhatCannotBeHadIsSaidByField) {
   Write(3);
   AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
-                     Plenty(), [] {});
+                     Plenty(), figures_, [] {});
   EXPECT_THAT(Fetch(store, "a", Asking({0, 7})).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "loras[1].name"));
   EXPECT_THAT(Fetch(store, "b", Asking({0, 1, 2})).status(),
               StatusIs(absl::StatusCode::kResourceExhausted, "loras take"));
-  AdapterStore none(nullptr, Placement(), 0, Plenty(), [] {});
+  AdapterStore none(nullptr, Placement(), 0, Plenty(), figures_, [] {});
   EXPECT_THAT(none.Fetch("c", Asking({0}), model_)->status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "no adapters"));
   EXPECT_THAT(*none.Fetch("d", Asking({}), model_), IsOk());
