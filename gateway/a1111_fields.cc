@@ -30,7 +30,8 @@ void Lacks(FieldReader& reader, const std::string& name,
 }
 
 bool IsEmpty(const json* value) {
-  return value == nullptr || (value->is_structured() && value->empty()) ||
+  return value == nullptr || value->is_null() ||
+         (value->is_structured() && value->empty()) ||
          (value->is_string() && value->get<std::string>().empty()) ||
          (value->is_boolean() && !value->get<bool>()) ||
          (value->is_number() && value->get<double>() == 0);

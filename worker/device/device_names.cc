@@ -38,7 +38,8 @@ absl::Status Resolve(const std::string& name,
   const std::string kind = name.substr(0, name.find(':'));
   int number = kind == "cpu" ? 1 : 0;
   if (kind != name &&
-      !absl::SimpleAtoi(name.substr(kind.size() + 1), &number)) {
+      (!absl::SimpleAtoi(name.substr(kind.size() + 1), &number) ||
+       number < (kind == "cpu" ? 1 : 0))) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\" is not known"));
   }
