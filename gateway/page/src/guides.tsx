@@ -10,7 +10,7 @@ import { TYPES, useObjectUrl } from "./start_picture";
 
 const MAX_WEIGHT = 2;
 const PREPROCESSORS: Record<string, Word> = {
-  "": "hintNone",
+  PREPROCESSOR_NONE: "hintNone",
   PREPROCESSOR_CANNY: "hintCanny",
   PREPROCESSOR_TILE: "hintTile",
   PREPROCESSOR_INPAINT: "hintInpaint",
@@ -20,7 +20,7 @@ const PREPROCESSORS: Record<string, Word> = {
 function preprocessorOf(name: string): string {
   if (/canny/i.test(name)) return "PREPROCESSOR_CANNY";
   if (/tile/i.test(name)) return "PREPROCESSOR_TILE";
-  return "";
+  return "PREPROCESSOR_NONE";
 }
 
 // One picture with what it does, and a way to be rid of it.
@@ -123,11 +123,11 @@ function Controls({ names }: { names: string[] }) {
             <Select
               path={`${path}.preprocessor`}
               label={t("hint")}
-              value={control.preprocessor ?? ""}
+              value={control.preprocessor ?? "PREPROCESSOR_NONE"}
               choices={Object.entries(PREPROCESSORS)
                 .filter(([value]) => !value.endsWith("INPAINT") || maskPicture.value)
                 .map(([value, word]) => [value, t(word)])}
-              onChange={(value) => set(i, { preprocessor: value || undefined })}
+              onChange={(preprocessor) => set(i, { preprocessor })}
             />
             <Slider
               path={`${path}.weight`}
@@ -151,8 +151,7 @@ function Controls({ names }: { names: string[] }) {
         label={t("controls")}
         names={names}
         add={(name) => {
-          const preprocessor = preprocessorOf(name) || undefined;
-          controls.value = [...all, { name, preprocessor }];
+          controls.value = [...all, { name, preprocessor: preprocessorOf(name) }];
         }}
       />
     </>

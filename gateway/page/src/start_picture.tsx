@@ -167,13 +167,18 @@ function MaskPainter({ url }: { url: string }) {
 // What the masked part begins with, which part that is, and whether it is
 // painted at full size.
 function MaskOptions() {
-  const fills = { "": "fillOriginal", FILL_NOISE: "fillNoise", FILL_BLUR: "fillBlur" } as const;
+  const fills = {
+    FILL_ORIGINAL: "fillOriginal",
+    FILL_NOISE: "fillNoise",
+    FILL_BLUR: "fillBlur",
+    FILL_NOTHING: "fillNothing",
+  } as const;
   return (
     <>
       <Select
         path="inpainting.fill"
         label={t("fill")}
-        value={draft.value.fill}
+        value={draft.value.fill || "FILL_ORIGINAL"}
         choices={Object.entries(fills).map(([value, word]) => [value, t(word)])}
         onChange={(fill) => change({ fill })}
       />

@@ -115,8 +115,10 @@ class MockJob:
             resolved["image_to_image"]["image"] = ""
         if "inpainting" in resolved:
             resolved["inpainting"]["mask"]["data"] = ""
+            resolved["inpainting"].setdefault("fill", "FILL_ORIGINAL")
         for control in resolved.get("controls", []):
             control["picture"]["data"] = ""
+            control.setdefault("preprocessor", "PREPROCESSOR_NONE")
         for prompt in resolved.get("image_prompts", []):
             prompt["pictures"] = [{"data": ""}]
         await self.tell("started", {"resolved": resolved})

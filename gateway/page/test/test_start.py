@@ -126,6 +126,13 @@ async def test_a_mask_is_turned_round(page: Page, door: Door) -> None:
     job = await develop(page, door)
     assert job.request["inpainting"]["invert_mask"]
     assert "mask_is_transparency" not in job.request["inpainting"]
+    # What the server made of it can be chosen again, and is what is chosen.
+    await job.finish()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await canvas.click()
+    fill = page.get_by_label("The masked part begins as")
+    await expect(fill).to_have_value("FILL_ORIGINAL")
 
 
 async def test_what_is_transparent_is_the_mask(page: Page, door: Door) -> None:

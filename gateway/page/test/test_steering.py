@@ -117,6 +117,7 @@ async def test_pictures_to_follow_are_sent(page: Page, door: Door) -> None:
     viewer = await open_picture(page, 1)
     await viewer.get_by_role("button", name="Use these settings").click()
     await expect(page.get_by_alt_text("The picture for canny")).to_be_visible()
+    await expect(hint).to_have_value("PREPROCESSOR_CANNY")
     await page.get_by_role("button", name="Remove canny").click()
     await page.get_by_role("button", name="Remove ip-adapter_sd15").click()
     job = await develop(page, door)
