@@ -86,11 +86,9 @@ BacklogJob JobOf(const PendingJob& told, const Clock& clock) {
 
 }  // namespace
 
-PoolView MakePoolView(absl::Span<const v1::Model> models, const PoolLoad& load,
-                      const Clock& clock) {
+PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
   PoolView view;
   *view.mutable_made_at() = ToProto(clock.Date());
-  for (const v1::Model& model : models) *view.add_models() = model;
   for (const auto& [key, speed] : load.speeds().All()) {
     AddSpeed(key.first, key.second, speed, view);
   }

@@ -28,6 +28,7 @@
 #include "gateway/door.h"
 #include "grpcpp/grpcpp.h"
 #include "queue/memory_job_queue.h"
+#include "queue/pool_view.h"
 #include "queue/split_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
@@ -342,15 +343,10 @@ int Serve(const Options& options, const Config& config) {
   auto pool = WorkerPool::Create(with_found, pool_parts);
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
-  auto front_end = FrontEnd::Start(
-      config.listen, FrontEndOptionsOf(config),
-      {queue, catalog, metrics, clock, models,
-       [&load](const JobDemand& job) {
-         const auto predicted = load.PredictNew(job);
-         return predicted.has_value() ? std::optional(predicted->time)
-                                      : std::nullopt;
-       },
-       pool->get(), tracer.get(), &upscalers});
+  auto front_end = FrontEnd::Start(config.listen, FrontEndOptionsOf(config),
+                                   {queue, catalog, metrics, clock, models,
+                                    [&] { return MakePoolView(load, clock); },
+                                    pool->get(), tracer.get(), &upscalers});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",

@@ -12,6 +12,7 @@
 #include "base/request_pictures.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
+#include "queue/pool_view.h"
 #include "server/request_resolver.h"
 #include "server/resolve_upscaling.h"
 
@@ -393,9 +394,10 @@ absl::StatusOr<v1::Job> JobIntake::Estimate(const v1::GenerateRequest& request,
   v1::Job job = draft->kept.job();
   job.clear_id();
   job.clear_create_time();
-  if (!dependencies_.predict) return job;
-  const auto time =
-      dependencies_.predict(DemandOf(draft->job, dependencies_.clock));
+  if (!dependencies_.pool_view) return job;
+  const auto time = PredictFrom(dependencies_.pool_view(),
+                                DemandOf(draft->job, dependencies_.clock),
+                                dependencies_.clock);
   if (time.has_value()) *job.mutable_time_left() = ToProto(*time);
   return job;
 }

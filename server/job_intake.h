@@ -17,6 +17,7 @@
 #include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
+#include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
@@ -34,9 +35,8 @@ struct IntakeDependencies {
   Metrics& metrics;
   const Clock& clock;
   Quotas& quotas;
-  // Time until a job would be done, if somebody knows.
-  std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
-      nullptr;
+  // The pool as it is now, to predict by; null: nobody tells.
+  std::function<internal::v1::PoolView()> pool_view = nullptr;
   ResultCache* results = nullptr;  // null: nothing is kept for others
   Tracer* tracer = nullptr;
   bool log_prompts = false;

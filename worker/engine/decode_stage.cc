@@ -150,8 +150,8 @@ std::vector<DecodeTask> DecodeStage::NextLocked() {
   std::deque<DecodeTask>& line = is_final ? finals_ : previews_;
   std::vector<DecodeTask> tasks = {std::move(*first)};
   line.erase(first);
-  for (auto it = line.begin();
-       it != line.end() && tasks.size() < kMaxTogether;) {
+  const size_t most = std::min<size_t>(kMaxTogether, tasks[0].together);
+  for (auto it = line.begin(); it != line.end() && tasks.size() < most;) {
     const auto image_is_taken = [&](const DecodeTask& taken) {
       return IsSameImage(taken, *it);
     };

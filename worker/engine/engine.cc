@@ -187,6 +187,10 @@ void Engine::Start(EncodedJob encoded) {
   if (!encoded.encoded.ok()) return job.Fail(encoded.encoded.status());
   auto runs = BuildRuns(encoded.job, *encoded.encoded);
   if (!runs.ok()) return job.Fail(runs.status());
+  const JobDemand& demand = job.demand();
+  const absl::Status fits =
+      models_.Fits(demand.model, demand.pixels, demand.rows);
+  if (!fits.ok()) return job.Fail(fits);
   const absl::Time latest_start =
       dependencies_.load.speeds().LatestStart(job.demand());
   const bool reproducible =
@@ -196,6 +200,8 @@ void Engine::Start(EncodedJob encoded) {
   for (auto& live : *runs) {
     live->latest_start = latest_start;
     live->reproducible = reproducible;
+    live->decoded_together =
+        models_.PicturesThatFit(demand.model, demand.pixels);
     dependencies_.load.backlog().StepsLeft(job.id(), live->image_index,
                                            live->run.progress().evaluations);
     live_.push_back(std::move(live));

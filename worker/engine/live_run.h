@@ -22,6 +22,7 @@ struct LiveRun {
   absl::Time latest_start = {};
   bool reproducible = false;  // always among as many rows, for its bits
   bool failed = false;        // its image will not come
+  int decoded_together = 1;   // pictures at once, at most
   int waited = 0;             // evaluations since it last ran or joined
 };
 

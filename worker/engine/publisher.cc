@@ -34,6 +34,7 @@ void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
                      .reproducible = live.reproducible,
                      .seed = live.seed,
                      .step = progress.steps_done,
+                     .together = live.decoded_together,
                      .submitted = now};
   if (live.run.finished()) {
     KeepLatent(live);

@@ -267,6 +267,28 @@ int ModelIntroduction::RowsThatFit(const std::string& id,
                             loader_.BytesLeft(id));
 }
 
+int ModelIntroduction::PicturesThatFit(const std::string& id,
+                                       int64_t pixels) const {
+  return genzo::PicturesThatFit(profile(id), AreaOf(id, pixels),
+                                loader_.BytesLeft(id));
+}
+
+absl::Status ModelIntroduction::Fits(const std::string& id, int64_t pixels,
+                                     int rows) const {
+  if (!device_.placement.device.is_cpu()) return absl::OkStatus();
+  const int64_t bytes = BytesOf(profile(id), AreaOf(id, pixels), rows);
+  const auto weights =
+      static_cast<int64_t>(descriptions_.at(id).weight_bytes());
+  if (bytes <= device_.memory_bytes - weights) return absl::OkStatus();
+  return ErrorWithReason(
+      absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
+      absl::StrCat("a picture of ", pixels, " pixels takes about ",
+                   bytes / 1'000'000, " MB beside the ", weights / 1'000'000,
+                   " MB of model ", id, "; the device has ",
+                   device_.memory_bytes / 1'000'000,
+                   " MB for both (memory_budget_mb)"));
+}
+
 int ModelIntroduction::ReproducibleRows(const std::string& id,
                                         int64_t pixels) const {
   const auto weights =

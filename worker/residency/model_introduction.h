@@ -70,6 +70,15 @@ class ModelIntroduction {
   // now, at least 1; of a model that was adopted before.
   int RowsThatFit(const std::string& id, int64_t pixels) const;
 
+  // How many such pictures it has room to decode at once, at least 1.
+  int PicturesThatFit(const std::string& id, int64_t pixels) const;
+
+  // OK if a picture of `pixels` pixels, evaluated in `rows` rows, can be
+  // painted when nothing else is in memory; RESOURCE_EXHAUSTED/DOES_NOT_FIT if
+  // the system would end the process for it. Devices other than the CPU say so
+  // themselves.
+  absl::Status Fits(const std::string& id, int64_t pixels, int rows) const;
+
   // Rows of every evaluation with a REPRODUCIBLE run of such a model on a
   // device where bits depend on their number: the same while the model is in
   // memory, whatever else is, and again after a restart. If the memory is not
