@@ -10,6 +10,7 @@
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
 #include "worker/engine/hires.h"
+#include "worker/engine/inversion.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
@@ -191,6 +192,7 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   EncodeSecondPasses(
       model, tasks, waiting[0].together, texts_,
       [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
+  EncodeInversions(model, tasks, waiting[0].together, texts_, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     absl::StatusOr<Encoded>& result = results[places[i]];
     result = std::move(encoded[i]);
@@ -226,7 +228,6 @@ absl::Status EncodeStage::AddLatent(const JobState& job,
                                request.height()));
   }
   encoded.latent = kept->latent;
-  encoded.latent_is_noise = kept->is_noise;
   return absl::OkStatus();
 }
 
