@@ -8,6 +8,7 @@
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
 #include "gateway/painting.h"
+#include "gateway/picture_fields.h"
 #include "gateway/proto_json.h"
 #include "gateway/steering_fields.h"
 
@@ -163,6 +164,7 @@ void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
   if (const auto strength = reader.Number("strength", 0, 1)) {
     from.set_strength(*strength);
   }
+  ReadSourcePrompt(reader, from);
   if (const auto text = reader.Text("mask")) {
     request.mutable_inpainting()->mutable_mask()->set_data(
         PictureIn(reader, "mask", *text));
@@ -305,6 +307,10 @@ json McpTools() {
   edit["image"] = Argument("string", "The picture to start from, in base64.");
   edit["strength"] =
       Argument("number", "How much of it is painted anew, 0 to 1.");
+  edit["source_prompt"] =
+      Argument("string",
+               "What the picture shows: keeps its composition where the prompt "
+               "says the same in other words (DDIM inversion).");
   edit["mask"] = Argument(
       "string", "A picture of its size, in base64: only white is painted.");
   const json upscale = {

@@ -139,6 +139,7 @@ json OpenAiSchemas() {
   json form = ImageFields();
   form["image"] = {{"type", "string"}, {"format", "binary"}};
   form["strength"] = Number(0, 1);
+  form["source_prompt"] = Text();
   json variation = form;
   form["mask"] = {{"type", "string"}, {"format", "binary"}};
   form.update(MaskSchemas());

@@ -73,6 +73,8 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"height", "size"},
                     {"image_to_image.image", "image"},
                     {"image_to_image.strength", "strength"},
+                    {"image_to_image.inversion.prompt", "source_prompt"},
+                    {"image_to_image.inversion", "source_prompt"},
                     {"inpainting.mask.data", "mask"},
                     {"inpainting", "mask"},
                     {"inpainting.mask_blur", "mask_blur"},
@@ -145,7 +147,9 @@ std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,
   uint32_t walked = steps;
   if (request.has_image_to_image()) {
     const auto& from = request.image_to_image();
-    const double strength = from.has_strength() ? from.strength() : 0.8;
+    const double strength = from.has_strength()    ? from.strength()
+                            : from.has_inversion() ? 1
+                                                   : 0.8;
     walked = StepsWalked(steps, std::clamp(strength, 0.0, 1.0));
   }
   std::vector<uint32_t> due;

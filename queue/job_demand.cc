@@ -33,13 +33,20 @@ int SecondPassSteps(const v1::GenerateRequest& request) {
   return request.has_hires() ? FirstPassSteps(SecondPass(request)) : 0;
 }
 
+// On the way up, an image mostly has one row where it has several later.
+int InversionCost(const v1::GenerateRequest& request, int rows) {
+  const int steps = InversionSteps(request);
+  const bool guided = request.image_to_image().inversion().guidance_scale() > 1;
+  return guided ? steps : (steps + rows - 1) / rows;
+}
+
 // Steps at a larger size count for as many more.
-int StepsOf(const v1::GenerateRequest& request) {
+int StepsOf(const v1::GenerateRequest& request, int rows) {
   const double pixels =
       std::max(1.0, static_cast<double>(request.width()) * request.height());
   const double times =
       static_cast<double>(PaintedSize(request).pixels()) / pixels;
-  return FirstPassSteps(request) +
+  return InversionCost(request, rows) + FirstPassSteps(request) +
          static_cast<int>(std::ceil(SecondPassSteps(request) * times));
 }
 
@@ -47,15 +54,16 @@ int StepsOf(const v1::GenerateRequest& request) {
 
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
   const v1::GenerateRequest& request = job.request();
+  const int rows = std::max(1, static_cast<int>(job.rows_per_image()));
   return {.model = request.model(),
           .tenant = job.tenant(),
           .weight = job.weight() > 0 ? job.weight() : 1,
           .priority = PriorityOf(request.priority()),
           .pixels = int64_t{request.width()} * request.height(),
-          .rows = std::max(1, static_cast<int>(job.rows_per_image())),
+          .rows = rows,
           .images = static_cast<int>(ImagesDrawn(request)),
-          .steps = StepsOf(request),
-          .load = LoadOf(request, static_cast<int>(job.rows_per_image())),
+          .steps = StepsOf(request, rows),
+          .load = LoadOf(request, rows),
           .sampler = request.sampler(),
           .accepted = clock.FromDate(FromProto(job.accepted_at())),
           .deadline = job.has_deadline()
@@ -64,7 +72,8 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
 }
 
 int StepsToWalk(const v1::GenerateRequest& request) {
-  return FirstPassSteps(request) + SecondPassSteps(request);
+  return InversionSteps(request) + FirstPassSteps(request) +
+         SecondPassSteps(request);
 }
 
 double LoadOf(const v1::GenerateRequest& request, int rows) {

@@ -32,7 +32,7 @@ struct JobDemand {
 // that does not say how many rows its images have counts as one of one row.
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
 
-// Steps that one image walks, over both passes.
+// Steps that one image walks, over all its passes.
 int StepsToWalk(const v1::GenerateRequest& request);
 
 // What networks beside the model add to an evaluation of one row: time, and

@@ -32,7 +32,9 @@ std::string DrawJobId() {
 // takes two.
 uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
                       const v1::Model& model) {
-  const bool guided = resolved.guidance_scale() > 1;
+  const bool guided =
+      resolved.guidance_scale() > 1 ||
+      resolved.image_to_image().inversion().guidance_scale() > 1;
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
   return MostRows(resolved, told > 0 ? told : guided ? 2 : 1);

@@ -41,10 +41,14 @@ absl::Status CheckGrantLimits(const Grant& grant,
         {"width", absl::StrCat("width times height is ", pixels,
                                ", the key's limit is ", grant.max_pixels)});
   }
-  if (grant.max_steps > 0 && resolved.steps() > uint32_t(grant.max_steps)) {
+  for (const auto& [field, steps] :
+       {std::pair("steps", resolved.steps()),
+        std::pair("image_to_image.inversion.steps",
+                  resolved.image_to_image().inversion().steps())}) {
+    if (grant.max_steps == 0 || steps <= uint32_t(grant.max_steps)) continue;
     violations.push_back(
-        {"steps", absl::StrCat("steps ", resolved.steps(),
-                               " is over the key's limit, ", grant.max_steps)});
+        {field, absl::StrCat(field, " ", steps, " is over the key's limit, ",
+                             grant.max_steps)});
   }
   return violations.empty() ? absl::OkStatus() : InvalidFieldsError(violations);
 }

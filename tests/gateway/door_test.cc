@@ -262,6 +262,7 @@ TEST_F(DoorTest, EditsAndVaries) {
               ElementsAre("image_edit.partial_image", "image_edit.completed"));
   EXPECT_EQ(service_.request().image_to_image().image(), "bytes");
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.5);
+  EXPECT_FALSE(service_.request().image_to_image().has_inversion());
   // Half of 20 steps are walked; the look is in their middle.
   EXPECT_THAT(service_.request().preview().steps(), ElementsAre(15));
   EXPECT_EQ(
@@ -270,6 +271,26 @@ TEST_F(DoorTest, EditsAndVaries) {
       200);
   EXPECT_EQ(service_.request().prompt(), "");
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
+}
+
+TEST_F(DoorTest, BeginsAtAPicturesOwnNoise) {
+  const auto shown = [&] {
+    const v1::ImageToImage& from = service_.request().image_to_image();
+    EXPECT_FALSE(from.has_strength());
+    return from.inversion().prompt();
+  };
+  EXPECT_EQ(Ask("POST", "/v1/images/edits",
+                FormOf({{"image", "bytes"},
+                        {"prompt", "a cat"},
+                        {"source_prompt", "a fox"}}),
+                kForm)
+                .status,
+            200);
+  EXPECT_EQ(shown(), "a fox");
+  AskJson("POST", "/sdapi/v1/img2img",
+          {{"init_images", {"data:image/png;base64,aGk="}},
+           {"source_prompt", "a dog"}});
+  EXPECT_EQ(shown(), "a dog");
 }
 
 // What is transparent in such a mask is painted, and from nothing.

@@ -10,6 +10,7 @@
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
 #include "worker/engine/hires.h"
+#include "worker/engine/inversion.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
@@ -195,6 +196,7 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
         return Steer(model.traits(), /*canvas=*/nullptr, task);
       },
       encoded);
+  EncodeInversions(model, tasks, waiting[0].together, texts_, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     absl::StatusOr<Encoded>& result = results[places[i]];
     result = std::move(encoded[i]);
@@ -230,7 +232,6 @@ absl::Status EncodeStage::AddLatent(const JobState& job,
                                request.height()));
   }
   encoded.latent = kept->latent;
-  encoded.latent_is_noise = kept->is_noise;
   return absl::OkStatus();
 }
 

@@ -27,7 +27,8 @@ void Publisher::Publish(const Batch& batch, size_t live_runs) {
 }
 
 void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
-  const WalkProgress progress = live.run.progress();
+  const WalkProgress progress = live.run.way_down();
+  if (progress.evaluations_done == 0) return;  // on the way up
   DecodeTask task = {.job = live.job,
                      .image_index = live.image_index,
                      .latent = live.run.latent(),

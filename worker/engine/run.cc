@@ -89,9 +89,10 @@ absl::Status Run::Take(const at::Tensor& prediction) {
   }
 }
 
-WalkProgress Run::progress() const {
+WalkProgress Run::Sum(bool with_inversion) const {
   WalkProgress sum{};
   for (const Stage& stage : stages_) {
+    if (stage.inverts && !with_inversion) continue;
     const WalkProgress progress = stage.sampler->progress();
     sum.steps_done += progress.steps_done - stage.steps_before;
     sum.steps += progress.steps - stage.steps_before;

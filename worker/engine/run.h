@@ -43,8 +43,9 @@ class Run {
   const PixelHop* hop() const;
   absl::Status Enter(const at::Tensor& latent);
 
-  // Over all stages.
-  WalkProgress progress() const;
+  // Over all stages, and over those that walk down: what previews count.
+  WalkProgress progress() const { return Sum(/*with_inversion=*/true); }
+  WalkProgress way_down() const { return Sum(/*with_inversion=*/false); }
   bool finished() const { return !Next().has_value() && hop() == nullptr; }
   // Whether the last Take() ended a step: samplers may look more than once.
   bool step_ended() const { return step_ended_; }
@@ -58,6 +59,7 @@ class Run {
   absl::Status TakeOrThrow(const at::Tensor& prediction);
   absl::Status EnterOrThrow(const at::Tensor& latent);
   void FindKey();
+  WalkProgress Sum(bool with_inversion) const;
 
   std::vector<Stage> stages_;
   size_t current_ = 0;
