@@ -142,7 +142,7 @@ TEST_F(ControlsTest, AHintIsWithoutWhatAMaskMarks) {
 }
 
 TEST_F(ControlsTest, ANetworkThatComesLaterNeedsNoRestart) {
-  const Server server(config_);
+  Server server(config_);
   GenerateRequest request = Steered();
   request.mutable_controls(0)->set_name("later");
   Call early(server, request);

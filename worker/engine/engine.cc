@@ -1,6 +1,7 @@
 #include "worker/engine/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "ATen/TensorOperators.h"
@@ -191,7 +192,8 @@ void Engine::Start(EncodedJob encoded) {
   if (!runs.ok()) return job.Fail(runs.status());
   const JobDemand& demand = job.demand();
   const absl::Status fits =
-      models_.Fits(demand.model, demand.pixels, demand.rows);
+      models_.Fits(demand.model, demand.pixels,
+                   static_cast<int>(std::ceil(demand.rows * demand.load)));
   if (!fits.ok()) return job.Fail(fits);
   const absl::Time latest_start =
       dependencies_.load.speeds().LatestStart(job.demand());

@@ -114,7 +114,7 @@ class ModelIntroduction {
   };
 
   // What networks must fit.
-  struct Fits {
+  struct NetworkFits {
     std::string control, picture;
   };
 
@@ -156,8 +156,8 @@ class ModelIntroduction {
   // In their order: a model, or the id of one that is gone.
   std::vector<std::variant<ModelConfig, std::string>> news_of_files_
       ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> gone_;        // nobody is told of these
-  std::map<std::string, Fits> fits_;  // of models seen so far
+  std::set<std::string> gone_;               // nobody is told of these
+  std::map<std::string, NetworkFits> fits_;  // of models seen so far
   absl::Mutex beside_mutex_;
   BesideModels* adapters_ ABSL_GUARDED_BY(beside_mutex_) = nullptr;
   SideNetworks side_networks_;            // takes memory of the loader's
