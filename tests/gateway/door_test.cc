@@ -276,7 +276,7 @@ TEST_F(DoorTest, EditsAndVaries) {
 
 TEST_F(DoorTest, BeginsAtAPicturesOwnNoise) {
   const auto shown = [&] {
-    const v1::ImageToImage& from = service_.request().image_to_image();
+    const v1::ImageToImage from = service_.request().image_to_image();
     EXPECT_FALSE(from.has_strength());
     return from.inversion().prompt();
   };
