@@ -58,8 +58,8 @@ class AdapterStoreTest : public ::testing::Test {
 
 TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
   Write(2);
-  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(), figures_,
-                     [] {});
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),
+                     figures_, [] {});
   v1::GenerateRequest request = Asking({0, 1});
   request.mutable_loras(1)->set_weight(0.5);
   request.mutable_loras(1)->set_start(0.25);
@@ -78,7 +78,8 @@ TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
 TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
   Write(50);
   const int64_t one = OneAdaptersBytes();
-  AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), figures_, [] {});
+  AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), figures_,
+                     [] {});
   for (int i = 0; i < 50; ++i) {
     const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
     ASSERT_THAT(fetched, IsOk()) << i;
@@ -110,7 +111,7 @@ TEST_F(AdapterStoreTest, TakesOfWhatModelsLeaveAndGivesItBack) {
   const int64_t one = OneAdaptersBytes();
   FakeSpareMemory memory(2 * one);
   AdapterStore store(library_.get(), Placement(), 10 * one, memory.memory(),
-                     [] {});
+                     figures_, [] {});
   memory.Serve(&store);
   for (int i = 0; i < 3; ++i) {
     ASSERT_THAT(Fetch(store, absl::StrCat(i), Asking({i})), IsOk());
@@ -131,7 +132,7 @@ TEST_F(AdapterStoreTest, AJobThatLetsGoTellsThoseThatWait) {
   FakeSpareMemory memory(one);
   std::atomic<int> changes = 0;
   AdapterStore store(library_.get(), Placement(), one, memory.memory(),
-                     [&] { ++changes; });
+                     figures_, [&] { ++changes; });
   memory.Serve(&store);
   auto first =
       std::make_unique<AdapterStore::Fetched>(Fetch(store, "a", Asking({0})));
