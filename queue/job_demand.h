@@ -31,7 +31,7 @@ struct JobDemand {
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
 
 // Steps that one image walks, over both passes.
-int StepsToWalk(const v1::GenerateRequest& request);
+int StepsToWalk(const internal::v1::Job& job);
 
 // What a job is charged: rows times megapixels (2^20 pixels) times steps, over
 // all images. Pure.
