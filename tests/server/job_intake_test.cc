@@ -95,7 +95,8 @@ TEST_F(JobIntakeTest, GuidanceBesideTheOneThatIsToldCostsARow) {
     v1::GenerateRequest request;
     request.set_guidance_scale(3.5);
     request.set_true_guidance_scale(true_guidance_scale);
-    EXPECT_THAT(Submit(request), IsOk());
+    const auto reader = Submit(request);
+    EXPECT_THAT(reader, IsOk());
     return queue_.Take({})->job().rows_per_image();
   };
   EXPECT_EQ(rows(1), 1u);
@@ -104,7 +105,8 @@ TEST_F(JobIntakeTest, GuidanceBesideTheOneThatIsToldCostsARow) {
 
 TEST_F(JobIntakeTest, ModelsOfFlowMatchingAreChargedACutStep) {
   const auto steps = [this] {
-    EXPECT_THAT(Submit({}), IsOk());
+    const auto reader = Submit({});
+    EXPECT_THAT(reader, IsOk());
     internal::v1::Job job = queue_.Take({})->job();
     job.mutable_request()->set_steps(8);
     job.mutable_request()->mutable_image_to_image()->set_strength(0.6);
