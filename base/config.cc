@@ -127,10 +127,14 @@ ModelFiles ModelConfig::files() const {
 
 absl::Status CheckAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
+  const std::string digits =
+      colon == std::string::npos ? "" : address.substr(colon + 1);
   int port = -1;
-  const bool sound = colon != std::string::npos && colon > 0 &&
-                     absl::SimpleAtoi(address.substr(colon + 1), &port) &&
-                     port >= 0 && port <= 65535;
+  // The conversion alone would take signs and spaces.
+  const bool sound =
+      colon > 0 &&
+      digits.find_first_not_of("0123456789") == std::string::npos &&
+      absl::SimpleAtoi(digits, &port) && port <= 65535;
   if (sound) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", address, "\" is not host:port with a port from 0 to 65535"));
@@ -139,7 +143,8 @@ absl::Status CheckAddress(const std::string& address) {
 bool IsLoopbackAddress(const std::string& address) {
   const std::string host = address.substr(0, address.rfind(':'));
   return host == "localhost" || host == "[::1]" || host == "::1" ||
-         absl::StartsWith(host, "127.");
+         (absl::StartsWith(host, "127.") &&
+          host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
 absl::Status CheckReach(const Config& config) {
@@ -182,6 +187,7 @@ absl::StatusOr<GatewayConfig> ParseGatewayConfig(
       ParseYaml(yaml, [&](const YAML::Node& node, absl::Status& fault) {
         MapReader root(node, "", fault);
         ReadAddress(root, "server", config.server);
+        ReadAddress(root, "admin", config.admin);
         ReadLogging(root, config.log_level, config.log_format);
         ReadHttp(root, base_folder, fault, config.http);
       });

@@ -140,6 +140,7 @@ struct GatewayConfig {
   std::string server = "127.0.0.1:50051";  // host:port of the gRPC server
   std::string log_level = "info";          // as in Config
   std::string log_format = "text";         // likewise
+  std::string admin;  // host:port of /metrics and /livez; empty: off
   HttpConfig http;
 };
 
@@ -217,8 +218,8 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
 // cannot be read.
 absl::StatusOr<Config> ReadConfigFile(const std::string& path);
 
-// The same for a file of GatewayConfig, which has the keys server, log_level
-// and http.
+// The same for a file of GatewayConfig, which has the keys server, admin,
+// log_level, log_format and http.
 absl::StatusOr<GatewayConfig> ParseGatewayConfig(
     const std::string& yaml, const std::string& base_folder);
 absl::StatusOr<GatewayConfig> ReadGatewayConfigFile(const std::string& path);

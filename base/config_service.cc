@@ -35,7 +35,8 @@ void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
     const size_t scheme = origin.find("://");
     const bool is_sound =
         origin == "*" ||
-        (scheme != std::string::npos && scheme + 3 < origin.size() &&
+        (scheme != std::string::npos && scheme > 0 &&
+         scheme + 3 < origin.size() &&
          origin.find_first_of("/ \r\n", scheme + 3) == std::string::npos);
     if (is_sound) continue;
     http.Fail(absl::StrCat("http.origins[", i, "] \"", origin,

@@ -27,7 +27,9 @@ std::optional<v1::JobEvent> EventAssembler::Add(v1::JobEvent event) {
   }
   picture->mutable_data()->append(event.chunk().data());
   if (picture->data().size() < picture->size_bytes()) return std::nullopt;
-  return std::exchange(open_, {});
+  const bool fits = picture->data().size() == picture->size_bytes();
+  v1::JobEvent whole = std::exchange(open_, {});
+  return fits ? std::optional(std::move(whole)) : std::nullopt;
 }
 
 }  // namespace genzo

@@ -13,7 +13,7 @@ class EventAssembler {
  public:
   // Takes the next message of a stream. Returns the event that is complete with
   // it; nullopt while its picture is not. A picture whose chunks do not follow
-  // it in order never comes out.
+  // it in order, or have more bytes than it has, never comes out.
   std::optional<v1::JobEvent> Add(v1::JobEvent event);
 
  private:

@@ -1,5 +1,6 @@
 #include "base/guidance_rules.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/shortest_digits.h"
 
@@ -15,6 +16,11 @@ StepShares SharesOf(const v1::GuidanceOptions& options) {
 bool IsBetween(int step, int steps, double start, double end) {
   return step >= static_cast<int>(start * steps) &&
          step < static_cast<int>(end * steps);
+}
+
+bool IsInBlock(absl::string_view layer, absl::string_view block) {
+  return absl::StartsWith(layer, block) &&
+         (layer.size() == block.size() || layer[block.size()] == '.');
 }
 
 uint32_t MostRows(const v1::GenerateRequest& request, uint32_t rows) {

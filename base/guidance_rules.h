@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "genzo/v1/image_generation.pb.h"
 
 // What front end and worker both know of GenerateRequest.guidance.
@@ -13,7 +14,7 @@ namespace genzo {
 
 // The reference pipelines' own: where attention is perturbed, which layers are
 // skipped where a request does not say, and between which shares of the steps.
-inline constexpr char kPerturbedBlock[] = "mid_block.";
+inline constexpr char kPerturbedBlock[] = "mid_block";
 inline constexpr uint32_t kDefaultSkipLayers[] = {7, 8, 9};
 inline constexpr double kSkipLayerStart = 0.01;
 inline constexpr double kSkipLayerEnd = 0.2;
@@ -29,6 +30,10 @@ StepShares SharesOf(const v1::GuidanceOptions& options);
 // Whether step `step` of `steps`, from 0, is between two shares: between 0.2
 // and 0.8 of 10 are 2 to 7. Reference: diffusers' ClassifierFreeGuidance.
 bool IsBetween(int step, int steps, double start, double end);
+
+// Whether `layer` is `block` or stands in it: "mid_block.attentions.0" does in
+// "mid_block", "down_blocks.10" does not in "down_blocks.1".
+bool IsInBlock(absl::string_view layer, absl::string_view block);
 
 // Rows of an image in its largest evaluation, of those that it has without
 // `guidance`.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "base/utf8.h"
 #include "google/protobuf/stubs/logging.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/formatter.h"
@@ -28,7 +29,7 @@ bool IsPlain(absl::string_view value) {
 
 // "job accepted job=4f2a"
 std::string AsText(const std::vector<std::string>& parts) {
-  std::string text = parts[0];
+  std::string text = Printable(parts[0]);
   for (size_t i = 1; i + 1 < parts.size(); i += 2) {
     const std::string& value = parts[i + 1];
     absl::StrAppend(

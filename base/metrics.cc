@@ -163,6 +163,9 @@ struct Metrics::Families {
         device_last_step(Register(
             BuildGauge(), registry, "genzo_device_last_step_timestamp_seconds",
             "When the last evaluation of a device ended.")),
+        device_adapters(Register(BuildGauge(), registry,
+                                 "genzo_device_adapters",
+                                 "Adapters in a device's memory.")),
         device_memory(Register(BuildGauge(), registry,
                                "genzo_device_memory_bytes",
                                "Memory of a device by kind.")),
@@ -212,6 +215,7 @@ struct Metrics::Families {
   prometheus::Family<prometheus::Gauge>& device_live;
   prometheus::Family<prometheus::Counter>& device_busy;
   prometheus::Family<prometheus::Gauge>& device_last_step;
+  prometheus::Family<prometheus::Gauge>& device_adapters;
   prometheus::Family<prometheus::Gauge>& device_memory;
   prometheus::Family<prometheus::Counter>& webhooks;
   prometheus::Family<prometheus::Counter>& spans;
@@ -248,8 +252,8 @@ Metrics::Metrics(const Clock& clock)
                       "1 while the server serves.")
                  .Add({})) {
   // What alerts count begins at 0: a counter that appears with 1 has not risen.
-  for (const char* reason :
-       {"DEADLINE_UNREACHABLE", "DRAINING", "QUEUE_FULL", "QUOTA_EXCEEDED"}) {
+  for (const char* reason : {"DEADLINE_UNREACHABLE", "DRAINING", "NOT_KEPT",
+                             "QUEUE_FULL", "QUOTA_EXCEEDED"}) {
     families_->shed.Add({{"reason", reason}});
   }
   for (const double weight : {0.5, 1.0, 2.0}) CountCost(weight, 0);
@@ -368,12 +372,16 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
 
 DeviceMetrics Metrics::ForDevice(const std::string& device) {
   const prometheus::Labels labels = {{"device", device}};
+  const auto memory = [&](const char* kind) -> prometheus::Gauge& {
+    return families_->device_memory.Add({{"device", device}, {"kind", kind}});
+  };
   return {.up = families_->device_up.Add(labels),
           .live_images = families_->device_live.Add(labels),
           .busy_seconds = families_->device_busy.Add(labels),
           .last_step = families_->device_last_step.Add(labels),
-          .budget_bytes = families_->device_memory.Add(
-              {{"device", device}, {"kind", "budget"}})};
+          .budget_bytes = memory("budget"),
+          .adapters = families_->device_adapters.Add(labels),
+          .adapter_bytes = memory("adapters")};
 }
 
 void Metrics::CountRequest(const std::string& method, const std::string& code) {

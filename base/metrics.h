@@ -100,6 +100,8 @@ struct DeviceMetrics {
   prometheus::Counter& busy_seconds;  // in evaluations
   prometheus::Gauge& last_step;       // Unix time of the last evaluation's end
   prometheus::Gauge& budget_bytes;    // of its models
+  prometheus::Gauge& adapters;        // in memory
+  prometheus::Gauge& adapter_bytes;
 };
 
 // Every figure that Genzo exports, with the prefix `genzo_`, base units and

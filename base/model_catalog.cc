@@ -39,6 +39,14 @@ void ModelCatalog::Put(v1::Model model, int device) {
   models_[model.id()][device] = std::move(model);
 }
 
+void ModelCatalog::Remove(const std::string& id, int device) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = models_.find(id);
+  if (found == models_.end()) return;
+  found->second.erase(device);
+  if (found->second.empty()) models_.erase(found);
+}
+
 absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
   if (id.size() > kMaxModelIdBytes) {
     return InvalidFieldsError(

@@ -24,6 +24,10 @@ class ModelCatalog {
   // devices' words the best counts: resident, loading, unloaded, failed.
   void Put(v1::Model model, int device = 0) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // There is no such model on `device` any more.
+  void Remove(const std::string& id, int device = 0)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The model of that id, or the default one for "". NOT_FOUND/MODEL_NOT_FOUND
   // lists the known ids; an id too long to be one is INVALID_ARGUMENT.
   absl::StatusOr<v1::Model> Get(const std::string& id) const

@@ -1,7 +1,7 @@
 #include "base/models_folder.h"
 
 #include <filesystem>
-#include <set>
+#include <iterator>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
@@ -54,18 +54,45 @@ std::string IdOfName(const std::string& name) {
 ModelsFolder::ModelsFolder(std::string path,
                            const std::vector<ModelConfig>& taken)
     : path_(std::move(path)) {
-  for (const ModelConfig& model : taken) path_of_[model.id] = model.path;
+  for (const ModelConfig& model : taken) {
+    path_of_[model.id] = model.path;
+    taken_.insert(model.id);
+  }
 }
 
-std::vector<ModelConfig> ModelsFolder::Scan() {
+std::vector<std::string> ModelsFolder::Forget(
+    const std::set<std::string>& found) {
+  std::vector<std::string> gone;
+  for (auto at = path_of_.begin(); at != path_of_.end();) {
+    const auto next = std::next(at);
+    if (taken_.count(at->first) == 0 && found.count(at->second) == 0) {
+      gone.push_back(at->first);
+      stamp_of_.erase(at->second);
+      path_of_.erase(at);
+    }
+    at = next;
+  }
+  // Another of the same name may have its turn.
+  if (!gone.empty()) {
+    std::set<std::string> owners;
+    for (const auto& [id, path] : path_of_) owners.insert(path);
+    for (const std::string& path : found) {
+      if (owners.count(path) == 0) stamp_of_.erase(path);
+    }
+  }
+  return gone;
+}
+
+ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
-  std::set<fs::path> found;
+  std::set<std::string> found;
   for (fs::directory_iterator entry(path_, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (IsModel(entry->path())) found.insert(entry->path());
+    if (IsModel(entry->path())) found.insert(entry->path().string());
   }
-  std::vector<ModelConfig> fresh;
-  for (const fs::path& path : found) {
+  if (error && error != std::errc::no_such_file_or_directory) return {};
+  Found result = {.fresh = {}, .gone = Forget(found)};
+  for (const fs::path path : found) {
     std::string& stamp = stamp_of_[path.string()];
     const std::string now = StampOf(path);
     if (stamp == now) continue;
@@ -84,9 +111,9 @@ std::vector<ModelConfig> ModelsFolder::Scan() {
                    model.id.empty() ? "empty" : "that of " + place->second);
       continue;
     }
-    fresh.push_back(std::move(model));
+    result.fresh.push_back(std::move(model));
   }
-  return fresh;
+  return result;
 }
 
 }  // namespace genzo

@@ -2,6 +2,7 @@
 #define GENZO_BASE_MODELS_FOLDER_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,20 +20,28 @@ std::string IdOfName(const std::string& name);
 // "juggernaut-xl-v9". A folder NAME.config beside NAME.safetensors is its
 // config:.
 //
-// Remembers what it has found, so that a scan tells of what is new alone: also
-// of files whose size or time has changed, as those have that were being copied
-// when they were seen first. Not thread-safe.
+// Remembers what it has found, so that a look tells of what is new or gone
+// alone: also of files whose size or time has changed, as those have that were
+// being copied when they were seen first. Not thread-safe.
 class ModelsFolder {
  public:
   // `taken` are ids that the configuration uses for others.
   ModelsFolder(std::string path, const std::vector<ModelConfig>& taken);
 
-  // The models that are new or have changed, by name. What cannot be read is
-  // left out; names that give an id twice keep the first, and the log says so.
-  std::vector<ModelConfig> Scan();
+  struct Found {
+    std::vector<ModelConfig> fresh;  // new or changed, by name
+    std::vector<std::string> gone;   // ids
+  };
+  // What cannot be read is left out, and a folder that cannot be read tells
+  // nothing; names that give an id twice keep the first, and the log says so.
+  Found Look();
 
  private:
+  // Forgets what is not in `found`. Returns the ids.
+  std::vector<std::string> Forget(const std::set<std::string>& found);
+
   const std::string path_;
+  std::set<std::string> taken_;
   std::map<std::string, std::string> path_of_;   // by id
   std::map<std::string, std::string> stamp_of_;  // by path
 };

@@ -137,30 +137,6 @@ class Parser {
   std::vector<size_t> square_;
 };
 
-// Whether a pair of square brackets asks for other words at other steps.
-bool HasEditing(absl::string_view prompt) {
-  std::vector<size_t> open;
-  for (size_t i = 0; i < prompt.size(); ++i) {
-    if (prompt[i] == '\\') {
-      ++i;
-    } else if (prompt[i] == '[') {
-      open.push_back(i);
-    } else if (prompt[i] == ']' && !open.empty()) {
-      const absl::string_view inside =
-          prompt.substr(open.back() + 1, i - open.back() - 1);
-      open.pop_back();
-      const size_t colon = inside.rfind(':');
-      double when = 0;
-      if (inside.find('|') != inside.npos ||
-          (colon != inside.npos &&
-           absl::SimpleAtod(inside.substr(colon + 1), &when))) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 std::vector<WeightedText> ParsePromptWeights(absl::string_view prompt) {
@@ -168,11 +144,6 @@ std::vector<WeightedText> ParsePromptWeights(absl::string_view prompt) {
 }
 
 std::optional<std::string> FaultInPromptSyntax(absl::string_view prompt) {
-  if (HasEditing(prompt)) {
-    return "has words for some steps only, [from:to:when] or [a|b], which this "
-           "server does not offer; a backslash before a bracket takes it as it "
-           "stands";
-  }
   for (const WeightedText& piece : ParsePromptWeights(prompt)) {
     if (std::abs(piece.weight) <= kMaxPromptWeight) continue;
     return absl::StrCat("has a weight of ", ShortestDigits(piece.weight),

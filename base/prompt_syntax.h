@@ -34,8 +34,7 @@ inline constexpr double kMaxPromptWeight = 10;
 // grammar this is; BREAK is A1111's.
 std::vector<WeightedText> ParsePromptWeights(absl::string_view prompt);
 
-// What is wrong with the prompt, as "has ...": a weight over kMaxPromptWeight,
-// or what web UIs know and this server does not: `[from:to:when]`, `[a|b]`.
+// What is wrong with the prompt, as "has ...": a weight over kMaxPromptWeight.
 std::optional<std::string> FaultInPromptSyntax(absl::string_view prompt);
 
 }  // namespace genzo

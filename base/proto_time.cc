@@ -18,11 +18,14 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
 }
 
 absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Nanoseconds(TimeUtil::DurationToNanoseconds(duration));
+  // Not by way of nanoseconds, of which 64 bits hold 292 years.
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
 }
 
 absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time));
+  return absl::FromUnixSeconds(time.seconds()) +
+         absl::Nanoseconds(time.nanos());
 }
 
 }  // namespace genzo

@@ -23,6 +23,14 @@ int64_t StepsWalked(int64_t steps, double strength, StepRounding rounding) {
              : steps - static_cast<int64_t>(all - walked);
 }
 
+int InversionSteps(const v1::GenerateRequest& request) {
+  const v1::ImageToImage& start = request.image_to_image();
+  return start.has_inversion()
+             ? static_cast<int>(
+                   StepsWalked(start.inversion().steps(), start.strength()))
+             : 0;
+}
+
 uint32_t ImagesDrawn(const v1::GenerateRequest& request) {
   return std::max(request.image_count(), request.best_of().draw());
 }

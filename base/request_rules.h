@@ -37,6 +37,10 @@ StepRounding StepRoundingOf(const v1::Model& model);
 int64_t StepsWalked(int64_t steps, double strength,
                     StepRounding rounding = StepRounding::kDown);
 
+// How many steps the image_to_image.inversion of a request, as resolved, walks
+// up before the others; 0 without.
+int InversionSteps(const v1::GenerateRequest& request);
+
 // How many images are painted for a request, as resolved: with best_of more
 // than are sent.
 uint32_t ImagesDrawn(const v1::GenerateRequest& request);

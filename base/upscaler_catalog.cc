@@ -16,13 +16,17 @@ UpscalerCatalog::UpscalerCatalog() {
   v1::Upscaler lanczos;
   lanczos.set_name(kLanczos);
   lanczos.set_architecture("filter");
-  Put(lanczos, /*path=*/"");
+  Put({lanczos});
 }
 
-bool UpscalerCatalog::Put(const v1::Upscaler& upscaler,
-                          const std::string& path) {
+bool UpscalerCatalog::Put(const Entry& entry) {
   absl::MutexLock lock(&mutex_);
-  return entries_.try_emplace(upscaler.name(), Entry{upscaler, path}).second;
+  return entries_.try_emplace(entry.upscaler.name(), entry).second;
+}
+
+void UpscalerCatalog::Remove(const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  entries_.erase(name);
 }
 
 absl::StatusOr<UpscalerCatalog::Entry> UpscalerCatalog::Get(

@@ -18,15 +18,16 @@ class UpscalerCatalog {
  public:
   UpscalerCatalog();
 
-  // Adds an upscaler whose weights are in the file `path`; of two with one name
-  // the first stays, and false is returned.
-  bool Put(const v1::Upscaler& upscaler, const std::string& path)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-
   struct Entry {
     v1::Upscaler upscaler;
-    std::string path;  // empty: a filter
+    std::string path = {};  // of its weights; empty: a filter
+    std::string id = {};    // another once the file has changed
   };
+  // Of two with one name the first stays, and false is returned.
+  bool Put(const Entry& entry) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Nothing if there is none.
+  void Remove(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The one of that name; for "" the first network, else the filter.
   // NOT_FOUND lists the known names.
   absl::StatusOr<Entry> Get(const std::string& name) const

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "absl/strings/match.h"
 #include "client/command_writer.h"
 #include "client/sampler_names.h"
 #include "client/steering_line.h"
@@ -105,7 +106,9 @@ void WriteWalk(v1::GenerateRequest& request, CommandWriter& writer) {
 
 CommandLine CommandLineOf(v1::GenerateRequest request) {
   CommandWriter writer;
-  writer.Add(request.prompt());
+  const std::string prompt = request.prompt();
+  const bool looks_like_option = absl::StartsWith(prompt, "-");
+  if (!looks_like_option) writer.Add(prompt);
   writer.Text("--negative", request.negative_prompt());
   writer.Text("--model", request.model());
   writer.Number("--seed", request.has_seed(), request.seed());
@@ -114,6 +117,7 @@ CommandLine CommandLineOf(v1::GenerateRequest request) {
   WriteModelFields(request, writer);
   WriteSteering(request, writer);
   WritePicture(request, writer);
+  if (looks_like_option) writer.Add("--", prompt);
   CommandLine line = {.command = writer.command(), .missing = {}};
   std::vector<const google::protobuf::FieldDescriptor*> left;
   request.GetReflection()->ListFields(request, &left);

@@ -71,8 +71,9 @@ ExitStatus ExitStatusOfEnd(const v1::Ended& ended) {
   if (ended.state() == v1::JOB_STATE_SUCCEEDED) return kExitOk;
   std::cerr << "genzo: the job ended: " << Printable(ended.status().message())
             << std::endl;
-  return ExitStatusOf(
+  const ExitStatus status = ExitStatusOf(
       grpc::Status(static_cast<grpc::StatusCode>(ended.status().code()), ""));
+  return status == kExitOk ? kExitFailed : status;  // it gave no reason
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::string ParseLora(const std::string& text, v1::LoraUse& lora) {
     if (!absl::SimpleAtod(parts[i], &number)) return wrong(parts[i]);
     i == 1 ? lora.set_weight(number) : lora.set_text_encoder_weight(number);
   }
-  if (halves.second.empty()) return "";
+  if (halves.first == text) return "";
   const std::vector<std::string> range = absl::StrSplit(halves.second, '-');
   if (range.size() != 2) return wrong(halves.second);
   if (!absl::SimpleAtod(range[0], &number)) return wrong(range[0]);

@@ -109,6 +109,7 @@ Json DeviceOf(const MetricsSample& now, const Change& change,
           {"up", now.Sum("genzo_device_up", labels) > 0},
           {"images", now.Sum("genzo_device_live_images", labels)},
           {"busy", change.Rate("genzo_device_busy_seconds_total", labels)},
+          {"adapters", now.Sum("genzo_device_adapters", labels)},
           {"memory_bytes", memory}};
 }
 
@@ -181,10 +182,11 @@ std::string MemoryText(const Json& memory) {
 
 std::string DeviceLine(const Json& device) {
   return absl::StrFormat(
-      "%-10s %-4s %6.0f %7s  %s",
+      "%-10s %-4s %6.0f %7s %8.0f  %s",
       Printable(device["device"].get<std::string>()),
       device["up"].get<bool>() ? "yes" : "OUT", device["images"].get<double>(),
-      Percent(device["busy"]), MemoryText(device["memory_bytes"]));
+      Percent(device["busy"]), device["adapters"].get<double>(),
+      MemoryText(device["memory_bytes"]));
 }
 
 std::string ModelLine(const Json& model) {
@@ -318,8 +320,8 @@ std::vector<std::string> FigureLines(const Json& figures, size_t columns) {
       Megabytes(figures["resident_bytes"]),
       figures["descriptors"].get<double>()));
   lines.emplace_back();
-  lines.push_back(absl::StrFormat("%-10s %-4s %6s %7s  %s", "DEVICE", "UP",
-                                  "IMAGES", "BUSY", "MEMORY"));
+  lines.push_back(absl::StrFormat("%-10s %-4s %6s %7s %8s  %s", "DEVICE", "UP",
+                                  "IMAGES", "BUSY", "ADAPTERS", "MEMORY"));
   for (const Json& device : figures["devices"]) {
     lines.push_back(DeviceLine(device));
   }

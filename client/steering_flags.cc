@@ -5,8 +5,8 @@ namespace genzo {
 void SteeringFlags::Add(CLI::App& command) {
   CLI::App& c = command;
   c.add_flag("--weighted", weighted_,
-             "read (word:1.3), [word], BREAK, long prompts and names of "
-             "embeddings as web UIs do");
+             "read (word:1.3), [word], [from:to:when], [a|b], BREAK, long "
+             "prompts and names of embeddings as web UIs do");
   c.add_option("--guidance-start", guidance_start_,
                "share of the steps after which guidance begins, 0 to 1");
   c.add_option("--guidance-end", guidance_end_,
@@ -14,6 +14,10 @@ void SteeringFlags::Add(CLI::App& command) {
                "half");
   c.add_option("--perturbed-attention", perturbed_attention_,
                "weight of perturbed-attention guidance, 3 for instance");
+  c.add_option("--perturbed-layers", perturbed_layers_,
+               "where: beginnings of layers' names, separated by commas; "
+               "mid_block if absent")
+      ->delimiter(',');
   c.add_option("--skip-layer", skip_layer_,
                "weight of skip-layer guidance of SD3, 2.8 for instance");
   c.add_option("--skip-layers", skip_layers_,
@@ -39,6 +43,16 @@ void SteeringFlags::Add(CLI::App& command) {
   c.add_option("--latents-strength", latents_strength_,
                "how much of them is painted anew, 0 to 1; 0.8 if absent")
       ->needs(latents);
+  c.add_flag("--invert", invert_,
+             "begin at the picture's own noise rather than random noise (DDIM "
+             "inversion)");
+  c.add_option("--invert-prompt", invert_prompt_,
+               "what the picture shows, if not what is to be painted; implies "
+               "--invert, as the next two");
+  c.add_option("--invert-guidance", invert_guidance_,
+               "guidance scale on the way up; 1 if absent");
+  c.add_option("--invert-steps", invert_steps_,
+               "steps of the way up; --steps if absent");
 }
 
 void SteeringFlags::Set(v1::GenerateRequest& request) const {
@@ -50,6 +64,17 @@ void SteeringFlags::Set(v1::GenerateRequest& request) const {
   if (latents_strength_) {
     request.mutable_image_to_image()->set_strength(*latents_strength_);
   }
+  SetInversion(request);
+}
+
+void SteeringFlags::SetInversion(v1::GenerateRequest& request) const {
+  if (!invert_ && !invert_prompt_ && !invert_guidance_ && !invert_steps_) {
+    return;
+  }
+  auto& inversion = *request.mutable_image_to_image()->mutable_inversion();
+  if (invert_prompt_) inversion.set_prompt(*invert_prompt_);
+  if (invert_guidance_) inversion.set_guidance_scale(*invert_guidance_);
+  if (invert_steps_) inversion.set_steps(*invert_steps_);
 }
 
 void SteeringFlags::SetGuidance(v1::GenerateRequest& request) const {
@@ -59,6 +84,8 @@ void SteeringFlags::SetGuidance(v1::GenerateRequest& request) const {
   if (perturbed_attention_) {
     options.set_perturbed_attention_scale(*perturbed_attention_);
   }
+  options.mutable_perturbed_layers()->Assign(perturbed_layers_.begin(),
+                                             perturbed_layers_.end());
   if (skip_layer_) options.set_skip_layer_scale(*skip_layer_);
   options.mutable_skip_layers()->Assign(skip_layers_.begin(),
                                         skip_layers_.end());

@@ -23,6 +23,7 @@ class SteeringFlags {
  private:
   void SetGuidance(v1::GenerateRequest& request) const;
   void SetVariation(v1::GenerateRequest& request) const;
+  void SetInversion(v1::GenerateRequest& request) const;
 
   bool weighted_ = false;
   std::optional<double> guidance_start_;
@@ -30,6 +31,7 @@ class SteeringFlags {
   std::optional<double> perturbed_attention_;
   std::optional<double> skip_layer_;
   std::vector<uint32_t> skip_layers_;
+  std::vector<std::string> perturbed_layers_;
   std::optional<uint32_t> text_gate_;
   std::optional<uint64_t> variation_seed_;
   std::optional<double> variation_strength_;
@@ -37,6 +39,10 @@ class SteeringFlags {
   bool keep_latents_ = false;
   std::string start_latents_;
   std::optional<double> latents_strength_;
+  bool invert_ = false;
+  std::optional<std::string> invert_prompt_;
+  std::optional<double> invert_guidance_;
+  std::optional<uint32_t> invert_steps_;
 };
 
 }  // namespace genzo

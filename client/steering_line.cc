@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/sampler_names.h"
 
@@ -60,6 +61,8 @@ void WriteGuidance(v1::GenerateRequest& request, CommandWriter& writer) {
   writer.Number("--perturbed-attention",
                 options.perturbed_attention_scale() > 0,
                 options.perturbed_attention_scale());
+  writer.Text("--perturbed-layers",
+              absl::StrJoin(options.perturbed_layers(), ","));
   writer.Number("--skip-layer", options.skip_layer_scale() > 0,
                 options.skip_layer_scale());
   writer.Numbers("--skip-layers", options.skip_layers());
@@ -82,6 +85,17 @@ void WriteVariation(v1::GenerateRequest& request, CommandWriter& writer) {
   }
   // Whether latents are kept changes no picture.
   ClearFields({"variation", "keep_latents"}, request);
+}
+
+void WriteInversion(const v1::ImageToImage& start, CommandWriter& writer) {
+  const v1::ImageToImage::Inversion& inversion = start.inversion();
+  writer.Flag("--invert", start.has_inversion());
+  if (inversion.has_prompt()) {
+    writer.Add("--invert-prompt", inversion.prompt());
+  }
+  writer.Number("--invert-guidance", inversion.has_guidance_scale(),
+                inversion.guidance_scale());
+  writer.Number("--invert-steps", inversion.has_steps(), inversion.steps());
 }
 
 std::string UpscaleName(const v1::HiresPass& hires) {
@@ -123,6 +137,7 @@ void WriteSteering(v1::GenerateRequest& request, CommandWriter& writer) {
   WriteLoras(request, writer);
   WriteGuidance(request, writer);
   WriteVariation(request, writer);
+  WriteInversion(request.image_to_image(), writer);
   WriteHires(request, writer);
 }
 

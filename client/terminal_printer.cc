@@ -27,8 +27,9 @@ std::string ImageLine(const v1::Image& image, const std::string& path) {
   return absl::StrCat(
       "image, seed ", image.seed(),
       image.has_score() ? absl::StrFormat(", score %.2f", image.score()) : "",
-      image.safety().empty() ? "" : absl::StrCat(", ", image.safety()), ": ",
-      Printable(path),
+      image.safety().empty() ? ""
+                             : absl::StrCat(", ", Printable(image.safety())),
+      ": ", Printable(path),
       image.latents().empty()
           ? ""  // what --from-latents takes
           : absl::StrCat(", latents ", Printable(image.latents())));

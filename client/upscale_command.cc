@@ -126,7 +126,8 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
   const auto stub = v1::Upscaling::NewStub(Connect(server_));
   const auto stream = stub->Upscale(&context, request);
   v1::JobEvent message;
-  std::string failure;
+  std::string failure =
+      absl::StrCat("no larger picture of ", Printable(path), " came");
   while (stream->Read(&message)) {
     const auto event = assembler.Add(std::move(message));
     if (!event.has_value()) continue;
@@ -134,9 +135,9 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
     if (event->has_image()) {
       const v1::Picture& picture = event->image().picture();
       written = ResultPath(output_folder_, path, picture).string();
-      if (!Write(written, picture.data())) {
-        failure = absl::StrCat(Printable(written), " cannot be written");
-      }
+      failure = Write(written, picture.data())
+                    ? ""
+                    : absl::StrCat(Printable(written), " cannot be written");
     }
     printer->Show(*event, written);
   }

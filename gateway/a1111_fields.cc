@@ -30,7 +30,8 @@ void Lacks(FieldReader& reader, const std::string& name,
 }
 
 bool IsEmpty(const json* value) {
-  return value == nullptr || (value->is_structured() && value->empty()) ||
+  return value == nullptr || value->is_null() ||
+         (value->is_structured() && value->empty()) ||
          (value->is_string() && value->get<std::string>().empty()) ||
          (value->is_boolean() && !value->get<bool>()) ||
          (value->is_number() && value->get<double>() == 0);
@@ -148,8 +149,11 @@ void ReadOverrides(FieldReader& reader, const ModelNames& names,
 
 void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   auto& from = *request.mutable_image_to_image();
-  from.set_strength(
-      reader.Number("denoising_strength", 0, 1).value_or(kStrength));
+  ReadSourcePrompt(reader, from);
+  const auto strength = reader.Number("denoising_strength", 0, 1);
+  if (strength.has_value() || !from.has_inversion()) {
+    from.set_strength(strength.value_or(kStrength));
+  }
   if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
     Lacks(reader, "resize_mode", "filling of margins");
   }
@@ -190,6 +194,8 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"output.tiny_decoder", "sd_vae_decode_method"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"},
+     {"image_to_image.inversion.prompt", "source_prompt"},
+     {"image_to_image.inversion", "source_prompt"},
      {"inpainting.mask.data", "mask"},
      {"inpainting.mask_blur", "mask_blur"},
      {"inpainting.padding", "inpaint_full_res_padding"},

@@ -73,7 +73,8 @@ Backend::Backend(std::shared_ptr<grpc::Channel> channel)
       jobs_(v1::Jobs::NewStub(channel_)),
       models_(v1::ModelRegistry::NewStub(channel_)),
       loras_(v1::LoraRegistry::NewStub(channel_)),
-      upscaling_(v1::Upscaling::NewStub(channel_)) {}
+      upscaling_(v1::Upscaling::NewStub(channel_)),
+      scoring_(v1::PictureScoring::NewStub(channel_)) {}
 
 Backend::~Backend() {
   // Cancelled with no lock held: the ends of calls take it.
@@ -192,6 +193,15 @@ void Backend::ListUpscalers(const CallerKeys& keys,
       keys, {}, std::move(done), [this](auto& call, auto ended) {
         upscaling_->async()->ListUpscalers(call.context.get(), &call.request,
                                            &call.answer, ended);
+      });
+}
+
+void Backend::Score(const CallerKeys& keys, const v1::ScoreRequest& request,
+                    Done<v1::ScoreResponse> done) {
+  Call<v1::ScoreRequest, v1::ScoreResponse>(
+      keys, request, std::move(done), [this](auto& call, auto ended) {
+        scoring_->async()->Score(call.context.get(), &call.request,
+                                 &call.answer, ended);
       });
 }
 

@@ -15,6 +15,7 @@
 #include "genzo/v1/jobs.grpc.pb.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
+#include "genzo/v1/scoring.grpc.pb.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
 #include "grpcpp/channel.h"
 
@@ -70,6 +71,8 @@ class Backend {
                  Done<v1::LoraRegistryListResponse> done);
   void ListUpscalers(const CallerKeys& keys,
                      Done<v1::ListUpscalersResponse> done);
+  void Score(const CallerKeys& keys, const v1::ScoreRequest& request,
+             Done<v1::ScoreResponse> done);
   void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,
                  Done<v1::Job> done);
   void GetJob(const CallerKeys& keys, const std::string& id,
@@ -100,6 +103,7 @@ class Backend {
   const std::unique_ptr<v1::ModelRegistry::Stub> models_;
   const std::unique_ptr<v1::LoraRegistry::Stub> loras_;
   const std::unique_ptr<v1::Upscaling::Stub> upscaling_;
+  const std::unique_ptr<v1::PictureScoring::Stub> scoring_;
   absl::Mutex mutex_;
   uint64_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, std::weak_ptr<grpc::ClientContext>> live_

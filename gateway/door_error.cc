@@ -102,7 +102,8 @@ absl::StatusCode CodeOf(int http_status) {
 DoorKind DoorOf(absl::string_view path) {
   if (absl::StartsWith(path, "/sdapi/")) return DoorKind::kA1111;
   if (path == "/mcp") return DoorKind::kMcp;
-  if (path == "/v1/jobs" || absl::StartsWith(path, "/v1/jobs/")) {
+  if (path == "/v1/jobs" || path == "/v1/score" ||
+      absl::StartsWith(path, "/v1/jobs/")) {
     return DoorKind::kJobs;
   }
   return DoorKind::kOpenAi;

@@ -9,8 +9,12 @@
 #include "CLI/CLI.hpp"
 #include "base/config.h"
 #include "base/logging.h"
+#include "base/metrics.h"
+#include "base/process_metrics.h"
+#include "base/version.h"
 #include "gateway/door.h"
-#include "grpcpp/create_channel.h"
+#include "gateway/figures_page.h"
+#include "grpcpp/grpcpp.h"
 
 namespace genzo {
 namespace {
@@ -36,14 +40,29 @@ sigset_t BlockSignals() {
 
 int Serve(const GatewayConfig& config) {
   const sigset_t signals = BlockSignals();
+  Metrics metrics;
+  const auto process_metrics = std::make_shared<ProcessMetrics>();
+  metrics.Add(process_metrics);
+  metrics.SetBuildInfo({{"version", Version()}, {"grpc", grpc::Version()}});
+  std::unique_ptr<HttpServer> figures;
+  if (!config.admin.empty()) {
+    auto served = ServeFigures(config.admin, metrics);
+    if (!served.ok()) return Fail(served.status());
+    figures = *std::move(served);
+    spdlog::info("metrics on http://{}:{}/metrics",
+                 config.admin.substr(0, config.admin.rfind(':')),
+                 figures->port());
+  }
   auto door = HttpDoor::Start(
       config.http,
       grpc::CreateChannel(config.server, grpc::InsecureChannelCredentials()),
-      Clock::Real());
+      Clock::Real(), {.metrics = &metrics});
   if (!door.ok()) return Fail(door.status());
+  metrics.SetReady(true);
   std::cout << "genzo-gateway ready on " << (*door)->url() << std::endl;
   int signal = 0;
   sigwait(&signals, &signal);
+  metrics.SetReady(false);
   spdlog::info("shutting down: {:.0f} s at most",
                absl::ToDoubleSeconds(kGrace));
   (*door)->Stop(kGrace);
@@ -55,7 +74,7 @@ int Main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Serves a Genzo gRPC server over HTTP.", "genzo-gateway");
   std::string config_path = kDefaultConfig;
-  std::string server, listen, log_level;
+  std::string server, listen, admin, log_level;
   app.add_option("--config", config_path, "configuration file (YAML)")
       ->capture_default_str()
       ->envname("GENZO_GATEWAY_CONFIG");
@@ -65,6 +84,9 @@ int Main(int argc, char** argv) {
   app.add_option("--listen", listen,
                  "host:port, in place of the configuration's http.listen; port "
                  "0 takes a free one");
+  app.add_option(
+      "--admin", admin,
+      "host:port of /metrics, in place of the configuration's admin");
   app.add_option("--log-level", log_level,
                  "debug, info, warning, error or off");
   app.footer(
@@ -80,7 +102,10 @@ int Main(int argc, char** argv) {
   if (!server.empty()) config->server = server;
   if (!listen.empty()) config->http.listen = listen;
   if (!log_level.empty()) config->log_level = log_level;
-  for (const std::string& address : {config->server, config->http.listen}) {
+  if (!admin.empty()) config->admin = admin;
+  for (const std::string& address :
+       {config->server, config->http.listen, config->admin}) {
+    if (address.empty()) continue;  // the first two are not
     const absl::Status status = CheckAddress(address);
     if (!status.ok()) return Fail(status);
   }

@@ -4,14 +4,13 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
-#include "boost/asio/ssl/context.hpp"
 #include "gateway/http.h"
+#include "gateway/http_certificate.h"
 #include "gateway/http_limits.h"
 
 // What the server and its connections share. Seen by http_server.cc and
@@ -46,7 +45,7 @@ class HttpCore {
 
   const HttpLimits limits;
   const HttpHandler handler;
-  std::optional<boost::asio::ssl::context> tls;
+  std::unique_ptr<HttpCertificate> certificate;  // null: no TLS
   std::atomic<int64_t> body_bytes{0};  // of requests that are being read
   std::atomic<bool> is_stopping{false};
   boost::asio::io_context io;

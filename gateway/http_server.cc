@@ -83,25 +83,9 @@ class HttpServer::Impl {
 
 absl::Status HttpServer::Impl::UseTls(const std::string& certificate,
                                       const std::string& key) {
-  auto& tls = core_->tls.emplace(asio::ssl::context::tls_server);
-  error_code error;
-  tls.set_options(
-      asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-          asio::ssl::context::no_tlsv1_1 | asio::ssl::context::no_sslv2 |
-          asio::ssl::context::no_sslv3,
-      error);
-  tls.use_certificate_chain_file(certificate, error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("http.certificate ", certificate,
-                     " cannot be used: ", error.message()));
-  }
-  tls.use_private_key_file(key, asio::ssl::context::pem, error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("http.key ", key, " cannot be used: ", error.message()));
-  }
-  return absl::OkStatus();
+  auto opened = HttpCertificate::Open(certificate, key);
+  if (opened.ok()) core_->certificate = *std::move(opened);
+  return opened.status();
 }
 
 error_code HttpServer::Impl::Open(const tcp::endpoint& endpoint) {
@@ -174,7 +158,7 @@ void HttpServer::Impl::Take(tcp::socket socket) {
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   socket.non_blocking(true, ignored);
   if (!core_->HasRoom()) {
-    if (core_->tls.has_value()) return;
+    if (core_->certificate != nullptr) return;
     socket.send(
         asio::buffer(RefusalText(
             503, absl::StrCat(core_->limits.max_connections,

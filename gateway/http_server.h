@@ -12,7 +12,7 @@ namespace genzo {
 
 struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // port 0 takes a free one
-  std::string certificate = {};        // PEM chain; empty: no TLS
+  std::string certificate = {};        // PEM chain, watched; empty: no TLS
   std::string key = {};                // PEM
   HttpLimits limits = {};
   int threads = 2;  // 1 or more

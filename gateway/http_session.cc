@@ -701,10 +701,11 @@ std::string RefusalText(int status, const std::string& message) {
 
 std::shared_ptr<HttpConnection> MakeHttpConnection(
     std::shared_ptr<HttpCore> core, tcp::socket socket) {
-  if (core->tls.has_value()) {
-    auto& tls = *core->tls;
+  if (core->certificate != nullptr) {
+    // OpenSSL keeps what a connection needs of it.
+    const auto context = core->certificate->Context();
     return std::make_shared<Session<TlsStream>>(std::move(core),
-                                                std::move(socket), tls);
+                                                std::move(socket), *context);
   }
   return std::make_shared<Session<tcp::socket>>(std::move(core),
                                                 std::move(socket));

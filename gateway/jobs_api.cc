@@ -88,6 +88,12 @@ std::vector<Route> JobsApi::routes() {
          backend_.CancelJob(KeysOf(request), request.arguments[0],
                             Answering(exchange));
        }},
+      {"POST",
+       "/v1/score",
+       {"application/json"},
+       [this](HttpRequest request, HttpExchangeRef exchange) {
+         Score(request, exchange);
+       }},
       {.method = "GET",
        .pattern = "/v1/jobs/{}/events",
        .handler = [this](
@@ -95,6 +101,20 @@ std::vector<Route> JobsApi::routes() {
                       HttpExchangeRef exchange) { Events(request, exchange); },
        .streams = true},
   };
+}
+
+void JobsApi::Score(const HttpRequest& request,
+                    const HttpExchangeRef& exchange) {
+  v1::ScoreRequest score;
+  const absl::Status status = FromJson(request.body, score);
+  if (!status.ok()) return exchange->Send(Refusal(status));
+  backend_.Score(KeysOf(request), score,
+                 [exchange](absl::StatusOr<v1::ScoreResponse> response) {
+                   if (!response.ok()) {
+                     return exchange->Send(Refusal(response.status()));
+                   }
+                   exchange->Send({.body = ToJson(*response)});
+                 });
 }
 
 void JobsApi::Create(const HttpRequest& request,

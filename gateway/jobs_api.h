@@ -10,8 +10,8 @@ namespace genzo {
 
 // The service's own jobs as JSON: POST and GET /v1/jobs, GET and DELETE
 // /v1/jobs/{id}, and its events as Server-Sent Events that Last-Event-ID
-// resumes. Messages are those of the proto. Everything in it outlives its
-// calls. Thread-safe.
+// resumes; and POST /v1/score. Messages are those of the proto. Everything in
+// it outlives its calls. Thread-safe.
 class JobsApi {
  public:
   explicit JobsApi(Backend& backend) : backend_(backend) {}
@@ -21,6 +21,7 @@ class JobsApi {
  private:
   void Create(const HttpRequest& request, const HttpExchangeRef& exchange);
   void List(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void Score(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Events(const HttpRequest& request, const HttpExchangeRef& exchange);
 
   Backend& backend_;

@@ -8,7 +8,9 @@
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
 #include "gateway/painting.h"
+#include "gateway/picture_fields.h"
 #include "gateway/proto_json.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -21,6 +23,7 @@ constexpr const char* kVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26"};
 constexpr int kInvalidRequest = -32600;
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
+constexpr double kMostFactor = 16;
 
 json Result(const json& id, const json& result) {
   return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
@@ -50,9 +53,12 @@ json PaintingContent(const Painting& painting) {
     content.push_back({{"type", "image"},
                        {"data", absl::Base64Escape(picture.data())},
                        {"mimeType", picture.media_type()}});
-    pictures.push_back({{"seed", image.seed()},
-                        {"width", picture.width()},
-                        {"height", picture.height()}});
+    json told = {{"seed", image.seed()},
+                 {"width", picture.width()},
+                 {"height", picture.height()}};
+    if (image.has_score()) told["score"] = image.score();
+    if (!image.latents().empty()) told["latents"] = image.latents();
+    pictures.push_back(std::move(told));
   }
   json account = {{"job_id", painting.job_id}, {"images", pictures}};
   if (painting.withheld > 0) account["withheld"] = painting.withheld;
@@ -142,11 +148,73 @@ EventEar Telling(ToolAnswerRef answer) {
   };
 }
 
+// The bytes of a picture in base64, or nothing and a fault.
+std::string PictureIn(FieldReader& reader, const std::string& name,
+                      const std::string& text) {
+  auto picture = DecodePicture(text);
+  if (picture.has_value() && !picture->empty()) return *std::move(picture);
+  reader.Fail(name, "is not a picture in base64");
+  return "";
+}
+
+// What edit_image takes besides.
+void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
+  auto& from = *request.mutable_image_to_image();
+  from.set_image(PictureIn(reader, "image", reader.Text("image").value_or("")));
+  if (const auto strength = reader.Number("strength", 0, 1)) {
+    from.set_strength(*strength);
+  }
+  ReadSourcePrompt(reader, from);
+  if (const auto text = reader.Text("mask")) {
+    request.mutable_inpainting()->mutable_mask()->set_data(
+        PictureIn(reader, "mask", *text));
+  }
+  ReadMaskFields(reader, request);
+}
+
+absl::StatusOr<v1::UpscaleRequest> ReadUpscale(const json& arguments) {
+  FieldReader reader(arguments);
+  v1::UpscaleRequest request;
+  request.mutable_picture()->set_data(
+      PictureIn(reader, "image", reader.Text("image").value_or("")));
+  request.set_upscaler(reader.Text("upscaler").value_or(""));
+  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
+    request.set_factor(*factor);
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<v1::ScoreRequest> ReadScore(const json& arguments,
+                                           const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::ScoreRequest request;
+  const json* images = reader.Any("images");
+  if (images == nullptr || !images->is_array()) {
+    reader.Fail("images", "is not a list of pictures in base64");
+  } else {
+    for (const json& image : *images) {
+      const std::string text =
+          image.is_string() ? image.get<std::string>() : "";
+      request.add_pictures()->set_data(PictureIn(reader, "images", text));
+    }
+  }
+  request.set_prompt(reader.Text("prompt").value_or(""));
+  request.set_scorer(reader.Text("scorer").value_or(""));
+  request.set_model(names.Resolve(reader.Text("model").value_or("")));
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
 absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
                                               bool is_edit,
                                               const ModelNames& names) {
   FieldReader reader(arguments);
   v1::GenerateRequest request;
+  // First: controls may follow it.
+  if (is_edit) ReadEdited(reader, request);
   ReadCommonFields(reader, names, request);
   if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
   if (const auto n = reader.Whole("n", 1, 10)) request.set_image_count(*n);
@@ -155,23 +223,6 @@ absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
   }
   if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
     request.set_height(*height);
-  }
-  if (is_edit) {
-    auto& from = *request.mutable_image_to_image();
-    auto picture = DecodePicture(reader.Text("image").value_or(""));
-    if (!picture.has_value() || picture->empty()) {
-      reader.Fail("image", "is not a picture in base64");
-    } else {
-      from.set_image(*std::move(picture));
-    }
-    if (const auto strength = reader.Number("strength", 0, 1)) {
-      from.set_strength(*strength);
-    }
-    if (const auto text = reader.Text("mask")) {
-      auto mask = DecodePicture(*text);
-      if (!mask.has_value()) reader.Fail("mask", "is not a picture in base64");
-      request.mutable_inpainting()->mutable_mask()->set_data(mask.value_or(""));
-    }
   }
   reader.RefuseTheRest();
   if (!reader.status().ok()) return reader.status();
@@ -205,6 +256,18 @@ void TellModels(Backend& backend, const CallerKeys& keys,
       });
 }
 
+void TellScores(Backend& backend, const CallerKeys& keys,
+                const v1::ScoreRequest& request, const ToolAnswerRef& answer) {
+  backend.Score(keys, request,
+                [answer](absl::StatusOr<v1::ScoreResponse> response) {
+                  if (!response.ok()) {
+                    return answer->Finish(ToolError(response.status()));
+                  }
+                  answer->Finish({{"content", {TextContent(ToJson(*response))}},
+                                  {"isError", false}});
+                });
+}
+
 json Tool(const std::string& name, const std::string& description,
           json properties, json required) {
   return {{"name", name},
@@ -236,18 +299,42 @@ json McpTools() {
       {"loras",
        {{"type", "array"},
         {"items", {{"type", "string"}}},
-        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}}};
+        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}},
+      {"best_of", Argument("integer", "Paint so many, and give the best n.")}};
+  paint.update(SteeringSchemas());
   json edit = paint;
+  edit.update(MaskSchemas());
   edit["image"] = Argument("string", "The picture to start from, in base64.");
   edit["strength"] =
       Argument("number", "How much of it is painted anew, 0 to 1.");
+  edit["source_prompt"] =
+      Argument("string",
+               "What the picture shows: keeps its composition where the prompt "
+               "says the same in other words (DDIM inversion).");
   edit["mask"] = Argument(
       "string", "A picture of its size, in base64: only white is painted.");
+  const json upscale = {
+      {"image", Argument("string", "The picture to enlarge, in base64.")},
+      {"upscaler", Argument("string", "Its name; the server's first if none.")},
+      {"factor", Argument("number", "How many times as wide and as high.")}};
+  const json score = {
+      {"images",
+       {{"type", "array"},
+        {"items", {{"type", "string"}}},
+        {"description", "Pictures in base64, 1 to 64."}}},
+      {"prompt", Argument("string", "What they are to show.")},
+      {"scorer", Argument("string", "One of the server's scorers.")},
+      {"model", Argument("string", "A model with a scorer of its own.")}};
   return json::array(
       {Tool("generate_image", "Paints pictures from a prompt.", paint,
             {"prompt"}),
        Tool("edit_image", "Paints a picture anew, guided by a prompt.", edit,
             {"prompt", "image"}),
+       Tool("upscale_image", "Enlarges a picture.", upscale, {"image"}),
+       Tool("score_images",
+            "Scores pictures: how well they show a prompt, or how much people "
+            "like them.",
+            score, {"images"}),
        Tool("get_job", "Tells of a job, with its pictures if it has ended.",
             {{"id", Argument("string", "The job's id.")}}, {"id"}),
        Tool("list_models", "Lists the models, their sizes and samplers.",
@@ -322,6 +409,17 @@ void Mcp::CallTool(const json& message, const HttpRequest& request,
     if (!paint.ok()) return answer->Finish(ToolError(paint.status()));
     return Paint(backend_, keys, *paint, *exchange, Telling(answer),
                  Finishing(answer));
+  }
+  if (name == "upscale_image") {
+    const auto upscale = ReadUpscale(arguments);
+    if (!upscale.ok()) return answer->Finish(ToolError(upscale.status()));
+    return exchange->OnGone(backend_.Upscale(
+        keys, *upscale, Collecting(/*ear=*/nullptr, Finishing(answer))));
+  }
+  if (name == "score_images") {
+    const auto score = ReadScore(arguments, names_);
+    if (!score.ok()) return answer->Finish(ToolError(score.status()));
+    return TellScores(backend_, keys, *score, answer);
   }
   if (name == "list_models") return TellModels(backend_, keys, answer);
   if (name == "get_job") {

@@ -11,9 +11,10 @@
 namespace genzo {
 
 // A server of the Model Context Protocol (streamable HTTP, without sessions) at
-// /mcp, with the tools generate_image, edit_image, get_job and list_models. A
-// call that names a progress token is answered with a stream of progress, if
-// its client accepts one. Everything in it outlives its calls. Thread-safe.
+// /mcp, with the tools generate_image, edit_image, upscale_image, score_images,
+// get_job and list_models. A call that names a progress token is answered with
+// a stream of progress, if its client accepts one. Everything in it outlives
+// its calls. Thread-safe.
 class Mcp {
  public:
   Mcp(Backend& backend, const ModelNames& names)

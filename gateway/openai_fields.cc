@@ -8,6 +8,8 @@
 #include "gateway/multipart.h"
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
+#include "gateway/picture_fields.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -147,6 +149,7 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
   if (!sorted.ok()) return sorted;
   FieldReader reader(fields, FieldReader::Values::kMayBeText);
   ReadFields(reader, names, call);
+  ReadSourcePrompt(reader, from);
   if (const auto strength = reader.Number("strength", 0, 1)) {
     from.set_strength(*strength);
   } else if (kind == FormKind::kVariation) {
@@ -158,6 +161,7 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
     reader.Fail("mask", "is given, but a variation is of the whole picture");
   }
   if (kind == FormKind::kEdit) {
+    ReadMaskFields(reader, call.request);
     call.event_prefix = "image_edit";
     if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
   }

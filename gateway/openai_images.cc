@@ -109,6 +109,7 @@ class ImageStream {
         Base("completed", image.image_index(), image.picture(), call_.format);
     data["seed"] = image.seed();
     if (image.has_score()) data["score"] = image.score();
+    if (!image.latents().empty()) data["latents"] = image.latents();
     if (!image.safety().empty()) data["safety"] = image.safety();
     data["usage"] = Usage(call_.request, steps_);
     return data;
@@ -259,6 +260,7 @@ void OpenAiImages::PaintWhole(const OpenAiCall& call,
           size = SizeOf(picture);
           json item = {{"seed", image.seed()}};
           if (image.has_score()) item["score"] = image.score();
+          if (!image.latents().empty()) item["latents"] = image.latents();
           if (!image.safety().empty()) item["safety"] = image.safety();
           if (wants_url) {
             item["url"] = absl::StrCat(

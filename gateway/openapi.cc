@@ -1,7 +1,9 @@
 #include "gateway/door_error.h"
 #include "gateway/jobs_api.h"
 #include "gateway/proto_json.h"
+#include "gateway/steering_fields.h"
 #include "genzo/v1/jobs.pb.h"
+#include "genzo/v1/scoring.pb.h"
 
 namespace genzo {
 
@@ -86,41 +88,44 @@ json WithParameters(json operation, const json& parameters) {
 
 // The fields of pictures that every OpenAI path takes.
 json ImageFields() {
-  return {{"prompt", Text()},
-          {"negative_prompt", Text()},
-          {"model", Text()},
-          {"n", Whole(1, 10)},
-          {"size",
-           {{"type", "string"},
-            {"pattern", "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}}},
-          {"seed", Whole(-1, INT64_MAX)},
-          {"num_inference_steps", Whole(1, 1000)},
-          {"guidance_scale", Number(0, 100)},
-          {"guidance_rescale", Number(0, 1)},
-          {"eta", Number(0, 1)},
-          {"clip_skip", Whole(0, 32)},
-          {"sampler", Text()},
-          {"scheduler", Text()},
-          {"loras", json::object()},
-          {"response_format", OneOf({"b64_json", "url"})},
-          {"output_format", OneOf({"png", "jpeg", "webp"})},
-          {"output_compression", Whole(0, 100)},
-          {"quality", OneOf({"auto", "standard", "hd", "low", "medium", "high",
-                             "xhigh", "max"})},
-          {"style", OneOf({"vivid", "natural"})},
-          {"background", OneOf({"auto", "opaque", "transparent"})},
-          {"moderation", OneOf({"auto", "low"})},
-          {"input_fidelity", OneOf({"low", "high"})},
-          {"stream", {{"type", "boolean"}}},
-          {"partial_images", Whole(0, 3)},
-          {"best_of", Whole(1, 64)},
-          {"scorer", Text()},
-          {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
-          {"watermark", {{"type", "boolean"}}},
-          {"provenance", {{"type", "boolean"}}},
-          {"tiny_decoder", {{"type", "boolean"}}},
-          {"reproducible", {{"type", "boolean"}}},
-          {"user", Text()}};
+  json fields = {
+      {"prompt", Text()},
+      {"negative_prompt", Text()},
+      {"model", Text()},
+      {"n", Whole(1, 10)},
+      {"size",
+       {{"type", "string"},
+        {"pattern", "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}}},
+      {"seed", Whole(-1, INT64_MAX)},
+      {"num_inference_steps", Whole(1, 1000)},
+      {"guidance_scale", Number(0, 100)},
+      {"guidance_rescale", Number(0, 1)},
+      {"eta", Number(0, 1)},
+      {"clip_skip", Whole(0, 32)},
+      {"sampler", Text()},
+      {"scheduler", Text()},
+      {"loras", json::object()},
+      {"response_format", OneOf({"b64_json", "url"})},
+      {"output_format", OneOf({"png", "jpeg", "webp"})},
+      {"output_compression", Whole(0, 100)},
+      {"quality", OneOf({"auto", "standard", "hd", "low", "medium", "high",
+                         "xhigh", "max"})},
+      {"style", OneOf({"vivid", "natural"})},
+      {"background", OneOf({"auto", "opaque", "transparent"})},
+      {"moderation", OneOf({"auto", "low"})},
+      {"input_fidelity", OneOf({"low", "high"})},
+      {"stream", {{"type", "boolean"}}},
+      {"partial_images", Whole(0, 3)},
+      {"best_of", Whole(1, 64)},
+      {"scorer", Text()},
+      {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
+      {"watermark", {{"type", "boolean"}}},
+      {"provenance", {{"type", "boolean"}}},
+      {"tiny_decoder", {{"type", "boolean"}}},
+      {"reproducible", {{"type", "boolean"}}},
+      {"user", Text()}};
+  fields.update(SteeringSchemas());
+  return fields;
 }
 
 json Object(const json& properties, const json& required) {
@@ -135,8 +140,10 @@ json OpenAiSchemas() {
   json form = ImageFields();
   form["image"] = {{"type", "string"}, {"format", "binary"}};
   form["strength"] = Number(0, 1);
+  form["source_prompt"] = Text();
   json variation = form;
   form["mask"] = {{"type", "string"}, {"format", "binary"}};
+  form.update(MaskSchemas());
   return {{"ImageRequest", Object(ImageFields(), {"prompt"})},
           {"ImageEdit", Object(form, {"prompt", "image"})},
           {"ImageVariation", Object(variation, {"image"})},
@@ -249,23 +256,37 @@ json JobPaths() {
                       {{"type", "string"}, {"pattern", "^[0-9]{1,18}$"}})})}}}};
 }
 
+json ScorePaths() {
+  return {
+      {"/v1/score",
+       {{"post",
+         WithBody(Operation("scores_create", "Scores pictures.",
+                            Answers("RpcError", "200",
+                                    Answer("Scores, in the pictures' order.",
+                                           JsonContent(Ref("ScoreResponse"))))),
+                  "application/json", Ref("ScoreRequest"))}}}};
+}
+
 }  // namespace
 
 std::string OpenApiDocument() {
   json schemas = OpenAiSchemas();
   for (const auto* message :
        {v1::CreateJobRequest::descriptor(), v1::Job::descriptor(),
-        v1::ListJobsResponse::descriptor(), v1::JobEvent::descriptor()}) {
+        v1::ListJobsResponse::descriptor(), v1::JobEvent::descriptor(),
+        v1::ScoreRequest::descriptor(), v1::ScoreResponse::descriptor()}) {
     AddSchemas(*message, schemas);
   }
   json paths = ImagePaths();
   paths.update(JobPaths());
+  paths.update(ScorePaths());
   json tags = json::array();
   for (const auto& [name, description] :
        std::initializer_list<std::pair<const char*, const char*>>{
            {"images", "Pictures, as OpenAI's clients ask for them."},
            {"jobs", "Jobs that outlive a connection."},
-           {"models", "What there is to paint with."}}) {
+           {"models", "What there is to paint with."},
+           {"scores", "How good pictures are."}}) {
     tags.push_back({{"name", name}, {"description", description}});
   }
   return Dump(

@@ -10,6 +10,7 @@
 #include "gateway/loras.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 namespace {
@@ -72,8 +73,17 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"height", "size"},
                     {"image_to_image.image", "image"},
                     {"image_to_image.strength", "strength"},
+                    {"image_to_image.inversion.prompt", "source_prompt"},
+                    {"image_to_image.inversion", "source_prompt"},
                     {"inpainting.mask.data", "mask"},
                     {"inpainting", "mask"},
+                    {"inpainting.mask_blur", "mask_blur"},
+                    {"inpainting.fill", "mask_fill"},
+                    {"inpainting.padding", "mask_padding"},
+                    {"inpainting.only_masked", "only_masked"},
+                    {"inpainting.invert_mask", "invert_mask"},
+                    {"outpainting", "extend"},
+                    {"output.upscaler", "upscaler"},
                     {"output.quality", "output_compression"},
                     {"best_of.draw", "best_of"},
                     {"best_of.scorer", "scorer"},
@@ -130,6 +140,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   ReadSampler(reader, request);
   ReadLoras(reader, request);
   ReadPictureFields(reader, request);
+  ReadSteeringFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,
@@ -137,7 +148,9 @@ std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,
   uint32_t walked = steps;
   if (request.has_image_to_image()) {
     const auto& from = request.image_to_image();
-    const double strength = from.has_strength() ? from.strength() : 0.8;
+    const double strength = from.has_strength()    ? from.strength()
+                            : from.has_inversion() ? 1
+                                                   : 0.8;
     walked = StepsWalked(steps, std::clamp(strength, 0.0, 1.0));
   }
   std::vector<uint32_t> due;

@@ -47,4 +47,10 @@ absl::Status AllWithheldError() {
                          "every picture was withheld by the server's policy");
 }
 
+void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from) {
+  if (const auto shown = reader.Text("source_prompt")) {
+    from.mutable_inversion()->set_prompt(*shown);
+  }
+}
+
 }  // namespace genzo

@@ -16,6 +16,10 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
 // What a client is told where the server's policy withheld every picture.
 absl::Status AllWithheldError();
 
+// "source_prompt": what the picture shows, which has the walk begin at its own
+// noise.
+void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from);
+
 }  // namespace genzo
 
 #endif  // GENZO_GATEWAY_PICTURE_FIELDS_H_

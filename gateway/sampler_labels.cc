@@ -8,14 +8,17 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/sampler_spelling.h"
 
 namespace genzo {
 namespace {
 
 constexpr absl::string_view kSamplerPrefix = "SAMPLER_";
 constexpr absl::string_view kSchedulePrefix = "NOISE_SCHEDULE_";
-// A1111's word for the model's own schedule.
+// A1111's words for the model's own schedule; the second is in files of
+// samplers for which A1111 would take another unless told.
 constexpr char kAutomatic[] = "automatic";
+constexpr char kUniform[] = "uniform";
 
 // What is left of a name when only its letters and digits count.
 std::string Bare(absl::string_view name) {
@@ -57,7 +60,9 @@ std::string Label(absl::string_view name) {
 
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name) {
   const std::string bare = Bare(absl::StripPrefix(name, kSchedulePrefix));
-  if (bare == kAutomatic) return v1::NOISE_SCHEDULE_UNSPECIFIED;
+  if (bare == kAutomatic || bare == kUniform) {
+    return v1::NOISE_SCHEDULE_UNSPECIFIED;
+  }
   const auto& descriptor = *v1::NoiseSchedule_descriptor();
   for (int i = 1; i < descriptor.value_count(); ++i) {
     const auto& value = *descriptor.value(i);
@@ -80,9 +85,10 @@ std::optional<NamedSampler> SamplerNamed(absl::string_view name) {
     const auto schedule = ScheduleNamed(rest);
     if (schedule.has_value()) return NamedSampler{sampler, *schedule};
   }
-  // PLMS is what PNDM is without its Runge-Kutta steps.
-  if (bare == "plms") return NamedSampler{.sampler = v1::SAMPLER_PNDM};
-  return std::nullopt;
+  // What others call them, and our own files.
+  const auto found = FindSampler(name);
+  if (!found.has_value()) return std::nullopt;
+  return NamedSampler{found->sampler, found->schedule};
 }
 
 std::string LabelOf(v1::Sampler sampler) {

@@ -22,7 +22,7 @@ struct NamedSampler {
 // euler_ancestral, and a schedule may follow: "DPM++ 2M Karras". Nullopt for
 // other names.
 std::optional<NamedSampler> SamplerNamed(absl::string_view name);
-// "karras" and "Karras"; "automatic" is the model's own.
+// "karras" and "Karras"; "automatic" and "uniform" are the model's own.
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name);
 
 // As A1111 writes them: "DPM++ 2M", "Euler a", "Karras"; "Automatic" for the

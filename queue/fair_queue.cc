@@ -20,7 +20,7 @@ FairQueueItem QueueItem(const std::string& id, const JobDemand& demand,
           .priority = demand.priority,
           // A tenant of twice the weight is charged half.
           .cost = static_cast<double>(demand.pixels) * demand.rows *
-                  demand.images * demand.steps / demand.weight,
+                  demand.images * demand.steps * demand.load / demand.weight,
           .latest_start = latest_start,
           .model = demand.model};
 }

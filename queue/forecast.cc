@@ -7,6 +7,9 @@ namespace {
 
 // Less than this of a step left over by rounding is none.
 constexpr double kNoSteps = 1e-6;
+// So is what takes less than this: durations are rounded, and nothing can be
+// spent on it.
+constexpr absl::Duration kNoTime = absl::Nanoseconds(1);
 
 // The items of one shape, and what they get of the device's time.
 class ShapeShare {
@@ -21,21 +24,26 @@ class ShapeShare {
   void Fill(absl::Duration now) {
     batch_.clear();
     int rows = 0;
+    double loads = 0;  // of all rows
     for (Member& member : members_) {
       if (rows >= shape_.row_cap) break;
       if (member.item.joins > now) continue;
       const int with = rows + member.item.rows;
       if (rows > 0 && with > shape_.row_cap) continue;
       rows = with;
+      loads += member.item.rows * member.item.load;
       batch_.push_back(&member);
     }
-    time_ = rows == 0 ? absl::ZeroDuration() : shape_.costs.At(rows);
+    time_ = rows == 0 ? absl::ZeroDuration()
+                      : shape_.costs.At(rows) * (loads / rows);
     absl::Duration charge;
     for (const Member* member : batch_) {
-      charge += shape_.costs.At(member->item.rows);
+      charge += shape_.costs.At(member->item.rows) * member->item.load;
     }
-    share_ = charge > absl::ZeroDuration() ? absl::FDivDuration(time_, charge)
-                                           : (rows == 0 ? 0 : 1);
+    const bool takes_time =
+        time_ > absl::ZeroDuration() && charge > absl::ZeroDuration();
+    share_ =
+        takes_time ? absl::FDivDuration(time_, charge) : (rows == 0 ? 0 : 1);
   }
 
   // Of the device's time, against other shapes: what is charged less for its
@@ -68,7 +76,10 @@ class ShapeShare {
     const double steps = time_ > absl::ZeroDuration()
                              ? absl::FDivDuration(spent, time_)
                              : batch_[0]->steps_left;
-    for (Member* member : batch_) member->steps_left -= steps;
+    for (Member* member : batch_) {
+      member->steps_left -= steps;
+      if (time_ * member->steps_left < kNoTime) member->steps_left = 0;
+    }
     size_t done = 0;
     const auto is_done = [&](const Member& member) {
       if (member.steps_left > kNoSteps) return false;

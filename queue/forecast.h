@@ -19,6 +19,7 @@ struct ForecastShape {
 struct ForecastItem {
   int shape = 0;  // index into the shapes
   int rows = 2;
+  double load = 1;  // as JobDemand's
   int steps_left = 0;
   absl::Duration joins = absl::ZeroDuration();  // at the earliest, from now
   bool expected = false;  // may come, and matters only as company

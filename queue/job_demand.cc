@@ -43,14 +43,21 @@ int SecondPassSteps(const internal::v1::Job& job) {
              : 0;
 }
 
+// On the way up, an image mostly has one row where it has several later.
+int InversionCost(const v1::GenerateRequest& request, int rows) {
+  const int steps = InversionSteps(request);
+  const bool guided = request.image_to_image().inversion().guidance_scale() > 1;
+  return guided ? steps : (steps + rows - 1) / rows;
+}
+
 // Steps at a larger size count for as many more.
-int StepsOf(const internal::v1::Job& job) {
+int StepsOf(const internal::v1::Job& job, int rows) {
   const v1::GenerateRequest& request = job.request();
   const double pixels =
       std::max(1.0, static_cast<double>(request.width()) * request.height());
   const double times =
       static_cast<double>(PaintedSize(request).pixels()) / pixels;
-  return FirstPassSteps(job) +
+  return InversionCost(request, rows) + FirstPassSteps(job) +
          static_cast<int>(std::ceil(SecondPassSteps(job) * times));
 }
 
@@ -58,14 +65,16 @@ int StepsOf(const internal::v1::Job& job) {
 
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
   const v1::GenerateRequest& request = job.request();
+  const int rows = std::max(1, static_cast<int>(job.rows_per_image()));
   return {.model = request.model(),
           .tenant = job.tenant(),
           .weight = job.weight() > 0 ? job.weight() : 1,
           .priority = PriorityOf(request.priority()),
           .pixels = int64_t{request.width()} * request.height(),
-          .rows = std::max(1, static_cast<int>(job.rows_per_image())),
+          .rows = rows,
           .images = static_cast<int>(ImagesDrawn(request)),
-          .steps = StepsOf(job),
+          .steps = StepsOf(job, rows),
+          .load = LoadOf(request, rows),
           .sampler = request.sampler(),
           .accepted = clock.FromDate(FromProto(job.accepted_at())),
           .deadline = job.has_deadline()
@@ -74,13 +83,26 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
 }
 
 int StepsToWalk(const internal::v1::Job& job) {
-  return FirstPassSteps(job) + SecondPassSteps(job);
+  return InversionSteps(job.request()) + FirstPassSteps(job) +
+         SecondPassSteps(job);
+}
+
+double LoadOf(const v1::GenerateRequest& request, int rows) {
+  double load = 1 + kImagePromptLoad * request.image_prompts_size();
+  for (const v1::ControlInput& control : request.controls()) {
+    const double share = std::clamp(
+        (control.has_end() ? control.end() : 1) - control.start(), 0.0, 1.0);
+    // Guessing, it looks at the prompt's row alone.
+    load += kControlLoad * (control.weight() == 0 ? 0 : share) /
+            (control.guess_mode() ? std::max(1, rows) : 1);
+  }
+  return load;
 }
 
 double CostUnits(const JobDemand& demand) {
   constexpr double kMegapixel = 1 << 20;
   return demand.rows * (static_cast<double>(demand.pixels) / kMegapixel) *
-         demand.steps * demand.images;
+         demand.steps * demand.load * demand.images;
 }
 
 }  // namespace genzo

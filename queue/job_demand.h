@@ -20,6 +20,8 @@ struct JobDemand {
   int rows = 1;        // of one image in an evaluation
   int images = 1;
   int steps = 1;  // as many at `pixels` as cost what all of an image's do
+  // What a step takes, in those of the model alone: LoadOf().
+  double load = 1;
   v1::Sampler sampler = v1::SAMPLER_UNSPECIFIED;
   // By Clock::Now() of this process, not by the date.
   absl::Time accepted = absl::InfinitePast();
@@ -30,11 +32,22 @@ struct JobDemand {
 // that does not say how many rows its images have counts as one of one row.
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
 
-// Steps that one image walks, over both passes.
+// Steps that one image walks, over all its passes.
 int StepsToWalk(const internal::v1::Job& job);
 
-// What a job is charged: rows times megapixels (2^20 pixels) times steps, over
-// all images. Pure.
+// What networks beside the model add to an evaluation of one row: time, and
+// memory until the denoiser has taken what they say, in those of a row. A
+// ControlNet is the half of a U-Net; an image prompt adds to its attention.
+inline constexpr double kControlLoad = 0.5;
+inline constexpr double kImagePromptLoad = 0.05;
+
+// What a step of the resolved request takes with the networks that it names, on
+// average, where images have `rows` rows: 1 without any. Two ControlNets, one
+// of them for half the steps, make 1.75.
+double LoadOf(const v1::GenerateRequest& request, int rows);
+
+// What a job is charged: rows times megapixels (2^20 pixels) times steps times
+// load, over all images. Pure.
 double CostUnits(const JobDemand& demand);
 
 }  // namespace genzo

@@ -64,7 +64,7 @@ absl::Duration SoloTimeOn(const DemandSpeed& speed, const JobDemand& demand) {
   const int rest = demand.images % together;
   absl::Duration once = full * speed.costs.At(together * demand.rows);
   if (rest > 0) once += speed.costs.At(rest * demand.rows);
-  return once * speed.evaluations + speed.decode;
+  return once * demand.load * speed.evaluations + speed.decode;
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ void AddJob(const BacklogJob& job, const Clock& clock, PoolView& view) {
   added.set_priority(job.demand.priority);
   added.set_pixels(job.demand.pixels);
   added.set_rows_per_image(job.demand.rows);
+  added.set_load(job.demand.load);
   for (int steps_left : job.steps_left) added.add_steps_left(steps_left);
   *added.mutable_latest_start() = ToProto(ToDate(job.latest_start, clock));
   if (job.device.has_value()) added.set_device(*job.device);
@@ -75,6 +76,7 @@ BacklogJob JobOf(const PendingJob& told, const Clock& clock) {
   job.demand.priority = told.priority();
   job.demand.pixels = told.pixels();
   job.demand.rows = static_cast<int>(told.rows_per_image());
+  job.demand.load = told.load() > 0 ? told.load() : 1;
   job.demand.images = told.steps_left_size();
   job.latest_start = clock.FromDate(FromProto(told.latest_start()));
   if (told.has_device()) job.device = static_cast<int>(told.device());
@@ -86,11 +88,9 @@ BacklogJob JobOf(const PendingJob& told, const Clock& clock) {
 
 }  // namespace
 
-PoolView MakePoolView(absl::Span<const v1::Model> models, const PoolLoad& load,
-                      const Clock& clock) {
+PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
   PoolView view;
   *view.mutable_made_at() = ToProto(clock.Date());
-  for (const v1::Model& model : models) *view.add_models() = model;
   for (const auto& [key, speed] : load.speeds().All()) {
     AddSpeed(key.first, key.second, speed, view);
   }

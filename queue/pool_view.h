@@ -4,18 +4,16 @@
 #include <optional>
 
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "base/clock.h"
 #include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/pool_load.h"
 
 namespace genzo {
 
-// The pool as front ends elsewhere see it: `models` as the registry describes
-// them, and speeds and work of `load` now. Speeds at other sizes than a model's
-// own are left out: the reader takes them from the curve. Thread-safe.
-internal::v1::PoolView MakePoolView(absl::Span<const v1::Model> models,
-                                    const PoolLoad& load, const Clock& clock);
+// The pool as front ends see it: speeds and work of `load` now. Speeds at other
+// sizes than a model's own are left out: the reader takes them from the curve.
+// Thread-safe.
+internal::v1::PoolView MakePoolView(const PoolLoad& load, const Clock& clock);
 
 // What PoolLoad::PredictNew() would say where `view` was made: time until
 // `demand`, accepted now by `clock`, would be finished; nullopt if no device

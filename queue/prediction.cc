@@ -60,7 +60,7 @@ class Predictor {
       const JobDemand& demand = jobs_[job].demand;
       double& sum = given[demand.tenant];
       sum += static_cast<double>(StepsLeftOf(jobs_[job])) * demand.rows *
-             static_cast<double>(demand.pixels);
+             demand.load * static_cast<double>(demand.pixels);
       after.emplace_back(sum, job);
     }
     std::stable_sort(
@@ -99,7 +99,7 @@ class Predictor {
   // What its images take one at a time.
   absl::Duration WorkOn(int device, const BacklogJob& job) {
     return ShapeOn(device, job.demand).costs.At(job.demand.rows) *
-           StepsLeftOf(job);
+           job.demand.load * StepsLeftOf(job);
   }
 
   int IndexOn(int device, const JobDemand& demand) {
@@ -126,6 +126,7 @@ class Predictor {
     for (int steps_left : job.steps_left) {
       place.items.push_back({.shape = shape,
                              .rows = job.demand.rows,
+                             .load = job.demand.load,
                              .steps_left = steps_left,
                              .joins = job.joins,
                              .expected = job.expected});

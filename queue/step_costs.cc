@@ -25,10 +25,14 @@ absl::Duration StepCosts::At(int rows, double relative_area) const {
     // A part of the smallest evaluation: at least in proportion.
     return upper->second * std::max(load / upper->first, 0.25);
   }
-  if (upper == measured_.end()) --upper;
+  const bool beyond = upper == measured_.end();
+  if (beyond) --upper;
   const auto lower = std::prev(upper);
   const double share = (load - lower->first) / (upper->first - lower->first);
-  return lower->second + share * (upper->second - lower->second);
+  const absl::Duration time =
+      lower->second + share * (upper->second - lower->second);
+  // Where measuring was disturbed, the line may point down, below zero at last.
+  return beyond ? std::max(time, upper->second) : time;
 }
 
 int StepCosts::RowCap(int largest, double relative_area) const {

@@ -2,7 +2,22 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace genzo {
+namespace {
+
+bool Has(const std::vector<ModelConfig>& models, const ModelConfig& model) {
+  return std::find(models.begin(), models.end(), model) != models.end();
+}
+
+bool HasId(const std::vector<ModelConfig>& models, const std::string& id) {
+  return std::any_of(
+      models.begin(), models.end(),
+      [&id](const ModelConfig& model) { return model.id == id; });
+}
+
+}  // namespace
 
 ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   ReloadPlan plan;
@@ -33,7 +48,15 @@ ReloadPlan PlanReload(const Config& started, const Config& wanted) {
   compare("admin_listen", started.admin_listen, wanted.admin_listen);
   compare("http", started.http, wanted.http);
   compare("insecure", started.insecure, wanted.insecure);
-  compare("models", started.models, wanted.models);
+  for (const ModelConfig& model : wanted.models) {
+    if (!Has(started.models, model)) plan.models.push_back(model);
+  }
+  for (const ModelConfig& model : started.models) {
+    // Jobs may wait for it.
+    if (!HasId(wanted.models, model.id)) {
+      plan.not_applied.push_back(absl::StrCat("models without ", model.id));
+    }
+  }
   compare("models_folder", started.models_folder, wanted.models_folder);
   compare("controlnets", started.controlnets, wanted.controlnets);
   compare("ip_adapters", started.ip_adapters, wanted.ip_adapters);

@@ -8,17 +8,20 @@
 
 namespace genzo {
 
-// What a running server takes over of a changed configuration: the log level
-// and the limits of requests, which may become stricter but, as models and
-// message sizes are set up with them, not looser than they were at the start.
-// (Files of keys and certificates are watched anyway.)
+// What a running server takes over of a changed configuration: the log level;
+// models that are new or have other files; and the limits of requests, which
+// may become stricter but, as models and message sizes are set up with them,
+// not looser than they were at the start. (Files of keys and certificates are
+// watched anyway.)
 struct ReloadPlan {
   std::string log_level;
   RequestLimits limits;
+  std::vector<ModelConfig> models;       // to be added
   std::vector<std::string> not_applied;  // keys that were changed; need a start
 };
 
-// From a server that was started with `started` to `wanted`. Pure.
+// From a server that was started with `started`, with the models that it has
+// taken over since, to `wanted`. Pure.
 ReloadPlan PlanReload(const Config& started, const Config& wanted);
 
 }  // namespace genzo

@@ -18,6 +18,8 @@ namespace {
 
 // Of changed certificates.
 constexpr unsigned kRefreshSeconds = 1;
+// Of a call: room for a token that names many groups.
+constexpr int kMostMetadataBytes = 16 << 10;
 constexpr char kIdentity[] = "genzo";
 
 // Notices dead peers, but not before a suspended reader would be given up, and
@@ -134,6 +136,9 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Create(
   grpc::ServerBuilder builder;
   SetKeepalive(builder, options.reader_timeout);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             options.max_calls);
   RefuseCompression(builder);
   door->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,

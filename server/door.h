@@ -18,6 +18,7 @@ namespace genzo {
 // How a door treats connections and messages.
 struct DoorOptions {
   int max_message_bytes = 24 << 20;
+  int max_calls = 1024;  // at once, of a connection
   absl::Duration reader_timeout = absl::Minutes(5);
   TlsConfig tls = {};
 };

@@ -14,11 +14,16 @@ constexpr int kMaxBytesBesidesImage = 4 << 20;
 // In the results folder: webhooks that a server which stopped had left.
 constexpr char kWebhooksFile[] = "/webhooks";
 
+// Of one connection: those that answer at once, and streams too many, which are
+// to be refused and not to wait.
+constexpr int kCallsBesideStreams = 100;
+
 constexpr char kAdmin[] = "genzo.v1.ModelAdmin";
 
 DoorOptions DoorOptionsOf(const FrontEndOptions& options) {
   return {.max_message_bytes =
               options.limits.max_image_bytes + kMaxBytesBesidesImage,
+          .max_calls = options.delivery.max_streams + kCallsBesideStreams,
           .reader_timeout = options.delivery.reader_timeout,
           .tls = options.tls};
 }
@@ -164,7 +169,7 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
           MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
-               dependencies.clock, *parts_.quotas, dependencies.predict,
+               dependencies.clock, *parts_.quotas, dependencies.pool_view,
                parts_.results.get(), dependencies.tracer, options.log_prompts,
                &drained_, dependencies.upscalers},
               *parts_.archive),

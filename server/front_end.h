@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/config.h"
+#include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
 #include "server/door.h"
@@ -39,9 +40,8 @@ struct FrontEndDependencies {
   Metrics& metrics;
   const Clock& clock;
   ModelControl& models;
-  // Time until a job would be done, if somebody knows.
-  std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
-      nullptr;
+  // The pool as it is now, to predict by; null: nobody tells.
+  std::function<internal::v1::PoolView()> pool_view = nullptr;
   PictureScoring* scoring = nullptr;  // null: nobody scores
   Tracer* tracer = nullptr;
   // What enlarges pictures; null: the filters alone.

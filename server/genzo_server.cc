@@ -28,6 +28,7 @@
 #include "gateway/door.h"
 #include "grpcpp/grpcpp.h"
 #include "queue/memory_job_queue.h"
+#include "queue/pool_view.h"
 #include "queue/split_job_queue.h"
 #include "server/admin_pages.h"
 #include "server/config_reload.h"
@@ -198,9 +199,19 @@ void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
   if (!WaitForPool(waiter, kLastResort)) EndHung();
 }
 
+// One more model, or other files of one, for jobs to ask for. `pinned` as in
+// ModelControl.
+void AddModel(WorkerPool& pool, ModelControl& models, const ModelConfig& model,
+              std::optional<bool> pinned) {
+  pool.Add(model);
+  models.Load(model.id, pinned,
+              [](const absl::Status&) {});  // the catalog tells
+}
+
 // Takes over what is safe of a changed configuration, and says what is not.
-void Reload(const Options& options, const Config& started,
-            FrontEnd& front_end) {
+// `started` gets the models that were taken over.
+void Reload(const Options& options, FrontEnd& front_end, WorkerPool& pool,
+            ModelControl& models, Config& started) {
   const auto wanted = ReadConfig(options);
   if (!wanted.ok()) {
     spdlog::error("the configuration is not taken over: {}",
@@ -211,7 +222,19 @@ void Reload(const Options& options, const Config& started,
   spdlog::set_level(spdlog::level::from_str(plan.log_level));
   front_end.SetLimits(plan.limits);
   front_end.Sweep();  // files of keys
-  spdlog::info("the configuration is taken over: log_level, limits, keys");
+  for (const ModelConfig& model : plan.models) {
+    AddModel(pool, models, model, model.pinned);
+    auto& had = started.models;
+    had.erase(std::remove_if(had.begin(), had.end(),
+                             [&](const ModelConfig& other) {
+                               return other.id == model.id;
+                             }),
+              had.end());
+    had.push_back(model);
+  }
+  spdlog::info(
+      "the configuration is taken over: log_level, limits, keys, {} models",
+      plan.models.size());
   if (plan.not_applied.empty()) return;
   spdlog::warn("not taken over without a start: {}",
                absl::StrJoin(plan.not_applied, ", "));
@@ -266,7 +289,7 @@ bool AnyResident(const ModelCatalog& catalog) {
 // The configuration with the models that lie in its folder.
 Config WithFound(Config config, ModelsFolder& folder) {
   if (config.models_folder.empty()) return config;
-  for (ModelConfig& model : folder.Scan()) {
+  for (ModelConfig& model : folder.Look().fresh) {
     config.models.push_back(std::move(model));
   }
   if (config.default_model.empty() && !config.models.empty()) {
@@ -342,15 +365,10 @@ int Serve(const Options& options, const Config& config) {
   auto pool = WorkerPool::Create(with_found, pool_parts);
   if (!pool.ok()) return Fail(pool.status());
   ReadyOnLoad models(**pool, readiness);
-  auto front_end = FrontEnd::Start(
-      config.listen, FrontEndOptionsOf(config),
-      {queue, catalog, metrics, clock, models,
-       [&load](const JobDemand& job) {
-         const auto predicted = load.PredictNew(job);
-         return predicted.has_value() ? std::optional(predicted->time)
-                                      : std::nullopt;
-       },
-       pool->get(), tracer.get(), &upscalers});
+  auto front_end = FrontEnd::Start(config.listen, FrontEndOptionsOf(config),
+                                   {queue, catalog, metrics, clock, models,
+                                    [&] { return MakePoolView(load, clock); },
+                                    pool->get(), tracer.get(), &upscalers});
   if (!front_end.ok()) return Fail(front_end.status());
   serving = front_end->get();
   spdlog::info("listening on {}, devices: {}",
@@ -374,19 +392,23 @@ int Serve(const Options& options, const Config& config) {
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
   std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
-    models_watch.emplace(folder, kModelsLook, [&](const ModelConfig& model) {
-      (*pool)->Add(model);
-      models.Load(model.id, /*pinned=*/std::nullopt,
-                  [](const absl::Status&) {});  // the catalog tells
-    });
+    models_watch.emplace(
+        folder, kModelsLook,
+        ModelsWatch::Listener{
+            .appeared =
+                [&](const ModelConfig& model) {
+                  AddModel(**pool, models, model, /*pinned=*/std::nullopt);
+                },
+            .gone = [&](const std::string& id) { (*pool)->Remove(id); }});
   }
   StallWatch stall(config.stall_after);
   auto watch = std::make_unique<EventPump>(
       /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
   Waiter::Event event;
+  Config started = config;
   while ((event = waiter.Wait(absl::InfiniteFuture())) ==
          Waiter::Event::kReload) {
-    Reload(options, config, *serving);
+    Reload(options, *serving, **pool, models, started);
   }
   models_watch.reset();
   if (event != Waiter::Event::kDone) {

@@ -19,6 +19,15 @@ absl::Status Expired(const std::string& id) {
       absl::StrCat("the results of job ", id, " are not kept any more"));
 }
 
+constexpr absl::Duration kRetryNotKept = absl::Seconds(10);
+
+absl::Status NotKept() {
+  return RetryLaterError("NOT_KEPT",
+                         "the job cannot be kept: the server's results folder "
+                         "cannot be written",
+                         kRetryNotKept);
+}
+
 // Whether the job ended only because the server did.
 bool WasDrained(const KeptJob& job) {
   return job.job().has_status() &&
@@ -153,21 +162,22 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
 }
 
 void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
-                      std::function<void()> done) {
-  if (store_ == nullptr) return done();
+                      std::function<void(const absl::Status&)> done) {
+  if (store_ == nullptr) return done(absl::OkStatus());
   *job.mutable_queued() = std::move(queued);
   disk_->Add([this, job = std::move(job), done = std::move(done)]() mutable {
     const std::string id = job.job().id();
-    // Its end may have been written already, by this thread.
     const auto now = book_->Get(job.tenant(), id);
-    if (now.ok() && (!now->job().has_end_time() || WasDrained(*now))) {
-      const auto written = store_->Write(std::move(job), {});
-      if (!written.ok()) {
-        spdlog::error("job {} would not survive a crash: {}", id,
-                      std::string(written.status().message()));
-      }
+    if (!now.ok() || (now->job().has_end_time() && !WasDrained(*now))) {
+      // Behind the writing of its end, which must not be overwritten.
+      disk_->Add([done = std::move(done)] { done(absl::OkStatus()); });
+      return;
     }
-    done();
+    const auto written = store_->Write(std::move(job), {});
+    if (written.ok()) return done(absl::OkStatus());
+    spdlog::error("job {} cannot be kept: {}", id,
+                  std::string(written.status().message()));
+    done(NotKept());
   });
 }
 

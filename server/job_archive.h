@@ -59,10 +59,11 @@ class JobArchive {
       const ReaderListener& listener);
 
   // Calls `done` once `job`, which was queued as `queued`, is on disk, so that
-  // a server to come does it if this one does not; at once if there is no
-  // folder, or it cannot be written, which the log says.
+  // a server to come does it if this one does not, or has ended; at once if
+  // there is no folder. UNAVAILABLE/NOT_KEPT with RetryInfo, and the log says
+  // why, if it cannot be written.
   void Keep(internal::v1::KeptJob job, internal::v1::Job queued,
-            std::function<void()> done);
+            std::function<void(const absl::Status&)> done);
 
   // Jobs that earlier servers left without an end. To be called once.
   std::vector<internal::v1::KeptJob> TakeUnfinished();

@@ -13,6 +13,7 @@
 #include "base/request_rules.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
+#include "queue/pool_view.h"
 #include "server/request_resolver.h"
 #include "server/resolve_upscaling.h"
 
@@ -32,7 +33,9 @@ std::string DrawJobId() {
 // takes two.
 uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
                       const v1::Model& model) {
-  const bool guided = resolved.guidance_scale() > 1;
+  const bool guided =
+      resolved.guidance_scale() > 1 ||
+      resolved.image_to_image().inversion().guidance_scale() > 1;
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
   uint32_t rows = told > 0 ? told : guided ? 2 : 1;
@@ -124,10 +127,10 @@ LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
           {"prompt", with_prompt ? request.prompt() : ""}};
 }
 
-void LogRefusal(const v1::GenerateRequest& request, const Caller& caller,
+void LogRefusal(const std::string& request_id, const Caller& caller,
                 const absl::Status& status) {
   LogEvent(spdlog::level::info, "refused",
-           {{"request_id", request.request_id()},
+           {{"request_id", request_id},
             {"tenant", caller.tenant},
             {"trace", caller.trace.has_value() ? caller.trace->trace_id : ""},
             {"reason", ErrorReason(status)},
@@ -334,7 +337,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto reader = Accept(request, caller, deadline, listener);
-  if (!reader.ok()) LogRefusal(request, caller, reader.status());
+  if (!reader.ok()) LogRefusal(request.request_id(), caller, reader.status());
   return reader;
 }
 
@@ -364,12 +367,20 @@ absl::StatusOr<std::string> JobIntake::CreateDraft(Draft draft) {
   return filed->job_id;
 }
 
+void JobIntake::Undo(const std::string& id) {
+  dependencies_.quotas.TakeBack(id);
+  archive_.book().Drop(id);
+  archive_.logs().Drop(id);
+  dependencies_.queue.Cancel(id);
+  dependencies_.metrics.CountShed("NOT_KEPT");
+}
+
 void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
                        const std::string& webhook,
                        std::function<void(absl::StatusOr<v1::Job>)> done) {
   auto draft = MakeDraft(request, caller, absl::InfiniteFuture());
   if (!draft.ok()) {
-    LogRefusal(request, caller, draft.status());
+    LogRefusal(request.request_id(), caller, draft.status());
     return done(draft.status());
   }
   draft->file.is_kept = true;
@@ -379,15 +390,22 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
   internal::v1::Job queued = draft->job;
   const auto id = CreateDraft(*std::move(draft));
   if (!id.ok()) {
-    LogRefusal(request, caller, id.status());
+    LogRefusal(request.request_id(), caller, id.status());
     return done(id.status());
   }
-  const auto answer = [this, tenant = caller.tenant, id = *id,
-                       done = std::move(done)] {
-    const auto job = archive_.book().Get(tenant, id);
+  const auto answer = [this, request_id = request.request_id(), caller,
+                       id = *id,
+                       done = std::move(done)](const absl::Status& kept) {
+    if (!kept.ok()) {
+      Undo(id);
+      LogRefusal(request_id, caller, kept);
+      return done(kept);
+    }
+    const auto job = archive_.book().Get(caller.tenant, id);
     job.ok() ? done(job->job()) : done(job.status());
   };
-  if (*id != queued.id()) return answer();  // it was there before
+  // It was there before.
+  if (*id != queued.id()) return answer(absl::OkStatus());
   archive_.Keep(std::move(kept), std::move(queued), answer);
 }
 
@@ -398,9 +416,10 @@ absl::StatusOr<v1::Job> JobIntake::Estimate(const v1::GenerateRequest& request,
   v1::Job job = draft->kept.job();
   job.clear_id();
   job.clear_create_time();
-  if (!dependencies_.predict) return job;
-  const auto time =
-      dependencies_.predict(DemandOf(draft->job, dependencies_.clock));
+  if (!dependencies_.pool_view) return job;
+  const auto time = PredictFrom(dependencies_.pool_view(),
+                                DemandOf(draft->job, dependencies_.clock),
+                                dependencies_.clock);
   if (time.has_value()) *job.mutable_time_left() = ToProto(*time);
   return job;
 }
@@ -417,7 +436,9 @@ void JobIntake::Resume() {
     kept.clear_queued();
     const absl::Status status = ResumeOne(kept, queued);
     if (status.ok()) {
-      archive_.Keep(std::move(kept), std::move(queued), [] {});
+      // What the server before has kept is there if this cannot be written.
+      archive_.Keep(std::move(kept), std::move(queued),
+                    [](const absl::Status&) {});
     } else {
       EndUnfinished(std::move(kept), status);
     }

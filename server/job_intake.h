@@ -17,6 +17,7 @@
 #include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
+#include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
@@ -34,9 +35,8 @@ struct IntakeDependencies {
   Metrics& metrics;
   const Clock& clock;
   Quotas& quotas;
-  // Time until a job would be done, if somebody knows.
-  std::function<std::optional<absl::Duration>(const JobDemand&)> predict =
-      nullptr;
+  // The pool as it is now, to predict by; null: nobody tells.
+  std::function<internal::v1::PoolView()> pool_view = nullptr;
   ResultCache* results = nullptr;  // null: nothing is kept for others
   Tracer* tracer = nullptr;
   bool log_prompts = false;
@@ -71,7 +71,7 @@ class JobIntake {
   // Queues `request` as a job that goes on without a reader, unless it says
   // otherwise, or finds the job that it was before. `webhook` is told of its
   // end. Calls `done`, with the job as it is then, once it is kept; with an
-  // error, there is no job.
+  // error, there is no job, nor is it charged.
   void Create(const v1::GenerateRequest& request, const Caller& caller,
               const std::string& webhook,
               std::function<void(absl::StatusOr<v1::Job>)> done);
@@ -129,6 +129,8 @@ class JobIntake {
       const v1::GenerateRequest& request, const Caller& caller,
       absl::Time deadline, const ReaderListener& listener);
   absl::StatusOr<std::string> CreateDraft(Draft draft);
+  // Makes a job that was queued one that never was.
+  void Undo(const std::string& id);
   absl::Status ResumeOne(const internal::v1::KeptJob& kept,
                          const internal::v1::Job& queued);
   // Whoever comes for the job is to hear why it was not done.

@@ -9,8 +9,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/api_keys.h"
 #include "base/clock.h"
+#include "base/watched_file.h"
 #include "server/authenticator.h"
-#include "server/watched_file.h"
 
 namespace genzo {
 

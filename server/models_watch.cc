@@ -7,33 +7,20 @@
 namespace genzo {
 
 ModelsWatch::ModelsWatch(ModelsFolder folder, absl::Duration interval,
-                         std::function<void(const ModelConfig&)> on_model)
+                         Listener listener)
     : folder_(std::move(folder)),
-      interval_(interval),
-      on_model_(std::move(on_model)) {
-  thread_ = std::thread([this] { Loop(); });
-}
+      listener_(std::move(listener)),
+      looks_(interval, [this] { Look(); }) {}
 
-ModelsWatch::~ModelsWatch() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopped_ = true;
+void ModelsWatch::Look() {
+  const ModelsFolder::Found found = folder_.Look();
+  for (const std::string& id : found.gone) {
+    spdlog::info("model {} is gone", id);
+    listener_.gone(id);
   }
-  thread_.join();
-}
-
-void ModelsWatch::Loop() {
-  while (true) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopped_), interval_)) {
-        return;
-      }
-    }
-    for (const ModelConfig& model : folder_.Scan()) {
-      spdlog::info("model {} appears: {}", model.id, model.path);
-      on_model_(model);
-    }
+  for (const ModelConfig& model : found.fresh) {
+    spdlog::info("model {} appears: {}", model.id, model.path);
+    listener_.appeared(model);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "base/api_keys.h"
 #include "base/errors.h"
 #include "server/grpc_call.h"
+#include "server/quotas.h"
 #include "server/violations.h"
 
 namespace genzo {
@@ -55,6 +56,10 @@ absl::StatusOr<v1::ScoreRequest> PictureScoringService::Read(
   auto resolved = ResolveScoreRequest(request, limits_,
                                       model.ok() ? model->id() : std::string());
   if (!resolved.ok() || resolved->model().empty()) return resolved;
+  if (caller->grant != nullptr) {
+    absl::Status allowed = CheckGrantModel(*caller->grant, resolved->model());
+    if (!allowed.ok()) return allowed;
+  }
   const auto named = dependencies_.catalog.Get(resolved->model());
   if (!named.ok()) return named.status();
   return resolved;

@@ -20,15 +20,20 @@ double BurstOf(const Grant& grant) {
 
 }  // namespace
 
+absl::Status CheckGrantModel(const Grant& grant, const std::string& model) {
+  if (grant.models.empty() || grant.models.count(model) > 0) {
+    return absl::OkStatus();
+  }
+  return ErrorWithReason(
+      absl::StatusCode::kPermissionDenied, "MODEL_NOT_ALLOWED",
+      absl::StrCat("model \"", model, "\" is not one of the key's: ",
+                   absl::StrJoin(grant.models, ", ")));
+}
+
 absl::Status CheckGrantLimits(const Grant& grant,
                               const v1::GenerateRequest& resolved) {
-  if (!grant.models.empty() && grant.models.count(resolved.model()) == 0) {
-    return ErrorWithReason(
-        absl::StatusCode::kPermissionDenied, "MODEL_NOT_ALLOWED",
-        absl::StrCat(
-            "model \"", resolved.model(),
-            "\" is not one of the key's: ", absl::StrJoin(grant.models, ", ")));
-  }
+  const absl::Status allowed = CheckGrantModel(grant, resolved.model());
+  if (!allowed.ok()) return allowed;
   std::vector<FieldViolation> violations;
   const int64_t pixels = int64_t{resolved.width()} * resolved.height();
   if (grant.max_pixels > 0 && pixels > grant.max_pixels) {
@@ -36,10 +41,14 @@ absl::Status CheckGrantLimits(const Grant& grant,
         {"width", absl::StrCat("width times height is ", pixels,
                                ", the key's limit is ", grant.max_pixels)});
   }
-  if (grant.max_steps > 0 && resolved.steps() > uint32_t(grant.max_steps)) {
+  for (const auto& [field, steps] :
+       {std::pair("steps", resolved.steps()),
+        std::pair("image_to_image.inversion.steps",
+                  resolved.image_to_image().inversion().steps())}) {
+    if (grant.max_steps == 0 || steps <= uint32_t(grant.max_steps)) continue;
     violations.push_back(
-        {"steps", absl::StrCat("steps ", resolved.steps(),
-                               " is over the key's limit, ", grant.max_steps)});
+        {field, absl::StrCat(field, " ", steps, " is over the key's limit, ",
+                             grant.max_steps)});
   }
   return violations.empty() ? absl::OkStatus() : InvalidFieldsError(violations);
 }

@@ -15,8 +15,12 @@
 
 namespace genzo {
 
-// OK if `resolved` keeps within the grant's models, sizes and steps, else
-// PERMISSION_DENIED/MODEL_NOT_ALLOWED or INVALID_ARGUMENT/INVALID_FIELD. Pure.
+// Whether the grant's models are all, or `model` is one of them:
+// PERMISSION_DENIED/MODEL_NOT_ALLOWED otherwise. Pure.
+absl::Status CheckGrantModel(const Grant& grant, const std::string& model);
+
+// OK if `resolved` keeps within the grant's models, sizes and steps, else as
+// CheckGrantModel() or INVALID_ARGUMENT/INVALID_FIELD. Pure.
 absl::Status CheckGrantLimits(const Grant& grant,
                               const v1::GenerateRequest& resolved);
 

@@ -86,14 +86,11 @@ void ResolvePreprocessor(const std::string& field,
   if (control.preprocessor() == Control::PREPROCESSOR_UNSPECIFIED) {
     control.set_preprocessor(Control::PREPROCESSOR_NONE);
   }
-  // A region of the mask has another place than the hint.
   if (control.preprocessor() == Control::PREPROCESSOR_INPAINT &&
-      (!request.inpainting().has_mask() ||
-       request.inpainting().only_masked())) {
+      !request.inpainting().has_mask()) {
     violations.Add(preprocessor,
                    absl::StrCat(preprocessor,
-                                " PREPROCESSOR_INPAINT needs inpainting.mask, "
-                                "without only_masked"));
+                                " PREPROCESSOR_INPAINT needs inpainting.mask"));
   }
   if (control.preprocessor() != Control::PREPROCESSOR_CANNY) return;
   if (!control.has_canny_low()) control.set_canny_low(kDefaultLow);

@@ -1,5 +1,6 @@
 #include "server/resolve_start.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "server/resolve_inpainting.h"
@@ -9,6 +10,7 @@ namespace {
 
 constexpr double kDefaultStrength = 0.8;
 constexpr char kStrength[] = "image_to_image.strength";
+constexpr char kInversion[] = "image_to_image.inversion";
 
 // Borders show nothing that a walk could begin at, and models that see a mask
 // were trained to begin at noise.
@@ -16,6 +18,38 @@ bool PaintsAnew(const v1::GenerateRequest& request, const v1::Model& model) {
   const auto& tasks = model.tasks();
   return request.has_outpainting() ||
          (tasks.size() == 1 && tasks[0] == v1::TASK_INPAINTING);
+}
+
+void ResolveInversion(const v1::Model& model, const RequestLimits& limits,
+                      v1::GenerateRequest& request, Violations& violations) {
+  violations.CheckTaken(kInversion, model);
+  for (const auto& [field, is_set] :
+       {std::pair("inpainting", request.has_inpainting()),
+        std::pair("outpainting", request.has_outpainting()),
+        std::pair("variation", request.has_variation())}) {
+    if (!is_set) continue;
+    violations.Add(kInversion,
+                   absl::StrCat(kInversion, " does not go with ", field));
+  }
+  const double strength = request.image_to_image().strength();
+  v1::ImageToImage::Inversion& inversion =
+      *request.mutable_image_to_image()->mutable_inversion();
+  if (!inversion.has_prompt()) inversion.set_prompt(request.prompt());
+  if (!inversion.has_guidance_scale()) inversion.set_guidance_scale(1);
+  if (!inversion.has_steps()) inversion.set_steps(request.steps());
+  violations.CheckText("image_to_image.inversion.prompt", inversion.prompt(),
+                       limits.max_prompt_bytes);
+  violations.CheckRange("image_to_image.inversion.guidance_scale",
+                        inversion.guidance_scale(), 0.0, kMaxGuidanceScale);
+  violations.CheckRange("image_to_image.inversion.steps", inversion.steps(), 1u,
+                        model.limits().max_steps());
+  if (strength >= 0 && strength <= 1 && InversionSteps(request) == 0) {
+    violations.Add(
+        "image_to_image.inversion.steps",
+        absl::StrCat("image_to_image.inversion.steps ", inversion.steps(),
+                     " are none at image_to_image.strength ",
+                     ShortestDigits(strength)));
+  }
 }
 
 }  // namespace
@@ -34,8 +68,10 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
   v1::ImageToImage& start = *request.mutable_image_to_image();
   const bool follows = !Takes(model, kStrength);
   if (!start.has_strength()) {
-    start.set_strength(
-        follows || PaintsAnew(request, model) ? 1 : kDefaultStrength);
+    start.set_strength(follows || start.has_inversion() ||
+                               PaintsAnew(request, model)
+                           ? 1
+                           : kDefaultStrength);
   }
   if (follows && start.strength() != 1) {
     violations.Add(
@@ -52,6 +88,9 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                    absl::StrCat("image_to_image.strength ",
                                 ShortestDigits(start.strength()),
                                 " leaves none of ", request.steps(), " steps"));
+  }
+  if (start.has_inversion()) {
+    ResolveInversion(model, limits, request, violations);
   }
   if (from_latents) {
     if (start.image().empty()) return;

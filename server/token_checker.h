@@ -9,9 +9,9 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/watched_file.h"
 #include "server/authenticator.h"
 #include "server/json_web_keys.h"
-#include "server/watched_file.h"
 
 namespace genzo {
 

@@ -157,7 +157,7 @@ ROWS = [
         [
             ("Models", "bytes", "Weights in memory, and what a full evaluation takes besides.",
              [("sum by (model, kind) (genzo_model_bytes{%s})" % MODEL, "{{model}} {{kind}}")], {"stacked": True}),
-            ("Device memory", "bytes", "Budget of models; of GPUs also what is allocated, reserved, free.",
+            ("Device memory", "bytes", "Budget of models, adapters; of GPUs also what is allocated, reserved, free.",
              [("sum by (device, kind) (genzo_device_memory_bytes{%s})" % BY, "{{device}} {{kind}}")], {}),
             ("Process", "bytes", "Resident memory.",
              [("process_resident_memory_bytes{%s}" % BY, "{{instance}}")], {}),
@@ -172,10 +172,13 @@ ROWS = [
         [
             ("Models", "none", "1 while in memory.",
              [("genzo_model_loaded{%s} * on (job, instance, model) group_left (family, dtype) genzo_model_info"
-               % MODEL, "{{model}} {{family}} {{dtype}}")], {"width": 12}),
+               % MODEL, "{{model}} {{family}} {{dtype}}")], {}),
+            ("Adapters", "none", "LoRAs in memory.",
+             [("sum by (instance, device) (genzo_device_adapters{%s})" % BY,
+               "{{instance}} {{device}}")], {}),
             ("Builds", "none", "Versions that run.",
              [("count by (version, libtorch, grpc) (genzo_build_info{%s})" % BY,
-               "{{version}}, LibTorch {{libtorch}}, gRPC {{grpc}}")], {"width": 12}),
+               "{{version}}, LibTorch {{libtorch}}, gRPC {{grpc}}")], {}),
         ],
     ),
 ]

@@ -67,10 +67,12 @@ TEST(ConfigTest, NamesWhatIsWrongWithTheHttpDoor) {
 
 TEST(ConfigTest, ReadsADoorThatStandsAlone) {
   const auto config = ParseGatewayConfig(
-      "server: host:1\nlog_level: error\nhttp: {page: p}\n", "/etc");
+      "server: host:1\nlog_level: error\nadmin: 127.0.0.1:2\nhttp: {page: p}\n",
+      "/etc");
   ASSERT_THAT(config, IsOk());
   EXPECT_EQ(config->server, "host:1");
   EXPECT_EQ(config->log_level, "error");
+  EXPECT_EQ(config->admin, "127.0.0.1:2");
   EXPECT_EQ(config->http.page, "/etc/p");
   EXPECT_EQ(config->http.listen, "127.0.0.1:8080");
   EXPECT_THAT(ParseGatewayConfig("models: []\n", "/etc"),

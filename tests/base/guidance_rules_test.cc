@@ -47,5 +47,12 @@ TEST(GuidanceRulesTest, EachWeakerNetworkIsARow) {
   EXPECT_EQ(MostRows(request, 2), 4u);
 }
 
+TEST(GuidanceRulesTest, ABlockIsAWholePartOfALayersName) {
+  EXPECT_TRUE(IsInBlock("mid_block.attentions.0", "mid_block"));
+  EXPECT_TRUE(IsInBlock("mid_block", "mid_block"));
+  EXPECT_FALSE(IsInBlock("down_blocks.10", "down_blocks.1"));
+  EXPECT_FALSE(IsInBlock("mid_block.attentions.0", "attentions"));
+}
+
 }  // namespace
 }  // namespace genzo

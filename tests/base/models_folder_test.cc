@@ -29,7 +29,7 @@ TEST_F(ModelsFolderTest, FindsFilesAndFolders) {
   folder_.Write("emaki/model_index.json", "{}");
   folder_.Write("notes/readme.md", "x");
   folder_.Write("old.ckpt", "x");
-  const auto found = models_.Scan();
+  const auto found = models_.Look().fresh;
   EXPECT_THAT(Ids(found), ElementsAre("juggernaut-xl_v9", "emaki"));
   EXPECT_EQ(found[1].path, folder_.path() + "/emaki");
   EXPECT_EQ(found[1].config, "");
@@ -37,18 +37,18 @@ TEST_F(ModelsFolderTest, FindsFilesAndFolders) {
 
 TEST_F(ModelsFolderTest, TellsOfWhatIsNewOrHasChanged) {
   folder_.Write("a.safetensors", "x");
-  EXPECT_THAT(Ids(models_.Scan()), ElementsAre("a"));
-  EXPECT_THAT(models_.Scan(), IsEmpty());
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
+  EXPECT_THAT(models_.Look().fresh, IsEmpty());
   folder_.Write("b.safetensors", "x");
-  EXPECT_THAT(Ids(models_.Scan()), ElementsAre("b"));
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("b"));
   folder_.Write("a.safetensors", "longer");
-  EXPECT_THAT(Ids(models_.Scan()), ElementsAre("a"));
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
 }
 
 TEST_F(ModelsFolderTest, AFolderBesideAFileIsItsConfiguration) {
   folder_.Write("a.safetensors", "x");
   folder_.Write("a.config/model_index.json", "{}");
-  const auto found = models_.Scan();
+  const auto found = models_.Look().fresh;
   EXPECT_THAT(Ids(found), ElementsAre("a"));
   EXPECT_EQ(found[0].config, folder_.path() + "/a.config");
 }
@@ -58,15 +58,37 @@ TEST_F(ModelsFolderTest, AnIdIsTakenOnce) {
   folder_.Write("A b.safetensors", "x");
   folder_.Write("a-b.safetensors", "x");
   folder_.Write("---.safetensors", "x");
-  const auto found = models_.Scan();
+  const auto found = models_.Look().fresh;
   EXPECT_THAT(Ids(found), ElementsAre("a-b"));
   EXPECT_EQ(found[0].path, folder_.path() + "/A b.safetensors");
-  EXPECT_THAT(models_.Scan(), IsEmpty());
+  EXPECT_THAT(models_.Look().fresh, IsEmpty());
+}
+
+TEST_F(ModelsFolderTest, TellsOfWhatIsGone) {
+  folder_.Write("a.safetensors", "x");
+  folder_.Write("b/model_index.json", "{}");
+  EXPECT_THAT(models_.Look().gone, IsEmpty());
+  std::filesystem::remove_all(folder_.path() + "/b");
+  EXPECT_THAT(models_.Look().gone, ElementsAre("b"));
+  EXPECT_THAT(models_.Look().gone, IsEmpty());
+  folder_.Write("b/model_index.json", "{}");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("b"));
+}
+
+TEST_F(ModelsFolderTest, AnotherOfTheNameHasItsTurn) {
+  folder_.Write("A b.safetensors", "x");
+  folder_.Write("a-b.safetensors", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a-b"));
+  std::filesystem::remove(folder_.path() + "/A b.safetensors");
+  const auto found = models_.Look();
+  EXPECT_THAT(found.gone, ElementsAre("a-b"));
+  EXPECT_THAT(Ids(found.fresh), ElementsAre("a-b"));
+  EXPECT_EQ(found.fresh[0].path, folder_.path() + "/a-b.safetensors");
 }
 
 TEST_F(ModelsFolderTest, AFolderThatIsNotThereIsEmpty) {
   std::filesystem::remove_all(folder_.path());
-  EXPECT_THAT(models_.Scan(), IsEmpty());
+  EXPECT_THAT(models_.Look().fresh, IsEmpty());
 }
 
 }  // namespace

@@ -33,5 +33,14 @@ TEST(StepsWalkedTest, TakesAnyNumberOfSteps) {
   EXPECT_EQ(StepsWalked(0, 1), 0);
 }
 
+TEST(InversionStepsTest, AreTheShareThatStrengthWalks) {
+  v1::GenerateRequest request;
+  request.set_steps(10);
+  request.mutable_image_to_image()->set_strength(0.7);
+  EXPECT_EQ(InversionSteps(request), 0);
+  request.mutable_image_to_image()->mutable_inversion()->set_steps(20);
+  EXPECT_EQ(InversionSteps(request), 14);
+}
+
 }  // namespace
 }  // namespace genzo

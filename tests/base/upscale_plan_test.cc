@@ -89,8 +89,8 @@ TEST(UpscalePlanTest, TheSecondPassIsAStartAtTheLargerSize) {
 TEST(UpscalerCatalogTest, FindsByNameAndListsWhatItKnows) {
   UpscalerCatalog catalog;
   EXPECT_EQ(catalog.Get("")->upscaler.name(), "lanczos");
-  EXPECT_TRUE(catalog.Put(ByTwo(), "/two"));
-  EXPECT_FALSE(catalog.Put(ByTwo(), "/other"));
+  EXPECT_TRUE(catalog.Put({ByTwo(), "/two"}));
+  EXPECT_FALSE(catalog.Put({ByTwo(), "/other"}));
   EXPECT_EQ(catalog.Get("")->path, "/two");
   EXPECT_THAT(catalog.Get("../two"),
               StatusIs(absl::StatusCode::kNotFound,

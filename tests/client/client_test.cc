@@ -266,6 +266,8 @@ TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
                                                  "0.8",
                                                  "--perturbed-attention",
                                                  "3",
+                                                 "--perturbed-layers",
+                                                 "mid_block,up_blocks.1",
                                                  "--text-gate",
                                                  "10",
                                                  "--variation",
@@ -283,6 +285,8 @@ TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
   EXPECT_EQ(request.guidance().start(), 0.1);
   EXPECT_EQ(request.guidance().end(), 0.8);
   EXPECT_EQ(request.guidance().perturbed_attention_scale(), 3);
+  EXPECT_EQ(request.guidance().perturbed_layers_size(), 2);
+  EXPECT_EQ(request.guidance().perturbed_layers(1), "up_blocks.1");
   EXPECT_EQ(request.guidance().text_gate_step(), 10u);
   EXPECT_EQ(request.variation().strength(), 0.2);
   EXPECT_EQ(request.variation().seed(), 5u);
@@ -294,6 +298,25 @@ TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
   const v1::GenerateRequest plain = RequestOf({"x"});
   EXPECT_FALSE(plain.has_guidance());
   EXPECT_FALSE(plain.has_variation());
+}
+
+TEST(GenerateCommandTest, BeginsAtAPicturesOwnNoise) {
+  const std::string path = ::testing::TempDir() + "/fox.png";
+  std::ofstream(path) << "png";
+  const auto plain = RequestOf({"a cat", "--image", path, "--invert"});
+  EXPECT_TRUE(plain.image_to_image().has_inversion());
+  EXPECT_FALSE(plain.image_to_image().inversion().has_prompt());
+  const auto inversion =
+      RequestOf({"a cat", "--image", path, "--invert-prompt", "",
+                 "--invert-guidance", "2", "--invert-steps", "30"})
+          .image_to_image()
+          .inversion();
+  EXPECT_TRUE(inversion.has_prompt());
+  EXPECT_EQ(inversion.prompt(), "");
+  EXPECT_EQ(inversion.guidance_scale(), 2);
+  EXPECT_EQ(inversion.steps(), 30u);
+  EXPECT_FALSE(
+      RequestOf({"x", "--image", path}).image_to_image().has_inversion());
 }
 
 TEST(GenerateCommandTest, SendsControlsAndImagePrompts) {

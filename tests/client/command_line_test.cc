@@ -98,6 +98,23 @@ TEST(CommandLineTest, SaysWhatSteersThePicture) {
   EXPECT_EQ(again->output().upscaler(), "lanczos");
 }
 
+TEST(CommandLineTest, SaysWhereAWalkBegins) {
+  v1::GenerateRequest request;
+  request.mutable_guidance()->set_perturbed_attention_scale(3);
+  request.mutable_guidance()->add_perturbed_layers("mid_block");
+  auto& inversion = *request.mutable_image_to_image()->mutable_inversion();
+  inversion.set_prompt("a cat");
+  inversion.set_guidance_scale(1);
+  inversion.set_steps(30);
+  const CommandLine line = CommandLineOf(request);
+  EXPECT_THAT(line.missing, ::testing::IsEmpty());
+  EXPECT_THAT(line.command,
+              ::testing::HasSubstr("--perturbed-layers mid_block"));
+  EXPECT_THAT(line.command,
+              ::testing::HasSubstr("--invert --invert-prompt 'a cat' "
+                                   "--invert-guidance 1 --invert-steps 30"));
+}
+
 TEST(CommandLineTest, NamesWhatNoOptionSays) {
   v1::GenerateRequest request;
   request.add_loras()->set_name("ink");

@@ -26,6 +26,7 @@ not a figure
 constexpr char kNow[] = R"(genzo_ready 1
 genzo_device_up{device="cpu:0"} 1
 genzo_device_busy_seconds_total{device="cpu:0"} 5
+genzo_device_adapters{device="cpu:0"} 3
 genzo_model_loaded{model="a b}"} 1
 genzo_images_total{model="a b}"} 14
 genzo_batch_size_sum{model="a b}"} 120
@@ -44,6 +45,7 @@ TEST(ServerFiguresTest, TellsWhatHappenedBetweenTwoLooks) {
   EXPECT_EQ(figures["jobs"]["waiting"], 5);
   EXPECT_EQ(figures["jobs"]["waiting_by_priority"]["high"], 4);
   EXPECT_EQ(figures["devices"][0]["busy"], 0.5);
+  EXPECT_EQ(figures["devices"][0]["adapters"], 3);
   const auto& model = figures["models"][0];
   EXPECT_EQ(model["model"], "a b}");
   EXPECT_EQ(model["images_per_second"], 2);

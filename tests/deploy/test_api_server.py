@@ -78,20 +78,21 @@ def test_is_taken(name, kubectl):
 @pytest.mark.parametrize("name", VALUES)
 def test_pods_are_restricted(name, kubectl):
     """Deployments are only warned about; the pod itself is refused or taken."""
-    [made] = [o for (kind, _), o in objects(VALUES[name]).items()
-              if kind in ("Deployment", "StatefulSet")]
-    pod = {"apiVersion": "v1", "kind": "Pod", **made["spec"]["template"]}
-    pod["metadata"]["name"] = "one"
-    # What other objects would bring.
-    pod["spec"].pop("serviceAccountName")
-    pod["spec"].pop("runtimeClassName", None)
-    create = ["create", "--namespace", "pictures", "--dry-run=server", "-f", "-"]
-    if made["kind"] == "StatefulSet":
-        pod["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
-    kubectl(*create, text=yaml.safe_dump(pod))
-    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
-    refused = kubectl(*create, text=yaml.safe_dump(pod), ok=False)
-    assert 'violates PodSecurity "restricted' in refused.stderr
+    for (kind, _), made in objects(VALUES[name]).items():
+        if kind not in ("Deployment", "StatefulSet"):
+            continue
+        pod = {"apiVersion": "v1", "kind": "Pod", **made["spec"]["template"]}
+        pod["metadata"]["name"] = "one"
+        # What other objects would bring.
+        pod["spec"].pop("serviceAccountName")
+        pod["spec"].pop("runtimeClassName", None)
+        create = ["create", "--namespace", "pictures", "--dry-run=server", "-f", "-"]
+        if kind == "StatefulSet":
+            pod["spec"]["volumes"].append({"name": "data", "emptyDir": {}})
+        kubectl(*create, text=yaml.safe_dump(pod))
+        pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+        refused = kubectl(*create, text=yaml.safe_dump(pod), ok=False)
+        assert 'violates PodSecurity "restricted' in refused.stderr
 
 
 def test_finds_what_schemas_do_not(kubectl):

@@ -14,8 +14,13 @@ BY_VALUES = pytest.mark.parametrize("name", VALUES)
 
 
 def server(made):
-    [found] = [o for (kind, _), o in made.items() if kind in ("Deployment", "StatefulSet")]
+    [found] = [o for (kind, name), o in made.items()
+               if kind in ("Deployment", "StatefulSet") and name == "r-genzo"]
     return found
+
+
+def of_bots(name):
+    return name.removeprefix("r-genzo-") in ("discord", "line", "slack", "telegram")
 
 
 def config(made):
@@ -84,6 +89,15 @@ def test_kubeconform_would_find_a_misspelling(schemas, tmp_path):
     ("models.volume.create=true,models.volume.fromImage.reference=a,replicaCount=2",
      "ReadWriteMany"),
     ("models.watchVolume=true", "needs a volume"),
+    ("bots.discord.enabled=true", "needs bots.discord.secretName"),
+    ("bots.line.enabled=true,bots.line.secretName=s", "needs bots.publicUrl"),
+    ("bots.publicUrl=http://bots", "bots/publicUrl"),
+    ("bots.irc.enabled=true", "additional properties 'irc' not allowed"),
+    ("bots.running=0", "minimum: got 0, want 1"),
+    ("bots.telegram.enabled=true,bots.telegram.secretName=s,insecure=false,auth.keysSecret.name=k",
+     "set bots.apiKeySecret.name"),
+    ("bots.telegram.enabled=true,bots.telegram.secretName=s,bots.publicUrl=https://b,"
+     "bots.ingress.enabled=true", "needs a bot that is called"),
     ("autoscaling.kind=hpa,autoscaling.minReplicas=5", "is less than autoscaling.minReplicas 5"),
     ("config.listen=0.0.0.0:1", "config.listen is made by the chart; use service.grpcPort"),
     ("config.http.key=/k", "config.http.key is made by the chart; use tls.secretName"),
@@ -150,6 +164,8 @@ def test_labels_meet(name):
     test = made.get(("Pod", "r-genzo-test"))
     selectors = [server(made)["spec"]["selector"]["matchLabels"]]
     for (kind, which), one in made.items():
+        if of_bots(which):
+            continue
         if kind == "Service":
             selectors.append(one["spec"]["selector"])
         if kind == "PodDisruptionBudget":
@@ -170,7 +186,8 @@ def test_labels_meet(name):
 @BY_VALUES
 def test_containers_are_restricted(name):
     made = objects(VALUES[name])
-    pods = [server(made)["spec"]["template"]["spec"]]
+    pods = [o["spec"]["template"]["spec"] for (kind, _), o in made.items()
+            if kind in ("Deployment", "StatefulSet")]
     pods += [o["spec"] for (kind, _), o in made.items() if kind == "Pod"]
     for pod in pods:
         assert pod["automountServiceAccountToken"] is False
@@ -189,6 +206,53 @@ def test_secrets_are_folders():
         for container in pod["containers"]:
             assert not [m for m in container["volumeMounts"] if "subPath" in m]
         assert [v for v in pod["volumes"] if "secret" in v]
+
+
+def test_bots_reach_the_server_and_their_services():
+    """Each by labels that only its own pod has, through policies that let it."""
+    made = objects(VALUES["bots"])
+    [_, bots_rule, _] = made["NetworkPolicy", "r-genzo"]["spec"]["ingress"]
+    [let_in] = bots_rule["from"]
+    server_labels = server(made)["spec"]["template"]["metadata"]["labels"]
+    for service in ("discord", "line", "slack", "telegram"):
+        bot = made["Deployment", f"r-genzo-{service}"]["spec"]
+        labels = bot["template"]["metadata"]["labels"]
+        assert bot["strategy"] == {"type": "Recreate"} and bot["replicas"] == 1
+        assert bot["selector"]["matchLabels"].items() <= labels.items()
+        assert not bot["selector"]["matchLabels"].items() <= server_labels.items()
+        assert let_in["podSelector"]["matchLabels"].items() <= labels.items()
+        [expression] = let_in["podSelector"]["matchExpressions"]
+        assert labels[expression["key"]] in expression["values"]
+        policy = made["NetworkPolicy", f"r-genzo-{service}"]["spec"]
+        assert policy["podSelector"]["matchLabels"] == bot["selector"]["matchLabels"]
+        assert ("ingress" in policy) == (service != "telegram")
+        assert (("Service", f"r-genzo-{service}") in made) == (service != "telegram")
+        [container] = bot["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": f"{service}-bot"}}]
+        assert "--server=r-genzo:50051" in container["args"]
+    [rule] = made["Ingress", "r-genzo-bots"]["spec"]["rules"]
+    assert rule["host"] == "bots.example.org"
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/discord", "/line", "/slack"]
+
+
+def test_the_bots_program_takes_the_charts_arguments():
+    """genzo-bots itself reads what the chart and its image call it with."""
+    python = ROOT / ".deps/bots/bin/python"
+    if not python.exists():
+        pytest.skip("the bots are not installed: ./dev check bots")
+    image = (ROOT / "client/bots/Dockerfile").read_text()
+    [_, *before] = json.loads(re.search(r"^ENTRYPOINT (.*)$", image, re.MULTILINE)[1])
+    made = objects(VALUES["bots"])
+    for service in ("discord", "line", "slack", "telegram"):
+        pod = made["Deployment", f"r-genzo-{service}"]["spec"]["template"]["spec"]
+        arguments = before + pod["containers"][0]["args"]
+        done = run(python, "-m", "genzo_bots.main", *arguments, ok=False, env={})
+        # All that is missing is what the Secret holds.
+        assert "not in the environment" in done.stderr, done.stderr
+    policy = made["ConfigMap", "r-genzo-bots"]["data"]["policy.py"]
+    names = {}
+    exec(policy, names)
+    assert names["refuse"]
 
 
 def test_gpu_has_a_name_and_a_taint():
@@ -235,6 +299,8 @@ def test_keeps_to_the_policies(name, tmp_path):
     ]
     if name == "image-volume":  # switches them off
         ignored += ["pod-networkpolicy", "deployment-has-poddisruptionbudget"]
+    if name == "bots":  # one pod each, never two, which can answer as soon as it lives
+        ignored += ["pod-probes-identical", "deployment-strategy"]
     file = tmp_path / "all.yaml"
     file.write_text(template(VALUES[name])[0])
     run(tool("kube-score"), "score", "--kubernetes-version", "v1.28", "--output-format", "ci",

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/notification.h"
+#include "gateway/figures_page.h"
 #include "gateway/loras.h"
 #include "grpcpp/create_channel.h"
 #include "tests/gateway/fake_service.h"
@@ -262,6 +263,7 @@ TEST_F(DoorTest, EditsAndVaries) {
               ElementsAre("image_edit.partial_image", "image_edit.completed"));
   EXPECT_EQ(service_.request().image_to_image().image(), "bytes");
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.5);
+  EXPECT_FALSE(service_.request().image_to_image().has_inversion());
   // Half of 20 steps are walked; the look is in their middle.
   EXPECT_THAT(service_.request().preview().steps(), ElementsAre(15));
   EXPECT_EQ(
@@ -270,6 +272,26 @@ TEST_F(DoorTest, EditsAndVaries) {
       200);
   EXPECT_EQ(service_.request().prompt(), "");
   EXPECT_EQ(service_.request().image_to_image().strength(), 0.6);
+}
+
+TEST_F(DoorTest, BeginsAtAPicturesOwnNoise) {
+  const auto shown = [&] {
+    const v1::ImageToImage& from = service_.request().image_to_image();
+    EXPECT_FALSE(from.has_strength());
+    return from.inversion().prompt();
+  };
+  EXPECT_EQ(Ask("POST", "/v1/images/edits",
+                FormOf({{"image", "bytes"},
+                        {"prompt", "a cat"},
+                        {"source_prompt", "a fox"}}),
+                kForm)
+                .status,
+            200);
+  EXPECT_EQ(shown(), "a fox");
+  AskJson("POST", "/sdapi/v1/img2img",
+          {{"init_images", {"data:image/png;base64,aGk="}},
+           {"source_prompt", "a dog"}});
+  EXPECT_EQ(shown(), "a dog");
 }
 
 // What is transparent in such a mask is painted, and from nothing.
@@ -285,6 +307,17 @@ TEST_F(DoorTest, EditsWhatAMaskLeavesOpen) {
   EXPECT_TRUE(request.inpainting().mask_is_transparency());
   EXPECT_EQ(request.image_to_image().strength(), 1);
   EXPECT_EQ(ask({{"strength", "0.5"}}).image_to_image().strength(), 0.5);
+  const v1::GenerateRequest steered =
+      ask({{"mask_blur", "4"},
+           {"invert_mask", "true"},
+           {"mask_is_transparency", "false"},
+           {"extend", "8,0,16,0"},
+           {"controls", R"([{"name": "canny", "preprocessor": "inpaint"}])"}});
+  EXPECT_EQ(steered.inpainting().mask_blur(), 4u);
+  EXPECT_TRUE(steered.inpainting().invert_mask());
+  EXPECT_FALSE(steered.inpainting().mask_is_transparency());
+  EXPECT_EQ(steered.outpainting().right(), 16u);
+  EXPECT_EQ(steered.controls(0).picture().data(), "bytes");
   EXPECT_EQ(Ask("POST", "/v1/images/variations",
                 FormOf({{"image", "x"}, {"mask", "hole"}}), kForm)
                 .status,
@@ -803,7 +836,7 @@ TEST_F(DoorTest, SpeaksMcp) {
                 .status,
             202);
   const json tools = AskJson("POST", "/mcp", Rpc("tools/list", json::object()));
-  EXPECT_EQ(tools["result"]["tools"].size(), 4u);
+  EXPECT_EQ(tools["result"]["tools"].size(), 6u);
   EXPECT_EQ(tools["result"]["tools"][0]["inputSchema"]["required"],
             json::array({"prompt"}));
   const json painted = AskJson(
@@ -829,6 +862,119 @@ TEST_F(DoorTest, SpeaksMcp) {
   EXPECT_EQ(Ask("POST", "/mcp", "[]").status, 400);
   EXPECT_EQ(Ask("GET", "/mcp").status, 405);
   EXPECT_EQ(Ask("POST", "/mcp", "{}", "Origin: http://evil\r\n").status, 403);
+}
+
+TEST_F(DoorTest, SteersForOpenAi) {
+  const json answer = Generate(
+      {{"prompt", "a"},
+       {"controls",
+        {{{"name", "canny"},
+          {"image", kDone},
+          {"preprocessor", "canny"},
+          {"weight", 0.8},
+          {"end", 0.5},
+          {"canny_low", 50}}}},
+       {"image_prompts", {{{"name", "ip"}, {"images", {kDone, kDone}}}}},
+       {"guidance", {{"text_gate_step", 5}}},
+       {"variation", {{"seed", "3"}, {"strength", 0.25}}},
+       {"hires", {{"factor", 1.5}, {"upscale", "UPSCALE_LATENT"}}},
+       {"upscaler", "lanczos"},
+       {"prompt_syntax", "weighted"},
+       {"keep_latents", true},
+       {"start_latents", "token"}});
+  EXPECT_EQ(answer["data"].size(), 1u) << answer;
+  const v1::GenerateRequest request = service_.request();
+  ASSERT_EQ(request.controls_size(), 1);
+  const v1::ControlInput& control = request.controls(0);
+  EXPECT_EQ(control.name(), "canny");
+  EXPECT_EQ(control.picture().data(), "done");
+  EXPECT_EQ(control.preprocessor(), v1::ControlInput::PREPROCESSOR_CANNY);
+  EXPECT_EQ(control.weight(), 0.8);
+  EXPECT_EQ(control.end(), 0.5);
+  EXPECT_EQ(control.canny_low(), 50u);
+  EXPECT_FALSE(control.has_canny_high());
+  ASSERT_EQ(request.image_prompts_size(), 1);
+  EXPECT_EQ(request.image_prompts(0).pictures_size(), 2);
+  EXPECT_EQ(request.guidance().text_gate_step(), 5u);
+  EXPECT_EQ(request.variation().seed(), 3u);
+  EXPECT_EQ(request.hires().factor(), 1.5);
+  EXPECT_EQ(request.output().upscaler(), "lanczos");
+  EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_TRUE(request.keep_latents());
+  EXPECT_EQ(request.start_latents(), "token");
+}
+
+TEST_F(DoorTest, NamesWhatIsWrongWithWhatSteers) {
+  const auto refuses = [&](const json& fields, const std::string& message) {
+    json body = fields;
+    body["prompt"] = "a";
+    EXPECT_THAT(Generate(body)["error"]["message"].get<std::string>(),
+                HasSubstr(message));
+  };
+  const json control = {{"name", "canny"}, {"image", kDone}};
+  const auto with = [&](const std::string& field, const json& value) -> json {
+    json changed = control;
+    changed[field] = value;
+    return {{"controls", json::array({changed})}};
+  };
+  refuses({{"controls", "canny"}}, "controls \"canny\" is not JSON");
+  refuses({{"controls", control}}, "controls is not a list");
+  refuses({{"controls", {3}}}, "controls [0] is no object");
+  refuses(with("image", nullptr), "controls [0]: image is missing");
+  refuses(with("image", "?"), "image is not a picture in base64");
+  refuses(with("name", nullptr), "name is missing");
+  refuses(with("weight", 3), "weight 3 is not a number from 0 to 2");
+  refuses(with("preprocessor", "depth"), "preprocessor");
+  refuses(with("strength", 1), "strength");
+  refuses({{"image_prompts", {{{"name", "ip"}}}}}, "image is missing");
+  refuses({{"variation", {{"sed", 1}}}}, "variation is not as Variation");
+  refuses({{"mask_blur", 3}}, "mask_blur");
+}
+
+TEST_F(DoorTest, ScoresPictures) {
+  const json answer =
+      AskJson("POST", "/v1/score",
+              {{"prompt", "a fox"},
+               {"pictures", {{{"data", kDone}}, {{"data", kDone}}}}});
+  EXPECT_EQ(answer["scores"][1]["score"], 1.5) << answer;
+  EXPECT_EQ(service_.score().prompt(), "a fox");
+  EXPECT_EQ(service_.score().pictures(0).data(), "done");
+  const json missing = AskJson("POST", "/v1/score", {{"scorer", "none"}});
+  EXPECT_EQ(missing["error"]["reason"], "SCORER_NOT_FOUND") << missing;
+  EXPECT_EQ(Ask("POST", "/v1/score", R"({"pictures": 3})").status, 400);
+}
+
+TEST_F(DoorTest, SteersEnlargesAndScoresForMcp) {
+  const auto call = [&](const std::string& tool, const json& arguments) {
+    return AskJson("POST", "/mcp",
+                   Rpc("tools/call",
+                       {{"name", tool}, {"arguments", arguments}}))["result"];
+  };
+  const json edited = call("edit_image", {{"prompt", "a"},
+                                          {"image", kDone},
+                                          {"mask", kDone},
+                                          {"mask_blur", 4},
+                                          {"mask_fill", "noise"},
+                                          {"only_masked", true},
+                                          {"extend", {8, 0, 16, 0}},
+                                          {"controls", {{{"name", "canny"}}}}});
+  EXPECT_EQ(edited["isError"], false) << edited;
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.inpainting().mask_blur(), 4u);
+  EXPECT_EQ(request.inpainting().fill(), v1::Inpainting::FILL_NOISE);
+  EXPECT_TRUE(request.inpainting().only_masked());
+  EXPECT_EQ(request.outpainting().right(), 16u);
+  EXPECT_EQ(request.controls(0).picture().data(), "done")
+      << "it follows the picture";
+  const json larger = call("upscale_image", {{"image", kDone}, {"factor", 2}});
+  EXPECT_EQ(larger["content"][0]["data"], kDone) << larger;
+  EXPECT_EQ(service_.upscale().factor(), 2);
+  const json scores =
+      call("score_images", {{"images", {kDone}}, {"prompt", "a"}});
+  EXPECT_THAT(scores["content"][0]["text"].get<std::string>(),
+              HasSubstr("0.5"));
+  EXPECT_EQ(call("score_images", {{"images", "a"}})["isError"], true);
+  EXPECT_EQ(call("upscale_image", {{"factor", 2}})["isError"], true);
 }
 
 TEST_F(DoorTest, StreamsProgressToMcpClientsThatAsk) {
@@ -872,6 +1018,27 @@ TEST_F(DoorTest, DescribesItself) {
   EXPECT_TRUE(document["components"]["schemas"].contains("GenerateRequest"));
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
+}
+
+TEST_F(DoorTest, ADoorAloneTellsItsFigures) {
+  Ask("GET", "/healthz");
+  const auto figures = ServeFigures("127.0.0.1:0", metrics_);
+  ASSERT_THAT(figures, IsOk());
+  RawClient client((*figures)->port());
+  // The answer may be read before it is counted.
+  const std::string counted =
+      "genzo_http_requests_total{code=\"200\",route=\"/healthz\"} 1";
+  RawAnswer answer;
+  do {
+    answer = client.Ask("GET", "/metrics");
+    ASSERT_EQ(answer.status, 200);
+  } while (!absl::StrContains(answer.body, counted));
+  EXPECT_THAT(answer.Header("content-type"), HasSubstr("version=0.0.4"));
+  EXPECT_EQ(client.Ask("GET", "/livez").body, "ok\n");
+  EXPECT_EQ(client.Ask("GET", "/v1/models").status, 404);
+  EXPECT_THAT(
+      ServeFigures(absl::StrCat("127.0.0.1:", (*figures)->port()), metrics_),
+      StatusIs(absl::StatusCode::kUnavailable, "admin address"));
 }
 
 TEST_F(DoorTest, SaysThatTheServiceIsAway) {

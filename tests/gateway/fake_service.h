@@ -13,6 +13,7 @@
 #include "genzo/v1/jobs.grpc.pb.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
+#include "genzo/v1/scoring.grpc.pb.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -25,7 +26,8 @@ class FakeService : public v1::ImageGeneration::Service,
                     public v1::Jobs::Service,
                     public v1::ModelRegistry::Service,
                     public v1::LoraRegistry::Service,
-                    public v1::Upscaling::Service {
+                    public v1::Upscaling::Service,
+                    public v1::PictureScoring::Service {
  public:
   using Writer = grpc::ServerWriter<v1::JobEvent>;
   using Script = std::function<grpc::Status(
@@ -38,6 +40,7 @@ class FakeService : public v1::ImageGeneration::Service,
     builder.RegisterService(static_cast<v1::ModelRegistry::Service*>(this));
     builder.RegisterService(static_cast<v1::LoraRegistry::Service*>(this));
     builder.RegisterService(static_cast<v1::Upscaling::Service*>(this));
+    builder.RegisterService(static_cast<v1::PictureScoring::Service*>(this));
     server_ = builder.BuildAndStart();
   }
 
@@ -64,6 +67,10 @@ class FakeService : public v1::ImageGeneration::Service,
   v1::UpscaleRequest upscale() const {
     const absl::MutexLock lock(&mutex_);
     return upscale_;
+  }
+  v1::ScoreRequest score() const {
+    const absl::MutexLock lock(&mutex_);
+    return score_;
   }
   v1::WatchJobRequest watch() const {
     const absl::MutexLock lock(&mutex_);
@@ -196,6 +203,21 @@ class FakeService : public v1::ImageGeneration::Service,
     return grpc::Status::OK;
   }
 
+  grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
+                     v1::ScoreResponse* response) override {
+    if (request->scorer() == "none") {
+      return ToGrpc(ErrorWithReason(absl::StatusCode::kNotFound,
+                                    "SCORER_NOT_FOUND",
+                                    "there is no \"none\""));
+    }
+    const absl::MutexLock lock(&mutex_);
+    score_ = *request;
+    for (int i = 0; i < request->pictures_size(); ++i) {
+      response->add_scores()->set_score(i + 0.5);
+    }
+    return grpc::Status::OK;
+  }
+
   grpc::Status CreateJob(grpc::ServerContext* context,
                          const v1::CreateJobRequest* request,
                          v1::Job* job) override {
@@ -268,6 +290,7 @@ class FakeService : public v1::ImageGeneration::Service,
   Script script_ ABSL_GUARDED_BY(mutex_);
   v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
   v1::UpscaleRequest upscale_ ABSL_GUARDED_BY(mutex_);
+  v1::ScoreRequest score_ ABSL_GUARDED_BY(mutex_);
   v1::WatchJobRequest watch_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Server> server_;  // last: it calls the others

@@ -1,5 +1,7 @@
 #include "queue/forecast.h"
 
+#include <random>
+
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -26,6 +28,13 @@ TEST(StepCostsTest, InterpolatesAndExtrapolates) {
   EXPECT_EQ(StepCosts().At(2), absl::ZeroDuration());
 }
 
+TEST(StepCostsTest, MoreRowsThanWereMeasuredTakeNoLess) {
+  // Somebody else had the core for the first.
+  const StepCosts disturbed({{2, 30 * kMs}, {4, 20 * kMs}});
+  EXPECT_EQ(disturbed.At(3), 25 * kMs);
+  EXPECT_EQ(disturbed.At(64), 20 * kMs);
+}
+
 TEST(StepCostsTest, CapsWhereRowsGainLessThanFivePercent) {
   // 4 to 8 rows: 250 to 258 rows a second.
   EXPECT_EQ(Costs().RowCap(16), 4);
@@ -44,6 +53,15 @@ std::vector<absl::Duration> Finish(const std::vector<ForecastItem>& items,
 TEST(ForecastTest, OneImageTakesItsSteps) {
   EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5}}), ElementsAre(50 * kMs));
   EXPECT_THAT(Finish({{.rows = 2, .steps_left = 0}}), ElementsAre(0 * kMs));
+}
+
+TEST(ForecastTest, AnEvaluationTakesWhatItsRowsLoad) {
+  EXPECT_THAT(Finish({{.rows = 2, .load = 1.5, .steps_left = 5}}),
+              ElementsAre(75 * kMs));
+  EXPECT_THAT(Finish({{.rows = 2, .load = 1.5, .steps_left = 5},
+                      {.rows = 2, .steps_left = 5}}),
+              ElementsAre(100 * kMs, 100 * kMs))
+      << "the two share evaluations";
 }
 
 TEST(ForecastTest, ImagesShareEvaluationsUpToTheCap) {
@@ -79,6 +97,31 @@ TEST(ForecastTest, OneThatIsDueBeforeOvertakesWhenItJoins) {
   EXPECT_THAT(Finish({{.rows = 4, .steps_left = 2, .joins = 20 * kMs},
                       {.rows = 4, .steps_left = 5}}),
               ElementsAre(52 * kMs, 112 * kMs));
+}
+
+TEST(ForecastTest, EndsHoweverLittleTimeStepsTake) {
+  std::mt19937 random(7);
+  const auto up_to = [&random](int most) {
+    return static_cast<int>(random() % (most + 1));
+  };
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<ForecastShape> shapes(3);
+    for (ForecastShape& shape : shapes) {
+      const auto time = [&] { return absl::Nanoseconds(up_to(20'000)); };
+      shape = {.costs = StepCosts({{1, time()}, {2, time()}, {4, time()}}),
+               .row_cap = 1 + up_to(63)};
+    }
+    std::vector<ForecastItem> items(40);
+    for (ForecastItem& item : items) {
+      item = {.shape = up_to(2),
+              .rows = 1 + up_to(3),
+              .steps_left = up_to(50),
+              .joins = absl::Nanoseconds(up_to(100'000))};
+    }
+    for (const absl::Duration finish : Forecast(items, shapes)) {
+      EXPECT_LT(finish, absl::Seconds(1));
+    }
+  }
 }
 
 TEST(ForecastTest, WhatIsExpectedMattersAsCompanyOnly) {

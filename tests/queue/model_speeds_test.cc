@@ -17,6 +17,12 @@ TEST_F(ModelSpeedsTest, KnowsWhatAJobTakesAlone) {
   EXPECT_EQ(load_.speeds().LatestStart(urgent), absl::UnixEpoch() + 3 * kMs);
 }
 
+TEST_F(ModelSpeedsTest, NetworksBesideTheModelTakeTime) {
+  JobDemand steered = Demand(5);
+  steered.load = 1.5;
+  EXPECT_EQ(load_.speeds().SoloTime(steered), 82 * kMs);
+}
+
 TEST_F(ModelSpeedsTest, LearnsFromWhatEvaluationsTake) {
   for (int i = 0; i < 50; ++i)
     load_.speeds().Observe(0, Demand(5), 2, 20 * kMs);

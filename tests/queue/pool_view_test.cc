@@ -36,7 +36,7 @@ class PoolViewTest : public ::testing::Test {
   // Through the wire.
   internal::v1::PoolView View() const {
     internal::v1::PoolView view;
-    view.ParseFromString(MakePoolView({}, load_, clock_).SerializeAsString());
+    view.ParseFromString(MakePoolView(load_, clock_).SerializeAsString());
     return view;
   }
 
@@ -62,6 +62,17 @@ TEST_F(PoolViewTest, PredictsWhatThePoolItselfWould) {
   load_.backlog().Begin(1, clock_.Now() + 9 * kMs);
   ExpectSame(Demand(5));
   ExpectSame(Demand(90));
+}
+
+TEST_F(PoolViewTest, KnowsNetworksBesideTheModel) {
+  JobDemand steered = Demand(40);
+  steered.load = 1.5;
+  load_.Accept("a", steered, std::nullopt);
+  load_.Accept("b", steered, std::nullopt);
+  ExpectSame(Demand(5));
+  ExpectSame(steered);
+  EXPECT_GT(*PredictFrom(View(), steered, clock_),
+            *PredictFrom(View(), Demand(40), clock_));
 }
 
 TEST_F(PoolViewTest, KnowsSamplersThatEvaluateMoreOften) {
@@ -113,15 +124,6 @@ TEST_F(PoolViewTest, SaysNothingOfModelsThatNobodyMeasured) {
   EXPECT_FALSE(PredictFrom(View(), demand, clock_).has_value());
   EXPECT_FALSE(
       PredictFrom(internal::v1::PoolView(), demand, clock_).has_value());
-}
-
-TEST_F(PoolViewTest, CarriesDescriptions) {
-  v1::Model model;
-  model.set_id("m");
-  const auto view = MakePoolView({model}, load_, clock_);
-  ASSERT_EQ(view.models_size(), 1);
-  EXPECT_EQ(view.models(0).id(), "m");
-  EXPECT_EQ(view.devices_size(), 2);
 }
 
 }  // namespace

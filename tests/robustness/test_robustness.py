@@ -4,15 +4,23 @@ import contextlib
 import hashlib
 import json
 import os
+import random
+import re
 import resource
 import signal
+import socket
+import struct
 import subprocess
+import sys
 import time
 
 import grpc
 import pytest
 
-from conftest import BIN, ROOT, Api, Load, figure, tool, wait_for
+from conftest import BIN, ENVIRONMENT, ROOT, Api, Load, figure, tool, wait_for
+
+sys.path.insert(0, str(ROOT / "tests" / "server"))
+import h2  # noqa: E402
 
 
 def ghz(server, *more):
@@ -51,6 +59,152 @@ def test_a_thousand_requests_leave_nothing_behind(start):
 def cpu_seconds(server):
     fields = open(f"/proc/{server.process.pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# --- clients that misbehave -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def others_are_served(start):
+    """A server, while others paint on it: all they ask for comes, and nothing stays behind."""
+    server = start(limits={"max_steps": 1000, "max_image_count": 16})
+    Api(server.address).paint()
+    descriptors = server.descriptors()
+    load = Load(4, lambda: Api(server.address))
+    wait_for(lambda: load.ends.qsize() >= 4)
+    yield server
+    count = load.ends.qsize()
+    wait_for(lambda: load.ends.qsize() >= count + 8)
+    ends = load.stop()
+    assert set(ends) == {"SUCCEEDED 1"}, ends
+    wait_for(lambda: server.metric("genzo_streams") == 0)
+    wait_for(lambda: server.metric("genzo_jobs_running") + server.metric("genzo_queue_depth") == 0)
+    assert server.metric("genzo_undelivered_bytes") == 0
+    wait_for(lambda: server.descriptors() <= descriptors)
+    server.signal()
+    assert server.ended() == 0
+
+
+GENERATE = "/genzo.v1.ImageGeneration/Generate"
+
+
+def begin(server, extra=(), **fields):
+    """A connection by hand on which a request was sent."""
+    request = Api(server.address).request(**fields).SerializeToString()
+    connection = h2.connect(server.address)
+    h2.call(connection, 1, GENERATE, h2.message(request, compressed=0), extra)
+    return connection
+
+
+def vanish(connection):
+    """As a machine that is switched off and comes back: no word, then a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_clients_that_vanish(others_are_served):
+    server = others_are_served
+    saved = server.metric("genzo_steps_saved_total")
+    for turn in range(40):
+        connection = begin(server, steps=1000)
+        if turn % 2:
+            connection.recv(100)
+        vanish(connection)
+    # Their work was given up, not painted.
+    wait_for(lambda: server.metric("genzo_steps_saved_total") > saved + 1000)
+
+
+def test_clients_that_read_a_byte_a_second_or_never(others_are_served):
+    server = others_are_served
+    large = {"steps": 2, "image_count": 16, "width": 512, "height": 512}
+    slow, silent = begin(server, **large), begin(server, **large)
+    megabytes = server.megabytes()
+    for _ in range(8):
+        assert len(slow.recv(1)) == 1
+        time.sleep(1)
+    # More than the window is not sent, and of progress the latest is kept.
+    assert server.megabytes() < megabytes + 200
+    vanish(slow)
+    vanish(silent)
+
+
+def garbage(random_bytes):
+    """What no HTTP/2 client sends, each on a connection of its own."""
+    settings = h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0)
+    yield b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    yield b"\x16\x03\x01\x02\x00" + random_bytes(512)  # a TLS hello of sorts
+    yield random_bytes(4096)
+    for _ in range(20):
+        yield settings + random_bytes(4096)
+    yield settings + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, random_bytes(300))
+    yield settings + h2.frame(h2.DATA, 0, 0, b"for no stream")
+    yield settings + h2.frame(h2.DATA, 0, 7, b"for a stream that there is not")
+    yield settings + b"\xff\xff\xff" + bytes(6)  # 16 MB are to come
+    yield settings + h2.frame(h2.SETTINGS, 0, 0, b"\x00\x04\xff\xff\xff\xff")
+    yield settings + h2.frame(8, 0, 0, b"\x7f\xff\xff\xff") * 3  # windows beyond all bounds
+    yield settings + h2.frame(9, 0, 1, bytes(100)) * 1000  # headers go on that never began
+    yield settings + h2.frame(h2.PING, 0, 0, bytes(8)) * 10_000
+    body = bytes([0]) + b"\xff\xff\xff\xff"  # a message of 4 GB
+    with_call = socket_bytes(lambda to: h2.call(to, 1, GENERATE, body))
+    yield settings + with_call
+    yield settings + socket_bytes(
+        lambda to: h2.call(to, 1, GENERATE, h2.message(random_bytes(500), compressed=0)))
+
+
+class Collector:
+    def __init__(self):
+        self.bytes = b""
+
+    def sendall(self, more):
+        self.bytes += more
+
+
+def socket_bytes(send):
+    collector = Collector()
+    send(collector)
+    return collector.bytes
+
+
+def test_garbage(others_are_served):
+    server = others_are_served
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    host, port = server.address.rsplit(":", 1)
+    connections = []
+    for what in garbage(random.Random(seed).randbytes):
+        connection = socket.create_connection((host, int(port)), timeout=30)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(what)
+        connections.append(connection)
+    assert Api(server.address).paint() == ("JOB_STATE_SUCCEEDED", 1)
+    for connection in connections:
+        connection.close()
+
+
+def test_oversize_metadata(others_are_served):
+    server = others_are_served
+    api = Api(server.address)
+    for metadata in [("x-large", "x" * 20_000)], [(f"x-{n}", "x" * 100) for n in range(500)]:
+        api.metadata = metadata
+        with pytest.raises(grpc.RpcError) as refused:
+            api.paint()
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    # What a token of many groups needs is taken.
+    api.metadata = [("x-large", "x" * 12_000)]
+    assert api.paint() == ("JOB_STATE_SUCCEEDED", 1)
+
+
+def test_cancelling_at_every_step(others_are_served):
+    api = Api(others_are_served.address)
+    for step in range(1, 21):
+        stream = api.generate(steps=50)
+        for event in stream:
+            if event.HasField("progress") and event.progress.step >= step:
+                break
+        stream.cancel()
+
+
+# --- things that happen to servers ----------------------------------------------------------------
 
 
 def test_a_drain_under_load_loses_nothing(start):
@@ -222,9 +376,11 @@ def test_a_full_disk_costs_only_what_is_kept(start, tmp_path):
         fill(disk)
         for seed in range(8):
             assert api.paint(seed=seed) == ("JOB_STATE_SUCCEEDED", 1)
-        job = api.create(seed=99).id
-        assert digest(api, job) == digest(api, job)  # from memory
-        assert "would not survive a crash" in server.log.read_text()
+        # What outlives the server is promised to nobody.
+        with pytest.raises(grpc.RpcError) as refused:
+            api.create(seed=99)
+        assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert "results folder cannot be written" in refused.value.details()
         (disk / "junk").unlink()
         kept = api.create(seed=100).id
         picture = digest(api, kept)
@@ -262,6 +418,27 @@ def test_ready_and_gone(start):
     print(f"SIGTERM to exit {ended:.2f} s, start to ready {ready:.2f} s")
     figure("SIGTERM to exit with nothing running", ended, 2, "s")
     figure("start to ready with the model in the box", ready, 3, "s")
+
+
+def soak(*arguments):
+    """What tests/soak prints."""
+    done = subprocess.run([BIN.parent / "tests" / "soak", *map(str, arguments)], text=True,
+                          env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    print(done.stdout)
+    assert done.returncode == 0, "something failed or grew"
+    return done.stdout
+
+
+def test_the_front_ends_own_cost():
+    told = soak("cost")
+    request, event = re.findall(r"([0-9.]+) ms of processor time", told)
+    figure("a request with a worker that takes no time", float(request), 1, "ms")
+    figure("a streamed event, 64 streams", float(event), 0.2, "ms")
+
+
+def test_many_jobs_leave_nothing_behind():
+    """GENZO_SOAK_JOBS=100000 is a day's."""
+    soak("jobs", os.environ.get("GENZO_SOAK_JOBS", 30_000))
 
 
 def test_two_thousand_watchers(start):

@@ -31,16 +31,24 @@ TEST(PlanReloadTest, LimitsBecomeStricterButNotLooserThanAtTheStart) {
   EXPECT_THAT(plan.not_applied, ElementsAre("limits.max_steps"));
 }
 
+TEST(PlanReloadTest, ModelsComeAndChangeButDoNotGo) {
+  Config started;
+  started.models = {{"same", "/a"}, {"moved", "/b"}, {"gone", "/c"}};
+  Config wanted;
+  wanted.models = {{"moved", "/d"}, {"new", "/e"}, {"same", "/a"}};
+  const ReloadPlan plan = PlanReload(started, wanted);
+  EXPECT_THAT(plan.models, ElementsAre(wanted.models[0], wanted.models[1]));
+  EXPECT_THAT(plan.not_applied, ElementsAre("models without gone"));
+}
+
 TEST(PlanReloadTest, NamesWhatNeedsAStart) {
   Config wanted;
   wanted.listen = "127.0.0.1:9";
-  wanted.models = {{"other", "/other"}};
   wanted.tls.cert_file = "/cert.pem";
   wanted.webhooks.hosts = {"a.org:443"};
   wanted.stall_after = absl::Seconds(9);
-  EXPECT_THAT(
-      PlanReload({}, wanted).not_applied,
-      ElementsAre("listen", "models", "tls", "webhooks", "stall_seconds"));
+  EXPECT_THAT(PlanReload({}, wanted).not_applied,
+              ElementsAre("listen", "tls", "webhooks", "stall_seconds"));
 }
 
 }  // namespace

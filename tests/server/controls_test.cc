@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
@@ -105,6 +106,54 @@ TEST_F(ControlsTest, APictureThatIsCutOffFailsItsJobAlone) {
               ::testing::HasSubstr("controls[0].picture.data"));
   Call next(server, Steered());
   EXPECT_TRUE(Succeeded(next.Rest().back()));
+}
+
+// The hint is of the whole picture, and the region is cut out of both.
+TEST_F(ControlsTest, AHintIsWithoutWhatAMaskMarks) {
+  const Server server(config_);
+  GenerateRequest request = Steered();
+  v1::ControlInput& control = *request.mutable_controls(0);
+  control.set_preprocessor(v1::ControlInput::PREPROCESSOR_INPAINT);
+  const std::string picture = control.picture().data();
+  request.set_width(64);
+  request.set_height(64);
+  request.mutable_image_to_image()->set_image(picture);
+  request.mutable_image_to_image()->set_strength(1);
+  v1::Inpainting& inpainting = *request.mutable_inpainting();
+  inpainting.mutable_mask()->set_data(picture);  // as bright as it is
+  inpainting.set_only_masked(true);
+  inpainting.set_mask_blur(2);
+  const auto paint = [&] {
+    Call call(server, request);
+    const auto events = call.Rest();
+    EXPECT_TRUE(call.status().ok()) << call.status().error_message();
+    return PictureOf(events);
+  };
+  const std::string steered = paint();
+  control.set_weight(0);
+  const std::string plain = paint();
+  EXPECT_GT(LargestDifference(steered, plain), 0);
+  control.set_weight(1);
+  control.mutable_picture()->set_data(
+      ReadFile(SourcePath("docs/images/developing.png")));
+  EXPECT_GT(LargestDifference(steered, paint()), 0) << "another hint";
+  inpainting.set_invert_mask(true);
+  EXPECT_NE(paint(), "");
+}
+
+TEST_F(ControlsTest, ANetworkThatComesLaterNeedsNoRestart) {
+  Server server(config_);
+  GenerateRequest request = Steered();
+  request.mutable_controls(0)->set_name("later");
+  Call early(server, request);
+  early.Rest();
+  EXPECT_EQ(ReasonOf(early.status()), "INVALID_FIELD");
+  WriteTinyControl(folder_, "nets/later", 0.5);
+  server.pool().LookBeside();
+  // The engine tells of it in its next turn, which comes before the next job's.
+  Call(server, Fox()).Rest();
+  Call call(server, request);
+  EXPECT_TRUE(Succeeded(call.Rest().back())) << call.status().error_message();
 }
 
 }  // namespace

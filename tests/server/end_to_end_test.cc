@@ -368,22 +368,6 @@ TEST(EndToEndTest, ADeadlineEndsTheJob) {
   EXPECT_EQ(figures.jobs_cancelled.Value() + figures.jobs_expired.Value(), 1);
 }
 
-TEST(EndToEndTest, ASlowReaderHoldsNobodyUpAndGetsItsPicture) {
-  const Server server(TinyConfig());
-  GenerateRequest request = Fox(40);
-  request.mutable_preview()->set_every(1);
-  request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
-  Call slow(server, request);
-  JobEvent event;
-  ASSERT_TRUE(slow.Read(event));
-  // Others are served while it does not read.
-  Call quick(server, Fox(40));
-  EXPECT_TRUE(Succeeded(quick.Rest().back()));
-  const auto rest = slow.Rest();
-  EXPECT_TRUE(Succeeded(rest.back()));
-  EXPECT_FALSE(PictureOf(rest).empty());
-}
-
 TEST(EndToEndTest, ASamplerThatNeedsMoreStepsSaysSo) {
   const TestFolder folder;
   Config config = TinyConfig();

@@ -48,12 +48,17 @@ class JobArchiveTest : public ::testing::Test {
     archive.book().Add(Kept(id));
   }
   // Keeps the job as it is queued, and waits for that.
-  static void Keep(JobArchive& archive, const std::string& id) {
+  static absl::Status Keep(JobArchive& archive, const std::string& id) {
     internal::v1::Job queued;
     queued.set_id(id);
-    absl::Notification kept;
-    archive.Keep(Kept(id), queued, [&] { kept.Notify(); });
-    kept.WaitForNotification();
+    absl::Notification is_answered;
+    absl::Status kept;
+    archive.Keep(Kept(id), queued, [&](const absl::Status& status) {
+      kept = status;
+      is_answered.Notify();
+    });
+    is_answered.WaitForNotification();
+    return kept;
   }
   static void Post(JobArchive& archive, const std::string& id, int sequence,
                    v1::JobEvent event) {
@@ -106,7 +111,7 @@ TEST_F(JobArchiveTest, OnDiskResultsTakeNoMemory) {
   Add(*archive, "a");
   PostImageAndEnd(*archive, "a");
   Add(*archive, "b");
-  Keep(*archive, "b");  // the disk has got to here
+  EXPECT_THAT(Keep(*archive, "b"), IsOk());  // the disk has got to here
   EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0);
   EXPECT_THAT(archive->Watch("t", "a", 0, kNobody), IsOk());
   EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0);
@@ -133,7 +138,7 @@ TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
   {
     const auto archive = OpenArchive();
     Add(*archive, "a");
-    Keep(*archive, "a");
+    EXPECT_THAT(Keep(*archive, "a"), IsOk());
     // The server stops before it.
     v1::JobEvent event;
     *event.mutable_ended() =
@@ -154,7 +159,7 @@ TEST_F(JobArchiveTest, AJobThatNobodyMayComeForIsNotBegunAnew) {
     auto opened = archive->logs().Open(file, kNobody);
     ASSERT_THAT(opened, IsOk());
     archive->book().Add(Kept("a"));
-    Keep(*archive, "a");
+    EXPECT_THAT(Keep(*archive, "a"), IsOk());
     opened->reader.reset();  // the last reader leaves
     v1::JobEvent event;
     *event.mutable_ended() = EndedBy(JobCancelledError());
@@ -169,7 +174,7 @@ TEST_F(JobArchiveTest, ResultsThatCannotBeWrittenStayInMemory) {
   Add(*archive, "a");
   PostImageAndEnd(*archive, "a");
   Add(*archive, "b");
-  Keep(*archive, "b");
+  EXPECT_EQ(ErrorReason(Keep(*archive, "b")), "NOT_KEPT");
   const auto reader = archive->Watch("t", "a", 0, kNobody);
   ASSERT_THAT(reader, IsOk());
   EXPECT_EQ((*reader)->Next()->image().picture().data(), "picture");

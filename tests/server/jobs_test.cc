@@ -1,5 +1,9 @@
 // The Jobs service over a socket; the test is the worker.
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -231,6 +235,45 @@ TEST_F(JobsTest, JobsGoOnInTheNextServer) {
   ASSERT_FALSE(events.empty());
   EXPECT_GT(events[0].sequence(), seen);
   EXPECT_TRUE(events.back().has_ended());
+}
+
+// A full disk, as the limit on the size of files makes one.
+class FullDisk {
+ public:
+  FullDisk() {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit none = {.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_ = {};
+};
+
+TEST_F(JobsTest, AJobThatCannotBeKeptIsNone) {
+  const TestFolder folder;
+  Start({.jobs = {.results_folder = folder.path() + "/results"}});
+  {
+    const FullDisk full;
+    Create(kRequestId);
+    EXPECT_EQ(status_.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(ReasonOf(status_), "NOT_KEPT");
+    EXPECT_GT(RetryAfter(DetailsOf(status_)), absl::ZeroDuration());
+    v1::ListJobsResponse page;
+    ASSERT_TRUE(stub_->ListJobs(As("t").get(), {}, &page).ok());
+    EXPECT_EQ(page.jobs_size(), 0);
+    EXPECT_EQ(rig_->queue().TryTake({}), nullptr);
+  }
+  // With room again the same request makes a job.
+  const std::string id = Create(kRequestId).id();
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  PaintOne();
+  EXPECT_EQ(Watch(id).size(), 4u);
 }
 
 TEST_F(JobsTest, AJobThatServersEndUnderIsGivenUp) {

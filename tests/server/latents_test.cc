@@ -1,5 +1,7 @@
 // Latents that one request leaves for the next.
 
+#include <set>
+
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
@@ -89,6 +91,51 @@ TEST(LatentsTest, VariationsOfOneSeedDiffer) {
   request.set_image_count(1);
   request.mutable_variation()->set_seed(4);
   EXPECT_EQ(PictureOf(Call(server, request).Rest()), pictures[1]);
+}
+
+// Up and down again, with the noise that a picture has in place of the seed's.
+TEST(LatentsTest, AnInversionComesBackToThePicture) {
+  const Server server(TinyConfig());
+  v1::GenerateRequest first = Request();
+  first.set_keep_latents(true);
+  first.set_guidance_scale(1);
+  first.set_steps(30);
+  const v1::Image kept = ImageOf(Call(server, first).Rest());
+  v1::GenerateRequest second = first;
+  second.set_seed(8);
+  second.set_start_latents(kept.latents());
+  second.mutable_image_to_image()->set_strength(1);
+  const std::string drawn = PictureOf(Call(server, second).Rest());
+  second.mutable_image_to_image()->mutable_inversion();
+  const std::string inverted = PictureOf(Call(server, second).Rest());
+  const std::string& picture = kept.picture().data();
+  EXPECT_LT(4 * LargestDifference(inverted, picture),
+            LargestDifference(drawn, picture));
+  second.set_seed(9);
+  EXPECT_EQ(PictureOf(Call(server, second).Rest()), inverted);
+}
+
+TEST(LatentsTest, ProgressCountsTheWayUpAndPreviewsDoNot) {
+  const Server server(TinyConfig());
+  v1::GenerateRequest request = Request();
+  request.mutable_image_to_image()->set_image(
+      ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
+  request.mutable_image_to_image()->set_strength(0.5);
+  request.mutable_image_to_image()->mutable_inversion()->set_steps(6);
+  request.mutable_preview()->set_every(1);
+  std::set<uint32_t> steps, totals, previews;
+  v1::GenerateRequest resolved;
+  for (const v1::JobEvent& event : Call(server, request).Rest()) {
+    if (event.has_started()) resolved = event.started().resolved();
+    if (event.has_preview()) previews.insert(event.preview().step());
+    if (!event.has_progress()) continue;
+    steps.insert(event.progress().step());
+    totals.insert(event.progress().steps());
+  }
+  EXPECT_THAT(totals, ElementsAre(3 + 4));
+  EXPECT_EQ(*steps.rbegin(), 3u + 4u);
+  for (const uint32_t step : previews) EXPECT_EQ(step, 3u);
+  EXPECT_EQ(resolved.image_to_image().inversion().prompt(), "a fox");
 }
 
 TEST(LatentsTest, ApproximationsAreTold) {

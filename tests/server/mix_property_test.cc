@@ -63,6 +63,7 @@ class Mixer {
         lora.mutable_block_weights(0)->set_weight(0.5);
       }
     }
+    if (Draw(4) == 0) AddInversion(request);
     if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
   }
@@ -73,7 +74,10 @@ class Mixer {
     if (Draw(3) == 0) {
       request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
       request.set_prompt(Choose<std::string>(
-          {"a (red:1.4) fox", "a [dull] ship BREAK fog", "fog"}));
+          {"a (red:1.4) fox", "a [dull] ship BREAK fog", "fog",
+           "a [red:blue:0.5] fox", "[a|the (red:1.2)] ship", "[fog:2] BREAK a",
+           "[a fox::1]"}));
+      request.set_negative_prompt(Choose<std::string>({"", "[fog:ice:3]"}));
     }
     switch (Draw(6)) {
       case 0:
@@ -99,6 +103,20 @@ class Mixer {
       default:
         break;
     }
+  }
+
+  // A way up before the rest, of a picture of its own if there is none.
+  void AddInversion(GenerateRequest& request) {
+    if (request.has_inpainting() || request.has_variation()) return;
+    v1::ImageToImage& start = *request.mutable_image_to_image();
+    if (start.image().empty()) {
+      start.set_image(ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
+      start.set_strength(1);
+    }
+    v1::ImageToImage::Inversion& inversion = *start.mutable_inversion();
+    inversion.set_steps(2 + Draw(4));
+    inversion.set_guidance_scale(Choose<double>({1, 1, 4}));
+    if (Draw(2) == 0) inversion.set_prompt("a dog");
   }
 
   void AddHires(GenerateRequest& request) {

@@ -1,5 +1,7 @@
 #include "server/models_watch.h"
 
+#include <filesystem>
+
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "tests/testing/test_folder.h"
@@ -7,19 +9,31 @@
 namespace genzo {
 namespace {
 
-TEST(ModelsWatchTest, TellsOfWhatAppears) {
+TEST(ModelsWatchTest, TellsOfWhatAppearsAndOfWhatIsGone) {
   const TestFolder folder;
-  absl::Notification told;
+  absl::Notification appeared;
+  absl::Notification gone;
   ModelConfig found;
+  std::string lost;
   const ModelsWatch watch(ModelsFolder(folder.path(), {}),
-                          absl::Milliseconds(1), [&](const ModelConfig& model) {
-                            found = model;
-                            told.Notify();
-                          });
+                          absl::Milliseconds(1),
+                          {.appeared =
+                               [&](const ModelConfig& model) {
+                                 found = model;
+                                 appeared.Notify();
+                               },
+                           .gone =
+                               [&](const std::string& id) {
+                                 lost = id;
+                                 gone.Notify();
+                               }});
   folder.Write("new.safetensors", "x");
-  told.WaitForNotification();
+  appeared.WaitForNotification();
   EXPECT_EQ(found.id, "new");
   EXPECT_EQ(found.path, folder.path() + "/new.safetensors");
+  std::filesystem::remove(found.path);
+  gone.WaitForNotification();
+  EXPECT_EQ(lost, "new");
 }
 
 }  // namespace

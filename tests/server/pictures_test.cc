@@ -1,5 +1,7 @@
 // What becomes of finished pictures, through a real server.
 
+#include "base/api_keys.h"
+#include "base/durable_file.h"
 #include "genzo/v1/scoring.grpc.pb.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
@@ -112,6 +114,30 @@ TEST_F(PicturesTest, ScoringNamesWhatIsWrong) {
   request.clear_scorer();
   EXPECT_EQ(ReasonOf(ask(request)), "SCORER_NOT_FOUND")
       << "the tiny model has none of its own";
+}
+
+TEST_F(PicturesTest, AKeyScoresByItsModelsAlone) {
+  Grant grant;
+  grant.scopes = {kScopeGenerate};
+  grant.models = {"other"};
+  const MadeKey key = MakeKey(grant, absl::FromUnixSeconds(0));
+  config_.auth.keys_file = folder_.path() + "/keys.json";
+  ASSERT_THAT(WriteDurably(config_.auth.keys_file, FormatKeys({key.stored})),
+              IsOk());
+  const Server server(config_);
+  const auto ask = [&](const std::string& scorer) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + key.text);
+    v1::ScoreRequest request;
+    request.set_scorer(scorer);
+    request.add_pictures()->set_data(
+        ReadFile(SourcePath("docs/images/developing.png")));
+    v1::ScoreResponse scores;
+    return v1::PictureScoring::NewStub(server.Channel())
+        ->Score(&context, request, &scores);
+  };
+  EXPECT_EQ(ReasonOf(ask("")), "MODEL_NOT_ALLOWED");
+  EXPECT_TRUE(ask("emaki").ok()) << "a scorer of the server's is no model";
 }
 
 TEST_F(PicturesTest, APolicyWithholdsAndTheJobSucceeds) {

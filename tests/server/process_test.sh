@@ -85,6 +85,7 @@ signal USR2
 signal ALRM
 signal PIPE
 expect "signals that nobody sends end nothing" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
+touch "$work/last"  # the shell may be slower than tail
 "$GENZO" --server "$address" generate x --steps 60 --json -o "$work" \
   >"$work/last" 2>"$work/err" &
 client=$!
@@ -106,6 +107,11 @@ start_server "limits: {max_steps: 40}"
 mv "$work/new.yaml" "$work/genzo.yaml"
 signal HUP
 logs "not taken over without a start: queue_capacity"
+sed -i 's|^models: .*|models: [{id: tiny, path: '"$GENZO_SOURCE"'/tests/data/reference/models/sd1}, {id: more, path: '"$GENZO_SOURCE"'/tests/data/reference/models/sd1}]|' "$work/genzo.yaml"
+signal HUP
+logs "taken over: log_level, limits, keys, 1 models"
+expect "and a new model" [ "$(status "$GENZO" --server "$address" models load more)" = 0 ]
+expect "which paints" [ "$(status "$GENZO" --server "$address" generate x --model more --steps 1 -o "$work")" = 0 ]
 expect "SIGHUP takes over limits" [ "$(status "$GENZO" --server "$address" generate x --steps 21 -o "$work")" = 3 ]
 expect "and says which" contains "$work/err" "steps 21 is not between 1 and 20"
 echo "nonsense: 1" >>"$work/genzo.yaml"

@@ -109,6 +109,12 @@ TEST(CheckGrantLimitsTest, NamesWhatIsTooMuch) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "width times height is 266240, the key's limit is "
                        "262144; steps 21 is over the key's limit, 20"));
+  request.set_width(512);
+  request.set_steps(20);
+  request.mutable_image_to_image()->mutable_inversion()->set_steps(30);
+  EXPECT_THAT(CheckGrantLimits(grant, request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "image_to_image.inversion.steps 30 is over the key's"));
   request.set_model("other");
   EXPECT_EQ(ErrorReason(CheckGrantLimits(grant, request)), "MODEL_NOT_ALLOWED");
 }

@@ -14,6 +14,7 @@
 #include "grpcpp/create_channel.h"
 #include "queue/memory_job_queue.h"
 #include "queue/pool_load.h"
+#include "queue/pool_view.h"
 #include "server/front_end.h"
 #include "tests/testing/fake_clock.h"
 
@@ -23,7 +24,8 @@ namespace genzo {
 // `queue()` and says what becomes of them. One model, "tiny", of 64x64 pixels.
 class FrontEndRig : private ModelControl {
  public:
-  explicit FrontEndRig(const FrontEndOptions& options = {}) {
+  explicit FrontEndRig(const FrontEndOptions& options = {}, int capacity = 16)
+      : queue_(capacity, clock_, metrics_, load_) {
     v1::Model model;
     model.set_id("tiny");
     model.set_state(v1::Model::STATE_RESIDENT);
@@ -39,10 +41,15 @@ class FrontEndRig : private ModelControl {
     catalog_.Put(model);
     model.set_id("large");
     catalog_.Put(model);
+    // Twenty steps of 512x512 take three seconds.
+    pool_.speeds().SetSpeed(0, "tiny",
+                            {.costs = StepCosts({{2, absl::Milliseconds(150)}}),
+                             .own_pixels = 512 * 512,
+                             .largest_batch = 2});
     auto front_end =
         FrontEnd::Start("127.0.0.1:0", options,
                         {queue_, catalog_, metrics_, clock_, *this,
-                         [](const JobDemand&) { return absl::Seconds(3); }});
+                         [&] { return MakePoolView(pool_, clock_); }});
     started_ = front_end.status();
     if (!front_end.ok()) return;
     front_end_ = *std::move(front_end);
@@ -87,8 +94,9 @@ class FrontEndRig : private ModelControl {
   FakeClock clock_;
   Metrics metrics_;
   ModelCatalog catalog_{"tiny"};
+  PoolLoad pool_;  // as the front end sees it
   PoolLoad load_;
-  MemoryJobQueue queue_{/*capacity=*/16, clock_, metrics_, load_};
+  MemoryJobQueue queue_;
   absl::Status started_;
   std::unique_ptr<FrontEnd> front_end_;
 };

@@ -53,6 +53,25 @@ inline void FinishRuns(std::vector<Run>& runs) {
   }
 }
 
+// Where the runs of `requests` end that go in step with each other: at each
+// step the one of that number predicts for all.
+inline at::Tensor SwitchedByHand(
+    const Pipeline& pipeline, const std::vector<v1::GenerateRequest>& requests,
+    const std::vector<size_t>& of_step) {
+  std::vector<Run> runs;
+  for (const auto& request : requests) {
+    runs.push_back(MakeRunOf(pipeline, request));
+  }
+  PreparedJoiner joiner;
+  for (const size_t number : of_step) {
+    const auto predicted = Evaluate({&runs[number]}, joiner);
+    EXPECT_TRUE(predicted.ok()) << predicted.status();
+    for (Run& run : runs) EXPECT_TRUE(run.Take((*predicted)[0]).ok());
+  }
+  EXPECT_TRUE(runs[0].finished());
+  return runs[0].latent();
+}
+
 }  // namespace genzo
 
 #endif  // GENZO_TESTS_TESTING_RUNS_H_

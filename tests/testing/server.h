@@ -35,7 +35,10 @@ inline Config TinyConfig() {
 // A server for one test.
 class Server {
  public:
-  explicit Server(const Config& config)
+  // `models`: where they come from.
+  explicit Server(
+      const Config& config,
+      const std::function<ModelSource(const Placement&)>& models = FolderSource)
       : catalog_(config.default_model),
         painting_(config.queue_capacity, Clock::Real(), metrics_, load_),
         upscaling_(config.queue_capacity, Clock::Real(), metrics_,
@@ -46,6 +49,7 @@ class Server {
                                            .catalog = catalog_,
                                            .metrics = metrics_,
                                            .clock = Clock::Real(),
+                                           .models = models,
                                            .upscaling = &upscaling_,
                                            .upscalers = &upscalers_})),
         dependencies_{.queue = queue_,

@@ -41,6 +41,8 @@ class ControlNetwork {
   // Whether it tells of the picture as a whole and so steers the prompt's row
   // alone, as one that shuffles contents does.
   virtual bool pools() const { return false; }
+  // Whether it computes anything once it has prepared.
+  virtual bool evaluates() const { return true; }
 };
 
 // One evaluation, of rows as Predict()'s: residuals on the network's device.

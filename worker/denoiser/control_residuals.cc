@@ -22,8 +22,11 @@ void AddTo(const at::Tensor& x, const ControlSegment& segment,
 template <typename Change>
 ControlResiduals Each(const ControlResiduals& residuals, const Change& change) {
   ControlResiduals changed = {
-      .early = {}, .late = {}, .repeat = residuals.repeat};
+      .early = {}, .late = {}, .within = {}, .repeat = residuals.repeat};
   size_t place = 0;
+  for (const at::Tensor& one : residuals.within) {
+    changed.within.push_back(change(one, place++));
+  }
   for (const at::Tensor& one : residuals.early) {
     changed.early.push_back(change(one, place++));
   }
@@ -54,9 +57,18 @@ void AddLate(const std::vector<ControlSegment>& controls, size_t block,
   }
 }
 
+void AddWithin(const std::vector<ControlSegment>& controls, size_t level,
+               const at::Tensor& x) {
+  for (const ControlSegment& segment : controls) {
+    const std::vector<at::Tensor>& within = segment.residuals.within;
+    if (level < within.size()) AddTo(x, segment, within[level]);
+  }
+}
+
 ControlResiduals Weighted(const ControlResiduals& residuals, double weight,
                           bool fading) {
-  const size_t places = residuals.early.size() + residuals.late.size();
+  const size_t places =
+      residuals.within.size() + residuals.early.size() + residuals.late.size();
   return Each(residuals, [&](const at::Tensor& one, size_t place) {
     const double share =
         fading && places > 1

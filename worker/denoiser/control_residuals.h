@@ -10,11 +10,13 @@
 namespace genzo {
 
 // What a control network adds inside the denoiser that it steers. Of a U-Net:
-// `early` to what the way down hands to the way up, `late` to the middle
-// block's output. Of FLUX: to the picture's tokens behind each block of two
-// streams, and behind each of one. Tensors [rows, ...], of the denoiser's type.
+// `within` where the levels of the way down end, and to the middle block's
+// output where there is one more; `early` to what the way down hands to the way
+// up, `late` to the middle block's output. Of FLUX: `early` and `late` to the
+// picture's tokens behind each block of two streams, and behind each of one.
+// Tensors [rows, ...], of the denoiser's type.
 struct ControlResiduals {
-  std::vector<at::Tensor> early, late;
+  std::vector<at::Tensor> early, late, within;
   // Fewer than the denoiser has blocks are used in turn; else each for as many
   // blocks in a row.
   bool repeat = false;
@@ -33,6 +35,10 @@ void AddEarly(const std::vector<ControlSegment>& controls, size_t block,
               size_t blocks, const at::Tensor& x);
 void AddLate(const std::vector<ControlSegment>& controls, size_t block,
              size_t blocks, const at::Tensor& x);
+
+// The same at the end of level `level` of a U-Net's way down.
+void AddWithin(const std::vector<ControlSegment>& controls, size_t level,
+               const at::Tensor& x);
 
 // All residuals times `weight`; `fading` from a tenth of it at the first to the
 // whole at the last, as diffusers' guess_mode has them.

@@ -121,6 +121,24 @@ Prepared WithEdits(const Prepared& prepared, const RowEdits& edits) {
   return edited;
 }
 
+PreparedRef InTurn(const std::vector<Prepared::Later>& parts) {
+  if (parts.size() == 1) return parts[0].prepared;
+  auto first = std::make_shared<Prepared>(*parts[0].prepared);
+  first->later.assign(parts.begin() + 1, parts.end());
+  return first;
+}
+
+PreparedRef PreparedFrom(const PreparedRef& prepared, int steps) {
+  if (prepared->later.empty()) return prepared;
+  auto from = std::make_shared<Prepared>(*PreparedAt(prepared, steps));
+  from->later.clear();
+  for (const Prepared::Later& later : prepared->later) {
+    if (later.first_step <= steps) continue;
+    from->later.push_back({later.first_step - steps, later.prepared});
+  }
+  return from;
+}
+
 PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done) {
   PreparedRef now = prepared;
   for (const Prepared::Later& later : prepared->later) {

@@ -51,6 +51,13 @@ Prepared RowsOfPrepared(const Prepared& prepared,
 // `prepared`, and what stands in its place later, with further edits.
 Prepared WithEdits(const Prepared& prepared, const RowEdits& edits);
 
+// What stands in each other's place, in the order of their steps; at least one,
+// the first from step 0 on.
+PreparedRef InTurn(const std::vector<Prepared::Later>& parts);
+
+// `prepared` for a walk that begins once `steps` of its steps are done.
+PreparedRef PreparedFrom(const PreparedRef& prepared, int steps);
+
 // What is to be used of `prepared` once `steps_done` steps are done.
 PreparedRef PreparedAt(const PreparedRef& prepared, int steps_done);
 

@@ -77,10 +77,14 @@ at::Tensor UNetDownBlock::forward(at::Tensor x, UNetConditioning& conditioning,
     x = layers_.Attend(i, x, conditioning);
     skips.push_back(x);
   }
+  // As the reference has it: smaller already where nothing attends. The skip is
+  // the same tensor.
+  if (!layers_.attentions.empty()) conditioning.EndLevel(x);
   if (downsampler_.has_value()) {
     x = downsampler_->forward(x, conditioning.adapters);
     skips.push_back(x);
   }
+  if (layers_.attentions.empty()) conditioning.EndLevel(x);
   return x;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/denoiser/control_residuals.h"
 #include "worker/denoiser/transformer_2d.h"
 #include "worker/nn/downsample_2d.h"
 #include "worker/nn/resnet_block_2d.h"
@@ -31,6 +32,15 @@ struct UNetConditioning {
   TimeCursor times;
   ContextCursor context;
   const EvalContext& adapters;  // outlives it
+  // Of the rows; outlives it. Null: none.
+  const std::vector<ControlSegment>* controls = nullptr;
+  size_t level = 0;  // of the way down, that ends next
+
+  // Adds what the controls have for the end of a level, in place.
+  void EndLevel(const at::Tensor& x) {
+    if (controls != nullptr) AddWithin(*controls, level, x);
+    ++level;
+  }
 };
 
 // One resolution's resnets, and its transformers: none, or one after each

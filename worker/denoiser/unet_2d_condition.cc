@@ -333,7 +333,7 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
   UNetConditioning conditioning = {
       TimeCursor(projected),
       ContextCursor(prepared.tensors, prepared.pictures, prepared.edits),
-      prepared.adapters};
+      prepared.adapters, &prepared.controls};
   x = (config_.center_input_sample ? 2 * x - 1 : x)
           .contiguous(at::MemoryFormat::ChannelsLast);
   x = conv_in_.forward(x, prepared.adapters);
@@ -342,6 +342,7 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
     x = block.forward(x, conditioning, skips);
   }
   if (mid_block_.has_value()) x = mid_block_->forward(x, conditioning);
+  conditioning.EndLevel(x);
   if (!prepared.controls.empty()) {
     for (size_t i = 0; i < skips.size(); ++i) {
       AddEarly(prepared.controls, i, skips.size(), skips[i]);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <fstream>
 
 #include "ATen/Context.h"
 #include "absl/strings/numbers.h"
@@ -37,7 +38,8 @@ absl::Status Resolve(const std::string& name,
   const std::string kind = name.substr(0, name.find(':'));
   int number = kind == "cpu" ? 1 : 0;
   if (kind != name &&
-      !absl::SimpleAtoi(name.substr(kind.size() + 1), &number)) {
+      (!absl::SimpleAtoi(name.substr(kind.size() + 1), &number) ||
+       number < (kind == "cpu" ? 1 : 0))) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\" is not known"));
   }
@@ -155,9 +157,13 @@ std::string DeviceName(const c10::Device& device) {
 
 int64_t DeviceMemoryBytes(const c10::Device& device) {
   if (device.is_cuda()) return CudaMemoryBytes(device.index());
-  const int64_t machine =
-      int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
-  return std::min(machine, Cgroup().memory_bytes().value_or(machine));
+  const int64_t page = sysconf(_SC_PAGE_SIZE);
+  const int64_t machine = sysconf(_SC_PHYS_PAGES) * page;
+  int64_t mapped = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> mapped >> resident;
+  const int64_t limit =
+      std::min(machine, Cgroup().memory_bytes().value_or(machine));
+  return std::max<int64_t>(0, limit - resident * page);
 }
 
 }  // namespace genzo

@@ -31,7 +31,7 @@ std::string DtypeName(c10::ScalarType dtype);
 std::string DeviceName(const c10::Device& device);
 
 // Memory of the device, in bytes; of the CPU, that of the machine or of the
-// container that limits it.
+// container that limits it, less what this process has of it by now.
 int64_t DeviceMemoryBytes(const c10::Device& device);
 
 }  // namespace genzo

@@ -14,6 +14,8 @@ Flow FlowOf(const Candidate& candidate) {
   return {candidate.tenant, candidate.shape};
 }
 
+double LoadsOf(const Candidate& run) { return run.rows * run.load; }
+
 // One choice under way.
 class Choice {
  public:
@@ -125,6 +127,7 @@ class Choice {
     const ShapeLimits& limits = shapes_.at(runs_[i].shape);
     const int rows = rows_ + runs_[i].rows;
     if (rows > limits.row_cap) return false;
+    if (loads_ + LoadsOf(runs_[i]) > limits.memory_rows) return false;
     if (!debtors_join_ || !InDebt(i)) return true;
     const bool padded = padded_ || runs_[i].reproducible;
     return limits.TimeOf(padded ? limits.row_cap : rows) <=
@@ -144,6 +147,7 @@ class Choice {
     const Candidate& run = runs_[i];
     picked_.push_back(i);
     rows_ += run.rows;
+    loads_ += LoadsOf(run);
     padded_ |= run.reproducible;
     used_[flow] += run.cost;
     if (InDebt(i)) return;
@@ -160,6 +164,7 @@ class Choice {
   bool debtors_join_ = false;  // what another leads
   std::vector<int> picked_;
   int rows_ = 0;
+  double loads_ = 0;  // of the rows
   bool padded_ = false;
   int rows_without_ = 0;  // debtors'
   bool padded_without_ = false;

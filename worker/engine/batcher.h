@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_BATCHER_H_
 #define GENZO_WORKER_ENGINE_BATCHER_H_
 
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,20 +12,24 @@ namespace genzo {
 
 // What the choice of a batch may depend on, for one live run.
 struct Candidate {
-  std::string shape = {};     // equal for runs that may share an evaluation
-  std::string tenant = {};    // whose share of the device it uses
-  int priority = 0;           // higher goes first within a tenant
-  int rows = 1;               // at least 1
-  double cost = 1;            // of one step, in any unit that all share; over 0
-  double slack = 0;           // seconds until it should have started
-  int waited = 0;             // evaluations since it last ran or joined
-  bool fresh = false;         // has not run yet
+  std::string shape = {};   // equal for runs that may share an evaluation
+  std::string tenant = {};  // whose share of the device it uses
+  int priority = 0;         // higher goes first within a tenant
+  int rows = 1;             // at least 1
+  double load = 1;          // of each in memory, as of rows of the model alone
+  double cost = 1;          // of one step, in any unit that all share; over 0
+  double slack = 0;         // seconds until it should have started
+  int waited = 0;           // evaluations since it last ran or joined
+  bool fresh = false;       // has not run yet
   bool reproducible = false;  // its evaluations are padded up to the cap
 };
 
 // What is known of runs of one shape.
 struct ShapeLimits {
   int row_cap = 1;  // of an evaluation
+  // Rows of the model alone that memory has room for: those with networks
+  // beside it take more.
+  double memory_rows = std::numeric_limits<double>::infinity();
   // What an evaluation of 1, 2, ... rows takes, in any unit. More rows, or any
   // where it is empty, take in proportion.
   std::vector<double> times = {};

@@ -22,14 +22,18 @@ absl::StatusOr<Pixels> Read(const std::string& file, const std::string& field) {
       {{field, absl::StrCat(field, ": ", pixels.status().message())}});
 }
 
-// At the request's size.
+// At the request's size; of a picture beside `canvas`, if it has one.
 absl::StatusOr<Pixels> ReadFitted(const std::string& file,
                                   const std::string& field,
-                                  const v1::GenerateRequest& request) {
+                                  const v1::GenerateRequest& request,
+                                  const MaskedCanvas* canvas) {
   const auto pixels = Read(file, field);
   if (!pixels.ok()) return pixels.status();
-  return FitToSize(*pixels, static_cast<int>(request.width()),
-                   static_cast<int>(request.height()));
+  const auto width = static_cast<int>(request.width());
+  const auto height = static_cast<int>(request.height());
+  return canvas != nullptr && request.inpainting().only_masked()
+             ? SeenInRegion(*canvas, *pixels, width, height)
+             : FitToSize(*pixels, width, height);
 }
 
 absl::Status NoNetworks() {
@@ -52,9 +56,10 @@ at::Tensor FromZeroToOne(const Pixels& pixels) {
 // What a control makes of its picture.
 absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
                                   const std::string& field,
-                                  const EncodeTask& task) {
-  const auto picture = ReadFitted(control.picture().data(),
-                                  field + ".picture.data", task.request);
+                                  const EncodeTask& task,
+                                  const MaskedCanvas* canvas) {
+  const auto picture = ReadFitted(
+      control.picture().data(), field + ".picture.data", task.request, canvas);
   if (!picture.ok()) return picture.status();
   switch (control.preprocessor()) {
     case v1::ControlInput::PREPROCESSOR_CANNY:
@@ -73,7 +78,7 @@ absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
 
 absl::StatusOr<std::vector<ControlHint>> ReadControlHints(
     const EncodeTask& task, const PipelineTraits& traits,
-    SideNetworks* networks) {
+    const MaskedCanvas* canvas, SideNetworks* networks) {
   const v1::GenerateRequest& request = task.request;
   std::vector<ControlHint> hints;
   for (int i = 0; i < request.controls_size(); ++i) {
@@ -85,7 +90,7 @@ absl::StatusOr<std::vector<ControlHint>> ReadControlHints(
       network = networks->Control(control.name(), traits.control_fit);
     }
     if (!network.ok()) return OfNetwork(network.status(), field + ".name");
-    auto hint = HintOf(control, field, task);
+    auto hint = HintOf(control, field, task, canvas);
     if (!hint.ok()) return hint.status();
     hints.push_back({.network = *std::move(network),
                      .picture = *std::move(hint),

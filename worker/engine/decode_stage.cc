@@ -150,8 +150,8 @@ std::vector<DecodeTask> DecodeStage::NextLocked() {
   std::deque<DecodeTask>& line = is_final ? finals_ : previews_;
   std::vector<DecodeTask> tasks = {std::move(*first)};
   line.erase(first);
-  for (auto it = line.begin();
-       it != line.end() && tasks.size() < kMaxTogether;) {
+  const size_t most = std::min<size_t>(kMaxTogether, tasks[0].together);
+  for (auto it = line.begin(); it != line.end() && tasks.size() < most;) {
     const auto image_is_taken = [&](const DecodeTask& taken) {
       return IsSameImage(taken, *it);
     };
@@ -245,11 +245,18 @@ void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
 void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
                              absl::Time begin) {
   const v1::GenerateRequest& request = task.job->request();
+  at::Tensor painted;
   if (task.job->canvas() != nullptr) {
     pixels = PastedInto(*task.job->canvas(), pixels);
+    painted = task.job->canvas()->alpha.contiguous();
   }
-  auto finished =
-      finisher_.Finish(request, task.seed, std::move(pixels), task.image_index);
+  absl::Span<const uint8_t> shares;
+  if (painted.defined()) {
+    shares = {painted.const_data_ptr<uint8_t>(),
+              static_cast<size_t>(painted.numel())};
+  }
+  auto finished = finisher_.Finish(request, task.seed, std::move(pixels),
+                                   task.image_index, shares);
   if (!finished.ok()) {
     return task.job->FailImage(task.image_index, finished.status());
   }

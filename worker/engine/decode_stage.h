@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_DECODE_STAGE_H_
 #define GENZO_WORKER_ENGINE_DECODE_STAGE_H_
 
+#include <climits>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -33,6 +34,7 @@ struct DecodeTask {
   bool reproducible = false;  // decoded alone, for the sake of its bits
   uint64_t seed = 0;          // of a final image
   int step = 0;               // of a preview
+  int together = INT_MAX;     // tasks that may be decoded at once
   absl::Time submitted;
 };
 

@@ -10,6 +10,7 @@
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
 #include "worker/engine/hires.h"
+#include "worker/engine/inversion.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
 
@@ -154,14 +155,15 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     if (traits.sees_whole_picture) task.whole_picture = source->whole;
     job.SetCanvas(std::move(source->canvas));
   }
-  const absl::Status steered = Steer(traits, task);
+  const absl::Status steered = Steer(traits, job.canvas(), task);
   if (!steered.ok()) return steered;
   return task;
 }
 
 absl::Status EncodeStage::Steer(const PipelineTraits& traits,
+                                const MaskedCanvas* canvas,
                                 EncodeTask& task) const {
-  auto controls = ReadControlHints(task, traits, networks_);
+  auto controls = ReadControlHints(task, traits, canvas, networks_);
   if (!controls.ok()) return controls.status();
   task.controls = *std::move(controls);
   auto prompts = ReadImagePrompts(task.request, traits, networks_);
@@ -191,7 +193,11 @@ std::vector<absl::StatusOr<Encoded>> EncodeStage::Encode(
   const Pipeline& model = waiting[0].job->model();
   EncodeSecondPasses(
       model, tasks, waiting[0].together, texts_,
-      [&](EncodeTask& task) { return Steer(model.traits(), task); }, encoded);
+      [&](EncodeTask& task) {
+        return Steer(model.traits(), /*canvas=*/nullptr, task);
+      },
+      encoded);
+  EncodeInversions(model, tasks, waiting[0].together, texts_, encoded);
   for (size_t i = 0; i < tasks.size(); ++i) {
     absl::StatusOr<Encoded>& result = results[places[i]];
     result = std::move(encoded[i]);
@@ -227,7 +233,6 @@ absl::Status EncodeStage::AddLatent(const JobState& job,
                                request.height()));
   }
   encoded.latent = kept->latent;
-  encoded.latent_is_noise = kept->is_noise;
   return absl::OkStatus();
 }
 

@@ -81,7 +81,8 @@ class EncodeStage {
   // What the job brings, with pictures read and networks in memory.
   absl::StatusOr<EncodeTask> TaskOf(JobState& job);
   // What steers a pass at the size of the task's request.
-  absl::Status Steer(const PipelineTraits& traits, EncodeTask& task) const;
+  absl::Status Steer(const PipelineTraits& traits, const MaskedCanvas* canvas,
+                     EncodeTask& task) const;
   void Deliver(const Waiting& waiting, absl::StatusOr<Encoded> encoded,
                absl::Time begin) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountTexts(const std::string& model);

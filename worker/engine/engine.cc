@@ -1,6 +1,7 @@
 #include "worker/engine/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "ATen/TensorOperators.h"
@@ -24,14 +25,16 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       models_(config_, device_, dependencies_,
               /*on_unloaded=*/[this] { forget_models_ = true; }),
       adapters_(dependencies.loras, device.placement, device.adapter_bytes,
+                models_.spare_memory(), figures_,
                 /*on_change=*/[this] { dependencies_.queue.Nudge(); }),
       judges_(config.scorers, config.safety.checker, device.placement.device) {
   for (const ModelConfig& model : config_.models) {
     judges_.AddModel(model.id, model.files());
   }
+  models_.SetAdapters(&adapters_);
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() { models_.SetAdapters(nullptr); }
 
 void Engine::Add(const ModelConfig& model) {
   judges_.AddModel(model.id, model.files());
@@ -187,6 +190,11 @@ void Engine::Start(EncodedJob encoded) {
   if (!encoded.encoded.ok()) return job.Fail(encoded.encoded.status());
   auto runs = BuildRuns(encoded.job, *encoded.encoded);
   if (!runs.ok()) return job.Fail(runs.status());
+  const JobDemand& demand = job.demand();
+  const absl::Status fits =
+      models_.Fits(demand.model, demand.pixels,
+                   static_cast<int>(std::ceil(demand.rows * demand.load)));
+  if (!fits.ok()) return job.Fail(fits);
   const absl::Time latest_start =
       dependencies_.load.speeds().LatestStart(job.demand());
   const bool reproducible =
@@ -196,6 +204,8 @@ void Engine::Start(EncodedJob encoded) {
   for (auto& live : *runs) {
     live->latest_start = latest_start;
     live->reproducible = reproducible;
+    live->decoded_together =
+        models_.PicturesThatFit(demand.model, demand.pixels);
     dependencies_.load.backlog().StepsLeft(job.id(), live->image_index,
                                            live->run.progress().evaluations);
     live_.push_back(std::move(live));
@@ -214,16 +224,21 @@ JobDemand Engine::DemandOfStage(const LiveRun& live) {
 ShapeLimits Engine::LimitsOf(const LiveRun& live, bool reproducible) const {
   const JobDemand demand = DemandOfStage(live);
   const ModelSpeeds& speeds = dependencies_.load.speeds();
-  int cap = models_.ReproducibleRows(demand.model, demand.pixels);
-  if (!reproducible) {
-    cap = std::min(speeds.RowCap(device_.index, demand, config_.max_batch_rows),
-                   models_.RowsThatFit(demand.model, demand.pixels));
-    cap = memory_caps_.Cap(demand.model, demand.pixels, cap,
-                           dependencies_.clock.Now());
+  ShapeLimits limits;
+  if (reproducible) {
+    limits.row_cap = models_.ReproducibleRows(demand.model, demand.pixels);
+  } else {
+    const int fit = models_.RowsThatFit(demand.model, demand.pixels);
+    const int worth =
+        speeds.RowCap(device_.index, demand, config_.max_batch_rows);
+    limits.row_cap =
+        memory_caps_.Cap(demand.model, demand.pixels, std::min(worth, fit),
+                         dependencies_.clock.Now());
+    limits.memory_rows = fit;
   }
-  return {.row_cap = cap,
-          .times = speeds.StepSeconds(device_.index, demand,
-                                      std::max(cap, live.run.rows()))};
+  limits.times = speeds.StepSeconds(device_.index, demand,
+                                    std::max(limits.row_cap, live.run.rows()));
+  return limits;
 }
 
 Batch Engine::Pick() {
@@ -241,27 +256,32 @@ Batch Engine::Pick() {
       limits->second = LimitsOf(*live, reproducible.count(shape) > 0);
     }
     const int rows = live->run.rows();
+    const double load = live->run.load();
     candidates.runs.push_back(
         {.shape = shape,
          .tenant = demand.tenant,
          .priority = demand.priority,
          .rows = rows,
-         .cost = limits->second.TimeOf(rows),
+         .load = load,
+         .cost = limits->second.TimeOf(rows) * load,
          .slack = absl::ToDoubleSeconds(live->latest_start - now),
          .waited = live->waited,
          .fresh = live->run.progress().evaluations_done == 0,
          .reproducible = live->reproducible});
   }
   Batch batch;
+  double loads = 0;  // of all rows
   for (int index : scheduler_.WhomToPick(candidates)) {
     const Candidate& picked = candidates.runs[index];
     batch.runs.push_back(live_[index].get());
     batch.rows += picked.rows;
+    loads += picked.rows * picked.load;
     batch.row_cap = candidates.shapes.at(picked.shape).row_cap;
     if (picked.reproducible) {
       batch.padded_rows = batch.row_cap;
     }
   }
+  if (batch.rows > 0) batch.load = loads / batch.rows;
   batch.padded_rows = std::max(batch.padded_rows, batch.rows);
   for (const auto& live : live_) ++live->waited;
   for (LiveRun* live : batch.runs) live->waited = 0;
@@ -287,7 +307,8 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   ModelSpeeds& speeds = dependencies_.load.speeds();
   dependencies_.load.backlog().Begin(
       device_.index,
-      begin + speeds.Of(device_.index, demand).costs.At(batch.padded_rows));
+      begin + speeds.Of(device_.index, demand).costs.At(batch.padded_rows) *
+                  batch.load);
   auto together = EvaluateTogether(batch);
   if (absl::IsResourceExhausted(together.status())) {
     return OutOfMemory(batch, together.status());
@@ -299,7 +320,9 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
     return EvaluateEachAlone(batch);
   }
   const absl::Time end = dependencies_.clock.Now();
-  speeds.Observe(device_.index, demand, batch.padded_rows, end - begin);
+  // What is learned is of the model alone.
+  speeds.Observe(device_.index, demand, batch.padded_rows,
+                 (end - begin) / batch.load);
   Observe(batch, begin, end);
   Predictions predictions;
   for (at::Tensor& row : *together) predictions.push_back(std::move(row));

@@ -60,6 +60,10 @@ class Engine {
 
   // One more model, as ModelIntroduction::Add(). Any thread.
   void Add(const ModelConfig& model);
+  // One less, as ModelIntroduction::Remove(); and a look for networks beside
+  // them, as ModelIntroduction::LookBeside().
+  void Remove(const std::string& id) { models_.Remove(id); }
+  void LookBeside() { models_.LookBeside(); }
 
   // Thread-safe.
   ModelLoader& models() { return models_.loader(); }

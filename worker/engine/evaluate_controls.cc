@@ -29,7 +29,9 @@ ControlResiduals Evaluate(const Call& call, PreparedJoiner& joiner,
       samples.push_back(query.sample);
       times.push_back(static_cast<float>(query.timestep));
     }
-    prepared.push_back(part->control->prepared);
+    prepared.push_back(
+        PreparedAt(part->control->prepared,
+                   part->run->stage().sampler->progress().steps_done));
   }
   while (static_cast<int>(samples.size()) < padded_rows) {
     samples.push_back(samples.back());

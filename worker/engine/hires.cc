@@ -44,8 +44,11 @@ void EncodeSecondPasses(const Pipeline& model,
   for (size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks[i].request.has_hires() || !encoded[i].ok()) continue;
     requests.push_back(SecondPass(tasks[i].request));
-    EncodeTask task = {.request = requests.back(),
-                       .adapters = tasks[i].adapters};
+    EncodeTask task = {
+        .request = requests.back(),
+        .embeddings = tasks[i].embeddings,
+        .adapters = tasks[i].adapters,
+        .steps_before = static_cast<int>(tasks[i].request.steps())};
     const absl::Status steered = steer(task);
     if (!steered.ok()) {
       encoded[i] = steered;

@@ -56,8 +56,9 @@ void Intake::Claim(std::unique_ptr<JobLease> lease) {
   const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
   dependencies_.load.backlog().Start(lease->job().id(), device_.index,
                                      dependencies_.load.speeds()
-                                         .Of(device_.index, demand)
-                                         .costs.At(demand.rows));
+                                             .Of(device_.index, demand)
+                                             .costs.At(demand.rows) *
+                                         demand.load);
   parked_.push_back(std::move(lease));
 }
 
@@ -124,7 +125,9 @@ void Intake::Wait(const TenantCounts& live) {
     encode_stage_.AwaitEncoded();
   } else if (adapters_.AwaitChange()) {
     return;
-  } else if (parked_.empty() && !images.empty()) {
+  } else if (!parked_.empty() && models_.loader().AwaitChange()) {
+    return;
+  } else if (!images.empty()) {
     upscale_stage_.AwaitOne();
   } else {
     models_.loader().AwaitChange();

@@ -62,6 +62,8 @@ bool JobState::Wanted() {
   const absl::Status why = WhyEnded(*lease_, demand_.deadline, clock_.Now());
   if (!why.ok()) Fail(why);
   absl::MutexLock lock(&mutex_);
+  // Of a job that is another worker's by now, nobody would see anything.
+  ended_ = ended_ || !lease_->Renew();
   return !ended_;
 }
 

@@ -45,8 +45,9 @@ class JobState {
   const AdapterUses& adapters() const { return adapters_; }
 
   // Whether there is still a point in working on the job, or on one image of
-  // it. A job that its reader left ends here, with CANCELLED, and one past its
-  // deadline with DEADLINE_EXCEEDED.
+  // it; tells the queue that the worker is alive. A job that its reader left
+  // ends here, with CANCELLED, and one past its deadline with
+  // DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -19,7 +19,6 @@ struct KeptLatent {
   at::Tensor
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
   std::string model;
-  bool is_noise = false;  // the walk was one up to noise
 };
 
 // Latents that one request leaves for the next, by names that are a tenant's

@@ -6,6 +6,7 @@
 #include "base/request_rules.h"
 #include "worker/device/exception_status.h"
 #include "worker/engine/hires.h"
+#include "worker/engine/inversion.h"
 #include "worker/sampler/cuda_noise.h"
 
 namespace genzo {
@@ -26,6 +27,14 @@ absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
            .variation_seed = request.variation().seed() + i},
           encoded);
       if (!stages.ok()) return stages.status();
+      if (request.image_to_image().has_inversion()) {
+        const absl::Status added =
+            AddInversion(job->model(),
+                         {.request = request,
+                          .noise = MakeNoise(request.noise_generator(), seed)},
+                         encoded, *stages);
+        if (!added.ok()) return added;
+      }
       if (request.has_hires()) {
         const absl::Status added =
             AddSecondPass(job->model(),

@@ -22,6 +22,7 @@ struct LiveRun {
   absl::Time latest_start = {};
   bool reproducible = false;  // always among as many rows, for its bits
   bool failed = false;        // its image will not come
+  int decoded_together = 1;   // pictures at once, at most
   int waited = 0;             // evaluations since it last ran or joined
 };
 
@@ -31,6 +32,7 @@ struct Batch {
   int rows = 0;
   int padded_rows = 0;  // with those that only fill the number up
   int row_cap = 0;      // of the shape
+  double load = 1;      // Run::load() of its rows, on average
   const JobState& job() const { return *runs[0]->job; }
 };
 

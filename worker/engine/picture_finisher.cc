@@ -37,7 +37,7 @@ bool Checks(const v1::GenerateRequest& request) {
 
 absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
     const v1::GenerateRequest& request, uint64_t seed, Pixels pixels,
-    uint64_t image_index) const {
+    uint64_t image_index, absl::Span<const uint8_t> painted) const {
   Finished finished;
   if (request.has_best_of()) {
     const auto scores = judges_.Score(
@@ -59,7 +59,7 @@ absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
     }
   }
   const v1::OutputOptions& output = request.output();
-  if (output.watermark()) AddWatermark(pixels);
+  if (output.watermark()) AddWatermark(pixels, painted);
   if (output.embed_parameters()) {
     finished.text = ImageParameters(request, seed, image_index);
   }

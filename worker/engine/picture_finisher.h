@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/media/picture_text.h"
 #include "worker/media/pixels.h"
@@ -29,11 +30,13 @@ class PictureFinisher {
     std::string safety = {};           // "nsfw", or empty
     bool withheld = false;             // not to be sent
   };
-  // Errors are those of the judges: a picture that could not be judged is not
-  // to be sent.
+  // `painted` says how much of each pixel is, 0 to 255: a watermark is not put
+  // into what was not; empty: all was. Errors are those of the judges: a
+  // picture that could not be judged is not to be sent.
   absl::StatusOr<Finished> Finish(const v1::GenerateRequest& request,
                                   uint64_t seed, Pixels pixels,
-                                  uint64_t image_index = 0) const;
+                                  uint64_t image_index = 0,
+                                  absl::Span<const uint8_t> painted = {}) const;
 
   // A look at an unfinished picture, as it may be shown; nothing if it may not,
   // or could not be checked.

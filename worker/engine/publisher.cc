@@ -27,14 +27,16 @@ void Publisher::Publish(const Batch& batch, size_t live_runs) {
 }
 
 void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
-  const WalkProgress progress = live.run.progress();
   const bool has_tiny = live.job->model().codec().has_tiny();
+  const WalkProgress progress = live.run.way_down();
+  if (progress.evaluations_done == 0) return;  // on the way up
   DecodeTask task = {.job = live.job,
                      .image_index = live.image_index,
                      .latent = live.run.latent(),
                      .reproducible = live.reproducible,
                      .seed = live.seed,
                      .step = progress.steps_done,
+                     .together = live.decoded_together,
                      .submitted = now};
   if (live.run.finished()) {
     KeepLatent(live);

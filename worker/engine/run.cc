@@ -7,6 +7,7 @@
 #include "ATen/ops/sum.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "queue/job_demand.h"
 #include "worker/device/exception_status.h"
 
 namespace genzo {
@@ -38,6 +39,19 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
     return absl::OkStatus();
   }
   return EnterOrThrow(latent());
+}
+
+double Run::load() const {
+  const WalkProgress progress = stage().sampler->progress();
+  double beside = 0;  // in rows
+  for (const StageControl& control : stage().controls) {
+    if (!control.ActiveAt(progress) || !control.network->evaluates()) continue;
+    beside += kControlLoad * static_cast<double>(control.prepared->rows);
+  }
+  for (const PicturePrompt& picture : stage().prepared->pictures) {
+    beside += kImagePromptLoad * static_cast<double>(picture.rows);
+  }
+  return 1 + beside / rows();
 }
 
 const PixelHop* Run::hop() const {
@@ -75,9 +89,10 @@ absl::Status Run::Take(const at::Tensor& prediction) {
   }
 }
 
-WalkProgress Run::progress() const {
+WalkProgress Run::Sum(bool with_inversion) const {
   WalkProgress sum{};
   for (const Stage& stage : stages_) {
+    if (stage.inverts && !with_inversion) continue;
     const WalkProgress progress = stage.sampler->progress();
     sum.steps_done += progress.steps_done - stage.steps_before;
     sum.steps += progress.steps - stage.steps_before;

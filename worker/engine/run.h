@@ -27,6 +27,9 @@ class Run {
   const BatchKey& key() const { return key_; }
   const std::string& shape() const { return shape_; }
   int rows() const { return stage().guidance.rows; }
+  // What that evaluation takes, in those of as many rows without networks
+  // beside the model: see LoadOf().
+  double load() const;
 
   // Takes the guided prediction [1, C, ...] that answers Next(), and goes on to
   // the next stage where this one has ended. INTERNAL/NOT_FINITE if the latent
@@ -40,8 +43,9 @@ class Run {
   const PixelHop* hop() const;
   absl::Status Enter(const at::Tensor& latent);
 
-  // Over all stages.
-  WalkProgress progress() const;
+  // Over all stages, and over those that walk down: what previews count.
+  WalkProgress progress() const { return Sum(/*with_inversion=*/true); }
+  WalkProgress way_down() const { return Sum(/*with_inversion=*/false); }
   bool finished() const { return !Next().has_value() && hop() == nullptr; }
   // Whether the last Take() ended a step: samplers may look more than once.
   bool step_ended() const { return step_ended_; }
@@ -55,6 +59,7 @@ class Run {
   absl::Status TakeOrThrow(const at::Tensor& prediction);
   absl::Status EnterOrThrow(const at::Tensor& latent);
   void FindKey();
+  WalkProgress Sum(bool with_inversion) const;
 
   std::vector<Stage> stages_;
   size_t current_ = 0;

@@ -10,13 +10,12 @@
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
 #include "worker/threads/available_cores.h"
-#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 namespace {
 
-// How often folders of adapters are looked into.
-constexpr absl::Duration kLorasLook = absl::Seconds(5);
+// How often folders of adapters, networks and upscalers are looked into.
+constexpr absl::Duration kFoldersLook = absl::Seconds(5);
 
 // Calls `done` when it was told of `count` results, with the first bad one.
 class Countdown {
@@ -76,10 +75,10 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     EngineDevice& own = pool->devices_.back();
     own.adapter_bytes = std::min(int64_t{config.lora_budget_mb} * 1'000'000,
                                  own.memory_bytes / 4);
-    own.memory_bytes -= own.adapter_bytes;
   }
   if (dependencies.upscalers != nullptr) {
-    FindUpscalers(config.upscalers, *dependencies.upscalers);
+    pool->upscalers_ = std::make_unique<UpscalerFolders>(
+        config.upscalers, *dependencies.upscalers);
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
@@ -101,7 +100,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   };
   if (!config.loras.empty()) {
     pool->loras_ = std::make_unique<LoraLibrary>(
-        config.loras, dependencies.catalog.loras(), kLorasLook);
+        config.loras, dependencies.catalog.loras(), kFoldersLook);
     own.loras = pool->loras_.get();
   }
   for (const EngineDevice& device : pool->devices_) {
@@ -111,7 +110,13 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   return pool;
 }
 
+void WorkerPool::LookBeside() {
+  if (upscalers_ != nullptr) upscalers_->Look();
+  for (const auto& engine : engines_) engine->LookBeside();
+}
+
 WorkerPool::~WorkerPool() {
+  looks_.reset();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -123,6 +128,7 @@ void WorkerPool::Start(const std::function<void()>& on_loaded,
     devices_left_ = static_cast<int>(devices_.size());
     on_devices_left_ = on_devices_left;
   }
+  looks_ = std::make_unique<Periodic>(kFoldersLook, [this] { LookBeside(); });
   const auto loading = std::make_shared<std::atomic<size_t>>(engines_.size());
   const auto working = std::make_shared<std::atomic<size_t>>(engines_.size());
   for (const auto& engine : engines_) {
@@ -148,6 +154,10 @@ void WorkerPool::Stop() {
 
 void WorkerPool::Add(const ModelConfig& model) {
   for (const auto& engine : engines_) engine->Add(model);
+}
+
+void WorkerPool::Remove(const std::string& id) {
+  for (const auto& engine : engines_) engine->Remove(id);
 }
 
 void WorkerPool::Score(v1::ScoreRequest request, PictureScoring::Done done) {

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/periodic.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
 #include "worker/device/memory_figures.h"
@@ -17,6 +18,7 @@
 #include "worker/engine/latent_store.h"
 #include "worker/engine/scoring_stage.h"
 #include "worker/text/embedding_library.h"
+#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 
@@ -46,9 +48,16 @@ class WorkerPool : public ModelControl, public PictureScoring {
   // appears in the catalog, loaded or with what is wrong with it.
   void Add(const ModelConfig& model);
 
+  // No such model any more.
+  void Remove(const std::string& id);
+
   void Load(const std::string& id, std::optional<bool> pinned,
             ModelControl::Done done) override;
   void Unload(const std::string& id, ModelControl::Done done) override;
+
+  // Looks for upscalers and networks that are new or gone; so the pool does
+  // every few seconds once it was started. For one thread at a time.
+  void LookBeside();
 
   // On the first device.
   void Score(v1::ScoreRequest request, PictureScoring::Done done) override;
@@ -71,9 +80,11 @@ class WorkerPool : public ModelControl, public PictureScoring {
   std::unique_ptr<LatentStore> latents_;
   std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::shared_ptr<DeviceMemoryFigures> memory_;
+  std::unique_ptr<UpscalerFolders> upscalers_;  // null: nobody enlarges
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;
+  std::unique_ptr<Periodic> looks_;  // into folders beside the models'
 };
 
 }  // namespace genzo

@@ -1,5 +1,6 @@
 #include "worker/media/image_parameters.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/sampler_spelling.h"
 #include "base/shortest_digits.h"
@@ -38,6 +39,12 @@ std::string Tags(const v1::GenerateRequest& request) {
   return tags;
 }
 
+// As the web UI writes values that its own separators are in.
+std::string Quoted(const std::string& text) {
+  if (text.find_first_of(",:\n") == text.npos) return text;
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+}
+
 }  // namespace
 
 PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
@@ -61,6 +68,13 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
   if (request.has_image_to_image()) {
     add("Denoising strength",
         ShortestDigits(request.image_to_image().strength()));
+  }
+  if (request.image_to_image().has_inversion()) {
+    // As the web UI's "img2img alternative test" calls them.
+    const auto& inversion = request.image_to_image().inversion();
+    add("Decode prompt", Quoted(inversion.prompt()));
+    add("Decode CFG scale", ShortestDigits(inversion.guidance_scale()));
+    add("Decode steps", absl::StrCat(inversion.steps()));
   }
   if (request.has_hires()) {
     const v1::HiresPass& hires = request.hires();

@@ -217,6 +217,15 @@ absl::StatusOr<MaskedPicture> PrepareMasked(const Pixels& picture,
   return made;
 }
 
+Pixels SeenInRegion(const MaskedCanvas& canvas, const Pixels& picture,
+                    int width, int height) {
+  const Pixels whole =
+      FitToSize(picture, canvas.pixels.width, canvas.pixels.height);
+  const Pixels part =
+      Scaled(whole, canvas.region, canvas.inset.width, canvas.inset.height);
+  return ToPixels(Framed(ToTensor(part), canvas.inset, width, height));
+}
+
 Pixels PastedInto(const MaskedCanvas& canvas, const Pixels& painted) {
   const Pixels part =
       Scaled(painted, canvas.inset, canvas.region.width, canvas.region.height);

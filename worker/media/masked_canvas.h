@@ -58,6 +58,11 @@ absl::StatusOr<MaskedPicture> PrepareMasked(const Pixels& picture,
                                             const Pixels& mask,
                                             const MaskingPlan& plan);
 
+// What the painted part of the canvas shows in another picture of all of it,
+// as a hint is: width x height, the plan's size.
+Pixels SeenInRegion(const MaskedCanvas& canvas, const Pixels& picture,
+                    int width, int height);
+
 // What was painted, of the plan's size, on the canvas.
 Pixels PastedInto(const MaskedCanvas& canvas, const Pixels& painted);
 

@@ -94,17 +94,10 @@ int Byte(const Pixels& pixels, size_t i) {
   return static_cast<unsigned char>(pixels.rgb[i]);
 }
 
-// Brightness of every pixel (ITU-R BT.601) less its mean around: what waves as
-// short as the tile's there are.
-std::vector<float> Detail(const Pixels& pixels) {
-  constexpr int kReach = 6;
-  const int width = pixels.width;
-  const int height = pixels.height;
-  std::vector<float> luma(size_t{1} * width * height);
-  for (size_t i = 0; i < luma.size(); ++i) {
-    luma[i] = 0.299f * Byte(pixels, 3 * i) + 0.587f * Byte(pixels, 3 * i + 1) +
-              0.114f * Byte(pixels, 3 * i + 2);
-  }
+// The mean of `values` [height, width] over all up to `reach` away, of each
+// place.
+std::vector<float> MeansAround(const std::vector<float>& values, int width,
+                               int height, int reach) {
   // Sums over all above and left, with a row and a column of zeros before.
   std::vector<double> sums((width + 1) * size_t{1} * (height + 1));
   const auto at = [&](int x, int y) -> double& {
@@ -112,30 +105,66 @@ std::vector<float> Detail(const Pixels& pixels) {
   };
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      at(x + 1, y + 1) = luma[size_t{1} * y * width + x] + at(x, y + 1) +
+      at(x + 1, y + 1) = values[size_t{1} * y * width + x] + at(x, y + 1) +
                          at(x + 1, y) - at(x, y);
     }
   }
-  std::vector<float> detail(luma.size());
+  std::vector<float> means(values.size());
   for (int y = 0; y < height; ++y) {
-    const int top = std::max(0, y - kReach);
-    const int bottom = std::min(height, y + kReach + 1);
+    const int top = std::max(0, y - reach);
+    const int bottom = std::min(height, y + reach + 1);
     for (int x = 0; x < width; ++x) {
-      const int left = std::max(0, x - kReach);
-      const int right = std::min(width, x + kReach + 1);
+      const int left = std::max(0, x - reach);
+      const int right = std::min(width, x + reach + 1);
       const double sum =
           at(right, bottom) - at(left, bottom) - at(right, top) + at(left, top);
-      const size_t i = size_t{1} * y * width + x;
-      detail[i] =
-          luma[i] - static_cast<float>(sum / ((right - left) * (bottom - top)));
+      means[size_t{1} * y * width + x] =
+          static_cast<float>(sum / ((right - left) * (bottom - top)));
     }
+  }
+  return means;
+}
+
+// Brightness of every pixel (ITU-R BT.601) less its mean around: what waves as
+// short as the tile's there are.
+std::vector<float> Detail(const Pixels& pixels) {
+  constexpr int kReach = 6;
+  std::vector<float> detail(size_t{1} * pixels.width * pixels.height);
+  for (size_t i = 0; i < detail.size(); ++i) {
+    detail[i] = 0.299f * Byte(pixels, 3 * i) +
+                0.587f * Byte(pixels, 3 * i + 1) +
+                0.114f * Byte(pixels, 3 * i + 2);
+  }
+  const std::vector<float> means =
+      MeansAround(detail, pixels.width, pixels.height, kReach);
+  for (size_t i = 0; i < detail.size(); ++i) detail[i] -= means[i];
+  return detail;
+}
+
+// That by its variance around: where there is little of the picture's own, the
+// mark is the easier to hear.
+std::vector<float> EvenDetail(const Pixels& pixels) {
+  constexpr int kReach = 3;
+  constexpr float kMostDetail = 30;  // one edge does not drown all around it
+  constexpr float kNoise = 20;       // of what is flat, the mark with it
+  std::vector<float> detail = Detail(pixels);
+  std::vector<float> squares;
+  squares.reserve(detail.size());
+  for (const float value : detail) {
+    const float bounded = std::min(std::abs(value), kMostDetail);
+    squares.push_back(bounded * bounded);
+  }
+  const std::vector<float> variances =
+      MeansAround(squares, pixels.width, pixels.height, kReach);
+  for (size_t i = 0; i < detail.size(); ++i) {
+    detail[i] /= variances[i] + kNoise;
   }
   return detail;
 }
 
 }  // namespace
 
-void AddWatermark(Pixels& pixels) {
+void AddWatermark(Pixels& pixels, absl::Span<const uint8_t> shares) {
   const Tile& tile = TheTile();
   const std::vector<float> detail = Detail(pixels);
   for (int y = 0; y < pixels.height; ++y) {
@@ -143,7 +172,9 @@ void AddWatermark(Pixels& pixels) {
       const size_t i = size_t{1} * y * pixels.width + x;
       const double strength =
           std::min(kMostStrength, kFlatStrength + 0.05 * std::abs(detail[i]));
-      const double change = strength * tile[(y % kSide) * kSide + x % kSide];
+      const double share = shares.empty() ? 1 : shares[i] / 255.0;
+      const double change =
+          share * strength * tile[(y % kSide) * kSide + x % kSide];
       for (size_t c = 3 * i; c < 3 * i + 3; ++c) {
         pixels.rgb[c] = static_cast<char>(
             std::clamp<long>(std::lround(Byte(pixels, c) + change), 0, 255));
@@ -153,15 +184,13 @@ void AddWatermark(Pixels& pixels) {
 }
 
 double FindWatermark(const Pixels& pixels) {
-  // What sticks out is the picture's own; what hides beside it may be ours.
-  constexpr float kMostDetail = 8;
   if (pixels.width * int64_t{1} * pixels.height < kCells / 4) return 0;
-  const std::vector<float> detail = Detail(pixels);
+  const std::vector<float> detail = EvenDetail(pixels);
   Tile sums = {};
   for (int y = 0; y < pixels.height; ++y) {
     for (int x = 0; x < pixels.width; ++x) {
-      sums[(y % kSide) * kSide + x % kSide] += std::clamp(
-          detail[size_t{1} * y * pixels.width + x], -kMostDetail, kMostDetail);
+      sums[(y % kSide) * kSide + x % kSide] +=
+          detail[size_t{1} * y * pixels.width + x];
     }
   }
   // Only where each wave begins is asked, not how strong it is: the picture's

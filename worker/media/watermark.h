@@ -1,6 +1,9 @@
 #ifndef GENZO_WORKER_MEDIA_WATERMARK_H_
 #define GENZO_WORKER_MEDIA_WATERMARK_H_
 
+#include <cstdint>
+
+#include "absl/types/span.h"
 #include "worker/media/pixels.h"
 
 namespace genzo {
@@ -12,8 +15,10 @@ namespace genzo {
 // docs/provenance.md). It says that Genzo drew the picture and no more; scaling
 // and turning destroy it, and whoever wants to can take it out.
 
-// Adds the mark: about 40 dB of PSNR. Thread-safe.
-void AddWatermark(Pixels& pixels);
+// Adds the mark: about 40 dB of PSNR. `shares` says of each pixel how much of
+// the mark it gets, 255 for all, 0 for none, so that what was not painted keeps
+// its bytes; empty: all do. Thread-safe.
+void AddWatermark(Pixels& pixels, absl::Span<const uint8_t> shares = {});
 
 // How clearly the mark stands out of what else might be there, in standard
 // deviations. Of pictures without it seldom over 4.5; from kWatermarkFound on

@@ -1,5 +1,8 @@
 #include "worker/pipeline/adapter_uses.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/shortest_digits.h"
@@ -79,26 +82,39 @@ absl::StatusOr<PreparedRef> PrepareAdapted(const Denoiser& denoiser,
                                            Conditioning conditioning,
                                            const AdapterUses& adapters,
                                            int steps) {
-  if (adapters.empty()) return denoiser.Prepare(conditioning);
-  std::shared_ptr<Prepared> first;
-  std::vector<bool> before;
-  for (int step = 0; step < steps; ++step) {
-    std::vector<bool> active;
+  return PrepareAdapted(denoiser,
+                        std::vector<Conditioning>{std::move(conditioning)},
+                        std::vector<TextPlan::From>(1), adapters, steps);
+}
+
+absl::StatusOr<PreparedRef> PrepareAdapted(
+    const Denoiser& denoiser, std::vector<Conditioning> texts,
+    const std::vector<TextPlan::From>& from, const AdapterUses& adapters,
+    int steps) {
+  using Kind = std::pair<size_t, std::vector<bool>>;  // text, active adapters
+  std::map<Kind, PreparedRef> known;
+  std::optional<Kind> before;
+  std::vector<Prepared::Later> parts;
+  auto next = from.begin();
+  size_t text = 0;
+  for (int step = 0; step < std::max(1, steps); ++step) {
+    if (next != from.end() && next->first_step == step) text = (next++)->text;
+    Kind kind = {text, {}};
     for (const AdapterUse& use : adapters) {
-      active.push_back(IsFor(use, step, steps));
+      kind.second.push_back(IsFor(use, step, steps));
     }
-    if (active == before) continue;
-    before = active;
-    conditioning.adapters = DenoiserSet(adapters, active);
-    const auto prepared = denoiser.Prepare(conditioning);
-    if (!prepared.ok()) return prepared.status();
-    if (first == nullptr) {
-      first = std::make_shared<Prepared>(**prepared);
-    } else {
-      first->later.push_back({step, *prepared});
+    if (kind == before) continue;
+    before = kind;
+    PreparedRef& prepared = known[kind];
+    if (prepared == nullptr) {
+      texts[text].adapters = DenoiserSet(adapters, kind.second);
+      auto made = denoiser.Prepare(texts[text]);
+      if (!made.ok()) return made.status();
+      prepared = *std::move(made);
     }
+    parts.push_back({step, prepared});
   }
-  return first;
+  return InTurn(parts);
 }
 
 std::vector<std::vector<TextEmbedding>> EncodeAdapted(

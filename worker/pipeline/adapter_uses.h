@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/prompt_editing.h"
 #include "worker/adapters/lora_adapter.h"
 #include "worker/denoiser/denoiser.h"
 #include "worker/text/text_cache.h"
@@ -43,6 +44,13 @@ absl::StatusOr<PreparedRef> PrepareAdapted(const Denoiser& denoiser,
                                            Conditioning conditioning,
                                            const AdapterUses& adapters,
                                            int steps);
+
+// The same where texts change with the steps: a conditioning, of the same
+// sizes, for each text of a plan, and which of them is told from where on.
+absl::StatusOr<PreparedRef> PrepareAdapted(
+    const Denoiser& denoiser, std::vector<Conditioning> texts,
+    const std::vector<TextPlan::From>& from, const AdapterUses& adapters,
+    int steps);
 
 // As TextCache::Encode, by an encoder with adapters.
 using AdaptedEncode = std::function<std::vector<at::Tensor>(

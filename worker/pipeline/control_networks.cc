@@ -6,6 +6,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/denoiser/control_net.h"
 #include "worker/denoiser/flux_control_net.h"
+#include "worker/denoiser/t2i_adapter.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
 #include "worker/weights/component.h"
@@ -16,6 +17,10 @@ namespace {
 
 bool IsFlux(const ControlFile& file) {
   return file.class_name == "FluxControlNetModel";
+}
+
+bool IsT2IAdapter(const ControlFile& file) {
+  return file.class_name == "T2IAdapter";
 }
 
 template <typename Network, typename Config>
@@ -44,6 +49,11 @@ absl::StatusOr<std::string> ControlFitAt(const std::string& path) {
       const auto config = ReadFluxControlNetConfig(text);
       if (!config.ok()) return config.status();
       return ControlFitOf(config->transformer);
+    }
+    if (IsT2IAdapter(*file)) {
+      const auto config = ReadT2IAdapterConfig(text);
+      if (!config.ok()) return config.status();
+      return ControlFitOf(config->unet);
     }
     const auto config = ReadControlNetConfig(text);
     if (!config.ok()) return config.status();
@@ -78,6 +88,9 @@ absl::StatusOr<std::shared_ptr<const ControlNetwork>> LoadControl(
     auto file = OpenControlFile(path);
     if (!file.ok()) return file.status();
     if (pool != nullptr) file->files.ShareIn(std::move(pool), file->class_name);
+    if (IsT2IAdapter(*file)) {
+      return Build<T2IAdapter>(*file, ReadT2IAdapterConfig, placement);
+    }
     return IsFlux(*file)
                ? Build<FluxControlNet>(*file, ReadFluxControlNetConfig,
                                        placement)

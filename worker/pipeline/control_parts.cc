@@ -68,6 +68,26 @@ absl::StatusOr<std::vector<EncodedControl>> PrepareControls(
   return controls;
 }
 
+absl::StatusOr<std::vector<EncodedControl>> PrepareControls(
+    absl::Span<const ControlHint> hints, const std::vector<Conditioning>& texts,
+    const std::vector<TextPlan::From>& from) {
+  std::vector<std::vector<EncodedControl>> all;  // a list a text
+  for (const Conditioning& text : texts) {
+    auto controls = PrepareControls(hints, text);
+    if (!controls.ok()) return controls.status();
+    all.push_back(*std::move(controls));
+  }
+  std::vector<EncodedControl> controls = all[0];
+  for (size_t i = 0; i < controls.size(); ++i) {
+    std::vector<Prepared::Later> parts;
+    for (const auto& [first_step, text] : from) {
+      parts.push_back({first_step, all[text][i].control.prepared});
+    }
+    controls[i].control.prepared = InTurn(parts);
+  }
+  return controls;
+}
+
 std::vector<StageControl> ControlsOf(const Encoded& encoded) {
   std::vector<StageControl> controls;
   for (const EncodedControl& one : encoded.controls) {

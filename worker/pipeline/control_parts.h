@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/prompt_editing.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/pipeline/pipeline_traits.h"
 #include "worker/pipeline/stage.h"
@@ -55,6 +56,12 @@ enum class ControlRows {
 absl::StatusOr<std::vector<EncodedControl>> PrepareControls(
     absl::Span<const ControlHint> hints, const Conditioning& conditioning,
     ControlRows rows = ControlRows::kEach, const LatentCodec* codec = nullptr);
+
+// The same where texts change with the steps, of networks that read no latents:
+// as PrepareAdapted() has it.
+absl::StatusOr<std::vector<EncodedControl>> PrepareControls(
+    absl::Span<const ControlHint> hints, const std::vector<Conditioning>& texts,
+    const std::vector<TextPlan::From>& from);
 
 // Those of an image, where no network reads latents.
 std::vector<StageControl> ControlsOf(const Encoded& encoded);

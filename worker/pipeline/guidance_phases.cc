@@ -2,7 +2,6 @@
 
 #include <numeric>
 
-#include "absl/strings/match.h"
 #include "base/guidance_rules.h"
 
 namespace genzo {
@@ -41,10 +40,16 @@ StepKind KindOf(const v1::GenerateRequest& request, int step) {
 }
 
 // The layers that perturbed-attention guidance has idle.
-std::set<std::string> PerturbedLayers(const Denoiser& denoiser) {
+std::set<std::string> PerturbedLayers(const v1::GenerateRequest& request,
+                                      const Denoiser& denoiser) {
+  const auto& asked = request.guidance().perturbed_layers();
+  std::vector<std::string> blocks(asked.begin(), asked.end());
+  if (blocks.empty()) blocks = {kPerturbedBlock};
   std::set<std::string> layers;
   for (const std::string& layer : denoiser.IdleLayers()) {
-    if (absl::StartsWith(layer, kPerturbedBlock)) layers.insert(layer);
+    for (const std::string& block : blocks) {
+      if (IsInBlock(layer, block)) layers.insert(layer);
+    }
   }
   return layers;
 }
@@ -109,7 +114,7 @@ class PhaseMaker {
     };
     const v1::GuidanceOptions& options = request_.guidance();
     if (kind.perturbed) {
-      add_weak(PerturbedLayers(*stage_.denoiser),
+      add_weak(PerturbedLayers(request_, *stage_.denoiser),
                options.perturbed_attention_scale());
     }
     if (kind.skips) {

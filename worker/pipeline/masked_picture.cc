@@ -160,9 +160,15 @@ PreparedRef SeeBeside(const PreparedRef& prepared, const at::Tensor& beside,
   if (!beside.defined()) return prepared;
   const at::Tensor rows = beside.expand(
       {prepared->rows, beside.size(1), beside.size(2), beside.size(3)});
+  const at::Tensor seen =
+      rows.to(placement.device, placement.dtype).contiguous();
   auto seeing = std::make_shared<Prepared>(*prepared);
-  seeing->tensors.push_back(
-      rows.to(placement.device, placement.dtype).contiguous());
+  seeing->tensors.push_back(seen);
+  for (Prepared::Later& later : seeing->later) {
+    auto with = std::make_shared<Prepared>(*later.prepared);
+    with->tensors.push_back(seen);
+    later.prepared = std::move(with);
+  }
   return seeing;
 }
 

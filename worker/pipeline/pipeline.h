@@ -54,6 +54,10 @@ struct EncodeTask {
   // [1, 1, H', W'] float32 of any size and range, greater where it is nearer;
   // undefined: the model looks for itself.
   at::Tensor depth = {};
+  // Of prompts that are edited by step, see PlanTexts(): steps of the passes
+  // before this one, and whether it walks up.
+  int steps_before = 0;
+  bool inverts = false;
 };
 
 // What the images of one job share: all but noise. A value.
@@ -61,16 +65,17 @@ struct Encoded {
   std::vector<PreparedRef> prepared;  // one a stage
   LatentDistribution picture = {};    // of the task's picture
   // [1, C, h, w] float32 on the CPU, where the walk begins at what an earlier
-  // one left: a clean latent in place of a picture, or noise.
+  // one left, in place of a picture.
   at::Tensor latent = {};
-  bool latent_is_noise = false;
   at::Tensor mask = {};            // the task's
   LatentDistribution masked = {};  // of the picture, grey where it is painted
   // What Plan() has yet to prepare, where an image's own noise is a part of it.
   Conditioning unprepared = {};
   std::vector<EncodedControl> controls = {};  // of the first stage
-  // The same for the request's second pass, if it has `hires`.
+  // The same for the request's second pass, if it has `hires`, and for its way
+  // up, if it has `image_to_image.inversion`.
   std::shared_ptr<const Encoded> second_pass = nullptr;
+  std::shared_ptr<const Encoded> inversion = nullptr;
 };
 
 // One image of a job.
@@ -83,6 +88,8 @@ struct ImageRequest {
   // To start from in place of a picture, as the denoiser knows it; undefined:
   // none.
   at::Tensor latent = {};
+  // Walks from `latent` up to noise instead of down.
+  bool inverts = false;
 };
 
 // A loaded checkpoint: what it can do, and the stages of an image. Immutable;

@@ -72,6 +72,13 @@ TextEmbedding JoinWindows(const RowPrompt& row,
 
 }  // namespace
 
+TextPlan PlanTextsOf(const EncodeTask& task) {
+  return PlanTexts(task.request,
+                   {.steps = static_cast<int>(task.request.steps()),
+                    .before = task.steps_before},
+                   task.inverts);
+}
+
 WindowRules RulesOf(const v1::GenerateRequest& request,
                     const LearnedWords& learned, bool pooled) {
   const bool weighted = request.prompt_syntax() == v1::PROMPT_SYNTAX_WEIGHTED;

@@ -8,6 +8,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/types/span.h"
+#include "base/prompt_editing.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/pipeline/adapter_uses.h"
 #include "worker/pipeline/pipeline.h"
@@ -25,6 +26,9 @@ struct RowPrompt {
   int64_t clip_skip = 0;  // of the encoder's last layers
 };
 using PromptRows = std::vector<RowPrompt>;
+
+// Which texts the task's steps read.
+TextPlan PlanTextsOf(const EncodeTask& task);
 
 // How a request wants its texts read; the learned words are the encoder's.
 // `pooled`: the family takes a text's pooled vector.

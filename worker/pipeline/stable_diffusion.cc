@@ -41,6 +41,7 @@ constexpr const char* kFields[] = {"image_to_image.strength",
                                    "guidance.start",
                                    "guidance.end",
                                    "guidance.perturbed_attention_scale",
+                                   "guidance.perturbed_layers",
                                    "guidance.text_gate_step",
                                    "variation",
                                    "keep_latents",
@@ -146,6 +147,11 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
   const absl::Status status =
       ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
+  // A network that is shown something else has no noise of the picture alone.
+  if (unet->config.in_channels == (*codec)->latent_channels() &&
+      !EmbedsGuidance(unet->config)) {
+    TakeInversion(traits);
+  }
   return Parts{placement,         *std::move(text),      *std::move(unet),
                *std::move(codec), *std::move(scheduler), std::move(traits)};
 }
@@ -214,14 +220,18 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion::Load(
 }
 
 PromptRows StableDiffusion::PromptsOf(const v1::GenerateRequest& request,
+                                      const TextPlan& plan,
                                       const LearnedWords& learned) const {
   const WindowRules rules = RulesOf(request, learned);
-  // As in the reference pipeline, clip_skip does not touch the negative prompt.
-  PromptRows rows(
-      RowsOf(traits_, request.guidance_scale()) - 1,
-      {ReadWindows(text_->tokenizer, request.negative_prompt(), rules)});
-  rows.push_back({ReadWindows(text_->tokenizer, request.prompt(), rules),
-                  request.clip_skip()});
+  PromptRows rows;
+  for (const RequestTexts& texts : plan.texts) {
+    // As in the reference pipeline, clip_skip does not touch the negative
+    // prompt.
+    rows.resize(rows.size() + RowsOf(traits_, request.guidance_scale()) - 1,
+                {ReadWindows(text_->tokenizer, texts.negative_prompt, rules)});
+    rows.push_back({ReadWindows(text_->tokenizer, texts.prompt, rules),
+                    request.clip_skip()});
+  }
   EqualiseWindows({{text_->tokenizer, rules, rows}});
   return rows;
 }
@@ -234,28 +244,38 @@ at::Tensor StableDiffusion::PictureRows(const LatentDistribution& picture,
 }
 
 absl::StatusOr<Encoded> StableDiffusion::EncodeOne(
-    const EncodeTask& task, absl::Span<const TextEmbedding> rows) const {
+    const EncodeTask& task, const TextPlan& plan,
+    absl::Span<const TextEmbedding> rows) const {
   Encoded encoded;
   EncodePicture(task, *codec_, sight_, encoded);
+  const size_t rows_each = rows.size() / plan.texts.size();
   Conditioning conditioning;
-  std::vector<at::Tensor> tokens;
-  for (const TextEmbedding& row : rows) tokens.push_back(row[0]);
-  conditioning.tokens = at::cat(tokens);
   if (embeds_guidance_) {
     conditioning.numbers =
         at::full({1, 1}, task.request.guidance_scale() - 1, at::kFloat);
   }
-  const auto beside = Beside(task, encoded, static_cast<int64_t>(rows.size()));
+  const auto beside = Beside(task, encoded, static_cast<int64_t>(rows_each));
   if (!beside.ok()) return beside.status();
   conditioning.image = *beside;
   if (follows_picture()) encoded.picture = {};  // the walk begins at noise
-  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
-                                 static_cast<int>(task.request.steps()));
+  std::vector<Conditioning> texts;
+  std::vector<Conditioning> for_controls;
+  for (size_t text = 0; text < plan.texts.size(); ++text) {
+    std::vector<at::Tensor> tokens;
+    for (size_t row = 0; row < rows_each; ++row) {
+      tokens.push_back(rows[text * rows_each + row][0]);
+    }
+    conditioning.tokens = at::cat(tokens);
+    texts.push_back(conditioning);
+    for_controls.push_back({.tokens = conditioning.tokens});
+  }
+  auto prepared =
+      PrepareAdapted(*denoiser_, std::move(texts), plan.from, task.adapters,
+                     static_cast<int>(task.request.steps()));
   if (!prepared.ok()) return prepared.status();
   encoded.prepared = {
       WithPictures(*std::move(prepared), task.image_prompts, picture_order_)};
-  auto controls =
-      PrepareControls(task.controls, {.tokens = conditioning.tokens});
+  auto controls = PrepareControls(task.controls, for_controls, plan.from);
   if (!controls.ok()) return controls.status();
   encoded.controls = *std::move(controls);
   return encoded;
@@ -298,9 +318,11 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
     absl::Span<const EncodeTask> tasks, bool together, TextCache& texts) const {
   c10::InferenceMode inference;
   const LearnedWords learned = text_->WordsOf(tasks[0].embeddings);
+  std::vector<TextPlan> plans;
   std::vector<PromptRows> prompts;
   for (const EncodeTask& task : tasks) {
-    prompts.push_back(PromptsOf(task.request, learned));
+    plans.push_back(PlanTextsOf(task));
+    prompts.push_back(PromptsOf(task.request, plans.back(), learned));
   }
   const auto rows =
       EncodeRows(prompts, tasks, together, texts,
@@ -314,7 +336,7 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusion::Encode(
                   }});
   std::vector<absl::StatusOr<Encoded>> encoded;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    encoded.push_back(EncodeOne(tasks[i], rows[i]));
+    encoded.push_back(EncodeOne(tasks[i], plans[i], rows[i]));
   }
   return encoded;
 }

@@ -78,14 +78,15 @@ class StableDiffusion : public Pipeline {
   static absl::Status CheckFit(const std::string& folder, const Parts& parts);
   // The folder's, if the U-Net sees depth and there is one.
   static absl::Status LoadDepthEstimator(const ModelIndex& index, Parts& parts);
-  // What a job's rows read, in their order.
-  PromptRows PromptsOf(const v1::GenerateRequest& request,
+  // What a job's rows read, in their order, for every text of the plan.
+  PromptRows PromptsOf(const v1::GenerateRequest& request, const TextPlan& plan,
                        const LearnedWords& learned) const;
   absl::StatusOr<std::vector<Stage>> PlanWith(SamplerId sampler,
                                               const nlohmann::json& scheduler,
                                               const ImageRequest& image,
                                               const Encoded& encoded) const;
   absl::StatusOr<Encoded> EncodeOne(const EncodeTask& task,
+                                    const TextPlan& plan,
                                     absl::Span<const TextEmbedding> rows) const;
   // The picture beside the sample, for each row.
   at::Tensor PictureRows(const LatentDistribution& picture, int64_t rows) const;

@@ -7,6 +7,7 @@
 
 #include "ATen/ops/empty.h"
 #include "ATen/ops/tensor.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
@@ -267,25 +268,36 @@ SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
     start.sample = image.latent;
   } else if (encoded.picture.defined()) {
     start.sample = codec.Sample(encoded.picture, *image.noise);
-  } else if (!encoded.latent_is_noise) {
+  } else {
     start.sample = encoded.latent;
   }
   if (start.sample.defined()) {
     start.first_step = FirstStepOf(request.image_to_image().strength(),
                                    static_cast<int>(request.steps()));
   }
+  start.inverts = image.inverts;
+  if (start.inverts) return start;
   start.noise = StartNoise(image, codec);
-  if (encoded.latent_is_noise) start.noise = encoded.latent;
   start.source = image.noise;
   return start;
+}
+
+void TakeInversion(PipelineTraits& traits) {
+  if (absl::c_linear_search(traits.samplers, v1::SAMPLER_DDIM)) {
+    traits.request_fields.emplace_back("image_to_image.inversion");
+  }
 }
 
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateWalk(
     SamplerId sampler, const nlohmann::json& scheduler,
     const v1::GenerateRequest& request, const SamplerOptions& options,
     const SamplerStart& start) {
-  auto walk = CreateSampler(sampler, FromProto(request.schedule()), scheduler,
-                            options, start);
+  auto walk = start.inverts
+                  ? CreateSamplerOfClass("DDIMInverseScheduler",
+                                         SigmaSchedule::kDefault, scheduler,
+                                         {.steps = options.steps}, start)
+                  : CreateSampler(sampler, FromProto(request.schedule()),
+                                  scheduler, options, start);
   if (absl::IsInvalidArgument(walk.status())) {
     return InvalidFieldsError(
         {{"steps", std::string(walk.status().message())}});

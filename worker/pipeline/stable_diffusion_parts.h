@@ -98,9 +98,12 @@ std::vector<std::vector<TextEmbedding>> EncodeLists(
     const TextCache::Encode& encode);
 
 // Where an image's walk begins. Draws the picture's noise, if there is one, and
-// then the walk's, as the reference does.
+// then the walk's, as the reference does; a walk up draws none.
 SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
                      const LatentCodec& codec);
+
+// Lets requests walk a picture up to noise, where DDIM is one of the samplers.
+void TakeInversion(PipelineTraits& traits);
 
 // The walk that the request asks for. INVALID_ARGUMENT/INVALID_FIELD for steps
 // that the schedule does not have.

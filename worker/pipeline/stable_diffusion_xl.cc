@@ -228,10 +228,11 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
     traits.tasks.insert(traits.tasks.begin(), v1::TASK_IMAGE_TO_IMAGE);
   }
   auto& fields = traits.request_fields;
-  fields.insert(fields.end(), {"size_conditioning", "prompt_syntax",
-                               "guidance.perturbed_attention_scale",
-                               "guidance.text_gate_step", "variation",
-                               "keep_latents", "start_latents"});
+  fields.insert(fields.end(),
+                {"size_conditioning", "prompt_syntax",
+                 "guidance.perturbed_attention_scale",
+                 "guidance.perturbed_layers", "guidance.text_gate_step",
+                 "variation", "keep_latents", "start_latents"});
   if (traits.guided_rows == 2) {
     fields.insert(fields.end(), {"guidance.start", "guidance.end"});
   }
@@ -246,6 +247,7 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
     if (!sees_mask) {
       traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
       fields.emplace_back("hires");
+      if (traits.guided_rows == 2) TakeInversion(traits);
     }
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
     TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);
@@ -285,26 +287,29 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
 }
 
 PromptRows StableDiffusionXL::PromptsOf(const v1::GenerateRequest& request,
-                                        bool second,
+                                        const TextPlan& plan, bool second,
                                         const LearnedWords& learned) const {
   const ClipTokenizer& tokenizer =
       second ? text_2_->tokenizer : text_->tokenizer;
   const WindowRules rules = RulesOf(request, learned, /*pooled=*/true);
   const bool own = second && !is_refiner();  // a refiner reads the prompt
   PromptRows rows;
-  // As in the reference pipeline, clip_skip does not touch the negative prompt.
-  if (RowsOf(traits_, request.guidance_scale()) == 2) {
-    rows.push_back({ReadWindows(
-        tokenizer,
-        own ? OrElse(request.negative_prompt_2(), request.negative_prompt())
-            : request.negative_prompt(),
-        rules)});
+  for (const RequestTexts& texts : plan.texts) {
+    // As in the reference pipeline, clip_skip does not touch the negative
+    // prompt.
+    if (RowsOf(traits_, request.guidance_scale()) == 2) {
+      rows.push_back({ReadWindows(
+          tokenizer,
+          own ? OrElse(texts.negative_prompt_2, texts.negative_prompt)
+              : texts.negative_prompt,
+          rules)});
+    }
+    rows.push_back(
+        {ReadWindows(tokenizer,
+                     own ? OrElse(texts.prompt_2, texts.prompt) : texts.prompt,
+                     rules),
+         request.clip_skip()});
   }
-  rows.push_back({ReadWindows(tokenizer,
-                              own ? OrElse(request.prompt_2(), request.prompt())
-                                  : request.prompt(),
-                              rules),
-                  request.clip_skip()});
   return rows;
 }
 
@@ -318,13 +323,11 @@ at::Tensor StableDiffusionXL::NumbersOf(const v1::GenerateRequest& request,
       1);
 }
 
-absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
-    const EncodeTask& task, absl::Span<const TextEmbedding> states,
+Conditioning StableDiffusionXL::TextsOf(
+    const RequestTexts& texts, absl::Span<const TextEmbedding> states,
     absl::Span<const TextEmbedding> states_2) const {
-  const v1::GenerateRequest& request = task.request;
-  const bool zeroes = zeroes_empty_negative_ &&
-                      request.negative_prompt().empty() &&
-                      request.negative_prompt_2().empty();
+  const bool zeroes = zeroes_empty_negative_ && texts.negative_prompt.empty() &&
+                      texts.negative_prompt_2.empty();
   std::vector<at::Tensor> tokens;
   std::vector<at::Tensor> pooled;
   for (size_t row = 0; row < states_2.size(); ++row) {
@@ -340,16 +343,34 @@ absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
     tokens.push_back(both);
     pooled.push_back(second[1]);
   }
-  const auto rows = static_cast<int64_t>(states_2.size());
-  Conditioning conditioning = {.tokens = at::cat(tokens),
-                               .pooled = at::cat(pooled),
-                               .numbers = NumbersOf(request, rows)};
-  auto prepared = PrepareAdapted(*denoiser_, conditioning, task.adapters,
-                                 static_cast<int>(request.steps()));
-  if (!prepared.ok()) return prepared.status();
+  return {.tokens = at::cat(tokens), .pooled = at::cat(pooled)};
+}
+
+absl::StatusOr<Encoded> StableDiffusionXL::PrepareRows(
+    const EncodeTask& task, const TextPlan& plan,
+    absl::Span<const TextEmbedding> states,
+    absl::Span<const TextEmbedding> states_2) const {
+  const v1::GenerateRequest& request = task.request;
+  const size_t each = states_2.size() / plan.texts.size();
+  const auto rows = static_cast<int64_t>(each);
+  const at::Tensor numbers = NumbersOf(request, rows);
+  std::vector<Conditioning> texts;
   // Control networks embed no guidance.
-  conditioning.numbers = SizeNumbers(request, rows);
-  auto controls = PrepareControls(task.controls, conditioning);
+  std::vector<Conditioning> for_controls;
+  for (size_t i = 0; i < plan.texts.size(); ++i) {
+    Conditioning text = TextsOf(
+        plan.texts[i], is_refiner() ? states : states.subspan(i * each, each),
+        states_2.subspan(i * each, each));
+    text.numbers = numbers;
+    texts.push_back(text);
+    text.numbers = SizeNumbers(request, rows);
+    for_controls.push_back(std::move(text));
+  }
+  auto prepared =
+      PrepareAdapted(*denoiser_, std::move(texts), plan.from, task.adapters,
+                     static_cast<int>(request.steps()));
+  if (!prepared.ok()) return prepared.status();
+  auto controls = PrepareControls(task.controls, for_controls, plan.from);
   if (!controls.ok()) return controls.status();
   Encoded encoded;
   encoded.prepared = {
@@ -368,15 +389,18 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
   const LearnedWords learned =
       is_refiner() ? LearnedWords() : text_->WordsOf(library, widths, 0);
   const LearnedWords learned_2 = text_2_->WordsOf(library, widths, 1);
+  std::vector<TextPlan> plans;
   std::vector<PromptRows> prompts(tasks.size()), prompts_2;
   for (size_t i = 0; i < tasks.size(); ++i) {
     const v1::GenerateRequest& request = tasks[i].request;
-    prompts_2.push_back(PromptsOf(request, /*second=*/true, learned_2));
+    plans.push_back(PlanTextsOf(tasks[i]));
+    prompts_2.push_back(
+        PromptsOf(request, plans[i], /*second=*/true, learned_2));
     std::vector<TokenizedRows> all = {
         {text_2_->tokenizer, RulesOf(request, learned_2, /*pooled=*/true),
          prompts_2[i]}};
     if (!is_refiner()) {
-      prompts[i] = PromptsOf(request, /*second=*/false, learned);
+      prompts[i] = PromptsOf(request, plans[i], /*second=*/false, learned);
       all.push_back({text_->tokenizer,
                      RulesOf(request, learned, /*pooled=*/true), prompts[i]});
     }
@@ -393,7 +417,7 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionXL::PrepareAll(
       EncodeBy(*text_2_, "text_encoder_2", learned_2, placement_.device));
   std::vector<absl::StatusOr<Encoded>> prepared;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    prepared.push_back(PrepareRows(tasks[i], states[i], states_2[i]));
+    prepared.push_back(PrepareRows(tasks[i], plans[i], states[i], states_2[i]));
   }
   return prepared;
 }
@@ -516,7 +540,7 @@ absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
   const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
                            WalkOptions(request), step);
   if (!plan.ok()) return plan.status();
-  return StageOf(request, std::move(prepared),
+  return StageOf(request, PreparedFrom(prepared, step),
                  std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
                                             *plan, StepRange{step, steps}),
                  step);

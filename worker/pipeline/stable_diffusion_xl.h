@@ -87,14 +87,20 @@ class StableDiffusionXL : public Pipeline {
   static absl::Status CheckFit(const std::string& folder, Parts& parts);
 
   bool is_refiner() const { return text_ == nullptr; }
-  PromptRows PromptsOf(const v1::GenerateRequest& request, bool second,
-                       const LearnedWords& learned) const;
+  // Of every text of the plan.
+  PromptRows PromptsOf(const v1::GenerateRequest& request, const TextPlan& plan,
+                       bool second, const LearnedWords& learned) const;
   std::vector<absl::StatusOr<Encoded>> PrepareAll(
       absl::Span<const EncodeTask> tasks, bool together,
       TextCache& texts) const;
   absl::StatusOr<Encoded> PrepareRows(
-      const EncodeTask& task, absl::Span<const TextEmbedding> states,
+      const EncodeTask& task, const TextPlan& plan,
+      absl::Span<const TextEmbedding> states,
       absl::Span<const TextEmbedding> states_2) const;
+  // What the encoders made of one text, of which the numbers are to be added.
+  Conditioning TextsOf(const RequestTexts& texts,
+                       absl::Span<const TextEmbedding> states,
+                       absl::Span<const TextEmbedding> states_2) const;
   // Numbers of sizes, crops and scores, [rows, 6 or 5].
   at::Tensor NumbersOf(const v1::GenerateRequest& request, int64_t rows) const;
   absl::StatusOr<std::vector<Stage>> PlanWith(SamplerId sampler,

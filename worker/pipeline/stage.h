@@ -76,6 +76,7 @@ struct Stage {
   std::optional<PixelHop> through_pixels = {};
   int64_t pixels = 0;    // of the picture that it walks on; 0: the request's
   int steps_before = 0;  // that its sampler leaves out, and counts as done
+  bool inverts = false;  // it walks up to where the next one begins
 
   // Goes on to the phase of the sampler's next step. Whether anything changed.
   bool EnterPhase();

@@ -1,7 +1,9 @@
 #include "worker/residency/adapter_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
@@ -36,13 +38,36 @@ AdapterUse UseOf(const v1::LoraUse& lora, const std::string& id,
 
 }  // namespace
 
+// Outlives the store with what jobs have.
+struct AdapterStore::Release {
+  void Tell() ABSL_LOCKS_EXCLUDED(mutex) {
+    ++count;
+    if (!wanted) return;
+    absl::MutexLock lock(&mutex);
+    if (told != nullptr) told();
+  }
+
+  std::atomic<int64_t> count{0};    // so far
+  std::atomic<bool> wanted{false};  // somebody waits for one
+  absl::Mutex mutex;
+  std::function<void()> told ABSL_GUARDED_BY(mutex);
+};
+
 AdapterStore::AdapterStore(const LoraLibrary* library,
                            const Placement& placement, int64_t budget_bytes,
+                           SpareMemory memory, const DeviceMetrics& figures,
                            std::function<void()> on_change)
     : library_(library),
       placement_(placement),
       budget_bytes_(budget_bytes),
-      on_change_(std::move(on_change)) {
+      memory_(std::move(memory)),
+      figures_(figures),
+      on_change_(std::move(on_change)),
+      release_(std::make_shared<Release>()) {
+  {
+    absl::MutexLock lock(&release_->mutex);
+    release_->told = on_change_;
+  }
   if (library != nullptr) thread_ = std::thread([this] { Loop(); });
 }
 
@@ -52,6 +77,8 @@ AdapterStore::~AdapterStore() {
     stopped_ = true;
   }
   if (thread_.joinable()) thread_.join();
+  absl::MutexLock lock(&release_->mutex);
+  release_->told = nullptr;
 }
 
 std::optional<AdapterStore::Fetched> AdapterStore::Fetch(
@@ -70,20 +97,29 @@ std::optional<AdapterStore::Fetched> AdapterStore::Fetch(
     fetched_.erase(done);
     return fetched;
   }
+  auto own = std::find_if(orders_.begin(), orders_.end(),
+                          [&](const Order& order) { return order.job == job; });
+  if (own == orders_.end()) {
+    Order order = {.job = job, .request = {}, .model = nullptr};
+    *order.request.mutable_loras() = request.loras();
+    order.request.set_model(request.model());
+    own = orders_.insert(orders_.end(), std::move(order));
+  }
+  if (own != orders_.begin()) return std::nullopt;
+  own->model = model;
   look_ = true;  // there may be room by now
-  const bool waits =
-      std::any_of(orders_.begin(), orders_.end(),
-                  [&](const Order& order) { return order.job == job; });
-  if (waits) return std::nullopt;
-  Order order = {.job = job, .request = {}, .model = model};
-  *order.request.mutable_loras() = request.loras();
-  orders_.push_back(std::move(order));
+  short_ = false;
   return std::nullopt;
 }
 
 void AdapterStore::Forget(const std::string& job) {
+  std::optional<Fetched> forgotten;  // goes with no lock held
   absl::MutexLock lock(&mutex_);
-  fetched_.erase(job);
+  const auto done = fetched_.find(job);
+  if (done != fetched_.end()) {
+    forgotten = std::move(done->second);
+    fetched_.erase(done);
+  }
   // The first may be under way, and then has its answer thrown away.
   for (auto order = orders_.begin(); order != orders_.end(); ++order) {
     if (order->job != job) continue;
@@ -93,17 +129,16 @@ void AdapterStore::Forget(const std::string& job) {
 }
 
 void AdapterStore::Clear() {
-  absl::MutexLock lock(&mutex_);
-  for (auto key = recent_.begin(); key != recent_.end();) {
-    const Key next = *key++;
-    Drop(next);
-  }
+  std::vector<int64_t> uses;
+  for (const IdleBeside& idle : Idle()) uses.push_back(idle.last_used);
+  Drop(uses);
 }
 
 bool AdapterStore::AwaitChange() {
   absl::MutexLock lock(&mutex_);
   const auto changed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return news_ || stopped_ || orders_.empty();
+    return news_ || stopped_ || short_ || orders_.empty() ||
+           orders_.front().model == nullptr;
   };
   mutex_.Await(absl::Condition(&changed));
   return std::exchange(news_, false);
@@ -114,11 +149,46 @@ int64_t AdapterStore::bytes() const {
   return bytes_;
 }
 
+std::vector<IdleBeside> AdapterStore::Idle() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<IdleBeside> idle;
+  for (const auto& [key, kept] : kept_) {
+    if (kept.adapter.use_count() > 1) continue;
+    idle.push_back({.bytes = kept.bytes, .last_used = kept.last_used});
+  }
+  return idle;
+}
+
+void AdapterStore::Drop(const std::vector<int64_t>& uses) {
+  std::vector<Kept> dropped;
+  int64_t bytes = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto at = kept_.begin(); at != kept_.end();) {
+      const auto next = std::next(at);
+      const Kept& kept = at->second;
+      if (kept.adapter.use_count() == 1 &&
+          std::count(uses.begin(), uses.end(), kept.last_used) > 0) {
+        bytes += kept.bytes;
+        dropped.push_back(kept);
+        kept_.erase(at);
+      }
+      at = next;
+    }
+    bytes_ -= bytes;
+    Tell();
+  }
+  if (dropped.empty()) return;
+  dropped.clear();
+  memory_.release(bytes);
+}
+
 void AdapterStore::Loop() {
   c10::InferenceMode inference;
   UseThreads(1);
   const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopped_ || (look_ && !orders_.empty());
+    return stopped_ ||
+           (look_ && !orders_.empty() && orders_.front().model != nullptr);
   };
   while (true) {
     Order order;
@@ -129,9 +199,18 @@ void AdapterStore::Loop() {
       look_ = false;
       order = orders_.front();
     }
+    release_->wanted = true;
+    const int64_t released = release_->count;
     auto fetched = TryFetch(order);
     order.model.reset();
-    if (!fetched.has_value()) continue;  // until somebody looks again
+    if (!fetched.has_value()) {
+      // Until somebody looks again, or somebody has let go meanwhile.
+      absl::MutexLock lock(&mutex_);
+      look_ = look_ || release_->count != released;
+      short_ = !look_;
+      continue;
+    }
+    release_->wanted = false;
     {
       absl::MutexLock lock(&mutex_);
       if (!orders_.empty() && orders_.front().job == order.job) {
@@ -174,28 +253,28 @@ absl::Status AdapterStore::CheckSizes(
   }
   int64_t all = 0;
   for (const auto& [id, own] : bytes) all += own;
-  if (all <= budget_bytes_) return absl::OkStatus();
+  const int64_t left = memory_.most(order.request.model());
+  if (all <= std::min(left, budget_bytes_)) return absl::OkStatus();
   return ErrorWithReason(
       absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
-      absl::StrCat("loras take ", all / 1'000'000,
-                   " MB together, the limit is ", budget_bytes_ / 1'000'000,
-                   " (lora_budget_mb)"));
+      absl::StrCat(
+          "loras take ", all / 1'000'000, " MB together, the limit is ",
+          std::min(left, budget_bytes_) / 1'000'000,
+          left < budget_bytes_ ? ", what the model leaves of memory_budget_mb"
+                               : " (lora_budget_mb)"));
 }
 
 std::optional<absl::StatusOr<AdapterStore::AdapterRef>> AdapterStore::Get(
     const LoraLibrary::File& file, const Order& order) {
   const Key key = {order.model->adapter_targets(), file.id};
+  if (AdapterRef found = Find(key)) return found;
   const int64_t bytes =
       LoraAdapter::BytesOf(*file.tensors, *key.first, placement_);
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto found = kept_.find(key);
-    if (found != kept_.end()) {
-      recent_.splice(recent_.begin(), recent_, found->second.place);
-      return found->second.adapter;
-    }
-    if (!MakeRoom(bytes)) return std::nullopt;
-  }
+  if (!MakeRoom(bytes)) return std::nullopt;
+  const absl::Status reserved =
+      memory_.try_reserve(bytes, order.request.model());
+  if (absl::IsUnavailable(reserved)) return std::nullopt;
+  if (!reserved.ok()) return reserved;
   absl::StatusOr<AdapterRef> adapter = absl::UnknownError("");
   try {
     adapter = LoraAdapter::Load(*file.tensors, *key.first, placement_);
@@ -203,31 +282,56 @@ std::optional<absl::StatusOr<AdapterStore::AdapterRef>> AdapterStore::Get(
   } catch (const std::exception&) {
     adapter = StatusFromException("reading it failed");
   }
-  if (!adapter.ok()) return adapter;
+  if (!adapter.ok()) {
+    memory_.release(bytes);
+    return adapter;
+  }
+  const int64_t use = memory_.next_use();
   absl::MutexLock lock(&mutex_);
-  recent_.push_front(key);
-  kept_[key] = {*adapter, recent_.begin()};
-  bytes_ += (*adapter)->bytes();
-  return adapter;
+  kept_[key] = {.adapter = *adapter, .bytes = bytes, .last_used = use};
+  bytes_ += bytes;
+  Tell();
+  return Handed(*std::move(adapter));
+}
+
+AdapterStore::AdapterRef AdapterStore::Find(const Key& key) {
+  const int64_t use = memory_.next_use();
+  absl::MutexLock lock(&mutex_);
+  const auto found = kept_.find(key);
+  if (found == kept_.end()) return nullptr;
+  found->second.last_used = use;
+  return Handed(found->second.adapter);
+}
+
+AdapterStore::AdapterRef AdapterStore::Handed(AdapterRef adapter) const {
+  const LoraAdapter* const lent = adapter.get();
+  return AdapterRef(lent, [kept = std::move(adapter),
+                           release = release_](const LoraAdapter*) mutable {
+    kept.reset();
+    release->Tell();
+  });
 }
 
 bool AdapterStore::MakeRoom(int64_t bytes) {
-  for (auto key = recent_.end();
-       bytes_ + bytes > budget_bytes_ && key != recent_.begin();) {
-    const Key last = *--key;
-    const auto next = std::next(key);
-    if (Drop(last)) key = next;
+  std::vector<IdleBeside> idle = Idle();
+  std::sort(idle.begin(), idle.end(), [](const auto& a, const auto& b) {
+    return a.last_used < b.last_used;
+  });
+  int64_t left = this->bytes();
+  std::vector<int64_t> uses;
+  for (const IdleBeside& one : idle) {
+    if (left + bytes <= budget_bytes_) break;
+    uses.push_back(one.last_used);
+    left -= one.bytes;
   }
-  return bytes_ + bytes <= budget_bytes_;
+  if (left + bytes > budget_bytes_) return false;
+  Drop(uses);
+  return true;
 }
 
-bool AdapterStore::Drop(const Key& key) {
-  const auto found = kept_.find(key);
-  if (found->second.adapter.use_count() > 1) return false;
-  bytes_ -= found->second.adapter->bytes();
-  recent_.erase(found->second.place);
-  kept_.erase(found);
-  return true;
+void AdapterStore::Tell() {
+  figures_.adapters.Set(static_cast<double>(kept_.size()));
+  figures_.adapter_bytes.Set(static_cast<double>(bytes_));
 }
 
 }  // namespace genzo

@@ -47,8 +47,8 @@ struct EngineDevice {
   int index = 0;  // in the pool
   Placement placement;
   int threads = 1;            // of an evaluation on the CPU
-  int64_t memory_bytes = 0;   // budget of its models
-  int64_t adapter_bytes = 0;  // of adapters, beside that
+  int64_t memory_bytes = 0;   // budget of models and what stands beside them
+  int64_t adapter_bytes = 0;  // most of it that adapters take
 
   // What figures call it: "cuda:0", "cpu:1".
   std::string name() const {

@@ -20,6 +20,14 @@ struct Resident {
   int64_t last_used = 0;  // greater is later
 };
 
+// Something that stands beside models, as a control network or an adapter, and
+// that nobody holds. The number of its last use, in one order with those of the
+// models, names it.
+struct IdleBeside {
+  int64_t bytes = 0;
+  int64_t last_used = 0;
+};
+
 // Which models must leave so that `needed` more bytes fit into `budget`: the
 // least recently used, those in use only if the idle ones would not do, and no
 // more than it takes. Too few if the rest `stays`: ask again when that has

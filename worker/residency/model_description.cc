@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
 #include "worker/device/device_names.h"
 
 namespace genzo {
@@ -68,6 +69,19 @@ void AddEmbeddings(const PipelineTraits& traits,
   }
 }
 
+// The layers by what stands before their transformers' own parts, once each.
+void AddAttentionLayers(const Pipeline& model, v1::Model& description) {
+  const auto& fields = model.traits().request_fields;
+  if (!absl::c_linear_search(fields, "guidance.perturbed_layers")) return;
+  std::string last;
+  for (const std::string& name : model.denoiser().IdleLayers()) {
+    std::string layer = name.substr(0, name.find(".transformer_blocks."));
+    if (layer == last) continue;
+    description.add_attention_layers(layer);
+    last = std::move(layer);
+  }
+}
+
 }  // namespace
 
 std::map<SamplerId, EvaluationCount> CountEvaluations(
@@ -90,6 +104,7 @@ v1::Model DescribeModel(const std::string& id, const Pipeline& model,
   for (const std::string& field : traits.request_fields) {
     description.add_request_fields(field);
   }
+  AddAttentionLayers(model, description);
   SetSizes(traits, config, description);
   SetSamplers(traits, description);
   SetDefaults(traits, description);

@@ -28,29 +28,83 @@ ModelIntroduction::ModelIntroduction(const Config& config,
       device_(device),
       dependencies_(dependencies),
       profiles_(config.profile_folder),
-      side_networks_(
-          {config.controlnets, config.ip_adapters}, device.placement,
-          {.reserve =
-               [this](int64_t bytes, bool evicting) {
-                 return loader_.ReserveBeside(bytes, evicting);
-               },
-           .release = [this](int64_t bytes) { loader_.ReleaseBeside(bytes); }}),
+      side_networks_({config.controlnets, config.ip_adapters}, device.placement,
+                     spare_memory()),
       loader_(config, device.placement, device.memory_bytes,
               dependencies.models(device.placement), dependencies.clock,
               dependencies.metrics,
-              ModelLoaderListener{
-                  .unloaded = std::move(on_unloaded),
-                  .changed =
-                      [this] {
-                        changed_ = true;
-                        dependencies_.queue.Nudge();
-                      },
-                  .drop_beside = [this] { side_networks_.DropIdle(); }}) {
+              ModelLoaderListener{.unloaded = std::move(on_unloaded),
+                                  .changed =
+                                      [this] {
+                                        changed_ = true;
+                                        dependencies_.queue.Nudge();
+                                      },
+                                  .idle_beside = [this] { return IdleOfAll(); },
+                                  .drop_beside =
+                                      [this](const std::vector<int64_t>& uses) {
+                                        DropOfAll(uses);
+                                      }}) {
   for (const ModelConfig& model : config_.models) {
     files_[model.id] = model.files();
     descriptions_[model.id].set_id(model.id);
     Describe(model.id, v1::Model::STATE_LOADING);
   }
+}
+
+SpareMemory ModelIntroduction::spare_memory() {
+  return {
+      .reserve = [this](int64_t bytes) { return loader_.ReserveBeside(bytes); },
+      .try_reserve =
+          [this](int64_t bytes, const std::string& user) {
+            return loader_.TryReserveBeside(bytes, user);
+          },
+      .release = [this](int64_t bytes) { loader_.ReleaseBeside(bytes); },
+      .most =
+          [this](const std::string& user) { return loader_.MostBeside(user); },
+      .next_use = [this] { return loader_.NextUse(); }};
+}
+
+void ModelIntroduction::SetAdapters(BesideModels* adapters) {
+  absl::MutexLock lock(&beside_mutex_);
+  adapters_ = adapters;
+}
+
+std::vector<IdleBeside> ModelIntroduction::IdleOfAll() {
+  std::vector<IdleBeside> idle = side_networks_.Idle();
+  absl::MutexLock lock(&beside_mutex_);
+  if (adapters_ == nullptr) return idle;
+  const std::vector<IdleBeside> more = adapters_->Idle();
+  idle.insert(idle.end(), more.begin(), more.end());
+  return idle;
+}
+
+void ModelIntroduction::DropOfAll(const std::vector<int64_t>& uses) {
+  side_networks_.Drop(uses);
+  absl::MutexLock lock(&beside_mutex_);
+  if (adapters_ != nullptr) adapters_->Drop(uses);
+}
+
+void ModelIntroduction::LookBeside() {
+  if (!side_networks_.Look()) return;
+  changed_ = true;
+  dependencies_.queue.Nudge();
+}
+
+bool ModelIntroduction::NameNetworks(v1::Model& description) const {
+  const auto fits = fits_.find(description.id());
+  if (fits == fits_.end()) return false;
+  const auto name = [](const std::vector<std::string>& names, auto& told) {
+    if (std::equal(names.begin(), names.end(), told.begin(), told.end())) {
+      return false;
+    }
+    told.Assign(names.begin(), names.end());
+    return true;
+  };
+  const bool controls = name(side_networks_.ControlsFor(fits->second.control),
+                             *description.mutable_controlnets());
+  const bool adapters = name(side_networks_.AdaptersFor(fits->second.picture),
+                             *description.mutable_ip_adapters());
+  return controls || adapters;
 }
 
 void ModelIntroduction::LoadConfigured(const std::atomic<bool>& stopping) {
@@ -81,7 +135,7 @@ void ModelIntroduction::Adopt(bool busy) {
     for (auto& loaded : loader_.TakeLoaded()) {
       news_.push_back(std::move(loaded));
     }
-    AddNew();  // whatever was loaded was added before
+    TakeNewsOfFiles();  // whatever was loaded was added before
   }
   if (measuring()) changed = Measure(busy, Patience(busy, now)) || changed;
   if (changed) Tell();
@@ -91,22 +145,41 @@ void ModelIntroduction::Adopt(bool busy) {
 void ModelIntroduction::Add(const ModelConfig& model) {
   {
     absl::MutexLock lock(&mutex_);
-    added_.push_back(model);
+    news_of_files_.emplace_back(model);
   }
   loader_.Add(model);
   changed_ = true;
   dependencies_.queue.Nudge();
 }
 
-void ModelIntroduction::AddNew() {
-  std::vector<ModelConfig> added;
+void ModelIntroduction::Remove(const std::string& id) {
   {
     absl::MutexLock lock(&mutex_);
-    added.swap(added_);
+    news_of_files_.emplace_back(id);
   }
-  for (const ModelConfig& model : added) {
+  loader_.Remove(id);
+  changed_ = true;
+  dependencies_.queue.Nudge();
+}
+
+void ModelIntroduction::TakeNewsOfFiles() {
+  std::vector<std::variant<ModelConfig, std::string>> news;
+  {
+    absl::MutexLock lock(&mutex_);
+    news.swap(news_of_files_);
+  }
+  for (const auto& one : news) {
+    if (const auto* id = std::get_if<std::string>(&one)) {
+      // What is known of it stays, for those who still paint with it.
+      gone_.insert(*id);
+      dependencies_.catalog.Remove(*id, device_.index);
+      dependencies_.metrics.ForModel(*id).loaded.Set(0);
+      continue;
+    }
+    const ModelConfig& model = std::get<ModelConfig>(one);
     files_[model.id] = model.files();
-    const bool is_new = descriptions_.count(model.id) == 0;
+    const bool is_new =
+        gone_.erase(model.id) > 0 || descriptions_.count(model.id) == 0;
     descriptions_[model.id].set_id(model.id);
     if (is_new) Describe(model.id, v1::Model::STATE_LOADING);
   }
@@ -199,9 +272,11 @@ void ModelIntroduction::Finish() {
 // What the registry says follows what is true now.
 void ModelIntroduction::Tell() {
   ready_ = loader_.ReadyIds();
-  for (const auto& [id, description] : descriptions_) {
+  for (auto& [id, description] : descriptions_) {
+    if (gone_.count(id) > 0) continue;
+    const bool others = NameNetworks(description);
     const v1::Model::State state = StateOf(description);
-    if (description.state() != state ||
+    if (others || description.state() != state ||
         description.pinned() != loader_.Pinned(id)) {
       Describe(id, state);
     }
@@ -219,14 +294,9 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   v1::Model& description = descriptions_[loaded.id];
   description =
       DescribeModel(loaded.id, model, config_, dependencies_.embeddings);
-  for (const std::string& name :
-       side_networks_.ControlsFor(model.traits().control_fit)) {
-    description.add_controlnets(name);
-  }
-  for (const std::string& name :
-       side_networks_.AdaptersFor(model.traits().picture_fit)) {
-    description.add_ip_adapters(name);
-  }
+  fits_[loaded.id] = {.control = model.traits().control_fit,
+                      .picture = model.traits().picture_fit};
+  NameNetworks(description);
   description.set_fingerprint(ModelFingerprint(files_.at(loaded.id)));
   for (std::string& field : JudgedFields(files_.at(loaded.id))) {
     description.add_request_fields(std::move(field));
@@ -267,13 +337,36 @@ int ModelIntroduction::RowsThatFit(const std::string& id,
                             loader_.BytesLeft(id));
 }
 
+int ModelIntroduction::PicturesThatFit(const std::string& id,
+                                       int64_t pixels) const {
+  return genzo::PicturesThatFit(profile(id), AreaOf(id, pixels),
+                                loader_.BytesLeft(id));
+}
+
+absl::Status ModelIntroduction::Fits(const std::string& id, int64_t pixels,
+                                     int rows) const {
+  if (!device_.placement.device.is_cpu()) return absl::OkStatus();
+  const int64_t bytes = BytesOf(profile(id), AreaOf(id, pixels), rows);
+  const auto weights =
+      static_cast<int64_t>(descriptions_.at(id).weight_bytes());
+  if (bytes <= device_.memory_bytes - weights) return absl::OkStatus();
+  return ErrorWithReason(
+      absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
+      absl::StrCat("a picture of ", pixels, " pixels takes about ",
+                   bytes / 1'000'000, " MB beside the ", weights / 1'000'000,
+                   " MB of model ", id, "; the device has ",
+                   device_.memory_bytes / 1'000'000,
+                   " MB for both (memory_budget_mb)"));
+}
+
 int ModelIntroduction::ReproducibleRows(const std::string& id,
                                         int64_t pixels) const {
   const auto weights =
       static_cast<int64_t>(descriptions_.at(id).weight_bytes());
-  return genzo::ReproducibleRows(profile(id), AreaOf(id, pixels),
-                                 device_.memory_bytes - weights,
-                                 config_.max_batch_rows);
+  return genzo::ReproducibleRows(
+      profile(id), AreaOf(id, pixels),
+      device_.memory_bytes - device_.adapter_bytes - weights,
+      config_.max_batch_rows);
 }
 
 v1::Model::State ModelIntroduction::StateOf(
@@ -286,6 +379,7 @@ v1::Model::State ModelIntroduction::StateOf(
 
 void ModelIntroduction::Describe(const std::string& id,
                                  v1::Model::State state) {
+  if (gone_.count(id) > 0) return;
   v1::Model& description = descriptions_[id];
   description.set_state(state);
   description.clear_error();

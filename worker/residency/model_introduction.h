@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -44,6 +45,16 @@ class ModelIntroduction {
   // thread.
   void Add(const ModelConfig& model) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Such a model is there no more. Any thread.
+  void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Looks for networks that are new or gone; Adopt() tells of them. For one
+  // thread at a time.
+  void LookBeside();
+
+  // What else stands beside the models; null: nothing any more. Any thread.
+  void SetAdapters(BesideModels* adapters) ABSL_LOCKS_EXCLUDED(beside_mutex_);
+
   // Goes on measuring what was loaded since, by one evaluation at most, and
   // tells everybody what has changed. Costs nothing if nothing has. If others
   // run meanwhile (`busy`), the evaluation takes no longer than one of theirs:
@@ -56,7 +67,7 @@ class ModelIntroduction {
   }
 
   // Models that there are.
-  size_t count() const { return descriptions_.size(); }
+  size_t count() const { return descriptions_.size() - gone_.size(); }
 
   // Models that jobs could use when Adopt() last looked.
   const std::set<std::string>& ready() const { return ready_; }
@@ -70,6 +81,15 @@ class ModelIntroduction {
   // now, at least 1; of a model that was adopted before.
   int RowsThatFit(const std::string& id, int64_t pixels) const;
 
+  // How many such pictures it has room to decode at once, at least 1.
+  int PicturesThatFit(const std::string& id, int64_t pixels) const;
+
+  // OK if a picture of `pixels` pixels, evaluated in `rows` rows, can be
+  // painted when nothing else is in memory; RESOURCE_EXHAUSTED/DOES_NOT_FIT if
+  // the system would end the process for it. Devices other than the CPU say so
+  // themselves.
+  absl::Status Fits(const std::string& id, int64_t pixels, int rows) const;
+
   // Rows of every evaluation with a REPRODUCIBLE run of such a model on a
   // device where bits depend on their number: the same while the model is in
   // memory, whatever else is, and again after a restart. If the memory is not
@@ -78,6 +98,8 @@ class ModelIntroduction {
   int ReproducibleRows(const std::string& id, int64_t pixels) const;
 
   ModelLoader& loader() { return loader_; }
+  // As long as this.
+  SpareMemory spare_memory();
 
   // The networks beside them. As thread-safe as it says.
   SideNetworks& side_networks() { return side_networks_; }
@@ -91,9 +113,19 @@ class ModelIntroduction {
     std::unique_ptr<ProfileMeasurement> measurement;
   };
 
+  // What networks must fit.
+  struct NetworkFits {
+    std::string control, picture;
+  };
+
+  std::vector<IdleBeside> IdleOfAll() ABSL_LOCKS_EXCLUDED(beside_mutex_);
+  void DropOfAll(const std::vector<int64_t>& uses)
+      ABSL_LOCKS_EXCLUDED(beside_mutex_);
+  // Whether others fit than the description says, which then says these.
+  bool NameNetworks(v1::Model& description) const;
   // Longest evaluation between the steps of others.
   absl::Duration Patience(bool busy, absl::Time now) const;
-  void AddNew() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeNewsOfFiles() ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether anything was finished.
   bool Measure(bool busy, absl::Duration patience);
   bool BeginNext(bool busy);
@@ -121,7 +153,13 @@ class ModelIntroduction {
   absl::Time left_ = absl::InfinitePast();  // when Adopt() last returned, busy
   std::atomic<bool> changed_{true};         // since Adopt() last looked
   absl::Mutex mutex_;
-  std::vector<ModelConfig> added_ ABSL_GUARDED_BY(mutex_);
+  // In their order: a model, or the id of one that is gone.
+  std::vector<std::variant<ModelConfig, std::string>> news_of_files_
+      ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> gone_;               // nobody is told of these
+  std::map<std::string, NetworkFits> fits_;  // of models seen so far
+  absl::Mutex beside_mutex_;
+  BesideModels* adapters_ ABSL_GUARDED_BY(beside_mutex_) = nullptr;
   SideNetworks side_networks_;            // takes memory of the loader's
   ModelLoader loader_;                    // its thread calls back
   std::deque<ModelLoader::Loaded> news_;  // to be measured; before loader_ goes

@@ -109,6 +109,12 @@ void ModelLoader::Unload(const std::string& id,
   listener_.changed();
 }
 
+void ModelLoader::Remove(const std::string& id) {
+  With([&]()
+           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return slots_.Remove(id); });
+  listener_.changed();
+}
+
 std::vector<ModelLoader::Loaded> ModelLoader::TakeLoaded() {
   absl::MutexLock lock(&mutex_);
   std::vector<Loaded> loaded;
@@ -171,18 +177,54 @@ int64_t ModelLoader::BytesLeft(const std::string& id) const {
   return slots_.BytesLeft(id);
 }
 
-absl::Status ModelLoader::ReserveBeside(int64_t bytes, bool evicting) {
-  absl::MutexLock lock(&mutex_);
+std::vector<IdleBeside> ModelLoader::Idle() const {
+  return listener_.idle_beside == nullptr ? std::vector<IdleBeside>()
+                                          : listener_.idle_beside();
+}
+
+absl::Status ModelLoader::AskBeside(int64_t bytes, const std::string& user,
+                                    int64_t& freed) {
   while (true) {
-    const absl::Status reserved = slots_.ReserveBeside(bytes, evicting);
-    look_ = true;
+    const std::vector<IdleBeside> idle = Idle();
+    ModelSlots::Room room;
+    {
+      absl::MutexLock lock(&mutex_);
+      room = slots_.ReserveBeside(bytes, idle, user);
+      freed = freed_;
+      look_ = true;
+    }
+    if (room.uses.empty()) return room.status;
+    listener_.drop_beside(room.uses);
+  }
+}
+
+absl::Status ModelLoader::ReserveBeside(int64_t bytes) {
+  while (true) {
+    int64_t before = 0;
+    const absl::Status reserved = AskBeside(bytes, /*user=*/"", before);
+    absl::MutexLock lock(&mutex_);
     if (!absl::IsUnavailable(reserved) || slots_.stopped()) return reserved;
-    const int64_t before = freed_;
     const auto freed = [this, before]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return freed_ > before || slots_.stopped();
     };
     mutex_.Await(absl::Condition(&freed));
   }
+}
+
+absl::Status ModelLoader::TryReserveBeside(int64_t bytes,
+                                           const std::string& user) {
+  int64_t freed = 0;
+  return AskBeside(bytes, user, freed);
+}
+
+int64_t ModelLoader::MostBeside(const std::string& user) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.MostBeside(user);
+}
+
+int64_t ModelLoader::NextUse() {
+  absl::MutexLock lock(&mutex_);
+  return slots_.NextUse();
 }
 
 void ModelLoader::ReleaseBeside(int64_t bytes) {
@@ -213,9 +255,14 @@ void ModelLoader::Loop() {
         return look_ || slots_.stopped();
       };
       mutex_.Await(absl::Condition(&due));
+      look_ = false;
+    }
+    const std::vector<IdleBeside> idle = Idle();
+    {
+      absl::MutexLock lock(&mutex_);
       if (slots_.stopped()) return;
-      task = slots_.Next();
-      look_ = task.has_value();
+      task = slots_.Next(idle);
+      look_ = look_ || task.has_value();
     }
     // Next() may have told models to leave: the engine lets go of them.
     listener_.changed();
@@ -230,7 +277,7 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
   try {
     if (task.kind == Kind::kFree) return Free(task);
     if (task.kind == Kind::kFreeBeside) {
-      if (listener_.drop_beside != nullptr) listener_.drop_beside();
+      if (!task.uses.empty()) listener_.drop_beside(task.uses);
       return;
     }
     if (task.kind == Kind::kSize) status = Size(task);

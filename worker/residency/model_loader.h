@@ -29,9 +29,11 @@ struct ModelLoaderListener {
   // There is something to do: a model was loaded, or could not be, or leaves,
   // or was pinned.
   std::function<void()> changed;
-  // Drops what stands beside models and is idle, with ReleaseBeside(). On the
-  // loading thread.
-  std::function<void()> drop_beside = nullptr;
+  // What is idle beside the models, and drops of it what had its last use then,
+  // with ReleaseBeside(). On the loading thread or that of ReserveBeside() and
+  // TryReserveBeside(); must not wait for another's.
+  std::function<std::vector<IdleBeside>()> idle_beside = nullptr;
+  std::function<void(const std::vector<int64_t>& uses)> drop_beside = nullptr;
 };
 
 // The models of one device in memory. Does what ModelSlots decides, on a thread
@@ -59,6 +61,7 @@ class ModelLoader {
             const ModelControl::Done& done) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unload(const std::string& id, const ModelControl::Done& done)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Models that were loaded since the last call. They are not ready, and their
   // Load() is not answered, until the engine has measured them and says so.
@@ -86,9 +89,13 @@ class ModelLoader {
   // Of things beside the models, as ModelSlots says; waits until those that
   // leave have left. Not for the loading thread, nor for one that a job waits
   // for to give its model back.
-  absl::Status ReserveBeside(int64_t bytes, bool evicting)
+  absl::Status ReserveBeside(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for `user`, without waiting.
+  absl::Status TryReserveBeside(int64_t bytes, const std::string& user)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void ReleaseBeside(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t MostBeside(const std::string& user) const ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t NextUse() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Loads nothing any more; what waits for it fails with UNAVAILABLE/DRAINING.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -104,6 +111,11 @@ class ModelLoader {
   void Fail(const std::string& id, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<IdleBeside> Idle() const;
+  // As ModelSlots's; has dropped what was to be, and asked again. `freed` is
+  // freed_ when it did.
+  absl::Status AskBeside(int64_t bytes, const std::string& user, int64_t& freed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   ModelRef HeldLocked(const std::string& id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Changes the slots, has the thread look at them, and answers who is due.

@@ -27,6 +27,17 @@ absl::Status Overtaken(const std::string& id) {
       absl::StrCat("model ", id, " was unloaded before it was ready"));
 }
 
+// A model's id has no space.
+std::string BesideId(const IdleBeside& one) {
+  return absl::StrCat("use ", one.last_used);
+}
+
+int64_t BytesOf(const std::vector<IdleBeside>& idle) {
+  int64_t bytes = 0;
+  for (const IdleBeside& one : idle) bytes += one.bytes;
+  return bytes;
+}
+
 void Answer(std::vector<ModelSlots::Done>& waiting, const absl::Status& status,
             ModelSlots::Answers& answers) {
   for (ModelSlots::Done& done : waiting) {
@@ -48,7 +59,10 @@ ModelSlots::ModelSlots(const std::vector<ModelConfig>& models,
 
 absl::Status ModelSlots::Refusal(const std::string& id) const {
   if (stopped_) return Stopping();
-  return slots_.count(id) > 0 ? absl::OkStatus() : ModelNotFoundError(id, {});
+  const auto found = slots_.find(id);
+  return found != slots_.end() && !found->second.removed
+             ? absl::OkStatus()
+             : ModelNotFoundError(id, {});
 }
 
 // --- what others want --------------------------------------------------------
@@ -69,6 +83,7 @@ void ModelSlots::Add(const ModelConfig& model) {
   if (stopped_) return;
   Slot& slot = slots_[model.id];
   slot.files = model.files();
+  slot.removed = false;
   Order(model.id, slot);
 }
 
@@ -110,6 +125,25 @@ ModelSlots::Answers ModelSlots::Unload(const std::string& id,
   return answers;
 }
 
+ModelSlots::Answers ModelSlots::Remove(const std::string& id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return {};
+  Slot& slot = found->second;
+  Answers answers;
+  Answer(slot.loads, ModelNotFoundError(id, {}), answers);
+  slot.again = false;
+  SetPinned(slot, false);
+  if (slot.in_memory()) {
+    slot.removed = true;
+    Leave(slot);
+  } else {
+    orders_.erase(std::remove(orders_.begin(), orders_.end(), id),
+                  orders_.end());
+    slots_.erase(found);
+  }
+  return answers;
+}
+
 void ModelSlots::Leave(Slot& slot) {
   if (slot.state == State::kLoading) {
     slot.unwanted = true;
@@ -146,7 +180,8 @@ ModelSlots::Answers ModelSlots::Stop() {
 
 // --- what the loading thread does --------------------------------------------
 
-std::optional<ModelSlots::Task> ModelSlots::Next() {
+std::optional<ModelSlots::Task> ModelSlots::Next(
+    const std::vector<IdleBeside>& idle) {
   if (stopped_) return std::nullopt;
   if (auto task = NextFree()) return task;
   for (const std::string& id : orders_) {
@@ -155,7 +190,7 @@ std::optional<ModelSlots::Task> ModelSlots::Next() {
       return Task{.kind = Task::Kind::kSize, .id = id, .files = slot.files};
     }
   }
-  auto task = NextLoad();
+  auto task = NextLoad(idle);
   return task.has_value() ? task : NextFree();  // which it may have chosen
 }
 
@@ -173,14 +208,17 @@ std::optional<ModelSlots::Task> ModelSlots::NextFree() const {
 // Every order gets a place in the budget in turn. One whose place is still
 // taken by a model that leaves waits for it; those behind may use what neither
 // needs.
-std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
+std::optional<ModelSlots::Task> ModelSlots::NextLoad(
+    const std::vector<IdleBeside>& idle) {
+  // What is in use beside models stays.
+  const int64_t budget =
+      budget_bytes_ - std::max<int64_t>(0, beside_bytes_ - BytesOf(idle));
   std::vector<Resident> before;
   for (const std::string& id : orders_) {
     Slot& slot = slots_.at(id);
-    std::vector<Resident> residents = Residents();
+    std::vector<Resident> residents = Residents(idle);
     residents.insert(residents.end(), before.begin(), before.end());
-    const auto leaving = ChooseEvictions(id, residents, slot.bytes(),
-                                         budget_bytes_ - beside_bytes_);
+    const auto leaving = ChooseEvictions(id, residents, slot.bytes(), budget);
     if (!leaving.ok() && beside_bytes_ > 0 && !beside_asked_) {
       beside_asked_ = true;
       return Task{.kind = Task::Kind::kFreeBeside, .id = id};
@@ -189,9 +227,10 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
       return Task{
           .kind = Task::Kind::kRefuse, .id = id, .status = leaving.status()};
     }
-    for (const std::string& other : *leaving) {
-      Leave(slots_.at(other));
-      slots_.at(other).makes_room_for = id;
+    std::vector<int64_t> uses = LeaveFor(id, *leaving, idle);
+    if (!uses.empty()) {
+      return Task{
+          .kind = Task::Kind::kFreeBeside, .id = id, .uses = std::move(uses)};
     }
     if (BytesInMemory() + slot.bytes() <= budget_bytes_) {
       Task task = {.kind = Task::Kind::kLoad,
@@ -207,8 +246,31 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad() {
   return std::nullopt;
 }
 
-std::vector<Resident> ModelSlots::Residents() const {
+std::vector<int64_t> ModelSlots::LeaveFor(
+    const std::string& id, const std::vector<std::string>& chosen,
+    const std::vector<IdleBeside>& idle) {
+  for (const std::string& other : chosen) {
+    const auto model = slots_.find(other);
+    if (model == slots_.end()) continue;
+    Leave(model->second);
+    model->second.makes_room_for = id;
+  }
+  std::vector<int64_t> uses;
+  for (const IdleBeside& one : idle) {
+    if (std::count(chosen.begin(), chosen.end(), BesideId(one)) > 0) {
+      uses.push_back(one.last_used);
+    }
+  }
+  return uses;
+}
+
+std::vector<Resident> ModelSlots::Residents(
+    const std::vector<IdleBeside>& idle) const {
   std::vector<Resident> residents;
+  for (const IdleBeside& one : idle) {
+    residents.push_back(
+        {.id = BesideId(one), .bytes = one.bytes, .last_used = one.last_used});
+  }
   for (const auto& [id, slot] : slots_) {
     if (!slot.in_memory() || slot.state == State::kLeaving) continue;
     residents.push_back({.id = id,
@@ -230,7 +292,8 @@ int64_t ModelSlots::BytesInMemory() const {
 }
 
 void ModelSlots::Sized(const std::string& id, int64_t weight_bytes) {
-  slots_.at(id).weight_bytes = weight_bytes;
+  const auto found = slots_.find(id);
+  if (found != slots_.end()) found->second.weight_bytes = weight_bytes;
 }
 
 void ModelSlots::Loaded(const std::string& id) {
@@ -242,9 +305,12 @@ void ModelSlots::Loaded(const std::string& id) {
 
 ModelSlots::Answers ModelSlots::Failed(const std::string& id,
                                        const absl::Status& status) {
-  Slot& slot = slots_.at(id);
-  // Unloaded meanwhile: nobody wants to know.
-  if (slot.state == State::kUnloaded) return {};
+  const auto found = slots_.find(id);
+  // Unloaded or removed meanwhile: nobody wants to know.
+  if (found == slots_.end() || found->second.state == State::kUnloaded) {
+    return {};
+  }
+  Slot& slot = found->second;
   orders_.erase(std::remove(orders_.begin(), orders_.end(), id), orders_.end());
   slot.state = State::kUnloaded;
   slot.unwanted = false;
@@ -253,6 +319,7 @@ ModelSlots::Answers ModelSlots::Failed(const std::string& id,
   Answers answers;
   Answer(slot.loads, slot.failure, answers);
   Answer(slot.unloads, absl::OkStatus(), answers);
+  if (slot.removed) slots_.erase(found);
   return answers;
 }
 
@@ -263,6 +330,7 @@ ModelSlots::Answers ModelSlots::Freed(const std::string& id) {
   Answers answers;
   Answer(slot.unloads, absl::OkStatus(), answers);
   if (std::exchange(slot.again, false)) Order(id, slot);
+  if (slot.removed) slots_.erase(id);
   ForgetMisfits();
   return answers;
 }
@@ -332,11 +400,13 @@ bool ModelSlots::UnderWay() const {
 }
 
 bool ModelSlots::Leaving(const std::string& id) const {
-  return slots_.at(id).state == State::kLeaving;
+  const auto found = slots_.find(id);
+  return found == slots_.end() || found->second.state == State::kLeaving;
 }
 
 bool ModelSlots::Pinned(const std::string& id) const {
-  return slots_.at(id).pinned;
+  const auto found = slots_.find(id);
+  return found != slots_.end() && found->second.pinned;
 }
 
 std::set<std::string> ModelSlots::ReadyIds() const {
@@ -349,38 +419,51 @@ std::set<std::string> ModelSlots::ReadyIds() const {
 
 absl::Status ModelSlots::Failure(const std::string& id) const {
   const auto found = slots_.find(id);
-  return found == slots_.end() ? absl::OkStatus() : found->second.failure;
+  if (found == slots_.end() || found->second.removed) {
+    return ModelNotFoundError(id, {});
+  }
+  return found->second.failure;
 }
 
-absl::Status ModelSlots::ReserveBeside(int64_t bytes, bool evicting) {
-  if (stopped_) return Stopping();
+ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,
+                                           const std::vector<IdleBeside>& idle,
+                                           const std::string& user) {
+  if (stopped_) return {Stopping()};
   if (BytesInMemory() + bytes <= budget_bytes_) {
     beside_bytes_ += bytes;
-    return absl::OkStatus();
+    return {absl::OkStatus()};
   }
-  if (evicting) {
-    std::vector<Resident> residents = Residents();
-    for (Resident& resident : residents) {
-      resident.stays = resident.stays || resident.in_use;
-    }
-    const auto leaving =
-        ChooseEvictions("the networks beside models", residents, bytes,
-                        budget_bytes_ - beside_bytes_);
-    if (!leaving.ok()) return leaving.status();
-    for (const std::string& id : *leaving) Leave(slots_.at(id));
-    const bool any =
-        std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
-          return entry.second.state == State::kLeaving &&
-                 entry.second.holders == 0;
-        });
-    if (any) return absl::UnavailableError("models are leaving");
+  std::vector<Resident> residents = Residents(idle);
+  for (Resident& resident : residents) {
+    resident.pinned = resident.pinned || resident.id == user;
+    if (user.empty()) resident.stays = resident.stays || resident.in_use;
   }
-  return ErrorWithReason(
+  residents.push_back(
+      {.bytes = std::max<int64_t>(0, beside_bytes_ - BytesOf(idle)),
+       .stays = true});
+  const auto leaving = ChooseEvictions("and what stands beside it", residents,
+                                       bytes, budget_bytes_);
+  if (!leaving.ok()) return {leaving.status()};
+  Room room = {absl::UnavailableError("others are leaving")};
+  room.uses = LeaveFor("what stands beside models", *leaving, idle);
+  const bool any = std::any_of(slots_.begin(), slots_.end(), [](auto& entry) {
+    return entry.second.state == State::kLeaving && entry.second.holders == 0;
+  });
+  if (!user.empty() || !room.uses.empty() || any) return room;
+  return {ErrorWithReason(
       absl::StatusCode::kResourceExhausted, kDoesNotFit,
       absl::StrCat(bytes,
                    " bytes more do not fit beside models in use, which "
                    "take ",
-                   BytesInMemory(), " of ", budget_bytes_));
+                   BytesInMemory(), " of ", budget_bytes_))};
+}
+
+int64_t ModelSlots::MostBeside(const std::string& user) const {
+  int64_t most = budget_bytes_;
+  for (const auto& [id, slot] : slots_) {
+    if (id == user || (slot.pinned && slot.in_memory())) most -= slot.bytes();
+  }
+  return most;
 }
 
 void ModelSlots::SetBeside(int64_t bytes) {

@@ -46,7 +46,7 @@ class ModelSlots {
       kLoad,        // there is room: Loaded() or Failed()
       kFree,        // nobody holds it: Freed()
       kRefuse,      // it cannot fit, as `status` says: Failed()
-      kFreeBeside,  // what is idle beside models is in the way
+      kFreeBeside,  // what is idle beside models is in the way: `uses` of it
     };
     Kind kind = Kind::kSize;
     std::string id;
@@ -54,6 +54,7 @@ class ModelSlots {
     int64_t bytes = 0;                // kLoad: of weights
     std::string makes_room_for = {};  // kFree: whom, if for anybody
     absl::Status status = {};         // kRefuse
+    std::vector<int64_t> uses = {};   // kFreeBeside; empty: look again
   };
 
   // `keeps_activations`: a model keeps the memory of its evaluations between
@@ -75,8 +76,13 @@ class ModelSlots {
   // once it is gone.
   [[nodiscard]] Answers Unload(const std::string& id, const Done& done);
 
-  // The next task, if there is one. To be reported before asking again.
-  std::optional<Task> Next();
+  // No such model any more: as Unload(), and then nobody knows it. Who waits
+  // for it hears MODEL_NOT_FOUND. Nothing if there is none.
+  [[nodiscard]] Answers Remove(const std::string& id);
+
+  // The next task, if there is one. To be reported before asking again. `idle`
+  // is what could leave beside the models.
+  std::optional<Task> Next(const std::vector<IdleBeside>& idle = {});
   void Sized(const std::string& id, int64_t weight_bytes);
   void Loaded(const std::string& id);
   [[nodiscard]] Answers Failed(const std::string& id,
@@ -110,14 +116,27 @@ class ModelSlots {
   // What the models in memory leave of the budget to an evaluation of `id`.
   int64_t BytesLeft(const std::string& id) const;
 
-  // Other things beside the models take so many more bytes of the budget. OK
-  // once they have them; UNAVAILABLE while idle models leave for them, if
-  // `evicting`: ask again when one has left. RESOURCE_EXHAUSTED/DOES_NOT_FIT
-  // otherwise.
-  absl::Status ReserveBeside(int64_t bytes, bool evicting);
+  // Whether things beside the models have so many more bytes of the budget: OK
+  // once they do; UNAVAILABLE while others leave for them, models and those of
+  // `idle` that `uses` names, the longest unused first: ask again when these
+  // have left. RESOURCE_EXHAUSTED/DOES_NOT_FIT if all else is in use.
+  //
+  // With a `user`, a model that the bytes are for, those in use leave as well,
+  // once they are done, but for it; it is UNAVAILABLE until then, forever if
+  // the bytes are more than MostBeside().
+  struct Room {
+    absl::Status status;
+    std::vector<int64_t> uses = {};
+  };
+  Room ReserveBeside(int64_t bytes, const std::vector<IdleBeside>& idle,
+                     const std::string& user = "");
+  // What there ever can be beside that model and those that are pinned.
+  int64_t MostBeside(const std::string& user) const;
   // They take so many bytes now.
   void SetBeside(int64_t bytes);
   int64_t beside() const { return beside_bytes_; }
+  // The number of a use, greater than those of all before it, models' too.
+  int64_t NextUse() { return ++uses_; }
 
  private:
   enum class State {
@@ -139,6 +158,7 @@ class ModelSlots {
     bool pinned = false;
     State state = State::kUnloaded;
     bool unwanted = false;    // kLoading: leaves as soon as it is there
+    bool removed = false;     // kLoading, kLeaving: unknown once it is gone
     bool again = false;       // kLoading, kLeaving: ordered anew once gone
     bool introduced = false;  // was ready once: requests for it can be checked
     int holders = 0;
@@ -160,9 +180,13 @@ class ModelSlots {
   // again, as nobody else can ask for it.
   void ForgetMisfits();
   std::optional<Task> NextFree() const;
-  std::optional<Task> NextLoad();
-  // All that is in memory and is not leaving.
-  std::vector<Resident> Residents() const;
+  std::optional<Task> NextLoad(const std::vector<IdleBeside>& idle);
+  // All that is in memory and is not leaving, and `idle`.
+  std::vector<Resident> Residents(const std::vector<IdleBeside>& idle) const;
+  // Has those of `chosen` leave that are models. Returns the others' uses.
+  std::vector<int64_t> LeaveFor(const std::string& id,
+                                const std::vector<std::string>& chosen,
+                                const std::vector<IdleBeside>& idle);
   int64_t BytesInMemory() const;
 
   const int64_t budget_bytes_;

@@ -122,6 +122,7 @@ void ProfileMeasurement::DoNext() {
     subject_->Prepare(rows_);
     meter.emplace();
   }
+  if (phase_ == Phase::kWarmUpDecode) meter.emplace();
   const absl::Time begin = clock_.Now();
   at::Tensor out;
   if (phase_ == Phase::kWarmUpDecode || phase_ == Phase::kDecode) {
@@ -158,6 +159,7 @@ void ProfileMeasurement::Evaluated(const at::Tensor& out, int64_t peak_bytes) {
       }
       return;
     case Phase::kWarmUpDecode:
+      profile_.decode_bytes = peak_bytes;
       phase_ = Phase::kDecode;
       return;
     case Phase::kDecode:

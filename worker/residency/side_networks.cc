@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/file_stamp.h"
 #include "base/logging.h"
 #include "worker/device/free_memory.h"
 #include "worker/pipeline/control_networks.h"
@@ -21,8 +22,8 @@ constexpr size_t kMaxMessageBytes = 500;
 constexpr char kEnding[] = ".safetensors";
 
 // What lies in a folder and may be a network, in the order of names.
-std::set<fs::path> Candidates(const std::string& folder, bool folders_too) {
-  std::error_code error;
+std::set<fs::path> Candidates(const std::string& folder, bool folders_too,
+                              std::error_code& error) {
   std::set<fs::path> found;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -34,34 +35,12 @@ std::set<fs::path> Candidates(const std::string& folder, bool folders_too) {
       found.insert(path);
     }
   }
-  if (error) spdlog::warn("folder {}: {}", folder, error.message());
   return found;
 }
 
-// Calls put(name, path, fit) for each network in `folders`.
-template <typename FitAt, typename Put>
-void Scan(const std::vector<std::string>& folders, bool folders_too,
-          const FitAt& fit_at, const Put& put) {
-  for (const std::string& folder : folders) {
-    for (const fs::path& path : Candidates(folder, folders_too)) {
-      const std::string name = path.extension() == kEnding
-                                   ? path.stem().string()
-                                   : path.filename().string();
-      // Names are quoted in answers, which are UTF-8.
-      const bool printable = PrintableText(name, kMaxMessageBytes) == name;
-      const absl::StatusOr<std::string> fit =
-          printable ? fit_at(path.string())
-                    : absl::InvalidArgumentError(absl::StrCat(
-                          path.string(), ": its name cannot be printed"));
-      if (fit.ok()) {
-        put(name, path.string(), *fit);
-      } else {
-        spdlog::warn("left out of {}: {}", folder,
-                     PrintableText(std::string(fit.status().message()),
-                                   kMaxMessageBytes));
-      }
-    }
-  }
+std::string NameOf(const fs::path& path) {
+  return path.extension() == kEnding ? path.stem().string()
+                                     : path.filename().string();
 }
 
 // A fault of the file is not the caller's.
@@ -83,36 +62,117 @@ std::vector<std::string> NamesFor(const Shelf& shelf, const std::string& fit) {
 
 }  // namespace
 
-SideNetworks::SideNetworks(const Folders& folders, const Placement& placement,
+SideNetworks::SideNetworks(Folders folders, const Placement& placement,
                            SpareMemory memory)
-    : placement_(placement), memory_(std::move(memory)) {
-  const auto into = [](Shelf& shelf) {
-    return [&shelf](const std::string& name, const std::string& path,
-                    const std::string& fit) {
-      if (shelf.try_emplace(name, Known{path, fit}).second) return;
-      spdlog::warn("{} is left out: the name \"{}\" is that of {}", path, name,
-                   shelf.at(name).path);
-    };
+    : folders_(std::move(folders)),
+      placement_(placement),
+      memory_(std::move(memory)) {
+  Look();
+}
+
+void SideNetworks::Say(const std::string& path, const std::string& what) {
+  std::string& said = said_[path];
+  if (said == what) return;
+  said = what;
+  spdlog::warn("{} is left out: {}", path,
+               PrintableText(what, kMaxMessageBytes));
+}
+
+template <typename FitAt>
+SideNetworks::Shelf SideNetworks::Scan(const std::vector<std::string>& folders,
+                                       bool folders_too, const FitAt& fit_at,
+                                       const Shelf& before) {
+  Shelf shelf;
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    const auto candidates = Candidates(folder, folders_too, error);
+    if (error) Say(folder, error.message());
+    if (error && error != std::errc::no_such_file_or_directory) {
+      // Nobody knows what is gone.
+      for (const auto& [name, known] : before) {
+        if (fs::path(known.path).parent_path() != folder) continue;
+        shelf.try_emplace(name, known);
+      }
+      continue;
+    }
+    for (const fs::path& path : candidates) {
+      const std::string name = NameOf(path);
+      Known known = {.path = path.string(), .fit = "", .id = ""};
+      known.id = absl::StrCat(known.path, " ", FileStamp(path));
+      const auto old = before.find(name);
+      if (shelf.count(name) > 0) {
+        Say(known.path, absl::StrCat("the name \"", name, "\" is that of ",
+                                     shelf.at(name).path));
+      } else if (old != before.end() && old->second.id == known.id) {
+        shelf.insert(*old);
+      } else if (PrintableText(name, kMaxMessageBytes) != name) {
+        // Names are quoted in answers, which are UTF-8.
+        Say(known.path, "its name cannot be printed");
+      } else if (auto fit = fit_at(known.path); fit.ok()) {
+        said_.erase(known.path);
+        known.fit = *std::move(fit);
+        shelf.emplace(name, std::move(known));
+      } else {
+        Say(known.path, std::string(fit.status().message()));
+      }
+    }
+  }
+  return shelf;
+}
+
+bool SideNetworks::Look() {
+  Shelf controls;
+  Shelf adapters;
+  {
+    absl::MutexLock lock(&mutex_);
+    controls = controls_;
+    adapters = adapters_;
+  }
+  Shelf controls_now =
+      Scan(folders_.controls, /*folders_too=*/true, ControlFitAt, controls);
+  Shelf adapters_now = Scan(folders_.adapters, /*folders_too=*/false,
+                            IpAdapter::FitAt, adapters);
+  const auto same = [](const Shelf& a, const Shelf& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const auto& one, const auto& other) {
+                        return one.first == other.first &&
+                               one.second.id == other.second.id;
+                      });
   };
-  Scan(folders.controls, /*folders_too=*/true, ControlFitAt, into(controls_));
-  Scan(folders.adapters, /*folders_too=*/false, IpAdapter::FitAt,
-       into(adapters_));
+  if (same(controls, controls_now) && same(adapters, adapters_now)) {
+    return false;
+  }
+  std::set<std::string> ids;
+  for (const Shelf* shelf : {&controls_now, &adapters_now}) {
+    for (const auto& [name, known] : *shelf) ids.insert(known.id);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    controls_ = std::move(controls_now);
+    adapters_ = std::move(adapters_now);
+  }
+  DropIf([&](const std::string& id, const Resident&) {
+    return ids.count(id) == 0;
+  });
+  return true;
 }
 
 std::vector<std::string> SideNetworks::ControlsFor(
     const std::string& fit) const {
+  absl::MutexLock lock(&mutex_);
   return NamesFor(controls_, fit);
 }
 
 std::vector<std::string> SideNetworks::AdaptersFor(
     const std::string& fit) const {
+  absl::MutexLock lock(&mutex_);
   return NamesFor(adapters_, fit);
 }
 
 absl::StatusOr<std::shared_ptr<const ControlNetwork>> SideNetworks::Control(
     const std::string& name, const std::string& fit) {
   return Get<ControlNetwork>(
-      controls_, name, fit,
+      &SideNetworks::controls_, name, fit,
       [this](const std::string& path) {
         return ControlBytes(path, placement_);
       },
@@ -124,7 +184,7 @@ absl::StatusOr<std::shared_ptr<const ControlNetwork>> SideNetworks::Control(
 absl::StatusOr<std::shared_ptr<const IpAdapter>> SideNetworks::Adapter(
     const std::string& name, const std::string& fit) {
   return Get<IpAdapter>(
-      adapters_, name, fit,
+      &SideNetworks::adapters_, name, fit,
       [this](const std::string& path) {
         return IpAdapter::BytesAt(path, placement_);
       },
@@ -133,84 +193,96 @@ absl::StatusOr<std::shared_ptr<const IpAdapter>> SideNetworks::Adapter(
       });
 }
 
-std::shared_ptr<const void> SideNetworks::Find(const Known* known) {
+absl::StatusOr<SideNetworks::Known> SideNetworks::Find(
+    Shelf SideNetworks::*shelf, const std::string& name,
+    const std::string& fit) const {
   absl::MutexLock lock(&mutex_);
-  const auto found = residents_.find(known);
+  const auto entry = (this->*shelf).find(name);
+  if (entry == (this->*shelf).end()) {
+    return absl::NotFoundError(absl::StrCat(
+        "there is no \"", name, "\"; those that fit this model are: ",
+        absl::StrJoin(NamesFor(this->*shelf, fit), ", ")));
+  }
+  if (entry->second.fit == fit) return entry->second;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", name, "\" is for another family: for a ",
+                   entry->second.fit, ", not for a ", fit));
+}
+
+std::shared_ptr<const void> SideNetworks::InMemory(const std::string& id) {
+  const int64_t use = memory_.next_use();
+  absl::MutexLock lock(&mutex_);
+  const auto found = residents_.find(id);
   if (found == residents_.end()) return nullptr;
-  found->second.last_used = ++uses_;
+  found->second.last_used = use;
   return found->second.network;
 }
 
 template <typename Network, typename Bytes, typename Load>
 absl::StatusOr<std::shared_ptr<const Network>> SideNetworks::Get(
-    const Shelf& shelf, const std::string& name, const std::string& fit,
+    Shelf SideNetworks::*shelf, const std::string& name, const std::string& fit,
     const Bytes& bytes, const Load& load) {
-  const auto entry = shelf.find(name);
-  if (entry == shelf.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "there is no \"", name, "\"; those that fit this model are: ",
-        absl::StrJoin(NamesFor(shelf, fit), ", ")));
-  }
-  const Known& known = entry->second;
-  if (known.fit != fit) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", name, "\" is for another family: for a ", known.fit,
-                     ", not for a ", fit));
-  }
-  if (const auto resident = Find(&known)) {
+  const absl::StatusOr<Known> known = Find(shelf, name, fit);
+  if (!known.ok()) return known.status();
+  if (const auto resident = InMemory(known->id)) {
     return std::static_pointer_cast<const Network>(resident);
   }
-  const absl::StatusOr<int64_t> size = bytes(known.path);
+  const absl::StatusOr<int64_t> size = bytes(known->path);
   if (!size.ok()) return Unloadable(name, size.status());
-  const absl::Status reserved = Reserve(*size);
+  const absl::Status reserved = memory_.reserve(*size);
   if (!reserved.ok()) return reserved;
-  absl::StatusOr<std::shared_ptr<const Network>> network = load(known.path);
+  absl::StatusOr<std::shared_ptr<const Network>> network = load(known->path);
   if (!network.ok()) {
     memory_.release(*size);
     return Unloadable(name, network.status());
   }
   spdlog::info("{} loaded, {:.1f} MB of weights", name,
                static_cast<double>(*size) / 1e6);
+  const int64_t use = memory_.next_use();
   absl::MutexLock lock(&mutex_);
-  residents_[&known] = {
-      .network = *network, .bytes = *size, .last_used = ++uses_};
+  residents_[known->id] = {
+      .network = *network, .bytes = *size, .last_used = use};
   return *std::move(network);
 }
 
-absl::Status SideNetworks::Reserve(int64_t bytes) {
-  while (true) {
-    const absl::Status reserved = memory_.reserve(bytes, /*evicting=*/false);
-    if (reserved.ok()) return reserved;
-    if (!DropOldest()) return memory_.reserve(bytes, /*evicting=*/true);
+std::vector<IdleBeside> SideNetworks::Idle() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<IdleBeside> idle;
+  for (const auto& [id, resident] : residents_) {
+    if (resident.network.use_count() > 1) continue;
+    idle.push_back({.bytes = resident.bytes, .last_used = resident.last_used});
   }
+  return idle;
 }
 
-bool SideNetworks::DropOldest() {
-  Resident dropped;
+template <typename Unwanted>
+void SideNetworks::DropIf(const Unwanted& unwanted) {
+  Residents dropped;
   {
     absl::MutexLock lock(&mutex_);
-    auto oldest = residents_.end();
-    for (auto it = residents_.begin(); it != residents_.end(); ++it) {
-      if (it->second.network.use_count() > 1) continue;
-      if (oldest == residents_.end() ||
-          it->second.last_used < oldest->second.last_used) {
-        oldest = it;
+    for (auto at = residents_.begin(); at != residents_.end();) {
+      const auto next = std::next(at);
+      if (at->second.network.use_count() == 1 &&
+          unwanted(at->first, at->second)) {
+        dropped.insert(residents_.extract(at));
       }
+      at = next;
     }
-    if (oldest == residents_.end()) return false;
-    spdlog::info("{} leaves memory", oldest->first->path);
-    dropped = std::move(oldest->second);
-    residents_.erase(oldest);
   }
-  dropped.network.reset();
+  if (dropped.empty()) return;
+  int64_t bytes = 0;
+  for (const auto& [id, resident] : dropped) bytes += resident.bytes;
+  spdlog::info("{} networks beside models leave memory, {:.1f} MB",
+               dropped.size(), static_cast<double>(bytes) / 1e6);
+  dropped.clear();
   ReturnFreeMemory(placement_.device);
-  memory_.release(dropped.bytes);
-  return true;
+  memory_.release(bytes);
 }
 
-void SideNetworks::DropIdle() {
-  while (DropOldest()) {
-  }
+void SideNetworks::Drop(const std::vector<int64_t>& uses) {
+  DropIf([&](const std::string&, const Resident& resident) {
+    return std::count(uses.begin(), uses.end(), resident.last_used) > 0;
+  });
 }
 
 }  // namespace genzo

@@ -2,7 +2,6 @@
 #define GENZO_WORKER_RESIDENCY_SIDE_NETWORKS_H_
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,39 +12,36 @@
 #include "absl/synchronization/mutex.h"
 #include "worker/denoiser/control_network.h"
 #include "worker/pipeline/ip_adapter.h"
+#include "worker/residency/spare_memory.h"
 
 namespace genzo {
 
-// The memory that models leave on a device: `reserve` takes so many bytes of it
-// or says why it cannot, having idle models leave for them if `evicting`;
-// `release` gives them back. Thread-safe.
-struct SpareMemory {
-  std::function<absl::Status(int64_t bytes, bool evicting)> reserve;
-  std::function<void(int64_t bytes)> release;
-};
-
 // The networks of a device that stand beside models: control networks and image
 // prompt adapters in the folders of the configuration, read when a job first
-// names them, kept while there is room, and dropped, the longest unused first,
-// for others and for models. What a job holds stays.
-class SideNetworks {
+// names them, and kept while there is room. What a job holds stays.
+class SideNetworks : public BesideModels {
  public:
   struct Folders {
     std::vector<std::string> controls;
     std::vector<std::string> adapters;
   };
 
-  // Looks through the folders: of control networks, every folder with a
-  // config.json and every safetensors file is one, of adapters every such file,
-  // by its name without the ending. What cannot be read is left out, and the
-  // log says so.
-  SideNetworks(const Folders& folders, const Placement& placement,
-               SpareMemory memory);
+  // Looks through the folders.
+  SideNetworks(Folders folders, const Placement& placement, SpareMemory memory);
+
+  // Finds what is new, has changed or is gone: of control networks, every
+  // folder with a config.json and every safetensors file is one, of adapters
+  // every such file, by its name without the ending. What cannot be read is
+  // left out, and the log says so once. Returns whether anything was found.
+  // For one thread at a time.
+  bool Look() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Names of those that fit models with that PipelineTraits::control_fit or
   // ::picture_fit, sorted. Any thread.
-  std::vector<std::string> ControlsFor(const std::string& fit) const;
-  std::vector<std::string> AdaptersFor(const std::string& fit) const;
+  std::vector<std::string> ControlsFor(const std::string& fit) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<std::string> AdaptersFor(const std::string& fit) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The network, from memory or from disk. NOT_FOUND if there is none of that
   // name, INVALID_ARGUMENT if it is of another fit, RESOURCE_EXHAUSTED if there
@@ -58,45 +54,58 @@ class SideNetworks {
       const std::string& name, const std::string& fit)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Drops what no job holds. Any thread.
-  void DropIdle() ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<IdleBeside> Idle() const override ABSL_LOCKS_EXCLUDED(mutex_);
+  void Drop(const std::vector<int64_t>& uses) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Known {
     std::string path;
     std::string fit;
+    std::string id;  // another once its files have changed
   };
-  // What is on disk, by name; const once made.
+  // What is on disk, by name.
   using Shelf = std::map<std::string, Known>;
   struct Resident {
     std::shared_ptr<const void> network;
     int64_t bytes = 0;
     int64_t last_used = 0;
   };
+  using Residents = std::map<std::string, Resident>;  // by id
 
+  // What lies in `folders` now. `fit_at` is asked for what `before` has not.
+  template <typename FitAt>
+  Shelf Scan(const std::vector<std::string>& folders, bool folders_too,
+             const FitAt& fit_at, const Shelf& before);
+  // To the log, unless it said the same of `path` before.
+  void Say(const std::string& path, const std::string& what);
   // `bytes` and `load` are asked for what is not in memory.
   template <typename Network, typename Bytes, typename Load>
-  absl::StatusOr<std::shared_ptr<const Network>> Get(const Shelf& shelf,
+  absl::StatusOr<std::shared_ptr<const Network>> Get(Shelf SideNetworks::*shelf,
                                                      const std::string& name,
                                                      const std::string& fit,
                                                      const Bytes& bytes,
                                                      const Load& load)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Null if it is not in memory.
-  std::shared_ptr<const void> Find(const Known* known)
+  absl::StatusOr<Known> Find(Shelf SideNetworks::*shelf,
+                             const std::string& name,
+                             const std::string& fit) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Takes memory, dropping idle networks one by one until there is enough.
-  absl::Status Reserve(int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  // False if all are in use.
-  bool DropOldest() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Null if it is not in memory.
+  std::shared_ptr<const void> InMemory(const std::string& id)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Drops what no job holds and `unwanted` says.
+  template <typename Unwanted>
+  void DropIf(const Unwanted& unwanted) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const Folders folders_;
   const Placement placement_;
   const SpareMemory memory_;
-  Shelf controls_;
-  Shelf adapters_;
-  absl::Mutex mutex_;
-  int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<const Known*, Resident> residents_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> said_;  // by path; Look()'s own
+  mutable absl::Mutex mutex_;
+  Shelf controls_ ABSL_GUARDED_BY(mutex_);
+  Shelf adapters_ ABSL_GUARDED_BY(mutex_);
+  Residents residents_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace genzo

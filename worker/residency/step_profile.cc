@@ -24,7 +24,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 // Changes when what is measured changes.
-constexpr int kVersion = 5;
+constexpr int kVersion = 6;
 constexpr int kLeastReproducibleRows = 2;  // a guided image has as many
 constexpr size_t kMaxProfileBytes = 1 << 20;
 
@@ -38,13 +38,27 @@ std::string DefaultFolder() {
 
 }  // namespace
 
+int64_t BytesOf(const StepProfile& profile, double area, int rows) {
+  const int measured_rows = profile.costs.measured().rbegin()->first;
+  return static_cast<int64_t>(
+      area *
+      (static_cast<double>(profile.activation_bytes) * rows / measured_rows +
+       static_cast<double>(profile.decode_bytes)));
+}
+
 int RowsThatFit(const StepProfile& profile, double area, int64_t bytes) {
   if (profile.activation_bytes == 0) return std::numeric_limits<int>::max();
-  const int measured_rows = profile.costs.measured().rbegin()->first;
-  const double rows = static_cast<double>(bytes) * measured_rows /
-                      (static_cast<double>(profile.activation_bytes) * area);
+  const auto none = static_cast<double>(BytesOf(profile, area, 0));
+  const auto one = static_cast<double>(BytesOf(profile, area, 1)) - none;
+  const double rows = (static_cast<double>(bytes) - none) / one;
   return static_cast<int>(
       std::clamp<double>(rows, 1, std::numeric_limits<int>::max()));
+}
+
+int PicturesThatFit(const StepProfile& profile, double area, int64_t bytes) {
+  const auto one = std::max<int64_t>(1, BytesOf(profile, area, 0));
+  return static_cast<int>(
+      std::clamp<int64_t>(bytes / 2 / one, 1, std::numeric_limits<int>::max()));
 }
 
 int ReproducibleRows(const StepProfile& profile, double area, int64_t bytes,
@@ -80,6 +94,7 @@ bool ProfileStore::Read(const std::string& model_id, const std::string& key,
     profile = {.costs = StepCosts(std::move(measured)),
                .activation_bytes = read.at("activation_bytes").get<int64_t>(),
                .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
+               .decode_bytes = read.at("decode_bytes").get<int64_t>(),
                .rows_independent = read.at("rows_independent").get<bool>()};
     return profile.costs.known();
   } catch (const std::exception& e) {
@@ -101,6 +116,7 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
       {"step_seconds", steps},
       {"activation_bytes", profile.activation_bytes},
       {"decode_seconds", absl::ToDoubleSeconds(profile.decode)},
+      {"decode_bytes", profile.decode_bytes},
       {"rows_independent", profile.rows_independent}};
   std::error_code error;
   fs::create_directories(folder_, error);

@@ -15,13 +15,21 @@ struct StepProfile {
   StepCosts costs;                // at the model's own size
   int64_t activation_bytes = 0;   // peak of the largest evaluation measured
   absl::Duration decode;          // of one picture
+  int64_t decode_bytes = 0;       // peak while it is decoded
   bool rows_independent = false;  // a row has the same bits in any company
 };
 
-// Rows of an evaluation, of a picture of `area` times the model's own, whose
-// memory fits in `bytes`; at least 1. What is in use at once grows with rows
+// What evaluations of `rows` rows, of pictures of `area` times the model's own,
+// and the decoding of one beside them have in use at most. It grows with rows
 // and pixels alike: attention keeps no matrix of scores.
+int64_t BytesOf(const StepProfile& profile, double area, int rows);
+
+// Rows of an evaluation of such pictures whose memory fits in `bytes`, beside
+// the decoding of one; at least 1.
 int RowsThatFit(const StepProfile& profile, double area, int64_t bytes);
+
+// Pictures that half of `bytes` are enough to decode at once; at least 1.
+int PicturesThatFit(const StepProfile& profile, double area, int64_t bytes);
 
 // Rows that evaluations of REPRODUCIBLE runs always have: as many as pay and as
 // fit into `bytes`, but no fewer than one image's. Depends on nothing that

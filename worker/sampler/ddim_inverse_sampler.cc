@@ -22,7 +22,10 @@ WalkPlan DdimInverseSampler::Plan(const SchedulerConfig& config, int steps,
     levels.push_back(LevelOf(AlphaProdAt(config, alphas_cumprod, t - stride)));
   }
   levels.push_back(LevelOf(alphas_cumprod[whole.back()]));
-  return PlanSteps({whole.begin(), whole.end()}, levels, first_step);
+  const size_t walked = whole.size() - static_cast<size_t>(first_step);
+  levels.resize(walked + 1);
+  return PlanSteps({whole.begin(), whole.begin() + walked}, levels,
+                   /*first_step=*/0);
 }
 
 DdimInverseSampler::DdimInverseSampler(const SchedulerConfig& config,

@@ -10,7 +10,8 @@ namespace genzo {
 // DDIM walked backwards (reference: diffusers' DDIMInverseScheduler): from a
 // clean sample up to the noise from which DDIM, with the same predictions,
 // would come back to it. Its denoised() is what it started from, as the
-// denoiser sees it. Draws no noise.
+// denoiser sees it. Draws no noise. The steps that are left out are those at
+// its end, which DDIM without its first steps does not come by.
 class DdimInverseSampler : public PlannedSampler {
  public:
   static WalkPlan Plan(const SchedulerConfig& config, int steps,

@@ -61,6 +61,9 @@ struct SamplerStart {
   at::Tensor sample = {};
   // Steps that are left out, see FirstStepOf(). 0 without a sample.
   int first_step = 0;
+  // Walks from the sample up instead: DdimInverseSampler, whatever the request
+  // asks for.
+  bool inverts = false;
   // Of later noise, for those that draw.
   std::shared_ptr<NoiseSource> source = {};
 };

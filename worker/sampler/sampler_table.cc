@@ -269,11 +269,10 @@ absl::Status CheckSteps(const SamplerSpec& spec, const SchedulerConfig& config,
         absl::StrCat("steps ", steps, " is not between ", min_steps, " and ",
                      max_steps, " for sampler ", spec.name));
   }
-  const int max_first_step = spec.inverts ? 0 : steps - 1;
-  if (first_step < 0 || first_step > max_first_step) {
+  if (first_step < 0 || first_step >= steps) {
     return absl::InvalidArgumentError(
         absl::StrCat("first step ", first_step, " is not between 0 and ",
-                     max_first_step, " for sampler ", spec.name));
+                     steps - 1, " for sampler ", spec.name));
   }
   if (spec.plan(config, steps, first_step).evaluations() == 0) {
     return absl::UnimplementedError(

@@ -2,6 +2,7 @@
 #define GENZO_WORKER_UPSCALE_UPSCALER_FOLDERS_H_
 
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,12 +15,27 @@
 
 namespace genzo {
 
-// Puts what lies in `folders` into the catalog: *.safetensors and *.pth files,
-// by their names in lower case with "-" for what a name cannot have. What is no
+// Keeps a catalog of what lies in folders: *.safetensors and *.pth files, by
+// their names in lower case with "-" for what a name cannot have. What is no
 // upscaler, or cannot be read, is left out, and the log says so; so are second
-// ones of a name.
-void FindUpscalers(const std::vector<std::string>& folders,
-                   UpscalerCatalog& catalog);
+// ones of a name. For one thread at a time.
+class UpscalerFolders {
+ public:
+  // Looks. `catalog` outlives it.
+  UpscalerFolders(std::vector<std::string> folders, UpscalerCatalog& catalog);
+
+  // Finds what is new, has changed or is gone.
+  void Look();
+
+ private:
+  void Add(const std::string& path, const std::string& stamp);
+  void Remove(const std::string& path);
+
+  const std::vector<std::string> folders_;
+  UpscalerCatalog& catalog_;
+  std::map<std::string, std::string> stamps_;  // by path
+  std::map<std::string, std::string> names_;   // of those in the catalog
+};
 
 // Upscalers in memory: those that were used last. For one thread.
 class LoadedUpscalers {
@@ -42,7 +58,7 @@ class LoadedUpscalers {
   const UpscalerCatalog& catalog_;
   const c10::Device device_;
   std::list<std::pair<std::string, std::shared_ptr<const Upscaler>>>
-      networks_;  // by name, the last used first
+      networks_;  // by Entry::id, the last used first
 };
 
 }  // namespace genzo

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import asyncio
-import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import genzo
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python/tests"))
 
 from fake_server import FakeServer
+from stand_in import StandIn, stand_in_at
 
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import model_registry_pb2 as registry
@@ -38,6 +35,10 @@ def genzo_server() -> Iterator[FakeServer]:
                     id="emaki",
                     is_default=True,
                     request_fields=["variation", "hires"],
+                    samplers=[
+                        registry.SamplerSupport(sampler=types.SAMPLER_EULER),
+                        registry.SamplerSupport(sampler=types.SAMPLER_DPMPP_2M),
+                    ],
                 ),
                 registry.Model(id="sdxl"),
             ]
@@ -76,7 +77,7 @@ def painted(
     def answer(
         request: pb.GenerateRequest, context: Any
     ) -> Iterator[pb.JobEvent]:
-        number = iter(range(1, 100))
+        number = iter(range(1, 1000))
 
         def event(**rest: Any) -> pb.JobEvent:
             return pb.JobEvent(job_id=job, sequence=next(number), **rest)
@@ -117,94 +118,8 @@ async def served(studio: Studio, bot: Any) -> AsyncIterator[str]:
     await bot.close()
 
 
-@dataclass
-class Heard:
-    """One call that a service's stand-in was sent."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    query: dict[str, str]
-    json: Any = None
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-@dataclass
-class StandIn:
-    """A service's HTTP API: remembers what it is sent, and answers with what
-    `faults` holds before it answers as the service does."""
-
-    url: str = ""
-    heard: list[Heard] = field(default_factory=list)
-    # (part of the path, status, headers, body), each once.
-    faults: list[tuple[str, int, dict[str, str], Any]] = field(
-        default_factory=list
-    )
-    answer: Callable[[Heard], Any] = lambda heard: {}
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def calls(self, method: str, part: str) -> list[Heard]:
-        return [h for h in self.heard if h.method == method and part in h.path]
-
-    async def until(self, ready: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
-            while not ready():
-                self.changed.clear()
-                await self.changed.wait()
-
-    async def handle(self, request: web.Request) -> web.Response:
-        heard = Heard(
-            request.method,
-            request.path,
-            dict(request.headers),
-            dict(request.query),
-        )
-        if request.content_type == "multipart/form-data":
-            heard.json = {}
-            async for part in await request.multipart():
-                data = bytes(await part.read())
-                heard.files[part.name] = data
-        elif request.content_type == "application/x-www-form-urlencoded":
-            heard.json = dict(await request.post())
-        elif request.content_type == "application/json":
-            heard.json = await request.json()
-        else:
-            heard.files["body"] = await request.read()
-        for fault in self.faults:
-            part, status, headers, body = fault
-            if part in request.path:
-                self.faults.remove(fault)
-                return reply(body, status, headers)
-        self.heard.append(heard)
-        self.changed.set()
-        answer = self.answer(heard)
-        if isinstance(answer, web.Response):
-            return answer
-        return reply(answer)
-
-
-def reply(
-    body: Any, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
-    """JSON as Discord labels it, without a charset."""
-    return web.Response(
-        body=json.dumps(body).encode(),
-        status=status,
-        headers={"Content-Type": "application/json", **(headers or {})},
-    )
-
-
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
-    made = StandIn()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    made.url = f"http://127.0.0.1:{port}"
-    yield made
-    await runner.cleanup()
+    async with stand_in_at() as made:
+        yield made
+    assert not made.wrong

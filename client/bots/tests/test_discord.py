@@ -1,96 +1,35 @@
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import discord.http
 import pytest
 from aiohttp import ClientSession
-from conftest import StandIn, painted, served
+from conftest import painted, served
+from discord_service import KEY, Discord, payload
 from fake_server import FakeServer
 from nacl.signing import SigningKey
+from stand_in import StandIn
 
 from genzo_bots.discord_bot import DiscordBot
 from genzo_bots.studio import Studio
 
-_KEY = SigningKey.generate()
 _LIMITED = {"Via": "1.1 discord", "Retry-After": "0.05"}
-
-
-@dataclass
-class Discord:
-    """Discord's side: its API, and its signed calls to the bot."""
-
-    api: StandIn
-    endpoint: str
-    session: ClientSession
-
-    async def send(self, event: dict[str, Any], key: Any = _KEY) -> Any:
-        body = json.dumps(
-            {
-                "application_id": "42",
-                "token": "interaction-token",
-                "channel_id": "9",
-                "locale": "en-US",
-                "member": {"user": {"id": "ann"}},
-                **event,
-            }
-        ).encode()
-        stamp = str(int(time.time()))
-        signature = key.sign(stamp.encode() + body).signature.hex()
-        began = time.monotonic()
-        async with self.session.post(
-            self.endpoint,
-            data=body,
-            headers={
-                "X-Signature-Ed25519": signature,
-                "X-Signature-Timestamp": stamp,
-            },
-        ) as answer:
-            assert time.monotonic() - began < 3  # Discord's own deadline
-            if answer.status != 200:
-                return answer.status
-            return await answer.json()
-
-    def imagine(self, **options: Any) -> dict[str, Any]:
-        named = [{"name": k, "value": v} for k, v in options.items()]
-        return {"type": 2, "data": {"name": "imagine", "options": named}}
-
-    def press(self, button: str, user: str = "ann") -> dict[str, Any]:
-        return {
-            "type": 3,
-            "data": {"custom_id": button},
-            "member": {"user": {"id": user}},
-        }
-
-    def edits(self) -> list[Any]:
-        """What the message has been changed to, in order."""
-        return [
-            payload(heard)
-            for heard in self.api.calls("PATCH", "/messages/@original")
-        ]
-
-
-def payload(heard: Any) -> Any:
-    if "payload_json" in heard.files:
-        return json.loads(heard.files["payload_json"])
-    return heard.json
 
 
 @pytest.fixture
 async def discord_side(
     studio: Studio, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Discord]:
-    monkeypatch.setattr(discord.http.Route, "BASE", stand_in.url)
-    stand_in.answer = lambda heard: (
-        {"id": "42"} if heard.path == "/users/@me" else {}
-    )
-    bot = DiscordBot(studio, "token", "42", _KEY.verify_key.encode().hex())
-    async with served(studio, bot) as url, ClientSession() as session:
-        yield Discord(stand_in, f"{url}/discord", session)
+    monkeypatch.setattr(discord.http.Route, "BASE", "")  # put back afterwards
+    async with ClientSession() as session:
+        side = Discord(stand_in, "", session)
+        key = KEY.verify_key.encode().hex()
+        bot = DiscordBot(studio, "token", "42", key, stand_in.url)
+        async with served(studio, bot) as url:
+            side.endpoint = f"{url}/discord"
+            yield side
 
 
 async def test_registers_its_command(discord_side: Discord) -> None:
@@ -148,6 +87,31 @@ async def test_waits_as_long_as_discord_asks(
     assert not discord_side.api.faults
 
 
+async def test_waits_until_discord_has_heard_of_the_message(
+    discord_side: Discord, studio: Studio, genzo_server: FakeServer
+) -> None:
+    """A picture that is there before our answer is goes into the message, not
+    beside it."""
+    genzo_server.answers = [painted(previews=0)]
+    early = ("@original", 404, {}, {"code": 10015, "message": "Unknown"})
+    discord_side.api.faults = [early, early]
+    await discord_side.send(discord_side.imagine(prompt="a fox"))
+    await studio.settled()
+    assert discord_side.edits()[-1]["attachments"]
+    assert not discord_side.api.calls("POST", "/channels/9/messages")
+
+
+async def test_changes_a_message_no_faster_than_discord_allows(
+    discord_side: Discord, studio: Studio, genzo_server: FakeServer
+) -> None:
+    """The stand-in refuses a sixth change within five seconds."""
+    genzo_server.answers = [painted(previews=90)]
+    await discord_side.send(discord_side.imagine(prompt="a fox"))
+    await studio.settled()
+    assert len(discord_side.edits()) <= 5
+    assert discord_side.edits()[-1]["attachments"]
+
+
 async def test_an_expired_token_sends_the_picture_to_the_channel(
     discord_side: Discord, studio: Studio, genzo_server: FakeServer
 ) -> None:
@@ -158,6 +122,7 @@ async def test_an_expired_token_sends_the_picture_to_the_channel(
     await studio.settled()
     [post] = discord_side.api.calls("POST", "/channels/9/messages")
     assert payload(post)["content"].startswith("<@ann> a fox")
+    assert payload(post)["enforce_nonce"]
     assert post.files["files[0]"].endswith(b"done0")
 
 
@@ -182,3 +147,15 @@ async def test_completes_model_names(discord_side: Discord) -> None:
         }
     )
     assert answer["data"]["choices"] == [{"name": "sdxl", "value": "sdxl"}]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"), [([], ["euler", "dpmpp_2m"]), (["sdxl"], [])]
+)
+async def test_completes_samplers_of_the_chosen_model(
+    discord_side: Discord, chosen: list[str], found: list[str]
+) -> None:
+    options: list[Any] = [{"name": "model", "value": v} for v in chosen]
+    options += [{"name": "sampler", "value": "", "focused": True}]
+    answer = await discord_side.send({"type": 4, "data": {"options": options}})
+    assert [c["value"] for c in answer["data"]["choices"]] == found

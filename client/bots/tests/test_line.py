@@ -1,107 +1,26 @@
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
-from conftest import Heard, StandIn, painted, served
+from aiohttp import ClientSession
+from conftest import painted, served
 from fake_server import FakeServer
+from line_service import SECRET, Line, press, text
+from stand_in import StandIn
 
 from genzo_bots.line_bot import LineBot
 from genzo_bots.picture_urls import PictureUrls
 from genzo_bots.studio import Studio
 
-_SECRET = "channel-secret"
-
-
-@dataclass
-class Line:
-    """LINE's side: its API, which takes a reply token and a retry key once,
-    and its signed calls to the bot."""
-
-    api: StandIn
-    endpoint: str
-    session: ClientSession
-
-    async def send(self, *events: dict[str, Any], secret: str = _SECRET) -> int:
-        body = json.dumps({"destination": "U0", "events": events}).encode()
-        digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
-        async with self.session.post(
-            self.endpoint,
-            data=body,
-            headers={"X-Line-Signature": base64.b64encode(digest).decode()},
-        ) as answer:
-            return answer.status
-
-    def pushed(self) -> list[Any]:
-        return [
-            message
-            for heard in self.api.calls("POST", "/v2/bot/message/push")
-            for message in heard.json["messages"]
-        ]
-
-    def replied(self) -> list[str]:
-        return [
-            heard.json["messages"][0]["text"]
-            for heard in self.api.calls("POST", "/v2/bot/message/reply")
-        ]
-
-
-def event(identifier: str, **rest: Any) -> dict[str, Any]:
-    return {
-        "source": {"type": "user", "userId": "ann"},
-        "timestamp": 1,
-        "mode": "active",
-        "webhookEventId": identifier,
-        "deliveryContext": {"isRedelivery": False},
-        "replyToken": f"reply-{identifier}",
-        **rest,
-    }
-
-
-def text(identifier: str, words: str, **rest: Any) -> dict[str, Any]:
-    return event(
-        identifier,
-        type="message",
-        message={"type": "text", "id": "1", "text": words, "quoteToken": "q"},
-        **rest,
-    )
-
-
-def press(identifier: str, data: str) -> dict[str, Any]:
-    return event(identifier, type="postback", postback={"data": data})
-
-
-def answer_once(used: set[str]) -> Any:
-    def answer(heard: Heard) -> Any:
-        if heard.path.endswith("/reply"):
-            token = heard.json["replyToken"]
-            if token in used:
-                return web.json_response(
-                    {"message": "Invalid reply token"}, status=400
-                )
-            used.add(token)
-        elif heard.path.endswith("/push"):
-            key = heard.headers["X-Line-Retry-Key"]
-            if key in used:
-                return web.json_response({"message": "accepted"}, status=409)
-            used.add(key)
-        return {"sentMessages": [{"id": "1", "quoteToken": "q"}]}
-
-    return answer
-
 
 @pytest.fixture
-async def line(studio: Studio, stand_in: StandIn) -> AsyncIterator[Line]:
-    stand_in.answer = answer_once(set())
-    urls = PictureUrls("https://bot.example", b"secret")
-    bot = LineBot(studio, urls, _SECRET, "access-token", stand_in.url)
+async def line(
+    studio: Studio, stand_in: StandIn, tmp_path: Path
+) -> AsyncIterator[Line]:
+    urls = PictureUrls("https://bot.example", "/line/pictures", tmp_path)
+    bot = LineBot(studio, urls, SECRET, "access-token", stand_in.url)
     async with served(studio, bot) as url, ClientSession() as session:
         yield Line(stand_in, f"{url}/line", session)
 
@@ -117,11 +36,13 @@ async def test_replies_once_then_pushes_preview_and_picture(
     genzo_server.answers = [painted(previews=3)]
     assert await line.send(text("1", "雪の中の狐 --seed 7")) == 200
     await studio.settled()
-    assert line.replied() == ["画像を作成しています。"]
+    [reply] = line.replies()
+    assert reply["text"] == "順番待ちです（前に2件）。"
+    assert reply["quickReply"]["items"][0]["action"]["label"] == "中止"
     *rough, final = line.pushed()
     assert [message["type"] for message in rough] in ([], ["image"])
     hero = final["contents"]["hero"]
-    assert hero["url"].startswith("https://bot.example/pictures/")
+    assert hero["url"].startswith("https://bot.example/line/pictures/")
     assert hero["aspectRatio"] == "64:64"
     buttons = final["contents"]["footer"]["contents"]
     assert [b["action"]["label"] for b in buttons] == [

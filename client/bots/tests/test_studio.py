@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -75,6 +76,108 @@ async def test_tries_again_until_the_service_takes_it(
     await studio.take(order(), canvas)
     await studio.settled()
     assert len(canvas.delivered) == 1
+
+
+async def test_says_which_finding_a_picture_is_withheld_for(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    def withhold(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        for number, safety in enumerate(["nsfw", "nsfw", "new"], start=1):
+            yield pb.JobEvent(
+                job_id="j",
+                sequence=number,
+                image_withheld=pb.ImageWithheld(safety=safety),
+            )
+
+    genzo_server.answers = [withhold]
+    canvas = Canvas()
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert canvas.failed == [
+        "The picture was made and is withheld: new, not safe for work."
+    ]
+
+
+async def test_waits_for_a_server_that_is_away(
+    genzo_server: FakeServer, studio: Studio
+) -> None:
+    def away(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "no route")
+        yield
+
+    # gRPC itself tries again before we do.
+    genzo_server.answers = [away] * 5 + [painted()] * 5
+    canvas = Canvas()
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert not canvas.failed
+    assert len(canvas.delivered) == 1
+    assert len({call.request.request_id for call in genzo_server.calls}) == 1
+
+
+async def test_takes_an_order_once(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(), painted()]
+    canvas = Canvas()
+    wanted = order()
+    for _ in range(2):
+        await studio.take(wanted, canvas)
+        await studio.settled()
+    assert len(canvas.delivered) == 1
+
+
+async def test_a_preview_that_is_being_sent_comes_before_the_picture(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    """Broken off, it could come after it, or stay beside it."""
+    called, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    done: list[str] = []
+
+    class Slow(Canvas):
+        async def preview(self, picture: genzo.Picture, text: str) -> None:
+            called.set()
+            await go_on.wait()
+            done.append("preview")
+
+        async def deliver(self, images: Any, offers: Any) -> None:
+            done.append("picture")
+
+    def answer(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        for event in painted()(request, context):
+            yield event
+            if event.HasField("preview"):
+                shown = asyncio.run_coroutine_threadsafe(called.wait(), loop)
+                shown.result(10)
+
+    genzo_server.answers = [answer]
+    await studio.take(order(), Slow())
+    await called.wait()
+    await asyncio.to_thread(genzo_server.calls[0].ended.wait, 10)
+    go_on.set()
+    await studio.settled()
+    assert done == ["preview", "picture"]
+
+
+async def test_cancels_a_job_that_has_no_id_yet(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    begin = threading.Event()
+
+    def answer(request: pb.GenerateRequest, context: Any) -> Iterator[Any]:
+        begin.wait(10)
+        yield from painted("late")(request, context)
+
+    genzo_server.answers = [answer]
+    wanted = order()
+    await studio.take(wanted, Canvas())
+    with pytest.raises(Refused, match="Only the one who asked"):
+        await studio.cancel(wanted.id, "bob", "en")
+    await studio.cancel(wanted.id, "ann", "en")
+    begin.set()
+    await studio.settled()
+    assert [request.id for request in genzo_server.requests] == ["late"]
 
 
 async def test_finds_a_job_again_after_a_restart_and_delivers_it_once(
@@ -197,12 +300,16 @@ def test_refuses_what_it_cannot_read(text: str) -> None:
         commands.parse("en", text)
 
 
-async def test_picture_addresses_expire_and_cannot_be_made_up() -> None:
+async def test_picture_addresses_expire_and_cannot_be_made_up(
+    tmp_path: Path,
+) -> None:
     from aiohttp import ClientSession, web
 
     now = [1000.0]
     app = web.Application()
-    urls = PictureUrls("", b"secret", kept_seconds=60, now=lambda: now[0])
+    urls = PictureUrls(
+        "", "/line/pictures", tmp_path, kept_seconds=60, now=lambda: now[0]
+    )
     urls.add_route(app)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -210,6 +317,11 @@ async def test_picture_addresses_expire_and_cannot_be_made_up() -> None:
     await site.start()
     host, port = runner.addresses[0][:2]
     path = urls.add(genzo.Picture(b"jpg", "image/jpeg", 8, 8))
+    # The next start signs as this one did.
+    again = PictureUrls(
+        "", "/line/pictures", tmp_path, kept_seconds=60, now=lambda: now[0]
+    )
+    assert again.add(genzo.Picture(b"jpg", "image/jpeg", 8, 8)) == path
     async with ClientSession(f"http://{host}:{port}") as session:
 
         async def status(address: str) -> int:
@@ -223,3 +335,19 @@ async def test_picture_addresses_expire_and_cannot_be_made_up() -> None:
         now[0] = 2000.0
         assert await status(path) == 410
     await runner.cleanup()
+
+
+def test_pictures_over_the_budget_go_oldest_first(tmp_path: Path) -> None:
+    now = [1000.0]
+    urls = PictureUrls(
+        "", "/line/pictures", tmp_path, budget_bytes=25, now=lambda: now[0]
+    )
+    for number in range(4):
+        now[0] += 1
+        data = bytes([number]) * 10
+        urls.add(genzo.Picture(data, "image/png", 8, 8))
+    kept = {f.read_bytes()[0] for f in tmp_path.glob("*.png")}
+    assert kept == {2, 3}
+    now[0] += 100_000
+    urls.add(genzo.Picture(b"new", "image/png", 8, 8))
+    assert [f.read_bytes() for f in tmp_path.glob("*.png")] == [b"new"]

@@ -19,6 +19,10 @@ def test_steers_guidance_and_noise() -> None:
             "keep_latents": True,
             "start_latents": "name",
             "strength": 0.6,
+            "perturbed_layers": ["mid_block"],
+            "inversion_prompt": "",
+            "inversion_guidance_scale": 2.0,
+            "inversion_steps": 30,
         },
     )
     assert request.prompt_syntax == types.PROMPT_SYNTAX_WEIGHTED
@@ -32,6 +36,18 @@ def test_steers_guidance_and_noise() -> None:
     assert request.keep_latents
     assert request.start_latents == "name"
     assert request.image_to_image.strength == 0.6
+    assert request.guidance.perturbed_layers == ["mid_block"]
+    inversion = request.image_to_image.inversion
+    assert inversion.HasField("prompt")
+    assert inversion.prompt == ""
+    assert inversion.guidance_scale == 2.0
+    assert inversion.steps == 30
+
+
+def test_inversion_needs_no_more_than_its_name() -> None:
+    request = requests.build("a fox", {"invert": True})
+    assert request.image_to_image.HasField("inversion")
+    assert not request.image_to_image.inversion.HasField("prompt")
 
 
 def test_says_nothing_of_what_is_left_out() -> None:

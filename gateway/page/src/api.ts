@@ -1,7 +1,14 @@
 // Calls to the door that served this page.
 
 import { createParser } from "eventsource-parser";
-import type { GenerateRequest, Job, JobEvent, Model } from "./protocol";
+import {
+  pictureBlob,
+  type GenerateRequest,
+  type Job,
+  type JobEvent,
+  type Model,
+  type Upscaling,
+} from "./protocol";
 
 export interface Violation {
   field: string;
@@ -42,6 +49,16 @@ interface ErrorBody {
   field_violations?: Violation[];
 }
 
+// What the routes have in common: A1111's tell a sentence, or what is wrong with
+// which field.
+function errorOf(
+  body: { error?: unknown; detail?: string | { msg: string }[] } | undefined,
+): ErrorBody | undefined {
+  const { detail } = body ?? {};
+  if (detail === undefined) return body?.error as ErrorBody | undefined;
+  return { message: typeof detail === "string" ? detail : detail[0]?.msg };
+}
+
 function refusal(http: number, body: ErrorBody | undefined): ApiError {
   return new ApiError(
     http,
@@ -49,7 +66,7 @@ function refusal(http: number, body: ErrorBody | undefined): ApiError {
     body?.reason,
     body?.field_violations?.map((v) => ({
       ...v,
-      field: v.field.replace(/^request\./, ""),
+      field: v.field.replace(/^request\./, "").replace(/\.data$/, ""),
     })),
   );
 }
@@ -72,8 +89,7 @@ async function call(
     body: options.body ? JSON.stringify(options.body) : undefined,
   });
   if (response.ok) return response;
-  const body = await response.json().catch(() => undefined);
-  throw refusal(response.status, (body as { error?: ErrorBody })?.error);
+  throw refusal(response.status, errorOf(await response.json().catch(() => undefined)));
 }
 
 // Models by id. What the door tells of one beyond OpenAI's fields is in its
@@ -92,6 +108,24 @@ export async function listModels(): Promise<Model[]> {
 export async function listLoras(): Promise<string[]> {
   const list = (await (await call("GET", "/sdapi/v1/loras")).json()) as { name: string }[];
   return list.map((lora) => lora.name);
+}
+
+// What enlarges pictures, by name; none where the door tells none.
+export async function listUpscalers(): Promise<string[]> {
+  const list = (await (await call("GET", "/sdapi/v1/upscalers")).json()) as { name: string }[];
+  return list.map(({ name }) => name).filter((name) => name !== "None");
+}
+
+// The picture, `factor` times as large, as PNG.
+export async function upscale(
+  image: string,
+  { upscaler, factor }: Upscaling,
+  signal: AbortSignal,
+): Promise<Blob> {
+  const body = { image, upscaler_1: upscaler, upscaling_resize: factor };
+  const response = await call("POST", "/sdapi/v1/extra-single-image", { body, signal });
+  const { image: data } = (await response.json()) as { image: string };
+  return pictureBlob({ data, media_type: "image/png" });
 }
 
 // Sent again with the same request_id, it answers with the same job.

@@ -3,19 +3,17 @@
 import { useSignal } from "@preact/signals";
 import { ApiError } from "./api";
 import {
-  canMask,
   canStart,
   change,
   draft,
   label,
-  maskPicture,
   model,
   models,
-  requestOf,
+  request,
   shapes,
-  startPicture,
 } from "./draft";
 import { Field, Select, Slider, described, fieldId, violations } from "./fields";
+import { Guides } from "./guides";
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import { StartPicture } from "./start_picture";
@@ -71,13 +69,8 @@ export function Composer() {
     isSending.value = true;
     problem.value = undefined;
     violations.value = {};
-    const start = canStart.value ? startPicture.value : undefined;
-    const mask = start && canMask.value ? maskPicture.value : undefined;
     try {
-      await paint(requestOf(values, start !== undefined, mask !== undefined), {
-        start,
-        mask,
-      });
+      await paint(...request(values));
       showGallery();
     } catch (error) {
       problem.value = showRefusal(error);
@@ -259,6 +252,7 @@ export function Composer() {
         </Field>
       </details>
       <Steering />
+      <Guides />
       {canStart.value && <StartPicture />}
     </form>
   );

@@ -1,7 +1,14 @@
 // What the form holds, kept between visits, and the request that it makes.
 
 import { computed, signal } from "@preact/signals";
-import type { GenerateRequest, LoraUse, Model } from "./protocol";
+import type {
+  ControlInput,
+  GenerateRequest,
+  ImagePrompt,
+  LoraUse,
+  Model,
+} from "./protocol";
+import type { Pictures } from "./records";
 
 export interface Draft {
   prompt: string;
@@ -18,6 +25,8 @@ export interface Draft {
   strength: number;
   fill: string; // of the masked part: "" for the picture's own pixels
   onlyMasked: boolean;
+  invertMask: boolean;
+  draw: number; // pictures to choose the best from; none if not more than count
   hires: boolean;
   weighted: boolean; // whether (brackets) weigh
   loras: LoraUse[];
@@ -34,6 +43,8 @@ const EMPTY: Draft = {
   strength: 0.6,
   fill: "",
   onlyMasked: false,
+  invertMask: false,
+  draw: 0,
   hires: false,
   weighted: false,
   loras: [],
@@ -52,6 +63,11 @@ function stored(): Draft {
 export const draft = signal<Draft>(stored());
 export const startPicture = signal<Blob | undefined>(undefined);
 export const maskPicture = signal<Blob | undefined>(undefined);
+// Whether the mask is the start's transparency instead.
+export const masksTransparency = signal(false);
+// Pictures that steer; like the start, they are not kept between visits.
+export const controls = signal<(ControlInput & { hint?: Blob })[]>([]);
+export const imagePrompts = signal<(ImagePrompt & { look?: Blob })[]>([]);
 export const models = signal<Model[]>([]);
 
 export function change(values: Partial<Draft>): void {
@@ -89,11 +105,39 @@ export function previewPlan(steps: number): GenerateRequest["preview"] {
   };
 }
 
-export function requestOf(
-  values: Draft,
-  hasStart: boolean,
-  hasMask = false,
-): GenerateRequest {
+// The request, and the pictures that go with it.
+export function request(values: Draft): [GenerateRequest, Pictures] {
+  const start = canStart.value ? startPicture.value : undefined;
+  const isTransparency = masksTransparency.value;
+  const mask =
+    start && canMask.value ? (isTransparency ? start : maskPicture.value) : undefined;
+  const steering = takes("controls") ? controls.value : [];
+  const looking = takes("image_prompts") ? imagePrompts.value : [];
+  return [
+    {
+      ...requestOf(values, start !== undefined, mask !== undefined),
+      ...(steering.length > 0
+        ? { controls: steering.map(({ hint: _, ...control }) => control) }
+        : {}),
+      ...(looking.length > 0
+        ? { image_prompts: looking.map(({ look: _, ...prompt }) => prompt) }
+        : {}),
+    },
+    {
+      start,
+      mask,
+      // One that lacks its picture is the server's to refuse.
+      ...(steering.length > 0
+        ? { hints: steering.map(({ hint }) => hint ?? new Blob()) }
+        : {}),
+      ...(looking.length > 0
+        ? { looks: looking.map(({ look }) => look ?? new Blob()) }
+        : {}),
+    },
+  ];
+}
+
+function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): GenerateRequest {
   const of = model.value;
   return {
     prompt: values.prompt,
@@ -114,12 +158,17 @@ export function requestOf(
           inpainting: {
             ...(values.fill ? { fill: values.fill } : {}),
             ...(values.onlyMasked ? { only_masked: true } : {}),
+            ...(values.invertMask ? { invert_mask: true } : {}),
+            ...(masksTransparency.value ? { mask_is_transparency: true } : {}),
           },
         }
       : {}),
     ...(values.loras.length > 0 && takes("loras") ? { loras: values.loras } : {}),
     ...(values.weighted && takes("prompt_syntax")
       ? { prompt_syntax: "PROMPT_SYNTAX_WEIGHTED" }
+      : {}),
+    ...(values.draw > values.count && takes("best_of")
+      ? { best_of: { draw: values.draw } }
       : {}),
     ...(values.hires && !hasStart && takes("hires") ? { hires: { factor: 2 } } : {}),
   };
@@ -143,10 +192,21 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     strength: request.image_to_image?.strength ?? EMPTY.strength,
     fill: request.inpainting?.fill ?? "",
     onlyMasked: request.inpainting?.only_masked ?? false,
+    invertMask: request.inpainting?.invert_mask ?? false,
+    draw: seed === undefined ? (request.best_of?.draw ?? 0) : 0,
     hires: request.hires !== undefined,
     weighted: request.prompt_syntax === "PROMPT_SYNTAX_WEIGHTED",
     loras: request.loras ?? [],
   };
+}
+
+// The pictures that steered `request`, in the form again.
+export function guideBy(request: GenerateRequest, { hints, looks }: Pictures): void {
+  controls.value = (request.controls ?? []).map((one, i) => ({ ...one, hint: hints?.[i] }));
+  imagePrompts.value = (request.image_prompts ?? []).map((one, i) => ({
+    ...one,
+    look: looks?.[i],
+  }));
 }
 
 // "SAMPLER_DPMPP_2M" as people write it.

@@ -1,15 +1,19 @@
 // The contact sheet: jobs and their pictures, developing in place.
 
-import { useSignal, type Signal } from "@preact/signals";
+import { signal, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { listUpscalers } from "./api";
 import { showRefusal } from "./composer";
-import { canStart, change, draftOf, label, takes } from "./draft";
+import { canStart, change, draftOf, guideBy, label, takes } from "./draft";
+import { Select } from "./fields";
 import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
 import { hasEnded, type Frame, type JobRecord } from "./records";
 import { startWith } from "./start_picture";
-import { cancel, jobs, paint, remove, removeEnded } from "./store";
+import { cancel, enlarge, jobs, paint, remove, removeEnded } from "./store";
+
+const FACTORS = [2, 3, 4];
 
 // The newest look at a picture fades in over the one before.
 function Layers({ picture, alt, progress }: {
@@ -61,9 +65,10 @@ interface Action {
 
 function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
   const picture = frame.picture!;
-  const { seed: _, ...request } = job.request;
+  const { seed: _, best_of: __, ...request } = job.request;
+  const { mask, hints, looks } = job;
   const again = (values: Partial<GenerateRequest>, start?: Blob) =>
-    paint({ ...request, image_count: 1, ...values }, { start, mask: job.mask });
+    paint({ ...request, image_count: 1, ...values }, { start, mask, hints, looks });
   const save = () => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(picture);
@@ -82,19 +87,24 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
     return canStart.value
       ? paint(
           { ...request, image_count: 1, image_to_image: { strength: 0.5 } },
-          { start: picture },
+          { start: picture, hints, looks },
         )
       : again({}, job.start);
   };
-  const canEnlarge = takes("hires") && !job.start && !request.hires;
+  const isPainted = !job.upscaling;
+  const canEnlarge = isPainted && takes("hires") && !job.start && !request.hires;
   return [
     { word: "save", icon: "save", run: save },
-    {
-      word: "reproduce",
-      icon: "again",
-      run: () => again({ seed: frame.seed }, job.start),
-    },
-    { word: "vary", icon: "vary", run: vary },
+    ...(isPainted
+      ? [
+          {
+            word: "reproduce" as const,
+            icon: "again" as const,
+            run: () => again({ seed: frame.seed }, job.start),
+          },
+          { word: "vary" as const, icon: "vary" as const, run: vary },
+        ]
+      : []),
     ...(canEnlarge
       ? [
           {
@@ -112,7 +122,8 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
       icon: "settings",
       run: () => {
         change(draftOf(job.request, frame.seed));
-        if (job.start) startWith(job.start);
+        if (job.start && isPainted) startWith(job.start);
+        guideBy(job.request, job);
         document.getElementById("field-prompt")?.focus();
       },
     },
@@ -131,6 +142,10 @@ function Facts({ job, frame }: { job: JobRecord; frame: Frame }) {
     [t("width"), request.width?.toString()],
     [t("height"), request.height?.toString()],
     [t("strength"), request.image_to_image?.strength?.toString()],
+    ...(request.loras ?? []).map((lora): [string, string] => [lora.name, `${lora.weight ?? 1}`]),
+    ...[...(request.controls ?? []), ...(request.image_prompts ?? [])].map(
+      (guide): [string, string] => [guide.name, `${guide.weight ?? 1}`],
+    ),
   ];
   return (
     <dl class="facts">
@@ -143,6 +158,55 @@ function Facts({ job, frame }: { job: JobRecord; frame: Frame }) {
         ) : null,
       )}
     </dl>
+  );
+}
+
+const upscalers = signal<string[]>([]);
+
+// By a network or a filter of the server's, where it has any.
+function Upscale({ job, picture, done }: {
+  job: JobRecord;
+  picture: Blob;
+  done: () => void;
+}) {
+  const upscaler = useSignal<string | undefined>(undefined);
+  const factor = useSignal(2);
+  useEffect(() => {
+    listUpscalers().then(
+      (names) => (upscalers.value = names),
+      () => undefined,
+    );
+  }, []);
+  const names = upscalers.value;
+  if (names.length === 0) return null;
+  const chosen = upscaler.value ?? names.find((name) => name !== "lanczos") ?? names[0]!;
+  return (
+    <form
+      class="upscale"
+      onSubmit={(event) => {
+        event.preventDefault();
+        enlarge(job, picture, { upscaler: chosen, factor: factor.value });
+        done();
+      }}
+    >
+      <Select
+        path="upscaler"
+        label={t("upscaler")}
+        value={chosen}
+        choices={names.map((name) => [name, name])}
+        onChange={(name) => (upscaler.value = name)}
+      />
+      <Select
+        path="factor"
+        label={t("factor")}
+        value={String(factor.value)}
+        choices={FACTORS.map((n) => [String(n), `×${n}`])}
+        onChange={(value) => (factor.value = Number(value))}
+      />
+      <button type="submit" class="quiet">
+        {t("upscale")}
+      </button>
+    </form>
   );
 }
 
@@ -202,6 +266,7 @@ function Viewer({ job, index, close }: {
             </button>
           ))}
         </div>
+        <Upscale job={job} picture={frame.picture!} done={() => dialog.current!.close()} />
         {problem.value && (
           <p class="error" role="alert">
             {problem.value}
@@ -256,7 +321,9 @@ function FrameView({ job, index }: { job: JobRecord; index: number }) {
         {frame.state === "developing" && frame.step !== undefined
           ? t("step", { step: frame.step, steps: frame.steps! })
           : frame.state === "done"
-            ? `${t("seed")} ${frame.seed}`
+            ? job.upscaling
+              ? `${job.upscaling.upscaler} ×${job.upscaling.factor}`
+              : `${t("seed")} ${frame.seed}`
             : frame.withheld
               ? t("withheld", { why: frame.withheld })
               : (frame.error ?? "")}

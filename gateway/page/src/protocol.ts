@@ -16,11 +16,39 @@ export interface GenerateRequest {
   schedule?: string;
   preview?: { every?: number; format?: string; longest_side?: number };
   image_to_image?: { image?: string; strength?: number };
-  inpainting?: { mask?: { data?: string }; fill?: string; only_masked?: boolean };
+  inpainting?: {
+    mask?: InputPicture;
+    fill?: string;
+    only_masked?: boolean;
+    invert_mask?: boolean;
+    mask_is_transparency?: boolean;
+  };
+  controls?: ControlInput[];
+  image_prompts?: ImagePrompt[];
+  best_of?: { draw: number };
   loras?: LoraUse[];
   prompt_syntax?: string;
   hires?: { factor?: number; strength?: number };
   variation?: { seed?: string; strength: number };
+}
+
+export interface InputPicture {
+  data: string;
+}
+
+export interface ControlInput {
+  name: string;
+  picture?: InputPicture;
+  preprocessor?: string;
+  weight?: number;
+  start?: number;
+  end?: number;
+}
+
+export interface ImagePrompt {
+  name: string;
+  pictures?: InputPicture[];
+  weight?: number;
 }
 
 export interface LoraUse {
@@ -59,6 +87,11 @@ export interface JobEvent {
   ended?: { state: string; status?: Status };
 }
 
+export interface Upscaling {
+  upscaler: string;
+  factor: number;
+}
+
 export interface Job {
   id: string;
 }
@@ -68,6 +101,8 @@ export interface Model {
   is_default?: boolean;
   tasks?: string[];
   request_fields?: string[]; // that not every model takes
+  controlnets?: string[];
+  ip_adapters?: string[];
   samplers?: { sampler: string; schedules?: string[] }[];
   default_sampler?: string;
   default_steps?: number;
@@ -91,7 +126,7 @@ export function seconds(duration: string | undefined): number | undefined {
   return duration === undefined ? undefined : parseFloat(duration);
 }
 
-export function pictureBlob(picture: Picture): Blob {
+export function pictureBlob(picture: Pick<Picture, "data" | "media_type">): Blob {
   const bytes = Uint8Array.from(atob(picture.data), (c) => c.charCodeAt(0));
   return new Blob([bytes], { type: picture.media_type });
 }

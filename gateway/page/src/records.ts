@@ -5,6 +5,7 @@ import {
   seconds,
   type GenerateRequest,
   type JobEvent,
+  type Upscaling,
 } from "./protocol";
 
 export type State =
@@ -26,14 +27,21 @@ export interface Frame {
   withheld?: string; // what was found in a picture that is not sent
 }
 
-export interface JobRecord {
+// What a request's pictures are kept as.
+export interface Pictures {
+  start?: Blob;
+  mask?: Blob;
+  hints?: Blob[]; // of its controls, one each
+  looks?: Blob[]; // of its image prompts, one each
+}
+
+export interface JobRecord extends Pictures {
   key: string; // its request_id
   id?: string; // once the server has said it
   created: number; // milliseconds since 1970
   state: State;
   request: GenerateRequest; // as sent, without the bytes of pictures
-  start?: Blob;
-  mask?: Blob;
+  upscaling?: Upscaling; // of `start`, which is all that is done then
   position?: number;
   timeLeft?: number; // seconds
   sequence: string; // of the last event
@@ -46,7 +54,7 @@ export const hasEnded = (job: JobRecord): boolean =>
 
 export function newRecord(
   request: GenerateRequest,
-  pictures: { start?: Blob; mask?: Blob } = {},
+  pictures: Pictures = {},
 ): JobRecord {
   return {
     key: request.request_id!,
@@ -111,7 +119,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
   }
   if (started) {
     const count = started.resolved.image_count ?? job.frames.length;
-    const { image_to_image, inpainting, ...rest } = started.resolved;
+    const { image_to_image, inpainting, controls, image_prompts, ...rest } = started.resolved;
     return {
       ...next,
       state: "running",
@@ -127,8 +135,14 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
               inpainting: {
                 fill: inpainting.fill,
                 only_masked: inpainting.only_masked,
+                invert_mask: inpainting.invert_mask,
+                mask_is_transparency: inpainting.mask_is_transparency,
               },
             }
+          : {}),
+        ...(controls?.length ? { controls: controls.map(({ picture: _, ...c }) => c) } : {}),
+        ...(image_prompts?.length
+          ? { image_prompts: image_prompts.map(({ pictures: _, ...p }) => p) }
           : {}),
       },
       frames: count === job.frames.length ? job.frames : frames(count),

@@ -7,6 +7,7 @@ import {
   change,
   draft,
   maskPicture,
+  masksTransparency,
   model,
   startPicture,
 } from "./draft";
@@ -14,7 +15,7 @@ import { Field, Select, Slider, Toggle, described, fieldId, violations } from ".
 import { t } from "./i18n";
 import { Icon } from "./icons";
 
-const TYPES = ["image/png", "image/jpeg", "image/webp"];
+export const TYPES = ["image/png", "image/jpeg", "image/webp"];
 
 // Takes a file as the start, or says what is wrong with it.
 export function startWith(file: Blob): void {
@@ -30,6 +31,18 @@ export function startWith(file: Blob): void {
   if (why !== undefined) return;
   startPicture.value = file;
   maskPicture.value = undefined;
+  masksTransparency.value = false;
+}
+
+// Whether some of a picture can be seen through. Looks at it in small.
+function isTransparent(picture: HTMLImageElement): boolean {
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.min(256, picture.naturalWidth);
+  canvas.height = Math.min(256, picture.naturalHeight);
+  const context = canvas.getContext("2d")!;
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value, i) => i % 4 === 3 && value < 128);
 }
 
 export function useObjectUrl(blob: Blob | undefined): string | undefined {
@@ -49,6 +62,7 @@ function MaskPainter({ url }: { url: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const last = useRef<[number, number] | undefined>(undefined);
   const brush = useSignal(12); // percent of the width
+  const seesThrough = useSignal(false);
 
   const draw = (event: PointerEvent) => {
     const target = canvas.current!;
@@ -96,12 +110,14 @@ function MaskPainter({ url }: { url: string }) {
           onLoad={(event) => {
             canvas.current!.width = event.currentTarget.naturalWidth;
             canvas.current!.height = event.currentTarget.naturalHeight;
+            seesThrough.value = isTransparent(event.currentTarget);
           }}
         />
         <canvas
           ref={canvas}
           role="img"
           aria-label={`${t("mask")}. ${t("maskHint")}`}
+          hidden={masksTransparency.value}
           onPointerDown={(event) => {
             event.currentTarget.setPointerCapture(event.pointerId);
             draw(event);
@@ -111,21 +127,35 @@ function MaskPainter({ url }: { url: string }) {
           onPointerCancel={finish}
         />
       </div>
-      <p class="hint">{t("maskHint")}</p>
-      <label class="brush">
-        {t("brush")}
-        <input
-          type="range"
-          min="2"
-          max="40"
-          value={brush.value}
-          onInput={(event) => {
-            brush.value = event.currentTarget.valueAsNumber;
+      {seesThrough.value && (
+        <Toggle
+          path="inpainting.mask_is_transparency"
+          label={t("transparency")}
+          value={masksTransparency.value}
+          onChange={(on) => {
+            masksTransparency.value = on;
           }}
         />
-      </label>
-      {maskPicture.value && <MaskOptions />}
-      {maskPicture.value && (
+      )}
+      {!masksTransparency.value && (
+        <>
+          <p class="hint">{t("maskHint")}</p>
+          <label class="brush">
+            {t("brush")}
+            <input
+              type="range"
+              min="2"
+              max="40"
+              value={brush.value}
+              onInput={(event) => {
+                brush.value = event.currentTarget.valueAsNumber;
+              }}
+            />
+          </label>
+        </>
+      )}
+      {(maskPicture.value || masksTransparency.value) && <MaskOptions />}
+      {maskPicture.value && !masksTransparency.value && (
         <button type="button" class="quiet" onClick={clear}>
           {t("clearMask")}
         </button>
@@ -134,15 +164,21 @@ function MaskPainter({ url }: { url: string }) {
   );
 }
 
-// What the masked part begins with, and whether it is painted at full size.
+// What the masked part begins with, which part that is, and whether it is
+// painted at full size.
 function MaskOptions() {
-  const fills = { "": "fillOriginal", FILL_NOISE: "fillNoise", FILL_BLUR: "fillBlur" } as const;
+  const fills = {
+    FILL_ORIGINAL: "fillOriginal",
+    FILL_NOISE: "fillNoise",
+    FILL_BLUR: "fillBlur",
+    FILL_NOTHING: "fillNothing",
+  } as const;
   return (
     <>
       <Select
         path="inpainting.fill"
         label={t("fill")}
-        value={draft.value.fill}
+        value={draft.value.fill || "FILL_ORIGINAL"}
         choices={Object.entries(fills).map(([value, word]) => [value, t(word)])}
         onChange={(fill) => change({ fill })}
       />
@@ -151,6 +187,12 @@ function MaskOptions() {
         label={t("onlyMasked")}
         value={draft.value.onlyMasked}
         onChange={(onlyMasked) => change({ onlyMasked })}
+      />
+      <Toggle
+        path="inpainting.invert_mask"
+        label={t("invertMask")}
+        value={draft.value.invertMask}
+        onChange={(invertMask) => change({ invertMask })}
       />
     </>
   );
@@ -194,6 +236,7 @@ export function StartPicture() {
               onClick={() => {
                 startPicture.value = undefined;
                 maskPicture.value = undefined;
+                masksTransparency.value = false;
               }}
             >
               <Icon name="close" />

@@ -1,11 +1,11 @@
 // What steers a picture besides its prompt: LoRAs, weights in the prompt, a
-// second pass. Each is shown where the model takes it.
+// choice, a second pass. Each is shown where the model takes it.
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listLoras } from "./api";
 import { change, draft, model, startPicture, takes } from "./draft";
-import { Field, Toggle, described } from "./fields";
+import { Field, Slider, Toggle, described } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
 
@@ -44,8 +44,8 @@ function Loras() {
           <button
             type="button"
             class="tool"
-            aria-label={t("loraRemove", { name: lora.name })}
-            title={t("loraRemove", { name: lora.name })}
+            aria-label={t("guideRemove", { name: lora.name })}
+            title={t("guideRemove", { name: lora.name })}
             onClick={() => change({ loras: loras.filter((_, other) => other !== i) })}
           >
             <Icon name="close" />
@@ -61,7 +61,7 @@ function Loras() {
             if (name) change({ loras: [...loras, { name, weight: 1 }] });
           }}
         >
-          <option value="">{t("loraAdd")}</option>
+          <option value="">{t("add")}</option>
           {rest.map((name) => (
             <option key={name} value={name}>
               {name}
@@ -83,6 +83,18 @@ export function Steering() {
           label={t("weighted")}
           value={draft.value.weighted}
           onChange={(weighted) => change({ weighted })}
+        />
+      )}
+      {takes("best_of") && (
+        <Slider
+          path="best_of.draw"
+          label={t("drawn")}
+          value={draft.value.draw || undefined}
+          fallback={draft.value.count}
+          min={draft.value.count}
+          max={model.value?.limits?.max_image_count ?? 8}
+          step={1}
+          onChange={(draw) => change({ draw: draw ?? 0 })}
         />
       )}
       {takes("hires") && startPicture.value === undefined && (

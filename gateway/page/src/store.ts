@@ -2,9 +2,17 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { openDB, type DBSchema } from "idb";
-import { ApiError, cancelJob, createJob, watchJob } from "./api";
-import { base64, type GenerateRequest } from "./protocol";
-import { after, ended, hasEnded, kept, newRecord, type JobRecord } from "./records";
+import { ApiError, cancelJob, createJob, upscale, watchJob } from "./api";
+import { base64, type GenerateRequest, type Upscaling } from "./protocol";
+import {
+  after,
+  ended,
+  hasEnded,
+  kept,
+  newRecord,
+  type JobRecord,
+  type Pictures,
+} from "./records";
 
 export const jobs = signal<Signal<JobRecord>[]>([]);
 // Whether some job cannot be reached just now.
@@ -71,13 +79,29 @@ function newId(): string {
 }
 
 async function send(job: Signal<JobRecord>): Promise<void> {
-  const { request, start, mask } = job.value;
+  const { request, start, mask, hints = [], looks = [] } = job.value;
   const full: GenerateRequest = { ...request };
   if (start) {
     full.image_to_image = { ...request.image_to_image, image: await base64(start) };
   }
   if (mask) {
     full.inpainting = { ...request.inpainting, mask: { data: await base64(mask) } };
+  }
+  if (request.controls) {
+    full.controls = await Promise.all(
+      request.controls.map(async (control, i) => ({
+        ...control,
+        picture: { data: await base64(hints[i] ?? new Blob()) },
+      })),
+    );
+  }
+  if (request.image_prompts) {
+    full.image_prompts = await Promise.all(
+      request.image_prompts.map(async (prompt, i) => ({
+        ...prompt,
+        pictures: [{ data: await base64(looks[i] ?? new Blob()) }],
+      })),
+    );
   }
   const { id } = await createJob(full);
   job.value = { ...job.value, id, state: "queued" };
@@ -142,7 +166,7 @@ async function follow(job: Signal<JobRecord>): Promise<void> {
 // the job is then not kept.
 export async function paint(
   request: GenerateRequest,
-  pictures: { start?: Blob; mask?: Blob } = {},
+  pictures: Pictures = {},
 ): Promise<void> {
   const job = signal(
     newRecord({ ...request, request_id: newId() }, pictures),
@@ -162,7 +186,33 @@ export async function paint(
   void follow(job);
 }
 
+// Enlarges a finished picture. A reload in between begins again.
+export function enlarge(of: JobRecord, picture: Blob, upscaling: Upscaling): void {
+  const { request_id: _, ...request } = of.request;
+  const made = newRecord({ ...request, request_id: newId(), image_count: 1 }, { start: picture });
+  const job = signal<JobRecord>({ ...made, upscaling });
+  void keep(job.value);
+  jobs.value = [job, ...jobs.value];
+  void seeToUpscaling(job);
+}
+
+async function seeToUpscaling(job: Signal<JobRecord>): Promise<void> {
+  const { key, start, upscaling } = job.value;
+  const abort = new AbortController();
+  watches.set(key, abort);
+  take(job, { ...job.value, state: "running" });
+  try {
+    const picture = await upscale(await base64(start!), upscaling!, abort.signal);
+    take(job, { ...job.value, state: "succeeded", frames: [{ state: "done", picture }] });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    take(job, abort.signal.aborted ? ended(job.value, "cancelled") : ended(job.value, "failed", why));
+  }
+  watches.delete(key);
+}
+
 export async function cancel(job: Signal<JobRecord>): Promise<void> {
+  if (job.value.upscaling) watches.get(job.value.key)?.abort();
   if (job.value.id !== undefined) await cancelJob(job.value.id);
 }
 
@@ -188,5 +238,8 @@ export async function restore(): Promise<void> {
   const found = records.filter((record) => !known.has(record.key)).reverse();
   const restored = found.map((record) => signal(record));
   jobs.value = [...jobs.value, ...restored];
-  for (const job of restored) if (!hasEnded(job.value)) void follow(job);
+  for (const job of restored) {
+    if (hasEnded(job.value)) continue;
+    void (job.value.upscaling ? seeToUpscaling(job) : follow(job));
+  }
 }

@@ -115,6 +115,12 @@ class MockJob:
             resolved["image_to_image"]["image"] = ""
         if "inpainting" in resolved:
             resolved["inpainting"]["mask"]["data"] = ""
+            resolved["inpainting"].setdefault("fill", "FILL_ORIGINAL")
+        for control in resolved.get("controls", []):
+            control["picture"]["data"] = ""
+            control.setdefault("preprocessor", "PREPROCESSOR_NONE")
+        for prompt in resolved.get("image_prompts", []):
+            prompt["pictures"] = [{"data": ""}]
         await self.tell("started", {"resolved": resolved})
 
     async def progress(self, step: int, index: int = 0) -> None:
@@ -189,6 +195,8 @@ class Door:
         self.is_down = False
         self.paint = picture
         self.loras: list[str] = []
+        self.upscalers: list[str] = []
+        self.upscalings: list[dict[str, Any]] = []
         self.jobs: dict[str, MockJob] = {}
         self.watches: list[tuple[str, str]] = []  # job, Last-Event-ID
         self.creations: list[dict[str, Any]] = []
@@ -206,6 +214,8 @@ class Door:
         app.router.add_get("/v1/jobs/{id}/events", self._events)
         app.router.add_delete("/v1/jobs/{id}", self._cancel)
         app.router.add_get("/sdapi/v1/loras", self._loras)
+        app.router.add_get("/sdapi/v1/upscalers", self._upscalers)
+        app.router.add_post("/sdapi/v1/extra-single-image", self._upscale)
         app.router.add_get("/{path:.*}", self._file)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, shutdown_timeout=0.1
@@ -255,6 +265,25 @@ class Door:
 
     async def _loras(self, request: web.Request) -> web.Response:
         return web.json_response([{"name": name} for name in self.loras])
+
+    async def _upscalers(self, request: web.Request) -> web.Response:
+        names = ["None", *self.upscalers]
+        return web.json_response([{"name": name} for name in names])
+
+    async def _upscale(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.upscalings.append(body)
+        await self.may_answer.wait()
+        if self.refusals:
+            status, error = self.refusals.popleft()
+            return web.json_response(error, status=status)
+        image = Image.open(io.BytesIO(base64.b64decode(body["image"])))
+        factor = body["upscaling_resize"]
+        image = image.resize((image.width * factor, image.height * factor))
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        data = base64.b64encode(file.getvalue()).decode()
+        return web.json_response({"html_info": "", "image": data})
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()

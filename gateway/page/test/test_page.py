@@ -1,32 +1,13 @@
 """The page in Chromium, against a door that does what the test says."""
 
 import asyncio
-import base64
 import gzip
-import io
-from pathlib import Path
 
 import pytest
 from conftest import find_barriers
-from mock_door import DIST, Door, MockJob, picture
-from PIL import Image
-from playwright.async_api import Locator, Page, expect
-
-PROMPT = "a red fox in the snow"
-
-
-async def develop(page: Page, door: Door, prompt: str = PROMPT) -> MockJob:
-    await page.get_by_label("Prompt").last.fill(prompt)
-    await page.get_by_role("button", name="Develop").click()
-    return await door.next_job()
-
-
-def job_view(page: Page, number: int = 0) -> Locator:
-    return page.locator("article.job").nth(number)
-
-
-async def set_slider(page: Page, name: str, value: str) -> None:
-    await page.get_by_role("spinbutton", name=name).fill(value)
+from mock_door import DIST, Door, picture
+from playwright.async_api import Page, expect
+from steps import PROMPT, develop, job_view, open_picture, set_slider
 
 
 async def test_a_picture_develops_in_place(page: Page, door: Door) -> None:
@@ -266,141 +247,6 @@ async def test_a_door_that_tells_of_no_model_leaves_it_to_the_server(
         "prompt": PROMPT,
         "image_count": 1,
     }
-
-
-async def open_picture(page: Page, number: int = 0) -> Locator:
-    await job_view(page, number).get_by_role("button", name="Open").click()
-    return page.get_by_role("dialog")
-
-
-async def test_a_picture_is_reproduced_from_its_seed(
-    page: Page, door: Door
-) -> None:
-    await set_slider(page, "Pictures", "2")
-    await set_slider(page, "Steps", "9")
-    first = await develop(page, door)
-    await first.finish()
-    await page.reload()  # out of the history
-    await job_view(page).get_by_role("button", name="Open picture 2").click()
-    viewer = page.get_by_role("dialog")
-    await expect(viewer).to_contain_text("1001")
-    await viewer.get_by_role("button", name="Reproduce").click()
-    again = await door.next_job()
-    await expect(viewer).to_be_hidden()
-    assert again.request["seed"] == "1001"
-    assert again.request["image_count"] == 1
-    assert again.request["steps"] == 9
-    assert again.request["prompt"] == PROMPT
-    assert again.request["request_id"] != first.request["request_id"]
-
-
-async def test_a_picture_is_varied_and_started_from(
-    page: Page, door: Door
-) -> None:
-    first = await develop(page, door)
-    await first.finish()
-    viewer = await open_picture(page)
-    await viewer.get_by_role("button", name="Vary").click()
-    varied = await door.next_job()
-    sent = base64.b64decode(varied.request["image_to_image"]["image"])
-    assert Image.open(io.BytesIO(sent)).size == (128, 128)
-    assert "seed" not in varied.request
-    viewer = await open_picture(page, 1)
-    await viewer.get_by_role("button", name="Start from this").click()
-    start = page.get_by_alt_text("The picture to start from")
-    await expect(start).to_be_visible()
-
-
-async def test_settings_of_a_picture_fill_the_form(
-    page: Page, door: Door
-) -> None:
-    await set_slider(page, "Steps", "9")
-    job = await develop(page, door)
-    await job.finish()
-    await set_slider(page, "Steps", "30")
-    await page.get_by_label("Prompt").last.fill("other")
-    viewer = await open_picture(page)
-    await viewer.get_by_role("button", name="Use these settings").click()
-    await expect(page.get_by_label("Prompt").last).to_have_value(PROMPT)
-    await expect(page.get_by_role("spinbutton", name="Steps")).to_have_value(
-        "9"
-    )
-
-
-async def test_a_picture_is_saved(page: Page, door: Door) -> None:
-    job = await develop(page, door)
-    await job.finish()
-    viewer = await open_picture(page)
-    async with page.expect_download() as download:
-        await viewer.get_by_role("button", name="Save").click()
-    saved = Path(await (await download.value).path()).read_bytes()
-    assert Image.open(io.BytesIO(saved)).format == "PNG"
-
-
-DROP = """async ([bytes, kind, how]) => {
-    const file = new File(
-        [Uint8Array.from(atob(bytes), c => c.charCodeAt(0))],
-        'start', {type: kind});
-    const data = new DataTransfer();
-    data.items.add(file);
-    const event = how === 'paste'
-        ? new ClipboardEvent('paste', {clipboardData: data, bubbles: true})
-        : new DragEvent(how, {dataTransfer: data, bubbles: true,
-                              cancelable: true});
-    document.body.dispatchEvent(event);
-}"""
-
-
-@pytest.mark.parametrize("how", ["drop", "paste"])
-async def test_a_picture_is_the_start_when_it_is_dropped_or_pasted(
-    page: Page, door: Door, how: str
-) -> None:
-    start = picture(1, 1)
-    await expect(page.get_by_label("Start from a picture")).to_be_visible()
-    encoded = base64.b64encode(start).decode()
-    if how == "drop":
-        await page.evaluate(DROP, [encoded, "image/png", "dragover"])
-        await expect(page.get_by_text("Drop to start")).to_be_visible()
-    await page.evaluate(DROP, [encoded, "image/png", how])
-    await expect(page.get_by_text("Drop to start")).to_be_hidden()
-    await expect(
-        page.get_by_alt_text("The picture to start from")
-    ).to_be_visible()
-    await set_slider(page, "How much is painted anew", "0.35")
-    job = await develop(page, door)
-    assert base64.b64decode(job.request["image_to_image"]["image"]) == start
-    assert job.request["image_to_image"]["strength"] == 0.35
-    # It is painted again after a reload too.
-    await job.finish()
-    await page.reload()
-    viewer = await open_picture(page)
-    await viewer.get_by_role("button", name="Reproduce").click()
-    again = await door.next_job()
-    assert base64.b64decode(again.request["image_to_image"]["image"]) == start
-
-
-async def test_a_file_that_is_no_picture_is_refused(
-    page: Page, door: Door
-) -> None:
-    field = page.get_by_label("Start from a picture")
-    await field.set_input_files(
-        {"name": "a.gif", "mimeType": "image/gif", "buffer": b"GIF89a"}
-    )
-    await expect(field).to_have_accessible_description(
-        "That is no PNG, JPEG or WebP picture"
-    )
-    door.model["limits"]["max_image_bytes"] = "1048576"
-    await page.reload()
-    await field.set_input_files(
-        {
-            "name": "a.png",
-            "mimeType": "image/png",
-            "buffer": b"0" * (1 << 20) + b"0",
-        }
-    )
-    await expect(field).to_have_accessible_description(
-        "The picture has more than 1 MB"
-    )
 
 
 async def test_asks_for_a_key_and_sends_it(page: Page, door: Door) -> None:

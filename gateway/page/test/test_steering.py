@@ -1,48 +1,15 @@
-"""What steers a picture: masks, LoRAs, weights, a second pass, variations."""
+"""What steers a picture: LoRAs, weights, a choice, a second pass, guides."""
 
 import base64
-import io
+import copy
 
+import pytest
+from conftest import find_barriers
 from mock_door import Door, picture
-from PIL import Image
 from playwright.async_api import Page, expect
-from test_page import develop, job_view
+from steps import develop, job_view, open_picture, open_with, set_slider
 
-
-async def test_a_mask_is_painted_where_the_server_takes_one(
-    page: Page, door: Door
-) -> None:
-    field = page.get_by_label("Start from a picture")
-    file = {
-        "name": "a.png",
-        "mimeType": "image/png",
-        "buffer": picture(1, 1),
-    }
-    await field.set_input_files(file)
-    await expect(page.locator("canvas")).to_have_count(0)
-    door.model["tasks"].append("TASK_INPAINTING")
-    await page.reload()
-    await field.set_input_files(file)
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    box = await canvas.bounding_box()
-    assert box is not None
-    x, y = box["x"], box["y"] + box["height"] / 2
-    await page.mouse.move(x + box["width"] * 0.25, y)
-    await page.mouse.down()
-    await page.mouse.move(x + box["width"] * 0.5, y, steps=4)
-    await page.mouse.up()
-    await expect(page.get_by_role("button", name="Clear the mask")).to_be_visible()
-    job = await develop(page, door)
-    sent = base64.b64decode(job.request["inpainting"]["mask"]["data"])
-    mask = Image.open(io.BytesIO(sent)).convert("L")
-    assert mask.size == (128, 128)
-    assert mask.getpixel((48, 64)) == 255
-    assert mask.getpixel((100, 64)) == 0
-    assert mask.getpixel((48, 20)) == 0
-    await page.get_by_role("button", name="Clear the mask").click()
-    job = await develop(page, door)
-    assert "inpainting" not in job.request
+HINT, LOOK = picture(1, 1), picture(2, 1)
 
 
 async def test_shows_only_what_the_model_takes(page: Page, door: Door) -> None:
@@ -54,9 +21,8 @@ async def test_shows_only_what_the_model_takes(page: Page, door: Door) -> None:
 async def test_loras_weights_and_a_second_pass_are_sent(
     page: Page, door: Door
 ) -> None:
-    door.model["request_fields"] = ["loras", "prompt_syntax", "hires"]
     door.loras = ["ukiyo-e", "ink"]
-    await page.reload()
+    await open_with(page, door, "loras", "prompt_syntax", "hires")
     await page.get_by_label("LoRAs").select_option("ink")
     await page.get_by_role("slider", name="Weight of ink").fill("0.5")
     await page.get_by_label("weigh their words").check()
@@ -74,28 +40,146 @@ async def test_loras_weights_and_a_second_pass_are_sent(
     assert "hires" not in job.request
 
 
-async def test_a_picture_is_varied_by_its_noise_and_enlarged(
-    page: Page, door: Door
-) -> None:
-    door.model["request_fields"] = ["variation", "hires"]
-    await page.reload()
-    await (await develop(page, door)).finish()
-    picture_button = job_view(page).get_by_role("button", name="Open picture")
-    await picture_button.click()
-    await page.get_by_role("button", name="Vary").click()
-    varied = (await door.next_job()).request
-    assert varied["seed"] == "1000"
-    assert 0 < varied["variation"]["strength"] < 1
-    await job_view(page, 1).get_by_role("button", name="Open picture").click()
-    await page.get_by_role("button", name="Enlarge").click()
-    enlarged = (await door.next_job()).request
-    assert enlarged["seed"] == "1000"
-    assert enlarged["hires"] == {"factor": 2}
-
-
 async def test_a_withheld_picture_is_said(page: Page, door: Door) -> None:
     job = await develop(page, door)
     await job.started()
     await job.tell("image_withheld", {"image_index": 0, "safety": "nsfw"})
     await job.ended()
     await expect(job_view(page)).to_contain_text("Made, and withheld: nsfw")
+
+
+async def test_the_best_of_several_is_asked_for(page: Page, door: Door) -> None:
+    await open_with(page, door, "best_of")
+    job = await develop(page, door)
+    assert "best_of" not in job.request
+    await set_slider(page, "Choose the best of", "4")
+    job = await develop(page, door)
+    assert job.request["best_of"] == {"draw": 4}
+    # The one that was chosen is painted again by its seed alone.
+    await job.finish()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Reproduce").click()
+    assert "best_of" not in (await door.next_job()).request
+
+
+def file(data: bytes) -> dict[str, object]:
+    return {"name": "a.png", "mimeType": "image/png", "buffer": data}
+
+
+async def add_guides(page: Page, door: Door) -> None:
+    door.model["controlnets"] = ["canny", "depth"]
+    door.model["ip_adapters"] = ["ip-adapter_sd15"]
+    await open_with(page, door, "controls", "image_prompts")
+    await page.get_by_label("Follow a picture").select_option("canny")
+    await page.get_by_label("Take the look").select_option("ip-adapter_sd15")
+    canny = page.get_by_role("group", name="canny")
+    await canny.get_by_label("Picture", exact=True).set_input_files(file(HINT))
+    adapter = page.get_by_role("group", name="ip-adapter_sd15")
+    await adapter.get_by_label("Picture", exact=True).set_input_files(
+        file(LOOK)
+    )
+    await expect(page.get_by_alt_text("The picture for canny")).to_be_visible()
+
+
+async def test_pictures_to_follow_are_sent(page: Page, door: Door) -> None:
+    await add_guides(page, door)
+    canny = page.get_by_role("group", name="canny")
+    # A network of edges is given edges, unless one says otherwise.
+    hint = canny.get_by_label("What it follows")
+    await expect(hint).to_have_value("PREPROCESSOR_CANNY")
+    await canny.get_by_role("spinbutton", name="Strength").fill("0.8")
+    await canny.get_by_role("spinbutton", name="Until").fill("0.6")
+    assert await find_barriers(page) == []
+    job = await develop(page, door)
+    [control] = copy.deepcopy(job.request["controls"])
+    assert base64.b64decode(control.pop("picture")["data"]) == HINT
+    assert control == {
+        "name": "canny",
+        "preprocessor": "PREPROCESSOR_CANNY",
+        "weight": 0.8,
+        "end": 0.6,
+    }
+    [prompt] = copy.deepcopy(job.request["image_prompts"])
+    [sent] = prompt.pop("pictures")
+    assert base64.b64decode(sent["data"]) == LOOK
+    assert prompt == {"name": "ip-adapter_sd15"}
+    # Kept with the picture: it is reproduced, and fills the form, after a
+    # reload.
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+    await page.reload()
+    viewer = await open_picture(page)
+    await expect(viewer).to_contain_text("canny")
+    await viewer.get_by_role("button", name="Reproduce").click()
+    again = (await door.next_job()).request
+    assert base64.b64decode(again["controls"][0]["picture"]["data"]) == HINT
+    assert again["controls"][0]["end"] == 0.6
+    viewer = await open_picture(page, 1)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await expect(page.get_by_alt_text("The picture for canny")).to_be_visible()
+    await expect(hint).to_have_value("PREPROCESSOR_CANNY")
+    await page.get_by_role("button", name="Remove canny").click()
+    await page.get_by_role("button", name="Remove ip-adapter_sd15").click()
+    job = await develop(page, door)
+    assert "controls" not in job.request
+    assert "image_prompts" not in job.request
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        ("controls[0].picture.data", "Picture"),
+        ("controls[0].weight", "Strength"),
+        ("controls[0].end", "Until"),
+    ],
+)
+async def test_what_is_wrong_with_a_guide_is_said_there(
+    page: Page, door: Door, field: str, label: str
+) -> None:
+    await add_guides(page, door)
+    door.refusals.append(
+        (
+            400,
+            {
+                "message": "2 fields are wrong",
+                "reason": "INVALID_FIELD",
+                "field_violations": [
+                    {"field": f"request.{field}", "description": "is bad"}
+                ],
+            },
+        )
+    )
+    await page.get_by_role("button", name="Develop").click()
+    canny = page.get_by_role("group", name="canny")
+    control = canny.get_by_label(label, exact=True).first
+    await expect(control).to_have_accessible_description("is bad")
+    await expect(control).to_be_focused()
+
+
+async def test_guides_are_added_by_keyboard(page: Page, door: Door) -> None:
+    door.model["controlnets"] = ["canny"]
+    await open_with(page, door, "controls")
+    await page.get_by_label("Follow a picture").focus()
+    await page.keyboard.press("ArrowDown")
+    canny = page.get_by_role("group", name="canny")
+    await expect(canny).to_be_visible()
+    await canny.get_by_role("button", name="Remove canny").focus()
+    await page.keyboard.press("Tab")
+    chooser = canny.get_by_label("Picture", exact=True)
+    await expect(chooser).to_be_focused()
+    async with page.expect_file_chooser() as chosen:
+        await page.keyboard.press("Space")
+    await (await chosen.value).set_files(file(HINT))
+    job = await develop(page, door)
+    [control] = job.request["controls"]
+    assert base64.b64decode(control["picture"]["data"]) == HINT
+
+
+async def test_guides_in_japanese_on_a_phone(page: Page, door: Door) -> None:
+    await page.set_viewport_size({"width": 320, "height": 700})
+    await add_guides(page, door)
+    await page.get_by_role("button", name="日本語").click()
+    await expect(page.get_by_label("画像の形に従う")).to_be_visible()
+    assert await find_barriers(page) == []
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    assert await page.evaluate(overflow) <= 0

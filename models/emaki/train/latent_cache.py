@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 
-from architectures import (CELL_PIXELS, LATENT_CELLS, LATENT_CHANNELS,
-                           MAX_TOKENS)
+from architectures import (CELL_PIXELS, IMAGE_PIXELS, LATENT_CELLS,
+                           LATENT_CHANNELS, MAX_TOKENS)
 from perturb import untidy
 from scenes import Scenes, nameless
 from tokens import Tokens
@@ -23,17 +23,19 @@ class LatentCache:
     """Latents in unit scale, their text states and where their things are.
 
     Lives in one process; oldest entries make room for new ones. `develop`
-    changes every picture before it is encoded.
+    changes every picture before it is encoded. What `hint` makes of a picture,
+    uint8 [128, 128], is kept beside it in `hints`.
     """
 
     _TENSORS = ("latents", "states", "masks")
 
     def __init__(self, capacity: int, vae: AutoencoderKL, text: CLIPTextModel,
                  device: torch.device, rng: np.random.Generator,
-                 develop: Callable[[np.ndarray], np.ndarray] | None = None
+                 develop: Callable[[np.ndarray], np.ndarray] | None = None,
+                 hint: Callable[[np.ndarray], np.ndarray] | None = None
                  ) -> None:
         self._vae, self._text, self._device = vae, text, device
-        self._develop = develop
+        self._develop, self._hint = develop, hint
         self._rng, self._scenes, self._tokens = rng, Scenes(), Tokens()
         width = text.config.hidden_size
         self.latents = torch.zeros(
@@ -43,10 +45,14 @@ class LatentCache:
                                   dtype=torch.bfloat16, device=device)
         self.masks = torch.zeros(capacity, LATENT_CELLS, LATENT_CELLS,
                                  dtype=torch.float16, device=device)
+        if hint:
+            self._TENSORS += ("hints",)
+            self.hints = torch.zeros(capacity, IMAGE_PIXELS, IMAGE_PIXELS,
+                                     dtype=torch.uint8)
         self.size = self.added = 0
 
     @torch.no_grad()
-    def _encode_text(self, texts: list[str]) -> torch.Tensor:
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
         ids = self._tokens(texts).to(self._device)
         return self._text(ids).last_hidden_state.to(torch.bfloat16)
 
@@ -69,16 +75,23 @@ class LatentCache:
         rows = (torch.arange(count) + self.added) % capacity
         scale = self._vae.config.scaling_factor
         self.latents[rows] = (latents * scale).to(torch.float16)
-        self.states[rows] = self._encode_text(texts)
+        self.states[rows] = self.encode_text(texts)
         self.masks[rows] = masks.to(self._device, torch.float16)
+        if self._hint:
+            hints = np.stack([self._hint(p) for p in pictures.numpy()])
+            self.hints[rows] = torch.from_numpy(hints)
         self.added += count
         self.size = min(self.added, capacity)
 
     def draw(self, count: int) -> tuple[torch.Tensor, ...]:
-        """Latents [B, C, 16, 16] fp32, states [B, 77, D], masks [B, 16, 16]."""
+        """Latents [B, C, 16, 16] fp32, states [B, 77, D], masks [B, 16, 16].
+
+        And the hints [B, 128, 128] uint8, where there are any.
+        """
         rows = torch.from_numpy(self._rng.integers(0, self.size, count))
-        return (self.latents[rows].float(), self.states[rows],
-                self.masks[rows].float())
+        drawn = (self.latents[rows].float(), self.states[rows],
+                 self.masks[rows].float())
+        return (*drawn, self.hints[rows]) if self._hint else drawn
 
     def save(self, path: Path) -> None:
         """Keeps the store, so that a resumed run need not fill it again."""

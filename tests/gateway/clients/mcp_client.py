@@ -17,7 +17,14 @@ async def main(url):
     async with connect(url) as streams, ClientSession(streams[0], streams[1]) as session:
         await session.initialize()
         tools = [tool.name for tool in (await session.list_tools()).tools]
-        assert tools == ["generate_image", "edit_image", "get_job", "list_models"], tools
+        assert tools == [
+            "generate_image",
+            "edit_image",
+            "upscale_image",
+            "score_images",
+            "get_job",
+            "list_models",
+        ], tools
         seen = []
 
         async def on_progress(progress, total, message):

@@ -73,5 +73,22 @@ TEST(PreparedTest, RepeatsItsFirstRow) {
   EXPECT_THAT(repeated.tensors[0][3], TensorEquals(part->tensors[0][0]));
 }
 
+TEST(PreparedTest, StandsInTurnAndFromAStepOn) {
+  const PreparedRef a = Part(1), b = Part(1), c = Part(1);
+  EXPECT_EQ(InTurn({{0, a}}), a);
+  const PreparedRef turns = InTurn({{0, a}, {2, b}, {5, c}});
+  const auto at = [](const PreparedRef& prepared, int step) {
+    return PreparedAt(prepared, step)->tensors[0];
+  };
+  EXPECT_THAT(at(turns, 1), TensorEquals(a->tensors[0]));
+  EXPECT_THAT(at(turns, 2), TensorEquals(b->tensors[0]));
+  EXPECT_THAT(at(turns, 7), TensorEquals(c->tensors[0]));
+  const PreparedRef from = PreparedFrom(turns, 3);
+  EXPECT_THAT(at(from, 0), TensorEquals(b->tensors[0]));
+  EXPECT_THAT(at(from, 1), TensorEquals(b->tensors[0]));
+  EXPECT_THAT(at(from, 2), TensorEquals(c->tensors[0]));
+  EXPECT_EQ(PreparedFrom(a, 3), a);
+}
+
 }  // namespace
 }  // namespace genzo

@@ -46,6 +46,21 @@ TEST(BatcherTest, FillsTheCapWithSmallerRuns) {
               ElementsAre(0, 2));
 }
 
+TEST(BatcherTest, NetworksBesideTheModelTakeMemoryOfRows) {
+  const Candidate plain = {.rows = 2};
+  const Candidate steered = {.rows = 2, .load = 1.5};
+  const auto pick = [](const std::vector<Candidate>& runs) {
+    Ledger ledger;
+    const ShapeLimits limits = {.row_cap = 8, .memory_rows = 6};
+    return Batcher(kMaxWait).Pick({runs, {{"", limits}}}, ledger);
+  };
+  EXPECT_THAT(pick({plain, plain, plain, plain}), ElementsAre(0, 1, 2));
+  EXPECT_THAT(pick({steered, steered, steered}), ElementsAre(0, 1));
+  EXPECT_THAT(pick({steered, steered, plain}), ElementsAre(0, 1));
+  EXPECT_THAT(pick({steered, plain, steered}), ElementsAre(0, 1));
+  EXPECT_THAT(pick({{.rows = 8, .load = 2}}), ElementsAre(0)) << "always one";
+}
+
 TEST(BatcherTest, AlwaysTakesOne) {
   EXPECT_THAT(Pick({{.rows = 5}}, {2}), ElementsAre(0));
 }

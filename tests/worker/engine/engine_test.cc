@@ -3,10 +3,12 @@
 
 #include "worker/engine/engine.h"
 
+#include <array>
 #include <new>
 #include <stdexcept>
 #include <thread>
 
+#include "absl/algorithm/container.h"
 #include "absl/synchronization/notification.h"
 #include "base/proto_time.h"
 #include "queue/memory_job_queue.h"
@@ -56,6 +58,7 @@ class EngineTest : public ::testing::Test {
                      absl::Duration limit = absl::InfiniteDuration()) {
     internal::v1::Job job;
     job.set_id(absl::StrCat("job-", ++jobs_));
+    job.set_tenant(tenant_);
     job.set_rows_per_image(1);
     *job.mutable_accepted_at() = ToProto(clock_.Date());
     if (limit < absl::InfiniteDuration()) {
@@ -133,6 +136,7 @@ class EngineTest : public ::testing::Test {
   FakeBehaviour behaviour_;
   std::function<void(const std::vector<double>& prompts)> hook_;
   std::string broken_;
+  std::string tenant_;  // of what is submitted
   bool working_ = false;
   bool stays_open_ = false;
   int jobs_ = 0;
@@ -327,6 +331,91 @@ TEST_F(EngineTest, ASoundDeviceIsNotBlamedForItsRuns) {
   EXPECT_EQ(failures, 2) << "together, and alone";
   EXPECT_THAT(OutcomeOf(good).status(), IsOk());
   EXPECT_EQ(ErrorReason(OutcomeOf(bad).status()), "EVALUATION_FAILED");
+}
+
+TEST_F(EngineTest, AFloodDoesNotKeepOthersWaiting) {
+  config_.max_live_runs = 2;
+  config_.max_batch_rows = 2;
+  tenant_ = "flood";
+  for (int i = 0; i < 12; ++i) Submit(1, /*steps=*/60);
+  stays_open_ = true;
+  hook_ = [&](const std::vector<double>&) {
+    if (behaviour_.evaluations.size() != 5) return;
+    tenant_ = "light";
+    Submit(2, /*steps=*/3);
+    queue_->Close();
+  };
+  Work();
+  size_t last = 0;
+  for (size_t i = 0; i < behaviour_.evaluations.size(); ++i) {
+    const auto& prompts = behaviour_.evaluations[i];
+    if (absl::c_linear_search(prompts, 2)) last = i;
+  }
+  EXPECT_GT(last, 5u);
+  EXPECT_LE(last, 10u);
+  EXPECT_GT(behaviour_.evaluations.size(), 300u);
+}
+
+// The flood has all places: whoever has one picture may still have another.
+TEST_F(EngineTest, AFloodLeavesATenantItsShareOfTheLiveRuns) {
+  config_.max_live_runs = 4;
+  tenant_ = "flood";
+  for (int i = 0; i < 8; ++i) Submit(1, /*steps=*/150);
+  stays_open_ = true;
+  std::string second;
+  size_t joined = 0;  // the evaluation before the second was submitted
+  hook_ = [&](const std::vector<double>& prompts) {
+    const size_t done = behaviour_.evaluations.size();
+    tenant_ = "light";
+    if (done == 5) Submit(2, /*steps=*/150);
+    if (!second.empty() || !absl::c_linear_search(prompts, 2)) return;
+    second = Submit(3, /*steps=*/2);
+    joined = done;
+    queue_->Close();
+  };
+  Work();
+  EXPECT_THAT(OutcomeOf(second).status(), IsOk());
+  size_t last = 0;
+  for (size_t i = 0; i < behaviour_.evaluations.size(); ++i) {
+    if (absl::c_linear_search(behaviour_.evaluations[i], 3)) last = i;
+  }
+  EXPECT_LE(last, joined + 10);
+}
+
+// Neither evaluates before the other has a job, so one alone could not end.
+TEST_F(EngineTest, TwoDevicesShareTheQueue) {
+  config_.max_live_runs = 1;
+  const std::string a = Submit(1, /*steps=*/1);
+  const std::string b = Submit(2, /*steps=*/1);
+  std::array<absl::Notification, 2> evaluates;
+  const auto work = [&](int index) {
+    FakeBehaviour behaviour;
+    bool working = false;
+    behaviour.before_evaluation = [&](const std::vector<double>&) {
+      if (!std::exchange(working, false)) return;
+      evaluates[index].Notify();
+      evaluates[1 - index].WaitForNotification();
+    };
+    const ModelSource source = {
+        .bytes = [](const ModelFiles&) { return int64_t{1}; },
+        .load = [&](const ModelFiles&) -> absl::StatusOr<ModelRef> {
+          return std::make_shared<FakePipeline>(behaviour);
+        }};
+    Engine engine(config_,
+                  {.index = index, .placement = {}, .memory_bytes = 1 << 20},
+                  {*queue_, load_, catalog_, metrics_, clock_,
+                   [&](const Placement&) { return source; }},
+                  EncodeStage::Where::kCaller);
+    engine.Work([&] {
+      working = true;
+      queue_->Close();
+    });
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  EXPECT_THAT(OutcomeOf(a).status(), IsOk());
+  EXPECT_THAT(OutcomeOf(b).status(), IsOk());
 }
 
 }  // namespace

@@ -81,6 +81,17 @@ class EvaluateControlsTest : public ::testing::Test {
   const at::Tensor fixed_ = at::rand({1, 3, 64, 64});
 };
 
+TEST_F(EvaluateControlsTest, ARunLoadsWithWhatSteersItNow) {
+  EXPECT_EQ(MakeRun({Request(1), {}}).load(), 1);
+  EXPECT_EQ(MakeRun({Request(1), {Hint(canny_), Hint(depth_)}}).load(), 2);
+  ControlHint guess = Hint(canny_);
+  guess.guess = true;
+  EXPECT_EQ(MakeRun({Request(1), {guess}}).load(), 1.25);
+  ControlHint late = Hint(canny_);
+  late.begin = 0.5;
+  EXPECT_EQ(MakeRun({Request(1), {late}}).load(), 1);
+}
+
 // Everything that controls may differ in, drawn.
 TEST_F(EvaluateControlsTest, RowsWithAnyControlsEqualTheirSoloRuns) {
   std::mt19937 random(5);

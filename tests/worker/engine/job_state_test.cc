@@ -22,6 +22,29 @@ v1::Image ImageOf(uint32_t index, double score = 0) {
   return image;
 }
 
+// A lease that the queue gives to another worker once `lost` is set.
+class LosableLease : public JobLease {
+ public:
+  LosableLease(std::unique_ptr<JobLease> lease, const bool& lost)
+      : lease_(std::move(lease)), lost_(lost) {}
+
+  const internal::v1::Job& job() const override { return lease_->job(); }
+  int attempt() const override { return lease_->attempt(); }
+  const std::string& checkpoint() const override {
+    return lease_->checkpoint();
+  }
+  bool cancelled() const override { return lease_->cancelled(); }
+  bool Renew() override { return !lost_ && lease_->Renew(); }
+  void Checkpoint(std::string) override {}
+  void Post(v1::JobEvent event) override { lease_->Post(std::move(event)); }
+  void End(v1::Ended ended) override { lease_->End(std::move(ended)); }
+  absl::Status CancelStatus() const override { return lease_->CancelStatus(); }
+
+ private:
+  const std::unique_ptr<JobLease> lease_;
+  const bool& lost_;
+};
+
 class JobStateTest : public ::testing::Test {
  protected:
   // A job of two images that a worker has begun.
@@ -46,8 +69,9 @@ class JobStateTest : public ::testing::Test {
     events_ = std::make_shared<EventRecord>();
     EXPECT_THAT(queue_.Submit(job, events_), IsOk());
     clock_.Advance(absl::Seconds(2));
-    state_ = std::make_unique<JobState>(queue_.Take({}), /*model=*/nullptr,
-                                        clock_, metrics_.ForModel("tiny"));
+    state_ = std::make_unique<JobState>(
+        std::make_unique<LosableLease>(queue_.Take({}), lost_),
+        /*model=*/nullptr, clock_, metrics_.ForModel("tiny"));
     events_->Take();  // queued
   }
 
@@ -58,6 +82,7 @@ class JobStateTest : public ::testing::Test {
   PoolLoad load_;
   MemoryJobQueue queue_{/*capacity=*/2, clock_, metrics_, load_};
   std::shared_ptr<EventRecord> events_;
+  bool lost_ = false;
   std::unique_ptr<JobState> state_;
 };
 
@@ -171,6 +196,15 @@ TEST_F(JobStateTest, ExpiresPastItsDeadline) {
   clock_.Advance(absl::Seconds(60));
   EXPECT_FALSE(state_->Wanted());
   EXPECT_EQ(Next().ended().state(), v1::JOB_STATE_EXPIRED);
+}
+
+TEST_F(JobStateTest, AJobThatIsAnothersByNowIsNotWanted) {
+  EXPECT_TRUE(state_->Wanted());
+  EXPECT_TRUE(Next().has_started());
+  lost_ = true;
+  EXPECT_FALSE(state_->Wanted());
+  state_->PostImage(ImageOf(0), absl::ZeroDuration());
+  EXPECT_FALSE(events_->Take().has_value()) << "the other one tells";
 }
 
 TEST_F(JobStateTest, TellsACancelFromAServerThatStops) {

@@ -95,6 +95,18 @@ TEST_F(PictureFinisherTest, MarksWhatTheRequestSays) {
   EXPECT_GT(FindWatermark(Finish().pixels), kWatermarkFound);
 }
 
+TEST_F(PictureFinisherTest, WhatWasNotPaintedKeepsItsBytes) {
+  request_.mutable_output()->set_watermark(true);
+  std::vector<uint8_t> painted(96 * 96, 0);
+  std::fill_n(painted.begin(), 48 * 96, uint8_t{255});
+  const auto finished =
+      finisher_.Finish(request_, 7, pixels_, /*image_index=*/0, painted);
+  ASSERT_THAT(finished, IsOk());
+  const size_t half = size_t{3} * 48 * 96;
+  EXPECT_NE(finished->pixels.rgb.substr(0, half), pixels_.rgb.substr(0, half));
+  EXPECT_EQ(finished->pixels.rgb.substr(half), pixels_.rgb.substr(half));
+}
+
 TEST_F(PictureFinisherTest, ScoresByTheModelsOwnScorer) {
   judges_.AddModel("emaki", SourcePath("models/emaki"));
   request_.mutable_best_of()->set_draw(2);

@@ -45,6 +45,26 @@ TEST_F(RunTest, WalksItsStagesOneAfterTheOther) {
   EXPECT_EQ(run.latent().item<float>(), 5);
 }
 
+TEST_F(RunTest, TheWayDownIsCountedWithoutTheWayUp) {
+  const PreparedRef prepared = MakeRun({1}).stage().prepared;
+  std::vector<Stage> stages;
+  for (const int steps : {2, 3}) {
+    stages.push_back({.denoiser = &denoiser_,
+                      .prepared = prepared,
+                      .guidance = {.rows = 1},
+                      .sampler = std::make_unique<FakeWalk>(steps),
+                      .inverts = steps == 2});
+  }
+  genzo::Run run(std::move(stages));
+  for (int step = 1; step <= 5; ++step) {
+    ASSERT_THAT(run.Take(One()), IsOk());
+    EXPECT_EQ(run.progress().steps_done, step);
+    EXPECT_EQ(run.progress().steps, 5);
+    EXPECT_EQ(run.way_down().steps_done, std::max(0, step - 2));
+    EXPECT_EQ(run.way_down().steps, 3);
+  }
+}
+
 TEST_F(RunTest, AStageMayBeginInItsOwnWay) {
   std::vector<Stage> stages;
   genzo::Run plain = MakeRun({1});

@@ -160,5 +160,16 @@ TEST(ImageParametersTest, NothingStandsBehindTheLastLine) {
   EXPECT_EQ(TextOf(request).rfind("\nSteps: 20"), TextOf(request).rfind('\n'));
 }
 
+TEST(ImageParametersTest, TellsWhatAPictureWasInvertedBy) {
+  v1::GenerateRequest request = Resolved();
+  auto& inversion = *request.mutable_image_to_image()->mutable_inversion();
+  inversion.set_prompt("a \"fox\", in snow");
+  inversion.set_guidance_scale(1);
+  inversion.set_steps(30);
+  EXPECT_THAT(TextOf(request),
+              HasSubstr("Decode prompt: \"a \\\"fox\\\", in snow\", Decode CFG "
+                        "scale: 1, Decode steps: 30"));
+}
+
 }  // namespace
 }  // namespace genzo

@@ -184,5 +184,21 @@ TEST(MaskedCanvasTest, CutsTheMaskAtOneHalf) {
   EXPECT_EQ(masked->mask.min().item<float>(), 1);
 }
 
+TEST(MaskedCanvasTest, AnotherPictureIsSeenInTheRegionAsThePictureIs) {
+  std::mt19937 random(4);
+  const Pixels picture = Noise(90, 70, random);
+  const Pixels mask =
+      BoxMask(90, 70, {.x = 2, .y = 30, .width = 20, .height = 9});
+  MaskingPlan plan = {.width = 64, .height = 32};
+  for (const std::optional<int> padding :
+       {std::optional(5), std::optional(60)}) {
+    plan.only_masked = padding;
+    const auto masked = PrepareMasked(picture, mask, plan);
+    ASSERT_THAT(masked, IsOk());
+    EXPECT_EQ(SeenInRegion(masked->canvas, picture, 64, 32).rgb,
+              ToPixels(masked->picture).rgb);
+  }
+}
+
 }  // namespace
 }  // namespace genzo

@@ -1,5 +1,7 @@
 #include "worker/media/watermark.h"
 
+#include <algorithm>
+
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/worker/media/picture_decoders.h"
@@ -46,7 +48,19 @@ TEST(WatermarkTest, IsFoundAfterJpegAndACrop) {
     EXPECT_GT(FindWatermark(compressed), kWatermarkFound + 2);
     // A quarter of a small picture is gone, and nothing begins where it began.
     EXPECT_GT(FindWatermark(Cut(compressed, 9, 7, 112)), kWatermarkFound);
+    EXPECT_GT(FindWatermark(Cut(compressed, 21, 30, 80)), kWatermarkFound);
   }
+}
+
+TEST(WatermarkTest, IsPutIntoWhatWasPaintedAlone) {
+  const Pixels picture = Drawn()[0];
+  std::vector<uint8_t> shares(128 * 128, 255);
+  std::fill_n(shares.begin(), 40 * 128, 0);  // the upper rows
+  Pixels marked = picture;
+  AddWatermark(marked, shares);
+  const size_t kept = size_t{3} * 40 * 128;
+  EXPECT_EQ(marked.rgb.substr(0, kept), picture.rgb.substr(0, kept));
+  EXPECT_GT(FindWatermark(marked), kWatermarkFound);
 }
 
 TEST(WatermarkTest, SmallAndFlatPicturesHaveNone) {

@@ -70,6 +70,25 @@ TEST(GuidancePhasesTest, WeakerNetworksAreRowsMore) {
             1e-3f);
 }
 
+TEST(GuidancePhasesTest, ARequestSaysWhereAttentionIsPerturbed) {
+  v1::GenerateRequest request = Request();
+  request.mutable_guidance()->set_perturbed_attention_scale(3);
+  const auto idle = [&] {
+    const genzo::Run run = MakeRunOf(TinyPipeline(), request);
+    std::set<std::string> blocks;
+    for (const RowEdit& edit : run.stage().prepared->edits) {
+      for (const std::string& layer : edit.idle) {
+        blocks.insert(layer.substr(0, layer.find(".attentions.")));
+      }
+    }
+    return blocks;
+  };
+  EXPECT_THAT(idle(), ElementsAre("mid_block"));
+  request.mutable_guidance()->add_perturbed_layers("mid_block");
+  request.mutable_guidance()->add_perturbed_layers("up_blocks.1");
+  EXPECT_THAT(idle(), ElementsAre("mid_block", "up_blocks.1"));
+}
+
 TEST(GuidancePhasesTest, AWalkFromAPictureEntersInItsPhase) {
   v1::GenerateRequest request = Request();
   request.mutable_guidance()->set_start(0.5);

@@ -156,5 +156,21 @@ TEST(MaskedPictureTest, PlainModelsOfferIt) {
   EXPECT_EQ(std::count(tasks.begin(), tasks.end(), v1::TASK_INPAINTING), 1);
 }
 
+// Also where texts or adapters change later.
+TEST(MaskedPictureTest, WhatIsSeenBesideIsSeenAtEveryStep) {
+  const auto part = [] {
+    return std::make_shared<const Prepared>(
+        Prepared{.rows = 2, .tensors = {at::rand({2, 3})}});
+  };
+  const PreparedRef prepared = InTurn({{0, part()}, {3, part()}});
+  const at::Tensor beside = at::rand({1, 5, 8, 8});
+  const PreparedRef seeing = SeeBeside(prepared, beside, Placement());
+  for (const int step : {0, 3}) {
+    const PreparedRef now = PreparedAt(seeing, step);
+    ASSERT_EQ(now->tensors.size(), 2u) << step;
+    EXPECT_THAT(now->tensors[1].narrow(0, 1, 1), TensorEquals(beside));
+  }
+}
+
 }  // namespace
 }  // namespace genzo

@@ -81,6 +81,46 @@ TEST(StableDiffusionTest, APictureLeavesOnlyItsShareOfTheSteps) {
   EXPECT_EQ(run.progress().steps_done, 2);
 }
 
+TEST(StableDiffusionTest, AnEditedPromptIsThatOfEachStep) {
+  v1::GenerateRequest request = Request();
+  request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  request.set_negative_prompt("fog");
+  std::vector<v1::GenerateRequest> parts(3, request);
+  parts[0].set_prompt("a (red:1.3) fox");
+  parts[1].set_prompt("a castle");
+  parts[2].set_prompt("a castle");
+  parts[2].set_negative_prompt("people");
+  request.set_prompt("a [(red:1.3) fox:castle:2]");
+  request.set_negative_prompt("[fog:people:0.8]");
+  std::vector<genzo::Run> edited;
+  edited.push_back(MakeRunOf(TinyPipeline(), request));
+  FinishRuns(edited);
+  EXPECT_THAT(edited[0].latent(), TensorEquals(SwitchedByHand(
+                                      TinyPipeline(), parts, {0, 0, 1, 1, 2})));
+  // From a picture, steps are those of the whole walk.
+  request.mutable_image_to_image()->set_strength(0.6);
+  for (auto& part : parts) part.mutable_image_to_image()->set_strength(0.6);
+  edited.clear();
+  edited.push_back(MakeRunOf(TinyPipeline(), request));
+  FinishRuns(edited);
+  EXPECT_THAT(edited[0].latent(),
+              TensorEquals(SwitchedByHand(TinyPipeline(), parts, {1, 1, 2})));
+}
+
+// Whose longest text decides how many windows all of them have.
+TEST(StableDiffusionTest, TextsOfAnEditedPromptHaveOneLength) {
+  v1::GenerateRequest request = Request();
+  request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  request.set_prompt("[a|a BREAK b]");
+  const genzo::Run run = MakeRunOf(TinyPipeline(), request);
+  const Prepared& prepared = *run.stage().prepared;
+  ASSERT_EQ(prepared.later.size(), 4u);
+  EXPECT_EQ(prepared.later[0].prepared, prepared.later[2].prepared)
+      << "each text is prepared once";
+  EXPECT_EQ(prepared.tensors[0].sizes(),
+            prepared.later[0].prepared->tensors[0].sizes());
+}
+
 // At strength 0 < s << 1 the picture stays what the autoencoder makes of it.
 TEST(StableDiffusionTest, AWeakStrengthKeepsThePicture) {
   const auto emaki = LoadPipeline(SourcePath("models/emaki"), Placement());

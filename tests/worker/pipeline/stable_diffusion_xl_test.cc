@@ -127,6 +127,30 @@ TEST_F(StableDiffusionXLTest, TheRefinerTakesOverTheLastSteps) {
   EXPECT_TRUE(run.finished());
 }
 
+// The refiner reads the prompt that its steps have, counted with the base's.
+TEST_F(StableDiffusionXLTest, EditedPromptsAreThoseOfEachStep) {
+  v1::GenerateRequest request = Request();
+  request.set_steps(6);
+  request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  request.mutable_refiner()->set_switch_at(0.5);
+  std::vector<v1::GenerateRequest> parts(4, request);
+  parts[0].set_prompt("fog");
+  parts[1].set_prompt("sea");
+  parts[2].set_prompt("sea");
+  parts[3].set_prompt("ice");
+  parts[0].set_prompt_2("ink");
+  parts[1].set_prompt_2("ink");
+  parts[2].set_prompt_2("oil");
+  parts[3].set_prompt_2("oil");
+  request.set_prompt("[fog:[sea:ice:5]:1]");
+  request.set_prompt_2("[ink:oil:2]");
+  std::vector<genzo::Run> edited;
+  edited.push_back(MakeRunOf(*model_, request));
+  FinishRuns(edited);
+  EXPECT_THAT(edited[0].latent(),
+              TensorEquals(SwitchedByHand(*model_, parts, {0, 1, 2, 2, 2, 3})));
+}
+
 TEST_F(StableDiffusionXLTest, APictureThatEntersLateIsTheRefinersAlone) {
   v1::GenerateRequest request = Request();
   request.set_steps(10);

@@ -1,7 +1,10 @@
 #include "worker/residency/adapter_store.h"
 
+#include <atomic>
+
 #include "absl/synchronization/notification.h"
 #include "c10/core/InferenceMode.h"
+#include "tests/testing/fake_spare_memory.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tiny_lora.h"
 #include "worker/pipeline/pipeline_table.h"
@@ -32,6 +35,7 @@ class AdapterStoreTest : public ::testing::Test {
     }
     return request;
   }
+  SpareMemory Plenty() { return plenty_.memory(); }
   // Waits until they have come.
   AdapterStore::Fetched Fetch(AdapterStore& store, const std::string& job,
                               const v1::GenerateRequest& request) {
@@ -45,13 +49,17 @@ class AdapterStoreTest : public ::testing::Test {
   c10::InferenceMode inference_;
   const TestFolder folder_;
   LoraCatalog catalog_;
+  Metrics metrics_;
+  const DeviceMetrics figures_ = metrics_.ForDevice("cpu:0");
   std::unique_ptr<LoraLibrary> library_;
   const ModelRef model_;
+  FakeSpareMemory plenty_{int64_t{1} << 40};
 };
 
 TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
   Write(2);
-  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, [] {});
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(), figures_,
+                     [] {});
   v1::GenerateRequest request = Asking({0, 1});
   request.mutable_loras(1)->set_weight(0.5);
   request.mutable_loras(1)->set_start(0.25);
@@ -70,21 +78,25 @@ TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
 TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
   Write(50);
   const int64_t one = OneAdaptersBytes();
-  AdapterStore store(library_.get(), Placement(), 4 * one, [] {});
+  AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), figures_, [] {});
   for (int i = 0; i < 50; ++i) {
     const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
     ASSERT_THAT(fetched, IsOk()) << i;
     EXPECT_LE(store.bytes(), 4 * one);
   }
   EXPECT_EQ(store.bytes(), 4 * one);
+  EXPECT_EQ(figures_.adapters.Value(), 4);
+  EXPECT_EQ(figures_.adapter_bytes.Value(), static_cast<double>(4 * one));
   store.Clear();
   EXPECT_EQ(store.bytes(), 0);
+  EXPECT_EQ(figures_.adapters.Value(), 0);
+  EXPECT_EQ(figures_.adapter_bytes.Value(), 0);
 }
 
 TEST_F(AdapterStoreTest, WhatAJobHasIsNotPushedOut) {
   Write(3);
   AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
-                     [] {});
+                     Plenty(), figures_, [] {});
   auto first = std::make_unique<AdapterStore::Fetched>(
       Fetch(store, "a", Asking({0, 1})));
   ASSERT_THAT(*first, IsOk());
@@ -93,15 +105,54 @@ TEST_F(AdapterStoreTest, WhatAJobHasIsNotPushedOut) {
   EXPECT_THAT(Fetch(store, "b", Asking({2})), IsOk());
 }
 
+TEST_F(AdapterStoreTest, TakesOfWhatModelsLeaveAndGivesItBack) {
+  Write(3);
+  const int64_t one = OneAdaptersBytes();
+  FakeSpareMemory memory(2 * one);
+  AdapterStore store(library_.get(), Placement(), 10 * one, memory.memory(),
+                     [] {});
+  memory.Serve(&store);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(Fetch(store, absl::StrCat(i), Asking({i})), IsOk());
+  }
+  EXPECT_EQ(store.bytes(), 2 * one) << "the longest unused has left";
+  EXPECT_EQ(memory.left(), 0);
+  EXPECT_THAT(Fetch(store, "d", Asking({0, 1, 2})).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       "what the model leaves of memory_budget_mb"));
+  store.Clear();
+  EXPECT_EQ(memory.left(), 2 * one);
+}
+
+// As one that ends while its last picture is written, when nothing else runs.
+TEST_F(AdapterStoreTest, AJobThatLetsGoTellsThoseThatWait) {
+  Write(2);
+  const int64_t one = OneAdaptersBytes();
+  FakeSpareMemory memory(one);
+  std::atomic<int> changes = 0;
+  AdapterStore store(library_.get(), Placement(), one, memory.memory(),
+                     [&] { ++changes; });
+  memory.Serve(&store);
+  auto first =
+      std::make_unique<AdapterStore::Fetched>(Fetch(store, "a", Asking({0})));
+  ASSERT_THAT(*first, IsOk());
+  EXPECT_FALSE(store.Fetch("b", Asking({1}), model_).has_value());
+  EXPECT_FALSE(store.AwaitChange()) << "it waits for room";
+  const int before = changes;
+  first.reset();
+  EXPECT_EQ(changes, before + 1);
+  EXPECT_THAT(Fetch(store, "b", Asking({1})), IsOk());
+}
+
 TEST_F(AdapterStoreTest, WhatCannotBeHadIsSaidByField) {
   Write(3);
   AdapterStore store(library_.get(), Placement(), 2 * OneAdaptersBytes(),
-                     [] {});
+                     Plenty(), figures_, [] {});
   EXPECT_THAT(Fetch(store, "a", Asking({0, 7})).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "loras[1].name"));
   EXPECT_THAT(Fetch(store, "b", Asking({0, 1, 2})).status(),
               StatusIs(absl::StatusCode::kResourceExhausted, "loras take"));
-  AdapterStore none(nullptr, Placement(), 0, [] {});
+  AdapterStore none(nullptr, Placement(), 0, Plenty(), figures_, [] {});
   EXPECT_THAT(none.Fetch("c", Asking({0}), model_)->status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "no adapters"));
   EXPECT_THAT(*none.Fetch("d", Asking({}), model_), IsOk());

@@ -1,12 +1,16 @@
 #include "worker/residency/model_introduction.h"
 
+#include <filesystem>
+
 #include "absl/synchronization/notification.h"
+#include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "queue/memory_job_queue.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_control.h"
 
 namespace genzo {
 namespace {
@@ -173,6 +177,36 @@ TEST_F(ModelIntroductionTest, AModelMayComeLater) {
   EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
   EXPECT_THAT(catalog_.Get("broken")->error().message(),
               ::testing::HasSubstr("/nowhere"));
+}
+
+TEST_F(ModelIntroductionTest, AModelThatIsGoneIsNotListed) {
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  const ModelRef held = models_->loader().Hold("b");
+  models_->Remove("b");
+  models_->Adopt(/*busy=*/true);
+  EXPECT_EQ(ErrorReason(catalog_.Get("b").status()), "MODEL_NOT_FOUND");
+  EXPECT_EQ(models_->count(), 1u);
+  EXPECT_GE(models_->RowsThatFit("b", kPixels), 1) << "a job paints with it";
+  models_->Add({"b", TinyModelFolder()});
+  models_->Adopt(/*busy=*/true);
+  EXPECT_THAT(catalog_.Get("b").status(), IsOk()) << "its files came back";
+}
+
+TEST_F(ModelIntroductionTest, TellsOfNetworksThatComeAndGo) {
+  config_.controlnets = {folder_.path() + "/nets"};
+  Make();
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  EXPECT_THAT(catalog_.Get("a")->controlnets(), IsEmpty());
+  WriteTinyControl(folder_, "nets/canny");
+  models_->LookBeside();
+  models_->Adopt(/*busy=*/true);
+  EXPECT_THAT(catalog_.Get("a")->controlnets(), ElementsAre("canny"));
+  std::filesystem::remove_all(folder_.path() + "/nets/canny");
+  models_->LookBeside();
+  models_->Adopt(/*busy=*/true);
+  EXPECT_THAT(catalog_.Get("a")->controlnets(), IsEmpty());
 }
 
 }  // namespace

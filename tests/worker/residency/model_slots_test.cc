@@ -428,10 +428,10 @@ TEST_F(ModelSlotsTest, OthersKeepTheMemoryOfTheirEvaluationsOnAGpu) {
 TEST_F(ModelSlotsTest, WhatStandsBesideModelsTakesOfTheirBudget) {
   MakeReady("a");
   EXPECT_EQ(slots_->BytesLeft("a"), 60);
-  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/false), IsOk());
+  EXPECT_THAT(slots_->ReserveBeside(50, {}).status, IsOk());
   EXPECT_EQ(slots_->BytesLeft("a"), 10);
-  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(50, /*evicting=*/false)),
-            "DOES_NOT_FIT");
+  ASSERT_TRUE(slots_->Hold("a"));
+  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(50, {}).status), "DOES_NOT_FIT");
   slots_->SetBeside(0);
   EXPECT_EQ(slots_->BytesLeft("a"), 60);
 }
@@ -440,17 +440,16 @@ TEST_F(ModelSlotsTest, IdleModelsLeaveForWhatStandsBesideThem) {
   MakeReady("a");
   MakeReady("b");
   ASSERT_TRUE(slots_->Hold("b"));
-  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/true),
+  EXPECT_THAT(slots_->ReserveBeside(50, {}).status,
               StatusIs(absl::StatusCode::kUnavailable, "leaving"));
   EXPECT_THAT(WorkAll(), ElementsAre("free a"));
-  EXPECT_THAT(slots_->ReserveBeside(50, /*evicting=*/true), IsOk());
-  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(20, /*evicting=*/true)),
-            "DOES_NOT_FIT")
+  EXPECT_THAT(slots_->ReserveBeside(50, {}).status, IsOk());
+  EXPECT_EQ(ErrorReason(slots_->ReserveBeside(20, {}).status), "DOES_NOT_FIT")
       << "b is in use";
 }
 
 TEST_F(ModelSlotsTest, WhatIsIdleBesideModelsMakesRoomForThem) {
-  ASSERT_THAT(slots_->ReserveBeside(80, /*evicting=*/false), IsOk());
+  ASSERT_THAT(slots_->ReserveBeside(80, {}).status, IsOk());
   slots_->Request("a");
   EXPECT_EQ(Work(), "size a");
   EXPECT_EQ(slots_->Next()->kind, Kind::kFreeBeside);
@@ -465,6 +464,87 @@ TEST_F(ModelSlotsTest, WhatIsIdleBesideModelsMakesRoomForThem) {
     ASSERT_TRUE(task.has_value());
     EXPECT_EQ(task->kind, kind);
   }
+}
+
+// The longest unused first, whatever it is.
+TEST_F(ModelSlotsTest, ModelsAndWhatStandsBesideThemLeaveInTheOrderOfUse) {
+  Make(110);
+  bytes_["c"] = 50;
+  ASSERT_THAT(slots_->ReserveBeside(20, {}).status, IsOk());
+  const IdleBeside older = {.bytes = 10, .last_used = slots_->NextUse()};
+  MakeReady("a");
+  const IdleBeside newer = {.bytes = 10, .last_used = slots_->NextUse()};
+  MakeReady("b");
+  // All is full. The one used before a goes, and as it is not enough a too.
+  slots_->Request("c");
+  EXPECT_EQ(Work(), "size c");
+  const auto task = slots_->Next({older, newer});
+  ASSERT_TRUE(task.has_value());
+  EXPECT_EQ(task->kind, Kind::kFreeBeside);
+  EXPECT_THAT(task->uses, ElementsAre(older.last_used));
+  slots_->SetBeside(10);
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load c"));
+}
+
+TEST_F(ModelSlotsTest, WhatIsIdleLeavesForOthersBesideModels) {
+  Make(110);
+  ASSERT_THAT(slots_->ReserveBeside(60, {}).status, IsOk());
+  const IdleBeside idle = {.bytes = 30, .last_used = slots_->NextUse()};
+  MakeReady("a");
+  const auto room = slots_->ReserveBeside(30, {idle});
+  EXPECT_THAT(room.status, StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_THAT(room.uses, ElementsAre(idle.last_used));
+  slots_->SetBeside(30);
+  EXPECT_THAT(slots_->ReserveBeside(30, {}).status, IsOk());
+  EXPECT_THAT(WorkAll(), IsEmpty()) << "a was used later and stays";
+}
+
+TEST_F(ModelSlotsTest, ForAModelOthersInUseLeaveOnceTheyAreDone) {
+  MakeReady("a");
+  MakeReady("b");
+  ASSERT_TRUE(slots_->Hold("a"));
+  ASSERT_TRUE(slots_->Hold("b"));
+  EXPECT_EQ(slots_->MostBeside("a"), 100 - kModelBytes - kActivationBytes);
+  EXPECT_THAT(slots_->ReserveBeside(50, {}, "a").status,
+              StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_FALSE(slots_->Leaving("a"));
+  EXPECT_TRUE(slots_->Leaving("b"));
+  EXPECT_EQ(Work(), "") << "b is in use";
+  slots_->Release("b");
+  EXPECT_EQ(Work(), "free b");
+  EXPECT_THAT(slots_->ReserveBeside(50, {}, "a").status, IsOk());
+}
+
+TEST_F(ModelSlotsTest, ARemovedModelLeavesAndIsUnknown) {
+  MakeReady("a");
+  ASSERT_TRUE(slots_->Hold("a"));
+  Tell(slots_->Remove("a"));
+  EXPECT_FALSE(slots_->Hold("a"));
+  EXPECT_EQ(ErrorReason(slots_->Failure("a")), "MODEL_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(Load("a")->status), "MODEL_NOT_FOUND");
+  slots_->Request("a");
+  EXPECT_EQ(Work(), "") << "its job is not done";
+  slots_->Release("a");
+  EXPECT_EQ(Work(), "free a");
+  EXPECT_EQ(Work(), "");
+  EXPECT_EQ(ErrorReason(slots_->Failure("a")), "MODEL_NOT_FOUND");
+  slots_->Add({"a", "/a"});
+  EXPECT_THAT(WorkAll(), ElementsAre("load a")) << "its files came back";
+}
+
+TEST_F(ModelSlotsTest, AModelRemovedWhileItComesIsNotKept) {
+  const auto load = Load("a");
+  Tell(slots_->Remove("a"));
+  EXPECT_EQ(ErrorReason(load->status), "MODEL_NOT_FOUND");
+  slots_->Sized("a", 1);  // it was being read
+  EXPECT_EQ(Work(), "");
+  slots_->Request("b");
+  EXPECT_EQ(Work(), "size b");
+  ASSERT_EQ(slots_->Next()->kind, Kind::kLoad);
+  Tell(slots_->Remove("b"));
+  slots_->Loaded("b");
+  EXPECT_EQ(Work(), "free b");
+  EXPECT_EQ(ErrorReason(slots_->Failure("b")), "MODEL_NOT_FOUND");
 }
 
 }  // namespace

@@ -21,12 +21,31 @@ TEST(StepProfileTest, KnowsHowManyRowsFit) {
   EXPECT_EQ(RowsThatFit(profile, /*area=*/1, /*bytes=*/-9), 1);
 }
 
+TEST(StepProfileTest, APictureIsDecodedBesideTheSteps) {
+  const StepProfile profile = {.costs = StepCosts({{8, absl::Milliseconds(2)}}),
+                               .activation_bytes = 800,
+                               .decode_bytes = 50};
+  EXPECT_EQ(BytesOf(profile, /*area=*/1, /*rows=*/2), 250);
+  EXPECT_EQ(BytesOf(profile, /*area=*/4, /*rows=*/2), 1000);
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/1, /*bytes=*/349), 2);
+  EXPECT_EQ(RowsThatFit(profile, /*area=*/1, /*bytes=*/350), 3);
+}
+
+TEST(StepProfileTest, HalfTheMemoryIsForPicturesThatAreDecodedTogether) {
+  const StepProfile profile = {.costs = StepCosts({{8, absl::Milliseconds(2)}}),
+                               .decode_bytes = 50};
+  EXPECT_EQ(PicturesThatFit(profile, /*area=*/1, /*bytes=*/400), 4);
+  EXPECT_EQ(PicturesThatFit(profile, /*area=*/4, /*bytes=*/400), 1);
+  EXPECT_EQ(PicturesThatFit(profile, /*area=*/16, /*bytes=*/400), 1);
+}
+
 TEST(StepProfileTest, CountsForTheThreadsThatItWasMeasuredWith) {
   const TestFolder folder;
   const ProfileStore store(folder.path());
   const StepProfile measured = {
       .costs = StepCosts({{1, absl::Milliseconds(1)}}),
       .decode = absl::Milliseconds(1),
+      .decode_bytes = 7,
       .rows_independent = true};
   const auto key = [](int threads) {
     return ProfileKey(TinyModelFolder(), Placement(), threads);
@@ -36,6 +55,7 @@ TEST(StepProfileTest, CountsForTheThreadsThatItWasMeasuredWith) {
   EXPECT_FALSE(store.Read("tiny", key(1), read));
   ASSERT_TRUE(store.Read("tiny", key(2), read));
   EXPECT_TRUE(read.rows_independent);
+  EXPECT_EQ(read.decode_bytes, 7);
 }
 
 TEST(StepProfileTest, ReproducibleRowsAreThoseThatPayAndFit) {

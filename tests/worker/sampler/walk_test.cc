@@ -241,6 +241,27 @@ TEST(StartTest, NamesWhatIsMissing) {
       StatusIs(kInvalid, "ddim_inverse needs a sample"));
 }
 
+// Of the whole way up, steps are left out at its end: there DDIM, without as
+// many at its beginning, comes back from.
+TEST(WalkTest, AnInversionWithoutItsLastStepsEndsWhereDdimBegins) {
+  SamplerStart start;
+  start.sample = FromNoise(1).noise;
+  start.first_step = 3;
+  const auto up =
+      *CreateSamplerOfClass("DDIMInverseScheduler", SigmaSchedule::kDefault,
+                            StableDiffusion(), {.steps = 10}, start);
+  EXPECT_EQ(up->progress().steps, 7);
+  EXPECT_EQ(up->progress().steps_done, 0);
+  WalkUntil(*up, 7);
+  EXPECT_FALSE(up->Next().has_value());
+  start.noise = start.sample;
+  const auto down = *CreateSampler(v1::SAMPLER_DDIM, SigmaSchedule::kDefault,
+                                   StableDiffusion(), {.steps = 10}, start);
+  EXPECT_EQ(down->progress().steps_done, 3);
+  EXPECT_EQ(up->level().alpha, down->level().alpha);
+  EXPECT_EQ(up->level().sigma, down->level().sigma);
+}
+
 // Repeats a recorded image-to-image call from its encoded picture and noise.
 void ExpectRecording(const std::string& name) {
   const Recording recording(name);

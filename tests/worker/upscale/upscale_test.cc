@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <functional>
 #include <map>
 
@@ -18,6 +19,7 @@
 #include "worker/upscale/resize.h"
 #include "worker/upscale/tiled_upscale.h"
 #include "worker/upscale/upscaler.h"
+#include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
 namespace {
@@ -176,6 +178,36 @@ TEST_F(UpscaleTest, OtherFilesAreNamed) {
               StatusIs(absl::StatusCode::kInvalidArgument, "conv1x1"));
   EXPECT_THAT(LoadUpscaler(folder_.path() + "/none.pth", at::kCPU),
               StatusIs(absl::StatusCode::kInvalidArgument, "none.pth"));
+}
+
+std::vector<std::string> NamesIn(const UpscalerCatalog& catalog) {
+  std::vector<std::string> names;
+  for (const v1::Upscaler& known : catalog.List()) {
+    names.push_back(known.name());
+  }
+  return names;
+}
+
+TEST_F(UpscaleTest, FoldersTellOfWhatComesAndGoes) {
+  using ::testing::ElementsAre;
+  UpscalerCatalog catalog;
+  UpscalerFolders folders({folder_.path()}, catalog);
+  EXPECT_THAT(NamesIn(catalog), ElementsAre("lanczos"));
+  RandomRrdbNet({}).Write(folder_.path(), "New x4.safetensors");
+  folders.Look();
+  EXPECT_THAT(NamesIn(catalog), ElementsAre("lanczos", "new-x4"));
+  LoadedUpscalers loaded(catalog, at::kCPU);
+  const auto four = loaded.Get("new-x4");
+  ASSERT_THAT(four, IsOk());
+  EXPECT_EQ(loaded.Get("new-x4")->network, four->network);
+  RandomRrdbNet({.unshuffle = 2}).Write(folder_.path(), "New x4.safetensors");
+  folders.Look();
+  EXPECT_EQ(loaded.Get("new-x4")->upscaler.scale(), 2u) << "another file";
+  std::filesystem::remove(folder_.path() + "/New x4.safetensors");
+  folders.Look();
+  EXPECT_THAT(NamesIn(catalog), ElementsAre("lanczos"));
+  EXPECT_THAT(loaded.Get("new-x4").status(),
+              StatusIs(absl::StatusCode::kNotFound, "new-x4"));
 }
 
 TEST(TilePlanTest, KeepsWithinTheMemory) {

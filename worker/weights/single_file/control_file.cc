@@ -20,6 +20,7 @@ using nlohmann::json;
 
 constexpr char kControlNet[] = "ControlNetModel";
 constexpr char kFluxControlNet[] = "FluxControlNetModel";
+constexpr char kT2IAdapter[] = "T2IAdapter";
 constexpr char kConfig[] = "config.json";
 
 // What the original code has beside the U-Net's way down.
@@ -90,6 +91,47 @@ json UNetControlConfig(const Entries& entries) {
   return config;
 }
 
+// The config.json of a T2I-Adapter, as its tensors say.
+json ConfigOfT2IAdapter(const Entries& entries) {
+  constexpr int64_t kFactor = 8;
+  const bool light = entries.count("adapter.body.0.out_conv.weight") > 0;
+  const int64_t seen = SizeOf(
+      entries,
+      light ? "adapter.body.0.in_conv.weight" : "adapter.conv_in.weight", 1);
+  const bool grey = seen == kFactor * kFactor || seen == 4 * kFactor * kFactor;
+  const int64_t cells = grey ? seen : seen / 3;
+  const bool xl = cells == 4 * kFactor * kFactor;
+  json channels = json::array();
+  for (int64_t block = 0;; ++block) {
+    const int64_t width = SizeOf(
+        entries,
+        absl::StrCat("adapter.body.", block,
+                     light ? ".out_conv.weight" : ".resnets.0.block2.weight"),
+        0);
+    if (width == 0) break;
+    channels.push_back(width);
+  }
+  // The last repeats the one before, and is not told.
+  if (light && !channels.empty()) channels.erase(channels.size() - 1);
+  return {{"_class_name", kT2IAdapter},
+          {"adapter_type", light ? "light_adapter"
+                           : xl  ? "full_adapter_xl"
+                                 : "full_adapter"},
+          {"in_channels", grey ? 1 : 3},
+          {"channels", channels},
+          {"num_res_blocks", CountBlocks(entries, "adapter.body.0.resnets.")},
+          {"downscale_factor", xl ? 2 * kFactor : kFactor}};
+}
+
+// With the published U-Net that such adapters are for, unless it names another.
+json WithUNet(json config) {
+  if (config.contains("unet")) return config;
+  const bool xl = config.value("adapter_type", json()) == "full_adapter_xl";
+  config["unet"] =
+      FamilyDocument(xl ? "sdxl" : "sd1")["components"]["unet"]["config"];
+  return config;
+}
+
 json FluxControlConfig(const Entries& entries) {
   json config = FamilyDocument("flux")["components"]["transformer"]["config"];
   config["_class_name"] = kFluxControlNet;
@@ -138,21 +180,26 @@ absl::StatusOr<ControlFile> OpenSingle(const std::string& path) {
   if (!tensors.ok()) return tensors.status();
   const Entries& entries = (*tensors)->entries();
   const bool flux = entries.count("controlnet_x_embedder.weight") > 0;
-  if (!flux && entries.count("controlnet_mid_block.weight") == 0) {
+  const bool t2i = entries.count("adapter.body.0.resnets.0.block1.weight") > 0;
+  if (!flux && !t2i && entries.count("controlnet_mid_block.weight") == 0) {
     return absl::UnimplementedError(absl::StrCat(
         path, ": holds no control network of Stable Diffusion or FLUX.1"));
   }
   const fs::path beside = fs::path(path).replace_extension(".json");
   std::error_code ignored;
-  std::string config =
-      (flux ? FluxControlConfig(entries) : UNetControlConfig(entries)).dump();
+  json config = flux  ? FluxControlConfig(entries)
+                : t2i ? ConfigOfT2IAdapter(entries)
+                      : UNetControlConfig(entries);
   if (fs::exists(beside, ignored)) {
     const auto read = JsonConfig::ReadFile(beside.string());
     if (!read.ok()) return read.status();
-    config = read->object().dump();
+    config = read->object();
   }
-  return ControlFile{flux ? kFluxControlNet : kControlNet,
-                     ComponentFiles(path, {{kConfig, config}}, *tensors,
+  if (t2i) config = WithUNet(std::move(config));
+  return ControlFile{flux  ? kFluxControlNet
+                     : t2i ? kT2IAdapter
+                           : kControlNet,
+                     ComponentFiles(path, {{kConfig, config.dump()}}, *tensors,
                                     /*folder=*/"")};
 }
 
@@ -165,10 +212,18 @@ absl::StatusOr<ControlFile> OpenControlFile(const std::string& path) {
   if (!config.ok()) return config.status();
   const std::string class_name = config->String("_class_name", kControlNet);
   if (!config->status().ok()) return config->status();
+  if (class_name == kT2IAdapter) {
+    const auto tensors = ComponentFiles(path).OpenTensors();
+    if (!tensors.ok()) return tensors.status();
+    return ControlFile{
+        class_name,
+        ComponentFiles(path, {{kConfig, WithUNet(config->object()).dump()}},
+                       *tensors, /*folder=*/"")};
+  }
   if (class_name != kControlNet && class_name != kFluxControlNet) {
-    return absl::UnimplementedError(absl::StrCat(path, ": class ", class_name,
-                                                 " is not one of ", kControlNet,
-                                                 ", ", kFluxControlNet));
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": class ", class_name, " is not one of ",
+                     kControlNet, ", ", kFluxControlNet, ", ", kT2IAdapter));
   }
   return ControlFile{class_name, ComponentFiles(path)};
 }

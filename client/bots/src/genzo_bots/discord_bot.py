@@ -1,5 +1,4 @@
-"""Discord, by HTTP interactions: no gateway connection, so that any number of
-copies may stand behind one address.
+"""Discord, by HTTP interactions: no gateway connection to keep.
 
 Reference: Discord API v10, "Receiving and Responding to Interactions".
 """
@@ -9,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,9 @@ _ANSWER_SECONDS = 2.0
 _UPDATE_SECONDS = 2.0
 _INVALID_WEBHOOK_TOKEN = 50027
 _UNKNOWN_WEBHOOK = 10015
+# Discord knows an interaction's message once it has read our answer to it.
+_TOKEN_IS_NEW_SECONDS = 60.0
+_MAX_NONCE = 25
 _BUTTONS = {"cancel": 4, "again": 1, "vary": 2, "upscale": 2}  # styles
 
 
@@ -59,6 +62,7 @@ def command() -> dict[str, Any]:
             option(string, "prompt", "What to paint", required=True),
             option(string, "negative", "What to stay away from"),
             option(string, "model", "Which model", autocomplete=True),
+            option(string, "sampler", "Which sampler", autocomplete=True),
             option(integer, "steps", "How many steps", min_value=1),
             option(number, "guidance", "How closely to follow the prompt"),
             option(integer, "seed", "The same seed, the same picture"),
@@ -135,7 +139,7 @@ class _Canvas:
         try:
             await self._edit(payload, files)
         except discord.HTTPException as error:
-            if error.code not in (_INVALID_WEBHOOK_TOKEN, _UNKNOWN_WEBHOOK):
+            if not self._token_has_expired(error):
                 raise
             content = f"<@{self.order.user}> {payload['content']}"
             await self._send(
@@ -144,9 +148,22 @@ class _Canvas:
                     "/channels/{channel_id}/messages",
                     channel_id=self.order.address["channel"],
                 ),
-                {**payload, "content": content},
+                # The same message twice, because we did not hear that it
+                # was taken, is one message.
+                {
+                    **payload,
+                    "content": content[:_MAX_CONTENT],
+                    "nonce": self.order.id.replace("-", "")[:_MAX_NONCE],
+                    "enforce_nonce": True,
+                },
                 files,
             )
+
+    def _token_has_expired(self, error: discord.HTTPException) -> bool:
+        age = time.time() - self.order.address["asked"]
+        return error.code == _INVALID_WEBHOOK_TOKEN or (
+            error.code == _UNKNOWN_WEBHOOK and age > _TOKEN_IS_NEW_SECONDS
+        )
 
     async def _edit(
         self,
@@ -216,12 +233,15 @@ class DiscordBot:
     token: str
     application: str
     public_key: str  # hexadecimal, from the application's page
+    api_url: str = ""  # Discord's own, if empty
     _http: HTTPClient = field(init=False)
     _later: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     async def start(self) -> None:
         """Logs in, registers the command, takes up what was left open."""
         self._key = VerifyKey(bytes.fromhex(self.public_key))
+        if self.api_url:
+            Route.BASE = self.api_url
         self._http = HTTPClient(asyncio.get_running_loop())
         await self._http.static_login(self.token)
         await self._http.request(
@@ -268,17 +288,28 @@ class DiscordBot:
         return _whisper(f"interaction type {event['type']} is not known")
 
     async def _complete(self, event: dict[str, Any]) -> dict[str, Any]:
-        typed = next(
-            (o["value"] for o in event["data"]["options"] if o.get("focused")),
-            "",
+        options = event["data"]["options"]
+        focused: dict[str, Any] = next(
+            (o for o in options if o.get("focused")), {}
         )
+        typed = str(focused.get("value", "")).lower()
+        model = next((o["value"] for o in options if o["name"] == "model"), "")
         try:
             models = await asyncio.wait_for(
                 self.studio.models(), _ANSWER_SECONDS
             )
         except (TimeoutError, genzo.GenzoError):
             models = []
-        names = [m.id for m in models if typed.lower() in m.id.lower()]
+        if focused.get("name") == "sampler":
+            known = [
+                sampler
+                for m in models
+                if m.id == model or (not model and m.is_default)
+                for sampler in m.samplers
+            ]
+        else:
+            known = [m.id for m in models]
+        names = [name for name in known if typed in name.lower()]
         return {
             "type": _CHOICES,
             "data": {
@@ -376,5 +407,6 @@ def _order(
             "application": str(event["application_id"]),
             "token": event["token"],
             "channel": str(event.get("channel_id", "")),
+            "asked": time.time(),
         },
     )

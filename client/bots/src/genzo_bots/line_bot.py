@@ -7,6 +7,7 @@ requests".
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from linebot.v3.webhooks import (
 import genzo
 from genzo_bots import commands, words
 from genzo_bots.limits import Refused
-from genzo_bots.orders import Order
+from genzo_bots.orders import Order, request_id_of
 from genzo_bots.picture_urls import PictureUrls
 from genzo_bots.studio import Studio
 
@@ -53,7 +54,11 @@ _COMMAND = "/imagine"
 _LANGUAGE = "ja"
 _ALREADY_ACCEPTED = 409
 _PREVIEW_EVERY = 10  # the first that comes is the only one sent
+# How long a reply waits for the place in the queue. Its token is good for a
+# minute, and LINE sends an event again that is not answered soon.
+_REPLY_SECONDS = 1.0
 _MAX_ALT_TEXT = 400
+_MAX_HEIGHT_BY_WIDTH = 3
 _MAX_TEXT = 5000
 _STYLES = {"again": "primary", "vary": "secondary", "upscale": "secondary"}
 
@@ -67,9 +72,23 @@ class _Canvas:
     order: Order
     seconds_between_updates: float = 1.0
     _seen: bool = False
+    _first_note: asyncio.Queue[str] = field(
+        default_factory=lambda: asyncio.Queue(1)
+    )
 
     async def note(self, text: str) -> None:
-        """The reply has said so already."""
+        """The first is the reply; later ones would be messages too many."""
+        if not self._first_note.full():
+            self._first_note.put_nowait(text)
+
+    async def first_note(self) -> str:
+        """What to reply: the place in the queue, if it is known soon."""
+        try:
+            return await asyncio.wait_for(
+                self._first_note.get(), _REPLY_SECONDS
+            )
+        except TimeoutError:
+            return words.say(self.order.language, "accepted")
 
     async def preview(self, picture: genzo.Picture, text: str) -> None:
         if self._seen:
@@ -106,7 +125,8 @@ class _Canvas:
         self, image: genzo.Image, offers: tuple[str, ...]
     ) -> dict[str, Any]:
         url = self.urls.add(image.picture)
-        picture = image.picture
+        width, height = image.picture.width, image.picture.height
+        height = min(height, _MAX_HEIGHT_BY_WIDTH * width)
         prompt = self.order.request.prompt or " "
         return {
             "type": "bubble",
@@ -115,7 +135,7 @@ class _Canvas:
                 "url": url,
                 "size": "full",
                 "aspectMode": "cover",
-                "aspectRatio": f"{picture.width}:{picture.height}",
+                "aspectRatio": f"{width}:{height}",
                 "action": {"type": "uri", "uri": url},
             },
             "body": {
@@ -225,7 +245,7 @@ class LineBot:
         order = Order(SERVICE, user, _LANGUAGE, address={"to": to})
         # The event's id becomes the request's: what LINE delivers twice is
         # painted once.
-        request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, event.webhook_event_id))
+        request_id = request_id_of(SERVICE, event.webhook_event_id)
         if self.studio.order(request_id) is not None:
             return
         try:
@@ -237,11 +257,10 @@ class LineBot:
                 order.request.CopyFrom(commands.parse(_LANGUAGE, text or ""))
                 order.request.preview.every = _PREVIEW_EVERY
             order.request.request_id = request_id
-            await self.studio.take(order, self._canvas(order))
+            canvas = self._canvas(order)
+            await self.studio.take(order, canvas)
             await self._reply(
-                event,
-                words.say(_LANGUAGE, "accepted"),
-                _cancel_button(order.id),
+                event, await canvas.first_note(), _cancel_button(order.id)
             )
         except Refused as refusal:
             await self._reply(event, str(refusal))

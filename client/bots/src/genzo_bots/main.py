@@ -7,15 +7,16 @@ import asyncio
 import importlib
 import logging
 import os
-import secrets
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 from aiohttp import web
 
 import genzo
+from genzo.connection import ConnectionOptions
 from genzo_bots.limits import Ledger, Limits
 from genzo_bots.orders import Orders
 from genzo_bots.picture_urls import PictureUrls
@@ -43,7 +44,7 @@ def _arguments() -> argparse.ArgumentParser:
         description="A chat bot of the Genzo image service.",
         epilog="Secrets come from the environment: "
         + "; ".join(f"{s}: {', '.join(v)}" for s, v in _SECRETS.items())
-        + "; GENZO_KEY for a server that asks for one.",
+        + "; GENZO_API_KEY and GENZO_CA_FILE as for genzo.",
     )
     parser.add_argument("service", choices=_SERVICES)
     parser.add_argument(
@@ -53,7 +54,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--listen",
         default="127.0.0.1:8090",
-        help="where webhooks arrive (not for telegram)",
+        help="where webhooks arrive; GET /healthz answers there, too",
     )
     parser.add_argument(
         "--public-url",
@@ -62,14 +63,20 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state",
         type=Path,
-        default=Path("genzo-bots.db"),
-        help="file of open orders",
+        default=Path("genzo-bots"),
+        metavar="FOLDER",
+        help="open orders, and pictures that a service fetches",
     )
     parser.add_argument(
         "--running", type=int, default=2, help="pictures at once, a person"
     )
     parser.add_argument(
         "--hourly", type=int, default=60, help="orders an hour, a person"
+    )
+    parser.add_argument(
+        "--api-url",
+        default="",
+        help="the service's API, if not at its own address",
     )
     parser.add_argument(
         "--policy",
@@ -89,10 +96,8 @@ def _policy(name: str | None) -> Policy | None:
 
 def _bot(options: argparse.Namespace, studio: Studio) -> Any:
     keys = [os.environ[name] for name in _SECRETS[options.service]]
-    urls = PictureUrls(
-        options.public_url or "http://localhost",
-        os.environ.get("GENZO_BOTS_SECRET", secrets.token_hex()).encode(),
-    )
+    if options.api_url:
+        keys.append(options.api_url)
     match options.service:
         case "discord":
             from genzo_bots.discord_bot import DiscordBot
@@ -101,7 +106,7 @@ def _bot(options: argparse.Namespace, studio: Studio) -> Any:
         case "line":
             from genzo_bots.line_bot import LineBot
 
-            return LineBot(studio, urls, *keys)
+            return LineBot(studio, _urls(options), *keys)
         case "telegram":
             from genzo_bots.telegram_bot import TelegramBot
 
@@ -109,41 +114,57 @@ def _bot(options: argparse.Namespace, studio: Studio) -> Any:
         case _:
             from genzo_bots.slack_bot import SlackBot
 
-            return SlackBot(studio, urls, *keys)
+            return SlackBot(studio, _urls(options), *keys)
+
+
+def _urls(options: argparse.Namespace) -> PictureUrls:
+    """Below the webhook's own path: one address may lead to several bots."""
+    return PictureUrls(
+        options.public_url,
+        f"/{options.service}/pictures",
+        options.state / "pictures",
+    )
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+def _connection(tls: bool) -> ConnectionOptions:
+    connection: ConnectionOptions = {"tls": tls}
+    if key := os.environ.get("GENZO_API_KEY"):
+        connection["key"] = key
+    if authorities := os.environ.get("GENZO_CA_FILE"):
+        connection["credentials"] = grpc.ssl_channel_credentials(
+            Path(authorities).read_bytes()
+        )
+    return connection
 
 
 async def _run(options: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    orders = Orders(options.state)
+    options.state.mkdir(parents=True, exist_ok=True)
+    orders = Orders(options.state / "orders.db")
     ledger = Ledger(Limits(options.running, options.hourly))
-    connection: dict[str, Any] = {"tls": options.tls}
-    if key := os.environ.get("GENZO_KEY"):
-        connection["key"] = key
-    client = genzo.AsyncClient(options.server, **connection)
+    client = genzo.AsyncClient(options.server, **_connection(options.tls))
     async with client:
         studio = Studio(client, orders, ledger, _policy(options.policy))
         bot = _bot(options, studio)
         await bot.start()
-        runner = None
+        app = web.Application()
+        app.router.add_get("/healthz", _health)
         if hasattr(bot, "add_route"):
-            app = web.Application()
             bot.add_route(app)
-            runner = web.AppRunner(app)
-            await runner.setup()
-            host, _, port = options.listen.rpartition(":")
-            await web.TCPSite(runner, host, int(port)).start()
-            print(
-                f"{options.service}: POST http://{options.listen}"
-                f"/{options.service}",
-                flush=True,
-            )
-        else:
-            print(f"{options.service}: polling", flush=True)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        host, _, port = options.listen.rpartition(":")
+        await web.TCPSite(runner, host, int(port)).start()
+        host, port = runner.addresses[0][:2]
+        print(f"{options.service} ready on {host}:{port}", flush=True)
         await stopped.wait()
-        if runner is not None:
-            await runner.cleanup()
+        await runner.cleanup()
         await studio.close()
         await bot.close()
     orders.close()
@@ -166,6 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    # Its lines have the address, and Telegram's has the token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     asyncio.run(_run(options))
 
 

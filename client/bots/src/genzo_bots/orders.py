@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -44,6 +45,12 @@ class Order:
     def id(self) -> str:
         """A UUID, the request's own."""
         return self.request.request_id
+
+
+def request_id_of(service: str, event: str) -> str:
+    """The request's id from that of the event which asked for it: what a
+    service tells twice is painted once."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{service}:{event}"))
 
 
 class Orders:

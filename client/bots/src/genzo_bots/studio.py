@@ -10,7 +10,8 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol, TypeAlias, TypeVar
 
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
@@ -20,9 +21,13 @@ from genzo_bots.orders import Order, Orders
 
 _log = logging.getLogger(__name__)
 
-_DELIVERY_TRIES = 5
+# Of an answer that the service does not take, and of a server that is away.
+_TRIES = 5
 _FIRST_DELAY = 2.0
+# How long an answer that is being given may still take when the bot ends.
+_LAST_SECONDS = 10.0
 _VARIATION_STRENGTH = 0.25
+_T = TypeVar("_T")
 
 
 class Canvas(Protocol):
@@ -62,6 +67,7 @@ class _Updates:
         self._text = ""
         self._picture: genzo.Picture | None = None
         self._new = asyncio.Event()
+        self._showing: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run())
 
     def put(self, text: str, picture: genzo.Picture | None = None) -> None:
@@ -74,18 +80,26 @@ class _Updates:
             await self._new.wait()
             self._new.clear()
             text, picture, self._picture = self._text, self._picture, None
-            try:
-                if picture is None:
-                    await self._canvas.note(text)
-                else:
-                    await self._canvas.preview(picture, text)
-            except Exception as error:
-                _log.warning("an update was not taken: %s", error)
+            self._showing = asyncio.create_task(self._show(text, picture))
+            await asyncio.shield(self._showing)
             await asyncio.sleep(self._canvas.seconds_between_updates)
 
+    async def _show(self, text: str, picture: genzo.Picture | None) -> None:
+        try:
+            if picture is None:
+                await self._canvas.note(text)
+            else:
+                await self._canvas.preview(picture, text)
+        except Exception as error:
+            _log.warning("an update was not taken: %s", error)
+
     async def stop(self) -> None:
+        """Lets a call that is under way end: a message whose number nobody
+        heard could not be replaced by the picture."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._showing is not None:
+            await self._showing
 
 
 @dataclass
@@ -93,6 +107,7 @@ class _Running:
     user: str
     job: genzo.AsyncJob | None = None
     task: asyncio.Task[None] | None = None
+    cancelled: bool = False
 
 
 class Studio:
@@ -114,7 +129,10 @@ class Studio:
         self._running: dict[str, _Running] = {}
 
     async def take(self, order: Order, canvas: Canvas) -> None:
-        """Begins with an order. Refused says why not."""
+        """Begins with an order. Refused says why not. One that was taken
+        before, because a service told it twice, is not taken again."""
+        if self._orders.find(order.id) is not None:
+            return
         if self._policy is not None:
             refusal = self._policy(order)
             if inspect.isawaitable(refusal):
@@ -144,11 +162,13 @@ class Studio:
     async def cancel(self, order_id: str, user: str, language: str) -> None:
         """Refused if it is another's, or has ended."""
         running = self._running.get(order_id)
-        if running is None or running.job is None or not running.job.id:
+        if running is None:
             raise Refused(words.say(language, "gone"))
         if running.user != user:
             raise Refused(words.say(language, "not_yours"))
-        await self._client.cancel(running.job.id)
+        running.cancelled = True  # at its first event, if it has no id yet
+        if running.job is not None and running.job.id:
+            await self._client.cancel(running.job.id)
 
     def follow_up(self, order_id: str, wish: str, order: Order) -> Order:
         """`order` with the request of an earlier one, changed as `wish` says:
@@ -200,11 +220,15 @@ class Studio:
         try:
             updates = _Updates(canvas)
             try:
-                answer = await self._paint(order, canvas, running, updates)
+                answer = await self._insist(
+                    order, lambda: self._paint(order, canvas, running, updates)
+                )
+            except genzo.GenzoError as fault:
+                text = words.error(order.language, fault)
+                answer = partial(canvas.fail, text)
             finally:
                 await updates.stop()
-            await self._insist(order, answer)
-            self._orders.close_order(order.id)
+            await self._give(order, answer)
         except asyncio.CancelledError:
             raise  # the order stays open, for the next start
         except Exception:
@@ -213,6 +237,22 @@ class Studio:
             del self._running[order.id]
             self._ledger.end(f"{order.service}:{order.user}")
 
+    async def _give(
+        self, order: Order, answer: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Gives the answer, and keeps that it was given. Where the bot ends
+        meanwhile the answer has a little time left: broken off, nobody would
+        know whether it was given."""
+        giving = asyncio.create_task(self._insist(order, answer))
+        try:
+            await asyncio.shield(giving)
+        except asyncio.CancelledError:
+            await asyncio.wait([giving], timeout=_LAST_SECONDS)
+            if not giving.cancel() and not giving.exception():
+                self._orders.close_order(order.id)
+            raise
+        self._orders.close_order(order.id)
+
     async def _paint(
         self,
         order: Order,
@@ -220,34 +260,39 @@ class Studio:
         running: _Running,
         updates: _Updates,
     ) -> Callable[[], Awaitable[None]]:
-        """What to tell the person in the end."""
+        """What to tell the person in the end. GenzoError where there will be
+        no picture."""
         language = order.language
         job = running.job = self._client.send(order.request)
         images: list[genzo.Image] = []
+        withheld: list[str] = []
         last = words.say(language, "accepted")
         try:
             async for event in job:
+                if running.cancelled:
+                    running.cancelled = False
+                    await self._client.cancel(job.id)
                 match event:
-                    case genzo.Queued():
-                        last = words.queued(language, event)
+                    case genzo.Queued(position=0) | genzo.Started():
                         updates.put(last)
+                    case genzo.Queued():
+                        updates.put(words.queued(language, event))
                     case genzo.Progress():
                         last = words.progress(language, event)
                     case genzo.Preview():
                         updates.put(last, event.picture)
                     case genzo.Image():
                         images.append(event)
-        except genzo.GenzoError as fault:
-            text = words.error(language, fault)
-            return lambda: canvas.fail(text)
+                    case genzo.ImageWithheld():
+                        withheld.append(event.safety)
         finally:
             # Ends the reading alone: the job goes on without its reader.
             job.cancel()
         if not images:
-            text = words.say(language, "withheld", "safety")
-            return lambda: canvas.fail(text)
+            text = words.withheld(language, withheld)
+            return partial(canvas.fail, text)
         offers = await self._offers(order)
-        return lambda: canvas.deliver(tuple(images), offers)
+        return partial(canvas.deliver, tuple(images), offers)
 
     async def _offers(self, order: Order) -> tuple[str, ...]:
         """What the order's model can do with the finished picture."""
@@ -267,14 +312,20 @@ class Studio:
         return tuple(offers)
 
     async def _insist(
-        self, order: Order, answer: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Tries an answer until the service takes it."""
-        for attempt in range(_DELIVERY_TRIES):
+        self,
+        order: Order,
+        attempt: Callable[[], Awaitable[_T]],
+    ) -> _T:
+        """Tries again, ever later, what may go better another time. Of
+        GenzoErrors that is only that no server answers."""
+        for number in range(1, _TRIES):
             try:
-                return await answer()
+                return await attempt()
             except Exception as error:
-                if attempt + 1 == _DELIVERY_TRIES:
+                if isinstance(error, genzo.GenzoError) and (
+                    error.code != "UNAVAILABLE" or error.reason
+                ):
                     raise
                 _log.warning("order %s: %s; trying again", order.id, error)
-                await asyncio.sleep(self._first_delay * 2**attempt)
+                await asyncio.sleep(self._first_delay * 2 ** (number - 1))
+        return await attempt()

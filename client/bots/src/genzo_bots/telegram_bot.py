@@ -28,7 +28,7 @@ import genzo
 from genzo.v1 import image_generation_pb2 as pb
 from genzo_bots import commands, words
 from genzo_bots.limits import Refused
-from genzo_bots.orders import Order
+from genzo_bots.orders import Order, request_id_of
 from genzo_bots.studio import Studio
 
 SERVICE = "telegram"
@@ -192,7 +192,12 @@ class TelegramBot:
         _, _, text = message.text.partition(" ")
         language = _language(update)
         try:
-            order = self._order(update, commands.parse(language, text))
+            request = commands.parse(language, text)
+            # What was not confirmed before a crash comes again.
+            request.request_id = request_id_of(
+                SERVICE, f"{message.chat_id}:{message.message_id}"
+            )
+            order = self._order(update, request)
             await self.studio.take(order, self._canvas(order))
         except Refused as refusal:
             await message.reply_text(str(refusal))
@@ -210,6 +215,7 @@ class TelegramBot:
                 await self.studio.cancel(order_id, order.user, order.language)
             else:
                 order = self.studio.follow_up(order_id, wish, order)
+                order.request.request_id = request_id_of(SERVICE, query.id)
                 await self.studio.take(order, self._canvas(order))
         except (Refused, genzo.GenzoError) as refusal:
             await query.answer(str(refusal)[:200])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import genzo
@@ -55,7 +56,13 @@ _TEXTS = {
         "The picture was made and is withheld: {0}.",
         "画像は規定により表示できません（{0}）。",
     ),
+    "no_picture": (
+        "No picture came of it.",
+        "画像を作成できませんでした。",
+    ),
 }
+# What safety checkers find, by the names that the server gives it.
+_FINDINGS = {"nsfw": ("not safe for work", "職場に不適切な内容")}
 
 
 def say(language: str, key: str, *values: object) -> str:
@@ -82,6 +89,22 @@ def progress(language: str, event: genzo.Progress) -> str:
         event.steps,
         _seconds(event.time_left),
     )
+
+
+def withheld(language: str, findings: Iterable[str]) -> str:
+    """Why pictures that were made are not shown."""
+    names = sorted(set(findings))
+    if not names:
+        return say(language, "no_picture")
+    texts = [
+        dict(zip(LANGUAGES, _FINDINGS[name], strict=True)).get(
+            language, _FINDINGS[name][0]
+        )
+        if name in _FINDINGS
+        else name
+        for name in names
+    ]
+    return say(language, "withheld", ", ".join(texts))
 
 
 def error(language: str, fault: genzo.GenzoError) -> str:

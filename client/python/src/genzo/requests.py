@@ -74,12 +74,14 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
-    # Read (word:1.3), [word], BREAK and names of embeddings as web UIs do.
+    # Read (word:1.3), [word], [from:to:when], [a|b], BREAK and names of
+    # embeddings as web UIs do.
     weighted: bool
     # Shares of the steps between which guidance is at work, 0 to 1.
     guidance_start: float
     guidance_end: float
     perturbed_attention_scale: float
+    perturbed_layers: Sequence[str]
     skip_layer_scale: float
     # The step after which the text is not looked at any more.
     text_gate_step: int
@@ -96,6 +98,12 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # Begin at its own noise rather than random noise (DDIM inversion); what it
+    # shows, if not the prompt; and how that is walked. Each implies the first.
+    invert: bool
+    inversion_prompt: str
+    inversion_guidance_scale: float
+    inversion_steps: int
     # Pictures whose composition is followed, and pictures read as a prompt.
     controls: Sequence[Control]
     image_prompts: Sequence[ImagePrompt]
@@ -212,6 +220,9 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.image_to_image, name
     if name in _GUIDANCE:
         return request.guidance, name.removeprefix("guidance_")
+    if name.startswith("inversion_"):
+        inversion = request.image_to_image.inversion
+        return inversion, name.removeprefix("inversion_")
     if name.startswith("variation_"):
         return request.variation, name.removeprefix("variation_")
     if name in ("best_of", "scorer"):
@@ -309,6 +320,10 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     _set_pictures(request, values)
     if (hires := values.pop("hires", None)) is not None:
         set_hires(request.hires, hires)
+    if values.pop("invert", False):
+        request.image_to_image.inversion.SetInParent()
+    if layers := values.pop("perturbed_layers", ()):
+        request.guidance.perturbed_layers.extend(layers)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:

@@ -29,6 +29,30 @@ app.kubernetes.io/component: server
 app.kubernetes.io/component: test
 {{- end }}
 
+{{- /* Of the pods of one bot: (list $ "discord"). */}}
+{{- define "genzo.botLabels" -}}
+{{ include "genzo.selectorLabels" (first .) }}
+app.kubernetes.io/component: {{ last . }}
+{{- end }}
+
+{{- define "genzo.enabledBots" -}}
+{{- $enabled := list }}
+{{- range $service := list "discord" "line" "slack" "telegram" }}
+{{- if (get $.Values.bots $service).enabled }}{{ $enabled = append $enabled $service }}{{ end }}
+{{- end }}
+{{- toJson $enabled }}
+{{- end }}
+
+{{- define "genzo.botsImage" -}}
+{{- with .Values.bots.image }}
+{{- if .digest }}
+{{- printf "%s@%s" .repository .digest }}
+{{- else }}
+{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "genzo.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "genzo.selectorLabels" . }}
@@ -115,6 +139,29 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and (ne $v.autoscaling.kind "none") (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
 {{- fail (printf "autoscaling.maxReplicas %d is less than autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
+{{- end }}
+{{- $bots := include "genzo.enabledBots" . | fromJsonArray }}
+{{- range $service := $bots }}
+{{- if not (get $v.bots $service).secretName }}
+{{- fail (printf "bots.%s.enabled needs bots.%s.secretName: a Secret with what docs/bots.md names" $service $service) }}
+{{- end }}
+{{- if and (has $service (list "line" "slack")) (not $v.bots.publicUrl) }}
+{{- fail (printf "bots.%s.enabled needs bots.publicUrl: %s fetches pictures itself" $service $service) }}
+{{- end }}
+{{- end }}
+{{- if and $bots (not (or $v.insecure $v.bots.apiKeySecret.name)) }}
+{{- fail "the bots need a key: set bots.apiKeySecret.name" }}
+{{- end }}
+{{- if and $bots $v.tls.clientCaSecretName }}
+{{- fail "bots have no client certificate: tls.clientCaSecretName cannot be set with them" }}
+{{- end }}
+{{- if $v.bots.ingress.enabled }}
+{{- if not $v.bots.publicUrl }}
+{{- fail "bots.ingress.enabled needs bots.publicUrl" }}
+{{- end }}
+{{- if not (without $bots "telegram") }}
+{{- fail "bots.ingress.enabled needs a bot that is called: bots.discord, bots.line or bots.slack" }}
+{{- end }}
 {{- end }}
 {{- range $key, $instead := dict
       "listen" "service.grpcPort" "admin" "nothing, the probes need it" "insecure" "insecure"

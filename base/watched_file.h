@@ -1,5 +1,5 @@
-#ifndef GENZO_SERVER_WATCHED_FILE_H_
-#define GENZO_SERVER_WATCHED_FILE_H_
+#ifndef GENZO_BASE_WATCHED_FILE_H_
+#define GENZO_BASE_WATCHED_FILE_H_
 
 #include <sys/stat.h>
 
@@ -30,4 +30,4 @@ class WatchedFile {
 
 }  // namespace genzo
 
-#endif  // GENZO_SERVER_WATCHED_FILE_H_
+#endif  // GENZO_BASE_WATCHED_FILE_H_

@@ -1,0 +1,155 @@
+"""LINE's side: its API, and its signed calls to the bot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientSession
+from stand_in import Heard, StandIn, expect, reply, within
+
+SECRET = "channel-secret"
+_TOKEN_SECONDS = 60.0
+
+
+@dataclass
+class Line:
+    """Takes a reply token and a retry key once, a token within a minute."""
+
+    api: StandIn
+    endpoint: str
+    session: ClientSession
+    _tokens: dict[str, float] = field(default_factory=dict)
+    _keys: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.api.answer = self._answer
+
+    async def send(self, *events: dict[str, Any], secret: str = SECRET) -> int:
+        for event in events:
+            self._tokens.setdefault(event["replyToken"], time.monotonic())
+        body = json.dumps({"destination": "U0", "events": events}).encode()
+        digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+        async with self.session.post(
+            self.endpoint,
+            data=body,
+            headers={"X-Line-Signature": base64.b64encode(digest).decode()},
+        ) as answer:
+            return answer.status
+
+    def pushed(self) -> list[Any]:
+        return [
+            message
+            for heard in self.api.calls("POST", "/v2/bot/message/push")
+            for message in heard.json["messages"]
+        ]
+
+    def replies(self) -> list[Any]:
+        return [
+            heard.json["messages"][0]
+            for heard in self.api.calls("POST", "/v2/bot/message/reply")
+        ]
+
+    def replied(self) -> list[str]:
+        return [message["text"] for message in self.replies()]
+
+    def _answer(self, heard: Heard) -> Any:
+        expect(
+            heard.headers["Authorization"] == "Bearer access-token",
+            "no access token",
+        )
+        messages = heard.json["messages"]
+        expect(1 <= len(messages) <= 5, "not 1 to 5 messages")
+        for message in messages:
+            check_message(message)
+        if heard.path.endswith("/reply"):
+            given = self._tokens.pop(heard.json["replyToken"], None)
+            fresh = given and time.monotonic() - given < _TOKEN_SECONDS
+            if not fresh:
+                return reply({"message": "Invalid reply token"}, 400)
+        else:
+            key = heard.headers["X-Line-Retry-Key"]
+            uuid.UUID(key)
+            if key in self._keys:
+                return reply({"message": "accepted already"}, 409)
+            self._keys.add(key)
+        return {"sentMessages": [{"id": "1", "quoteToken": "q"}]}
+
+
+def check_message(message: dict[str, Any]) -> None:
+    match message["type"]:
+        case "text":
+            within("text", message["text"], 5000)
+            items = (message.get("quickReply") or {"items": []})["items"]
+            expect(len(items) <= 13, "more than 13 quick replies")
+            for item in items:
+                _check_action(item["action"])
+        case "image":
+            _check_url(message["originalContentUrl"])
+            _check_url(message["previewImageUrl"])
+        case "flex":
+            within("altText", message["altText"], 1500)
+            contents = message["contents"]
+            bubbles = (
+                contents["contents"]
+                if contents["type"] == "carousel"
+                else [contents]
+            )
+            expect(len(bubbles) <= 12, "more than 12 bubbles")
+            for bubble in bubbles:
+                _check_bubble(bubble)
+        case other:
+            expect(False, f"type {other}")
+
+
+def _check_bubble(bubble: dict[str, Any]) -> None:
+    hero = bubble["hero"]
+    _check_url(hero["url"])
+    width, height = map(int, hero["aspectRatio"].split(":"))
+    expect(height <= 3 * width, f"aspectRatio {hero['aspectRatio']}")
+    for part in bubble["body"]["contents"]:
+        within("text", part["text"], 2000)
+    for button in bubble["footer"]["contents"]:
+        expect(button["style"] in ("primary", "secondary", "link"), "style")
+        _check_action(button["action"])
+
+
+def _check_action(action: dict[str, Any]) -> None:
+    within("label", action["label"], 20)
+    within("data", action["data"], 300)
+
+
+def _check_url(url: str) -> None:
+    within("url", url, 2000)
+    expect(url.startswith("https://"), f"{url} is not https")
+
+
+def event(identifier: str, **rest: Any) -> dict[str, Any]:
+    return {
+        "source": {"type": "user", "userId": "ann"},
+        "timestamp": 1,
+        "mode": "active",
+        "webhookEventId": identifier,
+        "deliveryContext": {"isRedelivery": False},
+        "replyToken": f"reply-{identifier}",
+        **rest,
+    }
+
+
+def text(identifier: str, words: str, **rest: Any) -> dict[str, Any]:
+    return event(
+        identifier,
+        type="message",
+        message={"type": "text", "id": "1", "text": words, "quoteToken": "q"},
+        **rest,
+    )
+
+
+def press(identifier: str, data: str) -> dict[str, Any]:
+    return event(identifier, type="postback", postback={"data": data})

@@ -1,0 +1,156 @@
+"""Starting from a picture: dropped, pasted, chosen; its mask."""
+
+import base64
+import io
+
+import pytest
+from mock_door import Door, picture
+from PIL import Image
+from playwright.async_api import Page, expect
+from steps import develop, open_picture, set_slider
+
+DROP = """async ([bytes, kind, how]) => {
+    const file = new File(
+        [Uint8Array.from(atob(bytes), c => c.charCodeAt(0))],
+        'start', {type: kind});
+    const data = new DataTransfer();
+    data.items.add(file);
+    const event = how === 'paste'
+        ? new ClipboardEvent('paste', {clipboardData: data, bubbles: true})
+        : new DragEvent(how, {dataTransfer: data, bubbles: true,
+                              cancelable: true});
+    document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+async def test_a_picture_is_the_start_when_it_is_dropped_or_pasted(
+    page: Page, door: Door, how: str
+) -> None:
+    start = picture(1, 1)
+    await expect(page.get_by_label("Start from a picture")).to_be_visible()
+    encoded = base64.b64encode(start).decode()
+    if how == "drop":
+        await page.evaluate(DROP, [encoded, "image/png", "dragover"])
+        await expect(page.get_by_text("Drop to start")).to_be_visible()
+    await page.evaluate(DROP, [encoded, "image/png", how])
+    await expect(page.get_by_text("Drop to start")).to_be_hidden()
+    await expect(
+        page.get_by_alt_text("The picture to start from")
+    ).to_be_visible()
+    await set_slider(page, "How much is painted anew", "0.35")
+    job = await develop(page, door)
+    assert base64.b64decode(job.request["image_to_image"]["image"]) == start
+    assert job.request["image_to_image"]["strength"] == 0.35
+    # It is painted again after a reload too.
+    await job.finish()
+    await page.reload()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Reproduce").click()
+    again = await door.next_job()
+    assert base64.b64decode(again.request["image_to_image"]["image"]) == start
+
+
+async def test_a_file_that_is_no_picture_is_refused(
+    page: Page, door: Door
+) -> None:
+    field = page.get_by_label("Start from a picture")
+    await field.set_input_files(
+        {"name": "a.gif", "mimeType": "image/gif", "buffer": b"GIF89a"}
+    )
+    await expect(field).to_have_accessible_description(
+        "That is no PNG, JPEG or WebP picture"
+    )
+    door.model["limits"]["max_image_bytes"] = "1048576"
+    await page.reload()
+    await field.set_input_files(
+        {
+            "name": "a.png",
+            "mimeType": "image/png",
+            "buffer": b"0" * (1 << 20) + b"0",
+        }
+    )
+    await expect(field).to_have_accessible_description(
+        "The picture has more than 1 MB"
+    )
+
+
+async def test_a_mask_is_painted_where_the_server_takes_one(
+    page: Page, door: Door
+) -> None:
+    field = page.get_by_label("Start from a picture")
+    file = {
+        "name": "a.png",
+        "mimeType": "image/png",
+        "buffer": picture(1, 1),
+    }
+    await field.set_input_files(file)
+    await expect(page.locator("canvas")).to_have_count(0)
+    door.model["tasks"].append("TASK_INPAINTING")
+    await page.reload()
+    await field.set_input_files(file)
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    box = await canvas.bounding_box()
+    assert box is not None
+    x, y = box["x"], box["y"] + box["height"] / 2
+    await page.mouse.move(x + box["width"] * 0.25, y)
+    await page.mouse.down()
+    await page.mouse.move(x + box["width"] * 0.5, y, steps=4)
+    await page.mouse.up()
+    await expect(page.get_by_role("button", name="Clear the mask")).to_be_visible()
+    job = await develop(page, door)
+    sent = base64.b64decode(job.request["inpainting"]["mask"]["data"])
+    mask = Image.open(io.BytesIO(sent)).convert("L")
+    assert mask.size == (128, 128)
+    assert mask.getpixel((48, 64)) == 255
+    assert mask.getpixel((100, 64)) == 0
+    assert mask.getpixel((48, 20)) == 0
+    await page.get_by_role("button", name="Clear the mask").click()
+    job = await develop(page, door)
+    assert "inpainting" not in job.request
+
+
+async def test_a_mask_is_turned_round(page: Page, door: Door) -> None:
+    door.model["tasks"].append("TASK_INPAINTING")
+    await page.reload()
+    await page.get_by_label("Start from a picture").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
+    )
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    await canvas.click()
+    await page.get_by_label("Keep what is painted over").check()
+    # The picture hides nothing, so nothing can be seen through it.
+    await expect(page.get_by_label("what is transparent")).to_have_count(0)
+    job = await develop(page, door)
+    assert job.request["inpainting"]["invert_mask"]
+    assert "mask_is_transparency" not in job.request["inpainting"]
+    # What the server made of it can be chosen again, and is what is chosen.
+    await job.finish()
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await canvas.click()
+    fill = page.get_by_label("The masked part begins as")
+    await expect(fill).to_have_value("FILL_ORIGINAL")
+
+
+async def test_what_is_transparent_is_the_mask(page: Page, door: Door) -> None:
+    door.model["tasks"].append("TASK_INPAINTING")
+    await page.reload()
+    image = Image.open(io.BytesIO(picture(1, 1))).convert("RGBA")
+    image.paste((0, 0, 0, 0), (32, 32, 96, 96))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    await page.get_by_label("Start from a picture").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    )
+    await page.get_by_label("what is transparent").check()
+    await expect(page.locator("canvas")).to_be_hidden()
+    job = await develop(page, door)
+    sent = job.request["inpainting"]
+    assert base64.b64decode(sent["mask"]["data"]) == file.getvalue()
+    assert sent["mask_is_transparency"]
+    await page.get_by_role("button", name="Remove the picture").click()
+    job = await develop(page, door)
+    assert "inpainting" not in job.request

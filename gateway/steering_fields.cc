@@ -1,0 +1,298 @@
+#include "gateway/steering_fields.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/proto_json.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+using Control = v1::ControlInput;
+using v1::Inpainting;
+
+constexpr uint32_t kMaxCount = UINT32_MAX;  // the service's limits are lower
+constexpr double kMaxWeight = 2;
+constexpr int kMaxThreshold = 2000;
+
+// A list or an object, or a text that is one.
+std::optional<json> Structured(FieldReader& reader, const std::string& name) {
+  const json* given = reader.Any(name);
+  if (given == nullptr) return std::nullopt;
+  if (!given->is_string()) return *given;
+  const auto read = ParseJsonObject(
+      absl::StrCat("{\"it\": ", given->get_ref<const std::string&>(), "}"));
+  if (read.ok()) return read->value("it", json());
+  reader.Fail(name, absl::StrCat(ShownValue(*given), " is not JSON"));
+  return std::nullopt;
+}
+
+// The fields of the proto's message. False if it is not there.
+bool ReadMessage(FieldReader& reader, const std::string& name,
+                 google::protobuf::Message& message) {
+  const auto given = Structured(reader, name);
+  if (!given.has_value()) return false;
+  const absl::Status read = FromJson(given->dump(), message);
+  if (!read.ok()) {
+    reader.Fail(
+        name, absl::StrCat("is not as ", message.GetDescriptor()->name(), ": ",
+                           read.message()));
+  }
+  return true;
+}
+
+void ReadPicture(FieldReader& reader, const json& text,
+                 v1::InputPicture& picture) {
+  auto file = text.is_string()
+                  ? DecodePicture(text.get_ref<const std::string&>())
+                  : std::nullopt;
+  if (!file.has_value() || file->empty()) {
+    return reader.Fail("image", "is not a picture in base64");
+  }
+  picture.set_data(*std::move(file));
+}
+
+std::string ReadName(FieldReader& reader) {
+  const auto name = reader.Text("name");
+  if (!name.has_value()) reader.Fail("name", "is missing");
+  return name.value_or("");
+}
+
+void ReadControl(FieldReader& reader, v1::GenerateRequest& request) {
+  const std::string& start = request.image_to_image().image();
+  Control& control = *request.add_controls();
+  control.set_name(ReadName(reader));
+  if (const json* image = reader.Any("image")) {
+    ReadPicture(reader, *image, *control.mutable_picture());
+  } else if (!start.empty()) {
+    control.mutable_picture()->set_data(start);
+  } else {
+    reader.Fail("image", "is missing");
+  }
+  const std::string preprocessor =
+      reader.Choice("preprocessor", {"none", "canny", "tile", "inpaint"});
+  Control::Preprocessor chosen = Control::PREPROCESSOR_NONE;
+  Control::Preprocessor_Parse(
+      absl::StrCat("PREPROCESSOR_", absl::AsciiStrToUpper(preprocessor)),
+      &chosen);
+  control.set_preprocessor(chosen);
+  if (const auto weight = reader.Number("weight", 0, kMaxWeight)) {
+    control.set_weight(*weight);
+  }
+  if (const auto begin = reader.Number("start", 0, 1))
+    control.set_start(*begin);
+  if (const auto end = reader.Number("end", 0, 1)) control.set_end(*end);
+  control.set_guess_mode(reader.Truth("guess_mode").value_or(false));
+  if (const auto low = reader.Whole("canny_low", 0, kMaxThreshold)) {
+    control.set_canny_low(static_cast<uint32_t>(*low));
+  }
+  if (const auto high = reader.Whole("canny_high", 0, kMaxThreshold)) {
+    control.set_canny_high(static_cast<uint32_t>(*high));
+  }
+}
+
+void ReadImagePrompt(FieldReader& reader, v1::GenerateRequest& request) {
+  v1::ImagePrompt& prompt = *request.add_image_prompts();
+  prompt.set_name(ReadName(reader));
+  if (const json* image = reader.Any("image")) {
+    ReadPicture(reader, *image, *prompt.add_pictures());
+  }
+  if (const json* images = reader.Any("images")) {
+    if (!images->is_array()) reader.Fail("images", "is not a list");
+    for (const json& image : images->is_array() ? *images : json::array()) {
+      ReadPicture(reader, image, *prompt.add_pictures());
+    }
+  }
+  if (prompt.pictures().empty()) reader.Fail("image", "is missing");
+  if (const auto weight = reader.Number("weight", 0, kMaxWeight)) {
+    prompt.set_weight(*weight);
+  }
+}
+
+// Calls read(fields of an entry, request) for each of a list.
+template <typename Read>
+void ReadList(FieldReader& reader, const std::string& name,
+              v1::GenerateRequest& request, const Read& read) {
+  const auto list = Structured(reader, name);
+  if (!list.has_value()) return;
+  if (!list->is_array()) return reader.Fail(name, "is not a list");
+  for (size_t i = 0; i < list->size(); ++i) {
+    const json& entry = (*list)[i];
+    const std::string place = absl::StrCat("[", i, "]");
+    if (!entry.is_object()) {
+      reader.Fail(name, absl::StrCat(place, " is no object"));
+      continue;
+    }
+    FieldReader fields(entry);
+    read(fields, request);
+    fields.RefuseTheRest();
+    const absl::Status status = fields.status();
+    if (status.ok()) continue;
+    reader.Fail(name, absl::StrCat(place, ": ", status.message()));
+  }
+}
+
+void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
+  constexpr char kName[] = "extend";
+  const json* given = reader.Any(kName);
+  if (given == nullptr) return;
+  // "64,0,64,0" is a list without its brackets.
+  json list = *given;
+  if (given->is_string()) {
+    list = json::parse(absl::StrCat("[", given->get<std::string>(), "]"),
+                       /*cb=*/nullptr, /*allow_exceptions=*/false);
+  }
+  std::vector<uint32_t> borders;
+  for (const json& border : list.is_array() ? list : json::array()) {
+    if (!border.is_number_unsigned() || border.get<uint64_t>() > kMaxCount) {
+      break;
+    }
+    borders.push_back(border.get<uint32_t>());
+  }
+  if (borders.size() != 4 || list.size() != 4) {
+    return reader.Fail(kName,
+                       absl::StrCat(ShownValue(*given),
+                                    " is not left, top, right and bottom"));
+  }
+  v1::Outpainting& out = *request.mutable_outpainting();
+  out.set_left(borders[0]);
+  out.set_top(borders[1]);
+  out.set_right(borders[2]);
+  out.set_bottom(borders[3]);
+}
+
+json Described(const std::string& type, const std::string& description) {
+  return {{"type", type}, {"description", description}};
+}
+
+json ListOf(const json& properties, const json& required,
+            const std::string& description) {
+  return {{"type", "array"},
+          {"items",
+           {{"type", "object"},
+            {"properties", properties},
+            {"required", required}}},
+          {"description", description}};
+}
+
+}  // namespace
+
+void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
+  ReadList(reader, "controls", request, ReadControl);
+  ReadList(reader, "image_prompts", request, ReadImagePrompt);
+  v1::GuidanceOptions guidance;
+  if (ReadMessage(reader, "guidance", guidance)) {
+    *request.mutable_guidance() = guidance;
+  }
+  v1::Variation variation;
+  if (ReadMessage(reader, "variation", variation)) {
+    *request.mutable_variation() = variation;
+  }
+  v1::HiresPass hires;
+  if (ReadMessage(reader, "hires", hires)) *request.mutable_hires() = hires;
+  if (const auto upscaler = reader.Text("upscaler")) {
+    request.mutable_output()->set_upscaler(*upscaler);
+  }
+  if (reader.Choice("prompt_syntax", {"plain", "weighted"}) == "weighted") {
+    request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  }
+  if (reader.Truth("keep_latents").value_or(false)) {
+    request.set_keep_latents(true);
+  }
+  if (const auto token = reader.Text("start_latents")) {
+    request.set_start_latents(*token);
+  }
+}
+
+void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {
+  const auto blur = reader.Whole("mask_blur", 0, kMaxCount);
+  if (blur.has_value()) {
+    request.mutable_inpainting()->set_mask_blur(static_cast<uint32_t>(*blur));
+  }
+  const std::string fill = reader.Choice(
+      "mask_fill", {"default", "original", "noise", "blur", "nothing"});
+  Inpainting::Fill filled = Inpainting::FILL_UNSPECIFIED;
+  if (Inpainting::Fill_Parse(absl::StrCat("FILL_", absl::AsciiStrToUpper(fill)),
+                             &filled)) {
+    request.mutable_inpainting()->set_fill(filled);
+  }
+  if (reader.Truth("only_masked").value_or(false)) {
+    request.mutable_inpainting()->set_only_masked(true);
+  }
+  if (const auto padding = reader.Whole("mask_padding", 0, kMaxCount)) {
+    request.mutable_inpainting()->set_padding(static_cast<uint32_t>(*padding));
+  }
+  if (reader.Truth("invert_mask").value_or(false)) {
+    request.mutable_inpainting()->set_invert_mask(true);
+  }
+  if (const auto is = reader.Truth("mask_is_transparency")) {
+    request.mutable_inpainting()->set_mask_is_transparency(*is);
+  }
+  ReadBorders(reader, request);
+}
+
+json SteeringSchemas() {
+  const json picture = Described("string", "A picture in base64.");
+  json control = {
+      {"name", Described("string", "One of the model's controlnets.")},
+      {"image", picture},
+      {"preprocessor",
+       {{"type", "string"}, {"enum", {"none", "canny", "tile", "inpaint"}}}},
+      {"weight", Described("number", "0 to 2.")},
+      {"start", Described("number", "Share of the steps before it begins.")},
+      {"end", Described("number", "Share of the steps after which it ends.")},
+      {"guess_mode", {{"type", "boolean"}}},
+      {"canny_low", {{"type", "integer"}}},
+      {"canny_high", {{"type", "integer"}}}};
+  const json prompt = {
+      {"name", Described("string", "One of the model's ip_adapters.")},
+      {"image", picture},
+      {"images", {{"type", "array"}, {"items", picture}}},
+      {"weight", Described("number", "0 to 2.")}};
+  return {
+      {"controls",
+       ListOf(control, {"name"},
+              "Pictures whose composition is followed (ControlNet).")},
+      {"image_prompts",
+       ListOf(prompt, {"name"}, "Pictures read as a prompt is (IP-Adapter).")},
+      {"guidance", Described("object", "Fields of GuidanceOptions.")},
+      {"variation",
+       Described("object", "Fields of Variation: seed, strength.")},
+      {"hires",
+       Described("object", "A second, larger pass: fields of HiresPass.")},
+      {"upscaler", Described("string", "What enlarges the finished picture.")},
+      {"prompt_syntax",
+       {{"type", "string"},
+        {"enum", {"plain", "weighted"}},
+        {"description", "weighted reads (word:1.3) and [word]."}}},
+      {"keep_latents",
+       Described("boolean", "Keep latents: each image names its own.")},
+      {"start_latents", Described("string", "Such a name, to start from.")}};
+}
+
+json MaskSchemas() {
+  return {
+      {"mask_blur",
+       Described("integer", "Softens the mask's edge, in pixels.")},
+      {"mask_fill",
+       {{"type", "string"},
+        {"enum", {"default", "original", "noise", "blur", "nothing"}}}},
+      {"only_masked",
+       Described("boolean", "Paint the masked region alone, at full size.")},
+      {"mask_padding", Described("integer", "Pixels painted around that.")},
+      {"invert_mask", Described("boolean", "Paint what the mask leaves out.")},
+      {"mask_is_transparency",
+       Described("boolean", "What is transparent in the mask is painted.")},
+      {"extend",
+       {{"description",
+         "Pixels to paint around the picture: left, "
+         "top, right and bottom."}}}};
+}
+
+}  // namespace genzo

@@ -1,0 +1,413 @@
+// The commands that ask a server, against one that answers what it is told.
+
+#include <cstdlib>
+#include <fstream>
+
+#include "base/errors.h"
+#include "client/generate_command.h"
+#include "client/jobs_command.h"
+#include "client/loras_command.h"
+#include "client/models_command.h"
+#include "client/score_command.h"
+#include "client/upscale_command.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/fake_server.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class CommandsTest : public ::testing::Test {
+ protected:
+  template <typename Command>
+  Outcome Run(const std::vector<std::string>& words) {
+    return RunCommand<Command>(server_.address(), words);
+  }
+
+  v1::Job AJob(const std::string& id, v1::JobState state) {
+    v1::Job job;
+    job.set_id(id);
+    job.set_state(state);
+    job.mutable_create_time()->set_seconds(1'700'000'000);
+    job.set_steps_done(3);
+    job.set_steps_total(20);
+    return job;
+  }
+
+  v1::JobEvent ImageOf(const std::string& bytes) {
+    v1::JobEvent event;
+    event.mutable_image()->set_seed(7);
+    v1::Picture& picture = *event.mutable_image()->mutable_picture();
+    picture.set_data(bytes);
+    picture.set_size_bytes(bytes.size());
+    picture.set_media_type("image/png");
+    picture.set_width(64);
+    picture.set_height(32);
+    return event;
+  }
+
+  v1::JobEvent EndOf(v1::JobState state, const absl::Status& status) {
+    v1::JobEvent event;
+    event.mutable_ended()->set_state(state);
+    if (!status.ok()) {
+      *event.mutable_ended()->mutable_status() = ToRpcStatus(status);
+    }
+    return event;
+  }
+
+  FakeServer server_;
+  Answers& answers_ = server_.answers;
+  const TestFolder folder_;
+};
+
+TEST_F(CommandsTest, JobsAreListedALineEach) {
+  *answers_.job_pages.emplace_back().add_jobs() =
+      AJob("a", v1::JOB_STATE_RUNNING);
+  const Outcome outcome = Run<JobsCommand>({"jobs"});
+  EXPECT_EQ(outcome.status, kExitOk);
+  EXPECT_EQ(outcome.out,
+            "a  running    2023-11-14T22:13:20Z  3 of 20 steps  0 images\n");
+}
+
+TEST_F(CommandsTest, JobsOfEveryPageAreListed) {
+  v1::ListJobsResponse page;
+  *page.add_jobs() = AJob("first", v1::JOB_STATE_QUEUED);
+  page.set_next_page_token("more");
+  answers_.job_pages.push_back(page);
+  *answers_.job_pages.emplace_back().add_jobs() =
+      AJob("second", v1::JOB_STATE_QUEUED);
+  const Outcome outcome = Run<JobsCommand>({"jobs"});
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("first"), HasSubstr("second")));
+  ASSERT_EQ(answers_.asked.size(), 2u);
+  EXPECT_THAT(answers_.asked[1], HasSubstr("page_token: \"more\""));
+}
+
+TEST_F(CommandsTest, StatesOfJobsAreSeparatedByCommas) {
+  Run<JobsCommand>({"jobs", "--state", "failed,expired"});
+  EXPECT_THAT(answers_.asked[0], HasSubstr("states: JOB_STATE_FAILED states: "
+                                           "JOB_STATE_EXPIRED"));
+}
+
+TEST_F(CommandsTest, AStateThatIsNoneIsRefusedBeforeTheCall) {
+  EXPECT_THROW(Run<JobsCommand>({"jobs", "--state", "lost"}), CLI::ParseError);
+  EXPECT_THAT(answers_.asked, IsEmpty());
+}
+
+TEST_F(CommandsTest, AJobTellsWhyItFailedWithoutControlCharacters) {
+  v1::Job job = AJob("a", v1::JOB_STATE_FAILED);
+  job.mutable_status()->set_message("no\x1b[2J memory");
+  *answers_.job_pages.emplace_back().add_jobs() = job;
+  EXPECT_THAT(Run<JobsCommand>({"jobs"}).out,
+              EndsWith("  no\uFFFD[2J memory\n"));
+}
+
+TEST_F(CommandsTest, JobsAsJsonAreAnObjectALine) {
+  v1::ListJobsResponse& page = answers_.job_pages.emplace_back();
+  *page.add_jobs() = AJob("a", v1::JOB_STATE_QUEUED);
+  *page.add_jobs() = AJob("b", v1::JOB_STATE_QUEUED);
+  std::istringstream lines(Run<JobsCommand>({"jobs", "--json"}).out);
+  std::vector<std::string> ids;
+  for (std::string line; std::getline(lines, line);) {
+    const auto job = nlohmann::json::parse(line);
+    ids.push_back(job["id"]);
+    EXPECT_EQ(job["images_done"], 0) << "zeros are told";
+  }
+  EXPECT_THAT(ids, ElementsAre("a", "b"));
+}
+
+TEST_F(CommandsTest, ARefusalGoesToStandardErrorAndTheExitStatus) {
+  answers_.status = grpc::Status(grpc::StatusCode::PERMISSION_DENIED,
+                                 "the key may not see jobs");
+  const Outcome outcome = Run<JobsCommand>({"jobs"});
+  EXPECT_EQ(outcome.status, kExitRefused);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.error, "genzo: the key may not see jobs\n");
+}
+
+TEST_F(CommandsTest, WatchingWritesThePicturesOfTheJob) {
+  answers_.job = AJob("a", v1::JOB_STATE_RUNNING);
+  answers_.job.mutable_resolved()->set_prompt("a red fox");
+  answers_.events = {ImageOf("png"),
+                     EndOf(v1::JOB_STATE_SUCCEEDED, absl::OkStatus())};
+  const Outcome outcome =
+      Run<JobsCommand>({"watch", "a", "-o", folder_.path(), "--after", "9"});
+  EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
+  EXPECT_EQ(ReadFile(folder_.path() + "/a-red-fox-seed7.png"), "png");
+  EXPECT_THAT(answers_.asked[1], HasSubstr("after_sequence: 9"));
+}
+
+TEST_F(CommandsTest, WatchingTakesPicturesInPieces) {
+  v1::JobEvent image = ImageOf("");
+  image.mutable_image()->mutable_picture()->set_size_bytes(5);
+  v1::JobEvent first, second;
+  first.mutable_chunk()->set_data("abc");
+  second.mutable_chunk()->set_data("de");
+  second.mutable_chunk()->set_offset(3);
+  answers_.events = {image, first, second,
+                     EndOf(v1::JOB_STATE_SUCCEEDED, absl::OkStatus())};
+  EXPECT_EQ(Run<JobsCommand>({"watch", "a", "-o", folder_.path()}).status,
+            kExitOk);
+  EXPECT_EQ(ReadFile(folder_.path() + "/image-seed7.png"), "abcde");
+}
+
+TEST_F(CommandsTest, AWatchedJobThatFailedFailsTheCommand) {
+  answers_.events = {
+      EndOf(v1::JOB_STATE_FAILED, absl::InternalError("a device is gone"))};
+  const Outcome outcome = Run<JobsCommand>({"watch", "a"});
+  EXPECT_EQ(outcome.status, kExitFailed);
+  EXPECT_THAT(outcome.error, HasSubstr("the job ended: a device is gone"));
+}
+
+TEST_F(CommandsTest, AWatchedJobThatRanOutOfTimeSaysSo) {
+  answers_.events = {
+      EndOf(v1::JOB_STATE_EXPIRED, absl::DeadlineExceededError("too late"))};
+  EXPECT_EQ(Run<JobsCommand>({"watch", "a"}).status, kExitDeadline);
+}
+
+// Whatever a server leaves out, a script must not take it for success.
+TEST_F(CommandsTest, AnEndWithoutAReasonIsNoSuccess) {
+  answers_.events = {EndOf(v1::JOB_STATE_CANCELLED, absl::OkStatus())};
+  EXPECT_EQ(Run<JobsCommand>({"watch", "a"}).status, kExitFailed);
+}
+
+TEST_F(CommandsTest, AStreamWithoutAnEndIsNoSuccess) {
+  answers_.events = {ImageOf("png")};
+  EXPECT_EQ(Run<JobsCommand>({"watch", "a", "-o", folder_.path()}).status,
+            kExitFailed);
+}
+
+TEST_F(CommandsTest, AnImageThatFailedIsNoSuccess) {
+  v1::JobEvent failed;
+  failed.mutable_image_failed()->mutable_status()->set_message("not finite");
+  answers_.events = {failed, EndOf(v1::JOB_STATE_SUCCEEDED, absl::OkStatus())};
+  const Outcome outcome = Run<JobsCommand>({"watch", "a"});
+  EXPECT_EQ(outcome.status, kExitFailed);
+  EXPECT_THAT(outcome.out, HasSubstr("image 0 failed: not finite"));
+  EXPECT_THAT(outcome.error, HasSubstr("1 images failed"));
+}
+
+TEST_F(CommandsTest, AJobThatIsNotKnownIsNotWatched) {
+  answers_.status = grpc::Status(grpc::StatusCode::NOT_FOUND, "no job \"a\"");
+  const Outcome outcome = Run<JobsCommand>({"watch", "a"});
+  EXPECT_EQ(outcome.status, kExitRefused);
+  EXPECT_EQ(answers_.asked.size(), 1u);
+}
+
+TEST_F(CommandsTest, CancellingTellsWhatBecameOfTheJob) {
+  answers_.job = AJob("a", v1::JOB_STATE_CANCELLED);
+  const Outcome outcome = Run<JobsCommand>({"cancel", "a"});
+  EXPECT_EQ(outcome.status, kExitOk);
+  EXPECT_THAT(outcome.out, StartsWith("a  cancelled"));
+  EXPECT_THAT(answers_.asked, ElementsAre("CancelJob id: \"a\""));
+}
+
+TEST_F(CommandsTest, CancellingNeedsAnId) {
+  EXPECT_THROW(Run<JobsCommand>({"cancel"}), CLI::ParseError);
+}
+
+TEST_F(CommandsTest, AdaptersOfEveryPageAreListed) {
+  v1::LoraRegistryListResponse page;
+  v1::Lora& lora = *page.add_loras();
+  lora.set_name("ink");
+  lora.set_family("sd1");
+  lora.set_rank(8);
+  lora.set_file_bytes(2'500'000);
+  lora.add_models("emaki");
+  page.set_next_page_token("more");
+  answers_.lora_pages.push_back(page);
+  v1::Lora& broken = *answers_.lora_pages.emplace_back().add_loras();
+  broken.set_name("torn");
+  broken.mutable_error()->set_message("is cut");
+  EXPECT_EQ(Run<LorasCommand>({"loras", "-m", "emaki"}).out,
+            "ink  sd1, rank 8, 2.5 MB; for emaki\n"
+            "torn  cannot be used: is cut\n");
+  EXPECT_THAT(answers_.asked[0], HasSubstr("model: \"emaki\""));
+}
+
+TEST_F(CommandsTest, AdaptersAsJsonAreOneAnswer) {
+  answers_.lora_pages.emplace_back().add_loras()->set_name("a");
+  answers_.lora_pages.back().set_next_page_token("more");
+  answers_.lora_pages.emplace_back().add_loras()->set_name("b");
+  const auto json =
+      nlohmann::json::parse(Run<LorasCommand>({"loras", "--json"}).out);
+  EXPECT_EQ(json["loras"].size(), 2u);
+  EXPECT_FALSE(json.contains("next_page_token"));
+}
+
+TEST_F(CommandsTest, AModelInMemoryTellsWhatItTakes) {
+  v1::Model& model = *answers_.model_pages.emplace_back().add_models();
+  model.set_id("emaki");
+  model.set_is_default(true);
+  model.set_state(v1::Model::STATE_RESIDENT);
+  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+  model.add_controlnets("canny");
+  const std::string out = Run<ModelsCommand>({"models"}).out;
+  EXPECT_THAT(out, StartsWith("emaki (default)  resident"));
+  EXPECT_THAT(out, HasSubstr("  samplers ddim\n"));
+  EXPECT_THAT(out, HasSubstr("  controls canny\n"));
+  EXPECT_THAT(out, Not(HasSubstr("image prompts")));
+}
+
+TEST_F(CommandsTest, AModelThatFailedTellsWhy) {
+  v1::Model& model = *answers_.model_pages.emplace_back().add_models();
+  model.set_id("emaki");
+  model.set_state(v1::Model::STATE_FAILED);
+  model.mutable_error()->set_message("vae: is missing\n");
+  EXPECT_EQ(Run<ModelsCommand>({"models"}).out,
+            "emaki  failed: vae: is missing\uFFFD\n");
+}
+
+TEST_F(CommandsTest, OrdersNameTheirModel) {
+  answers_.model.set_id("emaki");
+  answers_.model.set_state(v1::Model::STATE_LOADING);
+  EXPECT_EQ(Run<ModelsCommand>({"models", "load", "emaki", "--pin"}).out,
+            "emaki  loading\n");
+  Run<ModelsCommand>({"models", "load", "emaki"});
+  Run<ModelsCommand>({"models", "unload", "emaki"});
+  Run<ModelsCommand>({"models", "drain", "emaki"});
+  EXPECT_THAT(
+      answers_.asked,
+      ElementsAre("LoadModel id: \"emaki\" pinned: true",
+                  "LoadModel id: \"emaki\"", "UnloadModel id: \"emaki\"",
+                  "DrainModel id: \"emaki\""));
+}
+
+TEST_F(CommandsTest, AnOrderThatIsRefusedPrintsNoModel) {
+  answers_.status =
+      grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the key is missing");
+  const Outcome outcome = Run<ModelsCommand>({"models", "unload", "emaki"});
+  EXPECT_EQ(outcome.status, kExitRefused);
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(CommandsTest, ScoresStandBesideTheirFiles) {
+  const std::string path = folder_.Write("a.png", "first");
+  answers_.scores.add_scores()->set_score(0.25);
+  const Outcome outcome =
+      Run<ScoreCommand>({"score", path, "-p", "a fox", "--scorer", "clip"});
+  EXPECT_EQ(outcome.out, "   0.250  " + path + "\n");
+  EXPECT_THAT(answers_.asked[0],
+              AllOf(HasSubstr("scorer: \"clip\""), HasSubstr("data: \"first\""),
+                    HasSubstr("prompt: \"a fox\"")));
+}
+
+TEST_F(CommandsTest, AScorerAndAModelAreOneTooMany) {
+  const std::string path = folder_.Write("a.png", "first");
+  EXPECT_THROW(
+      Run<ScoreCommand>({"score", path, "--scorer", "clip", "-m", "emaki"}),
+      CLI::ParseError);
+}
+
+TEST_F(CommandsTest, AFileThatIsNotThereIsNotScored) {
+  EXPECT_THROW(Run<ScoreCommand>({"score", folder_.path() + "/none.png"}),
+               CLI::ParseError);
+}
+
+TEST_F(CommandsTest, ALargerPictureIsNamedByItsSize) {
+  const std::string path = folder_.Write("fox.jpg", "small");
+  answers_.events = {ImageOf("large")};
+  const Outcome outcome = Run<UpscaleCommand>(
+      {"upscale", path, "-x", "2", "--format", "PNG", "-o", folder_.path()});
+  EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
+  EXPECT_EQ(ReadFile(folder_.path() + "/fox-64x32.png"), "large");
+  EXPECT_THAT(answers_.asked[0],
+              AllOf(HasSubstr("factor: 2"), HasSubstr("data: \"small\""),
+                    HasSubstr("format: IMAGE_FORMAT_PNG")));
+}
+
+TEST_F(CommandsTest, AnAnswerWithoutALargerPictureIsNoSuccess) {
+  const std::string path = folder_.Write("fox.jpg", "small");
+  EXPECT_EQ(Run<UpscaleCommand>({"upscale", path}).status, kExitFailed);
+}
+
+TEST_F(CommandsTest, ALargerPictureThatCannotBeWrittenIsNoSuccess) {
+  const std::string path = folder_.Write("fox.jpg", "small");
+  answers_.events = {ImageOf("large")};
+  const Outcome outcome =
+      Run<UpscaleCommand>({"upscale", path, "-o", "/dev/null/folder"});
+  EXPECT_EQ(outcome.status, kExitFailed);
+  EXPECT_THAT(outcome.error, HasSubstr("fox-64x32.png cannot be written"));
+}
+
+TEST_F(CommandsTest, UpscalersAreListedWithTheirScale) {
+  v1::Upscaler& filter = *answers_.upscalers.add_upscalers();
+  filter.set_name("lanczos");
+  filter.set_architecture("filter");
+  v1::Upscaler& network = *answers_.upscalers.add_upscalers();
+  network.set_name("ultra");
+  network.set_scale(4);
+  network.set_architecture("RRDBNet");
+  EXPECT_EQ(Run<UpscaleCommand>({"upscale", "--list"}).out,
+            "lanczos  any size  filter\nultra  x4  RRDBNet\n");
+}
+
+TEST_F(CommandsTest, EnlargingNeedsAFile) {
+  const Outcome outcome = Run<UpscaleCommand>({"upscale"});
+  EXPECT_EQ(outcome.status, kExitUsage);
+  EXPECT_EQ(outcome.error, "genzo: a file is missing\n");
+}
+
+TEST_F(CommandsTest, AFactorAndASizeAreOneTooMany) {
+  EXPECT_THROW(
+      Run<UpscaleCommand>({"upscale", "a", "-x", "2", "--size", "8,8"}),
+      CLI::ParseError);
+}
+
+TEST_F(CommandsTest, AFileThatCannotBeReadIsNamedBeforeTheCall) {
+  const Outcome outcome = Run<UpscaleCommand>({"upscale", folder_.path()});
+  EXPECT_EQ(outcome.status, kExitUsage);
+  EXPECT_THAT(outcome.error, HasSubstr(folder_.path() + " cannot be read"));
+  EXPECT_THAT(answers_.asked, IsEmpty());
+}
+
+TEST_F(CommandsTest, AJobThatNobodyWaitsForPrintsItsId) {
+  answers_.job.set_id("4f2a");
+  const Outcome outcome =
+      Run<GenerateCommand>({"generate", "a fox", "--detach"});
+  EXPECT_EQ(outcome.out, "4f2a\n");
+  EXPECT_THAT(answers_.asked, ElementsAre(StartsWith("CreateJob request {")));
+}
+
+TEST_F(CommandsTest, AFullServerIsTriedAgainLater) {
+  const google::rpc::Status full = ToRpcStatus(
+      RetryLaterError("QUEUE_FULL", "the queue is full", absl::Seconds(3)));
+  answers_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, full.message(),
+                                 full.SerializeAsString());
+  const Outcome outcome = Run<GenerateCommand>({"generate", "a fox"});
+  EXPECT_EQ(outcome.status, kExitUnavailable);
+  EXPECT_EQ(outcome.error, "genzo: the queue is full; try again in 3 s\n");
+}
+
+TEST_F(CommandsTest, APictureThatCannotBeReadIsAWrongCommandLine) {
+  const Outcome outcome = Run<GenerateCommand>(
+      {"generate", "a fox", "--image", folder_.path() + "/none.png"});
+  EXPECT_EQ(outcome.status, kExitUsage);
+  EXPECT_THAT(outcome.error, HasSubstr("none.png cannot be read"));
+}
+
+TEST_F(CommandsTest, AServerThatIsNotThereIsNamed) {
+  const Outcome outcome = RunCommand<LorasCommand>("127.0.0.1:1", {"loras"});
+  EXPECT_EQ(outcome.status, kExitUnavailable);
+  EXPECT_THAT(outcome.error,
+              StartsWith("genzo: no Genzo server answers at 127.0.0.1:1 ("));
+}
+
+TEST_F(CommandsTest, TheKeyOfTheEnvironmentGoesWithEveryCall) {
+  setenv("GENZO_API_KEY", "gz_secret", /*replace=*/1);
+  Run<LorasCommand>({"loras"});
+  unsetenv("GENZO_API_KEY");
+  EXPECT_EQ(answers_.api_key, "gz_secret");
+  Run<LorasCommand>({"loras"});
+  EXPECT_EQ(answers_.api_key, "");
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,356 @@
+// Edges of the doors' parts: forms, targets, links, seats, errors, routes.
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gateway/a1111_seats.h"
+#include "gateway/door_error.h"
+#include "gateway/multipart.h"
+#include "gateway/page.h"
+#include "gateway/painting.h"
+#include "gateway/picture_store.h"
+#include "gateway/proto_json.h"
+#include "gateway/router.h"
+#include "gateway/target.h"
+#include "genzo/v1/jobs.pb.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Key;
+using ::testing::Not;
+
+constexpr auto kBad = absl::StatusCode::kInvalidArgument;
+
+std::string Part(const std::string& head, const std::string& content) {
+  return "--b\r\n" + head + "\r\n\r\n" + content + "\r\n";
+}
+constexpr char kField[] = "Content-Disposition: form-data; name=\"a\"";
+
+TEST(MultipartEdgesTest, AFormMayHaveNothingInIt) {
+  const auto parts = ParseForm("--b--", "b");
+  ASSERT_THAT(parts, IsOk());
+  EXPECT_TRUE(parts->empty());
+}
+
+TEST(MultipartEdgesTest, TheMostPartsAreTaken) {
+  std::string body;
+  for (size_t i = 0; i < kMaxFormParts; ++i) body += Part(kField, "");
+  EXPECT_EQ(ParseForm(body + "--b--\r\n", "b")->size(), kMaxFormParts);
+}
+
+TEST(MultipartEdgesTest, TheMostHeadersAreTaken) {
+  std::string head = kField;
+  for (int i = 0; i < 7; ++i) absl::StrAppend(&head, "\r\nx-", i, ": y");
+  EXPECT_THAT(ParseForm(Part(head, "1") + "--b--", "b"), IsOk());
+  EXPECT_THAT(ParseForm(Part(head + "\r\nz: y", "1") + "--b--", "b"),
+              StatusIs(kBad, "a part with more than 8 headers"));
+}
+
+TEST(MultipartEdgesTest, ANameThatIsNoTextIsRefused) {
+  EXPECT_THAT(
+      ParseForm(
+          Part("Content-Disposition: form-data; name=\"\xff\"", "1") + "--b--",
+          "b"),
+      StatusIs(kBad, "no sound name"));
+}
+
+TEST(MultipartEdgesTest, AFileWithoutANameIsStillAFile) {
+  const auto parts = ParseForm(
+      Part(std::string(kField) + "; filename=\"\"", "1") + "--b--", "b");
+  EXPECT_EQ(parts->at(0).file_name, "file");
+}
+
+TEST(MultipartEdgesTest, BytesOfEveryKindAreContent) {
+  std::string bytes("\0\r\n--", 5);
+  for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
+  const std::string body = Part(kField, bytes) + "--b--\r\n";
+  EXPECT_EQ(ParseForm(body, "b")->at(0).content, bytes);
+}
+
+TEST(MultipartEdgesTest, TheLongestBoundaryIsTaken) {
+  const std::string longest(70, 'a');
+  EXPECT_EQ(BoundaryOf("multipart/form-data; boundary=" + longest), longest);
+}
+
+TEST(TargetEdgesTest, AStarIsNoPath) {
+  EXPECT_EQ(ParseTarget("*")->path, "*");
+  EXPECT_THAT(ParseTarget("*a"), StatusIs(kBad, "path"));
+}
+
+TEST(TargetEdgesTest, AQueryMayBeEmptyOrWithoutValues) {
+  EXPECT_THAT(ParseTarget("/a?"), IsOk());
+  EXPECT_EQ(ParseTarget("/a?x")->query.at("x"), "");
+  EXPECT_EQ(ParseTarget("/a?x=%3D%26")->query.at("x"), "=&");
+}
+
+TEST(TargetEdgesTest, DotsInsideANameAreNoSegment) {
+  EXPECT_EQ(ParseTarget("/a..b/...")->path, "/a..b/...");
+}
+
+TEST(SecretTest, TextsOfOtherLengthsAreNotTheSame) {
+  EXPECT_TRUE(SameSecret("ab", "ab"));
+  EXPECT_FALSE(SameSecret("ab", "abc"));
+  EXPECT_FALSE(SameSecret("ab", "aB"));
+  EXPECT_TRUE(SameSecret("", ""));
+}
+
+TEST(SecretTest, RandomTextIsNeverTheSame) {
+  EXPECT_EQ(RandomHex(16).size(), 32u);
+  EXPECT_NE(RandomHex(16), RandomHex(16));
+}
+
+// The parts of a link: name, expiry, signature.
+absl::StatusOr<PictureStore::Picture> Follow(const PictureStore& store,
+                                             const std::string& link) {
+  const std::vector<std::string> parts =
+      absl::StrSplit(link, absl::ByAnyChar("?=&"));
+  return store.Find(parts.at(0), parts.at(2), parts.at(4));
+}
+
+TEST(PictureStoreEdgesTest, PicturesThatExpiredMakeRoom) {
+  FakeClock clock;
+  PictureStore store("secret", {.max_bytes = 10, .kept = absl::Minutes(1)},
+                     clock);
+  store.Keep("12345678", "image/png");
+  clock.Advance(absl::Minutes(1));
+  const std::string second = store.Keep("1234", "image/png");
+  const std::string third = store.Keep("123456", "image/png");
+  EXPECT_THAT(Follow(store, second), IsOk()) << "8 bytes were given back";
+  EXPECT_THAT(Follow(store, third), IsOk());
+}
+
+TEST(PictureStoreEdgesTest, ALinkFollowsTheDateWhenItIsSet) {
+  FakeClock clock;
+  PictureStore store("secret", {.kept = absl::Minutes(1)}, clock);
+  const std::string link = store.Keep("x", "image/webp");
+  EXPECT_THAT(link, HasSubstr(".webp?expires="));
+  clock.SetDateForward(absl::Hours(1));
+  EXPECT_THAT(Follow(store, link),
+              StatusIs(absl::StatusCode::kNotFound, "has expired"));
+}
+
+TEST(PictureStoreEdgesTest, APictureThatIsBeingReadOutlivesItsPlace) {
+  FakeClock clock;
+  PictureStore store("secret", {.max_bytes = 4}, clock);
+  const auto found = Follow(store, store.Keep("1234", "image/png"));
+  ASSERT_THAT(found, IsOk());
+  store.Keep("5678", "image/png");
+  EXPECT_EQ(*found->bytes, "1234");
+}
+
+CallerKeys Keys(const std::string& authorization,
+                const std::string& tenant = "") {
+  return {authorization, tenant, /*traceparent=*/""};
+}
+
+v1::JobEvent ProgressOf(uint32_t image, uint32_t step, uint32_t steps) {
+  v1::JobEvent event;
+  event.mutable_progress()->set_image_index(image);
+  event.mutable_progress()->set_step(step);
+  event.mutable_progress()->set_steps(steps);
+  return event;
+}
+
+TEST(SeatsTest, ProgressIsOverAllImages) {
+  A1111Seats seats;
+  const auto ticket = seats.Sit({}, 2);
+  EXPECT_EQ(ticket->job().Share(), 0);
+  ticket->Take(ProgressOf(0, 10, 20));
+  EXPECT_EQ(ticket->job().Share(), 0.25);
+  v1::JobEvent image;
+  image.mutable_image()->mutable_picture()->set_data("png");
+  ticket->Take(image);
+  EXPECT_EQ(ticket->job().Share(), 0.5) << "a finished image is whole";
+  EXPECT_EQ(ticket->job().previews.at(0), "png");
+}
+
+TEST(SeatsTest, CallersDoNotSeeEachOther) {
+  A1111Seats seats;
+  const auto mine = seats.Sit(Keys("me"), 1);
+  EXPECT_TRUE(seats.Latest(Keys("me")).has_value());
+  EXPECT_FALSE(seats.Latest(Keys("you")).has_value());
+  seats.Interrupt(Keys("you"));
+  EXPECT_FALSE(mine->job().was_interrupted);
+}
+
+TEST(SeatsTest, ATenantHasASeatOfItsOwn) {
+  A1111Seats seats;
+  seats.ChooseModel(Keys("key", "a"), "emaki");
+  EXPECT_EQ(seats.Model(Keys("key", "a")), "emaki");
+  EXPECT_EQ(seats.Model(Keys("key", "b")), "");
+}
+
+TEST(SeatsTest, TheJobThatBeganLastIsTheLatest) {
+  A1111Seats seats;
+  const auto first = seats.Sit({}, 1);
+  auto second = seats.Sit({}, 3);
+  EXPECT_EQ(seats.Latest({})->images, 3u);
+  second.reset();
+  EXPECT_EQ(seats.Latest({})->images, 1u);
+}
+
+TEST(SeatsTest, InterruptEndsAllJobsOfTheCaller) {
+  A1111Seats seats;
+  int ended = 0;
+  const auto first = seats.Sit({}, 1);
+  const auto second = seats.Sit({}, 1);
+  first->SetCancel([&] { ++ended; });
+  second->SetCancel([&] { ++ended; });
+  seats.Interrupt({});
+  EXPECT_EQ(ended, 2);
+  EXPECT_TRUE(second->job().was_interrupted);
+}
+
+TEST(SeatsTest, AnInterruptBeforeTheCallIsMadeEndsItOnceItIs) {
+  A1111Seats seats;
+  int ended = 0;
+  const auto ticket = seats.Sit({}, 1);
+  seats.Interrupt({});
+  ticket->SetCancel([&] { ++ended; });
+  EXPECT_EQ(ended, 1);
+}
+
+TEST(DoorErrorEdgesTest, DoorsAreToldByTheirPaths) {
+  EXPECT_EQ(DoorOf("/sdapi/v1/txt2img"), DoorKind::kA1111);
+  EXPECT_EQ(DoorOf("/v1/jobs"), DoorKind::kJobs);
+  EXPECT_EQ(DoorOf("/v1/jobs/a/events"), DoorKind::kJobs);
+  EXPECT_EQ(DoorOf("/v1/jobsite"), DoorKind::kOpenAi);
+  EXPECT_EQ(DoorOf("/mcp"), DoorKind::kMcp);
+  EXPECT_EQ(DoorOf("/"), DoorKind::kOpenAi);
+}
+
+TEST(DoorErrorEdgesTest, WhoIsNotKnownIsAskedForAKey) {
+  const HttpResponse response =
+      ErrorResponse(DoorKind::kJobs, absl::UnauthenticatedError("no key"));
+  EXPECT_EQ(response.status, 401);
+  EXPECT_THAT(response.headers, Contains(Key("www-authenticate")));
+}
+
+TEST(DoorErrorEdgesTest, ALimitThatTimeDoesNotLiftIsNotTriedAgain) {
+  const HttpResponse response = ErrorResponse(
+      DoorKind::kOpenAi, absl::ResourceExhaustedError("too large"));
+  EXPECT_EQ(response.status, 422);
+  EXPECT_THAT(response.headers, Not(Contains(Key("retry-after"))));
+}
+
+TEST(DoorErrorEdgesTest, DetailsOfAnotherErrorAreNotBelieved) {
+  const auto details = ToRpcStatus(JobCancelledError());
+  const absl::Status status = FromGrpcStatus(grpc::Status(
+      grpc::StatusCode::INTERNAL, "broken", details.SerializeAsString()));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInternal, "broken"));
+  EXPECT_EQ(ErrorReason(status), "");
+}
+
+TEST(DoorErrorEdgesTest, A1111sClientsReadTextAndPlace) {
+  const json plain = json::parse(
+      ErrorResponse(DoorKind::kA1111, absl::InternalError("gone")).body);
+  EXPECT_EQ(plain["detail"], "gone");
+  EXPECT_EQ(plain["errors"], "gone");
+  const HttpResponse field = ErrorResponse(
+      DoorKind::kA1111, InvalidFieldsError({{"steps", "steps 0 is low"}}));
+  EXPECT_EQ(field.status, 422) << "as FastAPI answers";
+}
+
+TEST(DoorErrorEdgesTest, BytesThatAreNoTextDoNotSpoilAnAnswer) {
+  const HttpResponse response =
+      ErrorResponse(DoorKind::kOpenAi, absl::InternalError("bad \xff"));
+  EXPECT_EQ(json::parse(response.body)["error"]["message"], "bad \uFFFD");
+}
+
+TEST(DoorErrorEdgesTest, AFieldThatTheDoorDoesNotNameStays) {
+  const absl::Status status =
+      Renamed(InvalidFieldsError({{"preview.every", "preview.every 0 is low"}}),
+              kCommonNames);
+  EXPECT_EQ(ViolationsIn(status)[0].field, "preview.every");
+  const absl::Status other = absl::InternalError("x");
+  EXPECT_EQ(Renamed(other, kCommonNames), other);
+}
+
+TEST(ProtoJsonEdgesTest, ZerosAreTold) {
+  EXPECT_EQ(json::parse(ToJson(v1::Job()))["images_done"], 0);
+}
+
+TEST(ProtoJsonEdgesTest, NumbersThatJavaScriptCannotHoldAreTexts) {
+  v1::GenerateRequest request;
+  request.set_seed(18446744073709551615u);
+  const std::string text = ToJson(request);
+  EXPECT_EQ(json::parse(text)["seed"], "18446744073709551615");
+  v1::GenerateRequest again;
+  ASSERT_THAT(FromJson(text, again), IsOk());
+  EXPECT_EQ(again.seed(), request.seed());
+}
+
+TEST(ProtoJsonEdgesTest, AMessageThatHoldsItselfHasASchema) {
+  json schemas = json::object();
+  AddSchemas(*v1::Job::descriptor(), schemas);
+  EXPECT_EQ(schemas["Job"]["properties"]["state"]["$ref"],
+            "#/components/schemas/JobState");
+  EXPECT_EQ(schemas["Job"]["additionalProperties"], false);
+  EXPECT_TRUE(schemas.contains("GenerateRequest"));
+}
+
+TEST(ServerSentEventTest, HasAnIdWhereThereIsOne) {
+  EXPECT_EQ(ServerSentEvent("image", 7, "{}"),
+            "event: image\nid: 7\ndata: {}\n\n");
+  EXPECT_EQ(ServerSentEvent("image", 0, "{}"), "event: image\ndata: {}\n\n");
+}
+
+TEST(ServerSentEventTest, AnIdThatMakesNoSenseIsNone) {
+  HttpRequest request;
+  EXPECT_EQ(LastEventId(request), 0u);
+  for (const auto& [text, id] : {std::pair("12", 12u), std::pair("-1", 0u),
+                                 std::pair("x", 0u), std::pair("", 0u)}) {
+    request.headers = {{"last-event-id", text}};
+    EXPECT_EQ(LastEventId(request), id) << text;
+  }
+}
+
+TEST(RequestIdEdgesTest, AnIdThatIsMadeIsOfTheOwnRulesVersion) {
+  const std::string id = RequestIdOf("a key of one's own");
+  EXPECT_EQ(id[14], '8');
+  EXPECT_THAT(std::string("89ab"), HasSubstr(std::string(1, id[19])));
+  EXPECT_EQ(RequestIdOf(id), id);
+}
+
+TEST(PreviewStepsEdgesTest, AWalkOfNoStepsHasNone) {
+  v1::GenerateRequest request;
+  request.mutable_image_to_image()->set_strength(0);
+  EXPECT_TRUE(PreviewSteps(request, 20, 3).empty());
+  EXPECT_TRUE(PreviewSteps({}, 0, 3).empty());
+}
+
+TEST(PreviewStepsEdgesTest, AStrengthThatIsNotSaidIsTheServicesOwn) {
+  v1::GenerateRequest request;
+  request.mutable_image_to_image();
+  EXPECT_THAT(PreviewSteps(request, 10, 1), ElementsAre(6));
+}
+
+TEST(PageEdgesTest, ALinkToElsewhereIsNotServed) {
+  const TestFolder elsewhere;
+  const std::string secret = elsewhere.Write("secret.txt", "secret");
+  const TestFolder folder;
+  folder.Write("index.html", "x");
+  std::filesystem::create_symlink(secret, folder.path() + "/linked.txt");
+  const auto page = Page::Read(folder.path());
+  ASSERT_THAT(page, IsOk());
+  EXPECT_EQ(page->size(), 1u);
+}
+
+TEST(PageEdgesTest, ACompressedFileAloneIsNoPage) {
+  const TestFolder folder;
+  folder.Write("index.html.gz", "x");
+  EXPECT_THAT(Page::Read(folder.path()),
+              StatusIs(absl::StatusCode::kNotFound, "has no index.html"));
+}
+
+}  // namespace
+}  // namespace genzo

@@ -1,0 +1,32 @@
+#ifndef GENZO_WORKER_ENGINE_INVERSION_H_
+#define GENZO_WORKER_ENGINE_INVERSION_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "worker/pipeline/pipeline.h"
+#include "worker/text/text_cache.h"
+
+// The way up of a request with image_to_image.inversion: a walk of the same
+// pipeline before the others, of which the first begins where it ends.
+
+namespace genzo {
+
+// Encodes what the ways up of `tasks` see, into `encoded`, whose places are
+// theirs.
+void EncodeInversions(const Pipeline& model, absl::Span<const EncodeTask> tasks,
+                      bool together, TextCache& texts,
+                      std::vector<absl::StatusOr<Encoded>>& encoded);
+
+// Adds the way up of `image` before its stages, of which there is one at least.
+// It begins at the mean of what the encoder gives for the picture, and draws no
+// noise. Where the two schedules differ, the latent that it ends at is taken to
+// the level at which the next stage begins. Errors as Pipeline::Plan().
+absl::Status AddInversion(const Pipeline& model, const ImageRequest& image,
+                          const Encoded& encoded, std::vector<Stage>& stages);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_ENGINE_INVERSION_H_
