@@ -6,10 +6,21 @@
 
 namespace genzo {
 
-int64_t StepsWalked(int64_t steps, double strength) {
-  const auto walked =
-      static_cast<int64_t>(static_cast<double>(steps) * strength);
-  return std::clamp<int64_t>(walked, 0, steps);
+StepRounding StepRoundingOf(const v1::Model& model) {
+  const auto& samplers = model.samplers();
+  const bool flow = std::any_of(
+      samplers.begin(), samplers.end(), [](const v1::SamplerSupport& row) {
+        return row.sampler() == v1::SAMPLER_FLOW_EULER;
+      });
+  return flow ? StepRounding::kUp : StepRounding::kDown;
+}
+
+int64_t StepsWalked(int64_t steps, double strength, StepRounding rounding) {
+  const auto all = static_cast<double>(steps);
+  const double walked = std::clamp(all * strength, 0.0, all);
+  return rounding == StepRounding::kDown
+             ? static_cast<int64_t>(walked)
+             : steps - static_cast<int64_t>(all - walked);
 }
 
 int InversionSteps(const v1::GenerateRequest& request) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/model_registry.pb.h"
 
 // Rules of requests that front end, queue and worker must all go by.
 
@@ -23,10 +24,18 @@ inline constexpr double kDefaultNegativeAestheticScore = 2.5;
 // Most tokens that a request may have T5 read of a text.
 inline constexpr uint32_t kMaxSequenceLength = 512;
 
+// What becomes of a step that a start picture's strength cuts in two.
+enum class StepRounding { kDown, kUp };
+
+// Models of flow matching walk it, others leave it out, as the references do.
+StepRounding StepRoundingOf(const v1::Model& model);
+
 // How many of `steps` image-to-image walks at `strength`, 0 to 1: 7 of 10 at
-// 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05. Reference:
-// get_timesteps of diffusers' StableDiffusionImg2ImgPipeline.
-int64_t StepsWalked(int64_t steps, double strength);
+// 0.7, 28 of 100 at 0.29, which is 28.999..., none of 10 at 0.05; rounded up, 5
+// of 8 at 0.6, which is 4.8. Reference: get_timesteps of diffusers'
+// StableDiffusionImg2ImgPipeline and StableDiffusion3Img2ImgPipeline.
+int64_t StepsWalked(int64_t steps, double strength,
+                    StepRounding rounding = StepRounding::kDown);
 
 // How many steps the image_to_image.inversion of a request, as resolved, walks
 // up before the others; 0 without.

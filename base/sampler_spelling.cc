@@ -37,6 +37,7 @@ constexpr SamplerRow kSamplers[] = {
     {v1::SAMPLER_LMS, "LMS", "", "LMSDiscreteScheduler", ""},
     {v1::SAMPLER_DPMPP_2S, "DPM++ 2S", "Uniform",
      "DPMSolverSinglestepScheduler", ""},
+    {v1::SAMPLER_DPMPP_2S_ANCESTRAL, "DPM++ 2S a", "Uniform", "DPM++ 2S a", ""},
     {v1::SAMPLER_DPMPP_3M, "DPM++ 3M", "Uniform", "DPM++ 3M", ""},
     {v1::SAMPLER_DPMPP_SDE, "DPM++ SDE", "Uniform", "DPMSolverSDEScheduler",
      ""},

@@ -37,12 +37,14 @@ void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
     writer.Text("--format", NameOf(FormatNames(), output.format()));
   }
   writer.Flag("--watermark", output.watermark());
+  writer.Flag("--tiny-decoder", output.tiny_decoder());
   request.clear_image_to_image();
   request.clear_reproducibility();
   request.clear_safety_policy();
   v1::OutputOptions rest = output;
   rest.clear_format();
   rest.clear_watermark();
+  rest.clear_tiny_decoder();
   rest.clear_mark_provenance();
   rest.clear_embed_parameters();
   if (rest.quality() == 90) rest.clear_quality();
@@ -61,6 +63,8 @@ void WriteModelFields(v1::GenerateRequest& request, CommandWriter& writer) {
                 request.max_sequence_length());
   writer.Number("--image-guidance", request.has_image_guidance_scale(),
                 request.image_guidance_scale());
+  writer.Number("--noise-level", request.has_noise_level(),
+                request.noise_level());
   const v1::Refiner& refiner = request.refiner();
   writer.Number("--refine-at", refiner.has_switch_at(), refiner.switch_at());
   writer.Number("--aesthetic-score", refiner.has_aesthetic_score(),
@@ -70,7 +74,7 @@ void WriteModelFields(v1::GenerateRequest& request, CommandWriter& writer) {
                 refiner.negative_aesthetic_score());
   ClearFields({"prompt_2", "negative_prompt_2", "prompt_3", "negative_prompt_3",
                "class_label", "true_guidance_scale", "max_sequence_length",
-               "image_guidance_scale", "refiner"},
+               "image_guidance_scale", "noise_level", "refiner"},
               request);
 }
 

@@ -201,6 +201,8 @@ void GenerateCommand::AddModelOptions() {
            "WIDTH,HEIGHT that was aimed at, as it is told");
   c.add_option("--image-guidance", image_guidance_scale_,
                "how closely instructions keep to --image, from 1");
+  c.add_option("--noise-level", noise_level_,
+               "how much noise covers what the model sees of --image, from 0");
   c.add_option("--refine-at", refine_at_,
                "share of the walk after which the refiner takes over, 0 to 1");
   c.add_option("--aesthetic-score", aesthetic_score_,
@@ -238,6 +240,7 @@ void GenerateCommand::SetModelFields(v1::GenerateRequest& request) const {
   if (image_guidance_scale_) {
     request.set_image_guidance_scale(*image_guidance_scale_);
   }
+  if (noise_level_) request.set_noise_level(*noise_level_);
   if (refine_at_) request.mutable_refiner()->set_switch_at(*refine_at_);
   if (aesthetic_score_) {
     request.mutable_refiner()->set_aesthetic_score(*aesthetic_score_);

@@ -70,6 +70,7 @@ class GenerateCommand {
   std::vector<uint32_t> crop_;
   std::vector<uint32_t> target_size_;
   std::optional<double> image_guidance_scale_;
+  std::optional<uint32_t> noise_level_;
   std::optional<uint32_t> class_label_;
   std::optional<double> true_guidance_scale_;
   std::optional<uint32_t> max_sequence_length_;

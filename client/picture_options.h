@@ -11,7 +11,7 @@
 namespace genzo {
 
 // Options of `genzo generate` about what becomes of finished pictures: the best
-// of several, safety, marks, the same bits again.
+// of several, safety, marks, the decoder, the same bits again.
 class PictureOptions {
  public:
   // Outlives `command`'s parsing.
@@ -28,6 +28,7 @@ class PictureOptions {
   bool watermark_ = false;
   bool no_watermark_ = false;
   bool no_provenance_ = false;
+  bool tiny_decoder_ = false;
   bool reproducible_ = false;
 };
 

@@ -139,6 +139,9 @@ void ReadOverrides(FieldReader& reader, const ModelNames& names,
       skip.has_value() && *skip > 1) {
     request.set_clip_skip(*skip - 1);
   }
+  if (overrides.Choice("sd_vae_decode_method", {"Full", "TAESD"}) == "TAESD") {
+    request.mutable_output()->set_tiny_decoder(true);
+  }
   const absl::Status status = overrides.status();
   if (!status.ok())
     reader.Fail("override_settings", std::string(status.message()));
@@ -188,6 +191,7 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"safety_policy", "safety"},
      {"output.watermark", "watermark"},
      {"output.mark_provenance", "provenance"},
+     {"output.tiny_decoder", "sd_vae_decode_method"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"},
      {"image_to_image.inversion.prompt", "source_prompt"},

@@ -121,6 +121,7 @@ json ImageFields() {
       {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
       {"watermark", {{"type", "boolean"}}},
       {"provenance", {{"type", "boolean"}}},
+      {"tiny_decoder", {{"type", "boolean"}}},
       {"reproducible", {{"type", "boolean"}}},
       {"user", Text()}};
   fields.update(SteeringSchemas());

@@ -90,6 +90,7 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"safety_policy", "safety"},
                     {"output.watermark", "watermark"},
                     {"output.mark_provenance", "provenance"},
+                    {"output.tiny_decoder", "tiny_decoder"},
                     {"request_id", "idempotency-key"}};
 
 StreamListener Collecting(EventEar ear,

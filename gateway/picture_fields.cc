@@ -33,6 +33,9 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request) {
   if (const auto tells = reader.Truth("provenance")) {
     request.mutable_output()->set_mark_provenance(*tells);
   }
+  if (reader.Truth("tiny_decoder").value_or(false)) {
+    request.mutable_output()->set_tiny_decoder(true);
+  }
   if (reader.Truth("reproducible").value_or(false)) {
     request.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
   }

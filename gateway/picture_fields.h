@@ -8,7 +8,8 @@
 namespace genzo {
 
 // Reads what is to become of finished pictures, under the same names at every
-// JSON door: best_of, scorer, safety, watermark, provenance, reproducible.
+// JSON door: best_of, scorer, safety, watermark, provenance, tiny_decoder,
+// reproducible.
 // Faults go to `reader`.
 void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
 

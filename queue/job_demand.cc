@@ -22,15 +22,25 @@ int PriorityOf(v1::Priority priority) {
 }
 
 // A picture to start from leaves a share of the steps.
-int FirstPassSteps(const v1::GenerateRequest& request) {
+int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding) {
   const auto steps = static_cast<int>(request.steps());
   if (!request.has_image_to_image()) return steps;
   const double strength = request.image_to_image().strength();
-  return std::max(1, static_cast<int>(StepsWalked(steps, strength)));
+  return std::max(1, static_cast<int>(StepsWalked(steps, strength, rounding)));
 }
 
-int SecondPassSteps(const v1::GenerateRequest& request) {
-  return request.has_hires() ? FirstPassSteps(SecondPass(request)) : 0;
+StepRounding RoundingOf(const internal::v1::Job& job) {
+  return job.rounds_steps_up() ? StepRounding::kUp : StepRounding::kDown;
+}
+
+int FirstPassSteps(const internal::v1::Job& job) {
+  return StepsOfPass(job.request(), RoundingOf(job));
+}
+
+int SecondPassSteps(const internal::v1::Job& job) {
+  return job.request().has_hires()
+             ? StepsOfPass(SecondPass(job.request()), RoundingOf(job))
+             : 0;
 }
 
 // On the way up, an image mostly has one row where it has several later.
@@ -41,13 +51,14 @@ int InversionCost(const v1::GenerateRequest& request, int rows) {
 }
 
 // Steps at a larger size count for as many more.
-int StepsOf(const v1::GenerateRequest& request, int rows) {
+int StepsOf(const internal::v1::Job& job, int rows) {
+  const v1::GenerateRequest& request = job.request();
   const double pixels =
       std::max(1.0, static_cast<double>(request.width()) * request.height());
   const double times =
       static_cast<double>(PaintedSize(request).pixels()) / pixels;
-  return InversionCost(request, rows) + FirstPassSteps(request) +
-         static_cast<int>(std::ceil(SecondPassSteps(request) * times));
+  return InversionCost(request, rows) + FirstPassSteps(job) +
+         static_cast<int>(std::ceil(SecondPassSteps(job) * times));
 }
 
 }  // namespace
@@ -62,7 +73,7 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
           .pixels = int64_t{request.width()} * request.height(),
           .rows = rows,
           .images = static_cast<int>(ImagesDrawn(request)),
-          .steps = StepsOf(request, rows),
+          .steps = StepsOf(job, rows),
           .load = LoadOf(request, rows),
           .sampler = request.sampler(),
           .accepted = clock.FromDate(FromProto(job.accepted_at())),
@@ -71,9 +82,9 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
                           : absl::InfiniteFuture()};
 }
 
-int StepsToWalk(const v1::GenerateRequest& request) {
-  return InversionSteps(request) + FirstPassSteps(request) +
-         SecondPassSteps(request);
+int StepsToWalk(const internal::v1::Job& job) {
+  return InversionSteps(job.request()) + FirstPassSteps(job) +
+         SecondPassSteps(job);
 }
 
 double LoadOf(const v1::GenerateRequest& request, int rows) {

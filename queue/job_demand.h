@@ -33,7 +33,7 @@ struct JobDemand {
 JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock);
 
 // Steps that one image walks, over all its passes.
-int StepsToWalk(const v1::GenerateRequest& request);
+int StepsToWalk(const internal::v1::Job& job);
 
 // What networks beside the model add to an evaluation of one row: time, and
 // memory until the denoiser has taken what they say, in those of a row. A

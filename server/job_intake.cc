@@ -10,6 +10,7 @@
 #include "base/logging.h"
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
+#include "base/request_rules.h"
 #include "base/sha256.h"
 #include "queue/job_end.h"
 #include "queue/pool_view.h"
@@ -37,7 +38,10 @@ uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
       resolved.image_to_image().inversion().guidance_scale() > 1;
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
-  return MostRows(resolved, told > 0 ? told : guided ? 2 : 1);
+  uint32_t rows = told > 0 ? told : guided ? 2 : 1;
+  // Of networks that are told guidance_scale, which costs them no row.
+  if (resolved.true_guidance_scale() > 1) rows = std::max(rows, 2u);
+  return MostRows(resolved, rows);
 }
 
 // gRPC tells "no deadline" as one in the far future.
@@ -90,7 +94,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
-  shown.set_steps_total(StepsToWalk(job.request()) * demand.images);
+  shown.set_steps_total(StepsToWalk(job) * demand.images);
   return kept;
 }
 
@@ -164,6 +168,7 @@ absl::StatusOr<internal::v1::Job> JobIntake::MakeJob(
   const uint32_t rows = RowsPerImage(*resolved, *model);
   internal::v1::Job job = JobOf(*std::move(resolved), caller, deadline);
   job.set_rows_per_image(rows);
+  job.set_rounds_steps_up(StepRoundingOf(*model) == StepRounding::kUp);
   return job;
 }
 

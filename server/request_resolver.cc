@@ -60,6 +60,17 @@ void CheckSize(const GenerateRequest& request, const v1::ModelLimits& limits,
                                        ", the limit is ", limits.max_pixels()));
 }
 
+void CheckTiny(const char* field, const char* value, const v1::Model& model,
+               Violations& violations) {
+  const auto& decoders = model.preview_decoders();
+  if (std::find(decoders.begin(), decoders.end(), v1::PREVIEW_DECODER_TINY) !=
+      decoders.end()) {
+    return;
+  }
+  violations.Add(field, absl::StrCat(value, ": model \"", model.id(),
+                                     "\" has no tiny decoder"));
+}
+
 void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
                   uint32_t steps, Violations& violations) {
   if (preview.steps_size() > static_cast<int>(kMaxPreviewSteps)) {
@@ -74,14 +85,9 @@ void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
   }
   violations.CheckEnum("preview.decoder", preview.decoder(),
                        *v1::PreviewDecoder_descriptor());
-  const auto& decoders = model.preview_decoders();
-  if (preview.decoder() == v1::PREVIEW_DECODER_TINY &&
-      std::find(decoders.begin(), decoders.end(), v1::PREVIEW_DECODER_TINY) ==
-          decoders.end()) {
-    violations.Add(
-        "preview.decoder",
-        absl::StrCat("preview.decoder PREVIEW_DECODER_TINY: model \"",
-                     model.id(), "\" has no tiny decoder"));
+  if (preview.decoder() == v1::PREVIEW_DECODER_TINY) {
+    CheckTiny("preview.decoder", "preview.decoder PREVIEW_DECODER_TINY", model,
+              violations);
   }
   if (preview.longest_side() > 0) {
     violations.CheckRange("preview.longest_side", preview.longest_side(),
@@ -211,6 +217,10 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                        *v1::ImageFormat_descriptor());
   violations.CheckRange("output.quality", resolved.output().quality(), 1u,
                         100u);
+  if (resolved.output().tiny_decoder()) {
+    CheckTiny("output.tiny_decoder", "output.tiny_decoder true", model,
+              violations);
+  }
   const absl::Status status = violations.status();
   if (!status.ok()) return status;
   return resolved;

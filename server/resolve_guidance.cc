@@ -15,11 +15,12 @@ namespace genzo {
 namespace {
 
 // The step at which the walk begins.
-uint32_t FirstStep(const v1::GenerateRequest& request) {
+uint32_t FirstStep(const v1::GenerateRequest& request, const v1::Model& model) {
   if (!request.has_image_to_image()) return 0;
   return request.steps() -
-         static_cast<uint32_t>(
-             StepsWalked(request.steps(), request.image_to_image().strength()));
+         static_cast<uint32_t>(StepsWalked(request.steps(),
+                                           request.image_to_image().strength(),
+                                           StepRoundingOf(model)));
 }
 
 void CheckShares(const v1::GuidanceOptions& options, const v1::Model& model,
@@ -166,7 +167,7 @@ void CheckGuidance(const v1::GenerateRequest& request, const v1::Model& model,
   if (options.text_gate_step() == 0) return;
   violations.CheckTaken("guidance.text_gate_step", model);
   violations.CheckRange("guidance.text_gate_step", options.text_gate_step(),
-                        FirstStep(request) + 1, request.steps());
+                        FirstStep(request, model) + 1, request.steps());
 }
 
 }  // namespace genzo

@@ -10,6 +10,7 @@ using v1::GenerateRequest;
 
 constexpr uint32_t kMaxToldPixels = 16384;
 constexpr double kMaxAestheticScore = 10;
+constexpr uint32_t kMaxNoiseLevel = 999;  // of any model
 constexpr char kImageGuidance[] = "image_guidance_scale";
 
 // Fields that only some models take, where they are set.
@@ -26,6 +27,7 @@ void CheckModelFields(const GenerateRequest& request, const v1::Model& model,
       {"max_sequence_length", request.has_max_sequence_length()},
       {"size_conditioning", request.has_size_conditioning()},
       {"image_guidance_scale", request.has_image_guidance_scale()},
+      {"noise_level", request.has_noise_level()},
       {"refiner.switch_at", refiner.has_switch_at()},
       {"refiner.aesthetic_score", refiner.has_aesthetic_score()},
       {"refiner.negative_aesthetic_score",
@@ -94,6 +96,8 @@ void ResolveModelFields(const v1::Model& model, const RequestLimits& limits,
     violations.CheckRange("max_sequence_length", request.max_sequence_length(),
                           1u, kMaxSequenceLength);
   }
+  violations.CheckRange("noise_level", request.noise_level(), 0u,
+                        kMaxNoiseLevel);
   CheckSizes("prompt", request.size_conditioning().prompt(), violations);
   CheckSizes("negative", request.size_conditioning().negative(), violations);
   ResolveRefiner(model, request, violations);

@@ -82,7 +82,8 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
   }
   violations.CheckRange("image_to_image.strength", start.strength(), 0.0, 1.0);
   if (start.strength() >= 0 && start.strength() <= 1 &&
-      StepsWalked(request.steps(), start.strength()) == 0) {
+      StepsWalked(request.steps(), start.strength(), StepRoundingOf(model)) ==
+          0) {
     violations.Add("image_to_image.strength",
                    absl::StrCat("image_to_image.strength ",
                                 ShortestDigits(start.strength()),

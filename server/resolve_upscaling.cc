@@ -94,7 +94,7 @@ void ResolveHiresWalk(const v1::Model& model, v1::GenerateRequest& request,
     violations.Add("hires.strength",
                    absl::StrCat("hires.strength ", ShortestDigits(strength),
                                 " is not over 0 and up to 1"));
-  } else if (StepsWalked(hires.steps(), strength) == 0) {
+  } else if (StepsWalked(hires.steps(), strength, StepRoundingOf(model)) == 0) {
     violations.Add("hires.strength",
                    absl::StrCat("hires.strength ", ShortestDigits(strength),
                                 " leaves none of ", hires.steps(), " steps"));

@@ -13,6 +13,21 @@ TEST(StepsWalkedTest, CountsAsTheReferenceDoes) {
   EXPECT_EQ(StepsWalked(10, 0), 0);
 }
 
+TEST(StepsWalkedTest, RoundsUpWhereTheReferenceDoes) {
+  EXPECT_EQ(StepsWalked(10, 0.6, StepRounding::kUp), 6);
+  EXPECT_EQ(StepsWalked(8, 0.6, StepRounding::kUp), 5);
+  EXPECT_EQ(StepsWalked(8, 0.01, StepRounding::kUp), 1);
+  EXPECT_EQ(StepsWalked(8, 0, StepRounding::kUp), 0);
+}
+
+TEST(StepsWalkedTest, ModelsOfFlowMatchingRoundUp) {
+  v1::Model model;
+  model.add_samplers()->set_sampler(v1::SAMPLER_EULER);
+  EXPECT_EQ(StepRoundingOf(model), StepRounding::kDown);
+  model.add_samplers()->set_sampler(v1::SAMPLER_FLOW_EULER);
+  EXPECT_EQ(StepRoundingOf(model), StepRounding::kUp);
+}
+
 TEST(StepsWalkedTest, TakesAnyNumberOfSteps) {
   EXPECT_EQ(StepsWalked(UINT32_MAX, 0.5), 2147483647);
   EXPECT_EQ(StepsWalked(0, 1), 0);

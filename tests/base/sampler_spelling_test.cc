@@ -38,12 +38,15 @@ TEST(SamplerSpellingTest, KnowsWhatOthersCallThem) {
   ExpectChoice("DPM++ 2M Align Your Steps", v1::SAMPLER_DPMPP_2M,
                v1::NOISE_SCHEDULE_ALIGN_YOUR_STEPS);
   ExpectChoice("DPM2 a", v1::SAMPLER_DPM2_ANCESTRAL);
+  ExpectChoice("DPM++ 2S a Karras", v1::SAMPLER_DPMPP_2S_ANCESTRAL,
+               v1::NOISE_SCHEDULE_KARRAS);
+  ExpectChoice("sample_dpmpp_2s_ancestral", v1::SAMPLER_DPMPP_2S_ANCESTRAL);
   ExpectChoice("sample_dpm_2", v1::SAMPLER_DPM2);
   ExpectChoice("PLMS", v1::SAMPLER_PNDM);
   ExpectChoice("uni_pc", v1::SAMPLER_UNIPC);
   ExpectChoice("UniPCMultistepScheduler", v1::SAMPLER_UNIPC);
   ExpectChoice("FlowMatchEulerDiscreteScheduler", v1::SAMPLER_FLOW_EULER);
-  for (const char* unknown : {"", "karras", "Euler b", "DPM++ 2S a"}) {
+  for (const char* unknown : {"", "karras", "Euler b", "DPM++ 4S"}) {
     EXPECT_FALSE(FindSampler(unknown).has_value()) << unknown;
   }
 }

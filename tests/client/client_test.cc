@@ -224,10 +224,10 @@ TEST(GenerateCommandTest, SendsFieldsOfSomeModelsWhereTheyAreGiven) {
   EXPECT_FALSE(plain.has_size_conditioning());
   EXPECT_FALSE(plain.has_refiner());
   EXPECT_FALSE(plain.has_image_guidance_scale());
-  const auto request =
-      RequestOf({"x", "--prompt-2", "y", "--negative-2", "z", "--original-size",
-                 "800,600", "--crop", "8,4", "--refine-at", "0.7",
-                 "--aesthetic-score", "7", "--image-guidance", "2"});
+  const auto request = RequestOf(
+      {"x", "--prompt-2", "y", "--negative-2", "z", "--original-size",
+       "800,600", "--crop", "8,4", "--refine-at", "0.7", "--aesthetic-score",
+       "7", "--image-guidance", "2", "--noise-level", "100", "--tiny-decoder"});
   EXPECT_EQ(request.prompt_2(), "y");
   EXPECT_EQ(request.negative_prompt_2(), "z");
   const auto& sizes = request.size_conditioning().prompt();
@@ -240,6 +240,8 @@ TEST(GenerateCommandTest, SendsFieldsOfSomeModelsWhereTheyAreGiven) {
   EXPECT_EQ(request.refiner().aesthetic_score(), 7);
   EXPECT_FALSE(request.refiner().has_negative_aesthetic_score());
   EXPECT_EQ(request.image_guidance_scale(), 2);
+  EXPECT_EQ(request.noise_level(), 100u);
+  EXPECT_TRUE(request.output().tiny_decoder());
   EXPECT_THROW(RequestOf({"x", "--crop", "8"}), CLI::ParseError);
 }
 

@@ -452,25 +452,26 @@ TEST_F(DoorTest, StreamsTheEventsOfAJobFromWhereTheReaderWas) {
 }
 
 TEST_F(DoorTest, PaintsForA1111) {
-  const json answer = AskJson(
-      "POST", "/sdapi/v1/txt2img",
-      {{"prompt", "a"},
-       {"steps", 4},
-       {"cfg_scale", 7},
-       {"seed", 5},
-       {"sampler_name", "Euler a"},
-       {"scheduler", "Automatic"},
-       {"batch_size", 2},
-       {"n_iter", 1},
-       {"eta", 1.0},
-       {"styles", json::array()},
-       {"alwayson_scripts", json::object()},
-       {"script_name", nullptr},
-       {"enable_hr", false},
-       {"hr_scale", 2},
-       {"whatever", 1},
-       {"override_settings",
-        {{"sd_model_checkpoint", "other"}, {"CLIP_stop_at_last_layers", 2}}}});
+  const json answer = AskJson("POST", "/sdapi/v1/txt2img",
+                              {{"prompt", "a"},
+                               {"steps", 4},
+                               {"cfg_scale", 7},
+                               {"seed", 5},
+                               {"sampler_name", "Euler a"},
+                               {"scheduler", "Automatic"},
+                               {"batch_size", 2},
+                               {"n_iter", 1},
+                               {"eta", 1.0},
+                               {"styles", json::array()},
+                               {"alwayson_scripts", json::object()},
+                               {"script_name", nullptr},
+                               {"enable_hr", false},
+                               {"hr_scale", 2},
+                               {"whatever", 1},
+                               {"override_settings",
+                                {{"sd_model_checkpoint", "other"},
+                                 {"CLIP_stop_at_last_layers", 2},
+                                 {"sd_vae_decode_method", "TAESD"}}}});
   EXPECT_THAT(answer["images"], ElementsAre(kDone, kDone));
   const json info = json::parse(answer["info"].get<std::string>());
   EXPECT_THAT(info["all_seeds"], ElementsAre(5, 6));
@@ -479,6 +480,7 @@ TEST_F(DoorTest, PaintsForA1111) {
   EXPECT_EQ(request.model(), "other");
   EXPECT_EQ(request.clip_skip(), 1u);
   EXPECT_EQ(request.sampler(), v1::SAMPLER_EULER_ANCESTRAL);
+  EXPECT_TRUE(request.output().tiny_decoder());
   EXPECT_FALSE(request.has_eta());
   AskJson("POST", "/sdapi/v1/img2img",
           {{"init_images", {"data:image/png;base64,aGk="}},

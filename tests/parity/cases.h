@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "tests/parity/golden.h"
 #include "worker/pipeline/stable_diffusion.h"
+#include "worker/pipeline/stable_diffusion_unclip.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
 
@@ -70,6 +71,8 @@ void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
 // name is the case's with "/unet" behind it.
 Report RunUNetCase(const Golden& golden, const ModelCache& models);
 
+// Of uint8 [H, W, 3].
+Pixels PixelsOf(const at::Tensor& picture);
 // The pictures that a case was given, as the reference prepares them.
 void SetPictures(const Golden& golden, EncodeTask& task);
 // What was made of them.

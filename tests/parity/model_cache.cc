@@ -147,13 +147,7 @@ absl::StatusOr<std::vector<PictureInput>> ModelCache::PicturesFor(
     if (!loaded.ok()) return loaded.status();
     adapter = *std::move(loaded);
   }
-  const at::Tensor picture = golden.Tensor("input_ip_adapter_image");
-  const at::Tensor bytes = picture.contiguous();
-  const Pixels pixels = {
-      .width = static_cast<int>(bytes.size(1)),
-      .height = static_cast<int>(bytes.size(0)),
-      .rgb = std::string(static_cast<const char*>(bytes.const_data_ptr()),
-                         bytes.nbytes())};
+  const Pixels pixels = PixelsOf(golden.Tensor("input_ip_adapter_image"));
   return std::vector<PictureInput>{
       {.adapter = adapter,
        .pictures = {adapter->Process(pixels)},

@@ -5,11 +5,20 @@
 
 namespace genzo::parity {
 
+Pixels PixelsOf(const at::Tensor& picture) {
+  const at::Tensor bytes = picture.contiguous();
+  return {.width = static_cast<int>(bytes.size(1)),
+          .height = static_cast<int>(bytes.size(0)),
+          .rgb = std::string(static_cast<const char*>(bytes.const_data_ptr()),
+                             bytes.nbytes())};
+}
+
 void SetPictures(const Golden& golden, EncodeTask& task) {
   if (golden.Has("input_image")) {
     const at::Tensor hwc = golden.Tensor("input_image");
     task.picture =
         hwc.permute({2, 0, 1}).unsqueeze(0).to(at::kFloat) / 255 * 2 - 1;
+    task.whole_picture = std::make_shared<const Pixels>(PixelsOf(hwc));
   }
   if (golden.Has("input_mask")) {
     const at::Tensor grey = golden.Tensor("input_mask").to(at::kFloat) / 255;

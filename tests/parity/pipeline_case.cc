@@ -63,6 +63,7 @@ const std::set<std::string>& KnownPipelines() {
                                 "StableDiffusionInpaintPipeline",
                                 "StableDiffusionDepth2ImgPipeline",
                                 "StableDiffusionUpscalePipeline",
+                                "StableUnCLIPImg2ImgPipeline",
                                 kWeighted,
                                 "StableDiffusionControlNetPipeline",
                                 "StableDiffusionControlNetImg2ImgPipeline",
@@ -84,11 +85,6 @@ std::string UnsupportedReason(const json& manifest) {
     if (KnownArguments().count(item.key()) == 0) {
       return absl::StrCat("argument ", item.key());
     }
-  }
-  // The upscaler's own; no request may choose another.
-  constexpr int kNoiseLevel = 20;
-  if (manifest["call"].value("noise_level", kNoiseLevel) != kNoiseLevel) {
-    return "another noise_level";
   }
   return "";
 }
@@ -203,6 +199,9 @@ std::unique_ptr<Family> FamilyOf(const Pipeline& pipeline) {
   }
   if (const auto* up = dynamic_cast<const StableDiffusionUpscale*>(&pipeline)) {
     return std::make_unique<SdFamily<StableDiffusionUpscale>>(*up);
+  }
+  if (const auto* un = dynamic_cast<const StableDiffusionUnclip*>(&pipeline)) {
+    return std::make_unique<SdFamily<StableDiffusionUnclip>>(*un);
   }
   if (const auto* xl = dynamic_cast<const StableDiffusionXL*>(&pipeline)) {
     return std::make_unique<SdxlFamily>(*xl);
@@ -456,6 +455,8 @@ class PipelineCase {
     }
     const auto found = call_.find("image_guidance_scale");
     if (found != call_.end()) request.set_image_guidance_scale(*found);
+    const auto noised = call_.find("noise_level");
+    if (noised != call_.end()) request.set_noise_level(*noised);
     for (const char* end : {"denoising_end", "denoising_start"}) {
       if (!call_.contains(end)) continue;
       request.mutable_refiner()->set_switch_at(call_[end]);

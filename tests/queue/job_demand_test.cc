@@ -25,7 +25,7 @@ internal::v1::Job Inverting(double guidance) {
 // Up without guidance, an image has one row of its two.
 TEST(JobDemandTest, AWayUpCostsWhatItsRowsDo) {
   const FakeClock clock;
-  EXPECT_EQ(StepsToWalk(Inverting(1).request()), 15 + 5);
+  EXPECT_EQ(StepsToWalk(Inverting(1)), 15 + 5);
   EXPECT_EQ(DemandOf(Inverting(1), clock).steps, 8 + 5);
   EXPECT_EQ(DemandOf(Inverting(3), clock).steps, 15 + 5);
 }

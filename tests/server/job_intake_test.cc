@@ -85,6 +85,41 @@ TEST_F(JobIntakeTest, TheModelSaysHowManyRowsAnImageHas) {
   EXPECT_EQ(rows(7.5), 3u);
 }
 
+TEST_F(JobIntakeTest, GuidanceBesideTheOneThatIsToldCostsARow) {
+  v1::Model model = *catalog_.Get("tiny");
+  model.set_rows_per_image(1);
+  model.set_guided_rows_per_image(1);
+  model.add_request_fields("true_guidance_scale");
+  catalog_.Put(model);
+  const auto rows = [this](double true_guidance_scale) {
+    v1::GenerateRequest request;
+    request.set_guidance_scale(3.5);
+    request.set_true_guidance_scale(true_guidance_scale);
+    const auto reader = Submit(request);
+    EXPECT_THAT(reader, IsOk());
+    return queue_.Take({})->job().rows_per_image();
+  };
+  EXPECT_EQ(rows(1), 1u);
+  EXPECT_EQ(rows(2.5), 2u);
+}
+
+TEST_F(JobIntakeTest, ModelsOfFlowMatchingAreChargedACutStep) {
+  const auto steps = [this] {
+    const auto reader = Submit({});
+    EXPECT_THAT(reader, IsOk());
+    internal::v1::Job job = queue_.Take({})->job();
+    job.mutable_request()->set_steps(8);
+    job.mutable_request()->mutable_image_to_image()->set_strength(0.6);
+    return StepsToWalk(job);
+  };
+  EXPECT_EQ(steps(), 4);
+  v1::Model model = *catalog_.Get("tiny");
+  model.set_default_sampler(v1::SAMPLER_FLOW_EULER);
+  model.add_samplers()->set_sampler(v1::SAMPLER_FLOW_EULER);
+  catalog_.Put(model);
+  EXPECT_EQ(steps(), 5);
+}
+
 TEST_F(JobIntakeTest, TheCallsDeadlineIsTheJobsUnlessItGoesOn) {
   const absl::Time deadline = clock_.Now() + absl::Seconds(9);
   v1::GenerateRequest request;

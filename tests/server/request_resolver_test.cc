@@ -461,6 +461,23 @@ TEST_F(ModelFieldsTest, TheirRangesAreChecked) {
       StatusIs(kInvalid, "prompt_2 has 101 bytes"));
 }
 
+TEST_F(ModelFieldsTest, ANoiseLevelIsForModelsThatNoiseWhatTheySee) {
+  const auto resolve = [&](const std::string& field, uint32_t level) {
+    return ResolveFor({field}, [&](auto& r) { r.set_noise_level(level); });
+  };
+  EXPECT_THAT(resolve("noise_level", 0), IsOk());
+  EXPECT_THAT(resolve("other", 0), StatusIs(kInvalid, "noise_level: model"));
+  EXPECT_THAT(resolve("noise_level", 1000),
+              StatusIs(kInvalid, "noise_level 1000 is not between 0 and 999"));
+}
+
+TEST_F(ModelFieldsTest, ATinyDecoderIsRefusedWhereThereIsNone) {
+  EXPECT_THAT(
+      ResolveFor({"other"},
+                 [](auto& r) { r.mutable_output()->set_tiny_decoder(true); }),
+      StatusIs(kInvalid, "output.tiny_decoder true: model \"tiny\" has no"));
+}
+
 TEST_F(ModelFieldsTest, FieldsOfTransformersAreTheirs) {
   const auto expect = [&](const std::string& field, const auto& change,
                           const std::string& message) {

@@ -29,4 +29,9 @@ PreviewKind PreviewDecoder(const v1::PreviewPlan& plan,
   return moment.has_tiny ? PreviewKind::kTiny : PreviewKind::kFull;
 }
 
+PreviewKind FinalDecoder(const v1::OutputOptions& output, bool has_tiny) {
+  return output.tiny_decoder() && has_tiny ? PreviewKind::kTiny
+                                           : PreviewKind::kFull;
+}
+
 }  // namespace genzo

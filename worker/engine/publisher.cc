@@ -27,6 +27,7 @@ void Publisher::Publish(const Batch& batch, size_t live_runs) {
 }
 
 void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
+  const bool has_tiny = live.job->model().codec().has_tiny();
   const WalkProgress progress = live.run.way_down();
   if (progress.evaluations_done == 0) return;  // on the way up
   DecodeTask task = {.job = live.job,
@@ -39,17 +40,17 @@ void Publisher::Show(const LiveRun& live, bool busy, absl::Time now) {
                      .submitted = now};
   if (live.run.finished()) {
     KeepLatent(live);
+    task.decoder = FinalDecoder(live.job->request().output(), has_tiny);
     return decode_stage_.Submit(std::move(task));
   }
   const v1::PreviewPlan& plan = live.job->request().preview();
   if (!PreviewDue(plan, progress.steps_done)) return;
   task.latent = live.run.denoised();
   task.is_final = false;
-  task.decoder =
-      PreviewDecoder(plan, {.step = progress.steps_done,
-                            .steps = progress.steps,
-                            .busy = busy,
-                            .has_tiny = live.job->model().codec().has_tiny()});
+  task.decoder = PreviewDecoder(plan, {.step = progress.steps_done,
+                                       .steps = progress.steps,
+                                       .busy = busy,
+                                       .has_tiny = has_tiny});
   decode_stage_.Submit(std::move(task));
 }
 

@@ -59,13 +59,14 @@ absl::StatusOr<Pixels> ReadMask(const v1::Inpainting& inpainting,
 
 absl::StatusOr<SourcePicture> ReadSourcePicture(
     const v1::GenerateRequest& request, int64_t divisor) {
-  const auto pixels = DecodePicture(request.image_to_image().image(), kLimits);
+  auto pixels = DecodePicture(request.image_to_image().image(), kLimits);
   if (!pixels.ok()) return FaultOf(kImage, pixels.status());
   if (!request.has_inpainting() && !request.has_outpainting()) {
     return SourcePicture{
         .picture = ToTensor(
             FitToSize(*pixels, static_cast<int>(request.width() / divisor),
-                      static_cast<int>(request.height() / divisor)))};
+                      static_cast<int>(request.height() / divisor))),
+        .whole = std::make_shared<const Pixels>(*std::move(pixels))};
   }
   const auto mask = ReadMask(request.inpainting(), *pixels);
   if (!mask.ok()) return FaultOf(kMask, mask.status());

@@ -17,7 +17,8 @@ inline constexpr int64_t kMaxSourcePixels = 64'000'000;
 
 // What a request brings to start from, as the model takes it, on the CPU.
 struct SourcePicture {
-  at::Tensor picture;    // [1, 3, height, width] float32 in [-1, 1]
+  at::Tensor picture;  // [1, 3, height, width] float32 in [-1, 1]
+  std::shared_ptr<const Pixels> whole = nullptr;  // as it came, if no mask is
   at::Tensor mask = {};  // [1, 1, height, width] float32: 1 is painted; or none
   // What the result is put together from, where a part stays as it was.
   std::shared_ptr<const MaskedCanvas> canvas = nullptr;

@@ -108,6 +108,7 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
     add("Seed resize from", absl::StrCat(variation.resize_from_width(), "x",
                                          variation.resize_from_height()));
   }
+  if (request.output().tiny_decoder()) add("VAE Decoder", "TAESD");
   const bool cuda = request.noise_generator() == v1::NOISE_GENERATOR_CUDA;
   // The web UI's name for CUDA's numbers on any hardware.
   add("RNG", cuda ? "NV" : "CPU");

@@ -11,6 +11,7 @@
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/codec/latent_codec.h"
 #include "worker/device/placement.h"
+#include "worker/media/pixels.h"
 #include "worker/pipeline/adapter_uses.h"
 #include "worker/pipeline/control_parts.h"
 #include "worker/pipeline/pipeline_traits.h"
@@ -37,6 +38,8 @@ struct EncodeTask {
   // [1, 3, H, W] in [-1, 1] float32 on the CPU at the request's size divided by
   // the traits' picture_divisor; undefined: none.
   at::Tensor picture = {};
+  // The same as it came, where traits.sees_whole_picture; null: none.
+  std::shared_ptr<const Pixels> whole_picture = nullptr;
   // Words that prompts may use; null: none. Outlives the task.
   const EmbeddingLibrary* embeddings = nullptr;
   AdapterUses adapters = {};

@@ -12,6 +12,7 @@
 #include "worker/pipeline/flux.h"
 #include "worker/pipeline/stable_diffusion.h"
 #include "worker/pipeline/stable_diffusion_3.h"
+#include "worker/pipeline/stable_diffusion_unclip.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
 
@@ -34,6 +35,8 @@ constexpr PipelineSpec kPipelines[] = {
      StableDiffusion::WeightBytes},
     {"StableDiffusionUpscalePipeline", StableDiffusionUpscale::Load,
      StableDiffusionUpscale::WeightBytes},
+    {"StableUnCLIPImg2ImgPipeline", StableDiffusionUnclip::Load,
+     StableDiffusionUnclip::WeightBytes},
     {"StableDiffusionXLPipeline", StableDiffusionXL::Load,
      StableDiffusionXL::WeightBytes},
     {"StableDiffusionXLImg2ImgPipeline", StableDiffusionXL::Load,

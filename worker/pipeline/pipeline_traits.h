@@ -38,6 +38,7 @@ struct PipelineTraits {
   // A request's picture is fitted to its size divided by this: 4 for a model
   // that makes pictures four times as wide and high.
   int64_t picture_divisor = 1;
+  bool sees_whole_picture = false;  // also as it came, not fitted
   int64_t max_clip_skip = 0;
   // Of the text encoders that read textual inversions; empty: none does.
   std::vector<int64_t> text_widths = {};

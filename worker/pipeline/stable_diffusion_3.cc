@@ -183,12 +183,9 @@ absl::StatusOr<PreparedRef> StableDiffusion3::Prepare(
   std::vector<at::Tensor> tokens, pooled;
   for (size_t i = 0; i < rows.clip.size(); ++i) {
     const at::Tensor clip = at::cat({rows.clip[i][0], rows.clip_2[i][0]}, 2);
-    // Where there is no T5, the reference puts zeros, as many as CLIP's.
-    const at::Tensor t5 =
-        rows.t5.empty() ? at::zeros({1, clip.size(1), width}, clip.options())
-                        : rows.t5[i][0];
-    tokens.push_back(
-        at::cat({at::constant_pad_nd(clip, {0, width - clip.size(2)}), t5}, 1));
+    tokens.push_back(at::cat(
+        {at::constant_pad_nd(clip, {0, width - clip.size(2)}), rows.t5[i][0]},
+        1));
     pooled.push_back(at::cat({rows.clip[i][1], rows.clip_2[i][1]}, 1));
   }
   return PrepareAdapted(*parts_.transformer,
@@ -240,6 +237,14 @@ std::vector<StableDiffusion3::Embeddings> StableDiffusion3::EncodeTexts(
   }
   std::vector<Embeddings> embeddings;
   for (size_t i = 0; i < tasks.size(); ++i) {
+    // Where there is no T5, the reference puts zeros, as many as it would read.
+    const at::Tensor& clip_tokens = of_clip[i][0][0];
+    if (parts_.t5 == nullptr) {
+      of_t5[i].assign(t5[i].size(),
+                      {at::zeros({1, SequenceLength(tasks[i].request),
+                                  parts_.config.joint_attention_dim},
+                                 clip_tokens.options())});
+    }
     embeddings.push_back({of_clip[i], of_clip_2[i], of_t5[i]});
   }
   return embeddings;

@@ -68,7 +68,7 @@ class StableDiffusion3 : public Pipeline {
   // What each encoder makes of the rows of a task.
   struct Embeddings {
     std::vector<TextEmbedding> clip, clip_2;
-    std::vector<TextEmbedding> t5;  // none without T5
+    std::vector<TextEmbedding> t5;  // zeros without T5
   };
   absl::StatusOr<PreparedRef> Prepare(const Embeddings& rows,
                                       const AdapterUses& adapters,

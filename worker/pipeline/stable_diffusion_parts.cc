@@ -148,6 +148,36 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
   return json;
 }
 
+absl::StatusOr<std::vector<float>> ReadNoising(const ModelIndex& index,
+                                               const std::string& component,
+                                               size_t max_level) {
+  const TextFile file = index.FilesOf(component).At("scheduler_config.json");
+  const auto json = JsonConfig::ReadFile(file);
+  if (!json.ok()) return json.status();
+  // The forward process is the same whatever the class; DDIM's reader has it.
+  const auto config =
+      ParseSchedulerConfig(json->object(), "DDIMScheduler", file.path());
+  if (!config.ok()) return config.status();
+  const absl::Status sound = CheckAlphasCumprod(*config);
+  if (!sound.ok()) return sound;
+  std::vector<float> alphas = MakeAlphasCumprod(*config);
+  if (alphas.size() > max_level) return alphas;
+  return absl::InvalidArgumentError(
+      absl::StrCat(file.path(), ": num_train_timesteps ", alphas.size(),
+                   " is not over ", max_level));
+}
+
+absl::StatusOr<int> NoisingOf(const v1::GenerateRequest& request, int otherwise,
+                              int max_level) {
+  if (!request.has_noise_level()) return otherwise;
+  if (request.noise_level() <= static_cast<uint32_t>(max_level)) {
+    return static_cast<int>(request.noise_level());
+  }
+  return InvalidFieldsError(
+      {{"noise_level", absl::StrCat("noise_level ", request.noise_level(),
+                                    " is not between 0 and ", max_level)}});
+}
+
 // LibTorch would not know the device without CUDA.
 std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
                                          std::unique_ptr<const Denoiser> unet) {

@@ -56,6 +56,17 @@ struct ClipTower {
 absl::StatusOr<nlohmann::json> ReadScheduler(
     const ModelIndex& index, const std::string& component = "scheduler");
 
+// alphas_cumprod of a scheduler that does nothing but noise what the model is
+// told, over `max_level` of them. Errors name its file and key.
+absl::StatusOr<std::vector<float>> ReadNoising(const ModelIndex& index,
+                                               const std::string& component,
+                                               size_t max_level);
+
+// The level of them that `request` asks for, or `otherwise`.
+// INVALID_ARGUMENT/INVALID_FIELD where there is none of that number.
+absl::StatusOr<int> NoisingOf(const v1::GenerateRequest& request, int otherwise,
+                              int max_level);
+
 // Evaluations are replayed where launching them takes longer than running
 // them, if the placement wants it; else `unet` itself.
 std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,

@@ -8,7 +8,6 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
-#include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
@@ -16,28 +15,7 @@ namespace {
 constexpr char kFamily[] = "stable-diffusion-upscale";
 constexpr char kLowScheduler[] = "low_res_scheduler";
 constexpr int64_t kColours = 3;
-
-// Of the noise that the model was trained to see on its small pictures.
-absl::StatusOr<NoiseLevel> PictureLevel(const ModelIndex& index) {
-  const TextFile file =
-      index.FilesOf(kLowScheduler).At("scheduler_config.json");
-  const std::string& path = file.path();
-  const auto json = JsonConfig::ReadFile(file);
-  if (!json.ok()) return json.status();
-  // The forward process is the same whatever the class; DDIM's reader has it.
-  const auto config =
-      ParseSchedulerConfig(json->object(), "DDIMScheduler", path);
-  if (!config.ok()) return config.status();
-  const absl::Status sound = CheckAlphasCumprod(*config);
-  if (!sound.ok()) return sound;
-  const std::vector<float> alphas = MakeAlphasCumprod(*config);
-  if (alphas.size() <= StableDiffusionUpscale::kNoiseLevel) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": num_train_timesteps ", alphas.size(),
-                     " is not over ", StableDiffusionUpscale::kNoiseLevel));
-  }
-  return LevelOf(alphas[StableDiffusionUpscale::kNoiseLevel]);
-}
+constexpr char kNoiseLevelField[] = "noise_level";
 
 }  // namespace
 
@@ -47,7 +25,7 @@ struct StableDiffusionUpscale::Parts {
   Component<UNet2DConditionConfig> unet;
   std::unique_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
-  NoiseLevel picture_level;
+  std::vector<float> noising;
   PipelineTraits traits;
 };
 
@@ -59,7 +37,7 @@ StableDiffusionUpscale::StableDiffusionUpscale(Parts parts)
                              parts.unet.config, parts.unet.weights))),
       codec_(std::move(parts.codec)),
       scheduler_(std::move(parts.scheduler)),
-      picture_level_(parts.picture_level),
+      noising_(std::move(parts.noising)),
       traits_(std::move(parts.traits)),
       unet_bytes_(parts.unet.weights.taken_bytes()) {}
 
@@ -70,7 +48,7 @@ absl::Status StableDiffusionUpscale::CheckFit(const std::string& folder,
   if (unet.in_channels == channels + kColours &&
       unet.out_channels == channels &&
       unet.embeddings.classes == ClassEmbedding::kTable &&
-      unet.embeddings.class_count > kNoiseLevel &&
+      unet.embeddings.class_count > kMaxNoiseLevel &&
       unet.embeddings.added_time_width == 0 &&
       unet.embeddings.guidance_width == 0) {
     return absl::OkStatus();
@@ -79,7 +57,7 @@ absl::Status StableDiffusionUpscale::CheckFit(const std::string& folder,
       folder, ": unet in_channels ", unet.in_channels, ", out_channels ",
       unet.out_channels, " and num_class_embeds ", unet.embeddings.class_count,
       " are not those of an upscaler: ", channels + kColours, ", ", channels,
-      " and over ", kNoiseLevel));
+      " and over ", kMaxNoiseLevel));
 }
 
 absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionUpscale::Load(
@@ -93,8 +71,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionUpscale::Load(
   if (!codec.ok()) return codec.status();
   auto scheduler = ReadScheduler(index);
   if (!scheduler.ok()) return scheduler.status();
-  const auto level = PictureLevel(index);
-  if (!level.ok()) return level.status();
+  auto noising = ReadNoising(index, kLowScheduler, kMaxNoiseLevel);
+  if (!noising.ok()) return noising.status();
   PipelineTraits traits = {
       .family = kFamily,
       .tasks = {v1::TASK_IMAGE_TO_IMAGE},
@@ -103,9 +81,9 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionUpscale::Load(
       ReadTraits(index, *scheduler, **codec, unet->config.sample_size, traits);
   if (!status.ok()) return status;
   traits.picture_divisor = (*codec)->pixels_per_latent();
-  traits.request_fields = {};
+  traits.request_fields = {kNoiseLevelField};
   Parts parts = {placement,         *std::move(text),      *std::move(unet),
-                 *std::move(codec), *std::move(scheduler), *level,
+                 *std::move(codec), *std::move(scheduler), *std::move(noising),
                  std::move(traits)};
   status = CheckFit(index.folder, parts);
   if (!status.ok()) return status;
@@ -142,14 +120,18 @@ std::vector<absl::StatusOr<Encoded>> StableDiffusionUpscale::Encode(
             "image_to_image is missing: the model enlarges a picture"}}));
       continue;
     }
+    const auto level = NoisingOf(tasks[i].request, kNoiseLevel, kMaxNoiseLevel);
+    if (!level.ok()) {
+      results.emplace_back(level.status());
+      continue;
+    }
     std::vector<at::Tensor> tokens;
     for (const TextEmbedding& row : rows[i]) tokens.push_back(row[0]);
     const auto count = static_cast<int64_t>(tokens.size());
     Encoded encoded;
-    encoded.unprepared = {
-        .tokens = at::cat(tokens),
-        .numbers = at::full({count, 1}, kNoiseLevel, at::kFloat),
-        .image = tasks[i].picture};
+    encoded.unprepared = {.tokens = at::cat(tokens),
+                          .numbers = at::full({count, 1}, *level, at::kFloat),
+                          .image = tasks[i].picture};
     results.emplace_back(std::move(encoded));
   }
   return results;
@@ -174,9 +156,11 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionUpscale::PlanWith(
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
   Conditioning conditioning = encoded.unprepared;
+  const auto level = NoisingOf(request, kNoiseLevel, kMaxNoiseLevel);
+  if (!level.ok()) return level.status();
   const at::Tensor noised =
       Noised(conditioning.image, image.noise->Draw(conditioning.image.sizes()),
-             picture_level_);
+             LevelOf(noising_[*level]));
   const int rows = RowsOf(traits_, request.guidance_scale());
   conditioning.image = at::cat(std::vector<at::Tensor>(rows, noised));
   auto prepared = denoiser_->Prepare(conditioning);

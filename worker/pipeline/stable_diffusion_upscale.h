@@ -20,8 +20,10 @@ namespace genzo {
 // two rows, the negative prompt's first.
 class StableDiffusionUpscale : public Pipeline {
  public:
-  // Timestep of the noise on the small picture, the reference's default.
+  // Timestep of the noise on the small picture, unless a request has another:
+  // the reference's default, and its max_noise_level less one.
   static constexpr int kNoiseLevel = 20;
+  static constexpr int kMaxNoiseLevel = 349;
 
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
@@ -70,7 +72,7 @@ class StableDiffusionUpscale : public Pipeline {
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::unique_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
-  const NoiseLevel picture_level_;  // of the small picture
+  const std::vector<float> noising_;  // alphas_cumprod of the small picture
   const PipelineTraits traits_;
   const int64_t unet_bytes_;
 };

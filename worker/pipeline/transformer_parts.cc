@@ -6,6 +6,7 @@
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/request_rules.h"
 #include "worker/sampler/sampler_table.h"
 
 namespace genzo {
@@ -65,8 +66,8 @@ at::Tensor T5Tower::Encode(const std::vector<std::string>& texts,
 }
 
 int FlowFirstStepOf(double strength, int steps) {
-  const double walked = std::min<double>(steps * strength, steps);
-  return static_cast<int>(std::max(steps - walked, 0.0));
+  return steps -
+         static_cast<int>(StepsWalked(steps, strength, StepRounding::kUp));
 }
 
 absl::StatusOr<std::unique_ptr<SamplerRun>> CreateFlowWalk(

@@ -18,7 +18,12 @@ EulerSampler::EulerSampler(const SchedulerConfig& config,
                            const SamplerStart& start, const WalkPlan& plan)
     : PlannedSampler(plan, start, InitialSigma(config, plan.levels[0].sigma)),
       config_(config),
-      steps_(options.steps),
+      // The reference counts its levels, of which log-linear ones are one more.
+      steps_(options.steps +
+             (config.log_linear_interpolation &&
+                      config.sigma_spacing == SigmaSpacing::kTimesteps
+                  ? 1
+                  : 0)),
       churn_(options.churn) {}
 
 at::Tensor EulerSampler::ScaledSample() const {

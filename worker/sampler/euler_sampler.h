@@ -25,7 +25,7 @@ class EulerSampler : public PlannedSampler {
                const SamplerStart& start, const WalkPlan& plan);
 
   const SchedulerConfig config_;
-  const int steps_;
+  const int steps_;  // among which churn is shared out
   const Churn churn_;
 };
 

@@ -10,6 +10,7 @@
 #include "worker/sampler/deis_sampler.h"
 #include "worker/sampler/dpm2_ancestral_sampler.h"
 #include "worker/sampler/dpm2_sampler.h"
+#include "worker/sampler/dpmpp_2s_ancestral_sampler.h"
 #include "worker/sampler/dpmpp_multistep_sampler.h"
 #include "worker/sampler/dpmpp_sde_sampler.h"
 #include "worker/sampler/dpmpp_singlestep_sampler.h"
@@ -170,6 +171,9 @@ constexpr SamplerSpec kSamplers[] = {
     Row<DpmppSinglestepSampler>(v1::SAMPLER_DPMPP_2S, "dpmpp_2s",
                                 "DPMSolverSinglestepScheduler", kSigmas,
                                 kEither),
+    Row<Dpmpp2sAncestralSampler>(
+        v1::SAMPLER_DPMPP_2S_ANCESTRAL, "dpmpp_2s_ancestral",
+        "KDPM2AncestralDiscreteScheduler", kSigmas, kEither),
     Row<DpmppMultistepSampler>(v1::SAMPLER_DPMPP_3M, "dpmpp_3m", kMultistep,
                                kSigmas, kEither, FixDpm<3, false>),
     Row<DpmppSdeSampler>(v1::SAMPLER_DPMPP_SDE, "dpmpp_sde",

@@ -84,7 +84,7 @@ constexpr SchedulerClass kClasses[] = {
      .beta_end = 0.012},
     {.name = "DPMSolverSDEScheduler", .beta_start = 0.00085, .beta_end = 0.012},
     {.name = "DPMSolverMultistepScheduler", .flow_too = true},
-    {.name = "DPMSolverSinglestepScheduler"},
+    {.name = "DPMSolverSinglestepScheduler", .flow_too = true},
     {.name = "DEISMultistepScheduler"},
     {.name = "UniPCMultistepScheduler", .flow_too = true},
     {.name = "LCMScheduler",
@@ -202,8 +202,12 @@ void ReadClipping(JsonConfig& json, const SchedulerClass& defaults,
   }
 }
 
-void ReadFlow(JsonConfig& json, SchedulerConfig& config) {
+void ReadFlow(JsonConfig& json, const SchedulerClass& own,
+              SchedulerConfig& config) {
   config.prediction_type = PredictionType::kFlow;
+  // What solvers that can do both know of the other kind: the cleanest level.
+  ReadBetas(json, own, config);
+  ReadClipping(json, own, config);
   const char* const shift = json.Has("flow_shift") ? "flow_shift" : "shift";
   config.shift = json.Number(shift, 1, kMinShift, kMaxShift);
   config.dynamic_shifting = json.Bool("use_dynamic_shifting", false);
@@ -302,6 +306,8 @@ void ReadSolver(JsonConfig& json, const std::string& scheduler_class,
   ReadFinalSigma(json, config);
   if (unipc) {
     config.plus_plus = json.Bool("predict_x0", true);
+    // It has no clean estimate to bound.
+    config.thresholding = config.thresholding && config.plus_plus;
     // Files have an empty list, which is none for Ints().
     if (!json.object().value("disable_corrector", nlohmann::json()).empty()) {
       config.disable_corrector = json.Ints("disable_corrector", {}, /*min=*/0);
@@ -415,7 +421,7 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
       ReadDiffusion(json, *own, config);
       break;
     case Kind::kFlow:
-      ReadFlow(json, config);
+      ReadFlow(json, *own, config);
       break;
     case Kind::kScoreVe:
     case Kind::kScoreVp:

@@ -196,9 +196,15 @@ std::vector<double> RespacedSigmas(const SchedulerConfig& config,
   }
 }
 
-AncestralStep::AncestralStep(double from, double to)
-    : up(std::min(to, std::sqrt(to * to * (from * from - to * to)) / from)),
-      down(std::sqrt(to * to - up * up)) {}
+AncestralStep::AncestralStep(double from, double to) {
+  // In float32, as the references do: where the way down is steep, what is left
+  // of `down` is mostly rounding.
+  const auto f = static_cast<float>(from);
+  const auto t = static_cast<float>(to);
+  const float rise = std::min(t, std::sqrt(t * t * (f * f - t * t) / (f * f)));
+  up = rise;
+  down = std::sqrt(t * t - rise * rise);
+}
 
 double InitialSigma(const SchedulerConfig& config, double max) {
   return config.timestep_spacing == TimestepSpacing::kLeading

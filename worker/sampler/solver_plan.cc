@@ -71,7 +71,13 @@ WalkPlan PlanFlow(const SchedulerConfig& config, int steps, int first_step,
     timesteps.push_back(std::trunc(sigma * config.num_train_timesteps));
     levels.push_back(FlowLevel(static_cast<float>(sigma)));
   }
-  levels.push_back(config.final_sigma_is_zero ? FlowLevel(0) : levels.back());
+  if (config.final_sigma_is_zero) {
+    levels.push_back(FlowLevel(0));
+  } else if (walk.respaced_stays) {
+    levels.push_back(levels.back());
+  } else {  // as the reference has it: that of the betas
+    levels.push_back(FlowLevel(TrainingSigmasOf(config).front()));
+  }
   return PlanSteps(timesteps, levels, first_step);
 }
 

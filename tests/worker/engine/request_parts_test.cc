@@ -37,6 +37,13 @@ TEST(PreviewPlanTest, AutoGetsSharperInTheLastThird) {
             PreviewKind::kLinear);
 }
 
+TEST(PreviewPlanTest, TheTinyDecoderMakesPicturesThatNameIt) {
+  v1::OutputOptions output;
+  EXPECT_EQ(FinalDecoder(output, /*has_tiny=*/true), PreviewKind::kFull);
+  output.set_tiny_decoder(true);
+  EXPECT_EQ(FinalDecoder(output, /*has_tiny=*/true), PreviewKind::kTiny);
+}
+
 TEST(PreviewPlanTest, ANamedDecoderIsKeptUnderLoad) {
   const std::pair<v1::PreviewDecoder, PreviewKind> named[] = {
       {v1::PREVIEW_DECODER_LINEAR, PreviewKind::kLinear},

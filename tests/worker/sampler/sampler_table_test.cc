@@ -97,7 +97,8 @@ TEST(SamplerTableTest, FlowAndDiffusionFilesAreForTheirOwnSamplers) {
   EXPECT_THAT(Create(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kDefault,
                      StableDiffusion()),
               StatusIs(kUnimplemented, "_class_name"));
-  for (SamplerId id : {v1::SAMPLER_DPMPP_2M, v1::SAMPLER_UNIPC}) {
+  for (SamplerId id :
+       {v1::SAMPLER_DPMPP_2M, v1::SAMPLER_DPMPP_2S, v1::SAMPLER_UNIPC}) {
     EXPECT_THAT(Create(id, SigmaSchedule::kKarras, flow), IsOk());
     EXPECT_THAT(Create(id, SigmaSchedule::kSimple, flow),
                 StatusIs(absl::StatusCode::kInvalidArgument,

@@ -126,6 +126,12 @@ TEST(SchedulerConfigTest, MissingKeysHaveTheClasssDefaults) {
       TimestepSpacing::kLinspace);
   EXPECT_TRUE(ParseSchedulerConfig({}, "DDIMScheduler")->clip_sample);
   EXPECT_FALSE(ParseSchedulerConfig({}, "PNDMScheduler")->set_alpha_to_one);
+  EXPECT_FALSE(ParseSchedulerConfig({{"thresholding", true},
+                                     {"predict_x0", false},
+                                     {"final_sigmas_type", "sigma_min"}},
+                                    "UniPCMultistepScheduler")
+                   ->thresholding)
+      << "it has no clean estimate to bound";
 }
 
 TEST(SchedulerConfigTest, NamesBadValues) {

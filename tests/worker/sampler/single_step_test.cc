@@ -263,6 +263,32 @@ TEST(DpmppSdeTest, DrawsTheNoiseOfItsIntervals) {
                          1e-5));
 }
 
+// sample_dpmpp_2s_ancestral of k-diffusion, over t = -log(sigma).
+TEST(Dpmpp2sAncestralTest, StepsAsKDiffusionDoes) {
+  const auto run =
+      *CreateSampler(v1::SAMPLER_DPMPP_2S_ANCESTRAL, SigmaSchedule::kDefault,
+                     StableDiffusion(), {.steps = 3}, FromNoise(1));
+  const at::Tensor x = run->latent();
+  const double from = run->level().sigma;
+  WalkUntil(*run, 1);
+  const at::Tensor denoised = run->denoised();
+  const at::Tensor between = run->latent();
+  const double middle = run->level().sigma;
+  WalkUntil(*run, 2);
+  const AncestralStep step(from, run->level().sigma);
+  const double h = std::log(from) - std::log(step.down);
+  EXPECT_NEAR(middle, std::exp(std::log(from) - h / 2), 1e-4);
+  EXPECT_THAT(
+      between,
+      TensorNear(std::exp(-h / 2) * x - std::expm1(-h / 2) * denoised, 1e-4));
+  SeededNoise noise(1);
+  noise.Draw({1, 4, 8, 8});  // the start
+  EXPECT_THAT(run->latent(),
+              TensorNear(std::exp(-h) * x - std::expm1(-h) * run->denoised() +
+                             step.up * noise.Draw({1, 4, 8, 8}),
+                         1e-4));
+}
+
 TEST(LmsTest, FirstStepIsEulersAndLaterOnesLookBack) {
   const auto lms = Create(v1::SAMPLER_LMS, {.steps = 6});
   const auto euler = Create(v1::SAMPLER_EULER, {.steps = 6});

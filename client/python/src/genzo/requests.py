@@ -144,6 +144,8 @@ class Options(TypedDict, total=False):
     # An invisible mark in the pixels; XMP that says that a machine made it.
     watermark: bool
     mark_provenance: bool
+    # The model's small decoder makes the picture: faster, a little less sharp.
+    tiny_decoder: bool
     priority: str
     # Bit-identical whatever else the server paints.
     reproducible: bool
@@ -182,6 +184,7 @@ _OUTPUT = (
     "embed_parameters",
     "watermark",
     "mark_provenance",
+    "tiny_decoder",
     "upscaler",
 )
 _INPAINTING = {
