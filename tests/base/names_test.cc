@@ -29,25 +29,25 @@ TEST(IdOfNameTest, ARunOfOtherCharactersIsOneHyphen) {
   EXPECT_EQ(IdOfName("Realistic  Vision (v5.1)"), "realistic-vision-v5.1");
 }
 
-TEST(ModelsFolderScanTest, AModelThatComesBackUnchangedIsNotNews) {
+TEST(ModelsFolderLookTest, AModelThatLeftIsNewsWhenItComesBack) {
   const TestFolder folder;
   const std::string file = folder.Write("a.safetensors", "x");
   ModelsFolder models(folder.path(), {});
-  EXPECT_EQ(models.Scan().size(), 1u);
+  EXPECT_EQ(models.Look().fresh.size(), 1u);
   const std::string aside = folder.path() + "/aside";
   std::filesystem::rename(file, aside);
-  EXPECT_EQ(models.Scan().size(), 0u);
+  EXPECT_EQ(models.Look().gone, std::vector<std::string>{"a"});
   std::filesystem::rename(aside, file);
-  EXPECT_EQ(models.Scan().size(), 0u);
+  EXPECT_EQ(models.Look().fresh.size(), 1u);
 }
 
-TEST(ModelsFolderScanTest, AFolderIsAModelOnceItsIndexIsThere) {
+TEST(ModelsFolderLookTest, AFolderIsAModelOnceItsIndexIsThere) {
   const TestFolder folder;
   folder.Write("copying/unet/weights", "x");
   ModelsFolder models(folder.path(), {});
-  EXPECT_EQ(models.Scan().size(), 0u);
+  EXPECT_EQ(models.Look().fresh.size(), 0u);
   folder.Write("copying/model_index.json", "{}");
-  EXPECT_EQ(models.Scan().size(), 1u);
+  EXPECT_EQ(models.Look().fresh.size(), 1u);
 }
 
 TEST(TenantNameTest, HasSixtyFourCharactersAtMost) {

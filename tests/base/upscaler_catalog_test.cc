@@ -14,8 +14,8 @@ v1::Upscaler Named(const std::string& name) {
 
 TEST(UpscalerCatalogTest, ListsTheFilterAmongNetworksByName) {
   UpscalerCatalog catalog;
-  catalog.Put(Named("ultra"), "/u");
-  catalog.Put(Named("anime"), "/a");
+  catalog.Put({Named("ultra"), "/u"});
+  catalog.Put({Named("anime"), "/a"});
   const auto list = catalog.List();
   ASSERT_EQ(list.size(), 3u);
   EXPECT_EQ(list[0].name(), "anime");
@@ -25,14 +25,14 @@ TEST(UpscalerCatalogTest, ListsTheFilterAmongNetworksByName) {
 
 TEST(UpscalerCatalogTest, NoNameIsTheFirstNetwork) {
   UpscalerCatalog catalog;
-  catalog.Put(Named("ultra"), "/u");
-  catalog.Put(Named("zebra"), "/z");
+  catalog.Put({Named("ultra"), "/u"});
+  catalog.Put({Named("zebra"), "/z"});
   EXPECT_EQ(catalog.Get("")->upscaler.name(), "ultra");
 }
 
 TEST(UpscalerCatalogTest, ANetworkMayNotTakeTheFiltersName) {
   UpscalerCatalog catalog;
-  EXPECT_FALSE(catalog.Put(Named(kLanczos), "/l"));
+  EXPECT_FALSE(catalog.Put({Named(kLanczos), "/l"}));
   EXPECT_EQ(catalog.Get(kLanczos)->path, "");
 }
 

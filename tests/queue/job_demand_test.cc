@@ -23,7 +23,7 @@ internal::v1::Job Inverting(double guidance) {
 }
 
 // Up without guidance, an image has one row of its two.
-TEST(JobDemandTest, AWayUpCostsWhatItsRowsDo) {
+TEST(InversionDemandTest, AWayUpCostsWhatItsRowsDo) {
   const FakeClock clock;
   EXPECT_EQ(StepsToWalk(Inverting(1)), 15 + 5);
   EXPECT_EQ(DemandOf(Inverting(1), clock).steps, 8 + 5);
