@@ -158,7 +158,7 @@ TEST(ConfigEdgesTest, AFolderIsNoFile) {
 TEST(ConfigEdgesTest, TheDoorAloneKnowsNoKeysOfTheServer) {
   EXPECT_THAT(ParseGatewayConfig("threads: 2", "/etc"),
               StatusIs(kInvalid,
-                       "unknown key threads; known here: http, "
+                       "unknown key threads; known here: admin, http, "
                        "log_format, log_level, server"));
   EXPECT_THAT(ParseGatewayConfig("server: nowhere", "/etc"),
               StatusIs(kInvalid, "server \"nowhere\" is not host:port"));

@@ -42,7 +42,9 @@ class Mixer {
     request.set_width(Choose<uint32_t>({64, 64, 72}));
     request.set_sampler(Choose<v1::Sampler>(
         {v1::SAMPLER_DDIM, v1::SAMPLER_EULER, v1::SAMPLER_EULER_ANCESTRAL,
-         v1::SAMPLER_DPMPP_2M}));
+         v1::SAMPLER_DPMPP_2M, v1::SAMPLER_HEUN, v1::SAMPLER_LMS,
+         v1::SAMPLER_DPM2_ANCESTRAL, v1::SAMPLER_DPMPP_2S_ANCESTRAL,
+         v1::SAMPLER_DPMPP_SDE, v1::SAMPLER_UNIPC, v1::SAMPLER_LCM}));
     request.set_reproducibility(Choose<v1::Reproducibility>(
         {v1::REPRODUCIBILITY_FAST, v1::REPRODUCIBILITY_REPRODUCIBLE}));
     request.set_priority(Choose<v1::Priority>(
