@@ -85,6 +85,7 @@ signal USR2
 signal ALRM
 signal PIPE
 expect "signals that nobody sends end nothing" [ "$(status "$GENZO" --server "$address" models)" = 0 ]
+touch "$work/last"  # the shell may be slower than tail
 "$GENZO" --server "$address" generate x --steps 60 --json -o "$work" \
   >"$work/last" 2>"$work/err" &
 client=$!
