@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,6 +20,7 @@ namespace {
 
 // Scrapers and probes come by one at a time.
 constexpr char kThreads[] = "4";
+constexpr timeval kPatience = {.tv_sec = 0, .tv_usec = 200'000};
 
 struct Answer {
   int code = 200;
@@ -45,7 +47,7 @@ class Page : public CivetHandler {
   const std::function<Answer()> answer_;
 };
 
-// Whether the server at `host` and `port` answers a call.
+// Whether the server at `host` and `port` answers a call soon.
 bool Answers(const std::string& host, const std::string& port) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -55,6 +57,9 @@ bool Answers(const std::string& host, const std::string& port) {
   }
   const int connection =
       socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  // What was accepted at the very end is never answered, nor closed.
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kPatience,
+             sizeof(kPatience));
   constexpr char kCall[] = "GET /livez HTTP/1.0\r\n\r\n";
   char answer[512];
   const bool answers =

@@ -77,6 +77,13 @@ TEST_F(AdminPagesTest, SaysWhichAddressCannotBeUsed) {
               StatusIs(absl::StatusCode::kUnavailable, taken));
 }
 
+// What Civetweb has accepted when it ends, nobody answers.
+TEST_F(AdminPagesTest, ItsEndWaitsForNoCaller) {
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_THAT(AdminPages::Serve("127.0.0.1:0", metrics_, readiness_), IsOk());
+  }
+}
+
 TEST_F(AdminPagesTest, GivesItsAddressBack) {
   for (const char* host : {"127.0.0.1:", "0.0.0.0:", "[::1]:"}) {
     auto pages =
