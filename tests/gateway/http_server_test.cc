@@ -244,7 +244,6 @@ TEST(HttpServerTest, TellsThatTheClientHasGone) {
   refused.WaitForNotification();
 }
 
-// Back pressure: who does not read is written to no further.
 TEST(HttpServerTest, TakesWhatIsSaidAfterTheServersEnd) {
   HttpExchangeRef kept;
   auto server = Serve([&](HttpRequest, HttpExchangeRef exchange) {
@@ -267,6 +266,7 @@ TEST(HttpServerTest, TakesWhatIsSaidAfterTheServersEnd) {
   kept->End();
 }
 
+// Back pressure: who does not read is written to no further.
 TEST(HttpServerTest, TellsTheWriterOnlyWhenTheSystemHasTakenThePiece) {
   constexpr int kPieces = 64;
   std::atomic<int> taken{0};

@@ -56,6 +56,30 @@ TEST(SchedulingTest, ABadTenantIsNamed) {
   EXPECT_THAT(call.status().error_message(), HasSubstr("x-genzo-tenant"));
 }
 
+// Both know what the first server measured, so neither believes that the other
+// is several times as fast.
+TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
+  const TestFolder folder;
+  Config config = TinyConfig();
+  config.devices = {"cpu:2"};
+  config.profile_folder = folder.path();
+  { const Server measures(config); }
+  const Server server(config);
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 6; ++i) {
+    calls.push_back(std::make_unique<Call>(server, Fox(5)));
+  }
+  uint32_t most_rows = 0;
+  for (auto& call : calls) {
+    const auto events = call->Rest();
+    EXPECT_TRUE(Succeeded(events.back()));
+    for (const auto& event : events) {
+      most_rows = std::max(most_rows, event.progress().batch_rows());
+    }
+  }
+  EXPECT_LE(most_rows, 2 * 4u);  // of the six jobs on one of them
+}
+
 // Starts once, so that there is a profile of "tiny", and writes `forged` over
 // what was measured: tests that go by times must not depend on the machine.
 void ForgeProfile(const Config& config, const nlohmann::json& forged) {
@@ -67,8 +91,10 @@ void ForgeProfile(const Config& config, const nlohmann::json& forged) {
 }
 
 // More rows cost next to nothing.
-const nlohmann::json kRowsPay = {
-    {"1", 0.010}, {"2", 0.011}, {"4", 0.012}, {"8", 0.013}, {"16", 0.014}};
+nlohmann::json CheapRows() {
+  return {
+      {"1", 0.010}, {"2", 0.011}, {"4", 0.012}, {"8", 0.013}, {"16", 0.014}};
+}
 
 // No processor here lets a row's bits depend on the number of rows, so a
 // forged profile says that this one does.
@@ -90,7 +116,7 @@ TEST(SchedulingTest, ReproducibleRowsAreFilledUpWhereTheirNumberMatters) {
     expected_same = PictureOf(other.Rest());
   }
   ForgeProfile(config,
-               {{"step_seconds", kRowsPay}, {"rows_independent", false}});
+               {{"step_seconds", CheapRows()}, {"rows_independent", false}});
   Server server(config);
   const ModelMetrics& figures = server.metrics().ForModel("tiny");
   const auto evaluations = [&](int rows) {
@@ -189,7 +215,7 @@ TEST(SchedulingTest, RowsShareAnEvaluationAsFarAsMemoryGoes) {
   Config config = TinyConfig();
   config.profile_folder = folder.path();
   // At the model's own size, a quarter of what is asked for.
-  ForgeProfile(config, {{"step_seconds", kRowsPay},
+  ForgeProfile(config, {{"step_seconds", CheapRows()},
                         {"activation_bytes", 16 * 100'000},
                         {"decode_bytes", 200'000}});
   const auto most_rows = [&config] {

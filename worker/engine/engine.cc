@@ -196,16 +196,17 @@ void Engine::Start(EncodedJob encoded) {
                    static_cast<int>(std::ceil(demand.rows * demand.load)));
   if (!fits.ok()) return job.Fail(fits);
   const absl::Time latest_start =
-      dependencies_.load.speeds().LatestStart(job.demand());
+      dependencies_.load.speeds().LatestStart(demand);
   const bool reproducible =
       job.request().reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE &&
-      !models_.profile(job.demand().model).rows_independent;
+      !models_.profile(demand.model).rows_independent;
+  const int decoded_together =
+      models_.PicturesThatFit(demand.model, demand.pixels);
   idle_ = false;
   for (auto& live : *runs) {
     live->latest_start = latest_start;
     live->reproducible = reproducible;
-    live->decoded_together =
-        models_.PicturesThatFit(demand.model, demand.pixels);
+    live->decoded_together = decoded_together;
     dependencies_.load.backlog().StepsLeft(job.id(), live->image_index,
                                            live->run.progress().evaluations);
     live_.push_back(std::move(live));

@@ -20,6 +20,7 @@ import fast_norm
 from architectures import alphas_cumprod
 from fast_attention import PlainAttention
 from latent_cache import LatentCache
+from noised import noised
 from progress import Progress
 from schedule import rate
 
@@ -58,26 +59,20 @@ def loss_of(unet: UNet2DConditionModel, net: ControlNetModel,
             nothing: torch.Tensor) -> torch.Tensor:
     """Squared error of v (arXiv:2202.00512) at stratified noise levels."""
     latents, states, _, hints = batch
-    count = len(latents)
-    times = (torch.rand(count) + torch.arange(count)) / count
-    times = (times * len(alphas)).long().clamp_max(len(alphas) - 1)
-    times = times.to(latents.device)
-    alpha = alphas[times].sqrt()[:, None, None, None]
-    sigma = (1 - alphas[times]).sqrt()[:, None, None, None]
-    noise = torch.randn_like(latents)
-    dropped = torch.rand(count) < _CAPTION_DROPPED
+    noisy, times, target = noised(latents, alphas)
+    dropped = torch.rand(len(latents)) < _CAPTION_DROPPED
     states = torch.where(dropped[:, None, None], nothing, states)
 
     def fed(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.bfloat16().contiguous(memory_format=torch.channels_last)
 
-    noisy = fed(alpha * latents + sigma * noise)
+    noisy = fed(noisy)
     hint = fed((hints[:, None] / 255).expand(-1, 3, -1, -1))
     down, middle = net(noisy, times, states, hint, return_dict=False)
     predicted = unet(noisy, times, states, down_block_additional_residuals=down,
                      mid_block_additional_residual=middle,
                      return_dict=False)[0].float()
-    return (predicted - (alpha * noise - sigma * latents)).square().mean()
+    return (predicted - target).square().mean()
 
 
 def main() -> None:

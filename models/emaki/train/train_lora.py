@@ -16,6 +16,7 @@ from transformers import CLIPTextModel
 
 from architectures import alphas_cumprod
 from latent_cache import LatentCache
+from noised import noised
 from prints import PRINTS
 from progress import Progress
 from schedule import rate
@@ -73,15 +74,9 @@ def parse_arguments() -> argparse.Namespace:
 def loss_of(unet: UNet2DConditionModel, latents: torch.Tensor,
             states: torch.Tensor, alphas: torch.Tensor) -> torch.Tensor:
     """Squared error of v (arXiv:2202.00512) at stratified noise levels."""
-    count = len(latents)
-    times = (torch.rand(count) + torch.arange(count)) / count
-    times = (times * len(alphas)).long().clamp_max(len(alphas) - 1)
-    times = times.to(latents.device)
-    alpha = alphas[times].sqrt()[:, None, None, None]
-    sigma = (1 - alphas[times]).sqrt()[:, None, None, None]
-    noise = torch.randn_like(latents)
-    predicted = unet(alpha * latents + sigma * noise, times, states).sample
-    return (predicted - (alpha * noise - sigma * latents)).square().mean()
+    noisy, times, target = noised(latents, alphas)
+    predicted = unet(noisy, times, states).sample
+    return (predicted - target).square().mean()
 
 
 def main() -> None:
