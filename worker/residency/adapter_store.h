@@ -37,8 +37,7 @@ class AdapterStore : public BesideModels {
   // has let go of its own; on the store's thread or the one that did.
   AdapterStore(const LoraLibrary* library, const Placement& placement,
                int64_t budget_bytes, SpareMemory memory,
-               const DeviceMetrics& figures,
-               std::function<void()> on_change);
+               const DeviceMetrics& figures, std::function<void()> on_change);
   // Drops what waits. What was fetched may outlive the store.
   ~AdapterStore() override;
 

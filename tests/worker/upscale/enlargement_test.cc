@@ -28,7 +28,7 @@ class EnlargementTest : public ::testing::Test {
   }
   std::vector<std::string> Found() const {
     UpscalerCatalog catalog;
-    FindUpscalers({folder_.path()}, catalog);
+    const UpscalerFolders folders({folder_.path()}, catalog);
     std::vector<std::string> names;
     for (const v1::Upscaler& upscaler : catalog.List()) {
       names.push_back(upscaler.name());
@@ -82,7 +82,7 @@ TEST_F(EnlargementTest, AFilterNeverLeavesTheRangeOfPixels) {
 TEST_F(EnlargementTest, ItsTilesAreCountedOverAllPasses) {
   Write("a.safetensors");
   UpscalerCatalog catalog;
-  FindUpscalers({folder_.path()}, catalog);
+  const UpscalerFolders folders({folder_.path()}, catalog);
   LoadedUpscalers loaded(catalog, at::kCPU);
   const auto a = loaded.Get("a");
   ASSERT_THAT(a, IsOk());
@@ -130,7 +130,7 @@ TEST_F(EnlargementTest, WhatIsNoUpscalerIsLeftOut) {
 
 TEST_F(EnlargementTest, AFolderThatIsNotThereHasNone) {
   UpscalerCatalog catalog;
-  FindUpscalers({folder_.path() + "/none"}, catalog);
+  const UpscalerFolders folders({folder_.path() + "/none"}, catalog);
   EXPECT_EQ(catalog.List().size(), 1u);
 }
 
@@ -147,7 +147,7 @@ TEST_F(EnlargementTest, TheTwoThatWereUsedLastStayInMemory) {
     Write(absl::StrCat(name, ".safetensors"));
   }
   UpscalerCatalog catalog;
-  FindUpscalers({folder_.path()}, catalog);
+  const UpscalerFolders folders({folder_.path()}, catalog);
   LoadedUpscalers loaded(catalog, at::kCPU);
   const std::weak_ptr<const Upscaler> a = loaded.Get("a")->network;
   const std::weak_ptr<const Upscaler> b = loaded.Get("b")->network;
