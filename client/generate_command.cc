@@ -20,6 +20,7 @@
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/input_file.h"
+#include "client/number_range.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/sampler_validator.h"
@@ -173,7 +174,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_flag("--detach", detach_,
              "make the job and leave; prints its id for `genzo watch`");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(NumberRange(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
 }

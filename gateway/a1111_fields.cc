@@ -207,8 +207,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   A1111Call call;
   v1::GenerateRequest& request = call.request;
   ReadPrompts(reader, request);
-  const auto seed = reader.Whole("seed", -1, INT64_MAX);
-  if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
+  if (const auto seed = reader.Seed("seed")) request.set_seed(*seed);
   if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {
     request.set_steps(*steps);
   }

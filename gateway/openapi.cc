@@ -36,6 +36,9 @@ json Text() { return {{"type", "string"}}; }
 json Whole(int64_t min, int64_t max) {
   return {{"type", "integer"}, {"minimum", min}, {"maximum", max}};
 }
+json Seed() {
+  return {{"type", "integer"}, {"minimum", -1}, {"maximum", UINT64_MAX}};
+}
 json Number(double min, double max) {
   return {{"type", "number"}, {"minimum", min}, {"maximum", max}};
 }
@@ -96,7 +99,7 @@ json ImageFields() {
       {"size",
        {{"type", "string"},
         {"pattern", "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}}},
-      {"seed", Whole(-1, INT64_MAX)},
+      {"seed", Seed()},
       {"num_inference_steps", Whole(1, 1000)},
       {"guidance_scale", Number(0, 100)},
       {"guidance_rescale", Number(0, 1)},

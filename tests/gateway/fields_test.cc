@@ -213,6 +213,17 @@ TEST(A1111FieldsTest, AMaskNeedsAPictureToBeOf) {
               StatusIs(kBad, "mask is given, but txt2img has no picture"));
 }
 
+TEST(A1111FieldsTest, SeedsHave64Bits) {
+  const auto call = TextToImage({{"seed", 18446744073709551615u},
+                                 {"subseed", 9223372036854775808u},
+                                 {"subseed_strength", 0.5}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.seed(), 18446744073709551615u);
+  EXPECT_EQ(call->request.variation().seed(), 9223372036854775808u);
+  EXPECT_THAT(TextToImage({{"seed", -2}}),
+              StatusIs(kBad, "seed -2 is not a whole number from -1"));
+}
+
 TEST(A1111FieldsTest, OnePictureIsStartedFrom) {
   EXPECT_THAT(ImageToImage({{"init_images", json::array()}}),
               StatusIs(kBad, "init_images is not a list of a picture"));
