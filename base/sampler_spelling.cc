@@ -105,6 +105,11 @@ std::optional<v1::Sampler> FindBare(absl::string_view bare) {
 std::optional<v1::NoiseSchedule> FindSchedule(absl::string_view name) {
   const std::string bare = Bare(name);
   if (bare.empty()) return std::nullopt;
+  // Words for the model's own: the web UI's, those of files (see above), and of
+  // clients that ask for none.
+  if (bare == "automatic" || bare == "uniform" || bare == "normal") {
+    return v1::NOISE_SCHEDULE_UNSPECIFIED;
+  }
   for (const ScheduleRow& row : kSchedules) {
     if (bare ==
             BareProtoName(v1::NoiseSchedule_Name(row.id), "NOISE_SCHEDULE_") ||

@@ -160,13 +160,16 @@ TEST(HttpServerTest, BoundsTheBodiesThatAreBeingReadTogether) {
 }
 
 TEST(HttpServerTest, GivesUpClientsThatNeverFinishAHeader) {
-  const auto server = Serve(Echo, {.header_time = absl::Milliseconds(50),
-                                   .idle_time = absl::Milliseconds(50)});
-  RawClient silent(server->port());
+  const auto hasty = Serve(Echo, {.header_time = absl::Milliseconds(50)});
+  RawClient silent(hasty->port());
   EXPECT_TRUE(silent.IsClosed());
-  RawClient slow(server->port());
+  RawClient slow(hasty->port());
   slow.Send("GET / HTTP/1.1\r\nHost: ");
   EXPECT_TRUE(slow.IsClosed());
+}
+
+TEST(HttpServerTest, GivesUpClientsThatAskNothingMore) {
+  const auto server = Serve(Echo, {.idle_time = absl::Milliseconds(50)});
   RawClient idle(server->port());
   EXPECT_EQ(idle.Ask("GET", "/").status, 200);
   EXPECT_TRUE(idle.IsClosed());
