@@ -168,7 +168,8 @@ def step_speed(kit, kind, folder, rows, extra=()):
 def plain_speed(kit, kind, ours, compiled, rows):
     name = f"{kind} step, plain PyTorch {'compiled' if compiled else 'eager'}"
     text = kit.command(name, [sys.executable, KIT / "time_plain.py", kind, "--device", kit.device,
-                              "--rows", rows, *(["--compile"] if compiled else [])], 110)
+                              "--rows", rows, *(["--compile"] if compiled else []),
+                              *([] if kit.on_gpu else ["--repeats", "1", "--warm-ups", "0"])], 110)
     if text is None:
         return
     seconds = {line["rows"]: line["seconds"] for line in json_lines(text)}
