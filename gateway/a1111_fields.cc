@@ -10,6 +10,7 @@
 #include "gateway/loras.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -154,6 +155,11 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   if (strength.has_value() || !from.has_inversion()) {
     from.set_strength(strength.value_or(kStrength));
   }
+  // Clients send A1111's default whatever the model is; it is ours, too.
+  const auto keeps = reader.Number("image_cfg_scale", 0, kMaxGuidanceScale);
+  if (keeps.has_value() && *keeps != kDefaultImageGuidanceScale) {
+    request.set_image_guidance_scale(*keeps);
+  }
   if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
     Lacks(reader, "resize_mode", "filling of margins");
   }
@@ -192,6 +198,7 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"output.watermark", "watermark"},
      {"output.mark_provenance", "provenance"},
      {"output.tiny_decoder", "sd_vae_decode_method"},
+     {"image_guidance_scale", "image_cfg_scale"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"},
      {"image_to_image.inversion.prompt", "source_prompt"},
@@ -230,6 +237,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
   ReadPictureFields(reader, request);
+  ReadModelFields(reader, request);
   call.parameters = body;
   if (task == A1111Task::kImageToImage) {
     ReadStart(reader, request);

@@ -138,6 +138,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   ReadLoras(reader, request);
   ReadPictureFields(reader, request);
   ReadSteeringFields(reader, request);
+  ReadModelFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

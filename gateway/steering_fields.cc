@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
@@ -171,6 +172,34 @@ json Described(const std::string& type, const std::string& description) {
   return {{"type", type}, {"description", description}};
 }
 
+json ModelSchemas() {
+  return {
+      {"prompt_2", Described("string", "What the second text encoder reads.")},
+      {"negative_prompt_2",
+       Described("string", "Likewise, to stay away from.")},
+      {"prompt_3", Described("string", "What the third text encoder reads.")},
+      {"negative_prompt_3",
+       Described("string", "Likewise, to stay away from.")},
+      {"class_label", Described("integer", "The class, of models of classes.")},
+      {"noise_level",
+       Described("integer",
+                 "Noise on what an upscaler or a model of variations sees of "
+                 "the picture: 0 none, 999 all.")},
+      {"image_guidance_scale",
+       Described("number", "How closely instruct-pix2pix keeps the picture.")},
+      {"true_guidance_scale",
+       Described("number",
+                 "Guidance by a negative prompt of models that "
+                 "embed guidance_scale (FLUX).")},
+      {"max_sequence_length", Described("integer", "Tokens that T5 reads.")},
+      {"size_conditioning", Described("object",
+                                      "Sizes and crops told to SDXL: fields of "
+                                      "SizeConditioning.")},
+      {"refiner", Described("object",
+                            "Fields of Refiner: switch_at, aesthetic_score, "
+                            "negative_aesthetic_score.")}};
+}
+
 json ListOf(const json& properties, const json& required,
             const std::string& description) {
   return {{"type", "array"},
@@ -207,6 +236,42 @@ void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
   }
   if (const auto token = reader.Text("start_latents")) {
     request.set_start_latents(*token);
+  }
+}
+
+void ReadModelFields(FieldReader& reader, v1::GenerateRequest& request) {
+  if (auto text = reader.Text("prompt_2")) request.set_prompt_2(*text);
+  if (auto text = reader.Text("negative_prompt_2")) {
+    request.set_negative_prompt_2(*text);
+  }
+  if (auto text = reader.Text("prompt_3")) request.set_prompt_3(*text);
+  if (auto text = reader.Text("negative_prompt_3")) {
+    request.set_negative_prompt_3(*text);
+  }
+  if (const auto label = reader.Whole("class_label", 0, kMaxCount)) {
+    request.set_class_label(static_cast<uint32_t>(*label));
+  }
+  if (const auto level = reader.Whole("noise_level", 0, kMaxCount)) {
+    request.set_noise_level(static_cast<uint32_t>(*level));
+  }
+  if (const auto tokens = reader.Whole("max_sequence_length", 0, kMaxCount)) {
+    request.set_max_sequence_length(static_cast<uint32_t>(*tokens));
+  }
+  if (const auto scale =
+          reader.Number("image_guidance_scale", 0, kMaxGuidanceScale)) {
+    request.set_image_guidance_scale(*scale);
+  }
+  if (const auto scale =
+          reader.Number("true_guidance_scale", 0, kMaxGuidanceScale)) {
+    request.set_true_guidance_scale(*scale);
+  }
+  v1::SizeConditioning sizes;
+  if (ReadMessage(reader, "size_conditioning", sizes)) {
+    *request.mutable_size_conditioning() = sizes;
+  }
+  v1::Refiner refiner;
+  if (ReadMessage(reader, "refiner", refiner)) {
+    *request.mutable_refiner() = refiner;
   }
 }
 
@@ -255,7 +320,7 @@ json SteeringSchemas() {
       {"image", picture},
       {"images", {{"type", "array"}, {"items", picture}}},
       {"weight", Described("number", "0 to 2.")}};
-  return {
+  json schemas = {
       {"controls",
        ListOf(control, {"name"},
               "Pictures whose composition is followed (ControlNet).")},
@@ -274,6 +339,8 @@ json SteeringSchemas() {
       {"keep_latents",
        Described("boolean", "Keep latents: each image names its own.")},
       {"start_latents", Described("string", "Such a name, to start from.")}};
+  schemas.update(ModelSchemas());
+  return schemas;
 }
 
 json MaskSchemas() {

@@ -241,6 +241,19 @@ TEST(A1111FieldsTest, TheStrengthIsA1111sOwnUnlessSaid) {
             0);
 }
 
+TEST(A1111FieldsTest, FieldsOfSingleModelsAreRead) {
+  const auto call = ImageToImage({{"noise_level", 30},
+                                  {"image_cfg_scale", 2},
+                                  {"refiner", {{"aesthetic_score", 7}}}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.noise_level(), 30u);
+  EXPECT_EQ(call->request.image_guidance_scale(), 2);
+  EXPECT_EQ(call->request.refiner().aesthetic_score(), 7);
+  EXPECT_FALSE(ImageToImage({{"image_cfg_scale", 1.5}})
+                   ->request.has_image_guidance_scale())
+      << "which clients send to every model";
+}
+
 TEST(A1111FieldsTest, AnAnswersParametersHaveNoPictures) {
   const auto call = ImageToImage({{"mask", "aGk="}, {"prompt", "a fox"}});
   ASSERT_THAT(call, IsOk());
@@ -414,6 +427,40 @@ TEST(OpenAiFieldsTest, NoCompressionIsTheLowestQuality) {
 TEST(OpenAiFieldsTest, AFieldThatNobodyKnowsIsRefused) {
   EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"promt", "y"}}, Names()),
               StatusIs(kBad, "\"promt\" is not a field of this"));
+}
+
+// The same at every door, MCP's included.
+TEST(OpenAiFieldsTest, FieldsOfSingleModelsAreRead) {
+  const auto call =
+      ReadGeneration({{"prompt", "x"},
+                      {"prompt_2", "b"},
+                      {"class_label", 0},
+                      {"noise_level", 0},
+                      {"image_guidance_scale", 1.25},
+                      {"true_guidance_scale", 2},
+                      {"max_sequence_length", 256},
+                      {"size_conditioning", {{"prompt", {{"crop_top", 8}}}}},
+                      {"refiner", R"({"switch_at": 0.5})"}},
+                     Names());
+  ASSERT_THAT(call, IsOk());
+  const v1::GenerateRequest& request = call->request;
+  EXPECT_EQ(request.prompt_2(), "b");
+  EXPECT_TRUE(request.has_class_label());
+  EXPECT_TRUE(request.has_noise_level());
+  EXPECT_EQ(request.image_guidance_scale(), 1.25);
+  EXPECT_EQ(request.true_guidance_scale(), 2);
+  EXPECT_EQ(request.max_sequence_length(), 256u);
+  EXPECT_EQ(request.size_conditioning().prompt().crop_top(), 8u);
+  EXPECT_EQ(request.refiner().switch_at(), 0.5);
+  EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"noise_level", -1}}, Names()),
+              StatusIs(kBad, "noise_level -1 is not a whole number from 0"));
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"refiner", {{"at", 1}}}}, Names()),
+      StatusIs(kBad, "refiner is not as Refiner"));
+  const auto plain = ReadGeneration({{"prompt", "x"}}, Names());
+  EXPECT_FALSE(plain->request.has_noise_level() ||
+               plain->request.has_refiner() ||
+               plain->request.has_size_conditioning());
 }
 
 TEST(OpenAiFieldsTest, ATransparentBackgroundIsNotThereYet) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/request_resolver.h"
 #include "tests/server/resolver_model.h"
@@ -151,6 +152,25 @@ TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {
   EXPECT_EQ(resolved->image_guidance_scale(), 1.5);
   EXPECT_THAT(resolve(0.5),
               StatusIs(kInvalid, "image_to_image.strength 0.5 is not 1"));
+}
+
+// DiT, say.
+TEST_F(ModelFieldsTest, AModelThatTakesNoPictureIsNotSaidToFollowOne) {
+  v1::Model model = TestModel();
+  model.clear_tasks();
+  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
+  model.clear_request_fields();
+  model.add_request_fields("class_label");
+  GenerateRequest request;
+  request.mutable_image_to_image()->set_image("bytes");
+  request.mutable_image_to_image()->set_strength(0.5);
+  const absl::Status refused =
+      ResolveRequest(request, model, RequestLimits(), /*drawn_seed=*/1)
+          .status();
+  EXPECT_THAT(refused, StatusIs(kInvalid,
+                                "image_to_image: model \"tiny\" does not "
+                                "offer TASK_IMAGE_TO_IMAGE"));
+  EXPECT_FALSE(absl::StrContains(refused.message(), "strength"));
 }
 
 }  // namespace

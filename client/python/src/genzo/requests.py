@@ -85,6 +85,23 @@ class Options(TypedDict, total=False):
     skip_layer_scale: float
     # The step after which the text is not looked at any more.
     text_gate_step: int
+    # Fields that only some models take: see `Model.request_fields`.
+    prompt_2: str
+    negative_prompt_2: str
+    prompt_3: str
+    negative_prompt_3: str
+    class_label: int
+    # Of the noise on what an upscaler or unCLIP sees of the picture.
+    noise_level: int
+    image_guidance_scale: float
+    true_guidance_scale: float
+    max_sequence_length: int
+    # SDXL's: what it is told of sizes, and the share of the walk after which
+    # the refiner goes on.
+    size_conditioning: pb.SizeConditioning
+    refiner_switch_at: float
+    aesthetic_score: float
+    negative_aesthetic_score: float
     # Another seed to mix in, and how far to go towards it, 0 to 1.
     variation_seed: int
     variation_strength: float
@@ -229,6 +246,8 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.best_of, "draw" if name == "best_of" else name
     if name == "safety":
         return request, "safety_policy"
+    if name == "refiner_switch_at" or name.endswith("aesthetic_score"):
+        return request.refiner, name.removeprefix("refiner_")
     if name in _INPAINTING:
         return request.inpainting, _INPAINTING[name]
     return request, name
@@ -322,6 +341,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         set_hires(request.hires, hires)
     if values.pop("invert", False):
         request.image_to_image.inversion.SetInParent()
+    if (sizes := values.pop("size_conditioning", None)) is not None:
+        request.size_conditioning.CopyFrom(sizes)
     if layers := values.pop("perturbed_layers", ()):
         request.guidance.perturbed_layers.extend(layers)
     if values.pop("reproducible", False):
