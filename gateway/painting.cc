@@ -8,6 +8,7 @@
 #include "base/request_rules.h"
 #include "base/sha256.h"
 #include "gateway/loras.h"
+#include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/steering_fields.h"
@@ -141,6 +142,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   ReadLoras(reader, request);
   ReadPictureFields(reader, request);
   ReadSteeringFields(reader, request);
+  ReadModelFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

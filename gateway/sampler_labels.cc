@@ -1,5 +1,7 @@
 #include "gateway/sampler_labels.h"
 
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -15,10 +17,11 @@ namespace {
 
 constexpr absl::string_view kSamplerPrefix = "SAMPLER_";
 constexpr absl::string_view kSchedulePrefix = "NOISE_SCHEDULE_";
-// A1111's words for the model's own schedule; the second is in files of
-// samplers for which A1111 would take another unless told.
-constexpr char kAutomatic[] = "automatic";
-constexpr char kUniform[] = "uniform";
+// A1111's words for the model's own schedule: "uniform" is in files of samplers
+// for which A1111 would take another unless told, "normal" is what SillyTavern
+// begins with.
+constexpr const char* kModelsOwn[] = {"automatic", "uniform", "normal"};
+constexpr char kDdim[] = "ddim";
 
 // What is left of a name when only its letters and digits count.
 std::string Bare(absl::string_view name) {
@@ -60,9 +63,11 @@ std::string Label(absl::string_view name) {
 
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name) {
   const std::string bare = Bare(absl::StripPrefix(name, kSchedulePrefix));
-  if (bare == kAutomatic || bare == kUniform) {
+  if (std::find(std::begin(kModelsOwn), std::end(kModelsOwn), bare) !=
+      std::end(kModelsOwn)) {
     return v1::NOISE_SCHEDULE_UNSPECIFIED;
   }
+  if (bare == kDdim) return v1::NOISE_SCHEDULE_DDIM_UNIFORM;
   const auto& descriptor = *v1::NoiseSchedule_descriptor();
   for (int i = 1; i < descriptor.value_count(); ++i) {
     const auto& value = *descriptor.value(i);

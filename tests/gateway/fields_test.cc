@@ -461,6 +461,15 @@ TEST(SamplerLabelsTest, WhatOurFilesSayIsReadAtTheDoors) {
   }
 }
 
+TEST(SamplerLabelsTest, KnowsA1111sWordsForSchedules) {
+  for (const char* own : {"Automatic", "uniform", "normal"}) {
+    EXPECT_EQ(ScheduleNamed(own), v1::NOISE_SCHEDULE_UNSPECIFIED) << own;
+  }
+  EXPECT_EQ(ScheduleNamed("DDIM"), v1::NOISE_SCHEDULE_DDIM_UNIFORM);
+  EXPECT_EQ(ScheduleNamed("sgm_uniform"), v1::NOISE_SCHEDULE_SGM_UNIFORM);
+  EXPECT_FALSE(ScheduleNamed("kl_optimal").has_value());
+}
+
 TEST(SamplerLabelsTest, AScheduleMayFollowAnAncestralSampler) {
   const auto choice = SamplerNamed("DPM2 a Karras");
   ASSERT_TRUE(choice.has_value());
