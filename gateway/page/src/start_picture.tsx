@@ -50,6 +50,9 @@ export function useObjectUrl(blob: Blob | undefined): string | undefined {
   return url.value;
 }
 
+// As it is shown; snow is white too.
+const STROKE = "#e8694e";
+
 // White where the picture is painted anew, black elsewhere, of its own size.
 function MaskPainter({ url }: { url: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -65,7 +68,7 @@ function MaskPainter({ url }: { url: string }) {
       ((event.clientY - box.top) / box.height) * target.height,
     ];
     const context = target.getContext("2d")!;
-    context.strokeStyle = "#fff";
+    context.strokeStyle = STROKE;
     context.lineCap = "round";
     context.lineWidth = (target.width * brush.value) / 100;
     context.beginPath();
@@ -82,8 +85,16 @@ function MaskPainter({ url }: { url: string }) {
     flat.width = target.width;
     flat.height = target.height;
     const context = flat.getContext("2d")!;
-    context.fillRect(0, 0, flat.width, flat.height);
     context.drawImage(target, 0, 0);
+    // Whatever was painted becomes white, and black lies below it.
+    for (const [how, colour] of [
+      ["source-in", "#fff"],
+      ["destination-over", "#000"],
+    ] as const) {
+      context.globalCompositeOperation = how;
+      context.fillStyle = colour;
+      context.fillRect(0, 0, flat.width, flat.height);
+    }
     flat.toBlob((blob) => {
       maskPicture.value = blob ?? undefined;
     }, "image/png");
