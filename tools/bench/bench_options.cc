@@ -25,7 +25,7 @@ void AddServerOptions(CLI::App& app, BenchCommand& command) {
       ->envname("GENZO_SERVER")
       ->group("Server");
   app.add_option("--admin", command.admin,
-                 "host:port of its /metrics, for cancel")
+                 "host:port of its /metrics, for cancel and closed")
       ->group("Server");
 }
 
