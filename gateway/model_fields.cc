@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/door_error.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
@@ -55,7 +56,7 @@ void ReadField(const ModelField& field, FieldReader& reader,
                        absl::StrCat(ShownValue(*value), " is not a list"));
   }
   v1::GenerateRequest read;
-  const absl::Status status = FromJson(json{{field.name, *value}}.dump(), read);
+  const absl::Status status = FromJson(Dump(json{{field.name, *value}}), read);
   if (!status.ok()) {
     return reader.Fail(field.name,
                        absl::StrCat(ShownValue(*value), " is no ", field.type,
@@ -81,7 +82,7 @@ bool ReadMessage(FieldReader& reader, const std::string& name,
                  google::protobuf::Message& message) {
   const auto given = Structured(reader, name);
   if (!given.has_value()) return false;
-  const absl::Status read = FromJson(given->dump(), message);
+  const absl::Status read = FromJson(Dump(*given), message);
   if (!read.ok()) {
     reader.Fail(
         name, absl::StrCat("is not as ", message.GetDescriptor()->name(), ": ",

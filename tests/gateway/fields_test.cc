@@ -440,6 +440,17 @@ TEST(OpenAiFormTest, WhatAMaskCoversIsPaintedWhole) {
   EXPECT_EQ(call->event_prefix, "image_edit");
 }
 
+// Found by fuzzing: such bytes cannot be written as JSON again.
+TEST(OpenAiFormTest, AFieldIsUtf8) {
+  for (const char* field : {"noise_level", "churn", "loras"}) {
+    EXPECT_THAT(Form(FormKind::kEdit,
+                     {{"prompt", "x"}, {"image", "a"}, {field, "a\x8a"}}),
+                StatusIs(kBad, absl::StrCat(field, " is not UTF-8")));
+  }
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "\x8a"}, {"image", "a"}}),
+              StatusIs(kBad, "prompt is not UTF-8"));
+}
+
 TEST(OpenAiFormTest, AFieldOccursOnce) {
   EXPECT_THAT(
       Form(FormKind::kEdit, {{"prompt", "x"}, {"prompt", "y"}, {"image", "a"}}),
