@@ -1,5 +1,6 @@
 #include "gateway/door_error.h"
 #include "gateway/jobs_api.h"
+#include "gateway/model_fields.h"
 #include "gateway/proto_json.h"
 #include "gateway/steering_fields.h"
 #include "genzo/v1/jobs.pb.h"
@@ -124,10 +125,12 @@ json ImageFields() {
       {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
       {"watermark", {{"type", "boolean"}}},
       {"provenance", {{"type", "boolean"}}},
+      {"embed_parameters", {{"type", "boolean"}}},
       {"tiny_decoder", {{"type", "boolean"}}},
       {"reproducible", {{"type", "boolean"}}},
       {"user", Text()}};
   fields.update(SteeringSchemas());
+  fields.update(ModelFieldSchemas());
   return fields;
 }
 
@@ -189,7 +192,7 @@ json ImagePaths() {
   const std::string error = "OpenAiError";
   json answer = Answer("The pictures, or their events if stream is true.",
                        JsonContent(Ref("Images")));
-  answer["content"]["text/event-stream"] = {{"schema", Text()}};
+  answer["content"]["text/event-stream"] = {{"schema", json::object()}};
   const json answers = Answers(error, "200", answer);
   return {
       {"/v1/images/generations",
@@ -228,7 +231,7 @@ json JobPaths() {
   const json events = Answer(
       "Server-Sent Events: `event` names what happened, `id` is its sequence, "
       "`data` is a JobEvent.",
-      {{"text/event-stream", {{"schema", Text()}}}});
+      {{"text/event-stream", {{"schema", json::object()}}}});
   return {
       {"/v1/jobs",
        {{"post", WithBody(Operation("jobs_create", "Queues a job.", created),

@@ -8,6 +8,7 @@
 #include "base/request_rules.h"
 #include "base/sha256.h"
 #include "gateway/loras.h"
+#include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/steering_fields.h"

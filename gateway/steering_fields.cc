@@ -6,8 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/request_rules.h"
-#include "gateway/proto_json.h"
+#include "gateway/model_fields.h"
 
 namespace genzo {
 
@@ -21,32 +20,6 @@ using v1::Inpainting;
 constexpr uint32_t kMaxCount = UINT32_MAX;  // the service's limits are lower
 constexpr double kMaxWeight = 2;
 constexpr int kMaxThreshold = 2000;
-
-// A list or an object, or a text that is one.
-std::optional<json> Structured(FieldReader& reader, const std::string& name) {
-  const json* given = reader.Any(name);
-  if (given == nullptr) return std::nullopt;
-  if (!given->is_string()) return *given;
-  const auto read = ParseJsonObject(
-      absl::StrCat("{\"it\": ", given->get_ref<const std::string&>(), "}"));
-  if (read.ok()) return read->value("it", json());
-  reader.Fail(name, absl::StrCat(ShownValue(*given), " is not JSON"));
-  return std::nullopt;
-}
-
-// The fields of the proto's message. False if it is not there.
-bool ReadMessage(FieldReader& reader, const std::string& name,
-                 google::protobuf::Message& message) {
-  const auto given = Structured(reader, name);
-  if (!given.has_value()) return false;
-  const absl::Status read = FromJson(given->dump(), message);
-  if (!read.ok()) {
-    reader.Fail(
-        name, absl::StrCat("is not as ", message.GetDescriptor()->name(), ": ",
-                           read.message()));
-  }
-  return true;
-}
 
 void ReadPicture(FieldReader& reader, const json& text,
                  v1::InputPicture& picture) {
@@ -172,34 +145,6 @@ json Described(const std::string& type, const std::string& description) {
   return {{"type", type}, {"description", description}};
 }
 
-json ModelSchemas() {
-  return {
-      {"prompt_2", Described("string", "What the second text encoder reads.")},
-      {"negative_prompt_2",
-       Described("string", "Likewise, to stay away from.")},
-      {"prompt_3", Described("string", "What the third text encoder reads.")},
-      {"negative_prompt_3",
-       Described("string", "Likewise, to stay away from.")},
-      {"class_label", Described("integer", "The class, of models of classes.")},
-      {"noise_level",
-       Described("integer",
-                 "Noise on what an upscaler or a model of variations sees of "
-                 "the picture: 0 none, 999 all.")},
-      {"image_guidance_scale",
-       Described("number", "How closely instruct-pix2pix keeps the picture.")},
-      {"true_guidance_scale",
-       Described("number",
-                 "Guidance by a negative prompt of models that "
-                 "embed guidance_scale (FLUX).")},
-      {"max_sequence_length", Described("integer", "Tokens that T5 reads.")},
-      {"size_conditioning", Described("object",
-                                      "Sizes and crops told to SDXL: fields of "
-                                      "SizeConditioning.")},
-      {"refiner", Described("object",
-                            "Fields of Refiner: switch_at, aesthetic_score, "
-                            "negative_aesthetic_score.")}};
-}
-
 json ListOf(const json& properties, const json& required,
             const std::string& description) {
   return {{"type", "array"},
@@ -239,42 +184,6 @@ void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
-void ReadModelFields(FieldReader& reader, v1::GenerateRequest& request) {
-  if (auto text = reader.Text("prompt_2")) request.set_prompt_2(*text);
-  if (auto text = reader.Text("negative_prompt_2")) {
-    request.set_negative_prompt_2(*text);
-  }
-  if (auto text = reader.Text("prompt_3")) request.set_prompt_3(*text);
-  if (auto text = reader.Text("negative_prompt_3")) {
-    request.set_negative_prompt_3(*text);
-  }
-  if (const auto label = reader.Whole("class_label", 0, kMaxCount)) {
-    request.set_class_label(static_cast<uint32_t>(*label));
-  }
-  if (const auto level = reader.Whole("noise_level", 0, kMaxCount)) {
-    request.set_noise_level(static_cast<uint32_t>(*level));
-  }
-  if (const auto tokens = reader.Whole("max_sequence_length", 0, kMaxCount)) {
-    request.set_max_sequence_length(static_cast<uint32_t>(*tokens));
-  }
-  if (const auto scale =
-          reader.Number("image_guidance_scale", 0, kMaxGuidanceScale)) {
-    request.set_image_guidance_scale(*scale);
-  }
-  if (const auto scale =
-          reader.Number("true_guidance_scale", 0, kMaxGuidanceScale)) {
-    request.set_true_guidance_scale(*scale);
-  }
-  v1::SizeConditioning sizes;
-  if (ReadMessage(reader, "size_conditioning", sizes)) {
-    *request.mutable_size_conditioning() = sizes;
-  }
-  v1::Refiner refiner;
-  if (ReadMessage(reader, "refiner", refiner)) {
-    *request.mutable_refiner() = refiner;
-  }
-}
-
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {
   const auto blur = reader.Whole("mask_blur", 0, kMaxCount);
   if (blur.has_value()) {
@@ -300,6 +209,10 @@ void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {
     request.mutable_inpainting()->set_mask_is_transparency(*is);
   }
   ReadBorders(reader, request);
+  v1::ImageToImage::Inversion inversion;
+  if (ReadMessage(reader, "inversion", inversion)) {
+    request.mutable_image_to_image()->mutable_inversion()->MergeFrom(inversion);
+  }
 }
 
 json SteeringSchemas() {
@@ -320,7 +233,7 @@ json SteeringSchemas() {
       {"image", picture},
       {"images", {{"type", "array"}, {"items", picture}}},
       {"weight", Described("number", "0 to 2.")}};
-  json schemas = {
+  return {
       {"controls",
        ListOf(control, {"name"},
               "Pictures whose composition is followed (ControlNet).")},
@@ -339,8 +252,6 @@ json SteeringSchemas() {
       {"keep_latents",
        Described("boolean", "Keep latents: each image names its own.")},
       {"start_latents", Described("string", "Such a name, to start from.")}};
-  schemas.update(ModelSchemas());
-  return schemas;
 }
 
 json MaskSchemas() {
@@ -356,6 +267,9 @@ json MaskSchemas() {
       {"invert_mask", Described("boolean", "Paint what the mask leaves out.")},
       {"mask_is_transparency",
        Described("boolean", "What is transparent in the mask is painted.")},
+      {"inversion",
+       Described("object",
+                 "Begin at the picture's own noise: fields of Inversion.")},
       {"extend",
        {{"description",
          "Pixels to paint around the picture: left, "

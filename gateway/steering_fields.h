@@ -14,17 +14,11 @@ namespace genzo {
 // that `request` starts from already. Faults go to `reader`.
 void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request);
 
-// What only some models take, at A1111's door too: prompt_2, negative_prompt_2,
-// prompt_3, negative_prompt_3, class_label, noise_level, image_guidance_scale,
-// true_guidance_scale, max_sequence_length, and as objects size_conditioning
-// and refiner. Whether the model at hand does is the service's to say.
-void ReadModelFields(FieldReader& reader, v1::GenerateRequest& request);
-
 // The same of how a picture is painted in: mask_blur, mask_fill, only_masked,
-// mask_padding, invert_mask, mask_is_transparency, extend.
+// mask_padding, invert_mask, mask_is_transparency, extend; and inversion.
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request);
 
-// Schemas of them, by the names of the fields; the first has the models', too.
+// Schemas of both, by the names of the fields.
 nlohmann::json SteeringSchemas();
 nlohmann::json MaskSchemas();
 

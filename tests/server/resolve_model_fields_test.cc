@@ -156,7 +156,7 @@ TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {
 
 // DiT, say.
 TEST_F(ModelFieldsTest, AModelThatTakesNoPictureIsNotSaidToFollowOne) {
-  v1::Model model = TestModel();
+  v1::Model model = ResolverModel();
   model.clear_tasks();
   model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
   model.clear_request_fields();

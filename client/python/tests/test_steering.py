@@ -1,7 +1,6 @@
 """Arguments for how prompts are read, guidance and noise."""
 
 from genzo import requests
-from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
 
@@ -56,31 +55,3 @@ def test_says_nothing_of_what_is_left_out() -> None:
     assert not request.HasField("guidance")
     assert not request.HasField("variation")
     assert request.prompt_syntax == types.PROMPT_SYNTAX_UNSPECIFIED
-
-
-def test_says_what_only_some_models_take() -> None:
-    sizes = pb.SizeConditioning(prompt=pb.SizeConditioning.Sizes(crop_top=8))
-    request = requests.build(
-        "a fox",
-        {
-            "prompt_2": "a red fox",
-            "class_label": 0,
-            "noise_level": 0,
-            "image_guidance_scale": 1.25,
-            "true_guidance_scale": 2.0,
-            "max_sequence_length": 256,
-            "size_conditioning": sizes,
-            "refiner_switch_at": 0.5,
-            "aesthetic_score": 7.0,
-            "negative_aesthetic_score": 1.0,
-        },
-    )
-    assert request.prompt_2 == "a red fox"
-    assert request.HasField("class_label") and request.HasField("noise_level")
-    assert request.image_guidance_scale == 1.25
-    assert request.true_guidance_scale == 2.0
-    assert request.max_sequence_length == 256
-    assert request.size_conditioning == sizes
-    assert request.refiner == pb.Refiner(
-        switch_at=0.5, aesthetic_score=7.0, negative_aesthetic_score=1.0
-    )
