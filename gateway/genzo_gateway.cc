@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "gateway/door.h"
 #include "gateway/figures_page.h"
+#include "gateway/server_channel.h"
 #include "grpcpp/grpcpp.h"
 
 namespace genzo {
@@ -38,7 +39,7 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-int Serve(const GatewayConfig& config) {
+int Serve(const GatewayConfig& config, const ServerTls& tls) {
   const sigset_t signals = BlockSignals();
   Metrics metrics;
   const auto process_metrics = std::make_shared<ProcessMetrics>();
@@ -53,10 +54,10 @@ int Serve(const GatewayConfig& config) {
                  config.admin.substr(0, config.admin.rfind(':')),
                  figures->port());
   }
-  auto door = HttpDoor::Start(
-      config.http,
-      grpc::CreateChannel(config.server, grpc::InsecureChannelCredentials()),
-      Clock::Real(), {.metrics = &metrics});
+  const auto channel = ConnectToServer(config.server, tls);
+  if (!channel.ok()) return Fail(channel.status());
+  auto door = HttpDoor::Start(config.http, *channel, Clock::Real(),
+                              {.metrics = &metrics});
   if (!door.ok()) return Fail(door.status());
   metrics.SetReady(true);
   std::cout << "genzo-gateway ready on " << (*door)->url() << std::endl;
@@ -81,6 +82,17 @@ int Main(int argc, char** argv) {
   app.add_option("--server", server,
                  "host:port of the gRPC server, in place of the "
                  "configuration's");
+  ServerTls tls;
+  app.add_option("--server-ca", tls.ca_file,
+                 "PEM file: use TLS to the server and trust these "
+                 "authorities; \"system\": the system's")
+      ->envname("GENZO_CA_FILE");
+  app.add_option("--server-cert", tls.cert_file,
+                 "PEM file: certificate to show a server that asks for one")
+      ->envname("GENZO_CERT_FILE");
+  app.add_option("--server-key", tls.key_file,
+                 "PEM file: key of that certificate")
+      ->envname("GENZO_CERT_KEY_FILE");
   app.add_option("--listen", listen,
                  "host:port, in place of the configuration's http.listen; port "
                  "0 takes a free one");
@@ -112,7 +124,7 @@ int Main(int argc, char** argv) {
   const absl::Status logging =
       InitLogging(config->log_level, config->log_format);
   if (!logging.ok()) return Fail(logging);
-  return Serve(*config);
+  return Serve(*config, tls);
 }
 
 }  // namespace

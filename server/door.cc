@@ -1,17 +1,13 @@
 #include "server/door.h"
 
-#include <fstream>
-#include <iterator>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "base/certificate_files.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
-#include "openssl/pem.h"
-#include "openssl/x509.h"
 
 namespace genzo {
 namespace {
@@ -50,48 +46,11 @@ void RefuseCompression(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
-template <auto function>
-struct Calls {
-  template <typename T>
-  void operator()(T* object) const {
-    function(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Calls<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Calls<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Calls<EVP_PKEY_free>>;
-
-absl::StatusOr<Certificate> ReadCertificate(const std::string& name,
-                                            const std::string& path) {
-  const Bio file(BIO_new_file(path.c_str(), "r"));
-  Certificate certificate(
-      file == nullptr
-          ? nullptr
-          : PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
-  if (certificate != nullptr) return certificate;
-  return absl::FailedPreconditionError(
-      absl::StrCat(name, " ", path, " has no readable PEM certificate"));
-}
-
-// gRPC would start all the same, and refuse every connection without a word.
 absl::Status CheckFiles(const TlsConfig& tls) {
-  const auto certificate = ReadCertificate("tls.cert_file", tls.cert_file);
-  if (!certificate.ok()) return certificate.status();
-  const Bio file(BIO_new_file(tls.key_file.c_str(), "r"));
-  const PrivateKey key(
-      file == nullptr
-          ? nullptr
-          : PEM_read_bio_PrivateKey(file.get(), nullptr, nullptr, nullptr));
-  if (key == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "tls.key_file ", tls.key_file, " has no readable PEM key"));
-  }
-  if (X509_check_private_key(certificate->get(), key.get()) != 1) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "tls.key_file ", tls.key_file, " is not the key of ", tls.cert_file));
-  }
-  if (tls.client_ca_file.empty()) return absl::OkStatus();
-  return ReadCertificate("tls.client_ca_file", tls.client_ca_file).status();
+  const absl::Status own = CheckKeyOfCertificate("tls.cert_file", tls.cert_file,
+                                                 "tls.key_file", tls.key_file);
+  if (!own.ok() || tls.client_ca_file.empty()) return own;
+  return CheckCertificate("tls.client_ca_file", tls.client_ca_file);
 }
 
 }  // namespace

@@ -79,6 +79,17 @@ def test_dockerfile_copies_what_cmake_asks_for(tmp_path):
     assert not [path for path in wanted if "/build/" not in path and not os.path.exists(path)]
 
 
+def test_what_dev_runs_is_committed():
+    """A script that only its author has is missed here."""
+    text = re.sub(r"^  build .*$", "", (ROOT / "dev").read_text(), flags=re.MULTILINE)
+    named = set(re.findall(r"(?<![\w/$])(?:deploy|gateway|proto|tests|third_party|tools)/[\w./-]+\w", text))
+    committed = run("git", "-C", ROOT, "ls-files").stdout.split()
+    assert "deploy/make_image" in named
+    missing = [path for path in named
+               if not any(other == path or other.startswith(path + "/") for other in committed)]
+    assert not missing
+
+
 def test_bill_of_materials_is_valid(tmp_path):
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator

@@ -33,8 +33,13 @@ class FakeService : public v1::ImageGeneration::Service,
   using Script = std::function<grpc::Status(
       grpc::ServerContext&, const v1::GenerateRequest&, Writer&)>;
 
-  FakeService() {
+  // Besides in the process, on a port if there are credentials.
+  explicit FakeService(
+      const std::shared_ptr<grpc::ServerCredentials>& credentials = nullptr) {
     grpc::ServerBuilder builder;
+    if (credentials != nullptr) {
+      builder.AddListeningPort("127.0.0.1:0", credentials, &port_);
+    }
     builder.RegisterService(static_cast<v1::ImageGeneration::Service*>(this));
     builder.RegisterService(static_cast<v1::Jobs::Service*>(this));
     builder.RegisterService(static_cast<v1::ModelRegistry::Service*>(this));
@@ -47,6 +52,7 @@ class FakeService : public v1::ImageGeneration::Service,
   std::shared_ptr<grpc::Channel> Channel() {
     return server_->InProcessChannel({});
   }
+  int port() const { return port_; }
 
   // What Generate does instead.
   void Do(Script script) {
@@ -295,6 +301,7 @@ class FakeService : public v1::ImageGeneration::Service,
   v1::ScoreRequest score_ ABSL_GUARDED_BY(mutex_);
   v1::WatchJobRequest watch_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
+  int port_ = 0;
   std::unique_ptr<grpc::Server> server_;  // last: it calls the others
 };
 
