@@ -15,11 +15,6 @@ namespace {
 
 constexpr absl::string_view kSamplerPrefix = "SAMPLER_";
 constexpr absl::string_view kSchedulePrefix = "NOISE_SCHEDULE_";
-// A1111's words for the model's own schedule; the second is in files of
-// samplers for which A1111 would take another unless told.
-constexpr char kAutomatic[] = "automatic";
-constexpr char kUniform[] = "uniform";
-
 // What is left of a name when only its letters and digits count.
 std::string Bare(absl::string_view name) {
   std::string text = absl::AsciiStrToLower(name);
@@ -59,17 +54,7 @@ std::string Label(absl::string_view name) {
 }  // namespace
 
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name) {
-  const std::string bare = Bare(absl::StripPrefix(name, kSchedulePrefix));
-  if (bare == kAutomatic || bare == kUniform) {
-    return v1::NOISE_SCHEDULE_UNSPECIFIED;
-  }
-  const auto& descriptor = *v1::NoiseSchedule_descriptor();
-  for (int i = 1; i < descriptor.value_count(); ++i) {
-    const auto& value = *descriptor.value(i);
-    if (BareOf(value, kSchedulePrefix) != bare) continue;
-    return static_cast<v1::NoiseSchedule>(value.number());
-  }
-  return std::nullopt;
+  return FindSchedule(absl::StripPrefix(name, kSchedulePrefix));
 }
 
 std::optional<NamedSampler> SamplerNamed(absl::string_view name) {
