@@ -144,8 +144,9 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
                "sampler, as `genzo models`, web UIs or diffusers spell it; may "
                "have the schedule behind it: \"DPM++ 2M Karras\"")
       ->check(SamplerSpelling());
-  AddChoice(c, "--schedule", schedule_, ScheduleNames(),
-            "noise levels, if not the model's own");
+  c.add_option("--schedule", schedule_,
+               "noise levels, if not the model's own; spelled likewise")
+      ->check(ScheduleSpelling());
   c.add_option("--sigmas", sigmas_,
                "noise levels of one's own, one a step, separated by commas")
       ->delimiter(',');
@@ -310,7 +311,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
     request.set_schedule(choice.schedule);
   }
   if (!schedule_.empty()) {
-    request.set_schedule(Chosen<v1::NoiseSchedule>(ScheduleNames(), schedule_));
+    request.set_schedule(*FindSchedule(schedule_));
   }
   request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
   request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());

@@ -232,6 +232,7 @@ TEST(SamplerLabelsTest, KnowsEverySamplerByItsLabelAndItsName) {
         static_cast<v1::NoiseSchedule>(schedules.value(i)->number());
     EXPECT_EQ(ScheduleNamed(LabelOf(schedule)), schedule);
   }
+  EXPECT_EQ(ScheduleNamed("DDIM"), v1::NOISE_SCHEDULE_DDIM_UNIFORM);
 }
 
 TEST(SamplerLabelsTest, WritesAndReadsA1111sNames) {
