@@ -21,7 +21,7 @@ def fill():
     jobs = []
     while True:
         try:
-            jobs.append(ask("POST", "/v1/jobs", {"request": {"prompt": "a fox", "steps": 150, "width": 512, "height": 512}}))
+            jobs.append(ask("POST", "/v1/jobs", {"request": {"prompt": "a fox", "steps": 150, "width": 256, "height": 256}}))
         except urllib.error.HTTPError as error:
             assert error.code == 429, error
             return jobs
