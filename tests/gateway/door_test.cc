@@ -700,7 +700,7 @@ TEST_F(DoorTest, ReadsA1111sNoiseAndSettings) {
                {"s_tmin", 0.1},
                {"s_tmax", 0},
                {"s_noise", 1.1},
-               {"image_cfg_scale", 1.5},
+               {"image_cfg_scale", 2.5},
                {"refiner_checkpoint", "None"},
                {"override_settings",
                 {{"samples_format", "jpg"},
@@ -720,7 +720,7 @@ TEST_F(DoorTest, ReadsA1111sNoiseAndSettings) {
   body["override_settings"] = {{"sd_model_checkpoint", "other"}};
   body["s_churn"] = 0;
   AskJson("POST", "/sdapi/v1/img2img", body);
-  EXPECT_EQ(service_.request().image_guidance_scale(), 1.5);
+  EXPECT_EQ(service_.request().image_guidance_scale(), 2.5);
   EXPECT_FALSE(service_.request().has_churn());
 }
 
