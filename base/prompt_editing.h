@@ -12,8 +12,12 @@
 
 namespace genzo {
 
+// Prompts that change with the steps. All functions are pure; none fails, and
+// none bounds the number of texts: the front end does.
+
 // Combinations of texts that a request may have over its steps: each is
-// prepared for the network, and stays in memory with the others.
+// prepared for the network, and stays in memory with the others. More are
+// INVALID_FIELD.
 inline constexpr size_t kMaxEditedTexts = 12;
 
 // The steps that a prompt is read for.

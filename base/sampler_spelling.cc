@@ -33,7 +33,7 @@ constexpr SamplerRow kSamplers[] = {
     {v1::SAMPLER_EDM_HEUN, "Heun", "", "EDM Heun", ""},
     {v1::SAMPLER_DPM2, "DPM2", "Uniform", "KDPM2DiscreteScheduler", "dpm_2"},
     {v1::SAMPLER_DPM2_ANCESTRAL, "DPM2 a", "Uniform",
-     "KDPM2AncestralDiscreteScheduler", "dpm_2_ancestral"},
+     "KDPM2AncestralDiscreteScheduler", ""},
     {v1::SAMPLER_LMS, "LMS", "", "LMSDiscreteScheduler", ""},
     {v1::SAMPLER_DPMPP_2S, "DPM++ 2S", "Uniform",
      "DPMSolverSinglestepScheduler", ""},
@@ -103,8 +103,14 @@ std::optional<v1::Sampler> FindBare(absl::string_view bare) {
 }  // namespace
 
 std::optional<v1::NoiseSchedule> FindSchedule(absl::string_view name) {
-  const std::string bare = Bare(name);
+  const std::string whole = Bare(name);
+  absl::string_view bare = whole;
+  // diffusers' options: use_karras_sigmas.
+  if (absl::ConsumePrefix(&bare, "use")) absl::ConsumeSuffix(&bare, "sigmas");
   if (bare.empty()) return std::nullopt;
+  for (const char* own : {"automatic", "uniform", "normal"}) {
+    if (bare == own) return v1::NOISE_SCHEDULE_UNSPECIFIED;
+  }
   for (const ScheduleRow& row : kSchedules) {
     if (bare ==
             BareProtoName(v1::NoiseSchedule_Name(row.id), "NOISE_SCHEDULE_") ||
@@ -120,6 +126,12 @@ std::optional<SamplerChoice> FindSampler(absl::string_view name) {
   bare = std::string(absl::StripPrefix(bare, "sample"));
   if (bare.empty()) return std::nullopt;
   if (const auto sampler = FindBare(bare)) return SamplerChoice{*sampler};
+  // The web UI's names of k-diffusion's in its files: k_dpmpp_2s_a.
+  if (bare.size() > 1 && bare[0] == 'k') {
+    if (const auto sampler = FindBare(bare.substr(1))) {
+      return SamplerChoice{*sampler};
+    }
+  }
   // A name with a schedule behind it.
   for (size_t length = 1; length < bare.size(); ++length) {
     const auto sampler = FindBare(bare.substr(0, length));

@@ -18,7 +18,9 @@ struct SamplerChoice {
 // What people call samplers and schedules: the proto's names ("dpmpp_2m_sde"),
 // the web UI's ("DPM++ 2M SDE Karras", "Euler a"), the class names of diffusers
 // ("UniPCMultistepScheduler") and k-diffusion's functions ("sample_dpm_2").
-// Case, spaces and punctuation do not matter. Nothing if it is no known name.
+// Case, spaces and punctuation do not matter. A schedule is UNSPECIFIED where
+// they mean the model's own: "Automatic", "Uniform", "Normal". Nothing if it is
+// no known name.
 std::optional<SamplerChoice> FindSampler(absl::string_view name);
 std::optional<v1::NoiseSchedule> FindSchedule(absl::string_view name);
 

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/logging.h"
+
 namespace genzo {
 namespace {
 
@@ -18,6 +20,20 @@ std::optional<std::string> WatchedFile::Changed() {
   struct stat now = {};
   if (stat(path_.c_str(), &now) != 0 || IsSame(now, seen_)) return std::nullopt;
   return Read();
+}
+
+void WatchedFile::TakeChanged(
+    const std::string& what,
+    const std::function<absl::Status(const std::string&)>& take) {
+  const auto text = Changed();
+  if (!text.has_value()) return;
+  const absl::Status taken = take(*text);
+  if (taken.ok()) {
+    spdlog::info("{} of {} are taken over", what, path_);
+  } else {
+    spdlog::error("{} is not taken over: {}", path_,
+                  std::string(taken.message()));
+  }
 }
 
 std::optional<std::string> WatchedFile::Read() {

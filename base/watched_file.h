@@ -3,8 +3,11 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
 #include <string>
+
+#include "absl/status/status.h"
 
 namespace genzo {
 
@@ -18,7 +21,12 @@ class WatchedFile {
   // read, or for the first time; nullopt if it is as it was, or cannot be read.
   std::optional<std::string> Changed();
 
-  // The same, whether it was changed or not.
+  // Has `take` take over what the file says, if it was changed; says in the log
+  // that it did, `what` of the file, or why it would not.
+  void TakeChanged(const std::string& what,
+                   const std::function<absl::Status(const std::string&)>& take);
+
+  // As Changed(), whether it was changed or not.
   std::optional<std::string> Read();
 
   const std::string& path() const { return path_; }

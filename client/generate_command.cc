@@ -20,6 +20,7 @@
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/input_file.h"
+#include "client/number_range.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/sampler_validator.h"
@@ -143,8 +144,9 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
                "sampler, as `genzo models`, web UIs or diffusers spell it; may "
                "have the schedule behind it: \"DPM++ 2M Karras\"")
       ->check(SamplerSpelling());
-  AddChoice(c, "--schedule", schedule_, ScheduleNames(),
-            "noise levels, if not the model's own");
+  c.add_option("--schedule", schedule_,
+               "noise levels, if not the model's own; spelled likewise")
+      ->check(ScheduleSpelling());
   c.add_option("--sigmas", sigmas_,
                "noise levels of one's own, one a step, separated by commas")
       ->delimiter(',');
@@ -173,7 +175,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_flag("--detach", detach_,
              "make the job and leave; prints its id for `genzo watch`");
   c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(NumberRange(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
 }
@@ -309,7 +311,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
     request.set_schedule(choice.schedule);
   }
   if (!schedule_.empty()) {
-    request.set_schedule(Chosen<v1::NoiseSchedule>(ScheduleNames(), schedule_));
+    request.set_schedule(*FindSchedule(schedule_));
   }
   request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
   request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());

@@ -7,6 +7,8 @@ namespace genzo {
 
 // Takes every spelling of a sampler that FindSampler() knows.
 CLI::Validator SamplerSpelling();
+// The same of schedules and FindSchedule().
+CLI::Validator ScheduleSpelling();
 
 }  // namespace genzo
 

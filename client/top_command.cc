@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "client/metrics_page.h"
+#include "client/number_range.h"
 #include "client/standard_output.h"
 
 namespace genzo {
@@ -82,7 +83,7 @@ TopCommand::TopCommand(CLI::App& app)
       ->envname("GENZO_ADMIN");
   command_->add_option("--interval", interval_seconds_, "seconds between looks")
       ->capture_default_str()
-      ->check(CLI::Range(0.1, 3600.0));
+      ->check(NumberRange(0.1, 3600.0));
   command_
       ->add_option("--count", count_,
                    "looks before it ends; 0: until you do (q)")

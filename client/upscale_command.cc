@@ -26,12 +26,20 @@ ExitStatus Fail(const std::string& message, ExitStatus status) {
   return status;
 }
 
-// "fox.jpg" -> "FOLDER/fox-1024x768.png".
-fs::path ResultPath(const std::string& folder, const std::string& path,
-                    const v1::Picture& picture) {
-  return fs::path(folder) / absl::StrCat(fs::path(path).stem().string(), "-",
-                                         picture.width(), "x", picture.height(),
-                                         Extension(picture.media_type()));
+// "fox.jpg" -> "FOLDER/fox-1024x768.png", or "...-2.png" if that is `taken`.
+std::string ResultPath(const std::string& folder, const std::string& path,
+                       const v1::Picture& picture,
+                       const std::set<std::string>& taken) {
+  const std::string stem =
+      (fs::path(folder) / absl::StrCat(fs::path(path).stem().string(), "-",
+                                       picture.width(), "x", picture.height()))
+          .string();
+  const std::string extension = Extension(picture.media_type());
+  std::string result = stem + extension;
+  for (int number = 2; taken.count(result) > 0; ++number) {
+    result = absl::StrCat(stem, "-", number, extension);
+  }
+  return result;
 }
 
 bool Write(const fs::path& path, const std::string& bytes) {
@@ -76,8 +84,9 @@ UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
 ExitStatus UpscaleCommand::Run() const {
   if (list_) return List();
   if (paths_.empty()) return Fail("a file is missing", kExitUsage);
+  std::set<std::string> written;
   for (const std::string& path : paths_) {
-    const ExitStatus status = Upscale(path);
+    const ExitStatus status = Upscale(path, written);
     if (status != kExitOk) return status;
   }
   return FlushOutput(kExitOk);
@@ -100,7 +109,8 @@ ExitStatus UpscaleCommand::List() const {
   return FlushOutput(kExitOk);
 }
 
-ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
+ExitStatus UpscaleCommand::Upscale(const std::string& path,
+                                   std::set<std::string>& written) const {
   std::ifstream file(path, std::ios::binary);
   if (!file || fs::is_directory(path)) {
     return Fail(absl::StrCat("picture ", Printable(path), " cannot be read"),
@@ -131,15 +141,16 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
   while (stream->Read(&message)) {
     const auto event = assembler.Add(std::move(message));
     if (!event.has_value()) continue;
-    std::string written;
+    std::string result;
     if (event->has_image()) {
       const v1::Picture& picture = event->image().picture();
-      written = ResultPath(output_folder_, path, picture).string();
-      failure = Write(written, picture.data())
+      result = ResultPath(output_folder_, path, picture, written);
+      written.insert(result);
+      failure = Write(result, picture.data())
                     ? ""
-                    : absl::StrCat(Printable(written), " cannot be written");
+                    : absl::StrCat(Printable(result), " cannot be written");
     }
-    printer->Show(*event, written);
+    printer->Show(*event, result);
   }
   const grpc::Status status = stream->Finish();
   if (!status.ok()) {

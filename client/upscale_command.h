@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,10 @@ class UpscaleCommand {
 
  private:
   ExitStatus List() const;
-  ExitStatus Upscale(const std::string& path) const;
+  // Pictures of one name do not replace each other's: `written` are the files
+  // of this command.
+  ExitStatus Upscale(const std::string& path,
+                     std::set<std::string>& written) const;
 
   CLI::App* const command_;
   const std::string& server_;

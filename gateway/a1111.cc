@@ -379,16 +379,22 @@ void A1111::SetOptions(const HttpRequest& request,
       });
 }
 
-bool A1111::ReadsWeights(const v1::ListModelsResponse& list,
-                         const CallerKeys& keys, const std::string& id) const {
+void A1111::FitToModel(const v1::ListModelsResponse& list,
+                       const CallerKeys& keys,
+                       v1::GenerateRequest& request) const {
   const v1::Model* model = ModelOf(list, keys);
   for (const v1::Model& other : list.models()) {
-    if (other.id() == id) model = &other;
+    if (other.id() == request.model()) model = &other;
   }
-  if (model == nullptr) return false;
-  const auto& fields = model->request_fields();
-  return std::find(fields.begin(), fields.end(), "prompt_syntax") !=
-         fields.end();
+  if (model == nullptr) return;
+  const auto takes = [&](const char* field) {
+    const auto& fields = model->request_fields();
+    return std::find(fields.begin(), fields.end(), field) != fields.end();
+  };
+  if (takes("prompt_syntax")) {
+    request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  }
+  if (!takes("image_guidance_scale")) request.clear_image_guidance_scale();
 }
 
 void A1111::Paint(A1111Task task, const HttpRequest& request,
@@ -404,11 +410,7 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
   backend_.ListModels(
       keys, [this, keys, exchange, call = *std::move(call)](
                 const absl::StatusOr<v1::ListModelsResponse>& list) mutable {
-        const bool weighted =
-            list.ok() && ReadsWeights(*list, keys, call.request.model());
-        if (weighted) {
-          call.request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
-        }
+        if (list.ok()) FitToModel(*list, keys, call.request);
         Generate(keys, std::move(call), exchange);
       });
 }

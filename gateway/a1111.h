@@ -46,9 +46,11 @@ class A1111 {
   Route Listing(const std::string& name, Answer answer);
   void Paint(A1111Task task, const HttpRequest& request,
              const HttpExchangeRef& exchange);
-  // Whether the model of that id, or the caller's, takes prompt_syntax.
-  bool ReadsWeights(const v1::ListModelsResponse& list, const CallerKeys& keys,
-                    const std::string& id) const;
+  // Fits a request to the model that it is for, or the caller's: weights are
+  // read where the model can, and what clients send to every model is left out
+  // where it has no meaning.
+  void FitToModel(const v1::ListModelsResponse& list, const CallerKeys& keys,
+                  v1::GenerateRequest& request) const;
   void Generate(const CallerKeys& keys, A1111Call call,
                 const HttpExchangeRef& exchange);
   void ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange);

@@ -20,6 +20,8 @@ constexpr double kMostThreshold = 2000;
 
 // What a unit may hold a picture as, by age of the client.
 constexpr const char* kPictureFields[] = {"image", "input_image"};
+constexpr const char* kLargeFields[] = {"image", "input_image", "mask",
+                                        "mask_image"};
 
 struct Module {
   const char* name;
@@ -91,6 +93,28 @@ void ReadPicture(const json& unit, const v1::GenerateRequest& request,
   picture.set_data(*std::move(file));
 }
 
+bool IsGiven(const json& object, const char* field) {
+  const auto found = object.find(field);
+  return found != object.end() && !found->is_null() && *found != "";
+}
+
+// A unit's own masks. That of the preprocessors which paint in is the request's
+// here, and the others have no use for one.
+void RefuseMasks(const json& unit, bool paints_in, FieldReader& reader) {
+  const auto image = unit.find("image");
+  const bool has_mask =
+      IsGiven(unit, "mask") || IsGiven(unit, "mask_image") ||
+      (image != unit.end() && image->is_object() && IsGiven(*image, "mask"));
+  if (paints_in && has_mask) {
+    reader.Fail("mask",
+                "is given, but a unit has the mask of its img2img request");
+  }
+  if (IsGiven(unit, "effective_region_mask")) {
+    reader.Fail("effective_region_mask",
+                "is given, but this server has no regions of units yet");
+  }
+}
+
 // Numbers, or what the extension's page calls them.
 void ReadMode(FieldReader& reader, Control& control) {
   const json* mode = reader.Any("control_mode");
@@ -107,8 +131,8 @@ void ReadMode(FieldReader& reader, Control& control) {
   }
 }
 
-void ReadControl(const std::string& module, FieldReader& reader,
-                 Control& control) {
+void ReadControl(const json& unit, const std::string& module,
+                 FieldReader& reader, Control& control) {
   const auto preprocessor = PreprocessorOf(module);
   if (!preprocessor.has_value()) {
     return reader.Fail("module",
@@ -117,6 +141,7 @@ void ReadControl(const std::string& module, FieldReader& reader,
                                     "; send its hint with module none"));
   }
   control.set_preprocessor(*preprocessor);
+  RefuseMasks(unit, *preprocessor == Control::PREPROCESSOR_INPAINT, reader);
   const auto start = reader.Number("guidance_start", 0, 1);
   const auto end = reader.Number("guidance_end", 0, 1);
   if (start.has_value()) control.set_start(*start);
@@ -154,7 +179,7 @@ void ReadUnit(const json& unit, FieldReader& reader,
   control.set_name(NameOfModel(model));
   control.set_weight(weight);
   ReadPicture(unit, request, reader, *control.mutable_picture());
-  ReadControl(module, reader, control);
+  ReadControl(unit, module, reader, control);
 }
 
 }  // namespace
@@ -190,7 +215,7 @@ json WithoutPictures(json arguments) {
   if (!arguments.is_array()) return arguments;
   for (json& unit : arguments) {
     if (!unit.is_object()) continue;
-    for (const char* field : kPictureFields) {
+    for (const char* field : kLargeFields) {
       if (unit.contains(field)) unit[field] = nullptr;
     }
   }

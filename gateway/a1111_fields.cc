@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
@@ -8,8 +10,10 @@
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
+#include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
+#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -18,6 +22,8 @@ using nlohmann::json;
 namespace {
 
 constexpr uint32_t kMaxCount = UINT32_MAX;
+constexpr double kMaxNumber = std::numeric_limits<float>::max();
+constexpr double kMaxSigma = 999;  // beyond, A1111 means none
 // Steps between two looks that `progress` may show. They cost next to nothing.
 constexpr uint32_t kPreviewEvery = 5;
 // A1111's own, for img2img.
@@ -32,7 +38,9 @@ void Lacks(FieldReader& reader, const std::string& name,
 bool IsEmpty(const json* value) {
   return value == nullptr || value->is_null() ||
          (value->is_structured() && value->empty()) ||
-         (value->is_string() && value->get<std::string>().empty()) ||
+         (value->is_string() &&
+          (value->get<std::string>().empty() ||
+           absl::EqualsIgnoreCase(value->get<std::string>(), "none"))) ||
          (value->is_boolean() && !value->get<bool>()) ||
          (value->is_number() && value->get<double>() == 0);
 }
@@ -43,6 +51,7 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"restore_faces", "restoring of faces"},
            {"tiling", "tiling"},
            {"styles", "styles"},
+           {"refiner_checkpoint", "refiner out of another checkpoint"},
            {"script_name", "scripts"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
   }
@@ -125,6 +134,37 @@ void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
+// What A1111 has as settings of saved files and of noise.
+void ReadOutput(FieldReader& settings, v1::GenerateRequest& request) {
+  const std::string format =
+      settings.Choice("samples_format", {"png", "jpg", "jpeg", "webp"});
+  if (format != "png") {
+    request.mutable_output()->set_format(
+        format == "webp" ? v1::IMAGE_FORMAT_WEBP : v1::IMAGE_FORMAT_JPEG);
+  }
+  if (const auto embeds = settings.Truth("enable_pnginfo")) {
+    request.mutable_output()->set_embed_parameters(*embeds);
+  }
+  if (settings.Choice("randn_source", {"CPU", "GPU", "NV"}) != "CPU") {
+    request.set_noise_generator(v1::NOISE_GENERATOR_CUDA);
+  }
+}
+
+// Clients send all of these with every body; the first switches them on. No
+// upper bound is written as 0, or as more than there can be.
+void ReadChurn(FieldReader& reader, v1::GenerateRequest& request) {
+  const auto amount = reader.Number("s_churn", 0, kMaxNumber).value_or(0);
+  const auto min = reader.Number("s_tmin", 0, kMaxNumber).value_or(0);
+  const auto max = reader.Number("s_tmax", 0, kMaxNumber).value_or(0);
+  const auto noise = reader.Number("s_noise", 0, kMaxNumber);
+  if (amount <= 0) return;
+  v1::Churn& churn = *request.mutable_churn();
+  churn.set_amount(amount);
+  churn.set_min_sigma(min);
+  if (max > 0 && max < kMaxSigma) churn.set_max_sigma(max);
+  if (noise.has_value()) churn.set_noise(*noise);
+}
+
 void ReadOverrides(FieldReader& reader, const ModelNames& names,
                    v1::GenerateRequest& request) {
   const json* settings = reader.Any("override_settings");
@@ -139,6 +179,7 @@ void ReadOverrides(FieldReader& reader, const ModelNames& names,
       skip.has_value() && *skip > 1) {
     request.set_clip_skip(*skip - 1);
   }
+  ReadOutput(overrides, request);
   if (overrides.Choice("sd_vae_decode_method", {"Full", "TAESD"}) == "TAESD") {
     request.mutable_output()->set_tiny_decoder(true);
   }
@@ -153,6 +194,11 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   const auto strength = reader.Number("denoising_strength", 0, 1);
   if (strength.has_value() || !from.has_inversion()) {
     from.set_strength(strength.value_or(kStrength));
+  }
+  // Clients send A1111's default whatever the model is; it is ours, too.
+  const auto keeps = reader.Number("image_cfg_scale", 0, kMaxGuidanceScale);
+  if (keeps.has_value() && *keeps != kDefaultImageGuidanceScale) {
+    request.set_image_guidance_scale(*keeps);
   }
   if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
     Lacks(reader, "resize_mode", "filling of margins");
@@ -192,6 +238,15 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"output.watermark", "watermark"},
      {"output.mark_provenance", "provenance"},
      {"output.tiny_decoder", "sd_vae_decode_method"},
+     {"output.format", "samples_format"},
+     {"output.embed_parameters", "enable_pnginfo"},
+     {"noise_generator", "randn_source"},
+     {"churn", "s_churn"},
+     {"churn.amount", "s_churn"},
+     {"churn.min_sigma", "s_tmin"},
+     {"churn.max_sigma", "s_tmax"},
+     {"churn.noise", "s_noise"},
+     {"image_guidance_scale", "image_cfg_scale"},
      {"image_to_image.image", "init_images"},
      {"image_to_image.strength", "denoising_strength"},
      {"image_to_image.inversion.prompt", "source_prompt"},
@@ -207,8 +262,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   A1111Call call;
   v1::GenerateRequest& request = call.request;
   ReadPrompts(reader, request);
-  const auto seed = reader.Whole("seed", -1, INT64_MAX);
-  if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
+  if (const auto seed = reader.Seed("seed")) request.set_seed(*seed);
   if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {
     request.set_steps(*steps);
   }
@@ -227,10 +281,12 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   if (eta.has_value() && request.sampler() == v1::SAMPLER_DDIM) {
     request.set_eta(*eta);
   }
+  ReadChurn(reader, request);
   ReadOverrides(reader, names, request);
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
   ReadPictureFields(reader, request);
+  ReadModelFields(reader, request);
   call.parameters = body;
   if (task == A1111Task::kImageToImage) {
     ReadStart(reader, request);

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/latent_modes.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/door_error.h"
 #include "gateway/painting.h"
@@ -23,12 +24,6 @@ constexpr uint32_t kMaxCount = UINT32_MAX;
 // A1111's own.
 constexpr double kHiresStrength = 0.75;
 constexpr size_t kMostPictures = 64;
-
-// What web UIs call the ways of enlarging latents.
-const std::pair<const char*, HiresPass::Upscale> kLatentModes[] = {
-    {"Latent", HiresPass::UPSCALE_LATENT},
-    {"Latent (nearest)", HiresPass::UPSCALE_LATENT_NEAREST},
-    {"Latent (bicubic)", HiresPass::UPSCALE_LATENT_BICUBIC}};
 
 const std::vector<std::pair<absl::string_view, absl::string_view>>
     kExtrasNames = {{"upscaler", "upscaler_1"},

@@ -17,7 +17,7 @@ constexpr int64_t kMaxSide = 1 << 20;
 void ReadVariation(FieldReader& reader, v1::GenerateRequest& request) {
   const double strength =
       std::max(reader.Number("subseed_strength", -1, 1).value_or(0), 0.0);
-  const auto subseed = reader.Whole("subseed", -1, INT64_MAX);
+  const auto subseed = reader.Seed("subseed");
   const auto side = [&](const char* field) {
     const auto pixels = reader.Whole(field, -kMaxSide, kMaxSide).value_or(0);
     return pixels > 0 ? static_cast<uint32_t>(pixels / kPlace * kPlace) : 0;
@@ -28,7 +28,7 @@ void ReadVariation(FieldReader& reader, v1::GenerateRequest& request) {
   if (strength == 0 && !resizes) return;
   v1::Variation& variation = *request.mutable_variation();
   variation.set_strength(strength);
-  if (subseed.has_value() && *subseed >= 0) variation.set_seed(*subseed);
+  if (subseed.has_value()) variation.set_seed(*subseed);
   if (!resizes) return;
   variation.set_resize_from_width(width);
   variation.set_resize_from_height(height);

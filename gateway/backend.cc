@@ -1,5 +1,9 @@
 #include "gateway/backend.h"
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/event_assembler.h"
 #include "gateway/door_error.h"
 
@@ -14,10 +18,24 @@ std::string Sendable(std::string value) {
   return value;
 }
 
+// Clients that know names and passwords alone, as A1111's do, have the key for
+// a password; without one they send an empty one, or none.
+std::string AuthorizationOf(const std::string& header) {
+  const std::vector<std::string> parts =
+      absl::StrSplit(header, absl::MaxSplits(' ', 1));
+  if (!absl::EqualsIgnoreCase(parts[0], "basic")) return Sendable(header);
+  std::string pair;
+  if (parts.size() < 2 || !absl::Base64Unescape(parts[1], &pair)) return "";
+  const size_t colon = pair.find(':');
+  const std::string password =
+      colon == std::string::npos ? "" : pair.substr(colon + 1);
+  return password.empty() ? "" : Sendable(absl::StrCat("Bearer ", password));
+}
+
 }  // namespace
 
 CallerKeys KeysOf(const HttpRequest& request) {
-  return {.authorization = Sendable(request.Header("authorization")),
+  return {.authorization = AuthorizationOf(request.Header("authorization")),
           .tenant = Sendable(request.Header("x-genzo-tenant")),
           .traceparent = Sendable(request.Header("traceparent"))};
 }

@@ -13,8 +13,8 @@
 #include "gateway/http_certificate.h"
 #include "gateway/http_limits.h"
 
-// What the server and its connections share. Seen by http_server.cc and
-// http_session.cc alone, because Boost's headers cost seconds.
+// What the server and its connections share. Seen by the files of http_* alone,
+// because Boost's headers cost seconds.
 
 namespace genzo {
 

@@ -1,6 +1,7 @@
 #include "gateway/json_body.h"
 
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -15,6 +16,8 @@ namespace genzo {
 using nlohmann::json;
 
 namespace {
+
+constexpr uint64_t kMostSeed = std::numeric_limits<uint64_t>::max();
 
 std::string Description(const JsonFault& fault) {
   switch (fault.kind) {
@@ -77,31 +80,46 @@ std::optional<double> FieldReader::Number(const std::string& name, double min,
   return std::nullopt;
 }
 
+std::optional<absl::int128> FieldReader::WholeOf(const json& value) const {
+  absl::int128 read = 0;
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (value.is_number_float()) {
+    // Some clients have only one kind of number: 20.0.
+    const double real = value.get<double>();
+    if (std::abs(real) < 9e15 && real == std::floor(real)) {
+      return static_cast<int64_t>(real);
+    }
+  } else if (values_ == Values::kMayBeText && value.is_string() &&
+             absl::SimpleAtoi(value.get<std::string>(), &read)) {
+    return read;
+  }
+  return std::nullopt;
+}
+
 std::optional<int64_t> FieldReader::Whole(const std::string& name, int64_t min,
                                           int64_t max) {
   const json* value = Any(name);
   if (value == nullptr) return std::nullopt;
-  std::optional<int64_t> number;
-  int64_t read = 0;
-  if (value->is_number_unsigned()) {
-    if (value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX)) {
-      number = value->get<int64_t>();
-    }
-  } else if (value->is_number_integer()) {
-    number = value->get<int64_t>();
-  } else if (value->is_number_float()) {
-    // Some clients have only one kind of number: 20.0.
-    const double real = value->get<double>();
-    if (std::abs(real) < 9e15 && real == std::floor(real)) {
-      number = static_cast<int64_t>(real);
-    }
-  } else if (values_ == Values::kMayBeText && value->is_string() &&
-             absl::SimpleAtoi(value->get<std::string>(), &read)) {
-    number = read;
+  const auto number = WholeOf(*value);
+  if (number.has_value() && *number >= min && *number <= max) {
+    return static_cast<int64_t>(*number);
   }
-  if (number.has_value() && *number >= min && *number <= max) return number;
   Fail(name, absl::StrCat(ShownValue(*value), " is not a whole number from ",
                           min, " to ", max));
+  return std::nullopt;
+}
+
+std::optional<uint64_t> FieldReader::Seed(const std::string& name) {
+  const json* value = Any(name);
+  if (value == nullptr) return std::nullopt;
+  const auto number = WholeOf(*value);
+  if (number == -1) return std::nullopt;
+  if (number.has_value() && *number >= 0 && *number <= kMostSeed) {
+    return static_cast<uint64_t>(*number);
+  }
+  Fail(name, absl::StrCat(ShownValue(*value), " is not a whole number from -1",
+                          " to ", kMostSeed));
   return std::nullopt;
 }
 

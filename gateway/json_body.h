@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/numeric/int128.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/errors.h"
@@ -37,6 +38,9 @@ class FieldReader {
   std::optional<std::string> Text(const std::string& name);
   std::optional<int64_t> Whole(const std::string& name, int64_t min,
                                int64_t max);
+  // From 0 to what 64 bits hold; nullopt for -1 too, which is many clients'
+  // word for "draw one".
+  std::optional<uint64_t> Seed(const std::string& name);
   std::optional<double> Number(const std::string& name, double min, double max);
   std::optional<bool> Truth(const std::string& name);
   // One of `choices`, which begin with the default.
@@ -52,6 +56,9 @@ class FieldReader {
   absl::Status status() const;
 
  private:
+  // nullopt if it is none.
+  std::optional<absl::int128> WholeOf(const nlohmann::json& value) const;
+
   const nlohmann::json& object_;
   const Values values_;
   std::set<std::string> known_;

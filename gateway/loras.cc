@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "gateway/door_error.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
@@ -73,7 +74,7 @@ void ReadLoras(FieldReader& reader, v1::GenerateRequest& request) {
       if (!wrong.empty()) reader.Fail("loras", wrong);
       continue;
     }
-    const absl::Status read = FromJson(entry.dump(), lora);
+    const absl::Status read = FromJson(Dump(entry), lora);
     if (read.ok()) continue;
     reader.Fail("loras", absl::StrCat("[", i, "] ", ShownValue(entry),
                                       " is neither \"NAME:WEIGHT\" nor an "

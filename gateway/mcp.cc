@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
+#include "gateway/model_fields.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
 #include "gateway/proto_json.h"
@@ -172,63 +173,6 @@ void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
   ReadMaskFields(reader, request);
 }
 
-absl::StatusOr<v1::UpscaleRequest> ReadUpscale(const json& arguments) {
-  FieldReader reader(arguments);
-  v1::UpscaleRequest request;
-  request.mutable_picture()->set_data(
-      PictureIn(reader, "image", reader.Text("image").value_or("")));
-  request.set_upscaler(reader.Text("upscaler").value_or(""));
-  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
-    request.set_factor(*factor);
-  }
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
-absl::StatusOr<v1::ScoreRequest> ReadScore(const json& arguments,
-                                           const ModelNames& names) {
-  FieldReader reader(arguments);
-  v1::ScoreRequest request;
-  const json* images = reader.Any("images");
-  if (images == nullptr || !images->is_array()) {
-    reader.Fail("images", "is not a list of pictures in base64");
-  } else {
-    for (const json& image : *images) {
-      const std::string text =
-          image.is_string() ? image.get<std::string>() : "";
-      request.add_pictures()->set_data(PictureIn(reader, "images", text));
-    }
-  }
-  request.set_prompt(reader.Text("prompt").value_or(""));
-  request.set_scorer(reader.Text("scorer").value_or(""));
-  request.set_model(names.Resolve(reader.Text("model").value_or("")));
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
-absl::StatusOr<v1::GenerateRequest> ReadPaint(const json& arguments,
-                                              bool is_edit,
-                                              const ModelNames& names) {
-  FieldReader reader(arguments);
-  v1::GenerateRequest request;
-  // First: controls may follow it.
-  if (is_edit) ReadEdited(reader, request);
-  ReadCommonFields(reader, names, request);
-  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
-  if (const auto n = reader.Whole("n", 1, 10)) request.set_image_count(*n);
-  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
-    request.set_width(*width);
-  }
-  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
-    request.set_height(*height);
-  }
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
 // A job as text, and its pictures if it has some.
 void TellJob(Backend& backend, const CallerKeys& keys, const std::string& id,
              const ToolAnswerRef& answer) {
@@ -284,6 +228,63 @@ json Argument(const std::string& type, const std::string& description) {
 
 }  // namespace
 
+absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
+  FieldReader reader(arguments);
+  v1::UpscaleRequest request;
+  request.mutable_picture()->set_data(
+      PictureIn(reader, "image", reader.Text("image").value_or("")));
+  request.set_upscaler(reader.Text("upscaler").value_or(""));
+  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
+    request.set_factor(*factor);
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const json& arguments,
+                                              const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::ScoreRequest request;
+  const json* images = reader.Any("images");
+  if (images == nullptr || !images->is_array()) {
+    reader.Fail("images", "is not a list of pictures in base64");
+  } else {
+    for (const json& image : *images) {
+      const std::string text =
+          image.is_string() ? image.get<std::string>() : "";
+      request.add_pictures()->set_data(PictureIn(reader, "images", text));
+    }
+  }
+  request.set_prompt(reader.Text("prompt").value_or(""));
+  request.set_scorer(reader.Text("scorer").value_or(""));
+  request.set_model(names.Resolve(reader.Text("model").value_or("")));
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
+                                                 bool is_edit,
+                                                 const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::GenerateRequest request;
+  // First: controls may follow it.
+  if (is_edit) ReadEdited(reader, request);
+  ReadCommonFields(reader, names, request);
+  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
+  if (const auto n = reader.Whole("n", 1, 10)) request.set_image_count(*n);
+  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
+    request.set_width(*width);
+  }
+  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
+    request.set_height(*height);
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
 json McpTools() {
   json paint = {
       {"prompt", Argument("string", "What to paint.")},
@@ -302,6 +303,7 @@ json McpTools() {
         {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}},
       {"best_of", Argument("integer", "Paint so many, and give the best n.")}};
   paint.update(SteeringSchemas());
+  paint.update(ModelFieldSchemas());
   json edit = paint;
   edit.update(MaskSchemas());
   edit["image"] = Argument("string", "The picture to start from, in base64.");
@@ -405,19 +407,19 @@ void Mcp::CallTool(const json& message, const HttpRequest& request,
       std::make_shared<ToolAnswer>(message["id"], token, exchange);
   const CallerKeys keys = KeysOf(request);
   if (name == "generate_image" || name == "edit_image") {
-    const auto paint = ReadPaint(arguments, name == "edit_image", names_);
+    const auto paint = ReadMcpPaint(arguments, name == "edit_image", names_);
     if (!paint.ok()) return answer->Finish(ToolError(paint.status()));
     return Paint(backend_, keys, *paint, *exchange, Telling(answer),
                  Finishing(answer));
   }
   if (name == "upscale_image") {
-    const auto upscale = ReadUpscale(arguments);
+    const auto upscale = ReadMcpUpscale(arguments);
     if (!upscale.ok()) return answer->Finish(ToolError(upscale.status()));
     return exchange->OnGone(backend_.Upscale(
         keys, *upscale, Collecting(/*ear=*/nullptr, Finishing(answer))));
   }
   if (name == "score_images") {
-    const auto score = ReadScore(arguments, names_);
+    const auto score = ReadMcpScore(arguments, names_);
     if (!score.ok()) return answer->Finish(ToolError(score.status()));
     return TellScores(backend_, keys, *score, answer);
   }

@@ -31,6 +31,15 @@ class Mcp {
   const ModelNames& names_;
 };
 
+// Read the arguments of the tools. INVALID_ARGUMENT/INVALID_FIELD in the tools'
+// own words. Pure.
+absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(
+    const nlohmann::json& arguments, bool is_edit, const ModelNames& names);
+absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(
+    const nlohmann::json& arguments);
+absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const nlohmann::json& arguments,
+                                              const ModelNames& names);
+
 // The tools with the schemas of their arguments, as tools/list tells them.
 nlohmann::json McpTools();
 

@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/utf8.h"
 #include "gateway/door_error.h"
 #include "gateway/multipart.h"
 #include "gateway/openai_images.h"
@@ -112,6 +113,11 @@ absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
     if (fields.contains(part.name)) {
       return InvalidFieldsError(
           {{part.name, absl::StrCat(part.name, " occurs twice")}});
+    }
+    // Whoever writes it as JSON again, in a message for one, may not fail.
+    if (!IsUtf8(part.content)) {
+      return InvalidFieldsError(
+          {{part.name, absl::StrCat(part.name, " is not UTF-8")}});
     }
     fields[part.name] = std::string(part.content);
   }

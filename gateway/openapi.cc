@@ -1,5 +1,6 @@
 #include "gateway/door_error.h"
 #include "gateway/jobs_api.h"
+#include "gateway/model_fields.h"
 #include "gateway/proto_json.h"
 #include "gateway/steering_fields.h"
 #include "genzo/v1/jobs.pb.h"
@@ -35,6 +36,9 @@ json Parameter(const std::string& name, const std::string& in,
 json Text() { return {{"type", "string"}}; }
 json Whole(int64_t min, int64_t max) {
   return {{"type", "integer"}, {"minimum", min}, {"maximum", max}};
+}
+json Seed() {
+  return {{"type", "integer"}, {"minimum", -1}, {"maximum", UINT64_MAX}};
 }
 json Number(double min, double max) {
   return {{"type", "number"}, {"minimum", min}, {"maximum", max}};
@@ -96,7 +100,7 @@ json ImageFields() {
       {"size",
        {{"type", "string"},
         {"pattern", "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}}},
-      {"seed", Whole(-1, INT64_MAX)},
+      {"seed", Seed()},
       {"num_inference_steps", Whole(1, 1000)},
       {"guidance_scale", Number(0, 100)},
       {"guidance_rescale", Number(0, 1)},
@@ -121,10 +125,12 @@ json ImageFields() {
       {"safety", OneOf({"default", "off", "mark", "blur", "refuse"})},
       {"watermark", {{"type", "boolean"}}},
       {"provenance", {{"type", "boolean"}}},
+      {"embed_parameters", {{"type", "boolean"}}},
       {"tiny_decoder", {{"type", "boolean"}}},
       {"reproducible", {{"type", "boolean"}}},
       {"user", Text()}};
   fields.update(SteeringSchemas());
+  fields.update(ModelFieldSchemas());
   return fields;
 }
 
@@ -186,7 +192,7 @@ json ImagePaths() {
   const std::string error = "OpenAiError";
   json answer = Answer("The pictures, or their events if stream is true.",
                        JsonContent(Ref("Images")));
-  answer["content"]["text/event-stream"] = {{"schema", Text()}};
+  answer["content"]["text/event-stream"] = {{"schema", json::object()}};
   const json answers = Answers(error, "200", answer);
   return {
       {"/v1/images/generations",
@@ -225,7 +231,7 @@ json JobPaths() {
   const json events = Answer(
       "Server-Sent Events: `event` names what happened, `id` is its sequence, "
       "`data` is a JobEvent.",
-      {{"text/event-stream", {{"schema", Text()}}}});
+      {{"text/event-stream", {{"schema", json::object()}}}});
   return {
       {"/v1/jobs",
        {{"post", WithBody(Operation("jobs_create", "Queues a job.", created),

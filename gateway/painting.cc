@@ -8,6 +8,7 @@
 #include "base/request_rules.h"
 #include "base/sha256.h"
 #include "gateway/loras.h"
+#include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/steering_fields.h"
@@ -15,7 +16,6 @@
 namespace genzo {
 namespace {
 
-constexpr int64_t kMaxWhole = INT64_MAX;
 constexpr uint32_t kMaxCount = UINT32_MAX;
 
 bool IsUuid(const std::string& text) {
@@ -120,9 +120,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   request.set_prompt(reader.Text("prompt").value_or(""));
   request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
   request.set_model(names.Resolve(reader.Text("model").value_or("")));
-  // -1 is many clients' word for "draw one".
-  const auto seed = reader.Whole("seed", -1, kMaxWhole);
-  if (seed.has_value() && *seed >= 0) request.set_seed(*seed);
+  if (const auto seed = reader.Seed("seed")) request.set_seed(*seed);
   if (const auto steps = reader.Whole("num_inference_steps", 0, kMaxCount)) {
     request.set_steps(*steps);
   }
@@ -141,6 +139,7 @@ void ReadCommonFields(FieldReader& reader, const ModelNames& names,
   ReadLoras(reader, request);
   ReadPictureFields(reader, request);
   ReadSteeringFields(reader, request);
+  ReadModelFields(reader, request);
 }
 
 std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,

@@ -33,6 +33,9 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request) {
   if (const auto tells = reader.Truth("provenance")) {
     request.mutable_output()->set_mark_provenance(*tells);
   }
+  if (const auto embeds = reader.Truth("embed_parameters")) {
+    request.mutable_output()->set_embed_parameters(*embeds);
+  }
   if (reader.Truth("tiny_decoder").value_or(false)) {
     request.mutable_output()->set_tiny_decoder(true);
   }

@@ -8,9 +8,8 @@
 namespace genzo {
 
 // Reads what is to become of finished pictures, under the same names at every
-// JSON door: best_of, scorer, safety, watermark, provenance, tiny_decoder,
-// reproducible.
-// Faults go to `reader`.
+// JSON door: best_of, scorer, safety, watermark, provenance, embed_parameters,
+// tiny_decoder, reproducible. Faults go to `reader`.
 void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // What a client is told where the server's policy withheld every picture.

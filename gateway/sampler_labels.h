@@ -5,28 +5,21 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "genzo/v1/types.pb.h"
+#include "base/sampler_spelling.h"
 
-// Samplers and schedules by the names that people write. All are made from the
-// proto's, so that a sampler that is added is known at every door. All
+// Samplers and schedules by the names that people write at the doors. All
 // functions are pure.
 
 namespace genzo {
 
-struct NamedSampler {
-  v1::Sampler sampler = v1::SAMPLER_UNSPECIFIED;
-  v1::NoiseSchedule schedule = v1::NOISE_SCHEDULE_UNSPECIFIED;
-};
-
-// "dpmpp_2m", "DPM++ 2M" and "SAMPLER_DPMPP_2M" are one, "Euler a" is
-// euler_ancestral, and a schedule may follow: "DPM++ 2M Karras". Nullopt for
-// other names.
-std::optional<NamedSampler> SamplerNamed(absl::string_view name);
-// "karras" and "Karras"; "automatic" and "uniform" are the model's own.
+// As FindSampler() and FindSchedule(), and by the proto's whole names, as in
+// "SAMPLER_DPMPP_2M".
+std::optional<SamplerChoice> SamplerNamed(absl::string_view name);
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name);
 
 // As A1111 writes them: "DPM++ 2M", "Euler a", "Karras"; "Automatic" for the
-// model's own schedule.
+// model's own schedule. Of samplers that share A1111's name all but one have
+// the proto's: "FLOW EULER".
 std::string LabelOf(v1::Sampler sampler);
 std::string LabelOf(v1::NoiseSchedule schedule);
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "gateway/proto_json.h"
+#include "gateway/model_fields.h"
 
 namespace genzo {
 
@@ -20,32 +20,6 @@ using v1::Inpainting;
 constexpr uint32_t kMaxCount = UINT32_MAX;  // the service's limits are lower
 constexpr double kMaxWeight = 2;
 constexpr int kMaxThreshold = 2000;
-
-// A list or an object, or a text that is one.
-std::optional<json> Structured(FieldReader& reader, const std::string& name) {
-  const json* given = reader.Any(name);
-  if (given == nullptr) return std::nullopt;
-  if (!given->is_string()) return *given;
-  const auto read = ParseJsonObject(
-      absl::StrCat("{\"it\": ", given->get_ref<const std::string&>(), "}"));
-  if (read.ok()) return read->value("it", json());
-  reader.Fail(name, absl::StrCat(ShownValue(*given), " is not JSON"));
-  return std::nullopt;
-}
-
-// The fields of the proto's message. False if it is not there.
-bool ReadMessage(FieldReader& reader, const std::string& name,
-                 google::protobuf::Message& message) {
-  const auto given = Structured(reader, name);
-  if (!given.has_value()) return false;
-  const absl::Status read = FromJson(given->dump(), message);
-  if (!read.ok()) {
-    reader.Fail(
-        name, absl::StrCat("is not as ", message.GetDescriptor()->name(), ": ",
-                           read.message()));
-  }
-  return true;
-}
 
 void ReadPicture(FieldReader& reader, const json& text,
                  v1::InputPicture& picture) {
@@ -235,6 +209,10 @@ void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {
     request.mutable_inpainting()->set_mask_is_transparency(*is);
   }
   ReadBorders(reader, request);
+  v1::ImageToImage::Inversion inversion;
+  if (ReadMessage(reader, "inversion", inversion)) {
+    request.mutable_image_to_image()->mutable_inversion()->MergeFrom(inversion);
+  }
 }
 
 json SteeringSchemas() {
@@ -289,6 +267,9 @@ json MaskSchemas() {
       {"invert_mask", Described("boolean", "Paint what the mask leaves out.")},
       {"mask_is_transparency",
        Described("boolean", "What is transparent in the mask is painted.")},
+      {"inversion",
+       Described("object",
+                 "Begin at the picture's own noise: fields of Inversion.")},
       {"extend",
        {{"description",
          "Pixels to paint around the picture: left, "

@@ -15,7 +15,7 @@ namespace genzo {
 void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // The same of how a picture is painted in: mask_blur, mask_fill, only_masked,
-// mask_padding, invert_mask, mask_is_transparency, extend.
+// mask_padding, invert_mask, mask_is_transparency, extend; and inversion.
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // Schemas of both, by the names of the fields.

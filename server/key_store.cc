@@ -1,7 +1,6 @@
 #include "server/key_store.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/logging.h"
 
 namespace genzo {
 
@@ -30,15 +29,8 @@ absl::StatusOr<std::shared_ptr<const Grant>> KeyStore::Check(
 }
 
 void KeyStore::Refresh() {
-  const auto text = file_.Changed();
-  if (!text.has_value()) return;
-  const absl::Status taken = Take(*text);
-  if (taken.ok()) {
-    spdlog::info("keys of {} are taken over", file_.path());
-  } else {
-    spdlog::error("{} is not taken over: {}", file_.path(),
-                  std::string(taken.message()));
-  }
+  file_.TakeChanged("keys",
+                    [this](const std::string& text) { return Take(text); });
 }
 
 absl::Status KeyStore::Take(const std::string& text) {

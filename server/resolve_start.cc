@@ -1,5 +1,6 @@
 #include "server/resolve_start.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
@@ -18,6 +19,14 @@ bool PaintsAnew(const v1::GenerateRequest& request, const v1::Model& model) {
   const auto& tasks = model.tasks();
   return request.has_outpainting() ||
          (tasks.size() == 1 && tasks[0] == v1::TASK_INPAINTING);
+}
+
+// Whether it follows a picture whole. One that takes none has no such rule.
+bool FollowsAPicture(const v1::Model& model) {
+  return !Takes(model, kStrength) &&
+         absl::c_any_of(model.tasks(), [](int task) {
+           return task != v1::TASK_TEXT_TO_IMAGE;
+         });
 }
 
 void ResolveInversion(const v1::Model& model, const RequestLimits& limits,
@@ -66,7 +75,7 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
     violations.CheckTask(v1::TASK_IMAGE_TO_IMAGE, "image_to_image", model);
   }
   v1::ImageToImage& start = *request.mutable_image_to_image();
-  const bool follows = !Takes(model, kStrength);
+  const bool follows = FollowsAPicture(model);
   if (!start.has_strength()) {
     start.set_strength(follows || start.has_inversion() ||
                                PaintsAnew(request, model)

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/errors.h"
-#include "base/logging.h"
 #include "base/request_rules.h"
 #include "nlohmann/json.hpp"
 
@@ -155,15 +154,8 @@ absl::StatusOr<std::shared_ptr<const Grant>> TokenChecker::Check(
 }
 
 void TokenChecker::Refresh() {
-  const auto text = file_.Changed();
-  if (!text.has_value()) return;
-  const absl::Status taken = Take(*text);
-  if (taken.ok()) {
-    spdlog::info("keys of {} are taken over", file_.path());
-  } else {
-    spdlog::error("{} is not taken over: {}", file_.path(),
-                  std::string(taken.message()));
-  }
+  file_.TakeChanged("keys",
+                    [this](const std::string& text) { return Take(text); });
 }
 
 absl::Status TokenChecker::Take(const std::string& text) {

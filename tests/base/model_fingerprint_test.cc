@@ -67,6 +67,18 @@ TEST_F(ModelFingerprintTest, SeesTheConfigurationBesideAFile) {
   EXPECT_NE(Now(), before);
 }
 
+// Which of them the file takes follows from what is in it.
+TEST_F(ModelFingerprintTest, SeesFoldersOfFamiliesBesideAFile) {
+  files_ = ModelFiles(folder_.Write("flux.safetensors", "x"));
+  const std::string before = Now();
+  folder_.Write("flux.config/vae/config.json", "{}");
+  EXPECT_NE(Now(), before);
+  files_.config = folder_.path() + "/other";
+  const std::string with_another = Now();
+  folder_.Write("flux.config/vae/config.json", "{ }");
+  EXPECT_EQ(Now(), with_another) << "which counts";
+}
+
 TEST_F(ModelFingerprintTest, WhatIsNotThereHasOneToo) {
   const ModelFiles gone(folder_.path() + "/gone");
   EXPECT_EQ(ModelFingerprint(gone), ModelFingerprint(gone));

@@ -212,6 +212,9 @@ TEST(GenerateCommandTest, ChoosesSamplerAndSchedule) {
       RequestOf({"x", "--sampler", "euler", "--schedule", "exponential"});
   EXPECT_EQ(both.sampler(), v1::SAMPLER_EULER);
   EXPECT_EQ(both.schedule(), v1::NOISE_SCHEDULE_EXPONENTIAL);
+  const auto spelled = RequestOf(
+      {"x", "--sampler", "DPM++ 2M", "--schedule", "Align Your Steps"});
+  EXPECT_EQ(spelled.schedule(), v1::NOISE_SCHEDULE_ALIGN_YOUR_STEPS);
 }
 
 TEST(GenerateCommandTest, TellsZeroFromNothing) {

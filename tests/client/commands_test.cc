@@ -323,6 +323,19 @@ TEST_F(CommandsTest, ALargerPictureIsNamedByItsSize) {
                     HasSubstr("format: IMAGE_FORMAT_PNG")));
 }
 
+TEST_F(CommandsTest, LargerPicturesOfOneNameDoNotReplaceEachOther) {
+  const std::string first = folder_.Write("fox.jpg", "small");
+  const std::string second = folder_.Write("fox.png", "small");
+  answers_.events = {ImageOf("large")};
+  const Outcome outcome = Run<UpscaleCommand>(
+      {"upscale", first, second, first, "-o", folder_.path()});
+  EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
+  for (const char* name : {"fox-64x32", "fox-64x32-2", "fox-64x32-3"}) {
+    EXPECT_EQ(ReadFile(folder_.path() + "/" + name + ".png"), "large");
+    EXPECT_THAT(outcome.out, HasSubstr(std::string(name) + ".png"));
+  }
+}
+
 TEST_F(CommandsTest, AnAnswerWithoutALargerPictureIsNoSuccess) {
   const std::string path = folder_.Write("fox.jpg", "small");
   EXPECT_EQ(Run<UpscaleCommand>({"upscale", path}).status, kExitFailed);

@@ -175,7 +175,7 @@ TEST(GenerateOptionsTest, AMaskIsReadWithItsPicture) {
 }
 
 TEST(GenerateOptionsTest, ATimeoutIsOverNothing) {
-  for (const char* seconds : {"0", "-1", "1000001", "soon"}) {
+  for (const char* seconds : {"0", "-1", "1000001", "soon", "nan", "inf"}) {
     EXPECT_THROW(RequestOf({"x", "--timeout", seconds}), CLI::ParseError)
         << seconds;
   }

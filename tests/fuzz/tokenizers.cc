@@ -1,10 +1,13 @@
-// Any bytes as a text for CLIP's tokenizer, and as a vocabulary with merges.
+// Any bytes as a text for CLIP's tokenizer, as a vocabulary with merges, and as
+// T5's pieces with a text.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
 #include "worker/text/clip_tokenizer.h"
+#include "worker/text/t5_tokenizer.h"
 #include "worker/weights/single_file/builtin_documents.h"
 
 namespace {
@@ -41,6 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (own.ok()) {
     for (const int64_t id : own->Encode(parts[3])) {
       if (id < 0 || id >= own->id_end()) std::abort();
+    }
+  }
+  // Its last bytes are the text: a file of pieces has zeros.
+  const std::string tail =
+      text.substr(text.size() - std::min<size_t>(text.size(), 32));
+  const auto t5 = genzo::T5Tokenizer::Read(Files({{"spiece.model", text}}));
+  if (t5.ok()) {
+    for (const int64_t id : t5->Encode(tail)) {
+      if (id < 0 || id >= t5->id_end()) std::abort();
     }
   }
   return 0;

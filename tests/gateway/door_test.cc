@@ -608,6 +608,8 @@ TEST_F(DoorTest, NamesWhatIsWrongWithAControlNetUnit) {
            {{{"module", "depth_midas"}}, "module \"depth_midas\" is not"},
            {{{"weight", 3}}, "weight 3"},
            {{{"guidance_end", 2}}, "guidance_end 2"},
+           {{{"module", "inpaint_only"}, {"mask", "aGk="}}, "mask is given"},
+           {{{"effective_region_mask", "aGk="}}, "effective_region_mask"},
            {{{"control_mode", 1}}, "control_mode 1 is not"}}) {
     json unit = sound;
     unit.update(change);
@@ -670,6 +672,9 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
            {{{"restore_faces", true}}, "restore_faces"},
            {{{"styles", {"x"}}}, "styles"},
            {{{"script_name", "x"}}, "script_name"},
+           {{{"refiner_checkpoint", "x"}}, "refiner_checkpoint"},
+           {{{"override_settings", {{"samples_format", "bmp"}}}},
+            "override_settings"},
            {{{"alwayson_scripts", {{"ControlNet", {{"args", {1}}}}}}},
             "alwayson_scripts"},
            {{{"prompt", "a <lora:x:much>"}}, "prompt"},
@@ -687,6 +692,51 @@ TEST_F(DoorTest, NamesWhatA1111AsksTooEarly) {
   EXPECT_EQ(Ask("POST", "/sdapi/v1/interrogate", "{}").status, 501);
   EXPECT_EQ(Ask("POST", "/sdapi/v1/png-info", R"({"image": "aGk="})").status,
             422);
+}
+
+TEST_F(DoorTest, ReadsA1111sNoiseAndSettings) {
+  json body = {{"init_images", {kDone}},
+               {"s_churn", 20},
+               {"s_tmin", 0.1},
+               {"s_tmax", 0},
+               {"s_noise", 1.1},
+               {"image_cfg_scale", 2.5},
+               {"refiner_checkpoint", "None"},
+               {"override_settings",
+                {{"samples_format", "jpg"},
+                 {"enable_pnginfo", false},
+                 {"randn_source", "NV"}}}};
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.churn().amount(), 20);
+  EXPECT_EQ(request.churn().min_sigma(), 0.1);
+  EXPECT_FALSE(request.churn().has_max_sigma());
+  EXPECT_EQ(request.churn().noise(), 1.1);
+  EXPECT_EQ(request.output().format(), v1::IMAGE_FORMAT_JPEG);
+  EXPECT_FALSE(request.output().embed_parameters());
+  EXPECT_EQ(request.noise_generator(), v1::NOISE_GENERATOR_CUDA);
+  // webuiapi sends it to every model.
+  EXPECT_FALSE(request.has_image_guidance_scale());
+  body["override_settings"] = {{"sd_model_checkpoint", "other"}};
+  body["s_churn"] = 0;
+  AskJson("POST", "/sdapi/v1/img2img", body);
+  EXPECT_EQ(service_.request().image_guidance_scale(), 2.5);
+  EXPECT_FALSE(service_.request().has_churn());
+}
+
+// A name and a password are all that some clients know.
+TEST_F(DoorTest, APasswordIsTheKey) {
+  const auto authorization = [&](const std::string& pair) {
+    AskJson("GET", "/sdapi/v1/samplers", json(),
+            absl::StrCat("Authorization: Basic ", absl::Base64Escape(pair),
+                         "\r\n"));
+    return service_.Metadata("authorization");
+  };
+  EXPECT_EQ(authorization("me:key:1"), "Bearer key:1");
+  EXPECT_EQ(authorization("me:"), "");
+  EXPECT_EQ(authorization("me:\n"), "");
+  AskJson("GET", "/sdapi/v1/samplers", json(), "Authorization: Basic ?\r\n");
+  EXPECT_EQ(service_.Metadata("authorization"), "");
 }
 
 TEST_F(DoorTest, ReadsA1111sSecondPass) {
@@ -902,6 +952,42 @@ TEST_F(DoorTest, SteersForOpenAi) {
   EXPECT_EQ(request.prompt_syntax(), v1::PROMPT_SYNTAX_WEIGHTED);
   EXPECT_TRUE(request.keep_latents());
   EXPECT_EQ(request.start_latents(), "token");
+}
+
+TEST_F(DoorTest, TakesWhatSomeModelsDo) {
+  Generate({{"prompt", "a"},
+            {"prompt_2", "b"},
+            {"class_label", 3},
+            {"noise_level", 40},
+            {"sigmas", {9.5, 2}},
+            {"churn", {{"amount", 20}}},
+            {"refiner", {{"switch_at", 0.7}}},
+            {"noise_generator", "cuda"},
+            {"priority", "high"},
+            {"time_limit", 1.5},
+            {"embed_parameters", false}});
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.prompt_2(), "b");
+  EXPECT_EQ(request.class_label(), 3u);
+  EXPECT_EQ(request.noise_level(), 40u);
+  EXPECT_THAT(request.sigmas(), ElementsAre(9.5, 2));
+  EXPECT_EQ(request.churn().amount(), 20);
+  EXPECT_EQ(request.refiner().switch_at(), 0.7);
+  EXPECT_EQ(request.noise_generator(), v1::NOISE_GENERATOR_CUDA);
+  EXPECT_EQ(request.priority(), v1::PRIORITY_HIGH);
+  EXPECT_EQ(request.time_limit().seconds(), 1);
+  EXPECT_EQ(request.time_limit().nanos(), 500'000'000);
+  EXPECT_FALSE(request.output().embed_parameters());
+  for (const auto& [field, value] :
+       std::vector<std::pair<const char*, json>>{{"class_label", "x"},
+                                                 {"sigmas", 3},
+                                                 {"churn", {{"amout", 1}}},
+                                                 {"noise_generator", "tpu"},
+                                                 {"time_limit", -1}}) {
+    const json error = Generate({{"prompt", "a"}, {field, value}})["error"];
+    EXPECT_EQ(error["param"], field) << error;
+    EXPECT_THAT(error["message"].get<std::string>(), HasSubstr(field));
+  }
 }
 
 TEST_F(DoorTest, NamesWhatIsWrongWithWhatSteers) {

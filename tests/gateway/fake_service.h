@@ -183,7 +183,9 @@ class FakeService : public v1::ImageGeneration::Service,
     support->set_sampler(v1::SAMPLER_DPMPP_2M);
     support->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
     model.add_samplers()->set_sampler(v1::SAMPLER_EULER_ANCESTRAL);
-    response->add_models()->set_id("other");
+    v1::Model& other = *response->add_models();
+    other.set_id("other");
+    other.add_request_fields("image_guidance_scale");
     return grpc::Status::OK;
   }
 

@@ -213,6 +213,17 @@ TEST(A1111FieldsTest, AMaskNeedsAPictureToBeOf) {
               StatusIs(kBad, "mask is given, but txt2img has no picture"));
 }
 
+TEST(A1111FieldsTest, SeedsHave64Bits) {
+  const auto call = TextToImage({{"seed", 18446744073709551615u},
+                                 {"subseed", 9223372036854775808u},
+                                 {"subseed_strength", 0.5}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.seed(), 18446744073709551615u);
+  EXPECT_EQ(call->request.variation().seed(), 9223372036854775808u);
+  EXPECT_THAT(TextToImage({{"seed", -2}}),
+              StatusIs(kBad, "seed -2 is not a whole number from -1"));
+}
+
 TEST(A1111FieldsTest, OnePictureIsStartedFrom) {
   EXPECT_THAT(ImageToImage({{"init_images", json::array()}}),
               StatusIs(kBad, "init_images is not a list of a picture"));
@@ -228,6 +239,19 @@ TEST(A1111FieldsTest, TheStrengthIsA1111sOwnUnlessSaid) {
                 ->request.image_to_image()
                 .strength(),
             0);
+}
+
+TEST(A1111FieldsTest, FieldsOfSingleModelsAreRead) {
+  const auto call = ImageToImage({{"noise_level", 30},
+                                  {"image_cfg_scale", 2},
+                                  {"refiner", {{"aesthetic_score", 7}}}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.noise_level(), 30u);
+  EXPECT_EQ(call->request.image_guidance_scale(), 2);
+  EXPECT_EQ(call->request.refiner().aesthetic_score(), 7);
+  EXPECT_FALSE(ImageToImage({{"image_cfg_scale", 1.5}})
+                   ->request.has_image_guidance_scale())
+      << "which clients send to every model";
 }
 
 TEST(A1111FieldsTest, AnAnswersParametersHaveNoPictures) {
@@ -405,6 +429,40 @@ TEST(OpenAiFieldsTest, AFieldThatNobodyKnowsIsRefused) {
               StatusIs(kBad, "\"promt\" is not a field of this"));
 }
 
+// The same at every door, MCP's included.
+TEST(OpenAiFieldsTest, FieldsOfSingleModelsAreRead) {
+  const auto call =
+      ReadGeneration({{"prompt", "x"},
+                      {"prompt_2", "b"},
+                      {"class_label", 0},
+                      {"noise_level", 0},
+                      {"image_guidance_scale", 1.25},
+                      {"true_guidance_scale", 2},
+                      {"max_sequence_length", 256},
+                      {"size_conditioning", {{"prompt", {{"crop_top", 8}}}}},
+                      {"refiner", R"({"switch_at": 0.5})"}},
+                     Names());
+  ASSERT_THAT(call, IsOk());
+  const v1::GenerateRequest& request = call->request;
+  EXPECT_EQ(request.prompt_2(), "b");
+  EXPECT_TRUE(request.has_class_label());
+  EXPECT_TRUE(request.has_noise_level());
+  EXPECT_EQ(request.image_guidance_scale(), 1.25);
+  EXPECT_EQ(request.true_guidance_scale(), 2);
+  EXPECT_EQ(request.max_sequence_length(), 256u);
+  EXPECT_EQ(request.size_conditioning().prompt().crop_top(), 8u);
+  EXPECT_EQ(request.refiner().switch_at(), 0.5);
+  EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"noise_level", -1}}, Names()),
+              StatusIs(kBad, "noise_level"));
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"refiner", {{"at", 1}}}}, Names()),
+      StatusIs(kBad, "refiner"));
+  const auto plain = ReadGeneration({{"prompt", "x"}}, Names());
+  EXPECT_FALSE(plain->request.has_noise_level() ||
+               plain->request.has_refiner() ||
+               plain->request.has_size_conditioning());
+}
+
 TEST(OpenAiFieldsTest, ATransparentBackgroundIsNotThereYet) {
   EXPECT_THAT(
       ReadGeneration({{"prompt", "x"}, {"background", "transparent"}}, Names()),
@@ -440,6 +498,17 @@ TEST(OpenAiFormTest, WhatAMaskCoversIsPaintedWhole) {
   EXPECT_EQ(call->event_prefix, "image_edit");
 }
 
+// Found by fuzzing: such bytes cannot be written as JSON again.
+TEST(OpenAiFormTest, AFieldIsUtf8) {
+  for (const char* field : {"noise_level", "churn", "loras"}) {
+    EXPECT_THAT(Form(FormKind::kEdit,
+                     {{"prompt", "x"}, {"image", "a"}, {field, "a\x8a"}}),
+                StatusIs(kBad, absl::StrCat(field, " is not UTF-8")));
+  }
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "\x8a"}, {"image", "a"}}),
+              StatusIs(kBad, "prompt is not UTF-8"));
+}
+
 TEST(OpenAiFormTest, AFieldOccursOnce) {
   EXPECT_THAT(
       Form(FormKind::kEdit, {{"prompt", "x"}, {"prompt", "y"}, {"image", "a"}}),
@@ -459,6 +528,15 @@ TEST(SamplerLabelsTest, WhatOurFilesSayIsReadAtTheDoors) {
     EXPECT_EQ(ScheduleNamed(labels.schedule), v1::NOISE_SCHEDULE_UNSPECIFIED)
         << labels.schedule;
   }
+}
+
+TEST(SamplerLabelsTest, KnowsA1111sWordsForSchedules) {
+  for (const char* own : {"Automatic", "uniform", "normal"}) {
+    EXPECT_EQ(ScheduleNamed(own), v1::NOISE_SCHEDULE_UNSPECIFIED) << own;
+  }
+  EXPECT_EQ(ScheduleNamed("DDIM"), v1::NOISE_SCHEDULE_DDIM_UNIFORM);
+  EXPECT_EQ(ScheduleNamed("sgm_uniform"), v1::NOISE_SCHEDULE_SGM_UNIFORM);
+  EXPECT_FALSE(ScheduleNamed("kl_optimal").has_value());
 }
 
 TEST(SamplerLabelsTest, AScheduleMayFollowAnAncestralSampler) {

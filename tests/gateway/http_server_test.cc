@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "nlohmann/json.hpp"
 #include "openssl/ssl.h"
 #include "tests/gateway/raw_client.h"
 #include "tests/testing/certificates.h"
@@ -144,6 +145,27 @@ TEST(HttpServerTest, BoundsHeadersAndBodies) {
             413);
 }
 
+// Before any handler sees a request its client is known by the path.
+TEST(HttpServerTest, RefusesInTheWordsOfTheDoorThatWasCalled) {
+  const auto refusal = [](const std::string& path) {
+    const RawAnswer answer =
+        AnswerTo(absl::StrCat("POST ", path,
+                              " HTTP/1.1\r\nHost: x\r\n"
+                              "Content-Length: 11\r\n\r\n"),
+                 {.max_body_bytes = 10});
+    EXPECT_EQ(answer.status, 413) << path;
+    return nlohmann::json::parse(answer.body);
+  };
+  constexpr char kWhy[] = "the request's body has more than 10 bytes";
+  EXPECT_EQ(refusal("/v1/images/edits")["error"]["type"],
+            "invalid_request_error");
+  EXPECT_EQ(refusal("/v1/jobs")["error"]["status"], "INVALID_ARGUMENT");
+  EXPECT_EQ(refusal("/v1/jobs/1?a=b")["error"]["message"], kWhy);
+  EXPECT_EQ(refusal("/sdapi/v1/txt2img")["detail"], kWhy);
+  EXPECT_EQ(refusal("/mcp")["jsonrpc"], "2.0");
+  EXPECT_EQ(refusal("/mcp")["error"]["message"], kWhy);
+}
+
 TEST(HttpServerTest, BoundsTheBodiesThatAreBeingReadTogether) {
   const auto server = Serve(Echo, {.max_bodies_bytes = 15});
   RawClient first(server->port());
@@ -160,13 +182,16 @@ TEST(HttpServerTest, BoundsTheBodiesThatAreBeingReadTogether) {
 }
 
 TEST(HttpServerTest, GivesUpClientsThatNeverFinishAHeader) {
-  const auto server = Serve(Echo, {.header_time = absl::Milliseconds(50),
-                                   .idle_time = absl::Milliseconds(50)});
-  RawClient silent(server->port());
+  const auto hasty = Serve(Echo, {.header_time = absl::Milliseconds(50)});
+  RawClient silent(hasty->port());
   EXPECT_TRUE(silent.IsClosed());
-  RawClient slow(server->port());
+  RawClient slow(hasty->port());
   slow.Send("GET / HTTP/1.1\r\nHost: ");
   EXPECT_TRUE(slow.IsClosed());
+}
+
+TEST(HttpServerTest, GivesUpClientsThatAskNothingMore) {
+  const auto server = Serve(Echo, {.idle_time = absl::Milliseconds(50)});
   RawClient idle(server->port());
   EXPECT_EQ(idle.Ask("GET", "/").status, 200);
   EXPECT_TRUE(idle.IsClosed());
@@ -313,7 +338,9 @@ TEST(HttpServerTest, AnswersForHandlersThatDropTheirRequest) {
   const auto server = Serve([](HttpRequest, HttpExchangeRef) {});
   RawClient client(server->port());
   EXPECT_EQ(client.Ask("GET", "/").status, 500);
-  EXPECT_EQ(client.Ask("GET", "/").status, 500);
+  const RawAnswer job = client.Ask("GET", "/v1/jobs");
+  EXPECT_EQ(job.status, 500);
+  EXPECT_THAT(job.body, HasSubstr("\"INTERNAL\""));
 }
 
 TEST(HttpServerTest, LetsARequestEndBeforeItStops) {

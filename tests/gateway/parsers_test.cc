@@ -89,6 +89,30 @@ TEST(FieldReaderTest, TakesTextsForNumbersInForms) {
   EXPECT_FALSE(reader.Whole("c", 0, INT64_MAX).has_value());
 }
 
+TEST(FieldReaderTest, ASeedIsAnythingThatFitsInto64Bits) {
+  const json body = {{"most", 18446744073709551615u},
+                     {"real", 7.0},
+                     {"drawn", -1},
+                     {"low", -2},
+                     {"high", 18446744073709551616.0}};
+  FieldReader reader(body);
+  EXPECT_EQ(reader.Seed("most"), 18446744073709551615u);
+  EXPECT_EQ(reader.Seed("real"), 7u);
+  EXPECT_FALSE(reader.Seed("drawn").has_value());
+  EXPECT_FALSE(reader.Seed("absent").has_value());
+  EXPECT_THAT(reader.status(), IsOk());
+  EXPECT_FALSE(reader.Seed("low").has_value());
+  EXPECT_FALSE(reader.Seed("high").has_value());
+  EXPECT_EQ(ViolationsIn(reader.status()).size(), 2u);
+  EXPECT_THAT(reader.status(),
+              StatusIs(kBad,
+                       "low -2 is not a whole number from -1 to "
+                       "18446744073709551615"));
+  const json form = {{"seed", "18446744073709551615"}};
+  EXPECT_EQ(FieldReader(form, FieldReader::Values::kMayBeText).Seed("seed"),
+            18446744073709551615u);
+}
+
 TEST(DecodePictureTest, TakesBase64WithAndWithoutItsType) {
   EXPECT_EQ(DecodePicture("aGk="), "hi");
   EXPECT_EQ(DecodePicture("data:image/png;base64,aGk="), "hi");
@@ -208,6 +232,7 @@ TEST(SamplerLabelsTest, KnowsEverySamplerByItsLabelAndItsName) {
         static_cast<v1::NoiseSchedule>(schedules.value(i)->number());
     EXPECT_EQ(ScheduleNamed(LabelOf(schedule)), schedule);
   }
+  EXPECT_EQ(ScheduleNamed("DDIM"), v1::NOISE_SCHEDULE_DDIM_UNIFORM);
 }
 
 TEST(SamplerLabelsTest, WritesAndReadsA1111sNames) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the table of docs/metrics.md with a /metrics page."""
+"""Compares the list of docs/metrics.md with a /metrics page."""
 
 import collections
 import pathlib
@@ -7,7 +7,7 @@ import re
 import sys
 import urllib.request
 
-TABLE = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
+LIST = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
 
 
 def families(page):
@@ -32,23 +32,20 @@ def families(page):
 
 def documented():
     rows = {}
-    for line in TABLE.read_text().splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) < 5 or not re.fullmatch(r"`[a-z_0-9]+`", cells[1]):
-            continue
-        labels = frozenset(re.findall(r"`([a-z_]+)`", cells[3]))
-        rows[cells[1].strip("`")] = (cells[2], labels)
+    for name, words in re.findall(r"^- `([a-z_0-9]+)` \(([^)]*)\)", LIST.read_text(), re.M):
+        kind, _, labels = words.partition(";")
+        rows[name] = (kind, frozenset(re.findall(r"`([a-z_]+)`", labels)))
     return rows
 
 
 def differences(page):
     """Names of which one side knows nothing, or another type or other labels."""
     exposed = {n: (kind, labels) for n, (kind, labels, _) in families(page).items()}
-    table = documented()
+    listed = documented()
     return {
-        name: {"exposed": exposed.get(name), "documented": table.get(name)}
-        for name in sorted(exposed.keys() | table.keys())
-        if exposed.get(name) != table.get(name)
+        name: {"exposed": exposed.get(name), "documented": listed.get(name)}
+        for name in sorted(exposed.keys() | listed.keys())
+        if exposed.get(name) != listed.get(name)
     }
 
 

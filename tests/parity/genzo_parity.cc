@@ -58,9 +58,9 @@ std::vector<fs::path> Manifests(const fs::path& folder) {
   return manifests;
 }
 
-void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
-             Totals& totals) {
-  Report report(name);
+void RunCase(const Golden& golden, const std::string& name, Precision precision,
+             ModelCache& models, Totals& totals) {
+  Report report(name, precision);
   const std::string kind = golden.manifest.value("kind", "");
   try {
     if (kind == "pipeline" &&
@@ -88,6 +88,7 @@ void RunCase(const Golden& golden, const std::string& name, ModelCache& models,
   }
   totals.Add(report);
   if (kind != "pipeline" || !report.unsupported()) return;
+  if (precision == Precision::kHalf) return;
   const Report network = RunUNetCase(golden, models);
   if (!network.unsupported()) totals.Add(network);
 }
@@ -115,6 +116,8 @@ Missing MissingRequired(const std::string& path, const Totals& totals) {
 Totals RunAll(const fs::path& folder, const std::string& filter,
               const Placement& placement) {
   Totals totals;
+  const Precision precision =
+      placement.dtype == c10::kFloat ? Precision::kFloat32 : Precision::kHalf;
   ModelCache models(folder.string(), placement);
   const auto wanted = [&](const fs::path& manifest) {
     return absl::StrContains(manifest.stem().string(), filter);
@@ -123,6 +126,7 @@ Totals RunAll(const fs::path& folder, const std::string& filter,
     const std::string name = manifest.stem().string();
     if (!wanted(manifest) || name == "environment") continue;
     if (name == "tokenizers") {
+      if (precision == Precision::kHalf) continue;
       std::ifstream file(manifest);
       const auto json = nlohmann::json::parse(file, nullptr, false);
       for (const Report& report : RunTokenizerCases(json, models)) {
@@ -132,7 +136,9 @@ Totals RunAll(const fs::path& folder, const std::string& filter,
     }
     const auto golden = ReadGolden(fs::path(manifest).replace_extension());
     if (golden.ok()) {
-      RunCase(*golden, name, models, totals);
+      const bool pictures = golden->Has("image_uint8");
+      if (precision == Precision::kHalf && !pictures) continue;
+      RunCase(*golden, name, precision, models, totals);
     } else {
       Report report(name);
       report.Fail(std::string(golden.status().message()));
@@ -141,7 +147,8 @@ Totals RunAll(const fs::path& folder, const std::string& filter,
   }
   for (const fs::path& manifest :
        Manifests(folder / "goldens" / "schedulers")) {
-    if (!wanted(manifest)) continue;
+    // Samplers compute in float32 whatever the networks do.
+    if (!wanted(manifest) || precision == Precision::kHalf) continue;
     const auto golden = ReadGolden(fs::path(manifest).replace_extension());
     if (!golden.ok()) {
       Report report(manifest.stem().string());
@@ -174,6 +181,11 @@ int Main(int argc, char** argv) {
   std::string device = "cpu";
   app.add_option("--device", device, "cpu, cuda or cuda:N")
       ->capture_default_str();
+  std::string dtype = "float32";
+  app.add_option("--dtype", dtype,
+                 "of the networks: float32, bfloat16, float16 or auto; but "
+                 "float32, only pictures are compared, to 30 dB")
+      ->capture_default_str();
   app.add_option("filter", filter, "run only files whose name contains this");
   CLI11_PARSE(app, argc, argv);
   c10::InferenceMode inference;
@@ -182,7 +194,13 @@ int Main(int argc, char** argv) {
     std::cerr << devices.status().message() << "\n";
     return 2;
   }
-  const Totals totals = RunAll(folder, filter, {.device = devices->front()});
+  const auto type = ParseDtype(dtype, devices->front());
+  if (!type.ok()) {
+    std::cerr << type.status().message() << "\n";
+    return 2;
+  }
+  const Totals totals =
+      RunAll(folder, filter, {.device = devices->front(), .dtype = *type});
   std::cout << totals.passed << " passed, " << totals.failed << " failed, "
             << totals.unsupported << " unsupported in " << folder << "\n";
   if (!required.empty()) {

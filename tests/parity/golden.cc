@@ -19,6 +19,7 @@ namespace genzo::parity {
 namespace {
 
 constexpr double kFp32Bound = 1e-4;
+constexpr double kRmsOf30Db = 8.0638;  // 255 / 10^(30 / 20)
 
 }  // namespace
 
@@ -89,7 +90,10 @@ void Report::Compare(const std::string& what, double difference, double bound) {
 
 void Report::CompareTensors(const std::string& what, const at::Tensor& actual,
                             const at::Tensor& expected) {
-  Compare(what, RelativeDifference(actual, expected), kFp32Bound);
+  Compare(what, RelativeDifference(actual, expected),
+          precision_ == Precision::kHalf
+              ? std::numeric_limits<double>::infinity()
+              : kFp32Bound);
 }
 
 void Report::CompareImages(const at::Tensor& decoded,
@@ -98,15 +102,22 @@ void Report::CompareImages(const at::Tensor& decoded,
     const Pixels pixels = ToPixels(decoded[i]);
     const at::Tensor image = expected[i].contiguous();
     int largest = 255;
+    double squares = 255 * 255;
     if (static_cast<size_t>(image.numel()) == pixels.rgb.size()) {
       largest = 0;
+      squares = 0;
       for (size_t j = 0; j < pixels.rgb.size(); ++j) {
-        const int actual = static_cast<unsigned char>(pixels.rgb[j]);
-        largest = std::max(
-            largest, std::abs(actual - image.const_data_ptr<uint8_t>()[j]));
+        const int off = std::abs(static_cast<unsigned char>(pixels.rgb[j]) -
+                                 image.const_data_ptr<uint8_t>()[j]);
+        largest = std::max(largest, off);
+        squares += off * off / static_cast<double>(pixels.rgb.size());
       }
     }
-    Compare("image", largest, 1);
+    if (precision_ == Precision::kFloat32) {
+      Compare("image", largest, 1);
+    } else {
+      Compare("rms", std::sqrt(squares), kRmsOf30Db);
+    }
   }
 }
 

@@ -108,8 +108,9 @@ class TransformerCase {
     }
   }
 
-  // One call of the denoiser with the recorded input.
+  // One call of the denoiser with the recorded input, which is float32.
   absl::Status CompareDenoiser() {
+    if (report_.precision() == Precision::kHalf) return absl::OkStatus();
     // What control networks add is not in its input.
     if (!controls_.empty()) return absl::OkStatus();
     const at::Tensor sample = Spatial(golden_.Tensor("net0.in.hidden_states"));
@@ -141,7 +142,8 @@ class TransformerCase {
     for (const auto& one : encoded) {
       if (!one.ok()) return one.status();
     }
-    if (golden_.Has("prompt_embeds")) {
+    if (golden_.Has("prompt_embeds") &&
+        report_.precision() == Precision::kFloat32) {
       const PreparedRef own = encoded[0]->prepared[0];
       Conditioning recorded = RecordedConditioning(own->rows);
       recorded.adapters = DenoiserAdapters(adapters_);

@@ -1,4 +1,4 @@
-# Figures: the table of docs/metrics.md is what a server that has painted tells.
+# Figures: the list of docs/metrics.md is what a server that has painted tells.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 start_server "admin: 127.0.0.1:0" "http: {listen: 127.0.0.1:0}"

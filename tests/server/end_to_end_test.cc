@@ -342,32 +342,6 @@ TEST(EndToEndTest, TellsAboutOneModel) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST(EndToEndTest, ADeadlineEndsTheJob) {
-  Config config = TinyConfig();
-  config.max_live_runs = 1;
-  Server server(config);
-  grpc::ClientContext context;
-  const auto stub = v1::ImageGeneration::NewStub(server.Channel());
-  GenerateRequest request = Fox(150);
-  request.set_image_count(8);
-  // Enough by what is known when it comes, not by what comes afterwards.
-  server.PretendToBeFast("tiny");
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::milliseconds(700));
-  const auto stream = stub->Generate(&context, request);
-  JobEvent event;
-  while (stream->Read(&event)) {
-  }
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  // Has to wait for the slot, so the other job has ended before it.
-  Call next(server, Fox(1));
-  EXPECT_TRUE(Succeeded(next.Rest().back()));
-  // By gRPC, which cancels the call, or by the engine, which looks at the
-  // clock.
-  const ModelMetrics& figures = server.metrics().ForModel("tiny");
-  EXPECT_EQ(figures.jobs_cancelled.Value() + figures.jobs_expired.Value(), 1);
-}
-
 TEST(EndToEndTest, ASamplerThatNeedsMoreStepsSaysSo) {
   const TestFolder folder;
   Config config = TinyConfig();

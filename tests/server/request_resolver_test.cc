@@ -1,13 +1,12 @@
 #include "server/request_resolver.h"
 
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -18,27 +17,13 @@ using v1::GenerateRequest;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 v1::Model TestModel() {
-  v1::Model model;
-  model.set_id("tiny");
-  model.set_state(v1::Model::STATE_RESIDENT);
-  model.set_default_width(128);
-  model.set_default_height(64);
-  auto& limits = *model.mutable_limits();
-  limits.set_size_multiple(8);
-  limits.set_min_side(64);
-  limits.set_max_side(512);
-  limits.set_max_steps(100);
-  limits.set_max_image_count(4);
-  limits.set_max_clip_skip(2);
+  v1::Model model = ResolverModel();
+  model.mutable_limits()->set_max_clip_skip(2);
   model.set_default_sampler(v1::SAMPLER_PNDM);
   model.add_samplers()->set_sampler(v1::SAMPLER_PNDM);
-  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
   auto* dpmpp = model.add_samplers();
   dpmpp->set_sampler(v1::SAMPLER_DPMPP_2M);
   dpmpp->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
-  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
-  model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
-  model.add_request_fields("image_to_image.strength");
   return model;
 }
 
@@ -114,8 +99,8 @@ TEST(RequestResolverTest, NamesFieldValueAndLimit) {
   expect([](auto& r) { r.set_eta(0.5); },
          "eta 0.5 needs sampler SAMPLER_DDIM or SAMPLER_TCD, not SAMPLER_PNDM");
   expect([](auto& r) { r.set_sampler(v1::SAMPLER_EULER); },
-         "sampler SAMPLER_EULER is not one of the model's: SAMPLER_PNDM, "
-         "SAMPLER_DDIM, SAMPLER_DPMPP_2M");
+         "sampler SAMPLER_EULER is not one of the model's: SAMPLER_DDIM, "
+         "SAMPLER_PNDM, SAMPLER_DPMPP_2M");
   expect([](auto& r) { r.set_schedule(v1::NOISE_SCHEDULE_KARRAS); },
          "schedule NOISE_SCHEDULE_KARRAS does not go with sampler "
          "SAMPLER_PNDM; besides the model's own it takes: none");
@@ -382,144 +367,6 @@ TEST(RequestResolverTest, TellsLoadingFromFailed) {
   model.mutable_error()->set_message("unet is torn");
   EXPECT_THAT(CheckModelState(model),
               StatusIs(absl::StatusCode::kFailedPrecondition, "unet is torn"));
-}
-
-// Fields that only some models take.
-class ModelFieldsTest : public ::testing::Test {
- protected:
-  absl::StatusOr<GenerateRequest> ResolveFor(
-      const std::vector<std::string>& fields,
-      const std::function<void(GenerateRequest&)>& change) {
-    v1::Model model = TestModel();
-    model.clear_request_fields();
-    for (const std::string& field : fields) model.add_request_fields(field);
-    GenerateRequest request;
-    request.set_prompt("a fox");
-    change(request);
-    RequestLimits limits;
-    limits.max_prompt_bytes = 100;
-    return ResolveRequest(request, model, limits, /*drawn_seed=*/99);
-  }
-};
-
-TEST_F(ModelFieldsTest, AModelRefusesWhatItDoesNotTakeByName) {
-  const std::vector<std::string> fields = {"image_to_image.strength"};
-  EXPECT_THAT(ResolveFor(fields, [](auto& r) { r.set_prompt_2("a"); }),
-              StatusIs(kInvalid, "prompt_2: model \"tiny\" does not take it"));
-  EXPECT_THAT(ResolveFor(fields, [](auto& r) { r.mutable_refiner(); }),
-              StatusIs(kInvalid, "refiner: model"));
-  EXPECT_THAT(
-      ResolveFor(fields, [](auto& r) { r.mutable_size_conditioning(); }),
-      StatusIs(kInvalid, "size_conditioning: model"));
-  EXPECT_THAT(
-      ResolveFor(fields, [](auto& r) { r.set_image_guidance_scale(2); }),
-      StatusIs(kInvalid, "image_guidance_scale: model"));
-  EXPECT_THAT(
-      ResolveFor(
-          {"refiner.aesthetic_score", "refiner.negative_aesthetic_score"},
-          [](auto& r) { r.mutable_refiner()->set_switch_at(0.5); }),
-      StatusIs(kInvalid, "refiner.switch_at: model"));
-}
-
-TEST_F(ModelFieldsTest, ARefinersFieldsAreFilledIn) {
-  const auto resolved =
-      ResolveFor({"refiner.switch_at", "refiner.aesthetic_score",
-                  "refiner.negative_aesthetic_score"},
-                 [](auto& r) { r.mutable_refiner()->set_aesthetic_score(7); });
-  ASSERT_THAT(resolved, IsOk());
-  EXPECT_EQ(resolved->refiner().switch_at(), 0.8);
-  EXPECT_EQ(resolved->refiner().aesthetic_score(), 7);
-  EXPECT_EQ(resolved->refiner().negative_aesthetic_score(), 2.5);
-}
-
-TEST_F(ModelFieldsTest, TheirRangesAreChecked) {
-  const std::vector<std::string> fields = {
-      "prompt_2", "refiner.switch_at", "size_conditioning",
-      "refiner.aesthetic_score", "image_guidance_scale"};
-  EXPECT_THAT(
-      ResolveFor(fields,
-                 [](auto& r) { r.mutable_refiner()->set_switch_at(2); }),
-      StatusIs(kInvalid, "refiner.switch_at 2 is not between 0 and 1"));
-  EXPECT_THAT(
-      ResolveFor(fields,
-                 [](auto& r) { r.mutable_refiner()->set_aesthetic_score(11); }),
-      StatusIs(kInvalid, "refiner.aesthetic_score 11"));
-  EXPECT_THAT(
-      ResolveFor(fields, [](auto& r) { r.set_image_guidance_scale(0.5); }),
-      StatusIs(kInvalid, "image_guidance_scale 0.5 is not between 1"));
-  EXPECT_THAT(
-      ResolveFor(
-          fields,
-          [](auto& r) {
-            r.mutable_size_conditioning()->mutable_negative()->set_crop_top(
-                16385);
-          }),
-      StatusIs(kInvalid, "size_conditioning.negative.crop_top 16385"));
-  EXPECT_THAT(
-      ResolveFor(fields,
-                 [](auto& r) { r.set_prompt_2(std::string(101, 'a')); }),
-      StatusIs(kInvalid, "prompt_2 has 101 bytes"));
-}
-
-TEST_F(ModelFieldsTest, ANoiseLevelIsForModelsThatNoiseWhatTheySee) {
-  const auto resolve = [&](const std::string& field, uint32_t level) {
-    return ResolveFor({field}, [&](auto& r) { r.set_noise_level(level); });
-  };
-  EXPECT_THAT(resolve("noise_level", 0), IsOk());
-  EXPECT_THAT(resolve("other", 0), StatusIs(kInvalid, "noise_level: model"));
-  EXPECT_THAT(resolve("noise_level", 1000),
-              StatusIs(kInvalid, "noise_level 1000 is not between 0 and 999"));
-}
-
-TEST_F(ModelFieldsTest, ATinyDecoderIsRefusedWhereThereIsNone) {
-  EXPECT_THAT(
-      ResolveFor({"other"},
-                 [](auto& r) { r.mutable_output()->set_tiny_decoder(true); }),
-      StatusIs(kInvalid, "output.tiny_decoder true: model \"tiny\" has no"));
-}
-
-TEST_F(ModelFieldsTest, FieldsOfTransformersAreTheirs) {
-  const auto expect = [&](const std::string& field, const auto& change,
-                          const std::string& message) {
-    EXPECT_THAT(ResolveFor({"other"}, change),
-                StatusIs(kInvalid, field + ": model \"tiny\" does not take"));
-    EXPECT_THAT(ResolveFor({field}, change), StatusIs(kInvalid, message));
-  };
-  const std::string text(101, 'a');
-  expect(
-      "prompt_3", [&](auto& r) { r.set_prompt_3(text); },
-      "prompt_3 has 101 bytes");
-  expect(
-      "negative_prompt_3", [&](auto& r) { r.set_negative_prompt_3(text); },
-      "negative_prompt_3 has 101 bytes");
-  expect(
-      "true_guidance_scale", [](auto& r) { r.set_true_guidance_scale(-1); },
-      "true_guidance_scale -1 is not between 0 and 100");
-  for (const uint32_t length : {0u, 513u}) {
-    expect(
-        "max_sequence_length",
-        [&](auto& r) { r.set_max_sequence_length(length); },
-        absl::StrCat("max_sequence_length ", length,
-                     " is not between 1 and 512"));
-  }
-  const auto label = [](auto& r) { r.set_class_label(0); };
-  EXPECT_THAT(ResolveFor({"other"}, label), StatusIs(kInvalid, "class_label"));
-  EXPECT_THAT(ResolveFor({"class_label"}, label), IsOk());
-}
-
-TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {
-  const auto resolve = [&](std::optional<double> strength) {
-    return ResolveFor({"image_guidance_scale"}, [&](auto& r) {
-      r.mutable_image_to_image()->set_image("bytes");
-      if (strength) r.mutable_image_to_image()->set_strength(*strength);
-    });
-  };
-  const auto resolved = resolve(std::nullopt);
-  ASSERT_THAT(resolved, IsOk());
-  EXPECT_EQ(resolved->image_to_image().strength(), 1);
-  EXPECT_EQ(resolved->image_guidance_scale(), 1.5);
-  EXPECT_THAT(resolve(0.5),
-              StatusIs(kInvalid, "image_to_image.strength 0.5 is not 1"));
 }
 
 }  // namespace

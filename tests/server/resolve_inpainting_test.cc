@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "server/request_resolver.h"
+#include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
@@ -19,21 +20,11 @@ std::string FileOf(const std::string& name) {
 }
 
 v1::Model TestModel() {
-  v1::Model model;
-  model.set_id("tiny");
-  model.set_default_width(128);
-  model.set_default_height(64);
-  auto& limits = *model.mutable_limits();
-  limits.set_size_multiple(8);
-  limits.set_min_side(8);
-  limits.set_max_side(512);
-  limits.set_max_steps(100);
-  limits.set_max_image_count(4);
-  model.set_default_sampler(v1::SAMPLER_DDIM);
-  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
+  v1::Model model = ResolverModel();
+  model.mutable_limits()->set_min_side(8);
+  model.clear_tasks();
   model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
   model.add_tasks(v1::TASK_INPAINTING);
-  model.add_request_fields("image_to_image.strength");
   return model;
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "server/request_resolver.h"
+#include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -11,27 +12,6 @@ namespace {
 using v1::GenerateRequest;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
-// One that takes the named fields.
-v1::Model ModelWith(const std::vector<std::string>& fields) {
-  v1::Model model;
-  model.set_id("tiny");
-  model.set_default_width(128);
-  model.set_default_height(64);
-  auto& limits = *model.mutable_limits();
-  limits.set_size_multiple(8);
-  limits.set_min_side(64);
-  limits.set_max_side(512);
-  limits.set_max_steps(100);
-  limits.set_max_image_count(4);
-  model.set_default_sampler(v1::SAMPLER_DDIM);
-  model.add_samplers()->set_sampler(v1::SAMPLER_DDIM);
-  model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
-  model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
-  model.add_request_fields("image_to_image.strength");
-  for (const std::string& field : fields) model.add_request_fields(field);
-  return model;
-}
 
 const std::vector<std::string>& AllFields() {
   static const auto* const fields =
@@ -59,7 +39,7 @@ absl::StatusOr<GenerateRequest> Resolve(
   request.set_prompt("a fox");
   request.set_steps(10);
   change(request);
-  return ResolveRequest(request, ModelWith(fields), {}, /*drawn_seed=*/99);
+  return ResolveRequest(request, ResolverModel(fields), {}, /*drawn_seed=*/99);
 }
 
 TEST(ResolveSteeringTest, AModelThatDoesNotTakeAFieldIsNamedWithIt) {
@@ -147,7 +127,7 @@ TEST(ResolveSteeringTest, PromptsThatChangeHaveTheirLimits) {
 }
 
 TEST(ResolveSteeringTest, PerturbedLayersAreTheModels) {
-  v1::Model model = ModelWith(AllFields());
+  v1::Model model = ResolverModel(AllFields());
   model.add_attention_layers("down_blocks.1.attentions.0");
   model.add_attention_layers("mid_block.attentions.0");
   GenerateRequest request;

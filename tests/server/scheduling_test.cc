@@ -249,42 +249,5 @@ TEST(SchedulingTest, RowsShareAnEvaluationAsFarAsMemoryGoes) {
   EXPECT_EQ(call.reason(), "DOES_NOT_FIT");
 }
 
-// The model can be loaded only once the one that it replaces is done.
-TEST_F(ModelsTest, AFloodForOneThatIsNotLoadedLeavesTheLoadedOnesFree) {
-  config_.memory_budget_mb = 13;  // two of the three
-  config_.max_live_runs = 2;
-  config_.models.push_back({"third", TinyModelFolder()});
-  const auto request = [](const std::string& model, uint32_t steps) {
-    GenerateRequest request = Fox(steps);
-    request.set_model(model);
-    return request;
-  };
-  config_.models[1].pinned = true;  // so that the busy one must leave
-  Server server(config_);
-  v1::Model model;
-  ASSERT_TRUE(Load(server, "tiny", model).ok());
-  ASSERT_TRUE(Load(server, "other", model).ok());
-  Call busy(server, request("tiny", 150));
-  busy.ReadUntil(IsProgress);
-  Call used(server, request("other", 1));
-  ASSERT_TRUE(Succeeded(used.Rest().back()));
-  std::vector<std::unique_ptr<Call>> flood;
-  for (int i = 0; i < 8; ++i) {
-    flood.push_back(std::make_unique<Call>(server, request("third", 2)));
-    flood.back()->ReadUntil(
-        [](const JobEvent& event) { return event.has_queued(); });
-  }
-  // Until it has been taken, as far as it will be.
-  for (int i = 0; i < 10; ++i) busy.ReadUntil(IsProgress);
-  Call light(server, request("other", 2));
-  const auto events = light.Rest();
-  ASSERT_FALSE(events.empty()) << light.status().error_message();
-  EXPECT_TRUE(Succeeded(events.back()));
-  EXPECT_LT(server.metrics().ForModel("tiny").denoise_steps.Value(), 150)
-      << "it waited for the model";
-  busy.Cancel();
-  for (auto& call : flood) EXPECT_TRUE(Succeeded(call->Rest().back()));
-}
-
 }  // namespace
 }  // namespace genzo

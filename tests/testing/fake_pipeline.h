@@ -56,9 +56,15 @@ class FakeWalk : public SamplerRun {
             .evaluations_done = done_,
             .evaluations = steps_};
   }
-  void Save(SamplerState&) const override {}
-  absl::Status Restore(const SamplerState&) override {
-    return absl::UnimplementedError("a fake");
+  void Save(SamplerState& state) const override {
+    state.SetTensor("latent", latent_);
+    state.SetInteger("done", done_);
+  }
+  absl::Status Restore(const SamplerState& state) override {
+    StateReader reader(state);
+    latent_ = reader.Tensor("latent", latent_);
+    done_ = static_cast<int>(reader.Integer("done", 0, steps_));
+    return reader.status();
   }
 
  private:

@@ -1,7 +1,6 @@
 #ifndef GENZO_TESTS_TESTING_SERVER_H_
 #define GENZO_TESTS_TESTING_SERVER_H_
 
-#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -127,7 +126,6 @@ class Call {
   // What a call says besides its request.
   struct Options {
     std::string tenant;
-    absl::Duration timeout = absl::InfiniteDuration();
   };
 
   Call(const Server& server, const v1::GenerateRequest& request)
@@ -137,10 +135,6 @@ class Call {
       : stub_(v1::ImageGeneration::NewStub(server.Channel())) {
     if (!options.tenant.empty()) {
       context_.AddMetadata("x-genzo-tenant", options.tenant);
-    }
-    if (options.timeout < absl::InfiniteDuration()) {
-      context_.set_deadline(std::chrono::system_clock::now() +
-                            absl::ToChronoMilliseconds(options.timeout));
     }
     stream_ = stub_->Generate(&context_, request);
   }

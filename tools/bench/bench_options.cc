@@ -3,6 +3,8 @@
 #include <functional>
 #include <map>
 
+#include "client/number_range.h"
+
 namespace genzo {
 namespace {
 
@@ -14,7 +16,7 @@ void AddSeconds(CLI::App& app, const std::string& name, absl::Duration& value,
   app.add_option_function<double>(
          name, [&value](double seconds) { value = absl::Seconds(seconds); },
          help)
-      ->check(CLI::Range(0.001, kMostSeconds))
+      ->check(NumberRange(0.001, kMostSeconds))
       ->type_name("SECONDS")
       ->default_str(std::to_string(absl::ToInt64Seconds(value)));
 }
@@ -25,7 +27,7 @@ void AddServerOptions(CLI::App& app, BenchCommand& command) {
       ->envname("GENZO_SERVER")
       ->group("Server");
   app.add_option("--admin", command.admin,
-                 "host:port of its /metrics, for cancel")
+                 "host:port of its /metrics, for cancel and closed")
       ->group("Server");
 }
 
@@ -66,12 +68,12 @@ void AddLoadOptions(CLI::App& app, BenchOptions& options) {
       ->capture_default_str();
   app.add_option("--deadline-factor", options.deadline_factor,
                  "a picture is in time within so many times its time alone")
-      ->check(CLI::Range(1.0, 1e6))
+      ->check(NumberRange(1, 1e6))
       ->capture_default_str();
 }
 
 void AddScenarioOptions(CLI::App& app, BenchOptions& options) {
-  const auto load = CLI::Range(0.001, 100.0);
+  const auto load = NumberRange(0.001, 100);
   const auto grouped = [](CLI::Option* option) {
     option->capture_default_str()->group("Scenarios");
   };

@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "tools/bench/profile_limit.h"
 #include "tools/bench/scenarios.h"
 
 namespace genzo {
@@ -19,6 +20,16 @@ Json Gains(const std::vector<Point>& points) {
   return gains;
 }
 
+// What the server's profile would allow; null if its page cannot be read.
+Json Allowed(const Session& session) {
+  if (session.read_metrics() == nullptr) return nullptr;
+  const auto page = session.read_metrics()();
+  if (!page.ok()) return nullptr;
+  const auto gain = GainOfSharing(ReadProfile(*page, session.model().id()),
+                                  session.mix().kinds());
+  return gain.has_value() ? Json(Rounded(*gain)) : nullptr;
+}
+
 }  // namespace
 
 ScenarioReport RunClosedScenario(Session& session) {
@@ -30,6 +41,7 @@ ScenarioReport RunClosedScenario(Session& session) {
         session.MakePoint(label, clients, session.RunClosed(label, clients)));
   }
   report.findings["gain_over_one_client"] = Gains(report.points);
+  report.findings["gain_that_the_profile_allows"] = Allowed(session);
   return report;
 }
 

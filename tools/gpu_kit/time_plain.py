@@ -18,6 +18,7 @@ def main():
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rows", default="1,2,4,8,16,32")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--warm-ups", type=int, default=3)
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     shape = SDXL if arguments.kind == "sdxl" else SD15
@@ -43,7 +44,7 @@ def main():
                     torch.cuda.synchronize()
                 return time.perf_counter() - begin
 
-            for _ in range(3):
+            for _ in range(arguments.warm_ups):
                 once()
             seconds = statistics.median(once() for _ in range(arguments.repeats))
             what = "plain_compiled" if arguments.compile else "plain_eager"

@@ -79,7 +79,12 @@ class GenzoPolicy : public SimPolicy {
       load_.backlog().Start(
           item->id, device.index,
           load_.speeds().Of(device.index, demand).costs.At(demand.rows));
-      facts.live[demand.tenant] += demand.images;
+      // As Intake has it: put aside until its model is there.
+      if (options_.model_bytes == 0 || facts.ready.count(demand.model) > 0) {
+        facts.live[demand.tenant] += demand.images;
+      } else {
+        facts.parked += demand.images;
+      }
     }
   }
 

@@ -235,8 +235,15 @@ class Simulator {
       resident.last_used = uses_;
       return std::max(now_, device.ready_at.at(model));
     }
-    // As in the server, a model that runs may have to leave, but its runs end
-    // before that.
+    // As in the server, a model that runs leaves only if the idle ones would
+    // not do, and its runs end before that.
+    for (Resident& resident : device.residents) {
+      resident.in_use = std::any_of(
+          device.live.begin(), device.live.end(), [&](const auto& run) {
+            return run->job->request.demand.model == resident.id &&
+                   run->steps_left > 0 && run->job->end == SimJob::End::kNone;
+          });
+    }
     const auto leaving = ChooseEvictions(
         model, device.residents, options_.model_bytes, options_.budget_bytes);
     absl::Time free = now_;

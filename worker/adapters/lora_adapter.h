@@ -18,7 +18,7 @@ namespace genzo {
 inline constexpr int64_t kMaxLoraRank = 4096;
 
 // An adapter as a model has it in memory, at no request's weight yet.
-// Immutable.
+// Immutable; any thread may use it.
 class LoraAdapter {
  public:
   // Whether `file` fits the model, from names and sizes alone. INVALID_ARGUMENT

@@ -14,7 +14,8 @@ namespace genzo {
 // ("lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"), diffusers' and
 // PEFT's ("unet.mid_block.attentions.0.proj_in.lora_A.weight"), those of the
 // original code ("diffusion_model.double_blocks.0.img_attn.qkv.lora_up.weight")
-// and XLabs'.
+// and XLabs'. All functions are pure: whether the names fit a model is for
+// AdapterTargets to say.
 
 // The tensors of one adapted module by what they are: "down", "up", "mid",
 // "alpha", "magnitude" (DoRA), "diff", "hada_w1_a" and so on (LoHa), "lokr_w1"

@@ -39,8 +39,10 @@ const Weights& WithCurrentNames(const Weights& weights) {
 
 }  // namespace
 
-AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
-                                              const AutoencoderKLConfig& config)
+namespace autoencoder {
+
+AttentionBlock::AttentionBlock(const Weights& weights,
+                               const AutoencoderKLConfig& config)
     : group_norm(weights["group_norm"], config.norm_num_groups,
                  config.block_out_channels.back(), kNormEps),
       to_q(weights["to_q"], config.block_out_channels.back(),
@@ -52,7 +54,7 @@ AutoencoderKL::AttentionBlock::AttentionBlock(const Weights& weights,
       to_out(weights.At("to_out", 0), config.block_out_channels.back(),
              config.block_out_channels.back()) {}
 
-at::Tensor AutoencoderKL::AttentionBlock::forward(const at::Tensor& x) const {
+at::Tensor AttentionBlock::forward(const at::Tensor& x) const {
   const auto to_sequence = [](const at::Tensor& t) {
     return t.permute({0, 2, 3, 1}).flatten(1, 2);  // [B, H W, C]
   };
@@ -65,8 +67,7 @@ at::Tensor AutoencoderKL::AttentionBlock::forward(const at::Tensor& x) const {
       .permute({0, 3, 1, 2});
 }
 
-AutoencoderKL::MidBlock::MidBlock(const Weights& weights,
-                                  const AutoencoderKLConfig& config) {
+MidBlock::MidBlock(const Weights& weights, const AutoencoderKLConfig& config) {
   const int64_t channels = config.block_out_channels.back();
   for (int64_t i = 0; i < 2; ++i) {
     resnets.emplace_back(weights.At("resnets", i), channels, channels,
@@ -77,13 +78,13 @@ AutoencoderKL::MidBlock::MidBlock(const Weights& weights,
   }
 }
 
-at::Tensor AutoencoderKL::MidBlock::forward(at::Tensor x) const {
+at::Tensor MidBlock::forward(at::Tensor x) const {
   x = resnets[0].forward(x, /*time=*/{});
   if (attention.has_value()) x = attention->forward(x);
   return resnets[1].forward(x, /*time=*/{});
 }
 
-at::Tensor AutoencoderKL::Level::forward(at::Tensor x) const {
+at::Tensor Level::forward(at::Tensor x) const {
   for (const ResnetBlock2D& resnet : resnets) {
     x = resnet.forward(x, /*time=*/{});
   }
@@ -94,15 +95,15 @@ at::Tensor AutoencoderKL::Level::forward(at::Tensor x) const {
   return x;
 }
 
-AutoencoderKL::Encoder::Encoder(const Weights& weights,
-                                const AutoencoderKLConfig& config)
+Encoder::Encoder(const Weights& weights, const AutoencoderKLConfig& config,
+                 int64_t out_channels)
     : conv_in(weights["conv_in"], config.in_channels,
               config.block_out_channels.front()),
       mid_block(weights["mid_block"], config),
       conv_norm_out(weights["conv_norm_out"], config.norm_num_groups,
                     config.block_out_channels.back(), kNormEps),
       conv_out(weights["conv_out"], config.block_out_channels.back(),
-               2 * config.latent_channels) {
+               out_channels) {
   int64_t in = config.block_out_channels.front();
   for (size_t i = 0; i < config.block_out_channels.size(); ++i) {
     const Weights block = weights.At("down_blocks", i);
@@ -120,15 +121,14 @@ AutoencoderKL::Encoder::Encoder(const Weights& weights,
   }
 }
 
-at::Tensor AutoencoderKL::Encoder::forward(at::Tensor x) const {
+at::Tensor Encoder::forward(at::Tensor x) const {
   x = conv_in.forward(x);
   for (const Level& level : down_blocks) x = level.forward(x);
   x = mid_block.forward(x);
   return conv_out.forward(conv_norm_out.forward_silu(x));
 }
 
-AutoencoderKL::Decoder::Decoder(const Weights& weights,
-                                const AutoencoderKLConfig& config)
+Decoder::Decoder(const Weights& weights, const AutoencoderKLConfig& config)
     : conv_in(weights["conv_in"], config.latent_channels,
               config.block_out_channels.back()),
       mid_block(weights["mid_block"], config),
@@ -151,16 +151,19 @@ AutoencoderKL::Decoder::Decoder(const Weights& weights,
   }
 }
 
-at::Tensor AutoencoderKL::Decoder::forward(at::Tensor x) const {
+at::Tensor Decoder::forward(at::Tensor x) const {
   x = mid_block.forward(conv_in.forward(x));
   for (const Level& level : up_blocks) x = level.forward(x);
   return conv_out.forward(conv_norm_out.forward_silu(x));
 }
 
+}  // namespace autoencoder
+
 AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config,
                              const Weights& weights)
     : config_(config),
-      encoder_(WithCurrentNames(weights)["encoder"], config),
+      encoder_(WithCurrentNames(weights)["encoder"], config,
+               2 * config.latent_channels),
       decoder_(weights["decoder"], config) {
   if (config.use_quant_conv) {
     quant_conv_.emplace(weights["quant_conv"], 2 * config.latent_channels,

@@ -11,6 +11,7 @@
 #include "worker/nn/downsample_2d.h"
 #include "worker/nn/resnet_block_2d.h"
 #include "worker/nn/upsample_2d.h"
+#include "worker/weights/json_config.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
@@ -41,6 +42,66 @@ struct AutoencoderKLConfig {
 // key and value.
 absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
     const TextFile& file);
+// What it has in common with the config.json of other autoencoders, into
+// `config`; faults are `json`'s.
+void ReadAutoencoderSizes(JsonConfig& json, AutoencoderKLConfig& config);
+
+// What autoencoders of latent diffusion are made of, whatever their latents
+// are.
+namespace autoencoder {
+
+// Self-attention over all places, one head.
+struct AttentionBlock {
+  AttentionBlock(const Weights& weights, const AutoencoderKLConfig& config);
+  at::Tensor forward(const at::Tensor& x) const;
+
+  GroupNorm group_norm;
+  Linear to_q, to_k, to_v, to_out;
+};
+
+struct MidBlock {
+  MidBlock(const Weights& weights, const AutoencoderKLConfig& config);
+  at::Tensor forward(at::Tensor x) const;
+
+  std::vector<ResnetBlock2D> resnets;
+  std::optional<AttentionBlock> attention;
+};
+
+// One resolution of the encoder or the decoder.
+struct Level {
+  std::vector<ResnetBlock2D> resnets;
+  std::optional<Downsample2D> downsampler;
+  std::optional<Upsample2D> upsampler;
+  at::Tensor forward(at::Tensor x) const;
+};
+
+// Pixels [B, in_channels, H, W] -> [B, out_channels, H / downsampling, W /
+// downsampling].
+struct Encoder {
+  Encoder(const Weights& weights, const AutoencoderKLConfig& config,
+          int64_t out_channels);
+  at::Tensor forward(at::Tensor x) const;
+
+  Conv2d conv_in;
+  std::vector<Level> down_blocks;
+  MidBlock mid_block;
+  GroupNorm conv_norm_out;
+  Conv2d conv_out;
+};
+
+// Latents [B, latent_channels, h, w] -> pixels.
+struct Decoder {
+  Decoder(const Weights& weights, const AutoencoderKLConfig& config);
+  at::Tensor forward(at::Tensor x) const;
+
+  Conv2d conv_in;
+  MidBlock mid_block;
+  std::vector<Level> up_blocks;
+  GroupNorm conv_norm_out;
+  Conv2d conv_out;
+};
+
+}  // namespace autoencoder
 
 // The autoencoder of latent diffusion (Rombach et al., arXiv:2112.10752;
 // reference: diffusers' AutoencoderKL). Immutable after construction; may be
@@ -62,56 +123,9 @@ class AutoencoderKL {
   const AutoencoderKLConfig& config() const { return config_; }
 
  private:
-  // Self-attention over all places, one head.
-  struct AttentionBlock {
-    AttentionBlock(const Weights& weights, const AutoencoderKLConfig& config);
-    at::Tensor forward(const at::Tensor& x) const;
-
-    GroupNorm group_norm;
-    Linear to_q, to_k, to_v, to_out;
-  };
-
-  struct MidBlock {
-    MidBlock(const Weights& weights, const AutoencoderKLConfig& config);
-    at::Tensor forward(at::Tensor x) const;
-
-    std::vector<ResnetBlock2D> resnets;
-    std::optional<AttentionBlock> attention;
-  };
-
-  // One resolution of the encoder or the decoder.
-  struct Level {
-    std::vector<ResnetBlock2D> resnets;
-    std::optional<Downsample2D> downsampler;
-    std::optional<Upsample2D> upsampler;
-    at::Tensor forward(at::Tensor x) const;
-  };
-
-  struct Encoder {
-    Encoder(const Weights& weights, const AutoencoderKLConfig& config);
-    at::Tensor forward(at::Tensor x) const;
-
-    Conv2d conv_in;
-    std::vector<Level> down_blocks;
-    MidBlock mid_block;
-    GroupNorm conv_norm_out;
-    Conv2d conv_out;
-  };
-
-  struct Decoder {
-    Decoder(const Weights& weights, const AutoencoderKLConfig& config);
-    at::Tensor forward(at::Tensor x) const;
-
-    Conv2d conv_in;
-    MidBlock mid_block;
-    std::vector<Level> up_blocks;
-    GroupNorm conv_norm_out;
-    Conv2d conv_out;
-  };
-
   const AutoencoderKLConfig config_;
-  Encoder encoder_;
-  Decoder decoder_;
+  autoencoder::Encoder encoder_;
+  autoencoder::Decoder decoder_;
   std::optional<Conv2d> quant_conv_;
   std::optional<Conv2d> post_quant_conv_;
 };

@@ -53,8 +53,19 @@ absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
                        placement);
 }
 
-absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>>
+absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>>
 AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
+  std::vector<std::string> names = {"vae"};
+  if (std::filesystem::exists(index.FilesOf(kTinyFolder).path())) {
+    names.push_back(kTinyFolder);
+  }
+  return index.ShareOf<AutoencoderKLCodec>(
+      "codec", names, placement, [&] { return LoadOwn(index, placement); });
+}
+
+absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>>
+AutoencoderKLCodec::LoadOwn(const ModelIndex& index,
+                            const Placement& placement) {
   const auto own = PlacementOf(index, placement);
   if (!own.ok()) return own.status();
   const auto vae = OpenVae(index, *own);
@@ -65,7 +76,7 @@ AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
   if (status.ok()) status = codec->LoadTiny(placement);
   if (status.ok()) status = codec->LoadLinear();
   if (!status.ok()) return status;
-  return std::unique_ptr<const AutoencoderKLCodec>(std::move(codec));
+  return std::shared_ptr<const AutoencoderKLCodec>(std::move(codec));
 }
 
 absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {

@@ -33,8 +33,9 @@ class AutoencoderKLCodec : public LatentCodec {
   static absl::StatusOr<Placement> PlacementOf(const ModelIndex& index,
                                                const Placement& placement);
 
-  // Errors name file and tensor or key.
-  static absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>> Load(
+  // One that another model of the index's pool has already, if it has the same
+  // files. Errors name file and tensor or key.
+  static absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>> Load(
       const ModelIndex& index, const Placement& placement);
 
   // Mean and deviation of the posterior (arXiv:2112.10752, appendix G).
@@ -55,6 +56,8 @@ class AutoencoderKLCodec : public LatentCodec {
 
   AutoencoderKLCodec(const ModelIndex& index, const Placement& placement,
                      const Vae& vae);
+  static absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>> LoadOwn(
+      const ModelIndex& index, const Placement& placement);
   static absl::StatusOr<Vae> OpenVae(const ModelIndex& index,
                                      const Placement& placement);
   // Small decoders are made for any type.

@@ -22,42 +22,46 @@ void RequireBlocks(JsonConfig& json, const std::string& key,
 
 }  // namespace
 
+void ReadAutoencoderSizes(JsonConfig& json, AutoencoderKLConfig& config) {
+  json.RequireString("act_fn", "silu");
+  config.in_channels = json.Int("in_channels", 3, 1);
+  config.out_channels = json.Int("out_channels", 3, 1);
+  config.block_out_channels = json.Ints("block_out_channels", {64});
+  config.layers_per_block =
+      json.Int("layers_per_block", 1, 1, JsonConfig::kMaxLayers);
+  config.norm_num_groups = json.Int("norm_num_groups", 32, 1);
+  config.mid_block_add_attention = json.Bool("mid_block_add_attention", true);
+  config.scaling_factor =
+      json.Number("scaling_factor", 0.18215, /*min=*/1e-6, /*max=*/1e6);
+  config.force_upcast = json.Bool("force_upcast", false);
+  const size_t levels = config.block_out_channels.size();
+  RequireBlocks(json, "down_block_types", "DownEncoderBlock2D", levels);
+  RequireBlocks(json, "up_block_types", "UpDecoderBlock2D", levels);
+  for (int64_t channels : config.block_out_channels) {
+    if (channels % config.norm_num_groups == 0) continue;
+    json.Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
+              absl::StrCat("is not divisible by norm_num_groups ",
+                           config.norm_num_groups));
+  }
+  if (config.in_channels != 3 || config.out_channels != 3) {
+    json.Fail(absl::StatusCode::kUnimplemented, "out_channels",
+              "and in_channels are not 3, for RGB");
+  }
+}
+
 absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
     const TextFile& file) {
   auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   AutoencoderKLConfig config;
-  json->RequireString("act_fn", "silu");
   json->RequireUnset("latents_mean");
   json->RequireUnset("latents_std");
-  config.in_channels = json->Int("in_channels", 3, 1);
-  config.out_channels = json->Int("out_channels", 3, 1);
+  ReadAutoencoderSizes(*json, config);
   config.latent_channels = json->Int("latent_channels", 4, 1);
-  config.block_out_channels = json->Ints("block_out_channels", {64});
-  config.layers_per_block =
-      json->Int("layers_per_block", 1, 1, JsonConfig::kMaxLayers);
-  config.norm_num_groups = json->Int("norm_num_groups", 32, 1);
-  config.mid_block_add_attention = json->Bool("mid_block_add_attention", true);
   config.use_quant_conv = json->Bool("use_quant_conv", true);
   config.use_post_quant_conv = json->Bool("use_post_quant_conv", true);
-  config.scaling_factor =
-      json->Number("scaling_factor", 0.18215, /*min=*/1e-6, /*max=*/1e6);
   config.shift_factor =
       json->Number("shift_factor", 0, /*min=*/-1e6, /*max=*/1e6);
-  config.force_upcast = json->Bool("force_upcast", false);
-  const size_t levels = config.block_out_channels.size();
-  RequireBlocks(*json, "down_block_types", "DownEncoderBlock2D", levels);
-  RequireBlocks(*json, "up_block_types", "UpDecoderBlock2D", levels);
-  for (int64_t channels : config.block_out_channels) {
-    if (channels % config.norm_num_groups == 0) continue;
-    json->Fail(absl::StatusCode::kInvalidArgument, "block_out_channels",
-               absl::StrCat("is not divisible by norm_num_groups ",
-                            config.norm_num_groups));
-  }
-  if (config.in_channels != 3 || config.out_channels != 3) {
-    json->Fail(absl::StatusCode::kUnimplemented, "out_channels",
-               "and in_channels are not 3, for RGB");
-  }
   if (!json->status().ok()) return json->status();
   return config;
 }

@@ -138,8 +138,12 @@ absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
     return HasBfloat16(device.index()) ? c10::kBFloat16 : c10::kHalf;
   }
   if (name == "auto") {
-    // AMX implies AVX512-BF16.
-    return __builtin_cpu_supports("avx512bf16") ? c10::kBFloat16 : c10::kFloat;
+    // Intel's cores without AMX multiply bfloat16 no faster than float32, and
+    // all around the products costs more: docs/performance.md.
+    const bool gains =
+        __builtin_cpu_supports("amx-bf16") ||
+        (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd"));
+    return gains ? c10::kBFloat16 : c10::kFloat;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("dtype \"", name, "\" is not known"));

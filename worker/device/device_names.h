@@ -19,8 +19,9 @@ namespace genzo {
 absl::StatusOr<std::vector<c10::Device>> ResolveDevices(
     const std::vector<std::string>& names);
 
-// float32, bfloat16, float16, or auto: bfloat16 where `device` multiplies it in
-// hardware, else float32, or float16 on a GPU.
+// float32, bfloat16, float16, or auto: bfloat16 on processors with AMX, AMD's
+// with AVX512-BF16 and GPUs from compute capability 8.0 on; else float32, or
+// float16 on a GPU.
 absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
                                            const c10::Device& device);
 // The name that ParseDtype reads.

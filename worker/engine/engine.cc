@@ -129,12 +129,16 @@ TenantCounts Engine::LiveImages() const {
 }
 
 // Out of use, the device has no runs: they go back to the queue, which hands
-// them to another. Probed now and then, it may come back.
+// them to another, who goes on where they stood. Probed now and then, it may
+// come back.
 void Engine::SitOut() {
   spdlog::error("device {} fails every evaluation and is taken out",
                 device_.placement.device.str());
   if (dependencies_.on_health) dependencies_.on_health(false);
   figures_.up.Set(0);
+  for (const auto& live : live_) {
+    live->job->KeepRun(live->image_index, live->run.Save());
+  }
   live_.clear();
   intake_->GiveBack();
   joiner_.Clear();
@@ -191,8 +195,13 @@ void Engine::Start(EncodedJob encoded) {
   auto runs = BuildRuns(encoded.job, *encoded.encoded);
   if (!runs.ok()) return job.Fail(runs.status());
   const JobDemand& demand = job.demand();
+  // A second pass is larger than the request's size.
+  int64_t pixels = demand.pixels;
+  for (const auto& live : *runs) {
+    pixels = std::max(pixels, live->run.most_pixels());
+  }
   const absl::Status fits =
-      models_.Fits(demand.model, demand.pixels,
+      models_.Fits(demand.model, pixels,
                    static_cast<int>(std::ceil(demand.rows * demand.load)));
   if (!fits.ok()) return job.Fail(fits);
   const absl::Time latest_start =
@@ -200,15 +209,21 @@ void Engine::Start(EncodedJob encoded) {
   const bool reproducible =
       job.request().reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE &&
       !models_.profile(demand.model).rows_independent;
-  const int decoded_together =
-      models_.PicturesThatFit(demand.model, demand.pixels);
+  const int decoded_together = models_.PicturesThatFit(demand.model, pixels);
   idle_ = false;
+  for (int i = 0;
+       static_cast<int>(runs->size()) < demand.images && i < demand.images;
+       ++i) {
+    dependencies_.load.backlog().StepsLeft(job.id(), i, 0);  // it has ended
+  }
   for (auto& live : *runs) {
     live->latest_start = latest_start;
     live->reproducible = reproducible;
     live->decoded_together = decoded_together;
-    dependencies_.load.backlog().StepsLeft(job.id(), live->image_index,
-                                           live->run.progress().evaluations);
+    const WalkProgress progress = live->run.progress();
+    dependencies_.load.backlog().StepsLeft(
+        job.id(), live->image_index,
+        progress.evaluations - progress.evaluations_done);
     live_.push_back(std::move(live));
   }
 }
@@ -398,7 +413,7 @@ Engine::Predictions Engine::EvaluateEachAlone(const Batch& batch) {
       predictions.emplace_back(predicted.status());
     }
   }
-  if (!any) {
+  if (!any && health_.usable()) {
     health_.Probed(ProbeDevice(device_.placement.device),
                    dependencies_.clock.Now());
   }

@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 #include "base/guidance_rules.h"
+#include "base/logging.h"
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
 #include "base/request_rules.h"
@@ -50,12 +51,54 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
   resolved = request();
   ClearPictures(resolved);
   lease_->Post(std::move(event));
+  absl::MutexLock lock(&mutex_);
+  if (!lease_->checkpoint().empty()) GoOnFromLocked(lease_->checkpoint());
 }
 
 // Without an end the lease goes back to the queue, and the job to another.
 JobState::~JobState() {
   absl::MutexLock lock(&mutex_);
-  if (!ended_) metrics_.jobs_running.Decrement();
+  if (ended_) return;
+  metrics_.jobs_running.Decrement();
+  lease_->Checkpoint(
+      CheckpointLocked().Serialize(static_cast<int>(image_ended_.size())));
+}
+
+JobCheckpoint JobState::CheckpointLocked() const {
+  JobCheckpoint checkpoint = {
+      .runs = runs_, .images_failed = images_failed_, .steps_run = steps_run_};
+  // With best_of the reader knows of none yet.
+  if (request().has_best_of()) return checkpoint;
+  for (size_t i = 0; i < image_ended_.size(); ++i) {
+    if (image_ended_[i]) checkpoint.ended.insert(static_cast<int>(i));
+  }
+  return checkpoint;
+}
+
+void JobState::GoOnFromLocked(const std::string& checkpoint) {
+  auto parsed =
+      JobCheckpoint::Parse(checkpoint, static_cast<int>(image_ended_.size()));
+  if (!parsed.ok()) {
+    spdlog::warn("job {} begins anew: {}", id(),
+                 std::string(parsed.status().message()));
+    return;
+  }
+  runs_ = std::move(parsed->runs);
+  for (int image : parsed->ended) image_ended_[image] = true;
+  images_left_ -= static_cast<uint32_t>(parsed->ended.size());
+  images_failed_ = parsed->images_failed;
+  steps_run_ = parsed->steps_run;
+}
+
+void JobState::KeepRun(int image_index, std::string saved) {
+  absl::MutexLock lock(&mutex_);
+  if (!saved.empty()) runs_[image_index] = std::move(saved);
+}
+
+std::string JobState::KeptRun(int image_index) {
+  absl::MutexLock lock(&mutex_);
+  const auto kept = runs_.find(image_index);
+  return kept == runs_.end() ? "" : kept->second;
 }
 
 bool JobState::Wanted() {
@@ -161,8 +204,9 @@ void JobState::FailImage(int image_index, const absl::Status& status) {
 }
 
 void JobState::TellLocked(v1::JobEvent outcome) {
-  if (outcome.has_image_failed() && ++images_failed_ == 1) {
-    first_failure_ = FromRpcStatus(outcome.image_failed().status());
+  if (outcome.has_image_failed()) {
+    ++images_failed_;
+    first_failure_.Update(FromRpcStatus(outcome.image_failed().status()));
   }
   lease_->Post(std::move(outcome));
 }

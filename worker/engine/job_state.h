@@ -17,6 +17,7 @@
 #include "base/tracing.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
+#include "worker/engine/job_checkpoint.h"
 #include "worker/media/masked_canvas.h"
 #include "worker/pipeline/pipeline.h"
 
@@ -28,12 +29,14 @@ namespace genzo {
 class JobState {
  public:
   // Holds `model` as long as it lives. `clock`, `metrics` and `tracer` outlive
-  // the job. The time in the queue ends now.
+  // the job. The time in the queue ends now. What a worker before left of the
+  // job is gone on from; images that it told of are not painted again.
   JobState(std::unique_ptr<JobLease> lease,
            std::shared_ptr<const Pipeline> model, const Clock& clock,
            ModelMetrics& metrics, Tracer* tracer = nullptr,
            AdapterUses adapters = {});
-  // Gives the job back to the queue if it has not ended.
+  // Gives the job back to the queue if it has not ended, with what was kept of
+  // its runs.
   ~JobState();
 
   const v1::GenerateRequest& request() const { return lease_->job().request(); }
@@ -50,6 +53,11 @@ class JobState {
   // DEADLINE_EXCEEDED.
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Keeps where an image's run stands, Run::Save(), for the worker that gets
+  // the job if this one gives it up; and what is kept, empty if nothing.
+  void KeepRun(int image_index, std::string saved) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::string KeptRun(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What its pictures are put together from, where a part of one stays as it
   // was; null otherwise. Set while it is encoded, and read after that alone.
@@ -99,6 +107,9 @@ class JobState {
   void CloseImageLocked(int image_index, v1::JobEvent outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TellLocked(v1::JobEvent outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GoOnFromLocked(const std::string& checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  JobCheckpoint CheckpointLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ObserveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -120,6 +131,7 @@ class JobState {
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
   std::map<int, std::string> latents_ ABSL_GUARDED_BY(mutex_);  // kept
+  std::map<int, std::string> runs_ ABSL_GUARDED_BY(mutex_);     // kept
   uint32_t images_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::JobEvent> drawn_ ABSL_GUARDED_BY(mutex_);  // with best_of
   uint32_t images_failed_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -37,7 +37,8 @@ struct Batch {
 };
 
 // The runs of a job's images, ready for their first evaluation; image k has
-// the seed of the request plus k. Errors are Plan()'s, and LibTorch's
+// the seed of the request plus k, and goes on from what the job kept of its
+// run. None of images that have ended. Errors are Plan()'s, and LibTorch's
 // exceptions as EVALUATION_FAILED.
 absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
     const std::shared_ptr<JobState>& job, const Encoded& encoded);

@@ -1,5 +1,6 @@
 #include "worker/engine/run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <utility>
@@ -11,6 +12,14 @@
 #include "worker/device/exception_status.h"
 
 namespace genzo {
+namespace {
+
+constexpr char kStage[] = "stage";
+
+// Of the walk of stage `index`, as bytes.
+std::string WalkField(size_t index) { return absl::StrCat("walk ", index); }
+
+}  // namespace
 
 Run::Run(std::vector<Stage> stages) : stages_(std::move(stages)) {
   stages_[current_].EnterPhase();
@@ -87,6 +96,62 @@ absl::Status Run::Take(const at::Tensor& prediction) {
   } catch (const std::exception&) {
     return StatusFromException("sampler step failed");
   }
+}
+
+std::string Run::Save() const {
+  const auto gated = [](const RowEdit& edit) { return edit.take != nullptr; };
+  const RowEdits& edits = stage().prepared->edits;
+  if (std::any_of(edits.begin(), edits.end(), gated)) return "";
+  try {
+    SamplerState saved;
+    saved.SetInteger(kStage, static_cast<int64_t>(current_));
+    for (size_t i = 0; i <= current_; ++i) {
+      SamplerState walk;
+      stages_[i].sampler->Save(walk);
+      saved.SetText(WalkField(i), walk.Serialize());
+    }
+    return saved.Serialize();
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
+// Stages that are over are restored too, as progress() counts them and noise
+// may be drawn from one source by all.
+absl::Status Run::RestoreOrThrow(const SamplerState& saved) {
+  StateReader reader(saved);
+  const auto last = static_cast<size_t>(
+      reader.Integer(kStage, 0, static_cast<int64_t>(stages_.size()) - 1));
+  for (size_t i = 0; i <= last; ++i) {
+    const std::string bytes = reader.Text(WalkField(i));
+    if (!reader.ok()) return reader.status();
+    const auto walk = SamplerState::Parse(bytes);
+    if (!walk.ok()) return walk.status();
+    const absl::Status restored = stages_[i].sampler->Restore(*walk);
+    if (!restored.ok()) return restored;
+    const at::Tensor& denoised = stages_[i].sampler->denoised();
+    if (denoised.defined()) denoised_ = denoised;
+  }
+  current_ = last;
+  stages_[current_].EnterPhase();
+  FindKey();
+  return absl::OkStatus();
+}
+
+absl::Status Run::Restore(const std::string& saved) {
+  const auto parsed = SamplerState::Parse(saved);
+  if (!parsed.ok()) return parsed.status();
+  try {
+    return RestoreOrThrow(*parsed);
+  } catch (const std::exception&) {
+    return StatusFromException("going on from a checkpoint failed");
+  }
+}
+
+int64_t Run::most_pixels() const {
+  int64_t most = 0;
+  for (const Stage& stage : stages_) most = std::max(most, stage.pixels);
+  return most;
 }
 
 WalkProgress Run::Sum(bool with_inversion) const {

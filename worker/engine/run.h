@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_ENGINE_RUN_H_
 #define GENZO_WORKER_ENGINE_RUN_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,18 @@ class Run {
   const PixelHop* hop() const;
   absl::Status Enter(const at::Tensor& latent);
 
+  // All that a run of the same stages needs to go on here with the same bits,
+  // on any device; empty if that cannot be told: what the text gave before a
+  // gate is not the sampler's, and a broken device may not answer.
+  std::string Save() const;
+  // Goes on where the saved run stood; before the first Take(). The run is of
+  // no use if that fails: INVALID_ARGUMENT names the field that does not fit.
+  absl::Status Restore(const std::string& saved);
+
+  // Of the largest picture that a stage walks on; 0 where none differs from the
+  // request's.
+  int64_t most_pixels() const;
+
   // Over all stages, and over those that walk down: what previews count.
   WalkProgress progress() const { return Sum(/*with_inversion=*/true); }
   WalkProgress way_down() const { return Sum(/*with_inversion=*/false); }
@@ -58,6 +71,7 @@ class Run {
  private:
   absl::Status TakeOrThrow(const at::Tensor& prediction);
   absl::Status EnterOrThrow(const at::Tensor& latent);
+  absl::Status RestoreOrThrow(const SamplerState& saved);
   void FindKey();
   WalkProgress Sum(bool with_inversion) const;
 

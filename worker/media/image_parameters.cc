@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/latent_modes.h"
 #include "base/sampler_spelling.h"
 #include "base/shortest_digits.h"
 
@@ -10,18 +11,14 @@ namespace {
 
 // What web UIs call the way in which the second pass's picture is made.
 std::string UpscalerLabel(const v1::HiresPass& hires) {
-  switch (hires.upscale()) {
-    case v1::HiresPass::UPSCALE_LATENT_NEAREST:
-      return "Latent (nearest)";
-    case v1::HiresPass::UPSCALE_LATENT_BICUBIC:
-      return "Latent (bicubic)";
-    case v1::HiresPass::UPSCALE_LANCZOS:
-      return "Lanczos";
-    case v1::HiresPass::UPSCALE_NETWORK:
-      return hires.upscaler();
-    default:
-      return "Latent";
+  if (hires.upscale() == v1::HiresPass::UPSCALE_LANCZOS) return "Lanczos";
+  if (hires.upscale() == v1::HiresPass::UPSCALE_NETWORK) {
+    return hires.upscaler();
   }
+  for (const auto& [name, mode] : kLatentModes) {
+    if (hires.upscale() == mode) return name;
+  }
+  return kLatentModes[0].first;
 }
 
 // The adapters as the web UI has them, in the prompt: the text encoder's weight

@@ -47,12 +47,13 @@ absl::StatusOr<std::map<std::string, int64_t>> ReadLabels(
 absl::Status DitPipeline::LoadTransformer(const ModelIndex& index,
                                           Parts& parts) {
   // Published folders name the class that was split into several since.
-  auto opened = OpenComponent(index, "transformer", "Transformer2DModel",
-                              ReadDitConfig, parts.placement);
-  if (absl::IsUnimplemented(opened.status())) {
-    opened = OpenComponent(index, "transformer", "DiTTransformer2DModel",
-                           ReadDitConfig, parts.placement);
-  }
+  const auto named = index.components.find("transformer");
+  const bool is_older =
+      named != index.components.end() && named->second == "Transformer2DModel";
+  const auto opened =
+      OpenComponent(index, "transformer",
+                    is_older ? "Transformer2DModel" : "DiTTransformer2DModel",
+                    ReadDitConfig, parts.placement);
   if (!opened.ok()) return opened.status();
   parts.config = opened->config;
   parts.transformer = RecordOn(

@@ -103,9 +103,9 @@ absl::Status Flux::CheckFit(const std::string& folder, const Parts& parts) {
                    "CLIP encoder's hidden_size",
                    parts.clip->config.hidden_size);
   }
-  if (network.joint_attention_dim != parts.t5->config.d_model) {
+  if (network.joint_attention_dim != parts.t5->config().d_model) {
     return differs("joint_attention_dim", network.joint_attention_dim,
-                   "T5 encoder's d_model", parts.t5->config.d_model);
+                   "T5 encoder's d_model", parts.t5->config().d_model);
   }
   return absl::OkStatus();
 }

@@ -46,7 +46,7 @@ class Flux : public Pipeline {
   PreparedRef PrepareEmpty() const override;
   Placement placement() const override { return parts_.placement; }
   int64_t weight_bytes() const override {
-    return parts_.clip->weight_bytes + parts_.t5->weight_bytes +
+    return parts_.clip->weight_bytes + parts_.t5->weight_bytes() +
            parts_.transformer_bytes + parts_.codec->weight_bytes();
   }
 

@@ -36,13 +36,15 @@ class IpAdapter {
   static absl::StatusOr<int64_t> BytesAt(const std::string& path,
                                          const Placement& placement);
 
-  // A picture as the encoder takes it, for PictureInput.
+  // A picture as the encoder takes it, for PictureInput: [1, 3, S, S] float32,
+  // on the CPU, of the encoder's own size S.
   at::Tensor Process(const Pixels& pixels) const {
     return processor_.Process(pixels);
   }
 
   // Keys and values of every layer, in the order of the file, for `rows` rows,
-  // of which the last sees the pictures, the others none.
+  // of which the last sees the pictures, the others none: [rows, pictures *
+  // tokens, D of the layer] each, of the placement's type on its device.
   std::vector<KeyValues> Project(absl::Span<const at::Tensor> pictures,
                                  int64_t rows) const;
 

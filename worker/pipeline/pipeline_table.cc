@@ -12,6 +12,7 @@
 #include "worker/pipeline/flux.h"
 #include "worker/pipeline/stable_diffusion.h"
 #include "worker/pipeline/stable_diffusion_3.h"
+#include "worker/pipeline/stable_diffusion_latent_upscale.h"
 #include "worker/pipeline/stable_diffusion_unclip.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
@@ -35,6 +36,8 @@ constexpr PipelineSpec kPipelines[] = {
      StableDiffusion::WeightBytes},
     {"StableDiffusionUpscalePipeline", StableDiffusionUpscale::Load,
      StableDiffusionUpscale::WeightBytes},
+    {"StableDiffusionLatentUpscalePipeline", StableDiffusionLatentUpscale::Load,
+     StableDiffusionLatentUpscale::WeightBytes},
     {"StableUnCLIPImg2ImgPipeline", StableDiffusionUnclip::Load,
      StableDiffusionUnclip::WeightBytes},
     {"StableDiffusionXLPipeline", StableDiffusionXL::Load,

@@ -91,7 +91,7 @@ struct StableDiffusion::Parts {
   Placement placement;
   std::shared_ptr<const ClipTower> text;
   Component<UNet2DConditionConfig> unet;
-  std::unique_ptr<const AutoencoderKLCodec> codec;
+  std::shared_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
   PipelineTraits traits;
   std::unique_ptr<const Dpt> depth_estimator = nullptr;

@@ -108,7 +108,7 @@ class StableDiffusion : public Pipeline {
   const int64_t channels_beside_;  // the sample's
   const std::unique_ptr<const Denoiser> denoiser_;
   const std::unique_ptr<const Dpt> depth_estimator_;  // may be null
-  const std::unique_ptr<const AutoencoderKLCodec> codec_;
+  const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   PipelineTraits traits_;
   const std::shared_ptr<AdapterTargets> targets_;

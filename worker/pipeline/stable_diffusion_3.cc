@@ -104,9 +104,9 @@ absl::Status StableDiffusion3::CheckFit(const std::string& folder,
                    "CLIP encoders' hidden_size, together", clip_width);
   }
   if (parts.t5 != nullptr &&
-      network.joint_attention_dim != parts.t5->config.d_model) {
+      network.joint_attention_dim != parts.t5->config().d_model) {
     return differs("joint_attention_dim", network.joint_attention_dim,
-                   "T5 encoder's d_model", parts.t5->config.d_model);
+                   "T5 encoder's d_model", parts.t5->config().d_model);
   }
   return absl::OkStatus();
 }
@@ -173,7 +173,7 @@ absl::StatusOr<int64_t> StableDiffusion3::WeightBytes(
 
 int64_t StableDiffusion3::weight_bytes() const {
   return parts_.clip->weight_bytes + parts_.clip_2->weight_bytes +
-         (parts_.t5 == nullptr ? 0 : parts_.t5->weight_bytes) +
+         (parts_.t5 == nullptr ? 0 : parts_.t5->weight_bytes()) +
          parts_.transformer_bytes + parts_.codec->weight_bytes();
 }
 

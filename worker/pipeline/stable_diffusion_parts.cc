@@ -67,9 +67,7 @@ absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
   return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const ClipTower>> ClipTower::Load(
+absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
     const ModelIndex& index, const std::string& tokenizer,
     const std::string& text_encoder, const Placement& placement) {
   const auto folder = index.Component(tokenizer, "CLIPTokenizer");
@@ -90,6 +88,16 @@ absl::StatusOr<std::shared_ptr<const ClipTower>> ClipTower::Load(
   return std::shared_ptr<const ClipTower>(
       new ClipTower{*std::move(read), text->config, encoder,
                     text->weights.taken_bytes(), text->weights.source()});
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ClipTower>> ClipTower::Load(
+    const ModelIndex& index, const std::string& tokenizer,
+    const std::string& text_encoder, const Placement& placement) {
+  return index.ShareOf<ClipTower>(
+      "clip", {tokenizer, text_encoder}, placement,
+      [&] { return LoadTower(index, tokenizer, text_encoder, placement); });
 }
 
 std::vector<std::string> ClipTower::Unadapted() {

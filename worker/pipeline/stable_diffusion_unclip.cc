@@ -46,7 +46,7 @@ struct StableDiffusionUnclip::Parts {
   at::Tensor deviation;
   std::vector<float> noising;
   Component<UNet2DConditionConfig> unet;
-  std::unique_ptr<const AutoencoderKLCodec> codec;
+  std::shared_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
   PipelineTraits traits;
 };

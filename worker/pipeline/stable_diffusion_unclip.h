@@ -79,7 +79,7 @@ class StableDiffusionUnclip : public Pipeline {
   const at::Tensor deviation_;        // likewise
   const std::vector<float> noising_;  // alphas_cumprod
   const std::unique_ptr<const Denoiser> denoiser_;
-  const std::unique_ptr<const AutoencoderKLCodec> codec_;
+  const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   const PipelineTraits traits_;
   const int64_t weight_bytes_;  // but for the codec's

@@ -23,7 +23,7 @@ struct StableDiffusionUpscale::Parts {
   Placement placement;
   std::shared_ptr<const ClipTower> text;
   Component<UNet2DConditionConfig> unet;
-  std::unique_ptr<const AutoencoderKLCodec> codec;
+  std::shared_ptr<const AutoencoderKLCodec> codec;
   nlohmann::json scheduler;
   std::vector<float> noising;
   PipelineTraits traits;

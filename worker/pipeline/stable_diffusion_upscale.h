@@ -70,7 +70,7 @@ class StableDiffusionUpscale : public Pipeline {
   const Placement placement_;
   const std::shared_ptr<const ClipTower> text_;
   const std::unique_ptr<const Denoiser> denoiser_;
-  const std::unique_ptr<const AutoencoderKLCodec> codec_;
+  const std::shared_ptr<const AutoencoderKLCodec> codec_;
   const nlohmann::json scheduler_;
   const std::vector<float> noising_;  // alphas_cumprod of the small picture
   const PipelineTraits traits_;

@@ -28,6 +28,19 @@ absl::StatusOr<ComponentFiles> TokenizerFiles(const ModelIndex& index,
              : fast;
 }
 
+absl::StatusOr<std::shared_ptr<const T5Part>> LoadT5(
+    const ModelIndex& index, const std::string& text_encoder,
+    const Placement& placement) {
+  const auto text = OpenComponent(index, text_encoder, "T5EncoderModel",
+                                  ReadT5Config, placement);
+  if (!text.ok()) return text.status();
+  const T5Encoder encoder(text->config, text->weights);
+  const absl::Status finished = text->weights.Finish(IgnoredT5Tensors());
+  if (!finished.ok()) return finished;
+  return std::shared_ptr<const T5Part>(
+      new T5Part{text->config, encoder, text->weights.taken_bytes()});
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const T5Tower>> T5Tower::Load(
@@ -37,20 +50,17 @@ absl::StatusOr<std::shared_ptr<const T5Tower>> T5Tower::Load(
   if (!files.ok()) return files.status();
   auto read = T5Tokenizer::Read(*files);
   if (!read.ok()) return read.status();
-  const auto text = OpenComponent(index, text_encoder, "T5EncoderModel",
-                                  ReadT5Config, placement);
-  if (!text.ok()) return text.status();
-  if (read->id_end() > text->config.vocab_size) {
+  const auto part = index.ShareOf<T5Part>("t5", {text_encoder}, placement, [&] {
+    return LoadT5(index, text_encoder, placement);
+  });
+  if (!part.ok()) return part.status();
+  if (read->id_end() > (*part)->config.vocab_size) {
     return absl::InvalidArgumentError(absl::StrCat(
         index.folder, ": the ", tokenizer, "'s ", read->id_end(),
-        " ids do not fit the text encoder's ", text->config.vocab_size));
+        " ids do not fit the text encoder's ", (*part)->config.vocab_size));
   }
-  const T5Encoder encoder(text->config, text->weights);
-  const absl::Status finished = text->weights.Finish(IgnoredT5Tensors());
-  if (!finished.ok()) return finished;
   return std::shared_ptr<const T5Tower>(
-      new T5Tower{*std::move(read), text->config, encoder, placement,
-                  text->weights.taken_bytes()});
+      new T5Tower{*std::move(read), *part, placement});
 }
 
 at::Tensor T5Tower::Encode(const std::vector<std::string>& texts,
@@ -60,9 +70,10 @@ at::Tensor T5Tower::Encode(const std::vector<std::string>& texts,
     const std::vector<int64_t> encoded = tokenizer.EncodePadded(text, length);
     ids.insert(ids.end(), encoded.begin(), encoded.end());
   }
-  return encoder.forward(at::tensor(ids, at::kLong)
-                             .view({static_cast<int64_t>(texts.size()), -1})
-                             .to(placement.device));
+  return part->encoder.forward(
+      at::tensor(ids, at::kLong)
+          .view({static_cast<int64_t>(texts.size()), -1})
+          .to(placement.device));
 }
 
 int FlowFirstStepOf(double strength, int steps) {

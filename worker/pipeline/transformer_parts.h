@@ -17,6 +17,13 @@
 
 namespace genzo {
 
+// A T5 encoder as it was read, which models may share.
+struct T5Part {
+  const T5Config config;
+  const T5Encoder encoder;
+  const int64_t weight_bytes;
+};
+
 // A tokenizer and the T5 encoder that reads its ids.
 struct T5Tower {
   // Opens the components of these names. Errors name file and key or tensor,
@@ -29,11 +36,12 @@ struct T5Tower {
   at::Tensor Encode(const std::vector<std::string>& texts,
                     int64_t length) const;
 
+  const T5Config& config() const { return part->config; }
+  int64_t weight_bytes() const { return part->weight_bytes; }
+
   const T5Tokenizer tokenizer;
-  const T5Config config;
-  const T5Encoder encoder;
+  const std::shared_ptr<const T5Part> part;
   const Placement placement;
-  const int64_t weight_bytes;
 };
 
 // `text` unless it is empty: the prompt that an encoder reads which has none of

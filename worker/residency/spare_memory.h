@@ -17,11 +17,15 @@ namespace genzo {
 // names say, and not to be called with a lock held that BesideModels' calls
 // take.
 struct SpareMemory {
+  // OK once they are there, for which it waits, or RESOURCE_EXHAUSTED where
+  // they cannot be.
   std::function<absl::Status(int64_t bytes)> reserve;
   std::function<absl::Status(int64_t bytes, const std::string& user)>
-      try_reserve;
+      try_reserve;  // for a job of the model `user`; UNAVAILABLE: ask again
   std::function<void(int64_t bytes)> release;
+  // Bytes that there can be at most beside `user`.
   std::function<int64_t(const std::string& user)> most;
+  // The number of the use that begins now: greater than all before.
   std::function<int64_t()> next_use;
 };
 

@@ -3,9 +3,6 @@
 #include "ATen/ops/argmax.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/embedding.h"
-#include "ATen/ops/gelu.h"
-#include "ATen/ops/scaled_dot_product_attention.h"
-#include "ATen/ops/sigmoid.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -15,10 +12,6 @@ namespace {
 Weights TextModel(const Weights& weights) {
   const Weights inner = weights["text_model"];
   return inner["embeddings"]["token_embedding"].Has("weight") ? inner : weights;
-}
-
-at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
-  return hidden_act == "gelu" ? at::gelu(x) : x * at::sigmoid(1.702 * x);
 }
 
 // Said by the first files whatever their tokenizer's end token is; the
@@ -68,43 +61,6 @@ absl::StatusOr<ClipTextConfig> ReadClipTextProjectionConfig(
   return config;
 }
 
-ClipTextEncoder::Layer::Layer(const ClipTextConfig& config,
-                              const Weights& weights)
-    : num_attention_heads(config.num_attention_heads),
-      hidden_act(config.hidden_act),
-      layer_norm1(weights["layer_norm1"], config.hidden_size,
-                  config.layer_norm_eps),
-      q_proj(weights["self_attn"]["q_proj"], config.hidden_size,
-             config.hidden_size),
-      k_proj(weights["self_attn"]["k_proj"], config.hidden_size,
-             config.hidden_size),
-      v_proj(weights["self_attn"]["v_proj"], config.hidden_size,
-             config.hidden_size),
-      out_proj(weights["self_attn"]["out_proj"], config.hidden_size,
-               config.hidden_size),
-      layer_norm2(weights["layer_norm2"], config.hidden_size,
-                  config.layer_norm_eps),
-      fc1(weights["mlp"]["fc1"], config.hidden_size, config.intermediate_size),
-      fc2(weights["mlp"]["fc2"], config.intermediate_size, config.hidden_size) {
-}
-
-at::Tensor ClipTextEncoder::Layer::forward(at::Tensor x,
-                                           const EvalContext& adapters) const {
-  const auto heads = [&](const at::Tensor& t) {
-    return t.unflatten(-1, {num_attention_heads, -1}).transpose(1, 2);
-  };
-  const at::Tensor normed = layer_norm1.forward(x);
-  const at::Tensor attended =
-      at::scaled_dot_product_attention(heads(q_proj.forward(normed, adapters)),
-                                       heads(k_proj.forward(normed, adapters)),
-                                       heads(v_proj.forward(normed, adapters)),
-                                       /*attn_mask=*/{}, /*dropout_p=*/0.0,
-                                       /*is_causal=*/true);  // [B, H, L, D/H]
-  x = x + out_proj.forward(attended.transpose(1, 2).flatten(-2), adapters);
-  const at::Tensor hidden = fc1.forward(layer_norm2.forward(x), adapters);
-  return x + fc2.forward(Activate(hidden, hidden_act), adapters);  // [B, L, D]
-}
-
 ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
                                  const Weights& weights)
     : eos_token_id_(config.eos_token_id),
@@ -115,8 +71,14 @@ ClipTextEncoder::ClipTextEncoder(const ClipTextConfig& config,
               "weight", {config.max_position_embeddings, config.hidden_size})),
       final_layer_norm_(TextModel(weights)["final_layer_norm"],
                         config.hidden_size, config.layer_norm_eps) {
+  const ClipLayer::Config layer = {
+      .hidden_size = config.hidden_size,
+      .intermediate_size = config.intermediate_size,
+      .num_attention_heads = config.num_attention_heads,
+      .layer_norm_eps = config.layer_norm_eps,
+      .hidden_act = config.hidden_act};
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    layers_.emplace_back(config, TextModel(weights)["encoder"].At("layers", i));
+    layers_.emplace_back(layer, TextModel(weights)["encoder"].At("layers", i));
   }
   if (config.projection_dim > 0) {
     text_projection_.emplace(weights["text_projection"], config.hidden_size,
@@ -148,7 +110,7 @@ at::Tensor ClipTextEncoder::forward(const at::Tensor& ids, int64_t clip_skip,
                                     const LearnedWords& learned) const {
   at::Tensor x = Embed(ids, learned);
   const size_t used = layers_.size() - static_cast<size_t>(clip_skip);
-  for (size_t i = 0; i < used; ++i) x = layers_[i].forward(x, adapters);
+  for (size_t i = 0; i < used; ++i) x = layers_[i].ForwardText(x, adapters);
   return final_layer_norm_.forward(x);
 }
 
@@ -165,7 +127,7 @@ ClipTextStates ClipTextEncoder::EncodePooled(
   const size_t used = layers_.size() - static_cast<size_t>(skipped);
   at::Tensor hidden = x;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    x = layers_[i].forward(x, adapters);
+    x = layers_[i].ForwardText(x, adapters);
     if (i + 1 == used) hidden = x;
   }
   const at::Tensor ends = EndOf(ids).cpu();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/nn/clip_layer.h"
 #include "worker/nn/layers.h"
 #include "worker/text/learned_words.h"
 #include "worker/weights/text_file.h"
@@ -67,18 +68,6 @@ class ClipTextEncoder {
                               const LearnedWords& learned = {}) const;
 
  private:
-  struct Layer {
-    Layer(const ClipTextConfig& config, const Weights& weights);
-    at::Tensor forward(at::Tensor x, const EvalContext& adapters) const;
-
-    const int64_t num_attention_heads;
-    const std::string hidden_act;
-    LayerNorm layer_norm1;
-    Linear q_proj, k_proj, v_proj, out_proj;
-    LayerNorm layer_norm2;
-    Linear fc1, fc2;
-  };
-
   at::Tensor Embed(const at::Tensor& ids, const LearnedWords& learned) const;
   // [B, L] -> [B], the place of each text's end token.
   at::Tensor EndOf(const at::Tensor& ids) const;
@@ -86,7 +75,7 @@ class ClipTextEncoder {
   const int64_t eos_token_id_;
   at::Tensor token_embedding_;
   at::Tensor position_embedding_;
-  std::vector<Layer> layers_;
+  std::vector<ClipLayer> layers_;
   LayerNorm final_layer_norm_;
   std::optional<Linear> text_projection_;
 };

@@ -1,19 +1,13 @@
 #include "worker/vision/clip_vision_encoder.h"
 
 #include "ATen/ops/cat.h"
-#include "ATen/ops/gelu.h"
 #include "ATen/ops/linalg_vector_norm.h"
 #include "ATen/ops/matmul.h"
-#include "ATen/ops/sigmoid.h"
 #include "worker/nn/attention.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
-
-at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
-  return hidden_act == "gelu" ? at::gelu(x) : x * at::sigmoid(1.702 * x);
-}
 
 at::Tensor OfLengthOne(const at::Tensor& x) {
   return x / at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true);
@@ -66,36 +60,6 @@ absl::StatusOr<ClipVisionConfig> ReadClipVisionConfig(const TextFile& file) {
   return config;
 }
 
-ClipVisionEncoder::Layer::Layer(const ClipVisionConfig& config,
-                                const Weights& weights)
-    : num_attention_heads(config.num_attention_heads),
-      hidden_act(config.hidden_act),
-      layer_norm1(weights["layer_norm1"], config.hidden_size,
-                  config.layer_norm_eps),
-      q_proj(weights["self_attn"]["q_proj"], config.hidden_size,
-             config.hidden_size),
-      k_proj(weights["self_attn"]["k_proj"], config.hidden_size,
-             config.hidden_size),
-      v_proj(weights["self_attn"]["v_proj"], config.hidden_size,
-             config.hidden_size),
-      out_proj(weights["self_attn"]["out_proj"], config.hidden_size,
-               config.hidden_size),
-      layer_norm2(weights["layer_norm2"], config.hidden_size,
-                  config.layer_norm_eps),
-      fc1(weights["mlp"]["fc1"], config.hidden_size, config.intermediate_size),
-      fc2(weights["mlp"]["fc2"], config.intermediate_size, config.hidden_size) {
-}
-
-at::Tensor ClipVisionEncoder::Layer::forward(at::Tensor x) const {
-  const at::Tensor normed = layer_norm1.forward(x);
-  x = out_proj.forward_add(
-      MultiHeadAttention(q_proj.forward(normed), k_proj.forward(normed),
-                         v_proj.forward(normed), num_attention_heads),
-      x);
-  const at::Tensor hidden = fc1.forward(layer_norm2.forward(x));
-  return fc2.forward_add(Activate(hidden, hidden_act), x);  // [B, L, D]
-}
-
 ClipVisionEncoder::ClipVisionEncoder(const ClipVisionConfig& config,
                                      const Weights& weights)
     : config_(config),
@@ -115,8 +79,14 @@ ClipVisionEncoder::ClipVisionEncoder(const ClipVisionConfig& config,
                       config.hidden_size, config.layer_norm_eps),
       post_layer_norm_(weights["vision_model"]["post_layernorm"],
                        config.hidden_size, config.layer_norm_eps) {
+  const ClipLayer::Config layer = {
+      .hidden_size = config.hidden_size,
+      .intermediate_size = config.intermediate_size,
+      .num_attention_heads = config.num_attention_heads,
+      .layer_norm_eps = config.layer_norm_eps,
+      .hidden_act = config.hidden_act};
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    layers_.emplace_back(config,
+    layers_.emplace_back(layer,
                          weights["vision_model"]["encoder"].At("layers", i));
   }
   if (weights["visual_projection"].Has("weight")) {
@@ -137,9 +107,9 @@ at::Tensor ClipVisionEncoder::Embed(const at::Tensor& pixels) const {
 ClipVisionStates ClipVisionEncoder::EncodeOne(const at::Tensor& pixels) const {
   at::Tensor x = pre_layer_norm_.forward(Embed(pixels));
   ClipVisionStates states;
-  for (const Layer& layer : layers_) {
+  for (const ClipLayer& layer : layers_) {
     states.penultimate = x;
-    x = layer.forward(x);
+    x = layer.ForwardPicture(x);
   }
   states.pooled = post_layer_norm_.forward(x.select(1, 0));  // [1, D]
   states.embedding = visual_projection_.has_value()

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/nn/clip_layer.h"
 #include "worker/nn/layers.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
@@ -73,18 +74,6 @@ class ClipVisionEncoder {
   }
 
  private:
-  struct Layer {
-    Layer(const ClipVisionConfig& config, const Weights& weights);
-    at::Tensor forward(at::Tensor x) const;
-
-    const int64_t num_attention_heads;
-    const std::string hidden_act;
-    LayerNorm layer_norm1;
-    Linear q_proj, k_proj, v_proj, out_proj;
-    LayerNorm layer_norm2;
-    Linear fc1, fc2;
-  };
-
   // [1, 3, H, W] -> [1, tokens, D].
   at::Tensor Embed(const at::Tensor& pixels) const;
   ClipVisionStates EncodeOne(const at::Tensor& pixels) const;
@@ -94,7 +83,7 @@ class ClipVisionEncoder {
   at::Tensor position_embedding_;  // [tokens, D]
   Conv2d patch_embedding_;
   LayerNorm pre_layer_norm_;
-  std::vector<Layer> layers_;
+  std::vector<ClipLayer> layers_;
   LayerNorm post_layer_norm_;
   std::optional<Linear> visual_projection_;
 };

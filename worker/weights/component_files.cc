@@ -1,8 +1,10 @@
 #include "worker/weights/component_files.h"
 
 #include <filesystem>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "worker/weights/component_folder.h"
 
 namespace genzo {
@@ -26,6 +28,30 @@ TextFile ComponentFiles::At(const std::string& name) const {
   }
   const std::string& folder = in_memory_ && !folder_.empty() ? folder_ : path_;
   return TextFile((fs::path(folder) / name).string());
+}
+
+std::string ComponentFiles::Identity() const {
+  std::string identity;
+  for (const auto& [name, text] : texts_) {
+    absl::StrAppend(&identity, "|", name, "=", text);
+  }
+  if (tensors_ != nullptr) {
+    const std::string file = FileIdentity(tensors_->path());
+    if (file.empty()) return "";
+    absl::StrAppend(&identity, "|", file);
+  }
+  const std::string& folder = in_memory_ ? folder_ : path_;
+  if (folder.empty()) return identity;
+  std::error_code error;
+  std::set<std::string> files;  // in an order of their own
+  for (fs::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string file = FileIdentity(at->path().string());
+    files.insert(absl::StrCat(at->path().filename().string(), "=", file));
+    if (file.empty()) return "";
+  }
+  if (error) return "";
+  return absl::StrCat(identity, "|", absl::StrJoin(files, "|"));
 }
 
 absl::StatusOr<std::shared_ptr<const TensorSource>>

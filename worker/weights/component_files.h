@@ -43,6 +43,10 @@ class ComponentFiles {
 
   const std::string& path() const { return path_; }
 
+  // What the part is made of, as it is now: equal where the bytes are those of
+  // the same files. Empty if that cannot be told.
+  std::string Identity() const;
+
  private:
   std::string path_;
   bool in_memory_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "worker/weights/json_config.h"
@@ -97,11 +98,21 @@ absl::Status AddParts(const ModelFiles& model, ModelIndex& index) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ModelIndex> IndexOfFile(const ModelFiles& model) {
+// Where a family's files look for what they lack, unless they are told: a
+// folder beside them.
+std::string FamilyFolder(const std::string& path, const std::string& family) {
+  return (fs::path(path).parent_path() / absl::StrCat(family, ".config"))
+      .string();
+}
+
+// Gives `model` its family's folder where it has no other.
+absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
   const auto tensors = OpenTensorFile(model.path);
   if (!tensors.ok()) return tensors.status();
   const auto file = ReadSingleFile(*tensors);
   if (!file.ok()) return file.status();
+  const std::string beside = FamilyFolder(model.path, file->family);
+  if (model.config.empty() && IsFolder(beside)) model.config = beside;
   ModelIndex index;
   std::error_code ignored;
   if (!model.config.empty() &&
@@ -174,7 +185,8 @@ absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
   return index;
 }
 
-absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& model) {
+absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& files) {
+  ModelFiles model = files;
   std::error_code ignored;
   const bool is_file = fs::is_regular_file(model.path, ignored);
   auto index = is_file ? IndexOfFile(model) : ReadModelIndex(model.path);
@@ -190,17 +202,39 @@ bool ModelIndex::Has(const std::string& component) const {
           IsFolder(FilesOf(component).path()));
 }
 
+std::string ModelIndex::KeyOf(const std::string& kind,
+                              const std::vector<std::string>& names,
+                              const Placement& placement) const {
+  std::string key = absl::StrCat(kind, ";", placement.device.str(), ";",
+                                 c10::toString(placement.dtype));
+  for (const std::string& name : names) {
+    const std::string files = FilesOf(name).Identity();
+    if (files.empty()) return "";
+    absl::StrAppend(&key, "\n", KindOf(name), ":", files);
+  }
+  return key;
+}
+
 ComponentFiles ModelIndex::FilesOf(const std::string& component) const {
   const auto found = elsewhere.find(component);
   ComponentFiles files =
       found != elsewhere.end()
           ? found->second
           : ComponentFiles((fs::path(folder) / component).string());
-  const auto class_name = components.find(component);
-  if (pool != nullptr && class_name != components.end()) {
-    files.ShareIn(pool, class_name->second);
+  if (pool != nullptr && components.count(component) > 0) {
+    files.ShareIn(pool, KindOf(component));
   }
   return files;
+}
+
+std::string ModelIndex::KindOf(const std::string& component) const {
+  const auto found = components.find(component);
+  if (found == components.end()) return component;
+  // Families have one T5 and one autoencoder, under names of their own, but
+  // SD3's two CLIP encoders are of one class and may lie in one file.
+  const bool one_of_two = absl::StartsWith(found->second, "CLIP");
+  return one_of_two ? absl::StrCat(found->second, " ", component)
+                    : found->second;
 }
 
 absl::StatusOr<ComponentFiles> ModelIndex::Component(
@@ -212,9 +246,11 @@ absl::StatusOr<ComponentFiles> ModelIndex::Component(
   if (found == components.end()) {
     return absl::NotFoundError(absl::StrCat(
         where, ": component ", component, " is missing",
-        is_file ? "; name a file or folder that has it under parts: or one of "
-                  "the whole family as config:"
-                : ""));
+        is_file
+            ? absl::StrCat("; name a file or folder that has it under parts: "
+                           "or one of the whole family as config:, by default ",
+                           FamilyFolder(folder, family))
+            : ""));
   }
   if (found->second != expected_class) {
     return absl::UnimplementedError(

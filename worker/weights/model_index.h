@@ -4,9 +4,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/model_files.h"
+#include "worker/device/placement.h"
 #include "worker/weights/component_files.h"
 
 namespace genzo {
@@ -42,15 +44,34 @@ struct ModelIndex {
 
   // The same without any check: reading says what is missing.
   ComponentFiles FilesOf(const std::string& component) const;
+  // What tells the components of one file apart.
+  std::string KindOf(const std::string& component) const;
+
+  // The part of type `Part` that is made of `names`: the one that another model
+  // of the pool has of the same files, in `placement`, or what `make` gives.
+  template <typename Part, typename Make>
+  absl::StatusOr<std::shared_ptr<const Part>> ShareOf(
+      const std::string& kind, const std::vector<std::string>& names,
+      const Placement& placement, const Make& make) const {
+    if (pool == nullptr) return make();
+    return pool->Share<Part>(KeyOf(kind, names, placement), make);
+  }
+  // What others must have equal to share the part; empty if that cannot be
+  // told.
+  std::string KeyOf(const std::string& kind,
+                    const std::vector<std::string>& names,
+                    const Placement& placement) const;
 };
 
 // Reads FOLDER/model_index.json. NOT_FOUND or INVALID_ARGUMENT naming the file.
 absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
 
 // The index of a model that is a folder or a single file, with the parts that
-// its configuration takes from elsewhere. Reads headers and small files alone.
+// its configuration takes from elsewhere. A file for which no `config` is named
+// has the folder FAMILY.config beside it, "flux.config", if there is one. Reads
+// headers and small files alone.
 // NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED name file and what is wrong.
-absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& model);
+absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& files);
 
 }  // namespace genzo
 

@@ -70,6 +70,21 @@ void TensorPool::Sweep() {
   sweep_at_ = 2 * tensors_.size() + 1024;
 }
 
+std::shared_ptr<const void> TensorPool::FindPart(const std::string& key) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = parts_.find(key);
+  return found == parts_.end() ? nullptr : found->second.lock();
+}
+
+void TensorPool::KeepPart(const std::string& key,
+                          const std::shared_ptr<const void>& part) {
+  absl::MutexLock lock(&mutex_);
+  for (auto entry = parts_.begin(); entry != parts_.end();) {
+    entry = entry->second.expired() ? parts_.erase(entry) : std::next(entry);
+  }
+  parts_.insert_or_assign(key, part);
+}
+
 size_t TensorPool::Count() const {
   absl::MutexLock lock(&mutex_);
   size_t count = 0;
@@ -77,14 +92,19 @@ size_t TensorPool::Count() const {
   return count;
 }
 
+std::string FileIdentity(const std::string& path) {
+  struct stat info = {};
+  if (stat(path.c_str(), &info) != 0) return "";
+  return absl::StrCat(info.st_dev, ";", info.st_ino, ";", info.st_size, ";",
+                      info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec);
+}
+
 std::shared_ptr<const TensorSource> InPool(
     std::shared_ptr<const TensorSource> source,
     std::shared_ptr<TensorPool> pool, const std::string& kind) {
-  struct stat info = {};
-  if (stat(source->path().c_str(), &info) != 0) return source;
-  std::string key =
-      absl::StrCat(kind, ";", info.st_dev, ";", info.st_ino, ";", info.st_size,
-                   ";", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec);
+  const std::string file = FileIdentity(source->path());
+  if (file.empty()) return source;
+  std::string key = absl::StrCat(kind, ";", file);
   return std::make_shared<PooledTensors>(std::move(source), std::move(pool),
                                          std::move(key));
 }

@@ -8,11 +8,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from nacl.signing import SigningKey
 from stand_in import Heard, Limit, StandIn, expect, reply, within
 
 KEY = SigningKey.generate()
+ATTACHED = b"\x89PNGfox"
 _ANSWER_SECONDS = 3.0
 
 
@@ -81,7 +82,23 @@ class Discord:
             if token in heard.path
         ]
 
+    def attach(self, event: dict[str, Any], name: str, size: int) -> None:
+        """A file to a command whose option `name` says its number."""
+        event["data"]["options"].append({"name": name, "value": "11"})
+        event["data"]["resolved"] = {
+            "attachments": {
+                "11": {
+                    "id": "11",
+                    "filename": "fox.png",
+                    "size": size,
+                    "url": f"{self.api.url}/cdn/fox.png",
+                }
+            }
+        }
+
     def _answer(self, heard: Heard) -> Any:
+        if heard.path == "/cdn/fox.png":
+            return web.Response(body=ATTACHED)
         if heard.path == "/users/@me":
             return {"id": "42"}
         if heard.path.endswith("/commands"):

@@ -11,10 +11,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from stand_in import Heard, StandIn, expect, reply, within
 
 SECRET = "channel-secret"
+SENT = b"\xff\xd8sent"
 _TOKEN_SECONDS = 60.0
 
 
@@ -64,6 +65,10 @@ class Line:
             heard.headers["Authorization"] == "Bearer access-token",
             "no access token",
         )
+        if heard.path.endswith("/content"):
+            if heard.path.split("/")[-2] == "picture":
+                return web.Response(body=SENT, content_type="image/jpeg")
+            return reply({"message": "Not found"}, 404)
         messages = heard.json["messages"]
         expect(1 <= len(messages) <= 5, "not 1 to 5 messages")
         for message in messages:
@@ -142,13 +147,14 @@ def event(identifier: str, **rest: Any) -> dict[str, Any]:
     }
 
 
-def text(identifier: str, words: str, **rest: Any) -> dict[str, Any]:
-    return event(
-        identifier,
-        type="message",
-        message={"type": "text", "id": "1", "text": words, "quoteToken": "q"},
-        **rest,
-    )
+def text(
+    identifier: str, words: str, quoted: str = "", **rest: Any
+) -> dict[str, Any]:
+    """`quoted`: the message that it answers, SENT if it is "picture"."""
+    message = {"type": "text", "id": "1", "text": words, "quoteToken": "q"}
+    if quoted:
+        message["quotedMessageId"] = quoted
+    return event(identifier, type="message", message=message, **rest)
 
 
 def press(identifier: str, data: str) -> dict[str, Any]:

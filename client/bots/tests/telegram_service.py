@@ -16,6 +16,19 @@ _POLL_SECONDS = 1.0
 USER = {"id": 1, "is_bot": False, "first_name": "Ann", "language_code": "ja"}
 
 
+PHOTO = b"\xff\xd8photo"
+
+
+def _size(name: str, side: int) -> dict[str, Any]:
+    """Of a photograph that somebody sent."""
+    return {
+        "file_id": name,
+        "file_unique_id": name,
+        "width": side,
+        "height": side,
+    }
+
+
 class Telegram:
     """Knows its messages: one that is gone cannot be changed."""
 
@@ -33,6 +46,8 @@ class Telegram:
         ]
 
     def answer(self, heard: Heard) -> Any:
+        if "/file/" in heard.path:
+            return web.Response(body=PHOTO)
         method = heard.path.rsplit("/", 1)[1]
         sent = _values(heard)
         result: Any = True
@@ -46,6 +61,13 @@ class Telegram:
                 }
             case "getUpdates":
                 return self._poll(int(sent.get("offset", 0)))
+            case "getFile":
+                expect(sent["file_id"] == "large", "the largest is wanted")
+                result = {
+                    "file_id": "large",
+                    "file_unique_id": "large",
+                    "file_path": "photos/1.jpg",
+                }
             case "answerCallbackQuery" | "deleteWebhook":
                 pass
             case "deleteMessage":
@@ -70,8 +92,9 @@ class Telegram:
                 result = {"message_id": number, "date": 0, "chat": CHAT}
         return web.json_response({"ok": True, "result": result})
 
-    def imagine(self, text: str) -> None:
-        message = {
+    def imagine(self, text: str, photo: str = "") -> None:
+        """`photo`: "caption" of one, or "reply" to one."""
+        message: dict[str, Any] = {
             "message_id": next(self._numbers),
             "date": 0,
             "chat": CHAT,
@@ -79,6 +102,18 @@ class Telegram:
             "text": f"/imagine {text}",
             "entities": [{"type": "bot_command", "offset": 0, "length": 8}],
         }
+        sizes = [_size("small", 90), _size("large", 1280)]
+        if photo == "caption":
+            message["photo"] = sizes
+            message["caption"] = message.pop("text")
+            message["caption_entities"] = message.pop("entities")
+        elif photo == "reply":
+            message["reply_to_message"] = {
+                "message_id": next(self._numbers),
+                "date": 0,
+                "chat": CHAT,
+                "photo": sizes,
+            }
         self.last = message
         self._tell({"message": message})
 

@@ -7,7 +7,7 @@ import discord.http
 import pytest
 from aiohttp import ClientSession
 from conftest import painted, served
-from discord_service import KEY, Discord, payload
+from discord_service import ATTACHED, KEY, Discord, payload
 from fake_server import FakeServer
 from nacl.signing import SigningKey
 from stand_in import StandIn
@@ -159,3 +159,46 @@ async def test_completes_samplers_of_the_chosen_model(
     options += [{"name": "sampler", "value": "", "focused": True}]
     answer = await discord_side.send({"type": 4, "data": {"options": options}})
     assert [c["value"] for c in answer["data"]["choices"]] == found
+
+
+async def test_an_attached_picture_steers(
+    discord_side: Discord, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(), painted("job-2")]
+    start = discord_side.imagine(
+        prompt="a blue fox", shows="a red fox", lora="ink:0.5", larger=True
+    )
+    discord_side.attach(start, "picture", len(ATTACHED))
+    assert (await discord_side.send(start))["type"] == 5
+    await studio.settled()
+    request = genzo_server.calls[0].request
+    assert request.image_to_image.image == ATTACHED
+    assert request.image_to_image.inversion.prompt == "a red fox"
+    assert [(u.name, u.weight) for u in request.loras] == [("ink", 0.5)]
+    assert request.hires.factor == 2
+    follow = discord_side.imagine(prompt="a fox", control="canny", look="ip")
+    discord_side.attach(follow, "picture", len(ATTACHED))
+    await discord_side.send(follow)
+    await studio.settled()
+    request = genzo_server.calls[1].request
+    assert request.controls[0].picture.data == ATTACHED
+    assert request.image_prompts[0].pictures[0].data == ATTACHED
+    assert not request.HasField("image_to_image")
+
+
+async def test_says_what_is_wrong_with_an_attached_picture(
+    discord_side: Discord, genzo_server: FakeServer
+) -> None:
+    large = discord_side.imagine(prompt="a fox")
+    discord_side.attach(large, "picture", 21 << 20)
+    answer = await discord_side.send(large)
+    assert "21 MB, the limit is 20" in answer["data"]["content"]
+    lonely = discord_side.imagine(prompt="a fox", strength=0.5)
+    answer = await discord_side.send(lonely)
+    assert "a picture that you send along" in answer["data"]["content"]
+    discord_side.api.faults = [("/cdn/", 404, {}, {})]
+    gone = discord_side.imagine(prompt="a fox")
+    discord_side.attach(gone, "picture", 1)
+    answer = await discord_side.send(gone)
+    assert "cannot be read" in answer["data"]["content"]
+    assert not genzo_server.calls

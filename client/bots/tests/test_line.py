@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 from conftest import painted, served
 from fake_server import FakeServer
-from line_service import SECRET, Line, press, text
+from line_service import SECRET, SENT, Line, press, text
 from stand_in import StandIn
 
 from genzo_bots.line_bot import LineBot
@@ -98,3 +98,18 @@ async def test_says_what_is_wrong(line: Line, genzo_server: FakeServer) -> None:
     assert "誤り" in reply
     assert "--steps" in reply
     assert not genzo_server.calls
+
+
+async def test_a_picture_that_is_answered_is_started_from(
+    line: Line, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(), painted("job-2")]
+    await line.send(text("1", "青い狐 --shows 赤い狐", quoted="picture"))
+    await studio.settled()
+    start = genzo_server.calls[0].request.image_to_image
+    assert start.image == SENT
+    assert start.inversion.prompt == "赤い狐"
+    # A text that is answered is none.
+    await line.send(text("2", "狐", quoted="text"))
+    await studio.settled()
+    assert not genzo_server.calls[1].request.HasField("image_to_image")

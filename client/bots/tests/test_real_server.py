@@ -80,7 +80,8 @@ async def server(unused_tcp_port: int) -> AsyncIterator[Server]:
     async with program(
         os.environ["GENZO_SERVER_BINARY"],
         *("--config", str(_REPOSITORY / "deploy/genzo.yaml")),
-        *("--listen", "127.0.0.1:0", "--admin", admin),
+        *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
+        *("--admin", admin),
         *("--log-level", "error"),
     ) as (_, address):
         yield Server(address, admin)

@@ -16,6 +16,7 @@ from fake_server import FakeServer
 
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
+from genzo.v1 import types_pb2 as types
 from genzo_bots import commands
 from genzo_bots.limits import Ledger, Limits, Refused
 from genzo_bots.orders import Order, Orders
@@ -294,7 +295,28 @@ def test_reads_what_people_type(text: str, prompt: str, steps: int) -> None:
     assert (found.prompt, found.steps) == (prompt, steps)
 
 
-@pytest.mark.parametrize("text", ["", "--steps x fox", "fox --sampler magic"])
+def test_reads_what_steers() -> None:
+    text = "a (red:1.3) fox --weighted --lora ink:0.5 --lora snow --best-of 4"
+    found = commands.parse("en", text + " --larger")
+    assert found.prompt_syntax == types.PROMPT_SYNTAX_WEIGHTED
+    assert [use.name for use in found.loras] == ["ink", "snow"]
+    assert (found.best_of.draw, found.hires.factor) == (4, 2)
+    found = commands.parse("en", "a fox --control my-canny", b"picture")
+    [control] = found.controls
+    assert control.preprocessor == pb.ControlInput.PREPROCESSOR_CANNY
+    assert control.picture.data == b"picture"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "--steps x fox",
+        "fox --sampler magic",
+        "fox --strength 1",
+        "fox --lora ink:much",
+    ],
+)
 def test_refuses_what_it_cannot_read(text: str) -> None:
     with pytest.raises(Refused):
         commands.parse("en", text)

@@ -6,7 +6,7 @@ import pytest
 from conftest import painted
 from fake_server import FakeServer
 from stand_in import StandIn
-from telegram_service import Telegram, buttons
+from telegram_service import PHOTO, Telegram, buttons
 
 from genzo_bots.studio import Studio
 from genzo_bots.telegram_bot import TelegramBot
@@ -93,3 +93,26 @@ async def test_says_what_is_wrong(
     [said] = telegram.api.calls("POST", "/sendMessage")
     assert "描きたいもの" in str(said.json)
     assert not genzo_server.calls
+
+
+@pytest.mark.parametrize("how", ["caption", "reply"])
+async def test_a_photograph_is_started_from(
+    telegram: Telegram,
+    studio: Studio,
+    genzo_server: FakeServer,
+    how: str,
+) -> None:
+    genzo_server.answers = [painted()]
+    telegram.imagine("in the snow --strength 0.5", photo=how)
+    await telegram.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    start = genzo_server.calls[0].request.image_to_image
+    assert (start.image, start.strength) == (PHOTO, 0.5)
+    # It is started from anew, and is not painted larger.
+    names = [b["callback_data"] for b in buttons(telegram.photos()[-1])]
+    assert [n.split(":")[0] for n in names] == ["again", "vary"]
+    genzo_server.answers.append(painted("job-2"))
+    telegram.press(names[0])
+    await telegram.api.until(lambda: len(genzo_server.calls) == 2)
+    await studio.settled()
+    assert genzo_server.calls[1].request.image_to_image.image == PHOTO

@@ -33,6 +33,8 @@ def real() -> Iterator[str]:
             str(REPOSITORY / "deploy/genzo.yaml"),
             "--listen",
             "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
             "--log-level",
             "error",
         ],

@@ -173,3 +173,31 @@ def test_puts_a_mask_and_borders_in_their_fields(tmp_path: Path) -> None:
         build("a fox", {"mask_fill": "best"})
     with pytest.raises(ValueError, match="shorter"):
         build("a fox", {"extend": (1, 2, 3)})  # type: ignore[typeddict-item]
+
+
+def test_what_some_models_take_has_its_field() -> None:
+    request = build(
+        "a fox",
+        {
+            "prompt_2": "in the snow",
+            "class_label": 3,
+            "noise_level": 40,
+            "image_guidance_scale": 1.5,
+            "sigmas": (9.0, 3.0),
+            "churn": {"amount": 20, "noise": 1.1},
+            "refiner": {"switch_at": 0.7},
+            "size_conditioning": {"prompt": {"crop_left": 8}},
+            "noise_generator": "cuda",
+        },
+    )
+    assert request.prompt_2 == "in the snow"
+    assert request.class_label == 3
+    assert request.noise_level == 40
+    assert request.image_guidance_scale == 1.5
+    assert list(request.sigmas) == [9, 3]
+    assert request.churn == pb.Churn(amount=20, noise=1.1)
+    assert request.refiner.switch_at == 0.7
+    assert request.size_conditioning.prompt.crop_left == 8
+    assert request.noise_generator == types.NOISE_GENERATOR_CUDA
+    with pytest.raises(ValueError, match=r"churn: .*strength"):
+        build("a fox", {"churn": {"strength": 1}})

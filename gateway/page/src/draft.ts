@@ -26,6 +26,12 @@ export interface Draft {
   fill: string; // of the masked part: "" for the picture's own pixels
   onlyMasked: boolean;
   invertMask: boolean;
+  maskBlur?: number; // pixels; undefined: the server's own, here as below
+  maskPadding?: number;
+  extend: [left: number, top: number, right: number, bottom: number];
+  source: string; // what the start shows: edits it by words; "" for no such edit
+  imageGuidance?: number;
+  noiseLevel?: number;
   draw: number; // pictures to choose the best from; none if not more than count
   hires: boolean;
   weighted: boolean; // whether (brackets) weigh
@@ -44,6 +50,8 @@ const EMPTY: Draft = {
   fill: "",
   onlyMasked: false,
   invertMask: false,
+  extend: [0, 0, 0, 0],
+  source: "",
   draw: 0,
   hires: false,
   weighted: false,
@@ -90,10 +98,18 @@ export const canMask = computed(() =>
   Boolean(model.value?.tasks?.includes("TASK_INPAINTING")),
 );
 
-// Whether the model takes a field that not every model takes.
-export function takes(field: string): boolean {
-  return model.value?.request_fields?.includes(field) ?? false;
+// Whether the model takes a field that not every model takes; `unknown` where
+// the door does not tell.
+export function takes(field: string, unknown = false): boolean {
+  return model.value?.request_fields?.includes(field) ?? unknown;
 }
+
+// What is painted beyond the start's borders, where there is one.
+export const borders = computed(() => {
+  const [left, top, right, bottom] = draft.value.extend;
+  const some = left + top + right + bottom > 0 && startPicture.value && canMask.value;
+  return some ? { left, top, right, bottom } : undefined;
+});
 
 // About ten looks at a picture while it develops, none larger than a screen
 // needs.
@@ -137,6 +153,19 @@ export function request(values: Draft): [GenerateRequest, Pictures] {
   ];
 }
 
+// How much of the start is painted anew, and whether it begins at its own noise.
+// Borders alone are painted whole.
+function startOf(values: Draft, hasMask: boolean): GenerateRequest["image_to_image"] {
+  const isPlain = !hasMask && !borders.value;
+  const inverts = isPlain && values.source !== "" && takes("image_to_image.inversion");
+  return {
+    ...((hasMask || isPlain) && takes("image_to_image.strength", true)
+      ? { strength: values.strength }
+      : {}),
+    ...(inverts ? { inversion: { prompt: values.source } } : {}),
+  };
+}
+
 function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): GenerateRequest {
   const of = model.value;
   return {
@@ -152,12 +181,22 @@ function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): Generate
     ...(values.seed ? { seed: values.seed } : {}),
     image_count: values.count,
     preview: previewPlan(values.steps ?? of?.default_steps ?? 25),
-    ...(hasStart ? { image_to_image: { strength: values.strength } } : {}),
+    ...(hasStart ? { image_to_image: startOf(values, hasMask) } : {}),
+    ...(borders.value ? { outpainting: borders.value } : {}),
+    ...(hasStart && values.imageGuidance !== undefined && takes("image_guidance_scale")
+      ? { image_guidance_scale: values.imageGuidance }
+      : {}),
+    ...(hasStart && values.noiseLevel !== undefined && takes("noise_level")
+      ? { noise_level: values.noiseLevel }
+      : {}),
     ...(hasMask
       ? {
           inpainting: {
             ...(values.fill ? { fill: values.fill } : {}),
-            ...(values.onlyMasked ? { only_masked: true } : {}),
+            ...(values.maskBlur ? { mask_blur: values.maskBlur } : {}),
+            ...(values.onlyMasked && !borders.value
+              ? { only_masked: true, padding: values.maskPadding }
+              : {}),
             ...(values.invertMask ? { invert_mask: true } : {}),
             ...(masksTransparency.value ? { mask_is_transparency: true } : {}),
           },
@@ -193,6 +232,17 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     fill: request.inpainting?.fill ?? "",
     onlyMasked: request.inpainting?.only_masked ?? false,
     invertMask: request.inpainting?.invert_mask ?? false,
+    maskBlur: request.inpainting?.mask_blur,
+    maskPadding: request.inpainting?.padding,
+    extend: [
+      request.outpainting?.left ?? 0,
+      request.outpainting?.top ?? 0,
+      request.outpainting?.right ?? 0,
+      request.outpainting?.bottom ?? 0,
+    ],
+    source: request.image_to_image?.inversion?.prompt ?? "",
+    imageGuidance: request.image_guidance_scale,
+    noiseLevel: request.noise_level,
     draw: seed === undefined ? (request.best_of?.draw ?? 0) : 0,
     hires: request.hires !== undefined,
     weighted: request.prompt_syntax === "PROMPT_SYNTAX_WEIGHTED",

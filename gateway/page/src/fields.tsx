@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 // By the field's path in GenerateRequest.
 export const violations = signal<Record<string, string>>({});
@@ -134,5 +135,23 @@ export function Toggle(props: {
         </p>
       )}
     </div>
+  );
+}
+
+// What few need. It opens by itself when what is in it is used.
+export function Fold(props: {
+  summary: string;
+  isUsed: boolean;
+  children: ComponentChildren;
+}) {
+  const details = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    if (props.isUsed) details.current!.open = true;
+  }, [props.isUsed]);
+  return (
+    <details ref={details}>
+      <summary>{props.summary}</summary>
+      {props.children}
+    </details>
   );
 }

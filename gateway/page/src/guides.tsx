@@ -3,7 +3,7 @@
 
 import type { ComponentChildren } from "preact";
 import { controls, imagePrompts, maskPicture, model, takes } from "./draft";
-import { Field, Select, Slider, described, fieldId } from "./fields";
+import { Field, Select, Slider, Toggle, described, fieldId } from "./fields";
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import { TYPES, useObjectUrl } from "./start_picture";
@@ -143,6 +143,14 @@ function Controls({ names }: { names: string[] }) {
               {share("start", 0)}
               {share("end", 1)}
             </div>
+            {takes("controls.guess_mode") && (
+              <Toggle
+                path={`${path}.guess_mode`}
+                label={t("guessMode")}
+                value={control.guess_mode ?? false}
+                onChange={(guess_mode) => set(i, { guess_mode })}
+              />
+            )}
           </Guide>
         );
       })}

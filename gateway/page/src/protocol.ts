@@ -15,14 +15,23 @@ export interface GenerateRequest {
   sampler?: string;
   schedule?: string;
   preview?: { every?: number; format?: string; longest_side?: number };
-  image_to_image?: { image?: string; strength?: number };
+  image_to_image?: {
+    image?: string;
+    strength?: number;
+    inversion?: { prompt?: string; guidance_scale?: number; steps?: number };
+  };
   inpainting?: {
     mask?: InputPicture;
+    mask_blur?: number;
     fill?: string;
     only_masked?: boolean;
+    padding?: number;
     invert_mask?: boolean;
     mask_is_transparency?: boolean;
   };
+  outpainting?: { left?: number; top?: number; right?: number; bottom?: number };
+  image_guidance_scale?: number;
+  noise_level?: number;
   controls?: ControlInput[];
   image_prompts?: ImagePrompt[];
   best_of?: { draw: number };
@@ -43,6 +52,7 @@ export interface ControlInput {
   weight?: number;
   start?: number;
   end?: number;
+  guess_mode?: boolean;
 }
 
 export interface ImagePrompt {

@@ -105,6 +105,21 @@ export function ended(job: JobRecord, state: State, error?: string): JobRecord {
   };
 }
 
+// Without the pictures and what stands for them.
+function startOf(
+  of: NonNullable<GenerateRequest["image_to_image"]>,
+): GenerateRequest["image_to_image"] {
+  const { strength, inversion } = of;
+  return { strength, ...(inversion ? { inversion } : {}) };
+}
+
+function maskingOf(
+  of: NonNullable<GenerateRequest["inpainting"]>,
+): GenerateRequest["inpainting"] {
+  const { mask_blur, fill, only_masked, padding, invert_mask, mask_is_transparency } = of;
+  return { mask_blur, fill, only_masked, padding, invert_mask, mask_is_transparency };
+}
+
 // `job` after `event`. Events of newer servers change nothing.
 export function after(job: JobRecord, event: JobEvent): JobRecord {
   const next = { ...job, id: event.job_id, sequence: event.sequence };
@@ -127,19 +142,8 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
       request: {
         ...rest,
         request_id: job.key,
-        ...(image_to_image
-          ? { image_to_image: { strength: image_to_image.strength } }
-          : {}),
-        ...(inpainting
-          ? {
-              inpainting: {
-                fill: inpainting.fill,
-                only_masked: inpainting.only_masked,
-                invert_mask: inpainting.invert_mask,
-                mask_is_transparency: inpainting.mask_is_transparency,
-              },
-            }
-          : {}),
+        ...(image_to_image ? { image_to_image: startOf(image_to_image) } : {}),
+        ...(inpainting ? { inpainting: maskingOf(inpainting) } : {}),
         ...(controls?.length ? { controls: controls.map(({ picture: _, ...c }) => c) } : {}),
         ...(image_prompts?.length
           ? { image_prompts: image_prompts.map(({ pictures: _, ...p }) => p) }

@@ -2,18 +2,11 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import {
-  canMask,
-  change,
-  draft,
-  maskPicture,
-  masksTransparency,
-  model,
-  startPicture,
-} from "./draft";
-import { Field, Select, Slider, Toggle, described, fieldId, violations } from "./fields";
+import { canMask, maskPicture, masksTransparency, model, startPicture } from "./draft";
+import { Field, Toggle, described, fieldId, violations } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
+import { MaskOptions, StartOptions } from "./start_options";
 
 export const TYPES = ["image/png", "image/jpeg", "image/webp"];
 
@@ -57,6 +50,9 @@ export function useObjectUrl(blob: Blob | undefined): string | undefined {
   return url.value;
 }
 
+// As it is shown; snow is white too.
+const STROKE = "#e8694e";
+
 // White where the picture is painted anew, black elsewhere, of its own size.
 function MaskPainter({ url }: { url: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -72,7 +68,7 @@ function MaskPainter({ url }: { url: string }) {
       ((event.clientY - box.top) / box.height) * target.height,
     ];
     const context = target.getContext("2d")!;
-    context.strokeStyle = "#fff";
+    context.strokeStyle = STROKE;
     context.lineCap = "round";
     context.lineWidth = (target.width * brush.value) / 100;
     context.beginPath();
@@ -89,8 +85,16 @@ function MaskPainter({ url }: { url: string }) {
     flat.width = target.width;
     flat.height = target.height;
     const context = flat.getContext("2d")!;
-    context.fillRect(0, 0, flat.width, flat.height);
     context.drawImage(target, 0, 0);
+    // Whatever was painted becomes white, and black lies below it.
+    for (const [how, colour] of [
+      ["source-in", "#fff"],
+      ["destination-over", "#000"],
+    ] as const) {
+      context.globalCompositeOperation = how;
+      context.fillStyle = colour;
+      context.fillRect(0, 0, flat.width, flat.height);
+    }
     flat.toBlob((blob) => {
       maskPicture.value = blob ?? undefined;
     }, "image/png");
@@ -164,40 +168,6 @@ function MaskPainter({ url }: { url: string }) {
   );
 }
 
-// What the masked part begins with, which part that is, and whether it is
-// painted at full size.
-function MaskOptions() {
-  const fills = {
-    FILL_ORIGINAL: "fillOriginal",
-    FILL_NOISE: "fillNoise",
-    FILL_BLUR: "fillBlur",
-    FILL_NOTHING: "fillNothing",
-  } as const;
-  return (
-    <>
-      <Select
-        path="inpainting.fill"
-        label={t("fill")}
-        value={draft.value.fill || "FILL_ORIGINAL"}
-        choices={Object.entries(fills).map(([value, word]) => [value, t(word)])}
-        onChange={(fill) => change({ fill })}
-      />
-      <Toggle
-        path="inpainting.only_masked"
-        label={t("onlyMasked")}
-        value={draft.value.onlyMasked}
-        onChange={(onlyMasked) => change({ onlyMasked })}
-      />
-      <Toggle
-        path="inpainting.invert_mask"
-        label={t("invertMask")}
-        value={draft.value.invertMask}
-        onChange={(invertMask) => change({ invertMask })}
-      />
-    </>
-  );
-}
-
 export function StartPicture() {
   const url = useObjectUrl(startPicture.value);
   const path = "image_to_image.image";
@@ -242,16 +212,7 @@ export function StartPicture() {
               <Icon name="close" />
             </button>
           </div>
-          <Slider
-            path="image_to_image.strength"
-            label={t("strength")}
-            value={draft.value.strength}
-            fallback={0.6}
-            min={0.05}
-            max={1}
-            step={0.05}
-            onChange={(strength) => change({ strength: strength ?? 0.6 })}
-          />
+          <StartOptions />
         </>
       )}
     </div>

@@ -348,6 +348,23 @@ async def test_fits_a_phone(page: Page, door: Door, width: int) -> None:
     assert await page.evaluate(overflow) <= 0
 
 
+async def test_pictures_beside_each_other_fit_their_card(
+    page: Page, door: Door
+) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await set_slider(page, "Pictures", "2")
+    job = await develop(page, door)
+    await job.started()
+    await expect(page.locator(".frame")).to_have_count(2)
+    over = """() => {
+        const card = document.querySelector('.job').getBoundingClientRect();
+        const frames = [...document.querySelectorAll('.frame')];
+        return Math.max(...frames.map(
+            f => f.getBoundingClientRect().right - card.right));
+    }"""
+    assert await page.evaluate(over) < 0
+
+
 async def test_says_when_the_models_cannot_be_read(
     page: Page, door: Door
 ) -> None:

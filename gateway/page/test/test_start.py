@@ -4,10 +4,11 @@ import base64
 import io
 
 import pytest
+from conftest import find_barriers
 from mock_door import Door, picture
 from PIL import Image
 from playwright.async_api import Page, expect
-from steps import develop, open_picture, set_slider
+from steps import develop, open_picture, open_with, set_slider
 
 DROP = """async ([bytes, kind, how]) => {
     const file = new File(
@@ -21,6 +22,15 @@ DROP = """async ([bytes, kind, how]) => {
                               cancelable: true});
     document.body.dispatchEvent(event);
 }"""
+
+
+async def start_from_a_picture(page: Page, door: Door, *fields: str) -> None:
+    """Of a door whose model paints masked parts and takes these fields."""
+    door.model["tasks"].append("TASK_INPAINTING")
+    await open_with(page, door, "image_to_image.strength", *fields)
+    await page.get_by_label("Start from a picture").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
+    )
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -154,3 +164,102 @@ async def test_what_is_transparent_is_the_mask(page: Page, door: Door) -> None:
     await page.get_by_role("button", name="Remove the picture").click()
     job = await develop(page, door)
     assert "inpainting" not in job.request
+
+
+async def test_a_mask_has_its_edge_and_surroundings(
+    page: Page, door: Door
+) -> None:
+    await start_from_a_picture(page, door)
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    await canvas.click()
+    await set_slider(page, "Softness of the mask's edge", "6")
+    await expect(page.get_by_label("Painted around the mask")).to_have_count(0)
+    await page.get_by_label("Paint the masked part alone").check()
+    await set_slider(page, "Painted around the mask", "48")
+    job = await develop(page, door)
+    sent = job.request["inpainting"]
+    assert (sent["mask_blur"], sent["padding"]) == (6, 48)
+    # They come back with the picture's settings.
+    await job.finish()
+    await set_slider(page, "Softness of the mask's edge", "0")
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await canvas.click()
+    blur = page.get_by_role("spinbutton", name="Softness of the mask's edge")
+    await expect(blur).to_have_value("6")
+
+
+async def test_a_picture_is_painted_beyond_its_borders(
+    page: Page, door: Door
+) -> None:
+    await start_from_a_picture(page, door, "image_to_image.inversion")
+    await page.get_by_text("Change it by words").click()
+    await page.get_by_text("Paint beyond its borders").click()
+    await set_slider(page, "Left", "64")
+    # What is beyond is painted whole, and the rest stays as it is.
+    await expect(page.get_by_text("How much is painted anew")).to_be_hidden()
+    await expect(page.get_by_text("Change it by words")).to_be_hidden()
+    job = await develop(page, door)
+    assert job.request["outpainting"] == {
+        "left": 64,
+        "top": 0,
+        "right": 0,
+        "bottom": 0,
+    }
+    assert "strength" not in job.request["image_to_image"]
+    assert "inpainting" not in job.request
+    wrong = {
+        "field": "request.outpainting.left",
+        "description": "outpainting.left 64 is too much",
+    }
+    door.refusals.append(
+        (400, {"message": "wrong", "field_violations": [wrong]})
+    )
+    await page.get_by_role("button", name="Develop").click()
+    left = page.get_by_role("spinbutton", name="Left")
+    await expect(left).to_have_accessible_description(
+        "outpainting.left 64 is too much"
+    )
+    await page.get_by_role("button", name="Remove the picture").click()
+    job = await develop(page, door)
+    assert "outpainting" not in job.request
+
+
+async def test_a_picture_is_changed_by_words(page: Page, door: Door) -> None:
+    await start_from_a_picture(page, door, "image_to_image.inversion")
+    await page.get_by_text("Change it by words").click()
+    await page.get_by_label("What the picture shows").fill("a red fox")
+    assert await find_barriers(page) == []
+    job = await develop(page, door, "a blue fox")
+    start = job.request["image_to_image"]
+    assert start["inversion"] == {"prompt": "a red fox"}
+    assert job.request["prompt"] == "a blue fox"
+    await job.finish()
+    await page.get_by_label("What the picture shows").fill("")
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Reproduce").click()
+    again = await door.next_job()
+    assert again.request["image_to_image"]["inversion"] == {
+        "prompt": "a red fox"
+    }
+
+
+async def test_models_that_follow_a_picture_say_how_closely(
+    page: Page, door: Door
+) -> None:
+    door.model["request_fields"] = ["image_guidance_scale", "noise_level"]
+    await page.reload()
+    await page.get_by_label("Start from a picture").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
+    )
+    await expect(page.get_by_text("How much is painted anew")).to_have_count(0)
+    await set_slider(page, "How closely the picture is followed", "2")
+    await set_slider(page, "Noise over the picture", "60")
+    job = await develop(page, door)
+    assert "strength" not in job.request["image_to_image"]
+    assert job.request["image_guidance_scale"] == 2
+    assert job.request["noise_level"] == 60
+    await page.get_by_role("button", name="Remove the picture").click()
+    job = await develop(page, door)
+    assert "noise_level" not in job.request

@@ -125,6 +125,20 @@ async def test_pictures_to_follow_are_sent(page: Page, door: Door) -> None:
     assert "image_prompts" not in job.request
 
 
+async def test_a_network_may_guess_where_the_model_lets_it(
+    page: Page, door: Door
+) -> None:
+    await add_guides(page, door)
+    guess = page.get_by_label("Follow it more than the words")
+    await expect(guess).to_have_count(0)
+    door.model["request_fields"].append("controls.guess_mode")
+    await page.reload()
+    await page.get_by_label("Follow a picture").select_option("canny")
+    await guess.check()
+    job = await develop(page, door)
+    assert job.request["controls"][0]["guess_mode"]
+
+
 @pytest.mark.parametrize(
     ("field", "label"),
     [

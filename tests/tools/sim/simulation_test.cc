@@ -1,5 +1,6 @@
 #include "tools/sim/simulation.h"
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 #include "tools/sim/report.h"
 #include "worker/engine/batcher.h"
@@ -156,6 +157,56 @@ TEST(SimulationTest, ModelsShareADeviceThatHoldsOne) {
       figures["ends"].value("OK", 0) + figures["ends"].value("QUEUE_FULL", 0),
       500);
   EXPECT_GT(figures["model_loads"].get<int>(), 2);
+}
+
+// As in the server: what was used last leaves before what is in use.
+TEST(SimulationTest, AnIdleModelLeavesBeforeOneThatRuns) {
+  SimOptions options = Options();
+  options.model_bytes = 1;
+  options.budget_bytes = 2;
+  options.load_time = absl::Seconds(1);
+  options.models = 3;
+  std::vector<SimRequest> requests;
+  const auto add = [&](const std::string& model, int at, int steps) {
+    SimRequest& request = requests.emplace_back();
+    request.id = model;
+    request.demand = {.model = model,
+                      .pixels = options.speed.own_pixels,
+                      .steps = steps,
+                      .accepted = absl::UnixEpoch() + absl::Seconds(at)};
+  };
+  add("long", 0, /*steps=*/5000);
+  add("short", 2, /*steps=*/2);
+  add("new", 10, /*steps=*/2);
+  const auto policy = MakeGenzoPolicy(options);
+  const SimResult result = Simulate(requests, options, *policy);
+  EXPECT_EQ(result.model_loads, 3);
+  EXPECT_LT(result.jobs[2]->finish, result.jobs[0]->finish);
+}
+
+// What waits for its model has half of the places at most.
+TEST(SimulationTest, AFloodForAModelThatIsLoadedLeavesPlacesToTheOthers) {
+  SimOptions options = Options();
+  options.model_bytes = 1;
+  options.budget_bytes = 2;
+  options.load_time = absl::Seconds(10);
+  options.models = 2;
+  options.max_live_runs = 4;
+  std::vector<SimRequest> requests;
+  const auto add = [&](const std::string& model, int at, int steps) {
+    SimRequest& request = requests.emplace_back();
+    request.id = absl::StrCat(model, requests.size());
+    request.demand = {.model = model,
+                      .pixels = options.speed.own_pixels,
+                      .steps = steps,
+                      .accepted = absl::UnixEpoch() + absl::Seconds(at)};
+  };
+  add("here", 0, /*steps=*/1000);  // from 10 s to 17 s
+  for (int i = 0; i < 6; ++i) add("coming", 12, /*steps=*/100);
+  add("here", 13, /*steps=*/2);
+  const auto policy = MakeGenzoPolicy(options);
+  const SimResult result = Simulate(requests, options, *policy);
+  EXPECT_LT(result.jobs.back()->finish, absl::UnixEpoch() + absl::Seconds(14));
 }
 
 }  // namespace

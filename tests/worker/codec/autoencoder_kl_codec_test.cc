@@ -11,6 +11,7 @@
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
 #include "worker/weights/safetensors.h"
+#include "worker/weights/tensor_pool.h"
 
 namespace genzo {
 namespace {
@@ -34,7 +35,7 @@ class AutoencoderKLCodecTest : public ::testing::Test {
              model_ + "/" + AutoencoderKLCodec::kTinyFolder);
   }
 
-  absl::StatusOr<std::unique_ptr<const AutoencoderKLCodec>> Load() const {
+  absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>> Load() const {
     return AutoencoderKLCodec::Load(*ReadModelIndex(model_), Placement());
   }
 
@@ -50,6 +51,31 @@ TEST_F(AutoencoderKLCodecTest, NeedsNoMoreThanTheAutoencoder) {
   EXPECT_EQ((*codec)->Preview(latents, PreviewKind::kLinear).sizes(),
             at::IntArrayRef({2, 3, 3, 5}));
   EXPECT_EQ((*codec)->Decode(latents).sizes(), at::IntArrayRef({2, 3, 24, 40}));
+}
+
+// Also on a CPU, whose layers keep weights of their own making.
+TEST_F(AutoencoderKLCodecTest, ModelsOfOnePoolHaveItOnce) {
+  const auto pool = std::make_shared<TensorPool>(at::kCPU);
+  const std::string other = folder_.path() + "/other";
+  fs::create_directory(other);
+  fs::create_directory_symlink(model_ + "/vae", other + "/vae");
+  fs::copy(model_ + "/model_index.json", other);
+  const auto load = [&](const std::string& folder, at::ScalarType dtype) {
+    auto index = *ReadModelIndex(folder);
+    index.pool = pool;
+    return *AutoencoderKLCodec::Load(index, {.dtype = dtype});
+  };
+  auto first = load(model_, at::kFloat);
+  EXPECT_EQ(load(other, at::kFloat), first);
+  EXPECT_NE(load(other, at::kBFloat16), first);
+  fs::remove(other + "/vae");
+  fs::copy(model_ + "/vae", other + "/vae", fs::copy_options::recursive);
+  EXPECT_NE(load(other, at::kFloat), first) << "another file";
+  AddTinyDecoder();
+  EXPECT_TRUE(load(model_, at::kFloat)->has_tiny());
+  const std::weak_ptr<const AutoencoderKLCodec> held = first;
+  first.reset();
+  EXPECT_TRUE(held.expired()) << "the pool holds nothing itself";
 }
 
 TEST_F(AutoencoderKLCodecTest, TakesTheSmallDecoderBesideIt) {

@@ -1,10 +1,14 @@
 // What only a GPU can show. Skipped where there is none.
 
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <optional>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/empty.h"
+#include "ATen/ops/from_blob.h"
 #include "ATen/ops/group_norm.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/silu.h"
@@ -13,6 +17,7 @@
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "worker/device/device_health.h"
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/free_memory.h"
@@ -179,6 +184,40 @@ TEST_F(CudaDeviceTest, AModelThatLeavesGivesItsMemoryBack) {
   const int64_t before = reserved();
   for (int i = 0; i < 10; ++i) use();
   EXPECT_LE(reserved(), before);
+}
+
+// CUDA's faults that last poison a process, so a process of its own has one.
+class CudaStickyErrorTest : public CudaDeviceTest {
+ protected:
+  void SetUp() override {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    CudaDeviceTest::SetUp();
+  }
+
+  // Reads where no memory is, and ends with 0 if what follows is as it should.
+  [[noreturn]] void ReadNowhere() const {
+    void* const nowhere = reinterpret_cast<void*>(uintptr_t{1} << 20);
+    try {
+      at::from_blob(
+          nowhere, {1 << 20}, [](void*) {}, at::TensorOptions(device_), device_)
+          .sum()
+          .item<float>();
+      std::_Exit(2);
+    } catch (const std::exception&) {
+    }
+    const absl::Time now = absl::UnixEpoch();
+    DeviceHealth health;
+    for (int i = 0; i < DeviceHealth::kSuspicious; ++i) {
+      health.Evaluated(absl::InternalError("an evaluation"), now);
+    }
+    if (!health.WantsProbe(now)) std::_Exit(3);
+    health.Probed(ProbeDevice(device_), now);
+    std::_Exit(health.usable() ? 4 : 0);
+  }
+};
+
+TEST_F(CudaStickyErrorTest, TakesTheDeviceOut) {
+  EXPECT_EXIT(ReadNowhere(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "worker/residency/step_profile.h"
 
 namespace genzo {
 namespace {
@@ -73,10 +74,17 @@ class EngineTest : public ::testing::Test {
     request.set_height(8);
     request.set_guidance_scale(1);
     request.mutable_output()->set_quality(90);
+    if (hires_.width() > 0) *request.mutable_hires() = hires_;
     const std::string id = job.id();
     records_[id] = std::make_shared<EventRecord>();
     EXPECT_THAT(queue_->Submit(std::move(job), records_[id]), IsOk());
     return id;
+  }
+
+  // What was measured of "a" before.
+  void Profile(const StepProfile& profile) {
+    ProfileStore(folder_.path())
+        .Write("a", ProfileKey("a", Placement{}, /*threads=*/1), profile);
   }
 
   // Paints all that was submitted, and what hooks submit meanwhile.
@@ -101,7 +109,7 @@ class EngineTest : public ::testing::Test {
 
   ModelSource Source() {
     return {
-        .bytes = [](const ModelFiles&) { return int64_t{1}; },
+        .bytes = [this](const ModelFiles&) { return model_bytes_; },
         .load = [this](const ModelFiles& files) -> absl::StatusOr<ModelRef> {
           if (files.path == broken_) return absl::NotFoundError("no such file");
           return std::make_shared<FakePipeline>(behaviour_);
@@ -136,7 +144,9 @@ class EngineTest : public ::testing::Test {
   FakeBehaviour behaviour_;
   std::function<void(const std::vector<double>& prompts)> hook_;
   std::string broken_;
-  std::string tenant_;  // of what is submitted
+  int64_t model_bytes_ = 1;  // of each; the device has 1 << 20
+  std::string tenant_;       // of what is submitted
+  v1::HiresPass hires_;      // of what is submitted; no width: none
   bool working_ = false;
   bool stays_open_ = false;
   int jobs_ = 0;
@@ -272,6 +282,24 @@ TEST_F(EngineTest, AJobThatDoesNotFitAloneFails) {
               StatusIs(absl::StatusCode::kResourceExhausted, ""));
 }
 
+// Its request's size fits; what it grows to does not.
+TEST_F(EngineTest, AJobWhoseSecondPassDoesNotFitIsRefused) {
+  StepProfile profile;
+  profile.costs = StepCosts({{1, absl::Milliseconds(10)}});
+  profile.activation_bytes = 1 << 18;  // of 8x8; the device has 1 << 20
+  Profile(profile);
+  const std::string small = Submit(1, /*steps=*/2);
+  hires_.set_width(24);
+  hires_.set_height(24);
+  hires_.set_steps(2);
+  hires_.set_strength(1);
+  const std::string large = Submit(2, /*steps=*/2);
+  Work();
+  EXPECT_THAT(OutcomeOf(small).status(), IsOk());
+  EXPECT_EQ(ErrorReason(OutcomeOf(large).status()), "DOES_NOT_FIT");
+  EXPECT_THAT(behaviour_.evaluations, Each(Each(1)));
+}
+
 TEST_F(EngineTest, ATextThatCannotBeEncodedFailsItsJobAlone) {
   const std::string good = Submit(1, /*steps=*/2);
   const std::string bad = Submit(13, /*steps=*/2);
@@ -382,8 +410,41 @@ TEST_F(EngineTest, AFloodLeavesATenantItsShareOfTheLiveRuns) {
   EXPECT_LE(last, joined + 10);
 }
 
+// The model can be loaded only once the one that it replaces is done.
+TEST_F(EngineTest, AFloodForAModelThatIsNotLoadedLeavesTheLoadedOnesFree) {
+  model_bytes_ = 400'000;           // two of the three fit
+  config_.models[1].pinned = true;  // so that the busy one must leave
+  config_.models.push_back({.id = "c", .path = "c"});
+  config_.max_live_runs = 4;
+  const std::string busy = Submit(1, /*steps=*/200, /*images=*/1, "a");
+  stays_open_ = true;
+  std::vector<std::string> flood;
+  std::string light;
+  hook_ = [&](const std::vector<double>&) {
+    const size_t done = behaviour_.evaluations.size();
+    while (done == 5 && flood.size() < 8) {
+      flood.push_back(Submit(3, /*steps=*/2, /*images=*/1, "c"));
+    }
+    if (done == 10) light = Submit(2, /*steps=*/2, /*images=*/1, "b");
+    if (done != 50) return;
+    queue_->Cancel(busy);
+    queue_->Close();
+  };
+  Work();
+  EXPECT_THAT(OutcomeOf(light).status(), IsOk());
+  for (const std::string& id : flood) {
+    EXPECT_THAT(OutcomeOf(id).status(), IsOk());
+  }
+  for (size_t i = 0; i < behaviour_.evaluations.size(); ++i) {
+    const auto& prompts = behaviour_.evaluations[i];
+    EXPECT_FALSE(i > 15 && absl::c_linear_search(prompts, 2)) << i;
+    EXPECT_FALSE(i < 50 && absl::c_linear_search(prompts, 3)) << i;
+  }
+}
+
 // Neither evaluates before the other has a job, so one alone could not end.
 TEST_F(EngineTest, TwoDevicesShareTheQueue) {
+  load_.backlog().SetDevices(2);
   config_.max_live_runs = 1;
   const std::string a = Submit(1, /*steps=*/1);
   const std::string b = Submit(2, /*steps=*/1);
@@ -416,6 +477,86 @@ TEST_F(EngineTest, TwoDevicesShareTheQueue) {
   other.join();
   EXPECT_THAT(OutcomeOf(a).status(), IsOk());
   EXPECT_THAT(OutcomeOf(b).status(), IsOk());
+}
+
+// As many images as it takes until nobody believes its probes any more.
+TEST_F(EngineTest, AnotherDeviceGoesOnWhereABrokenOneStood) {
+  constexpr int kImages = DeviceHealth::kHopeless;
+  load_.backlog().SetDevices(2);
+  StepProfile profile;
+  profile.costs = StepCosts(
+      {{1, absl::Milliseconds(10)}, {kImages, absl::Milliseconds(10)}});
+  Profile(profile);
+  config_.max_live_runs = config_.max_batch_rows = kImages;
+  const std::string id = Submit(7, /*steps=*/5, kImages);
+  FakeBehaviour breaks;
+  bool working = false;
+  breaks.before_evaluation = [&](const std::vector<double>&) {
+    clock_.Advance(absl::Milliseconds(10));
+    if (working && breaks.evaluations.size() == 2) {
+      throw std::runtime_error("broken");
+    }
+  };
+  const ModelSource source = {
+      .bytes = [](const ModelFiles&) { return int64_t{1}; },
+      .load = [&](const ModelFiles&) -> absl::StatusOr<ModelRef> {
+        return std::make_shared<FakePipeline>(breaks);
+      }};
+  absl::Notification taken_out;
+  EngineDependencies dependencies = {
+      *queue_,  load_,  catalog_,
+      metrics_, clock_, [&](const Placement&) { return source; }};
+  dependencies.on_health = [&](bool usable) {
+    if (!usable) taken_out.Notify();
+  };
+  Engine broken(config_, {.index = 1, .placement = {}, .memory_bytes = 1 << 20},
+                dependencies, EncodeStage::Where::kCaller);
+  std::thread device([&] {
+    broken.Work([&] {
+      breaks.evaluations.clear();
+      working = true;
+    });
+  });
+  taken_out.WaitForNotification();
+  stays_open_ = true;
+  hook_ = [&](const std::vector<double>&) { queue_->Close(); };
+  Work();
+  broken.Stop();
+  device.join();
+  EXPECT_THAT(behaviour_.evaluations, SizeIs(3)) << "of five steps";
+  EXPECT_THAT(behaviour_.evaluations, Each(SizeIs(kImages)));
+  const auto pictures_of = [this](const std::string& job) {
+    std::vector<std::string> pictures;
+    v1::Ended ended;
+    while (auto event = records_.at(job)->Take()) {
+      if (event->has_image()) {
+        pictures.push_back(event->image().picture().data());
+      }
+      if (event->has_ended()) ended = event->ended();
+    }
+    return std::pair(pictures, ended);
+  };
+  const auto [pictures, ended] = pictures_of(id);
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ended.steps_run(), 5u * kImages);
+  EXPECT_THAT(pictures, SizeIs(kImages));
+  // One that was never disturbed has the same bits.
+  queue_ = NewQueue();
+  hook_ = nullptr;
+  stays_open_ = false;
+  const std::string calm = Submit(7, /*steps=*/5);
+  Work();
+  const auto calm_pictures = pictures_of(calm).first;
+  ASSERT_THAT(calm_pictures, SizeIs(1));
+  EXPECT_THAT(pictures, Each(calm_pictures[0]));
+}
+
+TEST_F(EngineTest, ACheckpointThatDoesNotFitIsForgotten) {
+  const std::string id = Submit(7, /*steps=*/3);
+  queue_->Take({})->Checkpoint("nonsense");
+  Work();
+  EXPECT_EQ(OutcomeOf(id).ended.steps_run(), 3u);
+  EXPECT_THAT(behaviour_.evaluations, SizeIs(3));
 }
 
 }  // namespace

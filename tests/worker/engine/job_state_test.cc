@@ -35,7 +35,9 @@ class LosableLease : public JobLease {
   }
   bool cancelled() const override { return lease_->cancelled(); }
   bool Renew() override { return !lost_ && lease_->Renew(); }
-  void Checkpoint(std::string) override {}
+  void Checkpoint(std::string state) override {
+    lease_->Checkpoint(std::move(state));
+  }
   void Post(v1::JobEvent event) override { lease_->Post(std::move(event)); }
   void End(v1::Ended ended) override { lease_->End(std::move(ended)); }
   absl::Status CancelStatus() const override { return lease_->CancelStatus(); }
@@ -113,6 +115,54 @@ TEST_F(JobStateTest, EndsWithItsLastImage) {
   EXPECT_EQ(FromProto(ended.queued()), absl::Seconds(2));
   EXPECT_EQ(FromProto(ended.decode()), absl::Seconds(2));
   EXPECT_EQ(metrics_.ForModel("tiny").jobs_succeeded.Value(), 1);
+}
+
+TEST_F(JobStateTest, TheNextWorkerGoesOnFromWhatThisOneLeaves) {
+  state_->StepDone({.image_index = 1, .progress = {1, 4, 1, 4}});
+  state_->PostImage(ImageOf(0), absl::Seconds(1));
+  state_->KeepRun(1, "at step 1");
+  state_->KeepRun(1, "");  // it cannot be told: the older one will do
+  state_ = nullptr;
+  state_ = std::make_unique<JobState>(queue_.Take({}), nullptr, clock_,
+                                      metrics_.ForModel("tiny"));
+  EXPECT_FALSE(state_->Wanted(0)) << "the reader has it";
+  EXPECT_TRUE(state_->Wanted(1));
+  EXPECT_EQ(state_->KeptRun(0), "");
+  EXPECT_EQ(state_->KeptRun(1), "at step 1");
+  state_->StepDone({.image_index = 1, .progress = {2, 4, 2, 4}});
+  state_->FailImage(1, absl::InternalError("not finite"));
+  std::optional<v1::JobEvent> last;
+  int images = 0;
+  while (auto event = events_->Take()) {
+    if (event->has_image()) ++images;
+    last = std::move(event);
+  }
+  EXPECT_EQ(images, 1);
+  EXPECT_EQ(last->ended().state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(last->ended().steps_run(), 2u);
+  EXPECT_EQ(last->ended().images_failed(), 1u);
+}
+
+TEST_F(JobStateTest, WhatFailedUnderAnotherWorkerFailsTheJobToo) {
+  state_->FailImage(0, absl::InternalError("not finite"));
+  state_ = nullptr;
+  state_ = std::make_unique<JobState>(queue_.Take({}), nullptr, clock_,
+                                      metrics_.ForModel("tiny"));
+  state_->FailImage(1, absl::InternalError("neither"));
+  std::optional<v1::JobEvent> last;
+  while (auto event = events_->Take()) last = std::move(event);
+  EXPECT_EQ(last->ended().state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(last->ended().images_failed(), 2u);
+}
+
+// None was told of: which are the best is not known.
+TEST_F(JobStateTest, TheNextWorkerDrawsAgainWhatWasToBeChosenFrom) {
+  Begin(/*draw=*/3);
+  state_->PostImage(ImageOf(0, /*score=*/1), absl::Seconds(1));
+  state_ = nullptr;
+  state_ = std::make_unique<JobState>(queue_.Take({}), nullptr, clock_,
+                                      metrics_.ForModel("tiny"));
+  EXPECT_TRUE(state_->Wanted(0));
 }
 
 TEST_F(JobStateTest, OneBadImageLosesOne) {

@@ -65,6 +65,42 @@ TEST_F(RunTest, TheWayDownIsCountedWithoutTheWayUp) {
   }
 }
 
+TEST_F(RunTest, GoesOnInAnotherWhereItWasSaved) {
+  genzo::Run run = MakeRun({2, 3});
+  for (int step = 0; step < 5; ++step) {
+    genzo::Run next = MakeRun({2, 3});
+    ASSERT_THAT(next.Restore(run.Save()), IsOk());
+    for (int left = step; left < 5; ++left) {
+      EXPECT_EQ(next.progress().steps_done, left);
+      ASSERT_FALSE(next.finished());
+      ASSERT_THAT(next.Take(One()), IsOk());
+    }
+    EXPECT_TRUE(next.finished());
+    EXPECT_EQ(next.latent().item<float>(), 5) << step;
+    ASSERT_THAT(run.Take(One()), IsOk());
+  }
+}
+
+TEST_F(RunTest, IsNotRestoredFromOneOfOtherStages) {
+  genzo::Run two = MakeRun({1, 2});
+  ASSERT_THAT(two.Take(One()), IsOk());
+  EXPECT_THAT(MakeRun({1}).Restore(two.Save()),
+              StatusIs(absl::StatusCode::kInvalidArgument, "stage"));
+  EXPECT_THAT(MakeRun({1}).Restore("nonsense"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "sampler state"));
+}
+
+TEST_F(RunTest, BehindATextGateItCannotBeSaved) {
+  const auto gated = std::make_shared<Prepared>(*MakeRun({1}).stage().prepared);
+  gated->edits = {{.take = std::make_shared<TextFeatures>()}};
+  std::vector<Stage> stages;
+  stages.push_back({.denoiser = &denoiser_,
+                    .prepared = gated,
+                    .guidance = {.rows = 1},
+                    .sampler = std::make_unique<FakeWalk>(2)});
+  EXPECT_EQ(genzo::Run(std::move(stages)).Save(), "");
+}
+
 TEST_F(RunTest, AStageMayBeginInItsOwnWay) {
   std::vector<Stage> stages;
   genzo::Run plain = MakeRun({1});

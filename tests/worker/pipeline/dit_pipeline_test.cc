@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/errors.h"
+#include "nlohmann/json.hpp"
 #include "tests/testing/matchers.h"
 #include "tests/testing/random_tensors.h"
 #include "tests/testing/runs.h"
@@ -73,6 +74,22 @@ TEST_F(DitPipelineTest, TellsWhatItCanDo) {
   EXPECT_EQ(traits.default_width, 64);
   EXPECT_EQ(*PipelineWeightBytes(folder_.path(), Placement()),
             model_->weight_bytes());
+}
+
+// Under either name of the class.
+TEST_F(DitPipelineTest, NamesTheOptionThatItDoesNotHave) {
+  const std::string index = folder_.path() + "/model_index.json";
+  auto config = nlohmann::json::parse(
+      ReadFile(folder_.path() + "/transformer/config.json"));
+  config["norm_type"] = "layer_norm";
+  folder_.Write("transformer/config.json", config.dump());
+  for (const char* name : {"DiTTransformer2DModel", "Transformer2DModel"}) {
+    auto json = nlohmann::json::parse(ReadFile(index));
+    json["transformer"][1] = name;
+    folder_.Write("model_index.json", json.dump());
+    EXPECT_THAT(LoadPipeline(folder_.path(), Placement()).status(),
+                StatusIs(absl::StatusCode::kUnimplemented, "norm_type"));
+  }
 }
 
 TEST_F(DitPipelineTest, AClassHasANumberAndNames) {

@@ -189,6 +189,9 @@ TEST_F(DefaultsTest, AFileBesideTheIndexSetsThem) {
   EXPECT_EQ(defaults->guidance_scale, 1.5);
   EXPECT_EQ(defaults->sampler, v1::SAMPLER_DPMPP_2M);
   EXPECT_EQ(defaults->schedule, SigmaSchedule::kKarras);
+  EXPECT_EQ(
+      With(R"({"sampler": "DPM++ 2M", "schedule": "SGM Uniform"})")->schedule,
+      SigmaSchedule::kSgmUniform);
   EXPECT_EQ(With("{}")->steps, 25);
   EXPECT_EQ(With("{}")->guidance_scale, 7.5);
 }

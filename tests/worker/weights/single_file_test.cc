@@ -188,6 +188,44 @@ TEST_F(SingleFileIndexTest, AFolderTellsWhatCannotBeSeen) {
   EXPECT_EQ(*index->FilesOf("unet").OpenTensors() == nullptr, false);
 }
 
+TEST_F(SingleFileIndexTest, AFamilysFolderBesideTheFileIsItsDefault) {
+  const TestFolder folder;
+  const std::string file = folder.path() + "/a.safetensors";
+  fs::create_symlink(sd1_, file);
+  fs::create_directory(folder.path() + "/sd1.config");
+  fs::create_directory_symlink(TinyModelFolder() + "/vae",
+                               folder.path() + "/sd1.config/vae");
+  const auto heads = [](const ModelFiles& files) {
+    return JsonConfig::ReadFile(
+               OpenModelIndex(files)->FilesOf("vae").At("config.json"))
+        ->object();
+  };
+  ModelFiles files(file);
+  EXPECT_EQ(heads(files), heads(TinyModelFolder()));
+  files.config = folder.path();  // one that is named counts
+  EXPECT_EQ(heads(files), heads(sd1_));
+}
+
+// The error says what to do.
+TEST(SingleFileTest, ABareTransformerNamesWhatItLacks) {
+  const std::string path = Reference("single-file/flux1-dev.safetensors");
+  if (!fs::exists(path)) GTEST_SKIP() << "no reference models";
+  const auto index = OpenModelIndex(path);
+  ASSERT_THAT(index, IsOk());
+  for (const auto& [component, class_name] :
+       {std::pair("text_encoder_2", "T5EncoderModel"),
+        std::pair("tokenizer_2", "T5TokenizerFast"),
+        std::pair("vae", "AutoencoderKL")}) {
+    const absl::Status status =
+        index->Component(component, class_name).status();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, component));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "parts:"));
+    EXPECT_THAT(status,
+                StatusIs(absl::StatusCode::kNotFound,
+                         "by default " + Reference("single-file/flux.config")));
+  }
+}
+
 TEST_F(SingleFileIndexTest, PartsCountBeforeTheFilesOwn) {
   ModelFiles files(sd1_);
   files.parts = {

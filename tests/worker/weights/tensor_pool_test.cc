@@ -60,5 +60,50 @@ TEST_F(TensorPoolTest, TwoModelsHaveOneAutoencoder) {
       (*other.FilesOf("vae").OpenTensors())->Read(name)->is_same(first));
 }
 
+// SD3 has two encoders of one class, in one file as it is published.
+TEST_F(TensorPoolTest, EncodersOfOneClassInOneFileAreTwo) {
+  const auto tensors = *SafetensorsFile::Open(path_);
+  ModelIndex index;
+  index.pool = pool_;
+  for (const char* name : {"text_encoder", "text_encoder_2"}) {
+    index.components[name] = "CLIPTextModelWithProjection";
+    index.elsewhere.insert_or_assign(
+        name, ComponentFiles(path_, {}, tensors, /*folder=*/""));
+  }
+  const auto read = [&](const std::string& name) {
+    return *(*index.FilesOf(name).OpenTensors())->Read("a");
+  };
+  const at::Tensor first = read("text_encoder");
+  EXPECT_TRUE(read("text_encoder").is_same(first));
+  EXPECT_FALSE(read("text_encoder_2").is_same(first));
+  EXPECT_NE(index.KeyOf("clip", {"text_encoder"}, Placement()),
+            index.KeyOf("clip", {"text_encoder_2"}, Placement()));
+}
+
+// FLUX calls it text_encoder_2, SD3 text_encoder_3.
+TEST_F(TensorPoolTest, APartIsSharedUnderAnyName) {
+  const std::string folder = folder_.path() + "/t5";
+  folder_.Write("t5/config.json", "{}");
+  folder_.Write("t5/model.safetensors", FloatFile({{"a", {1}}}));
+  ModelIndex flux, sd3;
+  flux.components["text_encoder_2"] = "T5EncoderModel";
+  flux.elsewhere.insert_or_assign("text_encoder_2", ComponentFiles(folder));
+  sd3.components["text_encoder_3"] = "T5EncoderModel";
+  sd3.elsewhere.insert_or_assign("text_encoder_3", ComponentFiles(folder));
+  flux.pool = sd3.pool = pool_;
+  int made = 0;
+  const auto make = [&]() -> absl::StatusOr<std::shared_ptr<const int>> {
+    return std::make_shared<const int>(++made);
+  };
+  const auto share = [&](const ModelIndex& index, const std::string& name) {
+    return *index.ShareOf<int>("t5", {name}, Placement(), make);
+  };
+  const auto first = share(flux, "text_encoder_2");
+  EXPECT_EQ(share(sd3, "text_encoder_3"), first);
+  folder_.Write("t5/config.json", R"({"d_model": 8})");
+  EXPECT_NE(share(sd3, "text_encoder_3"), first) << "it was changed";
+  EXPECT_NE(share(sd3, "nowhere"), share(sd3, "nowhere")) << "no files";
+}
+
 }  // namespace
 }  // namespace genzo

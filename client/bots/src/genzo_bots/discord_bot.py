@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +54,7 @@ def command() -> dict[str, Any]:
     def option(kind: int, name: str, text: str, **rest: Any) -> dict[str, Any]:
         return {"type": kind, "name": name, "description": text, **rest}
 
-    string, integer, number = 3, 4, 10
+    string, integer, boolean, number, attachment = 3, 4, 5, 10, 11
     return {
         "name": "imagine",
         "description": "Paint a picture that develops as you watch",
@@ -69,10 +70,28 @@ def command() -> dict[str, Any]:
             option(integer, "width", "In pixels", min_value=8),
             option(integer, "height", "In pixels", min_value=8),
             option(integer, "count", "How many", min_value=1, max_value=4),
+            option(integer, "best_of", "Paint more, show the best"),
+            option(string, "lora", "An adapter, NAME:WEIGHT"),
+            option(boolean, "weighted", "(Brackets) weigh their words"),
+            option(boolean, "larger", "Twice the size"),
+            option(attachment, "picture", "A picture to start from"),
+            option(number, "strength", "How much of it is painted anew"),
+            option(string, "shows", "What it shows: changes it by words"),
+            option(
+                string, "control", "Follow its composition", autocomplete=True
+            ),
+            option(string, "look", "Take over its look", autocomplete=True),
         ],
     }
 
 
+# How it is to be used, and what else some models take, is completed too.
+_NAMES_OF: dict[str, Callable[[genzo.Model], Iterable[str]]] = {
+    "sampler": lambda model: model.samplers,
+    "control": lambda model: model.proto.controlnets,
+    "look": lambda model: model.proto.ip_adapters,
+}
+_MAX_PICTURE_BYTES = 20 << 20
 _OPTION_FIELDS = {
     "negative": "negative_prompt",
     "guidance": "guidance_scale",
@@ -300,12 +319,12 @@ class DiscordBot:
             )
         except (TimeoutError, genzo.GenzoError):
             models = []
-        if focused.get("name") == "sampler":
+        if (names_of := _NAMES_OF.get(focused.get("name", ""))) is not None:
             known = [
-                sampler
+                name
                 for m in models
                 if m.id == model or (not model and m.is_default)
-                for sampler in m.samplers
+                for name in names_of(m)
             ]
         else:
             known = [m.id for m in models]
@@ -326,9 +345,34 @@ class DiscordBot:
             for o in event["data"].get("options", [])
         }
         prompt = str(options.pop("prompt", ""))
-        order = _order(event)
-        request = commands.build(order.language, prompt, options)  # type: ignore[arg-type]
+        language = _order(event).language
+        if lora := options.pop("lora", None):
+            options["loras"] = [lora]
+        if options.pop("larger", False):
+            options["hires"] = 2
+        picture = None
+        if number := options.pop("picture", None):
+            sent = event["data"]["resolved"]["attachments"][number]
+            picture = await self._fetch(language, sent)
+        request = commands.build(language, prompt, options, picture)
         await self._take(_order(event, request))
+
+    async def _fetch(self, language: str, sent: dict[str, Any]) -> bytes:
+        """What somebody attached. Discord says where it lies, and signs it."""
+        if sent["size"] > _MAX_PICTURE_BYTES:
+            raise Refused(
+                words.say(
+                    language,
+                    "large_start",
+                    sent["size"] >> 20,
+                    _MAX_PICTURE_BYTES >> 20,
+                )
+            )
+        try:
+            return await self._http.get_from_cdn(sent["url"])
+        except discord.HTTPException as error:
+            text = words.say(language, "no_file", error.status)
+            raise Refused(text) from None
 
     async def _press(self, event: dict[str, Any]) -> dict[str, Any]:
         wish, _, order_id = event["data"]["custom_id"].partition(":")

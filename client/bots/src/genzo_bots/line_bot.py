@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, ClientTimeout, web
 from linebot.v3.exceptions import InvalidSignatureError
 from linebot.v3.messaging import (
     ApiException,
@@ -53,6 +53,9 @@ SERVICE = "line"
 _COMMAND = "/imagine"
 _LANGUAGE = "ja"
 _ALREADY_ACCEPTED = 409
+_DATA_URL = "https://api-data.line.me"
+_NO_CONTENT = 404  # a text, for one
+_CONTENT_TIMEOUT = ClientTimeout(total=10)
 _PREVIEW_EVERY = 10  # the first that comes is the only one sent
 # How long a reply waits for the place in the queue. Its token is good for a
 # minute, and LINE sends an event again that is not answered soon.
@@ -254,7 +257,10 @@ class LineBot:
             if wish:
                 order = self.studio.follow_up(order_id, wish, order)
             else:
-                order.request.CopyFrom(commands.parse(_LANGUAGE, text or ""))
+                picture = await self._quoted(event)
+                order.request.CopyFrom(
+                    commands.parse(_LANGUAGE, text or "", picture)
+                )
                 order.request.preview.every = _PREVIEW_EVERY
             order.request.request_id = request_id
             canvas = self._canvas(order)
@@ -266,6 +272,27 @@ class LineBot:
             await self._reply(event, str(refusal))
         except genzo.GenzoError as fault:
             await self._reply(event, words.error(_LANGUAGE, fault))
+
+    async def _quoted(self, event: Event) -> bytes | None:
+        """The picture that the message answers, if it answers one."""
+        message = getattr(event, "message", None)
+        quoted = getattr(message, "quoted_message_id", None)
+        if quoted is None:
+            return None
+        # The SDK knows no other host for it than LINE's own.
+        url = f"{self.api_url or _DATA_URL}/v2/bot/message/{quoted}/content"
+        key = {"Authorization": f"Bearer {self.access_token}"}
+        async with (
+            ClientSession(timeout=_CONTENT_TIMEOUT) as session,
+            session.get(url, headers=key) as answer,
+        ):
+            is_picture = answer.content_type.startswith("image/")
+            if answer.status == 200 and is_picture:
+                return await answer.read()
+            if answer.status in (200, _NO_CONTENT):
+                return None
+            text = words.say(_LANGUAGE, "no_file", answer.status)
+            raise Refused(text)
 
     async def _reply(
         self, event: Any, text: str, quick: QuickReply | None = None

@@ -301,13 +301,18 @@ class Studio:
             models = await self._client.models()
         except genzo.GenzoError:
             return tuple(offers)
-        wanted = order.request.model
+        request = order.request
+        wanted = request.model
         for model in models:
             if model.id == wanted or (not wanted and model.is_default):
                 takes = set(model.proto.request_fields)
-                offers += ["vary"] * ("variation" in takes)
+                # What begins at a picture's own noise has none to vary.
+                inverts = request.image_to_image.HasField("inversion")
+                offers += ["vary"] * ("variation" in takes and not inverts)
                 offers += ["upscale"] * (
-                    "hires" in takes and not order.request.HasField("hires")
+                    "hires" in takes
+                    and not request.HasField("hires")
+                    and not request.HasField("image_to_image")
                 )
         return tuple(offers)
 

@@ -13,6 +13,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputMediaPhoto,
+    Message,
     Update,
 )
 from telegram.error import BadRequest
@@ -22,6 +23,8 @@ from telegram.ext import (
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
+    MessageHandler,
+    filters,
 )
 
 import genzo
@@ -169,6 +172,12 @@ class TelegramBot:
             .build()
         )
         self._app.add_handler(CommandHandler("imagine", self._imagine))
+        self._app.add_handler(
+            MessageHandler(
+                filters.PHOTO & filters.CaptionRegex(r"^/imagine\b"),
+                self._imagine,
+            )
+        )
         self._app.add_handler(CallbackQueryHandler(self._press))
         await self._app.initialize()
         await self._app.start()
@@ -187,12 +196,13 @@ class TelegramBot:
         self, update: Update, context: ContextTypes.DEFAULT_TYPE
     ) -> None:
         message = update.effective_message
-        if message is None or message.text is None:
+        if message is None:
             return
-        _, _, text = message.text.partition(" ")
+        _, _, text = (message.text or message.caption or "").partition(" ")
         language = _language(update)
         try:
-            request = commands.parse(language, text)
+            picture = await _picture_with(message)
+            request = commands.parse(language, text, picture)
             # What was not confirmed before a crash comes again.
             request.request_id = request_id_of(
                 SERVICE, f"{message.chat_id}:{message.message_id}"
@@ -233,6 +243,17 @@ class TelegramBot:
             request or pb.GenerateRequest(),
             {"chat": chat.id if chat else 0},
         )
+
+
+async def _picture_with(message: Message) -> bytes | None:
+    """The photograph that the command is the caption of, or an answer to, in
+    its largest size, which is 10 MB at most."""
+    answered = message.reply_to_message
+    photo = message.photo or (answered.photo if answered else ())
+    if not photo:
+        return None
+    file = await photo[-1].get_file()
+    return bytes(await file.download_as_bytearray())
 
 
 def _language(update: Update) -> str:

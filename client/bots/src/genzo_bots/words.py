@@ -38,6 +38,19 @@ _TEXTS = {
         "Say what to paint: /imagine a red fox in the snow",
         "描きたいものを書いてください。例: 雪の中の赤い狐",
     ),
+    "no_start": (
+        "--strength, --shows, --control and --look are for a picture that you"
+        " send along.",
+        "strength・shows・control・look は画像と一緒に送る場合だけ使えます。",
+    ),
+    "no_file": (
+        "The picture cannot be read ({0}).",
+        "画像を取得できませんでした（{0}）。",
+    ),
+    "large_start": (
+        "The picture has {0} MB, the limit is {1}.",
+        "画像が{0} MBあります（上限{1} MB）。",
+    ),
     "running": (
         "You have {0} pictures under way, the limit is {1}. Wait for one.",
         "作成中の画像が{0}件あります（上限{1}件）。完成をお待ちください。",

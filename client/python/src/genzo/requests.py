@@ -74,6 +74,27 @@ class Options(TypedDict, total=False):
     schedule: str
     eta: float
     clip_skip: int
+    # For models and samplers that name them in Model.proto.request_fields: what
+    # further text encoders read, and how much; the class to paint; guidance of
+    # further kinds; what is told of sizes; noise over the picture; the refiner.
+    # What is a mapping has the fields of its message: {"switch_at": 0.8}.
+    prompt_2: str
+    negative_prompt_2: str
+    prompt_3: str
+    negative_prompt_3: str
+    max_sequence_length: int
+    class_label: int
+    true_guidance_scale: float
+    image_guidance_scale: float
+    size_conditioning: Mapping[str, Any]
+    noise_level: int
+    refiner: Mapping[str, Any]
+    # Noise levels of the steps, or trained timesteps, instead of a schedule;
+    # noise added before each step; "cpu" or "cuda", whose numbers `seed` gives.
+    sigmas: Sequence[float]
+    timesteps: Sequence[int]
+    churn: Mapping[str, Any]
+    noise_generator: str
     # Read (word:1.3), [word], [from:to:when], [a|b], BREAK and names of
     # embeddings as web UIs do.
     weighted: bool
@@ -170,6 +191,7 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
     "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
     "mask_fill": (pb.Inpainting.Fill, "FILL_"),
+    "noise_generator": (types.NoiseGenerator, "NOISE_GENERATOR_"),
 }
 _GUIDANCE = (
     "guidance_start",
@@ -194,6 +216,12 @@ _INPAINTING = {
     "mask_padding": "padding",
     "invert_mask": "invert_mask",
     "mask_is_transparency": "mask_is_transparency",
+}
+_LISTS = ("sigmas", "timesteps", "loras", "preview_steps")
+_MESSAGES: dict[str, Any] = {
+    "churn": pb.Churn,
+    "refiner": pb.Refiner,
+    "size_conditioning": pb.SizeConditioning,
 }
 _BORDERS = ("left", "top", "right", "bottom")
 _DEFAULT_PREVIEW_EVERY = 5
@@ -337,17 +365,17 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
     for name, value in values.items():
         if name not in Options.__annotations__:
             raise TypeError(f"generate() has no argument {name!r}")
-        if name == "preview_steps":
-            request.preview.steps.extend(value)
-            continue
-        if name == "loras":
-            request.loras.extend(map(_lora, value))
-            continue
         if name in _CHOICES:
             value = _choice(name, value)
         message, field = _target(request, name)
         try:
-            setattr(message, field, value)
+            if name in _MESSAGES:
+                getattr(message, field).MergeFrom(_MESSAGES[name](**value))
+            elif name in _LISTS:
+                each = map(_lora, value) if name == "loras" else value
+                getattr(message, field).extend(each)
+            else:
+                setattr(message, field, value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name}: {error}") from None
     return request

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from genzo.events import (
     AnyEvent,
@@ -37,6 +38,10 @@ class ProgressBar:
     """Moves of all images of a job, on standard error or in a notebook."""
 
     def __init__(self) -> None:
+        with warnings.catch_warnings():
+            # A notebook without ipywidgets has the bar in text.
+            warnings.simplefilter("ignore", TqdmWarning)
+            from tqdm.auto import tqdm
         self._bar: Any = tqdm(total=None, unit="step", leave=False)
         self._steps: dict[int, int] = {}
         self._images = 1

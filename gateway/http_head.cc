@@ -1,0 +1,137 @@
+#include "gateway/http_head.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "boost/beast/core/string.hpp"
+#include "boost/beast/http/empty_body.hpp"
+#include "boost/beast/http/error.hpp"
+#include "boost/beast/http/write.hpp"
+#include "gateway/door_error.h"
+#include "gateway/http_core.h"
+#include "gateway/target.h"
+
+namespace genzo {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using Head = http::response<http::empty_body>;
+
+constexpr char kVersions[] = "the HTTP version is neither 1.0 nor 1.1";
+
+// As RFC 9110 writes a date.
+std::string HttpDate() {
+  return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::Now(),
+                          absl::UTCTimeZone());
+}
+
+std::string TextOf(const Head& head) {
+  std::ostringstream text;
+  text << head.base();
+  return text.str();
+}
+
+}  // namespace
+
+std::optional<HttpFault> FaultOfHead(const HttpRequestHead& head) {
+  const unsigned version = head.version();
+  if (version != 11 && version != 10) return HttpFault{505, kVersions};
+  const size_t hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && version == 11)) {
+    return HttpFault{400, absl::StrCat("the header Host occurs ", hosts,
+                                       " times; it must occur once")};
+  }
+  // The parser takes a coding that it does not know for none, and a proxy may
+  // take it for one.
+  const size_t codings = head.count(http::field::transfer_encoding);
+  if (codings > 0 && (version == 10 || codings > 1 ||
+                      !boost::beast::iequals(
+                          head[http::field::transfer_encoding], "chunked"))) {
+    return HttpFault{501, "the header Transfer-Encoding is not \"chunked\""};
+  }
+  if (head.count(http::field::upgrade) > 0 &&
+      head.method() == http::verb::connect) {
+    return HttpFault{501, "CONNECT is not done here"};
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpFault> FaultOfReading(const error_code& error,
+                                        const HttpLimits& limits) {
+  if (error == http::error::header_limit) {
+    return HttpFault{431, absl::StrCat("the request's header has more than ",
+                                       limits.max_header_bytes, " bytes")};
+  }
+  if (error == http::error::body_limit) {
+    return HttpFault{413, absl::StrCat("the request's body has more than ",
+                                       limits.max_body_bytes, " bytes")};
+  }
+  if (error == http::error::bad_version) return HttpFault{505, kVersions};
+  if (error == http::error::end_of_stream ||
+      error == http::error::partial_message ||
+      error.category() != make_error_code(http::error::bad_method).category()) {
+    return std::nullopt;
+  }
+  return HttpFault{400,
+                   absl::StrCat("the request is not HTTP: ", error.message())};
+}
+
+HttpResponse RefusalFor(absl::string_view target, const HttpFault& fault) {
+  const auto read = ParseTarget(target);
+  return ErrorResponse(
+      DoorOf(read.ok() ? absl::string_view(read->path) : target), fault.status,
+      fault.why);
+}
+
+std::string RequestIdOr(const std::string& wanted) {
+  const auto is_plain = [](char c) {
+    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+  };
+  if (!wanted.empty() && wanted.size() <= 64 &&
+      std::all_of(wanted.begin(), wanted.end(), is_plain)) {
+    return wanted;
+  }
+  thread_local absl::BitGen random;
+  return absl::StrFormat("req_%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
+std::string HeadText(const HttpResponse& response,
+                     const HttpHeadOptions& options) {
+  Head head(static_cast<http::status>(response.status), 11);
+  head.set(http::field::date, HttpDate());
+  if (!response.content_type.empty()) {
+    head.set(http::field::content_type, response.content_type);
+  }
+  head.set("x-request-id", options.request_id);
+  head.set("x-content-type-options", "nosniff");
+  for (const auto& [name, value] : response.headers) head.insert(name, value);
+  if (options.closes) {
+    head.set(http::field::connection, "close");
+  } else if (options.is_old) {
+    head.set(http::field::connection, "keep-alive");
+  }
+  if (options.is_chunked) {
+    head.set(http::field::transfer_encoding, "chunked");
+  }
+  return TextOf(head);
+}
+
+bool HasBody(int status) { return status != 204 && status != 304; }
+
+std::string RefusalText(int status, const std::string& message) {
+  HttpResponse refusal = ErrorResponse(DoorKind::kOpenAi, status, message);
+  refusal.headers.emplace_back("retry-after", "1");
+  refusal.headers.emplace_back("content-length",
+                               absl::StrCat(refusal.body.size()));
+  return HeadText(refusal, {.request_id = RequestIdOr(""), .closes = true}) +
+         refusal.body;
+}
+
+}  // namespace genzo
