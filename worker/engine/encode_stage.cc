@@ -13,6 +13,7 @@
 #include "worker/engine/inversion.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/source_picture.h"
+#include "worker/text/embedding_folders.h"
 
 namespace genzo {
 namespace {
@@ -123,6 +124,7 @@ void EncodeStage::Loop() {
 
 void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
   if (forget_texts_.exchange(false)) texts_.Clear();
+  TakeLibrary();
   const absl::Time begin = clock_.Now();
   std::vector<absl::StatusOr<Encoded>> encoded;
   try {
@@ -142,9 +144,17 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
   }
 }
 
+void EncodeStage::TakeLibrary() {
+  if (embeddings_ == nullptr) return;
+  auto library = embeddings_->library();
+  if (library == library_) return;
+  library_ = std::move(library);
+  texts_.Clear();
+}
+
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
   EncodeTask task = {.request = job.request(),
-                     .embeddings = embeddings_,
+                     .embeddings = library_.get(),
                      .adapters = job.adapters()};
   const PipelineTraits& traits = job.model().traits();
   if (HasPicture(job)) {

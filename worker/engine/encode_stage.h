@@ -76,6 +76,8 @@ class EncodeStage {
   // Jobs of one model, at least one.
   std::vector<Waiting> NextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EncodeAll(const std::vector<Waiting>& waiting);
+  // Takes over a library that is another by now.
+  void TakeLibrary();
   std::vector<absl::StatusOr<Encoded>> Encode(
       const std::vector<Waiting>& waiting);
   // What the job brings, with pictures read and networks in memory.
@@ -93,11 +95,13 @@ class EncodeStage {
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
-  const EmbeddingLibrary* const embeddings_;  // may be null
+  const EmbeddingFolders* const embeddings_;  // may be null
   LatentStore* const latents_;                // likewise
   const std::function<void()> on_encoded_;
   SideNetworks* const networks_;
-  TextCache texts_;  // of the encoding thread
+  // Of the encoding thread. The texts have the words of the library.
+  std::shared_ptr<const EmbeddingLibrary> library_;
+  TextCache texts_;
   std::atomic<bool> forget_texts_{false};
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -82,8 +82,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
   }
   dependencies.load.backlog().SetDevices(
       static_cast<int>(pool->devices_.size()));
-  pool->embeddings_ = std::make_unique<const EmbeddingLibrary>(
-      EmbeddingLibrary::Read(config.embeddings));
+  pool->embeddings_ = std::make_unique<EmbeddingFolders>(config.embeddings);
   pool->latents_ = std::make_unique<LatentStore>(
       config.kept_latents.bytes, config.kept_latents.tenant_bytes);
   std::vector<std::pair<c10::Device, std::string>> names;
@@ -112,6 +111,7 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
 
 void WorkerPool::LookBeside() {
   if (upscalers_ != nullptr) upscalers_->Look();
+  embeddings_->Look();
   for (const auto& engine : engines_) engine->LookBeside();
 }
 

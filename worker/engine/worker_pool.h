@@ -17,7 +17,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/latent_store.h"
 #include "worker/engine/scoring_stage.h"
-#include "worker/text/embedding_library.h"
+#include "worker/text/embedding_folders.h"
 #include "worker/upscale/upscaler_folders.h"
 
 namespace genzo {
@@ -76,7 +76,7 @@ class WorkerPool : public ModelControl, public PictureScoring {
   int devices_left_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(int)> on_devices_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<EngineDevice> devices_;
-  std::unique_ptr<const EmbeddingLibrary> embeddings_;
+  std::unique_ptr<EmbeddingFolders> embeddings_;
   std::unique_ptr<LatentStore> latents_;
   std::unique_ptr<LoraLibrary> loras_;  // null: no folders
   std::shared_ptr<DeviceMemoryFigures> memory_;

@@ -17,7 +17,7 @@
 
 namespace genzo {
 
-class EmbeddingLibrary;
+class EmbeddingFolders;
 class LatentStore;
 
 // What an engine works with; all outlive it.
@@ -30,7 +30,7 @@ struct EngineDependencies {
   // Where models come from.
   std::function<ModelSource(const Placement& placement)> models = FolderSource;
   // Words that prompts may use, and latents for later requests; null: none.
-  const EmbeddingLibrary* embeddings = nullptr;
+  const EmbeddingFolders* embeddings = nullptr;
   LatentStore* latents = nullptr;
   // Where adapters come from; null: there are none.
   LoraLibrary* loras = nullptr;

@@ -56,19 +56,6 @@ void SetDefaults(const PipelineTraits& traits, v1::Model& description) {
   description.set_default_guidance_scale(defaults.guidance_scale);
 }
 
-void AddEmbeddings(const PipelineTraits& traits,
-                   const EmbeddingLibrary& library, v1::Model& description) {
-  if (traits.text_widths.empty()) return;
-  for (const LearnedEmbedding& embedding : library.embeddings()) {
-    if (!embedding.Fits(traits.text_widths)) continue;
-    v1::Embedding& told = *description.add_embeddings();
-    told.set_name(embedding.name);
-    const at::Tensor& rows = embedding.vectors[0];  // [N, D]
-    told.set_vectors(static_cast<uint32_t>(rows.size(0)));
-    told.set_width(static_cast<uint32_t>(rows.size(1)));
-  }
-}
-
 // The layers by what stands before their transformers' own parts, once each.
 void AddAttentionLayers(const Pipeline& model, v1::Model& description) {
   const auto& fields = model.traits().request_fields;
@@ -84,6 +71,28 @@ void AddAttentionLayers(const Pipeline& model, v1::Model& description) {
 
 }  // namespace
 
+bool NameEmbeddings(const std::vector<int64_t>& text_widths,
+                    const EmbeddingLibrary& embeddings,
+                    v1::Model& description) {
+  v1::Model named;
+  for (const LearnedEmbedding& embedding : embeddings.embeddings()) {
+    if (text_widths.empty() || !embedding.Fits(text_widths)) continue;
+    v1::Embedding& told = *named.add_embeddings();
+    told.set_name(embedding.name);
+    const at::Tensor& rows = embedding.vectors[0];  // [N, D]
+    told.set_vectors(static_cast<uint32_t>(rows.size(0)));
+    told.set_width(static_cast<uint32_t>(rows.size(1)));
+  }
+  named.mutable_embeddings()->Swap(description.mutable_embeddings());
+  return !std::equal(
+      named.embeddings().begin(), named.embeddings().end(),
+      description.embeddings().begin(), description.embeddings().end(),
+      [](const v1::Embedding& a, const v1::Embedding& b) {
+        return a.name() == b.name() && a.vectors() == b.vectors() &&
+               a.width() == b.width();
+      });
+}
+
 std::map<SamplerId, EvaluationCount> CountEvaluations(
     const PipelineTraits& traits) {
   std::map<SamplerId, EvaluationCount> counts;
@@ -94,8 +103,7 @@ std::map<SamplerId, EvaluationCount> CountEvaluations(
 }
 
 v1::Model DescribeModel(const std::string& id, const Pipeline& model,
-                        const Config& config,
-                        const EmbeddingLibrary* embeddings) {
+                        const Config& config) {
   const PipelineTraits& traits = model.traits();
   v1::Model description;
   description.set_id(id);
@@ -108,7 +116,6 @@ v1::Model DescribeModel(const std::string& id, const Pipeline& model,
   SetSizes(traits, config, description);
   SetSamplers(traits, description);
   SetDefaults(traits, description);
-  if (embeddings != nullptr) AddEmbeddings(traits, *embeddings, description);
   description.add_preview_decoders(v1::PREVIEW_DECODER_LINEAR);
   description.add_preview_decoders(v1::PREVIEW_DECODER_FULL);
   if (model.codec().has_tiny()) {

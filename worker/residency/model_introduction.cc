@@ -8,6 +8,7 @@
 #include "base/model_fingerprint.h"
 #include "worker/device/exception_status.h"
 #include "worker/residency/model_description.h"
+#include "worker/text/embedding_folders.h"
 #include "worker/vision/picture_judges.h"
 
 namespace genzo {
@@ -85,12 +86,17 @@ void ModelIntroduction::DropOfAll(const std::vector<int64_t>& uses) {
 }
 
 void ModelIntroduction::LookBeside() {
-  if (!side_networks_.Look()) return;
+  bool is_other = side_networks_.Look();
+  if (dependencies_.embeddings != nullptr) {
+    auto library = dependencies_.embeddings->library();
+    is_other = std::exchange(seen_library_, library) != library || is_other;
+  }
+  if (!is_other) return;
   changed_ = true;
   dependencies_.queue.Nudge();
 }
 
-bool ModelIntroduction::NameNetworks(v1::Model& description) const {
+bool ModelIntroduction::NameBeside(v1::Model& description) const {
   const auto fits = fits_.find(description.id());
   if (fits == fits_.end()) return false;
   const auto name = [](const std::vector<std::string>& names, auto& told) {
@@ -104,7 +110,11 @@ bool ModelIntroduction::NameNetworks(v1::Model& description) const {
                              *description.mutable_controlnets());
   const bool adapters = name(side_networks_.AdaptersFor(fits->second.picture),
                              *description.mutable_ip_adapters());
-  return controls || adapters;
+  const bool words =
+      dependencies_.embeddings != nullptr &&
+      NameEmbeddings(fits->second.text_widths,
+                     *dependencies_.embeddings->library(), description);
+  return controls || adapters || words;
 }
 
 void ModelIntroduction::LoadConfigured(const std::atomic<bool>& stopping) {
@@ -274,7 +284,7 @@ void ModelIntroduction::Tell() {
   ready_ = loader_.ReadyIds();
   for (auto& [id, description] : descriptions_) {
     if (gone_.count(id) > 0) continue;
-    const bool others = NameNetworks(description);
+    const bool others = NameBeside(description);
     const v1::Model::State state = StateOf(description);
     if (others || description.state() != state ||
         description.pinned() != loader_.Pinned(id)) {
@@ -292,11 +302,11 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
   v1::Model& description = descriptions_[loaded.id];
-  description =
-      DescribeModel(loaded.id, model, config_, dependencies_.embeddings);
+  description = DescribeModel(loaded.id, model, config_);
   fits_[loaded.id] = {.control = model.traits().control_fit,
-                      .picture = model.traits().picture_fit};
-  NameNetworks(description);
+                      .picture = model.traits().picture_fit,
+                      .text_widths = model.traits().text_widths};
+  NameBeside(description);
   description.set_fingerprint(ModelFingerprint(files_.at(loaded.id)));
   for (std::string& field : JudgedFields(files_.at(loaded.id))) {
     description.add_request_fields(std::move(field));

@@ -48,8 +48,8 @@ class ModelIntroduction {
   // Such a model is there no more. Any thread.
   void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Looks for networks that are new or gone; Adopt() tells of them. For one
-  // thread at a time.
+  // Looks for networks and embeddings that are new or gone; Adopt() tells of
+  // them. For one thread at a time.
   void LookBeside();
 
   // What else stands beside the models; null: nothing any more. Any thread.
@@ -113,16 +113,17 @@ class ModelIntroduction {
     std::unique_ptr<ProfileMeasurement> measurement;
   };
 
-  // What networks must fit.
-  struct NetworkFits {
+  // What networks and embeddings must fit.
+  struct BesideFits {
     std::string control, picture;
+    std::vector<int64_t> text_widths;
   };
 
   std::vector<IdleBeside> IdleOfAll() ABSL_LOCKS_EXCLUDED(beside_mutex_);
   void DropOfAll(const std::vector<int64_t>& uses)
       ABSL_LOCKS_EXCLUDED(beside_mutex_);
   // Whether others fit than the description says, which then says these.
-  bool NameNetworks(v1::Model& description) const;
+  bool NameBeside(v1::Model& description) const;
   // Longest evaluation between the steps of others.
   absl::Duration Patience(bool busy, absl::Time now) const;
   void TakeNewsOfFiles() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -156,10 +157,11 @@ class ModelIntroduction {
   // In their order: a model, or the id of one that is gone.
   std::vector<std::variant<ModelConfig, std::string>> news_of_files_
       ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> gone_;               // nobody is told of these
-  std::map<std::string, NetworkFits> fits_;  // of models seen so far
+  std::set<std::string> gone_;              // nobody is told of these
+  std::map<std::string, BesideFits> fits_;  // of models seen so far
   absl::Mutex beside_mutex_;
   BesideModels* adapters_ ABSL_GUARDED_BY(beside_mutex_) = nullptr;
+  std::shared_ptr<const EmbeddingLibrary> seen_library_;  // LookBeside()'s own
   SideNetworks side_networks_;            // takes memory of the loader's
   ModelLoader loader_;                    // its thread calls back
   std::deque<ModelLoader::Loaded> news_;  // to be measured; before loader_ goes

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/errors.h"
+#include "base/file_stamp.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/weights/model_index.h"
@@ -57,8 +58,11 @@ void PictureJudges::AddModel(const std::string& id, const ModelFiles& files) {
 
 absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::OpenLocked(
     const ComponentFiles& clip, const std::string& head) {
-  ScorerRef& open = open_scorers_[absl::StrCat(clip.path(), "\n", head)];
-  if (open != nullptr) return open;
+  auto& open = open_scorers_[absl::StrCat(clip.path(), "\n", head)];
+  const std::string stamp =
+      absl::StrCat(FileStamp(clip.path()), "\n", FileStamp(head));
+  if (open.judge != nullptr && open.stamp == stamp) return open.judge;
+  open = {};  // no longer in memory while the new one is read
   auto scorer = std::make_shared<Scorer>();
   auto towers = ClipScorer::Open(clip, placement_);
   if (!towers.ok()) return towers.status();
@@ -68,8 +72,8 @@ absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::OpenLocked(
     if (!layers.ok()) return layers.status();
     scorer->head = *std::move(layers);
   }
-  open = std::move(scorer);
-  return open;
+  open = {stamp, std::move(scorer)};
+  return open.judge;
 }
 
 absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::FindScorer(
@@ -148,12 +152,15 @@ absl::StatusOr<PictureJudges::CheckerRef> PictureJudges::FindChecker(
     }
   }
   if (checker.path().empty()) return NoChecker(model);
-  CheckerRef& open = open_checkers_[checker.path()];
-  if (open != nullptr) return open;
+  auto& open = open_checkers_[checker.path()];
+  const std::string stamp = absl::StrCat(FileStamp(checker.path()), "\n",
+                                         FileStamp(extractor.path()));
+  if (open.judge != nullptr && open.stamp == stamp) return open.judge;
+  open = {};  // no longer in memory while the new one is read
   auto opened = SafetyChecker::Open(checker, extractor, placement_);
   if (!opened.ok()) return opened.status();
-  open = *std::move(opened);
-  return open;
+  open = {stamp, *std::move(opened)};
+  return open.judge;
 }
 
 absl::StatusOr<SafetyVerdict> PictureJudges::Check(const std::string& model,

@@ -27,8 +27,9 @@ namespace genzo {
 std::vector<std::string> JudgedFields(const ModelFiles& model);
 
 // Scorers and safety checkers, the configured ones and those of models, each
-// read when it is first asked for. Beside the models' memory budget: a ViT-L
-// takes 1.7 GB. Thread-safe; while one is read, others wait.
+// read when it is first asked for, and again once its files have changed.
+// Beside the models' memory budget: a ViT-L takes 1.7 GB. Thread-safe; while
+// one is read, others wait.
 class PictureJudges {
  public:
   // They compute in float32 on `device`.
@@ -66,6 +67,13 @@ class PictureJudges {
   using ScorerRef = std::shared_ptr<const Scorer>;
   using CheckerRef = std::shared_ptr<const SafetyChecker>;
 
+  // Opened when the files had the stamp.
+  template <typename Judge>
+  struct Opened {
+    std::string stamp;
+    std::shared_ptr<const Judge> judge;
+  };
+
   absl::StatusOr<ScorerRef> OpenLocked(const ComponentFiles& clip,
                                        const std::string& head)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -80,8 +88,9 @@ class PictureJudges {
   absl::Mutex mutex_;
   std::map<std::string, ModelFiles> models_ ABSL_GUARDED_BY(mutex_);
   // By where they lie.
-  std::map<std::string, ScorerRef> open_scorers_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, CheckerRef> open_checkers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Opened<Scorer>> open_scorers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Opened<SafetyChecker>> open_checkers_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace genzo

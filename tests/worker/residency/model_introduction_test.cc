@@ -9,8 +9,10 @@
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/random_tensors.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_control.h"
+#include "worker/text/embedding_folders.h"
 
 namespace genzo {
 namespace {
@@ -33,10 +35,11 @@ class ModelIntroductionTest : public ::testing::Test {
 
   void Make(const std::function<ModelSource(const Placement&)>& source =
                 FolderSource) {
-    models_ = std::make_unique<ModelIntroduction>(
-        config_, device_,
-        EngineDependencies{queue_, load_, catalog_, metrics_, clock_, source},
-        [] {});
+    EngineDependencies parts = {queue_,   load_,  catalog_,
+                                metrics_, clock_, source};
+    parts.embeddings = &embeddings_;
+    models_ =
+        std::make_unique<ModelIntroduction>(config_, device_, parts, [] {});
   }
   v1::Model::State State(const std::string& id) const {
     return catalog_.Get(id)->state();
@@ -66,6 +69,7 @@ class ModelIntroductionTest : public ::testing::Test {
   ModelCatalog catalog_{"a"};
   PoolLoad load_;
   MemoryJobQueue queue_{64, clock_, metrics_, load_};
+  EmbeddingFolders embeddings_{{folder_.path() + "/words"}};
   std::unique_ptr<ModelIntroduction> models_;
 };
 
@@ -207,6 +211,31 @@ TEST_F(ModelIntroductionTest, TellsOfNetworksThatComeAndGo) {
   models_->LookBeside();
   models_->Adopt(/*busy=*/true);
   EXPECT_THAT(catalog_.Get("a")->controlnets(), IsEmpty());
+}
+
+TEST_F(ModelIntroductionTest, TellsOfEmbeddingsThatComeAndGo) {
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  const int64_t width =
+      models_->loader().Hold("a")->traits().text_widths[0];
+  const std::string words = folder_.path() + "/words";
+  const auto look = [&] {
+    embeddings_.Look();
+    models_->LookBeside();
+    models_->Adopt(/*busy=*/true);
+  };
+  look();
+  EXPECT_THAT(catalog_.Get("a")->embeddings(), IsEmpty());
+  RandomTensors file;
+  file.Add("<castle>", {2, width});
+  file.Write(words, "castle.safetensors");
+  look();
+  ASSERT_EQ(catalog_.Get("a")->embeddings_size(), 1);
+  EXPECT_EQ(catalog_.Get("a")->embeddings(0).name(), "<castle>");
+  EXPECT_EQ(catalog_.Get("a")->embeddings(0).vectors(), 2u);
+  std::filesystem::remove_all(words);
+  look();
+  EXPECT_THAT(catalog_.Get("a")->embeddings(), IsEmpty());
 }
 
 }  // namespace

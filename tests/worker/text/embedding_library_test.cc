@@ -1,15 +1,16 @@
-#include "worker/text/embedding_library.h"
-
+#include <filesystem>
 #include <limits>
 
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/worker/weights/tensor_files.h"
+#include "worker/text/embedding_folders.h"
 
 namespace genzo {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
@@ -83,6 +84,28 @@ TEST(EmbeddingLibraryTest, AFolderGivesWhatCanBeRead) {
     names.push_back(embedding.name);
   }
   EXPECT_THAT(names, ElementsAre("a", "b"));
+}
+
+TEST(EmbeddingFoldersTest, AreReadAnewOnceAFileIsAnother) {
+  const TestFolder folder;
+  EmbeddingFolders folders({folder.path()});
+  const auto none = folders.library();
+  EXPECT_THAT(none->embeddings(), IsEmpty());
+  folder.Write("a.safetensors", Zeros({{"emb_params", {1, 4}}}));
+  EXPECT_EQ(folders.library(), none) << "nobody has looked";
+  folders.Look();
+  const auto one = folders.library();
+  EXPECT_THAT(one->embeddings(), SizeIs(1));
+  folders.Look();
+  EXPECT_EQ(folders.library(), one);
+  folder.Write("a.safetensors", Zeros({{"emb_params", {2, 4}}}));
+  folders.Look();
+  ASSERT_THAT(folders.library()->embeddings(), SizeIs(1));
+  EXPECT_EQ(folders.library()->embeddings()[0].vectors[0].size(0), 2);
+  std::filesystem::remove(folder.path() + "/a.safetensors");
+  folders.Look();
+  EXPECT_THAT(folders.library()->embeddings(), IsEmpty());
+  EXPECT_THAT(one->embeddings(), SizeIs(1)) << "a job may read it";
 }
 
 }  // namespace
