@@ -25,10 +25,10 @@ struct EvaluationCount {
 
 // How fast a device paints with one model.
 struct ModelSpeed {
-  StepCosts costs;         // at the model's own size
-  int64_t own_pixels = 1;  // of an image of that size
-  int largest_batch = 16;  // rows that no evaluation exceeds
-  absl::Duration decode;   // last step to picture, at that size
+  StepCosts costs;             // at the model's own size
+  int64_t own_pixels = 1;      // of an image of that size
+  int largest_batch = 16;      // rows that no evaluation exceeds
+  absl::Duration decode = {};  // last step to picture, at that size
   // Of samplers that do not evaluate once a step.
   std::map<v1::Sampler, EvaluationCount> evaluations = {};
 };

@@ -90,7 +90,9 @@ TEST_F(PicturesTest, TheBestOfSeveralComeAsScoreScoresThem) {
   request.set_image_count(1);
   request.set_seed(images[0].seed());
   for (const v1::JobEvent& event : Run(server, request)) {
-    if (event.has_image()) EXPECT_FALSE(event.image().has_score());
+    if (event.has_image()) {
+      EXPECT_FALSE(event.image().has_score());
+    }
   }
 }
 

@@ -1,0 +1,109 @@
+#include "tests/gateway/door_test.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+using McpTest = DoorTest;
+
+json Rpc(const std::string& method, const json& params) {
+  return {
+      {"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}};
+}
+
+TEST_F(McpTest, SpeaksMcp) {
+  const json hello = AskJson(
+      "POST", "/mcp", Rpc("initialize", {{"protocolVersion", "2025-03-26"}}));
+  EXPECT_EQ(hello["result"]["protocolVersion"], "2025-03-26");
+  EXPECT_EQ(Ask("POST", "/mcp",
+                R"({"jsonrpc": "2.0", "method": "notifications/initialized"})")
+                .status,
+            202);
+  const json tools = AskJson("POST", "/mcp", Rpc("tools/list", json::object()));
+  EXPECT_EQ(tools["result"]["tools"].size(), 6u);
+  EXPECT_EQ(tools["result"]["tools"][0]["inputSchema"]["required"],
+            json::array({"prompt"}));
+  const json painted = AskJson(
+      "POST", "/mcp",
+      Rpc("tools/call",
+          {{"name", "generate_image"}, {"arguments", {{"prompt", "a"}}}}));
+  EXPECT_EQ(painted["result"]["content"][0]["data"], kDone);
+  EXPECT_EQ(painted["result"]["isError"], false);
+  const json job = AskJson(
+      "POST", "/mcp",
+      Rpc("tools/call", {{"name", "get_job"}, {"arguments", {{"id", "a"}}}}));
+  EXPECT_EQ(job["result"]["content"][0]["mimeType"], "image/png");
+  const json wrong =
+      AskJson("POST", "/mcp",
+              Rpc("tools/call",
+                  {{"name", "edit_image"}, {"arguments", {{"prompt", "a"}}}}));
+  EXPECT_EQ(wrong["result"]["isError"], true);
+  EXPECT_THAT(wrong["result"]["content"][0]["text"].get<std::string>(),
+              HasSubstr("image"));
+  EXPECT_EQ(
+      AskJson("POST", "/mcp", Rpc("none", json::object()))["error"]["code"],
+      -32601);
+  EXPECT_EQ(Ask("POST", "/mcp", "[]").status, 400);
+  EXPECT_EQ(Ask("GET", "/mcp").status, 405);
+  EXPECT_EQ(Ask("POST", "/mcp", "{}", "Origin: http://evil\r\n").status, 403);
+}
+
+TEST_F(McpTest, SteersEnlargesAndScoresForMcp) {
+  const auto call = [&](const std::string& tool, const json& arguments) {
+    return AskJson("POST", "/mcp",
+                   Rpc("tools/call",
+                       {{"name", tool}, {"arguments", arguments}}))["result"];
+  };
+  const json edited = call("edit_image", {{"prompt", "a"},
+                                          {"image", kDone},
+                                          {"mask", kDone},
+                                          {"mask_blur", 4},
+                                          {"mask_fill", "noise"},
+                                          {"only_masked", true},
+                                          {"extend", {8, 0, 16, 0}},
+                                          {"controls", {{{"name", "canny"}}}}});
+  EXPECT_EQ(edited["isError"], false) << edited;
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.inpainting().mask_blur(), 4u);
+  EXPECT_EQ(request.inpainting().fill(), v1::Inpainting::FILL_NOISE);
+  EXPECT_TRUE(request.inpainting().only_masked());
+  EXPECT_EQ(request.outpainting().right(), 16u);
+  EXPECT_EQ(request.controls(0).picture().data(), "done")
+      << "it follows the picture";
+  const json larger = call("upscale_image", {{"image", kDone}, {"factor", 2}});
+  EXPECT_EQ(larger["content"][0]["data"], kDone) << larger;
+  EXPECT_EQ(service_.upscale().factor(), 2);
+  const json scores =
+      call("score_images", {{"images", {kDone}}, {"prompt", "a"}});
+  EXPECT_THAT(scores["content"][0]["text"].get<std::string>(),
+              HasSubstr("0.5"));
+  EXPECT_EQ(call("score_images", {{"images", "a"}})["isError"], true);
+  EXPECT_EQ(call("upscale_image", {{"factor", 2}})["isError"], true);
+}
+
+TEST_F(McpTest, StreamsProgressToMcpClientsThatAsk) {
+  service_.Do([](grpc::ServerContext&, const v1::GenerateRequest& request,
+                 FakeService::Writer& writer) {
+    v1::GenerateRequest plan = request;
+    plan.mutable_preview()->add_steps(10);
+    FakeService::Paint(plan, writer);
+    return grpc::Status::OK;
+  });
+  const RawAnswer answer =
+      Ask("POST", "/mcp",
+          Rpc("tools/call", {{"name", "generate_image"},
+                             {"arguments", {{"prompt", "a"}}},
+                             {"_meta", {{"progressToken", "t"}}}})
+              .dump(),
+          "Accept: application/json, text/event-stream\r\n");
+  const auto events = EventsIn(answer.body);
+  ASSERT_EQ(events.size(), 2u) << answer.body;
+  EXPECT_EQ(events[0].data["params"]["progress"], 10);
+  EXPECT_EQ(events[0].data["params"]["total"], 20);
+  EXPECT_EQ(events[1].data["result"]["content"][0]["data"], kDone);
+}
+
+}  // namespace
+}  // namespace genzo
