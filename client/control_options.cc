@@ -16,7 +16,8 @@ namespace {
 using Control = v1::ControlInput;
 
 constexpr char kControlForm[] =
-    "NAME=FILE[,canny|tile|inpaint][,guess][,start=S][,end=E][:WEIGHT]";
+    "NAME=FILE[,canny|tile|inpaint][,low=L][,high=H][,guess][,start=S][,end=E]"
+    "[:WEIGHT]";
 constexpr char kPromptForm[] = "NAME=FILE[:WEIGHT]";
 
 absl::Status Malformed(const char* option, const std::string& text,
@@ -74,6 +75,13 @@ bool TakeWord(absl::string_view word, Control& control) {
   }
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(word, absl::MaxSplits('=', 1));
+  if (parts.first == "low" || parts.first == "high") {
+    uint32_t change = 0;
+    if (!absl::SimpleAtoi(parts.second, &change)) return false;
+    parts.first == "low" ? control.set_canny_low(change)
+                         : control.set_canny_high(change);
+    return true;
+  }
   double number = 0;
   if (!absl::SimpleAtod(parts.second, &number)) return false;
   if (parts.first == "start") {
@@ -115,9 +123,12 @@ void ControlOptions::AddTo(CLI::App& command) {
       ->type_name(kControlForm)
       ->allow_extra_args(false);
   command
-      .add_option("--image-prompt", prompts_,
-                  "a picture that is read as a prompt, and the model's adapter "
-                  "for it; may be repeated")
+      .add_option(
+          "--image-prompt", prompts_,
+          "a picture that is read as a prompt, and the model's adapter "
+          "for it; may be repeated, and pictures for one adapter that "
+          "follow one another, the later ones without a weight, are one "
+          "prompt")
       ->type_name(kPromptForm)
       ->allow_extra_args(false);
 }
@@ -131,14 +142,19 @@ absl::Status ControlOptions::SetIn(v1::GenerateRequest& request) const {
     if (!status.ok()) return status;
   }
   for (const std::string& text : prompts_) {
-    v1::ImagePrompt& prompt = *request.add_image_prompts();
     std::string left = text;
+    std::string name;
     std::string path;
     const auto weight = TakeWeight(left);
-    if (weight.has_value()) prompt.set_weight(*weight);
-    if (!SplitName(left, *prompt.mutable_name(), path)) {
+    if (!SplitName(left, name, path)) {
       return Malformed("--image-prompt", text, kPromptForm);
     }
+    auto& all = *request.mutable_image_prompts();
+    const bool another =
+        !weight.has_value() && !all.empty() && all.rbegin()->name() == name;
+    v1::ImagePrompt& prompt = another ? *all.rbegin() : *all.Add();
+    prompt.set_name(name);
+    if (weight.has_value()) prompt.set_weight(*weight);
     const absl::Status status = ReadInto(path, *prompt.add_pictures());
     if (!status.ok()) return status;
   }

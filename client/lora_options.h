@@ -9,8 +9,9 @@
 
 namespace genzo {
 
-// `--lora NAME[:WEIGHT[:TEXT_ENCODER_WEIGHT]][@START-END]`, any number of
-// times: "detail", "ink:0.8", "ink:0.8:0@0.2-1".
+// `--lora NAME[:WEIGHT[:TEXT_ENCODER_WEIGHT]][@START-END][,BLOCK=WEIGHT...]`,
+// any number of times: "detail", "ink:0.8", "ink:0.8:0@0.2-1",
+// "ink:0.8,mid_block=0,down_blocks.1=0.5".
 class LoraOptions {
  public:
   // Adds the option to `command`, which this object outlives.

@@ -1,5 +1,8 @@
 #include "client/steering_line.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
@@ -31,7 +34,7 @@ void WriteMask(v1::GenerateRequest& request, CommandWriter& writer) {
 }
 
 void WriteLoras(v1::GenerateRequest& request, CommandWriter& writer) {
-  for (v1::LoraUse& lora : *request.mutable_loras()) {
+  for (const v1::LoraUse& lora : request.loras()) {
     std::string text =
         absl::StrCat(lora.name(), ":", ShortestDigits(lora.weight()));
     if (lora.has_text_encoder_weight() &&
@@ -43,14 +46,49 @@ void WriteLoras(v1::GenerateRequest& request, CommandWriter& writer) {
       absl::StrAppend(&text, "@", ShortestDigits(lora.start()), "-",
                       ShortestDigits(end));
     }
+    for (const v1::LoraBlockWeight& block : lora.block_weights()) {
+      absl::StrAppend(&text, ",", block.block(), "=",
+                      ShortestDigits(block.weight()));
+    }
     writer.Add("--lora", text);
-    if (lora.block_weights().empty()) lora.Clear();
   }
-  // What is left has weights by block, which no option says.
-  auto& left = *request.mutable_loras();
-  for (int i = left.size() - 1; i >= 0; --i) {
-    if (left[i].name().empty()) left.DeleteSubrange(i, 1);
+  ClearFields({"loras"}, request);
+}
+
+// Behind FILE; nothing for a hint that is used as it is.
+std::string PreprocessorWord(const v1::ControlInput& control) {
+  if (control.preprocessor() <= v1::ControlInput::PREPROCESSOR_NONE) return "";
+  const std::string name =
+      v1::ControlInput::Preprocessor_Name(control.preprocessor());
+  return absl::StrCat(
+      ",", absl::AsciiStrToLower(name.substr(strlen("PREPROCESSOR_"))));
+}
+
+void WriteControls(v1::GenerateRequest& request, CommandWriter& writer) {
+  for (const v1::ControlInput& control : request.controls()) {
+    std::string text =
+        absl::StrCat(control.name(), "=FILE", PreprocessorWord(control));
+    const auto add = [&](const char* word, bool is_set, double value) {
+      if (is_set) absl::StrAppend(&text, word, ShortestDigits(value));
+    };
+    add(",low=", control.has_canny_low(), control.canny_low());
+    add(",high=", control.has_canny_high(), control.canny_high());
+    if (control.guess_mode()) absl::StrAppend(&text, ",guess");
+    add(",start=", control.start() > 0, control.start());
+    add(",end=", control.has_end() && control.end() < 1, control.end());
+    add(":", control.has_weight(), control.weight());
+    writer.Add("--control", text);
   }
+  for (const v1::ImagePrompt& prompt : request.image_prompts()) {
+    // A weight begins a prompt, so that one adapter's two stay two.
+    const double weight = prompt.has_weight() ? prompt.weight() : 1;
+    for (int i = 0; i < std::max(prompt.pictures_size(), 1); ++i) {
+      writer.Add("--image-prompt",
+                 absl::StrCat(prompt.name(), "=FILE",
+                              i == 0 ? ":" + ShortestDigits(weight) : ""));
+    }
+  }
+  ClearFields({"controls", "image_prompts"}, request);
 }
 
 void WriteGuidance(v1::GenerateRequest& request, CommandWriter& writer) {
@@ -135,6 +173,7 @@ void WriteHires(v1::GenerateRequest& request, CommandWriter& writer) {
 void WriteSteering(v1::GenerateRequest& request, CommandWriter& writer) {
   WriteMask(request, writer);
   WriteLoras(request, writer);
+  WriteControls(request, writer);
   WriteGuidance(request, writer);
   WriteVariation(request, writer);
   WriteInversion(request.image_to_image(), writer);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/proto_time.h"
 #include "base/utf8.h"
@@ -29,6 +30,11 @@ std::string ImageLine(const v1::Image& image, const std::string& path) {
       image.has_score() ? absl::StrFormat(", score %.2f", image.score()) : "",
       image.safety().empty() ? ""
                              : absl::StrCat(", ", Printable(image.safety())),
+      image.approximations().empty()
+          ? ""
+          : absl::StrCat(
+                ", approximated by ",
+                Printable(absl::StrJoin(image.approximations(), ", "))),
       ": ", Printable(path),
       image.latents().empty()
           ? ""  // what --from-latents takes

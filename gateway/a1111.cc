@@ -37,6 +37,18 @@ json ModelEntry(const std::string& id) {
           {"sha256", nullptr}, {"filename", id},   {"config", nullptr}};
 }
 
+// Of what A1111 has no field for, what there is to tell.
+json ExtraParameters(const Painting& painting) {
+  json extra = {{"Schedule type", LabelOf(painting.resolved.schedule())}};
+  json facts = json::array();
+  for (const auto& [index, image] : painting.images) {
+    facts.push_back(FactsOf(image));
+  }
+  extra["Images"] = std::move(facts);
+  if (painting.withheld > 0) extra["Withheld"] = painting.withheld;
+  return extra;
+}
+
 // A1111's account of how its pictures were made.
 json Info(const Painting& painting, uint32_t batch_size) {
   const v1::GenerateRequest& request = painting.resolved;
@@ -77,11 +89,14 @@ json Info(const Painting& painting, uint32_t batch_size) {
           {"denoising_strength", request.has_image_to_image()
                                      ? json(request.image_to_image().strength())
                                      : json(nullptr)},
-          {"extra_generation_params",
-           {{"Schedule type", LabelOf(request.schedule())}}},
+          {"extra_generation_params", ExtraParameters(painting)},
           {"index_of_first_image", 0},
           {"infotexts", texts},
           {"styles", json::array()},
+          {"comments", painting.withheld > 0
+                           ? absl::StrCat(painting.withheld,
+                                          " withheld by the server's policy")
+                           : ""},
           {"job_timestamp", ""},
           {"clip_skip", request.clip_skip() + 1},
           {"is_using_inpainting_conditioning", false}};

@@ -65,10 +65,12 @@ std::string NameOfModel(const std::string& model) {
 const json* PictureIn(const json& unit) {
   for (const char* field : kPictureFields) {
     const auto found = unit.find(field);
-    if (found == unit.end() || found->is_null()) continue;
+    // Clients say by "" that there is none.
+    if (found == unit.end() || found->is_null() || *found == "") continue;
     if (!found->is_object()) return &*found;
     const auto inner = found->find("image");
-    if (inner != found->end() && !inner->is_null()) return &*inner;
+    if (inner == found->end() || inner->is_null() || *inner == "") continue;
+    return &*inner;
   }
   return nullptr;
 }
@@ -160,6 +162,24 @@ void ReadControl(const json& unit, const std::string& module,
   }
 }
 
+// What a unit of an image prompt cannot have.
+void RefuseControlsOf(const json& unit, FieldReader& reader) {
+  RefuseMasks(unit, /*paints_in=*/true, reader);
+  const bool whole = reader.Number("guidance_start", 0, 1).value_or(0) == 0 &&
+                     reader.Number("guidance_end", 0, 1).value_or(1) == 1;
+  if (!whole) {
+    reader.Fail("guidance_end",
+                "or guidance_start leaves steps out, but an IP-Adapter is at "
+                "work in all of them");
+  }
+  Control balanced;
+  ReadMode(reader, balanced);
+  if (balanced.guess_mode()) {
+    reader.Fail("control_mode",
+                "is not Balanced, as an IP-Adapter's always is");
+  }
+}
+
 void ReadUnit(const json& unit, FieldReader& reader,
               v1::GenerateRequest& request) {
   const std::string module = reader.Text("module").value_or("none");
@@ -173,6 +193,7 @@ void ReadUnit(const json& unit, FieldReader& reader,
     v1::ImagePrompt& prompt = *request.add_image_prompts();
     prompt.set_name(NameOfModel(model));
     prompt.set_weight(weight);
+    RefuseControlsOf(unit, reader);
     return ReadPicture(unit, request, reader, *prompt.add_pictures());
   }
   Control& control = *request.add_controls();

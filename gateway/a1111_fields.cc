@@ -52,7 +52,8 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"tiling", "tiling"},
            {"styles", "styles"},
            {"refiner_checkpoint", "refiner out of another checkpoint"},
-           {"script_name", "scripts"}}) {
+           {"script_name", "scripts"},
+           {"s_min_uncond", "guidance that ends at a noise level"}}) {
     if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
   }
   const json* scripts = reader.Any("alwayson_scripts");
@@ -217,6 +218,7 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   }
   from.set_image(*std::move(picture));
   ReadA1111Mask(reader, request);
+  ReadBorders(reader, request);
 }
 
 }  // namespace
@@ -296,6 +298,12 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   // A unit without a picture follows the one to start from.
   ReadControlNet(body, reader, request, call.parameters);
   if (task == A1111Task::kTextToImage) ReadHires(reader, request);
+  // What A1111 has no name for is called as at the other doors.
+  ReadSteeringFields(reader, request);
+  ReadLoras(reader, request);
+  if (const auto share = reader.Number("guidance_rescale", 0, 1)) {
+    request.set_guidance_rescale(*share);
+  }
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
   request.set_image_count(call.batch_size *
                           reader.Whole("n_iter", 1, 64).value_or(1));

@@ -54,11 +54,9 @@ json PaintingContent(const Painting& painting) {
     content.push_back({{"type", "image"},
                        {"data", absl::Base64Escape(picture.data())},
                        {"mimeType", picture.media_type()}});
-    json told = {{"seed", image.seed()},
-                 {"width", picture.width()},
-                 {"height", picture.height()}};
-    if (image.has_score()) told["score"] = image.score();
-    if (!image.latents().empty()) told["latents"] = image.latents();
+    json told = FactsOf(image);
+    told["width"] = picture.width();
+    told["height"] = picture.height();
     pictures.push_back(std::move(told));
   }
   json account = {{"job_id", painting.job_id}, {"images", pictures}};

@@ -55,8 +55,10 @@ class ImageStream {
       return;
     }
     if (event.has_image_withheld()) {
-      const json error = {{"type", "error"},
-                          {"error", OpenAiError(AllWithheldError())}};
+      const json error = {
+          {"type", "error"},
+          {"error",
+           OpenAiError(WithheldError(event.image_withheld().image_index()))}};
       exchange_->Write(ServerSentEvent("error", event.sequence(), Dump(error)),
                        [turn](bool) {});
       return;
@@ -107,10 +109,7 @@ class ImageStream {
   json Completed(const v1::Image& image) const {
     json data =
         Base("completed", image.image_index(), image.picture(), call_.format);
-    data["seed"] = image.seed();
-    if (image.has_score()) data["score"] = image.score();
-    if (!image.latents().empty()) data["latents"] = image.latents();
-    if (!image.safety().empty()) data["safety"] = image.safety();
+    data.update(FactsOf(image));
     data["usage"] = Usage(call_.request, steps_);
     return data;
   }
@@ -258,10 +257,7 @@ void OpenAiImages::PaintWhole(const OpenAiCall& call,
         for (auto& [index, image] : painting->images) {
           v1::Picture& picture = *image.mutable_picture();
           size = SizeOf(picture);
-          json item = {{"seed", image.seed()}};
-          if (image.has_score()) item["score"] = image.score();
-          if (!image.latents().empty()) item["latents"] = image.latents();
-          if (!image.safety().empty()) item["safety"] = image.safety();
+          json item = FactsOf(image);
           if (wants_url) {
             item["url"] = absl::StrCat(
                 prefix, with_.pictures.Keep(std::move(*picture.mutable_data()),
@@ -271,15 +267,16 @@ void OpenAiImages::PaintWhole(const OpenAiCall& call,
           }
           data.push_back(std::move(item));
         }
-        exchange->Send(
-            {.body = Dump({{"created", absl::ToUnixSeconds(with_.clock.Date())},
-                           {"data", std::move(data)},
-                           {"background", "opaque"},
-                           {"output_format", format},
-                           {"quality", quality},
-                           {"size", size},
-                           {"usage", Usage(painting->resolved,
-                                           painting->ended.steps_run())}})});
+        json answer = {
+            {"created", absl::ToUnixSeconds(with_.clock.Date())},
+            {"data", std::move(data)},
+            {"background", "opaque"},
+            {"output_format", format},
+            {"quality", quality},
+            {"size", size},
+            {"usage", Usage(painting->resolved, painting->ended.steps_run())}};
+        if (painting->withheld > 0) answer["withheld"] = painting->withheld;
+        exchange->Send({.body = Dump(answer)});
       });
 }
 

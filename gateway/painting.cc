@@ -14,6 +14,8 @@
 #include "gateway/steering_fields.h"
 
 namespace genzo {
+
+using nlohmann::json;
 namespace {
 
 constexpr uint32_t kMaxCount = UINT32_MAX;
@@ -92,6 +94,17 @@ const std::vector<std::pair<absl::string_view, absl::string_view>>
                     {"output.mark_provenance", "provenance"},
                     {"output.tiny_decoder", "tiny_decoder"},
                     {"request_id", "idempotency-key"}};
+
+json FactsOf(const v1::Image& image) {
+  json facts = {{"seed", image.seed()}};
+  if (image.has_score()) facts["score"] = image.score();
+  if (!image.latents().empty()) facts["latents"] = image.latents();
+  if (!image.safety().empty()) facts["safety"] = image.safety();
+  for (const std::string& left_out : image.approximations()) {
+    facts["approximations"].push_back(left_out);
+  }
+  return facts;
+}
 
 StreamListener Collecting(EventEar ear,
                           std::function<void(absl::StatusOr<Painting>)> done) {

@@ -27,6 +27,10 @@ struct Painting {
   v1::Ended ended;
 };
 
+// What the JSON doors tell of an image beside its bytes: seed, and as far as
+// there is any, score, latents, safety and approximations.
+nlohmann::json FactsOf(const v1::Image& image);
+
 // Sees every event before it is collected.
 using EventEar = std::function<void(const v1::JobEvent& event)>;
 

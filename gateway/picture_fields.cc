@@ -50,6 +50,13 @@ absl::Status AllWithheldError() {
                          "every picture was withheld by the server's policy");
 }
 
+absl::Status WithheldError(uint32_t image_index) {
+  return ErrorWithReason(absl::StatusCode::kInvalidArgument,
+                         "CONTENT_POLICY_VIOLATION",
+                         absl::StrCat("image ", image_index,
+                                      " was withheld by the server's policy"));
+}
+
 void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from) {
   if (const auto shown = reader.Text("source_prompt")) {
     from.mutable_inversion()->set_prompt(*shown);

@@ -14,6 +14,8 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // What a client is told where the server's policy withheld every picture.
 absl::Status AllWithheldError();
+// The same of one of several.
+absl::Status WithheldError(uint32_t image_index);
 
 // "source_prompt": what the picture shows, which has the walk begin at its own
 // noise.

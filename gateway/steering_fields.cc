@@ -112,35 +112,6 @@ void ReadList(FieldReader& reader, const std::string& name,
   }
 }
 
-void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
-  constexpr char kName[] = "extend";
-  const json* given = reader.Any(kName);
-  if (given == nullptr) return;
-  // "64,0,64,0" is a list without its brackets.
-  json list = *given;
-  if (given->is_string()) {
-    list = json::parse(absl::StrCat("[", given->get<std::string>(), "]"),
-                       /*cb=*/nullptr, /*allow_exceptions=*/false);
-  }
-  std::vector<uint32_t> borders;
-  for (const json& border : list.is_array() ? list : json::array()) {
-    if (!border.is_number_unsigned() || border.get<uint64_t>() > kMaxCount) {
-      break;
-    }
-    borders.push_back(border.get<uint32_t>());
-  }
-  if (borders.size() != 4 || list.size() != 4) {
-    return reader.Fail(kName,
-                       absl::StrCat(ShownValue(*given),
-                                    " is not left, top, right and bottom"));
-  }
-  v1::Outpainting& out = *request.mutable_outpainting();
-  out.set_left(borders[0]);
-  out.set_top(borders[1]);
-  out.set_right(borders[2]);
-  out.set_bottom(borders[3]);
-}
-
 json Described(const std::string& type, const std::string& description) {
   return {{"type", type}, {"description", description}};
 }
@@ -182,6 +153,35 @@ void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
   if (const auto token = reader.Text("start_latents")) {
     request.set_start_latents(*token);
   }
+}
+
+void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
+  constexpr char kName[] = "extend";
+  const json* given = reader.Any(kName);
+  if (given == nullptr) return;
+  // "64,0,64,0" is a list without its brackets.
+  json list = *given;
+  if (given->is_string()) {
+    list = json::parse(absl::StrCat("[", given->get<std::string>(), "]"),
+                       /*cb=*/nullptr, /*allow_exceptions=*/false);
+  }
+  std::vector<uint32_t> borders;
+  for (const json& border : list.is_array() ? list : json::array()) {
+    if (!border.is_number_unsigned() || border.get<uint64_t>() > kMaxCount) {
+      break;
+    }
+    borders.push_back(border.get<uint32_t>());
+  }
+  if (borders.size() != 4 || list.size() != 4) {
+    return reader.Fail(kName,
+                       absl::StrCat(ShownValue(*given),
+                                    " is not left, top, right and bottom"));
+  }
+  v1::Outpainting& out = *request.mutable_outpainting();
+  out.set_left(borders[0]);
+  out.set_top(borders[1]);
+  out.set_right(borders[2]);
+  out.set_bottom(borders[3]);
 }
 
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {

@@ -7,16 +7,20 @@
 
 namespace genzo {
 
-// Reads what steers a picture, under the same names at every JSON door but
-// A1111's: controls, image_prompts, guidance, variation, hires, upscaler,
-// prompt_syntax, keep_latents, start_latents. Lists and objects may be texts of
-// JSON, as in forms. A control without a picture of its own follows the one
-// that `request` starts from already. Faults go to `reader`.
+// Reads what steers a picture, under the same names at every JSON door (A1111's
+// has names of its own for some, too): controls, image_prompts, guidance,
+// variation, hires, upscaler, prompt_syntax, keep_latents, start_latents. Lists
+// and objects may be texts of JSON, as in forms. A control without a picture of
+// its own follows the one that `request` starts from already. Faults go to
+// `reader`.
 void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // The same of how a picture is painted in: mask_blur, mask_fill, only_masked,
 // mask_padding, invert_mask, mask_is_transparency, extend; and inversion.
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request);
+
+// Of these `extend` alone: what is painted around the picture.
+void ReadBorders(FieldReader& reader, v1::GenerateRequest& request);
 
 // Schemas of both, by the names of the fields.
 nlohmann::json SteeringSchemas();

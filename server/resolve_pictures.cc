@@ -59,6 +59,8 @@ void ResolveMark(const char* field, bool server_marks, bool may_be_left_out,
                                      "do not go without"));
 }
 
+}  // namespace
+
 void ResolveMarks(const ProvenanceConfig& rules, v1::OutputOptions& output,
                   Violations& violations) {
   if (!output.has_mark_provenance()) output.set_mark_provenance(true);
@@ -68,8 +70,6 @@ void ResolveMarks(const ProvenanceConfig& rules, v1::OutputOptions& output,
   ResolveMark("output.watermark", rules.watermark, rules.may_be_left_out,
               output.watermark(), violations);
 }
-
-}  // namespace
 
 void ResolvePictures(const v1::Model& model, const PictureRules& rules,
                      v1::GenerateRequest& request, Violations& violations) {

@@ -14,6 +14,10 @@ namespace genzo {
 void ResolvePictures(const v1::Model& model, const PictureRules& rules,
                      v1::GenerateRequest& request, Violations& violations);
 
+// Fills in and checks `output.mark_provenance` and `output.watermark` alone.
+void ResolveMarks(const ProvenanceConfig& rules, v1::OutputOptions& output,
+                  Violations& violations);
+
 }  // namespace genzo
 
 #endif  // GENZO_SERVER_RESOLVE_PICTURES_H_

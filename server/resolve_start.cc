@@ -5,6 +5,7 @@
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "server/resolve_inpainting.h"
+#include "worker/media/picture_probe.h"
 
 namespace genzo {
 namespace {
@@ -112,6 +113,12 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
       start.image(), start.image_sha256(), start.image_bytes(),
       static_cast<size_t>(limits.max_image_bytes));
   if (!digest.has_value()) return;
+  const auto header = ProbePicture(start.image());
+  if (!header.ok()) {
+    return violations.Add(
+        "image_to_image.image",
+        absl::StrCat("image_to_image.image: ", header.status().message()));
+  }
   start.set_image_sha256(*digest);
   start.set_image_bytes(start.image().size());
 }

@@ -9,6 +9,7 @@
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "server/request_resolver.h"
+#include "server/resolve_pictures.h"
 #include "server/violations.h"
 #include "worker/media/picture_probe.h"
 
@@ -229,6 +230,12 @@ absl::StatusOr<ResolvedUpscaling> ResolveUpscaling(
     violations.Add("output.upscaler",
                    "output.upscaler is for Generate; here it is `upscaler`");
   }
+  if (output.tiny_decoder()) {
+    violations.Add("output.tiny_decoder",
+                   "output.tiny_decoder is for Generate; nothing is decoded");
+  }
+  if (!output.has_embed_parameters()) output.set_embed_parameters(true);
+  ResolveMarks(limits.pictures.provenance, output, violations);
   violations.CheckEnum("priority", filled.priority(),
                        *v1::Priority_descriptor());
   v1::GenerateRequest life;

@@ -14,6 +14,7 @@
 #include "base/durable_file.h"
 #include "base/logging.h"
 #include "base/sha256.h"
+#include "base/upscale_plan.h"
 #include "google/protobuf/io/zero_copy_stream_impl.h"
 #include "google/protobuf/util/delimited_message_util.h"
 
@@ -66,14 +67,20 @@ std::string ReadFile(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+bool IsNetwork(const std::string& upscaler) {
+  return !upscaler.empty() && upscaler != kLanczos;
+}
+
 // Files that are no part of the model, and may be others under the same name
-// tomorrow.
-bool NamesFilesBeside(const v1::GenerateRequest& request) {
+// tomorrow. Words of a weighted prompt may be embeddings, where there are any.
+bool NamesFilesBeside(const v1::GenerateRequest& request,
+                      const v1::Model& model) {
   return request.loras_size() > 0 || request.controls_size() > 0 ||
          request.image_prompts_size() > 0 ||
-         request.prompt_syntax() == v1::PROMPT_SYNTAX_WEIGHTED ||
-         !request.hires().upscaler().empty() ||
-         !request.output().upscaler().empty() ||
+         (request.prompt_syntax() == v1::PROMPT_SYNTAX_WEIGHTED &&
+          model.embeddings_size() > 0) ||
+         IsNetwork(request.hires().upscaler()) ||
+         IsNetwork(request.output().upscaler()) ||
          !request.best_of().scorer().empty();
 }
 
@@ -166,7 +173,7 @@ std::string ResultCache::KeyOf(const std::string& tenant,
                                const v1::Model& model) {
   if (resolved.reproducibility() != v1::REPRODUCIBILITY_REPRODUCIBLE ||
       resolved.keep_latents() || !resolved.start_latents().empty() ||
-      NamesFilesBeside(resolved)) {
+      NamesFilesBeside(resolved, model)) {
     return "";
   }
   v1::GenerateRequest request = resolved;

@@ -1,6 +1,8 @@
 #include "client/command_line.h"
 
+#include "client/control_options.h"
 #include "client/generate_command.h"
+#include "client/lora_options.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -115,11 +117,47 @@ TEST(CommandLineTest, SaysWhereAWalkBegins) {
                                    "--invert-guidance 1 --invert-steps 30"));
 }
 
-TEST(CommandLineTest, NamesWhatNoOptionSays) {
+TEST(CommandLineTest, SaysWhichPicturesAreFollowed) {
   v1::GenerateRequest request;
   request.add_loras()->set_name("ink");
-  request.mutable_loras(0)->add_block_weights()->set_weight(0.5);
-  EXPECT_THAT(CommandLineOf(request).missing, ::testing::ElementsAre("loras"));
+  request.mutable_loras(0)->set_weight(0.8);
+  v1::LoraBlockWeight& block = *request.mutable_loras(0)->add_block_weights();
+  block.set_block("mid_block");
+  block.set_weight(0.5);
+  v1::ControlInput& control = *request.add_controls();
+  control.set_name("canny");
+  control.set_preprocessor(v1::ControlInput::PREPROCESSOR_CANNY);
+  control.set_canny_low(50);
+  control.set_canny_high(150);
+  control.set_guess_mode(true);
+  control.set_start(0.25);
+  control.set_end(0.75);
+  control.set_weight(0.5);
+  v1::ImagePrompt& prompt = *request.add_image_prompts();
+  prompt.set_name("plus");
+  prompt.set_weight(0.75);
+  prompt.add_pictures();
+  prompt.add_pictures();
+  const CommandLine line = CommandLineOf(request);
+  EXPECT_THAT(line.missing, ::testing::IsEmpty());
+  EXPECT_THAT(line.command,
+              ::testing::HasSubstr("--lora 'ink:0.8,mid_block=0.5'"));
+  EXPECT_THAT(line.command, ::testing::HasSubstr(
+                                "--control 'canny=FILE,canny,low=50,high=150,"
+                                "guess,start=0.25,end=0.75:0.5'"));
+  EXPECT_THAT(line.command,
+              ::testing::HasSubstr("--image-prompt 'plus=FILE:0.75' "
+                                   "--image-prompt 'plus=FILE'"));
+  v1::ControlInput again;
+  std::string path;
+  ASSERT_THAT(ParseControl("canny=FILE,canny,low=50,high=150,guess,start=0.25,"
+                           "end=0.75:0.5",
+                           again, path),
+              IsOk());
+  EXPECT_EQ(again.DebugString(), control.DebugString());
+  v1::LoraUse lora;
+  EXPECT_EQ(ParseLora("ink:0.8,mid_block=0.5", lora), "");
+  EXPECT_EQ(lora.DebugString(), request.loras(0).DebugString());
 }
 
 TEST(CommandLineTest, QuotesWhatAShellWouldRead) {

@@ -86,6 +86,20 @@ TEST(GenerateOptionsTest, AdaptersMayBeGivenSeveralTimes) {
   EXPECT_EQ(request.prompt(), "a fox");
 }
 
+TEST(GenerateOptionsTest, PicturesOfOneAdapterAreOnePrompt) {
+  const TestFolder folder;
+  const std::string a = "plus=" + folder.Write("a.png", "a");
+  const std::string b = "plus=" + folder.Write("b.png", "b");
+  const auto request =
+      RequestOf({"--image-prompt", a + ":0.5", "--image-prompt", b,
+                 "--image-prompt", a + ":0.7", "a fox"});
+  ASSERT_EQ(request.image_prompts_size(), 2);
+  EXPECT_EQ(request.image_prompts(0).pictures_size(), 2);
+  EXPECT_EQ(request.image_prompts(0).pictures(1).data(), "b");
+  EXPECT_EQ(request.image_prompts(0).weight(), 0.5);
+  EXPECT_EQ(request.image_prompts(1).pictures_size(), 1);
+}
+
 TEST(GenerateOptionsTest, APromptMayStandBehindAListOfNumbers) {
   EXPECT_EQ(RequestOf({"--preview-steps", "1,3", "a fox"}).prompt(), "a fox");
   EXPECT_EQ(RequestOf({"--sigmas", "14,2", "a fox"}).prompt(), "a fox");

@@ -46,8 +46,11 @@ TEST(PlainLineTest, TellsScoreSafetyAndLatentsOfAnImage) {
   event.mutable_image()->set_score(0.256);
   event.mutable_image()->set_safety("blurred");
   event.mutable_image()->set_latents("name");
-  EXPECT_EQ(PlainLine(event, "a.png"),
-            "image, seed 7, score 0.26, blurred: a.png, latents name");
+  event.mutable_image()->add_approximations("text_gate_step 2");
+  EXPECT_EQ(
+      PlainLine(event, "a.png"),
+      "image, seed 7, score 0.26, blurred, approximated by text_gate_step "
+      "2: a.png, latents name");
 }
 
 TEST(PlainLineTest, ShowsNoControlCharactersOfTheServer) {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/notification.h"
+#include "gateway/loras.h"
 #include "tests/gateway/door_test.h"
 
 namespace genzo {
@@ -99,6 +100,42 @@ TEST_F(A1111Test, TagsOfA1111sPromptsAreAdapters) {
 }
 
 // With A1111's own defaults for what a body leaves out.
+// What A1111 has no words for.
+TEST_F(A1111Test, TakesTheOtherDoorsNames) {
+  const json answer = AskJson("POST", "/sdapi/v1/img2img",
+                              {{"prompt", "a"},
+                               {"init_images", {"aGk="}},
+                               {"guidance", {{"textGateStep", 3}}},
+                               {"guidance_rescale", 0.5},
+                               {"keep_latents", true},
+                               {"loras", {{{"name", "ink"}, {"end", 0.5}}}},
+                               {"extend", {8, 0, 8, 0}}});
+  const v1::GenerateRequest request = service_.request();
+  EXPECT_EQ(request.guidance().text_gate_step(), 3u) << answer;
+  EXPECT_EQ(request.guidance_rescale(), 0.5);
+  EXPECT_TRUE(request.keep_latents());
+  ASSERT_EQ(request.loras_size(), 1);
+  EXPECT_EQ(request.loras(0).end(), 0.5);
+  EXPECT_EQ(request.outpainting().right(), 8u);
+  const json wrong = AskJson("POST", "/sdapi/v1/txt2img",
+                             {{"prompt", "a"}, {"s_min_uncond", 0.5}});
+  EXPECT_EQ(wrong["detail"][0]["loc"][1], "s_min_uncond") << wrong;
+}
+
+TEST_F(A1111Test, TellsWhatWasLeftOut) {
+  const json answer = AskJson("POST", "/sdapi/v1/txt2img",
+                              {{"prompt", "a"},
+                               {"batch_size", 2},
+                               {"safety", "refuse"},
+                               {"guidance", {{"textGateStep", 3}}}});
+  EXPECT_EQ(answer["images"].size(), 1u);
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["comments"], "1 withheld by the server's policy");
+  const json& extra = info["extra_generation_params"];
+  EXPECT_EQ(extra["Withheld"], 1);
+  EXPECT_EQ(extra["Images"][0]["approximations"], json({"text_gate"}));
+}
+
 TEST_F(A1111Test, InpaintsForA1111) {
   json body = {{"init_images", {"aGk="}}, {"mask", "bWFzaw=="}};
   AskJson("POST", "/sdapi/v1/img2img", body);

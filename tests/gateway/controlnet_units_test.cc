@@ -70,6 +70,36 @@ TEST_F(ControlNetUnitsTest, AControlNetUnitMayFollowThePictureOfImg2Img) {
             v1::ControlInput::PREPROCESSOR_TILE);
 }
 
+// As webuiapi says that a unit has no picture.
+TEST_F(ControlNetUnitsTest, AnEmptyPictureIsNone) {
+  for (const json& picture : {json(""), json({{"image", ""}})}) {
+    const json unit = {{"model", "canny"}, {"image", picture}};
+    const RawAnswer answer =
+        Ask("POST", "/sdapi/v1/img2img",
+            json{{"init_images", {"aGk="}},
+                 {"alwayson_scripts", {{"controlnet", {{"args", {unit}}}}}}}
+                .dump());
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(service_.request().controls(0).picture().data(), "hi");
+  }
+}
+
+TEST_F(ControlNetUnitsTest, AnIpAdapterWorksInAllSteps) {
+  for (const json& field :
+       {json{{"guidance_end", 0.5}}, json{{"guidance_start", 0.5}},
+        json{{"control_mode", 2}}, json{{"mask", "aGk="}}}) {
+    json unit = {
+        {"model", "plus"}, {"module", "ip-adapter"}, {"image", "aGk="}};
+    unit.update(field);
+    const RawAnswer answer =
+        Ask("POST", "/sdapi/v1/txt2img",
+            json{{"alwayson_scripts", {{"controlnet", {{"args", {unit}}}}}}}
+                .dump());
+    EXPECT_EQ(answer.status, 422) << unit;
+    EXPECT_THAT(answer.body, HasSubstr(field.begin().key()));
+  }
+}
+
 TEST_F(ControlNetUnitsTest, NamesWhatIsWrongWithAControlNetUnit) {
   const json sound = {{"model", "canny"}, {"image", "aGk="}};
   for (const auto& [change, what] : std::vector<std::pair<json, std::string>>{

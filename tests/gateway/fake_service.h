@@ -124,8 +124,16 @@ class FakeService : public v1::ImageGeneration::Service,
         Fill(*event.mutable_preview()->mutable_picture(), "look");
         write(event);
       }
+      if (i == 0 && plan.safety_policy() == v1::SAFETY_POLICY_REFUSE) {
+        event.mutable_image_withheld()->set_safety("nsfw");
+        write(event);
+        continue;
+      }
       event.mutable_image()->set_image_index(i);
       event.mutable_image()->set_seed(plan.seed() + i);
+      if (plan.guidance().text_gate_step() > 0) {
+        event.mutable_image()->add_approximations("text_gate");
+      }
       Fill(*event.mutable_image()->mutable_picture(), "done");
       write(event);
     }

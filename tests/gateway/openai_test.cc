@@ -143,6 +143,27 @@ TEST_F(OpenAiTest, EndsAStreamWithTheErrorThatEndedTheJob) {
 
 constexpr char kForm[] = "Content-Type: multipart/form-data; boundary=b\r\n";
 
+TEST_F(OpenAiTest, TellsWhatWasLeftOutOfAPictureAndOfTheAnswer) {
+  json body = {{"prompt", "a"},
+               {"n", 2},
+               {"safety", "refuse"},
+               {"guidance", {{"textGateStep", 3}}}};
+  const json answer = Generate(body);
+  ASSERT_EQ(answer["data"].size(), 1u) << answer;
+  EXPECT_EQ(answer["data"][0]["approximations"], json({"text_gate"}));
+  EXPECT_EQ(answer["withheld"], 1);
+  body["stream"] = true;
+  const auto events =
+      EventsIn(Ask("POST", "/v1/images/generations", body.dump()).body);
+  EXPECT_THAT(NamesOf(events),
+              ElementsAre("error", "image_generation.completed"));
+  EXPECT_EQ(events[0].data["error"]["message"],
+            "image 0 was withheld by the server's policy");
+  body["n"] = 1;
+  body.erase("stream");
+  EXPECT_EQ(Generate(body)["error"]["code"], "content_policy_violation");
+}
+
 TEST_F(OpenAiTest, EditsAndVaries) {
   const RawAnswer edit = Ask("POST", "/v1/images/edits",
                              FormOf({{"image[]", "bytes"},

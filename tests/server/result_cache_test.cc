@@ -53,6 +53,16 @@ TEST(ResultCacheKeyTest, IsEmptyWhereBitsAreNotPromised) {
   request = Request(1);
   request.add_loras()->set_name("ink");  // a file that may be changed
   EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
+  request = Request(1);
+  request.mutable_output()->set_upscaler("esrgan");
+  EXPECT_EQ(ResultCache::KeyOf("a", request, {}), "");
+  request.mutable_output()->set_upscaler("lanczos");  // no file
+  EXPECT_NE(ResultCache::KeyOf("a", request, {}), "");
+  request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
+  EXPECT_NE(ResultCache::KeyOf("a", request, {}), "");
+  v1::Model model;
+  model.add_embeddings()->set_name("castle");
+  EXPECT_EQ(ResultCache::KeyOf("a", request, model), "") << "a word is a file";
 }
 
 TEST(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {

@@ -11,12 +11,17 @@
 #include "tests/worker/upscale/random_upscalers.h"
 #include "worker/media/picture_decoder.h"
 #include "worker/media/picture_encoder.h"
+#include "worker/media/picture_metadata.h"
 #include "worker/media/pixel_tensors.h"
+#include "worker/media/provenance.h"
+#include "worker/media/watermark.h"
 #include "worker/upscale/enlargement.h"
 
 namespace genzo {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
 using v1::GenerateRequest;
 using v1::HiresPass;
 using v1::JobEvent;
@@ -171,11 +176,64 @@ TEST_F(UpscalingTest, WhatCannotBeIsRefusedByField) {
   request = Picture();
   request.mutable_output()->set_upscaler("tiny");
   expect(request, "output.upscaler");
+  request = Picture();
+  request.mutable_output()->set_tiny_decoder(true);
+  expect(request, "output.tiny_decoder");
+  request = Picture();
+  request.mutable_output()->set_mark_provenance(false);
+  expect(request, "output.mark_provenance false");
   // A head of 20,000 x 20,000 pixels, without any of them.
   request = Picture();
   std::string& file = *request.mutable_picture()->mutable_data();
   file.replace(16, 8, std::string("\0\0\x4e\x20\0\0\x4e\x20", 8));
   expect(request, "picture");
+}
+
+TEST_F(UpscalingTest, ALargerPictureStillSaysWhereItComesFrom) {
+  const auto text_of = [&](const UpscaleRequest& request) {
+    const Answer answer = Upscale(request);
+    EXPECT_TRUE(answer.status.ok()) << answer.message();
+    const auto text = ReadPictureText(PictureOf(answer.events));
+    return text.ok() ? *text : PictureText();
+  };
+  const auto source_type = [](const PictureText& text) {
+    return ReadXmp(TextOf(text, kXmpKey)).value_or(Provenance()).source_type;
+  };
+  // A photograph, by a network and by a filter.
+  UpscaleRequest request = Picture();
+  request.set_upscaler("tiny");
+  EXPECT_EQ(source_type(text_of(request)), "algorithmicallyEnhanced");
+  request.set_upscaler("lanczos");
+  EXPECT_EQ(source_type(text_of(request)), "");
+  // A painting, by either.
+  GenerateRequest painted = Fox();
+  painted.mutable_output()->set_embed_parameters(true);
+  Call call(*server_, painted);
+  request.mutable_picture()->set_data(PictureOf(call.Rest()));
+  for (const char* upscaler : {"tiny", "lanczos"}) {
+    request.set_upscaler(upscaler);
+    const PictureText text = text_of(request);
+    EXPECT_EQ(source_type(text), "trainedAlgorithmicMedia") << upscaler;
+    EXPECT_THAT(TextOf(text, kParametersKey), HasSubstr("a red fox"));
+  }
+  request.mutable_output()->set_embed_parameters(false);
+  const PictureText text = text_of(request);
+  EXPECT_EQ(source_type(text), "trainedAlgorithmicMedia");
+  EXPECT_EQ(TextOf(text, kParametersKey), "");
+  EXPECT_THAT(TextOf(text, kXmpKey), Not(HasSubstr("a red fox")));
+}
+
+TEST_F(UpscalingTest, ALargerPictureCarriesTheWatermarkThatWasAskedFor) {
+  UpscaleRequest request = Picture();
+  request.set_upscaler("lanczos");
+  request.set_factor(16);
+  const auto mark_in = [&] {
+    const auto picture = DecodePicture(PictureOf(Upscale(request).events), {});
+    return picture.ok() ? FindWatermark(*picture) : -1;
+  };
+  EXPECT_LT(mark_in(), kWatermarkFound);
+  request.mutable_output()->set_watermark(true);
+  EXPECT_GE(mark_in(), kWatermarkFound);
 }
 
 TEST_F(UpscalingTest, APaintedPictureCanBeSentLarger) {

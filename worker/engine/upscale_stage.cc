@@ -13,8 +13,10 @@
 #include "worker/device/exception_status.h"
 #include "worker/device/thread_count.h"
 #include "worker/engine/source_picture.h"
+#include "worker/media/enlarged_text.h"
 #include "worker/media/picture_decoder.h"
 #include "worker/media/pixel_tensors.h"
+#include "worker/media/watermark.h"
 
 namespace genzo {
 namespace {
@@ -226,12 +228,15 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
                  std::string(larger.status().message()));
     return FailUnstarted(*lease, demand, larger.status(), metrics);
   }
-  const v1::OutputOptions& output = lease->job().upscale().output();
+  const v1::UpscaleRequest& request = lease->job().upscale();
+  const v1::OutputOptions& output = request.output();
+  Pixels pixels = ToPixels(*larger * 2 - 1);
+  if (output.watermark()) AddWatermark(pixels);
   writer_.Submit(
-      {.pixels = ToPixels(*larger * 2 - 1),
+      {.pixels = std::move(pixels),
        .format = {.format = output.format(),
                   .quality = static_cast<int>(output.quality())},
-       .text = {},
+       .text = EnlargedText(request, request.upscaler() != kLanczos),
        .done = [lease, times, &metrics](absl::StatusOr<v1::Picture> picture) {
          (picture.ok() ? metrics.jobs_succeeded : metrics.jobs_failed)
              .Increment();

@@ -39,6 +39,17 @@ async def main(url):
             "edit_image", {"prompt": "in the snow", "image": painted.content[0].data, "num_inference_steps": 4}
         )
         assert edited.content[0].type == "image"
+        steered = await session.call_tool(
+            "generate_image",
+            {
+                "prompt": "a red fox",
+                "num_inference_steps": 4,
+                "loras": "cyanotype:0.8",
+                "guidance": {"text_gate_step": 2},
+                "controls": [{"name": "canny", "image": painted.content[0].data, "preprocessor": "canny"}],
+            },
+        )
+        assert "text_gate_step 2" in steered.content[1].text, steered.content[-1]
         assert "emaki" in (await session.call_tool("list_models", {})).content[0].text
         wrong = await session.call_tool("generate_image", {"prompt": "a", "n": 99})
         assert getattr(wrong, "is_error", getattr(wrong, "isError", None)) and "n 99" in wrong.content[0].text, wrong

@@ -1,0 +1,69 @@
+"""PyPI's webuiapi against a door: what steers a picture, in A1111's words."""
+import sys
+from urllib.parse import urlsplit
+
+import webuiapi
+from PIL import Image, ImageChops, ImageDraw
+
+address = urlsplit(sys.argv[1])
+api = webuiapi.WebUIApi(host=address.hostname, port=address.port, sampler="Euler a", steps=4)
+
+
+def draw(prompt="a red fox", **fields):
+    return api.txt2img(prompt=prompt, seed=7, width=128, height=128, alwayson_scripts={}, **fields)
+
+
+def post(**fields):
+    """What the client has no argument for."""
+    body = {"prompt": "a red fox", "seed": 7, "steps": 4, "width": 128, "height": 128}
+    return api.session.post(f"{api.baseurl}/txt2img", json=body | fields)
+
+
+def differs(a, b):
+    return ImageChops.difference(a.image.convert("RGB"), b.image.convert("RGB")).getbbox() is not None
+
+
+plain = draw()
+assert not differs(plain, draw())
+
+assert "cyanotype" in [lora["name"] for lora in api.get_loras()]
+assert differs(plain, draw("a red fox <lora:cyanotype:0.8>"))
+assert differs(plain, draw("a (red:1.4) fox"))
+assert differs(plain, draw(subseed=9, subseed_strength=0.3))
+
+assert api.controlnet_model_list() == ["canny"], api.controlnet_model_list()
+unit = {"module": "canny", "model": "canny"}
+assert differs(plain, draw(controlnet_units=[webuiapi.ControlNetUnit(image=plain.image, **unit)]))
+# A unit that has no picture, which the client says by "", follows that of img2img.
+followed = api.img2img(
+    images=[plain.image],
+    prompt="a wolf",
+    seed=7,
+    width=128,
+    height=128,
+    controlnet_units=[webuiapi.ControlNetUnit(**unit)],
+)
+assert followed.image.size == (128, 128)
+
+mask = Image.new("L", (128, 128))
+ImageDraw.Draw(mask).rectangle((32, 32, 95, 95), fill=255)
+painted = api.img2img(
+    images=[plain.image], mask_image=mask, prompt="a bear", seed=7, mask_blur=0, inpainting_fill=1, width=128, height=128
+)
+changed = ImageChops.difference(plain.image.convert("RGB"), painted.image.convert("RGB")).getbbox()
+assert changed is not None and changed[0] >= 32 and changed[1] >= 32 and changed[2] <= 96 and changed[3] <= 96, changed
+
+gated = post(guidance={"text_gate_step": 2})
+assert gated.status_code == 200 and "text_gate_step 2" in gated.json()["info"], gated.text[-500:]
+assert "Withheld" not in gated.json()["info"]
+best = post(best_of=3)
+assert best.status_code == 200 and '"score":' in best.json()["info"], best.text[-500:]
+for fields, named in [
+    ({"s_min_uncond": 0.5}, "s_min_uncond"),
+    ({"guidance": {"text_gate_step": 99}}, "text_gate_step"),
+    ({"prompt": "a fox <lora:none:1>"}, "none"),
+    ({"guidance_rescale": 2}, "guidance_rescale"),
+]:
+    refused = post(**fields)
+    assert refused.status_code == 422 and named in refused.text, (fields, refused.text)
+print("webuiapi, steering: ok")

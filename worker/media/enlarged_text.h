@@ -1,0 +1,20 @@
+#ifndef GENZO_WORKER_MEDIA_ENLARGED_TEXT_H_
+#define GENZO_WORKER_MEDIA_ENLARGED_TEXT_H_
+
+#include <string_view>
+
+#include "genzo/v1/upscaling.pb.h"
+#include "worker/media/picture_text.h"
+
+namespace genzo {
+
+// What the file of a larger picture says, made from the file `request.picture`
+// as the request, resolved, asks for: with embed_parameters what that file said
+// of itself, with mark_provenance that a machine painted it, if that file says
+// so, and else that a network enlarged it (IPTC algorithmicallyEnhanced;
+// nothing of `by_network` false, a filter). Safe on any bytes. Thread-safe.
+PictureText EnlargedText(const v1::UpscaleRequest& request, bool by_network);
+
+}  // namespace genzo
+
+#endif  // GENZO_WORKER_MEDIA_ENLARGED_TEXT_H_
