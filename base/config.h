@@ -31,7 +31,7 @@ bool IsModelId(const std::string& id);
 
 // What a request may ask for, over all models.
 struct RequestLimits {
-  int max_side_pixels = 1024;      // 64 to 4096
+  int max_side_pixels = 2048;      // 64 to 4096
   int max_steps = 150;             // 1 to 1000
   int max_image_count = 8;         // 1 to 64
   int max_prompt_bytes = 8192;     // 1 to 65536

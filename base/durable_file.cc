@@ -1,6 +1,7 @@
 #include "base/durable_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,14 +39,34 @@ int FlushFolder(const std::string& path) {
   return error;
 }
 
+// Gives `file` the mode, owner and group of `kept`. 0 or an errno.
+int TakeRights(int file, const struct stat& kept) {
+  if (fchown(file, kept.st_uid, kept.st_gid) != 0) {
+    struct stat made = {};
+    // Who may not give it away need not, where it is theirs already.
+    if (fstat(file, &made) != 0 || made.st_uid != kept.st_uid ||
+        made.st_gid != kept.st_gid) {
+      return EPERM;
+    }
+  }
+  return fchmod(file, kept.st_mode & 07777) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
-absl::Status WriteDurably(const std::string& path, absl::string_view bytes) {
+absl::Status WriteDurably(const std::string& name, absl::string_view bytes) {
+  // The file that a link points to is replaced, not the link.
+  std::error_code dangling;
+  const auto target = std::filesystem::canonical(name, dangling);
+  const std::string path = dangling ? name : target.string();
+  struct stat kept = {};
+  const bool replaces = stat(path.c_str(), &kept) == 0;
   const std::string unfinished = absl::StrCat(path, kUnfinishedSuffix);
   const int file =
       open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return CannotWrite(path, errno);
-  int error = WriteAll(file, bytes);
+  int error = replaces ? TakeRights(file, kept) : 0;
+  if (error == 0) error = WriteAll(file, bytes);
   if (close(file) != 0 && error == 0) error = errno;
   if (error == 0 && rename(unfinished.c_str(), path.c_str()) != 0) {
     error = errno;

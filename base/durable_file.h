@@ -12,12 +12,13 @@ namespace genzo {
 // process that died.
 inline constexpr char kUnfinishedSuffix[] = ".unfinished";
 
-// Puts `bytes` into the file `path`, readable by its owner alone, in place of
-// what was there: readers, and whoever comes after a crash, see one or the
-// other as a whole. Written under another name, flushed to the disk, renamed,
-// and the folder flushed. An error names the file and says why; then what was
-// there before still is. For one writer of a path at a time.
-absl::Status WriteDurably(const std::string& path, absl::string_view bytes);
+// Puts `bytes` into the file `name` in place of what was there, with its mode,
+// owner and group; a new file is readable by its owner alone. Readers, and
+// whoever comes after a crash, see one or the other as a whole. Written under
+// another name, flushed to the disk, renamed, and the folder flushed. An error
+// names the file and says why; then what was there before still is. For one
+// writer of a path at a time.
+absl::Status WriteDurably(const std::string& name, absl::string_view bytes);
 
 }  // namespace genzo
 

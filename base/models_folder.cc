@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/file_stamp.h"
 #include "base/logging.h"
 
 namespace genzo {
@@ -15,23 +16,29 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostIdBytes = 63;
 
-// Changes when the file does. Of a folder: when its index does.
-std::string StampOf(const fs::path& path) {
-  std::error_code error;
-  const fs::path file =
-      fs::is_directory(path, error) ? path / "model_index.json" : path;
-  return absl::StrCat(
-      fs::file_size(file, error), " ",
-      fs::last_write_time(file, error).time_since_epoch().count());
-}
+constexpr char kConfig[] = ".config";
 
+// Pickles are told of, too: why they are none is said where they are read.
 bool IsModel(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error)
-             ? path.extension() != ".config" &&
+             ? path.extension() != kConfig &&
                    fs::exists(path / "model_index.json", error)
-             : path.extension() == ".safetensors" &&
+             : (path.extension() == ".safetensors" ||
+                path.extension() == ".ckpt") &&
                    fs::is_regular_file(path, error);
+}
+
+// Folders that lend what single files lack: a file's own by its name, and the
+// families' for all, whose stamps are `shared`.
+std::string StampOf(const fs::path& path, const std::string& shared) {
+  std::error_code error;
+  const std::string own = FileStamp(path);
+  if (fs::is_directory(path, error)) return own;
+  const fs::path config = fs::path(path).replace_extension(kConfig);
+  return absl::StrCat(own, "\n",
+                      fs::is_directory(config, error) ? FileStamp(config) : "",
+                      "\n", shared);
 }
 
 }  // namespace
@@ -86,22 +93,31 @@ std::vector<std::string> ModelsFolder::Forget(
 ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
   std::set<std::string> found;
+  std::set<fs::path> lenders;
   for (fs::directory_iterator entry(path_, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (IsModel(entry->path())) found.insert(entry->path().string());
+    const fs::path& path = entry->path();
+    if (IsModel(path)) found.insert(path.string());
+    if (path.extension() == kConfig) lenders.insert(path);
   }
   if (error && error != std::errc::no_such_file_or_directory) return {};
+  std::string shared;
+  for (const fs::path& lender : lenders) {
+    const std::string owner =
+        fs::path(lender).replace_extension(".safetensors").string();
+    if (found.count(owner) == 0) absl::StrAppend(&shared, FileStamp(lender));
+  }
   Found result = {.fresh = {}, .gone = Forget(found)};
   for (const fs::path path : found) {
     std::string& stamp = stamp_of_[path.string()];
-    const std::string now = StampOf(path);
+    const std::string now = StampOf(path, shared);
     if (stamp == now) continue;
     stamp = now;
-    const bool is_file = path.extension() == ".safetensors";
+    const bool is_file = !fs::is_directory(path, error);
     ModelConfig model;
     model.id = IdOfName(is_file ? path.stem() : path.filename());
     model.path = path.string();
-    const fs::path config = fs::path(path).replace_extension(".config");
+    const fs::path config = fs::path(path).replace_extension(kConfig);
     if (is_file && fs::is_directory(config, error)) {
       model.config = config.string();
     }

@@ -18,11 +18,12 @@ std::string IdOfName(const std::string& name);
 // a model_index.json is one. Its id is its name in lower case, with "-" for
 // what an id cannot have: "Juggernaut XL v9.safetensors" is
 // "juggernaut-xl-v9". A folder NAME.config beside NAME.safetensors is its
-// config:.
+// config:. So is each *.ckpt, which no reader takes, so that somebody says so.
 //
 // Remembers what it has found, so that a look tells of what is new or gone
-// alone: also of files whose size or time has changed, as those have that were
-// being copied when they were seen first. Not thread-safe.
+// alone: also where size or time of any of a model's files has changed, as they
+// have of what was being copied when it was seen first; the *.config folders'
+// count as each single file's own. Not thread-safe.
 class ModelsFolder {
  public:
   // `taken` are ids that the configuration uses for others.

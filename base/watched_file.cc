@@ -26,6 +26,12 @@ void WatchedFile::TakeChanged(
     const std::string& what,
     const std::function<absl::Status(const std::string&)>& take) {
   const auto text = Changed();
+  const bool is_blind = !text.has_value() && CannotBeRead();
+  if (is_blind && !was_blind_) {
+    spdlog::error("{} cannot be read: what it said before stays in force",
+                  path_);
+  }
+  was_blind_ = is_blind;
   if (!text.has_value()) return;
   const absl::Status taken = take(*text);
   if (taken.ok()) {
@@ -34,6 +40,11 @@ void WatchedFile::TakeChanged(
     spdlog::error("{} is not taken over: {}", path_,
                   std::string(taken.message()));
   }
+}
+
+bool WatchedFile::CannotBeRead() const {
+  struct stat now = {};
+  return stat(path_.c_str(), &now) != 0 || !IsSame(now, seen_);
 }
 
 std::optional<std::string> WatchedFile::Read() {

@@ -22,7 +22,8 @@ class WatchedFile {
   std::optional<std::string> Changed();
 
   // Has `take` take over what the file says, if it was changed; says in the log
-  // that it did, `what` of the file, or why it would not.
+  // that it did, `what` of the file, or why it would not; and, once, that the
+  // file cannot be read.
   void TakeChanged(const std::string& what,
                    const std::function<absl::Status(const std::string&)>& take);
 
@@ -32,8 +33,12 @@ class WatchedFile {
   const std::string& path() const { return path_; }
 
  private:
+  // Whether the file is not the one that was read last.
+  bool CannotBeRead() const;
+
   const std::string path_;
   struct stat seen_ = {};
+  bool was_blind_ = false;  // when it was last looked at
 };
 
 }  // namespace genzo

@@ -158,11 +158,19 @@ class Waiter {
   EndNow("something hangs: ending without it", kHung);
 }
 
-// From now on the process ends within `time`, whatever hangs.
-void EndWithin(absl::Duration time) {
-  std::thread([time] {
-    absl::SleepFor(time);
-    EndHung();
+// From now on the process ends within `time`, whatever hangs, and at once at
+// another of the signals, which are blocked.
+void EndWithin(absl::Duration time, const sigset_t& signals) {
+  std::thread([until = Clock::Real().Now() + time, signals] {
+    while (true) {
+      const timespec left = absl::ToTimespec(
+          std::max(absl::ZeroDuration(), until - Clock::Real().Now()));
+      const int signal = sigtimedwait(&signals, nullptr, &left);
+      if (signal == SIGTERM || signal == SIGINT) {
+        EndNow("another signal: ending at once", kEndedAtOnce);
+      }
+      if (signal < 0 && errno == EAGAIN) EndHung();
+    }
   }).detach();
 }
 
@@ -286,16 +294,17 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
-// The configuration with the models that lie in its folder.
-Config WithFound(Config config, ModelsFolder& folder) {
-  if (config.models_folder.empty()) return config;
+// Adds the default model to the configuration, if it lies in the folder, and
+// returns the others that do: nobody waits for them.
+std::vector<ModelConfig> TakeFound(ModelsFolder& folder, Config& config) {
+  if (config.models_folder.empty()) return {};
+  std::vector<ModelConfig> later;
   for (ModelConfig& model : folder.Look().fresh) {
-    config.models.push_back(std::move(model));
+    if (config.default_model.empty()) config.default_model = model.id;
+    auto& list = model.id == config.default_model ? config.models : later;
+    list.push_back(std::move(model));
   }
-  if (config.default_model.empty() && !config.models.empty()) {
-    config.default_model = config.models[0].id;
-  }
-  return config;
+  return later;
 }
 
 // Null if spans are sent nowhere.
@@ -324,7 +333,8 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> OpenHttpDoor(const HttpConfig& config,
 
 int Serve(const Options& options, const Config& config) {
   ModelsFolder folder(config.models_folder, config.models);
-  const Config with_found = WithFound(config, folder);
+  Config with_found = config;
+  const std::vector<ModelConfig> found = TakeFound(folder, with_found);
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
@@ -390,15 +400,16 @@ int Serve(const Options& options, const Config& config) {
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
+  const auto appear = [&](const ModelConfig& model) {
+    AddModel(**pool, models, model, /*pinned=*/std::nullopt);
+  };
+  for (const ModelConfig& model : found) appear(model);
   std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
     models_watch.emplace(
         folder, kModelsLook,
         ModelsWatch::Listener{
-            .appeared =
-                [&](const ModelConfig& model) {
-                  AddModel(**pool, models, model, /*pinned=*/std::nullopt);
-                },
+            .appeared = appear,
             .gone = [&](const std::string& id) { (*pool)->Remove(id); }});
   }
   StallWatch stall(config.stall_after);
@@ -414,7 +425,7 @@ int Serve(const Options& options, const Config& config) {
   if (event != Waiter::Event::kDone) {
     Drain(config, waiter, **pool, readiness, queue);
   }
-  EndWithin(kLastWrites + kLastResort);
+  EndWithin(kLastWrites + kLastResort, signals);
   watch.reset();
   if (*door != nullptr) (*door)->Stop(kLastWrites);
   serving->Shutdown(kLastWrites);
@@ -480,4 +491,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  const int status = genzo::Main(argc, argv);
+  std::cout.flush();
+  spdlog::shutdown();
+  // Not exit(): what is left are LibTorch's static objects, whose end takes
+  // seconds where the processor is busy and would be taken for a hang.
+  std::_Exit(status);
+}

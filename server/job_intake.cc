@@ -345,6 +345,11 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::SubmitUpscaling(
     const v1::UpscaleRequest& request, const Caller& caller,
     absl::Time deadline, const ReaderListener& listener) {
   auto resolved = ResolveUpscaling(request, upscalers(), limits());
+  if (resolved.ok() && caller.grant != nullptr) {
+    const absl::Status within = CheckGrantPixels(
+        *caller.grant, resolved->result.width, resolved->result.height);
+    if (!within.ok()) resolved = within;
+  }
   if (!resolved.ok()) {
     LogRefusal({}, caller, resolved.status());
     return resolved.status();

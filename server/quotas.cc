@@ -18,6 +18,14 @@ double BurstOf(const Grant& grant) {
   return grant.burst_cost > 0 ? grant.burst_cost : grant.cost_per_minute;
 }
 
+void AddPixels(const Grant& grant, int64_t pixels,
+               std::vector<FieldViolation>& violations) {
+  if (grant.max_pixels == 0 || pixels <= grant.max_pixels) return;
+  violations.push_back(
+      {"width", absl::StrCat("width times height is ", pixels,
+                             ", the key's limit is ", grant.max_pixels)});
+}
+
 }  // namespace
 
 absl::Status CheckGrantModel(const Grant& grant, const std::string& model) {
@@ -30,17 +38,19 @@ absl::Status CheckGrantModel(const Grant& grant, const std::string& model) {
                    absl::StrJoin(grant.models, ", ")));
 }
 
+absl::Status CheckGrantPixels(const Grant& grant, int64_t width,
+                              int64_t height) {
+  std::vector<FieldViolation> violations;
+  AddPixels(grant, width * height, violations);
+  return violations.empty() ? absl::OkStatus() : InvalidFieldsError(violations);
+}
+
 absl::Status CheckGrantLimits(const Grant& grant,
                               const v1::GenerateRequest& resolved) {
   const absl::Status allowed = CheckGrantModel(grant, resolved.model());
   if (!allowed.ok()) return allowed;
   std::vector<FieldViolation> violations;
-  const int64_t pixels = int64_t{resolved.width()} * resolved.height();
-  if (grant.max_pixels > 0 && pixels > grant.max_pixels) {
-    violations.push_back(
-        {"width", absl::StrCat("width times height is ", pixels,
-                               ", the key's limit is ", grant.max_pixels)});
-  }
+  AddPixels(grant, int64_t{resolved.width()} * resolved.height(), violations);
   for (const auto& [field, steps] :
        {std::pair("steps", resolved.steps()),
         std::pair("image_to_image.inversion.steps",

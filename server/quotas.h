@@ -19,6 +19,11 @@ namespace genzo {
 // PERMISSION_DENIED/MODEL_NOT_ALLOWED otherwise. Pure.
 absl::Status CheckGrantModel(const Grant& grant, const std::string& model);
 
+// OK if a picture of that size keeps within the grant's, else
+// INVALID_ARGUMENT/INVALID_FIELD. Pure.
+absl::Status CheckGrantPixels(const Grant& grant, int64_t width,
+                              int64_t height);
+
 // OK if `resolved` keeps within the grant's models, sizes and steps, else as
 // CheckGrantModel() or INVALID_ARGUMENT/INVALID_FIELD. Pure.
 absl::Status CheckGrantLimits(const Grant& grant,

@@ -87,10 +87,11 @@ void ResolvePreprocessor(const std::string& field,
     control.set_preprocessor(Control::PREPROCESSOR_NONE);
   }
   if (control.preprocessor() == Control::PREPROCESSOR_INPAINT &&
-      !request.inpainting().has_mask()) {
+      !request.inpainting().has_mask() && !request.has_outpainting()) {
     violations.Add(preprocessor,
                    absl::StrCat(preprocessor,
-                                " PREPROCESSOR_INPAINT needs inpainting.mask"));
+                                " PREPROCESSOR_INPAINT needs inpainting.mask "
+                                "or outpainting"));
   }
   if (control.preprocessor() != Control::PREPROCESSOR_CANNY) return;
   if (!control.has_canny_low()) control.set_canny_low(kDefaultLow);

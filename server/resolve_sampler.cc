@@ -97,6 +97,19 @@ void CheckWalk(const GenerateRequest& request, Violations& violations) {
   }
 }
 
+// What people call the samplers of models that follow a flow: Euler's method is
+// Euler's there, too.
+void TakeTwinInFlow(const v1::Model& model, v1::GenerateRequest& request) {
+  if (FindSampler(model, request.sampler()) != nullptr) return;
+  const auto take = [&](v1::Sampler asked, v1::Sampler twin) {
+    if (request.sampler() == asked && FindSampler(model, twin) != nullptr) {
+      request.set_sampler(twin);
+    }
+  };
+  take(v1::SAMPLER_EULER, v1::SAMPLER_FLOW_EULER);
+  take(v1::SAMPLER_HEUN, v1::SAMPLER_FLOW_HEUN);
+}
+
 }  // namespace
 
 void ResolveSampler(const v1::Model& model, v1::GenerateRequest& request,
@@ -108,6 +121,7 @@ void ResolveSampler(const v1::Model& model, v1::GenerateRequest& request,
       request.set_schedule(model.default_schedule());
     }
   }
+  TakeTwinInFlow(model, request);
   const v1::SamplerSupport* support = FindSampler(model, request.sampler());
   if (support != nullptr) {
     CheckSchedule(*support, request.schedule(), violations);

@@ -1,6 +1,7 @@
 #include "base/durable_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -25,14 +26,40 @@ TEST(DurableFileTest, LeavesNothingUnfinished) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
-TEST(DurableFileTest, IsReadableByItsOwnerAlone) {
+TEST(DurableFileTest, ANewOneIsReadableByItsOwnerAlone) {
   const TestFolder folder;
-  const std::string path = folder.Write("state", "x");
-  fs::permissions(path, fs::perms::all);
+  const std::string path = folder.path() + "/state";
   EXPECT_THAT(WriteDurably(path, "secret"), IsOk());
   struct stat found = {};
   ASSERT_EQ(stat(path.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0600u);
+}
+
+// Whoever could read it still can: a server of another user, its keys.
+TEST(DurableFileTest, KeepsTheRightsOfWhatItReplaces) {
+  const TestFolder folder;
+  const std::string path = folder.Write("keys.json", "x");
+  ASSERT_EQ(chmod(path.c_str(), 0640), 0);
+  const bool is_root = geteuid() == 0;
+  if (is_root) {
+    ASSERT_EQ(chown(path.c_str(), 65534, 65533), 0);
+  }
+  EXPECT_THAT(WriteDurably(path, "y"), IsOk());
+  struct stat found = {};
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0640u);
+  EXPECT_EQ(found.st_uid, is_root ? 65534u : geteuid());
+  EXPECT_EQ(ReadFile(path), "y");
+}
+
+TEST(DurableFileTest, ReplacesWhatALinkPointsTo) {
+  const TestFolder folder;
+  const std::string path = folder.Write("real", "x");
+  const std::string link = folder.path() + "/link";
+  fs::create_symlink(path, link);
+  EXPECT_THAT(WriteDurably(link, "y"), IsOk());
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(ReadFile(path), "y");
 }
 
 TEST(DurableFileTest, KeepsBytesOfEveryKind) {

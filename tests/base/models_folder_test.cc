@@ -30,7 +30,8 @@ TEST_F(ModelsFolderTest, FindsFilesAndFolders) {
   folder_.Write("notes/readme.md", "x");
   folder_.Write("old.ckpt", "x");
   const auto found = models_.Look().fresh;
-  EXPECT_THAT(Ids(found), ElementsAre("juggernaut-xl_v9", "emaki"));
+  // Whoever reads the pickle says what to do with it.
+  EXPECT_THAT(Ids(found), ElementsAre("juggernaut-xl_v9", "emaki", "old"));
   EXPECT_EQ(found[1].path, folder_.path() + "/emaki");
   EXPECT_EQ(found[1].config, "");
 }
@@ -51,6 +52,20 @@ TEST_F(ModelsFolderTest, AFolderBesideAFileIsItsConfiguration) {
   const auto found = models_.Look().fresh;
   EXPECT_THAT(Ids(found), ElementsAre("a"));
   EXPECT_EQ(found[0].config, folder_.path() + "/a.config");
+}
+
+// A copy under way, and parts that come later.
+TEST_F(ModelsFolderTest, AModelIsNewsWhenAnyOfItsFilesIs) {
+  folder_.Write("emaki/model_index.json", "{}");
+  folder_.Write("a.safetensors", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a", "emaki"));
+  folder_.Write("emaki/vae/model.safetensors", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("emaki"));
+  folder_.Write("flux.config/tokenizer_2/spiece.model", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
+  folder_.Write("a.config/genzo.json", "{}");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
+  EXPECT_THAT(models_.Look().fresh, IsEmpty());
 }
 
 TEST_F(ModelsFolderTest, AnIdIsTakenOnce) {

@@ -7,6 +7,8 @@
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 #include "tests/testing/tiny_control.h"
+#include "worker/media/picture_decoder.h"
+#include "worker/media/picture_encoder.h"
 
 namespace genzo {
 namespace {
@@ -139,6 +141,44 @@ TEST_F(ControlsTest, AHintIsWithoutWhatAMaskMarks) {
   EXPECT_GT(LargestDifference(steered, paint()), 0) << "another hint";
   inpainting.set_invert_mask(true);
   EXPECT_NE(paint(), "");
+}
+
+// As if the borders had been drawn around the hint, too.
+TEST_F(ControlsTest, TheHintOfAPicturePaintedAroundLiesWhereThePictureDoes) {
+  const Server server(config_);
+  const auto whole = DecodePicture(
+      ReadFile(SourcePath("tests/data/pictures/rgb_png.png")), {});
+  ASSERT_THAT(whole, IsOk());
+  const Pixels inner = FitToSize(*whole, 48, 64);
+  Pixels outer = FitToSize(*whole, 64, 64);  // its left quarter is taken out
+  for (int y = 0; y < 64; ++y) {
+    outer.rgb.replace((y * 64 + 16) * 3, 48 * 3, inner.rgb, y * 48 * 3, 48 * 3);
+  }
+  GenerateRequest request = Steered();
+  request.set_width(64);
+  request.set_height(64);
+  request.mutable_image_to_image()->set_image(
+      EncodePicture(inner, {}, {})->data);
+  request.mutable_image_to_image()->set_strength(1);
+  request.mutable_outpainting()->set_left(16);
+  v1::ControlInput& control = *request.mutable_controls(0);
+  control.set_preprocessor(v1::ControlInput::PREPROCESSOR_INPAINT);
+  const auto paint = [&](const std::string& hint) {
+    control.mutable_picture()->set_data(hint);
+    Call call(server, request);
+    const auto events = call.Rest();
+    EXPECT_TRUE(call.status().ok()) << call.status().error_message();
+    return PictureOf(events);
+  };
+  const std::string followed = paint(request.image_to_image().image());
+  EXPECT_EQ(
+      LargestDifference(followed, paint(EncodePicture(outer, {}, {})->data)),
+      0);
+  // A comment makes it another file, whose picture is of the whole result.
+  EXPECT_GT(
+      LargestDifference(
+          followed, paint(EncodePicture(inner, {}, {{"Comment", "x"}})->data)),
+      0);
 }
 
 TEST_F(ControlsTest, ANetworkThatComesLaterNeedsNoRestart) {

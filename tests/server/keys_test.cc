@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/durable_file.h"
+#include "genzo/v1/upscaling.grpc.pb.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -207,6 +208,29 @@ TEST_F(KeysTest, AKeysModelsAndSizesHold) {
   EXPECT_THAT(Create(Bearer(key), request), IsOk());
   request.set_width(72);
   EXPECT_EQ(ErrorReason(Create(Bearer(key), request)), "INVALID_FIELD");
+}
+
+TEST_F(KeysTest, AKeysSizeHoldsForLargerPictures) {
+  const std::string key = AddKey({kScopeGenerate}, {.max_pixels = 32 * 32});
+  Start();
+  const auto upscale = [&](double factor) {
+    grpc::ClientContext context;
+    Add(Bearer(key), context);
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(1));
+    v1::UpscaleRequest request;
+    request.mutable_picture()->set_data(
+        ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
+    request.set_factor(factor);
+    const auto stream =
+        v1::Upscaling::NewStub(rig_->Channel())->Upscale(&context, request);
+    v1::JobEvent event;
+    const bool is_accepted = stream->Read(&event);
+    context.TryCancel();
+    return is_accepted ? absl::OkStatus() : DetailsOf(stream->Finish());
+  };
+  EXPECT_EQ(ErrorReason(upscale(16)), "INVALID_FIELD");
+  EXPECT_THAT(upscale(0.5), IsOk());
 }
 
 TEST_F(KeysTest, AWeightIsTheTenantsShare) {

@@ -7,6 +7,7 @@
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
 #include "tests/testing/tiny_control.h"
+#include "tests/testing/tiny_ip_adapter.h"
 #include "tests/testing/tiny_lora.h"
 #include "tests/testing/tiny_sdxl.h"
 
@@ -15,16 +16,17 @@ namespace {
 
 using v1::GenerateRequest;
 
+// What there is beside the model.
+struct Beside {
+  bool networks = false;  // canny and depth; plain and plus
+  std::vector<std::string> loras = {};
+};
+
 // Draws requests that differ in everything that may share an evaluation.
 class Mixer {
  public:
-  // `loras` are names of adapters.
-  Mixer(uint64_t seed, bool sdxl, bool controls = false,
-        std::vector<std::string> loras = {})
-      : random_(seed),
-        sdxl_(sdxl),
-        controls_(controls),
-        loras_(std::move(loras)) {}
+  Mixer(uint64_t seed, bool sdxl, Beside beside = {})
+      : random_(seed), sdxl_(sdxl), beside_(std::move(beside)) {}
 
   size_t Draw(size_t n) { return random_() % n; }
 
@@ -52,19 +54,16 @@ class Mixer {
     request.mutable_output()->set_embed_parameters(false);
     if (sdxl_) AddSdxl(request);
     AddSteering(request);
-    if (controls_) AddControls(request);
-    if (Draw(3) == 0) AddMask(request);
-    for (size_t n = loras_.empty() ? 0 : Draw(3); n > 0; --n) {
-      v1::LoraUse& lora = *request.add_loras();
-      lora.set_name(Choose(loras_));
-      lora.set_weight(Choose<double>({0.3, 1, -0.5}));
-      if (Draw(3) == 0) lora.set_text_encoder_weight(0);
-      if (Draw(3) == 0) lora.set_start(0.4);
-      if (Draw(4) == 0) {
-        lora.add_block_weights()->set_block("down_blocks");
-        lora.mutable_block_weights(0)->set_weight(0.5);
-      }
+    if (Draw(3) == 0) {
+      AddMask(request);
+    } else if (!sdxl_ && Draw(4) == 0) {
+      AddStart(request);
     }
+    if (beside_.networks) {
+      AddControls(request);
+      AddImagePrompts(request);
+    }
+    if (!beside_.loras.empty()) AddLoras(request);
     if (Draw(4) == 0) AddInversion(request);
     if (!request.has_image_to_image() && Draw(4) == 0) AddHires(request);
     return request;
@@ -142,6 +141,9 @@ class Mixer {
     inpainting.mutable_mask()->set_data(file("bilevel.png"));
     inpainting.set_mask_blur(Draw(3));
     inpainting.set_only_masked(Draw(2) == 0);
+    inpainting.set_fill(Choose<v1::Inpainting::Fill>(
+        {v1::Inpainting::FILL_ORIGINAL, v1::Inpainting::FILL_NOISE,
+         v1::Inpainting::FILL_BLUR}));
     request.set_height(64);
   }
 
@@ -154,10 +156,40 @@ class Mixer {
           Draw(64));
     }
     if (Draw(3) > 0) return;
+    AddStart(request);
+  }
+
+  // Of a picture that is begun with, some of the steps.
+  void AddStart(GenerateRequest& request) {
     request.set_steps(2 + Draw(4));
     request.mutable_image_to_image()->set_image(
         ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
     request.mutable_image_to_image()->set_strength(Choose<double>({0.5, 0.9}));
+    request.mutable_guidance()->clear_text_gate_step();
+  }
+
+  void AddLoras(GenerateRequest& request) {
+    for (size_t n = Draw(3); n > 0; --n) {
+      v1::LoraUse& lora = *request.add_loras();
+      lora.set_name(Choose(beside_.loras));
+      lora.set_weight(Choose<double>({0.3, 1, -0.5}));
+      if (Draw(3) == 0) lora.set_text_encoder_weight(0);
+      if (Draw(3) == 0) lora.set_start(0.4);
+      if (Draw(4) == 0) {
+        lora.add_block_weights()->set_block("down_blocks");
+        lora.mutable_block_weights(0)->set_weight(0.5);
+      }
+    }
+  }
+
+  void AddImagePrompts(GenerateRequest& request) {
+    for (size_t n = Draw(5) / 3; n > 0; --n) {
+      v1::ImagePrompt& prompt = *request.add_image_prompts();
+      prompt.set_name(Choose<std::string>({"plain", "plus"}));
+      prompt.set_weight(Choose<double>({0.4, 1}));
+      prompt.add_pictures()->set_data(
+          ReadFile(SourcePath("tests/data/pictures/half_color.jpg")));
+    }
   }
 
   // None, one or two of the folder's control networks.
@@ -171,6 +203,9 @@ class Mixer {
       control.set_preprocessor(Choose<v1::ControlInput::Preprocessor>(
           {v1::ControlInput::PREPROCESSOR_NONE,
            v1::ControlInput::PREPROCESSOR_CANNY}));
+      if (request.has_inpainting() && Draw(2) == 0) {
+        control.set_preprocessor(v1::ControlInput::PREPROCESSOR_INPAINT);
+      }
       control.set_weight(Choose<double>({0.5, 1}));
       control.set_end(Choose<double>({0.5, 1}));
       control.set_guess_mode(Draw(3) == 0);
@@ -179,8 +214,7 @@ class Mixer {
 
   std::mt19937_64 random_;
   const bool sdxl_;
-  const bool controls_;
-  const std::vector<std::string> loras_;
+  const Beside beside_;
 };
 
 struct Difference {
@@ -252,21 +286,33 @@ TEST(MixPropertyTest, EachPictureWithAdaptersEqualsItsSoloRun) {
     Config config = TinyConfig();
     config.dtype = dtype;
     config.loras = {folder.path()};
-    ExpectEqualBits(config,
-                    Mixer(/*seed=*/3, /*sdxl=*/false, /*controls=*/false,
-                          {"ink", "line", "wash"}),
-                    /*mixes=*/50);
+    ExpectEqualBits(
+        config,
+        Mixer(/*seed=*/3, /*sdxl=*/false, {.loras = {"ink", "line", "wash"}}),
+        /*mixes=*/50);
   }
 }
 
+// Adapters, control networks, image prompts, masks and starts, all mixed.
 TEST(MixPropertyTest, EachSteeredPictureEqualsItsSoloRun) {
   const TestFolder folder;
   WriteTinyControl(folder, "nets/canny");
   WriteTinyControl(folder, "nets/depth", 0.7);
+  const TestFolder prompts;
+  WriteTinyImageEncoder(prompts.path());
+  WriteTinyIpAdapter(prompts.path(), "plain", /*plus=*/false);
+  WriteTinyIpAdapter(prompts.path(), "plus", /*plus=*/true);
+  const TestFolder loras;
+  WriteLora(loras, "ink", TinyLora(/*rank=*/2));
+  WriteLora(loras, "wash", TinyLora(/*rank=*/16, /*strength=*/0.2));
   Config config = TinyConfig();
   config.controlnets = {folder.path() + "/nets"};
-  ExpectEqualBits(config, Mixer(/*seed=*/3, /*sdxl=*/false, /*controls=*/true),
-                  /*mixes=*/40);
+  config.ip_adapters = {prompts.path()};
+  config.loras = {loras.path()};
+  ExpectEqualBits(config,
+                  Mixer(/*seed=*/3, /*sdxl=*/false,
+                        {.networks = true, .loras = {"ink", "wash"}}),
+                  /*mixes=*/60);
 }
 
 TEST(MixPropertyTest, EachPictureOfSdxlAndItsRefinerEqualsItsSoloRun) {

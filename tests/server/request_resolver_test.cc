@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -273,17 +274,36 @@ TEST(RequestResolverTest, ChecksThePictureToStartFrom) {
          "image_to_image.image, 3");
 }
 
+TEST(RequestResolverTest, EulersMethodIsAFlowsTooWhereThereIsNoOther) {
+  v1::Model model = ResolverModel();
+  model.clear_samplers();
+  for (const v1::Sampler sampler :
+       {v1::SAMPLER_FLOW_EULER, v1::SAMPLER_FLOW_HEUN}) {
+    model.add_samplers()->set_sampler(sampler);
+  }
+  GenerateRequest request;
+  const auto resolved = [&](v1::Sampler sampler) {
+    request.set_sampler(sampler);
+    const auto made = ResolveRequest(request, model, {}, /*drawn_seed=*/99);
+    return made.ok() ? made->sampler() : v1::SAMPLER_UNSPECIFIED;
+  };
+  EXPECT_EQ(resolved(v1::SAMPLER_EULER), v1::SAMPLER_FLOW_EULER);
+  EXPECT_EQ(resolved(v1::SAMPLER_HEUN), v1::SAMPLER_FLOW_HEUN);
+  EXPECT_EQ(resolved(v1::SAMPLER_DDIM), v1::SAMPLER_UNSPECIFIED);
+}
+
 TEST(RequestResolverTest, NotesWhichPictureItWas) {
   GenerateRequest request;
-  request.mutable_image_to_image()->set_image("abc");
+  request.mutable_image_to_image()->set_image(
+      ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
   const auto resolved = Resolve(request);
   ASSERT_THAT(resolved, IsOk());
   const v1::ImageToImage& start = resolved->image_to_image();
   EXPECT_EQ(start.strength(), 0.8);
-  EXPECT_EQ(start.image_bytes(), 3u);
+  EXPECT_EQ(start.image_bytes(), 348u);
   EXPECT_EQ(absl::BytesToHexString(start.image_sha256()),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-      << "FIPS 180-4's example";
+            "a44133a2dc3ce48b5d4a28ed7d2175b2dcedeeee4753021bc9143f66de28620b")
+      << "as sha256sum says";
   EXPECT_THAT(Resolve(*resolved), IsOk()) << "what is told may be sent again";
 }
 

@@ -7,6 +7,7 @@
 #include "server/request_resolver.h"
 #include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -142,7 +143,8 @@ TEST_F(ModelFieldsTest, FieldsOfTransformersAreTheirs) {
 TEST_F(ModelFieldsTest, AModelThatFollowsAPictureHasNoStrength) {
   const auto resolve = [&](std::optional<double> strength) {
     return ResolveFor({"image_guidance_scale"}, [&](auto& r) {
-      r.mutable_image_to_image()->set_image("bytes");
+      r.mutable_image_to_image()->set_image(
+          ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
       if (strength) r.mutable_image_to_image()->set_strength(*strength);
     });
   };

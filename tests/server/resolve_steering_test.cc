@@ -5,6 +5,7 @@
 #include "server/request_resolver.h"
 #include "tests/server/resolver_model.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -63,7 +64,8 @@ TEST(ResolveSteeringTest, AModelThatDoesNotTakeAFieldIsNamedWithIt) {
        }},
       {"image_to_image.inversion",
        [](GenerateRequest& r) {
-         r.mutable_image_to_image()->set_image("png");
+         r.mutable_image_to_image()->set_image(
+             ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
          r.mutable_image_to_image()->mutable_inversion();
        }},
       {"guidance.skip_layer_scale",
@@ -157,7 +159,8 @@ absl::StatusOr<GenerateRequest> ResolveInversion(
     const std::function<void(GenerateRequest&, v1::ImageToImage::Inversion&)>&
         change) {
   return Resolve([&](GenerateRequest& r) {
-    r.mutable_image_to_image()->set_image("png");
+    r.mutable_image_to_image()->set_image(
+        ReadFile(SourcePath("tests/data/pictures/rgb_png.png")));
     change(r, *r.mutable_image_to_image()->mutable_inversion());
   });
 }

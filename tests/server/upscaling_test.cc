@@ -294,7 +294,7 @@ TEST_F(UpscalingTest, SecondPassesThatCannotBeAreRefusedByField) {
         hires.set_width(128);
         hires.set_height(4096);
       },
-      "hires.height 4096 is not between 64 and 1024");
+      "hires.height 4096 is not between 64 and 2048");
   expect([](HiresPass& hires) { hires.set_strength(0); }, "hires.strength 0 ");
   expect([](HiresPass& hires) { hires.set_steps(100'000); },
          "hires.steps 100000 ");

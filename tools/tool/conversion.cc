@@ -48,6 +48,14 @@ bool IsOfTransformers(const std::string& class_name) {
          absl::StartsWith(class_name, "T5");
 }
 
+// Tokenizers, schedulers and what prepares pictures are texts alone.
+bool HasTensors(const std::string& class_name) {
+  return !absl::StrContains(class_name, "Tokenizer") &&
+         !absl::EndsWith(class_name, "Scheduler") &&
+         !absl::EndsWith(class_name, "Processor") &&
+         !absl::EndsWith(class_name, "FeatureExtractor");
+}
+
 absl::Status WriteComponent(const ComponentFiles& files,
                             const std::string& class_name,
                             const fs::path& folder,
@@ -62,8 +70,8 @@ absl::Status WriteComponent(const ComponentFiles& files,
     const absl::Status written = WriteText(folder / name, *text);
     if (!written.ok()) return written;
   }
+  if (!HasTensors(class_name)) return absl::OkStatus();
   const auto tensors = files.OpenTensors();
-  if (absl::IsNotFound(tensors.status())) return absl::OkStatus();
   if (!tensors.ok()) return tensors.status();
   const char* const name = IsOfTransformers(class_name)
                                ? "model.safetensors"
@@ -105,17 +113,41 @@ int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
 
 // All tensors of the index in one source, under original names.
 absl::StatusOr<Source> InOneFile(const ModelIndex& index) {
+  const char* const denoiser =
+      index.components.count("unet") > 0 ? "unet" : "transformer";
+  const auto network = index.FilesOf(denoiser).OpenTensors();
+  if (!network.ok()) return network.status();
+  const std::string family =
+      FamilyOfFolder(index.pipeline_class, (*network)->entries());
   std::vector<Source> parts;
   for (const auto& [component, class_name] : index.components) {
+    if (!HasTensors(class_name)) continue;
     const auto tensors = index.FilesOf(component).OpenTensors();
-    if (absl::IsNotFound(tensors.status())) continue;
     if (!tensors.ok()) return tensors.status();
-    auto part =
-        ToOriginalNames(*tensors, index.pipeline_class, component, class_name);
+    auto part = ToOriginalNames(*tensors, family, component, class_name);
     if (!part.ok()) return part.status();
     parts.push_back(*std::move(part));
   }
   return JoinedTensors::Create(index.folder, std::move(parts));
+}
+
+// What a folder's scheduler says and a single file has no other place for, by
+// the names that trainers write and ReadSingleFile() reads.
+std::map<std::string, std::string> PredictionOf(const ModelIndex& index) {
+  std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  const auto scheduler = JsonConfig::ReadFile(
+      index.FilesOf("scheduler").At("scheduler_config.json"));
+  if (!scheduler.ok()) return metadata;
+  const json& says = scheduler->object();
+  const json prediction = says.value("prediction_type", json("epsilon"));
+  if (prediction == "epsilon" || prediction == "v_prediction") {
+    metadata["modelspec.prediction_type"] =
+        prediction == "epsilon" ? "epsilon" : "v";
+  }
+  if (says.value("rescale_betas_zero_snr", json()) == true) {
+    metadata["ss_zero_terminal_snr"] = "True";
+  }
+  return metadata;
 }
 
 }  // namespace
@@ -140,9 +172,9 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
   if (!to_file) return WriteFolder(*index, output, options);
   const auto tensors = InOneFile(*index);
   if (!tensors.ok()) return tensors.status();
-  WriteOptions with_format = options;
-  with_format.metadata = {{"format", "pt"}};
-  return WriteSafetensors(output, **tensors, with_format);
+  WriteOptions described = options;
+  described.metadata = PredictionOf(*index);
+  return WriteSafetensors(output, **tensors, described);
 }
 
 }  // namespace genzo

@@ -1,10 +1,15 @@
 #include "tools/tool/key_command.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +17,7 @@
 #include "base/clock.h"
 #include "base/durable_file.h"
 #include "base/utf8.h"
+#include "client/number_range.h"
 #include "nlohmann/json.hpp"
 
 namespace genzo {
@@ -30,6 +36,29 @@ absl::StatusOr<std::vector<StoredKey>> ReadKeys(const std::string& path) {
       absl::StrCat(path, ": ", keys.status().message()));
 }
 
+// Holds others off from when the keys are read until they are written.
+class KeysLock {
+ public:
+  explicit KeysLock(const std::string& path)
+      : folder_(
+            open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (folder_ >= 0) flock(folder_, LOCK_EX);
+  }
+  KeysLock(const KeysLock&) = delete;
+  KeysLock& operator=(const KeysLock&) = delete;
+  ~KeysLock() {
+    if (folder_ >= 0) close(folder_);
+  }
+
+ private:
+  static std::string FolderOf(const std::string& path) {
+    const auto parent = std::filesystem::path(path).parent_path();
+    return parent.empty() ? "." : parent.string();
+  }
+
+  const int folder_;
+};
+
 std::string DateOf(absl::Time time) {
   return time == absl::InfiniteFuture()
              ? "never"
@@ -43,7 +72,7 @@ struct KeyOptions {
   Grant grant;
   std::vector<std::string> scopes = {kScopeGenerate, kScopeJobs};
   std::vector<std::string> models;
-  double days = 0;
+  std::optional<double> days;
   bool json = false;
   std::string id;
 };
@@ -73,13 +102,14 @@ void AddNew(CLI::App& key, const std::shared_ptr<KeyOptions>& options,
                      "cost units at once; a minute's");
   command.add_option("--max-jobs", grant.max_jobs, "that wait or run");
   command.add_option("--max-queued-jobs", grant.max_queued_jobs, "that wait");
-  command.add_option("--days", options->days, "until it expires; never");
+  command.add_option("--days", options->days, "until it expires; never")
+      ->check(NumberRange(1e-6, 1e6));
   command.callback([options, &out, &status] {
     Grant& made = options->grant;
     made.scopes = {options->scopes.begin(), options->scopes.end()};
     made.models = {options->models.begin(), options->models.end()};
-    if (options->days > 0) {
-      made.expires = Clock::Real().Date() + absl::Hours(24 * options->days);
+    if (options->days.has_value()) {
+      made.expires = Clock::Real().Date() + absl::Hours(24 * *options->days);
     }
     status = NewKey(options->file, made, out);
   });
@@ -91,6 +121,7 @@ absl::Status NewKey(const std::string& path, const Grant& grant,
                     std::ostream& out) {
   const absl::Status checked = CheckGrant(grant);
   if (!checked.ok()) return checked;
+  const KeysLock lock(path);
   std::vector<StoredKey> keys;
   if (std::filesystem::exists(path)) {
     auto read = ReadKeys(path);
@@ -127,6 +158,7 @@ absl::Status ListKeys(const std::string& path, bool as_json,
 }
 
 absl::Status RevokeKey(const std::string& path, const std::string& id) {
+  const KeysLock lock(path);
   auto keys = ReadKeys(path);
   if (!keys.ok()) return keys.status();
   const auto found = std::find_if(

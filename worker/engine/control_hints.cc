@@ -22,7 +22,8 @@ absl::StatusOr<Pixels> Read(const std::string& file, const std::string& field) {
       {{field, absl::StrCat(field, ": ", pixels.status().message())}});
 }
 
-// At the request's size; of a picture beside `canvas`, if it has one.
+// At the request's size; of a picture beside `canvas`, if it has one. The
+// picture that is painted around lies in its hint where it does in the result.
 absl::StatusOr<Pixels> ReadFitted(const std::string& file,
                                   const std::string& field,
                                   const v1::GenerateRequest& request,
@@ -31,6 +32,10 @@ absl::StatusOr<Pixels> ReadFitted(const std::string& file,
   if (!pixels.ok()) return pixels.status();
   const auto width = static_cast<int>(request.width());
   const auto height = static_cast<int>(request.height());
+  if (canvas != nullptr && request.has_outpainting() &&
+      file == request.image_to_image().image()) {
+    return FitToSize(canvas->pixels, width, height);
+  }
   return canvas != nullptr && request.inpainting().only_masked()
              ? SeenInRegion(*canvas, *pixels, width, height)
              : FitToSize(*pixels, width, height);

@@ -11,6 +11,12 @@
 namespace genzo {
 namespace {
 
+// Of genzo.json.
+constexpr const char* kDefaultKeys[] = {"steps", "guidance_scale", "sampler",
+                                        "schedule"};
+constexpr const char* kScheduleKeys[] = {
+    "prediction_type", "rescale_betas_zero_snr", "timestep_spacing"};
+
 // The sampler of that name among those that the model can use.
 void ReadSampler(JsonConfig& json, PipelineTraits& traits) {
   const std::string name = json.String("sampler", "");
@@ -86,17 +92,28 @@ absl::Status ReadSchedule(const nlohmann::json& scheduler,
   return absl::OkStatus();
 }
 
+absl::Status ChangeSchedule(const TextFile& file, nlohmann::json& scheduler) {
+  if (!file.Exists()) return absl::OkStatus();
+  auto json = JsonConfig::ReadFile(file);
+  if (!json.ok()) return json.status();
+  for (const char* key : kScheduleKeys) {
+    const auto found = json->object().find(key);
+    if (found != json->object().end()) scheduler[key] = *found;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadDefaults(const TextFile& file, PipelineTraits& traits) {
   if (!file.Exists()) return absl::OkStatus();
   auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
+  std::vector<std::string> known(std::begin(kDefaultKeys),
+                                 std::end(kDefaultKeys));
+  known.insert(known.end(), std::begin(kScheduleKeys), std::end(kScheduleKeys));
   for (const auto& item : json->object().items()) {
-    static constexpr const char* kKeys[] = {"steps", "guidance_scale",
-                                            "sampler", "schedule"};
-    if (std::find(std::begin(kKeys), std::end(kKeys), item.key()) ==
-        std::end(kKeys)) {
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
       json->Fail(absl::StatusCode::kInvalidArgument, item.key(),
-                 absl::StrCat("is not one of ", absl::StrJoin(kKeys, ", ")));
+                 absl::StrCat("is not one of ", absl::StrJoin(known, ", ")));
     }
   }
   PipelineDefaults& defaults = traits.defaults;

@@ -69,7 +69,12 @@ inline int RowsOf(const PipelineTraits& traits, double guidance_scale) {
 absl::Status ReadSchedule(const nlohmann::json& scheduler,
                           PipelineTraits& traits);
 
-// Reads a model's genzo.json, if there is one, over `traits.defaults`.
+// Writes what a model's genzo.json, if there is one, says of its schedule over
+// a scheduler_config.json: prediction_type, rescale_betas_zero_snr,
+// timestep_spacing. For files whose authors do not say it.
+absl::Status ChangeSchedule(const TextFile& file, nlohmann::json& scheduler);
+
+// Reads the rest of it over `traits.defaults`.
 // INVALID_ARGUMENT names file, key and value, and keys that are not known.
 absl::Status ReadDefaults(const TextFile& file, PipelineTraits& traits);
 

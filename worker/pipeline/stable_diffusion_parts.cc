@@ -27,10 +27,11 @@ namespace {
 
 constexpr char kProjected[] = "CLIPTextModelWithProjection";
 
-// An integer buffer that CLIPTextModel's files carry and nobody needs.
+// An integer buffer that CLIPTextModel's files carry and nobody needs; in
+// merges of old, whose encoder has no prefix, too.
 const std::set<std::string>& IgnoredTextTensors() {
-  static const auto* const names =
-      new std::set<std::string>{"text_model.embeddings.position_ids"};
+  static const auto* const names = new std::set<std::string>{
+      "embeddings.position_ids", "text_model.embeddings.position_ids"};
   return *names;
 }
 
@@ -136,6 +137,9 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
       index.FilesOf(component).At("scheduler_config.json"));
   if (!config.ok()) return config.status();
   nlohmann::json json = config->object();
+  const absl::Status changed =
+      ChangeSchedule(index.files.At("genzo.json"), json);
+  if (!changed.ok()) return changed;
   const auto invalid = [&](const absl::Status& status) {
     return absl::Status(status.code(),
                         absl::StrCat(config->name(), ": ", status.message()));

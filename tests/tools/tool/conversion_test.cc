@@ -1,7 +1,9 @@
 #include "tools/tool/conversion.h"
 
 #include <filesystem>
+#include <fstream>
 #include <random>
+#include <tuple>
 
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
@@ -68,6 +70,33 @@ TEST(ConversionTest, AFolderBecomesOneFileAndAFolderAgain) {
               StatusIs(absl::StatusCode::kAlreadyExists, again));
 }
 
+TEST(ConversionTest, AFileSaysWhatItsFolderPredicts) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  const std::string path = model + "/scheduler/scheduler_config.json";
+  auto scheduler = nlohmann::json::parse(ReadFile(path));
+  scheduler["prediction_type"] = "v_prediction";
+  scheduler["rescale_betas_zero_snr"] = true;
+  std::ofstream(path) << scheduler.dump();
+  const std::string file = folder.path() + "/v.safetensors";
+  ASSERT_THAT(Convert(model, file), IsOk());
+  const auto read = ReadSingleFile(*OpenTensorFile(file));
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->scheduler["prediction_type"], "v_prediction");
+  EXPECT_EQ(read->scheduler["rescale_betas_zero_snr"], true);
+}
+
+// Not a smaller model that says nothing.
+TEST(ConversionTest, WeightsThatAreNotThereAreMissed) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  fs::remove(model + "/unet/diffusion_pytorch_model.safetensors");
+  for (const char* output : {"/one.safetensors", "/folder"}) {
+    EXPECT_THAT(Convert(model, folder.path() + output),
+                StatusIs(absl::StatusCode::kNotFound, "unet"));
+  }
+}
+
 TEST(ConversionTest, WritesAnotherType) {
   const TestFolder folder;
   const std::string file = folder.path() + "/sd1.safetensors";
@@ -104,6 +133,26 @@ TEST(ConversionTest, DamagedSingleFilesAreRefusedByName) {
     if (index.ok()) continue;
     EXPECT_THAT(index.status().message(), HasSubstr("sd1.safetensors"));
     EXPECT_LT(index.status().message().size(), 1000u);
+  }
+}
+
+// Though the encoders of these are as narrow as SD1's.
+TEST(ConversionTest, AFamilyIsTheDenoisers) {
+  const std::string models = SourcePath("../shared/reference/models/");
+  if (!fs::exists(models)) GTEST_SKIP() << "no reference models";
+  for (const auto& [folder, family, prediction] :
+       {std::tuple("sd2-base", "sd2", "epsilon"),
+        std::tuple("sd21-v", "sd2", "v_prediction")}) {
+    const TestFolder own;
+    const std::string made = own.path() + "/made.safetensors";
+    ASSERT_THAT(Convert(models + folder, made), IsOk());
+    const auto read = ReadSingleFile(*OpenTensorFile(made));
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->family, family) << folder;
+    EXPECT_THAT(
+        read->missing,
+        ::testing::Not(::testing::Contains(std::string("text_encoder"))));
+    EXPECT_EQ(read->scheduler["prediction_type"], prediction) << folder;
   }
 }
 

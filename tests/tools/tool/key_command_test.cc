@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "tests/testing/matchers.h"
@@ -70,6 +72,26 @@ TEST_F(KeyCommandTest, ListsWithoutSecretsAndRevokes) {
   EXPECT_EQ(ParseKeys(ReadFile(path_))->size(), 1u);
   Run("revoke --file FILE " + list.substr(0, 16));
   EXPECT_THAT(status_, StatusIs(absl::StatusCode::kNotFound, "is not in"));
+}
+
+TEST_F(KeyCommandTest, DaysAreOverNothing) {
+  for (const char* days : {"0", "-3", "nan"}) {
+    EXPECT_THROW(Run(std::string("new --file FILE --days ") + days),
+                 CLI::ParseError);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(KeyCommandTest, KeysThatAreMadeAtOnceAreAllKept) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this] {
+      std::ostringstream out;
+      EXPECT_THAT(NewKey(path_, {.scopes = {kScopeJobs}}, out), IsOk());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ParseKeys(ReadFile(path_))->size(), 8u);
 }
 
 TEST_F(KeyCommandTest, ABadGrantMakesNoFile) {

@@ -9,6 +9,7 @@
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
 #include "worker/pipeline/pipeline_table.h"
+#include "worker/pipeline/stable_diffusion_parts.h"
 
 namespace genzo {
 namespace {
@@ -194,6 +195,26 @@ TEST_F(DefaultsTest, AFileBesideTheIndexSetsThem) {
       SigmaSchedule::kSgmUniform);
   EXPECT_EQ(With("{}")->steps, 25);
   EXPECT_EQ(With("{}")->guidance_scale, 7.5);
+}
+
+TEST_F(DefaultsTest, TheyMayChangeTheSchedule) {
+  const auto read = [&](const std::string& json) {
+    folder_.Write("model/genzo.json", json);
+    const auto index = OpenModelIndex(model_);
+    const auto scheduler = ReadScheduler(*index);
+    EXPECT_THAT(scheduler, IsOk());
+    return scheduler.ok() ? *scheduler : nlohmann::json();
+  };
+  const auto changed = read(
+      R"({"prediction_type": "v_prediction", "rescale_betas_zero_snr": true,
+          "timestep_spacing": "trailing"})");
+  EXPECT_EQ(changed["prediction_type"], "v_prediction");
+  EXPECT_EQ(changed["rescale_betas_zero_snr"], true);
+  EXPECT_EQ(changed["timestep_spacing"], "trailing");
+  EXPECT_THAT(With(R"({"prediction_type": "v_prediction", "steps": 4})"),
+              IsOk());
+  EXPECT_THAT(With(R"({"prediction_type": "noise"})"),
+              StatusIs(absl::StatusCode::kUnimplemented, "prediction_type"));
 }
 
 TEST_F(DefaultsTest, BadValuesAreNamed) {

@@ -251,9 +251,14 @@ json Sd3(json config, const Shapes& shapes) {
   Set(config, "joint_attention_dim", shapes.At("context_embedder.weight", 1));
   Set(config, "pooled_projection_dim",
       shapes.At("time_text_embed.text_embedder.linear_1.weight", 1));
-  Set(config, "pos_embed_max_size",
-      std::llround(
-          std::sqrt(static_cast<double>(shapes.At("pos_embed.pos_embed", 1)))));
+  const int64_t most = std::llround(
+      std::sqrt(static_cast<double>(shapes.At("pos_embed.pos_embed", 1))));
+  Set(config, "pos_embed_max_size", most);
+  // Not more than it has places for.
+  if (most > 0 && patch > 0 && patch < 1024 &&
+      config.value("sample_size", int64_t{0}) > most * patch) {
+    config["sample_size"] = most * patch;
+  }
   if (seen > 0) config["qk_norm"] = "rms_norm";
   std::vector<int64_t> dual;
   for (int64_t i = 0; i < blocks; ++i) {

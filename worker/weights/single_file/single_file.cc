@@ -167,26 +167,6 @@ std::string FamilyOf(const std::string& class_name, const Entries& denoiser) {
   return "sd1";
 }
 
-// The family of a folder by its pipeline, for its text encoders: in SD1 they
-// are narrower than in SD2.
-std::string FamilyOfFolder(const std::string& pipeline_class,
-                           const Entries& text_encoder) {
-  if (absl::StartsWith(pipeline_class, "StableDiffusion3")) return "sd3";
-  if (absl::StartsWith(pipeline_class, "Flux")) return "flux";
-  if (pipeline_class == "StableDiffusionXLImg2ImgPipeline") {
-    return "sdxl-refiner";
-  }
-  if (absl::StartsWith(pipeline_class, "StableDiffusionXL")) return "sdxl";
-  if (!absl::StartsWith(pipeline_class, "StableDiffusion")) return "";
-  constexpr int64_t kWidthOfSd1 = 768;
-  const auto embedding =
-      text_encoder.find("text_model.embeddings.token_embedding.weight");
-  const bool wide = embedding != text_encoder.end() &&
-                    embedding->second.shape.size() == 2 &&
-                    embedding->second.shape[1] > kWidthOfSd1;
-  return wide ? "sd2" : "sd1";
-}
-
 // Relatives have more channels coming in.
 std::string PipelineClass(const std::string& family, const json& document,
                           const json& denoiser) {
@@ -216,10 +196,16 @@ std::string PipelineClass(const std::string& family, const json& document,
 }
 
 // What trainers write beside the weights, and the empty tensors that mark
-// models of velocities.
-void ReadPrediction(const TensorSource& source, const std::string& family,
+// models of velocities. Without, it is the family's; of SD2 those that are
+// given a picture were trained on noise.
+void ReadPrediction(const TensorSource& source, const SingleFile& file,
                     json& scheduler) {
-  if (family == "sd3" || family == "flux") return;
+  if (file.family == "sd3" || file.family == "flux") return;
+  if (file.family == "sd2" &&
+      (file.pipeline_class == "StableDiffusionInpaintPipeline" ||
+       file.pipeline_class == "StableDiffusionDepth2ImgPipeline")) {
+    scheduler["prediction_type"] = "epsilon";
+  }
   const auto said = [&](const char* key) -> std::string {
     const auto found = source.metadata().find(key);
     return found == source.metadata().end() ? "" : found->second;
@@ -298,7 +284,7 @@ absl::StatusOr<SingleFile> ReadSingleFile(
     file.scheduler["shift"] = 1.0;
     file.scheduler["use_dynamic_shifting"] = false;
   }
-  ReadPrediction(*source, file.family, file.scheduler);
+  ReadPrediction(*source, file, file.scheduler);
   const auto add = [&](const std::string& component,
                        const std::string& prefix) -> absl::Status {
     const json& known = file.document["components"][component];
@@ -371,15 +357,34 @@ absl::StatusOr<SingleFilePart> ReadSingleFilePart(
   return MakePart(source, component, class_name, *prefix, published);
 }
 
+std::string FamilyOfFolder(const std::string& pipeline_class,
+                           const std::map<std::string, TensorEntry>& denoiser) {
+  if (absl::StartsWith(pipeline_class, "StableDiffusion3")) return "sd3";
+  if (absl::StartsWith(pipeline_class, "Flux")) return "flux";
+  if (pipeline_class == "StableDiffusionXLImg2ImgPipeline") {
+    return "sdxl-refiner";
+  }
+  if (absl::StartsWith(pipeline_class, "StableDiffusionXL")) return "sdxl";
+  if (pipeline_class == "LatentConsistencyModelPipeline") return "sd1";
+  if (!absl::StartsWith(pipeline_class, "StableDiffusion")) return "";
+  // SD2 projects by layers, SD1 by convolutions.
+  for (const auto& [name, entry] : denoiser) {
+    if (absl::EndsWith(name, "attentions.0.proj_in.weight")) {
+      return entry.shape.size() == 2 ? "sd2" : "sd1";
+    }
+  }
+  return "sd1";
+}
+
 absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
     const std::shared_ptr<const TensorSource>& source,
-    const std::string& pipeline_class, const std::string& component,
+    const std::string& family, const std::string& component,
     const std::string& class_name) {
   const Entries& entries = source->entries();
   const auto unknown = [&] {
     return absl::UnimplementedError(
-        absl::StrCat(source->path(), ": component ", component, " of ",
-                     pipeline_class, " has no place in a single file"));
+        absl::StrCat(source->path(), ": component ", component,
+                     " has no place in a single file"));
   };
   if (SignsOf(class_name) == nullptr) return unknown();
   std::string prefix;
@@ -389,7 +394,6 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
   } else if (component == "vae") {
     prefix = "first_stage_model.";
   } else {
-    const std::string family = FamilyOfFolder(pipeline_class, entries);
     for (const EncoderPlace& place : kEncoders) {
       if (family == place.family && component == place.component) {
         prefix = place.prefix;

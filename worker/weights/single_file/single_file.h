@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_WEIGHTS_SINGLE_FILE_SINGLE_FILE_H_
 #define GENZO_WORKER_WEIGHTS_SINGLE_FILE_SINGLE_FILE_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,12 +46,16 @@ absl::StatusOr<SingleFilePart> ReadSingleFilePart(
     std::shared_ptr<const TensorSource> source, const std::string& component,
     const std::string& class_name, const nlohmann::json& published);
 
+// The family of a folder by its pipeline and by the tensors of its denoiser:
+// "sd2". Empty: it has none.
+std::string FamilyOfFolder(const std::string& pipeline_class,
+                           const std::map<std::string, TensorEntry>& denoiser);
+
 // The tensors of a component under the names that it has in a single file of
-// its family, prefix and all. The family follows from `pipeline_class` and from
-// names and shapes. UNIMPLEMENTED for a class that has none.
+// `family`, prefix and all. UNIMPLEMENTED for a class that has none.
 absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
     const std::shared_ptr<const TensorSource>& source,
-    const std::string& pipeline_class, const std::string& component,
+    const std::string& family, const std::string& component,
     const std::string& class_name);
 
 // A file of weights by its path: safetensors, with scales applied. Pickles are
