@@ -393,17 +393,22 @@ int Serve(const Options& options, const Config& config) {
                                  {.metrics = &metrics, .tracer = tracer.get()});
   if (!door.ok()) return Fail(door.status());
   Waiter waiter(signals);
+  const auto appear = [&](const ModelConfig& model) {
+    AddModel(**pool, models, model, /*pinned=*/std::nullopt);
+  };
   const auto on_loaded = [&] {
-    if (AnyResident(catalog)) return readiness.ModelLoaded();
-    spdlog::error("not ready: no model could be loaded; LoadModel tries again");
+    if (AnyResident(catalog)) {
+      readiness.ModelLoaded();
+    } else {
+      spdlog::error(
+          "not ready: no configured model could be loaded; LoadModel tries "
+          "again");
+    }
+    for (const ModelConfig& model : found) appear(model);
   };
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
       [&readiness](int devices) { readiness.DevicesLeft(devices); });
-  const auto appear = [&](const ModelConfig& model) {
-    AddModel(**pool, models, model, /*pinned=*/std::nullopt);
-  };
-  for (const ModelConfig& model : found) appear(model);
   std::optional<ModelsWatch> models_watch;
   if (!config.models_folder.empty()) {
     models_watch.emplace(
