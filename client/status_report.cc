@@ -19,10 +19,11 @@ google::rpc::Status DetailsOf(const grpc::Status& status) {
 }  // namespace
 
 ExitStatus ExitStatusOf(const grpc::Status& status) {
+  const std::string reason = ErrorReason(FromRpcStatus(DetailsOf(status)));
   // Refused at once, for the same reason.
-  if (ErrorReason(FromRpcStatus(DetailsOf(status))) == "DEADLINE_UNREACHABLE") {
-    return kExitDeadline;
-  }
+  if (reason == "DEADLINE_UNREACHABLE") return kExitDeadline;
+  // Not now and not later.
+  if (reason == "DOES_NOT_FIT") return kExitRefused;
   switch (status.error_code()) {
     case grpc::StatusCode::OK:
       return kExitOk;

@@ -36,9 +36,25 @@ json Nullable(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
 }
 
+constexpr char kModelNotFound[] = "MODEL_NOT_FOUND";
+
+// What the service says without a violation: the field that it is of.
+std::string FieldOf(const absl::Status& status) {
+  const auto violations = ViolationsIn(status);
+  if (!violations.empty()) return violations[0].field;
+  const std::string reason = ErrorReason(status);
+  if (reason == kModelNotFound) return "model";
+  return reason == "REQUEST_ID_IN_USE" ? "idempotency-key" : "";
+}
+
 // FastAPI's, which A1111's own server answers with.
 json A1111Error(const absl::Status& status) {
   json places = json::array();
+  if (ErrorReason(status) == kModelNotFound) {
+    places.push_back({{"loc", {"body", "sd_model_checkpoint"}},
+                      {"msg", std::string(status.message())},
+                      {"type", "value_error"}});
+  }
   for (const FieldViolation& violation : ViolationsIn(status)) {
     places.push_back({{"loc", {"body", violation.field}},
                       {"msg", violation.description},
@@ -100,7 +116,10 @@ absl::StatusCode CodeOf(int http_status) {
 }  // namespace
 
 DoorKind DoorOf(absl::string_view path) {
-  if (absl::StartsWith(path, "/sdapi/")) return DoorKind::kA1111;
+  if (absl::StartsWith(path, "/sdapi/") ||
+      absl::StartsWith(path, "/controlnet/")) {
+    return DoorKind::kA1111;
+  }
   if (path == "/mcp") return DoorKind::kMcp;
   if (path == "/v1/jobs" || path == "/v1/score" ||
       absl::StartsWith(path, "/v1/jobs/")) {
@@ -193,11 +212,10 @@ int HttpStatusOf(const absl::Status& status) {
 }
 
 json OpenAiError(const absl::Status& status) {
-  const auto violations = ViolationsIn(status);
   const std::string reason = ErrorReason(status);
   return {{"message", std::string(status.message())},
           {"type", OpenAiType(HttpStatusOf(status))},
-          {"param", Nullable(violations.empty() ? "" : violations[0].field)},
+          {"param", Nullable(FieldOf(status))},
           {"code", Nullable(absl::AsciiStrToLower(reason))}};
 }
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "absl/random/random.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -183,8 +184,15 @@ void TellJob(Backend& backend, const CallerKeys& keys, const std::string& id,
         }
         v1::WatchJobRequest watch;
         watch.set_id(job->id());
-        answer->exchange().OnGone(backend.Watch(
-            keys, watch, Collecting(/*ear=*/nullptr, Finishing(answer))));
+        const auto done = [answer, told = ToJson(*job)](
+                              absl::StatusOr<Painting> painting) {
+          // What is known of it, where its pictures are gone.
+          answer->Finish(painting.ok() ? PaintingContent(*painting)
+                                       : json{{"content", {TextContent(told)}},
+                                              {"isError", false}});
+        };
+        answer->exchange().OnGone(
+            backend.Watch(keys, watch, Collecting(/*ear=*/nullptr, done)));
       });
 }
 
@@ -405,8 +413,12 @@ void Mcp::CallTool(const json& message, const HttpRequest& request,
       std::make_shared<ToolAnswer>(message["id"], token, exchange);
   const CallerKeys keys = KeysOf(request);
   if (name == "generate_image" || name == "edit_image") {
-    const auto paint = ReadMcpPaint(arguments, name == "edit_image", names_);
+    auto paint = ReadMcpPaint(arguments, name == "edit_image", names_);
     if (!paint.ok()) return answer->Finish(ToolError(paint.status()));
+    // Of jobs with an id the pictures are kept: get_job has them.
+    absl::BitGen random;
+    paint->set_request_id(RequestIdOf(absl::StrCat(
+        absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random))));
     return Paint(backend_, keys, *paint, *exchange, Telling(answer),
                  Finishing(answer));
   }

@@ -55,12 +55,7 @@ class ImageStream {
       return;
     }
     if (event.has_image_withheld()) {
-      const json error = {
-          {"type", "error"},
-          {"error",
-           OpenAiError(WithheldError(event.image_withheld().image_index()))}};
-      exchange_->Write(ServerSentEvent("error", event.sequence(), Dump(error)),
-                       [turn](bool) {});
+      withheld_.push_back(event.image_withheld().image_index());
       return;
     }
     const bool is_preview = event.has_preview();
@@ -78,14 +73,18 @@ class ImageStream {
       return exchange_->Send(
           ErrorResponse(DoorKind::kOpenAi, Renamed(status, kCommonNames)));
     }
-    if (!status.ok()) {
-      const json error = {{"type", "error"}, {"error", OpenAiError(status)}};
-      exchange_->Write(ServerSentEvent("error", 0, Dump(error)), nullptr);
-    }
+    // Clients stop at the first error: the pictures that there are come before.
+    for (const uint32_t index : withheld_) WriteError(WithheldError(index));
+    if (!status.ok()) WriteError(status);
     exchange_->End();
   }
 
  private:
+  void WriteError(const absl::Status& status) {
+    const json error = {{"type", "error"}, {"error", OpenAiError(status)}};
+    exchange_->Write(ServerSentEvent("error", 0, Dump(error)), nullptr);
+  }
+
   json Base(const std::string& kind, uint32_t image_index,
             const v1::Picture& picture, const std::string& format) const {
     return {{"type", absl::StrCat(call_.event_prefix, ".", kind)},
@@ -121,6 +120,7 @@ class ImageStream {
   bool has_begun_ = false;
   int64_t steps_ = 0;
   std::map<uint32_t, int> partials_;  // sent so far, by image
+  std::vector<uint32_t> withheld_;    // images
 };
 
 }  // namespace
@@ -217,8 +217,10 @@ void OpenAiImages::PlanPreviews(OpenAiCall call, const HttpRequest& request,
 void OpenAiImages::PaintStreamed(const OpenAiCall& call,
                                  const HttpRequest& request,
                                  const HttpExchangeRef& exchange) {
+  // Without a key it is another job, whose events the client has not seen.
+  const bool resumes = !request.Header("idempotency-key").empty();
   const auto stream = std::make_shared<ImageStream>(
-      call, LastEventId(request), with_.clock.Date(), exchange);
+      call, resumes ? LastEventId(request) : 0, with_.clock.Date(), exchange);
   exchange->OnGone(with_.backend.Generate(
       KeysOf(request), call.request,
       {.on_event =

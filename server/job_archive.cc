@@ -96,6 +96,9 @@ void JobArchive::TakeOver() {
       book_->AddEnded(job);
     } else {
       unfinished_.push_back(job);
+      if (!store_->ended_cleanly()) {
+        unfinished_.back().set_restarts(job.restarts() + 1);
+      }
     }
   }
 }

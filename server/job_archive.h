@@ -24,7 +24,7 @@ namespace genzo {
 // results back is done by who asks for them.
 //
 // A job that Keep() was called for is begun anew by the next server if this one
-// dies or stops before its end, up to kMostRestarts times.
+// stops before its end, or dies, up to kMostRestarts times: perhaps of the job.
 //
 // Thread-safe.
 class JobArchive {
@@ -65,7 +65,8 @@ class JobArchive {
   void Keep(internal::v1::KeptJob job, internal::v1::Job queued,
             std::function<void(const absl::Status&)> done);
 
-  // Jobs that earlier servers left without an end. To be called once.
+  // Jobs that earlier servers left without an end, with `restarts` as many as
+  // have died since. To be called once.
   std::vector<internal::v1::KeptJob> TakeUnfinished();
 
   // To be called every second or so.

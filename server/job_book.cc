@@ -101,9 +101,12 @@ absl::StatusOr<KeptJob> JobBook::Get(const std::string& tenant,
                                      const std::string& id) const {
   absl::MutexLock lock(&mutex_);
   const auto found = entries_.find(id);
-  if (found == entries_.end() || found->second.kept.tenant() != tenant) {
-    return Unknown(id);
+  if (found == entries_.end()) {
+    const auto left = left_.find(id);
+    const bool knows = left != left_.end() && left->second.tenant == tenant;
+    return knows ? Expired(left->second.job) : Unknown(id);
   }
+  if (found->second.kept.tenant() != tenant) return Unknown(id);
   const Entry& entry = found->second;
   if (entry.gone < absl::InfiniteFuture()) return Expired(entry.kept.job());
   return entry.kept;
@@ -114,7 +117,10 @@ std::optional<JobBook::Known> JobBook::ByRequest(
   absl::MutexLock lock(&mutex_);
   const auto found = by_request_.find({tenant, request_id});
   if (request_id.empty() || found == by_request_.end()) return std::nullopt;
-  return Known{found->second, entries_.at(found->second).kept.digest()};
+  const auto left = left_.find(found->second);
+  return Known{found->second, left != left_.end()
+                                  ? left->second.digest
+                                  : entries_.at(found->second).kept.digest()};
 }
 
 absl::StatusOr<v1::ListJobsResponse> JobBook::List(
@@ -170,9 +176,12 @@ std::vector<std::string> JobBook::Sweep() {
   const absl::Time now = clock_.Now();
   std::vector<std::string> let_go;
   std::vector<std::pair<absl::Time, std::string>> ended;
+  ForgetLeftLocked(now);
   for (auto it = entries_.begin(); it != entries_.end();) {
     const Entry& entry = it->second;
-    if (now - entry.accepted >= kRemembered) UnlinkLocked(entry);
+    if (now - entry.accepted >= kRemembered) {
+      UnlinkLocked(entry.kept.tenant(), entry.kept.job());
+    }
     if (now - entry.gone >= kRemembered) {
       it = EraseLocked(it);
       continue;
@@ -191,7 +200,7 @@ std::vector<std::string> JobBook::Sweep() {
   std::partial_sort(ended.begin(), ended.begin() + extra, ended.end());
   for (size_t i = 0; i < extra; ++i) {
     let_go.push_back(ended[i].second);
-    EraseLocked(entries_.find(ended[i].second));
+    LeaveLocked(entries_.find(ended[i].second));
   }
   return let_go;
 }
@@ -274,7 +283,7 @@ void JobBook::FollowLocked(Entry& entry, const JobEvent& event) {
       const absl::Time date = clock_.Date();
       *job.mutable_end_time() = ToProto(date);
       *job.mutable_expire_time() = ToProto(date + results_kept_);
-      if (job.images_done() == 0) UnlinkLocked(entry);
+      if (job.images_done() == 0) UnlinkLocked(entry.kept.tenant(), job);
       break;
     }
     default:
@@ -283,18 +292,50 @@ void JobBook::FollowLocked(Entry& entry, const JobEvent& event) {
 }
 
 JobBook::Entries::iterator JobBook::EraseLocked(Entries::iterator entry) {
-  UnlinkLocked(entry->second);
+  UnlinkLocked(entry->second.kept.tenant(), entry->second.kept.job());
   const auto tenant = by_tenant_.find(entry->second.kept.tenant());
   tenant->second.erase(KeyOf(entry->second));
   if (tenant->second.empty()) by_tenant_.erase(tenant);
   return entries_.erase(entry);
 }
 
-void JobBook::UnlinkLocked(const Entry& entry) {
-  const v1::Job& job = entry.kept.job();
-  const auto found = by_request_.find({entry.kept.tenant(), job.request_id()});
+void JobBook::UnlinkLocked(const std::string& tenant, const v1::Job& job) {
+  const auto found = by_request_.find({tenant, job.request_id()});
   if (found != by_request_.end() && found->second == job.id()) {
     by_request_.erase(found);
+  }
+}
+
+void JobBook::LeaveLocked(Entries::iterator entry) {
+  const KeptJob& kept = entry->second.kept;
+  Left left = {.job = {},
+               .tenant = kept.tenant(),
+               .digest = kept.digest(),
+               .accepted = entry->second.accepted};
+  left.job.set_id(kept.job().id());
+  left.job.set_request_id(kept.job().request_id());
+  left.job.set_state(kept.job().state());
+  const std::pair request = {left.tenant, left.job.request_id()};
+  const auto found = by_request_.find(request);
+  const bool stands =
+      found != by_request_.end() && found->second == left.job.id();
+  EraseLocked(entry);
+  if (stands) by_request_[request] = left.job.id();
+  left_in_order_.push_back(left.job.id());
+  left_[left_in_order_.back()] = std::move(left);
+}
+
+void JobBook::ForgetLeftLocked(absl::Time now) {
+  while (!left_in_order_.empty()) {
+    const auto first = left_.find(left_in_order_.front());
+    const Left& left = first->second;
+    if (left_.size() <= kMostLeft * most_jobs_ &&
+        now - left.accepted < kRemembered) {
+      return;
+    }
+    UnlinkLocked(left.tenant, left.job);
+    left_.erase(first);
+    left_in_order_.pop_front();
   }
 }
 

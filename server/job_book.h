@@ -2,6 +2,7 @@
 #define GENZO_SERVER_JOB_BOOK_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -34,7 +35,9 @@ struct JobBookHooks {
 // What is known of this server's jobs: where each is in its life, followed from
 // its events, and which request made it. Of a job whose results are gone it
 // remembers for kRemembered that it was there. Holds `most_jobs` at most, but
-// for those that run; the ones that ended first leave.
+// for those that run; of the ones that ended first and had to leave it knows as
+// long, for kMostLeft times as many, that they were there and by which request
+// id.
 //
 //   accepted ---------> ended ----------------> results gone ------> unknown
 //     GetJob: running     GetJob: as it ended     JOB_EXPIRED JOB_UNKNOWN
@@ -45,6 +48,7 @@ class JobBook : public JobListener {
   // How long "expired" is told apart from "unknown", and a request id stands
   // for its request.
   static constexpr absl::Duration kRemembered = absl::Hours(24);
+  static constexpr size_t kMostLeft = 20;
 
   // `clock` outlives the book.
   JobBook(size_t most_jobs, absl::Duration results_kept, const Clock& clock,
@@ -99,6 +103,13 @@ class JobBook : public JobListener {
     absl::Time ended = absl::InfiniteFuture();
     absl::Time gone = absl::InfiniteFuture();  // its results
   };
+  // A job that left because there were too many.
+  struct Left {
+    v1::Job job;  // id, request id and state
+    std::string tenant;
+    std::string digest;
+    absl::Time accepted;
+  };
   // Create time in nanoseconds and id: unique, and the newest is the last.
   using Key = std::pair<int64_t, std::string>;
   using Entries = std::map<std::string, Entry>;
@@ -109,7 +120,12 @@ class JobBook : public JobListener {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Entries::iterator EraseLocked(Entries::iterator entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void UnlinkLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UnlinkLocked(const std::string& tenant, const v1::Job& job)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Its results go, its name stays.
+  void LeaveLocked(Entries::iterator entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLeftLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t most_jobs_;
   const absl::Duration results_kept_;
@@ -121,6 +137,8 @@ class JobBook : public JobListener {
       ABSL_GUARDED_BY(mutex_);  // ids
   std::map<std::pair<std::string, std::string>, std::string> by_request_
       ABSL_GUARDED_BY(mutex_);  // (tenant, request id) -> job id
+  std::map<std::string, Left> left_ ABSL_GUARDED_BY(mutex_);  // by job id
+  std::deque<std::string> left_in_order_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace genzo

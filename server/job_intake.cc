@@ -198,7 +198,10 @@ absl::StatusOr<JobIntake::Draft> JobIntake::MakeDraft(
   draft.begun = begun;
   draft.may_repeat = request.has_seed();
   if (!draft.file.request_id.empty()) {
-    draft.file.digest = Sha256(request.SerializeAsString());
+    // A UUID is the same in either case of letters.
+    v1::GenerateRequest sent = request;
+    sent.set_request_id(draft.file.request_id);
+    draft.file.digest = Sha256(sent.SerializeAsString());
   }
   draft.kept.set_digest(draft.file.digest);
   return draft;
@@ -436,7 +439,6 @@ void JobIntake::SetLimits(const RequestLimits& limits) {
 
 void JobIntake::Resume() {
   for (internal::v1::KeptJob& kept : archive_.TakeUnfinished()) {
-    kept.set_restarts(kept.restarts() + 1);
     internal::v1::Job queued = std::move(*kept.mutable_queued());
     kept.clear_queued();
     const absl::Status status = ResumeOne(kept, queued);

@@ -47,6 +47,11 @@ std::string ResultStore::PathOf(const std::string& id) const {
   return (fs::path(folder_) / absl::StrCat(id, kSuffix)).string();
 }
 
+ResultStore::~ResultStore() {
+  // Without it the next server takes it that this one died: no harm.
+  std::ofstream(fs::path(folder_) / kCleanEnd);
+}
+
 absl::Status ResultStore::Find() {
   std::error_code error;
   fs::create_directories(folder_, error);
@@ -58,6 +63,7 @@ absl::Status ResultStore::Find() {
     return absl::FailedPreconditionError(absl::StrCat(
         "jobs.results_folder ", folder_, " cannot be used: ", error.message()));
   }
+  ended_cleanly_ = fs::remove(fs::path(folder_) / kCleanEnd, error);
   absl::MutexLock lock(&mutex_);
   for (const fs::directory_entry& file : files) {
     const std::string name = file.path().filename().string();

@@ -30,6 +30,14 @@ class ResultStore {
   static absl::StatusOr<std::unique_ptr<ResultStore>> Open(
       const std::string& folder, int64_t most_bytes);
 
+  // Leaves word that this server did not die.
+  ~ResultStore();
+
+  // A file that says that the server before came to its end by itself.
+  static constexpr char kCleanEnd[] = ".ended-cleanly";
+  // Whether the one before this did.
+  bool ended_cleanly() const { return ended_cleanly_; }
+
   // The jobs that were there when it was opened, in no order.
   const std::vector<internal::v1::KeptJob>& found() const { return found_; }
 
@@ -64,6 +72,7 @@ class ResultStore {
   const std::string folder_;
   const int64_t most_bytes_;
   std::vector<internal::v1::KeptJob> found_;
+  bool ended_cleanly_ = false;
   absl::Mutex mutex_;
   Ends ends_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, absl::Time> ended_ ABSL_GUARDED_BY(mutex_);

@@ -249,6 +249,13 @@ def test_the_bots_program_takes_the_charts_arguments():
         done = run(python, "-m", "genzo_bots.main", *arguments, ok=False, env={})
         # All that is missing is what the Secret holds.
         assert "not in the environment" in done.stderr, done.stderr
+    program = (ROOT / "client/bots/src/genzo_bots/main.py").read_text()
+    guarded = objects(VALUES["bots"], "--set", "bots.apiKeySecret.name=key,tls.secretName=tls")
+    pod = guarded["Deployment", "r-genzo-discord"]["spec"]["template"]["spec"]
+    named = [variable["name"] for variable in pod["containers"][0]["env"]]
+    assert "GENZO_API_KEY" in named and "GENZO_CA_FILE" in named
+    for name in named:
+        assert name == "PYTHONPATH" or f'"{name}"' in program, name
     policy = made["ConfigMap", "r-genzo-bots"]["data"]["policy.py"]
     names = {}
     exec(policy, names)

@@ -68,6 +68,15 @@ TEST_F(OpenAiTest, ResumesAStreamWithItsKey) {
   EXPECT_EQ(service_.request().on_disconnect(), v1::ON_DISCONNECT_CONTINUE);
 }
 
+TEST_F(OpenAiTest, ANewStreamBeginsAtItsBeginning) {
+  const auto events =
+      EventsIn(Ask("POST", "/v1/images/generations",
+                   R"({"prompt": "a fox", "stream": true})",
+                   "Last-Event-ID: 9999\r\n")
+                   .body);
+  EXPECT_THAT(NamesOf(events), ElementsAre("image_generation.completed"));
+}
+
 TEST_F(OpenAiTest, TellsImagesOfAStreamApart) {
   const auto events = EventsIn(
       Ask("POST", "/v1/images/generations",
@@ -156,8 +165,8 @@ TEST_F(OpenAiTest, TellsWhatWasLeftOutOfAPictureAndOfTheAnswer) {
   const auto events =
       EventsIn(Ask("POST", "/v1/images/generations", body.dump()).body);
   EXPECT_THAT(NamesOf(events),
-              ElementsAre("error", "image_generation.completed"));
-  EXPECT_EQ(events[0].data["error"]["message"],
+              ElementsAre("image_generation.completed", "error"));
+  EXPECT_EQ(events[1].data["error"]["message"],
             "image 0 was withheld by the server's policy");
   body["n"] = 1;
   body.erase("stream");

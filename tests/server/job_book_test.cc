@@ -8,6 +8,8 @@
 namespace genzo {
 namespace {
 
+using ::testing::HasSubstr;
+
 constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 class JobBookTest : public ::testing::Test {
@@ -190,9 +192,24 @@ TEST_F(JobBookTest, BeyondItsBoundTheFirstThatEndedLeave) {
     clock_.Advance(absl::Seconds(1));
   }
   EXPECT_EQ(book_.Sweep(), (std::vector<std::string>{"c", "b"}));
-  EXPECT_EQ(ReasonOf("c"), "JOB_UNKNOWN");
+  EXPECT_EQ(ReasonOf("c"), "JOB_EXPIRED");
   EXPECT_EQ(ReasonOf("d"), "");
   EXPECT_EQ(ReasonOf("a"), "");
+}
+
+TEST_F(JobBookTest, TheRequestIdOfOneThatLeftStandsForADay) {
+  Add("a", "t", kRequestId);
+  PostImage("a");
+  PostEnd("a");
+  for (const char* id : {"b", "c", "d", "e"}) Add(id);
+  EXPECT_EQ(book_.Sweep(), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(ReasonOf("a"), "JOB_EXPIRED");
+  EXPECT_EQ(book_.ByRequest("t", kRequestId)->digest, "digest of a");
+  EXPECT_THAT(book_.Get("other", "a").status().message(), HasSubstr("known"));
+  clock_.Advance(absl::Hours(24));
+  book_.Sweep();
+  EXPECT_FALSE(book_.ByRequest("t", kRequestId).has_value());
+  EXPECT_EQ(ReasonOf("a"), "JOB_UNKNOWN");
 }
 
 }  // namespace

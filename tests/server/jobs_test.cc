@@ -3,7 +3,10 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <filesystem>
 
+#include "absl/strings/ascii.h"
+#include "server/result_store.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -165,6 +168,8 @@ TEST_F(JobsTest, CancelEndsAJob) {
 TEST_F(JobsTest, ARequestIdMakesOneJobThroughEitherDoor) {
   const std::string id = Create(kRequestId).id();
   EXPECT_EQ(Create(kRequestId).id(), id);
+  EXPECT_EQ(Create(absl::AsciiStrToUpper(kRequestId)).id(), id)
+      << "RFC 9562: the same UUID";
   PaintOne();
   EXPECT_EQ(Create(kRequestId).id(), id);
   const auto context = As("t");
@@ -282,7 +287,15 @@ TEST_F(JobsTest, AJobThatServersEndUnderIsGivenUp) {
       .jobs = {.results_folder = folder.path() + "/results"}};
   Start(options);
   const std::string id = Create().id();
+  // Those that stop in good order do no harm to a job that waits.
   for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) Start(options);
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_QUEUED);
+  for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) {
+    rig_.reset();
+    ASSERT_TRUE(std::filesystem::remove(options.jobs.results_folder + "/" +
+                                        ResultStore::kCleanEnd));
+    Start(options);
+  }
   const v1::Job job = Get(id);
   EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(ErrorReason(FromRpcStatus(job.status())), "JOB_LOST");

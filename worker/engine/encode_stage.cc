@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
+#include "worker/device/free_memory.h"
 #include "worker/device/thread_count.h"
 #include "worker/engine/control_hints.h"
 #include "worker/engine/hires.h"
@@ -133,6 +134,10 @@ void EncodeStage::EncodeAll(const std::vector<Waiting>& waiting) {
     DeviceStream::WaitForThisThread(waiting[0].job->model().placement().device);
   } catch (const std::exception&) {
     const absl::Status status = StatusFromException("encoding failed");
+    if (absl::IsResourceExhausted(status)) {
+      texts_.Clear();
+      ReturnFreeMemory(waiting[0].job->model().placement().device);
+    }
     if (waiting.size() == 1) return Deliver(waiting[0], status, begin);
     // One job's fault, or too much memory for all at once.
     for (const Waiting& one : waiting) EncodeAll({one});

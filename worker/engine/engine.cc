@@ -186,6 +186,7 @@ void Engine::DropUnwanted() {
   };
   live_.erase(std::remove_if(live_.begin(), live_.end(), unwanted),
               live_.end());
+  if (live_.empty() && carrier_->empty()) idle_ = true;
   intake_->DropUnwanted();
 }
 

@@ -187,6 +187,12 @@ void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
 
 std::string WorkerPool::LibTorchVersion() { return TORCH_VERSION; }
 
+std::vector<std::string> WorkerPool::DeviceNames() const {
+  std::vector<std::string> names;
+  for (const EngineDevice& device : devices_) names.push_back(device.name());
+  return names;
+}
+
 std::string WorkerPool::Description() const {
   std::vector<std::string> parts;
   for (const EngineDevice& device : devices_) {

@@ -62,6 +62,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
   // On the first device.
   void Score(v1::ScoreRequest request, PictureScoring::Done done) override;
 
+  // What figures call them: "cuda:0", "cuda:1".
+  std::vector<std::string> DeviceNames() const;
   // "cpu, bfloat16", one a device.
   std::string Description() const;
   // The version of LibTorch, "2.11.0".

@@ -104,6 +104,11 @@ export function takes(field: string, unknown = false): boolean {
   return model.value?.request_fields?.includes(field) ?? unknown;
 }
 
+// The same of the model that a request was for.
+export function modelOf(request: GenerateRequest): Model | undefined {
+  return models.value.find((m) => m.id === request.model) ?? model.value;
+}
+
 // What is painted beyond the start's borders, where there is one.
 export const borders = computed(() => {
   const [left, top, right, bottom] = draft.value.extend;

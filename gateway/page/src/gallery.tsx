@@ -4,7 +4,7 @@ import { signal, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { listUpscalers } from "./api";
 import { showRefusal } from "./composer";
-import { canStart, change, draftOf, guideBy, label, takes } from "./draft";
+import { canStart, change, draftOf, guideBy, label, modelOf } from "./draft";
 import { Select } from "./fields";
 import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
@@ -67,6 +67,9 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
   const picture = frame.picture!;
   const { seed: _, best_of: __, ...request } = job.request;
   const { mask, hints, looks } = job;
+  const model = modelOf(request);
+  const takes = (field: string) => model?.request_fields?.includes(field) ?? false;
+  const paintsOver = model?.tasks?.includes("TASK_IMAGE_TO_IMAGE") ?? true;
   const again = (values: Partial<GenerateRequest>, start?: Blob) =>
     paint({ ...request, image_count: 1, ...values }, { start, mask, hints, looks });
   const save = () => {
@@ -84,7 +87,7 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
       const variation = { seed: String(Math.floor(Math.random() * 2 ** 32)), strength: 0.25 };
       return again({ seed: frame.seed, variation }, job.start);
     }
-    return canStart.value
+    return paintsOver
       ? paint(
           { ...request, image_count: 1, image_to_image: { strength: 0.5 } },
           { start: picture, hints, looks },

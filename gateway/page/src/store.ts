@@ -104,6 +104,8 @@ async function send(job: Signal<JobRecord>): Promise<void> {
     );
   }
   const { id } = await createJob(full);
+  // Cancelled while it was on its way.
+  if (hasEnded(job.value)) return cancelJob(id);
   job.value = { ...job.value, id, state: "queued" };
   void keep(job.value);
 }
@@ -124,9 +126,11 @@ async function follow(job: Signal<JobRecord>): Promise<void> {
   const abort = new AbortController();
   watches.set(job.value.key, abort);
   let delay = FIRST_DELAY;
+  let wasSentAgain = false;
   while (!hasEnded(job.value) && !abort.signal.aborted) {
     try {
       if (job.value.id === undefined) await send(job);
+      if (hasEnded(job.value)) break;
       await takeTurn();
       try {
         await watchJob(
@@ -148,6 +152,12 @@ async function follow(job: Signal<JobRecord>): Promise<void> {
         // Asked for once; nothing changes before there is one.
         wantsKey.value = true;
         delay = NO_KEY_DELAY;
+      } else if (error instanceof ApiError && error.http === 404 && !wasSentAgain) {
+        // A server that began anew and kept nothing: under the same request id
+        // there is no second job where there is a first.
+        wasSentAgain = true;
+        take(job, { ...job.value, id: undefined, sequence: "0" });
+        continue;
       } else if (error instanceof ApiError && !error.passes) {
         take(job, ended(job.value, "failed", error.message));
         break;
@@ -213,7 +223,8 @@ async function seeToUpscaling(job: Signal<JobRecord>): Promise<void> {
 
 export async function cancel(job: Signal<JobRecord>): Promise<void> {
   if (job.value.upscaling) watches.get(job.value.key)?.abort();
-  if (job.value.id !== undefined) await cancelJob(job.value.id);
+  if (job.value.id !== undefined) return cancelJob(job.value.id);
+  if (!job.value.upscaling) take(job, ended(job.value, "cancelled"));
 }
 
 async function forget(key: string): Promise<void> {

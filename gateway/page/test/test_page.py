@@ -188,14 +188,31 @@ async def test_a_failed_job_says_why(page: Page, door: Door) -> None:
     )
 
 
-async def test_a_job_that_the_server_forgot_is_failed(
+async def test_a_job_that_the_server_forgot_is_sent_again(
     page: Page, door: Door
 ) -> None:
     await develop(page, door)
     await expect(job_view(page)).to_contain_text("Waiting")
     door.jobs.clear()
     await page.reload()
-    await expect(job_view(page)).to_contain_text("nobody knows this job")
+    again = await door.next_job()
+    await again.started()
+    await expect(job_view(page)).to_contain_text("Developing")
+
+
+async def test_a_job_is_cancelled_before_the_server_has_it(
+    page: Page, door: Door
+) -> None:
+    door.is_down = True
+    await page.get_by_label("Prompt").last.fill(PROMPT)
+    await page.get_by_role("button", name="Develop").click()
+    await expect(job_view(page)).to_contain_text("Sending")
+    await job_view(page).get_by_role("button", name="Cancel").click()
+    await expect(job_view(page)).to_contain_text("Cancelled")
+    door.is_down = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.wait_for_timeout(300)
+    assert not door.creations
 
 
 async def test_the_settings_are_those_of_the_server(

@@ -279,7 +279,7 @@ class Studio:
                         updates.put(words.queued(language, event))
                     case genzo.Progress():
                         last = words.progress(language, event)
-                    case genzo.Preview():
+                    case genzo.Preview(image_index=0):  # one picture that develops
                         updates.put(last, event.picture)
                     case genzo.Image():
                         images.append(event)
