@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
@@ -195,16 +196,20 @@ void OpenAiImages::PlanPreviews(OpenAiCall call, const HttpRequest& request,
           return exchange->Send(
               ErrorResponse(DoorKind::kOpenAi, list.status()));
         }
+        auto& plan = *call.request.mutable_preview();
         uint32_t steps = call.request.steps();
         for (const v1::Model& model : list->models()) {
           const bool is_meant = call.request.model().empty()
                                     ? model.is_default()
                                     : model.id() == call.request.model();
-          if (is_meant && !call.request.has_steps()) {
-            steps = model.default_steps();
+          if (!is_meant) continue;
+          if (!call.request.has_steps()) steps = model.default_steps();
+          // Few, and taken for pictures: the linear ones are an eighth as wide.
+          if (absl::c_linear_search(model.preview_decoders(),
+                                    v1::PREVIEW_DECODER_TINY)) {
+            plan.set_decoder(v1::PREVIEW_DECODER_TINY);
           }
         }
-        auto& plan = *call.request.mutable_preview();
         plan.set_format(call.request.output().format());
         for (const uint32_t step :
              PreviewSteps(call.request, steps, call.partial_images)) {

@@ -180,6 +180,7 @@ class FakeService : public v1::ImageGeneration::Service,
     model.set_id("emaki");
     model.set_is_default(true);
     model.set_default_steps(20);
+    model.add_preview_decoders(v1::PREVIEW_DECODER_TINY);
     model.add_request_fields("prompt_syntax");
     v1::Embedding& embedding = *model.add_embeddings();
     embedding.set_name("<castle>");

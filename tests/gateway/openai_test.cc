@@ -50,6 +50,8 @@ TEST_F(OpenAiTest, StreamsPartialImages) {
   EXPECT_EQ(events[2].data["b64_json"], kDone);
   EXPECT_EQ(events[2].data["usage"]["output_tokens"], 20);
   EXPECT_THAT(service_.request().preview().steps(), ElementsAre(6, 13));
+  EXPECT_EQ(service_.request().preview().decoder(), v1::PREVIEW_DECODER_TINY)
+      << "of the picture's size";
 }
 
 TEST_F(OpenAiTest, ResumesAStreamWithItsKey) {
@@ -69,11 +71,10 @@ TEST_F(OpenAiTest, ResumesAStreamWithItsKey) {
 }
 
 TEST_F(OpenAiTest, ANewStreamBeginsAtItsBeginning) {
-  const auto events =
-      EventsIn(Ask("POST", "/v1/images/generations",
-                   R"({"prompt": "a fox", "stream": true})",
-                   "Last-Event-ID: 9999\r\n")
-                   .body);
+  const auto events = EventsIn(Ask("POST", "/v1/images/generations",
+                                   R"({"prompt": "a fox", "stream": true})",
+                                   "Last-Event-ID: 9999\r\n")
+                                   .body);
   EXPECT_THAT(NamesOf(events), ElementsAre("image_generation.completed"));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 
 #include "ATen/CPUGeneratorImpl.h"
@@ -10,6 +9,7 @@
 #include "ATen/ops/empty.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/zeros.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "genzo/internal/v1/sampler_state.pb.h"
 
@@ -93,8 +93,7 @@ absl::Status SeededNoise::Restore(const std::string& state) {
   }
   const auto size = static_cast<int64_t>(saved.generator().size());
   at::Tensor position = at::empty({size}, at::kByte);
-  std::memcpy(position.mutable_data_ptr(), saved.generator().data(),
-              saved.generator().size());
+  absl::c_copy(saved.generator(), position.mutable_data_ptr<uint8_t>());
   try {
     generator_.set_state(position);
   } catch (const c10::Error&) {

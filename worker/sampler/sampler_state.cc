@@ -1,11 +1,11 @@
 #include "worker/sampler/sampler_state.h"
 
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "ATen/ops/empty.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "genzo/internal/v1/sampler_state.pb.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -66,8 +66,7 @@ absl::StatusOr<at::Tensor> FromProto(const std::string& name,
   const at::Tensor tensor =
       at::empty(at::IntArrayRef(proto.shape().data(), proto.shape_size()),
                 is_float ? at::kFloat : at::kDouble);
-  std::memcpy(tensor.mutable_data_ptr(), proto.data().data(),
-              proto.data().size());
+  absl::c_copy(proto.data(), static_cast<char*>(tensor.mutable_data_ptr()));
   return tensor;
 }
 

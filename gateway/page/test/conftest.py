@@ -1,6 +1,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ async def door() -> AsyncIterator[Door]:
     await door.stop()
 
 
-@pytest.fixture
-async def page(door: Door) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def browse(url: str) -> AsyncIterator[Page]:
     """The page in a fresh browser. A script that throws, or anything that its
     policy refuses, fails the test."""
     chromium = shutil.which("chromium")
@@ -48,10 +49,16 @@ async def page(door: Door) -> AsyncIterator[Page]:
                 else None
             ),
         )
-        await page.goto(door.url)
+        await page.goto(url)
         yield page
         await browser.close()
     assert wrong == []
+
+
+@pytest.fixture
+async def page(door: Door) -> AsyncIterator[Page]:
+    async with browse(door.url) as page:
+        yield page
 
 
 async def find_barriers(page: Page) -> list[str]:

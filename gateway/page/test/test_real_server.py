@@ -1,0 +1,80 @@
+"""The page as genzo-server serves it, with the model in the box."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from conftest import browse
+from playwright.async_api import Page, expect
+from steps import job_view, set_slider
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVER = ROOT / "build/release/bin/genzo-server"
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    if not SERVER.exists():
+        pytest.skip("genzo-server is not built")
+    http = f"127.0.0.1:{free_port()}"
+    server = await asyncio.create_subprocess_exec(
+        SERVER, "--config", ROOT / "deploy/genzo.yaml", "--listen", "127.0.0.1:0",
+        "--admin", "127.0.0.1:0", "--http", http, "--log-level", "warning",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert server.stdout and b"ready" in await server.stdout.readline()
+    async with browse(f"http://{http}/") as page:
+        yield page
+    server.terminate()
+    assert await server.wait() == 0
+
+
+async def order(page: Page, prompt: str, steps: int) -> None:
+    await page.get_by_label("Prompt").last.fill(prompt)
+    await set_slider(page, "Steps", str(steps))
+    await page.get_by_role("button", name="Develop").click()
+
+
+async def test_previews_follow_one_another_until_the_picture_is_there(page: Page) -> None:
+    await order(page, "a red fox in the snow", steps=60)
+    view = job_view(page)
+    layer = view.locator("img.layer").last
+    seen: set[str | None] = set()
+    while len(seen) < 4:
+        seen.add(await layer.get_attribute("src"))
+    await expect(view).to_contain_text("Developed")
+    await expect(view).to_contain_text("Seed")
+    await expect(layer).to_have_js_property("naturalWidth", 128)
+
+
+async def test_a_reload_in_mid_picture_loses_nothing(page: Page) -> None:
+    await order(page, "a panda", steps=80)
+    await expect(job_view(page)).to_contain_text("Step")
+    await page.reload()
+    await expect(page.locator("article.job")).to_have_count(1)
+    await expect(job_view(page)).to_contain_text("Developed")
+
+
+async def test_a_job_is_cancelled(page: Page) -> None:
+    await order(page, "a castle", steps=150)
+    view = job_view(page)
+    await expect(view).to_contain_text("Step")
+    await view.get_by_role("button", name="Cancel").click()
+    await expect(view).to_contain_text("Cancelled")
+
+
+async def test_what_the_server_refuses_is_said_at_its_field(page: Page) -> None:
+    await order(page, "a fox " * 3000, steps=4)
+    prompt = page.get_by_label("Prompt").last
+    await expect(prompt).to_have_attribute("aria-invalid", "true")
+    await expect(prompt).to_have_accessible_description(re.compile("18000 bytes"))
+    await expect(page.locator("article.job")).to_have_count(0)
