@@ -277,12 +277,14 @@ const v1::Model* A1111::ModelOf(const v1::ListModelsResponse& list,
 json A1111::Options(const v1::ListModelsResponse& list,
                     const CallerKeys& keys) const {
   const v1::Model* model = ModelOf(list, keys);
-  return {{"sd_model_checkpoint", model == nullptr ? "" : model->id()},
-          {"sd_checkpoint_hash", ""},
-          {"sd_vae", "Automatic"},
-          {"CLIP_stop_at_last_layers", 1},
-          {"samples_format", "png"},
-          {"eta_noise_seed_delta", 0}};
+  json options = {{"sd_model_checkpoint", model == nullptr ? "" : model->id()},
+                  {"sd_checkpoint_hash", ""},
+                  {"sd_vae", "Automatic"},
+                  {"CLIP_stop_at_last_layers", 1},
+                  {"samples_format", "png"},
+                  {"eta_noise_seed_delta", 0}};
+  options.update(seats_.Settings(keys));
+  return options;
 }
 
 json A1111::Samplers(const v1::ListModelsResponse& list,
@@ -378,20 +380,26 @@ void A1111::SetOptions(const HttpRequest& request,
   const auto wanted = reader.Text("sd_model_checkpoint");
   if (!reader.status().ok())
     return exchange->Send(A1111Refusal(reader.status()));
-  if (!wanted.has_value()) return exchange->Send({.body = "null"});
+  const auto settings = ReadA1111Settings(*body);
+  if (!settings.ok()) return exchange->Send(A1111Refusal(settings.status()));
   const CallerKeys keys = KeysOf(request);
-  backend_.ListModels(
-      keys, [this, keys, exchange, model = names_.Resolve(*wanted)](
-                absl::StatusOr<v1::ListModelsResponse> list) {
-        if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
-        std::vector<std::string> ids;
-        for (const auto& known : list->models()) ids.push_back(known.id());
-        if (std::find(ids.begin(), ids.end(), model) == ids.end()) {
-          return exchange->Send(A1111Refusal(ModelNotFoundError(model, ids)));
-        }
-        seats_.ChooseModel(keys, model);
-        exchange->Send({.body = "null"});
-      });
+  if (!wanted.has_value()) {
+    seats_.ChangeSettings(keys, *settings);
+    return exchange->Send({.body = "null"});
+  }
+  backend_.ListModels(keys, [this, keys, exchange, settings = *settings,
+                             model = names_.Resolve(*wanted)](
+                                absl::StatusOr<v1::ListModelsResponse> list) {
+    if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
+    std::vector<std::string> ids;
+    for (const auto& known : list->models()) ids.push_back(known.id());
+    if (std::find(ids.begin(), ids.end(), model) == ids.end()) {
+      return exchange->Send(A1111Refusal(ModelNotFoundError(model, ids)));
+    }
+    seats_.ChooseModel(keys, model);
+    seats_.ChangeSettings(keys, settings);
+    exchange->Send({.body = "null"});
+  });
 }
 
 void A1111::FitToModel(const v1::ListModelsResponse& list,
@@ -416,9 +424,10 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
                   const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
   if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
-  auto call = ReadA1111(task, *body, names_);
-  if (!call.ok()) return exchange->Send(A1111Refusal(call.status()));
   const CallerKeys keys = KeysOf(request);
+  auto call =
+      ReadA1111(task, WithSettings(*body, seats_.Settings(keys)), names_);
+  if (!call.ok()) return exchange->Send(A1111Refusal(call.status()));
   if (call->request.model().empty()) {
     call->request.set_model(seats_.Model(keys));
   }

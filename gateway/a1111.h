@@ -26,6 +26,14 @@ struct A1111Call {
 enum class A1111Task { kTextToImage, kImageToImage };
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const nlohmann::json& body,
                                     const ModelNames& names);
+// The settings of `options` that this service knows beside the model, of a body
+// that sets them: what override_settings of one request takes, too.
+// INVALID_ARGUMENT/INVALID_FIELD for what it lacks. Pure.
+absl::StatusOr<nlohmann::json> ReadA1111Settings(const nlohmann::json& body);
+// `body` with the settings as override_settings; its own come first.
+nlohmann::json WithSettings(nlohmann::json body,
+                            const nlohmann::json& settings);
+
 // What its fields are called in violations of the service.
 extern const std::vector<std::pair<absl::string_view, absl::string_view>>
     kA1111Names;

@@ -166,6 +166,24 @@ void ReadChurn(FieldReader& reader, v1::GenerateRequest& request) {
   if (noise.has_value()) churn.set_noise(*noise);
 }
 
+// Whether for all requests or for one.
+void ReadSettings(FieldReader& settings, v1::GenerateRequest& request) {
+  // A1111 counts from 1: one layer, the last, is none left out.
+  if (const auto skip =
+          settings.Whole("CLIP_stop_at_last_layers", 1, kMaxCount);
+      skip.has_value() && *skip > 1) {
+    request.set_clip_skip(*skip - 1);
+  }
+  ReadOutput(settings, request);
+  if (settings.Choice("sd_vae_decode_method", {"Full", "TAESD"}) == "TAESD") {
+    request.mutable_output()->set_tiny_decoder(true);
+  }
+  const std::string vae = settings.Text("sd_vae").value_or("");
+  if (!vae.empty() && vae != "Automatic" && vae != "None") {
+    Lacks(settings, "sd_vae", "autoencoder beside a model's own");
+  }
+}
+
 void ReadOverrides(FieldReader& reader, const ModelNames& names,
                    v1::GenerateRequest& request) {
   const json* settings = reader.Any("override_settings");
@@ -174,16 +192,7 @@ void ReadOverrides(FieldReader& reader, const ModelNames& names,
   if (const auto model = overrides.Text("sd_model_checkpoint")) {
     request.set_model(names.Resolve(*model));
   }
-  // A1111 counts from 1: one layer, the last, is none left out.
-  if (const auto skip =
-          overrides.Whole("CLIP_stop_at_last_layers", 1, kMaxCount);
-      skip.has_value() && *skip > 1) {
-    request.set_clip_skip(*skip - 1);
-  }
-  ReadOutput(overrides, request);
-  if (overrides.Choice("sd_vae_decode_method", {"Full", "TAESD"}) == "TAESD") {
-    request.mutable_output()->set_tiny_decoder(true);
-  }
+  ReadSettings(overrides, request);
   const absl::Status status = overrides.status();
   if (!status.ok())
     reader.Fail("override_settings", std::string(status.message()));
@@ -257,6 +266,30 @@ const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
      {"inpainting.mask_blur", "mask_blur"},
      {"inpainting.padding", "inpaint_full_res_padding"},
      {"inpainting", "mask"}};
+
+absl::StatusOr<json> ReadA1111Settings(const json& body) {
+  FieldReader reader(body);
+  v1::GenerateRequest ignored;
+  ReadSettings(reader, ignored);
+  if (!reader.status().ok()) return reader.status();
+  json known = json::object();
+  for (const char* name :
+       {"CLIP_stop_at_last_layers", "samples_format", "enable_pnginfo",
+        "randn_source", "sd_vae_decode_method"}) {
+    const auto found = body.find(name);
+    if (found != body.end() && !found->is_null()) known[name] = *found;
+  }
+  return known;
+}
+
+json WithSettings(json body, const json& settings) {
+  if (settings.empty()) return body;
+  json& own = body["override_settings"];
+  json overrides = settings;
+  if (own.is_object()) overrides.update(own);
+  own = std::move(overrides);
+  return body;
+}
 
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
                                     const ModelNames& names) {

@@ -111,4 +111,17 @@ void A1111Seats::ChooseModel(const CallerKeys& keys, const std::string& model) {
   SeatOf(keys).model = model;
 }
 
+nlohmann::json A1111Seats::Settings(const CallerKeys& keys) const {
+  const absl::MutexLock lock(&mutex_);
+  const auto seat = seats_.find(keys);
+  return seat == seats_.end() ? nlohmann::json::object()
+                              : seat->second.settings;
+}
+
+void A1111Seats::ChangeSettings(const CallerKeys& keys,
+                                const nlohmann::json& settings) {
+  const absl::MutexLock lock(&mutex_);
+  SeatOf(keys).settings.update(settings);
+}
+
 }  // namespace genzo

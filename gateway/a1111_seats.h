@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gateway/backend.h"
+#include "nlohmann/json.hpp"
 
 namespace genzo {
 
@@ -60,10 +61,14 @@ class A1111Seats {
   // The model that was chosen by `options`; empty: none.
   std::string Model(const CallerKeys& keys) const;
   void ChooseModel(const CallerKeys& keys, const std::string& model);
+  // What else was set by `options`, by A1111's names; an object.
+  nlohmann::json Settings(const CallerKeys& keys) const;
+  void ChangeSettings(const CallerKeys& keys, const nlohmann::json& settings);
 
  private:
   struct Seat {
     std::string model;
+    nlohmann::json settings = nlohmann::json::object();
     std::list<Ticket*> jobs;  // the latest last
   };
   Seat& SeatOf(const CallerKeys& keys) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

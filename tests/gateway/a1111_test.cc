@@ -336,6 +336,29 @@ TEST_F(A1111Test, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(service_.request().model(), "other");
 }
 
+TEST_F(A1111Test, KeepsTheSettingsOfItsOptions) {
+  const std::string options = "/sdapi/v1/options";
+  const std::string me = "Authorization: Bearer me\r\n";
+  EXPECT_EQ(Ask("POST", options,
+                R"({"CLIP_stop_at_last_layers": 2, "samples_format": "jpg",
+                    "sd_vae": "Automatic", "show_progressbar": true})",
+                me)
+                .status,
+            200);
+  EXPECT_EQ(AskJson("GET", options, json(), me)["samples_format"], "jpg");
+  EXPECT_EQ(AskJson("GET", options)["samples_format"], "png");
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", ""}, {"override_settings", {{"samples_format", "webp"}}}},
+          me);
+  EXPECT_EQ(service_.request().clip_skip(), 1u);
+  EXPECT_EQ(service_.request().output().format(), v1::IMAGE_FORMAT_WEBP)
+      << "of one request";
+  for (const char* wrong :
+       {R"({"sd_vae": "zzz"})", R"({"samples_format": "gif"})"}) {
+    EXPECT_EQ(Ask("POST", options, wrong, me).status, 422) << wrong;
+  }
+}
+
 TEST_F(A1111Test, TellsProgressAndInterrupts) {
   absl::Notification began;
   service_.Do([&](grpc::ServerContext& context, const v1::GenerateRequest&,
