@@ -69,6 +69,20 @@ async def test_delivers_what_was_painted(
     assert sent.on_disconnect == 2  # CONTINUE: the bot may be restarted
 
 
+async def test_says_that_the_service_does_not_take_the_picture(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted()]
+    canvas = Canvas(refusals=99)
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert canvas.delivered == []
+    assert canvas.failed == [
+        "The picture is painted, but it cannot be sent here."
+    ]
+    assert studio.find_again("test", lambda _: canvas) == 0
+
+
 async def test_tries_again_until_the_service_takes_it(
     studio: Studio, genzo_server: FakeServer
 ) -> None:

@@ -228,7 +228,7 @@ class Studio:
                 answer = partial(canvas.fail, text)
             finally:
                 await updates.stop()
-            await self._give(order, answer)
+            await self._give(order, canvas, answer)
         except asyncio.CancelledError:
             raise  # the order stays open, for the next start
         except Exception:
@@ -238,11 +238,16 @@ class Studio:
             self._ledger.end(f"{order.service}:{order.user}")
 
     async def _give(
-        self, order: Order, answer: Callable[[], Awaitable[None]]
+        self,
+        order: Order,
+        canvas: Canvas,
+        answer: Callable[[], Awaitable[None]],
     ) -> None:
         """Gives the answer, and keeps that it was given. Where the bot ends
         meanwhile the answer has a little time left: broken off, nobody would
-        know whether it was given."""
+        know whether it was given. An answer that the service does not take
+        (a picture too large for it) is told instead; where it takes no word
+        either, the order stays open."""
         giving = asyncio.create_task(self._insist(order, answer))
         try:
             await asyncio.shield(giving)
@@ -251,6 +256,9 @@ class Studio:
             if not giving.cancel() and not giving.exception():
                 self._orders.close_order(order.id)
             raise
+        except Exception as error:
+            _log.warning("order %s is not taken: %s", order.id, error)
+            await canvas.fail(words.say(order.language, "undelivered"))
         self._orders.close_order(order.id)
 
     async def _paint(

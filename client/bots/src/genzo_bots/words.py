@@ -11,6 +11,10 @@ LANGUAGES = ("en", "ja")
 
 _TEXTS = {
     "accepted": ("Your picture is on its way.", "画像を作成しています。"),
+    "undelivered": (
+        "The picture is painted, but it cannot be sent here.",
+        "画像はできましたが、ここに送ることができませんでした。",
+    ),
     "queued": ("In the queue behind {0}.", "順番待ちです（前に{0}件）。"),
     "queued_time": (
         "In the queue behind {0}, about {1} s.",
