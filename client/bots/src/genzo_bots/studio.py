@@ -287,7 +287,8 @@ class Studio:
                         updates.put(words.queued(language, event))
                     case genzo.Progress():
                         last = words.progress(language, event)
-                    case genzo.Preview(image_index=0):  # one picture that develops
+                    # One picture that develops, not several in turn.
+                    case genzo.Preview(image_index=0):
                         updates.put(last, event.picture)
                     case genzo.Image():
                         images.append(event)
