@@ -216,8 +216,7 @@ TEST_F(ModelIntroductionTest, TellsOfNetworksThatComeAndGo) {
 TEST_F(ModelIntroductionTest, TellsOfEmbeddingsThatComeAndGo) {
   const std::atomic<bool> stopping{false};
   models_->LoadConfigured(stopping);
-  const int64_t width =
-      models_->loader().Hold("a")->traits().text_widths[0];
+  const int64_t width = models_->loader().Hold("a")->traits().text_widths[0];
   const std::string words = folder_.path() + "/words";
   const auto look = [&] {
     embeddings_.Look();
