@@ -165,8 +165,7 @@ void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
     auto arguments = Match(route.pattern, request.path);
     if (!arguments.has_value() && request.path != "*") continue;
     // What is served elsewhere by other methods is no page's.
-    const bool is_page =
-        route.pattern == kEverything && request.path != "/";
+    const bool is_page = route.pattern == kEverything && request.path != "/";
     if (is_page && (!methods.empty() || !Answers(route, request.method))) {
       continue;
     }
