@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -249,41 +248,10 @@ void Reload(const Options& options, FrontEnd& front_end, WorkerPool& pool,
                absl::StrJoin(plan.not_applied, ", "));
 }
 
-// Watches over the server as a whole and over each device, which may hang while
-// others go on.
-struct StallWatches {
-  StallWatches(const std::vector<std::string>& names, absl::Duration most)
-      : server(most) {
-    for (const std::string& name : names) devices.emplace(name, most);
-  }
-
-  StallWatch server;
-  std::map<std::string, StallWatch> devices;
-};
-
 // Says to `readiness` every second whether jobs get on.
-void LookForStall(StallWatches& watches, const ModelCatalog& catalog,
+void LookForStall(PoolStallWatch& watch, const ModelCatalog& catalog,
                   Metrics& metrics, Readiness& readiness) {
-  StallWatch::Seen seen;
-  for (const v1::Model& model : catalog.List()) {
-    const ModelMetrics& figures = metrics.ForModel(model.id());
-    seen.evaluations += figures.denoise_batches.Value();
-    seen.jobs += figures.Queued() + figures.jobs_running.Value();
-    seen.loading = seen.loading || model.state() == v1::Model::STATE_LOADING;
-  }
-  const absl::Time now = Clock::Real().Now();
-  std::string why = watches.server.Look(seen, now);
-  for (auto& [name, watch] : watches.devices) {
-    const DeviceMetrics figures = metrics.ForDevice(name);
-    const std::string hangs =
-        watch.Look({.evaluations = figures.last_step.Value(),
-                    .jobs = figures.live_images.Value(),
-                    .loading = seen.loading},
-                   now);
-    if (why.empty() && !hangs.empty()) {
-      why = absl::StrCat("device ", name, ": ", hangs);
-    }
-  }
+  const std::string why = watch.Look(catalog, metrics, Clock::Real().Now());
   if (!why.empty() && readiness.WhyNot().empty()) {
     spdlog::error("not ready: {}", why);
   }
@@ -442,7 +410,7 @@ int Serve(const Options& options, const Config& config) {
             .appeared = appear,
             .gone = [&](const std::string& id) { (*pool)->Remove(id); }});
   }
-  StallWatches stall((*pool)->DeviceNames(), config.stall_after);
+  PoolStallWatch stall((*pool)->DeviceNames(), config.stall_after);
   auto watch = std::make_unique<EventPump>(
       /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
   Waiter::Event event;

@@ -293,6 +293,10 @@ void JobBook::FollowLocked(Entry& entry, const JobEvent& event) {
 
 JobBook::Entries::iterator JobBook::EraseLocked(Entries::iterator entry) {
   UnlinkLocked(entry->second.kept.tenant(), entry->second.kept.job());
+  return RemoveLocked(entry);
+}
+
+JobBook::Entries::iterator JobBook::RemoveLocked(Entries::iterator entry) {
   const auto tenant = by_tenant_.find(entry->second.kept.tenant());
   tenant->second.erase(KeyOf(entry->second));
   if (tenant->second.empty()) by_tenant_.erase(tenant);
@@ -315,12 +319,7 @@ void JobBook::LeaveLocked(Entries::iterator entry) {
   left.job.set_id(kept.job().id());
   left.job.set_request_id(kept.job().request_id());
   left.job.set_state(kept.job().state());
-  const std::pair request = {left.tenant, left.job.request_id()};
-  const auto found = by_request_.find(request);
-  const bool stands =
-      found != by_request_.end() && found->second == left.job.id();
-  EraseLocked(entry);
-  if (stands) by_request_[request] = left.job.id();
+  RemoveLocked(entry);
   left_in_order_.push_back(left.job.id());
   left_[left_in_order_.back()] = std::move(left);
 }

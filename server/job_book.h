@@ -120,6 +120,9 @@ class JobBook : public JobListener {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Entries::iterator EraseLocked(Entries::iterator entry)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of `entries_` and `by_tenant_` alone.
+  Entries::iterator RemoveLocked(Entries::iterator entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UnlinkLocked(const std::string& tenant, const v1::Job& job)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Its results go, its name stays.

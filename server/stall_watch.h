@@ -1,9 +1,13 @@
 #ifndef GENZO_SERVER_STALL_WATCH_H_
 #define GENZO_SERVER_STALL_WATCH_H_
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "base/metrics.h"
+#include "base/model_catalog.h"
 
 namespace genzo {
 
@@ -28,6 +32,22 @@ class StallWatch {
   const absl::Duration most_;
   double evaluations_ = -1;
   absl::Time moved_ = absl::InfiniteFuture();
+};
+
+// Watches over all devices of a pool together and over each, which may hang
+// while others go on. As StallWatch.
+class PoolStallWatch {
+ public:
+  // `devices` by the names that figures have for them.
+  PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most);
+
+  // As StallWatch::Look(), from what the figures say.
+  std::string Look(const ModelCatalog& catalog, Metrics& metrics,
+                   absl::Time now);
+
+ private:
+  StallWatch pool_;
+  std::map<std::string, StallWatch> devices_;
 };
 
 }  // namespace genzo

@@ -38,5 +38,24 @@ TEST_F(StallWatchTest, AModelMayTakeLongToLoad) {
   EXPECT_NE(After(absl::Seconds(60), {.jobs = 1}), "");
 }
 
+TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
+  PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
+  const ModelCatalog catalog("tiny");
+  Metrics metrics;
+  for (const char* device : {"cuda:0", "cuda:1"}) {
+    metrics.ForDevice(device).live_images.Set(1);
+  }
+  absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(watch.Look(catalog, metrics, now), "");
+  for (int second = 1; second <= 60; ++second) {
+    now += absl::Seconds(1);
+    metrics.ForDevice("cuda:0").last_step.Set(second);
+    EXPECT_EQ(watch.Look(catalog, metrics, now),
+              second < 60 ? ""
+                          : "device cuda:1: no step for 60 s while 1 jobs "
+                            "wait or run");
+  }
+}
+
 }  // namespace
 }  // namespace genzo
