@@ -9,7 +9,12 @@
 #include <vector>
 
 #include "ATen/Context.h"
+#include "ATen/Parallel.h"
 #include "ATen/core/dispatch/Dispatcher.h"
+#include "ATen/ops/equal.h"
+#include "ATen/ops/full_like.h"
+#include "ATen/ops/zeros_like.h"
+#include "worker/kernels/row_bits.h"
 
 namespace genzo {
 namespace {
@@ -90,54 +95,167 @@ at::Tensor PackConv2d(const at::Tensor& weight, const ConvGeometry& geometry) {
 
 namespace {
 
-// oneDNN multiplies a single row in another order than the rows of a matrix, so
-// that its bits would depend on its company: it gets a copy for company.
-bool IsSingleRow(const at::Tensor& x) { return x.numel() == x.size(-1); }
+// Layers whose rows have more multiplications than this are large.
+constexpr int64_t kLargeProducts = int64_t{1} << 26;
 
-at::Tensor Doubled(const at::Tensor& x) {
-  return x.reshape({1, -1}).expand({2, -1}).contiguous();
+// Operations as they stand in a LayerKey.
+enum class Operation { kLinear, kLinearBinary, kConv, kConvAdd };
+
+// What a layer's rows are computed with.
+struct Layer {
+  LayerKey key;                // but for the input
+  std::vector<int64_t> sizes;  // of weights that Pack takes
+  int64_t dim = 0;             // of x, over which sums run
+  double neutral = 0;          // `other` that changes nothing
+};
+
+LayerKey KeyOf(const Layer& layer, const at::Tensor& x) {
+  LayerKey key = layer.key;
+  key.insert(key.end(), layer.sizes.begin(), layer.sizes.end());
+  key.insert(key.end(), x.sizes().begin(), x.sizes().end());
+  key.push_back(static_cast<int64_t>(x.scalar_type()));
+  key.push_back(at::get_num_threads());
+  return key;
 }
 
-at::Tensor FirstRow(const at::Tensor& y, const at::Tensor& x) {
+// Whether compute(x, other, weight, bias) gives rows like those of x the bits
+// that they have alone.
+template <typename Compute, typename Pack>
+bool TryRowBits(const Layer& layer, const at::Tensor& x,
+                const at::Tensor& other, const at::Tensor& bias,
+                const Compute& compute, const Pack& pack) {
+  const at::ScalarType dtype = x.scalar_type();
+  const at::Tensor weight =
+      pack(PairedNumbers(layer.sizes, /*dim=*/1, /*sign=*/1, dtype));
+  const at::Tensor numbers =
+      PairedNumbers(x.sizes(), layer.dim, /*sign=*/-1, dtype)
+          .contiguous(x.suggest_memory_format());
+  const at::Tensor neutral =
+      other.defined() ? at::full_like(other, layer.neutral) : other;
+  const at::Tensor none = bias.defined() ? at::zeros_like(bias) : bias;
+  const auto rows = [&](const at::Tensor& some, const at::Tensor& others) {
+    return compute(some, others, weight, none);
+  };
+  return at::equal(rows(numbers, neutral), OneByOne(numbers, neutral, rows));
+}
+
+// compute(x, other, weight, bias) so that a row of x has the same bits in any
+// company.
+template <typename Compute, typename Pack>
+at::Tensor RowByRow(const Layer& layer, const at::Tensor& x,
+                    const at::Tensor& other, const at::Tensor& weight,
+                    const at::Tensor& bias, const Compute& compute,
+                    const Pack& pack) {
+  const auto rows = [&](const at::Tensor& some, const at::Tensor& others) {
+    return compute(some, others, weight, bias);
+  };
+  if (x.dim() < 2 || x.size(0) < 2) return rows(x, other);
+  LayerKey key = KeyOf(layer, x);
+  std::optional<bool> keeps = KeepsRowBits(key);
+  if (!keeps.has_value()) {
+    int64_t products = x.numel() / x.size(0) / x.size(layer.dim);
+    for (const int64_t size : layer.sizes) products *= size;
+    if (products > kLargeProducts && !TryingRowBits::Now()) {
+      return OneByOne(x, other, rows);
+    }
+    keeps = TryRowBits(layer, x, other, bias, compute, pack);
+    SetKeepsRowBits(std::move(key), *keeps);
+  }
+  return *keeps ? rows(x, other) : OneByOne(x, other, rows);
+}
+
+// oneDNN multiplies a single row in another order than the rows of a matrix: it
+// gets a copy for company.
+bool IsSingleRow(const at::Tensor& x) { return x.numel() == x.size(-1); }
+
+template <typename Compute>
+at::Tensor WithACopy(const at::Tensor& x, const at::Tensor& other,
+                     const Compute& compute) {
+  const auto doubled = [](const at::Tensor& t) {
+    return t.defined() ? t.reshape({1, -1}).expand({2, -1}).contiguous() : t;
+  };
+  const at::Tensor y = compute(doubled(x), doubled(other));
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = y.size(-1);
   return y.narrow(0, 0, 1).reshape(sizes);
+}
+
+// Of linear layers, `call` of rows, others, weight and bias.
+template <typename Call>
+at::Tensor RunLinear(Operation operation, const std::string& name,
+                     const at::Tensor& x, const at::Tensor& other,
+                     const at::Tensor& weight, const at::Tensor& bias,
+                     const Call& call) {
+  CheckAddressSpace(ResultBytes(x, x.size(-1), weight.size(0)));
+  const Layer layer = {
+      .key = {static_cast<int64_t>(operation), name[0], bias.defined()},
+      .sizes = {weight.size(0), x.size(-1)},
+      .dim = x.dim() - 1,
+      .neutral = name == "mul" ? 1.0 : 0.0};
+  return RowByRow(
+      layer, x, other, weight, bias,
+      [&](const at::Tensor& rows, const at::Tensor& others,
+          const at::Tensor& packed, const at::Tensor& added) {
+        const auto compute = [&](const at::Tensor& a, const at::Tensor& b) {
+          return call(a, b, packed, added);
+        };
+        return IsSingleRow(rows) ? WithACopy(rows, others, compute)
+                                 : compute(rows, others);
+      },
+      PackLinear);
+}
+
+// The same of convolutions.
+template <typename Call>
+at::Tensor RunConv2d(Operation operation, const std::string& name,
+                     const at::Tensor& x, const at::Tensor& other,
+                     const at::Tensor& weight, const at::Tensor& bias,
+                     const ConvGeometry& geometry, const Call& call) {
+  CheckAddressSpace(ResultBytes(x, x.size(1), weight.size(0)));
+  const Layer layer = {
+      .key = {static_cast<int64_t>(operation), name[0], bias.defined(),
+              geometry.stride, geometry.padding},
+      .sizes = {weight.size(0), x.size(1), geometry.kernel, geometry.kernel},
+      .dim = 1};
+  return RowByRow(
+      layer, x, other, weight, bias, call,
+      [&](const at::Tensor& plain) { return PackConv2d(plain, geometry); });
 }
 
 }  // namespace
 
 at::Tensor PackedLinear(const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias, const std::string& activation) {
-  if (IsSingleRow(x)) {
-    return FirstRow(PackedLinear(Doubled(x), weight, bias, activation), x);
-  }
-  CheckAddressSpace(ResultBytes(x, x.size(-1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
       Text, Scalars, std::optional<Text>)>("mkldnn::_linear_pointwise", "");
-  return op.call(x, weight, Optional(bias), activation, Scalars(), "none");
+  return RunLinear(Operation::kLinear, activation, x, /*other=*/{}, weight,
+                   bias,
+                   [&](const at::Tensor& rows, const at::Tensor& /*others*/,
+                       const at::Tensor& packed, const at::Tensor& added) {
+                     return op.call(rows, packed, Optional(added), activation,
+                                    Scalars(), "none");
+                   });
 }
 
 at::Tensor PackedLinearBinary(const at::Tensor& x, const at::Tensor& weight,
                               const at::Tensor& bias, const at::Tensor& other,
                               const std::string& operation) {
-  if (IsSingleRow(x)) {
-    return FirstRow(
-        PackedLinearBinary(Doubled(x), weight, bias, Doubled(other), operation),
-        x);
-  }
-  CheckAddressSpace(ResultBytes(x, x.size(-1), weight.size(0)));
   static const auto op =
       Operator<at::Tensor(const at::Tensor&, const at::Tensor&,
                           const at::Tensor&, const std::optional<at::Tensor>&,
                           Text)>("mkldnn::_linear_pointwise", "binary");
-  return op.call(x, other, weight, Optional(bias), operation);
+  return RunLinear(Operation::kLinearBinary, operation, x, other, weight, bias,
+                   [&](const at::Tensor& rows, const at::Tensor& others,
+                       const at::Tensor& packed, const at::Tensor& added) {
+                     return op.call(rows, others, packed, Optional(added),
+                                    operation);
+                   });
 }
 
 at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& bias, const ConvGeometry& geometry,
                         const std::string& activation) {
-  CheckAddressSpace(ResultBytes(x, x.size(1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
       at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, Text, Scalars,
@@ -145,14 +263,18 @@ at::Tensor PackedConv2d(const at::Tensor& x, const at::Tensor& weight,
   const int64_t padding[] = {geometry.padding, geometry.padding};
   const int64_t stride[] = {geometry.stride, geometry.stride};
   const int64_t dilation[] = {1, 1};
-  return op.call(x, weight, Optional(bias), padding, stride, dilation,
-                 /*groups=*/1, activation, Scalars(), "none");
+  return RunConv2d(
+      Operation::kConv, activation, x, /*other=*/{}, weight, bias, geometry,
+      [&](const at::Tensor& rows, const at::Tensor& /*others*/,
+          const at::Tensor& packed, const at::Tensor& added) {
+        return op.call(rows, packed, Optional(added), padding, stride, dilation,
+                       /*groups=*/1, activation, Scalars(), "none");
+      });
 }
 
 at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,
                            const at::Tensor& bias, const at::Tensor& other,
                            const ConvGeometry& geometry) {
-  CheckAddressSpace(ResultBytes(x, x.size(1), weight.size(0)));
   static const auto op = Operator<at::Tensor(
       const at::Tensor&, const at::Tensor&, const at::Tensor&,
       const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef,
@@ -162,9 +284,14 @@ at::Tensor PackedConv2dAdd(const at::Tensor& x, const at::Tensor& weight,
   const int64_t padding[] = {geometry.padding, geometry.padding};
   const int64_t stride[] = {geometry.stride, geometry.stride};
   const int64_t dilation[] = {1, 1};
-  return op.call(x, other, weight, Optional(bias), padding, stride, dilation,
-                 /*groups=*/1, "add", std::nullopt, std::nullopt, Scalars(),
-                 std::nullopt);
+  return RunConv2d(Operation::kConvAdd, "add", x, other, weight, bias, geometry,
+                   [&](const at::Tensor& rows, const at::Tensor& others,
+                       const at::Tensor& packed, const at::Tensor& added) {
+                     return op.call(rows, others, packed, Optional(added),
+                                    padding, stride, dilation, /*groups=*/1,
+                                    "add", std::nullopt, std::nullopt,
+                                    Scalars(), std::nullopt);
+                   });
 }
 
 }  // namespace genzo

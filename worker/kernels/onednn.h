@@ -6,11 +6,11 @@
 
 #include "ATen/core/Tensor.h"
 
-// LibTorch's oneDNN layers with weights that were laid out once, at load, and
-// with the next pointwise operation fused in. LibTorch registers them for its
-// compiler; they are called through its dispatcher. Weights given to the Packed
-// functions come from the Pack functions and serve nothing else. Where the
-// process's address space is limited, the Packed functions throw
+// LibTorch's oneDNN layers, called through its dispatcher, with weights that
+// were laid out once, at load, and with the next pointwise operation fused in.
+// Weights given to the Packed functions come from the Pack functions and serve
+// nothing else. A row of x has the same bits in any company (row_bits.h). Where
+// the address space is limited, the Packed functions throw
 // c10::OutOfMemoryError when it comes to its end: oneDNN itself would crash.
 
 namespace genzo {

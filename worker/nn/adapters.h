@@ -74,6 +74,21 @@ class EvalContext {
       }
     }
   }
+  // The same with parts of `x` and `y`, whose first dimension is the rows: on
+  // a CPU with those of each row, whose bits would else depend on how many have
+  // the same adapter.
+  template <typename Visit>
+  void ForParts(const std::string& layer, const at::Tensor& x,
+                const at::Tensor& y, const Visit& visit) const {
+    ForSegments(layer, [&](const AdapterSegment& segment,
+                           const std::vector<LayerDelta>& deltas) {
+      const int64_t rows = x.is_cpu() ? 1 : segment.rows;
+      const int64_t end = segment.first_row + segment.rows;
+      for (int64_t row = segment.first_row; row < end; row += rows) {
+        visit(deltas, x.narrow(0, row, rows), y.narrow(0, row, rows));
+      }
+    });
+  }
   // Calls visit(deltas) with those of all rows.
   template <typename Visit>
   void ForRows(const std::string& layer, const Visit& visit) const {

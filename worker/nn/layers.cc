@@ -45,11 +45,10 @@ void Linear::AddDeltas(const std::vector<LayerDelta>& deltas,
 void Linear::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
   if (context.empty()) return;
-  context.ForSegments(name, [&](const AdapterSegment& rows,
-                                const std::vector<LayerDelta>& deltas) {
-    AddDeltas(deltas, x.narrow(0, rows.first_row, rows.rows),
-              y.narrow(0, rows.first_row, rows.rows));
-  });
+  context.ForParts(
+      name, x, y,
+      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
+          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
   context.ForRows(name, [&](const RowDeltas& deltas) {
     AddDelta(deltas, first_out, x, y);
   });
@@ -186,11 +185,10 @@ void Conv2d::AddDeltas(const RowDeltas& deltas, const at::Tensor& x,
 void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
   if (context.empty()) return;
-  context.ForSegments(name, [&](const AdapterSegment& rows,
-                                const std::vector<LayerDelta>& deltas) {
-    AddDeltas(deltas, x.narrow(0, rows.first_row, rows.rows),
-              y.narrow(0, rows.first_row, rows.rows));
-  });
+  context.ForParts(
+      name, x, y,
+      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
+          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
   context.ForRows(name,
                   [&](const RowDeltas& deltas) { AddDeltas(deltas, x, y); });
 }

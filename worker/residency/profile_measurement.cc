@@ -9,6 +9,7 @@
 #include "ATen/ops/equal.h"
 #include "worker/device/memory_meter.h"
 #include "worker/device/thread_count.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/sampler/sampler_table.h"
 
 namespace genzo {
@@ -39,11 +40,14 @@ class ModelSubject : public ProfileSubject {
                        traits.default_width / codec.pixels_per_latent()});
   }
 
-  void Prepare(int rows) override {
+  void Prepare(int rows, bool at_leisure) override {
     if (text_ == nullptr) text_ = model_.PrepareEmpty();
     sample_ = at::cat(std::vector<at::Tensor>(rows, row_));
     times_.assign(rows, 500.0f);
     prepared_ = RepeatFirstRow(*text_, rows);
+    if (!at_leisure || !on_cpu()) return;
+    const TryingRowBits trying;
+    Evaluate();
   }
   at::Tensor Evaluate() override {
     return Predict(denoiser_, sample_, times_, prepared_);
@@ -119,7 +123,7 @@ void ProfileMeasurement::LeaveOut() {
 void ProfileMeasurement::DoNext() {
   std::optional<MemoryMeter> meter;
   if (phase_ == Phase::kWarmUp) {
-    subject_->Prepare(rows_);
+    subject_->Prepare(rows_, /*at_leisure=*/!interleaved_);
     meter.emplace();
   }
   if (phase_ == Phase::kWarmUpDecode) meter.emplace();

@@ -17,8 +17,9 @@ namespace genzo {
 class ProfileSubject {
  public:
   virtual ~ProfileSubject() = default;
-  // Makes the inputs of evaluations of `rows` equal rows.
-  virtual void Prepare(int rows) = 0;
+  // Makes the inputs of evaluations of `rows` equal rows; `at_leisure` also
+  // what is found out but once (worker/kernels/row_bits.h).
+  virtual void Prepare(int rows, bool at_leisure) = 0;
   // One evaluation of what was prepared -> [rows, ...].
   virtual at::Tensor Evaluate() = 0;
   // One picture, full.

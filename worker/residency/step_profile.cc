@@ -14,6 +14,7 @@
 #include "base/logging.h"
 #include "nlohmann/json.hpp"
 #include "worker/device/device_names.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/weights/json_text.h"
 #include "worker/weights/regular_file.h"
 
@@ -24,9 +25,9 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 // Changes when what is measured changes.
-constexpr int kVersion = 6;
+constexpr int kVersion = 7;
 constexpr int kLeastReproducibleRows = 2;  // a guided image has as many
-constexpr size_t kMaxProfileBytes = 1 << 20;
+constexpr size_t kMaxProfileBytes = 8 << 20;
 
 std::string DefaultFolder() {
   const char* const cache = std::getenv("XDG_CACHE_HOME");
@@ -96,6 +97,10 @@ bool ProfileStore::Read(const std::string& model_id, const std::string& key,
                .decode = absl::Seconds(read.at("decode_seconds").get<double>()),
                .decode_bytes = read.at("decode_bytes").get<int64_t>(),
                .rows_independent = read.at("rows_independent").get<bool>()};
+    for (const json& layer : read.at("layers")) {
+      SetKeepsRowBits(layer.at("key").get<LayerKey>(),
+                      layer.at("keeps_row_bits").get<bool>());
+    }
     return profile.costs.known();
   } catch (const std::exception& e) {
     spdlog::warn("the profile of model {} cannot be read: {}", model_id,
@@ -111,8 +116,13 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
   for (const auto& [rows, duration] : profile.costs.measured()) {
     steps[absl::StrCat(rows)] = absl::ToDoubleSeconds(duration);
   }
+  json layers = json::array();
+  for (const auto& [layer, keeps] : AllRowBits()) {
+    layers.push_back({{"key", layer}, {"keeps_row_bits", keeps}});
+  }
   const json written = {
       {"key", key},
+      {"layers", layers},
       {"step_seconds", steps},
       {"activation_bytes", profile.activation_bytes},
       {"decode_seconds", absl::ToDoubleSeconds(profile.decode)},
@@ -127,7 +137,7 @@ void ProfileStore::Write(const std::string& model_id, const std::string& key,
       absl::StrCat(path, ".", getpid(), ".", ++written_so_far, ".part");
   {
     std::ofstream file(part);
-    file << written.dump(2) << "\n";
+    file << written.dump() << "\n";
     if (!file) error = std::make_error_code(std::errc::io_error);
   }
   if (!error) fs::rename(part, path, error);

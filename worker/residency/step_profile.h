@@ -39,7 +39,9 @@ int ReproducibleRows(const StepProfile& profile, double area, int64_t bytes,
 
 // Profiles kept on disk between starts, one file a model. A profile counts only
 // for the weights, the processor, the type and the threads that it was measured
-// with. Failures to read or write are logged and forgiven.
+// with. What was found out about layers meanwhile (worker/kernels/row_bits.h)
+// is kept with it and set again. Failures to read or write are logged and
+// forgiven.
 class ProfileStore {
  public:
   // `folder` empty: $XDG_CACHE_HOME/genzo or ~/.cache/genzo.

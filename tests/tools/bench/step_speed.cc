@@ -6,6 +6,9 @@
 #include <iostream>
 
 #include "ATen/TensorOperators.h"
+#include "ATen/ops/abs.h"
+#include "ATen/ops/equal.h"
+#include "ATen/ops/max.h"
 #include "ATen/ops/randn.h"
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
@@ -17,6 +20,7 @@
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/thread_count.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/pipeline/pipeline_table.h"
 #include "worker/threads/available_cores.h"
 
@@ -33,6 +37,7 @@ struct Arguments {
   int lora_rank = 0;  // 0: no adapters
   bool decode = true;
   bool record = true;
+  bool bits = false;
 };
 
 template <typename Function>
@@ -94,6 +99,30 @@ EvalContext Adapted(const Pipeline& model, int rows, int adapters,
   return EvalContext(std::move(segments));
 }
 
+// Whether each row of an evaluation has the bits that it has alone.
+void CompareBits(const Pipeline& model, const at::Tensor& sample,
+                 const Prepared& text) {
+  const int64_t rows = sample.size(0);
+  const std::vector<float> times(rows, 500.0f);
+  const at::Tensor together =
+      Predict(model.denoiser(), sample, times, RepeatFirstRow(text, rows));
+  std::vector<int64_t> others;
+  double largest = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    const at::Tensor alone =
+        Predict(model.denoiser(), sample.narrow(0, row, 1), {times[row]}, text);
+    const at::Tensor same = together.narrow(0, row, 1);
+    if (at::equal(alone, same)) continue;
+    others.push_back(row);
+    largest = std::max(largest, (alone - same).abs().max().item<double>());
+  }
+  std::cout << nlohmann::json({{"what", "unet_bits"},
+                               {"rows", rows},
+                               {"other_rows", others},
+                               {"largest", largest}})
+            << std::endl;
+}
+
 int Run(const Arguments& arguments) {
   c10::InferenceMode inference;
   UseThreads(arguments.threads > 0 ? arguments.threads : DefaultThreads());
@@ -127,8 +156,16 @@ int Run(const Arguments& arguments) {
   for (int rows : arguments.rows) {
     const at::Tensor sample =
         at::randn({rows, codec.latent_channels(), height, width});
+    if (arguments.bits) {
+      CompareBits(model, sample, *text);
+      continue;
+    }
     const std::vector<float> times(rows, 500.0f);
     const Prepared prepared = RepeatFirstRow(*text, rows);
+    {
+      const TryingRowBits trying;  // as the server does when it measures
+      Predict(model.denoiser(), sample, times, prepared);
+    }
     Measure("unet_step", rows, arguments.repeats,
             [&] { Predict(model.denoiser(), sample, times, prepared); });
     if (arguments.lora_rank == 0 || model.adapter_targets() == nullptr) {
@@ -169,6 +206,8 @@ int Main(int argc, char** argv) {
                  "for all rows, one for each row")
       ->check(CLI::Range(0, 4096));
   app.add_flag("!--no-decode", arguments.decode);
+  app.add_flag("--bits", arguments.bits,
+               "compare the rows of evaluations with the same alone instead");
   app.add_flag("!--eager", arguments.record,
                "on a GPU, launch every evaluation anew");
   CLI11_PARSE(app, argc, argv);

@@ -179,7 +179,14 @@ class PackedLayersTest : public ::testing::TestWithParam<at::ScalarType> {
 
 TEST_P(PackedLayersTest, LinearsEqualTheirDefinitionsRowByRow) {
   for (const auto& [in, out, places] : std::vector<std::array<int64_t, 3>>{
-           {320, 1280, 16}, {8, 24, 1}, {320, 320, 1}, {96, 8, 77}}) {
+           {320, 1280, 16},
+           {8, 24, 1},
+           {320, 320, 1},
+           {96, 8, 77},
+           // Long sums, which AMX may cut into parts.
+           {1280, 320, 77},
+           {1280, 640, 16},
+           {2560, 640, 1}}) {
     const at::Tensor weight = Random({out, in}) / std::sqrt(in);
     const at::Tensor bias = Random({out});
     const at::Tensor packed = PackLinear(weight);
@@ -217,7 +224,12 @@ TEST_P(PackedLayersTest, LinearsEqualTheirDefinitionsRowByRow) {
 TEST_P(PackedLayersTest, ConvolutionsEqualTheirDefinitionsRowByRow) {
   for (const auto& [in, out, side, stride] :
        std::vector<std::array<int64_t, 4>>{
-           {4, 64, 16, 1}, {64, 64, 9, 2}, {320, 4, 4, 1}}) {
+           {4, 64, 16, 1},
+           {64, 64, 9, 2},
+           {320, 4, 4, 1},
+           // Where oneDNN goes by the number of rows.
+           {1280, 64, 1, 1},
+           {128, 256, 2, 1}}) {
     const ConvGeometry geometry = {.kernel = 3, .stride = stride, .padding = 1};
     const at::Tensor weight = Random({out, in, 3, 3}) / std::sqrt(9 * in);
     const at::Tensor bias = Random({out});
@@ -229,9 +241,11 @@ TEST_P(PackedLayersTest, ConvolutionsEqualTheirDefinitionsRowByRow) {
                    stride, 1);
     const at::Tensor actual = PackedConv2d(x, packed, bias, geometry, "none");
     EXPECT_THAT(actual.to(at::kFloat), TensorNear(expected, 2e-2));
-    EXPECT_THAT(
-        PackedConv2dAdd(x, packed, bias, actual, geometry).to(at::kFloat),
-        TensorNear(2 * expected, 2e-2));
+    if (side > 1) {  // which the fused form refuses
+      EXPECT_THAT(
+          PackedConv2dAdd(x, packed, bias, actual, geometry).to(at::kFloat),
+          TensorNear(2 * expected, 2e-2));
+    }
     for (int64_t row = 0; row < 3; ++row) {
       EXPECT_THAT(
           PackedConv2d(x.narrow(0, row, 1), packed, bias, geometry, "none"),

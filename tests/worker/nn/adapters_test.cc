@@ -121,6 +121,29 @@ TEST_F(AdaptersTest, ARowsBitsDoNotDependOnOthersDeltas) {
   }
 }
 
+// Sums are long enough to be cut into parts, rows enough to show it.
+TEST_F(AdaptersTest, ARowsBitsDoNotDependOnWhoSharesItsAdapter) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto random = [&](at::IntArrayRef sizes) {
+      return (at::randn(sizes) / 8).to(dtype);
+    };
+    const Linear linear(random({64, 1024}), random({64}), kLayer);
+    auto set = std::make_shared<AdapterSet>();
+    set->layers[kLayer] = {{random({4, 1024}), random({64, 4}), 1},
+                           {.whole = random({64, 1024})}};
+    const auto context = [&](int64_t rows) {
+      return EvalContext({{.first_row = 0, .rows = rows, .adapters = set}});
+    };
+    const at::Tensor x = random({6, 80, 1024});
+    const at::Tensor together = linear.forward(x, context(6));
+    for (int64_t row = 0; row < 6; ++row) {
+      EXPECT_THAT(linear.forward(x.narrow(0, row, 1), context(1)),
+                  TensorEquals(together.narrow(0, row, 1)))
+          << dtype << ", row " << row;
+    }
+  }
+}
+
 TEST_F(AdaptersTest, LayersThatNobodyNamesAreLeftAlone) {
   const Linear linear(at::randn({6, 8}), at::randn({6}), "block.to_k");
   const LayerDelta a = {at::randn({2, 8}), at::randn({6, 2}), 1};

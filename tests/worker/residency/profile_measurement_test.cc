@@ -35,7 +35,7 @@ class FakeSubject : public ProfileSubject {
   FakeSubject(Script& script, FakeClock& clock)
       : script_(script), clock_(clock) {}
 
-  void Prepare(int rows) override { rows_ = rows; }
+  void Prepare(int rows, bool /*at_leisure*/) override { rows_ = rows; }
   at::Tensor Evaluate() override {
     script_.evaluated.push_back(rows_);
     clock_.Advance(script_.fixed + script_.per_row * rows_);

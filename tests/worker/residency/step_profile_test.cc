@@ -6,6 +6,7 @@
 
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "worker/kernels/row_bits.h"
 
 namespace genzo {
 namespace {
@@ -37,6 +38,20 @@ TEST(StepProfileTest, HalfTheMemoryIsForPicturesThatAreDecodedTogether) {
   EXPECT_EQ(PicturesThatFit(profile, /*area=*/1, /*bytes=*/400), 4);
   EXPECT_EQ(PicturesThatFit(profile, /*area=*/4, /*bytes=*/400), 1);
   EXPECT_EQ(PicturesThatFit(profile, /*area=*/16, /*bytes=*/400), 1);
+}
+
+TEST(StepProfileTest, KeepsWhatWasFoundOutAboutLayers) {
+  const TestFolder folder;
+  const ProfileStore store(folder.path());
+  const LayerKey layer = {-1, 1024, 256};
+  SetKeepsRowBits(layer, false);
+  store.Write("tiny", "key", {.costs = StepCosts({{1, absl::Seconds(1)}})});
+  SetKeepsRowBits(layer, true);
+  StepProfile read;
+  EXPECT_FALSE(store.Read("tiny", "other key", read));
+  EXPECT_EQ(KeepsRowBits(layer), true);
+  ASSERT_TRUE(store.Read("tiny", "key", read));
+  EXPECT_EQ(KeepsRowBits(layer), false);
 }
 
 TEST(StepProfileTest, CountsForTheThreadsThatItWasMeasuredWith) {

@@ -1,6 +1,7 @@
 #include "worker/text/clip_text_encoder.h"
 
 #include "ATen/ops/equal.h"
+#include "ATen/ops/randint.h"
 #include "ATen/ops/tensor.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
@@ -70,6 +71,23 @@ TEST_F(ClipTextEncoderTest, APooledTextDoesNotDependOnItsCompany) {
     EXPECT_THAT(
         together.narrow(0, row, 1),
         TensorEquals(encoder_.EncodePooled(ids.narrow(0, row, 1), 0).pooled));
+  }
+}
+
+// Of the box, whose sums are long enough to be cut into parts.
+TEST(ClipTextEncoderBoxTest, ATextDoesNotDependOnItsCompany) {
+  const std::string folder = SourcePath("models/emaki/text_encoder");
+  const ClipTextConfig config = *ReadClipTextConfig(folder + "/config.json");
+  const at::Tensor ids = at::randint(config.vocab_size, {16, 77}, at::kLong);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const ClipTextEncoder encoder(config,
+                                  *OpenWeights(folder, dtype, at::kCPU));
+    const at::Tensor together = encoder.forward(ids, /*skipped=*/0);
+    for (int64_t row = 0; row < ids.size(0); ++row) {
+      EXPECT_TRUE(at::equal(encoder.forward(ids.narrow(0, row, 1), 0),
+                            together.narrow(0, row, 1)))
+          << dtype << ", text " << row;
+    }
   }
 }
 
