@@ -1,5 +1,5 @@
 // Any bytes as a text for CLIP's tokenizer, as a vocabulary with merges, and as
-// T5's pieces with a text.
+// T5's pieces with a text, and as the one file that may hold either.
 
 #include <algorithm>
 #include <cstdint>
@@ -49,10 +49,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Its last bytes are the text: a file of pieces has zeros.
   const std::string tail =
       text.substr(text.size() - std::min<size_t>(text.size(), 32));
-  const auto t5 = genzo::T5Tokenizer::Read(Files({{"spiece.model", text}}));
-  if (t5.ok()) {
+  for (const char* name : {"spiece.model", "tokenizer.json"}) {
+    const auto t5 = genzo::T5Tokenizer::Read(Files({{name, text}}));
+    if (!t5.ok()) continue;
     for (const int64_t id : t5->Encode(tail)) {
       if (id < 0 || id >= t5->id_end()) std::abort();
+    }
+  }
+  const auto whole =
+      genzo::ClipTokenizer::Read(Files({{"tokenizer.json", text}}));
+  if (whole.ok()) {
+    for (const int64_t id : whole->Encode(tail)) {
+      if (id < 0 || id >= whole->id_end()) std::abort();
     }
   }
   return 0;

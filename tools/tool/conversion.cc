@@ -31,7 +31,8 @@ constexpr const char* kTexts[] = {"config.json",
                                   "tokenizer.json",
                                   "spiece.model",
                                   "added_tokens.json",
-                                  "preprocessor_config.json"};
+                                  "preprocessor_config.json",
+                                  "processor_config.json"};
 
 absl::Status WriteText(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);

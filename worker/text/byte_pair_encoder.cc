@@ -3,14 +3,18 @@
 #include <algorithm>
 #include <queue>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "worker/text/tokenizer_json.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/json_text.h"
 
 namespace genzo {
 namespace {
+
+using nlohmann::json;
 
 constexpr char kEndOfWord[] = "</w>";
 constexpr size_t kMaxMergesBytes = 16 << 20;
@@ -60,21 +64,65 @@ constexpr size_t kNone = static_cast<size_t>(-1);
 absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(const TextFile& vocab,
                                                       const TextFile& merges) {
   BytePairEncoder encoder;
-  absl::Status read = encoder.ReadVocabulary(vocab);
-  if (read.ok()) read = encoder.ReadMerges(merges);
+  const auto ids = JsonConfig::ReadFile(vocab);
+  if (!ids.ok()) return ids.status();
+  absl::Status read = encoder.ReadVocabulary(ids->object(), vocab.path());
+  if (!read.ok()) return read;
+  const auto text = merges.Read(kMaxMergesBytes);
+  if (!text.ok()) return text.status();
+  for (const absl::string_view with_end : absl::StrSplit(*text, '\n')) {
+    // As files have that went through Windows.
+    const absl::string_view line = absl::StripSuffix(with_end, "\r");
+    if (line.empty() || absl::StartsWith(line, "#version")) continue;
+    const std::pair<std::string, std::string> pair =
+        absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    read = encoder.AddMerge(pair.first, pair.second, merges.path());
+    if (!read.ok()) return read;
+  }
+  read = encoder.RequireMerges(merges.path());
   if (!read.ok()) return read;
   return encoder;
 }
 
-absl::Status BytePairEncoder::ReadVocabulary(const TextFile& file) {
-  const auto vocab = JsonConfig::ReadFile(file);
-  if (!vocab.ok()) return vocab.status();
+absl::StatusOr<BytePairEncoder> BytePairEncoder::Read(
+    const TextFile& tokenizer_json) {
+  auto file = ReadTokenizerJson(tokenizer_json, "BPE");
+  if (!file.ok()) return file.status();
+  const std::string& path = tokenizer_json.path();
+  json& ids = file->model["vocab"];
+  if (!ids.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": model.vocab is not an object"));
+  }
+  for (const auto& [content, id] : file->special) ids.emplace(content, id);
+  BytePairEncoder encoder;
+  absl::Status read = encoder.ReadVocabulary(ids, path);
+  if (!read.ok()) return read;
+  for (const json& merge : file->model["merges"]) {
+    // "a b" until tokenizers 0.20, ["a", "b"] since.
+    std::pair<std::string, std::string> pair;
+    if (merge.is_string()) {
+      pair = absl::StrSplit(merge.get<std::string>(), absl::MaxSplits(' ', 1));
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+               merge[1].is_string()) {
+      pair = {merge[0].get<std::string>(), merge[1].get<std::string>()};
+    }
+    read = encoder.AddMerge(pair.first, pair.second, path);
+    if (!read.ok()) return read;
+  }
+  read = encoder.RequireMerges(path);
+  if (!read.ok()) return read;
+  return encoder;
+}
+
+absl::Status BytePairEncoder::ReadVocabulary(const json& ids,
+                                             const std::string& path) {
   const auto invalid = [&](const std::string& token, const std::string& what) {
     return absl::InvalidArgumentError(
-        absl::StrCat(file.path(), ": token \"", Shortened(token), "\" ", what));
+        absl::StrCat(path, ": token \"", Shortened(token), "\" ", what));
   };
   absl::flat_hash_map<int64_t, std::string> tokens;
-  for (const auto& [token, id] : vocab->object().items()) {
+  for (const auto& [token, id] : ids.items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= (1u << 24)) {
       return invalid(token, "has no id below 2^24");
     }
@@ -94,30 +142,25 @@ absl::Status BytePairEncoder::ReadVocabulary(const TextFile& file) {
   return absl::OkStatus();
 }
 
-absl::Status BytePairEncoder::ReadMerges(const TextFile& file) {
-  const auto text = file.Read(kMaxMergesBytes);
-  if (!text.ok()) return text.status();
-  int64_t rank = 0;
-  for (const absl::string_view with_end : absl::StrSplit(*text, '\n')) {
-    // As files have that went through Windows.
-    const std::string line(absl::StripSuffix(with_end, "\r"));
-    if (line.empty() || line.rfind("#version", 0) == 0) continue;
-    const size_t space = line.find(' ');
-    const std::string left = line.substr(0, space);
-    const std::string right =
-        space == std::string::npos ? "" : line.substr(space + 1);
-    const int64_t merged = TokenId(left + right);
-    if (right.empty() || TokenId(left) < 0 || TokenId(right) < 0 ||
-        merged < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": \"", Shortened(line),
-                       "\" is not a pair of tokens whose union is a token"));
-    }
-    merges_.try_emplace({TokenId(left), TokenId(right)}, Merge{rank++, merged});
+absl::Status BytePairEncoder::AddMerge(const std::string& left,
+                                       const std::string& right,
+                                       const std::string& path) {
+  const int64_t merged = TokenId(left + right);
+  if (right.empty() || TokenId(left) < 0 || TokenId(right) < 0 || merged < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": \"",
+        Shortened(right.empty() ? left : absl::StrCat(left, " ", right)),
+        "\" is not a pair of tokens whose union is a token"));
   }
+  const auto rank = static_cast<int64_t>(merges_.size());
+  merges_.try_emplace({TokenId(left), TokenId(right)}, Merge{rank, merged});
+  return absl::OkStatus();
+}
+
+absl::Status BytePairEncoder::RequireMerges(const std::string& path) const {
   if (!merges_.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(file.path(), ": has no pair of tokens"));
+      absl::StrCat(path, ": has no pair of tokens"));
 }
 
 int64_t BytePairEncoder::TokenId(const std::string& token) const {

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
 #include "worker/weights/text_file.h"
 
 namespace genzo {
@@ -21,6 +22,8 @@ class BytePairEncoder {
   // best first). NOT_FOUND or INVALID_ARGUMENT naming the file.
   static absl::StatusOr<BytePairEncoder> Read(const TextFile& vocab,
                                               const TextFile& merges);
+  // The same from a tokenizer.json, whose special tokens are tokens, too.
+  static absl::StatusOr<BytePairEncoder> Read(const TextFile& tokenizer_json);
 
   // The id of a whole token, or -1.
   int64_t TokenId(const std::string& token) const;
@@ -39,8 +42,13 @@ class BytePairEncoder {
     int64_t id;
   };
 
-  absl::Status ReadVocabulary(const TextFile& file);
-  absl::Status ReadMerges(const TextFile& file);
+  // `path` is what messages call the file.
+  absl::Status ReadVocabulary(const nlohmann::json& ids,
+                              const std::string& path);
+  // Adds the next best pair.
+  absl::Status AddMerge(const std::string& left, const std::string& right,
+                        const std::string& path);
+  absl::Status RequireMerges(const std::string& path) const;
 
   absl::flat_hash_map<std::string, int64_t> vocabulary_;
   absl::flat_hash_map<std::pair<int64_t, int64_t>, Merge> merges_;

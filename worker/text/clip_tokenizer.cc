@@ -26,8 +26,13 @@ void ReadTokenContent(const json& object, const std::string& key,
 }  // namespace
 
 absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const ComponentFiles& files) {
+  const TextFile whole = files.At("tokenizer.json");
+  TextFile vocabulary = files.At("vocab.json");
+  const bool in_one = !vocabulary.Exists() && whole.Exists();
+  if (in_one) vocabulary = whole;
   auto encoder =
-      BytePairEncoder::Read(files.At("vocab.json"), files.At("merges.txt"));
+      in_one ? BytePairEncoder::Read(whole)
+             : BytePairEncoder::Read(vocabulary, files.At("merges.txt"));
   if (!encoder.ok()) return encoder.status();
   ClipTokenizer tokenizer(*std::move(encoder));
   tokenizer.bos_.content = "<|startoftext|>";
@@ -56,7 +61,8 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const ComponentFiles& files) {
       tokenizer.pad_.content != tokenizer.eos_.content;
   for (SpecialToken* token :
        {&tokenizer.bos_, &tokenizer.eos_, &tokenizer.pad_}) {
-    const absl::Status found = tokenizer.FindSpecialToken(files, *token);
+    const absl::Status found =
+        tokenizer.FindSpecialToken(vocabulary.path(), *token);
     if (!found.ok()) return found;
   }
   const int64_t unknown_id = tokenizer.encoder_.TokenId(unknown);
@@ -64,14 +70,14 @@ absl::StatusOr<ClipTokenizer> ClipTokenizer::Read(const ComponentFiles& files) {
   return tokenizer;
 }
 
-absl::Status ClipTokenizer::FindSpecialToken(const ComponentFiles& files,
+absl::Status ClipTokenizer::FindSpecialToken(const std::string& vocabulary,
                                              SpecialToken& token) const {
   // An empty one would be found everywhere.
   token.id = token.content.empty() ? -1 : encoder_.TokenId(token.content);
   if (token.id >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(files.path(), "/vocab.json: special token \"",
-                   Shortened(token.content), "\" is missing"));
+      absl::StrCat(vocabulary, ": special token \"", Shortened(token.content),
+                   "\" is missing"));
 }
 
 std::vector<int64_t> ClipTokenizer::Encode(std::string_view text) const {

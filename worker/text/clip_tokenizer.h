@@ -19,8 +19,9 @@ class LearnedWords;
 // tokens that stand in a text become their ids. Immutable, thread-safe.
 class ClipTokenizer {
  public:
-  // Reads vocab.json, merges.txt, tokenizer_config.json and
-  // special_tokens_map.json (whose entries win).
+  // Reads vocab.json and merges.txt, or tokenizer.json where they are not, and
+  // tokenizer_config.json and special_tokens_map.json (whose entries win).
+  // NOT_FOUND or INVALID_ARGUMENT naming the file.
   static absl::StatusOr<ClipTokenizer> Read(const ComponentFiles& files);
 
   // Ids of `text` between the start and the end token, however many.
@@ -54,7 +55,7 @@ class ClipTokenizer {
   explicit ClipTokenizer(BytePairEncoder encoder)
       : encoder_(std::move(encoder)) {}
 
-  absl::Status FindSpecialToken(const ComponentFiles& files,
+  absl::Status FindSpecialToken(const std::string& vocabulary,
                                 SpecialToken& token) const;
   void AppendRaw(std::string_view text, const LearnedWords* learned,
                  std::vector<int64_t>& ids) const;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -23,6 +24,8 @@ constexpr int kUnigram = 1;
 // How much less likely an unknown character is than the least likely piece.
 constexpr float kUnknownPenalty = 10;
 constexpr size_t kLongestPieceBytes = 256;
+constexpr char kPad[] = "<pad>";
+constexpr char kEnd[] = "</s>";
 
 // Bytes of the character that `text` begins with, as its first byte says.
 size_t CharacterBytes(std::string_view text) {
@@ -61,6 +64,10 @@ uint32_t ValueOf(uint32_t unit) { return unit & 0x7FFFFFFFU; }
 uint32_t LabelOf(uint32_t unit) { return unit & (0x80000000U | 0xFFU); }
 uint32_t OffsetOf(uint32_t unit) {
   return (unit >> 10) << ((unit & (1U << 9)) >> 6);
+}
+
+absl::Status BrokenPiece(int64_t id) {
+  return absl::InvalidArgumentError(absl::StrCat("piece ", id, " is broken"));
 }
 
 // The likeliest way to the end of a beginning of a text.
@@ -137,29 +144,80 @@ absl::StatusOr<SentencePieces> SentencePieces::Parse(const std::string& bytes) {
   pieces.add_dummy_prefix_ =
       is_true(normalizer.has_add_dummy_prefix(), normalizer.add_dummy_prefix());
   pieces.size_ = model.pieces_size();
-  float least = std::numeric_limits<float>::infinity();
   for (int64_t id = 0; id < pieces.size_; ++id) {
     const Model::Piece& piece = model.pieces(static_cast<int>(id));
     const int type = piece.has_type() ? piece.type() : kNormal;
     const std::string& text = piece.piece();
     if (type == kUnknown) pieces.unknown_id_ = id;
-    if (type == kControl && text == "<pad>") pieces.pad_id_ = id;
-    if (type == kControl && text == "</s>") pieces.end_id_ = id;
+    if (type == kControl && text == kPad) pieces.pad_id_ = id;
+    if (type == kControl && text == kEnd) pieces.end_id_ = id;
     if (type != kNormal) continue;
-    if (text.empty() || text.size() > kLongestPieceBytes ||
-        !(std::abs(piece.score()) < 1e6F)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("piece ", id, " is broken"));
-    }
-    pieces.pieces_.try_emplace(text, Piece{id, piece.score()});
-    pieces.longest_bytes_ = std::max(pieces.longest_bytes_, text.size());
-    least = std::min(least, piece.score());
+    const absl::Status added = pieces.AddPiece(id, text, piece.score());
+    if (!added.ok()) return added;
   }
-  if (pieces.pieces_.empty()) {
+  const absl::Status finished = pieces.Finish();
+  if (!finished.ok()) return finished;
+  return pieces;
+}
+
+absl::StatusOr<SentencePieces> SentencePieces::Create(
+    const TokenizerJson& file) {
+  auto map = CharacterMap::Parse(file.character_map);
+  if (!map.ok()) return map.status();
+  SentencePieces pieces(*std::move(map));
+  pieces.add_dummy_prefix_ = file.space_before;
+  absl::flat_hash_set<int64_t> special;
+  for (const auto& [content, id] : file.special) {
+    special.insert(id);
+    if (content == kPad) pieces.pad_id_ = id;
+    if (content == kEnd) pieces.end_id_ = id;
+    pieces.size_ = std::max(pieces.size_, id + 1);
+  }
+  const auto unknown = file.model.find("unk_id");
+  const auto vocabulary = file.model.find("vocab");
+  if (unknown == file.model.end() || !unknown->is_number_unsigned() ||
+      vocabulary == file.model.end() || !vocabulary->is_array() ||
+      unknown->get<uint64_t>() >= vocabulary->size()) {
+    return absl::InvalidArgumentError("model.vocab has no model.unk_id");
+  }
+  pieces.unknown_id_ = unknown->get<int64_t>();
+  int64_t id = -1;
+  for (const nlohmann::json& piece : *vocabulary) {
+    ++id;
+    if (special.contains(id) || id == pieces.unknown_id_) continue;
+    const bool is_piece = piece.is_array() && piece.size() == 2 &&
+                          piece[0].is_string() && piece[1].is_number();
+    const absl::Status added =
+        is_piece ? pieces.AddPiece(id, piece[0].get<std::string>(),
+                                   piece[1].get<double>())
+                 : BrokenPiece(id);
+    if (!added.ok()) return added;
+  }
+  pieces.size_ = std::max(pieces.size_, id + 1);
+  const absl::Status finished = pieces.Finish();
+  if (!finished.ok()) return finished;
+  return pieces;
+}
+
+absl::Status SentencePieces::AddPiece(int64_t id, const std::string& text,
+                                      double score) {
+  if (text.empty() || text.size() > kLongestPieceBytes ||
+      !(std::abs(score) < 1e6)) {
+    return BrokenPiece(id);
+  }
+  const auto narrow = static_cast<float>(score);
+  pieces_.try_emplace(text, Piece{id, narrow});
+  longest_bytes_ = std::max(longest_bytes_, text.size());
+  least_score_ = std::min(least_score_, narrow);
+  return absl::OkStatus();
+}
+
+absl::Status SentencePieces::Finish() {
+  if (pieces_.empty()) {
     return absl::InvalidArgumentError("has no pieces of text");
   }
-  pieces.unknown_score_ = least - kUnknownPenalty;
-  return pieces;
+  unknown_score_ = least_score_ - kUnknownPenalty;
+  return absl::OkStatus();
 }
 
 std::string SentencePieces::Normalize(std::string_view text) const {

@@ -2,12 +2,14 @@
 #define GENZO_WORKER_TEXT_SENTENCE_PIECES_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "worker/text/tokenizer_json.h"
 
 namespace genzo {
 
@@ -43,6 +45,9 @@ class SentencePieces {
   // Of a .model file's bytes. INVALID_ARGUMENT or UNIMPLEMENTED says what is
   // wrong with it.
   static absl::StatusOr<SentencePieces> Parse(const std::string& bytes);
+  // Of a tokenizer.json of type "Unigram", whose special tokens are no pieces.
+  // INVALID_ARGUMENT says what is wrong with it.
+  static absl::StatusOr<SentencePieces> Create(const TokenizerJson& file);
 
   // Appends the ids of `text`, normalised and cut into pieces. What no piece
   // covers is unknown_id(), one for a run of it.
@@ -62,12 +67,18 @@ class SentencePieces {
 
   explicit SentencePieces(CharacterMap map) : map_(std::move(map)) {}
 
+  // The next piece of text. INVALID_ARGUMENT names the id.
+  absl::Status AddPiece(int64_t id, const std::string& text, double score);
+  // Behind the last piece.
+  absl::Status Finish();
+
   std::string Normalize(std::string_view text) const;
 
   CharacterMap map_;
   bool add_dummy_prefix_ = true;
   absl::flat_hash_map<std::string, Piece> pieces_;
   size_t longest_bytes_ = 0;  // of them
+  float least_score_ = std::numeric_limits<float>::infinity();  // likewise
   float unknown_score_ = 0;
   int64_t size_ = 0;
   int64_t pad_id_ = -1;

@@ -25,35 +25,63 @@ absl::StatusOr<int64_t> ReadSentinels(const TextFile& file) {
   return sentinels;
 }
 
+// With the file's name before what is wrong.
+absl::StatusOr<SentencePieces> Named(const TextFile& file,
+                                     absl::StatusOr<SentencePieces> pieces) {
+  if (pieces.ok()) return pieces;
+  return absl::Status(
+      pieces.status().code(),
+      absl::StrCat(file.path(), ": ", pieces.status().message()));
+}
+
 }  // namespace
 
 absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const ComponentFiles& files) {
-  const TextFile file = files.At("spiece.model");
+  const TextFile model = files.At("spiece.model");
+  const TextFile whole = files.At("tokenizer.json");
+  const bool in_one = !model.Exists() && whole.Exists();
+  auto tokenizer = in_one ? ReadJson(whole)
+                          : ReadModel(model, files.At("tokenizer_config.json"));
+  if (!tokenizer.ok()) return tokenizer;
+  const SentencePieces& pieces = tokenizer->pieces_;
+  if (pieces.pad_id() < 0 || pieces.end_id() < 0 || pieces.unknown_id() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat((in_one ? whole : model).path(),
+                     ": has no <pad>, </s> or unknown piece"));
+  }
+  for (const auto& [content, id] : {std::pair("<pad>", pieces.pad_id()),
+                                    std::pair("</s>", pieces.end_id()),
+                                    std::pair("<unk>", pieces.unknown_id())}) {
+    tokenizer->special_.try_emplace(content, id);
+  }
+  return tokenizer;
+}
+
+absl::StatusOr<T5Tokenizer> T5Tokenizer::ReadModel(const TextFile& file,
+                                                   const TextFile& config) {
   const auto model = file.Read(kMaxModelBytes);
   if (!model.ok()) return model.status();
-  const auto invalid = [&](absl::StatusCode code, absl::string_view message) {
-    return absl::Status(code, absl::StrCat(file.path(), ": ", message));
-  };
-  auto pieces = SentencePieces::Parse(*model);
-  if (!pieces.ok()) {
-    return invalid(pieces.status().code(), pieces.status().message());
-  }
-  if (pieces->pad_id() < 0 || pieces->end_id() < 0 ||
-      pieces->unknown_id() < 0) {
-    return invalid(absl::StatusCode::kInvalidArgument,
-                   "has no <pad>, </s> or unknown piece");
-  }
-  const auto sentinels = ReadSentinels(files.At("tokenizer_config.json"));
+  auto pieces = Named(file, SentencePieces::Parse(*model));
+  if (!pieces.ok()) return pieces.status();
+  const auto sentinels = ReadSentinels(config);
   if (!sentinels.ok()) return sentinels.status();
   T5Tokenizer tokenizer(*std::move(pieces));
-  tokenizer.special_ = {{"<pad>", tokenizer.pieces_.pad_id()},
-                        {"</s>", tokenizer.pieces_.end_id()},
-                        {"<unk>", tokenizer.pieces_.unknown_id()}};
   tokenizer.id_end_ = tokenizer.pieces_.size() + *sentinels;
   for (int64_t i = 0; i < *sentinels; ++i) {
     tokenizer.special_[absl::StrCat("<extra_id_", i, ">")] =
         tokenizer.id_end_ - 1 - i;
   }
+  return tokenizer;
+}
+
+absl::StatusOr<T5Tokenizer> T5Tokenizer::ReadJson(const TextFile& file) {
+  const auto json = ReadTokenizerJson(file, "Unigram");
+  if (!json.ok()) return json.status();
+  auto pieces = Named(file, SentencePieces::Create(*json));
+  if (!pieces.ok()) return pieces.status();
+  T5Tokenizer tokenizer(*std::move(pieces));
+  tokenizer.id_end_ = tokenizer.pieces_.size();
+  tokenizer.special_.insert(json->special.begin(), json->special.end());
   return tokenizer;
 }
 

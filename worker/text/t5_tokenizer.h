@@ -20,8 +20,9 @@ namespace genzo {
 // what is between two of them is a text of its own. Immutable, thread-safe.
 class T5Tokenizer {
  public:
-  // Reads spiece.model and, if it is there, tokenizer_config.json.
-  // NOT_FOUND or INVALID_ARGUMENT naming the file.
+  // Reads spiece.model and, if it is there, tokenizer_config.json; where there
+  // is no spiece.model tokenizer.json, which has the sentinels too. NOT_FOUND,
+  // INVALID_ARGUMENT or UNIMPLEMENTED naming the file.
   static absl::StatusOr<T5Tokenizer> Read(const ComponentFiles& files);
 
   // Ids of `text` and the end token, however many.
@@ -37,6 +38,10 @@ class T5Tokenizer {
 
  private:
   explicit T5Tokenizer(SentencePieces pieces) : pieces_(std::move(pieces)) {}
+
+  static absl::StatusOr<T5Tokenizer> ReadModel(const TextFile& file,
+                                               const TextFile& config);
+  static absl::StatusOr<T5Tokenizer> ReadJson(const TextFile& file);
 
   SentencePieces pieces_;
   absl::flat_hash_map<std::string, int64_t> special_;  // "<...>" each

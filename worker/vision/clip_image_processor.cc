@@ -64,6 +64,26 @@ void ReadChannels(JsonConfig& json, const std::string& key,
   std::copy(said.begin(), said.end(), channels.begin());
 }
 
+// The settings of `files`; nothing if there are none. transformers 5 writes
+// those of a processor that has a tokenizer, too, one level deeper.
+absl::StatusOr<std::optional<JsonConfig>> ReadSettings(
+    const ComponentFiles& files) {
+  const TextFile own = files.At("preprocessor_config.json");
+  if (own.Exists()) return JsonConfig::ReadFile(own);
+  const TextFile all = files.At("processor_config.json");
+  if (!all.Exists()) return std::nullopt;
+  auto json = JsonConfig::ReadFile(all);
+  if (!json.ok()) return json.status();
+  constexpr char kKey[] = "image_processor";
+  if (!json->Has(kKey)) return std::nullopt;
+  if (!json->object()[kKey].is_object()) {
+    json->Fail(kInvalid, kKey, "is not an object");
+    return json->status();
+  }
+  return JsonConfig(json->object()[kKey],
+                    absl::StrCat(json->name(), ": ", kKey));
+}
+
 }  // namespace
 
 ClipImageProcessor::ClipImageProcessor(int64_t image_size)
@@ -72,10 +92,10 @@ ClipImageProcessor::ClipImageProcessor(int64_t image_size)
 absl::StatusOr<ClipImageProcessor> ClipImageProcessor::Read(
     const ComponentFiles& files, int64_t image_size) {
   ClipImageProcessor processor(image_size);
-  const TextFile file = files.At("preprocessor_config.json");
-  if (!file.Exists()) return processor;
-  auto json = JsonConfig::ReadFile(file);
-  if (!json.ok()) return json.status();
+  auto settings = ReadSettings(files);
+  if (!settings.ok()) return settings.status();
+  if (!settings->has_value()) return processor;
+  std::optional<JsonConfig>& json = *settings;
   for (const char* key : {"do_resize", "do_rescale", "do_normalize"}) {
     RequireOn(*json, key);
   }

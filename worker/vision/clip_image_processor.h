@@ -20,7 +20,8 @@ class ClipImageProcessor {
   // CLIP's own preparation for an encoder of that size: bicubic, cut square.
   explicit ClipImageProcessor(int64_t image_size);
 
-  // As preprocessor_config.json says; as above where `files` has none.
+  // As preprocessor_config.json says, or processor_config.json of its
+  // image_processor; as above where `files` has none.
   // INVALID_ARGUMENT or UNIMPLEMENTED name file and key, also where what comes
   // out does not have image_size x image_size pixels.
   static absl::StatusOr<ClipImageProcessor> Read(const ComponentFiles& files,

@@ -3,6 +3,9 @@
 
 #include "worker/text/clip_tokenizer.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "nlohmann/json.hpp"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
@@ -89,6 +92,69 @@ TEST(ClipTokenizerTest, NamesBrokenFiles) {
   folder.Write("merges.txt", "a b\n");
   EXPECT_THAT(ClipTokenizer::Read(folder.path()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "\"a b\""));
+}
+
+// What transformers 5 saves of the box's tokenizer, merges as arrays or, as
+// tokenizers wrote them until 0.20, in a string each.
+void WriteTokenizerJson(const TestFolder& folder, bool arrays) {
+  const std::string from = SourcePath("models/emaki/tokenizer");
+  nlohmann::json merges = nlohmann::json::array();
+  for (const absl::string_view line :
+       absl::StrSplit(ReadFile(from + "/merges.txt"), '\n')) {
+    if (line.empty() || absl::StartsWith(line, "#version")) continue;
+    const std::pair<std::string, std::string> pair = absl::StrSplit(line, ' ');
+    if (arrays) {
+      merges.push_back({pair.first, pair.second});
+    } else {
+      merges.push_back(std::string(line));
+    }
+  }
+  const nlohmann::json file = {
+      {"added_tokens",
+       {{{"id", 4094}, {"content", "<|startoftext|>"}, {"special", true}},
+        {{"id", 4095}, {"content", "<|endoftext|>"}, {"special", true}}}},
+      {"model",
+       {{"type", "BPE"},
+        {"unk_token", "<|endoftext|>"},
+        {"vocab", nlohmann::json::parse(ReadFile(from + "/vocab.json"))},
+        {"merges", merges}}}};
+  folder.Write("tokenizer.json", file.dump());
+  folder.Write("tokenizer_config.json",
+               ReadFile(from + "/tokenizer_config.json"));
+}
+
+TEST(ClipTokenizerFilesTest, TokenizerJsonAloneIsEnough) {
+  for (const bool arrays : {true, false}) {
+    const TestFolder folder;
+    WriteTokenizerJson(folder, arrays);
+    const auto tokenizer = ClipTokenizer::Read(folder.path());
+    ASSERT_THAT(tokenizer, IsOk());
+    for (const char* text :
+         {"a red fox in the snow", "\u96ea\u306e\u4e2d\u306e\u72d0, 1920s",
+          "don't <|endoftext|> a!b"}) {
+      EXPECT_EQ(tokenizer->EncodePadded(text), Emaki().EncodePadded(text));
+    }
+  }
+}
+
+TEST(ClipTokenizerFilesTest, NamesWhatIsWrongWithTokenizerJson) {
+  const TestFolder folder;
+  const auto expect = [&](const char* text, absl::StatusCode code,
+                          const char* says) {
+    folder.Write("tokenizer.json", text);
+    EXPECT_THAT(ClipTokenizer::Read(folder.path()), StatusIs(code, says));
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  expect("{", kInvalid, "tokenizer.json");
+  expect("{}", absl::StatusCode::kUnimplemented, "model.type is null");
+  expect(R"({"model":{"type":"Unigram"}})", absl::StatusCode::kUnimplemented,
+         "model.type is \"Unigram\", not \"BPE\"");
+  expect(R"({"model":{"type":"BPE","vocab":[]}})", kInvalid, "model.vocab");
+  expect(R"({"model":{"vocab":{"a":0}}})", kInvalid, "no pair of tokens");
+  expect(R"({"model":{"vocab":{"a":0},"merges":[["a"]]}})", kInvalid,
+         "is not a pair of tokens");
+  expect(R"({"added_tokens":[{"content":"a","id":-1}],"model":{}})", kInvalid,
+         "added_tokens");
 }
 
 }  // namespace

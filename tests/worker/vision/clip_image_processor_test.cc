@@ -51,6 +51,27 @@ TEST(ClipImageProcessorTest, NormalisesAsTheFileSays) {
   EXPECT_FLOAT_EQ(pixels[0][2][3][3].item<float>(), 2);
 }
 
+TEST(ClipImageProcessorTest, ReadsTheProcessorsFileWhereThatIsAll) {
+  const TestFolder folder;
+  folder.Write("processor_config.json", R"({"image_processor":{
+      "size":{"height":4,"width":4},"do_center_crop":false,
+      "image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.25]}})");
+  const auto processor = ClipImageProcessor::Read(folder.path(), 4);
+  ASSERT_THAT(processor, IsOk());
+  const at::Tensor pixels = processor->Process(Grey(9, 5, '\xff'));
+  EXPECT_FLOAT_EQ(pixels[0][2][3][3].item<float>(), 2);
+  folder.Write("processor_config.json",
+               R"({"image_processor":{"resample":9}})");
+  EXPECT_THAT(ClipImageProcessor::Read(folder.path(), 4),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       "processor_config.json: image_processor: resample 9"));
+  folder.Write("processor_config.json", R"({"image_processor":4})");
+  EXPECT_THAT(ClipImageProcessor::Read(folder.path(), 4),
+              StatusIs(absl::StatusCode::kInvalidArgument, "image_processor"));
+  folder.Write("processor_config.json", R"({"processor_class":"x"})");
+  EXPECT_THAT(ClipImageProcessor::Read(folder.path(), 4), IsOk());
+}
+
 TEST(ClipImageProcessorTest, CutsTheMiddleOut) {
   // Black borders beside a white square.
   Pixels wide = Grey(48, 16, '\0');
