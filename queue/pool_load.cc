@@ -16,27 +16,39 @@ constexpr double kMaxLateness = 4;
 std::optional<JobPrediction> PoolLoad::PredictNew(
     const JobDemand& demand) const {
   if (!speeds_.Knows(demand.model)) return std::nullopt;
-  Outlook outlook = LookAhead(demand.accepted);
-  const absl::Duration forecast = PredictNewcomer(
-      std::move(outlook.backlog), WaitingJob("", demand, speeds_), speeds_,
-      demand.accepted);
-  return JobPrediction{.time = forecast * outlook.lateness,
-                       .forecast = forecast};
+  BacklogSnapshot backlog;
+  double lateness = 1;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    backlog = LookAheadLocked(demand.accepted);
+    lateness = LatenessLocked(demand.tenant, demand.accepted);
+  }
+  const absl::Duration forecast =
+      PredictNewcomer(std::move(backlog), WaitingJob("", demand, speeds_),
+                      speeds_, demand.accepted);
+  return JobPrediction{.time = forecast * lateness, .forecast = forecast};
 }
 
-Outlook PoolLoad::LookAhead(absl::Time now) const {
+BacklogSnapshot PoolLoad::LookAhead(absl::Time now) const {
   absl::ReaderMutexLock lock(&mutex_);
   return LookAheadLocked(now);
 }
 
-Outlook PoolLoad::LookAheadLocked(absl::Time now) const {
-  Outlook outlook;
-  outlook.backlog = backlog_.Snapshot(kWaitingPredicted);
+BacklogSnapshot PoolLoad::LookAheadLocked(absl::Time now) const {
+  BacklogSnapshot backlog = backlog_.Snapshot(kWaitingPredicted);
   for (BacklogJob& job : ExpectedLocked(now)) {
-    outlook.backlog.jobs.push_back(std::move(job));
+    backlog.jobs.push_back(std::move(job));
   }
-  outlook.lateness = LatenessLocked(now);
-  return outlook;
+  return backlog;
+}
+
+std::map<std::string, double> PoolLoad::Lateness(absl::Time now) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  std::map<std::string, double> lateness;
+  for (const auto& late : late_) {
+    lateness[late.first] = LatenessLocked(late.first, now);
+  }
+  return lateness;
 }
 
 std::map<std::string, absl::Duration> PoolLoad::PredictAll(absl::Time now) {
@@ -54,13 +66,13 @@ std::map<std::string, absl::Duration> PoolLoad::PredictAll(absl::Time now) {
 
 void PoolLoad::PredictAllLocked(absl::Time now) {
   predictions_ = {.made = now, .version = backlog_.version(), .finish = {}};
-  const Outlook outlook = LookAheadLocked(now);
-  const std::vector<BacklogJob>& jobs = outlook.backlog.jobs;
-  const std::vector<absl::Duration> predicted =
-      Predict(outlook.backlog, speeds_);
+  const BacklogSnapshot backlog = LookAheadLocked(now);
+  const std::vector<BacklogJob>& jobs = backlog.jobs;
+  const std::vector<absl::Duration> predicted = Predict(backlog, speeds_);
   for (size_t i = 0; i < jobs.size(); ++i) {
     if (jobs[i].expected || !speeds_.Knows(jobs[i].demand.model)) continue;
-    predictions_.finish[jobs[i].id] = now + predicted[i] * outlook.lateness;
+    predictions_.finish[jobs[i].id] =
+        now + predicted[i] * LatenessLocked(jobs[i].demand.tenant, now);
   }
 }
 
@@ -83,10 +95,22 @@ void PoolLoad::LearnFrom(const std::string& job_id, absl::Time now) {
   // Follows the median: a few that were held up long would drag a mean along.
   const double ratio =
       absl::FDivDuration(now - job->demand.accepted, job->forecast);
-  lateness_ = LatenessLocked(now);
-  lateness_ *= ratio > lateness_ ? kMedianStep : 1 / kMedianStep;
-  lateness_ = std::clamp(lateness_, 1 / kMaxLateness, kMaxLateness);
-  lateness_known_ = now;
+  const std::string& tenant = job->demand.tenant;
+  const double before = LatenessLocked(tenant, now);
+  if (late_.count(tenant) == 0) ForgetOneTenantLocked();
+  late_[tenant] = {
+      .factor =
+          std::clamp(before * (ratio > before ? kMedianStep : 1 / kMedianStep),
+                     1 / kMaxLateness, kMaxLateness),
+      .known = now};
+}
+
+void PoolLoad::ForgetOneTenantLocked() {
+  if (late_.size() < kMostTenants) return;
+  late_.erase(std::min_element(late_.begin(), late_.end(),
+                               [](const auto& a, const auto& b) {
+                                 return a.second.known < b.second.known;
+                               }));
 }
 
 std::vector<BacklogJob> PoolLoad::ExpectedLocked(absl::Time now) const {
@@ -114,10 +138,13 @@ std::vector<BacklogJob> PoolLoad::ExpectedLocked(absl::Time now) const {
   return expected;
 }
 
-double PoolLoad::LatenessLocked(absl::Time now) const {
-  const absl::Duration age =
-      std::max(absl::ZeroDuration(), now - lateness_known_ - kForgetLateness);
-  return std::pow(lateness_,
+double PoolLoad::LatenessLocked(const std::string& tenant,
+                                absl::Time now) const {
+  const auto late = late_.find(tenant);
+  if (late == late_.end()) return 1;
+  const absl::Duration age = std::max(
+      absl::ZeroDuration(), now - late->second.known - kForgetLateness);
+  return std::pow(late->second.factor,
                   std::exp2(-absl::FDivDuration(age, kForgetLateness)));
 }
 

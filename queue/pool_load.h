@@ -24,12 +24,6 @@ struct JobPrediction {
   absl::Duration forecast;  // the same, were nothing ever late
 };
 
-// What a prediction needs besides speeds. A value.
-struct Outlook {
-  BacklogSnapshot backlog;  // and jobs that are expected
-  double lateness = 1;      // real over forecast time
-};
-
 // How fast the pool is, what it has to do, and what experience says of
 // predictions made from both. Thread-safe; speeds and backlog have locks of
 // their own, so devices never wait for a prediction.
@@ -46,6 +40,8 @@ class PoolLoad {
   // forgotten in every such time: jobs that all were refused for it would never
   // show that it is over.
   static constexpr absl::Duration kForgetLateness = absl::Minutes(1);
+  // Tenants whose lateness is known; of others nothing is.
+  static constexpr size_t kMostTenants = 256;
 
   ModelSpeeds& speeds() { return speeds_; }
   const ModelSpeeds& speeds() const { return speeds_; }
@@ -62,8 +58,11 @@ class PoolLoad {
   std::map<std::string, absl::Duration> PredictAll(absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What predictions at `now` go by.
-  Outlook LookAhead(absl::Time now) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What predictions at `now` go by: the backlog and jobs that are expected,
+  // and the real over the forecast time of tenants where it is known.
+  BacklogSnapshot LookAhead(absl::Time now) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::map<std::string, double> Lateness(absl::Time now) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Adds an accepted job to the backlog, with what PredictNew() said.
   void Accept(const std::string& job_id, const JobDemand& demand,
@@ -86,21 +85,28 @@ class PoolLoad {
     std::map<std::string, absl::Time> finish;
   };
 
-  Outlook LookAheadLocked(absl::Time now) const
+  // Of a tenant, of late: what the forecast cannot know.
+  struct Late {
+    double factor = 1;  // real over forecast time
+    absl::Time known = absl::InfinitePast();
+  };
+
+  BacklogSnapshot LookAheadLocked(absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // The recent jobs over again, from `now` on.
   std::vector<BacklogJob> ExpectedLocked(absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  double LatenessLocked(absl::Time now) const
+  double LatenessLocked(const std::string& tenant, absl::Time now) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void ForgetOneTenantLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PredictAllLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   ModelSpeeds speeds_;
   Backlog backlog_;
   mutable absl::Mutex mutex_;
-  // Real over forecast time of late: what the forecast cannot know.
-  double lateness_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::Time lateness_known_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // By tenant: beside one that floods the pool, whose jobs wait for its own,
+  // the others' are as early as ever.
+  std::map<std::string, Late> late_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int64_t> arrivals_{0};  // no accepted job waits for the lock
   std::deque<Done> recent_ ABSL_GUARDED_BY(mutex_);  // the oldest first
   Predictions predictions_ ABSL_GUARDED_BY(mutex_);

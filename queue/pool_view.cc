@@ -94,14 +94,16 @@ PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
   for (const auto& [key, speed] : load.speeds().All()) {
     AddSpeed(key.first, key.second, speed, view);
   }
-  const Outlook outlook = load.LookAhead(clock.Now());
-  for (absl::Time busy_until : outlook.backlog.busy_until) {
+  const BacklogSnapshot backlog = load.LookAhead(clock.Now());
+  for (absl::Time busy_until : backlog.busy_until) {
     auto& device = *view.add_devices();
     if (busy_until <= clock.Now()) continue;
     *device.mutable_busy_until() = ToProto(ToDate(busy_until, clock));
   }
-  for (const BacklogJob& job : outlook.backlog.jobs) AddJob(job, clock, view);
-  view.set_lateness(outlook.lateness);
+  for (const BacklogJob& job : backlog.jobs) AddJob(job, clock, view);
+  for (const auto& [tenant, lateness] : load.Lateness(clock.Now())) {
+    (*view.mutable_lateness())[tenant] = lateness;
+  }
   return view;
 }
 
@@ -128,9 +130,10 @@ std::optional<absl::Duration> PredictFrom(const PoolView& view,
     if (job.device.value_or(0) >= backlog.devices()) job.device = std::nullopt;
     backlog.jobs.push_back(std::move(job));
   }
+  const auto late = view.lateness().find(demand.tenant);
   return PredictNewcomer(std::move(backlog), WaitingJob("", demand, speeds),
                          speeds, clock.Now()) *
-         view.lateness();
+         (late == view.lateness().end() ? 1.0 : late->second);
 }
 
 }  // namespace genzo

@@ -1,5 +1,6 @@
 #include "queue/pool_load.h"
 
+#include "absl/strings/str_cat.h"
 #include "tests/queue/load_fixture.h"
 
 namespace genzo {
@@ -51,6 +52,36 @@ TEST_F(PoolLoadTest, LearnsHowLateJobsAre) {
   demand.accepted += 9 * PoolLoad::kForgetLateness;
   EXPECT_NEAR(absl::FDivDuration(load_.PredictNew(demand)->time, 57 * kMs), 1,
               0.01);
+}
+
+TEST_F(PoolLoadTest, ATenantsLatenessIsItsOwn) {
+  JobDemand flooder = Demand(5);
+  flooder.tenant = "flooder";
+  for (int i = 0; i < 50; ++i) {
+    flooder.accepted += absl::Seconds(1);
+    load_.Accept("a", flooder, load_.PredictNew(flooder));
+    load_.LearnFrom("a", flooder.accepted + 2 * 57 * kMs);
+    load_.backlog().Remove("a");
+  }
+  EXPECT_GT(load_.PredictNew(flooder)->time, 1.5 * 57 * kMs);
+  JobDemand light = flooder;
+  light.tenant = "light";
+  EXPECT_EQ(load_.PredictNew(light)->time, 57 * kMs);
+}
+
+TEST_F(PoolLoadTest, ForgetsTheTenantThatWasHereLongestAgo) {
+  JobDemand demand = Demand(5);
+  for (size_t i = 0; i <= PoolLoad::kMostTenants; ++i) {
+    demand.tenant = absl::StrCat(i);
+    demand.accepted += absl::Milliseconds(100);
+    load_.Accept("a", demand, load_.PredictNew(demand));
+    load_.LearnFrom("a", demand.accepted + 2 * 57 * kMs);
+    load_.backlog().Remove("a");
+  }
+  const auto known = load_.Lateness(demand.accepted);
+  EXPECT_EQ(known.size(), PoolLoad::kMostTenants);
+  EXPECT_EQ(known.count("0"), 0u);
+  EXPECT_EQ(known.count("1"), 1u);
 }
 
 TEST_F(PoolLoadTest, KnowsSamplersThatEvaluateMoreOften) {
