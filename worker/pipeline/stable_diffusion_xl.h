@@ -21,14 +21,11 @@ namespace genzo {
 // numbers that tell sizes and crops. Its refiner has the second encoder alone
 // and an aesthetic score in place of the target size. A U-Net with the channels
 // of a mask and a masked picture besides the sample's paints masked parts alone
-// (StableDiffusionXLInpaintPipeline). A base with a folder
-// kRefinerFolder beside its components hands walks over to the refiner there.
+// (StableDiffusionXLInpaintPipeline). A base with a refiner beside its
+// components (ModelIndex) hands walks over to it; what that lacks of text
+// encoder and autoencoder is the base's.
 class StableDiffusionXL : public Pipeline {
  public:
-  // A refiner's own folder in the diffusers layout, or a link to it. What it
-  // lacks of text encoder and autoencoder is the base's.
-  static constexpr char kRefinerFolder[] = "refiner";
-
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
@@ -15,13 +14,6 @@ namespace {
 
 constexpr char kFamily[] = "stable-diffusion-xl";
 constexpr char kZeroesEmptyKey[] = "force_zeros_for_empty_prompt";
-
-namespace fs = std::filesystem;
-
-bool HasFolder(const std::string& folder, const std::string& component) {
-  std::error_code ignored;
-  return fs::is_directory(fs::path(folder) / component, ignored);
-}
 
 absl::StatusOr<bool> ZeroesEmptyNegative(const TextFile& file,
                                          bool default_value) {
@@ -221,11 +213,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
   auto pipeline = LoadBeside(/*base=*/nullptr, index, placement);
   if (!pipeline.ok()) return pipeline.status();
   StableDiffusionXL& base = **pipeline;
-  if (base.is_refiner() || !HasFolder(index.folder, kRefinerFolder)) {
-    return pipeline;
-  }
-  const auto refiner_index =
-      ReadModelIndex((fs::path(index.folder) / kRefinerFolder).string());
+  if (base.is_refiner() || index.refiner.empty()) return pipeline;
+  const auto refiner_index = OpenModelIndex(index.refiner);
   if (!refiner_index.ok()) return refiner_index.status();
   auto refiner = LoadBeside(&base, *refiner_index, placement);
   if (!refiner.ok()) return refiner.status();
@@ -251,9 +240,8 @@ absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();
-  if (!HasFolder(index.folder, kRefinerFolder)) return *bytes + *codec;
-  const auto refiner =
-      ReadModelIndex((fs::path(index.folder) / kRefinerFolder).string());
+  if (index.refiner.empty()) return *bytes + *codec;
+  const auto refiner = OpenModelIndex(index.refiner);
   if (!refiner.ok()) return refiner.status();
   parts = {"unet"};
   if (refiner->Has("text_encoder_2")) parts.push_back("text_encoder_2");

@@ -17,6 +17,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr char kIndexFile[] = "model_index.json";
+// What no index names: a small decoder for previews, a model in its own right.
+constexpr char kTiny[] = "tiny_vae";
+constexpr char kRefiner[] = "refiner";
 
 bool IsFolder(const std::string& path) {
   std::error_code ignored;
@@ -71,6 +74,19 @@ json KnownComponent(const ModelIndex& index, const std::string& component) {
 // What the model's configuration says of single components.
 absl::Status AddParts(const ModelFiles& model, ModelIndex& index) {
   for (const auto& [component, path] : model.parts) {
+    if (component == kRefiner &&
+        absl::StartsWith(index.pipeline_class, "StableDiffusionXL")) {
+      index.refiner = path;
+      continue;
+    }
+    if (component == kTiny) {
+      if (!IsFolder(path)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            model.path, ": parts.tiny_vae is not a folder: ", path));
+      }
+      index.elsewhere.insert_or_assign(component, ComponentFiles(path));
+      continue;
+    }
     const json known = KnownComponent(index, component);
     const auto named = index.components.find(component);
     if (named == index.components.end() && known.is_null()) {
@@ -140,12 +156,10 @@ absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
   for (const auto& [component, known] : file->document["components"].items()) {
     if (index.elsewhere.count(component) > 0) continue;
     const std::string folder = ConfigFolder(model, component);
-    std::map<std::string, std::string> texts;
-    if (known["class"] == "CLIPTokenizer") {
-      texts = ClipTokenizerTexts(known["pad_token"]);
-    } else if (component == "scheduler") {
+    std::map<std::string, std::string> texts = TokenizerTexts(known);
+    if (component == "scheduler") {
       texts["scheduler_config.json"] = file->scheduler.dump(2);
-    } else if (folder.empty()) {
+    } else if (texts.empty() && folder.empty()) {
       continue;
     }
     index.components[component] = known["class"];
@@ -156,10 +170,9 @@ absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
                              /*tensors=*/nullptr, /*folder=*/"")
             : ComponentFiles(folder));
   }
-  // A small decoder for previews, which no index names.
-  constexpr char kTiny[] = "tiny_vae";
   const std::string tiny = ConfigFolder(model, kTiny);
   if (!tiny.empty()) index.elsewhere.insert_or_assign(kTiny, tiny);
+  index.refiner = ConfigFolder(model, kRefiner);
   return index;
 }
 
@@ -175,6 +188,8 @@ absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
   ModelIndex index;
   index.folder = folder;
   index.files = ComponentFiles(folder);
+  const std::string refiner = (fs::path(folder) / kRefiner).string();
+  if (IsFolder(refiner)) index.refiner = refiner;
   index.pipeline_class = config->String("_class_name", "");
   if (!config->status().ok()) return config->status();
   for (const auto& [name, value] : config->object().items()) {

@@ -27,6 +27,9 @@ struct ModelIndex {
 
   std::string family = {};  // of single_file/families/; empty: a folder
 
+  // Folder or file of SDXL's refiner; empty: none beside it.
+  std::string refiner = {};
+
   // Files of the model as a whole: "model_index.json", "genzo.json".
   ComponentFiles files = ComponentFiles("");
 

@@ -58,6 +58,29 @@ class StableDiffusionXLTest : public ::testing::Test {
   const Pipeline* const model_ = &Model();
 };
 
+// As a single file has it, which has no room for a folder.
+TEST_F(StableDiffusionXLTest, ARefinerMayLieElsewhere) {
+  const TestFolder folder;
+  ModelFiles files(WriteTinySdxl(folder));
+  const auto alone = LoadPipeline(files, Placement());
+  ASSERT_THAT(alone, IsOk());
+  EXPECT_THAT((*alone)->traits().request_fields,
+              Not(Contains("refiner.switch_at")));
+  files.parts["refiner"] = TinySdxlFolder() + "/refiner";
+  const auto refined = LoadPipeline(files, Placement());
+  ASSERT_THAT(refined, IsOk());
+  EXPECT_THAT((*refined)->traits().request_fields,
+              Contains("refiner.switch_at"));
+  files.parts["refiner"] = TinySdxlFolder();
+  EXPECT_THAT(LoadPipeline(files, Placement()),
+              StatusIs(absl::StatusCode::kInvalidArgument, "is no refiner"));
+  ModelFiles other(TinyModelFolder());
+  other.parts["refiner"] = TinySdxlFolder() + "/refiner";
+  EXPECT_THAT(OpenModelIndex(other),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "parts.refiner is no component"));
+}
+
 TEST_F(StableDiffusionXLTest, TellsWhatItCanDo) {
   const PipelineTraits& traits = model_->traits();
   EXPECT_EQ(traits.family, "stable-diffusion-xl");

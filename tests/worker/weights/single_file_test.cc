@@ -214,7 +214,6 @@ TEST(SingleFileTest, ABareTransformerNamesWhatItLacks) {
   ASSERT_THAT(index, IsOk());
   for (const auto& [component, class_name] :
        {std::pair("text_encoder_2", "T5EncoderModel"),
-        std::pair("tokenizer_2", "T5TokenizerFast"),
         std::pair("vae", "AutoencoderKL")}) {
     const absl::Status status =
         index->Component(component, class_name).status();
@@ -224,6 +223,24 @@ TEST(SingleFileTest, ABareTransformerNamesWhatItLacks) {
                 StatusIs(absl::StatusCode::kNotFound,
                          "by default " + Reference("single-file/flux.config")));
   }
+  // Vocabularies are in the program.
+  EXPECT_THAT(index->Component("tokenizer", "CLIPTokenizer"), IsOk());
+  const auto t5 = index->Component("tokenizer_2", "T5TokenizerFast");
+  ASSERT_THAT(t5, IsOk());
+  EXPECT_TRUE(t5->At("tokenizer.json").Exists());
+}
+
+TEST_F(SingleFileIndexTest, ASmallDecoderMayBeNamed) {
+  ModelFiles files(sd1_);
+  files.parts = {{"tiny_vae", SourcePath("tests/data/tiny_vae")}};
+  const auto index = OpenModelIndex(files);
+  ASSERT_THAT(index, IsOk());
+  EXPECT_EQ(index->FilesOf("tiny_vae").path(),
+            SourcePath("tests/data/tiny_vae"));
+  files.parts = {{"tiny_vae", sd1_}};
+  EXPECT_THAT(OpenModelIndex(files),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "parts.tiny_vae is not a folder"));
 }
 
 TEST_F(SingleFileIndexTest, PartsCountBeforeTheFilesOwn) {

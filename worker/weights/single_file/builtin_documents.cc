@@ -78,4 +78,20 @@ std::map<std::string, std::string> ClipTokenizerTexts(
           {"tokenizer_config.json", config.dump(2)}};
 }
 
+std::map<std::string, std::string> TokenizerTexts(const json& known) {
+  if (known["class"] == "CLIPTokenizer") {
+    return ClipTokenizerTexts(known["pad_token"]);
+  }
+  if (known["class"] != "T5TokenizerFast") return {};
+  const json config = {{"tokenizer_class", "T5TokenizerFast"},
+                       {"model_max_length", 512},
+                       {"extra_ids", 100},
+                       {"eos_token", "</s>"},
+                       {"pad_token", "<pad>"},
+                       {"unk_token", "<unk>"}};
+  return {
+      {"tokenizer.json", std::string(BuiltinDocument("t5_tokenizer.json"))},
+      {"tokenizer_config.json", config.dump(2)}};
+}
+
 }  // namespace genzo

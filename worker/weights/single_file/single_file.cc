@@ -325,8 +325,8 @@ absl::StatusOr<SingleFile> ReadSingleFile(
   std::set<std::string> held = {"scheduler"};
   for (const SingleFilePart& part : file.parts) held.insert(part.component);
   for (const auto& [component, known] : file.document["components"].items()) {
-    if (held.count(component) > 0 || known["class"] == "CLIPTokenizer")
-      continue;
+    const bool is_tokenizer = absl::StartsWith(component, "tokenizer");
+    if (held.count(component) > 0 || is_tokenizer) continue;
     file.missing.push_back(component);
   }
   return file;

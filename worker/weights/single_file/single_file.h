@@ -29,7 +29,7 @@ struct SingleFile {
   std::vector<SingleFilePart> parts;
   nlohmann::json scheduler;  // what scheduler_config.json would say
   // Families' components that the file does not hold and the program does not
-  // have: "vae", "tokenizer_3".
+  // have: "vae", "text_encoder_3".
   std::vector<std::string> missing;
 };
 
