@@ -66,7 +66,11 @@ function refusal(http: number, body: ErrorBody | undefined): ApiError {
     body?.reason,
     body?.field_violations?.map((v) => ({
       ...v,
-      field: v.field.replace(/^request\./, "").replace(/\.data$/, ""),
+      field: v.field
+        .replace(/^request\./, "")
+        .replace(/\.data$/, "")
+        // The form has one factor for both.
+        .replace(/^hires\.(width|height)$/, "hires.factor"),
     })),
   );
 }

@@ -9,6 +9,7 @@ import {
   label,
   model,
   models,
+  mostSteps,
   request,
   shapes,
 } from "./draft";
@@ -16,6 +17,7 @@ import { Field, Select, Slider, described, fieldId, violations } from "./fields"
 import { Guides } from "./guides";
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
+import { MoreOptions } from "./more_options";
 import { StartPicture } from "./start_picture";
 import { Steering } from "./steering";
 import { paint, wantsKey } from "./store";
@@ -151,7 +153,7 @@ export function Composer() {
         value={values.steps}
         fallback={of?.default_steps ?? 25}
         min={1}
-        max={Math.min(of?.limits?.max_steps ?? 150, 100)}
+        max={mostSteps.value}
         step={1}
         onChange={(steps) => change({ steps })}
       />
@@ -252,6 +254,7 @@ export function Composer() {
         </Field>
       </details>
       <Steering />
+      <MoreOptions />
       <Guides />
       {canStart.value && <StartPicture />}
     </form>

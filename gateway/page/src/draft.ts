@@ -1,6 +1,7 @@
 // What the form holds, kept between visits, and the request that it makes.
 
 import { computed, signal } from "@preact/signals";
+import { NO_MORE, moreFrom, moreOf, type More } from "./more";
 import type {
   ControlInput,
   GenerateRequest,
@@ -10,7 +11,7 @@ import type {
 } from "./protocol";
 import type { Pictures } from "./records";
 
-export interface Draft {
+export interface Draft extends More {
   prompt: string;
   negative: string;
   model: string; // "": the default one
@@ -56,6 +57,7 @@ const EMPTY: Draft = {
   hires: false,
   weighted: false,
   loras: [],
+  ...NO_MORE,
 };
 
 const KEY = "genzo.draft";
@@ -108,6 +110,19 @@ export function takes(field: string, unknown = false): boolean {
 export function modelOf(request: GenerateRequest): Model | undefined {
   return models.value.find((m) => m.id === request.model) ?? model.value;
 }
+
+// Moves of the sampler, the model's own where the form does not say.
+export const stepsOf = ({ steps }: Draft): number => steps ?? model.value?.default_steps ?? 25;
+
+export const mostSteps = computed(() => Math.min(model.value?.limits?.max_steps ?? 150, 100));
+
+// A second pass begins at text alone.
+export const canPass = computed(
+  () => takes("hires") && !(canStart.value && startPicture.value),
+);
+
+// Whether more is drawn than is asked for.
+export const chooses = ({ draw, count }: Draft): boolean => draw > count && takes("best_of");
 
 // What is painted beyond the start's borders, where there is one.
 export const borders = computed(() => {
@@ -185,7 +200,7 @@ function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): Generate
     ...(values.height !== undefined ? { height: values.height } : {}),
     ...(values.seed ? { seed: values.seed } : {}),
     image_count: values.count,
-    preview: previewPlan(values.steps ?? of?.default_steps ?? 25),
+    preview: previewPlan(stepsOf(values)),
     ...(hasStart ? { image_to_image: startOf(values, hasMask) } : {}),
     ...(borders.value ? { outpainting: borders.value } : {}),
     ...(hasStart && values.imageGuidance !== undefined && takes("image_guidance_scale")
@@ -211,10 +226,11 @@ function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): Generate
     ...(values.weighted && takes("prompt_syntax")
       ? { prompt_syntax: "PROMPT_SYNTAX_WEIGHTED" }
       : {}),
-    ...(values.draw > values.count && takes("best_of")
-      ? { best_of: { draw: values.draw } }
+    ...(chooses(values)
+      ? { best_of: { draw: values.draw, ...(values.scorer ? { scorer: values.scorer } : {}) } }
       : {}),
-    ...(values.hires && !hasStart && takes("hires") ? { hires: { factor: 2 } } : {}),
+    ...(values.hires && canPass.value ? { hires: values.secondPass } : {}),
+    ...moreOf(values, stepsOf(values), takes),
   };
 }
 
@@ -252,6 +268,7 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     hires: request.hires !== undefined,
     weighted: request.prompt_syntax === "PROMPT_SYNTAX_WEIGHTED",
     loras: request.loras ?? [],
+    ...moreFrom(request),
   };
 }
 

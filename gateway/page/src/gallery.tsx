@@ -1,10 +1,10 @@
 // The contact sheet: jobs and their pictures, developing in place.
 
-import { signal, useSignal, type Signal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { listUpscalers } from "./api";
 import { showRefusal } from "./composer";
-import { canStart, change, draftOf, guideBy, label, modelOf } from "./draft";
+import { canStart, change, draftOf, guideBy, modelOf } from "./draft";
+import { Facts } from "./facts";
 import { Select } from "./fields";
 import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
@@ -12,6 +12,7 @@ import type { GenerateRequest } from "./protocol";
 import { hasEnded, type Frame, type JobRecord } from "./records";
 import { startWith } from "./start_picture";
 import { cancel, enlarge, jobs, paint, remove, removeEnded } from "./store";
+import { useUpscalers } from "./upscalers";
 
 const FACTORS = [2, 3, 4];
 
@@ -133,39 +134,6 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
   ];
 }
 
-function Facts({ job, frame }: { job: JobRecord; frame: Frame }) {
-  const { request } = job;
-  const rows: [string, string | undefined][] = [
-    [t("negative"), request.negative_prompt],
-    [t("model"), request.model],
-    [t("sampler"), request.sampler && label(request.sampler)],
-    [t("steps"), request.steps?.toString()],
-    [t("guidance"), request.guidance_scale?.toString()],
-    [t("seed"), frame.seed],
-    [t("width"), request.width?.toString()],
-    [t("height"), request.height?.toString()],
-    [t("strength"), request.image_to_image?.strength?.toString()],
-    ...(request.loras ?? []).map((lora): [string, string] => [lora.name, `${lora.weight ?? 1}`]),
-    ...[...(request.controls ?? []), ...(request.image_prompts ?? [])].map(
-      (guide): [string, string] => [guide.name, `${guide.weight ?? 1}`],
-    ),
-  ];
-  return (
-    <dl class="facts">
-      {rows.map(([name, value]) =>
-        value ? (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ) : null,
-      )}
-    </dl>
-  );
-}
-
-const upscalers = signal<string[]>([]);
-
 // By a network or a filter of the server's, where it has any.
 function Upscale({ job, picture, done }: {
   job: JobRecord;
@@ -174,13 +142,7 @@ function Upscale({ job, picture, done }: {
 }) {
   const upscaler = useSignal<string | undefined>(undefined);
   const factor = useSignal(2);
-  useEffect(() => {
-    listUpscalers().then(
-      (names) => (upscalers.value = names),
-      () => undefined,
-    );
-  }, []);
-  const names = upscalers.value;
+  const names = useUpscalers();
   if (names.length === 0) return null;
   const chosen = upscaler.value ?? names.find((name) => name !== "lanczos") ?? names[0]!;
   return (

@@ -12,6 +12,8 @@ export interface GenerateRequest {
   height?: number;
   steps?: number;
   guidance_scale?: number;
+  guidance_rescale?: number;
+  guidance?: GuidanceOptions;
   sampler?: string;
   schedule?: string;
   preview?: { every?: number; format?: string; longest_side?: number };
@@ -34,11 +36,36 @@ export interface GenerateRequest {
   noise_level?: number;
   controls?: ControlInput[];
   image_prompts?: ImagePrompt[];
-  best_of?: { draw: number };
+  best_of?: { draw: number; scorer?: string };
   loras?: LoraUse[];
   prompt_syntax?: string;
-  hires?: { factor?: number; strength?: number };
+  hires?: HiresPass;
+  output?: OutputOptions;
   variation?: { seed?: string; strength: number };
+}
+
+export interface GuidanceOptions {
+  start?: number;
+  end?: number;
+  perturbed_attention_scale?: number;
+  skip_layer_scale?: number;
+  text_gate_step?: number;
+}
+
+export interface HiresPass {
+  factor?: number;
+  upscale?: string;
+  upscaler?: string;
+  steps?: number;
+  strength?: number;
+  width?: number; // in place of `factor` once resolved, with `height`
+  height?: number;
+}
+
+export interface OutputOptions {
+  format?: string;
+  quality?: number;
+  watermark?: boolean;
 }
 
 export interface InputPicture {

@@ -4,7 +4,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listLoras } from "./api";
-import { change, draft, model, startPicture, takes } from "./draft";
+import { canPass, change, draft, model, takes } from "./draft";
 import { Field, Slider, Toggle, described } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
@@ -97,7 +97,7 @@ export function Steering() {
           onChange={(draw) => change({ draw: draw ?? 0 })}
         />
       )}
-      {takes("hires") && startPicture.value === undefined && (
+      {canPass.value && (
         <Toggle
           path="hires"
           label={t("hires")}

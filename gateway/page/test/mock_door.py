@@ -116,12 +116,38 @@ class MockJob:
         if "inpainting" in resolved:
             resolved["inpainting"]["mask"]["data"] = ""
             resolved["inpainting"].setdefault("fill", "FILL_ORIGINAL")
+        resolved.setdefault("guidance_rescale", 0)
+        resolved["output"] = {
+            "format": "IMAGE_FORMAT_UNSPECIFIED",
+            "quality": 90,
+            "watermark": False,
+            **resolved.get("output", {}),
+        }
+        if "guidance" in resolved:
+            resolved["guidance"].setdefault("text_gate_step", 0)
+        if "hires" in resolved:
+            self._resolve_hires(resolved)
         for control in resolved.get("controls", []):
             control["picture"]["data"] = ""
             control.setdefault("preprocessor", "PREPROCESSOR_NONE")
         for prompt in resolved.get("image_prompts", []):
             prompt["pictures"] = [{"data": ""}]
         await self.tell("started", {"resolved": resolved})
+
+    def _resolve_hires(self, request: dict[str, Any]) -> None:
+        """The size stands for the factor."""
+        asked = request["hires"]
+        factor = asked.pop("factor", 2)
+        by_network = "upscaler" in asked
+        request["hires"] = {
+            "upscale": f"UPSCALE_{'NETWORK' if by_network else 'LATENT'}",
+            "upscaler": "",
+            "steps": request["steps"],
+            "strength": 0.7,
+            **asked,
+            "width": int(request["width"] * factor) // 8 * 8,
+            "height": int(request["height"] * factor) // 8 * 8,
+        }
 
     async def progress(self, step: int, index: int = 0) -> None:
         await self.tell(

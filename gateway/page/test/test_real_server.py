@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import browse
 from playwright.async_api import Page, expect
-from steps import job_view, set_slider
+from steps import job_view, open_picture, set_slider
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = ROOT / "build/release/bin/genzo-server"
@@ -78,3 +78,29 @@ async def test_what_the_server_refuses_is_said_at_its_field(page: Page) -> None:
     await expect(prompt).to_have_attribute("aria-invalid", "true")
     await expect(prompt).to_have_accessible_description(re.compile("18000 bytes"))
     await expect(page.locator("article.job")).to_have_count(0)
+
+
+async def test_what_few_need_is_painted_and_reproduced(page: Page) -> None:
+    await page.get_by_label("Larger, in a second pass").check()
+    await page.get_by_text("More", exact=True).click()
+    await page.get_by_label("Upscale with").select_option("lanczos")
+    await page.get_by_label("Format").select_option("WebP")
+    await set_slider(page, "Until", "0.8")
+    await set_slider(page, "T-GATE", "6")
+    await set_slider(page, "Rescale", "0.3")
+    await set_slider(page, "PAG", "2")
+    await page.get_by_label("Prompt").last.fill("a panda")
+    await page.locator("#field-steps").fill("8")
+    await page.get_by_role("button", name="Develop").click()
+    layer = job_view(page).locator("img.layer").last
+    await expect(job_view(page)).to_contain_text("Developed")
+    await expect(layer).to_have_js_property("naturalWidth", 256)
+    viewer = await open_picture(page)
+    await expect(viewer).to_contain_text("×2 · lanczos · Steps 8 × 0.7")
+    async with page.expect_download() as download:
+        await viewer.get_by_role("button", name="Save").click()
+    assert (await download.value).suggested_filename.endswith(".webp")
+    await viewer.get_by_role("button", name="Reproduce").click()
+    await expect(page.locator("article.job")).to_have_count(2)
+    await expect(job_view(page)).to_contain_text("Developed")
+    await expect(layer).to_have_js_property("naturalWidth", 256)

@@ -1,0 +1,178 @@
+// What few need: when and how guidance works, how a second pass paints, who
+// chooses, how the file is written. Each is shown where the model takes it.
+
+import { canPass, change, chooses, draft, mostSteps, stepsOf, takes } from "./draft";
+import { Field, Fold, Select, Slider, Toggle, described } from "./fields";
+import { t } from "./i18n";
+import {
+  FORMATS,
+  LATENTS,
+  SHARES,
+  furtherGuidance,
+  isEmpty,
+  isLossy,
+  moreOf,
+  type GuidanceRow,
+} from "./more";
+import { useUpscalers } from "./upscalers";
+
+function Guidance() {
+  const { rescale, guiding } = draft.value;
+  const slider = ({ name, word, neutral, min, max, step }: GuidanceRow) =>
+    takes(`guidance.${name}`) && (
+      <Slider
+        key={name}
+        path={`guidance.${name}`}
+        label={t(word)}
+        value={guiding[name]}
+        fallback={neutral.at(-1)!}
+        min={min}
+        max={max}
+        step={step}
+        onChange={(value) => change({ guiding: { ...guiding, [name]: value } })}
+      />
+    );
+  return (
+    <fieldset class="guide">
+      <legend>{t("guidance")}</legend>
+      <div class="pair">{SHARES.map(slider)}</div>
+      <Slider
+        path="guidance_rescale"
+        label={t("rescale")}
+        value={rescale}
+        fallback={0}
+        min={0}
+        max={1}
+        step={0.05}
+        onChange={(value) => change({ rescale: value })}
+      />
+      {furtherGuidance(stepsOf(draft.value)).map(slider)}
+      <p class="hint">{t("guidanceHint")}</p>
+    </fieldset>
+  );
+}
+
+function SecondPass() {
+  const { secondPass } = draft.value;
+  const names = useUpscalers();
+  const set = (values: typeof secondPass) => change({ secondPass: { ...secondPass, ...values } });
+  return (
+    <fieldset class="guide">
+      <legend>{t("secondPass")}</legend>
+      <Slider
+        path="hires.factor"
+        label={t("factor")}
+        value={secondPass.factor}
+        fallback={2}
+        min={1.25}
+        max={4}
+        step={0.25}
+        onChange={(factor) => set({ factor })}
+      />
+      <Slider
+        path="hires.steps"
+        label={t("steps")}
+        value={secondPass.steps}
+        fallback={stepsOf(draft.value)}
+        min={1}
+        max={mostSteps.value}
+        step={1}
+        onChange={(steps) => set({ steps })}
+      />
+      <Slider
+        path="hires.strength"
+        label={t("strength")}
+        value={secondPass.strength}
+        fallback={0.7}
+        min={0.05}
+        max={1}
+        step={0.05}
+        onChange={(strength) => set({ strength })}
+      />
+      <Select
+        path="hires.upscaler"
+        label={t("upscaler")}
+        value={secondPass.upscaler ?? secondPass.upscale ?? ""}
+        choices={[
+          ...Object.entries(LATENTS).map(([value, word]): [string, string] => [value, t(word)]),
+          ...names.map((name): [string, string] => [name, name]),
+        ]}
+        onChange={(value) =>
+          set(
+            names.includes(value)
+              ? { upscaler: value, upscale: undefined }
+              : { upscaler: undefined, upscale: value || undefined },
+          )
+        }
+      />
+    </fieldset>
+  );
+}
+
+// The server names its scorers where it does not know one.
+function Scorer() {
+  return (
+    <Field path="best_of.scorer" label={t("scorer")}>
+      <input
+        type="text"
+        autocomplete="off"
+        {...described("best_of.scorer")}
+        value={draft.value.scorer}
+        placeholder={t("modelOwn")}
+        onInput={(event) => change({ scorer: event.currentTarget.value.trim() })}
+      />
+    </Field>
+  );
+}
+
+function Output() {
+  const { output } = draft.value;
+  const set = (values: typeof output) => change({ output: { ...output, ...values } });
+  return (
+    <fieldset class="guide">
+      <legend>{t("file")}</legend>
+      <Select
+        path="output.format"
+        label={t("format")}
+        value={output.format ?? "IMAGE_FORMAT_PNG"}
+        choices={Object.entries(FORMATS)}
+        onChange={(format) => set({ format })}
+      />
+      {isLossy(output.format) && (
+        <Slider
+          path="output.quality"
+          label={t("quality")}
+          value={output.quality}
+          fallback={90}
+          min={1}
+          max={100}
+          step={1}
+          onChange={(quality) => set({ quality })}
+        />
+      )}
+      <Toggle
+        path="output.watermark"
+        label={t("watermark")}
+        value={output.watermark ?? false}
+        onChange={(watermark) => set({ watermark })}
+      />
+    </fieldset>
+  );
+}
+
+export function MoreOptions() {
+  const values = draft.value;
+  const hasPass = values.hires && canPass.value;
+  const isUsed =
+    !isEmpty(moreOf(values, stepsOf(values), takes)) ||
+    (hasPass && !isEmpty(values.secondPass)) ||
+    (chooses(values) && values.scorer !== "");
+  return (
+    <Fold summary={t("more")} isUsed={isUsed}>
+      <Guidance />
+      {hasPass && <SecondPass />}
+      {chooses(values) && <Scorer />}
+      <Output />
+    </Fold>
+  );
+}
