@@ -89,9 +89,8 @@ std::map<std::string, std::string> TokenizerTexts(const json& known) {
                        {"eos_token", "</s>"},
                        {"pad_token", "<pad>"},
                        {"unk_token", "<unk>"}};
-  return {
-      {"tokenizer.json", std::string(BuiltinDocument("t5_tokenizer.json"))},
-      {"tokenizer_config.json", config.dump(2)}};
+  return {{"tokenizer.json", std::string(BuiltinDocument("t5_tokenizer.json"))},
+          {"tokenizer_config.json", config.dump(2)}};
 }
 
 }  // namespace genzo

@@ -11,8 +11,8 @@ namespace genzo {
 
 // What a single file does not hold is in the program: families/NAME.json has
 // the pipeline and the configurations of a published model, clip_merges.txt the
-// vocabulary that all CLIP text encoders share, t5_tokenizer.json that of T5 and
-// T5 v1.1 (Raffel et al., arXiv:1910.10683; Apache License 2.0).
+// vocabulary that all CLIP text encoders share, t5_tokenizer.json that of T5
+// and T5 v1.1 (Raffel et al., arXiv:1910.10683; Apache License 2.0).
 
 // The text of a file in this folder, "families/sd1.json". Empty if there is
 // none.
