@@ -77,7 +77,7 @@ class SentencePieces {
   CharacterMap map_;
   bool add_dummy_prefix_ = true;
   absl::flat_hash_map<std::string, Piece> pieces_;
-  size_t longest_bytes_ = 0;  // of them
+  size_t longest_bytes_ = 0;                                    // of them
   float least_score_ = std::numeric_limits<float>::infinity();  // likewise
   float unknown_score_ = 0;
   int64_t size_ = 0;

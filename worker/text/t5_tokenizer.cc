@@ -49,9 +49,9 @@ absl::StatusOr<T5Tokenizer> T5Tokenizer::Read(const ComponentFiles& files) {
         absl::StrCat((in_one ? whole : model).path(),
                      ": has no <pad>, </s> or unknown piece"));
   }
-  for (const auto& [content, id] : {std::pair("<pad>", pieces.pad_id()),
-                                    std::pair("</s>", pieces.end_id()),
-                                    std::pair("<unk>", pieces.unknown_id())}) {
+  for (const auto& [content, id] :
+       {std::pair("<pad>", pieces.pad_id()), std::pair("</s>", pieces.end_id()),
+        std::pair("<unk>", pieces.unknown_id())}) {
     tokenizer->special_.try_emplace(content, id);
   }
   return tokenizer;

@@ -45,9 +45,8 @@ absl::StatusOr<TokenizerJson> ReadTokenizerJson(const TextFile& file,
   // Files of old do not say the type.
   const json& named = At(read.model, "type");
   if (!read.model.is_object() || (!named.is_null() && named != type)) {
-    return absl::UnimplementedError(
-        absl::StrCat(file.path(), ": model.type is ", Shown(named), ", not \"",
-                     type, "\""));
+    return absl::UnimplementedError(absl::StrCat(
+        file.path(), ": model.type is ", Shown(named), ", not \"", type, "\""));
   }
   for (const json& token : At(object, "added_tokens")) {
     const json& content = At(token, "content");
