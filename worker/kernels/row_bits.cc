@@ -38,6 +38,16 @@ Table& TheTable() {
   return table;
 }
 
+// Of all sizes: sums of bfloat16 numbers of one size are exact.
+const at::Tensor& Numbers() {
+  static const at::Tensor& numbers = *new at::Tensor([] {
+    auto random = at::detail::createCPUGenerator(/*seed_val=*/1);
+    return at::randn({kNumbers}, random) *
+           at::exp2(-at::randint(kOctaves, {kNumbers}, random));
+  }());
+  return numbers;
+}
+
 }  // namespace
 
 std::optional<bool> KeepsRowBits(const LayerKey& key) {
@@ -63,20 +73,6 @@ std::vector<std::pair<LayerKey, bool>> AllRowBits() {
 TryingRowBits::TryingRowBits() { ++trying; }
 TryingRowBits::~TryingRowBits() { --trying; }
 bool TryingRowBits::Now() { return trying > 0; }
-
-namespace {
-
-// Of all sizes: sums of bfloat16 numbers of one size are exact.
-const at::Tensor& Numbers() {
-  static const at::Tensor& numbers = *new at::Tensor([] {
-    auto random = at::detail::createCPUGenerator(/*seed_val=*/1);
-    return at::randn({kNumbers}, random) *
-           at::exp2(-at::randint(kOctaves, {kNumbers}, random));
-  }());
-  return numbers;
-}
-
-}  // namespace
 
 at::Tensor PairedNumbers(at::IntArrayRef sizes, int64_t dim, int sign,
                          at::ScalarType dtype) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ATen/core/Tensor.h"
+#include "ATen/ops/empty.h"
 
 namespace genzo {
 
@@ -63,7 +64,7 @@ at::Tensor OneByOne(const at::Tensor& x, const at::Tensor& other,
   std::vector<int64_t> sizes = first.sizes().vec();
   sizes[0] = x.size(0);
   const at::Tensor y =
-      first.new_empty(sizes).contiguous(first.suggest_memory_format());
+      at::empty(sizes, first.options(), first.suggest_memory_format());
   y.narrow(0, 0, 1).copy_(first);
   for (int64_t row = 1; row < x.size(0); ++row) {
     y.narrow(0, row, 1).copy_(layer(row_of(x, row), row_of(other, row)));

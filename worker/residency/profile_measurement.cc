@@ -45,7 +45,7 @@ class ModelSubject : public ProfileSubject {
     sample_ = at::cat(std::vector<at::Tensor>(rows, row_));
     times_.assign(rows, 500.0f);
     prepared_ = RepeatFirstRow(*text_, rows);
-    if (!at_leisure || !on_cpu()) return;
+    if (!at_leisure || rows < 2 || !on_cpu()) return;
     const TryingRowBits trying;
     Evaluate();
   }

@@ -156,11 +156,12 @@ absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
   for (const auto& [component, known] : file->document["components"].items()) {
     if (index.elsewhere.count(component) > 0) continue;
     const std::string folder = ConfigFolder(model, component);
-    std::map<std::string, std::string> texts = TokenizerTexts(known);
-    if (component == "scheduler") {
+    std::map<std::string, std::string> texts;
+    if (folder.empty() && component == "scheduler") {
       texts["scheduler_config.json"] = file->scheduler.dump(2);
-    } else if (texts.empty() && folder.empty()) {
-      continue;
+    } else if (folder.empty()) {
+      texts = TokenizerTexts(known);
+      if (texts.empty()) continue;
     }
     index.components[component] = known["class"];
     index.elsewhere.insert_or_assign(
