@@ -7,6 +7,9 @@ function(genzo_library name)
   target_link_libraries(genzo_${name} PUBLIC ${ARG_DEPS}
     PRIVATE ${ARG_PRIVATE_DEPS})
   genzo_compile_options(genzo_${name})
+  genzo_precompiled(genzo_${name} "" ${ARG_DEPS} ${ARG_PRIVATE_DEPS})
+  genzo_find_tensors(tensors ${ARG_DEPS})
+  set_target_properties(genzo_${name} PROPERTIES GENZO_TENSORS ${tensors})
 endfunction()
 
 # genzo_program(name SOURCES ... DEPS ...)
@@ -19,6 +22,10 @@ function(genzo_program name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# What they test is optimised; they themselves would take a quarter longer to
+# compile than they save.
+set(genzo_test_options $<$<CONFIG:Release>:-O1>)
+
 # genzo_test(name SOURCES ... DEPS ... [LABEL label])
 # A GoogleTest program, run by ctest as one test.
 function(genzo_test name)
@@ -29,9 +36,8 @@ function(genzo_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} genzo::testing)
   genzo_compile_options(${name})
-  # What they test is optimised; they themselves would take a quarter longer to
-  # compile than they save.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_compile_options(${name} PRIVATE ${genzo_test_options})
+  genzo_precompiled(${name} _tests ${ARG_DEPS})
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
@@ -49,9 +55,38 @@ function(genzo_run_alone)
   endif()
 endfunction()
 
+# Whether a target with these dependencies sees LibTorch's headers.
+function(genzo_find_tensors result)
+  set(${result} FALSE PARENT_SCOPE)
+  foreach(target ${ARGN})
+    set(tensors FALSE)
+    if(target STREQUAL genzo::torch)
+      set(tensors TRUE)
+    elseif(TARGET ${target})
+      get_target_property(tensors ${target} GENZO_TENSORS)
+    endif()
+    if(tensors)
+      set(${result} TRUE PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
+
+# Gives a target the set of Precompiled.cmake for its dependencies.
+function(genzo_precompiled target suffix)
+  genzo_find_tensors(tensors ${ARGN})
+  if(tensors)
+    set(name genzo_precompiled_tensors${suffix})
+  else()
+    set(name genzo_precompiled_plain${suffix})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${name})
+endfunction()
+
 function(genzo_compile_options target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+  # Threads everywhere, or a set of Precompiled.cmake would not fit everywhere.
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter
+    -pthread)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # GCC 12 sees overlaps in std::string concatenation that are not there.
     target_compile_options(${target} PRIVATE -Wno-restrict)
