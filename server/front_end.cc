@@ -11,9 +11,6 @@ namespace {
 // What a request has besides its picture.
 constexpr int kMaxBytesBesidesImage = 4 << 20;
 
-// In the results folder: webhooks that a server which stopped had left.
-constexpr char kWebhooksFile[] = "/webhooks";
-
 // Of one connection: those that answer at once, and streams too many, which are
 // to be refused and not to wait.
 constexpr int kCallsBesideStreams = 100;
@@ -108,12 +105,16 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
     parts.tokens = *std::move(tokens);
   }
   if (!options.webhooks.hosts.empty()) {
-    WebhookPlace place = {.metrics = &dependencies.metrics};
+    WebhookHooks hooks = {.metrics = &dependencies.metrics};
     if (!options.jobs.results_folder.empty()) {
-      place.backlog_file = options.jobs.results_folder + kWebhooksFile;
+      hooks.settled =
+          [folder = options.jobs.results_folder](const std::string& job_id) {
+            ResultStore::NoteToldIn(folder, job_id);
+          };
     }
-    auto webhooks = Webhooks::Open(options.webhooks, dependencies.clock,
-                                   PostHttps, Webhooks::kThreads, place);
+    auto webhooks =
+        Webhooks::Open(options.webhooks, dependencies.clock, PostHttps,
+                       Webhooks::kThreads, std::move(hooks));
     if (!webhooks.ok()) return webhooks.status();
     parts.webhooks = *std::move(webhooks);
   }
@@ -133,6 +134,10 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
       dependencies.clock, dependencies.metrics);
   if (!archive.ok()) return archive.status();
   parts.archive = *std::move(archive);
+  for (const internal::v1::KeptJob& job : parts.archive->TakeUntold()) {
+    if (parts.webhooks == nullptr) break;
+    parts.webhooks->Send(job.webhook(), job.job(), job.traceparent());
+  }
   if (options.result_cache.bytes > 0) {
     auto results = ResultCache::Open(options.result_cache);
     if (!results.ok()) return results.status();

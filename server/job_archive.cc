@@ -94,6 +94,7 @@ void JobArchive::TakeOver() {
   for (const KeptJob& job : store_->found()) {
     if (job.job().has_end_time()) {
       book_->AddEnded(job);
+      if (!job.webhook().empty()) untold_.push_back(job);
     } else {
       unfinished_.push_back(job);
       if (!store_->ended_cleanly()) {
@@ -105,6 +106,10 @@ void JobArchive::TakeOver() {
 
 std::vector<KeptJob> JobArchive::TakeUnfinished() {
   return std::exchange(unfinished_, {});
+}
+
+std::vector<KeptJob> JobArchive::TakeUntold() {
+  return std::exchange(untold_, {});
 }
 
 void JobArchive::Write(KeptJob job, std::vector<EventRef> events) {

@@ -69,6 +69,10 @@ class JobArchive {
   // have died since. To be called once.
   std::vector<internal::v1::KeptJob> TakeUnfinished();
 
+  // Jobs that earlier servers ended without having their webhook taken. To be
+  // called once.
+  std::vector<internal::v1::KeptJob> TakeUntold();
+
   // To be called every second or so.
   void Sweep();
 
@@ -88,7 +92,7 @@ class JobArchive {
   std::unique_ptr<JobBook> book_;
   std::unique_ptr<EventLogs> logs_;     // tells the book
   std::unique_ptr<ResultStore> store_;  // null: in memory only
-  std::vector<internal::v1::KeptJob> unfinished_;
+  std::vector<internal::v1::KeptJob> unfinished_, untold_;
   std::unique_ptr<EventPump> disk_;  // last: its thread uses the rest
 };
 

@@ -23,6 +23,12 @@ using internal::v1::KeptEvents;
 using internal::v1::KeptJob;
 
 constexpr absl::string_view kSuffix = ".job";
+// An empty file beside it: its webhook was sent, or given up.
+constexpr absl::string_view kToldSuffix = ".told";
+
+fs::path ToldPath(const fs::path& folder, const std::string& id) {
+  return folder / absl::StrCat(id, kToldSuffix);
+}
 
 bool ReadHead(IstreamInputStream& stream, KeptJob& job) {
   bool is_end = false;
@@ -81,6 +87,10 @@ absl::Status ResultStore::Find() {
       continue;
     }
     NoteLocked(job, static_cast<int64_t>(file.file_size(error)));
+    if (job.job().has_end_time() &&
+        fs::exists(ToldPath(folder_, job.job().id()), error)) {
+      job.clear_webhook();
+    }
     found_.push_back(std::move(job));
   }
   return absl::OkStatus();
@@ -129,9 +139,21 @@ absl::StatusOr<std::vector<EventRef>> ResultStore::Read(
   return events;
 }
 
-void ResultStore::Remove(const std::string& id) {
+void ResultStore::NoteToldIn(const std::string& folder, const std::string& id) {
+  std::error_code error;
+  // Results may have gone before somebody took the webhook.
+  if (!fs::exists(fs::path(folder) / absl::StrCat(id, kSuffix), error)) return;
+  std::ofstream(ToldPath(folder, id));
+}
+
+void ResultStore::RemoveFiles(const std::string& id) const {
   std::error_code error;
   fs::remove(PathOf(id), error);
+  fs::remove(ToldPath(folder_, id), error);
+}
+
+void ResultStore::Remove(const std::string& id) {
+  RemoveFiles(id);
   absl::MutexLock lock(&mutex_);
   const auto ended = ended_.find(id);
   if (ended == ended_.end()) return;
@@ -156,8 +178,7 @@ std::vector<std::string> ResultStore::TrimLocked() {
   while (bytes_ > most_bytes_ && !ends_.empty()) {
     const auto first = ends_.begin();
     removed.push_back(first->first.second);
-    std::error_code error;
-    fs::remove(PathOf(removed.back()), error);
+    RemoveFiles(removed.back());
     bytes_ -= first->second;
     ended_.erase(removed.back());
     ends_.erase(first);

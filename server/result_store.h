@@ -38,7 +38,8 @@ class ResultStore {
   // Whether the one before this did.
   bool ended_cleanly() const { return ended_cleanly_; }
 
-  // The jobs that were there when it was opened, in no order.
+  // The jobs that were there when it was opened, in no order; those that ended
+  // have a webhook only if it is still to be sent.
   const std::vector<internal::v1::KeptJob>& found() const { return found_; }
 
   // Writes the job in place of what was kept of it. If then there are too many
@@ -53,7 +54,11 @@ class ResultStore {
   // damaged.
   absl::StatusOr<std::vector<EventRef>> Read(const std::string& id) const;
 
-  // Removes the job's file, if there is one.
+  // Notes that the webhook of a job in `folder` needs no more sending. One that
+  // a crash keeps from being noted is sent again.
+  static void NoteToldIn(const std::string& folder, const std::string& id);
+
+  // Removes what is kept of the job, if anything is.
   void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -64,6 +69,8 @@ class ResultStore {
       : folder_(std::move(folder)), most_bytes_(most_bytes) {}
 
   std::string PathOf(const std::string& id) const;
+  // Of the job's file and of what was noted beside it.
+  void RemoveFiles(const std::string& id) const;
   absl::Status Find();
   void NoteLocked(const internal::v1::KeptJob& job, int64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

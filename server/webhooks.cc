@@ -1,19 +1,15 @@
 #include "server/webhooks.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/durable_file.h"
 #include "base/errors.h"
 #include "base/hmac_sha256.h"
 #include "base/logging.h"
-#include "genzo/internal/v1/kept_job.pb.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace genzo {
@@ -32,7 +28,7 @@ bool IsIn(const std::vector<std::string>& hosts, const std::string& host) {
 
 absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
     const WebhookConfig& config, const Clock& clock, Post post, int threads,
-    const WebhookPlace& place) {
+    WebhookHooks hooks) {
   std::ifstream file(config.secret_file, std::ios::binary);
   if (!file) {
     return absl::NotFoundError(absl::StrCat(
@@ -46,9 +42,8 @@ absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
         "webhooks.secret_file ", config.secret_file, " has ", secret.size(),
         " bytes, the least is ", kLeastSecretBytes));
   }
-  std::unique_ptr<Webhooks> webhooks(
-      new Webhooks(config, std::move(secret), clock, std::move(post), place));
-  webhooks->ReadBacklog();
+  std::unique_ptr<Webhooks> webhooks(new Webhooks(
+      config, std::move(secret), clock, std::move(post), std::move(hooks)));
   for (int i = 0; i < threads; ++i) {
     webhooks->pumps_.push_back(std::make_unique<EventPump>(
         /*tick=*/[&sender = *webhooks] { sender.RunDue(); }));
@@ -58,63 +53,25 @@ absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
 
 Webhooks::~Webhooks() {
   pumps_.clear();
-  WriteBacklog();
-}
-
-void Webhooks::ReadBacklog() {
-  if (place_.backlog_file.empty()) return;
-  std::ifstream file(place_.backlog_file, std::ios::binary);
-  internal::v1::WaitingWebhooks backlog;
-  if (!file) return;
-  if (!backlog.ParseFromIstream(&file)) {
-    spdlog::error("webhooks: {} is damaged and left out", place_.backlog_file);
-  }
-  for (auto& waiting : *backlog.mutable_waiting()) {
-    // The configuration may be another one by now.
-    auto target = ParseHttpsUrl(waiting.url());
-    if (!target.ok() || !IsIn(config_.hosts, target->host)) {
-      spdlog::warn("webhook of job {} is given up: its host is not allowed",
-                   waiting.job_id());
-      Count("given_up");
-      continue;
-    }
-    AddAt(clock_.Now(), {.target = *std::move(target),
-                         .job_id = waiting.job_id(),
-                         .body = std::move(*waiting.mutable_body()),
-                         .traceparent = waiting.traceparent(),
-                         .attempts = static_cast<int>(waiting.attempts())});
-  }
-  std::error_code ignored;
-  std::filesystem::remove(place_.backlog_file, ignored);
-}
-
-void Webhooks::WriteBacklog() {
   absl::MutexLock lock(&mutex_);
   if (waiting_.empty()) return;
-  if (place_.backlog_file.empty()) {
-    spdlog::warn("{} webhooks are lost: jobs.results_folder is not set",
-                 waiting_.size());
-    return;
-  }
-  internal::v1::WaitingWebhooks backlog;
-  for (const auto& [due, delivery] : waiting_) {
-    auto& waiting = *backlog.add_waiting();
-    waiting.set_url(delivery.target.url);
-    waiting.set_job_id(delivery.job_id);
-    waiting.set_body(delivery.body);
-    waiting.set_traceparent(delivery.traceparent);
-    waiting.set_attempts(delivery.attempts);
-  }
-  const absl::Status written =
-      WriteDurably(place_.backlog_file, backlog.SerializeAsString());
-  if (!written.ok()) {
-    spdlog::error("{} webhooks are lost: {}", waiting_.size(),
-                  std::string(written.message()));
-  }
+  spdlog::warn("{} webhooks wait, {}", waiting_.size(),
+               hooks_.settled ? "for the next server"
+                              : "and are lost: jobs.results_folder is not set");
 }
 
 void Webhooks::Count(const char* result) const {
-  if (place_.metrics != nullptr) place_.metrics->CountWebhook(result);
+  if (hooks_.metrics != nullptr) hooks_.metrics->CountWebhook(result);
+}
+
+void Webhooks::Settle(const std::string& job_id, const char* result) const {
+  Count(result);
+  if (hooks_.settled) hooks_.settled(job_id);
+}
+
+void Webhooks::GiveUp(const std::string& job_id, const char* why) const {
+  spdlog::warn("webhook of job {} is given up: {}", job_id, why);
+  Settle(job_id, "given_up");
 }
 
 absl::Status Webhooks::Check(const std::string& url,
@@ -135,7 +92,9 @@ absl::Status Webhooks::Check(const std::string& url,
 void Webhooks::Send(const std::string& url, const v1::Job& job,
                     const std::string& traceparent) {
   auto target = ParseHttpsUrl(url);
-  if (!target.ok()) return;  // was checked
+  if (!target.ok() || !IsIn(config_.hosts, target->host)) {
+    return GiveUp(job.id(), "its host is not allowed");
+  }
   Delivery delivery = {.target = *std::move(target),
                        .job_id = job.id(),
                        .body = {},
@@ -144,7 +103,7 @@ void Webhooks::Send(const std::string& url, const v1::Job& job,
   options.always_print_primitive_fields = true;
   if (!google::protobuf::util::MessageToJsonString(job, &delivery.body, options)
            .ok()) {
-    return;
+    return GiveUp(job.id(), "it has no JSON form");
   }
   AddAt(clock_.Now(), std::move(delivery));
   if (pumps_.empty()) return;
@@ -157,35 +116,48 @@ void Webhooks::Send(const std::string& url, const v1::Job& job,
 }
 
 void Webhooks::AddAt(absl::Time due, Delivery delivery) {
-  absl::MutexLock lock(&mutex_);
-  waiting_.emplace(due, std::move(delivery));
-  if (waiting_.size() <= kMostWaiting) return;
-  spdlog::warn("webhook of job {} is given up: too many wait",
-               waiting_.begin()->second.job_id);
-  Count("given_up");
-  waiting_.erase(waiting_.begin());
+  std::string pushed_out;
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting_.emplace(due, std::move(delivery));
+    if (waiting_.size() <= kMostWaiting) return;
+    pushed_out = waiting_.begin()->second.job_id;
+    waiting_.erase(waiting_.begin());
+  }
+  GiveUp(pushed_out, "too many wait");
 }
 
 std::optional<Webhooks::Delivery> Webhooks::TakeDue() {
   absl::MutexLock lock(&mutex_);
-  if (waiting_.empty() || waiting_.begin()->first > clock_.Now()) {
-    return std::nullopt;
+  const absl::Time now = clock_.Now();
+  for (auto it = waiting_.begin(); it != waiting_.end() && it->first <= now;
+       ++it) {
+    int& threads = threads_of_[it->second.target.host];
+    if (threads == kMostOfAHost) continue;
+    ++threads;
+    Delivery delivery = std::move(it->second);
+    waiting_.erase(it);
+    return delivery;
   }
-  Delivery delivery = std::move(waiting_.begin()->second);
-  waiting_.erase(waiting_.begin());
-  return delivery;
+  return std::nullopt;
+}
+
+void Webhooks::Done(const std::string& host) {
+  absl::MutexLock lock(&mutex_);
+  --threads_of_[host];
 }
 
 void Webhooks::RunDue() {
   while (auto delivery = TakeDue()) {
-    if (Deliver(*delivery)) {
-      Count("delivered");
+    const bool taken = Deliver(*delivery);
+    Done(delivery->target.host);
+    if (taken) {
+      Settle(delivery->job_id, "delivered");
       continue;
     }
     const size_t attempt = delivery->attempts++;
     if (attempt >= std::size(kPauses)) {
-      spdlog::warn("webhook of job {} is given up", delivery->job_id);
-      Count("given_up");
+      GiveUp(delivery->job_id, "nobody took it");
       continue;
     }
     Count("retried");

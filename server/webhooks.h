@@ -22,23 +22,25 @@
 
 namespace genzo {
 
-// Where webhooks leave what they know.
-struct WebhookPlace {
-  std::string backlog_file = {};  // kept when the server stops; empty: none
-  Metrics* metrics = nullptr;     // outlives the object; null: not counted
+// Whom webhooks tell of themselves.
+struct WebhookHooks {
+  // That nothing more will be sent of a job: somebody took it, or it is given
+  // up. Called on their threads or on that of Send(); null: nobody.
+  std::function<void(const std::string& job_id)> settled = nullptr;
+  Metrics* metrics = nullptr;  // outlives the object; null: not counted
 };
 
 // Tells of jobs' ends those whom the jobs name and the configuration allows, on
-// threads of its own: a host that does not answer keeps only others of these
-// waiting. What was not taken is sent again 1 s, 5 s, 25 s, 2 min and 10 min
-// later, then given up; so is what would be the kMostWaiting-th to wait, the
-// oldest first. What waits when the server stops is kept in a file, if there is
-// one, for the next server, else lost; so is all that waits when the process is
-// killed. Thread-safe.
+// threads of its own. A host that does not answer has kMostOfAHost of them at
+// most, so that the others hear at once. What was not taken is sent again 1 s,
+// 5 s, 25 s, 2 min and 10 min later, then given up; so is what would be the
+// kMostWaiting-th to wait, the oldest first. All of it is in memory: who keeps
+// jobs on disk sends again what was not settled. Thread-safe.
 class Webhooks {
  public:
   static constexpr size_t kMostWaiting = 10'000;
   static constexpr int kThreads = 4;
+  static constexpr int kMostOfAHost = 2;
   using Post = std::function<absl::StatusOr<int>(const HttpsRequest&)>;
 
   // NOT_FOUND if the secret cannot be read, INVALID_ARGUMENT if it has less
@@ -46,16 +48,16 @@ class Webhooks {
   // tests. Without `threads`, RunDue() is for the caller to call.
   static absl::StatusOr<std::unique_ptr<Webhooks>> Open(
       const WebhookConfig& config, const Clock& clock, Post post = PostHttps,
-      int threads = kThreads, const WebhookPlace& place = {});
-  // Ends the threads, then keeps what waits.
+      int threads = kThreads, WebhookHooks hooks = {});
   ~Webhooks();
 
   // Whether a job may name `url`: OK, or INVALID_ARGUMENT/INVALID_FIELD.
   static absl::Status Check(const std::string& url,
                             const WebhookConfig& config);
 
-  // Has the end of `job` told to `url`, which was checked. Whoever traces the
-  // job finds `traceparent` in the request. Does not block.
+  // Has the end of `job` told to `url`, given up at once if it is not allowed
+  // (any more). Whoever traces the job finds `traceparent` in the request.
+  // Waits for nothing but settled().
   void Send(const std::string& url, const v1::Job& job,
             const std::string& traceparent = "") ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -72,19 +74,21 @@ class Webhooks {
   };
 
   Webhooks(const WebhookConfig& config, std::string secret, const Clock& clock,
-           Post post, WebhookPlace place)
+           Post post, WebhookHooks hooks)
       : config_(config),
         secret_(std::move(secret)),
         clock_(clock),
         post_(std::move(post)),
-        place_(std::move(place)) {}
+        hooks_(std::move(hooks)) {}
 
   void Count(const char* result) const;
-  // Takes over what an earlier server kept, and keeps what waits.
-  void ReadBacklog() ABSL_LOCKS_EXCLUDED(mutex_);
-  void WriteBacklog() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Settle(const std::string& job_id, const char* result) const;
+  void GiveUp(const std::string& job_id, const char* why) const;
 
+  // The first that is due and whose host has a thread left, which it then has
+  // until Done().
   std::optional<Delivery> TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Done(const std::string& host) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddAt(absl::Time due, Delivery delivery) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether it was taken.
   bool Deliver(const Delivery& delivery) const;
@@ -93,9 +97,10 @@ class Webhooks {
   const std::string secret_;
   const Clock& clock_;
   const Post post_;
-  const WebhookPlace place_;
+  const WebhookHooks hooks_;
   absl::Mutex mutex_;
   std::multimap<absl::Time, Delivery> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> threads_of_ ABSL_GUARDED_BY(mutex_);  // by host
   size_t next_pump_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::unique_ptr<EventPump>> pumps_;  // last: use the rest
 };

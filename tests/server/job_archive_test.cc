@@ -34,10 +34,11 @@ class JobArchiveTest : public ::testing::Test {
     job.mutable_job()->set_request_id(kRequestId);
     return job;
   }
-  static JobFile FileFor(const std::string& id) {
+  static JobFile FileFor(const std::string& id,
+                         const std::string& request_id = kRequestId) {
     return {.job_id = id,
             .tenant = "t",
-            .request_id = kRequestId,
+            .request_id = request_id,
             .digest = "d",
             .goes_on = true,
             .is_kept = true};
@@ -49,11 +50,15 @@ class JobArchiveTest : public ::testing::Test {
   }
   // Keeps the job as it is queued, and waits for that.
   static absl::Status Keep(JobArchive& archive, const std::string& id) {
+    return Keep(archive, Kept(id));
+  }
+  static absl::Status Keep(JobArchive& archive,
+                           const internal::v1::KeptJob& job) {
     internal::v1::Job queued;
-    queued.set_id(id);
+    queued.set_id(job.job().id());
     absl::Notification is_answered;
     absl::Status kept;
-    archive.Keep(Kept(id), queued, [&](const absl::Status& status) {
+    archive.Keep(job, queued, [&](const absl::Status& status) {
       kept = status;
       is_answered.Notify();
     });
@@ -149,6 +154,35 @@ TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
   const auto unfinished = archive->TakeUnfinished();
   ASSERT_EQ(unfinished.size(), 1u);
   EXPECT_EQ(unfinished[0].queued().id(), "a");
+}
+
+TEST_F(JobArchiveTest, WebhooksThatNobodyTookAreFoundByTheNextServer) {
+  {
+    const auto archive = OpenArchive();
+    for (const char* id : {"taken", "waits", "runs"}) {
+      ASSERT_THAT(archive->logs().File(FileFor(id, /*request_id=*/"")), IsOk());
+      internal::v1::KeptJob job = Kept(id);
+      job.mutable_job()->clear_request_id();
+      job.set_webhook("https://a.org/");
+      archive->book().Add(job);
+      ASSERT_THAT(Keep(*archive, job), IsOk());
+    }
+    ResultStore::NoteToldIn(folder_.path() + "/results", "taken");
+    ResultStore::NoteToldIn(folder_.path() + "/results", "unheard of");
+    PostImageAndEnd(*archive, "taken");
+    PostImageAndEnd(*archive, "waits");
+  }
+  std::filesystem::remove(folder_.path() + "/results/" +
+                          ResultStore::kCleanEnd);
+  const auto archive = OpenArchive();
+  const auto untold = archive->TakeUntold();
+  ASSERT_EQ(untold.size(), 1u);
+  EXPECT_EQ(untold[0].job().id(), "waits");
+  EXPECT_EQ(untold[0].job().state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_THAT(archive->TakeUntold(), ::testing::IsEmpty());
+  const auto unfinished = archive->TakeUnfinished();
+  ASSERT_EQ(unfinished.size(), 1u);
+  EXPECT_EQ(unfinished[0].webhook(), "https://a.org/");
 }
 
 TEST_F(JobArchiveTest, AJobThatNobodyMayComeForIsNotBegunAnew) {

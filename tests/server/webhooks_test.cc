@@ -33,9 +33,11 @@ class WebhooksTest : public ::testing::Test {
         config_, clock_,
         [this](const HttpsRequest& request) -> absl::StatusOr<int> {
           sent_.push_back(request);
+          if (while_sending_) while_sending_();
           return answer_;
         },
-        /*threads=*/0);
+        /*threads=*/0,
+        {.settled = [this](const std::string& id) { settled_.push_back(id); }});
     EXPECT_THAT(webhooks, IsOk());
     webhooks_ = *std::move(webhooks);
   }
@@ -53,6 +55,8 @@ class WebhooksTest : public ::testing::Test {
   WebhookConfig config_;
   absl::StatusOr<int> answer_ = 204;
   std::vector<HttpsRequest> sent_;
+  std::vector<std::string> settled_;
+  std::function<void()> while_sending_;
   std::unique_ptr<Webhooks> webhooks_;
 };
 
@@ -93,37 +97,39 @@ TEST_F(WebhooksTest, TriesAgainAtGrowingIntervalsThenGivesUp) {
   }
 }
 
-TEST_F(WebhooksTest, WhatWaitsIsSentByTheNextServer) {
-  const WebhookPlace place = {.backlog_file = folder_.path() + "/webhooks"};
-  const auto open = [&] {
-    return Webhooks::Open(
-        config_, clock_,
-        [this](const HttpsRequest& request) -> absl::StatusOr<int> {
-          sent_.push_back(request);
-          return answer_;
-        },
-        /*threads=*/0, place);
-  };
-  answer_ = 500;
-  webhooks_ = *open();
+TEST_F(WebhooksTest, SaysOfWhichJobNothingMoreIsSent) {
   v1::Job job;
-  job.set_id("0123");
-  webhooks_->Send("https://a.org/", job, "00-trace");
-  webhooks_->Send("https://b.org:8443/", job);
-  EXPECT_EQ(SentAfter(absl::ZeroDuration()), 2u);
-  const std::string body = sent_[0].body;
-  webhooks_.reset();
-  // One of the hosts is not allowed any more.
-  config_.hosts = {"a.org:443"};
-  config_.private_hosts.clear();
-  answer_ = 204;
-  webhooks_ = *open();
-  EXPECT_EQ(SentAfter(absl::ZeroDuration()), 1u);
-  EXPECT_EQ(sent_[0].target.url, "https://a.org/");
-  EXPECT_EQ(sent_[0].body, body);
-  EXPECT_EQ(sent_[0].headers.back().second, "00-trace");
-  webhooks_ = *open();
-  EXPECT_EQ(SentAfter(absl::Hours(1)), 0u);
+  job.set_id("taken");
+  webhooks_->Send("https://a.org/", job);
+  EXPECT_THAT(settled_, ::testing::IsEmpty());
+  webhooks_->RunDue();
+  EXPECT_THAT(settled_, ::testing::ElementsAre("taken"));
+  // As one that an earlier server kept may be.
+  job.set_id("of another host");
+  webhooks_->Send("https://c.org/", job);
+  EXPECT_THAT(settled_, ::testing::ElementsAre("taken", "of another host"));
+  job.set_id("in vain");
+  answer_ = 500;
+  webhooks_->Send("https://a.org/", job);
+  for (int seconds : {0, 1, 5, 25, 120}) SentAfter(absl::Seconds(seconds));
+  EXPECT_EQ(settled_.size(), 2u);
+  SentAfter(absl::Seconds(600));
+  EXPECT_EQ(settled_.back(), "in vain");
+}
+
+TEST_F(WebhooksTest, AHostThatDoesNotAnswerKeepsNoOtherWaiting) {
+  for (const char* url : {"https://a.org/1", "https://a.org/2",
+                          "https://a.org/3", "https://b.org:8443/"}) {
+    webhooks_->Send(url, {});
+  }
+  // While one is sent, another thread looks for more.
+  while_sending_ = [this] { webhooks_->RunDue(); };
+  webhooks_->RunDue();
+  std::vector<std::string> urls;
+  for (const HttpsRequest& request : sent_) urls.push_back(request.target.url);
+  EXPECT_THAT(urls,
+              ::testing::ElementsAre("https://a.org/1", "https://a.org/2",
+                                     "https://b.org:8443/", "https://a.org/3"));
 }
 
 TEST_F(WebhooksTest, OnlyHostsOfTheConfigurationMayBeNamed) {
