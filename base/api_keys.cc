@@ -124,6 +124,17 @@ void ReadTime(Reader& reader, const char* key, absl::Time& time) {
   }
 }
 
+void ReadLimits(Reader& reader, Grant& grant) {
+  reader.Read("weight", grant.weight);
+  reader.Read("models", grant.models);
+  reader.Read("max_pixels", grant.max_pixels);
+  reader.Read("max_steps", grant.max_steps);
+  reader.Read("cost_per_minute", grant.cost_per_minute);
+  reader.Read("burst_cost", grant.burst_cost);
+  reader.Read("max_jobs", grant.max_jobs);
+  reader.Read("max_queued_jobs", grant.max_queued_jobs);
+}
+
 StoredKey ReadKey(const json& object, const std::string& path,
                   absl::Status& status) {
   StoredKey key;
@@ -140,14 +151,7 @@ StoredKey ReadKey(const json& object, const std::string& path,
   reader.Read("tenant", grant.tenant);
   reader.Read("names_tenants", grant.names_tenants);
   reader.Read("scopes", grant.scopes, /*required=*/true);
-  reader.Read("weight", grant.weight);
-  reader.Read("models", grant.models);
-  reader.Read("max_pixels", grant.max_pixels);
-  reader.Read("max_steps", grant.max_steps);
-  reader.Read("cost_per_minute", grant.cost_per_minute);
-  reader.Read("burst_cost", grant.burst_cost);
-  reader.Read("max_jobs", grant.max_jobs);
-  reader.Read("max_queued_jobs", grant.max_queued_jobs);
+  ReadLimits(reader, grant);
   ReadTime(reader, "created", key.created);
   ReadTime(reader, "expires", grant.expires);
   const absl::Status checked = CheckGrant(grant);
@@ -194,6 +198,17 @@ absl::Status CheckGrant(const Grant& grant) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status TakeLimits(const std::string& text, Grant& grant) {
+  const json root =
+      json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  absl::Status status;
+  {
+    Reader reader(root, /*path=*/"", status);
+    ReadLimits(reader, grant);
+  }
+  return status.ok() ? CheckGrant(grant) : status;
 }
 
 absl::StatusOr<std::vector<StoredKey>> ParseKeys(const std::string& text) {

@@ -40,6 +40,7 @@ struct Grant {
   int max_jobs = 0;            // that wait or run
   int max_queued_jobs = 0;     // that wait
   absl::Time expires = absl::InfiniteFuture();  // by the date
+  bool operator==(const Grant&) const = default;
 };
 
 // A key as its file has it.
@@ -57,6 +58,11 @@ std::string FormatKeys(const std::vector<StoredKey>& keys);
 
 // OK if every field is within its range, else INVALID_ARGUMENT naming it.
 absl::Status CheckGrant(const Grant& grant);
+
+// Puts the weight and the limits that `json` names, an object with some of a
+// keys file's fields from "weight" to "max_queued_jobs", in place of the
+// grant's. INVALID_ARGUMENT as ParseKeys(); then the grant is undefined.
+absl::Status TakeLimits(const std::string& json, Grant& grant);
 
 // A new key: `text` is "gz_", the id, "_" and a secret of 256 random bits.
 struct MadeKey {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/api_keys.h"
 #include "base/model_files.h"
 #include "base/picture_config.h"
 
@@ -81,6 +82,9 @@ struct AuthConfig {
   std::string jwt_audience;            // likewise
   std::string tenant_claim = "sub";    // of a token, names the tenant
   std::string scopes_claim = "scope";  // of a token, words
+  // Of a token, an object of limits (TakeLimits()) in place of those below.
+  std::string limits_claim = "genzo_limits";
+  Grant token_limits;  // weight and limits of all tokens; the rest is unused
   bool operator==(const AuthConfig&) const = default;
 };
 

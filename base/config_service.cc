@@ -25,6 +25,16 @@ void ReadHosts(MapReader& map, const std::string& key,
   }
 }
 
+void ReadTexts(MapReader& map, const std::string& key,
+               std::set<std::string>& texts) {
+  const YAML::Node list = map.Child(key);
+  if (!list.IsDefined()) return;
+  if (!list.IsSequence()) {
+    return map.Fail(absl::StrCat(map.Path(key), " is not a list"));
+  }
+  for (const YAML::Node& item : list) texts.insert(item.as<std::string>(""));
+}
+
 void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
   const YAML::Node list = http.Child("origins");
   if (!list.IsDefined()) return;
@@ -91,6 +101,23 @@ void ReadJobs(MapReader& root, const std::string& base_folder,
   jobs.most_jobs = most_jobs;
 }
 
+// What a token may, as a key's file says it of a key.
+void ReadTokenLimits(MapReader& auth, absl::Status& status, Grant& limits) {
+  MapReader map(auth.Child("token_limits"), "auth.token_limits", status);
+  constexpr int kMany = 1'000'000;
+  constexpr double kMuch = 1e12;
+  map.Read("weight", 0.01, 100.0, limits.weight);
+  ReadTexts(map, "models", limits.models);
+  double pixels = 0;
+  map.Read("max_pixels", 0.0, 4294967296.0, pixels);
+  limits.max_pixels = static_cast<int64_t>(pixels);
+  map.Read("max_steps", 0, 1000, limits.max_steps);
+  map.Read("cost_per_minute", 0.0, kMuch, limits.cost_per_minute);
+  map.Read("burst_cost", 0.0, kMuch, limits.burst_cost);
+  map.Read("max_jobs", 0, kMany, limits.max_jobs);
+  map.Read("max_queued_jobs", 0, kMany, limits.max_queued_jobs);
+}
+
 void ReadAuth(MapReader& root, const std::string& base_folder,
               absl::Status& status, AuthConfig& auth) {
   MapReader map(root.Child("auth"), "auth", status);
@@ -100,6 +127,8 @@ void ReadAuth(MapReader& root, const std::string& base_folder,
   map.Read("jwt_audience", auth.jwt_audience);
   map.Read("tenant_claim", auth.tenant_claim);
   map.Read("scopes_claim", auth.scopes_claim);
+  map.Read("limits_claim", auth.limits_claim);
+  ReadTokenLimits(map, status, auth.token_limits);
   if (!auth.jwks_file.empty() &&
       (auth.jwt_issuer.empty() || auth.jwt_audience.empty())) {
     map.Fail("auth.jwks_file needs auth.jwt_issuer and auth.jwt_audience");

@@ -137,7 +137,7 @@ absl::StatusOr<std::shared_ptr<const Grant>> TokenChecker::Check(
   if (!IsFor(claims, config_.jwt_audience)) {
     return Invalid("is for another audience");
   }
-  Grant grant;
+  Grant grant = config_.token_limits;
   grant.tenant = TextOf(claims, config_.tenant_claim);
   if (!IsTenantName(grant.tenant)) {
     return Invalid(absl::StrCat("names no tenant: its ", config_.tenant_claim,
@@ -148,6 +148,14 @@ absl::StatusOr<std::shared_ptr<const Grant>> TokenChecker::Check(
     if (scope == kScopeGenerate || scope == kScopeJobs ||
         scope == kScopeAdmin) {
       grant.scopes.insert(scope);
+    }
+  }
+  const auto limits = claims.find(config_.limits_claim);
+  if (limits != claims.end()) {
+    const absl::Status taken = TakeLimits(limits->dump(), grant);
+    if (!taken.ok()) {
+      return Invalid(absl::StrCat("has a ", config_.limits_claim, " whose ",
+                                  taken.message()));
     }
   }
   return std::make_shared<const Grant>(std::move(grant));

@@ -19,8 +19,10 @@ namespace genzo {
 // with RS256, ES256 or EdDSA by a key of the JWKS file, which may be replaced
 // at any time; name the configured issuer and audience; have an `exp` that is
 // not over and no `nbf` that is to come, give or take kLeeway; and name a
-// tenant. Its scopes are the words of its scopes claim that are ours.
-// Check() is thread-safe; Refresh() is for one thread at a time.
+// tenant. Its scopes are the words of its scopes claim that are ours, its
+// limits those of its limits claim, and for the rest the configured ones;
+// quotas count all tokens of a tenant as one. Check() is thread-safe; Refresh()
+// is for one thread at a time.
 class TokenChecker : public Credentials {
  public:
   static constexpr absl::Duration kLeeway = absl::Seconds(30);

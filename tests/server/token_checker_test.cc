@@ -163,6 +163,32 @@ TEST_F(TokenCheckerTest, BelievesTheThreeAlgorithms) {
   }
 }
 
+TEST_F(TokenCheckerTest, LimitsAreTheConfiguredOnesUnderItsOwn) {
+  config_.token_limits.max_steps = 20;
+  config_.token_limits.cost_per_minute = 60;
+  checker_ = *TokenChecker::Open(config_, clock_);
+  auto grant = *checker_->Check(rsa_.Token(Claims()));
+  EXPECT_EQ(grant->max_steps, 20);
+  EXPECT_EQ(grant->weight, 1);
+  EXPECT_EQ(grant->key_id, "token:alice");
+  grant = *checker_->Check(rsa_.Token(
+      With({{"genzo_limits",
+             {{"weight", 4}, {"max_steps", 30}, {"models", {"emaki"}}}}})));
+  EXPECT_EQ(grant->max_steps, 30);
+  EXPECT_EQ(grant->weight, 4);
+  EXPECT_EQ(grant->models, std::set<std::string>{"emaki"});
+  EXPECT_EQ(grant->cost_per_minute, 60);
+  for (const auto& [limits, fault] : std::vector<std::pair<json, std::string>>{
+           {{{"weight", 0}}, "weight 0 is not between"},
+           {{{"max_steps", "30"}}, "max_steps has the wrong type"},
+           {{{"scopes", {"admin"}}}, "scopes is not known"},
+           {"30", "is not an object"}}) {
+    EXPECT_THAT(
+        checker_->Check(rsa_.Token(With({{"genzo_limits", limits}}))).status(),
+        StatusIs(absl::StatusCode::kUnauthenticated, fault));
+  }
+}
+
 TEST_F(TokenCheckerTest, BelievesNoOtherSignature) {
   const Signer stranger("r", "RS256");
   EXPECT_EQ(ReasonOf(stranger.Token(Claims())), "TOKEN_INVALID");

@@ -205,6 +205,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $auth "jwt_audience" $v.auth.jwt.audience }}
 {{- $_ := set $auth "tenant_claim" $v.auth.jwt.tenantClaim }}
 {{- $_ := set $auth "scopes_claim" $v.auth.jwt.scopesClaim }}
+{{- with $v.auth.jwt.limits }}{{ $_ := set $auth "token_limits" . }}{{ end }}
 {{- end }}
 {{- if $auth }}{{ $_ := set $made "auth" $auth }}{{ end }}
 {{- if $v.tls.secretName }}
