@@ -9,6 +9,7 @@
 #include "ATen/ops/zeros_like.h"
 #include "worker/kernels/cuda_backend.h"
 #include "worker/kernels/group_norm.h"
+#include "worker/threads/pause_point.h"
 
 namespace genzo {
 
@@ -27,6 +28,7 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias,
       bias(bias) {}
 
 at::Tensor Linear::Plain(const at::Tensor& x) const {
+  PausePoint();
   return packed ? PackedLinear(x, weight, bias, "none")
                 : at::linear(x, weight, bias);
 }
@@ -135,6 +137,7 @@ at::Tensor ToMaps(const at::Tensor& x) { return x.permute({0, 3, 1, 2}); }
 }  // namespace
 
 at::Tensor Conv2d::Plain(const at::Tensor& x) const {
+  PausePoint();
   if (!packed) {
     return at::conv2d(x, weight, bias, geometry.stride, geometry.padding);
   }
@@ -235,6 +238,7 @@ GroupNorm::GroupNorm(const Weights& weights, int64_t groups, int64_t channels,
 
 at::Tensor GroupNorm::Normalise(const at::Tensor& x, const at::Tensor& shift,
                                 bool silu) const {
+  PausePoint();
   const at::ScalarType dtype = x.scalar_type();
   const GroupNormOptions options = {.groups = groups, .eps = eps, .silu = silu};
   if (x.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16)) {
@@ -268,6 +272,7 @@ LayerNorm::LayerNorm(const Weights& weights, int64_t size, double eps)
       eps(eps) {}
 
 at::Tensor LayerNorm::forward(const at::Tensor& x) const {
+  PausePoint();
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 

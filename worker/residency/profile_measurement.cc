@@ -85,8 +85,7 @@ ProfileMeasurement::ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
 bool ProfileMeasurement::Step(absl::Duration patience) {
   interleaved_ = interleaved_ || patience < absl::InfiniteDuration();
   while (!done_ && Expected() > patience) LeaveOut();
-  if (done_) return true;
-  DoNext();
+  if (!done_) DoNext(patience);
   return done_;
 }
 
@@ -120,35 +119,56 @@ void ProfileMeasurement::LeaveOut() {
   }
 }
 
-void ProfileMeasurement::DoNext() {
-  std::optional<MemoryMeter> meter;
+void ProfileMeasurement::DoNext(absl::Duration patience) {
+  const bool is_first = phase_ == Phase::kWarmUp && rows_ == 1;
+  if (first_ == nullptr && is_first && patience < absl::InfiniteDuration() &&
+      subject_->on_cpu()) {
+    first_ = std::make_unique<SlicedWork>(
+        [this] { first_outcome_ = Do([this] { return first_->spent(); }); },
+        clock_);
+  }
+  if (first_ == nullptr) {
+    return Note(Do([this] { return clock_.Now() - absl::UnixEpoch(); }));
+  }
+  if (!first_->Run(patience)) return;
+  first_.reset();
+  Note(std::exchange(first_outcome_, {}));
+}
+
+ProfileMeasurement::Outcome ProfileMeasurement::Do(
+    const std::function<absl::Duration()>& time) const {
+  const bool is_new =
+      phase_ == Phase::kWarmUp || phase_ == Phase::kWarmUpDecode;
   if (phase_ == Phase::kWarmUp) {
     subject_->Prepare(rows_, /*at_leisure=*/!interleaved_);
-    meter.emplace();
   }
-  if (phase_ == Phase::kWarmUpDecode) meter.emplace();
-  const absl::Time begin = clock_.Now();
-  at::Tensor out;
+  std::optional<MemoryMeter> meter;
+  if (is_new) meter.emplace();
+  Outcome outcome;
+  const absl::Duration begin = time();
   if (phase_ == Phase::kWarmUpDecode || phase_ == Phase::kDecode) {
     subject_->Decode();
   } else {
-    out = subject_->Evaluate();
+    outcome.rows = subject_->Evaluate();
   }
-  last_ = clock_.Now() - begin;
-  spent_ += last_;
-  Evaluated(out, meter.has_value() ? meter->peak_bytes() : 0);
+  outcome.time = time() - begin;
+  if (is_new) outcome.peak_bytes = meter->peak_bytes();
+  return outcome;
 }
 
-void ProfileMeasurement::Evaluated(const at::Tensor& out, int64_t peak_bytes) {
+void ProfileMeasurement::Note(const Outcome& outcome) {
+  last_ = outcome.time;
+  spent_ += last_;
   switch (phase_) {
     case Phase::kWarmUp:
       // Kernels are made for every shape on first use: its time says little.
       // Recordings have as much memory for themselves.
-      profile_.activation_bytes = peak_bytes * (subject_->on_cpu() ? 1 : 2);
-      if (rows_ == 1) alone_ = out;
+      profile_.activation_bytes =
+          outcome.peak_bytes * (subject_->on_cpu() ? 1 : 2);
+      if (rows_ == 1) alone_ = outcome.rows;
       profile_.rows_independent =
           profile_.rows_independent &&
-          at::equal(out.narrow(0, rows_ - 1, 1), alone_);
+          at::equal(outcome.rows.narrow(0, rows_ - 1, 1), alone_);
       phase_ = Phase::kTime;
       return;
     case Phase::kTime:
@@ -163,7 +183,7 @@ void ProfileMeasurement::Evaluated(const at::Tensor& out, int64_t peak_bytes) {
       }
       return;
     case Phase::kWarmUpDecode:
-      profile_.decode_bytes = peak_bytes;
+      profile_.decode_bytes = outcome.peak_bytes;
       phase_ = Phase::kDecode;
       return;
     case Phase::kDecode:

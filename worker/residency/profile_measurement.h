@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
 #define GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -8,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "worker/residency/model_source.h"
+#include "worker/residency/sliced_work.h"
 #include "worker/residency/step_profile.h"
 
 namespace genzo {
@@ -49,14 +51,16 @@ struct ProfileOptions {
 // What would take longer than the others' patience is left out, and then the
 // profile is provisional: fewer rows than would pay, a guess at the decoding.
 // Only the first evaluation, of one row, is always made, as nothing is known of
-// a model before it, and its first job would make it anyhow.
+// a model before it, and its first job would make it anyhow: on the CPU slice
+// by slice, each as long as the others' patience.
 class ProfileMeasurement {
  public:
   // `clock` outlives this.
   ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
                      const ProfileOptions& options, const Clock& clock);
 
-  // Makes one evaluation, or one picture, or none. Returns whether it is done.
+  // Makes one evaluation, or a slice of the first, or one picture, or none.
+  // Returns whether it is done.
   bool Step(absl::Duration patience);
 
   // Once it is done.
@@ -71,8 +75,16 @@ class ProfileMeasurement {
   // What the next step is likely to take.
   absl::Duration Expected() const;
   void LeaveOut();
-  void DoNext();
-  void Evaluated(const at::Tensor& out, int64_t peak_bytes);
+  void DoNext(absl::Duration patience);
+  // What came of an evaluation or of a picture.
+  struct Outcome {
+    at::Tensor rows;         // of an evaluation
+    int64_t peak_bytes = 0;  // if it was new
+    absl::Duration time;
+  };
+  // Makes it, by the clock `time`.
+  Outcome Do(const std::function<absl::Duration()>& time) const;
+  void Note(const Outcome& outcome);
   void EndOfRows();
   bool Enough() const;
   void EndOfEvaluations();
@@ -95,6 +107,8 @@ class ProfileMeasurement {
   absl::Duration spent_;      // with all preparations
   std::map<int, absl::Duration> measured_;
   StepProfile profile_;
+  Outcome first_outcome_;
+  std::unique_ptr<SlicedWork> first_;  // last: uses the rest, until it is done
 };
 
 }  // namespace genzo

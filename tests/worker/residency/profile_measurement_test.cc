@@ -11,6 +11,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "worker/device/thread_count.h"
+#include "worker/threads/pause_point.h"
 
 namespace genzo {
 namespace {
@@ -23,6 +24,7 @@ struct Script {
   absl::Duration fixed = absl::Milliseconds(10);
   absl::Duration per_row = absl::Milliseconds(1);
   absl::Duration decode = absl::Milliseconds(30);
+  int layers = 1;              // with pauses in between
   bool rows_differ = false;    // by their company
   absl::Duration disturbed;    // longer, by every other evaluation
   std::vector<int> evaluated;  // rows, in order
@@ -38,7 +40,11 @@ class FakeSubject : public ProfileSubject {
   void Prepare(int rows, bool /*at_leisure*/) override { rows_ = rows; }
   at::Tensor Evaluate() override {
     script_.evaluated.push_back(rows_);
-    clock_.Advance(script_.fixed + script_.per_row * rows_);
+    for (int i = 0; i < script_.layers; ++i) {
+      PausePoint();
+      clock_.Advance((script_.fixed + script_.per_row * rows_) /
+                     script_.layers);
+    }
     if (script_.evaluated.size() % 2 == 0) clock_.Advance(script_.disturbed);
     return script_.rows_differ ? at::ones({rows_, 1}) * rows_
                                : at::ones({rows_, 1});
@@ -122,6 +128,27 @@ TEST_F(ProfileMeasurementTest, OfALargeModelOnlyOneEvaluationIsMade) {
   EXPECT_THAT(script_.evaluated, ElementsAre(1));
   EXPECT_TRUE(profile().costs.known());
   EXPECT_FALSE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, TheFirstEvaluationIsCutToTheOthersPatience) {
+  script_.fixed = absl::Seconds(2) - script_.per_row;
+  script_.layers = 200;
+  Make();
+  EXPECT_LE(Run(absl::Milliseconds(20)), absl::Milliseconds(20));
+  EXPECT_THAT(script_.evaluated, ElementsAre(1));
+  EXPECT_THAT(profile().costs.measured(),
+              ElementsAre(Pair(1, absl::Seconds(2))));
+  EXPECT_FALSE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, IsGivenUpInTheMiddleOfTheFirstEvaluation) {
+  script_.layers = 200;
+  Make();
+  const absl::Time begin = clock_.Now();
+  EXPECT_FALSE(measurement_->Step(absl::Milliseconds(1)));
+  measurement_.reset();
+  EXPECT_THAT(script_.evaluated, ElementsAre(1));
+  EXPECT_LT(clock_.Now() - begin, absl::Milliseconds(2));
 }
 
 TEST_F(ProfileMeasurementTest, WhatNobodyDisturbedIsSoundThoughOthersRan) {
