@@ -60,6 +60,7 @@ void ReadPictures(MapReader& root, const std::string& base_folder,
   rules.provenance = config.provenance;
   for (const ScorerConfig& scorer : config.scorers) {
     rules.scorers.push_back(scorer.id);
+    if (!scorer.aesthetic_head.empty()) rules.aesthetic.insert(scorer.id);
   }
   MapReader map(root.Child("result_cache"), "result_cache", status);
   int megabytes = 0;

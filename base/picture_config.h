@@ -2,6 +2,7 @@
 #define GENZO_BASE_PICTURE_CONFIG_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct PictureRules {
   SafetyConfig safety = {};
   ProvenanceConfig provenance = {};
   std::vector<std::string> scorers = {};  // their names
+  std::set<std::string> aesthetic = {};   // of those, the ones without prompts
   bool operator==(const PictureRules&) const = default;
 };
 

@@ -15,19 +15,43 @@ namespace genzo {
 ScoreCommand::ScoreCommand(CLI::App& app, const std::string& server)
     : command_(app.add_subcommand("score", "have pictures scored")),
       server_(server) {
-  command_->add_option("files", paths_, "PNG, JPEG or WebP files")
-      ->required()
-      ->check(CLI::ExistingFile);
+  auto* files = command_->add_option("files", paths_, "PNG, JPEG or WebP files")
+                    ->check(CLI::ExistingFile);
   command_->add_option("-p,--prompt", prompt_, "what they are to show");
-  auto* scorer = command_->add_option("--scorer", scorer_,
-                                      "who scores, as the server calls it");
+  auto* scorer =
+      command_->add_option("--scorer", scorer_, "who scores; see --list");
   command_
       ->add_option("-m,--model", model_,
                    "whose own scorer scores; the default model's if absent")
       ->excludes(scorer);
+  command_->add_flag("--list", list_, "list who scores besides the models' own")
+      ->excludes(files);
+}
+
+ExitStatus ScoreCommand::List() const {
+  grpc::ClientContext context;
+  v1::ListScorersResponse list;
+  const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
+                                  ->ListScorers(&context, {}, &list);
+  if (!status.ok()) {
+    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
+    return ExitStatusOf(status);
+  }
+  for (const v1::Scorer& scorer : list.scorers()) {
+    std::cout << Printable(scorer.name()) << "  "
+              << (scorer.reads_prompt() ? "how well it fits the prompt"
+                                        : "how much people would like it")
+              << "\n";
+  }
+  return FlushOutput(kExitOk);
 }
 
 ExitStatus ScoreCommand::Run() const {
+  if (list_) return List();
+  if (paths_.empty()) {
+    std::cerr << "genzo: a file is missing" << std::endl;
+    return kExitUsage;
+  }
   v1::ScoreRequest request;
   request.set_prompt(prompt_);
   request.set_scorer(scorer_);

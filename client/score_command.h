@@ -18,16 +18,20 @@ class ScoreCommand {
   ScoreCommand(CLI::App& app, const std::string& server);
 
   bool parsed() const { return command_->parsed(); }
-  // Prints a line a file, the score and its name, in their order.
+  // Prints a line a file, the score and its name, in their order; or a line a
+  // scorer.
   ExitStatus Run() const;
 
  private:
+  ExitStatus List() const;
+
   CLI::App* const command_;
   const std::string& server_;
   std::vector<std::string> paths_;
   std::string prompt_;
   std::string scorer_;
   std::string model_;
+  bool list_ = false;
 };
 
 }  // namespace genzo

@@ -214,6 +214,15 @@ void Backend::ListUpscalers(const CallerKeys& keys,
       });
 }
 
+void Backend::ListScorers(const CallerKeys& keys,
+                          Done<v1::ListScorersResponse> done) {
+  Call<v1::ListScorersRequest, v1::ListScorersResponse>(
+      keys, {}, std::move(done), [this](auto& call, auto ended) {
+        scoring_->async()->ListScorers(call.context.get(), &call.request,
+                                       &call.answer, ended);
+      });
+}
+
 void Backend::Score(const CallerKeys& keys, const v1::ScoreRequest& request,
                     Done<v1::ScoreResponse> done) {
   Call<v1::ScoreRequest, v1::ScoreResponse>(

@@ -73,6 +73,7 @@ class Backend {
                  Done<v1::LoraRegistryListResponse> done);
   void ListUpscalers(const CallerKeys& keys,
                      Done<v1::ListUpscalersResponse> done);
+  void ListScorers(const CallerKeys& keys, Done<v1::ListScorersResponse> done);
   void Score(const CallerKeys& keys, const v1::ScoreRequest& request,
              Done<v1::ScoreResponse> done);
   void CreateJob(const CallerKeys& keys, const v1::CreateJobRequest& request,

@@ -121,7 +121,7 @@ DoorKind DoorOf(absl::string_view path) {
     return DoorKind::kA1111;
   }
   if (path == "/mcp") return DoorKind::kMcp;
-  if (path == "/v1/jobs" || path == "/v1/score" ||
+  if (path == "/v1/jobs" || path == "/v1/score" || path == "/v1/scorers" ||
       absl::StartsWith(path, "/v1/jobs/")) {
     return DoorKind::kJobs;
   }

@@ -95,6 +95,12 @@ std::vector<Route> JobsApi::routes() {
          Score(request, exchange);
        }},
       {.method = "GET",
+       .pattern = "/v1/scorers",
+       .handler =
+           [this](HttpRequest request, HttpExchangeRef exchange) {
+             Scorers(request, exchange);
+           }},
+      {.method = "GET",
        .pattern = "/v1/jobs/{}/events",
        .handler = [this](
                       HttpRequest request,
@@ -115,6 +121,16 @@ void JobsApi::Score(const HttpRequest& request,
                    }
                    exchange->Send({.body = ToJson(*response)});
                  });
+}
+
+void JobsApi::Scorers(const HttpRequest& request,
+                      const HttpExchangeRef& exchange) {
+  backend_.ListScorers(
+      KeysOf(request),
+      [exchange](absl::StatusOr<v1::ListScorersResponse> list) {
+        exchange->Send(list.ok() ? HttpResponse{.body = ToJson(*list)}
+                                 : Refusal(list.status()));
+      });
 }
 
 void JobsApi::Create(const HttpRequest& request,

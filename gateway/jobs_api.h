@@ -10,8 +10,8 @@ namespace genzo {
 
 // The service's own jobs as JSON: POST and GET /v1/jobs, GET and DELETE
 // /v1/jobs/{id}, and its events as Server-Sent Events that Last-Event-ID
-// resumes; and POST /v1/score. Messages are those of the proto. Everything in
-// it outlives its calls. Thread-safe.
+// resumes; POST /v1/score and GET /v1/scorers. Messages are those of the proto.
+// Everything in it outlives its calls. Thread-safe.
 class JobsApi {
  public:
   explicit JobsApi(Backend& backend) : backend_(backend) {}
@@ -22,6 +22,7 @@ class JobsApi {
   void Create(const HttpRequest& request, const HttpExchangeRef& exchange);
   void List(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Score(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void Scorers(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Events(const HttpRequest& request, const HttpExchangeRef& exchange);
 
   Backend& backend_;

@@ -270,7 +270,13 @@ json ScorePaths() {
                             Answers("RpcError", "200",
                                     Answer("Scores, in the pictures' order.",
                                            JsonContent(Ref("ScoreResponse"))))),
-                  "application/json", Ref("ScoreRequest"))}}}};
+                  "application/json", Ref("ScoreRequest"))}}},
+      {"/v1/scorers",
+       {{"get", Operation("scorers_list", "Lists who can score.",
+                          Answers("RpcError", "200",
+                                  Answer("The scorers besides the models' own.",
+                                         JsonContent(
+                                             Ref("ListScorersResponse")))))}}}};
 }
 
 }  // namespace
@@ -280,7 +286,8 @@ std::string OpenApiDocument() {
   for (const auto* message :
        {v1::CreateJobRequest::descriptor(), v1::Job::descriptor(),
         v1::ListJobsResponse::descriptor(), v1::JobEvent::descriptor(),
-        v1::ScoreRequest::descriptor(), v1::ScoreResponse::descriptor()}) {
+        v1::ScoreRequest::descriptor(), v1::ScoreResponse::descriptor(),
+        v1::ListScorersResponse::descriptor()}) {
     AddSchemas(*message, schemas);
   }
   json paths = ImagePaths();

@@ -84,4 +84,26 @@ grpc::ServerUnaryReactor* PictureScoringService::Score(
   return reactor;
 }
 
+grpc::ServerUnaryReactor* PictureScoringService::ListScorers(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::ListScorersRequest request;
+  const absl::Status status =
+      BeginCall(*context, *bytes, dependencies_.authenticator, /*scope=*/"",
+                request)
+          .status();
+  if (status.ok()) {
+    v1::ListScorersResponse list;
+    for (const std::string& name : limits_.pictures.scorers) {
+      v1::Scorer& scorer = *list.add_scorers();
+      scorer.set_name(name);
+      scorer.set_reads_prompt(limits_.pictures.aesthetic.count(name) == 0);
+    }
+    *answer = ToBytes(list);
+  }
+  auto* reactor = context->DefaultReactor();
+  FinishCall(reactor, "ListScorers", status, dependencies_.metrics);
+  return reactor;
+}
+
 }  // namespace genzo

@@ -23,7 +23,8 @@ absl::StatusOr<v1::ScoreRequest> ResolveScoreRequest(
 // Thread-safe.
 class PictureScoringService
     : public v1::PictureScoring::WithRawCallbackMethod_Score<
-          v1::PictureScoring::Service> {
+          v1::PictureScoring::WithRawCallbackMethod_ListScorers<
+              v1::PictureScoring::Service>> {
  public:
   // What the service works with; all outlive it.
   struct Dependencies {
@@ -39,6 +40,9 @@ class PictureScoringService
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer* bytes,
                                   grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* ListScorers(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* bytes,
+                                        grpc::ByteBuffer* answer) override;
 
  private:
   absl::StatusOr<v1::ScoreRequest> Read(

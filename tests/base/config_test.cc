@@ -91,7 +91,10 @@ TEST(ConfigTest, ReadsEveryKey) {
       " reader_timeout_seconds: 16, results_kept_seconds: 17}\n"
       "jobs: {results_folder: results, results_mb: 18, max_jobs: 19}\n"
       "auth: {keys_file: keys.json, jwks_file: /jwks.json, jwt_issuer: i,"
-      " jwt_audience: a, tenant_claim: t, scopes_claim: s}\n"
+      " jwt_audience: a, tenant_claim: t, scopes_claim: s, limits_claim: l,"
+      " token_limits: {weight: 2.5, models: [a, b], max_pixels: 3000000000,"
+      " max_steps: 50, cost_per_minute: 1.5, burst_cost: 2, max_jobs: 3,"
+      " max_queued_jobs: 4}}\n"
       "tls: {cert_file: c.pem, key_file: k.pem, client_ca_file: ca.pem}\n"
       "webhooks: {hosts: [A.org, \"b.org:8443\"], private_hosts: [a.org],"
       " secret_file: hook, ca_file: hooks.pem}\n"
@@ -134,7 +137,8 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->limits.pictures,
             (PictureRules{.safety = config->safety,
                           .provenance = config->provenance,
-                          .scorers = {"clip"}}));
+                          .scorers = {"clip"},
+                          .aesthetic = {"clip"}}));
   EXPECT_EQ(config->jobs.results_folder, "/etc/genzo/results");
   EXPECT_EQ(config->jobs.results_bytes, 18 << 20);
   EXPECT_EQ(config->jobs.most_jobs, 19u);
@@ -144,6 +148,16 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->auth.jwt_audience, "a");
   EXPECT_EQ(config->auth.tenant_claim, "t");
   EXPECT_EQ(config->auth.scopes_claim, "s");
+  EXPECT_EQ(config->auth.limits_claim, "l");
+  const Grant& limits = config->auth.token_limits;
+  EXPECT_EQ(limits.weight, 2.5);
+  EXPECT_EQ(limits.models, (std::set<std::string>{"a", "b"}));
+  EXPECT_EQ(limits.max_pixels, 3'000'000'000);
+  EXPECT_EQ(limits.max_steps, 50);
+  EXPECT_EQ(limits.cost_per_minute, 1.5);
+  EXPECT_EQ(limits.burst_cost, 2);
+  EXPECT_EQ(limits.max_jobs, 3);
+  EXPECT_EQ(limits.max_queued_jobs, 4);
   EXPECT_EQ(config->tls.cert_file, "/etc/genzo/c.pem");
   EXPECT_EQ(config->tls.key_file, "/etc/genzo/k.pem");
   EXPECT_EQ(config->tls.client_ca_file, "/etc/genzo/ca.pem");
@@ -335,6 +349,10 @@ TEST(ConfigTest, NamesTheMissingFile) {
 TEST(ConfigTest, WhatNeedsEachOtherIsRefusedAlone) {
   const std::pair<const char*, const char*> cases[] = {
       {"auth: {jwks_file: x}\n", "auth.jwks_file needs auth.jwt_issuer"},
+      {"auth: {token_limits: {weight: 0}}\n",
+       "auth.token_limits.weight 0 is not between 0.01 and 100"},
+      {"auth: {token_limits: {models: a}}\n",
+       "auth.token_limits.models is not a list"},
       {"tls: {cert_file: x}\n", "tls.cert_file and tls.key_file"},
       {"tls: {client_ca_file: x}\n", "tls.client_ca_file needs"},
       {"webhooks: {hosts: [a.org]}\n", "webhooks.secret_file"},

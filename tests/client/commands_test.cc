@@ -299,6 +299,19 @@ TEST_F(CommandsTest, ScoresStandBesideTheirFiles) {
                     HasSubstr("prompt: \"a fox\"")));
 }
 
+TEST_F(CommandsTest, ScorersAreListed) {
+  v1::Scorer& clip = *answers_.scorers.add_scorers();
+  clip.set_name("clip");
+  clip.set_reads_prompt(true);
+  answers_.scorers.add_scorers()->set_name("aesthetic");
+  const Outcome outcome = Run<ScoreCommand>({"score", "--list"});
+  EXPECT_EQ(outcome.status, kExitOk);
+  EXPECT_EQ(outcome.out,
+            "clip  how well it fits the prompt\n"
+            "aesthetic  how much people would like it\n");
+  EXPECT_EQ(Run<ScoreCommand>({"score"}).status, kExitUsage);
+}
+
 TEST_F(CommandsTest, AScorerAndAModelAreOneTooMany) {
   const std::string path = folder_.Write("a.png", "first");
   EXPECT_THROW(

@@ -34,6 +34,7 @@ struct Answers {
   v1::Model model;
   v1::ScoreResponse scores;
   v1::ListUpscalersResponse upscalers;
+  v1::ListScorersResponse scorers;
   std::vector<std::string> asked;  // methods and their requests as text
   std::string api_key;             // of the last call
 };
@@ -181,6 +182,12 @@ class FakeServer {
                        v1::ScoreResponse* response) override {
       *response = server.answers.scores;
       return server.Note("Score", *context, *request);
+    }
+    grpc::Status ListScorers(grpc::ServerContext* context,
+                             const v1::ListScorersRequest* request,
+                             v1::ListScorersResponse* response) override {
+      *response = server.answers.scorers;
+      return server.Note("ListScorers", *context, *request);
     }
     FakeServer& server;
   };

@@ -220,6 +220,15 @@ class FakeService : public v1::ImageGeneration::Service,
     return grpc::Status::OK;
   }
 
+  grpc::Status ListScorers(grpc::ServerContext*, const v1::ListScorersRequest*,
+                           v1::ListScorersResponse* response) override {
+    v1::Scorer& scorer = *response->add_scorers();
+    scorer.set_name("clip");
+    scorer.set_reads_prompt(true);
+    response->add_scorers()->set_name("aesthetic");
+    return grpc::Status::OK;
+  }
+
   grpc::Status Score(grpc::ServerContext*, const v1::ScoreRequest* request,
                      v1::ScoreResponse* response) override {
     if (request->scorer() == "none") {

@@ -402,6 +402,10 @@ TEST_F(OpenAiTest, ScoresPictures) {
   const json missing = AskJson("POST", "/v1/score", {{"scorer", "none"}});
   EXPECT_EQ(missing["error"]["reason"], "SCORER_NOT_FOUND") << missing;
   EXPECT_EQ(Ask("POST", "/v1/score", R"({"pictures": 3})").status, 400);
+  const json scorers = AskJson("GET", "/v1/scorers");
+  EXPECT_EQ(scorers["scorers"],
+            json::parse(R"([{"name": "clip", "reads_prompt": true},
+                            {"name": "aesthetic", "reads_prompt": false}])"));
 }
 
 }  // namespace

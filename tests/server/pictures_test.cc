@@ -118,6 +118,22 @@ TEST_F(PicturesTest, ScoringNamesWhatIsWrong) {
       << "the tiny model has none of its own";
 }
 
+TEST_F(PicturesTest, ScorersAreListed) {
+  config_.limits.pictures.scorers = {"emaki", "taste"};
+  config_.limits.pictures.aesthetic = {"taste"};
+  const Server server(config_);
+  grpc::ClientContext context;
+  v1::ListScorersResponse list;
+  ASSERT_TRUE(v1::PictureScoring::NewStub(server.Channel())
+                  ->ListScorers(&context, {}, &list)
+                  .ok());
+  ASSERT_EQ(list.scorers_size(), 2);
+  EXPECT_EQ(list.scorers(0).name(), "emaki");
+  EXPECT_TRUE(list.scorers(0).reads_prompt());
+  EXPECT_EQ(list.scorers(1).name(), "taste");
+  EXPECT_FALSE(list.scorers(1).reads_prompt());
+}
+
 TEST_F(PicturesTest, AKeyScoresByItsModelsAlone) {
   Grant grant;
   grant.scopes = {kScopeGenerate};

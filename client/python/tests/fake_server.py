@@ -15,7 +15,14 @@ from google.rpc import error_details_pb2, status_pb2
 
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import image_generation_pb2_grpc as rpc
-from genzo.v1 import jobs_pb2, jobs_pb2_grpc, upscaling_pb2, upscaling_pb2_grpc
+from genzo.v1 import (
+    jobs_pb2,
+    jobs_pb2_grpc,
+    scoring_pb2,
+    scoring_pb2_grpc,
+    upscaling_pb2,
+    upscaling_pb2_grpc,
+)
 from genzo.v1 import lora_registry_pb2 as lora_pb
 from genzo.v1 import lora_registry_pb2_grpc as lora_rpc
 from genzo.v1 import model_registry_pb2 as registry_pb
@@ -40,6 +47,7 @@ class FakeServer(
     lora_rpc.LoraRegistryServicer,
     jobs_pb2_grpc.JobsServicer,
     upscaling_pb2_grpc.UpscalingServicer,
+    scoring_pb2_grpc.PictureScoringServicer,
 ):
     """Answers the nth Generate or WatchJob call with `answers[n]`, and calls
     about jobs with `job`."""
@@ -56,6 +64,9 @@ class FakeServer(
         lora_rpc.add_LoraRegistryServicer_to_server(self, self._server)
         jobs_pb2_grpc.add_JobsServicer_to_server(self, self._server)
         upscaling_pb2_grpc.add_UpscalingServicer_to_server(self, self._server)
+        scoring_pb2_grpc.add_PictureScoringServicer_to_server(
+            self, self._server
+        )
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
         self._server.start()
@@ -103,6 +114,15 @@ class FakeServer(
     ) -> upscaling_pb2.ListUpscalersResponse:
         return upscaling_pb2.ListUpscalersResponse(
             upscalers=[upscaling_pb2.Upscaler(name="lanczos")]
+        )
+
+    def ListScorers(  # noqa: N802
+        self,
+        request: scoring_pb2.ListScorersRequest,
+        context: grpc.ServicerContext,
+    ) -> scoring_pb2.ListScorersResponse:
+        return scoring_pb2.ListScorersResponse(
+            scorers=[scoring_pb2.Scorer(name="clip", reads_prompt=True)]
         )
 
     def WatchJob(  # noqa: N802

@@ -65,6 +65,7 @@ def test_a_picture_comes_back_larger(fake: FakeServer) -> None:
         assert client.upscalers() == [
             genzo.Upscaler(name="lanczos", scale=0, architecture="")
         ]
+        assert client.scorers() == ["clip"]
     assert fake.requests[0].picture.data == b"picture"
     assert fake.requests[0].factor == 2
 
@@ -77,5 +78,6 @@ def test_the_asynchronous_client_does_the_same(fake: FakeServer) -> None:
             result = await client.upscale(b"picture").result()
             assert result.images[0].picture.data == b"fine"
             assert (await client.upscalers())[0].name == "lanczos"
+            assert await client.scorers() == ["clip"]
 
     asyncio.run(run())

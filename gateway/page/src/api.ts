@@ -120,6 +120,14 @@ export async function listUpscalers(): Promise<string[]> {
   return list.map(({ name }) => name).filter((name) => name !== "None");
 }
 
+// Who scores pictures, by name.
+export async function listScorers(): Promise<string[]> {
+  const list = (await (await call("GET", "/v1/scorers")).json()) as {
+    scorers?: { name: string }[];
+  };
+  return (list.scorers ?? []).map(({ name }) => name);
+}
+
 // The picture, `factor` times as large, as PNG.
 export async function upscale(
   image: string,

@@ -185,6 +185,7 @@ export function Composer() {
                 guidance: undefined,
                 width: undefined,
                 height: undefined,
+                secondPass: { ...values.secondPass, sampler: undefined },
               })
             }
           />

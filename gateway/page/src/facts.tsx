@@ -2,7 +2,7 @@
 
 import { label } from "./draft";
 import { t } from "./i18n";
-import { FORMATS, LATENTS, furtherGuidance, moreFrom } from "./more";
+import { FORMATS, LATENTS, LAYERS, furtherGuidance, moreFrom } from "./more";
 import type { GenerateRequest } from "./protocol";
 import type { Frame, JobRecord } from "./records";
 
@@ -10,18 +10,25 @@ type Row = [name: string, value: string | number | undefined];
 
 // Those of the form's section "More".
 function further(request: GenerateRequest): Row[] {
-  const { rescale, guiding, secondPass, scorer, output } = moreFrom(request);
-  const { factor, upscaler, upscale, strength } = secondPass;
+  const { rescale, guiding, layers, secondPass, scorer, output } = moreFrom(request);
+  const { factor, upscaler, upscale, sampler, strength } = secondPass;
   const how = upscaler ?? t(LATENTS[upscale ?? ""]!);
   const steps = request.hires?.steps;
-  const pass = [factor && `×${factor}`, how, steps && `${t("steps")} ${steps} × ${strength}`];
+  const pass = [
+    factor && `×${factor}`,
+    how,
+    sampler && label(sampler),
+    steps && `${t("steps")} ${steps} × ${strength}`,
+  ];
   return [
     ...furtherGuidance(request.steps ?? 0).map(({ name, word }): Row => [t(word), guiding[name]]),
+    ...LAYERS.filter(({ of }) => guiding[of]).map(({ name, word }): Row => [t(word), layers[name]]),
     [t("rescale"), rescale],
     [t("secondPass"), request.hires && pass.filter(Boolean).join(" · ")],
     [t("drawn"), request.best_of && `${request.best_of.draw} ${scorer}`.trim()],
     [t("format"), FORMATS[output.format ?? ""]],
     [t("quality"), output.quality],
+    [t("enlargeFinished"), output.upscaler],
     [t("watermark"), output.watermark ? "✓" : undefined],
   ];
 }

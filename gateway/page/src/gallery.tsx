@@ -12,7 +12,7 @@ import type { GenerateRequest } from "./protocol";
 import { hasEnded, type Frame, type JobRecord } from "./records";
 import { startWith } from "./start_picture";
 import { cancel, enlarge, jobs, paint, remove, removeEnded } from "./store";
-import { useUpscalers } from "./upscalers";
+import { useUpscalers } from "./server_lists";
 
 const FACTORS = [2, 3, 4];
 

@@ -6,16 +6,27 @@ import type { GenerateRequest, GuidanceOptions, HiresPass, OutputOptions } from 
 
 export interface More {
   rescale?: number; // of guidance
-  guiding: GuidanceOptions; // when there is guidance, and of what further kinds
+  guiding: Scales; // when there is guidance, and of what further kinds
+  layers: Record<LayerField, string>; // as typed; "": the model's own
   secondPass: HiresPass; // how, where there is one
   scorer: string; // who chooses the best; "": the model's own
   output: OutputOptions;
 }
 
-export const NO_MORE: More = { guiding: {}, secondPass: {}, scorer: "", output: {} };
+// Where a further kind of guidance is at work.
+export type LayerField = "perturbed_layers" | "skip_layers";
+type Scales = Omit<GuidanceOptions, LayerField>;
+
+export const NO_MORE: More = {
+  guiding: {},
+  layers: { perturbed_layers: "", skip_layers: "" },
+  secondPass: {},
+  scorer: "",
+  output: {},
+};
 
 export interface GuidanceRow {
-  name: keyof GuidanceOptions;
+  name: keyof Scales;
   word: Word;
   neutral: number[]; // says as much as nothing; the last one is shown for nothing
   min: number;
@@ -41,8 +52,40 @@ export function furtherGuidance(steps: number): GuidanceRow[] {
   ];
 }
 
+export interface LayerRow {
+  name: LayerField;
+  of: keyof Scales; // nothing without it
+  word: Word;
+  excluded: RegExp; // what cannot be typed
+}
+
+export const LAYERS: LayerRow[] = [
+  {
+    name: "perturbed_layers",
+    of: "perturbed_attention_scale",
+    word: "perturbedLayers",
+    excluded: /[^\w., ]/g,
+  },
+  { name: "skip_layers", of: "skip_layer_scale", word: "skippedLayers", excluded: /[^\d, ]/g },
+];
+
+const listed = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
+
+// What was typed of layers, of guidance that is there.
+function layersOf({ guiding, layers }: More): GuidanceOptions {
+  const { perturbed_layers, skip_layers } = layers;
+  return {
+    ...(guiding.perturbed_attention_scale && perturbed_layers
+      ? { perturbed_layers: listed(perturbed_layers) }
+      : {}),
+    ...(guiding.skip_layer_scale && skip_layers
+      ? { skip_layers: listed(skip_layers).map(Number) }
+      : {}),
+  };
+}
+
 // The rows of which `options` say something.
-function saidOf(options: GuidanceOptions, steps: number): GuidanceRow[] {
+function saidOf(options: Scales, steps: number): GuidanceRow[] {
   return [...SHARES, ...furtherGuidance(steps)].filter(({ name, neutral }) => {
     const value = options[name];
     return value !== undefined && !neutral.includes(value);
@@ -72,16 +115,26 @@ const unlessEmpty = (name: string, object: object) => (isEmpty(object) ? {} : { 
 
 // What of it any request can say, if the model `takes` it.
 export function moreOf(
-  { rescale, guiding, output }: More,
+  more: More,
   steps: number,
   takes: (field: string) => boolean,
 ): Partial<GenerateRequest> {
-  const guided = saidOf(guiding, steps).filter(({ name }) => takes(`guidance.${name}`));
+  const { rescale, guiding, output } = more;
+  const isTaken = (name: string) => takes(`guidance.${name}`);
+  const guided = saidOf(guiding, steps).filter(({ name }) => isTaken(name));
+  const layers = LAYERS.filter(({ name }) => isTaken(name)).map(({ name }) => [
+    name,
+    layersOf(more)[name],
+  ]);
   return {
     ...(rescale ? { guidance_rescale: rescale } : {}),
-    ...unlessEmpty("guidance", Object.fromEntries(guided.map(({ name }) => [name, guiding[name]]))),
+    ...unlessEmpty(
+      "guidance",
+      Object.fromEntries([...guided.map(({ name }) => [name, guiding[name]]), ...layers]),
+    ),
     ...unlessEmpty("output", {
       ...(isLossy(output.format) ? { format: output.format, quality: output.quality } : {}),
+      ...(output.upscaler ? { upscaler: output.upscaler } : {}),
       ...(output.watermark ? { watermark: true } : {}),
     }),
   };
@@ -94,6 +147,10 @@ function factorOf({ factor, width, height }: HiresPass, of: GenerateRequest): nu
   return Math.ceil(Math.max(width / of.width, height / of.height) * 1000) / 1000;
 }
 
+// Whether a second pass's sampler is one of its own.
+const isOwn = (sampler: string | undefined, first: string | undefined): boolean =>
+  sampler !== undefined && sampler !== first && !sampler.endsWith("_UNSPECIFIED");
+
 // The same as the form would have it for `request`.
 export function moreFrom(request: GenerateRequest): More {
   const { guidance = {}, hires = {}, output = {}, steps = 0 } = request;
@@ -101,16 +158,22 @@ export function moreFrom(request: GenerateRequest): More {
   return {
     rescale: request.guidance_rescale || undefined,
     guiding: Object.fromEntries(said),
+    layers: {
+      perturbed_layers: guidance.perturbed_layers?.join(", ") ?? "",
+      skip_layers: guidance.skip_layers?.join(", ") ?? "",
+    },
     secondPass: {
       factor: factorOf(hires, request),
       upscale: hires.upscale! in LATENTS ? hires.upscale : undefined,
       upscaler: hires.upscaler || undefined,
+      sampler: isOwn(hires.sampler, request.sampler) ? hires.sampler : undefined,
       steps: hires.steps === steps ? undefined : hires.steps,
       strength: hires.strength,
     },
     scorer: request.best_of?.scorer ?? "",
     output: {
       ...(isLossy(output.format) ? { format: output.format, quality: output.quality } : {}),
+      upscaler: output.upscaler || undefined,
       watermark: output.watermark,
     },
   };

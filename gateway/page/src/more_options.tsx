@@ -1,23 +1,43 @@
 // What few need: when and how guidance works, how a second pass paints, who
 // chooses, how the file is written. Each is shown where the model takes it.
 
-import { canPass, change, chooses, draft, mostSteps, stepsOf, takes } from "./draft";
+import {
+  canPass,
+  change,
+  chooses,
+  draft,
+  label,
+  model,
+  mostSteps,
+  stepsOf,
+  takes,
+} from "./draft";
 import { Field, Fold, Select, Slider, Toggle, described } from "./fields";
 import { t } from "./i18n";
 import {
   FORMATS,
   LATENTS,
+  LAYERS,
   SHARES,
   furtherGuidance,
   isEmpty,
   isLossy,
   moreOf,
   type GuidanceRow,
+  type LayerRow,
 } from "./more";
-import { useUpscalers } from "./upscalers";
+import { useScorers, useUpscalers } from "./server_lists";
+
+type Choice = [value: string, text: string];
+
+// Names to choose from, and the one that is chosen, should the server not know it.
+const choicesOf = (none: string, names: string[], chosen = ""): Choice[] => [
+  ["", none],
+  ...[...new Set(chosen === "" ? names : [...names, chosen])].map((name): Choice => [name, name]),
+];
 
 function Guidance() {
-  const { rescale, guiding } = draft.value;
+  const { rescale, guiding, layers } = draft.value;
   const slider = ({ name, word, neutral, min, max, step }: GuidanceRow) =>
     takes(`guidance.${name}`) && (
       <Slider
@@ -31,6 +51,24 @@ function Guidance() {
         step={step}
         onChange={(value) => change({ guiding: { ...guiding, [name]: value } })}
       />
+    );
+  const where = ({ name, of, word, excluded }: LayerRow) =>
+    takes(`guidance.${name}`) &&
+    !!guiding[of] && (
+      <Field key={name} path={`guidance.${name}`} label={t(word)}>
+        <input
+          type="text"
+          autocomplete="off"
+          {...described(`guidance.${name}`)}
+          value={layers[name]}
+          placeholder={t("modelOwn")}
+          onInput={(event) => {
+            const text = event.currentTarget.value.replace(excluded, "");
+            event.currentTarget.value = text;
+            change({ layers: { ...layers, [name]: text } });
+          }}
+        />
+      </Field>
     );
   return (
     <fieldset class="guide">
@@ -47,6 +85,7 @@ function Guidance() {
         onChange={(value) => change({ rescale: value })}
       />
       {furtherGuidance(stepsOf(draft.value)).map(slider)}
+      {LAYERS.map(where)}
       <p class="hint">{t("guidanceHint")}</p>
     </fieldset>
   );
@@ -94,8 +133,8 @@ function SecondPass() {
         label={t("upscaler")}
         value={secondPass.upscaler ?? secondPass.upscale ?? ""}
         choices={[
-          ...Object.entries(LATENTS).map(([value, word]): [string, string] => [value, t(word)]),
-          ...names.map((name): [string, string] => [name, name]),
+          ...Object.entries(LATENTS).map(([value, word]): Choice => [value, t(word)]),
+          ...names.map((name): Choice => [name, name]),
         ]}
         onChange={(value) =>
           set(
@@ -105,23 +144,30 @@ function SecondPass() {
           )
         }
       />
+      <Select
+        path="hires.sampler"
+        label={t("sampler")}
+        value={secondPass.sampler ?? ""}
+        choices={[
+          ["", t("asFirst")],
+          ...(model.value?.samplers ?? []).map(({ sampler }): Choice => [sampler, label(sampler)]),
+        ]}
+        onChange={(sampler) => set({ sampler: sampler || undefined })}
+      />
     </fieldset>
   );
 }
 
-// The server names its scorers where it does not know one.
 function Scorer() {
+  const { scorer } = draft.value;
   return (
-    <Field path="best_of.scorer" label={t("scorer")}>
-      <input
-        type="text"
-        autocomplete="off"
-        {...described("best_of.scorer")}
-        value={draft.value.scorer}
-        placeholder={t("modelOwn")}
-        onInput={(event) => change({ scorer: event.currentTarget.value.trim() })}
-      />
-    </Field>
+    <Select
+      path="best_of.scorer"
+      label={t("scorer")}
+      value={scorer}
+      choices={choicesOf(t("modelOwn"), useScorers(), scorer)}
+      onChange={(scorer) => change({ scorer })}
+    />
   );
 }
 
@@ -150,6 +196,13 @@ function Output() {
           onChange={(quality) => set({ quality })}
         />
       )}
+      <Select
+        path="output.upscaler"
+        label={t("enlargeFinished")}
+        value={output.upscaler ?? ""}
+        choices={choicesOf(t("notAtAll"), useUpscalers(), output.upscaler)}
+        onChange={(upscaler) => set({ upscaler: upscaler || undefined })}
+      />
       <Toggle
         path="output.watermark"
         label={t("watermark")}

@@ -48,7 +48,9 @@ export interface GuidanceOptions {
   start?: number;
   end?: number;
   perturbed_attention_scale?: number;
+  perturbed_layers?: string[];
   skip_layer_scale?: number;
+  skip_layers?: number[];
   text_gate_step?: number;
 }
 
@@ -56,6 +58,7 @@ export interface HiresPass {
   factor?: number;
   upscale?: string;
   upscaler?: string;
+  sampler?: string;
   steps?: number;
   strength?: number;
   width?: number; // in place of `factor` once resolved, with `height`
@@ -65,6 +68,7 @@ export interface HiresPass {
 export interface OutputOptions {
   format?: string;
   quality?: number;
+  upscaler?: string;
   watermark?: boolean;
 }
 

@@ -144,6 +144,7 @@ class MockJob:
             "upscaler": "",
             "steps": request["steps"],
             "strength": 0.7,
+            "sampler": request.get("sampler", "SAMPLER_UNSPECIFIED"),
             **asked,
             "width": int(request["width"] * factor) // 8 * 8,
             "height": int(request["height"] * factor) // 8 * 8,
@@ -222,6 +223,7 @@ class Door:
         self.paint = picture
         self.loras: list[str] = []
         self.upscalers: list[str] = []
+        self.scorers: list[str] = []
         self.upscalings: list[dict[str, Any]] = []
         self.jobs: dict[str, MockJob] = {}
         self.watches: list[tuple[str, str]] = []  # job, Last-Event-ID
@@ -241,6 +243,7 @@ class Door:
         app.router.add_delete("/v1/jobs/{id}", self._cancel)
         app.router.add_get("/sdapi/v1/loras", self._loras)
         app.router.add_get("/sdapi/v1/upscalers", self._upscalers)
+        app.router.add_get("/v1/scorers", self._scorers)
         app.router.add_post("/sdapi/v1/extra-single-image", self._upscale)
         app.router.add_get("/{path:.*}", self._file)
         self._runner = web.AppRunner(
@@ -295,6 +298,10 @@ class Door:
     async def _upscalers(self, request: web.Request) -> web.Response:
         names = ["None", *self.upscalers]
         return web.json_response([{"name": name} for name in names])
+
+    async def _scorers(self, request: web.Request) -> web.Response:
+        names = [{"name": name} for name in self.scorers]
+        return web.json_response({"scorers": names})
 
     async def _upscale(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -13,7 +13,9 @@ EVERYTHING = (
     "guidance.start",
     "guidance.end",
     "guidance.perturbed_attention_scale",
+    "guidance.perturbed_layers",
     "guidance.skip_layer_scale",
+    "guidance.skip_layers",
     "guidance.text_gate_step",
     "hires",
     "best_of",
@@ -74,6 +76,36 @@ async def test_kinds_of_guidance_are_sent_and_kept(
     await expect(until).to_have_value("0.8")
 
 
+async def test_guidance_has_its_layers(page: Page, door: Door) -> None:
+    await open_more(page, door, *EVERYTHING)
+    perturbed = page.get_by_label("Where attention is perturbed")
+    skipped = page.get_by_label("Which layers are skipped")
+    await expect(perturbed).to_have_count(0)
+    await set_slider(page, "Perturbed attention (PAG)", "3")
+    await perturbed.fill("mid_block, down_blocks.2.attentions.1<>")
+    await expect(skipped).to_have_count(0)
+    await set_slider(page, "Skipped layers", "2.5")
+    await skipped.fill("7 8,x9,")
+    job = await develop(page, door)
+    assert job.request["guidance"] == {
+        "perturbed_attention_scale": 3,
+        "perturbed_layers": ["mid_block", "down_blocks.2.attentions.1"],
+        "skip_layer_scale": 2.5,
+        "skip_layers": [7, 8, 9],
+    }
+    await job.finish()
+    await set_slider(page, "Perturbed attention (PAG)", "0")
+    job = await develop(page, door)
+    assert "perturbed_layers" not in job.request["guidance"]
+    viewer = await open_picture(page, 1)
+    await expect(viewer.locator(".facts")).to_contain_text("7, 8, 9")
+    await page.keyboard.press("Escape")
+    await use_settings(page, 1)
+    await expect(perturbed).to_have_value(
+        "mid_block, down_blocks.2.attentions.1"
+    )
+
+
 async def test_another_model_is_sent_what_it_takes(
     page: Page, door: Door
 ) -> None:
@@ -100,8 +132,10 @@ async def test_a_second_pass_has_its_details(page: Page, door: Door) -> None:
         await details.get_by_role("spinbutton", name=name).fill(value)
     by = details.get_by_label("Upscale with")
     await by.select_option("realesr-general")
+    await details.get_by_label("Sampler").select_option("DPM++ 2M")
     job = await develop(page, door)
     assert job.request["hires"] == {
+        "sampler": "SAMPLER_DPMPP_2M",
         "factor": 1.3,
         "steps": 12,
         "strength": 0.4,
@@ -110,7 +144,9 @@ async def test_a_second_pass_has_its_details(page: Page, door: Door) -> None:
     await job.finish()
     viewer = await open_picture(page)
     fact = viewer.locator(".facts div").filter(has_text="Second pass")
-    await expect(fact).to_contain_text("×1.25 · realesr-general · Steps 12 × 0.4")
+    await expect(fact).to_contain_text(
+        "×1.25 · realesr-general · DPM++ 2M · Steps 12 × 0.4"
+    )
     await page.keyboard.press("Escape")
     await by.select_option("Latents, nearest")
     job = await develop(page, door)
@@ -146,19 +182,27 @@ async def test_the_second_passs_size_is_refused_at_its_factor(
 async def test_the_best_are_chosen_by_whom_one_names(
     page: Page, door: Door
 ) -> None:
+    door.scorers = ["clip", "aesthetic"]
     await open_more(page, door, "best_of")
     scorer = page.get_by_label("The best as seen by")
     await expect(scorer).to_have_count(0)
     await set_slider(page, "Choose the best of", "4")
-    await scorer.fill("taste")
-    text = 'best_of.scorer "taste" is not one of the server\'s: aesthetic'
+    await scorer.select_option("clip")
+    text = 'best_of.scorer "clip" is not one of the server\'s: aesthetic'
     wrong = {"field": "best_of.scorer", "description": text}
     door.refusals.append((400, {"message": text, "field_violations": [wrong]}))
     await page.get_by_role("button", name="Develop").click()
     await expect(scorer).to_have_accessible_description(text)
-    await scorer.fill("aesthetic")
+    await scorer.select_option("aesthetic")
     job = await develop(page, door)
     assert job.request["best_of"] == {"draw": 4, "scorer": "aesthetic"}
+    # A scorer that left the server stays chosen until one chooses anew.
+    door.scorers = []
+    await page.reload()
+    await expect(scorer).to_have_value("aesthetic")
+    await scorer.select_option("The model's own")
+    job = await develop(page, door)
+    assert job.request["best_of"] == {"draw": 4}
     await set_slider(page, "Choose the best of", "1")
     await expect(scorer).to_have_count(0)
     job = await develop(page, door)
@@ -166,30 +210,37 @@ async def test_the_best_are_chosen_by_whom_one_names(
 
 
 async def test_the_file_is_written_as_one_says(page: Page, door: Door) -> None:
+    door.upscalers = ["lanczos", "realesr-general"]
     await open_more(page, door)
     quality = page.get_by_role("spinbutton", name="Quality")
     await expect(quality).to_have_count(0)
     await page.get_by_label("Format").select_option("WebP")
     await quality.fill("75")
     await page.get_by_label("With an invisible watermark").check()
+    larger = page.get_by_label("Enlarge the finished picture with")
+    await larger.select_option("realesr-general")
     job = await develop(page, door)
     assert job.request["output"] == {
         "format": "IMAGE_FORMAT_WEBP",
         "quality": 75,
+        "upscaler": "realesr-general",
         "watermark": True,
     }
     await job.finish()
     await page.get_by_label("Format").select_option("PNG")
+    await larger.select_option("Nothing")
     await expect(quality).to_have_count(0)
     job = await develop(page, door)
     assert job.request["output"] == {"watermark": True}
     await use_settings(page, 1)
     await expect(quality).to_have_value("75")
+    await expect(larger).to_have_value("realesr-general")
     # It is open where something in it is used, and closed where nothing is.
     await page.reload()
     await expect(quality).to_be_visible()
     await page.get_by_label("Format").select_option("PNG")
     await page.get_by_label("With an invisible watermark").uncheck()
+    await larger.select_option("Nothing")
     await page.reload()
     await expect(page.get_by_text("More", exact=True)).to_be_visible()
     await expect(page.get_by_label("Format")).to_be_hidden()

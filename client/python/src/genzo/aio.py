@@ -25,6 +25,7 @@ from genzo.v1 import image_generation_pb2_grpc as rpc
 from genzo.v1 import (
     jobs_pb2,
     jobs_pb2_grpc,
+    scoring_pb2,
     scoring_pb2_grpc,
     upscaling_pb2,
     upscaling_pb2_grpc,
@@ -324,6 +325,13 @@ class AsyncClient:
         request = requests.score(pictures, prompt, scorer, model)
         answer = await self._ask(self._scoring.Score, request)
         return [score.score for score in answer.scores]
+
+    async def scorers(self) -> list[str]:
+        """As `genzo.Client.scorers`."""
+        answer = await self._ask(
+            self._scoring.ListScorers, scoring_pb2.ListScorersRequest()
+        )
+        return [scorer.name for scorer in answer.scorers]
 
     async def _ask(self, method: Any, request: Any) -> Any:
         try:

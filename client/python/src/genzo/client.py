@@ -24,6 +24,7 @@ from genzo.v1 import image_generation_pb2_grpc as rpc
 from genzo.v1 import (
     jobs_pb2,
     jobs_pb2_grpc,
+    scoring_pb2,
     scoring_pb2_grpc,
     upscaling_pb2,
     upscaling_pb2_grpc,
@@ -321,6 +322,13 @@ class Client:
         request = requests.score(pictures, prompt, scorer, model)
         answer = self._ask(self._scoring.Score, request)
         return [score.score for score in answer.scores]
+
+    def scorers(self) -> list[str]:
+        """Who scores besides the models' own scorers, by name."""
+        answer = self._ask(
+            self._scoring.ListScorers, scoring_pb2.ListScorersRequest()
+        )
+        return [scorer.name for scorer in answer.scorers]
 
     def _ask(self, method: Any, request: Any) -> Any:
         try:
