@@ -34,7 +34,9 @@ std::string TypeName(at::ScalarType dtype) {
 ModelReport::Part Describe(const std::string& component,
                            const std::string& class_name,
                            const TensorSource& tensors) {
-  ModelReport::Part part = {component, class_name};
+  ModelReport::Part part;
+  part.component = component;
+  part.class_name = class_name;
   for (const auto& [name, entry] : tensors.entries()) {
     ++part.tensors;
     part.stored_bytes[TypeName(entry.dtype)] +=

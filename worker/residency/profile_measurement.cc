@@ -22,6 +22,8 @@ constexpr int kMostRepeats = 12;
 constexpr absl::Duration kEnoughTime = absl::Milliseconds(200);
 // Times the budget, with all preparations, which a GPU has more of.
 constexpr int kMostPreparation = 4;
+// On the CPU, also when nobody waits: a job may come.
+constexpr absl::Duration kLongestSlice = absl::Milliseconds(20);
 // The best two of a row count, when nobody disturbed them.
 constexpr double kAgreement = 1.2;
 // Of a picture to an evaluation of one row, until it is measured: about what
@@ -84,7 +86,10 @@ ProfileMeasurement::ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
 
 bool ProfileMeasurement::Step(absl::Duration patience) {
   interleaved_ = interleaved_ || patience < absl::InfiniteDuration();
-  while (!done_ && Expected() > patience) LeaveOut();
+  while (!done_ && Expected() > patience) {
+    work_.reset();
+    LeaveOut();
+  }
   if (!done_) DoNext(patience);
   return done_;
 }
@@ -120,19 +125,16 @@ void ProfileMeasurement::LeaveOut() {
 }
 
 void ProfileMeasurement::DoNext(absl::Duration patience) {
-  const bool is_first = phase_ == Phase::kWarmUp && rows_ == 1;
-  if (first_ == nullptr && is_first && patience < absl::InfiniteDuration() &&
-      subject_->on_cpu()) {
-    first_ = std::make_unique<SlicedWork>(
-        [this] { first_outcome_ = Do([this] { return first_->spent(); }); },
-        clock_);
-  }
-  if (first_ == nullptr) {
+  if (!subject_->on_cpu()) {
     return Note(Do([this] { return clock_.Now() - absl::UnixEpoch(); }));
   }
-  if (!first_->Run(patience)) return;
-  first_.reset();
-  Note(std::exchange(first_outcome_, {}));
+  if (work_ == nullptr) {
+    work_ = std::make_unique<SlicedWork>(
+        [this] { outcome_ = Do([this] { return work_->spent(); }); }, clock_);
+  }
+  if (!work_->Run(std::min(patience, kLongestSlice))) return;
+  work_.reset();
+  Note(std::exchange(outcome_, {}));
 }
 
 ProfileMeasurement::Outcome ProfileMeasurement::Do(

@@ -44,23 +44,23 @@ struct ProfileOptions {
 
 // Evaluates a model with 1, 2, 4, ... rows until more rows gain nothing, or to
 // `largest_rows` or the end of the budget, then decodes a picture. One
-// evaluation a call, so that others can run in between:
+// evaluation a call, on the CPU a slice of one, so that others can run in
+// between, and need not wait if they come:
 //
 //   while (!measurement.Step(patience)) { /* the others' steps */ }
 //
 // What would take longer than the others' patience is left out, and then the
 // profile is provisional: fewer rows than would pay, a guess at the decoding.
 // Only the first evaluation, of one row, is always made, as nothing is known of
-// a model before it, and its first job would make it anyhow: on the CPU slice
-// by slice, each as long as the others' patience.
+// a model before it, and its first job would make it anyhow.
 class ProfileMeasurement {
  public:
   // `clock` outlives this.
   ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
                      const ProfileOptions& options, const Clock& clock);
 
-  // Makes one evaluation, or a slice of the first, or one picture, or none.
-  // Returns whether it is done.
+  // Makes one evaluation, or one picture, or a slice of either, or none.
+  // Returns whether all is done.
   bool Step(absl::Duration patience);
 
   // Once it is done.
@@ -107,8 +107,8 @@ class ProfileMeasurement {
   absl::Duration spent_;      // with all preparations
   std::map<int, absl::Duration> measured_;
   StepProfile profile_;
-  Outcome first_outcome_;
-  std::unique_ptr<SlicedWork> first_;  // last: uses the rest, until it is done
+  Outcome outcome_;                   // of work_
+  std::unique_ptr<SlicedWork> work_;  // under way; last: uses the rest
 };
 
 }  // namespace genzo

@@ -141,6 +141,28 @@ TEST_F(ProfileMeasurementTest, TheFirstEvaluationIsCutToTheOthersPatience) {
   EXPECT_FALSE(measurement_->sound());
 }
 
+TEST_F(ProfileMeasurementTest, WhoeverComesWhileItIsAtLeisureWaitsForASlice) {
+  script_.fixed = absl::Seconds(2);
+  script_.layers = 200;
+  Make({.largest_rows = 4});
+  EXPECT_LE(Run(), absl::Milliseconds(40));
+  EXPECT_EQ(profile().costs.measured().size(), 1u) << "past its budget";
+  EXPECT_TRUE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest,
+       WhatIsUnderWayIsLeftOutOnceOthersHaveLessPatience) {
+  script_.fixed = absl::Seconds(2);
+  script_.layers = 200;
+  Make();
+  while (script_.evaluated.size() < 2) {
+    ASSERT_FALSE(measurement_->Step(absl::InfiniteDuration()));
+  }
+  EXPECT_LE(Run(absl::Milliseconds(20)), absl::Milliseconds(20));
+  EXPECT_EQ(script_.evaluated.size(), 2u);
+  EXPECT_FALSE(measurement_->sound());
+}
+
 TEST_F(ProfileMeasurementTest, IsGivenUpInTheMiddleOfTheFirstEvaluation) {
   script_.layers = 200;
   Make();
