@@ -130,6 +130,8 @@ const en = {
   empty: "Nothing developed so far",
   emptyHint: "Describe a picture. It appears here, out of the noise, step by step.",
   lost: "The connection is lost. Jobs go on; this page looks for them again.",
+  unkept:
+    "This browser keeps no more pictures: save those that you want, they are gone after a reload.",
   noModels: "The server's models cannot be read: {why}",
   key: "Key",
   keyTitle: "Key of this server",
@@ -275,6 +277,8 @@ const ja: Record<Word, string> = {
   empty: "まだ何も現像されていません",
   emptyHint: "描きたいものを書いてください。ノイズの中から少しずつ現れます。",
   lost: "接続が切れました。処理は続いており、再接続を試みています。",
+  unkept:
+    "ブラウザーにこれ以上保存できません。必要な画像は保存してください。再読み込みすると消えます。",
   noModels: "モデル一覧を取得できません：{why}",
   key: "キー",
   keyTitle: "このサーバーのキー",

@@ -9,7 +9,7 @@ import { language, speak, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import { hasEnded } from "./records";
 import { startWith } from "./start_picture";
-import { isLost, jobs, news, restore, wantsKey } from "./store";
+import { isLost, isUnkept, jobs, news, restore, wantsKey } from "./store";
 import "./style.css";
 
 const THEME = "genzo.theme";
@@ -176,6 +176,11 @@ function App() {
       {isLost.value && (
         <p class="banner" role="status">
           {t("lost")}
+        </p>
+      )}
+      {isUnkept.value && (
+        <p class="banner" role="status">
+          {t("unkept")}
         </p>
       )}
       {problem.value !== undefined && (

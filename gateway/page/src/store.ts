@@ -17,6 +17,8 @@ import {
 export const jobs = signal<Signal<JobRecord>[]>([]);
 // Whether some job cannot be reached just now.
 export const isLost = signal(false);
+// Whether the browser does not keep what is on the page: it is full, or private.
+export const isUnkept = signal(false);
 // Whether the server asks for a key.
 export const wantsKey = signal(false);
 // The last change that a screen reader should hear of.
@@ -32,7 +34,11 @@ const database = openDB<Schema>("genzo", 1, {
 }).catch(() => undefined); // a private window keeps nothing
 
 async function keep(job: JobRecord): Promise<void> {
-  await (await database)?.put("jobs", kept(job)).catch(() => undefined);
+  try {
+    isUnkept.value = (await (await database)?.put("jobs", kept(job))) === undefined;
+  } catch {
+    isUnkept.value = true;
+  }
 }
 
 // Browsers open six connections to a server, and other calls need some.

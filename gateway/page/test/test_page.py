@@ -119,6 +119,33 @@ async def test_a_reload_before_the_answer_makes_no_second_job(
     assert len(door.creations) == 2
 
 
+async def test_a_browser_that_is_full_says_so(page: Page, door: Door) -> None:
+    await page.add_init_script(
+        """
+        const put = IDBObjectStore.prototype.put;
+        IDBObjectStore.prototype.put = function (...args) {
+          if (window.isFull) throw new DOMException("", "QuotaExceededError");
+          return put.apply(this, args);
+        };
+        """
+    )
+    await page.goto(door.url)
+    notice = page.get_by_text("This browser keeps no more pictures")
+    job = await develop(page, door)
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+    await expect(notice).to_be_hidden()
+    await page.evaluate("isFull = true")
+    job = await develop(page, door)
+    await expect(notice).to_be_visible()
+    # It is painted all the same.
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+    await page.evaluate("isFull = false")
+    job = await develop(page, door)
+    await expect(notice).to_be_hidden()
+
+
 async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
     job = await develop(page, door)
     await job.started()
