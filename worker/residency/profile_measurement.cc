@@ -128,12 +128,13 @@ void ProfileMeasurement::DoNext(absl::Duration patience) {
   if (!subject_->on_cpu()) {
     return Note(Do([this] { return clock_.Now() - absl::UnixEpoch(); }));
   }
-  if (work_ == nullptr) {
-    work_ = std::make_unique<SlicedWork>(
-        [this] { outcome_ = Do([this] { return work_->spent(); }); }, clock_);
+  if (work_ == nullptr) work_ = std::make_unique<SlicedWork>(clock_);
+  if (work_->ended()) {
+    work_->Begin([this, work = work_.get()] {
+      outcome_ = Do([work] { return work->spent(); });
+    });
   }
   if (!work_->Run(std::min(patience, kLongestSlice))) return;
-  work_.reset();
   Note(std::exchange(outcome_, {}));
 }
 

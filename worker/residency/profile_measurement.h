@@ -108,7 +108,7 @@ class ProfileMeasurement {
   std::map<int, absl::Duration> measured_;
   StepProfile profile_;
   Outcome outcome_;                   // of work_
-  std::unique_ptr<SlicedWork> work_;  // under way; last: uses the rest
+  std::unique_ptr<SlicedWork> work_;  // last: uses the rest
 };
 
 }  // namespace genzo

@@ -9,14 +9,15 @@
 
 namespace genzo {
 
-SlicedWork::SlicedWork(std::function<void()> work, const Clock& clock)
-    : clock_(clock) {
-  thread_ = std::thread(
-      [this, work = std::move(work), threads = at::get_num_threads()] {
-        c10::InferenceMode inference;
-        UseThreads(threads);
-        Loop(work);
-      });
+SlicedWork::SlicedWork(const Clock& clock) : clock_(clock) {
+  thread_ = std::thread([this, threads = at::get_num_threads()] {
+    c10::InferenceMode inference;
+    UseThreads(threads);
+    try {
+      while (true) Loop();
+    } catch (const BrokenOff&) {
+    }
+  });
 }
 
 SlicedWork::~SlicedWork() {
@@ -25,6 +26,18 @@ SlicedWork::~SlicedWork() {
     broken_off_ = true;
   }
   thread_.join();
+}
+
+void SlicedWork::Begin(std::function<void()> work) {
+  absl::MutexLock lock(&mutex_);
+  work_ = std::move(work);
+  thrown_ = nullptr;
+  turn_ = Turn::kCaller;
+}
+
+bool SlicedWork::ended() const {
+  absl::MutexLock lock(&mutex_);
+  return turn_ == Turn::kEnded;
 }
 
 bool SlicedWork::Run(absl::Duration slice) {
@@ -48,13 +61,19 @@ absl::Duration SlicedWork::spent() const {
          (turn_ == Turn::kWork ? clock_.Now() - begun_ : absl::ZeroDuration());
 }
 
-void SlicedWork::Loop(const std::function<void()>& work) {
+void SlicedWork::Loop() {
+  AwaitTurn();
+  std::function<void()> work;
+  {
+    absl::MutexLock lock(&mutex_);
+    work = std::exchange(work_, nullptr);
+  }
   std::exception_ptr thrown;
   try {
-    AwaitTurn();
     const OnPausePoint pausing([this] { Pause(); });
     work();
   } catch (const BrokenOff&) {
+    throw;
   } catch (...) {
     thrown = std::current_exception();
   }

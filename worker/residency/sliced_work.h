@@ -14,8 +14,11 @@ namespace genzo {
 
 // Work that takes long, done slice by slice on a thread of its own, but never
 // beside the thread that calls Run(): one of the two waits for the other, so
-// that what belongs to that thread, a device and its models, may be used.
+// that what belongs to that thread, a device and its models, may be used. One
+// work after the other has the same thread, as its memory and caches make the
+// next one faster.
 //
+//   Begin(work)
 //   Run(10 ms)   the work goes on to its first pause point after 10 ms
 //                (worker/threads/pause_point.h)
 //   ...          others' steps
@@ -25,21 +28,27 @@ namespace genzo {
 class SlicedWork {
  public:
   // `clock` outlives this.
-  SlicedWork(std::function<void()> work, const Clock& clock);
+  explicit SlicedWork(const Clock& clock);
   // Breaks the work off at the pause point where it waits.
   ~SlicedWork();
+
+  // What Run() goes on with. The work before must have ended.
+  void Begin(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether all that was begun has ended.
+  bool ended() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether the work has ended; throws what it threw.
   bool Run(absl::Duration slice) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Time that the work itself has had. Also for the work.
+  // Time that all work has had by now. Also for the work.
   absl::Duration spent() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   enum class Turn { kCaller, kWork, kEnded };
   struct BrokenOff {};
 
-  void Loop(const std::function<void()>& work) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
   void AwaitTurn() ABSL_LOCKS_EXCLUDED(mutex_);
   void Pause() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the work's slice.
@@ -47,7 +56,8 @@ class SlicedWork {
 
   const Clock& clock_;
   mutable absl::Mutex mutex_;
-  Turn turn_ ABSL_GUARDED_BY(mutex_) = Turn::kCaller;
+  Turn turn_ ABSL_GUARDED_BY(mutex_) = Turn::kEnded;
+  std::function<void()> work_ ABSL_GUARDED_BY(mutex_);
   bool broken_off_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time begun_ ABSL_GUARDED_BY(mutex_);  // the slice
   absl::Time until_ ABSL_GUARDED_BY(mutex_);

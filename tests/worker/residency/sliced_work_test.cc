@@ -30,7 +30,8 @@ class SlicedWorkTest : public ::testing::Test {
 };
 
 TEST_F(SlicedWorkTest, EverySliceEndsAtThePausePointAfterIt) {
-  SlicedWork work([this] { Layers(7); }, clock_);
+  SlicedWork work(clock_);
+  work.Begin([this] { Layers(7); });
   std::vector<int> after;
   bool ended = false;
   while (!ended) {
@@ -44,7 +45,8 @@ TEST_F(SlicedWorkTest, EverySliceEndsAtThePausePointAfterIt) {
 }
 
 TEST_F(SlicedWorkTest, WithoutAnEndOfPatienceItIsDoneAtOnce) {
-  SlicedWork work([this] { Layers(7); }, clock_);
+  SlicedWork work(clock_);
+  work.Begin([this] { Layers(7); });
   EXPECT_FALSE(work.Run(kLayer));
   EXPECT_TRUE(work.Run(absl::InfiniteDuration()));
   EXPECT_EQ(done_, 7);
@@ -52,27 +54,47 @@ TEST_F(SlicedWorkTest, WithoutAnEndOfPatienceItIsDoneAtOnce) {
 
 TEST_F(SlicedWorkTest, TheWorkKnowsItsTime) {
   absl::Duration prepared;
-  SlicedWork* self = nullptr;
-  SlicedWork work(
-      [&] {
-        Layers(2);
-        prepared = self->spent();
-        Layers(1);
-      },
-      clock_);
-  self = &work;
+  SlicedWork work(clock_);
+  work.Begin([&] {
+    Layers(2);
+    prepared = work.spent();
+    Layers(1);
+  });
   while (!work.Run(kLayer)) clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(prepared, 2 * kLayer);
   EXPECT_EQ(work.spent(), 3 * kLayer);
 }
 
+TEST_F(SlicedWorkTest, OneWorkAfterTheOtherHasTheSameThread) {
+  std::vector<std::thread::id> threads;
+  SlicedWork work(clock_);
+  EXPECT_TRUE(work.ended());
+  for (int i = 0; i < 3; ++i) {
+    work.Begin([&] {
+      threads.push_back(std::this_thread::get_id());
+      Layers(2);
+      if (i == 1) throw std::runtime_error("no memory");
+    });
+    EXPECT_FALSE(work.Run(kLayer));
+    EXPECT_FALSE(work.ended());
+    if (i == 1) {
+      EXPECT_THROW(work.Run(kLayer), std::runtime_error);
+    } else {
+      EXPECT_TRUE(work.Run(kLayer));
+    }
+    EXPECT_TRUE(work.ended());
+  }
+  EXPECT_EQ(threads, std::vector<std::thread::id>(3, threads[0]));
+  EXPECT_NE(threads[0], std::this_thread::get_id());
+  EXPECT_EQ(done_, 6);
+}
+
 TEST_F(SlicedWorkTest, WhatIsThrownComesOut) {
-  SlicedWork work(
-      [this] {
-        Layers(2);
-        throw std::runtime_error("no memory");
-      },
-      clock_);
+  SlicedWork work(clock_);
+  work.Begin([this] {
+    Layers(2);
+    throw std::runtime_error("no memory");
+  });
   EXPECT_FALSE(work.Run(kLayer));
   EXPECT_THROW(work.Run(absl::InfiniteDuration()), std::runtime_error);
 }
@@ -84,14 +106,15 @@ TEST_F(SlicedWorkTest, WhatWaitsIsBrokenOff) {
       bool& unwound;
       ~Unwinding() { unwound = true; }
     };
-    SlicedWork work(
-        [&] {
-          const Unwinding unwinding = {unwound};
-          Layers(7);
-        },
-        clock_);
+    SlicedWork work(clock_);
+    work.Begin([&] {
+      const Unwinding unwinding = {unwound};
+      Layers(7);
+    });
     EXPECT_FALSE(work.Run(kLayer));
-    SlicedWork never_begun([this] { Layers(100); }, clock_);
+    SlicedWork never_run(clock_);
+    never_run.Begin([this] { Layers(100); });
+    const SlicedWork never_begun(clock_);
   }
   EXPECT_TRUE(unwound);
   EXPECT_EQ(done_, 1);
