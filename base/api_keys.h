@@ -43,6 +43,21 @@ struct Grant {
   bool operator==(const Grant&) const = default;
 };
 
+// Calls visit(name, value, least, most) for each of the grant's limits that is
+// a number, as files and claims call it, in the order in which faults are told.
+template <typename SomeGrant, typename Visit>
+void ForEachLimit(SomeGrant& grant, const Visit& visit) {
+  constexpr int kMany = 1'000'000;
+  constexpr double kMuch = 1e12;
+  visit("weight", grant.weight, 0.01, 100.0);
+  visit("max_pixels", grant.max_pixels, int64_t{0}, int64_t{1} << 32);
+  visit("max_steps", grant.max_steps, 0, 1000);
+  visit("cost_per_minute", grant.cost_per_minute, 0.0, kMuch);
+  visit("burst_cost", grant.burst_cost, 0.0, kMuch);
+  visit("max_jobs", grant.max_jobs, 0, kMany);
+  visit("max_queued_jobs", grant.max_queued_jobs, 0, kMany);
+}
+
 // A key as its file has it.
 struct StoredKey {
   Grant grant;

@@ -11,13 +11,9 @@ namespace {
 
 void ReadHosts(MapReader& map, const std::string& key,
                std::vector<std::string>& hosts) {
-  const YAML::Node list = map.Child(key);
-  if (!list.IsDefined()) return;
-  if (!list.IsSequence()) {
-    return map.Fail(absl::StrCat(map.Path(key), " is not a list of hosts"));
-  }
-  for (size_t i = 0; i < list.size(); ++i) {
-    const std::string host = absl::AsciiStrToLower(list[i].as<std::string>(""));
+  for (const std::string& text : ReadTexts(map, key, " of hosts")) {
+    const std::string host = absl::AsciiStrToLower(text);
+    const size_t i = hosts.size();
     hosts.push_back(absl::StrContains(host, ':') ? host : host + ":443");
     if (!host.empty() && CheckAddress(hosts.back()).ok()) continue;
     map.Fail(absl::StrCat(map.Path(key), "[", i, "] \"", host,
@@ -25,23 +21,10 @@ void ReadHosts(MapReader& map, const std::string& key,
   }
 }
 
-void ReadTexts(MapReader& map, const std::string& key,
-               std::set<std::string>& texts) {
-  const YAML::Node list = map.Child(key);
-  if (!list.IsDefined()) return;
-  if (!list.IsSequence()) {
-    return map.Fail(absl::StrCat(map.Path(key), " is not a list"));
-  }
-  for (const YAML::Node& item : list) texts.insert(item.as<std::string>(""));
-}
-
 void ReadOrigins(MapReader& http, std::vector<std::string>& origins) {
-  const YAML::Node list = http.Child("origins");
-  if (!list.IsDefined()) return;
-  if (!list.IsSequence()) return http.Fail("http.origins is not a list");
-  for (size_t i = 0; i < list.size(); ++i) {
-    origins.push_back(list[i].as<std::string>(""));
-    const std::string& origin = origins.back();
+  origins = ReadTexts(http, "origins");
+  for (size_t i = 0; i < origins.size(); ++i) {
+    const std::string& origin = origins[i];
     const size_t scheme = origin.find("://");
     const bool is_sound =
         origin == "*" ||
@@ -104,18 +87,11 @@ void ReadJobs(MapReader& root, const std::string& base_folder,
 // What a token may, as a key's file says it of a key.
 void ReadTokenLimits(MapReader& auth, absl::Status& status, Grant& limits) {
   MapReader map(auth.Child("token_limits"), "auth.token_limits", status);
-  constexpr int kMany = 1'000'000;
-  constexpr double kMuch = 1e12;
-  map.Read("weight", 0.01, 100.0, limits.weight);
-  ReadTexts(map, "models", limits.models);
-  double pixels = 0;
-  map.Read("max_pixels", 0.0, 4294967296.0, pixels);
-  limits.max_pixels = static_cast<int64_t>(pixels);
-  map.Read("max_steps", 0, 1000, limits.max_steps);
-  map.Read("cost_per_minute", 0.0, kMuch, limits.cost_per_minute);
-  map.Read("burst_cost", 0.0, kMuch, limits.burst_cost);
-  map.Read("max_jobs", 0, kMany, limits.max_jobs);
-  map.Read("max_queued_jobs", 0, kMany, limits.max_queued_jobs);
+  for (std::string& model : ReadTexts(map, "models")) {
+    limits.models.insert(std::move(model));
+  }
+  ForEachLimit(limits, [&](const char* name, auto& value, auto least,
+                           auto most) { map.Read(name, least, most, value); });
 }
 
 void ReadAuth(MapReader& root, const std::string& base_folder,

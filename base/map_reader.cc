@@ -16,6 +16,19 @@ void ReadPath(MapReader& map, const std::string& key,
   if (!path.empty()) path = InFolder(base_folder, path);
 }
 
+std::vector<std::string> ReadTexts(MapReader& map, const std::string& key,
+                                   const std::string& what) {
+  std::vector<std::string> texts;
+  const YAML::Node list = map.Child(key);
+  if (list.IsDefined() && !list.IsSequence()) {
+    map.Fail(absl::StrCat(map.Path(key), " is not a list", what));
+  } else if (list.IsDefined()) {
+    for (const YAML::Node& item : list)
+      texts.push_back(item.as<std::string>(""));
+  }
+  return texts;
+}
+
 void ReadFolders(MapReader& root, const std::string& key,
                  const std::string& base_folder,
                  std::vector<std::string>& folders) {

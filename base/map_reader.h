@@ -56,6 +56,12 @@ class MapReader {
   }
 
   void Read(const std::string& key, int min, int max, int& value) {
+    int64_t read = value;
+    Read(key, int64_t{min}, int64_t{max}, read);
+    value = static_cast<int>(read);
+  }
+
+  void Read(const std::string& key, int64_t min, int64_t max, int64_t& value) {
     const YAML::Node child = Child(key);
     if (!child.IsDefined()) return;
     int64_t read = 0;
@@ -68,7 +74,7 @@ class MapReader {
       return Fail(absl::StrCat(Path(key), " ", read, " is not between ", min,
                                " and ", max));
     }
-    value = static_cast<int>(read);
+    value = read;
   }
 
   void Read(const std::string& key, bool& value) {
@@ -126,6 +132,11 @@ std::string InFolder(const std::string& folder, const std::string& path);
 // The same of a map's key; empty stays empty.
 void ReadPath(MapReader& map, const std::string& key,
               const std::string& base_folder, std::string& path);
+
+// A list of texts, to which faults say `what` they are: "", " of hosts".
+// Without the key, none.
+std::vector<std::string> ReadTexts(MapReader& map, const std::string& key,
+                                   const std::string& what = "");
 
 // A list of folders.
 void ReadFolders(MapReader& root, const std::string& key,

@@ -353,10 +353,7 @@ ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
   v1::Job job;
   const grpc::Status status =
       v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   std::cout << job.id() << std::endl;
   return FlushOutput(kExitOk);
 }

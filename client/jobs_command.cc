@@ -61,11 +61,6 @@ void PrintLine(const v1::Job& job) {
   std::cout << "\n";
 }
 
-ExitStatus Fail(const grpc::Status& status, const std::string& server) {
-  std::cerr << "genzo: " << Describe(status, server) << std::endl;
-  return ExitStatusOf(status);
-}
-
 // What a job's end means for a script.
 ExitStatus ExitStatusOfEnd(const v1::Ended& ended) {
   if (ended.state() == v1::JOB_STATE_SUCCEEDED) return kExitOk;
@@ -118,7 +113,7 @@ ExitStatus JobsCommand::List() const {
     grpc::ClientContext context;
     v1::ListJobsResponse page;
     const grpc::Status status = stub->ListJobs(&context, request, &page);
-    if (!status.ok()) return Fail(status, server_);
+    if (!status.ok()) return ReportFailure(status, server_);
     for (const v1::Job& job : page.jobs()) {
       json_ ? PrintJson(job) : PrintLine(job);
     }
@@ -134,7 +129,7 @@ ExitStatus JobsCommand::Watch() const {
   grpc::ClientContext get_context;
   v1::Job job;
   grpc::Status status = stub->GetJob(&get_context, get, &job);
-  if (!status.ok()) return Fail(status, server_);
+  if (!status.ok()) return ReportFailure(status, server_);
   const v1::GenerateRequest& resolved = job.resolved();
   PictureSink sink(
       PictureFiles(output_folder_, Slug(resolved.prompt()), resolved.seed()),
@@ -155,7 +150,7 @@ ExitStatus JobsCommand::Watch() const {
   }
   status = stream->Finish();
   const ExitStatus pictures = sink.Finish();
-  if (!status.ok()) return Fail(status, server_);
+  if (!status.ok()) return ReportFailure(status, server_);
   const ExitStatus end = ExitStatusOfEnd(ended);
   return FlushOutput(end == kExitOk ? pictures : end);
 }
@@ -167,7 +162,7 @@ ExitStatus JobsCommand::Cancel() const {
   v1::Job job;
   const grpc::Status status =
       v1::Jobs::NewStub(Connect(server_))->CancelJob(&context, request, &job);
-  if (!status.ok()) return Fail(status, server_);
+  if (!status.ok()) return ReportFailure(status, server_);
   json_ ? PrintJson(job) : PrintLine(job);
   return FlushOutput(kExitOk);
 }

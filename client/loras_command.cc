@@ -58,10 +58,7 @@ ExitStatus LorasCommand::Run() const {
   const auto stub = v1::LoraRegistry::NewStub(Connect(server_));
   v1::LoraRegistryListResponse response;
   const grpc::Status status = ListLoras(*stub, model_, response);
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   if (!json_) {
     for (const v1::Lora& lora : response.loras()) Print(lora);
     return FlushOutput(kExitOk);

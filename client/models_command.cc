@@ -115,10 +115,7 @@ ExitStatus ModelsCommand::Order() const {
   } else {
     status = send(v1::DrainModelRequest(), &v1::ModelAdmin::Stub::DrainModel);
   }
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   if (json_) return PrintJson(model);
   Print(model);
   return FlushOutput(kExitOk);
@@ -128,10 +125,7 @@ ExitStatus ModelsCommand::List() const {
   const auto stub = v1::ModelRegistry::NewStub(Connect(server_));
   v1::ListModelsResponse response;
   const grpc::Status status = ListModels(*stub, response);
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   if (json_) return PrintJson(response);
   for (const v1::Model& model : response.models()) Print(model);
   return FlushOutput(kExitOk);

@@ -33,10 +33,7 @@ ExitStatus ScoreCommand::List() const {
   v1::ListScorersResponse list;
   const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
                                   ->ListScorers(&context, {}, &list);
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   for (const v1::Scorer& scorer : list.scorers()) {
     std::cout << Printable(scorer.name()) << "  "
               << (scorer.reads_prompt() ? "how well it fits the prompt"
@@ -65,10 +62,7 @@ ExitStatus ScoreCommand::Run() const {
   v1::ScoreResponse response;
   const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
                                   ->Score(&context, request, &response);
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-    return ExitStatusOf(status);
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   for (int i = 0; i < response.scores_size(); ++i) {
     std::cout << absl::StrFormat("%8.3f  %s\n", response.scores(i).score(),
                                  Printable(paths_[i]));

@@ -1,6 +1,7 @@
 #include "client/status_report.h"
 
 #include <cmath>
+#include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
@@ -58,6 +59,12 @@ std::string Describe(const grpc::Status& status, const std::string& server) {
                     std::ceil(absl::ToDoubleSeconds(retry)), " s");
   }
   return text;
+}
+
+ExitStatus ReportFailure(const grpc::Status& status,
+                         const std::string& server) {
+  std::cerr << "genzo: " << Describe(status, server) << std::endl;
+  return ExitStatusOf(status);
 }
 
 }  // namespace genzo

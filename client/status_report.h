@@ -23,6 +23,9 @@ ExitStatus ExitStatusOf(const grpc::Status& status);
 // One sentence for people, with the server's retry hint if it gave one.
 std::string Describe(const grpc::Status& status, const std::string& server);
 
+// Says it on standard error. What the program then ends with.
+ExitStatus ReportFailure(const grpc::Status& status, const std::string& server);
+
 }  // namespace genzo
 
 #endif  // GENZO_CLIENT_STATUS_REPORT_H_

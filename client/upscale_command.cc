@@ -97,9 +97,7 @@ ExitStatus UpscaleCommand::List() const {
   v1::ListUpscalersResponse list;
   const grpc::Status status = v1::Upscaling::NewStub(Connect(server_))
                                   ->ListUpscalers(&context, {}, &list);
-  if (!status.ok()) {
-    return Fail(Describe(status, server_), ExitStatusOf(status));
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   for (const v1::Upscaler& upscaler : list.upscalers()) {
     std::cout << Printable(upscaler.name()) << "  "
               << (upscaler.scale() == 0 ? "any size"
@@ -153,9 +151,7 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path,
     printer->Show(*event, result);
   }
   const grpc::Status status = stream->Finish();
-  if (!status.ok()) {
-    return Fail(Describe(status, server_), ExitStatusOf(status));
-  }
+  if (!status.ok()) return ReportFailure(status, server_);
   return failure.empty() ? kExitOk : Fail(failure, kExitFailed);
 }
 

@@ -14,11 +14,12 @@ HttpResponse Refusal(const absl::Status& status) {
   return ErrorResponse(DoorKind::kJobs, status);
 }
 
-// Answers with a job, or why there is none.
-Backend::Done<v1::Job> Answering(HttpExchangeRef exchange) {
-  return [exchange = std::move(exchange)](absl::StatusOr<v1::Job> job) {
-    if (!job.ok()) return exchange->Send(Refusal(job.status()));
-    exchange->Send({.body = ToJson(*job)});
+// Answers with what the service says, or why it says nothing.
+template <typename Answer>
+Backend::Done<Answer> Answering(HttpExchangeRef exchange) {
+  return [exchange = std::move(exchange)](absl::StatusOr<Answer> answer) {
+    if (!answer.ok()) return exchange->Send(Refusal(answer.status()));
+    exchange->Send({.body = ToJson(*answer)});
   };
 }
 
@@ -79,14 +80,14 @@ std::vector<Route> JobsApi::routes() {
        {},
        [this](HttpRequest request, HttpExchangeRef exchange) {
          backend_.GetJob(KeysOf(request), request.arguments[0],
-                         Answering(exchange));
+                         Answering<v1::Job>(exchange));
        }},
       {"DELETE",
        "/v1/jobs/{}",
        {},
        [this](HttpRequest request, HttpExchangeRef exchange) {
          backend_.CancelJob(KeysOf(request), request.arguments[0],
-                            Answering(exchange));
+                            Answering<v1::Job>(exchange));
        }},
       {"POST",
        "/v1/score",
@@ -98,7 +99,8 @@ std::vector<Route> JobsApi::routes() {
        .pattern = "/v1/scorers",
        .handler =
            [this](HttpRequest request, HttpExchangeRef exchange) {
-             Scorers(request, exchange);
+             backend_.ListScorers(KeysOf(request),
+                                  Answering<v1::ListScorersResponse>(exchange));
            }},
       {.method = "GET",
        .pattern = "/v1/jobs/{}/events",
@@ -115,22 +117,7 @@ void JobsApi::Score(const HttpRequest& request,
   const absl::Status status = FromJson(request.body, score);
   if (!status.ok()) return exchange->Send(Refusal(status));
   backend_.Score(KeysOf(request), score,
-                 [exchange](absl::StatusOr<v1::ScoreResponse> response) {
-                   if (!response.ok()) {
-                     return exchange->Send(Refusal(response.status()));
-                   }
-                   exchange->Send({.body = ToJson(*response)});
-                 });
-}
-
-void JobsApi::Scorers(const HttpRequest& request,
-                      const HttpExchangeRef& exchange) {
-  backend_.ListScorers(
-      KeysOf(request),
-      [exchange](absl::StatusOr<v1::ListScorersResponse> list) {
-        exchange->Send(list.ok() ? HttpResponse{.body = ToJson(*list)}
-                                 : Refusal(list.status()));
-      });
+                 Answering<v1::ScoreResponse>(exchange));
 }
 
 void JobsApi::Create(const HttpRequest& request,
@@ -161,12 +148,7 @@ void JobsApi::List(const HttpRequest& request,
   const auto list = ReadList(request);
   if (!list.ok()) return exchange->Send(Refusal(list.status()));
   backend_.ListJobs(KeysOf(request), *list,
-                    [exchange](absl::StatusOr<v1::ListJobsResponse> jobs) {
-                      if (!jobs.ok()) {
-                        return exchange->Send(Refusal(jobs.status()));
-                      }
-                      exchange->Send({.body = ToJson(*jobs)});
-                    });
+                    Answering<v1::ListJobsResponse>(exchange));
 }
 
 void JobsApi::Events(const HttpRequest& request,

@@ -22,7 +22,6 @@ class JobsApi {
   void Create(const HttpRequest& request, const HttpExchangeRef& exchange);
   void List(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Score(const HttpRequest& request, const HttpExchangeRef& exchange);
-  void Scorers(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Events(const HttpRequest& request, const HttpExchangeRef& exchange);
 
   Backend& backend_;

@@ -34,14 +34,17 @@ std::unique_ptr<Authenticator> MakeAuthenticator(const FrontEndOptions& options,
   return MakeCredentialsAuthenticator(keys, tokens);
 }
 
+// Whom the job names, if it names somebody.
+void TellOfEnd(Webhooks* webhooks, const internal::v1::KeptJob& job) {
+  if (webhooks == nullptr || job.webhook().empty()) return;
+  webhooks->Send(job.webhook(), job.job(), job.traceparent());
+}
+
 // Of a job that waits, runs or has ended.
 void Tell(Quotas& quotas, Webhooks* webhooks,
           const internal::v1::KeptJob& job) {
   const std::string& id = job.job().id();
-  if (job.job().has_end_time() && !job.webhook().empty() &&
-      webhooks != nullptr) {
-    webhooks->Send(job.webhook(), job.job(), job.traceparent());
-  }
+  if (job.job().has_end_time()) TellOfEnd(webhooks, job);
   switch (job.job().state()) {
     case v1::JOB_STATE_QUEUED:
       return quotas.Waits(id);
@@ -135,8 +138,7 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
   if (!archive.ok()) return archive.status();
   parts.archive = *std::move(archive);
   for (const internal::v1::KeptJob& job : parts.archive->TakeUntold()) {
-    if (parts.webhooks == nullptr) break;
-    parts.webhooks->Send(job.webhook(), job.job(), job.traceparent());
+    TellOfEnd(parts.webhooks.get(), job);
   }
   if (options.result_cache.bytes > 0) {
     auto results = ResultCache::Open(options.result_cache);

@@ -26,6 +26,10 @@ constexpr absl::string_view kSuffix = ".job";
 // An empty file beside it: its webhook was sent, or given up.
 constexpr absl::string_view kToldSuffix = ".told";
 
+fs::path JobPath(const fs::path& folder, const std::string& id) {
+  return folder / absl::StrCat(id, kSuffix);
+}
+
 fs::path ToldPath(const fs::path& folder, const std::string& id) {
   return folder / absl::StrCat(id, kToldSuffix);
 }
@@ -50,7 +54,7 @@ absl::StatusOr<std::unique_ptr<ResultStore>> ResultStore::Open(
 }
 
 std::string ResultStore::PathOf(const std::string& id) const {
-  return (fs::path(folder_) / absl::StrCat(id, kSuffix)).string();
+  return JobPath(folder_, id).string();
 }
 
 ResultStore::~ResultStore() {
@@ -142,7 +146,7 @@ absl::StatusOr<std::vector<EventRef>> ResultStore::Read(
 void ResultStore::NoteToldIn(const std::string& folder, const std::string& id) {
   std::error_code error;
   // Results may have gone before somebody took the webhook.
-  if (!fs::exists(fs::path(folder) / absl::StrCat(id, kSuffix), error)) return;
+  if (!fs::exists(JobPath(folder, id), error)) return;
   std::ofstream(ToldPath(folder, id));
 }
 

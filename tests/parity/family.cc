@@ -7,11 +7,10 @@ namespace {
 
 using nlohmann::json;
 
-// Of one encoder without pooled text.
 template <typename Model>
-class SdFamily : public Family {
+class FamilyOfModel : public Family {
  public:
-  explicit SdFamily(const Model& model) : model_(model) {}
+  explicit FamilyOfModel(const Model& model) : model_(model) {}
 
   const Pipeline& pipeline() const override { return model_; }
   absl::StatusOr<std::vector<Stage>> PlanBy(
@@ -19,6 +18,17 @@ class SdFamily : public Family {
       const Encoded& encoded) const override {
     return model_.PlanBy(scheduler, image, encoded);
   }
+
+ protected:
+  const Model& model_;
+};
+
+// Of one encoder without pooled text.
+template <typename Model>
+class SdFamily : public FamilyOfModel<Model> {
+ public:
+  using FamilyOfModel<Model>::FamilyOfModel;
+
   std::vector<std::pair<std::string, const ClipTokenizer*>> Tokenizers()
       const override {
     return {{"text_encoder", &model_.tokenizer()}};
@@ -38,19 +48,13 @@ class SdFamily : public Family {
   }
 
  private:
-  const Model& model_;
+  using FamilyOfModel<Model>::model_;
 };
 
-class SdxlFamily : public Family {
+class SdxlFamily : public FamilyOfModel<StableDiffusionXL> {
  public:
-  explicit SdxlFamily(const StableDiffusionXL& model) : model_(model) {}
+  using FamilyOfModel::FamilyOfModel;
 
-  const Pipeline& pipeline() const override { return model_; }
-  absl::StatusOr<std::vector<Stage>> PlanBy(
-      const json& scheduler, const ImageRequest& image,
-      const Encoded& encoded) const override {
-    return model_.PlanBy(scheduler, image, encoded);
-  }
   std::vector<std::pair<std::string, const ClipTokenizer*>> Tokenizers()
       const override {
     std::vector<std::pair<std::string, const ClipTokenizer*>> tokenizers;
@@ -86,9 +90,6 @@ class SdxlFamily : public Family {
     return LearnedWords(library, model_.traits().text_widths, second ? 1 : 0,
                         model_.second_text().tokenizer.id_end());
   }
-
- private:
-  const StableDiffusionXL& model_;
 };
 
 }  // namespace
