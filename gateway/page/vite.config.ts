@@ -21,6 +21,9 @@ function zipped(): Plugin {
   };
 }
 
+// What the page calls while it is worked on.
+const door = process.env.GENZO_DOOR ?? "http://127.0.0.1:8080";
+
 export default defineConfig({
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
   build: {
@@ -29,5 +32,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   plugins: [zipped()],
-  server: { proxy: { "/v1": "http://127.0.0.1:8080" } },
+  server: { proxy: { "/v1": door, "/sdapi": door } },
 });

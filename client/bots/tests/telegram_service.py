@@ -92,14 +92,15 @@ class Telegram:
                 result = {"message_id": number, "date": 0, "chat": CHAT}
         return web.json_response({"ok": True, "result": result})
 
-    def imagine(self, text: str, photo: str = "") -> None:
-        """`photo`: "caption" of one, or "reply" to one."""
+    def imagine(self, text: str, photo: str = "", space: str = " ") -> None:
+        """`photo`: "caption" of one, or "reply" to one. `space`: what stands
+        between the command and the text."""
         message: dict[str, Any] = {
             "message_id": next(self._numbers),
             "date": 0,
             "chat": CHAT,
             "from": USER,
-            "text": f"/imagine {text}",
+            "text": f"/imagine{space}{text}",
             "entities": [{"type": "bot_command", "offset": 0, "length": 8}],
         }
         sizes = [_size("small", 90), _size("large", 1280)]

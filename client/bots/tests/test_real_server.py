@@ -4,6 +4,7 @@ with it; GENZO_SERVER_BINARY names the server."""
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -74,17 +75,32 @@ async def program(
         await process.wait()
 
 
-@pytest.fixture
-async def server(unused_tcp_port: int) -> AsyncIterator[Server]:
-    admin = f"127.0.0.1:{unused_tcp_port}"
+@asynccontextmanager
+async def serve(admin: str, cache: Path) -> AsyncIterator[Server]:
     async with program(
         os.environ["GENZO_SERVER_BINARY"],
         *("--config", str(_REPOSITORY / "deploy/genzo.yaml")),
         *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
         *("--admin", admin),
         *("--log-level", "error"),
+        XDG_CACHE_HOME=str(cache),
     ) as (_, address):
         yield Server(address, admin)
+
+
+@pytest.fixture
+async def server(unused_tcp_port: int, tmp_path: Path) -> AsyncIterator[Server]:
+    """It takes rows to be free. What it measures beside other work may say that
+    none are worth their while, and then nobody shares an evaluation."""
+    admin = f"127.0.0.1:{unused_tcp_port}"
+    async with serve(admin, tmp_path):
+        pass  # it has measured once it is ready
+    path = tmp_path / "genzo/emaki.json"
+    profile = json.loads(path.read_text())
+    profile["step_seconds"] = {"1": 0.1, "32": 0.1}
+    path.write_text(json.dumps(profile))
+    async with serve(admin, tmp_path) as served:
+        yield served
 
 
 @dataclass
@@ -361,6 +377,10 @@ async def test_pictures_develop_in_every_chat(
             for number, chat in enumerate(chats):
                 group.create_task(develop(number, chat))
     assert await figure(server, "genzo_jobs_total") == 2 * len(chats)
+    # Their pictures shared evaluations: alone, each has two rows of one.
+    evaluations = await figure(server, "genzo_denoise_batches_total")
+    rows = await figure(server, "genzo_batch_size_sum")
+    assert rows > 3 * evaluations, f"{rows} rows in {evaluations}"
 
 
 async def test_a_bot_that_is_killed_delivers_once(

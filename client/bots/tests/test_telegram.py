@@ -46,6 +46,25 @@ async def test_a_message_becomes_the_picture(
     assert genzo_server.calls[1].request.seed != 7
 
 
+@pytest.mark.parametrize(
+    ("space", "text"), [("\n", "red fox"), ("　", "赤い狐 　雪")]
+)
+@pytest.mark.parametrize("photo", ["", "caption"])
+async def test_words_begin_after_any_white_space(
+    telegram: Telegram,
+    studio: Studio,
+    genzo_server: FakeServer,
+    space: str,
+    text: str,
+    photo: str,
+) -> None:
+    genzo_server.answers = [painted()]
+    telegram.imagine(text, photo, space)
+    await telegram.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert genzo_server.calls[0].request.prompt.split() == text.split()
+
+
 async def test_waits_as_long_as_telegram_asks(
     telegram: Telegram, studio: Studio, genzo_server: FakeServer
 ) -> None:

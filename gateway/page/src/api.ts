@@ -43,6 +43,11 @@ export const apiKey = {
   },
 };
 
+// Of another tab.
+addEventListener("storage", ({ key }) => {
+  if (key === KEY) dispatchEvent(new Event("genzo-key"));
+});
+
 interface ErrorBody {
   message?: string;
   reason?: string;

@@ -6,7 +6,8 @@ import { controls, imagePrompts, maskPicture, model, takes } from "./draft";
 import { Field, Select, Slider, Toggle, described, fieldId } from "./fields";
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
-import { TYPES, useObjectUrl } from "./start_picture";
+import { TYPES } from "./pictures";
+import { useObjectUrl } from "./start_picture";
 
 const MAX_WEIGHT = 2;
 const PREPROCESSORS: Record<string, Word> = {

@@ -13,6 +13,8 @@ import {
   type JobRecord,
   type Pictures,
 } from "./records";
+import { askTabs, hearTabs, merged, tellTabs } from "./tabs";
+import { alone, withStream } from "./turns";
 
 export const jobs = signal<Signal<JobRecord>[]>([]);
 // Whether some job cannot be reached just now.
@@ -41,25 +43,12 @@ async function keep(job: JobRecord): Promise<void> {
   }
 }
 
-// Browsers open six connections to a server, and other calls need some.
-const MAX_WATCHED = 4;
 const FIRST_DELAY = 500;
 const MAX_DELAY = 15_000;
 const NO_KEY_DELAY = 600_000;
-let watched = 0;
-const waiting: (() => void)[] = [];
 const watches = new Map<string, AbortController>();
-
-async function takeTurn(): Promise<void> {
-  if (watched++ >= MAX_WATCHED) {
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  }
-}
-
-function endTurn(): void {
-  watched--;
-  waiting.shift()?.();
-}
+// Jobs that this tab follows; those of `watches` may be another's.
+const followed = new Set<Signal<JobRecord>>();
 
 // Until `delay` has passed, or the network is back, or there is another key.
 function pause(delay: number): Promise<void> {
@@ -116,30 +105,63 @@ async function send(job: Signal<JobRecord>): Promise<void> {
   void keep(job.value);
 }
 
-function take(job: Signal<JobRecord>, next: JobRecord): void {
+// Whether it is worth telling.
+function show(job: Signal<JobRecord>, next: JobRecord): boolean {
   const before = job.value;
   job.value = next;
   const isNews =
     next.state !== before.state ||
     next.frames.some((f, i) => f.state === "done" && before.frames[i]?.state !== "done");
-  if (!isNews) return;
-  news.value = next;
-  void keep(next);
+  if (isNews) news.value = next;
+  return isNews;
+}
+
+function take(job: Signal<JobRecord>, next: JobRecord): void {
+  tellTabs(next, job.value);
+  if (show(job, next)) void keep(next);
+}
+
+hearTabs(
+  () => followed.forEach((job) => tellTabs(job.value)),
+  (told) => {
+    const job = jobs.value.find(({ value }) => value.key === told.key);
+    if (!job || hasEnded(job.value)) return;
+    show(job, merged(job.value, told));
+    if (hasEnded(told)) watches.get(told.key)?.abort();
+  },
+);
+
+// Sees to a job by `work`, unless another tab does, and then after that one.
+async function seeTo(
+  job: Signal<JobRecord>,
+  work: (job: Signal<JobRecord>, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { key } = job.value;
+  const abort = new AbortController();
+  watches.set(key, abort);
+  try {
+    await alone(key, abort.signal, async () => {
+      followed.add(job);
+      if (!hasEnded(job.value)) await work(job, abort.signal);
+    });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    followed.delete(job);
+    watches.delete(key);
+  }
 }
 
 // Follows a job to its end, over lost networks and restarts of the door.
-async function follow(job: Signal<JobRecord>): Promise<void> {
-  const abort = new AbortController();
-  watches.set(job.value.key, abort);
+async function follow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void> {
   let delay = FIRST_DELAY;
   let wasSentAgain = false;
-  while (!hasEnded(job.value) && !abort.signal.aborted) {
+  while (!hasEnded(job.value) && !signal.aborted) {
     try {
       if (job.value.id === undefined) await send(job);
       if (hasEnded(job.value)) break;
-      await takeTurn();
-      try {
-        await watchJob(
+      await withStream(signal, () =>
+        watchJob(
           job.value.id!,
           job.value.sequence,
           (event) => {
@@ -147,13 +169,11 @@ async function follow(job: Signal<JobRecord>): Promise<void> {
             delay = FIRST_DELAY;
             take(job, after(job.value, event));
           },
-          abort.signal,
-        );
-      } finally {
-        endTurn();
-      }
+          signal,
+        ),
+      );
     } catch (error) {
-      if (abort.signal.aborted) break;
+      if (signal.aborted) break;
       if (error instanceof ApiError && error.http === 401) {
         // Asked for once; nothing changes before there is one.
         wantsKey.value = true;
@@ -174,7 +194,6 @@ async function follow(job: Signal<JobRecord>): Promise<void> {
     await pause(delay);
     delay = delay > MAX_DELAY ? FIRST_DELAY : Math.min(MAX_DELAY, delay * 2);
   }
-  watches.delete(job.value.key);
   isLost.value = false;
 }
 
@@ -199,7 +218,7 @@ export async function paint(
     }
   }
   jobs.value = [job, ...jobs.value];
-  void follow(job);
+  void seeTo(job, follow);
 }
 
 // Enlarges a finished picture. A reload in between begins again.
@@ -209,28 +228,27 @@ export function enlarge(of: JobRecord, picture: Blob, upscaling: Upscaling): voi
   const job = signal<JobRecord>({ ...made, upscaling });
   void keep(job.value);
   jobs.value = [job, ...jobs.value];
-  void seeToUpscaling(job);
+  void seeTo(job, enlargeNow);
 }
 
-async function seeToUpscaling(job: Signal<JobRecord>): Promise<void> {
-  const { key, start, upscaling } = job.value;
-  const abort = new AbortController();
-  watches.set(key, abort);
+async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void> {
+  const { start, upscaling } = job.value;
   take(job, { ...job.value, state: "running" });
   try {
-    const picture = await upscale(await base64(start!), upscaling!, abort.signal);
+    const body = await base64(start!);
+    const picture = await withStream(signal, () => upscale(body, upscaling!, signal));
     take(job, { ...job.value, state: "succeeded", frames: [{ state: "done", picture }] });
   } catch (error) {
+    if (hasEnded(job.value)) return; // cancelled elsewhere
     const why = error instanceof Error ? error.message : String(error);
-    take(job, abort.signal.aborted ? ended(job.value, "cancelled") : ended(job.value, "failed", why));
+    take(job, signal.aborted ? ended(job.value, "cancelled") : ended(job.value, "failed", why));
   }
-  watches.delete(key);
 }
 
 export async function cancel(job: Signal<JobRecord>): Promise<void> {
-  if (job.value.upscaling) watches.get(job.value.key)?.abort();
   if (job.value.id !== undefined) return cancelJob(job.value.id);
-  if (!job.value.upscaling) take(job, ended(job.value, "cancelled"));
+  take(job, ended(job.value, "cancelled"));
+  if (job.value.upscaling) watches.get(job.value.key)?.abort();
 }
 
 async function forget(key: string): Promise<void> {
@@ -257,6 +275,7 @@ export async function restore(): Promise<void> {
   jobs.value = [...jobs.value, ...restored];
   for (const job of restored) {
     if (hasEnded(job.value)) continue;
-    void (job.value.upscaling ? seeToUpscaling(job) : follow(job));
+    void seeTo(job, job.value.upscaling ? enlargeNow : follow);
   }
+  askTabs();
 }

@@ -24,8 +24,8 @@ async def door() -> AsyncIterator[Door]:
 
 @asynccontextmanager
 async def browse(url: str) -> AsyncIterator[Page]:
-    """The page in a fresh browser. A script that throws, or anything that its
-    policy refuses, fails the test."""
+    """The page in a fresh browser. A script that throws in one of its tabs, or
+    anything that their policy refuses, fails the test."""
     chromium = shutil.which("chromium")
     assert chromium, "needs Debian's chromium"
     wrong: list[str] = []
@@ -39,9 +39,8 @@ async def browse(url: str) -> AsyncIterator[Page]:
         )
         # As it is for a page of another machine without TLS.
         await context.add_init_script("delete Crypto.prototype.randomUUID")
-        page = await context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.on(
             "console",
             lambda message: (
                 wrong.append(message.text)
@@ -49,6 +48,7 @@ async def browse(url: str) -> AsyncIterator[Page]:
                 else None
             ),
         )
+        page = await context.new_page()
         await page.goto(url)
         yield page
         await browser.close()

@@ -227,6 +227,8 @@ class Door:
         self.upscalings: list[dict[str, Any]] = []
         self.jobs: dict[str, MockJob] = {}
         self.watches: list[tuple[str, str]] = []  # job, Last-Event-ID
+        self.open: list[str] = []  # jobs whose streams are
+        self.most_open = 0
         self.creations: list[dict[str, Any]] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -359,6 +361,8 @@ class Door:
         assert isinstance(request.transport, asyncio.Transport)
         self._streams.append(request.transport)
         sent = int(sequence)
+        self.open.append(job.id)
+        self.most_open = max(self.most_open, len(self.open))
         try:
             while True:
                 async with job.changed:
@@ -374,6 +378,8 @@ class Door:
                         return response
         except ConnectionError:
             return response
+        finally:
+            self.open.remove(job.id)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         path = DIST / (request.match_info["path"] or "index.html")

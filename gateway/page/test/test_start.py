@@ -119,6 +119,15 @@ async def test_a_mask_is_painted_where_the_server_takes_one(
     await page.get_by_role("button", name="Clear the mask").click()
     job = await develop(page, door)
     assert "inpainting" not in job.request
+    # A click is a dot, and the eraser is the pointer's too.
+    await canvas.click()
+    await page.get_by_role("button", name="Eraser").click()
+    await canvas.click(position={"x": box["width"] * 0.55, "y": box["height"] / 2})
+    job = await develop(page, door)
+    sent = base64.b64decode(job.request["inpainting"]["mask"]["data"])
+    mask = Image.open(io.BytesIO(sent)).convert("L")
+    assert mask.getpixel((58, 64)) == 255
+    assert mask.getpixel((68, 64)) == 0
 
 
 async def test_a_mask_is_turned_round(page: Page, door: Door) -> None:

@@ -198,11 +198,12 @@ class TelegramBot:
         message = update.effective_message
         if message is None:
             return
-        _, _, text = (message.text or message.caption or "").partition(" ")
+        # The command ends at any white space: a line's end, a full-width space.
+        _, *rest = (message.text or message.caption or "").split(maxsplit=1)
         language = _language(update)
         try:
             picture = await _picture_with(message)
-            request = commands.parse(language, text, picture)
+            request = commands.parse(language, "".join(rest), picture)
             # What was not confirmed before a crash comes again.
             request.request_id = request_id_of(
                 SERVICE, f"{message.chat_id}:{message.message_id}"
