@@ -1,7 +1,9 @@
 """The Helm chart: what it makes is valid, safe, and what the server understands."""
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -88,6 +90,12 @@ def test_kubeconform_would_find_a_misspelling(schemas, tmp_path):
     ("models.volume.create=true", "models.volume.fromImage"),
     ("models.volume.create=true,models.volume.fromImage.reference=a,replicaCount=2",
      "ReadWriteMany"),
+    ("models.volume.create=true,models.volume.fromImage.reference=a,autoscaling.kind=keda",
+     "autoscaling.maxReplicas 4 needs ReadWriteMany"),
+    ("results.enabled=true,autoscaling.kind=keda", "set autoscaling.kind to none"),
+    ("autoscaling.busyShare=2", "autoscaling/busyShare"),
+    ("tls.publicAddress=genzo.example.org:50051", "needs tls.secretName"),
+    ("tls.publicAddress=https://genzo.example.org", "tls/publicAddress"),
     ("models.watchVolume=true", "needs a volume"),
     ("bots.discord.enabled=true", "needs bots.discord.secretName"),
     ("bots.line.enabled=true,bots.line.secretName=s", "needs bots.publicUrl"),
@@ -115,9 +123,6 @@ def test_refuses_an_old_kubernetes():
 @BY_VALUES
 def test_server_takes_the_configuration(name, tmp_path):
     """genzo-server itself reads what the chart makes, with the pod's folders below another root."""
-    import os
-    import subprocess
-
     made = objects(VALUES[name])
     text = made["ConfigMap", "r-genzo"]["data"]["genzo.yaml"]
     text = re.sub(r"(: )/(etc|var|models|usr)", rf"\1{tmp_path}/\2", text)
@@ -203,16 +208,59 @@ def test_secrets_are_folders():
     """A file mounted by subPath would never change in the pod: keys could not be revoked."""
     for name in ("keys", "tokens", "results"):
         pod = server(objects(VALUES[name]))["spec"]["template"]["spec"]
+        secrets = {v["name"] for v in pod["volumes"] if "secret" in v}
+        assert secrets
         for container in pod["containers"]:
-            assert not [m for m in container["volumeMounts"] if "subPath" in m]
-        assert [v for v in pod["volumes"] if "secret" in v]
+            assert not [m for m in container["volumeMounts"]
+                        if "subPath" in m and m["name"] in secrets]
+
+
+def admits(rule, labels):
+    """Whether a rule's peers are also pods with these labels, of this namespace."""
+    selectors = [peer["podSelector"] for peer in rule.get("from", [])
+                 if "podSelector" in peer and "namespaceSelector" not in peer]
+    return any(selector.get("matchLabels", {}).items() <= labels.items()
+               and all(labels.get(e["key"]) in e["values"]
+                       for e in selector.get("matchExpressions", []))
+               for selector in selectors)
+
+
+@BY_VALUES
+def test_the_test_pod_is_let_in_whoever_else_is(name):
+    narrow = '[{"ipBlock": {"cidr": "192.0.2.0/24"}}]'
+    made = objects(VALUES[name], "--set-json", f"networkPolicy.from={narrow}")
+    test = made.get(("Pod", "r-genzo-test"))
+    policy = made.get(("NetworkPolicy", "r-genzo"))
+    if not test or not policy:
+        assert name in ("tokens", "image-volume")
+        return
+    rules = [rule for rule in policy["spec"]["ingress"] if admits(rule, test["metadata"]["labels"])]
+    assert [rule["ports"] for rule in rules] == [[{"port": "grpc", "protocol": "TCP"}]]
+    stranger = {**test["metadata"]["labels"], "app.kubernetes.io/component": "other"}
+    assert not any(admits(rule, stranger) for rule in policy["spec"]["ingress"])
+
+
+def test_callers_need_no_ca_of_a_public_authority():
+    """Its Secrets have none, and a pod that mounts what is not there never starts."""
+    made = objects(VALUES["bots"], "--set", "tls.publicAddress=genzo.example.org:443")
+    bots = [o for (kind, name), o in made.items() if kind == "Deployment" and of_bots(name)]
+    pods = [o["spec"]["template"]["spec"] for o in bots] + [made["Pod", "r-genzo-test"]["spec"]]
+    assert len(pods) == 5
+    for pod in pods:
+        [container] = pod["containers"]
+        assert "--server=genzo.example.org:443" in container["args"]
+        assert not [v for v in pod["volumes"] if "secret" in v]
+        trusted = [v["value"] for v in container["env"] if v["name"] == "GENZO_CA_FILE"]
+        assert trusted == ["system"] or "--tls" in container["args"] and not trusted
+    for name in ("test", "discord"):
+        ways = made["NetworkPolicy", f"r-genzo-{name}"]["spec"]["egress"]
+        assert {"ports": [{"port": 443, "protocol": "TCP"}]} in ways
 
 
 def test_bots_reach_the_server_and_their_services():
     """Each by labels that only its own pod has, through policies that let it."""
     made = objects(VALUES["bots"])
-    [_, bots_rule, _] = made["NetworkPolicy", "r-genzo"]["spec"]["ingress"]
-    [let_in] = bots_rule["from"]
+    [_, ours, _] = made["NetworkPolicy", "r-genzo"]["spec"]["ingress"]
     server_labels = server(made)["spec"]["template"]["metadata"]["labels"]
     for service in ("discord", "line", "slack", "telegram"):
         bot = made["Deployment", f"r-genzo-{service}"]["spec"]
@@ -220,9 +268,7 @@ def test_bots_reach_the_server_and_their_services():
         assert bot["strategy"] == {"type": "Recreate"} and bot["replicas"] == 1
         assert bot["selector"]["matchLabels"].items() <= labels.items()
         assert not bot["selector"]["matchLabels"].items() <= server_labels.items()
-        assert let_in["podSelector"]["matchLabels"].items() <= labels.items()
-        [expression] = let_in["podSelector"]["matchExpressions"]
-        assert labels[expression["key"]] in expression["values"]
+        assert admits(ours, labels)
         policy = made["NetworkPolicy", f"r-genzo-{service}"]["spec"]
         assert policy["podSelector"]["matchLabels"] == bot["selector"]["matchLabels"]
         assert ("ingress" in policy) == (service != "telegram")
@@ -276,6 +322,107 @@ def test_gpu_has_a_name_and_a_taint():
 def test_autoscaler_and_replicas_do_not_fight():
     for name in ("gpu", "mig"):
         assert "replicas" not in server(objects(VALUES[name]))["spec"]
+
+
+def test_busy_servers_are_not_stopped():
+    """Neither because nothing waits, nor because nobody answers."""
+    scaled = objects(VALUES["gpu"])["ScaledObject", "r-genzo"]["spec"]
+    queries = [trigger["metadata"]["query"] for trigger in scaled["triggers"]]
+    assert ["genzo_queue_cost_units" in q for q in queries] == [True, False]
+    assert ["genzo_device_busy_seconds_total" in q for q in queries] == [False, True]
+    assert float(scaled["triggers"][1]["metadata"]["threshold"]) == 1
+    assert scaled["fallback"]["behavior"] == "currentReplicasIfHigher"
+    for trigger in scaled["triggers"]:
+        assert trigger["metricType"] == "AverageValue"  # which alone has a fallback
+        assert trigger["metadata"]["ignoreNullValues"] == "false"
+    metrics = objects(VALUES["mig"])["HorizontalPodAutoscaler", "r-genzo"]["spec"]["metrics"]
+    assert [one["pods"]["metric"]["name"] for one in metrics] == [
+        "genzo_queue_cost_units", "genzo_device_busy"]
+
+
+@pytest.mark.parametrize("name", ["genzo", "g" * 46, "g" * 47, "g" * 48, "g" * 52])
+def test_the_scaler_counts_its_own_pods_alone(name):
+    made = objects(VALUES["gpu"], "--set", f"fullnameOverride={name}")
+    for trigger in made["ScaledObject", name]["spec"]["triggers"]:
+        [pattern] = re.findall(r'pod=~"([^"]*)"', trigger["metadata"]["query"])
+        assert 'namespace="pictures"' in trigger["metadata"]["query"]
+        for template_hash in ("6d4cf56db6", "b7c4d"):
+            # As Kubernetes makes a name: 58 characters and 5.
+            mine = f"{name}-{template_hash}-"[:58] + "x7k2p"
+            assert re.fullmatch(pattern, mine), mine
+        for other in (f"{name}-b-6d4cf56db6-x7k2p", f"{name}-b-0", f"a-{name}-6d4cf56db6-x7k2p",
+                      f"{name}-telegram-6d4cf56db6-x7k2p"):
+            assert not re.fullmatch(pattern, other), other
+
+
+def copying(values, root):
+    """What copies models, with /copy and the image's folder below another root."""
+    pod = server(objects(VALUES[values]))["spec"]["template"]["spec"]
+    [copies] = [c for c in pod["initContainers"] if c["name"] == "copy-models"]
+    environment = {v["name"]: v["value"] for v in copies["env"]}
+    [mount] = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "models"]
+    assert mount["subPath"] == environment["FOLDER"]
+    script = copies["args"][0].replace("/copy", f"{root}/copy")
+
+    def start(pod_name, **more):
+        return subprocess.Popen(
+            [*copies["command"], script],
+            env={"PATH": os.environ["PATH"], "HOSTNAME": pod_name, **environment,
+                 "MODELS": f"{root}/image", **more})
+
+    return start, root / "copy" / environment["FOLDER"]
+
+
+def test_pods_that_copy_at_once_do_not_meet(tmp_path):
+    start, filled = copying("results", tmp_path)
+    for number in range(200):
+        file = tmp_path / "image" / f"{number % 7}" / str(number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a weight\n" * number)
+    (tmp_path / "copy").mkdir()
+    # Of a pod that was killed and comes back.
+    (tmp_path / "copy/.part-r-genzo-0").mkdir()
+    (tmp_path / "copy/.part-r-genzo-0/half").write_text("")
+    copies = [start(f"r-genzo-{number}") for number in range(4)]
+    assert [one.wait() for one in copies] == [0] * 4
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == [filled.name]
+    run("diff", "-r", tmp_path / "image", filled)
+    assert len(list(filled.rglob("*"))) == len(list((tmp_path / "image").rglob("*")))
+
+
+def test_a_filled_claim_is_left_as_it_is_and_another_image_beside_it(tmp_path):
+    start, filled = copying("results", tmp_path)
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/model").write_text("1")
+    assert start("r-genzo-0").wait() == 0
+    with open(filled / "model") as reader:
+        (tmp_path / "image/model").write_text("2")
+        assert start("r-genzo-1").wait() == 0
+        assert (filled / "model").read_text() == "1"
+        assert start("r-genzo-1", FOLDER="another").wait() == 0
+        assert reader.read() == "1" and (filled / "model").read_text() == "1"
+    assert (tmp_path / "copy/another/model").read_text() == "2"
+    # What cannot be copied gets no name.
+    assert start("r-genzo-2", FOLDER="third", MODELS=f"{tmp_path}/none").wait()
+    assert not (tmp_path / "copy/third").exists()
+
+
+def test_the_alerts_know_the_targets():
+    """Whatever the release is called: by a label that everything that scrapes sets."""
+    made = objects(VALUES["gpu"], "--set", "fullnameOverride=paint")
+    [endpoint] = made["ServiceMonitor", "paint"]["spec"]["endpoints"]
+    assert {"targetLabel": "app", "replacement": "genzo"} in endpoint["relabelings"]
+    plain = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yaml").read_text())
+    [[targets]] = [job["static_configs"] for job in plain["scrape_configs"]]
+    assert targets["labels"] == {"app": "genzo"}
+    for group in made["PrometheusRule", "paint"]["spec"]["groups"]:
+        for rule in group["rules"]:
+            assert "genzo.*" not in rule["expr"]
+            for series in re.findall(r"\b(?:up|process_\w+)\b(\{[^}]*\})?", rule["expr"]):
+                assert 'app="genzo"' in series, rule["expr"]
+            for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"]):
+                assert "namespace" in labels.split(", "), rule["expr"]
 
 
 def test_old_clusters_sleep_by_a_command():

@@ -21,6 +21,37 @@ def test_unit_is_understood(tmp_path):
     assert UNIT.name not in done.stderr, done.stderr
 
 
+def test_unit_leaves_a_wrong_configuration_ended():
+    """RestartPreventExitStatus knows the main process alone: a check before is tried for ever."""
+    text = UNIT.read_text()
+    assert "RestartPreventExitStatus=2\n" in text and "\nExecStartPre" not in text
+    assert re.findall(r"^ExecReload=(.*)$", text, re.MULTILINE)[0].endswith("--check-config")
+
+
+def test_server_says_what_is_wrong_with_its_configuration(tmp_path):
+    config = tmp_path / "genzo.yaml"
+    config.write_text(f"models: [{{id: emaki, path: {ROOT}/models/emaki}}]\nqueue_capcity: 3\n")
+    ended = run(program("genzo-server"), "--config", config, ok=False)
+    assert ended.returncode == 2 and "queue_capcity" in ended.stderr
+
+
+def test_unit_waits_longer_than_the_server():
+    settings = (ROOT / "deploy" / "genzo.yaml").read_text()
+    grace = int(re.search(r"^shutdown_grace_seconds: (\d+)", settings, re.MULTILINE)[1])
+    patience = int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)[1])
+    assert patience >= grace + 25
+    pages = (ROOT / "docs" / "deploy.md").read_text()
+    assert f"after {patience} s" in pages and f"above {patience - 25}" in pages
+    assert f"a grace of {patience - 25}" in UNIT.read_text()
+
+
+def test_recipe_of_the_container_opens_what_its_arguments_open():
+    """Arguments of one's own replace the image's, without which nothing is reached from outside."""
+    [command] = re.findall(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    arguments = [one for one in json.loads(command) if one != "--insecure"]
+    assert " ".join(arguments) in (ROOT / "docs" / "deploy.md").read_text()
+
+
 def test_unit_is_confined():
     found = run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT).stdout
     assert "Overall exposure level" in found

@@ -122,8 +122,8 @@ tracing: {{endpoint: {self.collector.url}, sample_ratio: 1}}
             f"""global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: [{ROOT}/deploy/prometheus/genzo.rules.yaml]
 scrape_configs:
-  - job_name: genzo
-    static_configs: [{{targets: ["{self.admin}"]}}]
+  - job_name: paint
+    static_configs: [{{targets: ["{self.admin}"], labels: {{app: genzo}}}}]
 """
         )
         self.start(

@@ -78,6 +78,38 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* Where the test and the bots call. */}}
+{{- define "genzo.clientAddress" -}}
+{{- default (printf "%s:%v" (include "genzo.fullname" .) .Values.service.grpcPort) .Values.tls.publicAddress }}
+{{- end }}
+
+{{- /* Whether they are given a ca.crt to trust. */}}
+{{- define "genzo.mountsCa" -}}
+{{- if and .Values.tls.secretName (not .Values.tls.publicAddress) }}true{{ end }}
+{{- end }}
+
+{{- /* The way out to tls.publicAddress, beside the one to the servers' pods. */}}
+{{- define "genzo.publicEgress" -}}
+{{- with .Values.tls.publicAddress -}}
+- ports:
+    - {port: {{ splitList ":" . | last }}, protocol: TCP}
+{{- end }}
+{{- end }}
+
+{{- /* A folder of the models' volume for each image that it was filled from. */}}
+{{- define "genzo.modelsFolder" -}}
+{{- with .Values.models.volume.fromImage }}
+{{- if .reference }}{{ printf "%s %s" .reference .path | sha256sum | trunc 16 }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* /models, as the server and what verifies it see it. */}}
+{{- define "genzo.modelsMount" -}}
+{{- $mount := dict "name" "models" "mountPath" "/models" "readOnly" true }}
+{{- with include "genzo.modelsFolder" . }}{{ $_ := set $mount "subPath" . }}{{ end }}
+{{- toJson $mount }}
+{{- end }}
+
 {{- define "genzo.keysSecretName" -}}
 {{- if .Values.auth.keys }}{{ include "genzo.fullname" . }}-keys{{ else }}{{ .Values.auth.keysSecret.name }}{{ end }}
 {{- end }}
@@ -105,8 +137,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and $volume.verify (not $sources) }}
 {{- fail "models.volume.verify needs a volume: set models.volume" }}
 {{- end }}
-{{- if and $volume.create (gt (int $v.replicaCount) 1) (not (has "ReadWriteMany" $volume.accessModes)) }}
-{{- fail (printf "models.volume.create with replicaCount %d needs ReadWriteMany among models.volume.accessModes" (int $v.replicaCount)) }}
+{{- $scales := ne $v.autoscaling.kind "none" }}
+{{- $most := int (ternary $v.autoscaling.maxReplicas $v.replicaCount $scales) }}
+{{- if and $volume.create (gt $most 1) (not (has "ReadWriteMany" $volume.accessModes)) }}
+{{- fail (printf "models.volume.create with %s %d needs ReadWriteMany among models.volume.accessModes" (ternary "autoscaling.maxReplicas" "replicaCount" $scales) $most) }}
+{{- end }}
+{{- if and $scales $v.results.enabled }}
+{{- fail (printf "results.enabled with autoscaling.kind %s: unfinished jobs of a server that is stopped would lie in its claim until the same number is started again: set autoscaling.kind to none, or results.enabled to false" $v.autoscaling.kind) }}
 {{- end }}
 {{- if and (not $v.models.list) (not $v.models.watchVolume) }}
 {{- fail "models.list is empty and models.watchVolume is false: there is nothing to serve" }}
@@ -119,6 +156,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and $v.tls.clientCaSecretName (not $v.tls.secretName) }}
 {{- fail "tls.clientCaSecretName needs tls.secretName" }}
+{{- end }}
+{{- if and $v.tls.publicAddress (not $v.tls.secretName) }}
+{{- fail "tls.publicAddress needs tls.secretName" }}
 {{- end }}
 {{- $knows := or $v.auth.keys $v.auth.keysSecret.name $v.auth.jwt.secretName }}
 {{- if and $v.insecure $knows }}
@@ -137,7 +177,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and $v.ingress.enabled (not $v.http.enabled) }}
 {{- fail "ingress is for the HTTP door: set http.enabled" }}
 {{- end }}
-{{- if and (ne $v.autoscaling.kind "none") (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
+{{- if and $scales (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
 {{- fail (printf "autoscaling.maxReplicas %d is less than autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
 {{- end }}
 {{- $bots := include "genzo.enabledBots" . | fromJsonArray }}

@@ -56,16 +56,22 @@ spec:
     - name: copy-models
       image: {{ $volume.fromImage.reference | quote }}
       imagePullPolicy: {{ $volume.fromImage.pullPolicy }}
-      # A claim that was filled from the same image is left as it is.
+      # A claim may be filled by several pods at once, and read by earlier ones: each copies into a
+      # folder of its own, and the first one's gets the name that is mounted. Of the others mv fails,
+      # because the folder is not empty. A claim that was filled from the same image is left as it is.
       command: [sh, -euc]
       args:
         - |
-          if [ "$(cat /copy/.image 2>/dev/null)" = "$IMAGE" ]; then exit 0; fi
-          rm -f /copy/.image
-          cp -r "$MODELS/." /copy/
-          printf %s "$IMAGE" >/copy/.image
+          if [ -d "/copy/$FOLDER" ]; then exit 0; fi
+          part="/copy/.part-$HOSTNAME"
+          rm -rf "$part"
+          mkdir -p "$part/$FOLDER"
+          cp -r "$MODELS/." "$part/$FOLDER/"
+          sync
+          mv "$part/$FOLDER" /copy/ || [ -d "/copy/$FOLDER" ]
+          rm -rf "$part"
       env:
-        - {name: IMAGE, value: {{ $volume.fromImage.reference | quote }}}
+        - {name: FOLDER, value: {{ include "genzo.modelsFolder" . | quote }}}
         - {name: MODELS, value: {{ $volume.fromImage.path | quote }}}
       securityContext:
         {{- toYaml $v.securityContext | nindent 8 }}
@@ -86,7 +92,7 @@ spec:
       resources:
         {{- include "genzo.initResources" . | nindent 8 }}
       volumeMounts:
-        - {name: models, mountPath: /models, readOnly: true}
+        - {{ include "genzo.modelsMount" . }}
     {{- end }}
     {{- with $v.extraInitContainers }}{{ toYaml . | nindent 4 }}{{ end }}
   {{- end }}
@@ -142,7 +148,7 @@ spec:
         - {name: data, mountPath: /var/lib/genzo}
         - {name: tmp, mountPath: /tmp}
         {{- if include "genzo.hasModelsVolume" . }}
-        - {name: models, mountPath: /models, readOnly: true}
+        - {{ include "genzo.modelsMount" . }}
         {{- end }}
         {{- range $secrets }}
         - {name: {{ .name }}, mountPath: /etc/genzo/{{ .name }}, readOnly: true}
