@@ -31,6 +31,21 @@ int InversionSteps(const v1::GenerateRequest& request) {
              : 0;
 }
 
+int64_t StepsOfImage(const v1::GenerateRequest& request,
+                     StepRounding rounding) {
+  int64_t steps = request.steps();
+  if (request.has_image_to_image()) {
+    steps = StepsWalked(steps, request.image_to_image().strength(), rounding) +
+            InversionSteps(request);
+  }
+  if (request.has_hires()) {
+    const v1::HiresPass& hires = request.hires();
+    steps += std::max<int64_t>(
+        1, StepsWalked(hires.steps(), hires.strength(), rounding));
+  }
+  return steps;
+}
+
 uint32_t ImagesDrawn(const v1::GenerateRequest& request) {
   return std::max(request.image_count(), request.best_of().draw());
 }

@@ -41,6 +41,10 @@ int64_t StepsWalked(int64_t steps, double strength,
 // up before the others; 0 without.
 int InversionSteps(const v1::GenerateRequest& request);
 
+// How many moves of samplers one image of a request, as resolved, takes: those
+// that its start picture's strength leaves, an inversion's, a second pass's.
+int64_t StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding);
+
 // How many images are painted for a request, as resolved: with best_of more
 // than are sent.
 uint32_t ImagesDrawn(const v1::GenerateRequest& request);

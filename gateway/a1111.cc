@@ -120,10 +120,10 @@ void SendPainting(const A1111Call& call, const Painting& painting,
 void SendInterrupted(const A1111Call& call, const SeatedJob& job,
                      HttpExchange& exchange) {
   Painting painting;
-  painting.resolved = call.request;
+  painting.resolved = job.resolved.has_value() ? *job.resolved : call.request;
   for (const auto& [index, preview] : job.previews) {
     v1::Image& image = painting.images[index];
-    image.set_seed(call.request.seed() + index);
+    image.set_seed(painting.resolved.seed() + index);
     image.mutable_picture()->set_data(preview);
   }
   SendPainting(call, painting, exchange);
@@ -383,20 +383,19 @@ void A1111::SetOptions(const HttpRequest& request,
   const auto settings = ReadA1111Settings(*body);
   if (!settings.ok()) return exchange->Send(A1111Refusal(settings.status()));
   const CallerKeys keys = KeysOf(request);
-  if (!wanted.has_value()) {
-    seats_.ChangeSettings(keys, *settings);
-    return exchange->Send({.body = "null"});
-  }
+  // Also where no model is named: whoever has no key changes nothing.
   backend_.ListModels(keys, [this, keys, exchange, settings = *settings,
-                             model = names_.Resolve(*wanted)](
+                             model = names_.Resolve(wanted.value_or(""))](
                                 absl::StatusOr<v1::ListModelsResponse> list) {
     if (!list.ok()) return exchange->Send(A1111Refusal(list.status()));
     std::vector<std::string> ids;
     for (const auto& known : list->models()) ids.push_back(known.id());
-    if (std::find(ids.begin(), ids.end(), model) == ids.end()) {
-      return exchange->Send(A1111Refusal(ModelNotFoundError(model, ids)));
+    if (!model.empty()) {
+      if (std::find(ids.begin(), ids.end(), model) == ids.end()) {
+        return exchange->Send(A1111Refusal(ModelNotFoundError(model, ids)));
+      }
+      seats_.ChooseModel(keys, model);
     }
-    seats_.ChooseModel(keys, model);
     seats_.ChangeSettings(keys, settings);
     exchange->Send({.body = "null"});
   });

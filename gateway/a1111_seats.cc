@@ -33,7 +33,10 @@ A1111Seats::Ticket::~Ticket() {
 
 void A1111Seats::Ticket::Take(const v1::JobEvent& event) {
   const absl::MutexLock lock(&seats_.mutex_);
-  if (event.has_started()) job_.steps = event.started().resolved().steps();
+  if (event.has_started()) {
+    job_.resolved = event.started().resolved();
+    job_.steps = job_.resolved->steps();
+  }
   if (event.has_progress()) {
     job_.steps = event.progress().steps();
     job_.steps_by_image[event.progress().image_index()] =
@@ -64,13 +67,19 @@ SeatedJob A1111Seats::Ticket::job() const {
 
 A1111Seats::Seat& A1111Seats::SeatOf(const CallerKeys& keys) {
   if (seats_.size() >= kMaxSeats && seats_.count(keys) == 0) {
+    auto oldest = seats_.end();
     for (auto seat = seats_.begin(); seat != seats_.end(); ++seat) {
       if (!seat->second.jobs.empty()) continue;
-      seats_.erase(seat);
-      break;
+      if (oldest == seats_.end() ||
+          seat->second.last_use < oldest->second.last_use) {
+        oldest = seat;
+      }
     }
+    if (oldest != seats_.end()) seats_.erase(oldest);
   }
-  return seats_[keys];
+  Seat& seat = seats_[keys];
+  seat.last_use = ++uses_;
+  return seat;
 }
 
 std::shared_ptr<A1111Seats::Ticket> A1111Seats::Sit(const CallerKeys& keys,

@@ -20,7 +20,8 @@ namespace genzo {
 struct SeatedJob {
   std::map<uint32_t, uint32_t> steps_by_image;
   std::map<uint32_t, std::string> previews;  // files, the latest of each image
-  uint32_t steps = 0;                        // of one image; 0: not begun
+  std::optional<v1::GenerateRequest> resolved;  // once it has begun
+  uint32_t steps = 0;                           // of one image; 0: not begun
   uint32_t images = 1;
   absl::Duration time_left;
   bool was_interrupted = false;
@@ -70,11 +71,14 @@ class A1111Seats {
     std::string model;
     nlohmann::json settings = nlohmann::json::object();
     std::list<Ticket*> jobs;  // the latest last
+    uint64_t last_use = 0;    // of uses_
   };
+  // One that nobody has sat on for longest makes room for a new one.
   Seat& SeatOf(const CallerKeys& keys) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;  // also of what is in the tickets
   std::map<CallerKeys, Seat> seats_ ABSL_GUARDED_BY(mutex_);
+  uint64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace genzo

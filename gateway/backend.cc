@@ -35,7 +35,12 @@ std::string AuthorizationOf(const std::string& header) {
 }  // namespace
 
 CallerKeys KeysOf(const HttpRequest& request) {
-  return {.authorization = AuthorizationOf(request.Header("authorization")),
+  std::string authorization = AuthorizationOf(request.Header("authorization"));
+  const std::string key = Sendable(request.Header("x-api-key"));
+  if (authorization.empty() && !key.empty()) {
+    authorization = absl::StrCat("Bearer ", key);
+  }
+  return {.authorization = std::move(authorization),
           .tenant = Sendable(request.Header("x-genzo-tenant")),
           .traceparent = Sendable(request.Header("traceparent"))};
 }

@@ -31,8 +31,8 @@ struct CallerKeys {
            std::tie(other.authorization, other.tenant);
   }
 };
-// Of HTTP's basic authentication the password is the key. What gRPC cannot
-// carry is left out.
+// x-api-key stands for a bearer key. Of HTTP's basic authentication the
+// password is the key. What gRPC cannot carry is left out.
 CallerKeys KeysOf(const HttpRequest& request);
 
 // Held while an event is worked on: the next is read once the last copy is

@@ -91,7 +91,8 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
       return page.status();
     }
   }
-  door->router_ = std::make_unique<Router>(door->Routes(), config.origins);
+  door->router_ = std::make_unique<Router>(door->Routes(), config.origins,
+                                           config.public_url);
   HttpServerOptions options = {.listen = config.listen,
                                .certificate = config.certificate,
                                .key = config.key};

@@ -20,7 +20,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> ServeFigures(
          exchange->Send({.content_type = "text/plain", .body = "ok\n"});
        }}};
   const auto router =
-      std::make_shared<Router>(std::move(routes), std::vector<std::string>());
+      std::make_shared<Router>(std::move(routes), std::vector<std::string>(),
+                               /*public_url=*/"");
   auto server = HttpServer::Start(
       {.listen = address, .threads = 1},
       [router](HttpRequest request, HttpExchangeRef exchange) {

@@ -23,6 +23,11 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using Head = http::response<http::empty_body>;
 
+// Of these whoever stands before the door might take another one.
+constexpr const char* kOnce[] = {
+    "authorization",   "x-api-key",    "x-genzo-tenant",
+    "idempotency-key", "content-type", "content-encoding",
+    "last-event-id",   "origin",       "mcp-session-id"};
 constexpr char kVersions[] = "the HTTP version is neither 1.0 nor 1.1";
 
 // As RFC 9110 writes a date.
@@ -55,9 +60,18 @@ std::optional<HttpFault> FaultOfHead(const HttpRequestHead& head) {
                           head[http::field::transfer_encoding], "chunked"))) {
     return HttpFault{501, "the header Transfer-Encoding is not \"chunked\""};
   }
-  if (head.count(http::field::upgrade) > 0 &&
-      head.method() == http::verb::connect) {
+  if (head.method() == http::verb::connect) {
     return HttpFault{501, "CONNECT is not done here"};
+  }
+  for (const char* name : kOnce) {
+    if (head.count(name) <= 1) continue;
+    return HttpFault{
+        400, absl::StrCat("the header ", name, " occurs ", head.count(name),
+                          " times; it may occur once")};
+  }
+  const auto encoding = head[http::field::content_encoding];
+  if (!encoding.empty() && !boost::beast::iequals(encoding, "identity")) {
+    return HttpFault{415, "the header Content-Encoding is not \"identity\""};
   }
   return std::nullopt;
 }

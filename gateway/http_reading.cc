@@ -52,6 +52,13 @@ void HttpSession::OnHeader(const Error& error, size_t) {
   target_ = std::string(target.data(), target.size());
   version_ = header.version();
   method_ = std::string(header.method_string());
+  // Now: what comes after a body in pieces counts for nothing.
+  headers_.clear();
+  for (const auto& field : header) {
+    headers_.emplace(absl::AsciiStrToLower({field.name_string().data(),
+                                            field.name_string().size()}),
+                     std::string(field.value()));
+  }
   const auto id = header["x-request-id"];
   request_id_ = RequestIdOr(std::string(id.data(), id.size()));
   const auto fault =
@@ -104,11 +111,7 @@ HttpRequest HttpSession::TakeRequest() {
   HttpRequest request;
   auto message = parser_->release();
   request.method = method_;
-  for (const auto& field : message) {
-    request.headers.emplace(absl::AsciiStrToLower({field.name_string().data(),
-                                                   field.name_string().size()}),
-                            std::string(field.value()));
-  }
+  request.headers = std::move(headers_);
   request.body = std::move(message.body());
   request.id = request_id_;
   request.is_secure = stream_.is_secure();

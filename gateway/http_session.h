@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <optional>
 
 #include "absl/time/time.h"
@@ -120,7 +121,8 @@ class HttpSession : public HttpConnection,
   uint64_t serial_ = 0;           // of the request being answered
   std::string request_id_;
   std::string method_;
-  std::string target_;  // as it came
+  std::string target_;                               // as it came
+  std::multimap<std::string, std::string> headers_;  // names in lower case
   absl::Time began_;
   int64_t charged_ = 0;  // of core_->body_bytes
   int version_ = 11;

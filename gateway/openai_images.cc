@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
 #include "gateway/door_error.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
@@ -49,10 +50,15 @@ class ImageStream {
         exchange_(std::move(exchange)) {}
 
   void Take(v1::JobEvent event, EventTurn turn) {
+    if (event.sequence() >= after_) skipped_.clear();
     // Errors before there is a job are answers of their own.
     if (!std::exchange(has_begun_, true)) exchange_->Begin(EventStreamHead());
     if (event.has_started()) {
-      steps_ = event.started().resolved().steps();
+      const v1::GenerateRequest& resolved = event.started().resolved();
+      const bool flows = resolved.sampler() == v1::SAMPLER_FLOW_EULER ||
+                         resolved.sampler() == v1::SAMPLER_FLOW_HEUN;
+      steps_ = StepsOfImage(resolved,
+                            flows ? StepRounding::kUp : StepRounding::kDown);
       return;
     }
     if (event.has_image_withheld()) {
@@ -63,16 +69,24 @@ class ImageStream {
     if (!is_preview && !event.has_image()) return;
     const json data =
         is_preview ? Partial(event.preview()) : Completed(event.image());
-    if (event.sequence() <= after_) return;
-    exchange_->Write(ServerSentEvent(data["type"].get<std::string>(),
-                                     event.sequence(), Dump(data)),
-                     [turn](bool) {});
+    const std::string text = ServerSentEvent(data["type"].get<std::string>(),
+                                             event.sequence(), Dump(data));
+    if (event.sequence() <= after_) {
+      if (!is_preview) skipped_.push_back(text);
+      return;
+    }
+    exchange_->Write(text, [turn](bool) {});
   }
 
   void End(const absl::Status& status) {
     if (!has_begun_) {
       return exchange_->Send(
           ErrorResponse(DoorKind::kOpenAi, Renamed(status, kCommonNames)));
+    }
+    // A server that painted the job again has other numbers: what the client
+    // says it had was not of these.
+    for (std::string& text : skipped_) {
+      exchange_->Write(std::move(text), nullptr);
     }
     // Clients stop at the first error: the pictures that there are come before.
     for (const uint32_t index : withheld_) WriteError(WithheldError(index));
@@ -119,6 +133,8 @@ class ImageStream {
   const int64_t created_;
   const HttpExchangeRef exchange_;
   bool has_begun_ = false;
+  // Pictures that the client has, as long as its number may be another job's.
+  std::vector<std::string> skipped_;
   int64_t steps_ = 0;
   std::map<uint32_t, int> partials_;  // sent so far, by image
   std::vector<uint32_t> withheld_;    // images

@@ -93,8 +93,12 @@ std::string HostOf(absl::string_view text) {
   return absl::AsciiStrToLower(text);
 }
 
+// Names that nobody can make point elsewhere (RFC 6761, RFC 1122).
 bool IsLoopbackName(const std::string& host) {
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+  return host == "localhost" || absl::EndsWith(host, ".localhost") ||
+         host == "[::1]" ||
+         (absl::StartsWith(host, "127.") &&
+          host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
 }  // namespace
@@ -106,17 +110,27 @@ bool Router::IsListed(const std::string& origin) const {
                      });
 }
 
+bool Router::IsOwnName(const HttpRequest& request) const {
+  const std::string host = HostOf(request.Header("host"));
+  if (!request.is_local || host.empty() || IsLoopbackName(host) ||
+      (!public_url_.empty() && HostOf(public_url_) == host)) {
+    return true;
+  }
+  return std::any_of(origins_.begin(), origins_.end(),
+                     [&](const std::string& listed) {
+                       return listed == "*" || HostOf(listed) == host;
+                     });
+}
+
 bool Router::MayCome(const HttpRequest& request) const {
   const std::string origin = request.Header("origin");
   if (origin.empty() || IsListed(origin)) return true;
   const std::string own = absl::StrCat(
       request.is_secure ? "https://" : "http://", request.Header("host"));
   // A proxy before the door may have taken TLS away.
-  const bool is_own =
-      absl::EqualsIgnoreCase(origin, own) ||
-      absl::EqualsIgnoreCase(origin,
-                             absl::StrCat("https://", request.Header("host")));
-  return is_own && (!request.is_local || IsLoopbackName(HostOf(origin)));
+  return absl::EqualsIgnoreCase(origin, own) ||
+         absl::EqualsIgnoreCase(
+             origin, absl::StrCat("https://", request.Header("host")));
 }
 
 HttpHeaders Router::CorsHeaders(const HttpRequest& request) const {
@@ -126,7 +140,7 @@ HttpHeaders Router::CorsHeaders(const HttpRequest& request) const {
   if (origin.empty() || !IsListed(origin)) return headers;
   headers.emplace_back("access-control-allow-origin", origin);
   headers.emplace_back("access-control-expose-headers",
-                       "x-request-id, retry-after, location, "
+                       "x-request-id, retry-after, location, mcp-session-id, "
                        "x-ratelimit-remaining-requests, "
                        "x-ratelimit-reset-requests");
   return headers;
@@ -147,7 +161,8 @@ void Router::Preflight(const HttpRequest& request,
     response.headers.emplace_back(
         "access-control-allow-headers",
         "authorization, content-type, last-event-id, idempotency-key, "
-        "x-genzo-tenant, x-request-id, mcp-protocol-version, mcp-session-id");
+        "x-api-key, x-genzo-tenant, x-request-id, mcp-protocol-version, "
+        "mcp-session-id");
     response.headers.emplace_back("access-control-max-age", kPreflightSeconds);
   }
   exchange.Send(std::move(response));
@@ -159,6 +174,13 @@ void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
   if (!cors.empty()) {
     exchange =
         std::make_shared<AddingExchange>(std::move(exchange), std::move(cors));
+  }
+  if (!IsOwnName(request)) {
+    return exchange->Send(ErrorResponse(
+        door, 403,
+        absl::StrCat("host ", request.Header("host"),
+                     " is not a name of this server; its configuration's "
+                     "http.public_url and http.origins say which are")));
   }
   std::vector<std::string> methods;
   for (const Route& route : routes_) {

@@ -24,18 +24,24 @@ struct Route {
 class Router {
  public:
   // `origins`: "https://example.com" and the like, or "*", besides the door's
-  // own.
-  Router(std::vector<Route> routes, std::vector<std::string> origins)
-      : routes_(std::move(routes)), origins_(std::move(origins)) {}
+  // own. `public_url` is how the door is reached through a proxy; may be empty.
+  Router(std::vector<Route> routes, std::vector<std::string> origins,
+         std::string public_url)
+      : routes_(std::move(routes)),
+        origins_(std::move(origins)),
+        public_url_(std::move(public_url)) {}
 
   void Handle(HttpRequest request, HttpExchangeRef exchange) const;
 
  private:
   bool IsListed(const std::string& origin) const;
+  // Whether the door has the name by which it was called. On an address of this
+  // machine alone it has those of the machine and those that the configuration
+  // tells, not any that a stranger made point at it (DNS rebinding).
+  bool IsOwnName(const HttpRequest& request) const;
   // Whether a page that `request` says it comes from may do what it likes. Also
   // true without a page. Pages of the name that the client used are the door's
-  // own, but on an address of this machine alone any name that a stranger made
-  // point at it is not (DNS rebinding).
+  // own.
   bool MayCome(const HttpRequest& request) const;
   HttpHeaders CorsHeaders(const HttpRequest& request) const;
   void Preflight(const HttpRequest& request,
@@ -44,6 +50,7 @@ class Router {
 
   const std::vector<Route> routes_;
   const std::vector<std::string> origins_;
+  const std::string public_url_;
 };
 
 }  // namespace genzo

@@ -364,7 +364,10 @@ TEST_F(A1111Test, TellsProgressAndInterrupts) {
   service_.Do([&](grpc::ServerContext& context, const v1::GenerateRequest&,
                   FakeService::Writer& writer) {
     v1::JobEvent event;
-    event.mutable_started()->mutable_resolved()->set_steps(4);
+    auto& resolved = *event.mutable_started()->mutable_resolved();
+    resolved.set_steps(4);
+    resolved.set_seed(77);
+    resolved.set_width(128);
     writer.Write(event);
     event.mutable_preview()->mutable_picture()->set_data("look");
     event.mutable_preview()->mutable_picture()->set_size_bytes(4);
@@ -378,7 +381,7 @@ TEST_F(A1111Test, TellsProgressAndInterrupts) {
   });
   RawClient painter(port());
   painter.Send(
-      "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: x\r\nContent-Type: "
+      "POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
       "application/json\r\nContent-Length: 2\r\n\r\n{}");
   began.WaitForNotification();
   json progress;
@@ -397,6 +400,19 @@ TEST_F(A1111Test, TellsProgressAndInterrupts) {
   const RawAnswer answer = painter.ReadAnswer();
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(json::parse(answer.body)["images"][0], "bG9vaw==");
+  const json info =
+      json::parse(json::parse(answer.body)["info"].get<std::string>());
+  EXPECT_EQ(info["seed"], 77) << "as drawn, to paint it to its end";
+  EXPECT_EQ(info["width"], 128);
+}
+
+TEST_F(A1111Test, OptionsAreForThoseWhoMayCall) {
+  service_.RefuseLists(absl::UnauthenticatedError("no key"));
+  EXPECT_EQ(
+      Ask("POST", "/sdapi/v1/options", R"({"samples_format": "jpg"})").status,
+      401);
+  service_.RefuseLists(absl::OkStatus());
+  EXPECT_EQ(AskJson("GET", "/sdapi/v1/options")["samples_format"], "png");
 }
 
 }  // namespace

@@ -44,10 +44,11 @@ TEST_F(DoorTest, CancelsTheJobOfAClientThatLeaves) {
       return grpc::Status::CANCELLED;
     });
     RawClient client(port());
-    client.Send(absl::StrCat(
-        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: "
-        "application/json\r\nContent-Length: ",
-        strlen(body), "\r\n\r\n", body));
+    client.Send(
+        absl::StrCat("POST /v1/images/generations HTTP/1.1\r\nHost: "
+                     "localhost\r\nContent-Type: "
+                     "application/json\r\nContent-Length: ",
+                     strlen(body), "\r\n\r\n", body));
     began.WaitForNotification();
     client.Close();
     cancelled.WaitForNotification();
@@ -68,10 +69,11 @@ TEST_F(DoorTest, ServesManyStreamsAtOnce) {
       R"({"prompt": "", "stream": true, "partial_images": 3})";
   for (int i = 0; i < kReaders; ++i) {
     clients.push_back(std::make_unique<RawClient>(port()));
-    clients.back()->Send(absl::StrCat(
-        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: "
-        "application/json\r\nContent-Length: ",
-        body.size(), "\r\n\r\n", body));
+    clients.back()->Send(
+        absl::StrCat("POST /v1/images/generations HTTP/1.1\r\nHost: "
+                     "localhost\r\nContent-Type: "
+                     "application/json\r\nContent-Length: ",
+                     body.size(), "\r\n\r\n", body));
   }
   for (const auto& client : clients) {
     EXPECT_EQ(EventsIn(client->ReadAnswer().body).size(), 4u);

@@ -66,6 +66,26 @@ class FakeService : public v1::ImageGeneration::Service,
     });
   }
 
+  // Refuses ListModels, unless OK.
+  void RefuseLists(const absl::Status& status) {
+    const absl::MutexLock lock(&mutex_);
+    lists_ = status;
+  }
+  // The last job that was cancelled, or "".
+  std::string cancelled() const {
+    const absl::MutexLock lock(&mutex_);
+    return cancelled_;
+  }
+  // As above; waits for one.
+  std::string AwaitCancelled() const {
+    const auto is_there = [this] {
+      mutex_.AssertHeld();
+      return !cancelled_.empty();
+    };
+    const absl::MutexLock lock(&mutex_, absl::Condition(&is_there));
+    return cancelled_;
+  }
+
   v1::GenerateRequest request() const {
     const absl::MutexLock lock(&mutex_);
     return request_;
@@ -176,6 +196,10 @@ class FakeService : public v1::ImageGeneration::Service,
                           const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     Note(*context);
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (!lists_.ok()) return ToGrpc(lists_);
+    }
     v1::Model& model = *response->add_models();
     model.set_id("emaki");
     model.set_is_default(true);
@@ -279,6 +303,10 @@ class FakeService : public v1::ImageGeneration::Service,
   grpc::Status CancelJob(grpc::ServerContext*,
                          const v1::CancelJobRequest* request,
                          v1::Job* job) override {
+    {
+      const absl::MutexLock lock(&mutex_);
+      cancelled_ = request->id();
+    }
     job->set_id(request->id());
     job->set_state(v1::JOB_STATE_CANCELLED);
     return grpc::Status::OK;
@@ -314,6 +342,8 @@ class FakeService : public v1::ImageGeneration::Service,
 
   mutable absl::Mutex mutex_;
   Script script_ ABSL_GUARDED_BY(mutex_);
+  absl::Status lists_ ABSL_GUARDED_BY(mutex_);
+  std::string cancelled_ ABSL_GUARDED_BY(mutex_);
   v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
   v1::UpscaleRequest upscale_ ABSL_GUARDED_BY(mutex_);
   v1::ScoreRequest score_ ABSL_GUARDED_BY(mutex_);

@@ -100,6 +100,8 @@ TEST(HttpServerTest, RefusesWhatCouldSmuggleARequest) {
            {"Transfer-Encoding: identity\r\n\r\n", 501},
            {"Content-Length : 3\r\n\r\nabc", 400},
            {"Host: y\r\nContent-Length: 0\r\n\r\n", 400},
+           {"Authorization: a\r\nAuthorization: b\r\n\r\n", 400},
+           {"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 415},
            {"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400}}) {
     const auto server = Serve(Echo);
     RawClient client(server->port());
@@ -110,10 +112,25 @@ TEST(HttpServerTest, RefusesWhatCouldSmuggleARequest) {
   EXPECT_EQ(AnswerTo("GET / HTTP/1.1\r\n\r\n").status, 400);
   EXPECT_EQ(AnswerTo("GET / HTTP/2.0\r\nHost: x\r\n\r\n").status, 505);
   EXPECT_EQ(AnswerTo("GET /\r\n\r\n").status, 400);
+  EXPECT_EQ(AnswerTo("CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n").status, 501);
   EXPECT_EQ(AnswerTo("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: "
                      "chunked\r\n\r\n0\r\n\r\n")
                 .status,
             501);
+}
+
+// A proxy that takes headers away does not look behind the body.
+TEST(HttpServerTest, FieldsAfterAChunkedBodyAreNoHeaders) {
+  const auto server = Serve([](HttpRequest request, HttpExchangeRef exchange) {
+    exchange->Send({.body = absl::StrCat(request.Header("authorization"), "|",
+                                         request.Header("accept"))});
+  });
+  RawClient client(server->port());
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: x\r\nAccept: a\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n"
+      "1\r\nx\r\n0\r\nAuthorization: Bearer stolen\r\n\r\n");
+  EXPECT_EQ(client.ReadAnswer().body, "|a");
 }
 
 TEST(HttpServerTest, RefusesPathsThatLeadElsewhere) {

@@ -1,3 +1,4 @@
+#include "absl/synchronization/notification.h"
 #include "tests/gateway/door_test.h"
 
 namespace genzo {
@@ -15,8 +16,8 @@ json Rpc(const std::string& method, const json& params) {
 
 TEST_F(McpTest, SpeaksMcp) {
   const json hello = AskJson(
-      "POST", "/mcp", Rpc("initialize", {{"protocolVersion", "2025-03-26"}}));
-  EXPECT_EQ(hello["result"]["protocolVersion"], "2025-03-26");
+      "POST", "/mcp", Rpc("initialize", {{"protocolVersion", "2025-06-18"}}));
+  EXPECT_EQ(hello["result"]["protocolVersion"], "2025-06-18");
   EXPECT_EQ(Ask("POST", "/mcp",
                 R"({"jsonrpc": "2.0", "method": "notifications/initialized"})")
                 .status,
@@ -99,10 +100,76 @@ TEST_F(McpTest, StreamsProgressToMcpClientsThatAsk) {
               .dump(),
           "Accept: application/json, text/event-stream\r\n");
   const auto events = EventsIn(answer.body);
-  ASSERT_EQ(events.size(), 2u) << answer.body;
-  EXPECT_EQ(events[0].data["params"]["progress"], 10);
-  EXPECT_EQ(events[0].data["params"]["total"], 20);
-  EXPECT_EQ(events[1].data["result"]["content"][0]["data"], kDone);
+  ASSERT_EQ(events.size(), 3u) << answer.body;
+  EXPECT_EQ(events[0].data["params"]["progress"], 0);
+  EXPECT_EQ(events[0].data["params"]["message"], absl::StrCat("job ", kJob))
+      << "for those who are cut off";
+  EXPECT_EQ(events[1].data["params"]["progress"], 10);
+  EXPECT_EQ(events[1].data["params"]["total"], 20);
+  EXPECT_EQ(events[2].data["result"]["content"][0]["data"], kDone);
+}
+
+TEST_F(McpTest, AnswersFaultsAsTheProtocolSays) {
+  EXPECT_EQ(json::parse(Ask("POST", "/mcp", "{").body)["error"]["code"],
+            -32700);
+  EXPECT_EQ(json::parse(Ask("POST", "/mcp", "[]").body)["error"]["code"],
+            -32600);
+  const std::string ping = Rpc("ping", json::object()).dump();
+  EXPECT_EQ(
+      Ask("POST", "/mcp", ping, "MCP-Protocol-Version: 1999-01-01\r\n").status,
+      400);
+  EXPECT_EQ(
+      Ask("POST", "/mcp", ping, "MCP-Protocol-Version: 2025-11-25\r\n").status,
+      200);
+  const json call = Rpc("tools/call", {{"name", "generate_image"},
+                                       {"arguments", {{"prompt", "a"}}}});
+  service_.Refuse(InvalidFieldsError({{"width", "width 100 is bad"}}));
+  EXPECT_EQ(AskJson("POST", "/mcp", call)["result"]["content"][0]["text"],
+            "width 100 is bad");
+  service_.Refuse(absl::UnauthenticatedError("no key"));
+  const RawAnswer refused = Ask("POST", "/mcp", call.dump());
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.Header("www-authenticate"), "bearer");
+}
+
+TEST_F(McpTest, ANotificationCancelsTheCallerOwnCall) {
+  absl::Notification began, ended;
+  service_.Do([&](grpc::ServerContext&, const v1::GenerateRequest& request,
+                  FakeService::Writer& writer) {
+    EXPECT_EQ(request.on_disconnect(), v1::ON_DISCONNECT_CONTINUE);
+    v1::JobEvent event;
+    event.set_job_id(kJob);
+    event.mutable_queued();
+    writer.Write(event);
+    began.Notify();
+    ended.WaitForNotification();
+    return grpc::Status::CANCELLED;
+  });
+  const RawAnswer hello =
+      Ask("POST", "/mcp", Rpc("initialize", json::object()).dump());
+  const std::string session =
+      absl::StrCat("Mcp-Session-Id: ", hello.Header("mcp-session-id"), "\r\n");
+  EXPECT_GT(session.size(), 30u);
+  const std::string call = Rpc("tools/call", {{"name", "generate_image"},
+                                              {"arguments", {{"prompt", "a"}}}})
+                               .dump();
+  RawClient caller(port());
+  caller.Send(
+      absl::StrCat("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                   "application/json\r\n",
+                   session, "Content-Length: ", call.size(), "\r\n\r\n", call));
+  began.WaitForNotification();
+  const std::string cancel =
+      R"({"jsonrpc": "2.0", "method": "notifications/cancelled",)"
+      R"( "params": {"requestId": 1}})";
+  // Of another session, with the same number.
+  EXPECT_EQ(Ask("POST", "/mcp", cancel, "Mcp-Session-Id: other\r\n").status,
+            202);
+  EXPECT_EQ(service_.cancelled(), "");
+  EXPECT_EQ(Ask("POST", "/mcp", cancel, session).status, 202);
+  EXPECT_EQ(service_.AwaitCancelled(), kJob);
+  ended.Notify();
+  EXPECT_EQ(caller.ReadAnswer().status, 200);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ std::vector<Route> Table() {
 std::shared_ptr<KeptExchange> Ask(
     const std::string& method, const std::string& path,
     std::multimap<std::string, std::string> headers = {},
-    const std::vector<std::string>& origins = {}, bool is_local = false) {
+    const std::vector<std::string>& origins = {}, bool is_local = false,
+    const std::string& public_url = "") {
   HttpRequest request;
   request.method = method;
   request.path = path;
@@ -59,7 +60,7 @@ std::shared_ptr<KeptExchange> Ask(
   request.headers.emplace("host", "door.example:80");
   request.is_local = is_local;
   const auto exchange = std::make_shared<KeptExchange>();
-  Router(Table(), origins).Handle(std::move(request), exchange);
+  Router(Table(), origins, public_url).Handle(std::move(request), exchange);
   return exchange;
 }
 
@@ -115,11 +116,33 @@ TEST(RouterTest, LetsOnlyPagesOfItsOwnAndOfTheListCall) {
   EXPECT_EQ(post("https://door.example:80"), 200);
   EXPECT_EQ(post("https://evil"), 403);
   EXPECT_EQ(post("null"), 403);
-  // A stranger's name that leads to this machine.
   EXPECT_EQ(post("http://door.example:80", /*is_local=*/true), 403);
   EXPECT_EQ(Ask("POST", "/v1/jobs", {{"origin", "https://any"}}, {"*"})
                 ->answer.status,
             200);
+}
+
+// A page that a stranger's name brought here sends no origin with its GETs.
+TEST(RouterTest, OnThisMachineAloneStrangersNamesAreRefused) {
+  const auto get = [](const std::string& host,
+                      const std::vector<std::string>& origins = {},
+                      const std::string& public_url = "") {
+    return Ask("GET", "/a/x", {{"host", host}}, origins, /*is_local=*/true,
+               public_url)
+        ->answer;
+  };
+  EXPECT_EQ(get("evil.example:8080").status, 403);
+  EXPECT_THAT(get("evil.example:8080").body, HasSubstr("evil.example:8080"));
+  EXPECT_EQ(get("127.evil.example").status, 403);
+  for (const char* own : {"localhost:8080", "127.0.0.1", "127.1.2.3:80",
+                          "[::1]:80", "genzo.localhost", "LOCALHOST"}) {
+    EXPECT_EQ(get(own).status, 200) << own;
+  }
+  EXPECT_EQ(get("door.example", {}, "https://door.example/x").status, 403);
+  EXPECT_EQ(get("door.example", {}, "https://door.example").status, 200);
+  EXPECT_EQ(get("app.example:99", {"https://app.example"}).status, 200);
+  EXPECT_EQ(Ask("GET", "/a/x", {{"host", "any"}})->answer.status, 200)
+      << "on other addresses keys say who may call";
 }
 
 TEST(PageTest, ServesWhatWasThereAndNothingElse) {
@@ -129,7 +152,7 @@ TEST(PageTest, ServesWhatWasThereAndNothingElse) {
   folder.Write("app.js.gz", "zipped");
   const auto page = Page::Read(folder.path());
   ASSERT_THAT(page, IsOk());
-  const Router router(page->routes(), {});
+  const Router router(page->routes(), {}, "");
   const auto get = [&](const std::string& path,
                        std::multimap<std::string, std::string> headers = {}) {
     HttpRequest request;
