@@ -181,16 +181,32 @@ std::shared_ptr<EventSink> EventLogs::SinkOf(const std::string& job_id,
   return std::make_shared<Sink>(*this, job_id, after);
 }
 
-void EventLogs::Drop(const std::string& job_id) {
-  absl::MutexLock lock(&mutex_);
-  const auto log = logs_.find(job_id);
-  if (log == logs_.end()) return;
-  if (log->second.readers.empty()) {
-    ForgetLocked(log);
-    return;
+void EventLogs::Drop(const std::string& job_id, const absl::Status& why,
+                     const EventReader* opener) {
+  Calls calls;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(job_id);
+    if (found == logs_.end()) return;
+    Log& log = found->second;
+    if (log.readers.empty()) return (void)ForgetLocked(found);
+    UnlinkLocked(log);
+    log.leaving = true;  // nothing to cancel
+    if (log.ended < absl::InfiniteFuture()) return;
+    // Whoever sent the same request meanwhile waits for it.
+    log.ended = clock_.Now();
+    JobEvent event;
+    event.set_job_id(job_id);
+    event.set_sequence(log.events.empty() ? 1
+                                          : log.events.back()->sequence() + 1);
+    *event.mutable_ended() = EndedBy(why);
+    log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+    for (const auto& [number, reader] : log.readers) {
+      if (opener != nullptr && opener->number_ == number) continue;
+      calls.push_back(reader.listener.event);
+    }
   }
-  UnlinkLocked(log->second);
-  log->second.leaving = true;  // nothing to cancel
+  for (const auto& call : calls) call();
 }
 
 void EventLogs::Post(const std::string& job_id, JobEvent event) {

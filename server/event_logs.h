@@ -168,9 +168,11 @@ class EventLogs {
   std::shared_ptr<EventSink> SinkOf(const std::string& job_id,
                                     uint64_t after = 0);
 
-  // Forgets a job that was not submitted, or that has ended. Its readers stay
-  // valid and get nothing.
-  void Drop(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Forgets a job that was not submitted because of `why`, or that has ended.
+  // Its readers stay valid; those but `opener`, who is told otherwise, get
+  // `why` as the job's end.
+  void Drop(const std::string& job_id, const absl::Status& why,
+            const EventReader* opener = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Forgets what was kept long enough and gives up readers and jobs that were
   // waited for too long. To be called every second or so.

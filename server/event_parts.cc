@@ -1,11 +1,16 @@
 #include "server/event_parts.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "google/protobuf/util/field_mask_util.h"
 
 namespace genzo {
 namespace {
 
+using google::protobuf::FieldMask;
+using google::protobuf::util::FieldMaskUtil;
 using v1::JobEvent;
 
 // The event's picture; null if it has none.
@@ -21,28 +26,39 @@ JobEvent Numbered(const JobEvent& event) {
   return part;
 }
 
-v1::Picture WithoutBytes(const v1::Picture& picture) {
-  v1::Picture slim;
-  slim.set_media_type(picture.media_type());
-  slim.set_width(picture.width());
-  slim.set_height(picture.height());
-  slim.set_size_bytes(picture.data().size());
-  return slim;
+// All that an Image or a Preview has but the bytes of its picture, also what
+// will be added to them.
+template <typename Shown>
+const FieldMask& AllButBytes() {
+  static const auto* const mask = [] {
+    auto* paths = new FieldMask;
+    const auto add = [&](const google::protobuf::Descriptor& message,
+                         const std::string& prefix, const std::string& but) {
+      for (int i = 0; i < message.field_count(); ++i) {
+        const std::string& name = message.field(i)->name();
+        if (name != but) paths->add_paths(prefix + name);
+      }
+    };
+    add(*Shown::descriptor(), "", "picture");
+    add(*v1::Picture::descriptor(), "picture.", "data");
+    return paths;
+  }();
+  return *mask;
 }
 
 // Never copies the bytes.
+template <typename Shown>
+void CopyWithoutBytes(const Shown& from, Shown& to) {
+  FieldMaskUtil::MergeMessageTo(from, AllButBytes<Shown>(), {}, &to);
+  to.mutable_picture()->set_size_bytes(from.picture().data().size());
+}
+
 JobEvent WithoutBytes(const JobEvent& event) {
   JobEvent slim = Numbered(event);
   if (event.has_image()) {
-    v1::Image& image = *slim.mutable_image();
-    image.set_image_index(event.image().image_index());
-    image.set_seed(event.image().seed());
-    *image.mutable_picture() = WithoutBytes(event.image().picture());
+    CopyWithoutBytes(event.image(), *slim.mutable_image());
   } else {
-    v1::Preview& preview = *slim.mutable_preview();
-    preview.set_image_index(event.preview().image_index());
-    preview.set_step(event.preview().step());
-    *preview.mutable_picture() = WithoutBytes(event.preview().picture());
+    CopyWithoutBytes(event.preview(), *slim.mutable_preview());
   }
   return slim;
 }

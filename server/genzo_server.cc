@@ -38,6 +38,7 @@
 #include "server/otlp_exporter.h"
 #include "server/readiness.h"
 #include "server/stall_watch.h"
+#include "worker/device/address_space.h"
 #include "worker/engine/worker_pool.h"
 
 namespace genzo {
@@ -490,6 +491,7 @@ int Main(int argc, char** argv) {
 }  // namespace genzo
 
 int main(int argc, char** argv) {
+  genzo::RestartIfAddressSpaceIsLimited(argv);
   const int status = genzo::Main(argc, argv);
   std::cout.flush();
   spdlog::shutdown();

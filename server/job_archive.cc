@@ -1,5 +1,6 @@
 #include "server/job_archive.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -97,6 +98,8 @@ void JobArchive::TakeOver() {
       if (!job.webhook().empty()) untold_.push_back(job);
     } else {
       unfinished_.push_back(job);
+      unfinished_.back().set_servers(std::max(job.servers(), job.restarts()) +
+                                     1);
       if (!store_->ended_cleanly()) {
         unfinished_.back().set_restarts(job.restarts() + 1);
       }
@@ -192,7 +195,7 @@ void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
 void JobArchive::Sweep() {
   logs_->Sweep();
   for (const std::string& id : book_->Sweep()) {
-    logs_->Drop(id);
+    logs_->Drop(id, absl::OkStatus());  // it has ended
     book_->Forgotten(id);
     if (store_ == nullptr) continue;
     disk_->Add([this, id] { store_->Remove(id); });

@@ -100,7 +100,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
 
 // Events of a job that an earlier server began had lower sequences.
 uint64_t FirstSequence(const internal::v1::KeptJob& job) {
-  return uint64_t{job.restarts()} << 32;
+  return uint64_t{job.servers()} << 32;
 }
 
 // Models say what was allowed when they were set up.
@@ -263,7 +263,8 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   spdlog::info("job {} is answered with what was kept", id);
 }
 
-absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
+absl::Status JobIntake::Queue(Draft draft, uint64_t sequence,
+                              const EventReader* opener) {
   const std::string id = draft.job.id();
   const std::string key = ResultKey(draft);
   if (!key.empty()) {
@@ -281,7 +282,7 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
     const absl::Status charged =
         dependencies_.quotas.Begin(id, cost, std::move(draft.grant));
     if (!charged.ok()) {
-      archive_.logs().Drop(id);
+      archive_.logs().Drop(id, charged, opener);
       dependencies_.metrics.CountShed(ErrorReason(charged));
       return charged;
     }
@@ -305,7 +306,7 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence) {
   }
   dependencies_.quotas.TakeBack(id);
   archive_.book().Drop(id);
-  archive_.logs().Drop(id);
+  archive_.logs().Drop(id, submitted, opener);
   dependencies_.metrics.CountShed(ErrorReason(submitted));
   return submitted;
 }
@@ -331,7 +332,8 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
               {"trace", TraceIdOf(opened->reader->traceparent())}});
     return std::move(opened->reader);
   }
-  const absl::Status queued = Queue(std::move(draft));
+  const absl::Status queued =
+      Queue(std::move(draft), /*sequence=*/0, opened->reader.get());
   if (!queued.ok()) return queued;
   return std::move(opened->reader);
 }
@@ -375,10 +377,10 @@ absl::StatusOr<std::string> JobIntake::CreateDraft(Draft draft) {
   return filed->job_id;
 }
 
-void JobIntake::Undo(const std::string& id) {
+void JobIntake::Undo(const std::string& id, const absl::Status& why) {
   dependencies_.quotas.TakeBack(id);
   archive_.book().Drop(id);
-  archive_.logs().Drop(id);
+  archive_.logs().Drop(id, why);
   dependencies_.queue.Cancel(id);
   dependencies_.metrics.CountShed("NOT_KEPT");
 }
@@ -405,7 +407,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
                        id = *id,
                        done = std::move(done)](const absl::Status& kept) {
     if (!kept.ok()) {
-      Undo(id);
+      Undo(id, kept);
       LogRefusal(request_id, caller, kept);
       return done(kept);
     }
@@ -464,7 +466,8 @@ absl::Status JobIntake::ResumeOne(const internal::v1::KeptJob& kept,
                           .tenant = kept.tenant(),
                           .request_id = kept.job().request_id(),
                           .digest = kept.digest(),
-                          .goes_on = true,
+                          .goes_on = queued.request().on_disconnect() !=
+                                     v1::ON_DISCONNECT_CANCEL,
                           .is_kept = true,
                           .traceparent = kept.traceparent()},
                  .begun = dependencies_.clock.Date()};
@@ -485,7 +488,7 @@ void JobIntake::EndUnfinished(internal::v1::KeptJob kept,
   if (!filed.ok()) return;
   v1::JobEvent end;
   end.set_job_id(id);
-  end.set_sequence(1);
+  end.set_sequence(FirstSequence(kept) + 1);
   *end.mutable_ended() = EndedBy(status);
   const auto sink = archive_.logs().SinkOf(id, FirstSequence(kept));
   archive_.book().Add(std::move(kept));

@@ -123,14 +123,16 @@ class JobIntake {
   // Ends a job that is filed with what was kept of the same one.
   void Repeat(Draft draft, const std::vector<v1::Image>& images,
               uint64_t sequence);
-  // Queues a job that is filed. If that fails, it is no more.
-  absl::Status Queue(Draft draft, uint64_t sequence = 0);
+  // Queues a job that is filed. If that fails, it is no more, and its readers
+  // but `opener` hear why.
+  absl::Status Queue(Draft draft, uint64_t sequence = 0,
+                     const EventReader* opener = nullptr);
   absl::StatusOr<std::unique_ptr<EventReader>> Accept(
       const v1::GenerateRequest& request, const Caller& caller,
       absl::Time deadline, const ReaderListener& listener);
   absl::StatusOr<std::string> CreateDraft(Draft draft);
   // Makes a job that was queued one that never was.
-  void Undo(const std::string& id);
+  void Undo(const std::string& id, const absl::Status& why);
   absl::Status ResumeOne(const internal::v1::KeptJob& kept,
                          const internal::v1::Job& queued);
   // Whoever comes for the job is to hear why it was not done.

@@ -283,11 +283,28 @@ TEST_F(EventLogsTest, ThenTheReaderEndsThatTookNothingForLongest) {
 
 TEST_F(EventLogsTest, AJobThatWasNotSubmittedIsForgotten) {
   auto reader = Open("a", {.request_id = kRequestId, .digest = "d"});
-  logs_.Drop("a");
+  logs_.Drop("a", absl::ResourceExhaustedError("full"), reader.get());
   reader.reset();
   EXPECT_TRUE(cancelled_.empty());
   Open("b", {.request_id = kRequestId, .digest = "e"});
   EXPECT_TRUE(is_new_);
+}
+
+// Whoever sent it again between its filing and its refusal.
+TEST_F(EventLogsTest, OthersHearWhyAJobWasNotSubmitted) {
+  const JobFile file = {.request_id = kRequestId, .digest = "d"};
+  auto opener = Open("a", file);
+  auto other = Open("b", file);
+  EXPECT_FALSE(is_new_);
+  logs_.Drop("a", absl::ResourceExhaustedError("full"), opener.get());
+  opener.reset();
+  const auto end = other->Next();
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(end->ended().state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(end->ended().status().message(), "full");
+  other.reset();
+  EXPECT_FALSE(logs_.Has("a"));
+  EXPECT_TRUE(cancelled_.empty());
 }
 
 }  // namespace

@@ -12,6 +12,10 @@ std::shared_ptr<const v1::JobEvent> ImageOf(size_t bytes) {
   event->set_sequence(9);
   event->mutable_image()->set_image_index(2);
   event->mutable_image()->set_seed(7);
+  event->mutable_image()->set_score(0.5);
+  event->mutable_image()->set_safety("nsfw");
+  event->mutable_image()->add_approximations("text_gate_step 10");
+  event->mutable_image()->set_latents("l");
   v1::Picture& picture = *event->mutable_image()->mutable_picture();
   picture.set_media_type("image/png");
   for (size_t i = 0; i < bytes; ++i) {
@@ -39,6 +43,13 @@ TEST(EventPartsTest, ALargeOneFollowsInChunksOfItsSequence) {
   EXPECT_TRUE(head->image().picture().data().empty());
   EXPECT_EQ(head->image().picture().size_bytes(), kMaxPictureInEvent + 1);
   EXPECT_EQ(head->image().seed(), 7u);
+  v1::Image whole = ImageOf(kMaxPictureInEvent + 1)->image();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  whole.GetReflection()->ListFields(whole, &fields);
+  EXPECT_EQ(fields.size(), v1::Image::descriptor()->field_count())
+      << "ImageOf() fills them all";
+  whole.mutable_picture()->clear_data();
+  EXPECT_EQ(head->image().SerializeAsString(), whole.SerializeAsString());
   for (size_t i = 0; i < 4; ++i) {
     const auto part = parts.Next();
     ASSERT_TRUE(part.has_value());

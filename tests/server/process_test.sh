@@ -54,6 +54,29 @@ signal TERM
 expect "ends with 0" ends_with 0
 GENZO_SERVER_PROGRAM=$real_server
 
+# --- the end of the address space ---
+start_server
+used=$(awk '/VmSize/ {print $2}' "/proc/$server_pid/status")
+signal TERM
+wait "$server_pid"
+if [ "$used" -lt 10000000 ]; then  # sanitizers take terabytes
+  cat >"$work/tight" <<END
+#!/bin/bash
+ulimit -v $((used + 300000))
+exec "$GENZO_SERVER_PROGRAM" "\$@"
+END
+  chmod +x "$work/tight"
+  GENZO_SERVER_PROGRAM=$work/tight
+  start_server
+  paint() { status "$GENZO" --server "$address" generate x --steps 1 --width "$1" --height "$1" -o "$work"; }
+  expect "a picture that is too large for it fails" [ "$(paint 1024)" != 0 ]
+  expect "and says why" contains "$work/err" "out of memory"
+  expect "one that is not is painted after it" [ "$(paint 64)" = 0 ]
+  signal TERM
+  expect "ends with 0" ends_with 0
+  GENZO_SERVER_PROGRAM=$real_server
+fi
+
 # --- compressed messages ---
 start_server
 expect "a gzip bomb costs what it weighs" python3 - "$address" "$server_pid" <<'END'
