@@ -17,7 +17,8 @@ struct ModelFiles {
   // A folder in the diffusers layout, or one safetensors file.
   std::string path;
   // A folder in the diffusers layout that has what a single file cannot say or
-  // lacks: configurations, vocabularies, whole components. Empty: none.
+  // lacks: configurations, vocabularies, whole components. Empty: none. What it
+  // lacks, too, comes from the folder of the file's family beside the file.
   std::string config = {};
   // Files or folders of single components, "vae" -> "ae.safetensors". They
   // count before those of `path`.

@@ -54,7 +54,7 @@ std::string ModelFingerprint(const ModelFiles& model) {
   std::vector<std::string> lines;
   AddFiles(model.path, lines);
   AddFiles(model.config, lines);
-  if (model.config.empty()) AddFamilyFolders(model.path, lines);
+  AddFamilyFolders(model.path, lines);
   for (const auto& [part, where] : model.parts) AddFiles(where, lines);
   std::sort(lines.begin(), lines.end());
   return absl::BytesToHexString(Sha256(absl::StrJoin(lines, "\n")));

@@ -36,9 +36,16 @@ class FixedTensors : public TensorSource {
     return tensor.to(options.dtype.value_or(tensor.scalar_type()));
   }
   const std::string& path() const override { return path_; }
+  const std::map<std::string, std::string>& metadata() const override {
+    return metadata_;
+  }
+  void SetMetadata(const std::string& key, const std::string& value) {
+    metadata_[key] = value;
+  }
 
  private:
   const std::string path_ = "test";
+  std::map<std::string, std::string> metadata_;
   std::map<std::string, at::Tensor> tensors_;
   std::map<std::string, TensorEntry> entries_;
 };

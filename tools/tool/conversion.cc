@@ -169,10 +169,13 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
   }
   const auto index = OpenModelIndex(model);
   if (!index.ok()) return index.status();
-  total(TotalBytes(*index, options));
-  if (!to_file) return WriteFolder(*index, output, options);
+  if (!to_file) {
+    total(TotalBytes(*index, options));
+    return WriteFolder(*index, output, options);
+  }
   const auto tensors = InOneFile(*index);
   if (!tensors.ok()) return tensors.status();
+  total(WrittenBytes(**tensors, options));
   WriteOptions described = options;
   described.metadata = PredictionOf(*index);
   return WriteSafetensors(output, **tensors, described);

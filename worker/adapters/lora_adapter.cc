@@ -12,7 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/logging.h"
 #include "worker/adapters/lora_names.h"
+#include "worker/adapters/peft_scales.h"
 
 namespace genzo {
 namespace {
@@ -31,11 +33,14 @@ std::string Shape(const std::vector<int64_t>& sizes) {
 // The tensors of one module of a file, and what is wrong with their sizes.
 class ModuleFile {
  public:
-  ModuleFile(const TensorSource& file, const LoraParts& parts,
-             const Module& module)
-      : file_(file), parts_(parts), module_(module) {}
+  ModuleFile(const TensorSource& file, const std::string& name,
+             const LoraParts& parts, const Module& module)
+      : file_(file), name_(name), parts_(parts), module_(module) {}
 
   bool Has(const char* part) const { return parts_.count(part) > 0; }
+
+  // "down_blocks_0_attentions_0_proj_in", with what stands before it.
+  const std::string& ModuleName() const { return name_; }
 
   const std::vector<int64_t>& ShapeOf(const char* part) const {
     return file_.entries().at(parts_.at(part)).shape;
@@ -79,9 +84,16 @@ class ModuleFile {
 
   absl::Status Check() const {
     if (Has("magnitude")) {
-      const absl::Status status = CheckShape("magnitude", {module_.outputs});
+      // Of a convolution PEFT writes [1, outputs, 1, 1].
+      const std::vector<int64_t>& shape = ShapeOf("magnitude");
+      const bool of_peft = shape.size() == 4 && shape[0] == 1 &&
+                           Product(shape) == module_.outputs;
+      const absl::Status status =
+          of_peft ? absl::OkStatus()
+                  : CheckShape("magnitude", {module_.outputs});
       if (!status.ok()) return status;
     }
+    if (Has("bias")) return NotRead("; it has a bias");
     if (Has("alpha") && Product(ShapeOf("alpha")) != 1) {
       return Wrong("alpha", "is not one number");
     }
@@ -189,14 +201,16 @@ class ModuleFile {
   }
 
   const TensorSource& file_;
+  const std::string& name_;
   const LoraParts& parts_;
   const Module& module_;
 };
 
 // What of a file is for this model: module by module.
 using Visit = std::function<absl::Status(const Module&, const ModuleFile&)>;
+using Unread = std::function<void(const std::vector<std::string>& tensors)>;
 absl::Status ForModules(const TensorSource& file, const AdapterTargets& targets,
-                        const Visit& visit) {
+                        const Visit& visit, const Unread& on_unread = nullptr) {
   const LoraNames names = ReadLoraNames(file.entries());
   if (names.modules.empty()) {
     return absl::InvalidArgumentError(
@@ -205,24 +219,32 @@ absl::Status ForModules(const TensorSource& file, const AdapterTargets& targets,
                      "of one's"));
   }
   bool any = false;
+  std::vector<std::string> unread = names.strangers;
   for (const auto& [name, parts] : names.modules) {
     std::string component;
     const Module* module = targets.Find(name, component);
     if (module == nullptr) {
-      // Of an encoder that this model lacks, or reads without adapters.
-      if (component != "denoiser" && !targets.Has(component)) continue;
+      // Of an encoder that this model lacks, or reads without adapters; of one
+      // of its parts that has none, as its norms and embeddings.
+      if (component != "denoiser") {
+        if (targets.Has(component)) unread.push_back(parts.begin()->second);
+        continue;
+      }
       return absl::InvalidArgumentError(
           absl::StrCat(file.path(), ": tensor \"", parts.begin()->second,
                        "\" is for a layer that this model does not have"));
     }
     const absl::Status status =
-        visit(*module, ModuleFile(file, parts, *module));
+        visit(*module, ModuleFile(file, name, parts, *module));
     if (!status.ok()) return status;
     any = true;
   }
-  if (any) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(file.path(), ": has nothing for this model"));
+  if (!any) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.path(), ": has nothing for this model"));
+  }
+  if (!unread.empty() && on_unread) on_unread(unread);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -230,9 +252,11 @@ absl::Status ForModules(const TensorSource& file, const AdapterTargets& targets,
 // Reads the modules of one file.
 class LoraAdapter::Loader {
  public:
-  Loader(const AdapterTargets& targets, const Placement& placement)
+  Loader(const AdapterTargets& targets, const Placement& placement,
+         PeftScales scales)
       : targets_(targets),
         placement_(placement),
+        scales_(std::move(scales)),
         adapter_(std::make_shared<LoraAdapter>()) {}
 
   absl::Status Add(const Module& module, const ModuleFile& file) {
@@ -240,6 +264,10 @@ class LoraAdapter::Loader {
     if (!status.ok()) return status;
     LayerDelta delta;
     at::Tensor magnitude;
+    if (file.Has("down") && !file.Has("alpha")) {
+      delta.scale = scales_.Of(module.component, file.ModuleName(),
+                               file.ShapeOf("down")[0]);
+    }
     status = file.Has("down") ? ReadLowRank(file, delta)
              : file.Has("hada_w1_a")
                  ? ReadLoHa(file, delta)
@@ -336,7 +364,8 @@ class LoraAdapter::Loader {
     }
     if (!status.ok()) return status;
     while (w1.dim() < w2.dim()) w1 = w1.unsqueeze(-1);
-    delta.whole = at::kron(w1, w2);
+    // kron() asks for values that lie in order, which einsum()'s do not.
+    delta.whole = at::kron(w1.contiguous(), w2.contiguous());
     return ReadScale(file, rank, delta);
   }
 
@@ -409,6 +438,7 @@ class LoraAdapter::Loader {
 
   const AdapterTargets& targets_;
   const Placement placement_;
+  const PeftScales scales_;
   std::shared_ptr<LoraAdapter> adapter_;
   at::Tensor down_;  // of the module that is being read
 };
@@ -423,10 +453,15 @@ absl::Status LoraAdapter::Check(const TensorSource& file,
 absl::StatusOr<std::shared_ptr<const LoraAdapter>> LoraAdapter::Load(
     const TensorSource& file, const AdapterTargets& targets,
     const Placement& placement) {
-  Loader loader(targets, placement);
+  Loader loader(targets, placement, PeftScales(file.metadata()));
   const absl::Status status = ForModules(
-      file, targets, [&](const Module& module, const ModuleFile& parts) {
+      file, targets,
+      [&](const Module& module, const ModuleFile& parts) {
         return loader.Add(module, parts);
+      },
+      [&](const std::vector<std::string>& tensors) {
+        spdlog::warn("{}: {} tensors of it are not read, \"{}\" among them",
+                     file.path(), tensors.size(), tensors[0]);
       });
   if (!status.ok()) return status;
   return loader.Take();

@@ -26,6 +26,10 @@ constexpr std::pair<const char*, const char*> kEnds[] = {
     {".down.weight", "down"},
     {".up.weight", "up"},
     {".lora_mid.weight", "mid"},
+    {".lora_B.default.bias", "bias"},
+    {".lora_B.bias", "bias"},
+    {".lora.up.bias", "bias"},
+    {".lora_up.bias", "bias"},
     {".alpha", "alpha"},
     {".dora_scale", "magnitude"},
     {".lora_magnitude_vector.default.weight", "magnitude"},
@@ -79,6 +83,11 @@ std::string Flat(const std::string& module) {
                {".processor.qkv", "_qkv"},  // of a single block
                {".processor.proj", "_linear2"},
                {".processor.", "_"},
+               // Text encoders' layers, as diffusers once called them.
+               {".self_attn.to_q", "_self_attn_q_proj"},
+               {".self_attn.to_k", "_self_attn_k_proj"},
+               {".self_attn.to_v", "_self_attn_v_proj"},
+               {".self_attn.to_out", "_self_attn_out_proj"},
                {".", "_"}});
   // Once diffusers called the first of these two layers by the list's name.
   if (absl::EndsWith(flat, "_to_out")) flat += "_0";

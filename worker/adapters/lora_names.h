@@ -18,8 +18,8 @@ namespace genzo {
 // AdapterTargets to say.
 
 // The tensors of one adapted module by what they are: "down", "up", "mid",
-// "alpha", "magnitude" (DoRA), "diff", "hada_w1_a" and so on (LoHa), "lokr_w1"
-// and so on (LoKr).
+// "alpha", "bias", "magnitude" (DoRA), "diff", "hada_w1_a" and so on (LoHa),
+// "lokr_w1" and so on (LoKr).
 using LoraParts = std::map<std::string, std::string>;
 
 struct LoraNames {

@@ -1,6 +1,8 @@
 #include "worker/codec/autoencoder_kl_codec.h"
 
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/chunk.h"
@@ -12,6 +14,9 @@
 
 namespace genzo {
 namespace {
+
+// What trainers leave in files: what the loss was computed with, averages.
+std::set<std::string> UnreadTensors() { return {"loss.", "model_ema."}; }
 
 at::Tensor OnCpu(const at::Tensor& pixels) {
   return pixels.to(at::kCPU, at::kFloat).contiguous();
@@ -72,7 +77,7 @@ AutoencoderKLCodec::LoadOwn(const ModelIndex& index,
   if (!vae.ok()) return vae.status();
   std::unique_ptr<AutoencoderKLCodec> codec(
       new AutoencoderKLCodec(index, *own, *vae));
-  absl::Status status = vae->weights.Finish();
+  absl::Status status = vae->weights.Finish(UnreadTensors());
   if (status.ok()) status = codec->LoadTiny(placement);
   if (status.ok()) status = codec->LoadLinear();
   if (!status.ok()) return status;
@@ -152,7 +157,7 @@ std::shared_ptr<const AutoencoderKL> AutoencoderKLCodec::InFloat32() const {
   if (status.ok()) {
     in_float32_ =
         std::make_shared<const AutoencoderKL>(vae->config, vae->weights);
-    status = vae->weights.Finish();
+    status = vae->weights.Finish(UnreadTensors());
   }
   if (!status.ok()) {
     in_float32_ = nullptr;

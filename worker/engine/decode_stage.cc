@@ -7,6 +7,7 @@
 #include "ATen/ops/isfinite.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/logging.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/free_memory.h"
@@ -198,8 +199,12 @@ void DecodeStage::Loop() {
 void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   const DeviceStream::Scope on_stream(stream_);
   const absl::Time begin = clock_.Now();
+  // A preview that cannot be shown is no fault of the picture's.
   const auto fail = [](const DecodeTask& task) {
-    task.job->FailImage(task.image_index, DecodingFailed(task));
+    const absl::Status status = DecodingFailed(task);
+    if (task.is_final) return task.job->FailImage(task.image_index, status);
+    spdlog::debug("no preview of job {}: {}", task.job->id(),
+                  std::string(status.message()));
   };
   at::Tensor decoded;
   try {
@@ -233,7 +238,6 @@ void DecodeStage::Finish(const DecodeTask& task, const at::Tensor& decoded,
 void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
                         absl::Time begin) {
   if (!at::isfinite(decoded).all().item<bool>()) {
-    // A preview that cannot be shown is no fault of the picture's.
     if (task.is_final) task.job->FailImage(task.image_index, NotFinite(task));
     return;
   }
@@ -289,10 +293,7 @@ void DecodeStage::WritePreview(const DecodeTask& task, Pixels pixels) {
                   .format = FormatOf(request.preview()),
                   .text = {},
                   .done = [task](absl::StatusOr<v1::Picture> picture) {
-                    if (!picture.ok()) {
-                      return task.job->FailImage(task.image_index,
-                                                 picture.status());
-                    }
+                    if (!picture.ok()) return;
                     task.job->PostPreview(task.image_index, task.step,
                                           *std::move(picture));
                   }});

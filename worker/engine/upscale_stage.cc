@@ -230,8 +230,14 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   }
   const v1::UpscaleRequest& request = lease->job().upscale();
   const v1::OutputOptions& output = request.output();
-  Pixels pixels = ToPixels(*larger * 2 - 1);
-  if (output.watermark()) AddWatermark(pixels);
+  Pixels pixels;
+  try {
+    pixels = ToPixels(*larger * 2 - 1);
+    larger = at::Tensor();  // room for the file
+    if (output.watermark()) AddWatermark(pixels);
+  } catch (const std::exception&) {
+    return FailUnstarted(*lease, demand, EnlargingFailed(), metrics);
+  }
   writer_.Submit(
       {.pixels = std::move(pixels),
        .format = {.format = output.format(),

@@ -259,8 +259,13 @@ absl::StatusOr<std::vector<Stage>> Flux::Plan(const ImageRequest& image,
   const SamplerStart& start = begun->start;
   SamplerOptions options = OptionsOf(request);
   options.image_tokens = start.noise[0][0].numel() / (kPack * kPack);
-  if (options.sigmas.empty() && options.timesteps.empty() &&
-      request.schedule() == v1::NOISE_SCHEDULE_UNSPECIFIED) {
+  // The reference gives them to its own sampler, whatever is made of them; the
+  // solvers of others have theirs.
+  const bool own = request.sampler() == v1::SAMPLER_FLOW_EULER ||
+                   request.sampler() == v1::SAMPLER_FLOW_HEUN;
+  const bool of_table = request.schedule() == v1::NOISE_SCHEDULE_SGM_UNIFORM ||
+                        request.schedule() == v1::NOISE_SCHEDULE_SIMPLE;
+  if (own && !of_table && options.sigmas.empty() && options.timesteps.empty()) {
     options.sigmas = Sigmas(options.steps);
   }
   auto walk = CreateFlowWalk(request.sampler(), parts_.scheduler, request,

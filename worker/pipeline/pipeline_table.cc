@@ -28,6 +28,8 @@ constexpr PipelineSpec kPipelines[] = {
      StableDiffusion::WeightBytes},
     {"LatentConsistencyModelPipeline", StableDiffusion::Load,
      StableDiffusion::WeightBytes},
+    {"LatentConsistencyModelImg2ImgPipeline", StableDiffusion::Load,
+     StableDiffusion::WeightBytes},
     {"StableDiffusionInstructPix2PixPipeline", StableDiffusion::Load,
      StableDiffusion::WeightBytes},
     {"StableDiffusionInpaintPipeline", StableDiffusion::Load,

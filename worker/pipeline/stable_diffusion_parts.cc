@@ -27,12 +27,14 @@ namespace {
 
 constexpr char kProjected[] = "CLIPTextModelWithProjection";
 
-// An integer buffer that CLIPTextModel's files carry and nobody needs; in
-// merges of old, whose encoder has no prefix, too.
-const std::set<std::string>& IgnoredTextTensors() {
-  static const auto* const names = new std::set<std::string>{
-      "embeddings.position_ids", "text_model.embeddings.position_ids"};
-  return *names;
+// What files of text encoders carry and nobody here needs: a buffer of integers
+// (in merges of old the encoder has no prefix), the rest of a whole CLIP.
+std::set<std::string> IgnoredTextTensors(bool projects) {
+  std::set<std::string> names = {
+      "embeddings.position_ids", "text_model.embeddings.position_ids",
+      "vision_model.", "visual_projection.", "logit_scale"};
+  if (!projects) names.insert("text_projection.");
+  return names;
 }
 
 // With the class that the index names; a projection need not be there.
@@ -71,7 +73,12 @@ absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
 absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
     const ModelIndex& index, const std::string& tokenizer,
     const std::string& text_encoder, const Placement& placement) {
-  const auto folder = index.Component(tokenizer, "CLIPTokenizer");
+  // The same files, read by other code.
+  const auto named = index.components.find(tokenizer);
+  const bool fast =
+      named != index.components.end() && named->second == "CLIPTokenizerFast";
+  const auto folder =
+      index.Component(tokenizer, fast ? "CLIPTokenizerFast" : "CLIPTokenizer");
   if (!folder.ok()) return folder.status();
   auto read = ClipTokenizer::Read(*folder);
   if (!read.ok()) return read.status();
@@ -84,7 +91,8 @@ absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
         read->model_max_length(), " positions do not fit the text encoder"));
   }
   const ClipTextEncoder encoder(text->config, text->weights);
-  const absl::Status finished = text->weights.Finish(IgnoredTextTensors());
+  const absl::Status finished =
+      text->weights.Finish(IgnoredTextTensors(text->config.projection_dim > 0));
   if (!finished.ok()) return finished;
   return std::shared_ptr<const ClipTower>(
       new ClipTower{*std::move(read), text->config, encoder,

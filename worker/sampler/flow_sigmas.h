@@ -15,6 +15,11 @@ namespace genzo {
 // The walk ends at 0, which is not among them.
 std::vector<double> FlowSigmas(const SchedulerConfig& config, int steps);
 
+// `steps` of the shares i / n that a table of such models has, from the
+// noisiest on, where config.sigma_spacing is kSgmUniform or kSimple (reference:
+// ComfyUI's schedulers). Not shifted yet.
+std::vector<double> TabledFlowSigmas(const SchedulerConfig& config, int steps);
+
 // Moves `sigmas`, falling, towards noise as the configuration says, and
 // stretches them to its last one.
 void ShiftFlow(const SchedulerConfig& config, std::vector<double>& sigmas);

@@ -25,6 +25,7 @@
 #include "worker/sampler/pndm_sampler.h"
 #include "worker/sampler/score_ve_sampler.h"
 #include "worker/sampler/score_vp_sampler.h"
+#include "worker/sampler/sigmas.h"
 #include "worker/sampler/tcd_sampler.h"
 #include "worker/sampler/unipc_sampler.h"
 
@@ -90,9 +91,12 @@ void FixDpm(SchedulerConfig& config) {
 }
 
 constexpr SigmaSchedule kTimesteps[] = {kDefault};
-constexpr SigmaSchedule kFlow[] = {kDefault, SigmaSchedule::kKarras,
+constexpr SigmaSchedule kFlow[] = {kDefault,
+                                   SigmaSchedule::kKarras,
                                    SigmaSchedule::kExponential,
-                                   SigmaSchedule::kBeta};
+                                   SigmaSchedule::kBeta,
+                                   SigmaSchedule::kSgmUniform,
+                                   SigmaSchedule::kSimple};
 constexpr SigmaSchedule kSigmas[] = {kDefault,
                                      SigmaSchedule::kKarras,
                                      SigmaSchedule::kExponential,
@@ -317,8 +321,12 @@ absl::Status CheckExplicit(const SamplerSpec& spec,
         absl::StrCat("sampler ", spec.name, " takes ", message));
   };
   if (sigmas && timesteps) return fault("sigmas or timesteps, not both");
-  if (schedule != kDefault) return fault("sigmas or a schedule, not both");
   const bool flow = config.prediction_type == PredictionType::kFlow;
+  // In flow matching a schedule of ends goes from the first to the last.
+  const bool between = flow && IsOfEnds(config.sigma_spacing);
+  if (schedule != kDefault && !between) {
+    return fault("sigmas or a schedule, not both");
+  }
   if (sigmas) {
     if (spec.takes != kEither && spec.takes != Explicit::kSigmas) {
       return fault("no sigmas");

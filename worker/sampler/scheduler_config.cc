@@ -17,6 +17,10 @@ namespace {
 enum class Kind { kDiffusion, kFlow, kScoreVe, kScoreVp };
 
 // Of sigma's odds, in flow matching.
+constexpr int kMaxStepsOffset = 100;
+constexpr double kLeastSigma = 1e-6;
+constexpr double kMostSigma = 1e6;
+constexpr double kLeastBeta = 1e-9;
 constexpr double kMinShift = 1e-3;
 constexpr double kMaxShift = 1e3;
 constexpr double kMaxMu = 7;
@@ -129,11 +133,12 @@ void ReadBetas(JsonConfig& json, const SchedulerClass& defaults,
        {"squaredcos_cap_v2", BetaSchedule::kSquaredCosine}});
   config.trained_betas = json.Floats("trained_betas");
   config.rescale_betas_zero_snr = json.Bool("rescale_betas_zero_snr", false);
-  const bool sound = config.beta_start > 0 && config.beta_end < 1 &&
+  const bool sound = config.beta_start >= kLeastBeta && config.beta_end < 1 &&
                      config.beta_start <= config.beta_end;
   if (!sound) {
     json.Fail(absl::StatusCode::kInvalidArgument, "beta_start",
-              "and beta_end are not within 0 < beta_start <= beta_end < 1");
+              "and beta_end are not within 1e-9 <= beta_start <= beta_end < "
+              "1");
   }
   for (const float beta : config.trained_betas) {
     if (beta > 0 && beta < 1) continue;
@@ -155,7 +160,9 @@ void ReadTimesteps(JsonConfig& json, const SchedulerClass& defaults,
                                 {{"leading", TimestepSpacing::kLeading},
                                  {"trailing", TimestepSpacing::kTrailing},
                                  {"linspace", TimestepSpacing::kLinspace}});
-  config.steps_offset = static_cast<int>(json.Int("steps_offset", 0));
+  // Published files have 0 or 1; timesteps past the last are noise.
+  config.steps_offset =
+      static_cast<int>(json.Int("steps_offset", 0, /*min=*/0, kMaxStepsOffset));
   config.prediction_type =
       ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
                                {{"epsilon", PredictionType::kEpsilon},
@@ -186,7 +193,8 @@ void ReadClipping(JsonConfig& json, const SchedulerClass& defaults,
   config.set_alpha_to_one =
       json.Bool("set_alpha_to_one", defaults.set_alpha_to_one);
   config.clip_sample = json.Bool("clip_sample", defaults.clip_sample);
-  config.clip_sample_range = json.Number("clip_sample_range", 1);
+  config.clip_sample_range =
+      json.Number("clip_sample_range", 1, kLeastSigma, kMostSigma);
   config.thresholding = json.Bool("thresholding", false);
   config.dynamic_thresholding_ratio =
       json.Number("dynamic_thresholding_ratio", 0.995);
@@ -249,8 +257,9 @@ void ReadScore(JsonConfig& json, bool exploding, SchedulerConfig& config) {
 
 void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
   ReadFinalSigma(json, config);
-  config.sigma_min = json.OptionalNumber("sigma_min");
-  config.sigma_max = json.OptionalNumber("sigma_max");
+  config.sigma_min = json.OptionalNumber("sigma_min", kLeastSigma, kMostSigma);
+  config.sigma_max = json.OptionalNumber(
+      "sigma_max", config.sigma_min.value_or(kLeastSigma), kMostSigma);
   config.log_linear_interpolation =
       ReadEnum<bool>(json, "interpolation_type", "linear",
                      {{"linear", false}, {"log_linear", true}});
@@ -273,7 +282,8 @@ void ReadDistilled(JsonConfig& json, SchedulerConfig& config) {
   config.original_inference_steps =
       static_cast<int>(json.Int("original_inference_steps", 50, /*min=*/1,
                                 /*max=*/config.num_train_timesteps));
-  config.timestep_scaling = json.Number("timestep_scaling", 10);
+  config.timestep_scaling =
+      json.Number("timestep_scaling", 10, kLeastSigma, kMostSigma);
 }
 
 // A file of one solver is read by the classes of the others; what only its own
@@ -323,7 +333,10 @@ void ReadSolver(JsonConfig& json, const std::string& scheduler_class,
                                {"deis", "dpmsolver++"}});
     config.plus_plus = absl::EndsWith(algorithm, "++");
     config.stochastic_sampling = absl::StartsWith(algorithm, "sde");
-    json.RequireUnset("variance_type");
+    // Of a DDPM's file; a fixed one is what the class itself uses.
+    if (!absl::StartsWith(json.String("variance_type", ""), "fixed")) {
+      json.RequireUnset("variance_type");
+    }
   }
   if (!config.plus_plus && config.final_sigma_is_zero) {
     json.Fail(absl::StatusCode::kInvalidArgument, "final_sigmas_type",
@@ -351,7 +364,8 @@ void ReadDpmSolver(JsonConfig& json, bool multistep, SchedulerConfig& config) {
   const auto clipped = object.find("lambda_min_clipped");
   if (clipped != object.end() && clipped->is_number() &&
       std::isfinite(clipped->get<double>())) {
-    config.lambda_min_clipped = clipped->get<double>();
+    config.lambda_min_clipped =
+        json.Number("lambda_min_clipped", 0, -kMostSigma, 0);
   }
 }
 

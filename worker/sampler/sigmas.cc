@@ -76,26 +76,22 @@ std::vector<double> SgmUniformSigmas(const std::vector<float>& training,
   return sigmas;
 }
 
-// Every n-th trained sigma, counted from the noisiest.
-std::vector<double> SimpleSigmas(const std::vector<float>& training,
-                                 int steps) {
-  const double stride = static_cast<double>(training.size()) / steps;
-  std::vector<double> sigmas;
-  for (int i = 0; i < steps; ++i) {
-    sigmas.push_back(
-        training[training.size() - 1 - static_cast<size_t>(i * stride)]);
+// Every n-th place of a table, counted from the second cleanest, the noisiest
+// first.
+std::vector<size_t> DdimUniformPlaces(size_t size, int steps) {
+  const size_t stride = std::max<size_t>(size / steps, 1);
+  std::vector<size_t> places;
+  for (int i = steps - 1; i >= 0; --i) {
+    places.push_back(std::min(1 + i * stride, size - 1));
   }
-  return sigmas;
+  return places;
 }
 
-// Every n-th trained sigma, counted from the second cleanest.
-std::vector<double> DdimUniformSigmas(const std::vector<float>& training,
-                                      int steps) {
-  const size_t stride = std::max<size_t>(training.size() / steps, 1);
+std::vector<double> At(const std::vector<float>& training,
+                       const std::vector<size_t>& places) {
   std::vector<double> sigmas;
-  for (int i = steps - 1; i >= 0; --i) {
-    sigmas.push_back(training[std::min(1 + i * stride, training.size() - 1)]);
-  }
+  sigmas.reserve(places.size());
+  for (size_t place : places) sigmas.push_back(training[place]);
   return sigmas;
 }
 
@@ -162,10 +158,23 @@ std::vector<double> BetaSigmas(double max, double min, int count) {
   return sigmas;
 }
 
+std::vector<size_t> SimplePlaces(size_t size, int steps) {
+  const double stride = static_cast<double>(size) / steps;
+  std::vector<size_t> places;
+  for (int i = 0; i < steps; ++i) {
+    places.push_back(size - 1 - static_cast<size_t>(i * stride));
+  }
+  return places;
+}
+
 bool IsOfEnds(SigmaSpacing spacing) {
   return spacing == SigmaSpacing::kKarras ||
          spacing == SigmaSpacing::kExponential ||
          spacing == SigmaSpacing::kLuLambdas || spacing == SigmaSpacing::kBeta;
+}
+
+bool IsOfTable(SigmaSpacing spacing) {
+  return spacing != SigmaSpacing::kTimesteps && !IsOfEnds(spacing);
 }
 
 std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
@@ -185,9 +194,10 @@ std::vector<double> RespacedSigmas(const SchedulerConfig& config,
     case SigmaSpacing::kSgmUniform:
       return SgmUniformSigmas(training_sigmas, steps);
     case SigmaSpacing::kSimple:
-      return SimpleSigmas(training_sigmas, steps);
+      return At(training_sigmas, SimplePlaces(training_sigmas.size(), steps));
     case SigmaSpacing::kDdimUniform:
-      return DdimUniformSigmas(training_sigmas, steps);
+      return At(training_sigmas,
+                DdimUniformPlaces(training_sigmas.size(), steps));
     case SigmaSpacing::kAlignYourSteps:
       return AlignedSigmas(config.sdxl ? kAlignedSdxl : kAlignedSd1, steps);
     default:

@@ -35,6 +35,13 @@ std::vector<double> BetaSigmas(double max, double min, int count);
 // Whether a spacing is a formula of its first and last sigma.
 bool IsOfEnds(SigmaSpacing spacing);
 
+// Whether a spacing is a choice among trained sigmas, or a table of its own.
+bool IsOfTable(SigmaSpacing spacing);
+
+// Places in a table of `size` trained sigmas, the cleanest first: every n-th,
+// counted from the noisiest.
+std::vector<size_t> SimplePlaces(size_t size, int steps);
+
 // The same for each spacing that is a formula of its ends; Karras' for others.
 std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
                                    int count);

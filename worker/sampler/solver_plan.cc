@@ -51,14 +51,16 @@ std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
 WalkPlan PlanFlow(const SchedulerConfig& config, int steps, int first_step,
                   const SolverWalk& walk) {
   std::vector<double> sigmas = config.sigmas;
-  if (sigmas.empty()) {
+  if (sigmas.empty() && IsOfTable(config.sigma_spacing)) {
+    sigmas = TabledFlowSigmas(config, steps);
+  } else if (sigmas.empty()) {
     const double cleanest = 1.0 / config.num_train_timesteps;
     sigmas = walk.flow_gap > 0 ? Linspace(1, cleanest, steps + 1)
                                : Linspace(1 - cleanest, 0, steps + 1);
     sigmas.pop_back();
   }
   ShiftFlow(config, sigmas);
-  if (config.sigma_spacing != SigmaSpacing::kTimesteps) {
+  if (IsOfEnds(config.sigma_spacing)) {
     sigmas = RespacedSigmas(config.sigma_spacing, sigmas.front(), sigmas.back(),
                             static_cast<int>(sigmas.size()));
   }

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr char kIndexFile[] = "model_index.json";
+constexpr char kSettingsFile[] = "genzo.json";
 // What no index names: a small decoder for previews, a model in its own right.
 constexpr char kTiny[] = "tiny_vae";
 constexpr char kRefiner[] = "refiner";
@@ -47,19 +48,34 @@ void AddPart(const std::string& path, const SingleFilePart& part,
                                      std::move(texts), part.tensors, folder));
 }
 
-// The folder of a component in that of the configuration, or "".
-std::string ConfigFolder(const ModelFiles& model,
+// Folders of what a single file cannot say or lacks; those in front count
+// first.
+using ConfigFolders = std::vector<std::string>;
+
+// The first that has `name`, or "".
+std::string FolderWith(const ConfigFolders& folders, const char* name) {
+  std::error_code ignored;
+  for (const std::string& folder : folders) {
+    if (fs::exists(fs::path(folder) / name, ignored)) return folder;
+  }
+  return "";
+}
+
+// The folder of a component in them, or "".
+std::string ConfigFolder(const ConfigFolders& folders,
                          const std::string& component) {
-  if (model.config.empty()) return "";
-  const std::string folder = (fs::path(model.config) / component).string();
-  return IsFolder(folder) ? folder : "";
+  for (const std::string& config : folders) {
+    std::string folder = (fs::path(config) / component).string();
+    if (IsFolder(folder)) return folder;
+  }
+  return "";
 }
 
 // Class and built-in configuration of a component that the index has not heard
 // of.
 json KnownComponent(const ModelIndex& index, const std::string& component) {
-  for (const char* family :
-       {"sd1", "sd2", "sdxl", "sdxl-refiner", "sd3", "flux"}) {
+  for (const char* family : {"sd1", "sd2", "sd-x4-upscaler", "sdxl",
+                             "sdxl-refiner", "sd3", "flux"}) {
     const json document = FamilyDocument(family);
     const bool is_it = index.family.empty()
                            ? document["pipeline"] == index.pipeline_class
@@ -72,7 +88,8 @@ json KnownComponent(const ModelIndex& index, const std::string& component) {
 }
 
 // What the model's configuration says of single components.
-absl::Status AddParts(const ModelFiles& model, ModelIndex& index) {
+absl::Status AddParts(const ModelFiles& model, const ConfigFolders& configs,
+                      ModelIndex& index) {
   for (const auto& [component, path] : model.parts) {
     if (component == kRefiner &&
         absl::StartsWith(index.pipeline_class, "StableDiffusionXL")) {
@@ -109,35 +126,35 @@ absl::Status AddParts(const ModelFiles& model, ModelIndex& index) {
                                        ? json::object()
                                        : known.value("config", json::object()));
     if (!part.ok()) return part.status();
-    AddPart(path, *part, ConfigFolder(model, component), index);
+    AddPart(path, *part, ConfigFolder(configs, component), index);
   }
   return absl::OkStatus();
 }
 
-// Where a family's files look for what they lack, unless they are told: a
-// folder beside them.
+// Where a family's files look for what they lack and were not told: a folder
+// beside them.
 std::string FamilyFolder(const std::string& path, const std::string& family) {
   return (fs::path(path).parent_path() / absl::StrCat(family, ".config"))
       .string();
 }
 
-// Gives `model` its family's folder where it has no other.
-absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
-  const auto tensors = OpenTensorFile(model.path);
+// Adds the family's folder to `configs` if there is one.
+absl::StatusOr<ModelIndex> IndexOfFile(const std::string& path,
+                                       ConfigFolders& configs) {
+  const auto tensors = OpenTensorFile(path);
   if (!tensors.ok()) return tensors.status();
   const auto file = ReadSingleFile(*tensors);
   if (!file.ok()) return file.status();
-  const std::string beside = FamilyFolder(model.path, file->family);
-  if (model.config.empty() && IsFolder(beside)) model.config = beside;
+  std::string beside = FamilyFolder(path, file->family);
+  if (IsFolder(beside)) configs.push_back(std::move(beside));
   ModelIndex index;
-  std::error_code ignored;
-  if (!model.config.empty() &&
-      fs::exists(fs::path(model.config) / kIndexFile, ignored)) {
-    auto read = ReadModelIndex(model.config);
+  const std::string indexed = FolderWith(configs, kIndexFile);
+  if (!indexed.empty()) {
+    auto read = ReadModelIndex(indexed);
     if (!read.ok()) return read.status();
     index = *std::move(read);
     for (const auto& component : index.components) {
-      const std::string folder = ConfigFolder(model, component.first);
+      const std::string folder = ConfigFolder(configs, component.first);
       if (folder.empty()) continue;
       index.elsewhere.insert_or_assign(component.first, ComponentFiles(folder));
     }
@@ -145,20 +162,23 @@ absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
     index.pipeline_class = file->pipeline_class;
     json contents = file->document.value("settings", json::object());
     contents["_class_name"] = index.pipeline_class;
-    index.files = ComponentFiles(model.path, {{kIndexFile, contents.dump(2)}},
-                                 /*tensors=*/nullptr, model.config);
+    index.files =
+        ComponentFiles(path, {{kIndexFile, contents.dump(2)}},
+                       /*tensors=*/nullptr, FolderWith(configs, kSettingsFile));
   }
-  index.folder = model.path;
+  index.folder = path;
   index.family = file->family;
   for (const SingleFilePart& part : file->parts) {
-    AddPart(model.path, part, ConfigFolder(model, part.component), index);
+    AddPart(path, part, ConfigFolder(configs, part.component), index);
   }
   for (const auto& [component, known] : file->document["components"].items()) {
     if (index.elsewhere.count(component) > 0) continue;
-    const std::string folder = ConfigFolder(model, component);
+    const std::string folder = ConfigFolder(configs, component);
     std::map<std::string, std::string> texts;
-    if (folder.empty() && component == "scheduler") {
-      texts["scheduler_config.json"] = file->scheduler.dump(2);
+    if (folder.empty() && IsScheduler(component)) {
+      const json& config =
+          component == "scheduler" ? file->scheduler : known["config"];
+      texts["scheduler_config.json"] = config.dump(2);
     } else if (folder.empty()) {
       texts = TokenizerTexts(known);
       if (texts.empty()) continue;
@@ -167,13 +187,13 @@ absl::StatusOr<ModelIndex> IndexOfFile(ModelFiles& model) {
     index.elsewhere.insert_or_assign(
         component,
         folder.empty()
-            ? ComponentFiles(PartPath(model.path, component), std::move(texts),
+            ? ComponentFiles(PartPath(path, component), std::move(texts),
                              /*tensors=*/nullptr, /*folder=*/"")
             : ComponentFiles(folder));
   }
-  const std::string tiny = ConfigFolder(model, kTiny);
+  const std::string tiny = ConfigFolder(configs, kTiny);
   if (!tiny.empty()) index.elsewhere.insert_or_assign(kTiny, tiny);
-  index.refiner = ConfigFolder(model, kRefiner);
+  index.refiner = ConfigFolder(configs, kRefiner);
   return index;
 }
 
@@ -202,12 +222,14 @@ absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
 }
 
 absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& files) {
-  ModelFiles model = files;
+  ConfigFolders configs;
+  if (!files.config.empty()) configs.push_back(files.config);
   std::error_code ignored;
-  const bool is_file = fs::is_regular_file(model.path, ignored);
-  auto index = is_file ? IndexOfFile(model) : ReadModelIndex(model.path);
+  auto index = fs::is_regular_file(files.path, ignored)
+                   ? IndexOfFile(files.path, configs)
+                   : ReadModelIndex(files.path);
   if (!index.ok()) return index;
-  const absl::Status added = AddParts(model, *index);
+  const absl::Status added = AddParts(files, configs, *index);
   if (!added.ok()) return added;
   return index;
 }

@@ -70,8 +70,8 @@ struct ModelIndex {
 absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
 
 // The index of a model that is a folder or a single file, with the parts that
-// its configuration takes from elsewhere. A file for which no `config` is named
-// has the folder FAMILY.config beside it, "flux.config", if there is one. Reads
+// its configuration takes from elsewhere. What a file and its `config` lack is
+// looked for in FAMILY.config beside it, "flux.config", if there is one. Reads
 // headers and small files alone.
 // NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED name file and what is wrong.
 absl::StatusOr<ModelIndex> OpenModelIndex(const ModelFiles& files);

@@ -1,5 +1,7 @@
 #include "worker/weights/weights.h"
 
+#include <algorithm>
+
 #include "ATen/ops/empty.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,13 @@ namespace {
 // tensors up to this size cost nothing to speak of, and a small decoder has no
 // others.
 constexpr size_t kMostCheckedBytes = 256 << 10;
+
+bool IsIn(const std::set<std::string>& names, const std::string& name) {
+  return names.count(name) > 0 ||
+         std::any_of(names.begin(), names.end(), [&](const std::string& tree) {
+           return absl::EndsWith(tree, ".") && absl::StartsWith(name, tree);
+         });
+}
 
 }  // namespace
 
@@ -110,7 +119,7 @@ void Weights::LeaveOut() const {
 absl::Status Weights::Finish(const std::set<std::string>& ignored) const {
   if (!tree_->status.ok()) return tree_->status;
   for (const auto& entry : tree_->source->entries()) {
-    if (tree_->taken.count(entry.first) + ignored.count(entry.first) > 0) {
+    if (tree_->taken.count(entry.first) > 0 || IsIn(ignored, entry.first)) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(

@@ -69,7 +69,8 @@ class Weights {
   void LeaveOut() const;
 
   // OK if every Get succeeded and every tensor of the source was taken but
-  // those whose full name is in `ignored`. Otherwise INVALID_ARGUMENT,
+  // those whose full name is in `ignored`, or begins with one in it that ends
+  // with a point. Otherwise INVALID_ARGUMENT,
   // NOT_FOUND or DATA_LOSS naming file and tensor.
   absl::Status Finish(const std::set<std::string>& ignored = {}) const;
 

@@ -71,6 +71,24 @@ TEST_F(LoraAdapterTest, AlphaOverRankScales) {
   ExpectMatrix(weight_ + 0.8 * 0.5 * at::matmul(up, down), 0.8);
 }
 
+// As diffusers' save_lora_weights writes it.
+TEST_F(LoraAdapterTest, TheHeaderMayTellTheScale) {
+  const at::Tensor down = at::randn({4, 8}), up = at::randn({6, 4});
+  file_.Add("unet.to_q.lora_A.weight", down);
+  file_.Add("unet.to_q.lora_B.weight", up);
+  const auto expect = [&](const std::string& account, double scale) {
+    file_.SetMetadata("lora_adapter_metadata", account);
+    ExpectMatrix(weight_ + scale * at::matmul(up, down), 1);
+  };
+  expect("no JSON", 1);
+  expect(R"({"text_encoder.lora_alpha": 16})", 1);
+  expect(R"({"unet.r": 4, "unet.lora_alpha": 16})", 4);
+  expect(R"({"unet.lora_alpha": 16, "unet.use_rslora": true})", 8);
+  expect(R"({"unet.lora_alpha": 16, "unet.alpha_pattern": {"to_q": 2}})", 0.5);
+  file_.Add("unet.to_q.alpha", at::full({}, 2.0));
+  expect(R"({"unet.lora_alpha": 16})", 0.5);
+}
+
 TEST_F(LoraAdapterTest, KernelsMayBeBetweenTwoMatrices) {
   const at::Tensor down = at::randn({2, 3, 1, 1}),
                    mid = at::randn({2, 2, 3, 3}), up = at::randn({4, 2, 1, 1});
@@ -104,6 +122,25 @@ TEST_F(LoraAdapterTest, LoKrIsAKroneckerProduct) {
   ExpectMatrix(weight_ + 0.6 * 2 * at::kron(first, at::matmul(a, b)), 0.6);
 }
 
+TEST_F(LoraAdapterTest, LoKrHasKernelsBetweenItsFactors) {
+  const at::Tensor first = at::randn({2, 3}), core = at::randn({2, 2, 3, 3}),
+                   a = at::randn({2, 2}), b = at::randn({2, 1});
+  file_.Add("lora_unet_conv.lokr_w1", first);
+  file_.Add("lora_unet_conv.lokr_t2", core);
+  file_.Add("lora_unet_conv.lokr_w2_a", a);
+  file_.Add("lora_unet_conv.lokr_w2_b", b);
+  at::Tensor second = at::zeros({2, 1, 3, 3});
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 2; ++j) {
+      second += a[i].view({2, 1, 1, 1}) * b[j].view({1, 1, 1, 1}) *
+                core[i][j].view({1, 1, 3, 3});
+    }
+  }
+  ExpectKernel(
+      kernel_ + 0.5 * at::kron(first.view({2, 3, 1, 1}), second.contiguous()),
+      0.5);
+}
+
 TEST_F(LoraAdapterTest, DoRAKeepsTheMagnitudeOfEachOutput) {
   const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2});
   const at::Tensor magnitude = at::rand({6}) + 0.5;
@@ -127,6 +164,16 @@ TEST_F(LoraAdapterTest, KernelsHaveMagnitudesToo) {
       kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
   const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
   ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
+  file_.Add("unet.conv.lora_magnitude_vector", magnitude.view({1, 4, 1, 1}));
+  ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
+}
+
+TEST_F(LoraAdapterTest, ABiasIsNotLeftOutSilently) {
+  file_.Add("unet.to_q.lora_A.weight", at::randn({2, 8}));
+  file_.Add("unet.to_q.lora_B.weight", at::randn({6, 2}));
+  file_.Add("unet.to_q.lora_B.bias", at::randn({6}));
+  EXPECT_THAT(LoraAdapter::Check(file_, targets_),
+              StatusIs(absl::StatusCode::kUnimplemented, "it has a bias"));
 }
 
 TEST_F(LoraAdapterTest, WhatDoesNotFitIsNamed) {

@@ -65,6 +65,15 @@ TEST(LoraNamesTest, TextEncodersAreToldApart) {
   EXPECT_EQ(component("lora_te3_encoder_x"), "text_encoder_3");
 }
 
+TEST(LoraNamesTest, TextEncodersOldNamesAreTheNewOnes) {
+  const LoraNames names =
+      NamesOf({"text_encoder.layers.0.self_attn.to_q_lora.down.weight",
+               "text_encoder.layers.0.self_attn.to_out_lora.up.weight"});
+  EXPECT_EQ(names.modules.count("text_encoder_layers_0_self_attn_q_proj"), 1u);
+  EXPECT_EQ(names.modules.count("text_encoder_layers_0_self_attn_out_proj"),
+            1u);
+}
+
 TEST(LoraNamesTest, WhatIsNoAdapterIsAStranger) {
   const LoraNames names = NamesOf({"unet.conv_in.weight", "emb_params"});
   EXPECT_TRUE(names.modules.empty());

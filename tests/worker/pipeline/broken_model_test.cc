@@ -157,17 +157,13 @@ TEST_F(BrokenModelTest, ABadScheduleIsAFaultOfTheModel) {
   const std::string file = model_ + "/scheduler/scheduler_config.json";
   const auto sound = nlohmann::json::parse(ReadFile(file));
   const std::vector<std::pair<const char*, const char*>> faults = {
-      {"beta_start", "\"x\""},
-      {"beta_start", "-1"},
-      {"beta_end", "0.5"},
-      {"beta_end", "1e308"},
-      {"num_train_timesteps", "0"},
-      {"num_train_timesteps", "\"9\""},
-      {"steps_offset", "-1"},
-      {"steps_offset", "[]"},
-      {"beta_schedule", "\"unheard\""},
-      {"prediction_type", "5"},
-      {"trained_betas", "[0.5]"},
+      {"beta_start", "\"x\""},      {"beta_start", "-1"},
+      {"beta_end", "0.5"},          {"beta_end", "1e308"},
+      {"num_train_timesteps", "0"}, {"num_train_timesteps", "\"9\""},
+      {"steps_offset", "-1"},       {"steps_offset", "900"},
+      {"clip_sample_range", "0"},   {"beta_start", "1e-300"},
+      {"steps_offset", "[]"},       {"beta_schedule", "\"unheard\""},
+      {"prediction_type", "5"},     {"trained_betas", "[0.5]"},
       {"trained_betas", "[\"x\"]"}};
   for (const auto& [key, value] : faults) {
     nlohmann::json broken = sound;

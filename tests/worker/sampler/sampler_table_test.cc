@@ -100,9 +100,9 @@ TEST(SamplerTableTest, FlowAndDiffusionFilesAreForTheirOwnSamplers) {
   for (SamplerId id :
        {v1::SAMPLER_DPMPP_2M, v1::SAMPLER_DPMPP_2S, v1::SAMPLER_UNIPC}) {
     EXPECT_THAT(Create(id, SigmaSchedule::kKarras, flow), IsOk());
-    EXPECT_THAT(Create(id, SigmaSchedule::kSimple, flow),
+    EXPECT_THAT(Create(id, SigmaSchedule::kDdimUniform, flow),
                 StatusIs(absl::StatusCode::kInvalidArgument,
-                         "schedule simple is not for flow matching"));
+                         "schedule ddim_uniform is not for flow matching"));
   }
 }
 
@@ -234,6 +234,40 @@ TEST(SamplerTableTest, DynamicShiftFollowsTheImagesTokens) {
                             flow, {.steps = 2}, FromNoise(1)),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "shifts by the image's tokens and was told 0"));
+}
+
+// Numbers of ComfyUI's ModelSamplingDiscreteFlow (shift 3, a table of 1000) and
+// ModelSamplingFlux (mu 1.15, a table of 10,000).
+TEST(SamplerTableTest, FlowModelsHaveTheSchedulesOfTables) {
+  json sd3 = FileFor("FlowMatchEulerDiscreteScheduler");
+  sd3["shift"] = 3.0;
+  json flux = sd3;
+  flux["use_dynamic_shifting"] = true;
+  const auto sigmas = [](SamplerId id, SigmaSchedule schedule,
+                         const json& file) {
+    std::vector<double> values;
+    const auto plan =
+        PlanOf(id, schedule, file, {.steps = 7, .image_tokens = 4096}, 0);
+    for (const NoiseLevel& level : plan->levels) values.push_back(level.sigma);
+    return values;
+  };
+  const auto near = [](const std::vector<double>& expected) {
+    return testing::Pointwise(testing::DoubleNear(2e-6), expected);
+  };
+  const std::vector<double> sgm = {1,         0.9475425, 0.8827878, 0.8008373,
+                                   0.6937931, 0.5480456, 0.3379722, 0};
+  for (SamplerId id : {v1::SAMPLER_FLOW_EULER, v1::SAMPLER_DPMPP_2M}) {
+    EXPECT_THAT(sigmas(id, SigmaSchedule::kSgmUniform, sd3), near(sgm));
+  }
+  EXPECT_THAT(sigmas(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kSimple, sd3),
+              near({1, 0.9477172, 0.8827160, 0.8003731, 0.6926803, 0.5458015,
+                    0.3335925, 0}));
+  EXPECT_THAT(sigmas(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kSimple, flux),
+              near({1, 0.9498948, 0.8875904, 0.8081407, 0.7031691, 0.5582664,
+                    0.3449280, 0}));
+  EXPECT_THAT(sigmas(v1::SAMPLER_FLOW_EULER, SigmaSchedule::kSgmUniform, flux),
+              near({1, 0.9498901, 0.8876275, 0.8081811, 0.7032985, 0.5584353,
+                    0.3453481, 0}));
 }
 
 TEST(SamplerTableTest, SigmasAreRefusedByNumberOrderAndRange) {

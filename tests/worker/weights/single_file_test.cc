@@ -202,8 +202,15 @@ TEST_F(SingleFileIndexTest, AFamilysFolderBesideTheFileIsItsDefault) {
   };
   ModelFiles files(file);
   EXPECT_EQ(heads(files), heads(TinyModelFolder()));
-  files.config = folder.path();  // one that is named counts
-  EXPECT_EQ(heads(files), heads(sd1_));
+  // One that is named counts before it, for what it has.
+  files.config = folder.path() + "/a.config";
+  fs::create_directories(files.config + "/scheduler");
+  EXPECT_EQ(heads(files), heads(TinyModelFolder()));
+  EXPECT_EQ(OpenModelIndex(files)->FilesOf("scheduler").path(),
+            files.config + "/scheduler");
+  fs::create_directory(files.config + "/vae");
+  folder.Write("a.config/vae/config.json", R"({"latent_channels": 7})");
+  EXPECT_EQ(heads(files)["latent_channels"], 7);
 }
 
 // The error says what to do.

@@ -1,5 +1,6 @@
 #include "worker/weights/single_file/single_file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -17,6 +18,9 @@ namespace genzo {
 namespace {
 
 using nlohmann::json;
+
+// SD2 takes what the last layer but one says, which some files leave out.
+constexpr int64_t kSd2Layers = 23;
 
 // Where a class's tensors may begin in a file, and a name that each has.
 struct ClassSigns {
@@ -63,6 +67,7 @@ struct EncoderPlace {
 constexpr EncoderPlace kEncoders[] = {
     {"sd1", "text_encoder", "cond_stage_model.transformer."},
     {"sd2", "text_encoder", "cond_stage_model.model."},
+    {"sd-x4-upscaler", "text_encoder", "cond_stage_model.model."},
     {"sdxl", "text_encoder", "conditioner.embedders.0.transformer."},
     {"sdxl", "text_encoder_2", "conditioner.embedders.1.model."},
     {"sdxl-refiner", "text_encoder_2", "conditioner.embedders.0.model."},
@@ -111,8 +116,8 @@ NameRules RulesOf(const std::string& class_name, const Entries& entries) {
   const int64_t layers = CountBlocks(entries, "transformer.resblocks.");
   if (layers == 0) return {{"logit_scale", {}}};
   const bool projection = class_name == "CLIPTextModelWithProjection";
-  // SD2 takes what the last layer but one says.
-  return OpenClipNames(projection ? layers : layers - 1, projection);
+  return OpenClipNames(projection ? layers : std::min(layers, kSd2Layers),
+                       projection);
 }
 
 absl::StatusOr<SingleFilePart> MakePart(
@@ -147,6 +152,8 @@ absl::StatusOr<SingleFilePart> MakePart(
 std::string FamilyOf(const std::string& class_name, const Entries& denoiser) {
   if (class_name == "SD3Transformer2DModel") return "sd3";
   if (class_name == "FluxTransformer2DModel") return "flux";
+  // How noisy the picture is that it enlarges, one embedding a level.
+  if (denoiser.count("label_emb.weight") > 0) return "sd-x4-upscaler";
   // What SDXL adds to the time, in a network without attention at first.
   if (denoiser.count("label_emb.0.0.weight") > 0 &&
       !AnyBegins(denoiser, "input_blocks.1.1.")) {
@@ -177,8 +184,6 @@ std::string PipelineClass(const std::string& family, const json& document,
         return "StableDiffusionInpaintPipeline";
       case 8:
         return "StableDiffusionInstructPix2PixPipeline";
-      case 7:
-        return "StableDiffusionUpscalePipeline";
       case 5:
         return "StableDiffusionDepth2ImgPipeline";
       default:
@@ -249,6 +254,10 @@ absl::Status Unknown(const TensorSource& source) {
 
 }  // namespace
 
+bool IsScheduler(const std::string& component) {
+  return absl::EndsWith(component, "scheduler");
+}
+
 absl::StatusOr<SingleFile> ReadSingleFile(
     std::shared_ptr<const TensorSource> source) {
   const Entries& entries = source->entries();
@@ -275,6 +284,14 @@ absl::StatusOr<SingleFile> ReadSingleFile(
     break;
   }
   if (file.parts.empty()) return Unknown(*source);
+  // Trained for another walk, which SDXL's would make noise of.
+  for (const char* sign : {"edm_mean", "edm_vpred.sigma_max"}) {
+    if (entries.count(sign) == 0) continue;
+    return absl::UnimplementedError(absl::StrCat(
+        source->path(), ": tensor \"", sign,
+        "\" says that it was trained as EDM (Playground 2.5, CosXL), which is "
+        "not supported"));
+  }
   file.pipeline_class =
       PipelineClass(file.family, file.document, file.parts[0].config);
   file.scheduler = file.document["components"]["scheduler"]["config"];
@@ -322,11 +339,13 @@ absl::StatusOr<SingleFile> ReadSingleFile(
       }
     }
   }
-  std::set<std::string> held = {"scheduler"};
+  std::set<std::string> held;
   for (const SingleFilePart& part : file.parts) held.insert(part.component);
   for (const auto& [component, known] : file.document["components"].items()) {
     const bool is_tokenizer = absl::StartsWith(component, "tokenizer");
-    if (held.count(component) > 0 || is_tokenizer) continue;
+    if (held.count(component) > 0 || is_tokenizer || IsScheduler(component)) {
+      continue;
+    }
     file.missing.push_back(component);
   }
   return file;
@@ -365,7 +384,10 @@ std::string FamilyOfFolder(const std::string& pipeline_class,
     return "sdxl-refiner";
   }
   if (absl::StartsWith(pipeline_class, "StableDiffusionXL")) return "sdxl";
-  if (pipeline_class == "LatentConsistencyModelPipeline") return "sd1";
+  if (absl::StartsWith(pipeline_class, "LatentConsistencyModel")) return "sd1";
+  if (pipeline_class == "StableDiffusionUpscalePipeline") {
+    return "sd-x4-upscaler";
+  }
   if (!absl::StartsWith(pipeline_class, "StableDiffusion")) return "";
   // SD2 projects by layers, SD1 by convolutions.
   for (const auto& [name, entry] : denoiser) {
@@ -414,8 +436,8 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
   TensorRecipes recipes =
       ToOriginal(OpenClipNames(layers, projection), entries, prefix);
   recipes.erase(prefix + "text_model.embeddings.position_ids");
-  if (!projection) {
-    // Readers take what the last layer but one says, so there is one more.
+  if (!projection && layers == kSd2Layers) {
+    // Readers take what the last of 24 layers but one says.
     const std::string last =
         absl::StrCat(prefix, "transformer.resblocks.", layers - 1, ".");
     const std::string unused =

@@ -46,6 +46,9 @@ absl::StatusOr<SingleFilePart> ReadSingleFilePart(
     std::shared_ptr<const TensorSource> source, const std::string& component,
     const std::string& class_name, const nlohmann::json& published);
 
+// Whether a component is small settings of a walk: "low_res_scheduler".
+bool IsScheduler(const std::string& component);
+
 // The family of a folder by its pipeline and by the tensors of its denoiser:
 // "sd2". Empty: it has none.
 std::string FamilyOfFolder(const std::string& pipeline_class,

@@ -10,10 +10,12 @@ class UNetTable {
   explicit UNetTable(const Entries& entries) : entries_(entries) {
     Add("time_embed.0", "time_embedding.linear_1");
     Add("time_embed.2", "time_embedding.linear_2");
+    Add("time_embed.cond_proj", "time_embedding.cond_proj");  // LCM
     // SDXL's sizes have no attention at full resolution beside it; the others
     // have a class embedding here.
-    const bool added = AnyBegins(entries, "label_emb.0.") &&
-                       !AnyBegins(entries, "input_blocks.1.1.");
+    const bool added = AnyBegins(entries, "add_embedding.") ||
+                       (AnyBegins(entries, "label_emb.0.") &&
+                        !AnyBegins(entries, "input_blocks.1.1."));
     const char* embedding = added ? "add_embedding" : "class_embedding";
     Add("label_emb.0.0", absl::StrCat(embedding, ".linear_1"));
     Add("label_emb.0.2", absl::StrCat(embedding, ".linear_2"));
