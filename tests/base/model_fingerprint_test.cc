@@ -76,7 +76,7 @@ TEST_F(ModelFingerprintTest, SeesFoldersOfFamiliesBesideAFile) {
   files_.config = folder_.path() + "/other";
   const std::string with_another = Now();
   folder_.Write("flux.config/vae/config.json", "{ }");
-  EXPECT_EQ(Now(), with_another) << "which counts";
+  EXPECT_NE(Now(), with_another) << "it has what the named one lacks";
 }
 
 TEST_F(ModelFingerprintTest, WhatIsNotThereHasOneToo) {
