@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include "tests/parity/cases.h"
+#include "tests/parity/lora_scales.h"
+#include "tests/parity/reference_calls.h"
 #include "worker/weights/safetensors.h"
 
 namespace genzo::parity {
@@ -12,6 +16,7 @@ absl::StatusOr<AdapterUses> AdaptersFor(const nlohmann::json& manifest,
   if (pipeline.adapter_targets() == nullptr) {
     return absl::UnimplementedError("LoRA of this family");
   }
+  const double factor = ReferenceCall(manifest).lora_scale();
   const auto all = list->is_array() ? *list : nlohmann::json::array({*list});
   for (const nlohmann::json& entry : all) {
     const std::string path = models.Path(entry["file"]);
@@ -20,13 +25,19 @@ absl::StatusOr<AdapterUses> AdaptersFor(const nlohmann::json& manifest,
     const auto adapter = LoraAdapter::Load(**file, *pipeline.adapter_targets(),
                                            pipeline.placement());
     if (!adapter.ok()) return adapter.status();
-    const double scale = entry["scale"];
-    uses.push_back({.adapter = *adapter,
-                    .id = path,
-                    .weight = scale,
-                    .text_encoder_weight = scale});
+    AdapterUse use = {.adapter = *adapter, .id = path};
+    const absl::Status scaled =
+        SetLoraScales(entry.value("scale", nlohmann::json(1.0)), factor,
+                      pipeline.denoiser().IdleLayers(), use);
+    if (!scaled.ok()) return scaled;
+    uses.push_back(std::move(use));
   }
   return uses;
+}
+
+bool ByBlock(const AdapterUses& uses) {
+  return std::any_of(uses.begin(), uses.end(),
+                     [](const AdapterUse& use) { return !use.blocks.empty(); });
 }
 
 std::shared_ptr<const AdapterSet> DenoiserAdapters(const AdapterUses& uses) {

@@ -3,11 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "tests/parity/golden.h"
+#include "worker/media/masked_canvas.h"
 #include "worker/pipeline/stable_diffusion.h"
 #include "worker/pipeline/stable_diffusion_unclip.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
@@ -30,7 +32,8 @@ class ModelCache {
   // The folder that it is of.
   absl::StatusOr<std::string> FolderFor(const nlohmann::json& manifest);
   std::string Path(const std::string& relative) const;
-  // What a case's control networks follow: its pictures, weights and range.
+  // What a case's control networks and T2I-Adapters follow: its pictures,
+  // weights and range.
   absl::StatusOr<std::vector<ControlHint>> ControlsFor(const Golden& golden);
   // And the pictures that it reads as a prompt.
   absl::StatusOr<std::vector<PictureInput>> PicturesFor(const Golden& golden);
@@ -40,6 +43,9 @@ class ModelCache {
   absl::StatusOr<std::string> Assemble(const std::string& relative,
                                        const std::string& pipeline_class,
                                        const nlohmann::json& components);
+  // The folder of a network beside the model, with all in it that we need.
+  absl::StatusOr<std::string> ControlFolder(const nlohmann::json& manifest,
+                                            const std::string& relative);
   absl::StatusOr<const Pipeline*> Load(const std::string& name,
                                        const std::string& folder);
 
@@ -55,7 +61,9 @@ class ModelCache {
 absl::StatusOr<AdapterUses> AdaptersFor(const nlohmann::json& manifest,
                                         const ModelCache& models,
                                         const Pipeline& pipeline);
-// Those of them that its denoiser is to have; null: none.
+// Whether one of them has weights by block.
+bool ByBlock(const AdapterUses& uses);
+// Those of them that its denoiser is to have; null: none. Not ByBlock().
 std::shared_ptr<const AdapterSet> DenoiserAdapters(const AdapterUses& uses);
 
 // What the recorded first call of a U-Net was conditioned on; rows as the
@@ -71,10 +79,24 @@ void CompareFirstCall(const Golden& golden, const Denoiser& denoiser,
 // name is the case's with "/unet" behind it.
 Report RunUNetCase(const Golden& golden, const ModelCache& models);
 
-// Of uint8 [H, W, 3].
+// Of uint8 [H, W, 3], or [H, W] of greys.
 Pixels PixelsOf(const at::Tensor& picture);
+// The part of a case's picture that alone is painted, with the pixels around it
+// that padding_mask_crop asks for; nullopt: all is. Where it lies is ours to
+// find.
+absl::StatusOr<std::optional<MaskedCanvas>> CroppedCanvas(const Golden& golden);
+// A picture at the size of the case divided by `divisor`, or what `canvas`
+// shows of it, scaled as the reference does.
+Pixels Fitted(const Golden& golden, const Pixels& picture,
+              const std::optional<MaskedCanvas>& canvas, int64_t divisor = 1);
 // The pictures that a case was given, as the reference prepares them.
-void SetPictures(const Golden& golden, EncodeTask& task);
+// UNIMPLEMENTED for pictures that no request can bring.
+absl::Status SetPictures(const Golden& golden, const PipelineTraits& traits,
+                         EncodeTask& task);
+// What came out, against image_uint8: where a part alone was painted, in the
+// picture that it is of if the recorded image is of that.
+void ComparePainted(const Golden& golden, const at::Tensor& decoded,
+                    Report& report);
 // What was made of them.
 void ComparePictures(const Golden& golden, const Encoded& encoded,
                      Report& report);

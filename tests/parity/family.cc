@@ -90,6 +90,10 @@ class SdxlFamily : public FamilyOfModel<StableDiffusionXL> {
     return LearnedWords(library, model_.traits().text_widths, second ? 1 : 0,
                         model_.second_text().tokenizer.id_end());
   }
+  bool is_refiner() const override { return model_.first_text() == nullptr; }
+  bool zeroes_empty_negative() const override {
+    return model_.zeroes_empty_negative();
+  }
 };
 
 }  // namespace

@@ -28,6 +28,10 @@ class Family {
   // The same as ids, where learned words may stand in the prompts.
   virtual LearnedWords WordsOf(const EmbeddingLibrary& library,
                                const std::string& text_encoder) const = 0;
+  // SDXL alone: whether it refines what another began, and whether an empty
+  // negative prompt is zeros rather than a text.
+  virtual bool is_refiner() const { return false; }
+  virtual bool zeroes_empty_negative() const { return false; }
 };
 
 // Null for a pipeline that no case here is of; else `pipeline` outlives it.

@@ -128,6 +128,11 @@ void Report::Fail(const std::string& reason) {
   failure_ = reason;
 }
 
+void Report::End(const absl::Status& status) {
+  const std::string reason(status.message());
+  absl::IsUnimplemented(status) ? Unsupported(reason) : Fail(reason);
+}
+
 std::string Report::Line() const {
   std::string line = absl::StrFormat("%-44s", name_);
   for (const Figure& figure : figures_) {

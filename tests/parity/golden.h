@@ -70,6 +70,8 @@ class Report {
   void CompareImages(const at::Tensor& decoded, const at::Tensor& expected);
   void Unsupported(const std::string& reason);
   void Fail(const std::string& reason);
+  // What is not implemented is not supported, anything else a failure.
+  void End(const absl::Status& status);
 
   Precision precision() const { return precision_; }
   bool failed() const { return failed_; }

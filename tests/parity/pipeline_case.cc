@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
-#include <set>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
@@ -9,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/family.h"
+#include "tests/parity/reference_calls.h"
 #include "worker/engine/evaluate.h"
 #include "worker/pipeline/prompt_rows.h"
 
@@ -17,105 +17,26 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kWeighted[] = "StableDiffusionLongPromptWeightingPipeline";
-
-const std::set<std::string>& KnownArguments() {
-  static const auto* const known =
-      new std::set<std::string>{"prompt",
-                                "negative_prompt",
-                                "height",
-                                "width",
-                                "guidance_scale",
-                                "num_inference_steps",
-                                "eta",
-                                "guidance_rescale",
-                                "clip_skip",
-                                "num_images_per_prompt",
-                                "strength",
-                                "prompt_2",
-                                "negative_prompt_2",
-                                "original_size",
-                                "target_size",
-                                "crops_coords_top_left",
-                                "negative_original_size",
-                                "negative_target_size",
-                                "negative_crops_coords_top_left",
-                                "denoising_end",
-                                "denoising_start",
-                                "aesthetic_score",
-                                "negative_aesthetic_score",
-                                "image_guidance_scale",
-                                "noise_level",
-                                "max_embeddings_multiples",
-                                "controlnet_conditioning_scale",
-                                "control_guidance_start",
-                                "control_guidance_end",
-                                "guess_mode",
-                                "output_type"};
-  return *known;
-}
-
-const std::set<std::string>& KnownPipelines() {
-  static const auto* const known =
-      new std::set<std::string>{"StableDiffusionPipeline",
-                                "StableDiffusionImg2ImgPipeline",
-                                "LatentConsistencyModelPipeline",
-                                "StableDiffusionInstructPix2PixPipeline",
-                                "StableDiffusionInpaintPipeline",
-                                "StableDiffusionDepth2ImgPipeline",
-                                "StableDiffusionUpscalePipeline",
-                                "StableUnCLIPImg2ImgPipeline",
-                                kWeighted,
-                                "StableDiffusionControlNetPipeline",
-                                "StableDiffusionControlNetImg2ImgPipeline",
-                                "StableDiffusionXLPipeline",
-                                "StableDiffusionXLControlNetPipeline",
-                                "StableDiffusionXLControlNetImg2ImgPipeline",
-                                "StableDiffusionXLImg2ImgPipeline",
-                                "StableDiffusionXLInpaintPipeline"};
-  return *known;
-}
-
-// Why the case is not supported; empty if it is.
-std::string UnsupportedReason(const json& manifest) {
-  const std::string pipeline = manifest["pipeline"];
-  if (KnownPipelines().count(pipeline) == 0) {
-    return absl::StrCat("pipeline ", pipeline);
+// What a call asks for of this model that no request can say; empty: nothing.
+std::string UnfitReason(const ReferenceCall& call, const Family& family) {
+  // One that is not a refiner would end there.
+  if (family.is_refiner() ? call.Has("denoising_end")
+                          : call.Has("denoising_start")) {
+    return absl::StrCat("argument denoising_",
+                        family.is_refiner() ? "end" : "start",
+                        " of this model");
   }
-  for (const auto& item : manifest["call"].items()) {
-    if (KnownArguments().count(item.key()) == 0) {
-      return absl::StrCat("argument ", item.key());
-    }
+  if (!family.zeroes_empty_negative() || call.guidance_scale() <= 1) return "";
+  // The reference encodes a text that is given and empty.
+  const bool given = call.Has("negative_prompt");
+  const std::vector<std::string> texts =
+      call.Texts("negative_prompt", call.prompts());
+  const bool empty = std::count(texts.begin(), texts.end(), "") > 0;
+  if (given ? empty && !call.Has("negative_prompt_2")
+            : call.Has("negative_prompt_2")) {
+    return "an empty argument negative_prompt that is encoded";
   }
   return "";
-}
-
-// `value` for each of `count` prompts: a string for all, a list, or nothing.
-std::vector<std::string> Texts(const json& value, size_t count) {
-  if (value.is_string()) return {count, value.get<std::string>()};
-  if (value.is_array()) return value.get<std::vector<std::string>>();
-  return std::vector<std::string>(count, "");
-}
-
-// Where a pipeline's walk begins that is not told.
-double DefaultStrength(const std::string& pipeline) {
-  if (pipeline == "StableDiffusionInpaintPipeline") return 1;
-  return pipeline == "StableDiffusionXLInpaintPipeline" ? 0.9999 : 0.8;
-}
-
-// [height, width] or [top, left] of a call.
-void SetSizes(const json& call, const std::string& prefix,
-              v1::SizeConditioning::Sizes& sizes) {
-  const auto set = [&](const char* name, auto set_first, auto set_second) {
-    const auto found = call.find(prefix + name);
-    if (found == call.end()) return;
-    (sizes.*set_first)((*found)[0]);
-    (sizes.*set_second)((*found)[1]);
-  };
-  using Sizes = v1::SizeConditioning::Sizes;
-  set("original_size", &Sizes::set_original_height, &Sizes::set_original_width);
-  set("target_size", &Sizes::set_target_height, &Sizes::set_target_width);
-  set("crops_coords_top_left", &Sizes::set_crop_top, &Sizes::set_crop_left);
 }
 
 // The case while it runs: one Run for each image, built as the engine does.
@@ -126,18 +47,16 @@ class PipelineCase {
                std::vector<PictureInput> pictures, AdapterUses adapters,
                Report& report)
       : golden_(golden),
-        call_(golden.manifest["call"]),
+        reference_(golden.manifest),
+        call_(reference_.arguments()),
         family_(family),
         model_(family.pipeline()),
         adapters_(std::move(adapters)),
         controls_(std::move(controls)),
         pictures_(std::move(pictures)),
         report_(report),
-        prompts_(Texts(call_["prompt"], call_["prompt"].is_array()
-                                            ? call_["prompt"].size()
-                                            : 1)),
-        negatives_(
-            Texts(call_.value("negative_prompt", json()), prompts_.size())) {
+        prompts_(reference_.Texts("prompt", reference_.prompts())),
+        negatives_(reference_.Texts("negative_prompt", prompts_.size())) {
     MakeRequests();
   }
 
@@ -189,13 +108,12 @@ class PipelineCase {
     for (const auto& [name, tokenizer] : family_.Tokenizers()) {
       const bool second = name == "text_encoder_2";
       CompareIds(absl::StrCat("token_ids.", name), *tokenizer,
-                 second ? Texts(call_.value("prompt_2", json(prompts_)),
-                                prompts_.size())
-                        : prompts_);
+                 second && reference_.Has("prompt_2")
+                     ? reference_.Texts("prompt_2", prompts_.size())
+                     : prompts_);
       CompareIds(absl::StrCat("token_ids.", name, ".negative"), *tokenizer,
-                 second
-                     ? Texts(call_.value("negative_prompt_2", json(negatives_)),
-                             negatives_.size())
+                 second && reference_.Has("negative_prompt_2")
+                     ? reference_.Texts("negative_prompt_2", prompts_.size())
                      : negatives_);
     }
     if (!adapters_.empty()) return;  // the steps show what they make of texts
@@ -220,8 +138,9 @@ class PipelineCase {
   // One call of the denoiser with the recorded input, which is float32.
   void CompareDenoiser() {
     if (report_.precision() == Precision::kHalf) return;
-    // What these add is not in its input.
-    if (!controls_.empty() || !pictures_.empty()) return;
+    // What these add, or leave out of a row, is not in its input.
+    if (!controls_.empty() || !pictures_.empty() || ByBlock(adapters_)) return;
+    if (requests_[0].guidance().perturbed_attention_scale() > 0) return;
     CompareFirstCall(golden_, model_.denoiser(), DenoiserAdapters(adapters_),
                      report_);
   }
@@ -295,46 +214,42 @@ class PipelineCase {
     if (golden_.Has("decoded")) {
       report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
     }
-    report_.CompareImages(decoded, golden_.Tensor("image_uint8"));
+    ComparePainted(golden_, decoded, report_);
   }
 
  private:
   bool HasPicture() const {
-    return golden_.Has("input_image") && !call_.contains("denoising_start");
+    // To T2I-Adapters it is a hint.
+    return golden_.Has("input_image") && !call_.contains("denoising_start") &&
+           !reference_.Is("Adapter");
   }
 
   void MakeRequests() {
+    const auto texts = [&](const char* name) {
+      return reference_.Texts(name, prompts_.size());
+    };
+    const auto prompts_2 = texts("prompt_2");
+    const auto negatives_2 = texts("negative_prompt_2");
     for (size_t i = 0; i < prompts_.size(); ++i) {
       v1::GenerateRequest& request = requests_.emplace_back();
       request.set_prompt(prompts_[i]);
       request.set_negative_prompt(negatives_[i]);
-      request.set_prompt_2(call_.value("prompt_2", ""));
-      request.set_negative_prompt_2(call_.value("negative_prompt_2", ""));
-      request.set_width(golden_.manifest["width"].get<int>());
-      request.set_height(golden_.manifest["height"].get<int>());
-      request.set_steps(call_["num_inference_steps"].get<int>());
-      request.set_guidance_scale(call_.value("guidance_scale", 7.5));
-      request.set_guidance_rescale(call_.value("guidance_rescale", 0.0));
-      request.set_eta(call_.value("eta", 0.0));
-      if (golden_.manifest["pipeline"] == kWeighted ||
+      request.set_prompt_2(prompts_2[i]);
+      request.set_negative_prompt_2(negatives_2[i]);
+      reference_.Fill(HasPicture(), request);
+      // The reference's pipelines tell every sampler that takes it.
+      request.set_eta(reference_.Number("eta", 0));
+      if (reference_.Is("LongPromptWeighting") ||
           golden_.manifest.contains("textual_inversion")) {
         request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
       }
-      request.set_clip_skip(call_.value("clip_skip", 0));
-      if (HasPicture()) {
-        request.mutable_image_to_image()->set_strength(call_.value(
-            "strength", DefaultStrength(golden_.manifest["pipeline"])));
-      }
+      reference_.FillPerturbed(model_.denoiser(), request);
       SetModelFields(request);
     }
   }
 
   void SetModelFields(v1::GenerateRequest& request) const {
-    v1::SizeConditioning& sizes = *request.mutable_size_conditioning();
-    SetSizes(call_, "", *sizes.mutable_prompt());
-    if (call_.contains("negative_original_size")) {
-      SetSizes(call_, "negative_", *sizes.mutable_negative());
-    }
+    reference_.FillSizes(family_.is_refiner(), request);
     const auto found = call_.find("image_guidance_scale");
     if (found != call_.end()) request.set_image_guidance_scale(*found);
     const auto noised = call_.find("noise_level");
@@ -343,10 +258,13 @@ class PipelineCase {
       if (!call_.contains(end)) continue;
       request.mutable_refiner()->set_switch_at(call_[end]);
     }
-    if (!call_.contains("aesthetic_score")) return;
-    request.mutable_refiner()->set_aesthetic_score(call_["aesthetic_score"]);
-    request.mutable_refiner()->set_negative_aesthetic_score(
-        call_["negative_aesthetic_score"]);
+    if (call_.contains("aesthetic_score")) {
+      request.mutable_refiner()->set_aesthetic_score(call_["aesthetic_score"]);
+    }
+    if (call_.contains("negative_aesthetic_score")) {
+      request.mutable_refiner()->set_negative_aesthetic_score(
+          call_["negative_aesthetic_score"]);
+    }
   }
 
   std::vector<absl::StatusOr<Encoded>> Encode() {
@@ -359,7 +277,8 @@ class PipelineCase {
                                         .controls = controls_,
                                         .image_prompts = pictures_});
       if (!HasPicture()) continue;
-      SetPictures(golden_, task);
+      const absl::Status set = SetPictures(golden_, model_.traits(), task);
+      if (!set.ok()) return {requests_.size(), set};
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -427,6 +346,7 @@ class PipelineCase {
   }
 
   const Golden& golden_;
+  const ReferenceCall reference_;
   const json& call_;
   const Family& family_;
   const Pipeline& model_;
@@ -445,25 +365,21 @@ class PipelineCase {
 }  // namespace
 
 void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
-  const std::string reason = UnsupportedReason(golden.manifest);
+  const ReferenceCall call(golden.manifest);
+  std::string reason = call.Unsupported();
   if (!reason.empty()) return report.Unsupported(reason);
   const auto model = models.GetFor(golden.manifest);
-  if (absl::IsUnimplemented(model.status())) {
-    return report.Unsupported(std::string(model.status().message()));
-  }
-  if (!model.ok()) return report.Fail(std::string(model.status().message()));
+  if (!model.ok()) return report.End(model.status());
   const auto family = FamilyOf(**model);
   if (family == nullptr) return report.Unsupported("another family");
+  reason = UnfitReason(call, *family);
+  if (!reason.empty()) return report.Unsupported(reason);
   auto controls = models.ControlsFor(golden);
-  if (!controls.ok())
-    return report.Fail(std::string(controls.status().message()));
+  if (!controls.ok()) return report.End(controls.status());
   auto pictures = models.PicturesFor(golden);
-  if (!pictures.ok())
-    return report.Fail(std::string(pictures.status().message()));
+  if (!pictures.ok()) return report.End(pictures.status());
   auto adapters = AdaptersFor(golden.manifest, models, **model);
-  if (!adapters.ok()) {
-    return report.Fail(std::string(adapters.status().message()));
-  }
+  if (!adapters.ok()) return report.End(adapters.status());
   PipelineCase test(golden, *family, *std::move(controls), *std::move(pictures),
                     *std::move(adapters), report);
   const absl::Status embedded = test.LoadEmbeddings(models);
@@ -471,10 +387,7 @@ void RunPipelineCase(const Golden& golden, ModelCache& models, Report& report) {
   test.CompareTexts();
   test.CompareDenoiser();
   const absl::Status created = test.CreateRuns();
-  if (absl::IsUnimplemented(created)) {
-    return report.Unsupported(std::string(created.message()));
-  }
-  if (!created.ok()) return report.Fail(std::string(created.message()));
+  if (!created.ok()) return report.End(created);
   test.CompareSteps();
   test.CompareImages();
 }

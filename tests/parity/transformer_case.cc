@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/parity/cases.h"
+#include "tests/parity/reference_calls.h"
 #include "worker/denoiser/joint_transformer.h"
 #include "worker/engine/evaluate.h"
 #include "worker/text/clip_tokenizer.h"
@@ -34,40 +35,9 @@ const std::set<std::string>& KnownPipelines() {
                                 "FluxFillPipeline",
                                 "FluxControlNetPipeline",
                                 "FluxControlNetImg2ImgPipeline",
+                                "FluxControlNetInpaintPipeline",
                                 "DiTPipeline"};
   return *known;
-}
-
-const std::set<std::string>& KnownArguments() {
-  static const auto* const known =
-      new std::set<std::string>{"prompt",
-                                "prompt_2",
-                                "prompt_3",
-                                "negative_prompt",
-                                "height",
-                                "negative_prompt_2",
-                                "width",
-                                "negative_prompt_3",
-                                "guidance_scale",
-                                "num_inference_steps",
-                                "strength",
-                                "max_sequence_length",
-                                "class_labels",
-                                "true_cfg_scale",
-                                "controlnet_conditioning_scale",
-                                "control_guidance_start",
-                                "control_guidance_end"};
-  return *known;
-}
-
-// Why the case is not supported; empty if it is.
-std::string UnsupportedReason(const json& manifest) {
-  for (const auto& item : manifest["call"].items()) {
-    if (KnownArguments().count(item.key()) == 0) {
-      return absl::StrCat("argument ", item.key());
-    }
-  }
-  return "";
 }
 
 // The case while it runs: one Run for each image, built as the engine does.
@@ -77,16 +47,25 @@ class TransformerCase {
                   const Pipeline& model, AdapterUses adapters,
                   std::vector<ControlHint> controls, Report& report)
       : golden_(golden),
-        call_(golden.manifest["call"]),
+        reference_(golden.manifest),
+        call_(reference_.arguments()),
         folder_(folder),
         model_(model),
         adapters_(std::move(adapters)),
         family_(model.traits().family),
         controls_(std::move(controls)),
         report_(report) {
-    std::vector<json> labels = {json()};
-    if (call_.contains("class_labels")) labels = call_["class_labels"];
-    for (const json& label : labels) requests_.push_back(RequestOf(label));
+    const size_t prompts = reference_.prompts();
+    const size_t each = call_.value("num_images_per_prompt", 1);
+    for (size_t i = 0; i < prompts * each; ++i) {
+      requests_.push_back(RequestOf(i / each, prompts));
+    }
+    if (!call_.contains("class_labels")) return;
+    requests_.clear();
+    for (const json& label : call_["class_labels"]) {
+      requests_.push_back(RequestOf(/*prompt=*/0, prompts));
+      requests_.back().set_class_label(label.get<int>());
+    }
   }
 
   // Those that the recorded case has, whichever encoder they are for.
@@ -96,14 +75,17 @@ class TransformerCase {
         const std::string name =
             absl::StrCat("token_ids.text_encoder", encoder, sign);
         if (!golden_.Has(name)) continue;
-        const at::Tensor expected = golden_.Tensor(name)[0].contiguous();
-        const std::string text = TextOf(encoder, *sign != '\0');
-        const auto ids =
-            IdsOf(absl::StrCat("tokenizer", encoder), text, expected.numel());
-        const bool same = std::equal(
-            ids.begin(), ids.end(), expected.const_data_ptr<int64_t>(),
-            expected.const_data_ptr<int64_t>() + expected.numel());
-        report_.Compare("ids", same ? 0 : 1, 0);
+        const at::Tensor all = golden_.Tensor(name);
+        const auto texts = TextsOf(encoder, *sign != '\0');
+        for (size_t i = 0; i < texts.size(); ++i) {
+          const at::Tensor expected = all[static_cast<int64_t>(i)].contiguous();
+          const auto ids = IdsOf(absl::StrCat("tokenizer", encoder), texts[i],
+                                 expected.numel());
+          const bool same = std::equal(
+              ids.begin(), ids.end(), expected.const_data_ptr<int64_t>(),
+              expected.const_data_ptr<int64_t>() + expected.numel());
+          report_.Compare("ids", same ? 0 : 1, 0);
+        }
       }
     }
   }
@@ -112,14 +94,15 @@ class TransformerCase {
   absl::Status CompareDenoiser() {
     if (report_.precision() == Precision::kHalf) return absl::OkStatus();
     // What control networks add is not in its input.
-    if (!controls_.empty()) return absl::OkStatus();
+    if (!controls_.empty() || ByBlock(adapters_)) return absl::OkStatus();
     const at::Tensor sample = Spatial(golden_.Tensor("net0.in.hidden_states"));
     Conditioning conditioning;
     if (golden_.Has("net0.in.class_labels")) {
       conditioning.numbers =
           golden_.Tensor("net0.in.class_labels").to(at::kFloat).unsqueeze(1);
     } else {
-      conditioning = RecordedConditioning(/*rows=*/sample.size(0));
+      conditioning = RecordedConditioning(
+          sample.size(0), static_cast<int64_t>(requests_.size()));
     }
     conditioning.adapters = DenoiserAdapters(adapters_);
     const auto prepared = model_.denoiser().Prepare(conditioning);
@@ -144,8 +127,9 @@ class TransformerCase {
     }
     if (golden_.Has("prompt_embeds") &&
         report_.precision() == Precision::kFloat32) {
+      // Of the first image.
       const PreparedRef own = encoded[0]->prepared[0];
-      Conditioning recorded = RecordedConditioning(own->rows);
+      Conditioning recorded = RecordedConditioning(own->rows, /*images=*/1);
       recorded.adapters = DenoiserAdapters(adapters_);
       const auto expected = model_.denoiser().Prepare(recorded);
       if (!expected.ok()) return expected.status();
@@ -206,15 +190,14 @@ class TransformerCase {
     }
     const at::Tensor decoded = model_.codec().Decode(latents);
     report_.CompareTensors("decoded", decoded, golden_.Tensor("decoded"));
-    report_.CompareImages(decoded, golden_.Tensor("image_uint8"));
+    ComparePainted(golden_, decoded, report_);
   }
 
  private:
-  v1::GenerateRequest RequestOf(const json& label) const {
+  v1::GenerateRequest RequestOf(size_t prompt, size_t prompts) const {
     v1::GenerateRequest request;
     const auto text = [&](const char* name) {
-      const json value = call_.value(name, json());
-      return value.is_string() ? value.get<std::string>() : std::string();
+      return reference_.Texts(name, prompts)[prompt];
     };
     request.set_prompt(text("prompt"));
     request.set_prompt_2(text("prompt_2"));
@@ -222,33 +205,23 @@ class TransformerCase {
     request.set_negative_prompt(text("negative_prompt"));
     request.set_negative_prompt_2(text("negative_prompt_2"));
     request.set_negative_prompt_3(text("negative_prompt_3"));
-    request.set_width(golden_.manifest["width"].get<int>());
-    request.set_height(golden_.manifest["height"].get<int>());
-    request.set_steps(call_["num_inference_steps"].get<int>());
-    request.set_guidance_scale(call_["guidance_scale"]);
     request.set_sampler(model_.traits().defaults.sampler);
-    if (call_.contains("true_cfg_scale")) {
-      request.set_true_guidance_scale(call_["true_cfg_scale"]);
-    }
-    if (call_.contains("max_sequence_length")) {
-      request.set_max_sequence_length(call_["max_sequence_length"].get<int>());
-    }
-    if (!label.is_null()) request.set_class_label(label.get<int>());
-    if (golden_.Has("input_image")) {
-      const bool fills = golden_.manifest["pipeline"] == "FluxFillPipeline";
-      request.mutable_image_to_image()->set_strength(
-          call_.value("strength", fills ? 1.0 : 0.6));
-    }
+    reference_.Fill(golden_.Has("input_image"), request);
     return request;
   }
 
-  // The text that an encoder reads.
-  std::string TextOf(const std::string& encoder, bool negative) const {
+  // The texts that an encoder reads.
+  std::vector<std::string> TextsOf(const std::string& encoder,
+                                   bool negative) const {
     const std::string name = negative ? "negative_prompt" : "prompt";
+    const size_t prompts = reference_.prompts();
+    std::vector<std::string> texts = reference_.Texts(name, prompts);
     // FLUX's second reads prompt_2, SD3's third prompt_3: by their numbers.
-    const json own = call_.value(name + encoder, json());
-    const json& value = own.is_null() || own == "" ? call_[name] : own;
-    return value.is_null() ? "" : value.get<std::string>();
+    const auto own = reference_.Texts(name + encoder, prompts);
+    for (size_t i = 0; i < prompts; ++i) {
+      if (!own[i].empty()) texts[i] = own[i];
+    }
+    return texts;
   }
 
   std::vector<int64_t> IdsOf(const std::string& tokenizer,
@@ -260,19 +233,24 @@ class TransformerCase {
     return t5.ok() ? t5->EncodePadded(text, length) : std::vector<int64_t>();
   }
 
-  // What the reference's encoders gave: of two rows, the negative one first.
-  Conditioning RecordedConditioning(int64_t rows) const {
+  // What the reference's encoders gave for the first `images`, in `rows` rows:
+  // where there are two an image, the negative ones first.
+  Conditioning RecordedConditioning(int64_t rows, int64_t images) const {
     const auto both = [&](const std::string& name) {
-      const at::Tensor positive = golden_.Tensor(name);
-      return rows == 1
+      const at::Tensor positive = golden_.Tensor(name).narrow(0, 0, images);
+      return rows == images
                  ? positive
-                 : at::cat({golden_.Tensor("negative_" + name), positive});
+                 : at::cat(
+                       {golden_.Tensor("negative_" + name).narrow(0, 0, images),
+                        positive});
     };
     Conditioning conditioning = {.tokens = both("prompt_embeds"),
                                  .pooled = both("pooled_prompt_embeds")};
     if (golden_.Has("net0.in.guidance")) {
-      conditioning.numbers =
-          golden_.Tensor("net0.in.guidance").unsqueeze(1).expand({rows, 1});
+      conditioning.numbers = golden_.Tensor("net0.in.guidance")
+                                 .narrow(0, 0, 1)
+                                 .unsqueeze(1)
+                                 .expand({rows, 1});
     }
     return conditioning;
   }
@@ -280,10 +258,12 @@ class TransformerCase {
   std::vector<absl::StatusOr<Encoded>> Encode() {
     std::vector<EncodeTask> tasks;
     for (const v1::GenerateRequest& request : requests_) {
-      SetPictures(golden_,
-                  tasks.emplace_back(EncodeTask{.request = request,
-                                                .adapters = adapters_,
-                                                .controls = controls_}));
+      const absl::Status set =
+          SetPictures(golden_, model_.traits(),
+                      tasks.emplace_back(EncodeTask{.request = request,
+                                                    .adapters = adapters_,
+                                                    .controls = controls_}));
+      if (!set.ok()) return {requests_.size(), set};
     }
     TextCache texts(/*max_bytes=*/1 << 20);
     auto encoded = model_.Encode(tasks, /*together=*/true, texts);
@@ -330,6 +310,7 @@ class TransformerCase {
   }
 
   const Golden& golden_;
+  const ReferenceCall reference_;
   const json& call_;
   const std::string folder_;
   const Pipeline& model_;
@@ -350,24 +331,24 @@ bool IsTransformerPipeline(const std::string& pipeline) {
 
 void RunTransformerCase(const Golden& golden, ModelCache& models,
                         Report& report) {
-  const std::string reason = UnsupportedReason(golden.manifest);
+  const std::string reason = ReferenceCall(golden.manifest).Unsupported();
   if (!reason.empty()) return report.Unsupported(reason);
   const auto folder = models.FolderFor(golden.manifest);
   const auto model = models.GetFor(golden.manifest);
-  if (!model.ok()) return report.Fail(std::string(model.status().message()));
-  auto controls = models.ControlsFor(golden);
-  if (!controls.ok())
-    return report.Fail(std::string(controls.status().message()));
-  auto adapters = AdaptersFor(golden.manifest, models, **model);
-  if (!adapters.ok()) {
-    return report.Fail(std::string(adapters.status().message()));
+  if (!model.ok()) return report.End(model.status());
+  if (golden.manifest["components"].contains("ip_adapter")) {
+    return report.Unsupported("component ip_adapter");
   }
+  auto controls = models.ControlsFor(golden);
+  if (!controls.ok()) return report.End(controls.status());
+  auto adapters = AdaptersFor(golden.manifest, models, **model);
+  if (!adapters.ok()) return report.End(adapters.status());
   TransformerCase test(golden, *folder, **model, *std::move(adapters),
                        *std::move(controls), report);
   test.CompareIds();
   absl::Status created = test.CompareDenoiser();
   if (created.ok()) created = test.CreateRuns();
-  if (!created.ok()) return report.Fail(std::string(created.message()));
+  if (!created.ok()) return report.End(created);
   test.CompareSteps();
   test.CompareImages();
 }
