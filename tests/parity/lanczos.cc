@@ -25,7 +25,7 @@ double Lanczos(double x) {
 // What one pixel of the result is made of.
 struct Taps {
   int first = 0;
-  std::vector<int> weights;
+  std::vector<int> weights = {};
 };
 
 Taps TapsOf(int at, int from, int to) {

@@ -336,7 +336,8 @@ void RunTransformerCase(const Golden& golden, ModelCache& models,
   const auto folder = models.FolderFor(golden.manifest);
   const auto model = models.GetFor(golden.manifest);
   if (!model.ok()) return report.End(model.status());
-  if (golden.manifest["components"].contains("ip_adapter")) {
+  if (golden.manifest.value("components", json::object())
+          .contains("ip_adapter")) {
     return report.Unsupported("component ip_adapter");
   }
   auto controls = models.ControlsFor(golden);
