@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "base/upscale_plan.h"
 
 namespace genzo {
 
@@ -31,19 +32,21 @@ int InversionSteps(const v1::GenerateRequest& request) {
              : 0;
 }
 
-int64_t StepsOfImage(const v1::GenerateRequest& request,
-                     StepRounding rounding) {
-  int64_t steps = request.steps();
-  if (request.has_image_to_image()) {
-    steps = StepsWalked(steps, request.image_to_image().strength(), rounding) +
-            InversionSteps(request);
-  }
-  if (request.has_hires()) {
-    const v1::HiresPass& hires = request.hires();
-    steps += std::max<int64_t>(
-        1, StepsWalked(hires.steps(), hires.strength(), rounding));
-  }
-  return steps;
+int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding) {
+  const auto steps = static_cast<int>(request.steps());
+  if (!request.has_image_to_image()) return steps;
+  const double strength = request.image_to_image().strength();
+  return std::max(1, static_cast<int>(StepsWalked(steps, strength, rounding)));
+}
+
+int StepsOfSecondPass(const v1::GenerateRequest& request,
+                      StepRounding rounding) {
+  return request.has_hires() ? StepsOfPass(SecondPass(request), rounding) : 0;
+}
+
+int StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding) {
+  return InversionSteps(request) + StepsOfPass(request, rounding) +
+         StepsOfSecondPass(request, rounding);
 }
 
 uint32_t ImagesDrawn(const v1::GenerateRequest& request) {

@@ -41,9 +41,13 @@ int64_t StepsWalked(int64_t steps, double strength,
 // up before the others; 0 without.
 int InversionSteps(const v1::GenerateRequest& request);
 
-// How many moves of samplers one image of a request, as resolved, takes: those
-// that its start picture's strength leaves, an inversion's, a second pass's.
-int64_t StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding);
+// How many moves of samplers an image of a request, as resolved, takes in its
+// first pass, of which a picture to start from leaves a share, in its `hires`
+// pass, and in all, an inversion's among them.
+int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding);
+int StepsOfSecondPass(const v1::GenerateRequest& request,
+                      StepRounding rounding);
+int StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding);
 
 // How many images are painted for a request, as resolved: with best_of more
 // than are sent.

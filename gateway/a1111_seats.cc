@@ -51,15 +51,6 @@ void A1111Seats::Ticket::Take(const v1::JobEvent& event) {
   }
 }
 
-void A1111Seats::Ticket::SetCancel(CancelStream cancel) {
-  {
-    const absl::MutexLock lock(&seats_.mutex_);
-    cancel_ = cancel;
-    if (!job_.was_interrupted) return;
-  }
-  cancel();
-}
-
 SeatedJob A1111Seats::Ticket::job() const {
   const absl::MutexLock lock(&seats_.mutex_);
   return job_;
@@ -96,17 +87,17 @@ std::optional<SeatedJob> A1111Seats::Latest(const CallerKeys& keys) const {
 
 void A1111Seats::Interrupt(const CallerKeys& keys) {
   // Called with no lock held: the ends of streams take it.
-  std::vector<CancelStream> cancels;
+  std::vector<std::shared_ptr<LateCancel>> cancels;
   {
     const absl::MutexLock lock(&mutex_);
     const auto seat = seats_.find(keys);
     if (seat == seats_.end()) return;
     for (Ticket* ticket : seat->second.jobs) {
       ticket->job_.was_interrupted = true;
-      if (ticket->cancel_) cancels.push_back(ticket->cancel_);
+      cancels.push_back(ticket->cancel_);
     }
   }
-  for (const CancelStream& cancel : cancels) cancel();
+  for (const auto& cancel : cancels) cancel->Cancel();
 }
 
 std::string A1111Seats::Model(const CallerKeys& keys) const {

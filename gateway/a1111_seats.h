@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gateway/backend.h"
+#include "gateway/late_cancel.h"
 #include "nlohmann/json.hpp"
 
 namespace genzo {
@@ -41,8 +42,8 @@ class A1111Seats {
     Ticket(A1111Seats& seats, CallerKeys keys, uint32_t images);
     ~Ticket();
     void Take(const v1::JobEvent& event);
-    // How interrupt ends it.
-    void SetCancel(CancelStream cancel);
+    // How interrupt ends it; is called at once if it has been interrupted.
+    void SetCancel(CancelStream cancel) { cancel_->Set(std::move(cancel)); }
     SeatedJob job() const;
 
    private:
@@ -50,7 +51,7 @@ class A1111Seats {
     A1111Seats& seats_;
     const CallerKeys keys_;
     SeatedJob job_;
-    CancelStream cancel_;
+    const std::shared_ptr<LateCancel> cancel_ = std::make_shared<LateCancel>();
   };
   std::shared_ptr<Ticket> Sit(const CallerKeys& keys, uint32_t images);
 

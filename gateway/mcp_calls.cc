@@ -18,31 +18,21 @@ McpCalls::Call::~Call() {
   if (from != to) calls_.live_.erase(from);
 }
 
-void McpCalls::Call::SetCancel(std::function<void()> cancel) {
-  {
-    const absl::MutexLock lock(&calls_.mutex_);
-    cancel_ = cancel;
-    if (!was_cancelled_) return;
-  }
-  cancel();
-}
-
 std::shared_ptr<McpCalls::Call> McpCalls::Begin(Key key) {
   return std::make_shared<Call>(*this, std::move(key));
 }
 
 void McpCalls::Cancel(const Key& key) {
   // Called with no lock held: the ends of calls take it.
-  std::vector<std::function<void()>> cancels;
+  std::vector<std::shared_ptr<LateCancel>> cancels;
   {
     const absl::MutexLock lock(&mutex_);
     const auto [from, to] = live_.equal_range(key);
     for (auto call = from; call != to; ++call) {
-      call->second->was_cancelled_ = true;
-      if (call->second->cancel_) cancels.push_back(call->second->cancel_);
+      cancels.push_back(call->second->cancel_);
     }
   }
-  for (const auto& cancel : cancels) cancel();
+  for (const auto& cancel : cancels) cancel->Cancel();
 }
 
 }  // namespace genzo

@@ -6,10 +6,12 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "gateway/backend.h"
+#include "gateway/late_cancel.h"
 
 namespace genzo {
 
@@ -34,15 +36,15 @@ class McpCalls {
     Call(McpCalls& calls, Key key);
     ~Call();
     // How it is cancelled; is called at once if it has been. May be set anew.
-    void SetCancel(std::function<void()> cancel);
+    void SetCancel(std::function<void()> cancel) {
+      cancel_->Set(std::move(cancel));
+    }
 
    private:
     friend class McpCalls;
     McpCalls& calls_;
     const Key key_;
-    // Under the calls' lock.
-    std::function<void()> cancel_;
-    bool was_cancelled_ = false;
+    const std::shared_ptr<LateCancel> cancel_ = std::make_shared<LateCancel>();
   };
   std::shared_ptr<Call> Begin(Key key);
 

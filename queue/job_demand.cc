@@ -21,26 +21,8 @@ int PriorityOf(v1::Priority priority) {
   }
 }
 
-// A picture to start from leaves a share of the steps.
-int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding) {
-  const auto steps = static_cast<int>(request.steps());
-  if (!request.has_image_to_image()) return steps;
-  const double strength = request.image_to_image().strength();
-  return std::max(1, static_cast<int>(StepsWalked(steps, strength, rounding)));
-}
-
 StepRounding RoundingOf(const internal::v1::Job& job) {
   return job.rounds_steps_up() ? StepRounding::kUp : StepRounding::kDown;
-}
-
-int FirstPassSteps(const internal::v1::Job& job) {
-  return StepsOfPass(job.request(), RoundingOf(job));
-}
-
-int SecondPassSteps(const internal::v1::Job& job) {
-  return job.request().has_hires()
-             ? StepsOfPass(SecondPass(job.request()), RoundingOf(job))
-             : 0;
 }
 
 // On the way up, an image mostly has one row where it has several later.
@@ -57,8 +39,10 @@ int StepsOf(const internal::v1::Job& job, int rows) {
       std::max(1.0, static_cast<double>(request.width()) * request.height());
   const double times =
       static_cast<double>(PaintedSize(request).pixels()) / pixels;
-  return InversionCost(request, rows) + FirstPassSteps(job) +
-         static_cast<int>(std::ceil(SecondPassSteps(job) * times));
+  const StepRounding rounding = RoundingOf(job);
+  return InversionCost(request, rows) + StepsOfPass(request, rounding) +
+         static_cast<int>(
+             std::ceil(StepsOfSecondPass(request, rounding) * times));
 }
 
 }  // namespace
@@ -83,8 +67,7 @@ JobDemand DemandOf(const internal::v1::Job& job, const Clock& clock) {
 }
 
 int StepsToWalk(const internal::v1::Job& job) {
-  return InversionSteps(job.request()) + FirstPassSteps(job) +
-         SecondPassSteps(job);
+  return StepsOfImage(job.request(), RoundingOf(job));
 }
 
 double LoadOf(const v1::GenerateRequest& request, int rows) {

@@ -195,12 +195,7 @@ void EventLogs::Drop(const std::string& job_id, const absl::Status& why,
     if (log.ended < absl::InfiniteFuture()) return;
     // Whoever sent the same request meanwhile waits for it.
     log.ended = clock_.Now();
-    JobEvent event;
-    event.set_job_id(job_id);
-    event.set_sequence(log.events.empty() ? 1
-                                          : log.events.back()->sequence() + 1);
-    *event.mutable_ended() = EndedBy(why);
-    log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+    log.events.push_back(EndOf(log, why));
     for (const auto& [number, reader] : log.readers) {
       if (opener != nullptr && opener->number_ == number) continue;
       calls.push_back(reader.listener.event);
@@ -302,6 +297,15 @@ void EventLogs::Sweep() {
   }
   for (const auto& call : calls) call();
   for (const std::string& id : cancelled) cancel_(id);
+}
+
+EventRef EventLogs::EndOf(const Log& log, const absl::Status& why) {
+  JobEvent event;
+  event.set_job_id(log.file.job_id);
+  event.set_sequence(log.events.empty() ? 1
+                                        : log.events.back()->sequence() + 1);
+  *event.mutable_ended() = EndedBy(why);
+  return std::make_shared<const JobEvent>(std::move(event));
 }
 
 bool EventLogs::IsInFlight(const Log& log, const EventRef& event) {
@@ -439,20 +443,17 @@ bool EventLogs::FreeSomeLocked(const std::string* tenant, Calls& calls) {
 
 void EventLogs::EndTooSlowLocked(Log& log, Calls& calls) {
   // The end comes after all that was posted.
-  JobEvent event;
-  event.set_job_id(log.file.job_id);
-  event.set_sequence(log.events.back()->sequence() + 1);
-  *event.mutable_ended() = EndedBy(TooSlow());
+  EventRef end = EndOf(log, TooSlow());
   UnlinkLocked(log);
   for (auto it = log.events.begin(); it != log.events.end();) {
     it = IsInFlight(log, *it) ? std::next(it) : EraseLocked(log, it);
   }
   if (log.ended == absl::InfiniteFuture()) {
-    NoteEndLocked(log, event.ended());
+    NoteEndLocked(log, end->ended());
     to_cancel_.push_back(log.file.job_id);
   }
   log.leaving = true;
-  log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
+  log.events.push_back(std::move(end));
   TellLocked(log, *log.events.back());
   for (const auto& [_, reader] : log.readers) {
     calls.push_back(reader.listener.event);

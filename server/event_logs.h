@@ -220,6 +220,9 @@ class EventLogs {
   void Leave(const std::string& job_id, int64_t reader)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The end of a job that its own worker does not tell, after all that was
+  // posted.
+  static EventRef EndOf(const Log& log, const absl::Status& why);
   static bool IsInFlight(const Log& log, const EventRef& event);
   // Whether somebody may still come for what every reader has had.
   static bool IsKept(const Log& log);

@@ -6,8 +6,8 @@
 #include "ATen/ops/replication_pad2d.h"
 #include "absl/strings/str_cat.h"
 #include "tests/parity/cases.h"
-#include "tests/parity/lanczos.h"
 #include "tests/parity/reference_calls.h"
+#include "worker/vision/picture_resampling.h"
 
 namespace genzo::parity {
 namespace {
@@ -31,6 +31,17 @@ int LargestDifference(const Pixels& pixels, const at::Tensor& image) {
                                 static_cast<unsigned char>(expected.rgb[i])));
   }
   return largest;
+}
+
+// As the reference scales pictures that are not of the size asked for. Ours are
+// scaled by another filter (Scaled()), which would hide in its own difference
+// everything that comes after it.
+Pixels ResizedByLanczos(const Pixels& pixels, int width, int height) {
+  return Resample(pixels, {.filter = ResamplingFilter::kLanczos,
+                           .scaled_width = width,
+                           .scaled_height = height,
+                           .width = width,
+                           .height = height});
 }
 
 // What was painted, scaled to the region as the reference does, in its picture.

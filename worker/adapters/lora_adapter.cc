@@ -1,251 +1,20 @@
 #include "worker/adapters/lora_adapter.h"
 
-#include <functional>
-#include <numeric>
-
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/einsum.h"
 #include "ATen/ops/kron.h"
 #include "ATen/ops/matmul.h"
 #include "ATen/ops/sqrt.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/logging.h"
-#include "worker/adapters/lora_names.h"
+#include "c10/util/accumulate.h"
+#include "worker/adapters/lora_module_file.h"
 #include "worker/adapters/peft_scales.h"
 
 namespace genzo {
 namespace {
 
 using Module = AdapterTargets::Module;
-
-int64_t Product(const std::vector<int64_t>& sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1},
-                         std::multiplies<>());
-}
-
-std::string Shape(const std::vector<int64_t>& sizes) {
-  return absl::StrCat("[", absl::StrJoin(sizes, ", "), "]");
-}
-
-// The tensors of one module of a file, and what is wrong with their sizes.
-class ModuleFile {
- public:
-  ModuleFile(const TensorSource& file, const std::string& name,
-             const LoraParts& parts, const Module& module)
-      : file_(file), name_(name), parts_(parts), module_(module) {}
-
-  bool Has(const char* part) const { return parts_.count(part) > 0; }
-
-  // "down_blocks_0_attentions_0_proj_in", with what stands before it.
-  const std::string& ModuleName() const { return name_; }
-
-  const std::vector<int64_t>& ShapeOf(const char* part) const {
-    return file_.entries().at(parts_.at(part)).shape;
-  }
-
-  // Of a rank, which is the first size of `part`.
-  absl::Status CheckRank(const char* part) const {
-    const auto& shape = ShapeOf(part);
-    const int64_t rank = shape.empty() ? 0 : shape[0];
-    if (rank >= 1 && rank <= kMaxLoraRank) return absl::OkStatus();
-    return Wrong(
-        part, absl::StrCat("is of rank ", rank, ", which is not between 1 and ",
-                           kMaxLoraRank));
-  }
-
-  // Of as many values as `sizes` have, some of which may be 1 more or less:
-  // a matrix may be written as a 1x1 convolution.
-  absl::Status CheckShape(const char* part,
-                          const std::vector<int64_t>& sizes) const {
-    const auto without_ones = [](std::vector<int64_t> all) {
-      while (!all.empty() && all.back() == 1) all.pop_back();
-      return all;
-    };
-    if (without_ones(ShapeOf(part)) == without_ones(sizes)) {
-      return absl::OkStatus();
-    }
-    return Wrong(
-        part, absl::StrCat("is ", Shape(ShapeOf(part)), ", not ", Shape(sizes),
-                           ", as it would be for this model"));
-  }
-
-  absl::Status Wrong(const char* part, const std::string& what) const {
-    return absl::InvalidArgumentError(absl::StrCat(
-        file_.path(), ": tensor \"", parts_.at(part), "\" ", what));
-  }
-  absl::Status NotRead(const std::string& what) const {
-    return absl::UnimplementedError(
-        absl::StrCat(file_.path(), ": tensor \"", parts_.begin()->second,
-                     "\" is of a kind of adapter that is not read", what));
-  }
-
-  absl::Status Check() const {
-    if (Has("magnitude")) {
-      // Of a convolution PEFT writes [1, outputs, 1, 1].
-      const std::vector<int64_t>& shape = ShapeOf("magnitude");
-      const bool of_peft = shape.size() == 4 && shape[0] == 1 &&
-                           Product(shape) == module_.outputs;
-      const absl::Status status =
-          of_peft ? absl::OkStatus()
-                  : CheckShape("magnitude", {module_.outputs});
-      if (!status.ok()) return status;
-    }
-    if (Has("bias")) return NotRead("; it has a bias");
-    if (Has("alpha") && Product(ShapeOf("alpha")) != 1) {
-      return Wrong("alpha", "is not one number");
-    }
-    if (Has("down") && Has("up")) return CheckLowRank();
-    if (Has("hada_w1_a")) return CheckLoHa();
-    if (Has("lokr_w1") || Has("lokr_w1_a")) return CheckLoKr();
-    if (Has("diff")) return CheckShape("diff", With(module_.outputs));
-    return NotRead("; it has no pair of it");
-  }
-
-  absl::StatusOr<at::Tensor> Read(const char* part) const {
-    return file_.Read(parts_.at(part),
-                      {.dtype = at::kFloat, .must_be_finite = true});
-  }
-
-  // `first`, then the sizes of the layer's inputs.
-  std::vector<int64_t> With(int64_t first) const {
-    std::vector<int64_t> sizes = {first};
-    sizes.insert(sizes.end(), module_.inputs.begin(), module_.inputs.end());
-    return sizes;
-  }
-
- private:
-  absl::Status CheckLowRank() const {
-    absl::Status status = CheckRank("down");
-    if (!status.ok()) return status;
-    const int64_t rank = ShapeOf("down")[0];
-    if (Has("mid")) {  // the kernel is between two 1x1 convolutions
-      status = CheckShape("down", {rank, module_.inputs[0]});
-      std::vector<int64_t> kernel = With(rank);
-      kernel[1] = rank;
-      if (status.ok()) status = CheckShape("mid", kernel);
-    } else {
-      status = CheckShape("down", With(rank));
-    }
-    return status.ok() ? CheckShape("up", {module_.outputs, rank}) : status;
-  }
-
-  absl::Status CheckLoHa() const {
-    for (const char* part : {"hada_w1_b", "hada_w2_a", "hada_w2_b"}) {
-      if (!Has(part)) return NotRead(absl::StrCat("; it has no ", part));
-    }
-    if (Has("hada_t1") != Has("hada_t2")) return NotRead("");
-    for (const auto& [a, b, core] :
-         {std::tuple("hada_w1_a", "hada_w1_b", "hada_t1"),
-          std::tuple("hada_w2_a", "hada_w2_b", "hada_t2")}) {
-      absl::Status status = CheckRank(b);
-      if (!status.ok()) return status;
-      const int64_t rank = ShapeOf(b)[0];
-      if (Has(core)) {
-        std::vector<int64_t> kernel = With(rank);
-        kernel[1] = rank;
-        status = CheckShape(core, kernel);
-        if (status.ok()) status = CheckShape(a, {rank, module_.outputs});
-        if (status.ok()) status = CheckShape(b, {rank, module_.inputs[0]});
-      } else {
-        status = CheckShape(a, {module_.outputs, rank});
-        if (status.ok())
-          status = CheckShape(b, {rank, Product(module_.inputs)});
-      }
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  }
-
-  // The sizes of the two factors multiply to the layer's.
-  absl::Status CheckLoKr() const {
-    int64_t outputs = 1;
-    int64_t inputs = 1;
-    for (const auto& [all, a, b, core] :
-         {std::tuple("lokr_w1", "lokr_w1_a", "lokr_w1_b", ""),
-          std::tuple("lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2")}) {
-      if (Has(all)) {
-        const auto& shape = ShapeOf(all);
-        if (shape.size() < 2) return Wrong(all, "is no matrix");
-        outputs *= shape[0];
-        inputs *= Product({shape.begin() + 1, shape.end()});
-        continue;
-      }
-      if (!Has(a) || !Has(b)) return NotRead("; a factor is not there");
-      const absl::Status status = CheckRank(b);
-      if (!status.ok()) return status;
-      const int64_t rank = ShapeOf(b)[0];
-      const auto& left = ShapeOf(a);
-      if (left.size() != 2) return Wrong(a, "is no matrix");
-      const bool tucker = Has(core);
-      if (left[tucker ? 0 : 1] != rank) return Wrong(a, "is of another rank");
-      outputs *= left[tucker ? 1 : 0];
-      inputs *= Product(ShapeOf(b)) / rank;
-      if (!tucker) continue;
-      const auto& kernel = ShapeOf(core);
-      if (kernel.size() != 4 || kernel[0] != rank || kernel[1] != rank) {
-        return Wrong(core, "is of another rank");
-      }
-      inputs *= kernel[2] * kernel[3];
-    }
-    if (outputs == module_.outputs && inputs == Product(module_.inputs)) {
-      return absl::OkStatus();
-    }
-    return Wrong(
-        Has("lokr_w1") ? "lokr_w1" : "lokr_w1_a",
-        absl::StrCat("and the other factor make [", outputs, ", ", inputs,
-                     "], not [", module_.outputs, ", ", Product(module_.inputs),
-                     "], as they would for this model"));
-  }
-
-  const TensorSource& file_;
-  const std::string& name_;
-  const LoraParts& parts_;
-  const Module& module_;
-};
-
-// What of a file is for this model: module by module.
-using Visit = std::function<absl::Status(const Module&, const ModuleFile&)>;
-using Unread = std::function<void(const std::vector<std::string>& tensors)>;
-absl::Status ForModules(const TensorSource& file, const AdapterTargets& targets,
-                        const Visit& visit, const Unread& on_unread = nullptr) {
-  const LoraNames names = ReadLoraNames(file.entries());
-  if (names.modules.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file.path(),
-                     ": is no adapter: no tensor has the name "
-                     "of one's"));
-  }
-  bool any = false;
-  std::vector<std::string> unread = names.strangers;
-  for (const auto& [name, parts] : names.modules) {
-    std::string component;
-    const Module* module = targets.Find(name, component);
-    if (module == nullptr) {
-      // Of an encoder that this model lacks, or reads without adapters; of one
-      // of its parts that has none, as its norms and embeddings.
-      if (component != "denoiser") {
-        if (targets.Has(component)) unread.push_back(parts.begin()->second);
-        continue;
-      }
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": tensor \"", parts.begin()->second,
-                       "\" is for a layer that this model does not have"));
-    }
-    const absl::Status status =
-        visit(*module, ModuleFile(file, name, parts, *module));
-    if (!status.ok()) return status;
-    any = true;
-  }
-  if (!any) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file.path(), ": has nothing for this model"));
-  }
-  if (!unread.empty() && on_unread) on_unread(unread);
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -259,7 +28,7 @@ class LoraAdapter::Loader {
         scales_(std::move(scales)),
         adapter_(std::make_shared<LoraAdapter>()) {}
 
-  absl::Status Add(const Module& module, const ModuleFile& file) {
+  absl::Status Add(const Module& module, const LoraModuleFile& file) {
     absl::Status status = file.Check();
     if (!status.ok()) return status;
     LayerDelta delta;
@@ -294,7 +63,7 @@ class LoraAdapter::Loader {
   std::shared_ptr<const LoraAdapter> Take() { return std::move(adapter_); }
 
  private:
-  static absl::Status Get(const ModuleFile& file, const char* part,
+  static absl::Status Get(const LoraModuleFile& file, const char* part,
                           at::Tensor& value) {
     auto read = file.Read(part);
     if (!read.ok()) return read.status();
@@ -302,8 +71,8 @@ class LoraAdapter::Loader {
     return absl::OkStatus();
   }
 
-  // alpha / rank; 1 without alpha.
-  static absl::Status ReadScale(const ModuleFile& file, int64_t rank,
+  // alpha / rank; without alpha it stays.
+  static absl::Status ReadScale(const LoraModuleFile& file, int64_t rank,
                                 LayerDelta& delta) {
     if (!file.Has("alpha") || rank == 0) return absl::OkStatus();
     at::Tensor alpha;
@@ -313,7 +82,8 @@ class LoraAdapter::Loader {
     return absl::OkStatus();
   }
 
-  static absl::Status ReadLowRank(const ModuleFile& file, LayerDelta& delta) {
+  static absl::Status ReadLowRank(const LoraModuleFile& file,
+                                  LayerDelta& delta) {
     absl::Status status = Get(file, "down", delta.down);
     if (status.ok()) status = Get(file, "up", delta.up);
     if (!status.ok()) return status;
@@ -330,7 +100,7 @@ class LoraAdapter::Loader {
   }
 
   // (w1_a w1_b) * (w2_a w2_b), value by value (arXiv:2108.06098).
-  static absl::Status ReadLoHa(const ModuleFile& file, LayerDelta& delta) {
+  static absl::Status ReadLoHa(const LoraModuleFile& file, LayerDelta& delta) {
     at::Tensor factors[2];
     int64_t rank = 0;
     for (int i = 0; i < 2; ++i) {
@@ -353,7 +123,7 @@ class LoraAdapter::Loader {
   }
 
   // w1 (x) w2, each perhaps a product itself (arXiv:2212.10650).
-  static absl::Status ReadLoKr(const ModuleFile& file, LayerDelta& delta) {
+  static absl::Status ReadLoKr(const LoraModuleFile& file, LayerDelta& delta) {
     int64_t rank = 0;
     at::Tensor w1, w2;
     absl::Status status = ReadFactor(
@@ -372,7 +142,7 @@ class LoraAdapter::Loader {
   struct FactorParts {
     const char *all, *a, *b, *core;
   };
-  static absl::Status ReadFactor(const ModuleFile& file,
+  static absl::Status ReadFactor(const LoraModuleFile& file,
                                  const FactorParts& parts, int64_t& rank,
                                  at::Tensor& factor) {
     if (file.Has(parts.all)) return Get(file, parts.all, factor);
@@ -445,18 +215,18 @@ class LoraAdapter::Loader {
 
 absl::Status LoraAdapter::Check(const TensorSource& file,
                                 const AdapterTargets& targets) {
-  return ForModules(file, targets, [](const Module&, const ModuleFile& parts) {
-    return parts.Check();
-  });
+  return ForLoraModules(
+      file, targets,
+      [](const Module&, const LoraModuleFile& parts) { return parts.Check(); });
 }
 
 absl::StatusOr<std::shared_ptr<const LoraAdapter>> LoraAdapter::Load(
     const TensorSource& file, const AdapterTargets& targets,
     const Placement& placement) {
   Loader loader(targets, placement, PeftScales(file.metadata()));
-  const absl::Status status = ForModules(
+  const absl::Status status = ForLoraModules(
       file, targets,
-      [&](const Module& module, const ModuleFile& parts) {
+      [&](const Module& module, const LoraModuleFile& parts) {
         return loader.Add(module, parts);
       },
       [&](const std::vector<std::string>& tensors) {
@@ -472,14 +242,18 @@ int64_t LoraAdapter::BytesOf(const TensorSource& file,
                              const Placement& placement) {
   int64_t elements = 0;
   // What is wrong with it, Load() tells.
-  ForModules(file, targets, [&](const Module& module, const ModuleFile& parts) {
-    const bool low_rank =
-        parts.Has("down") && parts.Has("up") && !parts.Has("mid");
-    elements +=
-        low_rank ? Product(parts.ShapeOf("down")) + Product(parts.ShapeOf("up"))
-                 : Product(parts.With(module.outputs));
-    return absl::OkStatus();
-  }).IgnoreError();
+  ForLoraModules(file, targets,
+                 [&](const Module& module, const LoraModuleFile& parts) {
+                   const bool low_rank = parts.Has("down") && parts.Has("up") &&
+                                         !parts.Has("mid");
+                   elements +=
+                       low_rank
+                           ? c10::multiply_integers(parts.ShapeOf("down")) +
+                                 c10::multiply_integers(parts.ShapeOf("up"))
+                           : c10::multiply_integers(parts.With(module.outputs));
+                   return absl::OkStatus();
+                 })
+      .IgnoreError();
   return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
 }
 

@@ -9,13 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "worker/adapters/adapter_targets.h"
+#include "worker/adapters/lora_module_file.h"
 #include "worker/device/placement.h"
 #include "worker/nn/adapters.h"
 
 namespace genzo {
-
-// Ranks of published files go up to some hundreds.
-inline constexpr int64_t kMaxLoraRank = 4096;
 
 // An adapter as a model has it in memory, at no request's weight yet.
 // Immutable; any thread may use it.
