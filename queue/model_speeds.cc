@@ -82,6 +82,7 @@ void ModelSpeeds::Observe(int device, const JobDemand& demand, int rows,
   if (speed == nullptr) return;
   const StepCosts profile = AtSize(*speed, demand.pixels);
   LearnedCosts& learned = learned_[{demand.model, demand.pixels, device}];
+  if (learned.seen.insert(rows).second) return;
   const auto [place, is_new] =
       learned.measured.try_emplace(rows, profile.At(rows));
   Learn(took, is_new, place->second);
@@ -173,7 +174,9 @@ const ModelSpeed* ModelSpeeds::SpeedLocked(int device,
 StepCosts ModelSpeeds::CostsLocked(int device, const std::string& model,
                                    int64_t pixels) const {
   const auto found = learned_.find({model, pixels, device});
-  if (found != learned_.end()) return found->second.costs;
+  if (found != learned_.end() && found->second.costs.known()) {
+    return found->second.costs;
+  }
   const ModelSpeed* const speed = SpeedLocked(device, model);
   return speed == nullptr ? StepCosts() : AtSize(*speed, pixels);
 }

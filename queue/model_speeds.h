@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -55,7 +56,8 @@ class ModelSpeeds {
   void SetSpeed(int device, const std::string& model, ModelSpeed speed)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // An evaluation took `took`: what is said of that device, model and size with
-  // about as many rows follows. Ignored while there is no profile.
+  // about as many rows follows, but for the first of that number of rows, which
+  // makes kernels. Ignored while there is no profile.
   void Observe(int device, const JobDemand& demand, int rows,
                absl::Duration took) ABSL_LOCKS_EXCLUDED(mutex_);
   // A picture was ready `took` after its last step.
@@ -96,6 +98,7 @@ class ModelSpeeds {
   // One model at one size on one device.
   using ShapeKey = std::tuple<std::string, int64_t, int>;
   struct LearnedCosts {
+    std::set<int> seen;                      // rows
     std::map<int, absl::Duration> measured;  // of late, by rows
     StepCosts costs;  // the profile, drawn to what was measured
   };

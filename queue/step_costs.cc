@@ -41,9 +41,12 @@ int StepCosts::RowCap(int largest, double relative_area) const {
     return point.first / absl::ToDoubleSeconds(point.second);
   };
   auto best = measured_.begin();
+  double needed = rate(*best);
   for (auto next = std::next(best); next != measured_.end(); ++next) {
-    if (rate(*next) < rate(*best) * (1 + kMinGain)) break;
+    needed *= 1 + kMinGain;
+    if (rate(*next) < needed) continue;
     best = next;
+    needed = rate(*best);
   }
   const int rows = static_cast<int>(std::floor(best->first / relative_area));
   return std::clamp(rows, kMinCap, std::max(kMinCap, largest));

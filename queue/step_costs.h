@@ -26,9 +26,10 @@ class StepCosts {
   // point by the slope of the last two.
   absl::Duration At(int rows, double relative_area = 1) const;
 
-  // The most rows worth evaluating together at that area: where, from one
-  // measured point to the next, rows per second gain less than 5 %. At least 2,
-  // a guided image; `largest` while nothing is known.
+  // The most rows worth evaluating together at that area: as many as of the
+  // last measured point to which rows per second gain at least 5 % a point. One
+  // that was measured in a bad moment does not hide those behind it. At least
+  // 2, a guided image; `largest` while nothing is known.
   int RowCap(int largest, double relative_area = 1) const;
 
  private:

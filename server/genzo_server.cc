@@ -38,6 +38,7 @@
 #include "server/readiness.h"
 #include "server/stall_watch.h"
 #include "worker/device/address_space.h"
+#include "worker/device/core_wait.h"
 #include "worker/engine/worker_pool.h"
 
 namespace genzo {
@@ -363,6 +364,7 @@ int Serve(const Options& options, const Config& config) {
   }
   EngineDependencies pool_parts = {queue, load, catalog, metrics, clock};
   pool_parts.tracer = tracer.get();
+  pool_parts.core_wait = CoreWait;
   pool_parts.upscaling = &upscaling;
   pool_parts.upscalers = &upscalers;
   auto pool = WorkerPool::Create(with_found, pool_parts);

@@ -2,14 +2,13 @@
 
 #include <random>
 
+#include "tests/queue/load_fixture.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
 namespace {
 
 using ::testing::ElementsAre;
-
-constexpr absl::Duration kMs = absl::Milliseconds(1);
 
 StepCosts Costs() {
   return StepCosts({{1, 6 * kMs},

@@ -33,6 +33,15 @@ TEST_F(ModelSpeedsTest, LearnsFromWhatEvaluationsTake) {
   EXPECT_EQ(load_.speeds().SoloTime(Demand(5)), 107 * kMs) << "another size";
 }
 
+TEST_F(ModelSpeedsTest, TheFirstOfAShapeSaysNothing) {
+  load_.speeds().Observe(0, Demand(5), 2, 40 * kMs);  // kernels were made
+  EXPECT_EQ(load_.speeds().SoloTime(Demand(5)), 57 * kMs);
+  load_.speeds().Observe(0, Demand(5), 2, 20 * kMs);
+  EXPECT_EQ(load_.speeds().SoloTime(Demand(5)), 107 * kMs);
+  load_.speeds().Observe(0, Demand(5), 4, 40 * kMs);
+  EXPECT_EQ(load_.speeds().SoloTime(Demand(5)), 107 * kMs) << "four rows";
+}
+
 TEST_F(ModelSpeedsTest, LearnsWhatDecodesTakeForEachSize) {
   JobDemand small = Demand(5);
   small.pixels = 25;

@@ -1,12 +1,11 @@
 #include "queue/pool_view.h"
 
+#include "tests/queue/load_fixture.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
 namespace {
-
-constexpr absl::Duration kMs = absl::Milliseconds(1);
 
 class PoolViewTest : public ::testing::Test {
  protected:

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -155,10 +156,11 @@ at::Tensor RowByRow(const Layer& layer, const at::Tensor& x,
   if (!keeps.has_value()) {
     int64_t products = x.numel() / x.size(0) / x.size(layer.dim);
     for (const int64_t size : layer.sizes) products *= size;
-    if (products > kLargeProducts && !TryingRowBits::Now()) {
-      return OneByOne(x, other, rows);
-    }
+    const bool large = products > kLargeProducts;
+    if (large && !MayTryLargeLayer()) return OneByOne(x, other, rows);
+    const auto begin = std::chrono::steady_clock::now();
     keeps = TryRowBits(layer, x, other, bias, compute, pack);
+    if (large) TriedLargeLayer(std::chrono::steady_clock::now() - begin);
     SetKeepsRowBits(std::move(key), *keeps);
   }
   return *keeps ? rows(x, other) : OneByOne(x, other, rows);

@@ -22,10 +22,15 @@ namespace {
 
 struct Table {
   std::mutex mutex;
-  std::map<LayerKey, bool> keeps;  // guarded by mutex
+  // Guarded by mutex.
+  std::map<LayerKey, bool> keeps;
+  std::chrono::steady_clock::time_point next_large;
 };
 
 thread_local int trying = 0;
+
+// Of the time in which large layers are not tried to that in which they are.
+constexpr int kTimesBetween = 9;
 
 // Random numbers are few and repeated: to draw as many as a large layer has
 // would take longer than the layer. A prime, so that they fall otherwise into
@@ -68,6 +73,25 @@ std::vector<std::pair<LayerKey, bool>> AllRowBits() {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
   return {table.keeps.begin(), table.keeps.end()};
+}
+
+size_t RowBitsCount() {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  return table.keeps.size();
+}
+
+bool MayTryLargeLayer() {
+  if (TryingRowBits::Now()) return true;
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  return std::chrono::steady_clock::now() >= table.next_large;
+}
+
+void TriedLargeLayer(std::chrono::steady_clock::duration took) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  table.next_large = std::chrono::steady_clock::now() + kTimesBetween * took;
 }
 
 TryingRowBits::TryingRowBits() { ++trying; }

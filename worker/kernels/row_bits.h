@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_KERNELS_ROW_BITS_H_
 #define GENZO_WORKER_KERNELS_ROW_BITS_H_
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -21,9 +23,9 @@ namespace genzo {
 //     2 rows   together: their own bits
 //     4 rows   other parts of sums: one by one
 //
-// To try a large layer takes as long as to compute it a few times, so that is
-// done on threads that say so (TryingRowBits), and until then its rows are
-// computed one by one.
+// To try a large layer takes as long as to compute it a few times. So that is
+// done on threads that say so (TryingRowBits), and elsewhere so seldom that it
+// takes a tenth of the time; until then its rows are computed one by one.
 
 // What oneDNN chooses a kernel by: operation, sizes, type, threads.
 using LayerKey = std::vector<int64_t>;
@@ -31,8 +33,15 @@ using LayerKey = std::vector<int64_t>;
 // What was found out about a layer; nothing yet. Any thread.
 std::optional<bool> KeepsRowBits(const LayerKey& key);
 void SetKeepsRowBits(LayerKey key, bool keeps);
-// All that was found out, to be set again by another process on this machine.
+// All that was found out, to be set again by another process on this machine,
+// and of how many layers that is.
 std::vector<std::pair<LayerKey, bool>> AllRowBits();
+size_t RowBitsCount();
+
+// Whether the calling thread may try a large layer now, and what that took.
+// Any thread.
+bool MayTryLargeLayer();
+void TriedLargeLayer(std::chrono::steady_clock::duration took);
 
 // While one lives, its thread tries large layers, too.
 class TryingRowBits {

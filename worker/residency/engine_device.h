@@ -37,6 +37,9 @@ struct EngineDependencies {
   // A device was taken out because it fails everything, or came back.
   std::function<void(bool usable)> on_health = nullptr;
   Tracer* tracer = nullptr;
+  // How long the process's threads have waited for a core so far
+  // (worker/device/core_wait.h); null: nobody counts it.
+  std::function<absl::Duration()> core_wait = nullptr;
   // Pictures that are to be enlarged, and with what; null: none, and filters.
   JobQueue* upscaling = nullptr;
   UpscalerCatalog* upscalers = nullptr;

@@ -4,9 +4,13 @@
 #include <exception>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/errors.h"
+#include "base/logging.h"
 #include "base/model_fingerprint.h"
 #include "worker/device/exception_status.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/residency/model_description.h"
 #include "worker/text/embedding_folders.h"
 #include "worker/vision/picture_judges.h"
@@ -16,8 +20,24 @@ namespace {
 
 // How long a model may be measured, all in all.
 constexpr absl::Duration kProfileBudget = absl::Seconds(3);
+// Before a profile that other programs disturbed is measured once more.
+constexpr absl::Duration kLeastPause = absl::Seconds(30);
+constexpr absl::Duration kMostPause = absl::Hours(1);
 // Nobody notices a pause of this length between two steps.
 constexpr absl::Duration kUnnoticed = absl::Milliseconds(30);
+
+void LogProfile(const std::string& id, const StepProfile& profile, bool sound) {
+  const auto ms = [](absl::Duration duration) {
+    return absl::StrCat(absl::SixDigits(absl::ToDoubleMilliseconds(duration)));
+  };
+  std::vector<std::string> points;
+  for (const auto& [rows, duration] : profile.costs.measured()) {
+    points.push_back(absl::StrCat(rows, ": ", ms(duration)));
+  }
+  spdlog::info("model {} measured: {} ms by rows, {} ms a picture{}", id,
+               absl::StrJoin(points, ", "), ms(profile.decode),
+               sound ? "" : "; disturbed, to be made again");
+}
 
 }  // namespace
 
@@ -149,6 +169,7 @@ void ModelIntroduction::Adopt(bool busy) {
   }
   if (measuring()) changed = Measure(busy, Patience(busy, now)) || changed;
   if (changed) Tell();
+  if (!busy) KeepRowBits();
   left_ = busy ? dependencies_.clock.Now() : absl::InfinitePast();
 }
 
@@ -195,10 +216,16 @@ void ModelIntroduction::TakeNewsOfFiles() {
   }
 }
 
+bool ModelIntroduction::measuring() const {
+  return current_.has_value() || !news_.empty() ||
+         Due(dependencies_.clock.Now()) != provisional_.end();
+}
+
 bool ModelIntroduction::Measure(bool busy, absl::Duration patience) {
+  const absl::Time now = dependencies_.clock.Now();
   if (busy && current_.has_value() && current_->again) {
     // At leisure only, and from the start.
-    provisional_.insert(current_->loaded.id);
+    provisional_[current_->loaded.id] = {now, current_->pause};
     current_.reset();
   }
   const bool had_news = !news_.empty();
@@ -237,46 +264,73 @@ bool ModelIntroduction::BeginNext(bool busy) {
       if (profiles_.Read(loaded.id, KeyOf(loaded.id), kept)) {
         Introduce(loaded, kept);
       } else {
-        Begin(std::move(loaded), /*again=*/false);
+        Begin(std::move(loaded), /*again=*/false, absl::ZeroDuration());
       }
     });
     if (current_.has_value()) return true;
   }
-  while (!busy && !provisional_.empty()) {
-    const std::string id = *provisional_.begin();
-    provisional_.erase(provisional_.begin());
+  const absl::Time now = dependencies_.clock.Now();
+  for (auto due = Due(now); !busy && due != provisional_.end();
+       due = Due(now)) {
+    const auto [id, again] = *due;
+    provisional_.erase(due);
     ModelRef model = loader_.Hold(id);
     if (model == nullptr) continue;
-    OrReject(id, /*again=*/true, [&] {
-      Begin({id, std::move(model)}, /*again=*/true);
+    OrReject(id, /*again=*/true, [&, id = id, pause = again.pause] {
+      Begin({id, std::move(model)}, /*again=*/true, pause);
     });
     if (current_.has_value()) return true;
   }
   return false;
 }
 
-void ModelIntroduction::Begin(ModelLoader::Loaded loaded, bool again) {
+std::map<std::string, ModelIntroduction::Again>::const_iterator
+ModelIntroduction::Due(absl::Time now) const {
+  return std::find_if(
+      provisional_.begin(), provisional_.end(),
+      [now](const auto& model) { return model.second.due <= now; });
+}
+
+void ModelIntroduction::Begin(ModelLoader::Loaded loaded, bool again,
+                              absl::Duration pause) {
   const std::string key = KeyOf(loaded.id);
   const ProfileOptions options = {.largest_rows = config_.max_batch_rows,
-                                  .budget = kProfileBudget};
+                                  .budget = kProfileBudget,
+                                  .core_wait = dependencies_.core_wait};
   auto measurement = std::make_unique<ProfileMeasurement>(
       SubjectOf(*loaded.model), options, dependencies_.clock);
   current_.emplace(Measurement{.loaded = std::move(loaded),
                                .key = key,
                                .again = again,
+                               .pause = pause,
                                .measurement = std::move(measurement)});
 }
 
 void ModelIntroduction::Finish() {
   const std::string& id = current_->loaded.id;
   const StepProfile& profile = current_->measurement->profile();
+  LogProfile(id, profile, current_->measurement->sound());
   if (current_->measurement->sound()) {
     profiles_.Write(id, current_->key, profile);
   } else {
-    provisional_.insert(id);
+    const absl::Duration pause =
+        current_->measurement->at_leisure()
+            ? std::clamp(2 * current_->pause, kLeastPause, kMostPause)
+            : absl::ZeroDuration();
+    provisional_[id] = {dependencies_.clock.Now() + pause, pause};
   }
   Introduce(current_->loaded, profile);
   current_.reset();
+}
+
+// What jobs found out about layers that measuring did not meet.
+void ModelIntroduction::KeepRowBits() {
+  if (RowBitsCount() == kept_row_bits_) return;
+  kept_row_bits_ = RowBitsCount();
+  for (const std::string& id : ready_) {
+    if (provisional_.count(id) > 0) continue;
+    profiles_.Write(id, KeyOf(id), profile_of_.at(id));
+  }
 }
 
 // What the registry says follows what is true now.
@@ -301,6 +355,7 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
                                   const StepProfile& profile) {
   const Pipeline& model = *loaded.model;
   profile_of_[loaded.id] = profile;
+  kept_row_bits_ = RowBitsCount();
   v1::Model& description = descriptions_[loaded.id];
   description = DescribeModel(loaded.id, model, config_);
   fits_[loaded.id] = {.control = model.traits().control_fit,

@@ -58,13 +58,12 @@ class ModelIntroduction {
   // Goes on measuring what was loaded since, by one evaluation at most, and
   // tells everybody what has changed. Costs nothing if nothing has. If others
   // run meanwhile (`busy`), the evaluation takes no longer than one of theirs:
-  // what would is left out, and made up for once nobody is busy.
+  // what would is left out, and made up for once nobody is busy. So is what
+  // other programs on the machine disturbed, now and then until they do not.
   void Adopt(bool busy);
 
   // Whether there is more to measure: Adopt() should be called again soon.
-  bool measuring() const {
-    return current_.has_value() || !news_.empty() || !provisional_.empty();
-  }
+  bool measuring() const;
 
   // Models that there are.
   size_t count() const { return descriptions_.size() - gone_.size(); }
@@ -108,9 +107,16 @@ class ModelIntroduction {
   // A model that is being measured.
   struct Measurement {
     ModelLoader::Loaded loaded;
-    std::string key;  // of its profile
-    bool again;       // it is in use already, with a provisional profile
+    std::string key;       // of its profile
+    bool again;            // it is in use already, with a provisional profile
+    absl::Duration pause;  // that came before it
     std::unique_ptr<ProfileMeasurement> measurement;
+  };
+
+  // When a model is to be measured once more.
+  struct Again {
+    absl::Time due;
+    absl::Duration pause;  // before the time after that
   };
 
   // What networks and embeddings must fit.
@@ -130,11 +136,14 @@ class ModelIntroduction {
   // Whether anything was finished.
   bool Measure(bool busy, absl::Duration patience);
   bool BeginNext(bool busy);
-  void Begin(ModelLoader::Loaded loaded, bool again);
+  // Of provisional_: one whose time has come, or its end.
+  std::map<std::string, Again>::const_iterator Due(absl::Time now) const;
+  void Begin(ModelLoader::Loaded loaded, bool again, absl::Duration pause);
   // Does `work` on a model; an exception fails that model alone, one that is in
   // use already only goes on with the profile it has.
   void OrReject(std::string id, bool again, const std::function<void()>& work);
   void Finish();
+  void KeepRowBits();
   void Tell();
   double AreaOf(const std::string& id, int64_t pixels) const;
   std::string KeyOf(const std::string& id) const;
@@ -150,7 +159,9 @@ class ModelIntroduction {
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
   std::map<std::string, StepProfile> profile_of_;  // by model
-  std::set<std::string> provisional_;  // models to be measured again at leisure
+  size_t kept_row_bits_ = 0;  // layers, when profiles were last written
+  // Models to be measured again at leisure.
+  std::map<std::string, Again> provisional_;
   absl::Time left_ = absl::InfinitePast();  // when Adopt() last returned, busy
   std::atomic<bool> changed_{true};         // since Adopt() last looked
   absl::Mutex mutex_;

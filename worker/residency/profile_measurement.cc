@@ -24,8 +24,11 @@ constexpr absl::Duration kEnoughTime = absl::Milliseconds(200);
 constexpr int kMostPreparation = 4;
 // On the CPU, also when nobody waits: a job may come.
 constexpr absl::Duration kLongestSlice = absl::Milliseconds(20);
-// The best two of a row count, when nobody disturbed them.
+// Two times of one row count, when nobody disturbed them.
 constexpr double kAgreement = 1.2;
+// Of the time that counts, all threads together: beside a busy neighbour they
+// wait as long as they run.
+constexpr double kMostWaiting = 0.1;
 // Of a picture to an evaluation of one row, until it is measured: about what
 // the models at hand have.
 constexpr int kDecodeGuess = 3;
@@ -111,14 +114,11 @@ void ProfileMeasurement::LeaveOut() {
     case Phase::kWarmUp:
       return EndOfEvaluations();
     case Phase::kTime:
+    case Phase::kDecode:
       best_ = std::min(best_, last_);
-      return EndOfRows();
+      return EndOfRepeats();
     case Phase::kWarmUpDecode:
       profile_.decode = kDecodeGuess * measured_.at(1);
-      done_ = true;
-      return;
-    case Phase::kDecode:
-      profile_.decode = last_;
       done_ = true;
       return;
   }
@@ -138,6 +138,11 @@ void ProfileMeasurement::DoNext(absl::Duration patience) {
   Note(std::exchange(outcome_, {}));
 }
 
+absl::Duration ProfileMeasurement::CoreWait() const {
+  const bool counts = subject_->on_cpu() && options_.core_wait != nullptr;
+  return counts ? options_.core_wait() : absl::ZeroDuration();
+}
+
 ProfileMeasurement::Outcome ProfileMeasurement::Do(
     const std::function<absl::Duration()>& time) const {
   const bool is_new =
@@ -148,6 +153,7 @@ ProfileMeasurement::Outcome ProfileMeasurement::Do(
   std::optional<MemoryMeter> meter;
   if (is_new) meter.emplace();
   Outcome outcome;
+  const absl::Duration waited = CoreWait();
   const absl::Duration begin = time();
   if (phase_ == Phase::kWarmUpDecode || phase_ == Phase::kDecode) {
     subject_->Decode();
@@ -155,6 +161,7 @@ ProfileMeasurement::Outcome ProfileMeasurement::Do(
     outcome.rows = subject_->Evaluate();
   }
   outcome.time = time() - begin;
+  outcome.starved = CoreWait() - waited > kMostWaiting * outcome.time;
   if (is_new) outcome.peak_bytes = meter->peak_bytes();
   return outcome;
 }
@@ -175,31 +182,48 @@ void ProfileMeasurement::Note(const Outcome& outcome) {
       phase_ = Phase::kTime;
       return;
     case Phase::kTime:
+    case Phase::kDecode:
       second_ = std::min(second_, std::max(best_, last_));
       best_ = std::min(best_, last_);
+      if (!outcome.starved) undisturbed_ = std::min(undisturbed_, last_);
       timed_ += last_;
       ++repeats_;
-      if (repeats_ == kMostRepeats ||
-          (repeats_ >= kLeastRepeats && timed_ > kEnoughTime)) {
-        if (interleaved_ && second_ > kAgreement * best_) sound_ = false;
-        EndOfRows();
+      if (!RepeatedEnough()) return;
+      if (!Undisturbed()) sound_ = false;
+      if (interleaved_ && repeats_ > 1 && second_ > kAgreement * best_) {
+        sound_ = false;
       }
+      EndOfRepeats();
       return;
     case Phase::kWarmUpDecode:
       profile_.decode_bytes = outcome.peak_bytes;
       phase_ = Phase::kDecode;
       return;
-    case Phase::kDecode:
-      profile_.decode = last_;
-      done_ = true;
-      return;
   }
 }
 
-void ProfileMeasurement::EndOfRows() {
-  measured_[rows_] = best_;
+// One that waited for a core may be followed by one that did not.
+bool ProfileMeasurement::RepeatedEnough() const {
+  if (phase_ == Phase::kDecode && timed_ > options_.budget) return true;
+  if (repeats_ < kLeastRepeats) return false;
+  if (repeats_ == kMostRepeats || timed_ > options_.budget) return true;
+  return timed_ > kEnoughTime && Undisturbed();
+}
+
+bool ProfileMeasurement::Undisturbed() const {
+  return undisturbed_ <= kAgreement * best_;
+}
+
+void ProfileMeasurement::EndOfRepeats() {
+  const absl::Duration best = std::exchange(best_, absl::InfiniteDuration());
+  if (phase_ == Phase::kDecode) {
+    profile_.decode = best;
+    done_ = true;
+    return;
+  }
+  measured_[rows_] = best;
   all_timed_ += timed_;
-  best_ = absl::InfiniteDuration();
+  undisturbed_ = absl::InfiniteDuration();
   second_ = absl::InfiniteDuration();
   timed_ = absl::ZeroDuration();
   repeats_ = 0;
@@ -209,8 +233,10 @@ void ProfileMeasurement::EndOfRows() {
 }
 
 bool ProfileMeasurement::Enough() const {
+  // By two doublings, as the first may have been disturbed.
   const bool past_the_knee =
-      rows_ > 2 && StepCosts(measured_).RowCap(options_.largest_rows) < rows_;
+      rows_ > 4 &&
+      StepCosts(measured_).RowCap(options_.largest_rows) < rows_ / 2;
   return past_the_knee || 2 * rows_ > options_.largest_rows ||
          all_timed_ > options_.budget ||
          spent_ > kMostPreparation * options_.budget;

@@ -40,6 +40,9 @@ struct ProfileOptions {
   // Of measured time: no more rows after this, nor after a few times as much
   // with all preparations.
   absl::Duration budget = absl::Seconds(3);
+  // How long the process's threads have waited for a core so far, all together
+  // (worker/device/core_wait.h); null: nobody counts it.
+  std::function<absl::Duration()> core_wait = nullptr;
 };
 
 // Evaluates a model with 1, 2, 4, ... rows until more rows gain nothing, or to
@@ -65,9 +68,12 @@ class ProfileMeasurement {
 
   // Once it is done.
   const StepProfile& profile() const { return profile_; }
-  // Whether the profile is as good as one made at leisure: nothing was left
-  // out, and if others ran in between, repetitions agree.
+  // Whether the profile is as good as one made on an idle machine at leisure:
+  // nothing was left out, no thread waited for a core while the times that
+  // count were taken, and if others ran in between, repetitions agree.
   bool sound() const { return sound_; }
+  // Whether nobody ran in between.
+  bool at_leisure() const { return !interleaved_; }
 
  private:
   enum class Phase { kWarmUp, kTime, kWarmUpDecode, kDecode };
@@ -81,11 +87,17 @@ class ProfileMeasurement {
     at::Tensor rows;         // of an evaluation
     int64_t peak_bytes = 0;  // if it was new
     absl::Duration time;
+    bool starved = false;  // threads waited for a core
   };
+  // Of threads that compute on the CPU.
+  absl::Duration CoreWait() const;
   // Makes it, by the clock `time`.
   Outcome Do(const std::function<absl::Duration()>& time) const;
   void Note(const Outcome& outcome);
-  void EndOfRows();
+  bool RepeatedEnough() const;
+  // Whether the best came without waiting for cores, or one about as good.
+  bool Undisturbed() const;
+  void EndOfRepeats();
   bool Enough() const;
   void EndOfEvaluations();
 
@@ -99,7 +111,8 @@ class ProfileMeasurement {
   int rows_ = 1;                                    // of the evaluations now
   at::Tensor alone_;                                // what one row gives
   absl::Duration last_;                             // evaluation or picture
-  absl::Duration best_ = absl::InfiniteDuration();  // of these rows
+  absl::Duration best_ = absl::InfiniteDuration();  // of these rows or pictures
+  absl::Duration undisturbed_ = absl::InfiniteDuration();  // by starving
   absl::Duration second_ = absl::InfiniteDuration();
   int repeats_ = 0;
   absl::Duration timed_;      // of these rows

@@ -25,7 +25,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 // Changes when what is measured changes.
-constexpr int kVersion = 7;
+constexpr int kVersion = 8;
 constexpr int kLeastReproducibleRows = 2;  // a guided image has as many
 constexpr size_t kMaxProfileBytes = 8 << 20;
 

@@ -66,6 +66,20 @@ TEST(RowBitsTest, AThreadTriesLargeLayersWhileItSaysSo) {
   EXPECT_FALSE(TryingRowBits::Now());
 }
 
+TEST(RowBitsTest, ElsewhereLargeLayersAreTriedSeldom) {
+  TriedLargeLayer(std::chrono::seconds(0));
+  EXPECT_TRUE(MayTryLargeLayer());
+  TriedLargeLayer(std::chrono::hours(1));
+  EXPECT_FALSE(MayTryLargeLayer());
+  {
+    const TryingRowBits trying;
+    EXPECT_TRUE(MayTryLargeLayer());
+  }
+  EXPECT_FALSE(MayTryLargeLayer());
+  TriedLargeLayer(std::chrono::seconds(0));
+  EXPECT_TRUE(MayTryLargeLayer());
+}
+
 TEST(RowBitsTest, RowsOneByOneAreThoseOfTheLayer) {
   const at::Tensor x = at::randn({3, 2, 4});
   const at::Tensor other = at::randn({3, 2, 4});

@@ -12,8 +12,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class LoraLibraryTest : public ::testing::Test {
  protected:
   v1::Lora Listed(const std::string& name) const {

@@ -12,6 +12,7 @@
 #include "tests/testing/random_tensors.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_control.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/text/embedding_folders.h"
 
 namespace genzo {
@@ -38,6 +39,7 @@ class ModelIntroductionTest : public ::testing::Test {
     EngineDependencies parts = {queue_,   load_,  catalog_,
                                 metrics_, clock_, source};
     parts.embeddings = &embeddings_;
+    parts.core_wait = core_wait_;
     models_ =
         std::make_unique<ModelIntroduction>(config_, device_, parts, [] {});
   }
@@ -65,6 +67,7 @@ class ModelIntroductionTest : public ::testing::Test {
   Config config_;
   EngineDevice device_;
   FakeClock clock_;
+  std::function<absl::Duration()> core_wait_;
   Metrics metrics_;
   ModelCatalog catalog_{"a"};
   PoolLoad load_;
@@ -145,6 +148,50 @@ TEST_F(ModelIntroductionTest, ASoundProfileIsKeptThoughOthersRan) {
   Await("a");
   EXPECT_THAT(models_->ready(), ElementsAre("a"))
       << "the profile was read, not measured";
+}
+
+TEST_F(ModelIntroductionTest, WhatOtherProgramsDisturbedIsMeasuredAgainLater) {
+  absl::Duration waited;
+  core_wait_ = [&] { return waited += absl::Seconds(1); };
+  Make();
+  Await("a");
+  // Among others, then alone.
+  while (models_->measuring()) models_->Adopt(/*busy=*/false);
+  EXPECT_THAT(models_->ready(), ElementsAre("a")) << "as well as can be";
+  clock_.Advance(absl::Seconds(31));
+  EXPECT_TRUE(models_->measuring());
+  models_->Adopt(/*busy=*/true);
+  EXPECT_TRUE(models_->measuring()) << "at leisure only";
+  while (models_->measuring()) models_->Adopt(/*busy=*/false);
+  clock_.Advance(absl::Seconds(31));
+  EXPECT_FALSE(models_->measuring()) << "still disturbed: twice as late";
+  clock_.Advance(absl::Seconds(31));
+  EXPECT_TRUE(models_->measuring());
+  core_wait_ = nullptr;
+  Make();
+  Await("a");
+  models_->Adopt(/*busy=*/false);
+  EXPECT_THAT(models_->ready(), IsEmpty()) << "nothing was kept";
+}
+
+TEST_F(ModelIntroductionTest, KeepsWhatJobsFoundOutAboutLayers) {
+  Await("a");
+  AdoptAll(/*busy=*/false);
+  const LayerKey found = {-7, -7, -7};
+  SetKeepsRowBits(found, true);
+  models_->Adopt(/*busy=*/true);
+  const auto kept = [&] {
+    SetKeepsRowBits(found, false);
+    StepProfile profile;
+    ProfileStore(folder_.path())
+        .Read("a", ProfileKey(TinyModelFolder(), Placement(), device_.threads),
+              profile);
+    return *KeepsRowBits(found);
+  };
+  EXPECT_FALSE(kept()) << "while others run";
+  SetKeepsRowBits(found, true);
+  models_->Adopt(/*busy=*/false);
+  EXPECT_TRUE(kept());
 }
 
 TEST_F(ModelIntroductionTest, AModelThatIsToLeaveIsNotMeasuredToTheEnd) {

@@ -27,7 +27,10 @@ struct Script {
   int layers = 1;              // with pauses in between
   bool rows_differ = false;    // by their company
   absl::Duration disturbed;    // longer, by every other evaluation
+  double waiting = 0;          // for cores, of the time, by the first ones
+  int starved = 0;             // how many these are
   std::vector<int> evaluated;  // rows, in order
+  absl::Duration waited;       // for cores
   int decoded = 0;
   int forgotten = 0;
 };
@@ -39,6 +42,7 @@ class FakeSubject : public ProfileSubject {
 
   void Prepare(int rows, bool /*at_leisure*/) override { rows_ = rows; }
   at::Tensor Evaluate() override {
+    const absl::Time begin = clock_.Now();
     script_.evaluated.push_back(rows_);
     for (int i = 0; i < script_.layers; ++i) {
       PausePoint();
@@ -46,6 +50,9 @@ class FakeSubject : public ProfileSubject {
                      script_.layers);
     }
     if (script_.evaluated.size() % 2 == 0) clock_.Advance(script_.disturbed);
+    if (static_cast<int>(script_.evaluated.size()) <= script_.starved) {
+      script_.waited += script_.waiting * (clock_.Now() - begin);
+    }
     return script_.rows_differ ? at::ones({rows_, 1}) * rows_
                                : at::ones({rows_, 1});
   }
@@ -64,7 +71,8 @@ class FakeSubject : public ProfileSubject {
 
 class ProfileMeasurementTest : public ::testing::Test {
  protected:
-  void Make(const ProfileOptions& options = {}) {
+  void Make(ProfileOptions options = {}) {
+    options.core_wait = [this] { return script_.waited; };
     measurement_ = std::make_unique<ProfileMeasurement>(
         std::make_unique<FakeSubject>(script_, clock_), options, clock_);
   }
@@ -93,7 +101,9 @@ TEST_F(ProfileMeasurementTest, MeasuresUntilMoreRowsGainNothing) {
   EXPECT_THAT(profile().costs.measured(),
               ElementsAre(Pair(1, absl::Milliseconds(11)),
                           Pair(2, absl::Milliseconds(21)),
-                          Pair(4, absl::Milliseconds(41))));
+                          Pair(4, absl::Milliseconds(41)),
+                          Pair(8, absl::Milliseconds(81))))
+      << "and once more, as the first may have been disturbed";
   EXPECT_EQ(profile().decode, absl::Milliseconds(30));
   EXPECT_TRUE(measurement_->sound());
   EXPECT_EQ(script_.forgotten, 1);
@@ -187,6 +197,35 @@ TEST_F(ProfileMeasurementTest, DisturbedTimesAreNotSoundWhenOthersRan) {
   Make({.largest_rows = 4});
   Run();
   EXPECT_TRUE(measurement_->sound()) << "at leisure the best counts";
+}
+
+TEST_F(ProfileMeasurementTest, IsNotSoundIfThreadsAlwaysWaitedForCores) {
+  script_.waiting = 0.5;
+  script_.starved = 1000;
+  Make({.largest_rows = 2});
+  Run();
+  EXPECT_FALSE(measurement_->sound());
+  EXPECT_TRUE(measurement_->at_leisure());
+  EXPECT_TRUE(profile().costs.known()) << "better than nothing";
+}
+
+TEST_F(ProfileMeasurementTest, ALittleWaitingIsAlways) {
+  script_.waiting = 0.05;
+  script_.starved = 1000;
+  Make({.largest_rows = 2});
+  Run();
+  EXPECT_TRUE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, RepeatsUntilNobodyWaited) {
+  script_.fixed = absl::Milliseconds(200);
+  script_.disturbed = absl::Milliseconds(10);
+  script_.waiting = 0.5;
+  script_.starved = 4;  // the second that is timed would be enough
+  Make({.largest_rows = 1});
+  Run();
+  EXPECT_TRUE(measurement_->sound());
+  EXPECT_EQ(script_.evaluated.size(), 5u);
 }
 
 TEST_F(ProfileMeasurementTest, EndsWithItsBudget) {
