@@ -20,17 +20,16 @@ int CoresOfAffinity() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-int CountCores() {
-  const int affinity = CoresOfAffinity();
-  const auto quota = Cgroup().cores();
-  if (!quota.has_value()) return std::max(1, affinity);
-  return std::max(1, std::min(affinity, static_cast<int>(std::ceil(*quota))));
-}
-
 }  // namespace
 
+int CoresOf(int affinity, const std::optional<double>& quota) {
+  const double cores =
+      std::min<double>(affinity, std::ceil(quota.value_or(affinity)));
+  return std::max(1, static_cast<int>(cores));
+}
+
 int AvailableCores() {
-  static const int cores = CountCores();
+  static const int cores = CoresOf(CoresOfAffinity(), Cgroup().cores());
   return cores;
 }
 

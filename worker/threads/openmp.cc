@@ -95,7 +95,7 @@ void GOMP_barrier() { Team::Current().Barrier(); }
 
 int omp_get_thread_num() { return Team::CurrentMember(); }
 int omp_get_num_threads() { return Team::Current().members(); }
-int omp_in_parallel() { return Team::Current().members() > 1 ? 1 : 0; }
+int omp_in_parallel() { return Team::AtWork() ? 1 : 0; }
 int omp_get_max_threads() { return genzo::ThreadsWanted(); }
 int omp_get_num_procs() { return genzo::AvailableCores(); }
 void omp_set_num_threads(int threads) {

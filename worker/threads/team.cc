@@ -80,6 +80,15 @@ void SharedLoop::PassTurn(uint32_t number) {
 
 // --- teams -------------------------------------------------------------------
 
+Team::Team(void (*work)(void*), void* argument, int members)
+    : work_(work),
+      argument_(argument),
+      members_(members),
+      at_work_(members > 1 || AtWork()),
+      state_(static_cast<uint32_t>(members)) {}
+
+bool Team::AtWork() { return place.team != nullptr && place.team->at_work_; }
+
 Team& Team::Current() {
   return place.team != nullptr ? *place.team : OwnTeam();
 }

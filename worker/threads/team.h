@@ -49,11 +49,7 @@ class SharedLoop {
 // do run at once (see TeamPool). Lives as long as the work.
 class Team {
  public:
-  Team(void (*work)(void*), void* argument, int members)
-      : work_(work),
-        argument_(argument),
-        members_(members),
-        state_(static_cast<uint32_t>(members)) {}
+  Team(void (*work)(void*), void* argument, int members);
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
@@ -62,6 +58,9 @@ class Team {
   // The calling thread's place in a team; a team of one outside of all.
   static Team& Current();
   static int CurrentMember();
+  // Whether the calling thread works for a team of several, be it in a team of
+  // one that a member of it brought.
+  static bool AtWork();
 
   // Does one member's work on the calling thread.
   void RunMember(int member);
@@ -86,6 +85,7 @@ class Team {
   void (*const work_)(void*);
   void* const argument_;
   const int members_;
+  const bool at_work_;  // of several, or inside of one that is
   // Members that are not done, and kAsleep while somebody waits for them. One
   // word, because the team is gone once it is zero.
   std::atomic<uint32_t> state_;
@@ -95,7 +95,6 @@ class Team {
   std::list<SharedLoop> loops_;       // guarded by mutex_
   std::atomic<int> helper_core_{-1};  // where a helper began last
   // The rest is TeamPool's, under its lock.
-  std::atomic<int> helper_cpu_{-1};
   int claimed_ = 0;
   Team* next_ = nullptr;
 };

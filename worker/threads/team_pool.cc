@@ -1,5 +1,6 @@
 #include "worker/threads/team_pool.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -25,12 +26,16 @@ constexpr timespec kLook = {.tv_sec = 0, .tv_nsec = 25'000'000};
 }  // namespace
 
 TeamPool& TeamPool::Get() {
-  static TeamPool& pool = *new TeamPool();
-  return pool;
+  static TeamPool* pool = [] {
+    // The helpers do not come along into a child.
+    pthread_atfork(nullptr, nullptr, [] { pool = new TeamPool(); });
+    return new TeamPool();
+  }();
+  return *pool;
 }
 
 void TeamPool::Run(void (*work)(void*), void* argument, int members) {
-  if (members <= 1 || Team::Current().members() > 1) {
+  if (members <= 1 || Team::AtWork()) {
     Team(work, argument, 1).RunMember(0);
     return;
   }

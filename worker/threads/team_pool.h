@@ -31,7 +31,8 @@ namespace genzo {
 // in teams that are complete, or in that one.
 class TeamPool {
  public:
-  // The process's. Never destroyed: its threads outlive main().
+  // The process's. Never destroyed: its threads outlive main(). A fork's child
+  // has one of its own.
   static TeamPool& Get();
 
   // Calls `work(argument)` `members` times, each as another member of one team
@@ -76,7 +77,6 @@ class TeamPool {
   std::atomic<int> asleep_{0};
   std::atomic<int> alone_{0};         // threads that do not call helpers
   std::atomic<int> caller_core_{-1};  // where the newest team was brought
-  std::atomic<int> caller_cpu_{-1};
 };
 
 }  // namespace genzo

@@ -1,5 +1,8 @@
 #include "worker/threads/team_pool.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <functional>
 #include <thread>
 #include <vector>
@@ -42,6 +45,35 @@ TEST(TeamPoolTest, ATeamInATeamIsOne) {
     EXPECT_EQ(Team::Current().members(), 3);
   });
   EXPECT_EQ(inner, 3);
+}
+
+TEST(TeamPoolTest, ATeamOfOneInATeamHasNoOthersInIt) {
+  std::atomic<int> innermost{0};
+  RunTeam(2, [&] {
+    RunTeam(1, [&] {
+      EXPECT_TRUE(Team::AtWork());
+      RunTeam(4, [&] {
+        EXPECT_EQ(Team::Current().members(), 1);
+        Team::Current().Barrier();
+        ++innermost;
+      });
+    });
+  });
+  EXPECT_EQ(innermost, 2);
+  EXPECT_FALSE(Team::AtWork());
+}
+
+TEST(TeamPoolTest, AForksChildHasHelpersOfItsOwn) {
+  RunTeam(3, [] { Team::Current().Barrier(); });
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // or it would hang
+    RunTeam(3, [] { Team::Current().Barrier(); });
+    _exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 // The helpers are kept busy by a first team; a second one is done all the same.
