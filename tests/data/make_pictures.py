@@ -73,7 +73,7 @@ def main():
         kept_height = min(64, (96 * height + width // 2) // width)
         left, top = (96 - kept_width) // 2, (64 - kept_height) // 2
         middle = large.crop((left, top, left + kept_width, top + kept_height))
-        middle.resize((width, height), Image.BICUBIC).save(
+        middle.resize((width, height), Image.LANCZOS).save(
             FOLDER / f"fitted_{width}x{height}.ppm")
 
 

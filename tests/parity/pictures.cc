@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/reference_calls.h"
-#include "worker/vision/picture_resampling.h"
 
 namespace genzo::parity {
 namespace {
@@ -33,15 +32,10 @@ int LargestDifference(const Pixels& pixels, const at::Tensor& image) {
   return largest;
 }
 
-// As the reference scales pictures that are not of the size asked for. Ours are
-// scaled by another filter (Scaled()), which would hide in its own difference
-// everything that comes after it.
-Pixels ResizedByLanczos(const Pixels& pixels, int width, int height) {
-  return Resample(pixels, {.filter = ResamplingFilter::kLanczos,
-                           .scaled_width = width,
-                           .scaled_height = height,
-                           .width = width,
-                           .height = height});
+// Scaled as the reference scales pictures that are not of the size asked for.
+Pixels Resized(const Pixels& pixels, int width, int height) {
+  return Scaled(pixels, {.width = pixels.width, .height = pixels.height}, width,
+                height);
 }
 
 // What was painted, scaled to the region as the reference does, in its picture.
@@ -49,9 +43,9 @@ Pixels Pasted(const MaskedCanvas& canvas, const Pixels& painted) {
   MaskedCanvas of_region = canvas;
   of_region.inset = {.width = canvas.region.width,
                      .height = canvas.region.height};
-  return PastedInto(
-      of_region, ResizedByLanczos(CutOut(painted, canvas.inset),
-                                  canvas.region.width, canvas.region.height));
+  return PastedInto(of_region,
+                    Resized(CutOut(painted, canvas.inset), canvas.region.width,
+                            canvas.region.height));
 }
 
 }  // namespace
@@ -93,10 +87,10 @@ Pixels Fitted(const Golden& golden, const Pixels& picture,
               const std::optional<MaskedCanvas>& canvas, int64_t divisor) {
   const int width = golden.manifest["width"].get<int>() / divisor;
   const int height = golden.manifest["height"].get<int>() / divisor;
-  if (!canvas.has_value()) return ResizedByLanczos(picture, width, height);
+  if (!canvas.has_value()) return Resized(picture, width, height);
   const Box& inset = canvas->inset;
-  const Pixels part = ResizedByLanczos(CutOut(picture, canvas->region),
-                                       inset.width, inset.height);
+  const Pixels part =
+      Resized(CutOut(picture, canvas->region), inset.width, inset.height);
   return ToPixels(at::replication_pad2d(
       ToTensor(part), {inset.x, width - inset.x - inset.width, inset.y,
                        height - inset.y - inset.height}));

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "worker/media/image_parameters.h"
+#include "worker/media/picture_resampling.h"
 #include "worker/media/provenance.h"
 #include "worker/media/watermark.h"
-#include "worker/vision/picture_resampling.h"
 
 namespace genzo {
 namespace {
@@ -14,11 +14,7 @@ namespace {
 constexpr char kUnsafe[] = "nsfw";
 
 Pixels Scaled(const Pixels& pixels, int width, int height) {
-  return Resample(pixels, {.filter = ResamplingFilter::kBilinear,
-                           .scaled_width = width,
-                           .scaled_height = height,
-                           .width = width,
-                           .height = height});
+  return ResampleTo(pixels, ResamplingFilter::kBilinear, width, height);
 }
 
 // So few pixels are left that nobody is known.

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "ATen/TensorOperators.h"
-#include "ATen/ops/_upsample_bicubic2d_aa.h"
 #include "ATen/ops/_upsample_bilinear2d_aa.h"
 #include "ATen/ops/clamp.h"
 #include "ATen/ops/from_blob.h"
 #include "ATen/ops/round.h"
+#include "worker/media/picture_resampling.h"
 
 namespace genzo {
 namespace {
@@ -57,8 +57,8 @@ Pixels Scaled(const Pixels& pixels, const Box& box, int width, int height) {
   const at::Tensor part =
       Borrowed(pixels).narrow(2, box.y, box.height).narrow(3, box.x, box.width);
   if (box.width == width && box.height == height) return FromBytes(part[0]);
-  return FromBytes(at::_upsample_bicubic2d_aa(part, {height, width},
-                                              /*align_corners=*/false)[0]);
+  return ResampleTo(is_whole ? pixels : FromBytes(part[0]),
+                    ResamplingFilter::kLanczos, width, height);
 }
 
 Pixels FitToSize(const Pixels& pixels, int width, int height) {

@@ -29,8 +29,8 @@ struct Box {
 };
 
 // The part `box` of the picture, which lies within it, scaled to `width` x
-// `height`, at least 1 each, by PIL's antialiased bicubic filter in bytes, to
-// within 1/255 of PIL's own; as it is if it has that size.
+// `height`, at least 1 each, with PIL's Lanczos, as diffusers' pipelines scale
+// what they are given; as it is if it has that size.
 Pixels Scaled(const Pixels& pixels, const Box& box, int width, int height);
 
 // The picture scaled so that it just covers `width` x `height`, what stands

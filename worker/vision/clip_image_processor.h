@@ -6,8 +6,8 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "worker/media/picture_resampling.h"
 #include "worker/media/pixels.h"
-#include "worker/vision/picture_resampling.h"
 #include "worker/weights/component_files.h"
 
 namespace genzo {

@@ -9,8 +9,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 absl::StatusOr<EncodedPicture> Encode(v1::ImageFormat format, int quality) {
   return EncodePicture(Scene(16, 16), {.format = format, .quality = quality},
                        /*text=*/{});

@@ -1,4 +1,4 @@
-#include "worker/vision/picture_resampling.h"
+#include "worker/media/picture_resampling.h"
 
 #include <algorithm>
 #include <cmath>
@@ -145,6 +145,15 @@ Pixels Resample(const Pixels& pixels, const ResamplingPlan& plan) {
   return ResampleRows(
       ResampleColumns(pixels, columns, first_row, end_row - first_row), rows,
       first_row);
+}
+
+Pixels ResampleTo(const Pixels& pixels, ResamplingFilter filter, int width,
+                  int height) {
+  return Resample(pixels, {.filter = filter,
+                           .scaled_width = width,
+                           .scaled_height = height,
+                           .width = width,
+                           .height = height});
 }
 
 }  // namespace genzo

@@ -1,5 +1,5 @@
-#ifndef GENZO_WORKER_VISION_PICTURE_RESAMPLING_H_
-#define GENZO_WORKER_VISION_PICTURE_RESAMPLING_H_
+#ifndef GENZO_WORKER_MEDIA_PICTURE_RESAMPLING_H_
+#define GENZO_WORKER_MEDIA_PICTURE_RESAMPLING_H_
 
 #include <cstdint>
 
@@ -24,7 +24,10 @@ struct ResamplingPlan {
 // not wanted is not computed, so time and memory are bounded by `pixels` and
 // the part, however long the scaled picture would be. Thread-safe.
 Pixels Resample(const Pixels& pixels, const ResamplingPlan& plan);
+// All of it, `width` x `height`.
+Pixels ResampleTo(const Pixels& pixels, ResamplingFilter filter, int width,
+                  int height);
 
 }  // namespace genzo
 
-#endif  // GENZO_WORKER_VISION_PICTURE_RESAMPLING_H_
+#endif  // GENZO_WORKER_MEDIA_PICTURE_RESAMPLING_H_

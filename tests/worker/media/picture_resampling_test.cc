@@ -1,4 +1,4 @@
-#include "worker/vision/picture_resampling.h"
+#include "worker/media/picture_resampling.h"
 
 #include <vector>
 
