@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
@@ -15,13 +16,14 @@ constexpr int kMaxOrder = 4;
 
 LmsSampler::LmsSampler(const SchedulerConfig& config,
                        const SamplerOptions& options, const SamplerStart& start)
-    : LmsSampler(config, start, Plan(config, options.steps, start.first_step)) {
-}
+    : LmsSampler(config, start, Plan(config, options.steps, start.first_step),
+                 Plan(config, options.steps, /*first_step=*/0).levels) {}
 
 LmsSampler::LmsSampler(const SchedulerConfig& config, const SamplerStart& start,
-                       const WalkPlan& plan)
+                       const WalkPlan& plan, std::vector<NoiseLevel> whole_walk)
     : PlannedSampler(plan, start, InitialSigma(config, plan.levels[0].sigma)),
-      config_(config) {}
+      config_(config),
+      whole_walk_(std::move(whole_walk)) {}
 
 at::Tensor LmsSampler::ScaledSample() const {
   return latent_ / std::hypot(level().sigma, 1);
@@ -34,18 +36,18 @@ int LmsSampler::HistoryLength(int evaluations) const {
 // Integral of Lagrange's polynomial over the step. It is of degree three at
 // most, for which Gauss' rule of two points is exact.
 double LmsSampler::Weight(int order, int back) const {
-  const auto sigma = [&](int i) { return plan_.levels[i].sigma; };
+  const int now = plan_.steps_done[done_];
+  const auto sigma = [&](int i) { return whole_walk_[i].sigma; };
   const auto polynomial = [&](double tau) {
     double product = 1;
     for (int k = 0; k < order; ++k) {
       if (k == back) continue;
-      product *=
-          (tau - sigma(done_ - k)) / (sigma(done_ - back) - sigma(done_ - k));
+      product *= (tau - sigma(now - k)) / (sigma(now - back) - sigma(now - k));
     }
     return product;
   };
-  const double middle = (sigma(done_) + sigma(done_ + 1)) / 2;
-  const double half = (sigma(done_ + 1) - sigma(done_)) / 2;
+  const double middle = (sigma(now) + sigma(now + 1)) / 2;
+  const double half = (sigma(now + 1) - sigma(now)) / 2;
   const double offset = half / std::sqrt(3.0);
   return half * (polynomial(middle - offset) + polynomial(middle + offset));
 }
@@ -55,10 +57,14 @@ at::Tensor LmsSampler::Step(const at::Tensor& prediction) {
       CleanEstimate(config_.prediction_type, prediction, latent_, level());
   if (history_.size() == kMaxOrder) history_.pop_front();
   history_.push_back((latent_ - denoised_) / level().sigma);
-  const int order = static_cast<int>(history_.size());
+  const int known = static_cast<int>(history_.size());
+  // A walk that begins behind its first step has slopes for less than this. The
+  // reference leaves out those that it lacks, but weighs the others as if they
+  // were there.
+  const int order = std::min(plan_.steps_done[done_] + 1, kMaxOrder);
   at::Tensor next = latent_;
-  for (int back = 0; back < order; ++back) {
-    next = next + Weight(order, back) * history_[order - 1 - back];
+  for (int back = 0; back < known; ++back) {
+    next = next + Weight(order, back) * history_[known - 1 - back];
   }
   return next;
 }

@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_SAMPLER_LMS_SAMPLER_H_
 #define GENZO_WORKER_SAMPLER_LMS_SAMPLER_H_
 
+#include <vector>
+
 #include "worker/sampler/planned_sampler.h"
 
 namespace genzo {
@@ -22,11 +24,12 @@ class LmsSampler : public PlannedSampler {
 
  private:
   LmsSampler(const SchedulerConfig& config, const SamplerStart& start,
-             const WalkPlan& plan);
+             const WalkPlan& plan, std::vector<NoiseLevel> whole_walk);
   // Weight of the slope `back` steps ago among those of `order` steps.
   double Weight(int order, int back) const;
 
-  const SchedulerConfig config_;  // history_ has slopes
+  const SchedulerConfig config_;              // history_ has slopes
+  const std::vector<NoiseLevel> whole_walk_;  // from its first step on
 };
 
 }  // namespace genzo

@@ -89,7 +89,7 @@ constexpr SchedulerClass kClasses[] = {
     {.name = "DPMSolverSDEScheduler", .beta_start = 0.00085, .beta_end = 0.012},
     {.name = "DPMSolverMultistepScheduler", .flow_too = true},
     {.name = "DPMSolverSinglestepScheduler", .flow_too = true},
-    {.name = "DEISMultistepScheduler"},
+    {.name = "DEISMultistepScheduler", .flow_too = true},
     {.name = "UniPCMultistepScheduler", .flow_too = true},
     {.name = "LCMScheduler",
      .spacing = "leading",
