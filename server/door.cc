@@ -16,6 +16,10 @@ namespace {
 constexpr unsigned kRefreshSeconds = 1;
 // Of a call: room for a token that names many groups.
 constexpr int kMostMetadataBytes = 16 << 10;
+// Largest messages that all connections together hold, unfinished ones too,
+// which nobody has shown a key for. Beyond that gRPC reads no more, and ends
+// streams with RESOURCE_EXHAUSTED.
+constexpr size_t kMessagesAtOnce = 16;
 constexpr char kIdentity[] = "genzo";
 
 // Notices dead peers, but not before a suspended reader would be given up, and
@@ -95,6 +99,9 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Create(
   grpc::ServerBuilder builder;
   SetKeepalive(builder, options.reader_timeout);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  grpc::ResourceQuota memory("messages");
+  memory.Resize(kMessagesAtOnce * options.max_message_bytes);
+  builder.SetResourceQuota(memory);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              options.max_calls);

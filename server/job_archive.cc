@@ -54,8 +54,12 @@ JobArchive::JobArchive(const Options& options,
                        std::function<void(const KeptJob&)> moved,
                        const Clock& clock, Metrics& metrics)
     : clock_(clock) {
-  JobBookHooks hooks = {.moved = std::move(moved)};
+  JobBookHooks hooks = {.moved = moved};
   if (!options.jobs.results_folder.empty()) {
+    // The next server goes on with it, and tells of its end.
+    hooks.moved = [moved = std::move(moved)](const KeptJob& job) {
+      if (moved && !WasDrained(job)) moved(job);
+    };
     hooks.keep = [this](const KeptJob& job,
                         const std::vector<EventRef>& events) {
       // It is on disk as it was queued, for the next server.

@@ -35,7 +35,8 @@ class JobArchive {
     DeliveryLimits delivery = {};
     JobsConfig jobs = {};
   };
-  // `cancel` as for EventLogs; `moved` as in JobBookHooks.
+  // `cancel` as for EventLogs; `moved` as in JobBookHooks, but for the ends of
+  // jobs that the next server finds in the folder.
   // `clock` and `metrics` outlive the archive. FAILED_PRECONDITION if the
   // folder cannot be used.
   static absl::StatusOr<std::unique_ptr<JobArchive>> Open(

@@ -7,12 +7,12 @@
 #include "queue/job_end.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 #include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
 
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 const ReaderListener kNobody = {.event = [] {}, .given_up = [] {}};
 
 class JobArchiveTest : public ::testing::Test {
@@ -20,8 +20,12 @@ class JobArchiveTest : public ::testing::Test {
   std::unique_ptr<JobArchive> OpenArchive() {
     auto archive = JobArchive::Open(
         {.jobs = {.results_folder = folder_.path() + "/results"}},
-        /*cancel=*/[](const std::string&) {}, /*moved=*/nullptr, clock_,
-        metrics_);
+        /*cancel=*/[](const std::string&) {},
+        /*moved=*/
+        [this](const internal::v1::KeptJob& job) {
+          if (job.job().has_end_time()) ++ends_;
+        },
+        clock_, metrics_);
     EXPECT_THAT(archive, IsOk());
     return *std::move(archive);
   }
@@ -86,6 +90,7 @@ class JobArchiveTest : public ::testing::Test {
   const TestFolder folder_;
   FakeClock clock_;
   Metrics metrics_;
+  int ends_ = 0;
 };
 
 TEST_F(JobArchiveTest, ResultsOutliveTheServer) {
@@ -149,11 +154,15 @@ TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
     *event.mutable_ended() =
         EndedBy(RetryLaterError("DRAINING", "stops", absl::ZeroDuration()));
     Post(*archive, "a", 1, event);
+    EXPECT_EQ(ends_, 0) << "nobody is told of what is none";
   }
   const auto archive = OpenArchive();
   const auto unfinished = archive->TakeUnfinished();
   ASSERT_EQ(unfinished.size(), 1u);
   EXPECT_EQ(unfinished[0].queued().id(), "a");
+  Add(*archive, "a");
+  PostImageAndEnd(*archive, "a");
+  EXPECT_EQ(ends_, 1);
 }
 
 TEST_F(JobArchiveTest, WebhooksThatNobodyTookAreFoundByTheNextServer) {
