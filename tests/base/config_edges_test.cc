@@ -5,8 +5,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 absl::StatusOr<Config> Parse(const std::string& more) {
   return ParseConfig("models: [{id: a, path: p}]\n" + more, "/etc");
 }

@@ -181,7 +181,6 @@ TEST(ConfigTest, ReadsEveryKey) {
 }
 
 TEST(ConfigTest, NamesUnknownKeys) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(Parse("quee_capacity: 5\n"),
               StatusIs(kInvalid, "unknown key quee_capacity"));
   EXPECT_THAT(Parse("limits: {steps: 5}\n"),
@@ -191,7 +190,6 @@ TEST(ConfigTest, NamesUnknownKeys) {
 }
 
 TEST(ConfigTest, NamesWrongTypesAndValues) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(Parse("threads: many\n"),
               StatusIs(kInvalid, "threads is not a whole number"));
   EXPECT_THAT(
@@ -209,7 +207,6 @@ TEST(ConfigTest, NamesWrongTypesAndValues) {
 }
 
 TEST(ConfigTest, RefusesBadModels) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(ParseConfig("listen: a:1", ""), StatusIs(kInvalid, "models"));
   EXPECT_THAT(ParseConfig("models: []", ""), StatusIs(kInvalid, "models"));
   EXPECT_THAT(ParseConfig("models: [{id: ../x, path: y}]", ""),
@@ -254,7 +251,6 @@ TEST(ConfigTest, AFolderOfModelsIsEnough) {
 }
 
 TEST(ConfigTest, ChecksAddressesAndRepetitions) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(Parse("listen: 127.0.0.1:99999\n"),
               StatusIs(kInvalid, "listen \"127.0.0.1:99999\""));
   EXPECT_THAT(Parse("admin: localhost\n"), StatusIs(kInvalid, "admin"));
@@ -328,7 +324,6 @@ TEST(ConfigTest, ExampleIsValidAndHoldsTheDefaults) {
 }
 
 TEST(ConfigTest, ReadsFoldersOfUpscalers) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto config =
       ParseConfig("models_folder: m\nupscalers: [a, /b]\n", "/base");
   ASSERT_THAT(config, IsOk());
@@ -395,7 +390,6 @@ TEST(ConfigTest, NamesWhatIsWrongWithScorersAndSafety) {
   const auto parse = [&](const std::string& yaml) {
     return ParseConfig(models + yaml, "/").status();
   };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(parse("safety: {policy: loose}"),
               StatusIs(kInvalid, "safety.policy \"loose\""));
   EXPECT_THAT(parse("scorers: [{id: A, path: p}]"),

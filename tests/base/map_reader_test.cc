@@ -5,8 +5,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // What became of reading `yaml`, a map at path "part", with `read`.
 template <typename Read>
 absl::Status Reading(const std::string& yaml, Read read) {

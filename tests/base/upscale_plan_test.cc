@@ -6,8 +6,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 v1::Upscaler ByTwo() {
   v1::Upscaler upscaler;
   upscaler.set_name("two");

@@ -10,6 +10,7 @@
 #include "client/status_report.h"
 #include "client/terminal_art.h"
 #include "client/terminal_printer.h"
+#include "tests/client/generate_requests.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
@@ -138,17 +139,6 @@ TEST(SamplerNamesTest, SpellTheProtosNames) {
   EXPECT_EQ(DecoderNames().at("linear"), v1::PREVIEW_DECODER_LINEAR);
   EXPECT_EQ(FormatNames().at("webp"), v1::IMAGE_FORMAT_WEBP);
   EXPECT_EQ(SamplerName({.sampler = v1::SAMPLER_DDIM}), "ddim");
-}
-
-// The request of `genzo generate ARGUMENTS`.
-v1::GenerateRequest RequestOf(std::vector<std::string> arguments) {
-  CLI::App app;
-  const std::string server = "localhost:1";
-  const GenerateCommand command(app, server);
-  arguments.insert(arguments.begin(), "generate");
-  std::reverse(arguments.begin(), arguments.end());
-  app.parse(arguments);
-  return *command.MakeRequest();
 }
 
 TEST(GenerateCommandTest, LeavesDefaultsToTheServer) {

@@ -12,6 +12,7 @@
 #include "client/sampler_names.h"
 #include "client/server_figures.h"
 #include "client/status_report.h"
+#include "tests/client/generate_requests.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
@@ -20,16 +21,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-v1::GenerateRequest RequestOf(std::vector<std::string> arguments) {
-  CLI::App app;
-  const std::string server = "localhost:1";
-  const GenerateCommand command(app, server);
-  arguments.insert(arguments.begin(), "generate");
-  std::reverse(arguments.begin(), arguments.end());
-  app.parse(arguments);
-  return *command.MakeRequest();
-}
 
 // The request that a request's command makes.
 v1::GenerateRequest Again(const v1::GenerateRequest& request) {

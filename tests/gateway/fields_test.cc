@@ -17,8 +17,6 @@ namespace {
 using nlohmann::json;
 using ::testing::ElementsAre;
 
-constexpr auto kBad = absl::StatusCode::kInvalidArgument;
-
 const ModelNames& Names() {
   static const auto& names = *new ModelNames(
       std::map<std::string, std::string>{{"dall-e-3", "emaki"}});
@@ -60,7 +58,7 @@ TEST(FieldReaderEdgesTest, AFractionIsNoWholeNumber) {
   FieldReader reader(body);
   EXPECT_FALSE(reader.Whole("n", 1, 10).has_value());
   EXPECT_THAT(reader.status(),
-              StatusIs(kBad, "n 2.5 is not a whole number from 1 to 10"));
+              StatusIs(kInvalid, "n 2.5 is not a whole number from 1 to 10"));
 }
 
 TEST(FieldReaderEdgesTest, NotANumberIsNoNumberInForms) {
@@ -98,7 +96,7 @@ TEST(JsonBodyEdgesTest, TheDeepestLevelThatIsAllowedIsAllowed) {
   };
   EXPECT_THAT(ParseJsonObject(nested(kMaxBodyDepth)), IsOk());
   EXPECT_THAT(ParseJsonObject(nested(kMaxBodyDepth + 1)),
-              StatusIs(kBad, "deeper than 32"));
+              StatusIs(kInvalid, "deeper than 32"));
 }
 
 TEST(DecodePictureEdgesTest, NothingIsAPictureOfNoBytes) {
@@ -121,15 +119,16 @@ TEST(A1111FieldsTest, ASeedOfMinusOneIsDrawn) {
   EXPECT_FALSE(TextToImage({{"seed", -1}})->request.has_seed());
   EXPECT_TRUE(TextToImage({{"seed", 0}})->request.has_seed());
   EXPECT_THAT(TextToImage({{"seed", -2}}),
-              StatusIs(kBad, "seed -2 is not a whole number from -1"));
+              StatusIs(kInvalid, "seed -2 is not a whole number from -1"));
 }
 
 TEST(A1111FieldsTest, BatchesTimesRoundsAreImages) {
   const auto call = TextToImage({{"batch_size", 3}, {"n_iter", 2}});
   EXPECT_EQ(call->request.image_count(), 6u);
   EXPECT_EQ(call->batch_size, 3u);
-  EXPECT_THAT(TextToImage({{"n_iter", 65}}),
-              StatusIs(kBad, "n_iter 65 is not a whole number from 1 to 64"));
+  EXPECT_THAT(
+      TextToImage({{"n_iter", 65}}),
+      StatusIs(kInvalid, "n_iter 65 is not a whole number from 1 to 64"));
 }
 
 TEST(A1111FieldsTest, EtaIsDdimsAlone) {
@@ -154,11 +153,11 @@ TEST(A1111FieldsTest, AnAutomaticScheduleLeavesTheSamplersOwn) {
 
 TEST(A1111FieldsTest, AnUnknownSamplerIsShownWithWhereToLook) {
   EXPECT_THAT(TextToImage({{"sampler_name", "Magic"}}),
-              StatusIs(kBad,
+              StatusIs(kInvalid,
                        "sampler_name \"Magic\" is not the name of a "
                        "sampler; GET /sdapi/v1/samplers"));
   EXPECT_THAT(TextToImage({{"scheduler", "Magic"}}),
-              StatusIs(kBad, "scheduler \"Magic\" is not the name"));
+              StatusIs(kInvalid, "scheduler \"Magic\" is not the name"));
 }
 
 TEST(A1111FieldsTest, ClipSkipIsCountedFromOne) {
@@ -174,7 +173,8 @@ TEST(A1111FieldsTest, ClipSkipIsCountedFromOne) {
 TEST(A1111FieldsTest, AFaultOfASettingNamesTheSettings) {
   EXPECT_THAT(
       TextToImage({{"override_settings", {{"CLIP_stop_at_last_layers", 0}}}}),
-      StatusIs(kBad, "override_settings CLIP_stop_at_last_layers 0 is not"));
+      StatusIs(kInvalid,
+               "override_settings CLIP_stop_at_last_layers 0 is not"));
 }
 
 TEST(A1111FieldsTest, ACheckpointMayBeAnAlias) {
@@ -190,8 +190,9 @@ TEST(A1111FieldsTest, WhatIsSwitchedOffIsNotAskedFor) {
                            {"styles", json::array()},
                            {"script_name", ""}}),
               IsOk());
-  EXPECT_THAT(TextToImage({{"tiling", true}}),
-              StatusIs(kBad, "tiling is given, but this server has no tiling"));
+  EXPECT_THAT(
+      TextToImage({{"tiling", true}}),
+      StatusIs(kInvalid, "tiling is given, but this server has no tiling"));
 }
 
 TEST(A1111FieldsTest, ScriptsThatAreSwitchedOffDoNoHarm) {
@@ -205,12 +206,12 @@ TEST(A1111FieldsTest, ScriptsThatAreSwitchedOffDoNoHarm) {
   }
   EXPECT_THAT(TextToImage({{"alwayson_scripts",
                             {{"x", {{"args", json::array({true})}}}}}}),
-              StatusIs(kBad, "has no script \"x\" yet"));
+              StatusIs(kInvalid, "has no script \"x\" yet"));
 }
 
 TEST(A1111FieldsTest, AMaskNeedsAPictureToBeOf) {
   EXPECT_THAT(TextToImage({{"mask", "aGk="}}),
-              StatusIs(kBad, "mask is given, but txt2img has no picture"));
+              StatusIs(kInvalid, "mask is given, but txt2img has no picture"));
 }
 
 TEST(A1111FieldsTest, SeedsHave64Bits) {
@@ -221,16 +222,16 @@ TEST(A1111FieldsTest, SeedsHave64Bits) {
   EXPECT_EQ(call->request.seed(), 18446744073709551615u);
   EXPECT_EQ(call->request.variation().seed(), 9223372036854775808u);
   EXPECT_THAT(TextToImage({{"seed", -2}}),
-              StatusIs(kBad, "seed -2 is not a whole number from -1"));
+              StatusIs(kInvalid, "seed -2 is not a whole number from -1"));
 }
 
 TEST(A1111FieldsTest, OnePictureIsStartedFrom) {
   EXPECT_THAT(ImageToImage({{"init_images", json::array()}}),
-              StatusIs(kBad, "init_images is not a list of a picture"));
+              StatusIs(kInvalid, "init_images is not a list of a picture"));
   EXPECT_THAT(ImageToImage({{"init_images", {"aGk=", "aGk="}}}),
-              StatusIs(kBad, "no starting from several pictures"));
+              StatusIs(kInvalid, "no starting from several pictures"));
   EXPECT_THAT(ImageToImage({{"init_images", {"?"}}}),
-              StatusIs(kBad, "a picture that is not base64"));
+              StatusIs(kInvalid, "a picture that is not base64"));
 }
 
 TEST(A1111FieldsTest, TheStrengthIsA1111sOwnUnlessSaid) {
@@ -280,7 +281,7 @@ TEST(A1111FieldsTest, FlagsOfMasksMayBeNumbers) {
   EXPECT_FALSE(call->request.inpainting().only_masked());
   EXPECT_TRUE(call->request.inpainting().invert_mask());
   EXPECT_THAT(ImageToImage({{"mask", "aGk="}, {"inpaint_full_res", 2}}),
-              StatusIs(kBad, "inpaint_full_res 2 is not a whole number"));
+              StatusIs(kInvalid, "inpaint_full_res 2 is not a whole number"));
 }
 
 TEST(A1111FieldsTest, AnOlderNameOfTheBlurCountsBeforeTheNewerOnes) {
@@ -291,7 +292,7 @@ TEST(A1111FieldsTest, AnOlderNameOfTheBlurCountsBeforeTheNewerOnes) {
 
 TEST(A1111FieldsTest, TagsInTheNegativePromptAreRefused) {
   EXPECT_THAT(TextToImage({{"negative_prompt", "<lora:a:1>"}}),
-              StatusIs(kBad, "negative_prompt has <lora:...>"));
+              StatusIs(kInvalid, "negative_prompt has <lora:...>"));
 }
 
 TEST(A1111VariationTest, SizesAreCutToPlacesOfLatents) {
@@ -375,7 +376,7 @@ TEST(LorasFieldTest, AnEntryThatIsNeitherIsNumbered) {
 
 TEST(OpenAiFieldsTest, APromptIsNeeded) {
   EXPECT_THAT(ReadGeneration(json::object(), Names()),
-              StatusIs(kBad, "prompt is missing"));
+              StatusIs(kInvalid, "prompt is missing"));
   EXPECT_THAT(ReadGeneration({{"prompt", ""}}, Names()), IsOk());
 }
 
@@ -388,8 +389,8 @@ TEST(OpenAiFieldsTest, ASizeIsTwoNumbers) {
   for (const char* bad : {"", "64", "64x", "64x48x3", "0x64", "64x-1",
                           "65537x64", "64X48", "wide"}) {
     EXPECT_THAT(size(bad),
-                StatusIs(kBad, std::string("size \"") + bad +
-                                   "\" is neither auto nor WIDTHxHEIGHT"))
+                StatusIs(kInvalid, std::string("size \"") + bad +
+                                       "\" is neither auto nor WIDTHxHEIGHT"))
         << bad;
   }
 }
@@ -399,12 +400,13 @@ TEST(OpenAiFieldsTest, LinksAreNotForStreams) {
       ReadGeneration(
           {{"prompt", "x"}, {"stream", true}, {"response_format", "url"}},
           Names()),
-      StatusIs(kBad, "response_format \"url\" is not for streams"));
+      StatusIs(kInvalid, "response_format \"url\" is not for streams"));
 }
 
 TEST(OpenAiFieldsTest, PartialImagesAreForStreams) {
-  EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"partial_images", 2}}, Names()),
-              StatusIs(kBad, "partial_images 2 is not 0, but stream is not"));
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"partial_images", 2}}, Names()),
+      StatusIs(kInvalid, "partial_images 2 is not 0, but stream is not"));
   EXPECT_EQ(
       ReadGeneration({{"prompt", "x"}, {"stream", true}, {"partial_images", 3}},
                      Names())
@@ -413,7 +415,7 @@ TEST(OpenAiFieldsTest, PartialImagesAreForStreams) {
   EXPECT_THAT(
       ReadGeneration({{"prompt", "x"}, {"stream", true}, {"partial_images", 4}},
                      Names()),
-      StatusIs(kBad, "partial_images 4 is not a whole number from 0 to 3"));
+      StatusIs(kInvalid, "partial_images 4 is not a whole number from 0 to 3"));
 }
 
 TEST(OpenAiFieldsTest, NoCompressionIsTheLowestQuality) {
@@ -426,7 +428,7 @@ TEST(OpenAiFieldsTest, NoCompressionIsTheLowestQuality) {
 
 TEST(OpenAiFieldsTest, AFieldThatNobodyKnowsIsRefused) {
   EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"promt", "y"}}, Names()),
-              StatusIs(kBad, "\"promt\" is not a field of this"));
+              StatusIs(kInvalid, "\"promt\" is not a field of this"));
 }
 
 // The same at every door, MCP's included.
@@ -453,10 +455,10 @@ TEST(OpenAiFieldsTest, FieldsOfSingleModelsAreRead) {
   EXPECT_EQ(request.size_conditioning().prompt().crop_top(), 8u);
   EXPECT_EQ(request.refiner().switch_at(), 0.5);
   EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"noise_level", -1}}, Names()),
-              StatusIs(kBad, "noise_level"));
+              StatusIs(kInvalid, "noise_level"));
   EXPECT_THAT(
       ReadGeneration({{"prompt", "x"}, {"refiner", {{"at", 1}}}}, Names()),
-      StatusIs(kBad, "refiner"));
+      StatusIs(kInvalid, "refiner"));
   const auto plain = ReadGeneration({{"prompt", "x"}}, Names());
   EXPECT_FALSE(plain->request.has_noise_level() ||
                plain->request.has_refiner() ||
@@ -466,14 +468,14 @@ TEST(OpenAiFieldsTest, FieldsOfSingleModelsAreRead) {
 TEST(OpenAiFieldsTest, ATransparentBackgroundIsNotThereYet) {
   EXPECT_THAT(
       ReadGeneration({{"prompt", "x"}, {"background", "transparent"}}, Names()),
-      StatusIs(kBad, "background \"transparent\" is given"));
+      StatusIs(kInvalid, "background \"transparent\" is given"));
 }
 
 TEST(OpenAiFormTest, AnEditNeedsAPicture) {
   EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"}}),
-              StatusIs(kBad, "image is missing"));
+              StatusIs(kInvalid, "image is missing"));
   EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"}, {"image", ""}}),
-              StatusIs(kBad, "image is missing"));
+              StatusIs(kInvalid, "image is missing"));
 }
 
 TEST(OpenAiFormTest, AVariationNeedsNoPrompt) {
@@ -481,12 +483,12 @@ TEST(OpenAiFormTest, AVariationNeedsNoPrompt) {
   ASSERT_THAT(call, IsOk());
   EXPECT_EQ(call->request.image_to_image().strength(), 0.6);
   EXPECT_THAT(Form(FormKind::kEdit, {{"image", "png"}}),
-              StatusIs(kBad, "prompt is missing"));
+              StatusIs(kInvalid, "prompt is missing"));
 }
 
 TEST(OpenAiFormTest, AVariationHasNoMask) {
   EXPECT_THAT(Form(FormKind::kVariation, {{"image", "png"}, {"mask", "png"}}),
-              StatusIs(kBad, "mask is given, but a variation"));
+              StatusIs(kInvalid, "mask is given, but a variation"));
 }
 
 TEST(OpenAiFormTest, WhatAMaskCoversIsPaintedWhole) {
@@ -503,19 +505,19 @@ TEST(OpenAiFormTest, AFieldIsUtf8) {
   for (const char* field : {"noise_level", "churn", "loras"}) {
     EXPECT_THAT(Form(FormKind::kEdit,
                      {{"prompt", "x"}, {"image", "a"}, {field, "a\x8a"}}),
-                StatusIs(kBad, absl::StrCat(field, " is not UTF-8")));
+                StatusIs(kInvalid, absl::StrCat(field, " is not UTF-8")));
   }
   EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "\x8a"}, {"image", "a"}}),
-              StatusIs(kBad, "prompt is not UTF-8"));
+              StatusIs(kInvalid, "prompt is not UTF-8"));
 }
 
 TEST(OpenAiFormTest, AFieldOccursOnce) {
   EXPECT_THAT(
       Form(FormKind::kEdit, {{"prompt", "x"}, {"prompt", "y"}, {"image", "a"}}),
-      StatusIs(kBad, "prompt occurs twice"));
+      StatusIs(kInvalid, "prompt occurs twice"));
   EXPECT_THAT(Form(FormKind::kEdit,
                    {{"prompt", "x"}, {"image[]", "a"}, {"image[]", "b"}}),
-              StatusIs(kBad, "no edits of several pictures at once"));
+              StatusIs(kInvalid, "no edits of several pictures at once"));
 }
 
 TEST(SamplerLabelsTest, WhatOurFilesSayIsReadAtTheDoors) {

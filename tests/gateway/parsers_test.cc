@@ -21,8 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr auto kBad = absl::StatusCode::kInvalidArgument;
-
 TEST(TargetTest, ReadsPathAndQuery) {
   const auto target = ParseTarget("/a%20b?x=1&y=a+b%26&x=2");
   ASSERT_THAT(target, IsOk());
@@ -37,17 +35,19 @@ TEST(TargetTest, RefusesWhatCouldLeaveTheFolder) {
   for (const char* text :
        {"", "a", "//host/a", "/..", "/a/../b", "/%2e%2E/b", "/./a", "/a%2Fb",
         "/a%5cb", "/a%00", "/a%0a", "/%c3%28", "/a#b", "/a b", "/%zz"}) {
-    EXPECT_THAT(ParseTarget(text), StatusIs(kBad, "path")) << text;
+    EXPECT_THAT(ParseTarget(text), StatusIs(kInvalid, "path")) << text;
   }
 }
 
 TEST(JsonBodyTest, RefusesWhatIsNoSoundObject) {
-  EXPECT_THAT(ParseJsonObject("[1]"), StatusIs(kBad, "not a JSON object"));
-  EXPECT_THAT(ParseJsonObject("{\"a\":"), StatusIs(kBad, "not JSON"));
-  EXPECT_THAT(ParseJsonObject("{\"a\":1,\"a\":2}"), StatusIs(kBad, "twice"));
-  EXPECT_THAT(ParseJsonObject("{\"a\":\"\xff\"}"), StatusIs(kBad, "not JSON"));
+  EXPECT_THAT(ParseJsonObject("[1]"), StatusIs(kInvalid, "not a JSON object"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":"), StatusIs(kInvalid, "not JSON"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":1,\"a\":2}"),
+              StatusIs(kInvalid, "twice"));
+  EXPECT_THAT(ParseJsonObject("{\"a\":\"\xff\"}"),
+              StatusIs(kInvalid, "not JSON"));
   EXPECT_THAT(ParseJsonObject("{\"a\":" + std::string(1 << 20, '[')),
-              StatusIs(kBad, "nested deeper than 32"));
+              StatusIs(kInvalid, "nested deeper than 32"));
 }
 
 TEST(FieldReaderTest, NamesEveryFieldThatDoesNotFit) {
@@ -105,7 +105,7 @@ TEST(FieldReaderTest, ASeedIsAnythingThatFitsInto64Bits) {
   EXPECT_FALSE(reader.Seed("high").has_value());
   EXPECT_EQ(ViolationsIn(reader.status()).size(), 2u);
   EXPECT_THAT(reader.status(),
-              StatusIs(kBad,
+              StatusIs(kInvalid,
                        "low -2 is not a whole number from -1 to "
                        "18446744073709551615"));
   const json form = {{"seed", "18446744073709551615"}};
@@ -181,7 +181,7 @@ TEST(MultipartTest, RefusesWhatIsNotStrict) {
                       "1")),
             "4096"},
            {Form(many), "more than 64"}}) {
-    EXPECT_THAT(ParseForm(body, "b"), StatusIs(kBad, why))
+    EXPECT_THAT(ParseForm(body, "b"), StatusIs(kInvalid, why))
         << body.substr(0, 200);
   }
 }
@@ -204,14 +204,15 @@ TEST(MultipartTest, FindsTheBoundary) {
 }
 
 TEST(PngTextTest, ReadsNothingThatIsNoPng) {
-  EXPECT_THAT(ReadPngTexts(""), StatusIs(kBad, "PNG"));
-  EXPECT_THAT(ReadPngTexts("GIF89a"), StatusIs(kBad, "PNG"));
+  EXPECT_THAT(ReadPngTexts(""), StatusIs(kInvalid, "PNG"));
+  EXPECT_THAT(ReadPngTexts("GIF89a"), StatusIs(kInvalid, "PNG"));
   const std::string picture =
       ReadFile(SourcePath("tests/data/pictures/exif_png.png"));
   ASSERT_FALSE(picture.empty());
   EXPECT_THAT(ReadPngTexts(picture), IsOk());
   for (size_t size = 0; size < 60; ++size) {
-    EXPECT_THAT(ReadPngTexts(picture.substr(0, size)), StatusIs(kBad, "PNG"));
+    EXPECT_THAT(ReadPngTexts(picture.substr(0, size)),
+                StatusIs(kInvalid, "PNG"));
   }
 }
 
@@ -348,7 +349,7 @@ TEST(ProtoJsonTest, NamesTheFieldThatDoesNotFit) {
         "{\"request\":{\"stepz\":1}}",
         "{\"request\":{\"sampler\":\"NONE\"}}"}) {
     const absl::Status status = FromJson(text, request);
-    EXPECT_EQ(status.code(), kBad) << text;
+    EXPECT_EQ(status.code(), kInvalid) << text;
     ASSERT_EQ(ViolationsIn(status).size(), 1u) << status;
     EXPECT_THAT(ViolationsIn(status)[0].field, HasSubstr("request.s"))
         << status;

@@ -28,8 +28,6 @@ using ::testing::HasSubstr;
 using ::testing::Key;
 using ::testing::Not;
 
-constexpr auto kBad = absl::StatusCode::kInvalidArgument;
-
 std::string Part(const std::string& head, const std::string& content) {
   return "--b\r\n" + head + "\r\n\r\n" + content + "\r\n";
 }
@@ -52,7 +50,7 @@ TEST(MultipartEdgesTest, TheMostHeadersAreTaken) {
   for (int i = 0; i < 7; ++i) absl::StrAppend(&head, "\r\nx-", i, ": y");
   EXPECT_THAT(ParseForm(Part(head, "1") + "--b--", "b"), IsOk());
   EXPECT_THAT(ParseForm(Part(head + "\r\nz: y", "1") + "--b--", "b"),
-              StatusIs(kBad, "a part with more than 8 headers"));
+              StatusIs(kInvalid, "a part with more than 8 headers"));
 }
 
 TEST(MultipartEdgesTest, ANameThatIsNoTextIsRefused) {
@@ -60,7 +58,7 @@ TEST(MultipartEdgesTest, ANameThatIsNoTextIsRefused) {
       ParseForm(
           Part("Content-Disposition: form-data; name=\"\xff\"", "1") + "--b--",
           "b"),
-      StatusIs(kBad, "no sound name"));
+      StatusIs(kInvalid, "no sound name"));
 }
 
 TEST(MultipartEdgesTest, AFileWithoutANameIsStillAFile) {
@@ -83,7 +81,7 @@ TEST(MultipartEdgesTest, TheLongestBoundaryIsTaken) {
 
 TEST(TargetEdgesTest, AStarIsNoPath) {
   EXPECT_EQ(ParseTarget("*")->path, "*");
-  EXPECT_THAT(ParseTarget("*a"), StatusIs(kBad, "path"));
+  EXPECT_THAT(ParseTarget("*a"), StatusIs(kInvalid, "path"));
 }
 
 TEST(TargetEdgesTest, AQueryMayBeEmptyOrWithoutValues) {

@@ -2,6 +2,7 @@
 // model.
 
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 #include "tests/testing/server.h"
 
 namespace genzo {
@@ -9,8 +10,6 @@ namespace {
 
 using v1::GenerateRequest;
 using v1::JobEvent;
-
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 GenerateRequest Fox(uint32_t steps) {
   GenerateRequest request;

@@ -4,13 +4,12 @@
 #include "queue/job_end.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 
 namespace genzo {
 namespace {
 
 using v1::JobEvent;
-
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 JobEvent Preview(int image_index, int step, size_t bytes = 1) {
   JobEvent event;

@@ -4,13 +4,12 @@
 #include "queue/job_end.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 
 namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 class JobBookTest : public ::testing::Test {
  protected:

@@ -6,11 +6,10 @@
 #include "queue/pool_load.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 
 namespace genzo {
 namespace {
-
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 class JobIntakeTest : public ::testing::Test {
  protected:

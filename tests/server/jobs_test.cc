@@ -10,12 +10,11 @@
 #include "server/result_store.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/request_ids.h"
 #include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
-
-constexpr char kRequestId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 class JobsTest : public ::testing::Test {
  protected:

@@ -1,6 +1,5 @@
 // Design, section 6: a picture's bits do not depend on what shares its batches.
 
-#include <iostream>
 #include <random>
 
 #include "tests/testing/matchers.h"
@@ -261,20 +260,18 @@ void ExpectEqualBits(const Config& config, Mixer mixer, int mixes) {
   for (int mix = 0; mix < mixes; ++mix) RunMix(server, mixer, difference);
   EXPECT_GT(difference.compared, mixes);
   EXPECT_EQ(difference.reproducible, 0);
-  std::cout << config.dtype << ": " << difference.compared
-            << " pictures; largest difference in FAST " << difference.fast
-            << "\n";
+  EXPECT_EQ(difference.fast, 0) << "on the CPU no company changes a bit";
 }
 
 TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInFloat32) {
   ExpectEqualBits(TinyConfig(), Mixer(/*seed=*/1, /*sdxl=*/false),
-                  /*mixes=*/100);
+                  /*mixes=*/40);
 }
 
 TEST(MixPropertyTest, EachPictureEqualsItsSoloRunInTheProcessorsType) {
   Config config = TinyConfig();
   config.dtype = "auto";
-  ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/100);
+  ExpectEqualBits(config, Mixer(/*seed=*/1, /*sdxl=*/false), /*mixes=*/40);
 }
 
 TEST(MixPropertyTest, EachPictureWithAdaptersEqualsItsSoloRun) {
@@ -289,7 +286,7 @@ TEST(MixPropertyTest, EachPictureWithAdaptersEqualsItsSoloRun) {
     ExpectEqualBits(
         config,
         Mixer(/*seed=*/3, /*sdxl=*/false, {.loras = {"ink", "line", "wash"}}),
-        /*mixes=*/50);
+        /*mixes=*/20);
   }
 }
 
@@ -312,14 +309,14 @@ TEST(MixPropertyTest, EachSteeredPictureEqualsItsSoloRun) {
   ExpectEqualBits(config,
                   Mixer(/*seed=*/3, /*sdxl=*/false,
                         {.networks = true, .loras = {"ink", "wash"}}),
-                  /*mixes=*/60);
+                  /*mixes=*/40);
 }
 
 TEST(MixPropertyTest, EachPictureOfSdxlAndItsRefinerEqualsItsSoloRun) {
   const TestFolder folder;
   Config config = TinyConfig();
   config.models = {{"tiny", WriteTinySdxl(folder, /*with_refiner=*/true)}};
-  ExpectEqualBits(config, Mixer(/*seed=*/2, /*sdxl=*/true), /*mixes=*/40);
+  ExpectEqualBits(config, Mixer(/*seed=*/2, /*sdxl=*/true), /*mixes=*/25);
 }
 
 }  // namespace

@@ -7,8 +7,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 absl::Status Parse(const std::string& bytes) {
   v1::GenerateRequest request;
   return ParseRequest(bytes, request);

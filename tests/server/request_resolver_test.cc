@@ -15,8 +15,6 @@ namespace {
 
 using v1::GenerateRequest;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 v1::Model TestModel() {
   v1::Model model = ResolverModel();
   model.mutable_limits()->set_max_clip_skip(2);

@@ -9,7 +9,6 @@ namespace genzo {
 namespace {
 
 using Control = v1::ControlInput;
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 class ResolveControlsTest : public ::testing::Test {
  protected:

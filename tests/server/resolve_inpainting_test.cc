@@ -12,8 +12,6 @@ namespace {
 
 using v1::GenerateRequest;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // Of 21x13 pixels, as most there; exif6 is stored on its side.
 std::string FileOf(const std::string& name) {
   return ReadFile(SourcePath("tests/data/pictures/" + name));

@@ -8,8 +8,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class ResolveLorasTest : public ::testing::Test {
  protected:
   ResolveLorasTest() {

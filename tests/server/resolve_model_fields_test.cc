@@ -14,8 +14,6 @@ namespace {
 
 using v1::GenerateRequest;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // Fields that only some models take.
 class ModelFieldsTest : public ::testing::Test {
  protected:

@@ -5,8 +5,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class ResolvePicturesTest : public ::testing::Test {
  protected:
   ResolvePicturesTest() {

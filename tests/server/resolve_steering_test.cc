@@ -12,8 +12,6 @@ namespace {
 
 using v1::GenerateRequest;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 const std::vector<std::string>& AllFields() {
   static const auto* const fields =
       new std::vector<std::string>{"prompt_syntax",

@@ -10,6 +10,9 @@
 
 namespace genzo {
 
+// What most tests of bad input expect.
+inline constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
 inline const absl::Status& StatusOf(const absl::Status& status) {
   return status;
 }

@@ -103,7 +103,6 @@ TEST(RequestMixTest, NamesWhatTheModelCannotHave) {
   const auto create = [](const MixOptions& options) {
     return RequestMix::Create(options, TestModel());
   };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(create({.width = 100}),
               StatusIs(kInvalid, "width 100 is not a multiple of 8"));
   EXPECT_THAT(create({.height = 512}), StatusIs(kInvalid, "height 512"));

@@ -12,8 +12,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class TorchFileTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::shared_ptr<const TensorSource>> Open(

@@ -8,8 +8,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 PickleBuilder Sound() {
   PickleBuilder tensor;
   tensor.Tensor("0", 6, 0, {2, 3}, {3, 1});

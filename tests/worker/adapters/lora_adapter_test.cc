@@ -18,8 +18,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // A network of one matrix [6, 8] and one kernel [4, 3, 3, 3].
 class LoraAdapterTest : public ::testing::Test {
  protected:

@@ -172,7 +172,6 @@ TEST_F(AutoencoderKLCodecTest, BadFactorsAreNamed) {
     folder_.Write(kFactors, json);
     return Load();
   };
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(with("[]"), StatusIs(kInvalid, "latent_rgb_factors.json"));
   EXPECT_THAT(with("{}"), StatusIs(kInvalid, "4 latent channels"));
   EXPECT_THAT(with(R"({"latent_rgb_factors": [[1], [1], [1], [1]]})"),

@@ -146,7 +146,6 @@ TEST(AutoencoderTinyConfigTest, NamesBadValues) {
     return ReadAutoencoderTinyConfig(folder.Write("config.json", json));
   };
   const auto kUnimplemented = absl::StatusCode::kUnimplemented;
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_EQ(read("{}")->upsampling(), 8);
   EXPECT_THAT(read(R"({"act_fn":"mish"})"), StatusIs(kUnimplemented, "act_fn"));
   EXPECT_THAT(read(R"({"num_decoder_blocks":[1]})"),

@@ -17,7 +17,6 @@ namespace genzo {
 namespace {
 
 constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 const std::string& Folder() {
   static const auto& folder =

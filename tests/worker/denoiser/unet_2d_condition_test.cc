@@ -109,7 +109,6 @@ TEST_F(UNetTest, RowsWithDifferentAdaptersShareAnEvaluation) {
 
 TEST_F(UNetTest, WhatItDoesNotTakeIsRefusedByName) {
   const at::Tensor tokens = at::randn({1, 77, 8});
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(unet_.Prepare({.tokens = tokens, .token_mask = tokens}),
               StatusIs(kInvalid, "token_mask"));
   EXPECT_THAT(unet_.Prepare({.tokens = tokens, .pooled = tokens}),
@@ -142,7 +141,6 @@ TEST(UNetConfigTest, NamesWhatIsNotSupported) {
     return ReadUNet2DConditionConfig(folder.Write("config.json", json));
   };
   const auto kUnimplemented = absl::StatusCode::kUnimplemented;
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(read("{}"), IsOk());
   EXPECT_THAT(read(R"({"addition_embed_type":"image"})"),
               StatusIs(kUnimplemented, "addition_embed_type"));

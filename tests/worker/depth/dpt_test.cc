@@ -48,7 +48,6 @@ TEST(DptConfigTest, NamesBadValues) {
     EXPECT_THAT(ReadDptConfig(folder.Write("config.json", json)),
                 StatusIs(code, text));
   };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
   expect(R"({"backbone_out_indices":[0,2,1,3]})", kInvalid,
          "backbone_out_indices");

@@ -218,7 +218,6 @@ TEST_F(DefaultsTest, TheyMayChangeTheSchedule) {
 }
 
 TEST_F(DefaultsTest, BadValuesAreNamed) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(With(R"({"steps": 0})"), StatusIs(kInvalid, "genzo.json: steps"));
   EXPECT_THAT(With(R"({"steps": 1001})"), StatusIs(kInvalid, "1001"));
   EXPECT_THAT(With(R"({"guidance_scale": -1})"),

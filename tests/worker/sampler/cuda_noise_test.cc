@@ -81,7 +81,6 @@ TEST(CudaNoiseTest, GoesOnWhereItWasSaved) {
   EXPECT_THAT(CudaNoise(9).Draw({1, 4, 8, 8}),
               testing::Not(TensorNear(next, 0.1)))
       << "the seed's upper half matters";
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(CudaNoise(4).Restore(first.Save()), StatusIs(kInvalid, "seed"));
   EXPECT_THAT(second.Restore("?"), StatusIs(kInvalid, "noise state"));
   EXPECT_THAT(CudaNoise(9).Restore(SeededNoise(9).Save()),

@@ -93,7 +93,6 @@ TEST(NoiseSourceTest, ASavedStreamGoesOn) {
 }
 
 TEST(NoiseSourceTest, RefusesForeignStates) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   SeededNoise noise(/*seed=*/1);
   EXPECT_THAT(noise.Restore(SeededNoise(2).Save()),
               StatusIs(kInvalid, "seed 2 is not the source's, 1"));

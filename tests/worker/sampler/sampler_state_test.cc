@@ -11,8 +11,6 @@ namespace {
 
 using TensorProto = internal::v1::SamplerState::Tensor;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // The bytes of a state with one tensor, "x".
 std::string WithTensor(TensorProto::ElementType type,
                        const std::vector<int64_t>& shape, size_t bytes) {

@@ -157,7 +157,6 @@ TEST(SamplerTableTest, LevelsOfOnesOwnAreRefusedByName) {
                          SigmaSchedule schedule = SigmaSchedule::kDefault) {
     return PlanOf(id, schedule, StableDiffusion(), options, 0).status();
   };
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(status(v1::SAMPLER_DDIM, {.steps = 1, .sigmas = {1}}),
               StatusIs(kInvalid, "sampler ddim takes no sigmas"));
   EXPECT_THAT(status(v1::SAMPLER_PNDM, {.steps = 1, .timesteps = {1}}),
@@ -271,7 +270,6 @@ TEST(SamplerTableTest, FlowModelsHaveTheSchedulesOfTables) {
 }
 
 TEST(SamplerTableTest, SigmasAreRefusedByNumberOrderAndRange) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto plan = [](SamplerId id, const std::vector<double>& sigmas) {
     const bool flow = id == v1::SAMPLER_FLOW_EULER;
     return PlanOf(id, SigmaSchedule::kDefault,
@@ -290,7 +288,6 @@ TEST(SamplerTableTest, SigmasAreRefusedByNumberOrderAndRange) {
 }
 
 TEST(SamplerTableTest, PlansAreRefusedAsRunsAre) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto plan = [](SamplerId id, int steps, int first_step) {
     return PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(),
                   {.steps = steps}, first_step);

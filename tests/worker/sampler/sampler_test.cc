@@ -97,7 +97,6 @@ TEST(SamplerTest, OneStepIsEnough) {
 }
 
 TEST(SamplerTest, RefusesStepCountsByName) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto create = [&](const json& scheduler, int steps) {
     return CreateSampler(v1::SAMPLER_PNDM, SigmaSchedule::kDefault, scheduler,
                          {.steps = steps}, Start(1))

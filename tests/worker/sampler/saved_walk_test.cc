@@ -125,7 +125,6 @@ TEST(SavedWalkTest, GoesOnInAnotherProcess) {
 }
 
 TEST(SavedWalkTest, NamesWhatDoesNotFit) {
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto create = [](SamplerId id, int steps, uint64_t seed = 3) {
     return *CreateSampler(id, SigmaSchedule::kDefault, StableDiffusion(),
                           {.steps = steps}, FromNoise(seed));

@@ -19,7 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 const std::vector<int64_t> kShape = {1, 4, 32, 32};
 
 // A recorded call: its tensors, and the reference's scheduler configuration.

@@ -144,7 +144,6 @@ TEST(ClipTokenizerFilesTest, NamesWhatIsWrongWithTokenizerJson) {
     folder.Write("tokenizer.json", text);
     EXPECT_THAT(ClipTokenizer::Read(folder.path()), StatusIs(code, says));
   };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   expect("{", kInvalid, "tokenizer.json");
   expect("{}", absl::StatusCode::kUnimplemented, "model.type is null");
   expect(R"({"model":{"type":"Unigram"}})", absl::StatusCode::kUnimplemented,

@@ -13,8 +13,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 // A file of zeros, [count, width] each.
 std::string Zeros(
     const std::vector<std::pair<std::string, std::vector<int64_t>>>& tensors) {

@@ -105,7 +105,6 @@ TEST(T5TokenizerFilesTest, NamesWhatIsWrongWithTokenizerJson) {
     folder.Write("tokenizer.json", text);
     EXPECT_THAT(T5Tokenizer::Read(folder.path()), StatusIs(code, says));
   };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
   expect(R"({"model":{"type":"BPE"}})", absl::StatusCode::kUnimplemented,
          "tokenizer.json: model.type is \"BPE\"");
   expect(R"({"model":{"type":"Unigram"}})", kInvalid, "model.unk_id");

@@ -12,8 +12,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 std::string Sound() {
   return FloatFile({{"a.weight", {1, 2, 3}},
                     {"b.weight", std::vector<float>(100, 0.5f)},

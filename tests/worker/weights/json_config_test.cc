@@ -48,7 +48,6 @@ TEST(JsonConfigTest, ReadsPythonsInfinities) {
 
 TEST(JsonConfigTest, RefusesFilesThatAreNoConfigurations) {
   const TestFolder folder;
-  const auto kInvalid = absl::StatusCode::kInvalidArgument;
   const auto read = [&](const std::string& text) {
     return JsonConfig::ReadFile(folder.Write("a.json", text)).status();
   };

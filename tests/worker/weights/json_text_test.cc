@@ -7,8 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 std::string Nested(size_t levels) {
   return std::string(levels, '[') + std::string(levels, ']');
 }

@@ -11,8 +11,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class MappedTensorsTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::shared_ptr<const TensorSource>> View(

@@ -10,8 +10,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 TEST(RegularFileTest, ReadsFromTheMiddle) {
   const TestFolder folder;
   const auto file = RegularFile::Open(folder.Write("a", "0123456789"));

@@ -13,8 +13,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 absl::Status Parse(const std::string& file) {
   return ParseSafetensorsHeader(file, file.size()).status();
 }

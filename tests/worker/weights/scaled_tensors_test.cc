@@ -10,8 +10,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class ScaledTensorsTest : public ::testing::Test {
  protected:
   // A file with "a.weight" [2, 2] of 1, 2, -1, 448 in `dtype`, and what

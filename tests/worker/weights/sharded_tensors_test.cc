@@ -9,8 +9,6 @@
 namespace genzo {
 namespace {
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
 class ShardedTensorsTest : public ::testing::Test {
  protected:
   ShardedTensorsTest() {
