@@ -6,7 +6,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/standard_output.h"
 
 namespace genzo {
 namespace {
@@ -167,12 +166,12 @@ CompletionCommand::CompletionCommand(CLI::App& app)
 ExitStatus CompletionCommand::Run() const {
   if (script_->parsed()) {
     std::cout << (shell_ == "bash" ? kBash : shell_ == "zsh" ? kZsh : kFish);
-    return FlushOutput(kExitOk);
+    return kExitOk;
   }
   for (const std::string& candidate : Completions(app_, words_)) {
     std::cout << candidate << "\n";
   }
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace genzo

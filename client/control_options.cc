@@ -1,14 +1,12 @@
 #include "client/control_options.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/input_file.h"
 
 namespace genzo {
 namespace {
@@ -27,13 +25,9 @@ absl::Status Malformed(const char* option, const std::string& text,
 }
 
 absl::Status ReadInto(const std::string& path, v1::InputPicture& picture) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(
-        absl::StrCat("picture ", path, " cannot be read"));
-  }
-  picture.set_data(std::string(std::istreambuf_iterator<char>(file), {}));
-  return absl::OkStatus();
+  auto bytes = ReadInputFile(path);
+  if (bytes.ok()) picture.set_data(*std::move(bytes));
+  return bytes.status();
 }
 
 // Takes a number behind the last colon off `text`. Other colons are a path's.

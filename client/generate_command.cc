@@ -24,7 +24,6 @@
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/sampler_validator.h"
-#include "client/standard_output.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/jobs.grpc.pb.h"
 
@@ -355,7 +354,7 @@ ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
       v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
   if (!status.ok()) return ReportFailure(status, server_);
   std::cout << job.id() << std::endl;
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus GenerateCommand::Run() {
@@ -393,7 +392,7 @@ ExitStatus GenerateCommand::Run() {
   if (!status.ok()) {
     std::cerr << "genzo: " << Describe(status, server_) << std::endl;
   }
-  return FlushOutput(status.ok() ? pictures : ExitStatusOf(status));
+  return status.ok() ? pictures : ExitStatusOf(status);
 }
 
 }  // namespace genzo

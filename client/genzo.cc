@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
+#include "base/standard_output.h"
 #include "client/completion_command.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
@@ -78,4 +79,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return genzo::EndOutput("genzo", genzo::Main(argc, argv));
+}

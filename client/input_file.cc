@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,11 +9,24 @@ namespace genzo {
 
 absl::StatusOr<std::string> ReadInputFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(path, error)) {
     return absl::NotFoundError(
         absl::StrCat("picture ", path, " cannot be read"));
   }
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::string bytes;
+  constexpr size_t kPiece = size_t{1} << 20;
+  while (file) {
+    const size_t begin = bytes.size();
+    bytes.resize(begin + kPiece);
+    file.read(bytes.data() + begin, kPiece);
+    bytes.resize(begin + static_cast<size_t>(file.gcount()));
+    if (bytes.size() > kMostInputBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "picture ", path, " has over ", kMostInputBytes >> 20, " MiB"));
+    }
+  }
+  return bytes;
 }
 
 }  // namespace genzo

@@ -15,7 +15,6 @@
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/picture_sink.h"
-#include "client/standard_output.h"
 #include "genzo/v1/jobs.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -119,7 +118,7 @@ ExitStatus JobsCommand::List() const {
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus JobsCommand::Watch() const {
@@ -152,7 +151,7 @@ ExitStatus JobsCommand::Watch() const {
   const ExitStatus pictures = sink.Finish();
   if (!status.ok()) return ReportFailure(status, server_);
   const ExitStatus end = ExitStatusOfEnd(ended);
-  return FlushOutput(end == kExitOk ? pictures : end);
+  return end == kExitOk ? pictures : end;
 }
 
 ExitStatus JobsCommand::Cancel() const {
@@ -164,7 +163,7 @@ ExitStatus JobsCommand::Cancel() const {
       v1::Jobs::NewStub(Connect(server_))->CancelJob(&context, request, &job);
   if (!status.ok()) return ReportFailure(status, server_);
   json_ ? PrintJson(job) : PrintLine(job);
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace genzo

@@ -6,7 +6,6 @@
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
 #include "client/connection.h"
-#include "client/standard_output.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -61,7 +60,7 @@ ExitStatus LorasCommand::Run() const {
   if (!status.ok()) return ReportFailure(status, server_);
   if (!json_) {
     for (const v1::Lora& lora : response.loras()) Print(lora);
-    return FlushOutput(kExitOk);
+    return kExitOk;
   }
   std::string text;
   google::protobuf::util::JsonPrintOptions options;
@@ -71,7 +70,7 @@ ExitStatus LorasCommand::Run() const {
     return kExitFailed;
   }
   std::cout << text << std::endl;
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace genzo

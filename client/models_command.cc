@@ -11,7 +11,6 @@
 #include "client/connection.h"
 #include "client/model_list.h"
 #include "client/sampler_names.h"
-#include "client/standard_output.h"
 #include "genzo/v1/model_admin.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -66,7 +65,7 @@ ExitStatus PrintJson(const google::protobuf::Message& message) {
     return kExitFailed;
   }
   std::cout << text << std::endl;
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace
@@ -118,7 +117,7 @@ ExitStatus ModelsCommand::Order() const {
   if (!status.ok()) return ReportFailure(status, server_);
   if (json_) return PrintJson(model);
   Print(model);
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus ModelsCommand::List() const {
@@ -128,7 +127,7 @@ ExitStatus ModelsCommand::List() const {
   if (!status.ok()) return ReportFailure(status, server_);
   if (json_) return PrintJson(response);
   for (const v1::Model& model : response.models()) Print(model);
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace genzo

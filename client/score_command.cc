@@ -1,13 +1,11 @@
 #include "client/score_command.h"
 
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "absl/strings/str_format.h"
 #include "base/utf8.h"
 #include "client/connection.h"
-#include "client/standard_output.h"
+#include "client/input_file.h"
 #include "genzo/v1/scoring.grpc.pb.h"
 
 namespace genzo {
@@ -40,7 +38,7 @@ ExitStatus ScoreCommand::List() const {
                                         : "how much people would like it")
               << "\n";
   }
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus ScoreCommand::Run() const {
@@ -54,9 +52,12 @@ ExitStatus ScoreCommand::Run() const {
   request.set_scorer(scorer_);
   request.set_model(model_);
   for (const std::string& path : paths_) {
-    std::ifstream file(path, std::ios::binary);
-    request.add_pictures()->set_data(
-        std::string(std::istreambuf_iterator<char>(file), {}));
+    auto bytes = ReadInputFile(path);
+    if (!bytes.ok()) {
+      std::cerr << "genzo: " << bytes.status().message() << std::endl;
+      return kExitUsage;
+    }
+    request.add_pictures()->set_data(*std::move(bytes));
   }
   grpc::ClientContext context;
   v1::ScoreResponse response;
@@ -67,7 +68,7 @@ ExitStatus ScoreCommand::Run() const {
     std::cout << absl::StrFormat("%8.3f  %s\n", response.scores(i).score(),
                                  Printable(paths_[i]));
   }
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 }  // namespace genzo

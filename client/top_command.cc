@@ -12,7 +12,6 @@
 #include "absl/time/clock.h"
 #include "client/metrics_page.h"
 #include "client/number_range.h"
-#include "client/standard_output.h"
 
 namespace genzo {
 namespace {
@@ -110,7 +109,7 @@ ExitStatus TopCommand::ShowOnce(const MetricsReader& reader) const {
     return kExitUnavailable;
   }
   std::cout << FiguresOf(*before, *now, between).dump(2) << std::endl;
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus TopCommand::ShowLive(const MetricsReader& reader) const {
@@ -153,7 +152,7 @@ ExitStatus TopCommand::ShowLive(const MetricsReader& reader) const {
     std::cout << std::endl;
   }
   screen.reset();
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus TopCommand::Run() const {

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +11,8 @@
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
+#include "client/input_file.h"
 #include "client/sampler_names.h"
-#include "client/standard_output.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
 
 namespace genzo {
@@ -89,7 +88,7 @@ ExitStatus UpscaleCommand::Run() const {
     const ExitStatus status = Upscale(path, written);
     if (status != kExitOk) return status;
   }
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus UpscaleCommand::List() const {
@@ -104,19 +103,17 @@ ExitStatus UpscaleCommand::List() const {
                                         : absl::StrCat("x", upscaler.scale()))
               << "  " << Printable(upscaler.architecture()) << "\n";
   }
-  return FlushOutput(kExitOk);
+  return kExitOk;
 }
 
 ExitStatus UpscaleCommand::Upscale(const std::string& path,
                                    std::set<std::string>& written) const {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || fs::is_directory(path)) {
-    return Fail(absl::StrCat("picture ", Printable(path), " cannot be read"),
-                kExitUsage);
+  auto bytes = ReadInputFile(path);
+  if (!bytes.ok()) {
+    return Fail(Printable(std::string(bytes.status().message())), kExitUsage);
   }
   v1::UpscaleRequest request;
-  request.mutable_picture()->set_data(
-      std::string(std::istreambuf_iterator<char>(file), {}));
+  request.mutable_picture()->set_data(*std::move(bytes));
   request.set_upscaler(upscaler_);
   if (factor_) request.set_factor(*factor_);
   if (!size_.empty()) {

@@ -11,6 +11,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/process_metrics.h"
+#include "base/standard_output.h"
 #include "base/version.h"
 #include "gateway/door.h"
 #include "gateway/figures_page.h"
@@ -130,4 +131,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return genzo::EndOutput("genzo-gateway", genzo::Main(argc, argv));
+}

@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "base/process_metrics.h"
+#include "base/standard_output.h"
 #include "base/upscaler_catalog.h"
 #include "base/version.h"
 #include "gateway/door.h"
@@ -435,8 +436,9 @@ int Serve(const Options& options, const Config& config) {
 
 // Whether the server could start with `config`, as far as files tell.
 int Check(const Config& config) {
-  const absl::Status status =
+  absl::Status status =
       FrontEnd::Check(FrontEndOptionsOf(config), Clock::Real());
+  status.Update(HttpDoor::Check(config.http));
   if (!status.ok()) return Fail(status);
   for (const ModelConfig& model : config.models) {
     if (std::filesystem::exists(model.path)) continue;
@@ -493,8 +495,7 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   genzo::RestartIfAddressSpaceIsLimited(argv);
-  const int status = genzo::Main(argc, argv);
-  std::cout.flush();
+  const int status = genzo::EndOutput("genzo-server", genzo::Main(argc, argv));
   spdlog::shutdown();
   // Not exit(): what is left are LibTorch's static objects, whose end takes
   // seconds where the processor is busy and would be taken for a hang.

@@ -58,6 +58,7 @@ std::string ResultStore::PathOf(const std::string& id) const {
 }
 
 ResultStore::~ResultStore() {
+  if (!lock_.has_value()) return;
   // Without it the next server takes it that this one died: no harm.
   std::ofstream(fs::path(folder_) / kCleanEnd);
 }
@@ -73,6 +74,13 @@ absl::Status ResultStore::Find() {
     return absl::FailedPreconditionError(absl::StrCat(
         "jobs.results_folder ", folder_, " cannot be used: ", error.message()));
   }
+  auto taken = FolderLock::Try(folder_);
+  if (!taken.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("jobs.results_folder ", folder_,
+                     " is in use by another server; each needs its own"));
+  }
+  lock_.emplace(*std::move(taken));
   ended_cleanly_ = fs::remove(fs::path(folder_) / kCleanEnd, error);
   absl::MutexLock lock(&mutex_);
   for (const fs::directory_entry& file : files) {

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/folder_lock.h"
 #include "genzo/internal/v1/kept_job.pb.h"
 #include "server/event_logs.h"
 
@@ -78,6 +80,7 @@ class ResultStore {
 
   const std::string folder_;
   const int64_t most_bytes_;
+  std::optional<FolderLock> lock_;  // once the folder is ours
   std::vector<internal::v1::KeptJob> found_;
   bool ended_cleanly_ = false;
   absl::Mutex mutex_;

@@ -4,7 +4,6 @@
 #include "client/file_names.h"
 #include "client/json_printer.h"
 #include "client/picture_sink.h"
-#include "client/standard_output.h"
 #include "client/terminal_art.h"
 #include "client/terminal_printer.h"
 #include "nlohmann/json.hpp"
@@ -274,18 +273,6 @@ TEST(FileNamesTest, TheLargestSeedIsTold) {
 
 TEST(FileNamesTest, ACutDoesNotEndWithAHyphen) {
   EXPECT_EQ(Slug(std::string(47, 'a') + " b"), std::string(47, 'a'));
-}
-
-TEST(StandardOutputTest, OutputThatCannotBeWrittenIsNoSuccess) {
-  std::cout.setstate(std::ios::badbit);
-  ::testing::internal::CaptureStderr();
-  EXPECT_EQ(FlushOutput(kExitOk), kExitFailed);
-  EXPECT_EQ(FlushOutput(kExitRefused), kExitRefused)
-      << "what failed first counts";
-  std::cout.clear();
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              HasSubstr("standard output cannot be written"));
-  EXPECT_EQ(FlushOutput(kExitOk), kExitOk);
 }
 
 }  // namespace

@@ -39,6 +39,11 @@ expect "text that is not UTF-8: says so" contains "$work/err" "not UTF-8"
 expect "seed out of range" [ "$(status "$GENZO" --server "$address" generate x --seed 18446744073709551616)" = 2 ]
 expect "lost output" [ "$("$GENZO" --server "$address" generate x --steps 1 --json -o "$work" >/dev/full 2>"$work/err"; echo $?)" = 1 ]
 expect "lost output: says so" contains "$work/err" "standard output cannot be written"
+for program in "$GENZO" "$GENZO_TOOL" "$GENZO_BENCH" "$GENZO_SERVER_PROGRAM"; do
+  expect "lost help of $program" [ "$("$program" --help >/dev/full 2>"$work/err"; echo $?)" = 1 ]
+done
+expect "a lost key" [ "$("$GENZO_TOOL" key new --file "$work/keys" >/dev/full 2>"$work/err"; echo $?)" = 1 ]
+expect "a lost key: says so" contains "$work/err" "cannot be printed, now or later: revoke it"
 expect "lost models" [ "$("$GENZO" --server "$address" models >/dev/full 2>"$work/err"; echo $?)" = 1 ]
 mkdir "$work/taken" "$work/taken/x-seed9-step01.png"
 expect "an unwritable preview" [ "$(status "$GENZO" --server "$address" generate x -s 9 --steps 2 --preview-every 1 -o "$work/taken")" = 0 ]

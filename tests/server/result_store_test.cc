@@ -44,7 +44,7 @@ TEST(ResultStoreTest, FindsWhatAnotherLeft) {
   const TestFolder folder;
   EXPECT_THAT(OpenStore(folder)->Write(EndedJob("a", 1), Picture('x', 10)),
               IsOk());
-  const auto store = OpenStore(folder);
+  auto store = OpenStore(folder);
   ASSERT_EQ(store->found().size(), 1u);
   EXPECT_EQ(store->found()[0].job().id(), "a");
   const auto events = store->Read("a");
@@ -54,12 +54,13 @@ TEST(ResultStoreTest, FindsWhatAnotherLeft) {
   EXPECT_EQ((*events)[0]->sequence(), 7u);
   store->Remove("a");
   EXPECT_THAT(store->Read("a"), StatusIs(absl::StatusCode::kNotFound, "a"));
+  store.reset();
   EXPECT_TRUE(OpenStore(folder)->found().empty());
 }
 
 TEST(ResultStoreTest, BeyondItsBytesTheFirstThatEndedLeave) {
   const TestFolder folder;
-  const auto store = OpenStore(folder, /*most_bytes=*/2500);
+  auto store = OpenStore(folder, /*most_bytes=*/2500);
   EXPECT_TRUE(store->Write(EndedJob("b", 2), Picture('b', 1000))->empty());
   EXPECT_TRUE(store->Write(EndedJob("a", 1), Picture('a', 1000))->empty());
   // One that has not ended does not count, and is not removed.
@@ -72,6 +73,7 @@ TEST(ResultStoreTest, BeyondItsBytesTheFirstThatEndedLeave) {
   EXPECT_THAT(store->Read("b"), IsOk());
   EXPECT_THAT(store->Read("live"), IsOk());
   // What an earlier server left counts too.
+  store.reset();
   EXPECT_EQ(
       *OpenStore(folder, 2500)->Write(EndedJob("d", 4), Picture('d', 1000)),
       std::vector<std::string>{"b"});
@@ -97,6 +99,20 @@ TEST(ResultStoreTest, AFolderThatCannotBeUsedIsRefused) {
   EXPECT_THAT(ResultStore::Open(file, kMuch),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        "jobs.results_folder " + file));
+}
+
+TEST(ResultStoreTest, AFolderIsOfOneServer) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/results";
+  {
+    const auto store = OpenStore(folder);
+    EXPECT_THAT(ResultStore::Open(path, kMuch),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         path + " is in use by another server"));
+    EXPECT_FALSE(std::filesystem::exists(path + "/.ended-cleanly"))
+        << "which goes on";
+  }
+  EXPECT_TRUE(OpenStore(folder)->ended_cleanly());
 }
 
 TEST(ResultStoreTest, WhatCannotBeWrittenLeavesWhatWasThere) {

@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/standard_output.h"
 #include "client/metrics_page.h"
 #include "client/status_report.h"
 #include "tools/bench/bench_options.h"
@@ -149,4 +150,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return genzo::EndOutput("genzo-bench", genzo::Main(argc, argv));
+}

@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
+#include "base/standard_output.h"
 #include "nlohmann/json.hpp"
 #include "tools/sim/report.h"
 #include "tools/sim/simulation.h"
@@ -235,4 +236,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return genzo::EndOutput("genzo-sim", genzo::Main(argc, argv));
+}

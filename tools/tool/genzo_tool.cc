@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "base/standard_output.h"
 #include "c10/core/InferenceMode.h"
 #include "tools/tool/convert_command.h"
 #include "tools/tool/inspect_command.h"
@@ -45,4 +46,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace genzo
 
-int main(int argc, char** argv) { return genzo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return genzo::EndOutput("genzo-tool", genzo::Main(argc, argv));
+}

@@ -1,9 +1,5 @@
 #include "tools/tool/key_command.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/durable_file.h"
+#include "base/folder_lock.h"
 #include "base/utf8.h"
 #include "client/number_range.h"
 #include "nlohmann/json.hpp"
@@ -37,27 +34,10 @@ absl::StatusOr<std::vector<StoredKey>> ReadKeys(const std::string& path) {
 }
 
 // Holds others off from when the keys are read until they are written.
-class KeysLock {
- public:
-  explicit KeysLock(const std::string& path)
-      : folder_(
-            open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (folder_ >= 0) flock(folder_, LOCK_EX);
-  }
-  KeysLock(const KeysLock&) = delete;
-  KeysLock& operator=(const KeysLock&) = delete;
-  ~KeysLock() {
-    if (folder_ >= 0) close(folder_);
-  }
-
- private:
-  static std::string FolderOf(const std::string& path) {
-    const auto parent = std::filesystem::path(path).parent_path();
-    return parent.empty() ? "." : parent.string();
-  }
-
-  const int folder_;
-};
+FolderLock LockOf(const std::string& path) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  return FolderLock::Await(parent.empty() ? "." : parent.string());
+}
 
 std::string DateOf(absl::Time time) {
   return time == absl::InfiniteFuture()
@@ -121,7 +101,7 @@ absl::Status NewKey(const std::string& path, const Grant& grant,
                     std::ostream& out) {
   const absl::Status checked = CheckGrant(grant);
   if (!checked.ok()) return checked;
-  const KeysLock lock(path);
+  const FolderLock lock = LockOf(path);
   std::vector<StoredKey> keys;
   if (std::filesystem::exists(path)) {
     auto read = ReadKeys(path);
@@ -131,8 +111,12 @@ absl::Status NewKey(const std::string& path, const Grant& grant,
   const MadeKey key = MakeKey(grant, Clock::Real().Date());
   keys.push_back(key.stored);
   const absl::Status written = WriteDurably(path, FormatKeys(keys));
-  if (written.ok()) out << key.text << std::endl;
-  return written;
+  if (!written.ok()) return written;
+  out << key.text << std::endl;
+  if (out.good()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("key ", key.stored.grant.key_id,
+                   " is made but cannot be printed, now or later: revoke it"));
 }
 
 absl::Status ListKeys(const std::string& path, bool as_json,
@@ -158,7 +142,7 @@ absl::Status ListKeys(const std::string& path, bool as_json,
 }
 
 absl::Status RevokeKey(const std::string& path, const std::string& id) {
-  const KeysLock lock(path);
+  const FolderLock lock = LockOf(path);
   auto keys = ReadKeys(path);
   if (!keys.ok()) return keys.status();
   const auto found = std::find_if(
