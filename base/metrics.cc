@@ -421,9 +421,13 @@ void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {
 
 void Metrics::SetModelInfo(const std::string& model, const std::string& family,
                            const std::string& dtype) {
-  families_->model_info
-      .Add({{"model", model}, {"family", family}, {"dtype", dtype}})
-      .Set(1);
+  auto& info = families_->model_info.Add(
+      {{"model", model}, {"family", family}, {"dtype", dtype}});
+  info.Set(1);
+  absl::MutexLock lock(&mutex_);
+  prometheus::Gauge*& known = infos_[model];
+  if (known != nullptr && known != &info) families_->model_info.Remove(known);
+  known = &info;
 }
 
 void Metrics::Add(const std::weak_ptr<prometheus::Collectable>& source) {

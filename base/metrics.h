@@ -136,7 +136,7 @@ class Metrics {
   // A constant 1 whose labels tell.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);
   void SetModelInfo(const std::string& model, const std::string& family,
-                    const std::string& dtype);
+                    const std::string& dtype) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether the server serves.
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
 
@@ -185,6 +185,8 @@ class Metrics {
   prometheus::Gauge& http_in_flight_;
   prometheus::Gauge& ready_;
   mutable absl::Mutex mutex_;
+  // By model: what SetModelInfo() said last.
+  std::map<std::string, prometheus::Gauge*> infos_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<prometheus::Collectable>> sources_
       ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::unique_ptr<ModelMetrics>> models_

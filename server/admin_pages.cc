@@ -18,8 +18,10 @@
 namespace genzo {
 namespace {
 
-// Scrapers and probes come by one at a time.
-constexpr char kThreads[] = "4";
+// Scrapers and probes come by one at a time. A connection that says nothing has
+// a thread until its patience ends.
+constexpr char kThreads[] = "16";
+constexpr char kRequestMs[] = "2000";
 constexpr timeval kPatience = {.tv_sec = 0, .tv_usec = 200'000};
 
 struct Answer {
@@ -96,8 +98,9 @@ absl::StatusOr<std::unique_ptr<AdminPages>> AdminPages::Serve(
   pages->host_ = std::string(absl::StripSuffix(
       absl::StripPrefix(address.substr(0, address.rfind(':')), "["), "]"));
   try {
-    pages->server_ = std::make_unique<CivetServer>(std::vector<std::string>{
-        "listening_ports", address, "num_threads", kThreads});
+    pages->server_ = std::make_unique<CivetServer>(
+        std::vector<std::string>{"listening_ports", address, "num_threads",
+                                 kThreads, "request_timeout_ms", kRequestMs});
   } catch (const CivetException&) {
     // What it says is "null context when constructing CivetServer".
     return absl::UnavailableError(

@@ -1,7 +1,11 @@
 #include "server/front_end.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/proto_time.h"
 
@@ -53,6 +57,23 @@ void Tell(Quotas& quotas, Webhooks* webhooks,
     default:
       return quotas.Ended(id);
   }
+}
+
+// That `folder` is one in which files can be written, or can be made; of an
+// empty name nothing is said.
+absl::Status CheckFolder(const char* setting, const std::string& folder) {
+  if (folder.empty()) return absl::OkStatus();
+  std::error_code error;
+  std::filesystem::path place = std::filesystem::absolute(folder, error);
+  while (!std::filesystem::exists(place, error) && place.has_relative_path()) {
+    place = place.parent_path();
+  }
+  if (std::filesystem::is_directory(place, error) &&
+      access(place.c_str(), W_OK | X_OK) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(setting, " ", folder, " cannot be written"));
 }
 
 // The span of a job that has ended.
@@ -166,7 +187,12 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
           : Webhooks::Open(options.webhooks, clock, PostHttps, /*threads=*/0)
                 .status();
   if (!webhooks.ok()) return webhooks;
-  return MakeServerCredentials(options.tls).status();
+  absl::Status status = MakeServerCredentials(options.tls).status();
+  status.Update(
+      CheckFolder("jobs.results_folder", options.jobs.results_folder));
+  status.Update(
+      CheckFolder("result_cache.folder", options.result_cache.folder));
+  return status;
 }
 
 FrontEnd::FrontEnd(const FrontEndOptions& options,

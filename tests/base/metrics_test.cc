@@ -10,6 +10,7 @@ namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(MetricsTest, ExportsWhatWasCounted) {
   Metrics metrics;
@@ -32,6 +33,19 @@ TEST(MetricsTest, GivesTheSameFiguresForAModel) {
   Metrics metrics;
   EXPECT_EQ(&metrics.ForModel("a"), &metrics.ForModel("a"));
   EXPECT_NE(&metrics.ForModel("a"), &metrics.ForModel("b"));
+}
+
+TEST(MetricsTest, AModelIsOfOneFamilyAndType) {
+  Metrics metrics;
+  metrics.SetModelInfo("a", "sd1", "float32");
+  metrics.SetModelInfo("b", "sd1", "float32");
+  metrics.SetModelInfo("a", "sdxl", "bfloat16");
+  metrics.SetModelInfo("a", "sdxl", "bfloat16");
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("genzo_model_info{dtype=\"bfloat16\",family="
+                              "\"sdxl\",model=\"a\"} 1"));
+  EXPECT_THAT(text, HasSubstr("family=\"sd1\",model=\"b\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("family=\"sd1\",model=\"a\"")));
 }
 
 TEST(MetricsTest, CountsEndsAndWhatTheySpared) {

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 
@@ -20,8 +22,7 @@ class AdminPagesTest : public ::testing::Test {
     pages_ = *std::move(pages);
   }
 
-  // The whole answer.
-  std::string Get(const std::string& path) const {
+  int Connect() const {
     const int connection = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address = {};
     address.sin_family = AF_INET;
@@ -30,6 +31,12 @@ class AdminPagesTest : public ::testing::Test {
     EXPECT_EQ(connect(connection, reinterpret_cast<sockaddr*>(&address),
                       sizeof(address)),
               0);
+    return connection;
+  }
+
+  // The whole answer.
+  std::string Get(const std::string& path) const {
+    const int connection = Connect();
     const std::string request =
         "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     EXPECT_EQ(write(connection, request.data(), request.size()),
@@ -60,6 +67,17 @@ TEST_F(AdminPagesTest, ProbesTellReadinessWithItsReason) {
   EXPECT_THAT(Get("/readyz"), HasSubstr("no step for 60 s"));
   EXPECT_THAT(Get("/startupz"), HasSubstr("HTTP/1.1 200 OK"));
   EXPECT_THAT(Get("/livez"), HasSubstr("HTTP/1.1 200 OK"));
+}
+
+TEST_F(AdminPagesTest, CallersThatSayNothingKeepNobodyOut) {
+  std::vector<int> silent;
+  for (int i = 0; i < 15; ++i) silent.push_back(Connect());
+  EXPECT_THAT(Get("/livez"), HasSubstr("HTTP/1.1 200 OK"));
+  for (const int connection : silent) {
+    char byte = 0;
+    EXPECT_LE(read(connection, &byte, 1), 0) << "it is given up";
+    close(connection);
+  }
 }
 
 TEST_F(AdminPagesTest, FiguresAreInPrometheusFormat) {

@@ -228,5 +228,7 @@ start_server "profile_folder: $work/profiles"
 expect "a pipe as profile is not waited for" contains "$work/server.log" "is not a regular file"
 signal TERM
 expect "and replaced" ends_with 0
-expect "by a file" [ -f "$work/profiles/tiny.json" ]
+# What is measured on a busy machine is not kept.
+grep -q "disturbed, to be made again" "$work/server.log" ||
+  expect "by a file" [ -f "$work/profiles/tiny.json" ]
 finish

@@ -72,6 +72,8 @@ class ModelSlotsTest : public ::testing::Test {
       case Kind::kRefuse:
         Tell(slots_->Failed(task->id, task->status));
         return "refuse " + task->id;
+      case Kind::kFreeBeside:
+        break;  // asked for by hand
     }
     return "?";
   }
@@ -530,6 +532,36 @@ TEST_F(ModelSlotsTest, ARemovedModelLeavesAndIsUnknown) {
   EXPECT_EQ(ErrorReason(slots_->Failure("a")), "MODEL_NOT_FOUND");
   slots_->Add({"a", "/a"});
   EXPECT_THAT(WorkAll(), ElementsAre("load a")) << "its files came back";
+}
+
+TEST_F(ModelSlotsTest, AModelOfOtherFilesTakesItsPlaceOnceNobodyPaints) {
+  MakeReady("a");
+  ASSERT_TRUE(slots_->Hold("a"));
+  slots_->Add({"a", "/a"});
+  EXPECT_EQ(Work(), "") << "the same files";
+  slots_->Add({"a", "/a2"});
+  EXPECT_FALSE(slots_->Hold("a")) << "new jobs wait for the new files";
+  EXPECT_EQ(Work(), "") << "an old one paints";
+  const auto heard = Load("a");
+  slots_->Release("a");
+  EXPECT_EQ(Work(), "free a");
+  EXPECT_EQ(Work(), "size a");
+  const auto task = slots_->Next();
+  ASSERT_TRUE(task.has_value());
+  EXPECT_EQ(task->files.path, "/a2");
+  slots_->Loaded("a");
+  Measure();
+  EXPECT_EQ(heard->times, 1);
+  EXPECT_THAT(heard->status, IsOk());
+}
+
+TEST_F(ModelSlotsTest, AModelOfOtherFilesWhileItLoadsIsLoadedAnew) {
+  slots_->Request("a");
+  EXPECT_EQ(Work(), "size a");
+  ASSERT_EQ(slots_->Next()->kind, Kind::kLoad);
+  slots_->Add({"a", "/a2"});
+  slots_->Loaded("a");
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load a"));
 }
 
 TEST_F(ModelSlotsTest, AModelRemovedWhileItComesIsNotKept) {
