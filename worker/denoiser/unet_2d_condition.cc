@@ -81,12 +81,10 @@ UNetBlockConfig MidBlockConfig(const UNet2DConditionConfig& config) {
 }
 
 std::string ControlFitOf(const UNet2DConditionConfig& config) {
-  std::string attends;
-  for (const bool has : config.down_has_attention) attends += has ? "a" : "-";
   return absl::StrCat(
       "U-Net of ", absl::StrJoin(config.block_out_channels, ","), " channels, ",
-      absl::StrJoin(config.layers_per_block, ","), " layers, ", attends,
-      config.mid_exists ? "m" : "-", ", text of ",
+      absl::StrJoin(config.layers_per_block, ","), " layers",
+      config.mid_exists ? "" : " without a middle", ", text of ",
       absl::StrJoin(config.cross_attention_dim, ","), ", added ",
       config.embeddings.added_time_width, "/",
       config.embeddings.added_time_width > 0

@@ -56,7 +56,7 @@ UNetBlockConfig DownBlockConfig(const UNet2DConditionConfig& config,
 UNetBlockConfig MidBlockConfig(const UNet2DConditionConfig& config);
 
 // What a control network must share with a U-Net to steer it, in words: equal
-// ones fit.
+// ones fit. Where it attends it need not: small ones do nowhere.
 std::string ControlFitOf(const UNet2DConditionConfig& config);
 
 // A U-Net's cross-attention layers as image prompt adapters count them: down,
