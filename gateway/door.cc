@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "gateway/door_error.h"
+#include "gateway/http_certificate.h"
+#include "gateway/openapi.h"
 
 namespace genzo {
 namespace {
@@ -34,7 +36,6 @@ HttpDoor::HttpDoor(const HttpConfig& config, const std::string& link_key,
                    std::shared_ptr<grpc::Channel> channel, const Clock& clock)
     : config_(config),
       names_(config.model_aliases),
-      openapi_(OpenApiDocument()),
       pictures_(link_key,
                 {.max_bytes = config.picture_bytes, .kept = config.links_kept},
                 clock),
@@ -74,6 +75,17 @@ std::vector<Route> HttpDoor::Routes() {
   return routes;
 }
 
+absl::Status HttpDoor::Check(const HttpConfig& config) {
+  if (config.listen.empty()) return absl::OkStatus();
+  const absl::Status key = LinkKey(config.link_key_file).status();
+  if (!key.ok()) return key;
+  const absl::Status page =
+      config.page.empty() ? absl::OkStatus() : Page::Read(config.page).status();
+  if (!page.ok() && !absl::IsNotFound(page)) return page;
+  if (config.certificate.empty()) return absl::OkStatus();
+  return HttpCertificate::Open(config.certificate, config.key).status();
+}
+
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
     const HttpConfig& config, std::shared_ptr<grpc::Channel> channel,
     const Clock& clock, const HttpWatch& watch) {
@@ -91,7 +103,9 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
       return page.status();
     }
   }
-  door->router_ = std::make_unique<Router>(door->Routes(), config.origins,
+  std::vector<Route> routes = door->Routes();
+  door->openapi_ = OpenApiDocument(routes);
+  door->router_ = std::make_unique<Router>(std::move(routes), config.origins,
                                            config.public_url);
   HttpServerOptions options = {.listen = config.listen,
                                .certificate = config.certificate,

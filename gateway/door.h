@@ -28,6 +28,8 @@ class HttpDoor {
   static absl::StatusOr<std::unique_ptr<HttpDoor>> Start(
       const HttpConfig& config, std::shared_ptr<grpc::Channel> channel,
       const Clock& clock, const HttpWatch& watch = {});
+  // OK if the files that `config` names can be used.
+  static absl::Status Check(const HttpConfig& config);
   // Stops at once.
   ~HttpDoor();
 
@@ -46,7 +48,7 @@ class HttpDoor {
 
   const HttpConfig config_;
   const ModelNames names_;
-  const std::string openapi_;
+  std::string openapi_;  // of the routes
   PictureStore pictures_;
   std::optional<Page> page_;
   std::unique_ptr<Backend> backend_;  // its calls use what is above and below

@@ -27,10 +27,6 @@ class JobsApi {
   Backend& backend_;
 };
 
-// The OpenAPI document of the door, for GET /openapi.json. Its schemas of jobs
-// are made from the proto.
-std::string OpenApiDocument();
-
 }  // namespace genzo
 
 #endif  // GENZO_GATEWAY_JOBS_API_H_

@@ -1,5 +1,12 @@
+#include "gateway/openapi.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
-#include "gateway/jobs_api.h"
 #include "gateway/model_fields.h"
 #include "gateway/proto_json.h"
 #include "gateway/steering_fields.h"
@@ -208,11 +215,29 @@ json ImagePaths() {
        {{"post",
          WithBody(Operation("images_vary", "Paints kin of a picture.", answers),
                   "multipart/form-data", Ref("ImageVariation"))}}},
+      {"/v1/images/files/{name}",
+       {{"get",
+         WithParameters(
+             Operation("images_fetch", "Sends a picture behind a link.",
+                       Answers(error, "200",
+                               Answer("The picture.",
+                                      {{"image/*", json::object()}}))),
+             {Parameter("name", "path", "As in the link.", Text()),
+              Parameter("signature", "query", "As in the link.", Text()),
+              Parameter("expires", "query", "As in the link.", Text())})}}},
       {"/v1/models",
        {{"get", Operation("models_list", "Lists models and their aliases.",
                           Answers(error, "200",
                                   Answer("The models.",
-                                         JsonContent(Ref("Models")))))}}}};
+                                         JsonContent(Ref("Models")))))}}},
+      {"/v1/models/{model}",
+       {{"get", WithParameters(
+                    Operation("models_get", "Tells of a model.",
+                              Answers(error, "200",
+                                      Answer("The model.",
+                                             JsonContent(Ref("ModelEntry"))))),
+                    json::array({Parameter("model", "path", "Its id or alias.",
+                                           Text())}))}}}};
 }
 
 json JobPaths() {
@@ -279,9 +304,59 @@ json ScorePaths() {
                                              Ref("ListScorersResponse")))))}}}};
 }
 
+// "/v1/jobs/{id}" as it stands in a Route.
+std::string PatternOf(const std::string& path) {
+  std::string pattern;
+  bool inside = false;
+  for (const char c : path) {
+    if (c == '}') inside = false;
+    if (!inside) pattern += c;
+    if (c == '{') inside = true;
+  }
+  return pattern;
+}
+
+// Whose description stands elsewhere.
+json Undescribed(const Route& route, const std::string& path) {
+  const bool is_web_ui = absl::StartsWith(path, "/sdapi/");
+  const bool is_mcp = path == "/mcp";
+  std::string id = absl::StrCat(is_web_ui ? "webui_"
+                                : is_mcp  ? "mcp_"
+                                          : "door_",
+                                absl::AsciiStrToLower(route.method), path);
+  std::replace_if(
+      id.begin(), id.end(), [](unsigned char c) { return !std::isalnum(c); },
+      '_');
+  json operation = Operation(
+      id,
+      is_web_ui ? "As AUTOMATIC1111's web UI has it; see docs/http.md."
+      : is_mcp  ? "A message of the Model Context Protocol."
+                : "Of the door itself.",
+      {{"200", {{"description", "The answer."}}},
+       {"default", {{"description", "What is wrong."}}}});
+  if (route.body_types.empty()) return operation;
+  return WithBody(std::move(operation), route.body_types.front(),
+                  {{"type", "object"}});
+}
+
+// With each of `routes` that `paths` lacks.
+void AddUndescribed(const std::vector<Route>& routes, json& paths) {
+  for (const Route& route : routes) {
+    if (absl::StrContains(route.pattern, "{*}")) continue;
+    const std::string method = absl::AsciiStrToLower(route.method);
+    const auto same = std::find_if(
+        paths.items().begin(), paths.items().end(), [&](const auto& path) {
+          return PatternOf(path.key()) == route.pattern &&
+                 path.value().contains(method);
+        });
+    if (same != paths.items().end()) continue;
+    paths[route.pattern][method] = Undescribed(route, route.pattern);
+  }
+}
+
 }  // namespace
 
-std::string OpenApiDocument() {
+std::string OpenApiDocument(const std::vector<Route>& routes) {
   json schemas = OpenAiSchemas();
   for (const auto* message :
        {v1::CreateJobRequest::descriptor(), v1::Job::descriptor(),
@@ -293,13 +368,17 @@ std::string OpenApiDocument() {
   json paths = ImagePaths();
   paths.update(JobPaths());
   paths.update(ScorePaths());
+  AddUndescribed(routes, paths);
   json tags = json::array();
   for (const auto& [name, description] :
        std::initializer_list<std::pair<const char*, const char*>>{
            {"images", "Pictures, as OpenAI's clients ask for them."},
            {"jobs", "Jobs that outlive a connection."},
            {"models", "What there is to paint with."},
-           {"scores", "How good pictures are."}}) {
+           {"scores", "How good pictures are."},
+           {"webui", "Pictures, as programs for A1111's web UI ask for them."},
+           {"mcp", "Tools for language models."},
+           {"door", "The door itself."}}) {
     tags.push_back({{"name", name}, {"description", description}});
   }
   return Dump(

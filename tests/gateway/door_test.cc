@@ -135,6 +135,16 @@ TEST_F(DoorTest, DescribesItself) {
   EXPECT_EQ(document["openapi"], "3.1.0");
   CheckReferences(document, document["components"]["schemas"]);
   EXPECT_TRUE(document["components"]["schemas"].contains("GenerateRequest"));
+  for (const char* path :
+       {"/v1/models/{model}", "/v1/images/files/{name}", "/sdapi/v1/txt2img",
+        "/sdapi/v1/options", "/mcp", "/healthz"}) {
+    EXPECT_TRUE(document["paths"].contains(path)) << path;
+  }
+  EXPECT_TRUE(document["paths"]["/sdapi/v1/options"].contains("get"));
+  EXPECT_TRUE(document["paths"]["/sdapi/v1/options"].contains("post"));
+  for (const auto& [path, operations] : document["paths"].items()) {
+    EXPECT_EQ(path.find("{}"), std::string::npos) << path;
+  }
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
 }
