@@ -91,8 +91,9 @@ endfunction()
 function(genzo_compile_options target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   # Threads everywhere, or a set of Precompiled.cmake would not fit everywhere.
+  # What designated initialisers do not name has its default.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter
-    -pthread)
+    -Wno-missing-field-initializers -pthread)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # GCC 12 sees overlaps in std::string concatenation that are not there.
     target_compile_options(${target} PRIVATE -Wno-restrict)

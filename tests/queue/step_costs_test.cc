@@ -1,7 +1,7 @@
 #include "queue/step_costs.h"
 
-#include "tests/queue/load_fixture.h"
 #include "gtest/gtest.h"
+#include "tests/queue/load_fixture.h"
 
 namespace genzo {
 namespace {
