@@ -339,10 +339,14 @@ json Undescribed(const Route& route, const std::string& path) {
                   {{"type", "object"}});
 }
 
+// All that it ever says is that the service does not do this.
+constexpr char kNotDone[] = "/sdapi/v1/interrogate";
+
 // With each of `routes` that `paths` lacks.
 void AddUndescribed(const std::vector<Route>& routes, json& paths) {
   for (const Route& route : routes) {
     if (absl::StrContains(route.pattern, "{*}")) continue;
+    if (route.pattern == kNotDone) continue;
     const std::string method = absl::AsciiStrToLower(route.method);
     const auto same = std::find_if(
         paths.items().begin(), paths.items().end(), [&](const auto& path) {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -11,7 +12,9 @@ namespace genzo {
 namespace fs = std::filesystem;
 
 std::string SourcePath(const std::string& relative) {
-  return (fs::path(GENZO_SOURCE_DIR) / relative).string();
+  const char* elsewhere = std::getenv("GENZO_SOURCE_DIR");
+  if (elsewhere == nullptr || *elsewhere == '\0') elsewhere = GENZO_SOURCE_DIR;
+  return (fs::path(elsewhere) / relative).string();
 }
 
 std::string TinyModelFolder() {

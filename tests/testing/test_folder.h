@@ -8,7 +8,9 @@ namespace genzo {
 // The tiny Stable Diffusion model with random weights among the test data.
 std::string TinyModelFolder();
 
-// A file or folder of the repository.
+// A file or folder of the repository: of the folder that GENZO_SOURCE_DIR names
+// in the environment, as on machines that have the test alone, else of the one
+// that this was built from.
 std::string SourcePath(const std::string& relative);
 
 // A folder of this test's own, empty at first, removed at the end.

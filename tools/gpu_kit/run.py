@@ -8,346 +8,449 @@ A row of the table is one of
   ok             it ran, its numbers are right and, where there is a goal, it is met
   slow           right, but short of the goal
   WRONG NUMBERS  it ran to its end and what came out is not what it should be
-  FAILED         it ended with an error, or not in its time
+  FAILED         it ended with an error, or not in its time, or did not show what it is about
   not run        why: no GPU, no time left, or a step before it that it needs
+All rows are there from the beginning, as not run. Exit status: 1 if one is wrong or failed.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import time
+import urllib.request
 from pathlib import Path
 
+import verdicts
+from verdicts import BAD, FAILED, NOT_RUN, OK
+
 KIT = Path(__file__).resolve().parent
-OK, SLOW, WRONG, FAILED, NOT_RUN = "ok", "slow", "WRONG NUMBERS", "FAILED", "not run"
+SCENARIOS = {  # by their words in the table
+    "1, 8, 32 clients": ("closed", ["--clients", "1,8,32", "--steps", "20"]),
+    "bits alone and in company": ("identical", []),
+    "Poisson 0.7": ("poisson", ["--loads", "0.7", "--mix", "mixed"]),
+    "previews": ("previews", []), "flood": ("flood", []), "cancel": ("cancel", [])}
+END = "still there, ends in order"
+
+
+class NoAnswer(Exception):
+    """Why a row has no answer to judge: its verdict and words."""
+
+    def __init__(self, verdict, words):
+        super().__init__(words)
+        self.verdict, self.words = verdict, words
+
+
+def verdict_of(error):
+    if isinstance(error, NoAnswer):
+        return error.verdict, error.words
+    return FAILED, f"the kit: {type(error).__name__}: {error}"[:160]
+
+
+class Table:
+    """Rows in the order of the plan, each not run until it is told otherwise."""
+
+    def __init__(self, out, names):
+        self.out = out
+        self.rows = {name: (NOT_RUN, "not reached") for name in names}
+        self.write()
+
+    def set(self, name, verdict, words):
+        self.rows[name] = verdict, words
+        print(self.line(name), flush=True)
+        self.write()
+
+    def line(self, name):
+        verdict, words = self.rows[name]
+        return f"{name:44} {verdict:14} {words}"
+
+    def write(self):
+        (self.out / "table.txt").write_text("".join(f"{self.line(name)}\n" for name in self.rows))
+        (self.out / "results.json").write_text(json.dumps(
+            [{"name": name, "verdict": verdict, "words": words}
+             for name, (verdict, words) in self.rows.items()], indent=2))
+
+    def count(self, *kinds):
+        return sum(verdict in kinds for verdict, _ in self.rows.values())
 
 
 class Kit:
-    def __init__(self, out, budget_s, device):
-        self.out = out
-        self.logs = out / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self.deadline = time.monotonic() + budget_s
-        self.device = device
-        self.rows = []
-        if not (KIT / "bin").exists():
-            with tarfile.open(KIT / "programs.tar.xz") as programs:
-                programs.extractall(KIT, filter="data")
-        import torch
-        libraries = [str(KIT / "lib"), str(Path(torch.__file__).parent / "lib")]
-        nvidia = Path(torch.__file__).parent.parent / "nvidia"
-        libraries += [str(folder) for folder in nvidia.glob("*/lib")]
-        self.environment = os.environ | {
-            "LD_LIBRARY_PATH": ":".join(libraries), "XDG_CACHE_HOME": str(out / "cache"),
-            "PATH": f"{KIT / 'bin'}:{os.environ['PATH']}"}
+    """The unpacked programs, the table, and what must be gone at the end: processes and models."""
 
-    @property
-    def on_gpu(self):
-        return self.device == "cuda"
+    def __init__(self, out, budget_s, gpu, names):
+        self.out, self.gpu = out, gpu
+        self.device = "cuda" if gpu else "cpu"
+        self.logs, self.work = out / "logs", out / "work"
+        for folder in (self.logs, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        self.deadline = time.monotonic() + budget_s
+        self.table = Table(out, names)
+        self.reference = self.work / "source/tests/data/reference"
+        self.tiny = self.reference / "models/sd1"
+        self.processes = []
+        self.environment = dict(os.environ)
+
+    def unpack(self, torch):
+        for archive in ("programs.tar.xz", "source.tar.xz"):
+            with tarfile.open(KIT / archive) as packed:
+                packed.extractall(self.work, filter="data")
+        site = Path(torch.__file__).parent
+        libraries = [self.work / "lib", site / "lib", *site.parent.glob("nvidia/*/lib")]
+        self.environment |= {
+            "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+            "PATH": f"{self.work / 'bin'}:{os.environ['PATH']}",
+            "GENZO_SOURCE_DIR": str(self.work / "source"),
+            "XDG_CACHE_HOME": str(self.work / "cache")}
 
     def left_s(self):
         return self.deadline - time.monotonic()
 
-    def row(self, name, verdict, words):
-        self.rows.append({"name": name, "verdict": verdict, "words": words})
-        print(f"{name:38} {verdict:14} {words}", flush=True)
-        self.write_table()
+    def need_time(self):
+        if self.left_s() < 10:
+            raise NoAnswer(NOT_RUN, "no time left")
 
-    def write_table(self):
-        lines = [f"{row['name']:38} {row['verdict']:14} {row['words']}" for row in self.rows]
-        (self.out / "table.txt").write_text("\n".join(lines) + "\n")
-        (self.out / "results.json").write_text(json.dumps(self.rows, indent=2))
+    def log(self, name):
+        return self.logs / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.txt"
 
-    def command(self, name, arguments, limit_s):
-        """Runs a program; its output, or None after a row that says why there is none."""
-        limit_s = min(limit_s, self.left_s() - 5)
-        if limit_s < 5:
-            self.row(name, NOT_RUN, "no time left")
-            return None
-        log = self.logs / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.txt"
-        begin = time.monotonic()
-        with open(log, "w") as file:
-            process = subprocess.Popen([str(a) for a in arguments], stdout=file,
+    def attempt(self, name, question):
+        """Sets row `name` to what `question` returns, or to why it has no answer. Whatever goes
+        wrong in one row, the next is tried."""
+        try:
+            self.need_time()
+            verdict = question()
+        except Exception as error:
+            verdict = verdict_of(error)
+        self.table.set(name, *verdict)
+
+    def start(self, arguments, log):
+        """A process with children of its own, ended at the end of all at the latest."""
+        with open(log, "a") as file:
+            process = subprocess.Popen([str(a) for a in arguments], stdout=file, cwd=self.work,
                                        stderr=subprocess.STDOUT, env=self.environment,
                                        start_new_session=True)
-            try:
-                process.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                self.row(name, FAILED, f"not done after {limit_s:.0f} s; {log.name}")
-                return None
+        self.processes.append(process)
+        return process
+
+    def wait(self, process, limit_s, log):
+        """Its output, with an exit status of 0."""
+        limit_s = max(0, min(limit_s, self.left_s() - 5))
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            raise NoAnswer(FAILED, f"not done after {limit_s:.0f} s; {log.name}") from None
         text = log.read_text(errors="replace")
         if process.returncode != 0:
             last = (text.strip().splitlines() or [""])[-1]
-            self.row(name, FAILED, f"exit status {process.returncode}; {log.name}: {last[:90]}")
-            return None
-        return text + f"\nkit: {time.monotonic() - begin:.1f} s"
+            raise NoAnswer(FAILED,
+                           f"exit status {process.returncode}; {log.name}: {last[:90]}")
+        return text
+
+    def run(self, name, arguments, limit_s):
+        log = self.log(name)
+        return self.wait(self.start(arguments, log), limit_s, log)
+
+    def clean(self):
+        for process in self.processes:
+            stop(process)
+        shutil.rmtree(self.work, ignore_errors=True)  # gigabytes that nobody wants back
 
 
-def json_lines(text):
-    for line in text.splitlines():
-        if line.startswith("{"):
-            yield json.loads(line)
+def stop(process):
+    """Ends it and its children, unless it has ended: its number may be another's by now."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-# --- steps ----------------------------------------------------------------------------------
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# --- without a server -----------------------------------------------------------------------
 
 
 def device_test(kit):
-    name = "kernels, graphs, sticky errors"
-    if not kit.on_gpu:
-        return kit.row(name, NOT_RUN, "no GPU")
-    text = kit.command(name, [KIT / "tests/cuda_device_test"], 90)
-    if text is None:
-        return
-    passed = re.search(r"\[  PASSED  \] (\d+) test", text)
-    skipped = "[  SKIPPED ]" in text
-    good = passed is not None and int(passed[1]) > 0 and not skipped
-    kit.row(name, OK if good else FAILED,
-            f"{passed[1] if passed else 0} tests passed{', some skipped' if skipped else ''}")
-
-
-# bfloat16 by diffusers itself is at 30.0 dB there: the network's error times 7.5.
-NEAR_THE_BOUND = {"scheduler-ddim-sample"}
+    # Its own words are better than its status.
+    return verdicts.gtest(kit.run("device test", ["sh", "-c", '"$0" || [ $? = 1 ]',
+                                                  kit.work / "bin/cuda_device_test"], 90))
 
 
 def parity(kit, dtype):
     """float32 to the bounds of the CPU; half precision: pictures to 30 dB."""
-    name = f"parity with the reference, {dtype}"
-    arguments = [KIT / "bin/genzo_parity", "--reference", KIT / "reference",
-                 "--device", kit.device, "--dtype", dtype]
-    # Cases that fail are counted here, not an end of the program.
-    text = kit.command(name, ["sh", "-c", 'exec 2>&1; "$@"; [ $? -le 1 ]', "sh", *arguments], 120)
-    if text is None:
-        return
-    passed = len(re.findall(r"\bPASS\b", text))
-    failed = {line.split()[0] for line in text.splitlines() if re.search(r"\bFAIL\b", line)}
-    excused = NEAR_THE_BOUND if dtype == "bfloat16" else set()
-    verdict = WRONG if failed - excused else OK if passed else FAILED
-    kit.row(name, verdict, f"{passed} cases pass, {len(failed)} fail"
-            f"{': ' + ', '.join(sorted(failed)[:3]) if failed else ''}")
+    text = kit.run(f"parity {dtype}", [
+        "sh", "-c", '"$@"; s=$?; echo "status $s"; [ $s -le 1 ]', "sh", "genzo_parity",
+        "--reference", kit.reference, "--device", kit.device, "--dtype", dtype], 120)
+    half = dtype != "float32"
+    return verdicts.parity(text, int(re.findall(r"^status (\d+)$", text, re.M)[-1]),
+                           verdicts.expected_cases(kit.reference, half),
+                           verdicts.NEAR_THE_BOUND if half else ())
 
 
-def model(kit, kind, process):
-    """The random model's folder, once the process that writes it is done."""
-    try:
-        process.wait(max(1, kit.left_s() - 30))
-    except subprocess.TimeoutExpired:
-        return None
-    return kit.out / kind if process.returncode == 0 else None
+class Models:
+    """Full-size models with random weights, written while other things are asked."""
+
+    def __init__(self, kit, kinds):
+        self.kit, self.done = kit, {}
+        self.making = {kind: kit.start(
+            [sys.executable, KIT / "make_models.py", kind, kit.work / kind,
+             "--tokenizer", kit.tiny / "tokenizer"], kit.log(f"make {kind}")) for kind in kinds}
+
+    def finish(self, kind):
+        begin = time.monotonic()
+        self.kit.wait(self.making[kind], 180, self.kit.log(f"make {kind}"))
+        folder = self.kit.work / kind
+        if not (folder / "model_index.json").exists():
+            return FAILED, "it ended well and wrote nothing"
+        self.done[kind] = folder
+        return OK, f"waited {time.monotonic() - begin:.0f} s for it"
+
+    def folder(self, kind):
+        if kind not in self.done:
+            raise NoAnswer(NOT_RUN, "its model was not made")
+        return self.done[kind]
 
 
-def step_speed(kit, kind, folder, rows, extra=()):
-    """Seconds of a step by rows, Genzo's; None after a row that says why not."""
-    name = f"{kind} step, Genzo {' '.join(extra).strip('-') or 'recorded'}"
-    if folder is None:
-        return kit.row(name, NOT_RUN, "its model was not made")
-    text = kit.command(name, [KIT / "bin/genzo-step-speed", folder, "--device", kit.device,
-                              "--rows", rows, "--repeats", 5 if kit.on_gpu else 1,
-                              *([] if kit.on_gpu else ["--no-decode"]), *extra], 100)
-    if text is None:
-        return None
-    seconds = {line["rows"]: line["seconds"] for line in json_lines(text)
-               if line["what"] == "unet_step"}
-    words = ", ".join(f"{r}: {s * 1e3:.1f} ms" for r, s in seconds.items())
-    if kind == "sd15" and not extra and kit.on_gpu and 8 in seconds and 1 in seconds:
-        share = seconds[8] / 8 / seconds[1]
-        kit.row(name, OK if share <= 0.5 else SLOW,
-                f"{words}; a row of 8 takes {share:.2f} of one alone (goal 0.5)")
-    else:
-        kit.row(name, OK, words)
-    return seconds
+class Steps:
+    """Seconds of a step by rows, kept for what comes later: {(kind, side): {rows: seconds}}."""
+
+    def __init__(self, kit, models):
+        self.kit, self.models, self.seconds = kit, models, {}
+
+    def genzo(self, kind, rows, eager=False):
+        side = "eager" if eager else "recorded"
+        text = self.kit.run(f"{kind} step {side}", [
+            "genzo-step-speed", self.models.folder(kind), "--device", self.kit.device,
+            "--rows", ",".join(map(str, rows)), "--repeats", 5 if self.kit.gpu else 1,
+            *([] if self.kit.gpu else ["--no-decode"]), *(["--eager"] if eager else [])], 100)
+        found = self.seconds[kind, side] = verdicts.seconds_by_rows(text, "unet_step")
+        over = {"recorded": self.seconds.get((kind, "recorded"), {})} if eager else {}
+        verdict = verdicts.times(found, rows, over)
+        goal = self.kit.gpu and kind == "sd15" and not eager
+        return verdicts.with_goal_of_8(verdict, found) if goal else verdict
+
+    def plain(self, kind, rows, compiled=False):
+        """The same U-Net in plain PyTorch, and how it compares."""
+        side = "compiled" if compiled else "eager"
+        text = self.kit.run(f"{kind} plain {side}", [
+            sys.executable, KIT / "time_plain.py", kind, "--device", self.kit.device,
+            "--rows", ",".join(map(str, rows)), *(["--compile"] if compiled else []),
+            *([] if self.kit.gpu else ["--repeats", 1, "--warm-ups", 0])], 110)
+        found = verdicts.seconds_by_rows(text, f"plain_{side}")
+        return verdicts.times(found, rows, {"Genzo": self.seconds.get((kind, "recorded"), {})})
+
+    def two_processes(self, rows=2):
+        kind = "sd15" if self.kit.gpu and "sd15" in self.models.done else "tiny"
+        folder = self.models.done.get(kind, self.kit.tiny)
+        logs = [self.kit.log(f"two processes {i}") for i in (1, 2)]
+        pair = [self.kit.start(["genzo-step-speed", folder, "--device", self.kit.device, "--rows",
+                                rows, "--repeats", 9, "--no-decode"], log) for log in logs]
+        alone = self.seconds.get((kind, "recorded"))
+        over = {"alone": alone} if alone else {}
+        answers = [verdicts.times(verdicts.seconds_by_rows(self.kit.wait(process, 90, log),
+                                                           "unet_step"), [rows], over)
+                   for process, log in zip(pair, logs)]
+        return (OK if {verdict for verdict, _ in answers} == {OK} else FAILED,
+                f"{kind} model, rows {'; rows '.join(words for _, words in answers)}")
 
 
-def plain_speed(kit, kind, ours, compiled, rows):
-    name = f"{kind} step, plain PyTorch {'compiled' if compiled else 'eager'}"
-    text = kit.command(name, [sys.executable, KIT / "time_plain.py", kind, "--device", kit.device,
-                              "--rows", rows, *(["--compile"] if compiled else []),
-                              *([] if kit.on_gpu else ["--repeats", "1", "--warm-ups", "0"])], 110)
-    if text is None:
-        return
-    seconds = {line["rows"]: line["seconds"] for line in json_lines(text)}
-    words = ", ".join(f"{r}: {s * 1e3:.1f} ms" for r, s in seconds.items())
-    if ours:
-        shares = [f"{r}: {ours[r] / s:.2f}" for r, s in seconds.items() if r in ours]
-        words += f"; Genzo over it {', '.join(shares)}"
-    kit.row(name, OK, words)
+# --- with a server --------------------------------------------------------------------------
 
 
 class Server:
-    def __init__(self, kit, folder, port=50971, **settings):
-        config = {"listen": f"127.0.0.1:{port}", "models": [{"id": "m", "path": str(folder)}],
-                  "default_model": "m", "devices": [kit.device],
-                  "profile_folder": str(kit.out / "profiles")} | settings
-        path = kit.out / f"server-{port}.json"  # JSON is YAML
+    """A server of one model, ready once entered; else NoAnswer."""
+
+    def __init__(self, kit, name, folder):
+        kit.need_time()
+        self.kit = kit
+        self.address, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        config = {"listen": self.address, "admin": self.admin, "default_model": "m",
+                  "models": [{"id": "m", "path": str(folder)}], "devices": [kit.device],
+                  "profile_folder": str(kit.work / "profiles")}
+        path = kit.work / f"server-{len(kit.processes)}.json"  # JSON is YAML
         path.write_text(json.dumps(config))
-        self.kit, self.port = kit, port
-        self.log = open(kit.logs / f"server-{folder.name}-{port}.txt", "a")
-        self.process = subprocess.Popen([KIT / "bin/genzo-server", "--config", path],
-                                        stdout=self.log, stderr=subprocess.STDOUT,
-                                        env=kit.environment)
+        self.log = kit.log(f"server {name}")
+        self.process = kit.start(["genzo-server", "--config", path], self.log)
 
     def __enter__(self):
-        for _ in range(600):
-            done = subprocess.run(["genzo", "models", "--server", f"localhost:{self.port}"],
-                                  env=self.kit.environment, capture_output=True, text=True)
-            if "resident" in done.stdout:
+        end = time.monotonic() + min(120, self.kit.left_s() - 10)
+        while time.monotonic() < end and self.process.poll() is None:
+            state = self.genzo("models")
+            if "resident" in state:
                 return self
-            if self.process.poll() is not None or "failed" in done.stdout:
+            if "failed" in state:
                 break
             time.sleep(0.2)
-        self.__exit__()
-        raise RuntimeError("the server did not get ready")
+        stop(self.process)
+        raise NoAnswer(FAILED, f"the server did not get ready; {self.log.name}")
 
     def __exit__(self, *_):
-        self.process.terminate()
+        stop(self.process)
+
+    def genzo(self, *arguments):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return subprocess.run(["genzo", *arguments, "--server", self.address], text=True,
+                                  env=self.kit.environment, capture_output=True, timeout=10).stdout
+        return ""
+
+    def page(self):
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def bench(self, name, scenario, *arguments, limit_s=90):
+        """genzo-bench's report. It ends with status 1 if calls were lost or hung."""
+        report = self.kit.log(name).with_suffix(".json")
+        self.kit.run(name, ["genzo-bench", "--server", self.address, "--admin", self.admin,
+                            "--json", report, *arguments, scenario], limit_s)
+        return json.loads(report.read_text())
+
+    def fault(self):
+        """What is wrong with it now, in words; empty: nothing."""
+        if self.process.poll() is not None:
+            return f"the server ended with status {self.process.returncode}"
         try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+            return verdicts.devices_fault(self.page())
+        except OSError as error:
+            return f"the server's figures cannot be read: {error}"
+
+    def end(self):
+        """Whether it lives until it is told to end, and then ends as it should."""
+        fault = self.fault()
+        if fault:
+            return FAILED, fault
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(1, min(35, self.kit.left_s())))
+        status = self.process.poll()
+        return (OK, "exit status 0") if status == 0 else (FAILED, f"exit status {status}")
 
 
-def bench(kit, name, server, scenario, *arguments, limit_s=90):
-    report = kit.logs / f"{scenario}-{server.port}-{len(kit.rows)}.json"
-    text = kit.command(name, ["genzo-bench", "--server", f"localhost:{server.port}", "--json",
-                              report, *arguments, scenario], limit_s)
-    return None if text is None else (text, json.loads(report.read_text()))
-
-
-def last_line(text, pattern):
-    lines = [line.strip() for line in text.splitlines() if re.search(pattern, line)]
-    return " | ".join(lines[-3:])[:160]
-
-
-GOAL_PICTURES = 11  # a second, SD1.5 at 512 px, 20 steps, on an H100
-GOAL_OF_BARE = 0.95
-
-
-def throughput(kit, row, report, bare):
-    """Pictures a second of the fullest load against the goals; `bare`: seconds by rows."""
-    most = max(point["pictures_per_second"] for point in report["scenarios"][0]["points"])
-    gains = report["scenarios"][0]["findings"]["gain_over_one_client"]
-    words = f"{most:.2f} pictures/s, gain by clients {gains}"
-    verdict = OK
-    if bare and kit.on_gpu:
-        limit = 1 / (20 * 2 * min(seconds / rows for rows, seconds in bare.items()))
-        words += (f"; {most / limit:.2f} of the bare denoiser's {limit:.2f} (goal {GOAL_OF_BARE});"
-                  f" goal {GOAL_PICTURES} pictures/s")
-        verdict = OK if most >= GOAL_PICTURES and most >= GOAL_OF_BARE * limit else SLOW
-    kit.row(row, verdict, words)
+def server_rows(name):
+    return [f"{name} server, {words}" for words in (*SCENARIOS, END)]
 
 
 def server_under_load(kit, name, folder, seconds, bare=None):
-    """Throughput, waiting, previews, floods, cancels; bits alone against in company."""
+    """Throughput, waiting, previews, floods, cancels; bits alone against in company. `folder`
+    gives the model's; `bare`: of a model that has goals, the denoiser's seconds by rows."""
+    goals = {"goals": True, "bare": bare} if kit.gpu and name == "sd15" else {}
     try:
-        with Server(kit, folder) as server:
-            for words, scenario, extra in [
-                    ("1, 8, 32 clients", "closed", ["--clients", "1,8,32", "--steps", "20"]),
-                    ("bits alone and in company", "identical", []),
-                    ("Poisson 0.7", "poisson", ["--loads", "0.7", "--mix", "mixed"]),
-                    ("previews", "previews", []), ("flood", "flood", []),
-                    ("cancel", "cancel", [])]:
+        with Server(kit, name, folder()) as server:
+            for words, (scenario, extra) in SCENARIOS.items():
                 row = f"{name} server, {words}"
-                ran = bench(kit, row, server, scenario, "--duration", seconds, *extra)
-                if ran is None:
-                    continue
-                text, report = ran
-                lost = re.search(r"lost (\d+), hung (\d+)", text)
-                if lost and (lost[1], lost[2]) != ("0", "0"):
-                    kit.row(row, WRONG, lost[0])
-                elif scenario == "closed":
-                    throughput(kit, row, report, bare)
-                elif scenario == "identical":
-                    found = report["scenarios"][0]["findings"]
-                    shares = {kind: found.get(f"{kind}_identical_share")
-                              for kind in ("fast", "reproducible")}
-                    kit.row(row, OK if set(shares.values()) == {1} else WRONG,
-                            f"share of pictures with equal bits {shares}")
-                else:
-                    kit.row(row, OK, last_line(text, r"gain|pict|p99|error|median|cancel|steps"))
-    except RuntimeError as error:
-        kit.row(f"{name} server", FAILED, str(error))
+                kit.attempt(row, lambda: verdicts.judge(
+                    server.bench(row, scenario, "--duration", seconds, *extra), scenario,
+                    **(goals if scenario == "closed" else {})))
+            kit.attempt(f"{name} server, {END}", server.end)
+    except Exception as error:  # before the first row
+        for row in server_rows(name):
+            kit.table.set(row, *verdict_of(error))
 
 
-def out_of_memory(kit, folder):
-    """Many large pictures on a card whose memory is nearly all taken by another process."""
-    name = "too little memory for a batch"
-    if not kit.on_gpu:
-        return kit.row(name, NOT_RUN, "no GPU")
-    hog = subprocess.Popen(
-        [sys.executable, "-c", "import torch, time\n"
-         "free, _ = torch.cuda.mem_get_info()\n"
-         "x = torch.empty(free - (6 << 30), dtype=torch.uint8, device='cuda')\n"
-         "print('ready', flush=True); time.sleep(120)"], stdout=subprocess.PIPE, text=True)
-    try:
-        hog.stdout.readline()
-        with Server(kit, folder, port=50973) as server:
-            ran = bench(kit, name, server, "closed", "--clients", "32", "--duration", "8",
-                        "--width", "768", "--height", "768", "--steps", "4", limit_s=70)
-            if ran is not None:
-                lost = re.search(r"lost (\d+), hung (\d+)", ran[0])
-                good = lost is not None and lost.groups() == ("0", "0")
-                kit.row(name, OK if good else WRONG,
-                        "all answered, the server lives" if good else str(lost and lost[0]))
-    except RuntimeError as error:
-        kit.row(name, FAILED, str(error))
-    finally:
-        hog.kill()
+def out_of_memory(kit, folder, name="too little memory for a batch"):
+    """Many large pictures on a card whose memory another process takes once the model is there:
+    all are painted, in smaller batches."""
+    with Server(kit, "memory", folder) as server:
+        log = kit.log("take memory")
+        hog = kit.start([sys.executable, KIT / "take_memory.py", 3], log)
+        try:
+            end = time.monotonic() + min(30, kit.left_s() - 10)
+            while "ready" not in log.read_text():
+                if hog.poll() is not None or time.monotonic() > end:
+                    return FAILED, f"nothing took the memory; {log.name}"
+                time.sleep(0.1)
+            report = server.bench(name, "closed", "--clients", "32,1", "--duration", 8, "--width",
+                                  768, "--height", 768, "--steps", 4, limit_s=70)
+            if hog.poll() is not None:
+                return FAILED, f"the memory was given back early; {log.name}"
+        finally:
+            stop(hog)
+        verdict, words = verdicts.judge(report, "closed")
+        fault = server.fault()
+        if verdict != OK or fault:
+            return FAILED, "; ".join(filter(None, [fault, words]))
+        cut = verdicts.metric(server.page(), "genzo_out_of_memory_total")
+        if not cut:
+            return FAILED, "memory never ran out: nothing is shown"
+        return OK, f"{cut:.0f} evaluations cut, all pictures painted, the server lives"
 
 
-def unload_under_load(kit, folder):
+def unload_under_load(kit, name="unload under load"):
     """The model leaves memory again and again while clients paint with it: none may notice."""
-    name = "unload under load"
-    try:
-        with Server(kit, folder, port=50974) as server:
-            log = kit.logs / "unload.txt"
-            with open(log, "w") as file:
-                loop = subprocess.Popen(
-                    ["sh", "-c", "while :; do genzo models unload m --server "
-                     f"localhost:{server.port}; sleep 0.5; done"], env=kit.environment,
-                    stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-            try:
-                ran = bench(kit, name, server, "closed", "--clients", "8", "--duration", "6",
-                            "--steps", "4", limit_s=60)
-            finally:
-                os.killpg(loop.pid, signal.SIGKILL)
-                loop.wait()
-            if ran is None:
-                return
-            unloaded = log.read_text().count("unloaded")
-            lost = re.search(r"lost (\d+), hung (\d+)", ran[0])
-            outcomes = ran[1]["scenarios"][0]["points"][0]["outcomes"]
-            good = lost is not None and lost.groups() == ("0", "0") and set(outcomes) == {"OK"}
-            verdict = OK if good and unloaded else WRONG if not good else FAILED
-            kit.row(name, verdict, f"unloaded {unloaded} times, answers {outcomes}")
-    except RuntimeError as error:
-        kit.row(name, FAILED, str(error))
+    with Server(kit, "unload", kit.tiny) as server:
+        log = kit.log("unload")
+        loop = kit.start(["sh", "-c", "while :; do genzo models unload m --server "
+                          f"{server.address}; sleep 0.5; done"], log)
+        try:
+            report = server.bench(name, "closed", "--clients", 8, "--duration", 6, "--steps", 4,
+                                  limit_s=60)
+        finally:
+            stop(loop)
+        verdict, words = verdicts.judge(report, "closed")
+        fault = server.fault()
+        unloaded = log.read_text().count("unloaded")
+        if verdict != OK or fault:
+            return FAILED, "; ".join(filter(None, [fault, words]))
+        return (OK if unloaded else FAILED), f"unloaded {unloaded} times, all pictures painted"
 
 
-def two_processes(kit, folder, rows):
-    name = "two processes on one card"
-    command = [KIT / "bin/genzo-step-speed", folder, "--device", kit.device, "--rows", rows,
-               "--repeats", "9", "--no-decode"]
-    pair = [subprocess.Popen(command, env=kit.environment, stdout=subprocess.PIPE, text=True)
-            for _ in range(2)]
-    try:
-        outputs = [process.communicate(timeout=max(5, min(90, kit.left_s() - 5)))[0]
-                   for process in pair]
-    except subprocess.TimeoutExpired:
-        for process in pair:
-            process.kill()
-        return kit.row(name, FAILED, "not done in time")
-    if any(process.returncode for process in pair):
-        return kit.row(name, FAILED, "a process ended with an error")
-    seconds = [line["seconds"] * 1e3 for text in outputs for line in json_lines(text)]
-    kit.row(name, OK, f"{rows} rows: " + ", ".join(f"{s:.1f} ms" for s in seconds))
+# --- the plan -------------------------------------------------------------------------------
+
+ON_GPU = ["kernels, graphs, sticky errors", "sd15 step, Genzo eager", *server_rows("sd15"),
+          "too little memory for a batch", "sd15 step, plain PyTorch compiled",
+          "sdxl model written", "sdxl step, Genzo recorded", "sdxl step, plain PyTorch eager"]
+ROWS = ["machine", "kernels, graphs, sticky errors", "parity with the reference, float32",
+        "parity with the reference, bfloat16", "sd15 model written", "sd15 step, Genzo recorded",
+        "sd15 step, Genzo eager", "sd15 step, plain PyTorch eager", *server_rows("sd15"),
+        *server_rows("tiny"), "two processes on one card", "too little memory for a batch",
+        "unload under load", "sd15 step, plain PyTorch compiled", "sdxl model written",
+        "sdxl step, Genzo recorded", "sdxl step, plain PyTorch eager"]
+
+
+def ask(kit, models):
+    """Every row but the first, in the order of ROWS."""
+    steps = Steps(kit, models)
+    rows = [1, 2, 4, 8, 16, 32] if kit.gpu else [1]
+
+    def on_gpu(name, question):
+        if kit.gpu:
+            kit.attempt(name, question)
+
+    on_gpu("kernels, graphs, sticky errors", lambda: device_test(kit))
+    for dtype in ("float32", "bfloat16"):
+        kit.attempt(f"parity with the reference, {dtype}", lambda: parity(kit, dtype))
+    kit.attempt("sd15 model written", lambda: models.finish("sd15"))
+    kit.attempt("sd15 step, Genzo recorded", lambda: steps.genzo("sd15", rows))
+    on_gpu("sd15 step, Genzo eager", lambda: steps.genzo("sd15", [1, 2, 8, 32], eager=True))
+    kit.attempt("sd15 step, plain PyTorch eager", lambda: steps.plain("sd15", rows))
+    if kit.gpu:
+        server_under_load(kit, "sd15", lambda: models.folder("sd15"), 8,
+                          bare=steps.seconds.get(("sd15", "recorded")))
+    server_under_load(kit, "tiny", lambda: kit.tiny, 5 if kit.gpu else 2)
+    kit.attempt("two processes on one card", steps.two_processes)
+    on_gpu("too little memory for a batch",
+           lambda: out_of_memory(kit, models.done.get("sd15", kit.tiny)))
+    kit.attempt("unload under load", lambda: unload_under_load(kit))
+    on_gpu("sd15 step, plain PyTorch compiled", lambda: steps.plain("sd15", [2, 8], compiled=True))
+    on_gpu("sdxl model written", lambda: models.finish("sdxl"))
+    on_gpu("sdxl step, Genzo recorded", lambda: steps.genzo("sdxl", [1, 2, 8]))
+    on_gpu("sdxl step, plain PyTorch eager", lambda: steps.plain("sdxl", [1, 2, 8]))
+
+
+def machine(kit, torch):
+    kit.unpack(torch)
+    card = torch.cuda.get_device_name() if kit.gpu else "no GPU: a rehearsal on the CPU"
+    return OK, f"{card}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} cores"
 
 
 def main():
@@ -357,43 +460,24 @@ def main():
     parser.add_argument("--budget-s", type=float, default=540)
     parser.add_argument("--cpu", action="store_true", help="rehearse on the CPU")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of clean()
     import torch
     gpu = torch.cuda.is_available() and not arguments.cpu
-    kit = Kit(arguments.out.resolve(), arguments.budget_s, "cuda" if gpu else "cpu")
-    card = torch.cuda.get_device_name() if gpu else "no GPU: a rehearsal on the CPU"
-    kit.row("machine", OK, f"{card}, torch {torch.__version__}, {os.cpu_count()} cores")
-    tiny = KIT / "reference/models/sd1"
-    tokenizer = tiny / "tokenizer"
-    kinds = ("sd15", "sdxl") if gpu else ("sd15",)
-    making = {kind: subprocess.Popen(
-        [sys.executable, KIT / "make_models.py", kind, kit.out / kind, "--tokenizer", tokenizer])
-        for kind in kinds}
-    device_test(kit)
-    for dtype in ("float32", "bfloat16"):
-        parity(kit, dtype)
-    sd15 = model(kit, "sd15", making["sd15"])
-    rows = "1,2,4,8,16,32" if gpu else "1"
-    ours = step_speed(kit, "sd15", sd15, rows)
-    if gpu:
-        step_speed(kit, "sd15", sd15, "1,2,8,32", ("--eager",))
-    plain_speed(kit, "sd15", ours, compiled=False, rows=rows)
-    if gpu:
-        server_under_load(kit, "sd15", sd15, 8, bare=ours)
-    server_under_load(kit, "tiny", tiny, 5 if gpu else 2)
-    two_processes(kit, sd15 if gpu and sd15 else tiny, "2")
-    out_of_memory(kit, sd15 or tiny)
-    unload_under_load(kit, tiny)
-    if gpu:
-        plain_speed(kit, "sd15", ours, compiled=True, rows="2,8")
-        ours = step_speed(kit, "sdxl", model(kit, "sdxl", making["sdxl"]), "1,2,8")
-        plain_speed(kit, "sdxl", ours, compiled=False, rows="1,2,8")
-    for process in making.values():
-        process.kill()
-    for kind in kinds:
-        shutil.rmtree(kit.out / kind, ignore_errors=True)  # gigabytes that nobody wants back
-    bad = [row for row in kit.rows if row["verdict"] in (WRONG, FAILED)]
-    print(f"\n{len(kit.rows)} rows, {len(bad)} bad; {kit.out / 'table.txt'}")
-    return 1 if bad else 0
+    kit = Kit(arguments.out.resolve(), arguments.budget_s, gpu, ROWS)
+    if not gpu:
+        for name in ON_GPU:
+            kit.table.rows[name] = NOT_RUN, "no GPU"
+    try:
+        kit.attempt("machine", lambda: machine(kit, torch))
+        if kit.table.rows["machine"][0] == OK:
+            ask(kit, Models(kit, ("sd15", "sdxl") if gpu else ("sd15",)))
+    finally:
+        kit.table.write()
+        kit.clean()
+    print(f"\n{len(ROWS)} rows: {kit.table.count(OK)} ok, {kit.table.count(verdicts.SLOW)} slow, "
+          f"{kit.table.count(*BAD)} bad, {kit.table.count(NOT_RUN)} not run; "
+          f"{kit.out / 'table.txt'}")
+    return 1 if kit.table.count(*BAD) else 0
 
 
 if __name__ == "__main__":
