@@ -14,9 +14,9 @@ TEST(FolderLockTest, OneHasIt) {
   {
     const auto first = FolderLock::Try(folder.path());
     EXPECT_THAT(first, IsOk());
-    EXPECT_THAT(FolderLock::Try(folder.path()),
-                StatusIs(absl::StatusCode::kUnavailable,
-                         folder.path() + " is in use"));
+    EXPECT_THAT(
+        FolderLock::Try(folder.path()),
+        StatusIs(absl::StatusCode::kUnavailable, folder.path() + " is in use"));
   }
   EXPECT_THAT(FolderLock::Try(folder.path()), IsOk());
 }
