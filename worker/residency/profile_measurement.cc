@@ -202,12 +202,11 @@ void ProfileMeasurement::Note(const Outcome& outcome) {
   }
 }
 
-// One that waited for a core may be followed by one that did not.
+// On a busy machine, too: a start waits for it.
 bool ProfileMeasurement::RepeatedEnough() const {
-  if (phase_ == Phase::kDecode && timed_ > options_.budget) return true;
-  if (repeats_ < kLeastRepeats) return false;
-  if (repeats_ == kMostRepeats || timed_ > options_.budget) return true;
-  return timed_ > kEnoughTime && Undisturbed();
+  const bool long_enough = timed_ > kEnoughTime;
+  if (phase_ == Phase::kDecode) return repeats_ == kLeastRepeats || long_enough;
+  return repeats_ == kMostRepeats || (repeats_ >= kLeastRepeats && long_enough);
 }
 
 bool ProfileMeasurement::Undisturbed() const {
