@@ -152,11 +152,14 @@ void SendPngInfo(const HttpRequest& request, const HttpExchangeRef& exchange) {
 }
 
 Route Lacking(const std::string& name, const std::string& what) {
-  return A1111Post(name, [name, what](HttpRequest, HttpExchangeRef exchange) {
-    exchange->Send(A1111Refusal(ErrorWithReason(
-        absl::StatusCode::kUnimplemented, "NOT_YET",
-        absl::StrCat(name, ": this server has no ", what, " yet"))));
-  });
+  Route route =
+      A1111Post(name, [name, what](HttpRequest, HttpExchangeRef exchange) {
+        exchange->Send(A1111Refusal(ErrorWithReason(
+            absl::StatusCode::kUnimplemented, "NOT_YET",
+            absl::StrCat(name, ": this server has no ", what, " yet"))));
+      });
+  route.lacking = true;
+  return route;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -317,36 +318,39 @@ std::string PatternOf(const std::string& path) {
 }
 
 // Whose description stands elsewhere.
-json Undescribed(const Route& route, const std::string& path) {
-  const bool is_web_ui = absl::StartsWith(path, "/sdapi/");
-  const bool is_mcp = path == "/mcp";
-  std::string id = absl::StrCat(is_web_ui ? "webui_"
-                                : is_mcp  ? "mcp_"
-                                          : "door_",
-                                absl::AsciiStrToLower(route.method), path);
+json Undescribed(const Route& route) {
+  struct Kind {
+    const char* prefix;
+    const char* tag;
+    const char* description;
+  };
+  constexpr Kind kKinds[] = {
+      {"/sdapi/", "webui",
+       "As AUTOMATIC1111's web UI has it; see docs/http.md."},
+      {"/mcp", "mcp", "A message of the Model Context Protocol."},
+      {"/", "door", "Of the door itself."}};
+  const Kind& kind =
+      *std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& one) {
+        return absl::StartsWith(route.pattern, one.prefix);
+      });
+  std::string id = absl::StrCat(
+      kind.tag, "_", absl::AsciiStrToLower(route.method), route.pattern);
   std::replace_if(
       id.begin(), id.end(), [](unsigned char c) { return !std::isalnum(c); },
       '_');
-  json operation = Operation(
-      id,
-      is_web_ui ? "As AUTOMATIC1111's web UI has it; see docs/http.md."
-      : is_mcp  ? "A message of the Model Context Protocol."
-                : "Of the door itself.",
-      {{"200", {{"description", "The answer."}}},
-       {"default", {{"description", "What is wrong."}}}});
+  json operation =
+      Operation(id, kind.description,
+                {{"200", {{"description", "The answer."}}},
+                 {"default", {{"description", "What is wrong."}}}});
   if (route.body_types.empty()) return operation;
   return WithBody(std::move(operation), route.body_types.front(),
                   {{"type", "object"}});
 }
 
-// All that it ever says is that the service does not do this.
-constexpr char kNotDone[] = "/sdapi/v1/interrogate";
-
 // With each of `routes` that `paths` lacks.
 void AddUndescribed(const std::vector<Route>& routes, json& paths) {
   for (const Route& route : routes) {
-    if (absl::StrContains(route.pattern, "{*}")) continue;
-    if (route.pattern == kNotDone) continue;
+    if (route.lacking || absl::StrContains(route.pattern, "{*}")) continue;
     const std::string method = absl::AsciiStrToLower(route.method);
     const auto same = std::find_if(
         paths.items().begin(), paths.items().end(), [&](const auto& path) {
@@ -354,7 +358,7 @@ void AddUndescribed(const std::vector<Route>& routes, json& paths) {
                  path.value().contains(method);
         });
     if (same != paths.items().end()) continue;
-    paths[route.pattern][method] = Undescribed(route, route.pattern);
+    paths[route.pattern][method] = Undescribed(route);
   }
 }
 

@@ -16,6 +16,7 @@ struct Route {
   std::vector<std::string> body_types = {};  // media types; empty: any, or none
   HttpHandler handler;
   bool streams = false;
+  bool lacking = false;  // answers only that the service does not do this
 };
 
 // Finds the route of a request and hands it over, with everything that holds

@@ -1,10 +1,8 @@
 // genzo-server: the front end with an in-process worker.
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -37,6 +35,7 @@
 #include "server/models_watch.h"
 #include "server/otlp_exporter.h"
 #include "server/readiness.h"
+#include "server/signal_waiter.h"
 #include "server/stall_watch.h"
 #include "worker/device/address_space.h"
 #include "worker/device/core_wait.h"
@@ -68,21 +67,6 @@ struct Options {
   bool check = false;
 };
 
-// Signals that end the server, the one that has it read its configuration
-// again, and the one by which the engine's thread says that it is done. Blocked
-// everywhere; waited for by the main thread. Others that would end the process
-// without draining are ignored.
-sigset_t BlockSignals() {
-  for (int ignored : {SIGUSR2, SIGALRM, SIGPIPE}) signal(ignored, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int waited : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
-    sigaddset(&signals, waited);
-  }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
 int Fail(const absl::Status& status) {
   std::cerr << "genzo-server: " << status.message() << std::endl;
   return kUsageError;
@@ -113,42 +97,6 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
   return config;
 }
 
-// The signals that the main thread waits for, one of which the pool sends when
-// it is done.
-class Waiter {
- public:
-  explicit Waiter(const sigset_t& signals) : signals_(signals) {}
-
-  // The pool's threads have ended.
-  void Done() {
-    done_ = true;
-    pthread_kill(main_thread_, SIGUSR1);
-  }
-
-  // Waits until the pool is done, or somebody wants the server to end or to
-  // read its configuration again.
-  enum class Event { kDone, kEnd, kReload, kTime };
-  Event Wait(absl::Time until) const {
-    while (!done_) {
-      const timespec timeout = absl::ToTimespec(
-          std::max(absl::ZeroDuration(), until - Clock::Real().Now()));
-      const bool forever = until == absl::InfiniteFuture();
-      const int signal =
-          sigtimedwait(&signals_, nullptr, forever ? nullptr : &timeout);
-      if (signal == SIGHUP) return Event::kReload;
-      // SIGUSR1 may come from outside: then the wait goes on.
-      if (signal > 0 && signal != SIGUSR1) return Event::kEnd;
-      if (signal < 0 && errno == EAGAIN) return Event::kTime;
-    }
-    return Event::kDone;
-  }
-
- private:
-  const sigset_t signals_;
-  const pthread_t main_thread_ = pthread_self();
-  std::atomic<bool> done_{false};
-};
-
 // Ends the process where it stands: a thread that hangs cannot be ended.
 [[noreturn]] void EndNow(const char* why, int exit_status) {
   spdlog::critical("{}", why);
@@ -177,17 +125,17 @@ void EndWithin(absl::Duration time, const sigset_t& signals) {
 }
 
 // Waits for the pool's end. A signal to end ends the process at once.
-bool WaitForPool(const Waiter& waiter, absl::Duration time) {
+bool WaitForPool(const SignalWaiter& waiter, absl::Duration time) {
   const absl::Time until = Clock::Real().Now() + time;
   while (true) {
     switch (waiter.Wait(until)) {
-      case Waiter::Event::kDone:
+      case SignalWaiter::Event::kDone:
         return true;
-      case Waiter::Event::kTime:
+      case SignalWaiter::Event::kTime:
         return false;
-      case Waiter::Event::kEnd:
+      case SignalWaiter::Event::kEnd:
         EndNow("a second signal: ending at once", kEndedAtOnce);
-      case Waiter::Event::kReload:
+      case SignalWaiter::Event::kReload:
         break;  // too late
     }
   }
@@ -195,7 +143,7 @@ bool WaitForPool(const Waiter& waiter, absl::Duration time) {
 
 // Lets live jobs finish for the grace period, then cancels them. What does not
 // end then ends the process after kLastResort.
-void Drain(const Config& config, const Waiter& waiter, WorkerPool& pool,
+void Drain(const Config& config, const SignalWaiter& waiter, WorkerPool& pool,
            Readiness& readiness, JobQueue& queue) {
   spdlog::info("shutting down: finishing live jobs, {:.0f} s at most",
                absl::ToDoubleSeconds(config.shutdown_grace));
@@ -388,7 +336,7 @@ int Serve(const Options& options, const Config& config) {
   const auto door = OpenHttpDoor(config.http, *serving, clock,
                                  {.metrics = &metrics, .tracer = tracer.get()});
   if (!door.ok()) return Fail(door.status());
-  Waiter waiter(signals);
+  SignalWaiter waiter(signals);
   const auto appear = [&](const ModelConfig& model) {
     AddModel(**pool, models, model, /*pinned=*/std::nullopt);
   };
@@ -416,14 +364,14 @@ int Serve(const Options& options, const Config& config) {
   PoolStallWatch stall((*pool)->DeviceNames(), config.stall_after);
   auto watch = std::make_unique<EventPump>(
       /*tick=*/[&] { LookForStall(stall, catalog, metrics, readiness); });
-  Waiter::Event event;
+  SignalWaiter::Event event;
   Config started = config;
   while ((event = waiter.Wait(absl::InfiniteFuture())) ==
-         Waiter::Event::kReload) {
+         SignalWaiter::Event::kReload) {
     Reload(options, *serving, **pool, models, started);
   }
   models_watch.reset();
-  if (event != Waiter::Event::kDone) {
+  if (event != SignalWaiter::Event::kDone) {
     Drain(config, waiter, **pool, readiness, queue);
   }
   EndWithin(kLastWrites + kLastResort, signals);

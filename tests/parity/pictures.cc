@@ -11,11 +11,6 @@
 namespace genzo::parity {
 namespace {
 
-Pixels CutOut(const Pixels& pixels, const Box& box) {
-  // Of the box's own size nothing is scaled.
-  return Scaled(pixels, box, box.width, box.height);
-}
-
 // The largest difference of a byte; 255 where the sizes differ.
 int LargestDifference(const Pixels& pixels, const at::Tensor& image) {
   const Pixels expected = PixelsOf(image);
@@ -32,20 +27,14 @@ int LargestDifference(const Pixels& pixels, const at::Tensor& image) {
   return largest;
 }
 
-// Scaled as the reference scales pictures that are not of the size asked for.
-Pixels Resized(const Pixels& pixels, int width, int height) {
-  return Scaled(pixels, {.width = pixels.width, .height = pixels.height}, width,
-                height);
-}
-
 // What was painted, scaled to the region as the reference does, in its picture.
 Pixels Pasted(const MaskedCanvas& canvas, const Pixels& painted) {
   MaskedCanvas of_region = canvas;
   of_region.inset = {.width = canvas.region.width,
                      .height = canvas.region.height};
-  return PastedInto(of_region,
-                    Resized(CutOut(painted, canvas.inset), canvas.region.width,
-                            canvas.region.height));
+  return PastedInto(
+      of_region,
+      Scaled(painted, canvas.inset, canvas.region.width, canvas.region.height));
 }
 
 }  // namespace
@@ -87,10 +76,13 @@ Pixels Fitted(const Golden& golden, const Pixels& picture,
               const std::optional<MaskedCanvas>& canvas, int64_t divisor) {
   const int width = golden.manifest["width"].get<int>() / divisor;
   const int height = golden.manifest["height"].get<int>() / divisor;
-  if (!canvas.has_value()) return Resized(picture, width, height);
+  if (!canvas.has_value()) {
+    const Box whole = {.width = picture.width, .height = picture.height};
+    return Scaled(picture, whole, width, height);
+  }
   const Box& inset = canvas->inset;
   const Pixels part =
-      Resized(CutOut(picture, canvas->region), inset.width, inset.height);
+      Scaled(picture, canvas->region, inset.width, inset.height);
   return ToPixels(at::replication_pad2d(
       ToTensor(part), {inset.x, width - inset.x - inset.width, inset.y,
                        height - inset.y - inset.height}));

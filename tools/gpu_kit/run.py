@@ -57,9 +57,10 @@ def verdict_of(error):
 class Table:
     """Rows in the order of the plan, each not run until it is told otherwise."""
 
-    def __init__(self, out, names):
+    def __init__(self, out, plan, gpu):
         self.out = out
-        self.rows = {name: (NOT_RUN, "not reached") for name in names}
+        self.rows = {name: (NOT_RUN, "no GPU" if needs_gpu and not gpu else "not reached")
+                     for name, needs_gpu in plan.items()}
         self.write()
 
     def set(self, name, verdict, words):
@@ -84,15 +85,15 @@ class Table:
 class Kit:
     """The unpacked programs, the table, and what must be gone at the end: processes and models."""
 
-    def __init__(self, out, budget_s, gpu, names):
-        self.out, self.gpu = out, gpu
+    def __init__(self, out, budget_s, gpu, plan):
+        self.out, self.gpu, self.plan = out, gpu, plan
         self.device = "cuda" if gpu else "cpu"
         self.logs, self.work = out / "logs", out / "work"
         for folder in (self.logs, self.work):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         self.deadline = time.monotonic() + budget_s
-        self.table = Table(out, names)
+        self.table = Table(out, plan, gpu)
         self.reference = self.work / "source/tests/data/reference"
         self.tiny = self.reference / "models/sd1"
         self.processes = []
@@ -121,8 +122,10 @@ class Kit:
         return self.logs / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.txt"
 
     def attempt(self, name, question):
-        """Sets row `name` to what `question` returns, or to why it has no answer. Whatever goes
-        wrong in one row, the next is tried."""
+        """Sets row `name` to what `question` returns, or to why it has no answer, unless it needs
+        a GPU and there is none. Whatever goes wrong in one row, the next is tried."""
+        if self.plan[name] and not self.gpu:
+            return
         try:
             self.need_time()
             verdict = question()
@@ -406,45 +409,42 @@ def unload_under_load(kit, name="unload under load"):
 
 # --- the plan -------------------------------------------------------------------------------
 
-ON_GPU = ["kernels, graphs, sticky errors", "sd15 step, Genzo eager", *server_rows("sd15"),
-          "too little memory for a batch", "sd15 step, plain PyTorch compiled",
-          "sdxl model written", "sdxl step, Genzo recorded", "sdxl step, plain PyTorch eager"]
-ROWS = ["machine", "kernels, graphs, sticky errors", "parity with the reference, float32",
-        "parity with the reference, bfloat16", "sd15 model written", "sd15 step, Genzo recorded",
-        "sd15 step, Genzo eager", "sd15 step, plain PyTorch eager", *server_rows("sd15"),
-        *server_rows("tiny"), "two processes on one card", "too little memory for a batch",
-        "unload under load", "sd15 step, plain PyTorch compiled", "sdxl model written",
-        "sdxl step, Genzo recorded", "sdxl step, plain PyTorch eager"]
+GPU, ANY = True, False
+PLAN = {  # rows, and whether they need a GPU
+    "machine": ANY, "kernels, graphs, sticky errors": GPU,
+    "parity with the reference, float32": ANY, "parity with the reference, bfloat16": ANY,
+    "sd15 model written": ANY, "sd15 step, Genzo recorded": ANY, "sd15 step, Genzo eager": GPU,
+    "sd15 step, plain PyTorch eager": ANY, **dict.fromkeys(server_rows("sd15"), GPU),
+    **dict.fromkeys(server_rows("tiny"), ANY), "two processes on one card": ANY,
+    "too little memory for a batch": GPU, "unload under load": ANY,
+    "sd15 step, plain PyTorch compiled": GPU, "sdxl model written": GPU,
+    "sdxl step, Genzo recorded": GPU, "sdxl step, plain PyTorch eager": GPU}
 
 
 def ask(kit, models):
-    """Every row but the first, in the order of ROWS."""
+    """Every row but the first, in the order of PLAN."""
     steps = Steps(kit, models)
     rows = [1, 2, 4, 8, 16, 32] if kit.gpu else [1]
-
-    def on_gpu(name, question):
-        if kit.gpu:
-            kit.attempt(name, question)
-
-    on_gpu("kernels, graphs, sticky errors", lambda: device_test(kit))
+    kit.attempt("kernels, graphs, sticky errors", lambda: device_test(kit))
     for dtype in ("float32", "bfloat16"):
         kit.attempt(f"parity with the reference, {dtype}", lambda: parity(kit, dtype))
     kit.attempt("sd15 model written", lambda: models.finish("sd15"))
     kit.attempt("sd15 step, Genzo recorded", lambda: steps.genzo("sd15", rows))
-    on_gpu("sd15 step, Genzo eager", lambda: steps.genzo("sd15", [1, 2, 8, 32], eager=True))
+    kit.attempt("sd15 step, Genzo eager", lambda: steps.genzo("sd15", [1, 2, 8, 32], eager=True))
     kit.attempt("sd15 step, plain PyTorch eager", lambda: steps.plain("sd15", rows))
     if kit.gpu:
         server_under_load(kit, "sd15", lambda: models.folder("sd15"), 8,
                           bare=steps.seconds.get(("sd15", "recorded")))
     server_under_load(kit, "tiny", lambda: kit.tiny, 5 if kit.gpu else 2)
     kit.attempt("two processes on one card", steps.two_processes)
-    on_gpu("too little memory for a batch",
-           lambda: out_of_memory(kit, models.done.get("sd15", kit.tiny)))
+    kit.attempt("too little memory for a batch",
+                lambda: out_of_memory(kit, models.done.get("sd15", kit.tiny)))
     kit.attempt("unload under load", lambda: unload_under_load(kit))
-    on_gpu("sd15 step, plain PyTorch compiled", lambda: steps.plain("sd15", [2, 8], compiled=True))
-    on_gpu("sdxl model written", lambda: models.finish("sdxl"))
-    on_gpu("sdxl step, Genzo recorded", lambda: steps.genzo("sdxl", [1, 2, 8]))
-    on_gpu("sdxl step, plain PyTorch eager", lambda: steps.plain("sdxl", [1, 2, 8]))
+    kit.attempt("sd15 step, plain PyTorch compiled",
+                lambda: steps.plain("sd15", [2, 8], compiled=True))
+    kit.attempt("sdxl model written", lambda: models.finish("sdxl"))
+    kit.attempt("sdxl step, Genzo recorded", lambda: steps.genzo("sdxl", [1, 2, 8]))
+    kit.attempt("sdxl step, plain PyTorch eager", lambda: steps.plain("sdxl", [1, 2, 8]))
 
 
 def machine(kit, torch):
@@ -463,10 +463,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of clean()
     import torch
     gpu = torch.cuda.is_available() and not arguments.cpu
-    kit = Kit(arguments.out.resolve(), arguments.budget_s, gpu, ROWS)
-    if not gpu:
-        for name in ON_GPU:
-            kit.table.rows[name] = NOT_RUN, "no GPU"
+    kit = Kit(arguments.out.resolve(), arguments.budget_s, gpu, PLAN)
     try:
         kit.attempt("machine", lambda: machine(kit, torch))
         if kit.table.rows["machine"][0] == OK:
@@ -474,7 +471,7 @@ def main():
     finally:
         kit.table.write()
         kit.clean()
-    print(f"\n{len(ROWS)} rows: {kit.table.count(OK)} ok, {kit.table.count(verdicts.SLOW)} slow, "
+    print(f"\n{len(PLAN)} rows: {kit.table.count(OK)} ok, {kit.table.count(verdicts.SLOW)} slow, "
           f"{kit.table.count(*BAD)} bad, {kit.table.count(NOT_RUN)} not run; "
           f"{kit.out / 'table.txt'}")
     return 1 if kit.table.count(*BAD) else 0

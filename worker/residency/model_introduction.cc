@@ -167,7 +167,7 @@ void ModelIntroduction::Adopt(bool busy) {
     }
     TakeNewsOfFiles();  // whatever was loaded was added before
   }
-  if (measuring()) changed = Measure(busy, Patience(busy, now)) || changed;
+  if (measuring()) changed = Measure(busy, now) || changed;
   if (changed) Tell();
   if (!busy) KeepRowBits();
   left_ = busy ? dependencies_.clock.Now() : absl::InfinitePast();
@@ -221,22 +221,21 @@ bool ModelIntroduction::measuring() const {
          Due(dependencies_.clock.Now()) != provisional_.end();
 }
 
-bool ModelIntroduction::Measure(bool busy, absl::Duration patience) {
-  const absl::Time now = dependencies_.clock.Now();
+bool ModelIntroduction::Measure(bool busy, absl::Time now) {
   if (busy && current_.has_value() && current_->again) {
     // At leisure only, and from the start.
     provisional_[current_->loaded.id] = {now, current_->pause};
     current_.reset();
   }
   const bool had_news = !news_.empty();
-  if (!current_.has_value() && !BeginNext(busy)) return had_news;
+  if (!current_.has_value() && !BeginNext(busy, now)) return had_news;
   if (loader_.Leaving(current_->loaded.id)) {
     current_.reset();  // and with it the hold on the model
     return true;
   }
   bool ended = true;
   OrReject(current_->loaded.id, current_->again, [&] {
-    ended = current_->measurement->Step(patience);
+    ended = current_->measurement->Step(Patience(busy, now));
     if (ended) Finish();
   });
   return ended;
@@ -255,7 +254,7 @@ void ModelIntroduction::OrReject(std::string id, bool again,
 }
 
 // False if there is nothing to measure now.
-bool ModelIntroduction::BeginNext(bool busy) {
+bool ModelIntroduction::BeginNext(bool busy, absl::Time now) {
   while (!news_.empty()) {
     ModelLoader::Loaded loaded = std::move(news_.front());
     news_.pop_front();
@@ -269,7 +268,6 @@ bool ModelIntroduction::BeginNext(bool busy) {
     });
     if (current_.has_value()) return true;
   }
-  const absl::Time now = dependencies_.clock.Now();
   for (auto due = Due(now); !busy && due != provisional_.end();
        due = Due(now)) {
     const auto [id, again] = *due;

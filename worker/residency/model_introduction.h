@@ -134,8 +134,8 @@ class ModelIntroduction {
   absl::Duration Patience(bool busy, absl::Time now) const;
   void TakeNewsOfFiles() ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether anything was finished.
-  bool Measure(bool busy, absl::Duration patience);
-  bool BeginNext(bool busy);
+  bool Measure(bool busy, absl::Time now);
+  bool BeginNext(bool busy, absl::Time now);
   // Of provisional_: one whose time has come, or its end.
   std::map<std::string, Again>::const_iterator Due(absl::Time now) const;
   void Begin(ModelLoader::Loaded loaded, bool again, absl::Duration pause);

@@ -83,7 +83,7 @@ void ModelSlots::Add(const ModelConfig& model) {
   if (stopped_) return;
   Slot& slot = slots_[model.id];
   // Of other files: once nobody paints with it, these take its place.
-  if (slot.in_memory() && !(slot.files == model.files())) Leave(slot);
+  if (slot.in_memory() && slot.files != model.files()) Leave(slot);
   slot.files = model.files();
   slot.removed = false;
   Order(model.id, slot);

@@ -139,7 +139,9 @@ void ProfileMeasurement::DoNext(absl::Duration patience) {
 }
 
 absl::Duration ProfileMeasurement::CoreWait() const {
-  const bool counts = subject_->on_cpu() && options_.core_wait != nullptr;
+  const bool is_timed = phase_ == Phase::kTime || phase_ == Phase::kDecode;
+  const bool counts =
+      is_timed && subject_->on_cpu() && options_.core_wait != nullptr;
   return counts ? options_.core_wait() : absl::ZeroDuration();
 }
 

@@ -89,7 +89,7 @@ class ProfileMeasurement {
     absl::Duration time;
     bool starved = false;  // threads waited for a core
   };
-  // Of threads that compute on the CPU.
+  // Of threads that compute on the CPU what is timed.
   absl::Duration CoreWait() const;
   // Makes it, by the clock `time`.
   Outcome Do(const std::function<absl::Duration()>& time) const;

@@ -14,18 +14,16 @@ model as OpenVINO has them; those of another are made anew. Needs torch, diffuse
 import argparse
 import collections
 import json
-import os
-import resource
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from step_times import CORES, Diffusers, genzo, median_times
 
 STEPS = 20
 TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}  # as OpenVINO calls them
 SIDES = ("Genzo", "OpenVINO", "diffusers")
-CORES = len(os.sched_getaffinity(0))
 
 
 def convert(model, work):
@@ -88,18 +86,6 @@ def have_converted(model, work):
     mark.write_text(wanted)
 
 
-def median_times(function, repeats=3):
-    """(seconds, core-seconds), after once that does not count."""
-    function()
-    wall, cores = [], []
-    for _ in range(repeats):
-        begin, begin_cores = time.perf_counter(), core_seconds()
-        function()
-        wall.append(time.perf_counter() - begin)
-        cores.append(core_seconds() - begin_cores)
-    return statistics.median(wall), statistics.median(cores)
-
-
 class OpenVino:
     """One type's networks, compiled for latency. ValueError if the processor has not that type, for
     which OpenVINO would take another."""
@@ -127,38 +113,6 @@ class OpenVino:
                 for what, (request, inputs) in self.requests.items()}
 
 
-def diffusers(model, dtype):
-    """The same of diffusers in this process, eager, channels last; loaded anew each time, as its
-    weights of all types beside OpenVINO's would not fit."""
-    import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    torch.set_num_threads(CORES)
-    type_ = getattr(torch, dtype)
-    unet, vae = (kind.from_pretrained(f"{model}/{part}", torch_dtype=type_)
-                 .to(memory_format=torch.channels_last)
-                 for kind, part in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")))
-    side = unet.config.sample_size
-    sample = torch.randn(2, unet.config.in_channels, side, side).to(type_)
-    context = torch.randn(2, 77, unet.config.cross_attention_dim).to(type_)
-    with torch.inference_mode():
-        return {"unet_step": median_times(lambda: unet(
-                    sample, torch.tensor(500), encoder_hidden_states=context, return_dict=False)),
-                "vae_decode": median_times(
-                    lambda: vae.decoder(vae.post_quant_conv(sample[:1] / 5)))}
-
-
-def core_seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def genzo(program, model, dtype):
-    output = subprocess.run([program, model, "--dtype", dtype, "--rows", "2", "--repeats", "3"],
-                            check=True, capture_output=True, text=True).stdout
-    rows = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return {row["what"]: (row["seconds"], row["cpu_seconds"]) for row in rows}
-
-
 def with_picture(measured):
     step, decode = measured["unet_step"], measured["vae_decode"]
     return measured | {"picture": tuple(STEPS * a + b for a, b in zip(step, decode))}
@@ -169,10 +123,12 @@ def rounds(arguments, theirs):
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     for _ in range(arguments.rounds):
         for dtype in arguments.types:
-            sides = {f"Genzo {dtype}": genzo(arguments.program, arguments.model, dtype)}
+            sides = {f"Genzo {dtype}": genzo(arguments.program, arguments.model, dtype,
+                                             ["--repeats", "3"])[0]}
             if dtype in theirs:
                 sides[f"OpenVINO {dtype}"] = theirs[dtype].measure()
-            sides[f"diffusers {dtype}"] = diffusers(arguments.model, dtype)
+            # Loaded anew each time: of all types, beside OpenVINO's, it would not fit.
+            sides[f"diffusers {dtype}"] = Diffusers(arguments.model, dtype).measure()
             for side, measured in sides.items():
                 for what, pair in with_picture(measured).items():
                     found[what][side].append(pair)
