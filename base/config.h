@@ -44,7 +44,9 @@ struct RequestLimits {
 // How much of finished pictures the server holds for readers that are slow,
 // away or may come back.
 struct DeliveryLimits {
-  int max_streams = 1024;  // Generate calls at once, 1 to 1000000
+  // Streams of events at once, 1 to 1000000. The last eighth is for tenants
+  // that have less than an even share of them.
+  int max_streams = 1024;
   // Bytes of pictures that wait for their readers.
   int64_t job_bytes = int64_t{256} << 20;
   int64_t tenant_bytes = int64_t{512} << 20;

@@ -75,13 +75,20 @@ absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations) {
   return status;
 }
 
+absl::Status FaultOfField(const std::string& field,
+                          const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  return InvalidFieldsError(
+      {{field, absl::StrCat(field, ": ", status.message())}});
+}
+
 absl::Status ModelNotFoundError(const std::string& id,
                                 absl::Span<const std::string> known_ids) {
-  absl::Status status = ErrorWithReason(
-      absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
-      absl::StrCat(
-          "model \"", id, "\" is not known; known models: ",
-          known_ids.empty() ? "none" : absl::StrJoin(known_ids, ", ")));
+  absl::Status status =
+      ErrorWithReason(absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
+                      absl::StrCat("model \"", id, "\" is not known",
+                                   known_ids.empty() ? "" : "; known models: ",
+                                   absl::StrJoin(known_ids, ", ")));
   google::rpc::ResourceInfo resource;
   resource.set_resource_type("genzo.v1.Model");
   resource.set_resource_name(id);

@@ -27,7 +27,12 @@ struct FieldViolation {
 // `violations` must not be empty.
 absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations);
 
-// NOT_FOUND/MODEL_NOT_FOUND naming `id` and listing the known ids.
+// What reading the file in `field` found: INVALID_ARGUMENT becomes a violation
+// of the field, anything else stays as it is.
+absl::Status FaultOfField(const std::string& field, const absl::Status& status);
+
+// NOT_FOUND/MODEL_NOT_FOUND naming `id` and listing the known ids, if there are
+// any.
 absl::Status ModelNotFoundError(const std::string& id,
                                 absl::Span<const std::string> known_ids);
 

@@ -1,10 +1,13 @@
 #include "base/logging.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
@@ -20,6 +23,16 @@ namespace {
 // Stands before every name and every value in an entry of LogEvent(). Other
 // entries are printable; values are made so.
 constexpr char kSeparator = '\x1f';
+
+// Fields of the schema that are numbers; in JSON, too.
+constexpr const char* kNumbers[] = {"seconds", "images", "images_failed",
+                                    "steps"};
+
+bool IsNumber(const std::string& name, const std::string& value) {
+  double number = 0;
+  return absl::c_linear_search(kNumbers, name) &&
+         absl::SimpleAtod(value, &number) && std::isfinite(number);
+}
 
 bool IsPlain(absl::string_view value) {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
@@ -73,7 +86,11 @@ class EntryFormatter : public spdlog::formatter {
     nlohmann::ordered_json object = {
         {"ts", time}, {"level", level}, {"msg", parts[0]}};
     for (size_t i = 1; i + 1 < parts.size(); i += 2) {
-      object[parts[i]] = parts[i + 1];
+      const std::string& value = parts[i + 1];
+      object[parts[i]] = IsNumber(parts[i], value)
+                             ? nlohmann::ordered_json::parse(
+                                   value, nullptr, /*allow_exceptions=*/false)
+                             : nlohmann::ordered_json(value);
     }
     return object.dump(-1, ' ', false,
                        nlohmann::json::error_handler_t::replace);

@@ -9,6 +9,10 @@
 #include "absl/strings/string_view.h"
 #include "spdlog/spdlog.h"
 
+#ifndef SPDLOG_COMPILED_LIB
+#error "without genzo::base among its DEPS a library logs on its own"
+#endif
+
 namespace genzo {
 
 // Sends spdlog's default logger to standard error, one line an entry, with UTC

@@ -80,7 +80,13 @@ std::vector<v1::Lora> LoraCatalog::List(const std::string& model) const {
     if (!model.empty() && (!takes || entry.lora.has_error())) continue;
     loras.push_back(entry.lora);
     for (const auto& [id, fits] : entry.fits) {
-      if (fits.ok()) loras.back().add_models(id);
+      if (fits.ok()) {
+        loras.back().add_models(id);
+        continue;
+      }
+      v1::LoraMisfit& misfit = *loras.back().add_misfits();
+      misfit.set_model(id);
+      misfit.set_message(std::string(fits.message()));
     }
   }
   return loras;

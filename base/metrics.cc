@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/errors.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 
@@ -114,6 +115,8 @@ struct Metrics::Families {
                             "Cost units of jobs that wait.")),
         loaded(Register(BuildGauge(), registry, "genzo_model_loaded",
                         "1 while a model's weights are in memory.")),
+        failed(Register(BuildGauge(), registry, "genzo_model_failed",
+                        "1 while a model could not be loaded.")),
         load_duration(Register(BuildGauge(), registry,
                                "genzo_model_load_duration_seconds",
                                "Time that loading the model took.")),
@@ -147,6 +150,9 @@ struct Metrics::Families {
                                  "the model was loaded.")),
         texts(Register(BuildCounter(), registry, "genzo_text_cache_total",
                        "Texts by whether their embedding was in the cache.")),
+        results(Register(
+            BuildCounter(), registry, "genzo_result_cache_total",
+            "Reproducible requests by whether the result cache had them.")),
         prediction_error(
             Register(BuildHistogram(), registry, "genzo_prediction_error_ratio",
                      "How far the finish predicted at acceptance was off.")),
@@ -197,6 +203,7 @@ struct Metrics::Families {
   prometheus::Family<prometheus::Gauge>& queue_depth;
   prometheus::Family<prometheus::Gauge>& queue_cost;
   prometheus::Family<prometheus::Gauge>& loaded;
+  prometheus::Family<prometheus::Gauge>& failed;
   prometheus::Family<prometheus::Gauge>& load_duration;
   prometheus::Family<prometheus::Counter>& load_failures;
   prometheus::Family<prometheus::Gauge>& model_info;
@@ -209,6 +216,7 @@ struct Metrics::Families {
   prometheus::Family<prometheus::Gauge>& model_bytes;
   prometheus::Family<prometheus::Gauge>& profile_seconds;
   prometheus::Family<prometheus::Counter>& texts;
+  prometheus::Family<prometheus::Counter>& results;
   prometheus::Family<prometheus::Histogram>& prediction_error;
   prometheus::Family<prometheus::Counter>& out_of_memory;
   prometheus::Family<prometheus::Gauge>& device_up;
@@ -243,6 +251,16 @@ Metrics::Metrics(const Clock& clock)
                                   "genzo_undelivered_bytes",
                                   "Pictures held for their readers.")
                              .Add({})),
+      result_hits_(families_->results.Add({{"result", "hit"}})),
+      result_misses_(families_->results.Add({{"result", "miss"}})),
+      results_not_kept_(Register(BuildCounter(), *registry_,
+                                 "genzo_results_not_kept_total",
+                                 "Results of jobs that could not be written.")
+                            .Add({})),
+      result_cache_bytes_(Register(BuildGauge(), *registry_,
+                                   "genzo_result_cache_bytes",
+                                   "Pictures kept by the result cache.")
+                              .Add({})),
       http_in_flight_(
           Register(
               BuildGauge(), *registry_, "genzo_http_requests_in_flight",
@@ -302,7 +320,9 @@ void ModelMetrics::CountEnd(const absl::Status& status,
   prometheus::Counter& outcome = status.ok()                 ? jobs_succeeded
                                  : absl::IsCancelled(status) ? jobs_cancelled
                                  : unwanted                  ? jobs_expired
-                                                             : jobs_failed;
+                                 : ErrorReason(status) == "DRAINING"
+                                     ? jobs_drained
+                                     : jobs_failed;
   outcome.Increment();
 }
 
@@ -334,6 +354,7 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
       .jobs_failed = with(all.jobs, "outcome", "failed"),
       .jobs_cancelled = with(all.jobs, "outcome", "cancelled"),
       .jobs_expired = with(all.jobs, "outcome", "expired"),
+      .jobs_drained = with(all.jobs, "outcome", "drained"),
       .jobs_running = all.running.Add(labels),
       .queue_seconds = stage("queue"),
       .encode_seconds = stage("encode"),
@@ -353,6 +374,7 @@ ModelMetrics& Metrics::ForModel(const std::string& model) {
       .images = all.images.Add(labels),
       .previews = all.previews.Add(labels),
       .loaded = all.loaded.Add(labels),
+      .failed = all.failed.Add(labels),
       .load_seconds = all.load_duration.Add(labels),
       .load_failures = all.load_failures.Add(labels),
       .queue_depth = {depth("low"), depth("normal"), depth("high")},

@@ -34,6 +34,7 @@ struct ModelMetrics {
   prometheus::Counter& jobs_failed;
   prometheus::Counter& jobs_cancelled;
   prometheus::Counter& jobs_expired;  // past their deadline
+  prometheus::Counter& jobs_drained;  // broken off as the server stopped
   prometheus::Gauge& jobs_running;
   prometheus::Histogram& queue_seconds;  // stages of a job
   prometheus::Histogram& encode_seconds;
@@ -55,6 +56,7 @@ struct ModelMetrics {
   prometheus::Counter& images;
   prometheus::Counter& previews;
   prometheus::Gauge& loaded;  // 0 or 1
+  prometheus::Gauge& failed;  // 1 while it could not be loaded
   prometheus::Gauge& load_seconds;
   prometheus::Counter& load_failures;
   // Jobs waiting: of low, normal and high priority.
@@ -154,6 +156,15 @@ class Metrics {
   prometheus::Gauge& streams() { return streams_; }
   prometheus::Gauge& undelivered_bytes() { return undelivered_bytes_; }
 
+  // Whether a REPRODUCIBLE request was answered by the result cache, and its
+  // bytes.
+  void CountResult(bool hit) {
+    (hit ? result_hits_ : result_misses_).Increment();
+  }
+  // Results of jobs that could not be written to their folder.
+  prometheus::Counter& results_not_kept() { return results_not_kept_; }
+  prometheus::Gauge& result_cache_bytes() { return result_cache_bytes_; }
+
   // What /metrics answers, in Prometheus' text format.
   std::string Text() const;
 
@@ -182,6 +193,10 @@ class Metrics {
   prometheus::Counter& slow_readers_;
   prometheus::Gauge& streams_;
   prometheus::Gauge& undelivered_bytes_;
+  prometheus::Counter& result_hits_;
+  prometheus::Counter& result_misses_;
+  prometheus::Counter& results_not_kept_;
+  prometheus::Gauge& result_cache_bytes_;
   prometheus::Gauge& http_in_flight_;
   prometheus::Gauge& ready_;
   mutable absl::Mutex mutex_;

@@ -31,11 +31,26 @@ const v1::Model& Best(const std::map<int, v1::Model>& by_device) {
       ->second;
 }
 
+absl::Status CheckLength(const std::string& field, const std::string& id) {
+  if (id.size() <= kMaxModelIdBytes) return absl::OkStatus();
+  return InvalidFieldsError(
+      {{field, absl::StrCat(field, " has ", id.size(), " bytes, the limit is ",
+                            kMaxModelIdBytes)}});
+}
+
 }  // namespace
 
-void ModelCatalog::Put(v1::Model model, int device) {
-  model.set_is_default(model.id() == default_model_);
+void ModelCatalog::SetDefault(const std::string& id) {
   absl::MutexLock lock(&mutex_);
+  default_model_ = id;
+  for (auto& [name, by_device] : models_) {
+    for (auto& [_, model] : by_device) model.set_is_default(name == id);
+  }
+}
+
+void ModelCatalog::Put(v1::Model model, int device) {
+  absl::MutexLock lock(&mutex_);
+  model.set_is_default(model.id() == default_model_);
   models_[model.id()][device] = std::move(model);
 }
 
@@ -48,11 +63,8 @@ void ModelCatalog::Remove(const std::string& id, int device) {
 }
 
 absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
-  if (id.size() > kMaxModelIdBytes) {
-    return InvalidFieldsError(
-        {{"model", absl::StrCat("model has ", id.size(),
-                                " bytes, the limit is ", kMaxModelIdBytes)}});
-  }
+  const absl::Status fits = CheckLength("model", id);
+  if (!fits.ok()) return fits;
   absl::MutexLock lock(&mutex_);
   const auto found = models_.find(id.empty() ? default_model_ : id);
   if (found != models_.end()) return Best(found->second);
@@ -63,6 +75,8 @@ absl::StatusOr<v1::Model> ModelCatalog::Get(const std::string& id) const {
 
 absl::StatusOr<v1::Model> ModelCatalog::Named(const std::string& id) const {
   if (id.empty()) return InvalidFieldsError({{"id", "id is empty"}});
+  const absl::Status fits = CheckLength("id", id);
+  if (!fits.ok()) return fits;
   return Get(id);
 }
 

@@ -20,6 +20,9 @@ class ModelCatalog {
   explicit ModelCatalog(std::string default_model)
       : default_model_(std::move(default_model)) {}
 
+  // Another model is the default one from now on.
+  void SetDefault(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What `device` says of `model`, in place of what it said before. Of several
   // devices' words the best counts: resident, loading, unloaded, failed.
   void Put(v1::Model model, int device = 0) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,9 +48,9 @@ class ModelCatalog {
   std::vector<v1::Model> List() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  const std::string default_model_;
   LoraCatalog loras_;
   mutable absl::Mutex mutex_;
+  std::string default_model_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::map<int, v1::Model>> models_
       ABSL_GUARDED_BY(mutex_);  // by id and device
 };

@@ -1,13 +1,15 @@
 #include "base/models_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/file_stamp.h"
-#include "base/logging.h"
+#include "base/sha256.h"
 
 namespace genzo {
 namespace {
@@ -15,6 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostIdBytes = 63;
+
+// Folders in folders that are looked into.
+constexpr int kMostDepth = 4;
 
 constexpr char kConfig[] = ".config";
 
@@ -75,30 +80,46 @@ std::vector<std::string> ModelsFolder::Forget(
     if (taken_.count(at->first) == 0 && found.count(at->second) == 0) {
       gone.push_back(at->first);
       stamp_of_.erase(at->second);
+      id_of_.erase(at->second);
       path_of_.erase(at);
     }
     at = next;
   }
-  // Another of the same name may have its turn.
-  if (!gone.empty()) {
-    std::set<std::string> owners;
-    for (const auto& [id, path] : path_of_) owners.insert(path);
-    for (const std::string& path : found) {
-      if (owners.count(path) == 0) stamp_of_.erase(path);
-    }
-  }
   return gone;
+}
+
+std::string ModelsFolder::IdOf(const fs::path& path) const {
+  std::error_code error;
+  const bool is_folder = fs::is_directory(path, error);
+  std::string id = IdOfName(is_folder ? path.filename() : path.stem());
+  const auto owner = path_of_.find(id);
+  const bool is_taken = owner != path_of_.end() && owner->second != path;
+  if (!id.empty() && !is_taken) return id;
+  constexpr size_t kDigits = 6;
+  id.resize(std::min(id.size(), kMostIdBytes - 1 - kDigits));
+  const std::string digest =
+      absl::BytesToHexString(Sha256(path.lexically_relative(path_).string()));
+  return absl::StrCat(id.empty() ? "model" : id, "-",
+                      digest.substr(0, kDigits));
 }
 
 ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
   std::set<std::string> found;
   std::set<fs::path> lenders;
-  for (fs::directory_iterator entry(path_, error), end; !error && entry != end;
+  fs::recursive_directory_iterator entry(
+      path_, fs::directory_options::skip_permission_denied, error);
+  for (const fs::recursive_directory_iterator end; !error && entry != end;
        entry.increment(error)) {
     const fs::path& path = entry->path();
-    if (IsModel(path)) found.insert(path.string());
-    if (path.extension() == kConfig) lenders.insert(path);
+    const bool lends = path.extension() == kConfig;
+    const bool is_model = IsModel(path);
+    if (is_model) found.insert(path.string());
+    if (lends) lenders.insert(path);
+    const bool is_hidden = path.filename().string().front() == '.';
+    if (is_model || lends || is_hidden || entry.depth() == kMostDepth) {
+      entry.disable_recursion_pending();
+    }
   }
   if (error && error != std::errc::no_such_file_or_directory) return {};
   std::string shared;
@@ -115,18 +136,13 @@ ModelsFolder::Found ModelsFolder::Look() {
     stamp = now;
     const bool is_file = !fs::is_directory(path, error);
     ModelConfig model;
-    model.id = IdOfName(is_file ? path.stem() : path.filename());
+    model.id = id_of_.try_emplace(path.string(), IdOf(path)).first->second;
     model.path = path.string();
     const fs::path config = fs::path(path).replace_extension(kConfig);
     if (is_file && fs::is_directory(config, error)) {
       model.config = config.string();
     }
-    const auto [place, is_new] = path_of_.try_emplace(model.id, model.path);
-    if (model.id.empty() || (!is_new && place->second != model.path)) {
-      spdlog::warn("{} is left out: the id \"{}\" is {}", model.path, model.id,
-                   model.id.empty() ? "empty" : "that of " + place->second);
-      continue;
-    }
+    path_of_[model.id] = model.path;
     result.fresh.push_back(std::move(model));
   }
   return result;

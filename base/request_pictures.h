@@ -9,6 +9,10 @@ namespace genzo {
 // their digests and sizes stand for them.
 void ClearPictures(v1::GenerateRequest& request);
 
+// The request as ClearPictures() would leave it. Never copies those bytes,
+// which may be tens of megabytes.
+v1::GenerateRequest WithoutPictures(const v1::GenerateRequest& request);
+
 }  // namespace genzo
 
 #endif  // GENZO_BASE_REQUEST_PICTURES_H_

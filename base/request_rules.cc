@@ -61,4 +61,14 @@ bool IsTenantName(absl::string_view name) {
          });
 }
 
+bool IsUuid(absl::string_view text) {
+  constexpr size_t kBytes = 36;
+  if (text.size() != kBytes) return false;
+  for (size_t i = 0; i < kBytes; ++i) {
+    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (is_dash ? text[i] != '-' : !absl::ascii_isxdigit(text[i])) return false;
+  }
+  return true;
+}
+
 }  // namespace genzo

@@ -56,6 +56,10 @@ uint32_t ImagesDrawn(const v1::GenerateRequest& request);
 // Whether `name` may name a tenant: [A-Za-z0-9._-]{1,64}.
 bool IsTenantName(absl::string_view name);
 
+// Whether `text` is a UUID as RFC 9562 writes it, whatever its version:
+// "123e4567-e89b-42d3-a456-426614174000".
+bool IsUuid(absl::string_view text);
+
 }  // namespace genzo
 
 #endif  // GENZO_BASE_REQUEST_RULES_H_

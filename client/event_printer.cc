@@ -41,9 +41,11 @@ TerminalPrinter::Screen FindScreen(bool art) {
 
 std::unique_ptr<EventPrinter> MakeEventPrinter(const PrinterOptions& options) {
   if (options.json) return std::make_unique<JsonPrinter>();
-  if (!IsTerminal()) return std::make_unique<PlainPrinter>();
+  const EventWords words(options.enlarges);
+  if (!IsTerminal()) return std::make_unique<PlainPrinter>(words);
   return std::make_unique<TerminalPrinter>(
-      [art = options.art] { return FindScreen(art); }, options.image_count);
+      [art = options.art] { return FindScreen(art); }, options.image_count,
+      words);
 }
 
 }  // namespace genzo

@@ -23,6 +23,7 @@ struct PrinterOptions {
   bool json = false;
   bool art = true;  // half-block pictures, where standard output can show them
   uint32_t image_count = 1;
+  bool enlarges = false;  // the job makes a sent picture larger
 };
 
 // The printer that suits `options` and standard output.

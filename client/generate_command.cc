@@ -167,7 +167,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   picture_options_.AddTo(c);
   AddChoice(c, "--format", format_, FormatNames(),
             "file format of the pictures");
-  c.add_option("-o,--output", output_folder_, "folder for the files")
+  c.add_option("-o,--output", output_folder_, kOutputHelp)
       ->capture_default_str();
   c.add_option("--request-id", request_id_,
                "a UUID: sent again, the same request is not painted again");

@@ -88,7 +88,7 @@ JobsCommand::JobsCommand(CLI::App& app, const std::string& server)
   }
   watch_->add_option("--after", after_,
                      "sequence of the last event not to be shown again");
-  watch_->add_option("-o,--output", output_folder_, "folder for the files")
+  watch_->add_option("-o,--output", output_folder_, kOutputHelp)
       ->capture_default_str();
   watch_->add_flag("--no-art", no_art_, "no pictures in the terminal");
   for (CLI::App* command : {list_, watch_, cancel_}) {
@@ -135,7 +135,9 @@ ExitStatus JobsCommand::Watch() const {
       MakeEventPrinter(
           {.json = json_,
            .art = !no_art_,
-           .image_count = std::clamp(ImagesDrawn(resolved), 1u, 64u)}));
+           .image_count = std::clamp(ImagesDrawn(resolved), 1u, 64u),
+           // What is painted has a seed once it is resolved.
+           .enlarges = !resolved.has_seed()}));
   v1::WatchJobRequest watch;
   watch.set_id(id_);
   watch.set_after_sequence(after_);

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
@@ -36,12 +37,15 @@ void Print(const v1::Lora& lora) {
               << "\n";
     return;
   }
-  std::cout << absl::StrFormat("  %s, rank %d, %.1f MB", lora.family(),
-                               lora.rank(), lora.file_bytes() / 1e6);
-  if (lora.models_size() > 0) {
-    std::cout << "; for " << absl::StrJoin(lora.models(), ", ");
-  }
-  std::cout << "\n";
+  std::cout << absl::StrFormat("  %s, rank %d, %.1f MB; ",
+                               Printable(lora.family()), lora.rank(),
+                               lora.file_bytes() / 1e6)
+            // The server compares it with a model once that is loaded.
+            << (lora.models_size() > 0
+                    ? absl::StrCat(
+                          "for ", Printable(absl::StrJoin(lora.models(), ", ")))
+                    : "fits none of the models loaded so far")
+            << "\n";
 }
 
 }  // namespace

@@ -17,11 +17,21 @@ double Seconds(const google::protobuf::Duration& duration) {
   return absl::ToDoubleSeconds(FromProto(duration));
 }
 
-std::string EndLine(const v1::Ended& ended) {
+std::string EndLine(const v1::Ended& ended, bool enlarges, bool from_cache) {
+  if (from_cache) return "no steps: the server had kept them";
+  if (enlarges) {
+    return absl::StrFormat("%.2f s queued, %.2f s enlarging",
+                           Seconds(ended.queued()), Seconds(ended.denoise()));
+  }
   return absl::StrFormat(
       "%d steps: %.2f s queued, %.2f s text, %.2f s denoising, %.2f s decoding",
       ended.steps_run(), Seconds(ended.queued()), Seconds(ended.encode()),
       Seconds(ended.denoise()), Seconds(ended.decode()));
+}
+
+std::string LargerLine(const v1::Picture& picture, const std::string& path) {
+  return absl::StrCat("enlarged to ", picture.width(), " x ", picture.height(),
+                      ": ", Printable(path));
 }
 
 std::string ImageLine(const v1::Image& image, const std::string& path) {
@@ -43,7 +53,8 @@ std::string ImageLine(const v1::Image& image, const std::string& path) {
 
 }  // namespace
 
-std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
+std::string EventWords::Line(const v1::JobEvent& event,
+                             const std::string& path) {
   switch (event.event_case()) {
     case v1::JobEvent::kQueued:
       return absl::StrCat("queued, ", event.queued().position(), " jobs ahead");
@@ -51,15 +62,16 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
       return absl::StrCat("preview of step ", event.preview().step(), ": ",
                           Printable(path));
     case v1::JobEvent::kImage:
-      return ImageLine(event.image(), path);
+      return enlarges_ ? LargerLine(event.image().picture(), path)
+                       : ImageLine(event.image(), path);
     case v1::JobEvent::kImageWithheld:
       return absl::StrCat("image ", event.image_withheld().image_index(),
                           " is withheld by the server's policy: ",
                           Printable(event.image_withheld().safety()));
     case v1::JobEvent::kStarted:
-      return event.started().from_cache()
-                 ? "the same pictures as before, kept by the server"
-                 : "";
+      from_cache_ = event.started().from_cache();
+      return from_cache_ ? "the same pictures as before, kept by the server"
+                         : "";
     case v1::JobEvent::kImageFailed:
       return absl::StrCat(
           "image ", event.image_failed().image_index(),
@@ -67,7 +79,7 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
     case v1::JobEvent::kEnded:
       // Why it did not is said where the call ends.
       return event.ended().state() == v1::JOB_STATE_SUCCEEDED
-                 ? EndLine(event.ended())
+                 ? EndLine(event.ended(), enlarges_, from_cache_)
                  : "";
     default:
       return "";
@@ -75,14 +87,15 @@ std::string PlainLine(const v1::JobEvent& event, const std::string& path) {
 }
 
 void PlainPrinter::Show(const v1::JobEvent& event, const std::string& path) {
-  const std::string line = PlainLine(event, path);
+  const std::string line = words_.Line(event, path);
   if (!line.empty()) std::cout << line << std::endl;
 }
 
 TerminalPrinter::TerminalPrinter(std::function<Screen()> find_screen,
-                                 uint32_t image_count)
+                                 uint32_t image_count, EventWords words)
     : find_screen_(std::move(find_screen)),
       screen_(find_screen_()),
+      words_(words),
       begin_(absl::Now()),
       pictures_(image_count),
       progress_(image_count) {}
@@ -95,7 +108,7 @@ TerminalPrinter::~TerminalPrinter() {
 void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
   switch (event.event_case()) {
     case v1::JobEvent::kQueued:
-      status_ = PlainLine(event, path);
+      status_ = words_.Line(event, path);
       return Redraw("");
     case v1::JobEvent::kProgress:
       Note(event.progress());
@@ -105,13 +118,13 @@ void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
       return Redraw("");
     case v1::JobEvent::kImage:
       SetPicture(event.image().image_index(), event.image().picture());
-      return Redraw(PlainLine(event, path));
+      return Redraw(words_.Line(event, path));
     case v1::JobEvent::kStarted:
     case v1::JobEvent::kImageWithheld:
     case v1::JobEvent::kImageFailed:
-      return Redraw(PlainLine(event, path));
+      return Redraw(words_.Line(event, path));
     case v1::JobEvent::kEnded:
-      status_ = PlainLine(event, path);
+      status_ = words_.Line(event, path);
       Redraw("");
       done_ = true;
       std::cout << std::endl;
@@ -149,9 +162,10 @@ std::string TerminalPrinter::ProgressLine() const {
     left = std::max(left, progress.time_left);
   }
   const double elapsed = absl::ToDoubleSeconds(absl::Now() - begin_);
-  const std::string text = absl::StrFormat(
-      " step %d of %d, %.1f steps/s, %.1f s left", step, steps,
-      step / std::max(elapsed, 1e-3), absl::ToDoubleSeconds(left));
+  const std::string text =
+      absl::StrFormat(" %s %d of %d, %.1f %ss/s, %.1f s left", words_.unit(),
+                      step, steps, step / std::max(elapsed, 1e-3),
+                      words_.unit(), absl::ToDoubleSeconds(left));
   constexpr size_t kBar = 24;
   if (kBar + text.size() > width) return text.substr(0, width);
   const size_t filled = steps == 0 ? 0 : kBar * step / steps;

@@ -12,14 +12,34 @@
 
 namespace genzo {
 
-// Words for an event, without what only a terminal can show. Empty for events
-// that need none.
-std::string PlainLine(const v1::JobEvent& event, const std::string& path);
+// Words for a job's events, without what only a terminal can show. Not
+// thread-safe.
+class EventWords {
+ public:
+  // `enlarges`: the job makes a sent picture larger. It has no seed, its steps
+  // are tiles, and nothing is denoised.
+  explicit EventWords(bool enlarges = false) : enlarges_(enlarges) {}
+
+  // Empty for events that need none. Events are given in order: what `started`
+  // says counts for the end.
+  std::string Line(const v1::JobEvent& event, const std::string& path);
+
+  // What `progress` counts.
+  const char* unit() const { return enlarges_ ? "tile" : "step"; }
+
+ private:
+  const bool enlarges_;
+  bool from_cache_ = false;
+};
 
 // One line an event that matters; for logs and pipes.
 class PlainPrinter : public EventPrinter {
  public:
+  explicit PlainPrinter(EventWords words = EventWords()) : words_(words) {}
   void Show(const v1::JobEvent& event, const std::string& path) override;
+
+ private:
+  EventWords words_;
 };
 
 // Pictures side by side that refine in place, a progress line below, and a line
@@ -35,7 +55,8 @@ class TerminalPrinter : public EventPrinter {
   };
 
   // `find_screen` is asked before every frame: windows change their size.
-  TerminalPrinter(std::function<Screen()> find_screen, uint32_t image_count);
+  TerminalPrinter(std::function<Screen()> find_screen, uint32_t image_count,
+                  EventWords words = EventWords());
   ~TerminalPrinter() override;
 
   void Show(const v1::JobEvent& event, const std::string& path) override;
@@ -56,6 +77,7 @@ class TerminalPrinter : public EventPrinter {
 
   const std::function<Screen()> find_screen_;
   Screen screen_;
+  EventWords words_;
   const absl::Time begin_;
   std::vector<RgbImage> pictures_;  // latest of each image
   std::vector<Progress> progress_;  // of each image

@@ -1,7 +1,6 @@
 #include "client/upscale_command.h"
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <set>
 
@@ -10,8 +9,8 @@
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/event_printer.h"
-#include "client/file_names.h"
 #include "client/input_file.h"
+#include "client/picture_files.h"
 #include "client/sampler_names.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
 
@@ -25,31 +24,13 @@ ExitStatus Fail(const std::string& message, ExitStatus status) {
   return status;
 }
 
-// "fox.jpg" -> "FOLDER/fox-1024x768.png", or "...-2.png" if that is `taken`.
-std::string ResultPath(const std::string& folder, const std::string& path,
-                       const v1::Picture& picture,
-                       const std::set<std::string>& taken) {
-  const std::string stem =
-      (fs::path(folder) / absl::StrCat(fs::path(path).stem().string(), "-",
-                                       picture.width(), "x", picture.height()))
-          .string();
-  const std::string extension = Extension(picture.media_type());
-  std::string result = stem + extension;
-  for (int number = 2; taken.count(result) > 0; ++number) {
-    result = absl::StrCat(stem, "-", number, extension);
-  }
-  return result;
-}
-
-bool Write(const fs::path& path, const std::string& bytes) {
-  std::error_code ignored;
-  fs::create_directories(path.parent_path(), ignored);
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << bytes;
-  file.close();
-  if (file.good()) return true;
-  fs::remove(path, ignored);
-  return false;
+// "fox.jpg" -> "FOLDER/fox-1024x768".
+std::string ResultStem(const std::string& folder, const std::string& path,
+                       const v1::Picture& picture) {
+  return (fs::path(folder) / absl::StrCat(fs::path(path).stem().string(), "-",
+                                          picture.width(), "x",
+                                          picture.height()))
+      .string();
 }
 
 }  // namespace
@@ -73,7 +54,7 @@ UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
   c.add_option("--format", format_, "file format of the results")
       ->transform(CLI::IsMember(formats, CLI::ignore_case));
   c.add_option("--quality", quality_, "of JPEG and WebP, 1 to 100");
-  c.add_option("-o,--output", output_folder_, "folder for the files")
+  c.add_option("-o,--output", output_folder_, kOutputHelp)
       ->capture_default_str();
   c.add_flag("--list", list_, "list what the server can enlarge with")
       ->excludes(files);
@@ -83,9 +64,8 @@ UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
 ExitStatus UpscaleCommand::Run() const {
   if (list_) return List();
   if (paths_.empty()) return Fail("a file is missing", kExitUsage);
-  std::set<std::string> written;
   for (const std::string& path : paths_) {
-    const ExitStatus status = Upscale(path, written);
+    const ExitStatus status = Upscale(path);
     if (status != kExitOk) return status;
   }
   return kExitOk;
@@ -106,8 +86,7 @@ ExitStatus UpscaleCommand::List() const {
   return kExitOk;
 }
 
-ExitStatus UpscaleCommand::Upscale(const std::string& path,
-                                   std::set<std::string>& written) const {
+ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
   auto bytes = ReadInputFile(path);
   if (!bytes.ok()) {
     return Fail(Printable(std::string(bytes.status().message())), kExitUsage);
@@ -125,7 +104,7 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path,
         static_cast<v1::ImageFormat>(FormatNames().at(format_)));
   }
   if (quality_) request.mutable_output()->set_quality(*quality_);
-  const auto printer = MakeEventPrinter({.json = json_});
+  const auto printer = MakeEventPrinter({.json = json_, .enlarges = true});
   EventAssembler assembler;
   grpc::ClientContext context;
   const auto stub = v1::Upscaling::NewStub(Connect(server_));
@@ -139,11 +118,10 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path,
     std::string result;
     if (event->has_image()) {
       const v1::Picture& picture = event->image().picture();
-      result = ResultPath(output_folder_, path, picture, written);
-      written.insert(result);
-      failure = Write(result, picture.data())
-                    ? ""
-                    : absl::StrCat(Printable(result), " cannot be written");
+      const auto written =
+          WriteNewPicture(ResultStem(output_folder_, path, picture), picture);
+      result = written.ok() ? *written : "(not written)";
+      failure = Printable(written.status().message());
     }
     printer->Show(*event, result);
   }

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -25,10 +24,7 @@ class UpscaleCommand {
 
  private:
   ExitStatus List() const;
-  // Pictures of one name do not replace each other's: `written` are the files
-  // of this command.
-  ExitStatus Upscale(const std::string& path,
-                     std::set<std::string>& written) const;
+  ExitStatus Upscale(const std::string& path) const;
 
   CLI::App* const command_;
   const std::string& server_;

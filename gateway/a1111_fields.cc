@@ -78,6 +78,10 @@ void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request) {
   std::string prompt = reader.Text("prompt").value_or("");
   const std::string wrong = TakeLoraTags(prompt, request);
   if (!wrong.empty()) reader.Fail("prompt", wrong);
+  if (absl::StrContains(prompt, "<hypernet:")) {
+    reader.Fail("prompt",
+                "has <hypernet:...>, but this server has no hypernetworks yet");
+  }
   request.set_prompt(std::move(prompt));
   request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
   // A1111 reads them in the prompt alone and takes these for text.

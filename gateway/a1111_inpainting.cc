@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace genzo {
 namespace {
 
@@ -33,12 +35,18 @@ void ReadA1111Mask(FieldReader& reader, v1::GenerateRequest& request) {
   }
   v1::Inpainting& inpainting = *request.mutable_inpainting();
   inpainting.mutable_mask()->set_data(*std::move(mask));
-  // The newer names are those of a blur that differs across and down.
-  int64_t blur = kDefaultBlur;
-  for (const char* name : {"mask_blur_y", "mask_blur_x", "mask_blur"}) {
-    blur = reader.Whole(name, 0, kMaxNumber).value_or(blur);
+  // The newer names are those of a blur that differs across and down. The older
+  // one sets both.
+  const auto across = reader.Whole("mask_blur_x", 0, kMaxNumber);
+  const auto down = reader.Whole("mask_blur_y", 0, kMaxNumber);
+  const auto both = reader.Whole("mask_blur", 0, kMaxNumber);
+  if (!both && across && down && *across != *down) {
+    reader.Fail("mask_blur_x",
+                absl::StrCat(*across, " is not mask_blur_y, ", *down,
+                             ", but this server blurs masks evenly"));
   }
-  inpainting.set_mask_blur(static_cast<uint32_t>(blur));
+  inpainting.set_mask_blur(static_cast<uint32_t>(
+      both.value_or(across.value_or(down.value_or(kDefaultBlur)))));
   inpainting.set_fill(
       kFills[reader.Whole("inpainting_fill", 0, 3).value_or(0)]);
   inpainting.set_only_masked(

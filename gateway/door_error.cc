@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -34,6 +35,14 @@ std::string OpenAiType(int status) {
 
 json Nullable(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
+}
+
+// "[2]" of "pictures[2].data"; empty if the field has no index.
+std::string IndexIn(absl::string_view field) {
+  const size_t open = field.find('[');
+  const size_t close = field.find(']');
+  if (open >= close || close == absl::string_view::npos) return "";
+  return std::string(field.substr(open, close + 1 - open));
 }
 
 constexpr char kModelNotFound[] = "MODEL_NOT_FOUND";
@@ -105,8 +114,15 @@ absl::StatusCode CodeOf(int http_status) {
       return absl::StatusCode::kPermissionDenied;
     case 404:
       return absl::StatusCode::kNotFound;
+    case 429:
+      return absl::StatusCode::kResourceExhausted;
+    case 501:
+    case 505:
+      return absl::StatusCode::kUnimplemented;
     case 503:
       return absl::StatusCode::kUnavailable;
+    case 504:
+      return absl::StatusCode::kDeadlineExceeded;
     default:
       return http_status < 500 ? absl::StatusCode::kInvalidArgument
                                : absl::StatusCode::kInternal;
@@ -157,13 +173,17 @@ absl::Status Renamed(const absl::Status& status, FieldNames names) {
   std::vector<FieldViolation> violations = ViolationsIn(status);
   if (violations.empty()) return status;
   for (FieldViolation& violation : violations) {
+    const std::string index = IndexIn(violation.field);
     for (const auto& [proto, own] : names) {
-      if (violation.field != proto) continue;
-      violation.field = std::string(own);
-      absl::string_view rest = violation.description;
-      if (absl::ConsumePrefix(&rest, proto)) {
-        violation.description = absl::StrCat(own, rest);
+      if (violation.field != absl::StrReplaceAll(proto, {{"[]", index}})) {
+        continue;
       }
+      const std::string named = absl::StrReplaceAll(own, {{"[]", index}});
+      absl::string_view rest = violation.description;
+      if (absl::ConsumePrefix(&rest, violation.field)) {
+        violation.description = absl::StrCat(named, rest);
+      }
+      violation.field = named;
       break;
     }
   }

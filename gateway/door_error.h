@@ -26,7 +26,9 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 // The violations in `status`'s BadRequest; empty if it has none.
 std::vector<FieldViolation> ViolationsIn(const absl::Status& status);
 
-// The field of the proto and the door's name for it.
+// The field of the proto and the door's name for it: {"steps",
+// "num_inference_steps"}. "[]" in both stands for the index of an entry:
+// {"pictures[].data", "images[]"}.
 using FieldNames =
     absl::Span<const std::pair<absl::string_view, absl::string_view>>;
 // `status` with the fields of its violations, and the first words of their

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "CLI/CLI.hpp"
@@ -77,7 +78,9 @@ int Main(int argc, char** argv) {
   CLI::App app("Serves a Genzo gRPC server over HTTP.", "genzo-gateway");
   std::string config_path = kDefaultConfig;
   std::string server, listen, admin, log_level;
-  app.add_option("--config", config_path, "configuration file (YAML)")
+  app.add_option("--config", config_path,
+                 "configuration file (YAML); with --server the default one may "
+                 "be missing")
       ->capture_default_str()
       ->envname("GENZO_GATEWAY_CONFIG");
   app.add_option("--server", server,
@@ -110,7 +113,12 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  auto config = ReadGatewayConfigFile(config_path);
+  // --server is all that a door must be told.
+  std::error_code ignored;
+  const bool needs_file = app.count("--config") > 0 || server.empty() ||
+                          std::filesystem::exists(config_path, ignored);
+  auto config = needs_file ? ReadGatewayConfigFile(config_path)
+                           : ParseGatewayConfig("", /*base_folder=*/"");
   if (!config.ok()) return Fail(config.status());
   if (!server.empty()) config->server = server;
   if (!listen.empty()) config->http.listen = listen;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -35,10 +36,16 @@ class HttpCore {
   HttpCore(const HttpLimits& limits, HttpHandler handler)
       : limits(limits), handler(std::move(handler)) {}
 
-  // Whether there may be one more.
-  bool HasRoom() const;
+  // Whether there may be one more. If all are open that may be, the one that
+  // has rested longest is given up for it: without that, clients that keep
+  // connections they do not use would lock everybody out.
+  bool MakeRoom();
   void Add(const std::shared_ptr<HttpConnection>& connection);
   void Remove(HttpConnection* connection);
+  // The connection waits for another request, and may be given up.
+  void Rest(HttpConnection* connection);
+  // A request begins on it. False if it was given up before.
+  bool Wake(HttpConnection* connection);
   std::vector<std::shared_ptr<HttpConnection>> connections() const;
   // Waits until none is left; false if that takes longer.
   bool WaitUntilEmpty(absl::Duration timeout) const;
@@ -51,9 +58,18 @@ class HttpCore {
   boost::asio::io_context io;
 
  private:
+  struct Open {
+    std::shared_ptr<HttpConnection> connection;
+    uint64_t rest = 0;  // its number in resting_; 0: it does not rest
+  };
+
+  void EndRest(Open& open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   mutable absl::Mutex mutex_;
-  std::map<HttpConnection*, std::shared_ptr<HttpConnection>> connections_
-      ABSL_GUARDED_BY(mutex_);
+  std::map<HttpConnection*, Open> connections_ ABSL_GUARDED_BY(mutex_);
+  // In the order in which they came to rest.
+  std::map<uint64_t, HttpConnection*> resting_ ABSL_GUARDED_BY(mutex_);
+  uint64_t rests_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 std::shared_ptr<HttpConnection> MakeHttpConnection(

@@ -60,6 +60,12 @@ std::optional<HttpFault> FaultOfHead(const HttpRequestHead& head) {
                           head[http::field::transfer_encoding], "chunked"))) {
     return HttpFault{501, "the header Transfer-Encoding is not \"chunked\""};
   }
+  // Beast takes several that say the same; another reader may take the first.
+  const size_t lengths = head.count(http::field::content_length);
+  const auto length = head[http::field::content_length];
+  if (lengths > 1 || length.find(',') != length.npos) {
+    return HttpFault{400, "the header Content-Length is not one number"};
+  }
   if (head.method() == http::verb::connect) {
     return HttpFault{501, "CONNECT is not done here"};
   }

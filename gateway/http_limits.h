@@ -11,7 +11,9 @@ namespace genzo {
 // What a connection may cost. Numbers of the configuration are in
 // base/config.h; these hold everywhere.
 struct HttpLimits {
-  int max_connections = 1024;  // one more is told 503 and closed
+  // One more takes the place of one that waits for another request, or is told
+  // 503.
+  int max_connections = 1024;
   size_t max_header_bytes = 16 << 10;
   int64_t max_body_bytes = int64_t{48} << 20;
   // Of all bodies that are being read.

@@ -22,6 +22,8 @@ void HttpSession::AwaitRequest(absl::Duration patience) {
   parser_->header_limit(core_->limits.max_header_bytes);
   parser_->body_limit(core_->limits.max_body_bytes);
   if (buffer_.size() > 0) return ReadHeader();
+  // Newcomers have a shorter patience instead.
+  if (serial_ > 0) core_->Rest(this);
   SetDeadline(absl::ToChronoNanoseconds(patience));
   // The watcher of the request before reads the next one's first bytes.
   if (is_watching_) return;
@@ -37,6 +39,7 @@ void HttpSession::OnFirstBytes(const Error& error, size_t bytes) {
 
 void HttpSession::ReadHeader() {
   if (is_closed_) return;
+  if (!core_->Wake(this)) return Close();
   is_reading_request_ = true;
   SetDeadline(absl::ToChronoNanoseconds(core_->limits.header_time));
   http::async_read_header(stream_, buffer_, *parser_,

@@ -1,6 +1,7 @@
 #include "gateway/http_server.h"
 
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,25 +18,59 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-bool HttpCore::HasRoom() const {
+bool HttpCore::MakeRoom() {
+  std::shared_ptr<HttpConnection> given_up;  // outlives the lock
   const absl::MutexLock lock(&mutex_);
-  return connections_.size() < static_cast<size_t>(limits.max_connections);
+  const auto most = static_cast<size_t>(limits.max_connections);
+  if (connections_.size() < most) return true;
+  if (resting_.empty()) return false;
+  const auto longest = connections_.find(resting_.begin()->second);
+  given_up = std::move(longest->second.connection);
+  resting_.erase(resting_.begin());
+  connections_.erase(longest);
+  given_up->CloseNow();
+  return true;
 }
 
 void HttpCore::Add(const std::shared_ptr<HttpConnection>& connection) {
   const absl::MutexLock lock(&mutex_);
-  connections_[connection.get()] = connection;
+  connections_[connection.get()].connection = connection;
 }
 
 void HttpCore::Remove(HttpConnection* connection) {
   const absl::MutexLock lock(&mutex_);
-  connections_.erase(connection);
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  EndRest(found->second);
+  connections_.erase(found);
+}
+
+void HttpCore::Rest(HttpConnection* connection) {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  found->second.rest = ++rests_;
+  resting_[rests_] = connection;
+}
+
+bool HttpCore::Wake(HttpConnection* connection) {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return false;
+  EndRest(found->second);
+  return true;
+}
+
+void HttpCore::EndRest(Open& open) {
+  if (open.rest != 0) resting_.erase(std::exchange(open.rest, 0));
 }
 
 std::vector<std::shared_ptr<HttpConnection>> HttpCore::connections() const {
   const absl::MutexLock lock(&mutex_);
   std::vector<std::shared_ptr<HttpConnection>> open;
-  for (const auto& [key, connection] : connections_) open.push_back(connection);
+  for (const auto& [key, entry] : connections_) {
+    open.push_back(entry.connection);
+  }
   return open;
 }
 
@@ -157,7 +192,7 @@ void HttpServer::Impl::Take(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   socket.non_blocking(true, ignored);
-  if (!core_->HasRoom()) {
+  if (!core_->MakeRoom()) {
     if (core_->certificate != nullptr) return;
     socket.send(
         asio::buffer(RefusalText(

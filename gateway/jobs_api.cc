@@ -36,7 +36,12 @@ absl::StatusOr<v1::ListJobsRequest> ReadList(const HttpRequest& request) {
   v1::ListJobsRequest list;
   for (const auto& [name, value] : request.query) {
     int32_t size = 0;
-    if (name == "page_size" && absl::SimpleAtoi(value, &size)) {
+    if (name == "page_size") {
+      if (!absl::SimpleAtoi(value, &size)) {
+        return InvalidFieldsError(
+            {{name, absl::StrCat("page_size ", ShownValue(value),
+                                 " is not a whole number from 0 to 1000")}});
+      }
       list.set_page_size(size);
     } else if (name == "page_token") {
       list.set_page_token(value);

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/version.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
 #include "gateway/mcp_tools.h"
@@ -27,6 +28,14 @@ constexpr int kInvalidRequest = -32600;
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
 
+// What `object` has by that name, else `fallback`; neither is copied, for
+// arguments hold pictures.
+const json& ValueOr(const json& object, const char* name,
+                    const json& fallback) {
+  const auto found = object.find(name);
+  return found == object.end() ? fallback : *found;
+}
+
 json Result(const json& id, const json& result) {
   return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
 }
@@ -45,6 +54,10 @@ json TextContent(const std::string& text) {
 json ToolError(const absl::Status& status) {
   return {{"content", {TextContent(std::string(status.message()))}},
           {"isError", true}};
+}
+
+json TextResult(const std::string& text) {
+  return {{"content", {TextContent(text)}}, {"isError", false}};
 }
 
 json PaintingContent(const Painting& painting) {
@@ -74,12 +87,10 @@ json Initialized(const json& parameters) {
   }
   return {{"protocolVersion", version},
           {"capabilities", {{"tools", json::object()}}},
-          {"serverInfo", {{"name", "genzo"}, {"version", "0.1.0"}}},
+          {"serverInfo", {{"name", "genzo"}, {"version", Version()}}},
           {"instructions",
            "Paints pictures from prompts. list_models tells what there is."}};
 }
-
-}  // namespace
 
 // Where the answer to one call of a tool goes: one JSON message, or a stream
 // with progress before it.
@@ -152,7 +163,6 @@ class ToolAnswer {
   uint64_t done_ = 0;
   std::map<uint32_t, uint32_t> steps_;
 };
-namespace {
 
 using ToolAnswerRef = std::shared_ptr<ToolAnswer>;
 
@@ -171,49 +181,109 @@ bool IsKnownVersion(const HttpRequest& request) {
              std::end(kVersions);
 }
 
+// A call of one tool and what it needs.
+struct ToolCall {
+  Backend& backend;
+  const ModelNames& names;
+  McpCalls& calls;
+  const json& arguments;
+  CallerKeys keys;
+  McpCalls::Key key;  // by which it is cancelled
+  ToolAnswerRef answer;
+};
+
+void PaintJob(const ToolCall& call, bool is_edit) {
+  auto request = ReadMcpPaint(call.arguments, is_edit, call.names);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  // A connection that ends cancels nothing: get_job has the pictures, which are
+  // kept of jobs with an id.
+  request->set_request_id(RequestIdOf(RandomHex(kSessionBytes)));
+  request->set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+  const auto on_event = [&backend = call.backend, keys = call.keys,
+                         answer = call.answer,
+                         live = call.calls.Begin(call.key),
+                         is_known = false](const v1::JobEvent& event) mutable {
+    if (!std::exchange(is_known, true)) {
+      live->SetCancel([&backend, keys, id = event.job_id()] {
+        backend.CancelJob(keys, id, [](const absl::StatusOr<v1::Job>&) {});
+      });
+    }
+    answer->Progress(event);
+  };
+  Paint(call.backend, call.keys, *request, call.answer->exchange(), on_event,
+        Finishing(call.answer));
+}
+
+void GenerateImage(const ToolCall& call) { PaintJob(call, /*is_edit=*/false); }
+void EditImage(const ToolCall& call) { PaintJob(call, /*is_edit=*/true); }
+
+void UpscaleImage(const ToolCall& call) {
+  const auto request = ReadMcpUpscale(call.arguments);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  const auto live = call.calls.Begin(call.key);
+  const CancelStream cancel = call.backend.Upscale(
+      call.keys, *request,
+      Collecting([live](const v1::JobEvent&) {}, Finishing(call.answer)));
+  live->SetCancel(cancel);
+  call.answer->exchange().OnGone(cancel);
+}
+
+void ScoreImages(const ToolCall& call) {
+  const auto request = ReadMcpScore(call.arguments, call.names);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  call.backend.Score(
+      call.keys, *request,
+      [answer = call.answer](absl::StatusOr<v1::ScoreResponse> response) {
+        if (!response.ok()) return answer->Fail(response.status());
+        answer->Finish(TextResult(ToJson(*response)));
+      });
+}
+
 // A job as text, and its pictures if it has some.
-void TellJob(Backend& backend, const CallerKeys& keys, const std::string& id,
-             const ToolAnswerRef& answer) {
-  backend.GetJob(
-      keys, id, [&backend, keys, answer](absl::StatusOr<v1::Job> job) {
+void GetJob(const ToolCall& call) {
+  const auto id = ReadMcpJob(call.arguments);
+  if (!id.ok()) return call.answer->Fail(id.status());
+  call.backend.GetJob(
+      call.keys, *id,
+      [&backend = call.backend, keys = call.keys,
+       answer = call.answer](absl::StatusOr<v1::Job> job) {
         if (!job.ok()) return answer->Fail(job.status());
         if (job->state() != v1::JOB_STATE_SUCCEEDED) {
-          return answer->Finish(
-              {{"content", {TextContent(ToJson(*job))}}, {"isError", false}});
+          return answer->Finish(TextResult(ToJson(*job)));
         }
         v1::WatchJobRequest watch;
         watch.set_id(job->id());
-        const auto done = [answer, told = ToJson(*job)](
-                              absl::StatusOr<Painting> painting) {
-          // What is known of it, where its pictures are gone.
-          answer->Finish(painting.ok() ? PaintingContent(*painting)
-                                       : json{{"content", {TextContent(told)}},
-                                              {"isError", false}});
-        };
+        const auto done =
+            [answer, told = ToJson(*job)](absl::StatusOr<Painting> painting) {
+              // What is known of it, where its pictures are gone.
+              answer->Finish(painting.ok() ? PaintingContent(*painting)
+                                           : TextResult(told));
+            };
         answer->exchange().OnGone(
             backend.Watch(keys, watch, Collecting(/*ear=*/nullptr, done)));
       });
 }
 
-void TellModels(Backend& backend, const CallerKeys& keys,
-                const ToolAnswerRef& answer) {
-  backend.ListModels(
-      keys, [answer](absl::StatusOr<v1::ListModelsResponse> list) {
+void ListModels(const ToolCall& call) {
+  const absl::Status read = ReadMcpNothing(call.arguments);
+  if (!read.ok()) return call.answer->Fail(read);
+  call.backend.ListModels(
+      call.keys,
+      [answer = call.answer](absl::StatusOr<v1::ListModelsResponse> list) {
         if (!list.ok()) return answer->Fail(list.status());
-        answer->Finish(
-            {{"content", {TextContent(ToJson(*list))}}, {"isError", false}});
+        answer->Finish(TextResult(ToJson(*list)));
       });
 }
 
-void TellScores(Backend& backend, const CallerKeys& keys,
-                const v1::ScoreRequest& request, const ToolAnswerRef& answer) {
-  backend.Score(keys, request,
-                [answer](absl::StatusOr<v1::ScoreResponse> response) {
-                  if (!response.ok()) return answer->Fail(response.status());
-                  answer->Finish({{"content", {TextContent(ToJson(*response))}},
-                                  {"isError", false}});
-                });
-}
+constexpr struct {
+  const char* name;
+  void (*run)(const ToolCall& call);
+} kTools[] = {{"generate_image", GenerateImage},
+              {"edit_image", EditImage},
+              {"upscale_image", UpscaleImage},
+              {"score_images", ScoreImages},
+              {"get_job", GetJob},
+              {"list_models", ListModels}};
 
 }  // namespace
 
@@ -250,7 +320,8 @@ void Mcp::Handle(const HttpRequest& request, const HttpExchangeRef& exchange) {
     return send(400, Error(nullptr, kInvalidRequest,
                            "the body is not a JSON-RPC 2.0 request"));
   }
-  const json parameters = message->value("params", json::object());
+  const json none = json::object();
+  const json& parameters = ValueOr(*message, "params", none);
   // Notifications have no id, and no answer.
   if (!message->contains("id")) {
     if (method == "notifications/cancelled" && parameters.is_object() &&
@@ -272,7 +343,9 @@ void Mcp::Handle(const HttpRequest& request, const HttpExchangeRef& exchange) {
   if (method == "tools/list") {
     return send(200, Result(id, {{"tools", McpTools()}}));
   }
-  if (method == "tools/call") return CallTool(*message, request, exchange);
+  if (method == "tools/call") {
+    return CallTool(id, parameters, request, exchange);
+  }
   send(200,
        Error(id, kMethodNotFound,
              absl::StrCat("method ", ShownValue(method), " is not known")));
@@ -284,76 +357,34 @@ McpCalls::Key Mcp::KeyOf(const HttpRequest& request, const json& id) {
           .id = Dump(id)};
 }
 
-void Mcp::PaintJob(v1::GenerateRequest request, const CallerKeys& keys,
-                   const ToolAnswerRef& answer,
-                   const std::shared_ptr<McpCalls::Call>& call) {
-  // A connection that ends cancels nothing: get_job has the pictures, which are
-  // kept of jobs with an id.
-  request.set_request_id(RequestIdOf(RandomHex(kSessionBytes)));
-  request.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
-  const auto on_event = [this, keys, answer, call,
-                         is_known = false](const v1::JobEvent& event) mutable {
-    if (!std::exchange(is_known, true)) {
-      call->SetCancel([this, keys, id = event.job_id()] {
-        backend_.CancelJob(keys, id, [](const absl::StatusOr<v1::Job>&) {});
-      });
-    }
-    answer->Progress(event);
-  };
-  Paint(backend_, keys, request, answer->exchange(), on_event,
-        Finishing(answer));
-}
-
-void Mcp::CallTool(const json& message, const HttpRequest& request,
+void Mcp::CallTool(const json& id, const json& parameters,
+                   const HttpRequest& request,
                    const HttpExchangeRef& exchange) {
-  const json parameters = message.value("params", json::object());
-  const json name = parameters.value("name", json());
-  const json arguments = parameters.value("arguments", json::object());
-  const json meta = parameters.value("_meta", json::object());
+  const auto refuse = [&](const std::string& why) {
+    exchange->Send({.body = Dump(Error(id, kInvalidParams, why))});
+  };
+  const json none = json::object();
+  const json& arguments = ValueOr(parameters, "arguments", none);
+  if (!arguments.is_object()) return refuse("arguments is not an object");
+  const json& meta = ValueOr(parameters, "_meta", none);
   json token;
   if (meta.is_object() &&
       absl::StrContains(request.Header("accept"), "text/event-stream")) {
     token = meta.value("progressToken", json());
   }
-  if (!arguments.is_object()) {
-    return exchange->Send({.body = Dump(Error(message["id"], kInvalidParams,
-                                              "arguments is not an object"))});
+  const json name = parameters.value("name", json());
+  for (const auto& tool : kTools) {
+    if (name != tool.name) continue;
+    return tool.run(
+        {.backend = backend_,
+         .names = names_,
+         .calls = calls_,
+         .arguments = arguments,
+         .keys = KeysOf(request),
+         .key = KeyOf(request, id),
+         .answer = std::make_shared<ToolAnswer>(id, token, exchange)});
   }
-  const auto answer =
-      std::make_shared<ToolAnswer>(message["id"], token, exchange);
-  const CallerKeys keys = KeysOf(request);
-  if (name == "generate_image" || name == "edit_image") {
-    auto paint = ReadMcpPaint(arguments, name == "edit_image", names_);
-    if (!paint.ok()) return answer->Fail(paint.status());
-    return PaintJob(*std::move(paint), keys, answer,
-                    calls_.Begin(KeyOf(request, message["id"])));
-  }
-  if (name == "upscale_image") {
-    const auto upscale = ReadMcpUpscale(arguments);
-    if (!upscale.ok()) return answer->Fail(upscale.status());
-    const auto call = calls_.Begin(KeyOf(request, message["id"]));
-    const CancelStream cancel = backend_.Upscale(
-        keys, *upscale,
-        Collecting([call](const v1::JobEvent&) {}, Finishing(answer)));
-    call->SetCancel(cancel);
-    return exchange->OnGone(cancel);
-  }
-  if (name == "score_images") {
-    const auto score = ReadMcpScore(arguments, names_);
-    if (!score.ok()) return answer->Fail(score.status());
-    return TellScores(backend_, keys, *score, answer);
-  }
-  if (name == "list_models") return TellModels(backend_, keys, answer);
-  if (name == "get_job") {
-    FieldReader reader(arguments);
-    const auto id = reader.Text("id");
-    if (!id.has_value()) reader.Fail("id", "is missing");
-    if (!reader.status().ok()) return answer->Fail(reader.status());
-    return TellJob(backend_, keys, *id, answer);
-  }
-  exchange->Send({.body = Dump(Error(message["id"], kInvalidParams,
-                                     absl::StrCat("tool ", ShownValue(name),
-                                                  " is not known")))});
+  refuse(absl::StrCat("tool ", ShownValue(name), " is not known"));
 }
 
 }  // namespace genzo

@@ -11,8 +11,6 @@
 
 namespace genzo {
 
-class ToolAnswer;
-
 // A server of the Model Context Protocol (streamable HTTP) at /mcp, with the
 // tools generate_image, edit_image, upscale_image, score_images, get_job and
 // list_models. A call that names a progress token is answered with a stream of
@@ -28,14 +26,11 @@ class Mcp {
 
  private:
   void Handle(const HttpRequest& request, const HttpExchangeRef& exchange);
-  void CallTool(const nlohmann::json& message, const HttpRequest& request,
-                const HttpExchangeRef& exchange);
+  void CallTool(const nlohmann::json& id, const nlohmann::json& parameters,
+                const HttpRequest& request, const HttpExchangeRef& exchange);
 
   static McpCalls::Key KeyOf(const HttpRequest& request,
                              const nlohmann::json& id);
-  void PaintJob(v1::GenerateRequest request, const CallerKeys& keys,
-                const std::shared_ptr<ToolAnswer>& answer,
-                const std::shared_ptr<McpCalls::Call>& call);
 
   Backend& backend_;
   const ModelNames& names_;

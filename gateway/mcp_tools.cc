@@ -13,6 +13,7 @@ using nlohmann::json;
 namespace {
 
 constexpr double kMostFactor = 16;
+constexpr int kMostPictures = 10;
 
 // The bytes of a picture in base64, or nothing and a fault.
 std::string PictureIn(FieldReader& reader, const std::string& name,
@@ -61,7 +62,10 @@ const NameList& McpNames() {
     std::erase_if(*list, [](const auto& name) {
       return name.first == "width" || name.first == "height";
     });
-    list->emplace_back("pictures", "images");
+    list->insert(list->end(), {{"picture", "image"},
+                               {"picture.data", "image"},
+                               {"pictures", "images"},
+                               {"pictures[].data", "images[]"}});
     return list;
   }();
   return *names;
@@ -112,7 +116,9 @@ absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
   if (is_edit) ReadEdited(reader, request);
   ReadCommonFields(reader, names, request);
   if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
-  if (const auto n = reader.Whole("n", 1, 10)) request.set_image_count(*n);
+  if (const auto n = reader.Whole("n", 1, kMostPictures)) {
+    request.set_image_count(*n);
+  }
   if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
     request.set_width(*width);
   }
@@ -124,6 +130,21 @@ absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
   return request;
 }
 
+absl::StatusOr<std::string> ReadMcpJob(const json& arguments) {
+  FieldReader reader(arguments);
+  const auto id = reader.Text("id");
+  if (reader.Any("id") == nullptr) reader.Fail("id", "is missing");
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return *id;
+}
+
+absl::Status ReadMcpNothing(const json& arguments) {
+  FieldReader reader(arguments);
+  reader.RefuseTheRest();
+  return reader.status();
+}
+
 json McpTools() {
   json paint = {
       {"prompt", Argument("string", "What to paint.")},
@@ -131,7 +152,8 @@ json McpTools() {
       {"model", Argument("string", "An id of list_models.")},
       {"width", Argument("integer", "In pixels, a multiple of 8.")},
       {"height", Argument("integer", "In pixels, a multiple of 8.")},
-      {"n", Argument("integer", "How many pictures, 1 to 8.")},
+      {"n", Argument("integer", absl::StrCat("How many pictures, 1 to ",
+                                             kMostPictures, "."))},
       {"seed", Argument("integer", "The same seed gives the same picture.")},
       {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
       {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},

@@ -1,6 +1,7 @@
 #ifndef GENZO_GATEWAY_MCP_TOOLS_H_
 #define GENZO_GATEWAY_MCP_TOOLS_H_
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,10 @@ absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(
     const nlohmann::json& arguments);
 absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const nlohmann::json& arguments,
                                               const ModelNames& names);
+// The id of get_job.
+absl::StatusOr<std::string> ReadMcpJob(const nlohmann::json& arguments);
+// Of tools that take nothing.
+absl::Status ReadMcpNothing(const nlohmann::json& arguments);
 
 // The tools with the schemas of their arguments, as tools/list tells them.
 nlohmann::json McpTools();

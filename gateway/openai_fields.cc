@@ -97,7 +97,8 @@ absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
   std::string& image = *request.mutable_image_to_image()->mutable_image();
   bool has_image = false;
   for (const FormPart& part : parts) {
-    if (part.name == "mask" && !request.has_inpainting()) {
+    const bool is_mask = part.name == "mask";
+    if (is_mask && !request.has_inpainting()) {
       v1::Inpainting& inpainting = *request.mutable_inpainting();
       inpainting.mutable_mask()->set_data(std::string(part.content));
       inpainting.set_mask_is_transparency(true);
@@ -110,7 +111,7 @@ absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
       image = std::string(part.content);
       continue;
     }
-    if (fields.contains(part.name)) {
+    if (is_mask || fields.contains(part.name)) {
       return InvalidFieldsError(
           {{part.name, absl::StrCat(part.name, " occurs twice")}});
     }

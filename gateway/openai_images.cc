@@ -38,6 +38,14 @@ json Usage(const v1::GenerateRequest& request, int64_t steps) {
       {"total_tokens", text + steps}};
 }
 
+// HTTP 1.0 knows requests without a host, and a link cannot be without one.
+absl::Status NoLinkError() {
+  return InvalidFieldsError(
+      {{"response_format",
+        "response_format \"url\" needs the header Host, or http.public_url in "
+        "the server's configuration"}});
+}
+
 // Turns a job's events into those of OpenAI's stream. Its members are called
 // one at a time.
 class ImageStream {
@@ -112,10 +120,14 @@ class ImageStream {
             {"image_index", image_index}};
   }
 
-  json Partial(const v1::Preview& preview) {
+  json Partial(const v1::Preview& preview) const {
     json data = Base("partial_image", preview.image_index(), preview.picture(),
                      call_.format);
-    data["partial_image_index"] = partials_[preview.image_index()]++;
+    // Counted by the plan, not by what was sent: a reader may have had some
+    // before, and slow readers miss some.
+    const auto& planned = call_.request.preview().steps();
+    data["partial_image_index"] =
+        absl::c_lower_bound(planned, preview.step()) - planned.begin();
     data["step"] = preview.step();
     return data;
   }
@@ -136,8 +148,7 @@ class ImageStream {
   // Pictures that the client has, as long as its number may be another job's.
   std::vector<std::string> skipped_;
   int64_t steps_ = 0;
-  std::map<uint32_t, int> partials_;  // sent so far, by image
-  std::vector<uint32_t> withheld_;    // images
+  std::vector<uint32_t> withheld_;  // images
 };
 
 }  // namespace
@@ -186,6 +197,10 @@ void OpenAiImages::Answer(absl::StatusOr<OpenAiCall> call,
                           const HttpExchangeRef& exchange) {
   if (!call.ok()) {
     return exchange->Send(ErrorResponse(DoorKind::kOpenAi, call.status()));
+  }
+  if (call->wants_url && public_url_.empty() &&
+      request.Header("host").empty()) {
+    return exchange->Send(ErrorResponse(DoorKind::kOpenAi, NoLinkError()));
   }
   const std::string key = request.Header("idempotency-key");
   if (!key.empty()) {

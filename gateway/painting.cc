@@ -20,15 +20,6 @@ namespace {
 
 constexpr uint32_t kMaxCount = UINT32_MAX;
 
-bool IsUuid(const std::string& text) {
-  if (text.size() != 36) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (is_dash ? text[i] != '-' : !absl::ascii_isxdigit(text[i])) return false;
-  }
-  return true;
-}
-
 void Collect(v1::JobEvent event, Painting& painting) {
   painting.job_id = event.job_id();
   if (event.has_started()) {

@@ -17,10 +17,10 @@ absl::Status Unreachable(const AdmissionFacts& facts) {
   const bool hopeless = facts.alone > facts.time_to_deadline;
   const absl::Duration time = hopeless ? facts.alone : *facts.predicted;
   const double seconds = absl::ToDoubleSeconds(time);
-  const std::string message =
-      absl::StrFormat("the job would take %.1f s%s, its deadline is in %.1f s",
-                      seconds, hopeless ? " on an idle server" : "",
-                      absl::ToDoubleSeconds(facts.time_to_deadline));
+  const std::string message = absl::StrFormat(
+      "the job would take %.1f s%s, its deadline is in %.1f s", seconds,
+      hopeless ? " on an idle server" : "",
+      std::max(0.0, absl::ToDoubleSeconds(facts.time_to_deadline)));
   const ErrorMetadata metadata = {
       {"predicted_seconds", absl::StrFormat("%.3f", seconds)}};
   if (hopeless) {

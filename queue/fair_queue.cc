@@ -19,8 +19,7 @@ FairQueueItem QueueItem(const std::string& id, const JobDemand& demand,
           .tenant = demand.tenant,
           .priority = demand.priority,
           // A tenant of twice the weight is charged half.
-          .cost = static_cast<double>(demand.pixels) * demand.rows *
-                  demand.images * demand.steps * demand.load / demand.weight,
+          .cost = CostUnits(demand) / demand.weight,
           .latest_start = latest_start,
           .model = demand.model};
 }
@@ -28,7 +27,12 @@ FairQueueItem QueueItem(const std::string& id, const JobDemand& demand,
 void FairQueue::Push(FairQueueItem item) {
   const auto [place, is_new] = flows_.try_emplace(item.tenant);
   Flow& flow = place->second;
-  if (is_new) flow.served = level_;
+  if (is_new) {
+    flow.served = level_;
+    if (const auto before = served_before_.extract(item.tenant)) {
+      flow.served = std::max(level_, before.mapped());
+    }
+  }
   auto& items = flow.lines[item.priority].items;
   const auto after =
       std::upper_bound(items.begin(), items.end(), item.latest_start,
@@ -96,7 +100,7 @@ bool FairQueue::Remove(const std::string& id) {
       if (found == items.end()) continue;
       items.erase(found);
       if (items.empty()) lines.erase(line);
-      if (lines.empty()) flows_.erase(flow);
+      if (lines.empty()) Leave(flow);
       --size_;
       return true;
     }
@@ -190,9 +194,21 @@ FairQueueItem FairQueue::Take(Flows::iterator flow, int priority,
     if (other < priority) ++line.passed;
   }
   if (items.empty()) lines.erase(priority);
-  if (lines.empty()) flows_.erase(flow);
+  if (lines.empty()) Leave(flow);
   --size_;
   return item;
+}
+
+void FairQueue::Leave(Flows::iterator flow) {
+  served_before_[flow->first] = flow->second.served;
+  flows_.erase(flow);
+  if (flows_.empty()) {
+    for (const auto& [_, served] : served_before_) {
+      level_ = std::max(level_, served);
+    }
+  }
+  std::erase_if(served_before_,
+                [&](const auto& entry) { return entry.second <= level_; });
 }
 
 }  // namespace genzo

@@ -44,8 +44,10 @@ struct TakeRules {
 // The line of waiting jobs: fair between tenants, ordered within one.
 //
 // Next is the tenant that was given least so far; one that comes back starts
-// level with the least of those present (start-time fair queueing, Goyal et
-// al., 1996). Of its jobs, the one of the highest priority goes, among equals
+// level with the least of those present, or where it stood if that is more
+// (start-time fair queueing, Goyal et al., 1996): who always has one job here
+// gets no more than who has many. Once nobody waits, all start level. Of its
+// jobs, the one of the highest priority goes, among equals
 // the one that must start first. A priority that was passed over kMostPassed
 // times in a row has the next turn, the lowest first, so of a tenant's jobs at
 // least one in kMostPassed + 3 is of each priority that waits: the k-th job of
@@ -104,8 +106,11 @@ class FairQueue {
   // Flows that `rules` allow, whose turn it is first.
   std::vector<Flows::iterator> InTurn(const TakeRules& rules);
   FairQueueItem Take(Flows::iterator flow, int priority, size_t index);
+  // It has no items any more.
+  void Leave(Flows::iterator flow);
 
   Flows flows_;
+  std::map<std::string, double> served_before_;  // over level_, of who left
   double level_ = 0;  // the least served at the last Pop
   size_t size_ = 0;
   int left_ = 0;  // times in a row that jobs were left to others

@@ -20,6 +20,12 @@ v1::JobState StateBy(const absl::Status& status) {
 
 }  // namespace
 
+absl::Status JobLateError() {
+  return ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
+                         "DEADLINE_EXCEEDED",
+                         "the job's deadline passed before it was finished");
+}
+
 v1::Ended EndedBy(const absl::Status& status) {
   v1::Ended ended;
   ended.set_state(StateBy(status));

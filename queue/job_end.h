@@ -11,6 +11,9 @@ namespace genzo {
 // it. Times and counts are left out. Pure.
 v1::Ended EndedBy(const absl::Status& status);
 
+// DEADLINE_EXCEEDED/DEADLINE_EXCEEDED: what ends a job that is late.
+absl::Status JobLateError();
+
 // The status of an end, OK if it succeeded. Pure.
 absl::Status StatusOf(const v1::Ended& ended);
 

@@ -94,10 +94,20 @@ class JobQueue {
   virtual absl::Status Submit(internal::v1::Job job,
                               std::shared_ptr<EventSink> events) = 0;
 
+  // Front end: adds a job that an earlier server accepted. It has its place,
+  // however many wait and whenever it will be done; only new jobs are refused
+  // for it. UNAVAILABLE/DRAINING after Close() or ALREADY_EXISTS.
+  virtual absl::Status Readmit(internal::v1::Job job,
+                               std::shared_ptr<EventSink> events) = 0;
+
   // Front end: the job is not wanted any more. A waiting job fails with
   // CANCELLED now, a leased one when its worker notices; unknown ids are
   // ignored.
   virtual void Cancel(const std::string& job_id) = 0;
+
+  // Front end, now and then: jobs that wait past their deadline end with
+  // DEADLINE_EXCEEDED now, leased ones when their worker notices.
+  virtual void Expire() = 0;
 
   // Worker: the next job that `rules` allow. Null if there is none now, or if
   // it is left to others this time.

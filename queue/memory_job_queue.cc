@@ -18,6 +18,11 @@ using internal::v1::Job;
 // Readers further back hear of their place when they come nearer.
 constexpr size_t kPositionsTold = 100;
 
+absl::Status Draining() {
+  return RetryLaterError("DRAINING", "the server is shutting down",
+                         absl::ZeroDuration());
+}
+
 }  // namespace
 
 // A job and the way back to its reader.
@@ -175,10 +180,7 @@ MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
 
 absl::Status MemoryJobQueue::AdmitLocked(
     const JobDemand& demand, std::optional<absl::Duration> predicted) const {
-  if (closed_) {
-    return RetryLaterError("DRAINING", "the server is shutting down",
-                           absl::ZeroDuration());
-  }
+  if (closed_) return Draining();
   return Admit(
       {.waiting = waiting_.size(),
        .capacity = static_cast<size_t>(capacity_),
@@ -191,7 +193,6 @@ absl::Status MemoryJobQueue::AdmitLocked(
 
 absl::Status MemoryJobQueue::Submit(Job job,
                                     std::shared_ptr<EventSink> events) {
-  const std::string id = job.id();
   const JobDemand demand = DemandOf(job, clock_);
   {
     // What costs nothing to know, before a prediction.
@@ -211,12 +212,33 @@ absl::Status MemoryJobQueue::Submit(Job job,
   absl::MutexLock lock(&mutex_);
   const absl::Status admitted = AdmitLocked(demand, time);
   if (!admitted.ok()) return admitted;
+  return AddLocked(entry, predicted);
+}
+
+absl::Status MemoryJobQueue::Readmit(Job job,
+                                     std::shared_ptr<EventSink> events) {
+  const JobDemand demand = DemandOf(job, clock_);
+  const auto entry =
+      std::make_shared<Entry>(std::move(job), std::move(events), demand,
+                              load_.speeds().LatestStart(demand));
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return Draining();
+  // Nothing is decided by a prediction, and there may be thousands of these.
+  return AddLocked(entry, /*predicted=*/std::nullopt);
+}
+
+absl::Status MemoryJobQueue::AddLocked(
+    const std::shared_ptr<Entry>& entry,
+    const std::optional<JobPrediction>& predicted) {
+  const std::string& id = entry->job().id();
   if (!jobs_.try_emplace(id, entry).second) {
     return absl::AlreadyExistsError(absl::StrCat("job ", id, " exists"));
   }
-  load_.Accept(id, demand, predicted);
+  load_.Accept(id, entry->demand(), predicted);
   // Under the lock: no worker can post an earlier event than this one.
-  entry->PostPosition(waiting_.size(), time);
+  entry->PostPosition(waiting_.size(), predicted.has_value()
+                                           ? std::optional(predicted->time)
+                                           : std::nullopt);
   WaitLocked(*entry);
   return absl::OkStatus();
 }
@@ -248,6 +270,20 @@ void MemoryJobQueue::CancelWith(const std::string& job_id,
   PostPositions();
 }
 
+void MemoryJobQueue::Expire() {
+  const absl::Time now = clock_.Now();
+  std::vector<std::string> late;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, entry] : jobs_) {
+      if (entry->demand().deadline < now && !entry->cancelled()) {
+        late.push_back(id);
+      }
+    }
+  }
+  for (const std::string& id : late) CancelWith(id, JobLateError());
+}
+
 std::unique_ptr<JobLease> MemoryJobQueue::TryTake(const TakeRules& rules) {
   std::unique_ptr<JobLease> lease;
   {
@@ -262,7 +298,8 @@ std::unique_ptr<JobLease> MemoryJobQueue::Take(const TakeRules& rules) {
   std::unique_ptr<JobLease> lease;
   {
     absl::MutexLock lock(&mutex_);
-    int64_t& seen = nudges_seen_[std::this_thread::get_id()];
+    // A copy: another thread's first look may move what lies in the map.
+    const int64_t seen = nudges_seen_[std::this_thread::get_id()];
     const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return waiting_.HasFor(rules) || nudges_ > seen ||
              (closed_ && waiting_.size() == 0);
@@ -296,9 +333,7 @@ void MemoryJobQueue::CancelAll() {
     absl::MutexLock lock(&mutex_);
     for (const auto& job : jobs_) ids.push_back(job.first);
   }
-  const absl::Status status = RetryLaterError(
-      "DRAINING", "the server is shutting down", absl::ZeroDuration());
-  for (const std::string& id : ids) CancelWith(id, status);
+  for (const std::string& id : ids) CancelWith(id, Draining());
 }
 
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {

@@ -32,6 +32,10 @@ class MemoryJobQueue : public JobQueue {
   absl::Status Submit(internal::v1::Job job,
                       std::shared_ptr<EventSink> events) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Readmit(internal::v1::Job job,
+                       std::shared_ptr<EventSink> events) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Expire() override ABSL_LOCKS_EXCLUDED(mutex_);
   void Cancel(const std::string& job_id) override ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<JobLease> TryTake(const TakeRules& rules) override
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -54,6 +58,10 @@ class MemoryJobQueue : public JobQueue {
   // knows.
   absl::Status AdmitLocked(const JobDemand& demand,
                            std::optional<absl::Duration> predicted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds a job that is admitted, with what is predicted of it.
+  absl::Status AddLocked(const std::shared_ptr<Entry>& entry,
+                         const std::optional<JobPrediction>& predicted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Adds `entry` to those that wait.
   void WaitLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

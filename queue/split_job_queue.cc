@@ -6,8 +6,19 @@ namespace genzo {
 
 absl::Status SplitJobQueue::Submit(internal::v1::Job job,
                                    std::shared_ptr<EventSink> events) {
-  JobQueue& queue = job.has_upscale() ? upscaling_ : painting_;
+  JobQueue& queue = QueueOf(job);
   return queue.Submit(std::move(job), std::move(events));
+}
+
+absl::Status SplitJobQueue::Readmit(internal::v1::Job job,
+                                    std::shared_ptr<EventSink> events) {
+  JobQueue& queue = QueueOf(job);
+  return queue.Readmit(std::move(job), std::move(events));
+}
+
+void SplitJobQueue::Expire() {
+  painting_.Expire();
+  upscaling_.Expire();
 }
 
 // Ids are unique over both, and unknown ones are ignored.

@@ -19,7 +19,10 @@ class SplitJobQueue : public JobQueue {
 
   absl::Status Submit(internal::v1::Job job,
                       std::shared_ptr<EventSink> events) override;
+  absl::Status Readmit(internal::v1::Job job,
+                       std::shared_ptr<EventSink> events) override;
   void Cancel(const std::string& job_id) override;
+  void Expire() override;
   std::unique_ptr<JobLease> TryTake(const TakeRules& rules) override;
   std::unique_ptr<JobLease> Take(const TakeRules& rules) override;
   void Nudge() override;
@@ -28,6 +31,10 @@ class SplitJobQueue : public JobQueue {
   void CancelAll() override;
 
  private:
+  JobQueue& QueueOf(const internal::v1::Job& job) {
+    return job.has_upscale() ? upscaling_ : painting_;
+  }
+
   JobQueue& painting_;
   JobQueue& upscaling_;
 };

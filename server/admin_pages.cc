@@ -35,17 +35,24 @@ class Page : public CivetHandler {
   explicit Page(std::function<Answer()> answer) : answer_(std::move(answer)) {}
 
   bool handleGet(CivetServer*, mg_connection* connection) override {
+    return Send(connection, /*body=*/true);
+  }
+  bool handleHead(CivetServer*, mg_connection* connection) override {
+    return Send(connection, /*body=*/false);
+  }
+
+ private:
+  bool Send(mg_connection* connection, bool body) {
     const Answer answer = answer_();
     mg_printf(connection,
               "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
               "Cache-Control: no-store\r\n\r\n",
               answer.code, mg_get_response_code_text(connection, answer.code),
               answer.media_type, answer.body.size());
-    mg_write(connection, answer.body.data(), answer.body.size());
+    if (body) mg_write(connection, answer.body.data(), answer.body.size());
     return true;
   }
 
- private:
   const std::function<Answer()> answer_;
 };
 

@@ -51,7 +51,8 @@ std::string ProofOf(const CallFacts& call) {
     // Another scheme is for somebody before us.
     if (absl::StartsWithIgnoreCase(text, kScheme)) {
       text.remove_prefix(kScheme.size());
-      return std::string(absl::StripAsciiWhitespace(text));
+      text = absl::StripAsciiWhitespace(text);
+      if (!text.empty()) return std::string(text);
     }
   }
   const auto key = call.metadata.find("x-api-key");

@@ -15,6 +15,9 @@ namespace {
 using v1::JobEvent;
 
 constexpr absl::Duration kStreamRetry = absl::Seconds(5);
+// One part of so many of all streams is not to be had by the tenants that have
+// most, so that these cannot lock out the others.
+constexpr int kStreamsForTheModest = 8;
 
 // Whether `newer` makes `older` worthless.
 bool Overtakes(const JobEvent& newer, const JobEvent& older) {
@@ -76,11 +79,21 @@ EventLogs::EventLogs(const DeliveryLimits& limits,
       metrics_(metrics),
       listener_(listener) {}
 
-absl::Status EventLogs::CheckStreamsLocked() const {
-  if (streams_ < limits_.max_streams) return absl::OkStatus();
+absl::Status EventLogs::CheckStreamsLocked(const std::string& tenant) const {
+  const int last = limits_.max_streams / kStreamsForTheModest;
+  if (streams_ < limits_.max_streams - last) return absl::OkStatus();
+  const auto found = tenant_streams_.find(tenant);
+  const bool is_new = found == tenant_streams_.end();
+  const int64_t own = is_new ? 0 : found->second;
+  const int64_t tenants = tenant_streams_.size() + (is_new ? 1 : 0);
+  const bool modest = own * tenants < streams_;  // less than an even share
+  if (modest && streams_ < limits_.max_streams) return absl::OkStatus();
   return RetryLaterError(
       "TOO_MANY_STREAMS",
-      absl::StrCat("the server has ", streams_, " streams, its limit"),
+      absl::StrCat("the server has ", streams_, " streams, ", own,
+                   " of tenant ", tenant, "; its limit is ",
+                   limits_.max_streams, ", the last ", last,
+                   " for tenants that have less than an even share"),
       kStreamRetry, {}, absl::StatusCode::kResourceExhausted);
 }
 
@@ -115,13 +128,14 @@ std::unique_ptr<EventReader> EventLogs::AttachLocked(
                          .read = std::min(after, has_end ? last - 1 : last),
                          .since = log.read_since};
   metrics_.streams().Set(++streams_);
+  ++tenant_streams_[log.file.tenant];
   return std::unique_ptr<EventReader>(new EventReader(*this, log.file, number));
 }
 
 absl::StatusOr<EventLogs::Opened> EventLogs::Open(
     const JobFile& file, const ReaderListener& listener) {
   absl::MutexLock lock(&mutex_);
-  const absl::Status room = CheckStreamsLocked();
+  const absl::Status room = CheckStreamsLocked(file.tenant);
   if (!room.ok()) return room;
   const auto filed = FileLocked(file);
   if (!filed.ok()) return filed.status();
@@ -141,7 +155,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Watch(
   if (log == logs_.end() || log->second.leaving) {
     return absl::NotFoundError(absl::StrCat("job ", job_id, " is not filed"));
   }
-  const absl::Status room = CheckStreamsLocked();
+  const absl::Status room = CheckStreamsLocked(log->second.file.tenant);
   if (!room.ok()) return room;
   return AttachLocked(job_id, after, listener);
 }
@@ -214,7 +228,7 @@ void EventLogs::Post(const std::string& job_id, JobEvent event) {
     if (log.ended < absl::InfiniteFuture()) return;
     OvertakeLocked(log, event);
     log.images += event.has_image() || event.has_image_withheld() ? 1 : 0;
-    if (event.has_ended()) NoteEndLocked(log, event.ended());
+    if (event.has_ended()) NoteEndLocked(log, event.ended(), calls);
     AddBytesLocked(log, PictureBytes(event));
     log.events.push_back(std::make_shared<const JobEvent>(std::move(event)));
     TellLocked(log, *log.events.back());
@@ -259,6 +273,8 @@ void EventLogs::Leave(const std::string& job_id, int64_t number) {
     Log& log = found->second;
     log.readers.erase(number);
     metrics_.streams().Set(--streams_);
+    const auto streams = tenant_streams_.find(log.file.tenant);
+    if (--streams->second == 0) tenant_streams_.erase(streams);
     TrimLocked(log);
     if (!log.readers.empty()) return;
     const bool lives = log.ended == absl::InfiniteFuture();
@@ -364,23 +380,27 @@ void EventLogs::TrimLocked(Log& log) {
   }
 }
 
-void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended) {
+void EventLogs::NoteEndLocked(Log& log, const v1::Ended& ended, Calls& calls) {
   log.ended = clock_.Now();
   // A request that came to nothing may be sent again.
   if (log.images == 0) UnlinkLocked(log);
   const std::string why = ErrorReason(StatusOf(ended));
-  LogEvent(spdlog::level::info, "job ended",
-           {{"job", log.file.job_id},
-            {"request_id", log.file.request_id},
-            {"tenant", log.file.tenant},
-            {"trace", TraceIdOf(log.file.traceparent)},
-            {"state", v1::JobState_Name(ended.state())},
-            {"reason", why},
-            {"seconds", absl::StrFormat("%.3f", absl::ToDoubleSeconds(
-                                                    log.ended - log.accepted))},
-            {"images", absl::StrCat(log.images)},
-            {"images_failed", absl::StrCat(ended.images_failed())},
-            {"steps", absl::StrCat(ended.steps_run())}});
+  LogFields fields = {
+      {"job", log.file.job_id},
+      {"request_id", log.file.request_id},
+      {"tenant", log.file.tenant},
+      {"trace", TraceIdOf(log.file.traceparent)},
+      {"state", v1::JobState_Name(ended.state())},
+      {"reason", why},
+      {"seconds", absl::StrFormat(
+                      "%.3f", absl::ToDoubleSeconds(log.ended - log.accepted))},
+      {"images", absl::StrCat(log.images)},
+      {"images_failed", absl::StrCat(ended.images_failed())},
+      {"steps", absl::StrCat(ended.steps_run())}};
+  // Written once the lock is free: who reads the log may be slow.
+  calls.push_back([fields = std::move(fields)] {
+    LogEvent(spdlog::level::info, "job ended", fields);
+  });
 }
 
 void EventLogs::TellLocked(const Log& log, const JobEvent& event) {
@@ -449,7 +469,7 @@ void EventLogs::EndTooSlowLocked(Log& log, Calls& calls) {
     it = IsInFlight(log, *it) ? std::next(it) : EraseLocked(log, it);
   }
   if (log.ended == absl::InfiniteFuture()) {
-    NoteEndLocked(log, end->ended());
+    NoteEndLocked(log, end->ended(), calls);
     to_cancel_.push_back(log.file.job_id);
   }
   log.leaving = true;

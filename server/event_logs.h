@@ -112,8 +112,8 @@ class EventReader {
 //   Later C has 20 MB that its reader has begun to take and gets 30 MB more: B
 //   ends, because its reader took nothing for longer.
 //
-// Thread-safe. Its lock is a leaf but for the metrics': Post() may come with
-// any lock held.
+// Thread-safe. Under its lock are the metrics' and the listener's alone: Post()
+// may come with any lock held.
 class EventLogs {
  public:
   // `cancel` is given a job's id when nobody wants the job any more; called
@@ -206,7 +206,8 @@ class EventLogs {
   };
   using Logs = std::map<std::string, Log>;  // by job id
 
-  absl::Status CheckStreamsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckStreamsLocked(const std::string& tenant) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Filed> FileLocked(const JobFile& file)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<EventReader> AttachLocked(const std::string& job_id,
@@ -235,7 +236,7 @@ class EventLogs {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Removes what was delivered and that nobody comes for.
   void TrimLocked(Log& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void NoteEndLocked(Log& log, const v1::Ended& ended)
+  void NoteEndLocked(Log& log, const v1::Ended& ended, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TellLocked(const Log& log, const v1::JobEvent& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -266,6 +267,7 @@ class EventLogs {
   std::map<std::string, int64_t> tenant_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int64_t> tenant_streams_ ABSL_GUARDED_BY(mutex_);
   int64_t next_reader_ ABSL_GUARDED_BY(mutex_) = 1;
   // Ended by us; the next sweep cancels them, as a Post() may hold locks.
   std::vector<std::string> to_cancel_ ABSL_GUARDED_BY(mutex_);

@@ -68,22 +68,22 @@ JobEvent WithoutBytes(const JobEvent& event) {
 EventParts::EventParts(std::shared_ptr<const JobEvent> event)
     : event_(std::move(event)) {}
 
-std::optional<JobEvent> EventParts::Next() {
-  if (event_ == nullptr) return std::nullopt;
+std::shared_ptr<const JobEvent> EventParts::Next() {
+  if (event_ == nullptr) return nullptr;
   const v1::Picture* picture = PictureOf(*event_);
   if (picture == nullptr || picture->data().size() <= kMaxPictureInEvent) {
-    JobEvent whole = *event_;
-    event_.reset();
-    return whole;
+    return std::exchange(event_, nullptr);
   }
-  if (!std::exchange(begun_, true)) return WithoutBytes(*event_);
+  if (!std::exchange(begun_, true)) {
+    return std::make_shared<const JobEvent>(WithoutBytes(*event_));
+  }
   JobEvent part = Numbered(*event_);
   v1::Chunk& chunk = *part.mutable_chunk();
   chunk.set_offset(offset_);
   chunk.set_data(picture->data().substr(offset_, kChunkBytes));
   offset_ += chunk.data().size();
   if (offset_ == picture->data().size()) event_.reset();
-  return part;
+  return std::make_shared<const JobEvent>(std::move(part));
 }
 
 }  // namespace genzo

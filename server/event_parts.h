@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 
 #include "genzo/v1/image_generation.pb.h"
 
@@ -22,8 +21,9 @@ class EventParts {
   EventParts() = default;
   explicit EventParts(std::shared_ptr<const v1::JobEvent> event);
 
-  // The next part; nullopt after the last one.
-  std::optional<v1::JobEvent> Next();
+  // The next part, which is the event itself if it goes in one; null after the
+  // last.
+  std::shared_ptr<const v1::JobEvent> Next();
 
  private:
   std::shared_ptr<const v1::JobEvent> event_;  // null: no part is left

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
 
 namespace genzo {
 
@@ -28,20 +28,23 @@ void EventPump::Loop() {
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || !work_.empty();
   };
-  absl::Time due = absl::Now() + period_;
+  // Not by the date, which may be set back.
+  const Clock& clock = Clock::Real();
+  absl::Time due = clock.Now() + period_;
   while (true) {
     std::deque<std::function<void()>> work;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithDeadline(absl::Condition(&ready),
-                               tick_ ? due : absl::InfiniteFuture());
+      mutex_.AwaitWithTimeout(
+          absl::Condition(&ready),
+          tick_ ? due - clock.Now() : absl::InfiniteDuration());
       if (work_.empty() && closed_) return;
       work = std::exchange(work_, {});
     }
     for (const std::function<void()>& step : work) step();
-    if (tick_ && absl::Now() >= due) {
+    if (tick_ && clock.Now() >= due) {
       tick_();
-      due = absl::Now() + period_;
+      due = clock.Now() + period_;
     }
   }
 }

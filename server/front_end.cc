@@ -162,7 +162,8 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
     TellOfEnd(parts.webhooks.get(), job);
   }
   if (options.result_cache.bytes > 0) {
-    auto results = ResultCache::Open(options.result_cache);
+    auto results =
+        ResultCache::Open(options.result_cache, dependencies.metrics);
     if (!results.ok()) return results.status();
     parts.results = *std::move(results);
   }
@@ -187,6 +188,15 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
           : Webhooks::Open(options.webhooks, clock, PostHttps, /*threads=*/0)
                 .status();
   if (!webhooks.ok()) return webhooks;
+  const std::string& cache = options.result_cache.folder;
+  const std::string& results = options.jobs.results_folder;
+  if (!cache.empty() && !results.empty() &&
+      std::filesystem::weakly_canonical(cache) ==
+          std::filesystem::weakly_canonical(results)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("result_cache.folder ", cache,
+                     " is jobs.results_folder: give each its own"));
+  }
   absl::Status status = MakeServerCredentials(options.tls).status();
   status.Update(
       CheckFolder("jobs.results_folder", options.jobs.results_folder));
@@ -198,6 +208,7 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
 FrontEnd::FrontEnd(const FrontEndOptions& options,
                    const FrontEndDependencies& dependencies, Parts parts)
     : parts_(std::move(parts)),
+      queue_(dependencies.queue),
       authenticator_(
           MakeAuthenticator(options, parts_.keys.get(), parts_.tokens.get())),
       intake_(options.limits,
@@ -278,6 +289,7 @@ void FrontEnd::Shutdown(absl::Duration timeout) {
 
 void FrontEnd::Sweep() {
   absl::MutexLock lock(&sweeping_);
+  queue_.Expire();
   parts_.archive->Sweep();
   if (parts_.keys != nullptr) parts_.keys->Refresh();
   if (parts_.tokens != nullptr) parts_.tokens->Refresh();

@@ -121,6 +121,7 @@ class FrontEnd {
            const FrontEndDependencies& dependencies, Parts parts);
 
   const Parts parts_;
+  JobQueue& queue_;
   DrainedModels drained_;
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;

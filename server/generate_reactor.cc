@@ -70,9 +70,9 @@ void GenerateReactor::SchedulePump() {
   });
 }
 
-std::optional<JobEvent> GenerateReactor::NextPartLocked() {
-  std::optional<JobEvent> part = parts_.Next();
-  if (part.has_value() || reader_ == nullptr) return part;
+std::shared_ptr<const JobEvent> GenerateReactor::NextPartLocked() {
+  auto part = parts_.Next();
+  if (part != nullptr || reader_ == nullptr) return part;
   parts_ = EventParts(reader_->Next());
   return parts_.Next();
 }
@@ -82,8 +82,8 @@ void GenerateReactor::Pump() {
   {
     absl::MutexLock lock(&mutex_);
     if (writing_ || ended_ || gone_) return;
-    const std::optional<JobEvent> part = NextPartLocked();
-    if (!part.has_value()) return;
+    const auto part = NextPartLocked();
+    if (part == nullptr) return;
     if (part->has_image() && delivering_ == absl::InfiniteFuture()) {
       delivering_ = dependencies_.clock.Date();
     }

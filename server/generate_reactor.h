@@ -85,7 +85,7 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void SchedulePump();
   // Starts the next write or ends the stream, if neither is under way.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
-  std::optional<v1::JobEvent> NextPartLocked()
+  std::shared_ptr<const v1::JobEvent> NextPartLocked()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Breaks the stream off: its client reads nothing. OnCancel follows.
   void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -29,12 +29,14 @@
 #include "queue/pool_view.h"
 #include "queue/split_job_queue.h"
 #include "server/admin_pages.h"
+#include "server/config_files.h"
 #include "server/config_reload.h"
 #include "server/event_pump.h"
 #include "server/front_end.h"
 #include "server/models_watch.h"
 #include "server/otlp_exporter.h"
 #include "server/readiness.h"
+#include "server/result_store.h"
 #include "server/signal_waiter.h"
 #include "server/stall_watch.h"
 #include "worker/device/address_space.h"
@@ -108,24 +110,30 @@ absl::StatusOr<Config> ReadConfig(const Options& options) {
   EndNow("something hangs: ending without it", kHung);
 }
 
+// As a second signal asks for.
+[[noreturn]] void EndAtOnce(const std::string& results_folder) {
+  ResultStore::NoteCleanEnd(results_folder);
+  EndNow("a second signal: ending at once", kEndedAtOnce);
+}
+
 // From now on the process ends within `time`, whatever hangs, and at once at
 // another of the signals, which are blocked.
-void EndWithin(absl::Duration time, const sigset_t& signals) {
-  std::thread([until = Clock::Real().Now() + time, signals] {
+void EndWithin(absl::Duration time, const sigset_t& signals,
+               const std::string& results_folder) {
+  std::thread([until = Clock::Real().Now() + time, signals, results_folder] {
     while (true) {
       const timespec left = absl::ToTimespec(
           std::max(absl::ZeroDuration(), until - Clock::Real().Now()));
       const int signal = sigtimedwait(&signals, nullptr, &left);
-      if (signal == SIGTERM || signal == SIGINT) {
-        EndNow("another signal: ending at once", kEndedAtOnce);
-      }
+      if (signal == SIGTERM || signal == SIGINT) EndAtOnce(results_folder);
       if (signal < 0 && errno == EAGAIN) EndHung();
     }
   }).detach();
 }
 
 // Waits for the pool's end. A signal to end ends the process at once.
-bool WaitForPool(const SignalWaiter& waiter, absl::Duration time) {
+bool WaitForPool(const SignalWaiter& waiter, absl::Duration time,
+                 const Config& config) {
   const absl::Time until = Clock::Real().Now() + time;
   while (true) {
     switch (waiter.Wait(until)) {
@@ -134,7 +142,7 @@ bool WaitForPool(const SignalWaiter& waiter, absl::Duration time) {
       case SignalWaiter::Event::kTime:
         return false;
       case SignalWaiter::Event::kEnd:
-        EndNow("a second signal: ending at once", kEndedAtOnce);
+        EndAtOnce(config.jobs.results_folder);
       case SignalWaiter::Event::kReload:
         break;  // too late
     }
@@ -151,10 +159,10 @@ void Drain(const Config& config, const SignalWaiter& waiter, WorkerPool& pool,
   readiness.Draining();
   queue.Close();
   pool.Stop();
-  if (WaitForPool(waiter, config.shutdown_grace)) return;
+  if (WaitForPool(waiter, config.shutdown_grace, config)) return;
   spdlog::warn("cancelling live jobs");
   queue.CancelAll();
-  if (!WaitForPool(waiter, kLastResort)) EndHung();
+  if (!WaitForPool(waiter, kLastResort, config)) EndHung();
 }
 
 // One more model, or other files of one, for jobs to ask for. `pinned` as in
@@ -209,15 +217,16 @@ void LookForStall(PoolStallWatch& watch, const ModelCatalog& catalog,
 }
 
 // The pool, with an ear for what was loaded.
-class ReadyOnLoad : public ModelControl {
+class HeardPool : public ModelControl {
  public:
-  ReadyOnLoad(ModelControl& pool, Readiness& readiness)
-      : pool_(pool), readiness_(readiness) {}
+  using Loaded = std::function<void(const std::string& id)>;
+  HeardPool(ModelControl& pool, Loaded loaded)
+      : pool_(pool), loaded_(std::move(loaded)) {}
 
   void Load(const std::string& id, std::optional<bool> pinned,
             Done done) override {
-    pool_.Load(id, pinned, [this, done](const absl::Status& status) {
-      if (status.ok()) readiness_.ModelLoaded();
+    pool_.Load(id, pinned, [this, id, done](const absl::Status& status) {
+      if (status.ok()) loaded_(id);
       done(status);
     });
   }
@@ -227,7 +236,7 @@ class ReadyOnLoad : public ModelControl {
 
  private:
   ModelControl& pool_;
-  Readiness& readiness_;
+  const Loaded loaded_;
 };
 
 bool AnyResident(const ModelCatalog& catalog) {
@@ -235,6 +244,15 @@ bool AnyResident(const ModelCatalog& catalog) {
   return std::any_of(models.begin(), models.end(), [](const v1::Model& model) {
     return model.state() == v1::Model::STATE_RESIDENT;
   });
+}
+
+// The default model was only the first of the folder, and cannot be loaded:
+// the first that can takes its place.
+void ReplaceFailedDefault(ModelCatalog& catalog, const std::string& loaded) {
+  const auto model = catalog.Get("");
+  if (model.ok() && model->state() != v1::Model::STATE_FAILED) return;
+  spdlog::info("model {} is the default one from now on", loaded);
+  catalog.SetDefault(loaded);
 }
 
 // Adds the default model to the configuration, if it lies in the folder, and
@@ -278,6 +296,9 @@ int Serve(const Options& options, const Config& config) {
   ModelsFolder folder(config.models_folder, config.models);
   Config with_found = config;
   const std::vector<ModelConfig> found = TakeFound(folder, with_found);
+  for (const std::string& missing : MissingFiles(config)) {
+    spdlog::warn("{}", missing);
+  }
   const sigset_t signals = BlockSignals();
   const Clock& clock = Clock::Real();
   Metrics metrics;
@@ -318,7 +339,16 @@ int Serve(const Options& options, const Config& config) {
   pool_parts.upscalers = &upscalers;
   auto pool = WorkerPool::Create(with_found, pool_parts);
   if (!pool.ok()) return Fail(pool.status());
-  ReadyOnLoad models(**pool, readiness);
+  HeardPool models(**pool, [&](const std::string& id) {
+    if (config.default_model.empty()) ReplaceFailedDefault(catalog, id);
+    readiness.ModelLoaded();
+  });
+  for (const ModelConfig& model : found) {
+    v1::Model known;
+    known.set_id(model.id);
+    known.set_state(v1::Model::STATE_LOADING);
+    catalog.Put(known);
+  }
   auto front_end = FrontEnd::Start(config.listen, FrontEndOptionsOf(config),
                                    {queue, catalog, metrics, clock, models,
                                     [&] { return MakePoolView(load, clock); },
@@ -348,7 +378,10 @@ int Serve(const Options& options, const Config& config) {
           "not ready: no configured model could be loaded; LoadModel tries "
           "again");
     }
-    for (const ModelConfig& model : found) appear(model);
+    // Gone meanwhile, they are the watch's to tell.
+    for (const ModelConfig& model : found) {
+      if (std::filesystem::exists(model.path)) appear(model);
+    }
   };
   (*pool)->Start(
       on_loaded, [&waiter] { waiter.Done(); },
@@ -374,7 +407,7 @@ int Serve(const Options& options, const Config& config) {
   if (event != SignalWaiter::Event::kDone) {
     Drain(config, waiter, **pool, readiness, queue);
   }
-  EndWithin(kLastWrites + kLastResort, signals);
+  EndWithin(kLastWrites + kLastResort, signals, config.jobs.results_folder);
   watch.reset();
   if (*door != nullptr) (*door)->Stop(kLastWrites);
   serving->Shutdown(kLastWrites);
@@ -388,10 +421,9 @@ int Check(const Config& config) {
       FrontEnd::Check(FrontEndOptionsOf(config), Clock::Real());
   status.Update(HttpDoor::Check(config.http));
   if (!status.ok()) return Fail(status);
-  for (const ModelConfig& model : config.models) {
-    if (std::filesystem::exists(model.path)) continue;
-    return Fail(absl::NotFoundError(absl::StrCat(
-        "model \"", model.id, "\": ", model.path, " is not there")));
+  const auto missing = MissingFiles(config);
+  if (!missing.empty()) {
+    return Fail(absl::NotFoundError(absl::StrJoin(missing, "; ")));
   }
   std::cout << "the configuration is good" << std::endl;
   return 0;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "base/logging.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "grpcpp/support/slice.h"
@@ -33,6 +34,24 @@ CallFacts FactsOf(const grpc::CallbackServerContext& context) {
   return facts;
 }
 
+absl::StatusOr<Caller> CallerOf(const CallFacts& facts,
+                                const grpc::ByteBuffer& bytes,
+                                const Authenticator& authenticator,
+                                const std::string& scope,
+                                google::protobuf::Message& request) {
+  auto caller = authenticator.Authenticate(facts);
+  if (!caller.ok()) return caller.status();
+  const auto trace = facts.metadata.find("traceparent");
+  if (trace != facts.metadata.end()) {
+    caller->trace = ParseTraceparent(trace->second);
+  }
+  absl::Status status =
+      scope.empty() ? absl::OkStatus() : CheckScope(*caller, scope);
+  if (status.ok()) status = ParseRequest(ToString(bytes), request);
+  if (!status.ok()) return status;
+  return caller;
+}
+
 }  // namespace
 
 absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
@@ -41,17 +60,14 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const std::string& scope,
                                  google::protobuf::Message& request) {
   const CallFacts facts = FactsOf(context);
-  auto caller = authenticator.Authenticate(facts);
-  if (!caller.ok()) return caller.status();
-  const auto trace = facts.metadata.find("traceparent");
-  if (trace != facts.metadata.end()) {
-    caller->trace = ParseTraceparent(trace->second);
+  auto caller = CallerOf(facts, bytes, authenticator, scope, request);
+  if (!caller.ok()) {
+    LogEvent(spdlog::level::info, "refused",
+             {{"request", request.GetDescriptor()->name()},
+              {"peer", facts.peer},
+              {"reason", ErrorReason(caller.status())},
+              {"message", std::string(caller.status().message())}});
   }
-  const absl::Status may =
-      scope.empty() ? absl::OkStatus() : CheckScope(*caller, scope);
-  if (!may.ok()) return may;
-  const absl::Status parsed = ParseRequest(ToString(bytes), request);
-  if (!parsed.ok()) return parsed;
   return caller;
 }
 

@@ -18,7 +18,7 @@ namespace genzo {
 
 // Reads the call's message into `request` and says who calls, or why it is
 // refused: see Authenticator, CheckScope (any will do if `scope` is empty) and
-// ParseRequest, in this order.
+// ParseRequest, in this order. The log tells of refusals.
 absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const grpc::ByteBuffer& bytes,
                                  const Authenticator& authenticator,

@@ -1,7 +1,5 @@
 #include "server/image_generation_service.h"
 
-#include "base/errors.h"
-#include "base/logging.h"
 #include "server/grpc_call.h"
 
 namespace genzo {
@@ -12,9 +10,6 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
   const auto caller =
       BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
   if (!caller.ok()) {
-    LogEvent(spdlog::level::info, "refused",
-             {{"reason", ErrorReason(caller.status())},
-              {"message", std::string(caller.status().message())}});
     return GenerateReactor::Refuse(context, kGenerateStream, caller.status(),
                                    dependencies_);
   }

@@ -53,27 +53,34 @@ JobArchive::JobArchive(const Options& options,
                        std::function<void(const std::string&)> cancel,
                        std::function<void(const KeptJob&)> moved,
                        const Clock& clock, Metrics& metrics)
-    : clock_(clock) {
-  JobBookHooks hooks = {.moved = moved};
-  if (!options.jobs.results_folder.empty()) {
-    // The next server goes on with it, and tells of its end.
-    hooks.moved = [moved = std::move(moved)](const KeptJob& job) {
-      if (moved && !WasDrained(job)) moved(job);
-    };
-    hooks.keep = [this](const KeptJob& job,
-                        const std::vector<EventRef>& events) {
-      // It is on disk as it was queued, for the next server.
-      if (WasDrained(job)) return;
-      disk_->Add([this, job, events] {
-        events.empty() ? store_->Remove(job.job().id()) : Write(job, events);
-      });
-    };
-  }
+    : clock_(clock), metrics_(metrics) {
+  JobBookHooks hooks = options.jobs.results_folder.empty()
+                           ? JobBookHooks{.moved = std::move(moved)}
+                           : DiskHooks(std::move(moved));
   book_ = std::make_unique<JobBook>(options.jobs.most_jobs,
                                     options.delivery.results_kept, clock,
                                     std::move(hooks));
   logs_ = std::make_unique<EventLogs>(options.delivery, std::move(cancel),
                                       clock, metrics, book_.get());
+}
+
+JobBookHooks JobArchive::DiskHooks(std::function<void(const KeptJob&)> moved) {
+  JobBookHooks hooks;
+  hooks.moved = [this, moved = std::move(moved)](const KeptJob& job) {
+    if (job.job().state() == v1::JOB_STATE_RUNNING) {
+      disk_->Add([this, id = job.job().id()] { store_->MarkBegun(id, true); });
+    }
+    // The next server goes on with it, and tells of its end.
+    if (moved && !WasDrained(job)) moved(job);
+  };
+  hooks.keep = [this](const KeptJob& job, const std::vector<EventRef>& events) {
+    // It is on disk as it was queued, for the next server.
+    if (WasDrained(job)) return;
+    disk_->Add([this, job, events] {
+      events.empty() ? store_->Remove(job.job().id()) : Write(job, events);
+    });
+  };
+  return hooks;
 }
 
 absl::StatusOr<std::unique_ptr<JobArchive>> JobArchive::Open(
@@ -93,20 +100,24 @@ absl::StatusOr<std::unique_ptr<JobArchive>> JobArchive::Open(
   return archive;
 }
 
-JobArchive::~JobArchive() = default;
+JobArchive::~JobArchive() {
+  if (disk_ != nullptr) disk_->Add([this] { RetryWriting(); });
+}
 
 void JobArchive::TakeOver() {
-  for (const KeptJob& job : store_->found()) {
+  std::vector<KeptJob> found = store_->TakeFound();
+  // A folder has no order. Who waited longest is to go on waiting in front.
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::pair(FromProto(a.job().create_time()), a.job().id()) <
+           std::pair(FromProto(b.job().create_time()), b.job().id());
+  });
+  for (KeptJob& job : found) {
     if (job.job().has_end_time()) {
       book_->AddEnded(job);
-      if (!job.webhook().empty()) untold_.push_back(job);
+      if (!job.webhook().empty()) untold_.push_back(std::move(job));
     } else {
-      unfinished_.push_back(job);
-      unfinished_.back().set_servers(std::max(job.servers(), job.restarts()) +
-                                     1);
-      if (!store_->ended_cleanly()) {
-        unfinished_.back().set_restarts(job.restarts() + 1);
-      }
+      job.set_servers(std::max(job.servers(), job.restarts()) + 1);
+      unfinished_.push_back(std::move(job));
     }
   }
 }
@@ -119,19 +130,54 @@ std::vector<KeptJob> JobArchive::TakeUntold() {
   return std::exchange(untold_, {});
 }
 
-void JobArchive::Write(KeptJob job, std::vector<EventRef> events) {
-  const std::string id = job.job().id();
-  const std::string tenant = job.tenant();
-  const auto pushed_out = store_->Write(std::move(job), events);
-  if (!pushed_out.ok()) {
-    spdlog::error("results of job {} are in memory only: {}", id,
-                  std::string(pushed_out.status().message()));
-    return;
-  }
+void JobArchive::Write(const KeptJob& job,
+                       const std::vector<EventRef>& events) {
+  const absl::Status written = TryWrite(job, events);
+  if (written.ok()) return;
+  metrics_.results_not_kept().Increment();
+  spdlog::error("results of job {} are in memory only, until there is room: {}",
+                job.job().id(), std::string(written.message()));
+  WriteLater(job, events);
+}
+
+absl::Status JobArchive::TryWrite(const KeptJob& job,
+                                  const std::vector<EventRef>& events) {
+  const std::string& id = job.job().id();
+  const auto pushed_out = store_->Write(job, events);
+  if (!pushed_out.ok()) return pushed_out.status();
   logs_->KeptElsewhere(id);
   // Its time may have passed while the disk was busy.
-  if (!book_->Get(tenant, id).ok()) store_->Remove(id);
+  if (!book_->Get(job.tenant(), id).ok()) store_->Remove(id);
   for (const std::string& other : *pushed_out) book_->Forgotten(other);
+  return absl::OkStatus();
+}
+
+void JobArchive::WriteLater(const KeptJob& job,
+                            const std::vector<EventRef>& events) {
+  if (unwritten_.empty()) last_retry_ = clock_.Now();
+  unwritten_.push_back({.job = job, .events = {events.begin(), events.end()}});
+  if (unwritten_.size() > kMostUnwritten) unwritten_.pop_front();
+}
+
+void JobArchive::RetryWriting() {
+  last_retry_ = clock_.Now();
+  while (!unwritten_.empty()) {
+    Unwritten first = std::move(unwritten_.front());
+    unwritten_.pop_front();
+    std::vector<EventRef> events;
+    for (const auto& event : first.events) events.push_back(event.lock());
+    const bool is_whole =
+        std::count(events.begin(), events.end(), nullptr) == 0;
+    if (!is_whole ||
+        !book_->Get(first.job.tenant(), first.job.job().id()).ok()) {
+      continue;
+    }
+    if (!TryWrite(first.job, events).ok()) {
+      // There may be room for a smaller one: that is tried next.
+      unwritten_.push_back(std::move(first));
+      return;
+    }
+  }
 }
 
 absl::Status JobArchive::Restore(const KeptJob& job) {
@@ -189,7 +235,11 @@ void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
       return;
     }
     const auto written = store_->Write(std::move(job), {});
-    if (written.ok()) return done(absl::OkStatus());
+    if (written.ok()) {
+      // It may have begun before it was there to be marked.
+      store_->MarkBegun(id, now->job().has_start_time());
+      return done(absl::OkStatus());
+    }
     spdlog::error("job {} cannot be kept: {}", id,
                   std::string(written.status().message()));
     done(NotKept());
@@ -204,6 +254,10 @@ void JobArchive::Sweep() {
     if (store_ == nullptr) continue;
     disk_->Add([this, id] { store_->Remove(id); });
   }
+  if (store_ == nullptr) return;
+  disk_->Add([this] {
+    if (clock_.Now() - last_retry_ >= kRetryWriting) RetryWriting();
+  });
 }
 
 }  // namespace genzo

@@ -1,12 +1,16 @@
 #ifndef GENZO_SERVER_JOB_ARCHIVE_H_
 #define GENZO_SERVER_JOB_ARCHIVE_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
@@ -20,16 +24,21 @@ namespace genzo {
 // Where jobs are found again: their events (EventLogs), what is known of them
 // (JobBook) and, if the configuration names a folder, both on disk
 // (ResultStore). Writing is done by a thread of its own; results stay in memory
-// until they are on disk, and altogether if they cannot be written. Reading
-// results back is done by who asks for them.
+// until they are on disk. Those that cannot be written are counted, tried again
+// every kRetryWriting and once more at the end, for as long as memory has them.
+// Reading results back is done by who asks for them.
 //
 // A job that Keep() was called for is begun anew by the next server if this one
-// stops before its end, or dies, up to kMostRestarts times: perhaps of the job.
+// stops before its end, or dies. Up to kMostRestarts servers may die under it
+// after it had begun: perhaps of the job. One that only waited is not to blame.
 //
 // Thread-safe.
 class JobArchive {
  public:
   static constexpr uint32_t kMostRestarts = 2;
+  static constexpr absl::Duration kRetryWriting = absl::Seconds(10);
+  // Jobs whose results wait for that; of more, the first are given up.
+  static constexpr size_t kMostUnwritten = 1000;
 
   struct Options {
     DeliveryLimits delivery = {};
@@ -43,6 +52,7 @@ class JobArchive {
       const Options& options, std::function<void(const std::string&)> cancel,
       std::function<void(const internal::v1::KeptJob&)> moved,
       const Clock& clock, Metrics& metrics);
+  // Waits for the disk.
   ~JobArchive();
 
   EventLogs& logs() { return *logs_; }
@@ -60,14 +70,18 @@ class JobArchive {
       const ReaderListener& listener);
 
   // Calls `done` once `job`, which was queued as `queued`, is on disk, so that
-  // a server to come does it if this one does not, or has ended; at once if
-  // there is no folder. UNAVAILABLE/NOT_KEPT with RetryInfo, and the log says
+  // a server to come does it if this one does not, or has ended; at once
+  // unless keeps_jobs(). UNAVAILABLE/NOT_KEPT with RetryInfo, and the log says
   // why, if it cannot be written.
   void Keep(internal::v1::KeptJob job, internal::v1::Job queued,
             std::function<void(const absl::Status&)> done);
 
-  // Jobs that earlier servers left without an end, with `restarts` as many as
-  // have died since. To be called once.
+  // Whether there is a folder, so that it is of use to make what Keep() takes.
+  bool keeps_jobs() const { return store_ != nullptr; }
+
+  // Jobs that earlier servers left without an end, the first that was accepted
+  // first, with `restarts` as many as died after it had begun. To be called
+  // once.
   std::vector<internal::v1::KeptJob> TakeUnfinished();
 
   // Jobs that earlier servers ended without having their webhook taken. To be
@@ -83,17 +97,37 @@ class JobArchive {
              std::function<void(const internal::v1::KeptJob&)> moved,
              const Clock& clock, Metrics& metrics);
 
+  // Results that could not be written. Memory may let them go meanwhile.
+  struct Unwritten {
+    internal::v1::KeptJob job;
+    std::vector<std::weak_ptr<const v1::JobEvent>> events;
+  };
+
+  // What the book tells of, on disk.
+  JobBookHooks DiskHooks(
+      std::function<void(const internal::v1::KeptJob&)> moved);
   // Puts what the store has found into the book.
   void TakeOver();
-  void Write(internal::v1::KeptJob job, std::vector<EventRef> events);
+  // These run on `disk_`.
+  void Write(const internal::v1::KeptJob& job,
+             const std::vector<EventRef>& events);
+  absl::Status TryWrite(const internal::v1::KeptJob& job,
+                        const std::vector<EventRef>& events);
+  void WriteLater(const internal::v1::KeptJob& job,
+                  const std::vector<EventRef>& events);
+  // Until one still cannot be written.
+  void RetryWriting();
   // Makes a job whose results are on disk one that `logs_` finds.
   absl::Status Restore(const internal::v1::KeptJob& job);
 
   const Clock& clock_;
+  Metrics& metrics_;
   std::unique_ptr<JobBook> book_;
   std::unique_ptr<EventLogs> logs_;     // tells the book
   std::unique_ptr<ResultStore> store_;  // null: in memory only
   std::vector<internal::v1::KeptJob> unfinished_, untold_;
+  std::deque<Unwritten> unwritten_;               // of the disk's thread
+  absl::Time last_retry_ = absl::InfinitePast();  // likewise
   std::unique_ptr<EventPump> disk_;  // last: its thread uses the rest
 };
 

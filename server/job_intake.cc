@@ -89,8 +89,7 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   v1::Job& shown = *kept.mutable_job();
   shown.set_id(job.id());
   shown.set_request_id(job.request().request_id());
-  *shown.mutable_resolved() = job.request();
-  ClearPictures(*shown.mutable_resolved());
+  *shown.mutable_resolved() = WithoutPictures(job.request());
   *shown.mutable_create_time() = job.accepted_at();
   const JobDemand demand = DemandOf(job, clock);
   shown.set_cost(CostUnits(demand));
@@ -125,6 +124,12 @@ LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
           {"size", absl::StrCat(request.width(), "x", request.height())},
           {"steps", absl::StrCat(request.steps())},
           {"prompt", with_prompt ? request.prompt() : ""}};
+}
+
+absl::Status Enter(JobQueue& queue, internal::v1::Job job, bool was_accepted,
+                   std::shared_ptr<EventSink> sink) {
+  return was_accepted ? queue.Readmit(std::move(job), std::move(sink))
+                      : queue.Submit(std::move(job), std::move(sink));
 }
 
 void LogRefusal(const std::string& request_id, const Caller& caller,
@@ -238,6 +243,9 @@ std::string JobIntake::ResultKey(const Draft& draft) const {
 void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
                        uint64_t sequence) {
   const std::string id = draft.job.id();
+  LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
+  facts.emplace_back("from_cache", "true");
+  LogEvent(spdlog::level::info, "job accepted", facts);
   archive_.book().Add(std::move(draft.kept));
   const auto sink = archive_.logs().SinkOf(id, sequence);
   uint64_t number = 0;
@@ -250,8 +258,7 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   event.mutable_queued();
   post(event);
   v1::Started& started = *event.mutable_started();
-  *started.mutable_resolved() = draft.job.request();
-  ClearPictures(*started.mutable_resolved());
+  *started.mutable_resolved() = WithoutPictures(draft.job.request());
   started.set_from_cache(true);
   post(event);
   for (const v1::Image& image : images) {
@@ -260,7 +267,10 @@ void JobIntake::Repeat(Draft draft, const std::vector<v1::Image>& images,
   }
   *event.mutable_ended() = EndedBy(absl::OkStatus());
   post(event);
-  spdlog::info("job {} is answered with what was kept", id);
+  ModelMetrics& metrics =
+      dependencies_.metrics.ForModel(draft.job.request().model());
+  metrics.images.Increment(static_cast<double>(images.size()));
+  metrics.CountEnd(absl::OkStatus(), /*steps_left=*/0);
 }
 
 absl::Status JobIntake::Queue(Draft draft, uint64_t sequence,
@@ -294,7 +304,8 @@ absl::Status JobIntake::Queue(Draft draft, uint64_t sequence,
         key, draft.job.request().image_count(), std::move(sink));
   }
   const absl::Status submitted =
-      dependencies_.queue.Submit(std::move(draft.job), std::move(sink));
+      Enter(dependencies_.queue, std::move(draft.job), draft.was_accepted,
+            std::move(sink));
   if (submitted.ok()) {
     LogEvent(spdlog::level::info, "job accepted", facts);
     dependencies_.metrics.CountCost(weight, cost);
@@ -396,8 +407,13 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
   draft->file.is_kept = true;
   draft->file.goes_on = request.on_disconnect() != v1::ON_DISCONNECT_CANCEL;
   draft->kept.set_webhook(webhook);
-  internal::v1::KeptJob kept = draft->kept;
-  internal::v1::Job queued = draft->job;
+  const std::string new_id = draft->job.id();
+  internal::v1::KeptJob kept;
+  internal::v1::Job queued;
+  if (archive_.keeps_jobs()) {
+    kept = draft->kept;
+    queued = draft->job;
+  }
   const auto id = CreateDraft(*std::move(draft));
   if (!id.ok()) {
     LogRefusal(request.request_id(), caller, id.status());
@@ -415,7 +431,7 @@ void JobIntake::Create(const v1::GenerateRequest& request, const Caller& caller,
     job.ok() ? done(job->job()) : done(job.status());
   };
   // It was there before.
-  if (*id != queued.id()) return answer(absl::OkStatus());
+  if (*id != new_id) return answer(absl::OkStatus());
   archive_.Keep(std::move(kept), std::move(queued), answer);
 }
 
@@ -470,6 +486,7 @@ absl::Status JobIntake::ResumeOne(const internal::v1::KeptJob& kept,
                                      v1::ON_DISCONNECT_CANCEL,
                           .is_kept = true,
                           .traceparent = kept.traceparent()},
+                 .was_accepted = true,
                  .begun = dependencies_.clock.Date()};
   const auto filed = archive_.logs().File(draft.file);
   if (!filed.ok()) return filed.status();

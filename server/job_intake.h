@@ -91,7 +91,8 @@ class JobIntake {
   // for the bytes of prompts.
   void SetLimits(const RequestLimits& limits) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Queues again what earlier servers left without an end.
+  // Queues again what earlier servers left without an end, in its order. That
+  // was accepted once, so the queue may be full of it.
   void Resume();
 
  private:
@@ -102,6 +103,7 @@ class JobIntake {
     JobFile file;
     std::shared_ptr<const Grant> grant = nullptr;  // that is charged
     bool may_repeat = false;                       // the caller chose the seed
+    bool was_accepted = false;                     // by an earlier server
     absl::Time begun = {};  // by the date: when the request came
   };
 

@@ -1,8 +1,20 @@
 #include "server/model_admin_service.h"
 
+#include "base/errors.h"
+#include "base/logging.h"
 #include "server/grpc_call.h"
 
 namespace genzo {
+
+v1::Model FreedModel(const ModelCatalog& catalog, const std::string& id,
+                     v1::Model::State state) {
+  v1::Model model = catalog.Get(id).value_or(v1::Model());
+  model.set_id(id);
+  model.set_state(state);
+  model.set_pinned(false);
+  model.clear_weight_bytes();
+  return model;
+}
 
 template <typename Request>
 absl::Status ModelAdminService::Check(
@@ -12,6 +24,14 @@ absl::Status ModelAdminService::Check(
       BeginCall(context, bytes, authenticator_, /*scope=*/"", request);
   if (!caller.ok()) return caller.status();
   const absl::Status may = CheckAdministrator(*caller);
+  LogEvent(spdlog::level::info,
+           may.ok() ? "administration" : "administration refused",
+           {{"request", request.GetDescriptor()->name()},
+            {"model", request.id()},
+            {"peer", context.peer()},
+            {"tenant", caller->tenant},
+            {"key", caller->grant == nullptr ? "" : caller->grant->key_id},
+            {"reason", ErrorReason(may)}});
   return may.ok() ? catalog_.Named(request.id()).status() : may;
 }
 
@@ -29,13 +49,15 @@ grpc::ServerUnaryReactor* ModelAdminService::LoadModel(
       request.has_pinned() ? std::optional(request.pinned()) : std::nullopt;
   // gRPC keeps the answer until the reactor has finished.
   models_.Load(request.id(), pinned,
-               [=, this, id = request.id()](const absl::Status& status) {
+               [=, this, id = request.id()](absl::Status status) {
+                 // It may have left its folder meanwhile.
+                 auto model = catalog_.Get(id);
+                 status.Update(model.status());
                  if (status.ok()) {
                    drained_.Set(id, false);
-                   v1::Model model = *catalog_.Get(id);
-                   model.set_state(v1::Model::STATE_RESIDENT);
-                   if (pinned.has_value()) model.set_pinned(*pinned);
-                   *answer = ToBytes(model);
+                   model->set_state(v1::Model::STATE_RESIDENT);
+                   if (pinned.has_value()) model->set_pinned(*pinned);
+                   *answer = ToBytes(*model);
                  }
                  FinishCall(reactor, "LoadModel", status, metrics_);
                });
@@ -78,11 +100,7 @@ void ModelAdminService::Free(const std::string& id, v1::Model::State state,
                              grpc::ByteBuffer* answer) {
   models_.Unload(id, [=, this](const absl::Status& status) {
     if (status.ok()) {
-      v1::Model model = *catalog_.Get(id);
-      model.set_state(state);
-      model.set_pinned(false);
-      model.clear_weight_bytes();
-      *answer = ToBytes(model);
+      *answer = ToBytes(FreedModel(catalog_, id, state));
     }
     FinishCall(reactor, method, status, metrics_);
   });

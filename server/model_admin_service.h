@@ -1,6 +1,8 @@
 #ifndef GENZO_SERVER_MODEL_ADMIN_SERVICE_H_
 #define GENZO_SERVER_MODEL_ADMIN_SERVICE_H_
 
+#include <string>
+
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "genzo/v1/model_admin.grpc.pb.h"
@@ -9,6 +11,11 @@
 #include "server/drained_models.h"
 
 namespace genzo {
+
+// What is said of a model that has left memory and is in `state`, also of one
+// that nobody knows any more, as its files have left their folder.
+v1::Model FreedModel(const ModelCatalog& catalog, const std::string& id,
+                     v1::Model::State state);
 
 // genzo.v1.ModelAdmin: passes an administrator's orders on to the pool.
 // Thread-safe.

@@ -75,6 +75,7 @@ void Quotas::RefillLocked(const Grant& grant, Use& use) {
 absl::Status Quotas::Begin(const std::string& job_id, double cost,
                            std::shared_ptr<const Grant> grant) {
   absl::MutexLock lock(&mutex_);
+  ForgetIdleLocked();
   Use& use = uses_[grant->key_id];
   const auto refuse = [&](const char* quota, const std::string& limit,
                           const std::string& what, absl::Duration retry_after) {
@@ -104,11 +105,28 @@ absl::Status Quotas::Begin(const std::string& job_id, double cost,
           absl::Ceil(absl::Minutes(minutes), absl::Milliseconds(1)));
     }
     use.units -= cost;
+    use.full = use.as_of + absl::Minutes((BurstOf(*grant) - use.units) /
+                                         grant->cost_per_minute);
   }
   ++use.jobs;
   ++use.queued;
   jobs_[job_id] = {grant->key_id, grant->cost_per_minute > 0 ? cost : 0};
   return absl::OkStatus();
+}
+
+void Quotas::ForgetIdleLocked() {
+  constexpr size_t kFew = 1000;
+  if (uses_.size() < std::max(kFew, 2 * looked_through_)) return;
+  const absl::Time now = clock_.Now();
+  std::erase_if(uses_, [&](const auto& entry) {
+    return entry.second.jobs == 0 && entry.second.full <= now;
+  });
+  looked_through_ = uses_.size();
+}
+
+size_t Quotas::keys() const {
+  absl::MutexLock lock(&mutex_);
+  return uses_.size();
 }
 
 void Quotas::TakeBack(const std::string& job_id) {

@@ -53,6 +53,9 @@ class Quotas {
   // It was not queued after all: the charge is given back.
   void TakeBack(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Keys that something is remembered of.
+  size_t keys() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What has become of a job. Unknown ids are ignored.
   void Waits(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
   void Runs(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -63,6 +66,7 @@ class Quotas {
   struct Use {
     double units = 0;  // that it may spend; under 0, debt
     absl::Time as_of = absl::InfinitePast();
+    absl::Time full = absl::InfinitePast();  // when nothing is owed any more
     int jobs = 0;
     int queued = 0;
   };
@@ -74,14 +78,18 @@ class Quotas {
 
   void RefillLocked(const Grant& grant, Use& use)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Keys that owe nothing and have no jobs are as those never seen. Tokens may
+  // have as many as there are people.
+  void ForgetIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaits(const std::string& job_id, bool waits)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void ForgetLocked(std::map<std::string, Job>::iterator job)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::map<std::string, Use> uses_ ABSL_GUARDED_BY(mutex_);  // by key id
+  size_t looked_through_ ABSL_GUARDED_BY(mutex_) = 0;        // uses_, then
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mutex_);  // that live
 };
 

@@ -163,16 +163,6 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
 
 }  // namespace
 
-bool IsUuid(const std::string& text) {
-  constexpr size_t kBytes = 36;
-  if (text.size() != kBytes) return false;
-  for (size_t i = 0; i < kBytes; ++i) {
-    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? text[i] != '-' : !absl::ascii_isxdigit(text[i])) return false;
-  }
-  return true;
-}
-
 absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
                                                const v1::Model& model,
                                                const RequestLimits& limits,

@@ -26,9 +26,6 @@ absl::StatusOr<v1::GenerateRequest> ResolveRequest(
 // What on_disconnect and time_limit may be.
 void CheckLife(const v1::GenerateRequest& request, Violations& violations);
 
-// Whether `text` is a UUID: 36 characters, in either case.
-bool IsUuid(const std::string& text);
-
 // OK if `model` can take requests now: UNAVAILABLE/MODEL_LOADING with RetryInfo
 // while it loads, FAILED_PRECONDITION/MODEL_FAILED if it could not.
 absl::Status CheckModelState(const v1::Model& model);

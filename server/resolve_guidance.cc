@@ -76,6 +76,13 @@ void CheckScales(const v1::GuidanceOptions& options, const v1::Model& model,
   }
   if (options.skip_layers().empty()) return;
   violations.CheckTaken("guidance.skip_layers", model);
+  for (const uint32_t layer : options.skip_layers()) {
+    if (layer < model.transformer_layers()) continue;
+    violations.Add(
+        "guidance.skip_layers",
+        absl::StrCat("guidance.skip_layers ", layer, " is not below ",
+                     model.transformer_layers(), ", the model's layers"));
+  }
   if (options.skip_layer_scale() > 0) return;
   violations.Add("guidance.skip_layers",
                  "guidance.skip_layers needs a guidance.skip_layer_scale");

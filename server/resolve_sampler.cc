@@ -70,12 +70,31 @@ void CheckLevels(const std::string& field, const Values& values,
   }
 }
 
-void CheckWalk(const GenerateRequest& request, Violations& violations) {
+// `taken`: whether the sampler reads them.
+template <typename Values>
+void CheckLevelsOf(const std::string& field, const Values& values, bool taken,
+                   const GenerateRequest& request, Violations& violations) {
+  if (taken) return CheckLevels(field, values, request, violations);
+  if (values.empty()) return;
+  violations.Add(field, absl::StrCat(field, " does not go with sampler ",
+                                     SamplerName(request.sampler())));
+}
+
+void CheckWalk(const v1::SamplerSupport& support,
+               const GenerateRequest& request, Violations& violations) {
+  if (request.steps() < support.min_steps()) {
+    violations.Add("steps",
+                   absl::StrCat("steps ", request.steps(), " is below ",
+                                support.min_steps(), ", the fewest of sampler ",
+                                SamplerName(request.sampler())));
+  }
   if (!request.sigmas().empty() && !request.timesteps().empty()) {
     violations.Add("timesteps", "timesteps does not go with sigmas");
   }
-  CheckLevels("sigmas", request.sigmas(), request, violations);
-  CheckLevels("timesteps", request.timesteps(), request, violations);
+  CheckLevelsOf("sigmas", request.sigmas(), support.takes_sigmas(), request,
+                violations);
+  CheckLevelsOf("timesteps", request.timesteps(), support.takes_timesteps(),
+                request, violations);
   violations.CheckEnum("noise_generator", request.noise_generator(),
                        *v1::NoiseGenerator_descriptor());
   if (!request.has_churn()) return;
@@ -125,6 +144,7 @@ void ResolveSampler(const v1::Model& model, v1::GenerateRequest& request,
   const v1::SamplerSupport* support = FindSampler(model, request.sampler());
   if (support != nullptr) {
     CheckSchedule(*support, request.schedule(), violations);
+    CheckWalk(*support, request, violations);
   } else {
     std::vector<std::string> known;
     for (const v1::SamplerSupport& row : model.samplers()) {
@@ -135,7 +155,6 @@ void ResolveSampler(const v1::Model& model, v1::GenerateRequest& request,
                                 " is not one of the model's: ",
                                 absl::StrJoin(known, ", ")));
   }
-  CheckWalk(request, violations);
   if (!request.has_eta()) return;
   violations.CheckRange("eta", request.eta(), 0.0, 1.0);
   if (request.eta() > 0 && request.sampler() != v1::SAMPLER_DDIM &&

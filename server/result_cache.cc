@@ -8,9 +8,11 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/durable_file.h"
 #include "base/logging.h"
 #include "base/sha256.h"
@@ -30,6 +32,17 @@ constexpr size_t kTenantDigits = 16;
 
 std::string HexDigest(const std::string& text) {
   return absl::BytesToHexString(Sha256(text));
+}
+
+// Whether a file of that name, with or without an ending, is one of ours.
+bool IsKey(absl::string_view name) {
+  constexpr size_t kDigits = 64;
+  const auto is_hex = [](absl::string_view text) {
+    return absl::c_all_of(text, absl::ascii_isxdigit);
+  };
+  return name.size() == kTenantDigits + 1 + kDigits &&
+         name[kTenantDigits] == '-' && is_hex(name.substr(0, kTenantDigits)) &&
+         is_hex(name.substr(kTenantDigits + 1));
 }
 
 std::string TenantOf(const std::string& key) {
@@ -96,14 +109,13 @@ class ResultCache::Recorder : public EventSink {
         sink_(std::move(sink)) {}
 
   void Post(v1::JobEvent event) override {
+    std::vector<v1::Image> all;
     {
       absl::MutexLock lock(&mutex_);
       if (event.has_image()) images_.push_back(event.image());
-      if (event.has_ended() && images_.size() == count_) {
-        cache_.Put(key_, images_);
-        images_.clear();
-      }
+      if (event.has_ended()) all = std::exchange(images_, {});
     }
+    if (all.size() == count_) cache_.Put(key_, all);
     sink_->Post(std::move(event));
   }
 
@@ -117,8 +129,8 @@ class ResultCache::Recorder : public EventSink {
 };
 
 absl::StatusOr<std::unique_ptr<ResultCache>> ResultCache::Open(
-    const ResultCacheConfig& config) {
-  std::unique_ptr<ResultCache> cache(new ResultCache(config));
+    const ResultCacheConfig& config, Metrics& metrics) {
+  std::unique_ptr<ResultCache> cache(new ResultCache(config, metrics));
   if (config.folder.empty()) return cache;
   const absl::Status scanned = cache->Scan();
   if (!scanned.ok()) return scanned;
@@ -126,7 +138,8 @@ absl::StatusOr<std::unique_ptr<ResultCache>> ResultCache::Open(
   return cache;
 }
 
-ResultCache::ResultCache(const ResultCacheConfig& config) : config_(config) {}
+ResultCache::ResultCache(const ResultCacheConfig& config, Metrics& metrics)
+    : config_(config), metrics_(metrics) {}
 
 ResultCache::~ResultCache() {
   {
@@ -144,7 +157,10 @@ absl::Status ResultCache::Scan() {
        !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     std::error_code gone;
-    if (absl::EndsWith(name, kUnfinishedSuffix)) {
+    absl::string_view key = name;
+    const bool unfinished = absl::ConsumeSuffix(&key, kUnfinishedSuffix);
+    if (!IsKey(key)) continue;
+    if (unfinished) {
       fs::remove(it->path(), gone);
       continue;
     }
@@ -199,6 +215,7 @@ std::optional<std::vector<v1::Image>> ResultCache::Find(
   {
     absl::MutexLock lock(&mutex_);
     const auto found = by_key_.find(key);
+    metrics_.CountResult(/*hit=*/found != by_key_.end());
     if (found == by_key_.end()) return std::nullopt;
     entries_.splice(entries_.begin(), entries_, found->second);
     data = found->second->data;
@@ -224,7 +241,7 @@ void ResultCache::Put(const std::string& key,
   absl::MutexLock lock(&mutex_);
   if (by_key_.count(key) > 0) return;
   AddLocked({.key = key, .bytes = bytes, .data = std::move(data)});
-  if (!config_.folder.empty()) unwritten_.push_back(key);
+  if (!config_.folder.empty()) changed_.push_back(key);
 }
 
 std::shared_ptr<EventSink> ResultCache::Recording(
@@ -236,6 +253,7 @@ std::shared_ptr<EventSink> ResultCache::Recording(
 void ResultCache::AddLocked(Entry entry) {
   const std::string tenant = TenantOf(entry.key);
   bytes_ += entry.bytes;
+  metrics_.result_cache_bytes().Set(static_cast<double>(bytes_));
   tenant_bytes_[tenant] += entry.bytes;
   entries_.push_front(std::move(entry));
   by_key_[entries_.front().key] = entries_.begin();
@@ -248,9 +266,9 @@ ResultCache::Entries::iterator ResultCache::RemoveLocked(
   tenant->second -= entry->bytes;
   if (tenant->second == 0) tenant_bytes_.erase(tenant);
   bytes_ -= entry->bytes;
+  metrics_.result_cache_bytes().Set(static_cast<double>(bytes_));
   by_key_.erase(entry->key);
-  std::error_code ignored;
-  if (!config_.folder.empty()) fs::remove(PathOf(entry->key), ignored);
+  if (!config_.folder.empty()) changed_.push_back(entry->key);
   return entries_.erase(entry);
 }
 
@@ -271,7 +289,7 @@ void ResultCache::TrimLocked(const std::string& tenant) {
 
 void ResultCache::WriteLoop() {
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !unwritten_.empty();
+    return closed_ || !changed_.empty();
   };
   while (true) {
     std::string key;
@@ -279,12 +297,19 @@ void ResultCache::WriteLoop() {
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&ready));
-      if (unwritten_.empty()) return;
-      key = std::move(unwritten_.front());
-      unwritten_.pop_front();
+      if (changed_.empty()) return;
+      key = std::move(changed_.front());
+      changed_.pop_front();
       const auto found = by_key_.find(key);
-      if (found == by_key_.end()) continue;  // gone meanwhile
-      data = found->second->data;
+      if (found != by_key_.end()) {
+        data = found->second->data;
+        if (data.empty()) continue;  // written meanwhile
+      }
+    }
+    if (data.empty()) {
+      std::error_code ignored;
+      fs::remove(PathOf(key), ignored);
+      continue;
     }
     const absl::Status written = WriteDurably(PathOf(key), data);
     absl::MutexLock lock(&mutex_);
@@ -294,10 +319,7 @@ void ResultCache::WriteLoop() {
       if (found != by_key_.end()) RemoveLocked(found->second);
     } else if (found != by_key_.end()) {
       found->second->data.clear();
-    } else {
-      std::error_code ignored;
-      fs::remove(PathOf(key), ignored);
-    }
+    }  // else its removal is among the changes
   }
 }
 

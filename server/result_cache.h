@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/metrics.h"
 #include "base/picture_config.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
@@ -24,12 +25,14 @@ namespace genzo {
 // Pictures of REPRODUCIBLE requests, for when the same one comes again: in
 // memory, or in a folder, where the next server finds them. A tenant gets none
 // but its own. Where there are too many bytes, of a tenant or of all, what was
-// asked for least recently goes. Thread-safe.
+// asked for least recently goes. Other files of the folder are left alone.
+// Thread-safe.
 class ResultCache {
  public:
   // FAILED_PRECONDITION if the folder cannot be used.
+  // Outlived by `metrics`.
   static absl::StatusOr<std::unique_ptr<ResultCache>> Open(
-      const ResultCacheConfig& config);
+      const ResultCacheConfig& config, Metrics& metrics);
   // Writes what waits.
   ~ResultCache();
 
@@ -62,7 +65,7 @@ class ResultCache {
   };
   using Entries = std::list<Entry>;  // what was asked for last is first
 
-  explicit ResultCache(const ResultCacheConfig& config);
+  ResultCache(const ResultCacheConfig& config, Metrics& metrics);
 
   absl::Status Scan() ABSL_LOCKS_EXCLUDED(mutex_);
   std::string PathOf(const std::string& key) const;
@@ -74,12 +77,14 @@ class ResultCache {
   void WriteLoop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ResultCacheConfig config_;
+  Metrics& metrics_;
   absl::Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Entries::iterator> by_key_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int64_t> tenant_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::deque<std::string> unwritten_ ABSL_GUARDED_BY(mutex_);  // keys
+  // Keys whose files are to be written, or removed if they are not here.
+  std::deque<std::string> changed_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread writer_;  // last: uses the rest
 };

@@ -23,11 +23,15 @@ using internal::v1::KeptEvents;
 using internal::v1::KeptJob;
 
 constexpr absl::string_view kSuffix = ".job";
-// An empty file beside it: its webhook was sent, or given up.
+constexpr absl::string_view kBegunSuffix = ".begun";
 constexpr absl::string_view kToldSuffix = ".told";
 
 fs::path JobPath(const fs::path& folder, const std::string& id) {
   return folder / absl::StrCat(id, kSuffix);
+}
+
+fs::path BegunPath(const fs::path& folder, const std::string& id) {
+  return folder / absl::StrCat(id, kBegunSuffix);
 }
 
 fs::path ToldPath(const fs::path& folder, const std::string& id) {
@@ -58,17 +62,32 @@ std::string ResultStore::PathOf(const std::string& id) const {
 }
 
 ResultStore::~ResultStore() {
-  if (!lock_.has_value()) return;
-  // Without it the next server takes it that this one died: no harm.
-  std::ofstream(fs::path(folder_) / kCleanEnd);
+  if (lock_.has_value()) NoteCleanEnd(folder_);
+}
+
+void ResultStore::NoteCleanEnd(const std::string& folder) {
+  if (!folder.empty()) std::ofstream(fs::path(folder) / kCleanEnd);
+}
+
+void ResultStore::PrepareFolder() const {
+  std::error_code error;
+  const fs::file_status before = fs::status(folder_, error);
+  if (before.type() == fs::file_type::not_found) {
+    fs::create_directories(folder_, error);
+    if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
+    return;
+  }
+  const fs::perms of_others = before.permissions() & fs::perms::others_all;
+  if (!fs::is_directory(before) || of_others == fs::perms::none) return;
+  spdlog::warn(
+      "jobs.results_folder {} is open to every user of this machine; \"chmod "
+      "o= {}\" closes it",
+      folder_, folder_);
 }
 
 absl::Status ResultStore::Find() {
+  PrepareFolder();
   std::error_code error;
-  fs::create_directories(folder_, error);
-  if (!error) {
-    fs::permissions(folder_, fs::perms::owner_all, error);
-  }
   fs::directory_iterator files(folder_, error);
   if (error) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -81,31 +100,47 @@ absl::Status ResultStore::Find() {
                      " is in use by another server; each needs its own"));
   }
   lock_.emplace(*std::move(taken));
-  ended_cleanly_ = fs::remove(fs::path(folder_) / kCleanEnd, error);
-  absl::MutexLock lock(&mutex_);
+  const bool has_died = !fs::remove(fs::path(folder_) / kCleanEnd, error);
   for (const fs::directory_entry& file : files) {
-    const std::string name = file.path().filename().string();
-    if (absl::EndsWith(name, kUnfinishedSuffix)) {
-      fs::remove(file.path(), error);
-      continue;
-    }
-    if (!absl::EndsWith(name, kSuffix)) continue;
-    std::ifstream input(file.path(), std::ios::binary);
-    IstreamInputStream stream(&input);
-    KeptJob job;
-    if (!ReadHead(stream, job) ||
-        name != absl::StrCat(job.job().id(), kSuffix)) {
-      spdlog::error("{}", std::string(Damaged(file.path().string()).message()));
-      continue;
-    }
-    NoteLocked(job, static_cast<int64_t>(file.file_size(error)));
-    if (job.job().has_end_time() &&
-        fs::exists(ToldPath(folder_, job.job().id()), error)) {
-      job.clear_webhook();
-    }
-    found_.push_back(std::move(job));
+    FindFile(file.path().string(), has_died);
   }
   return absl::OkStatus();
+}
+
+void ResultStore::FindFile(const std::string& path, bool has_died) {
+  std::error_code error;
+  if (absl::EndsWith(path, kUnfinishedSuffix)) {
+    fs::remove(path, error);
+    return;
+  }
+  if (!absl::EndsWith(path, kSuffix)) return;
+  std::ifstream input(path, std::ios::binary);
+  IstreamInputStream stream(&input);
+  KeptJob job;
+  if (!ReadHead(stream, job) || path != PathOf(job.job().id())) {
+    spdlog::error("{}", std::string(Damaged(path).message()));
+    return;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    NoteLocked(job, static_cast<int64_t>(fs::file_size(path, error)));
+  }
+  ReadMarks(job, has_died);
+  found_.push_back(std::move(job));
+}
+
+void ResultStore::ReadMarks(KeptJob& job, bool has_died) const {
+  const std::string& id = job.job().id();
+  std::error_code error;
+  if (job.job().has_end_time()) {
+    if (fs::exists(ToldPath(folder_, id), error)) job.clear_webhook();
+  } else if (!has_died) {
+    MarkBegun(id, false);
+  } else if (fs::exists(BegunPath(folder_, id), error)) {
+    // The mark stays until the job is written with this count, so that no
+    // server that dies before counts for less.
+    job.set_restarts(job.restarts() + 1);
+  }
 }
 
 absl::StatusOr<std::vector<std::string>> ResultStore::Write(
@@ -122,6 +157,7 @@ absl::StatusOr<std::vector<std::string>> ResultStore::Write(
   bytes += body;
   const absl::Status written = WriteDurably(PathOf(job.job().id()), bytes);
   if (!written.ok()) return written;
+  if (job.job().has_end_time()) MarkBegun(job.job().id(), false);
   absl::MutexLock lock(&mutex_);
   NoteLocked(job, static_cast<int64_t>(bytes.size()));
   return TrimLocked();
@@ -158,9 +194,19 @@ void ResultStore::NoteToldIn(const std::string& folder, const std::string& id) {
   std::ofstream(ToldPath(folder, id));
 }
 
+void ResultStore::MarkBegun(const std::string& id, bool has_begun) const {
+  std::error_code error;
+  if (!has_begun) {
+    fs::remove(BegunPath(folder_, id), error);
+  } else if (fs::exists(PathOf(id), error)) {
+    std::ofstream(BegunPath(folder_, id));
+  }
+}
+
 void ResultStore::RemoveFiles(const std::string& id) const {
   std::error_code error;
   fs::remove(PathOf(id), error);
+  MarkBegun(id, false);
   fs::remove(ToldPath(folder_, id), error);
 }
 

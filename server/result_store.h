@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -23,12 +24,21 @@ namespace genzo {
 // as it was before. What is there all the same but cannot be read, because the
 // disk lost it, is said in the log and left alone.
 //
+// Empty files beside it are marks of the job, which are not flushed: a crash
+// may lose one, and then a webhook is sent twice, or a death not counted.
+//
+//   4f2a.job       the job, and once it has ended its events
+//   4f2a.begun     it was running, here or in a server that died
+//   4f2a.told      its webhook was sent, or given up
+//   .ended-cleanly the last server did not die
+//
 // Thread-safe; every method waits for the disk.
 class ResultStore {
  public:
-  // Finds what earlier servers left in `folder`, which is made if it is not
-  // there. Files of ended jobs may have `most_bytes` together.
-  // FAILED_PRECONDITION if the folder cannot be used.
+  // Finds what earlier servers left in `folder`, which is made, for its owner
+  // alone, if it is not there; the rights of one that is are left as they are,
+  // and the log warns where others may come in. Files of ended jobs may have
+  // `most_bytes` together. FAILED_PRECONDITION if the folder cannot be used.
   static absl::StatusOr<std::unique_ptr<ResultStore>> Open(
       const std::string& folder, int64_t most_bytes);
 
@@ -37,12 +47,17 @@ class ResultStore {
 
   // A file that says that the server before came to its end by itself.
   static constexpr char kCleanEnd[] = ".ended-cleanly";
-  // Whether the one before this did.
-  bool ended_cleanly() const { return ended_cleanly_; }
+  // Leaves that word for a server that is told to end at once: what it breaks
+  // off is not to blame. Nothing if `folder` is empty or not there.
+  static void NoteCleanEnd(const std::string& folder);
 
   // The jobs that were there when it was opened, in no order; those that ended
-  // have a webhook only if it is still to be sent.
-  const std::vector<internal::v1::KeptJob>& found() const { return found_; }
+  // have a webhook only if it is still to be sent, and of the others
+  // `restarts` counts the servers that died after they had begun. To be called
+  // once.
+  std::vector<internal::v1::KeptJob> TakeFound() {
+    return std::exchange(found_, {});
+  }
 
   // Writes the job in place of what was kept of it. If then there are too many
   // bytes, those of the jobs that ended first are removed, and their ids
@@ -60,6 +75,10 @@ class ResultStore {
   // a crash keeps from being noted is sent again.
   static void NoteToldIn(const std::string& folder, const std::string& id);
 
+  // Marks a job that is kept as one that has begun, or has not. If this server
+  // dies, that may be of a job that has.
+  void MarkBegun(const std::string& id, bool has_begun) const;
+
   // Removes what is kept of the job, if anything is.
   void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -73,7 +92,13 @@ class ResultStore {
   std::string PathOf(const std::string& id) const;
   // Of the job's file and of what was noted beside it.
   void RemoveFiles(const std::string& id) const;
-  absl::Status Find();
+  // Makes the folder, or finds out what others may do with it.
+  void PrepareFolder() const;
+  absl::Status Find() ABSL_LOCKS_EXCLUDED(mutex_);
+  void FindFile(const std::string& path, bool has_died)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of a job that was found.
+  void ReadMarks(internal::v1::KeptJob& job, bool has_died) const;
   void NoteLocked(const internal::v1::KeptJob& job, int64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::string> TrimLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -82,7 +107,6 @@ class ResultStore {
   const int64_t most_bytes_;
   std::optional<FolderLock> lock_;  // once the folder is ours
   std::vector<internal::v1::KeptJob> found_;
-  bool ended_cleanly_ = false;
   absl::Mutex mutex_;
   Ends ends_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, absl::Time> ended_ ABSL_GUARDED_BY(mutex_);

@@ -16,6 +16,7 @@ namespace genzo {
 namespace {
 
 constexpr size_t kLeastSecretBytes = 16;
+constexpr char kTooMany[] = "too many wait";
 constexpr absl::Duration kPauses[] = {absl::Seconds(1), absl::Seconds(5),
                                       absl::Seconds(25), absl::Minutes(2),
                                       absl::Minutes(10)};
@@ -74,6 +75,18 @@ void Webhooks::GiveUp(const std::string& job_id, const char* why) const {
   Settle(job_id, "given_up");
 }
 
+EventPump* Webhooks::NextPump() {
+  if (pumps_.empty()) return nullptr;
+  absl::MutexLock lock(&mutex_);
+  return pumps_[next_pump_++ % pumps_.size()].get();
+}
+
+void Webhooks::GiveUpSoon(const std::string& job_id, const char* why) {
+  EventPump* const pump = NextPump();
+  if (pump == nullptr) return GiveUp(job_id, why);
+  pump->Add([this, job_id, why] { GiveUp(job_id, why); });
+}
+
 absl::Status Webhooks::Check(const std::string& url,
                              const WebhookConfig& config) {
   const auto target = ParseHttpsUrl(url);
@@ -93,7 +106,7 @@ void Webhooks::Send(const std::string& url, const v1::Job& job,
                     const std::string& traceparent) {
   auto target = ParseHttpsUrl(url);
   if (!target.ok() || !IsIn(config_.hosts, target->host)) {
-    return GiveUp(job.id(), "its host is not allowed");
+    return GiveUpSoon(job.id(), "its host is not allowed");
   }
   Delivery delivery = {.target = *std::move(target),
                        .job_id = job.id(),
@@ -103,28 +116,20 @@ void Webhooks::Send(const std::string& url, const v1::Job& job,
   options.always_print_primitive_fields = true;
   if (!google::protobuf::util::MessageToJsonString(job, &delivery.body, options)
            .ok()) {
-    return GiveUp(job.id(), "it has no JSON form");
+    return GiveUpSoon(job.id(), "it has no JSON form");
   }
-  AddAt(clock_.Now(), std::move(delivery));
-  if (pumps_.empty()) return;
-  size_t pump = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    pump = next_pump_++ % pumps_.size();
-  }
-  pumps_[pump]->Add([this] { RunDue(); });
+  const auto pushed_out = AddAt(clock_.Now(), std::move(delivery));
+  if (pushed_out.has_value()) GiveUpSoon(*pushed_out, kTooMany);
+  if (EventPump* const pump = NextPump()) pump->Add([this] { RunDue(); });
 }
 
-void Webhooks::AddAt(absl::Time due, Delivery delivery) {
-  std::string pushed_out;
-  {
-    absl::MutexLock lock(&mutex_);
-    waiting_.emplace(due, std::move(delivery));
-    if (waiting_.size() <= kMostWaiting) return;
-    pushed_out = waiting_.begin()->second.job_id;
-    waiting_.erase(waiting_.begin());
-  }
-  GiveUp(pushed_out, "too many wait");
+std::optional<std::string> Webhooks::AddAt(absl::Time due, Delivery delivery) {
+  absl::MutexLock lock(&mutex_);
+  waiting_.emplace(due, std::move(delivery));
+  if (waiting_.size() <= kMostWaiting) return std::nullopt;
+  std::string pushed_out = waiting_.begin()->second.job_id;
+  waiting_.erase(waiting_.begin());
+  return pushed_out;
 }
 
 std::optional<Webhooks::Delivery> Webhooks::TakeDue() {
@@ -161,7 +166,9 @@ void Webhooks::RunDue() {
       continue;
     }
     Count("retried");
-    AddAt(clock_.Now() + kPauses[attempt], *std::move(delivery));
+    const auto pushed_out =
+        AddAt(clock_.Now() + kPauses[attempt], *std::move(delivery));
+    if (pushed_out.has_value()) GiveUp(*pushed_out, kTooMany);
   }
 }
 

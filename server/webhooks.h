@@ -25,7 +25,8 @@ namespace genzo {
 // Whom webhooks tell of themselves.
 struct WebhookHooks {
   // That nothing more will be sent of a job: somebody took it, or it is given
-  // up. Called on their threads or on that of Send(); null: nobody.
+  // up. May wait for the disk: called on their threads, of which Send() is none
+  // unless there are no others. Null: nobody.
   std::function<void(const std::string& job_id)> settled = nullptr;
   Metrics* metrics = nullptr;  // outlives the object; null: not counted
 };
@@ -57,7 +58,7 @@ class Webhooks {
 
   // Has the end of `job` told to `url`, given up at once if it is not allowed
   // (any more). Whoever traces the job finds `traceparent` in the request.
-  // Waits for nothing but settled().
+  // Waits for nothing: locks may be held.
   void Send(const std::string& url, const v1::Job& job,
             const std::string& traceparent = "") ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -84,12 +85,19 @@ class Webhooks {
   void Count(const char* result) const;
   void Settle(const std::string& job_id, const char* result) const;
   void GiveUp(const std::string& job_id, const char* why) const;
+  // The same for whoever must not wait.
+  void GiveUpSoon(const std::string& job_id, const char* why)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The thread whose turn it is; null without any.
+  EventPump* NextPump() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The first that is due and whose host has a thread left, which it then has
   // until Done().
   std::optional<Delivery> TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void Done(const std::string& host) ABSL_LOCKS_EXCLUDED(mutex_);
-  void AddAt(absl::Time due, Delivery delivery) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The job whose webhook is to be given up for it; nullopt if there is room.
+  std::optional<std::string> AddAt(absl::Time due, Delivery delivery)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether it was taken.
   bool Deliver(const Delivery& delivery) const;
 

@@ -81,10 +81,14 @@ ROWS = [
             ("Predictions", "percentunit", "How far predicted finish times were off.",
              [(quantile(0.5, "genzo_prediction_error_ratio"), "median"),
               (quantile(0.9, "genzo_prediction_error_ratio"), "90 %")], {}),
-            ("Texts found encoded", "percentunit", "Share of texts whose embedding was in the cache.",
+            ("Found in a cache", "percentunit",
+             "Share of texts whose embedding was there, and of reproducible requests whose pictures were.",
              [('sum by (model) (%s) / sum by (model) (%s)'
                % (rate("genzo_text_cache_total", MODEL + ', result="hit"'), rate("genzo_text_cache_total")),
-               "{{model}}")], {}),
+               "texts {{model}}"),
+              ('sum(%s) / sum(%s)'
+               % (rate("genzo_result_cache_total", BY + ', result="hit"'), rate("genzo_result_cache_total", BY)),
+               "pictures")], {}),
         ],
     ),
     (
@@ -141,8 +145,9 @@ ROWS = [
              [("sum(%s)" % rate("genzo_previews_total"), "shown"),
               ("sum(%s)" % rate("genzo_preview_dropped_total", BY), "overtaken"),
               ("sum(%s)" % rate("genzo_slow_readers_total", BY), "readers given up")], {}),
-            ("Pictures held", "bytes", "For readers that have not taken them.",
-             [("sum by (instance) (genzo_undelivered_bytes{%s})" % BY, "{{instance}}")], {}),
+            ("Pictures held", "bytes", "For readers that have not taken them, and by the result cache.",
+             [("sum by (instance) (genzo_undelivered_bytes{%s})" % BY, "{{instance}}"),
+              ("sum by (instance) (genzo_result_cache_bytes{%s})" % BY, "cache {{instance}}")], {}),
             ("HTTP by route", "ops", "Requests of the HTTP door.",
              [("sum by (route, code) (%s)" % rate("genzo_http_requests_total", BY), "{{route}} {{code}}")], {}),
             ("HTTP time", "s", "95th percentile to the answer's end.",
@@ -170,9 +175,10 @@ ROWS = [
     (
         "What is there",
         [
-            ("Models", "none", "1 while in memory.",
+            ("Models", "none", "1 while in memory; 1 while it could not be loaded.",
              [("genzo_model_loaded{%s} * on (job, instance, model) group_left (family, dtype) genzo_model_info"
-               % MODEL, "{{model}} {{family}} {{dtype}}")], {}),
+               % MODEL, "{{model}} {{family}} {{dtype}}"),
+              ("genzo_model_failed{%s}" % MODEL, "{{model}} failed")], {}),
             ("Adapters", "none", "LoRAs in memory.",
              [("sum by (instance, device) (genzo_device_adapters{%s})" % BY,
                "{{instance}} {{device}}")], {}),

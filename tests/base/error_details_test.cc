@@ -51,7 +51,18 @@ TEST(ErrorDetailsTest, AModelThatIsNotKnownIsAResource) {
       DetailOf<google::rpc::ResourceInfo>(ModelNotFoundError("cat", {}));
   EXPECT_EQ(resource.resource_name(), "cat");
   EXPECT_THAT(ModelNotFoundError("cat", {}),
-              StatusIs(absl::StatusCode::kNotFound, "known models: none"));
+              StatusIs(absl::StatusCode::kNotFound, "\"cat\" is not known"));
+}
+
+TEST(ErrorDetailsTest, AFileThatCannotBeReadIsAViolationOfItsField) {
+  const absl::Status bad =
+      FaultOfField("mask.data", absl::InvalidArgumentError("no picture"));
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(bad).field_violations(0).field(),
+            "mask.data");
+  EXPECT_THAT(bad, StatusIs(absl::StatusCode::kInvalidArgument,
+                            "mask.data: no picture"));
+  const absl::Status memory = absl::ResourceExhaustedError("no memory");
+  EXPECT_EQ(FaultOfField("mask.data", memory), memory);
 }
 
 TEST(ErrorDetailsTest, OkHasNoDetails) {

@@ -38,6 +38,14 @@ TEST(LoggingTest, WritesAnObjectALine) {
   EXPECT_THAT(object["prompt"].get<std::string>(), EndsWith("job \u591c"));
 }
 
+TEST(LoggingTest, NumbersAreNumbersInJson) {
+  const auto object = nlohmann::json::parse(Logged(
+      "json", {{"steps", "20"}, {"seconds", "0.250"}, {"tenant", "42"}}));
+  EXPECT_EQ(object["steps"], 20);
+  EXPECT_EQ(object["seconds"], 0.25);
+  EXPECT_EQ(object["tenant"], "42") << "a name";
+}
+
 TEST(LoggingTest, KnowsItsFormats) {
   EXPECT_THAT(InitLogging("info", "xml"),
               StatusIs(absl::StatusCode::kInvalidArgument, "xml"));

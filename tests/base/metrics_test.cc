@@ -1,6 +1,7 @@
 #include "base/metrics.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/errors.h"
 #include "base/process_metrics.h"
 #include "prometheus/metric_family.h"
 #include "tests/testing/fake_clock.h"
@@ -55,8 +56,10 @@ TEST(MetricsTest, CountsEndsAndWhatTheySpared) {
   figures.CountEnd(absl::CancelledError(""), 7);
   figures.CountEnd(absl::DeadlineExceededError(""), 2);
   figures.CountEnd(absl::InternalError(""), 100);
+  figures.CountEnd(RetryLaterError("DRAINING", "", absl::ZeroDuration()), 100);
   const std::string text = metrics.Text();
-  for (const char* outcome : {"succeeded", "cancelled", "expired", "failed"}) {
+  for (const char* outcome :
+       {"succeeded", "cancelled", "expired", "failed", "drained"}) {
     EXPECT_THAT(text, HasSubstr(absl::StrCat("genzo_jobs_total{model=\"tiny\","
                                              "outcome=\"",
                                              outcome, "\"} 1")));

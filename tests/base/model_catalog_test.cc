@@ -29,6 +29,16 @@ TEST(ModelCatalogTest, GivesTheDefaultForNoId) {
   EXPECT_EQ(catalog.Get("")->id(), "b");
 }
 
+TEST(ModelCatalogTest, AnotherMayBecomeTheDefault) {
+  ModelCatalog catalog("a");
+  catalog.Put(Named("a"));
+  catalog.Put(Named("b"));
+  catalog.SetDefault("b");
+  EXPECT_EQ(catalog.Get("")->id(), "b");
+  EXPECT_FALSE(catalog.Get("a")->is_default());
+  EXPECT_TRUE(catalog.Get("b")->is_default());
+}
+
 TEST(ModelCatalogTest, ReplacesAModel) {
   ModelCatalog catalog("a");
   catalog.Put(Named("a"));

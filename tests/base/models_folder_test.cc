@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 
 std::vector<std::string> Ids(const std::vector<ModelConfig>& models) {
   std::vector<std::string> ids;
@@ -68,15 +69,42 @@ TEST_F(ModelsFolderTest, AModelIsNewsWhenAnyOfItsFilesIs) {
   EXPECT_THAT(models_.Look().fresh, IsEmpty());
 }
 
-TEST_F(ModelsFolderTest, AnIdIsTakenOnce) {
+TEST_F(ModelsFolderTest, NamesThatGiveOneIdAreToldApart) {
   folder_.Write("taken.safetensors", "x");
   folder_.Write("A b.safetensors", "x");
   folder_.Write("a-b.safetensors", "x");
-  folder_.Write("---.safetensors", "x");
+  folder_.Write("水墨画风.safetensors", "x");
+  const std::string same(70, 'n');
+  folder_.Write(same + "1.safetensors", "x");
+  folder_.Write(same + "2.safetensors", "x");
   const auto found = models_.Look().fresh;
-  EXPECT_THAT(Ids(found), ElementsAre("a-b"));
+  EXPECT_THAT(Ids(found),
+              ElementsAre("a-b", MatchesRegex("a-b-[0-9a-f]{6}"),
+                          same.substr(0, 63), MatchesRegex("n+-[0-9a-f]{6}"),
+                          MatchesRegex("taken-[0-9a-f]{6}"),
+                          MatchesRegex("model-[0-9a-f]{6}")));
   EXPECT_EQ(found[0].path, folder_.path() + "/A b.safetensors");
+  EXPECT_EQ(found[3].id.size(), 63u);
   EXPECT_THAT(models_.Look().fresh, IsEmpty());
+}
+
+TEST_F(ModelsFolderTest, AnIdStaysWhenTheOtherIsGone) {
+  folder_.Write("A b.safetensors", "x");
+  folder_.Write("a-b.safetensors", "x");
+  const auto first = models_.Look().fresh;
+  std::filesystem::remove(folder_.path() + "/A b.safetensors");
+  EXPECT_THAT(models_.Look().gone, ElementsAre("a-b"));
+  folder_.Write("a-b.safetensors", "longer");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre(first[1].id));
+}
+
+TEST_F(ModelsFolderTest, LooksIntoFoldersThatAreNoModels) {
+  folder_.Write("sdxl/anime/b.safetensors", "x");
+  folder_.Write("emaki/model_index.json", "{}");
+  folder_.Write("emaki/unet/weights.safetensors", "x");
+  folder_.Write("flux.config/vae/weights.safetensors", "x");
+  folder_.Write(".cache/c.safetensors", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("emaki", "b"));
 }
 
 TEST_F(ModelsFolderTest, TellsOfWhatIsGone) {
@@ -88,17 +116,6 @@ TEST_F(ModelsFolderTest, TellsOfWhatIsGone) {
   EXPECT_THAT(models_.Look().gone, IsEmpty());
   folder_.Write("b/model_index.json", "{}");
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("b"));
-}
-
-TEST_F(ModelsFolderTest, AnotherOfTheNameHasItsTurn) {
-  folder_.Write("A b.safetensors", "x");
-  folder_.Write("a-b.safetensors", "x");
-  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a-b"));
-  std::filesystem::remove(folder_.path() + "/A b.safetensors");
-  const auto found = models_.Look();
-  EXPECT_THAT(found.gone, ElementsAre("a-b"));
-  EXPECT_THAT(Ids(found.fresh), ElementsAre("a-b"));
-  EXPECT_EQ(found.fresh[0].path, folder_.path() + "/a-b.safetensors");
 }
 
 TEST_F(ModelsFolderTest, AFolderThatIsNotThereIsEmpty) {

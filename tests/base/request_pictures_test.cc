@@ -1,9 +1,52 @@
 #include "base/request_pictures.h"
 
+#include <string>
+
+#include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 
 namespace genzo {
 namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// Sets every field, also those that will be added: `bytes` to a file's.
+void Fill(Message& message, const std::string& bytes) {
+  const auto& writer = *message.GetReflection();
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor* field = type.field(i);
+    const int times = field->is_repeated() ? 2 : 1;
+    for (int time = 0; time < times; ++time) {
+      if (field->message_type() != nullptr) {
+        Fill(field->is_repeated() ? *writer.AddMessage(&message, field)
+                                  : *writer.MutableMessage(&message, field),
+             bytes);
+      } else if (field->type() == FieldDescriptor::TYPE_BYTES) {
+        writer.SetString(&message, field, bytes);
+      }
+    }
+  }
+}
+
+TEST(RequestPicturesTest, WithoutThemIsAsIfTheyWereTakenOut) {
+  v1::GenerateRequest request;
+  Fill(request, "the bytes of a picture");
+  request.set_prompt("a fox");
+  request.set_seed(0);
+  request.set_steps(7);
+  request.set_guidance_scale(2.5);
+  request.set_priority(v1::PRIORITY_HIGH);
+  request.mutable_loras(0)->set_weight(0.5);
+  request.mutable_controls(1)->set_guess_mode(true);
+  const v1::GenerateRequest slim = WithoutPictures(request);
+  EXPECT_EQ(request.inpainting().mask().data(), "the bytes of a picture");
+  ClearPictures(request);
+  EXPECT_EQ(slim.DebugString(), request.DebugString());
+  EXPECT_TRUE(slim.has_seed());
+  EXPECT_EQ(WithoutPictures({}).DebugString(), "") << "it makes nothing";
+}
 
 TEST(RequestPicturesTest, NoBytesOfAnyPictureStay) {
   const std::string bytes = "the bytes of a picture";

@@ -42,5 +42,12 @@ TEST(InversionStepsTest, AreTheShareThatStrengthWalks) {
   EXPECT_EQ(InversionSteps(request), 14);
 }
 
+TEST(IsUuidTest, TakesEveryVersion) {
+  EXPECT_TRUE(IsUuid("123e4567-e89b-42d3-a456-426614174000"));
+  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400"));
+  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400g"));
+  EXPECT_FALSE(IsUuid("123e4567e-89b-42d3-a456-426614174000"));
+}
+
 }  // namespace
 }  // namespace genzo

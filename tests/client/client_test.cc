@@ -93,14 +93,14 @@ TEST(TerminalArtTest, KeepsProportions) {
       << "a rough preview fills the place";
 }
 
-TEST(PlainLineTest, NamesFiles) {
+TEST(EventWordsTest, NamesFiles) {
   v1::JobEvent event;
   event.mutable_preview()->set_step(5);
-  EXPECT_EQ(PlainLine(event, "a.png"), "preview of step 5: a.png");
+  EXPECT_EQ(EventWords().Line(event, "a.png"), "preview of step 5: a.png");
   event.mutable_image()->set_seed(3);
-  EXPECT_EQ(PlainLine(event, "b.png"), "image, seed 3: b.png");
+  EXPECT_EQ(EventWords().Line(event, "b.png"), "image, seed 3: b.png");
   event.mutable_progress();
-  EXPECT_EQ(PlainLine(event, ""), "");
+  EXPECT_EQ(EventWords().Line(event, ""), "");
 }
 
 TEST(StatusReportTest, HasAnExitStatusForEachKindOfFailure) {

@@ -144,6 +144,16 @@ TEST_F(CommandsTest, WatchingWritesThePicturesOfTheJob) {
   EXPECT_THAT(answers_.asked[1], HasSubstr("after_sequence: 9"));
 }
 
+TEST_F(CommandsTest, AWatchedEnlargementIsNotCalledASeeds) {
+  answers_.job = AJob("a", v1::JOB_STATE_RUNNING);
+  answers_.job.mutable_resolved()->set_model("lanczos");
+  answers_.events = {ImageOf("png"),
+                     EndOf(v1::JOB_STATE_SUCCEEDED, absl::OkStatus())};
+  const Outcome outcome =
+      Run<JobsCommand>({"watch", "a", "-o", folder_.path()});
+  EXPECT_THAT(outcome.out, StartsWith("enlarged to 64 x 32: "));
+}
+
 TEST_F(CommandsTest, WatchingTakesPicturesInPieces) {
   v1::JobEvent image = ImageOf("");
   image.mutable_image()->mutable_picture()->set_size_bytes(5);
@@ -230,6 +240,16 @@ TEST_F(CommandsTest, AdaptersOfEveryPageAreListed) {
             "ink  sd1, rank 8, 2.5 MB; for emaki\n"
             "torn  cannot be used: is cut\n");
   EXPECT_THAT(answers_.asked[0], HasSubstr("model: \"emaki\""));
+}
+
+TEST_F(CommandsTest, AnAdapterThatFitsNoModelIsCalledSo) {
+  v1::Lora& lora = *answers_.lora_pages.emplace_back().add_loras();
+  lora.set_name("ink");
+  lora.set_family("sd1");
+  lora.set_rank(4);
+  EXPECT_EQ(Run<LorasCommand>({"loras"}).out,
+            "ink  sd1, rank 4, 0.0 MB; fits none of the models loaded so "
+            "far\n");
 }
 
 TEST_F(CommandsTest, AdaptersAsJsonAreOneAnswer) {
@@ -330,6 +350,8 @@ TEST_F(CommandsTest, ALargerPictureIsNamedByItsSize) {
   const Outcome outcome = Run<UpscaleCommand>(
       {"upscale", path, "-x", "2", "--format", "PNG", "-o", folder_.path()});
   EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
+  EXPECT_EQ(outcome.out,
+            "enlarged to 64 x 32: " + folder_.path() + "/fox-64x32.png\n");
   EXPECT_EQ(ReadFile(folder_.path() + "/fox-64x32.png"), "large");
   EXPECT_THAT(answers_.asked[0],
               AllOf(HasSubstr("factor: 2"), HasSubstr("data: \"small\""),
@@ -337,15 +359,17 @@ TEST_F(CommandsTest, ALargerPictureIsNamedByItsSize) {
 }
 
 TEST_F(CommandsTest, LargerPicturesOfOneNameDoNotReplaceEachOther) {
-  const std::string first = folder_.Write("fox.jpg", "small");
-  const std::string second = folder_.Write("fox.png", "small");
-  answers_.events = {ImageOf("large")};
-  const Outcome outcome = Run<UpscaleCommand>(
-      {"upscale", first, second, first, "-o", folder_.path()});
-  EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
-  for (const char* name : {"fox-64x32", "fox-64x32-2", "fox-64x32-3"}) {
-    EXPECT_EQ(ReadFile(folder_.path() + "/" + name + ".png"), "large");
-    EXPECT_THAT(outcome.out, HasSubstr(std::string(name) + ".png"));
+  const std::string path = folder_.Write("fox.jpg", "small");
+  const std::string stem = folder_.path() + "/fox-64x32";
+  for (const auto& [bytes, name] :
+       {std::pair("one", ".png"), std::pair("two", "-2.png"),
+        std::pair("three", "-3.png"), std::pair("two", "-2.png")}) {
+    answers_.events = {ImageOf(bytes)};
+    const Outcome outcome =
+        Run<UpscaleCommand>({"upscale", path, "-o", folder_.path()});
+    EXPECT_EQ(outcome.status, kExitOk) << outcome.error;
+    EXPECT_THAT(outcome.out, HasSubstr(stem + name + "\n"));
+    EXPECT_EQ(ReadFile(stem + name), bytes);
   }
 }
 

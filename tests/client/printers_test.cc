@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <iostream>
 
 #include "base/errors.h"
@@ -34,63 +35,84 @@ std::string Printed(Print print) {
   return ::testing::internal::GetCapturedStdout();
 }
 
-TEST(PlainLineTest, TellsHowManyAreAhead) {
+TEST(EventWordsTest, TellsHowManyAreAhead) {
   v1::JobEvent event;
   event.mutable_queued()->set_position(3);
-  EXPECT_EQ(PlainLine(event, ""), "queued, 3 jobs ahead");
+  EXPECT_EQ(EventWords().Line(event, ""), "queued, 3 jobs ahead");
 }
 
-TEST(PlainLineTest, TellsScoreSafetyAndLatentsOfAnImage) {
+TEST(EventWordsTest, TellsScoreSafetyAndLatentsOfAnImage) {
   v1::JobEvent event = Image("");
   event.mutable_image()->set_score(0.256);
   event.mutable_image()->set_safety("blurred");
   event.mutable_image()->set_latents("name");
   event.mutable_image()->add_approximations("text_gate_step 2");
   EXPECT_EQ(
-      PlainLine(event, "a.png"),
+      EventWords().Line(event, "a.png"),
       "image, seed 7, score 0.26, blurred, approximated by text_gate_step "
       "2: a.png, latents name");
 }
 
-TEST(PlainLineTest, ShowsNoControlCharactersOfTheServer) {
+TEST(EventWordsTest, ShowsNoControlCharactersOfTheServer) {
   v1::JobEvent event = Image("");
   event.mutable_image()->set_safety("\x1b[2J");
   event.mutable_image()->set_latents("\x1b[2J");
-  EXPECT_THAT(PlainLine(event, "\x1b[2J"), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(EventWords().Line(event, "\x1b[2J"), Not(HasSubstr("\x1b")));
 }
 
-TEST(PlainLineTest, AnImageThatIsWithheldTellsWhy) {
+TEST(EventWordsTest, AnImageThatIsWithheldTellsWhy) {
   v1::JobEvent event;
   event.mutable_image_withheld()->set_image_index(2);
   event.mutable_image_withheld()->set_safety("nudity");
-  EXPECT_EQ(PlainLine(event, ""),
+  EXPECT_EQ(EventWords().Line(event, ""),
             "image 2 is withheld by the server's policy: nudity");
 }
 
-TEST(PlainLineTest, AnEndThatIsNoSuccessIsSaidElsewhere) {
+TEST(EventWordsTest, AnEndThatIsNoSuccessIsSaidElsewhere) {
   v1::JobEvent event;
   event.mutable_ended()->set_state(v1::JOB_STATE_FAILED);
-  EXPECT_EQ(PlainLine(event, ""), "");
+  EXPECT_EQ(EventWords().Line(event, ""), "");
 }
 
-TEST(PlainLineTest, AnEndTellsWhereTheTimeWent) {
+TEST(EventWordsTest, AnEndTellsWhereTheTimeWent) {
   v1::JobEvent event;
   v1::Ended& ended = *event.mutable_ended();
   ended.set_state(v1::JOB_STATE_SUCCEEDED);
   ended.set_steps_run(20);
   ended.mutable_queued()->set_nanos(250'000'000);
   ended.mutable_denoise()->set_seconds(2);
-  EXPECT_EQ(PlainLine(event, ""),
+  EXPECT_EQ(EventWords().Line(event, ""),
             "20 steps: 0.25 s queued, 0.00 s text, 2.00 s denoising, 0.00 s "
             "decoding");
 }
 
-TEST(PlainLineTest, PicturesThatWereKeptAreCalledSo) {
+TEST(EventWordsTest, PicturesThatWereKeptAreCalledSo) {
   v1::JobEvent event;
   event.mutable_started();
-  EXPECT_EQ(PlainLine(event, ""), "");
+  EXPECT_EQ(EventWords().Line(event, ""), "");
   event.mutable_started()->set_from_cache(true);
-  EXPECT_THAT(PlainLine(event, ""), HasSubstr("kept by the server"));
+  EXPECT_THAT(EventWords().Line(event, ""), HasSubstr("kept by the server"));
+}
+
+TEST(EventWordsTest, PicturesThatWereKeptTookNoTime) {
+  EventWords words;
+  v1::JobEvent event;
+  event.mutable_started()->set_from_cache(true);
+  words.Line(event, "");
+  event.mutable_ended()->set_state(v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(words.Line(event, ""), "no steps: the server had kept them");
+}
+
+TEST(EventWordsTest, WhatIsEnlargedHasASizeAndNoSeed) {
+  EventWords words(/*enlarges=*/true);
+  v1::JobEvent event = Image("");
+  event.mutable_image()->mutable_picture()->set_width(512);
+  event.mutable_image()->mutable_picture()->set_height(256);
+  EXPECT_EQ(words.Line(event, "a.png"), "enlarged to 512 x 256: a.png");
+  v1::Ended& ended = *event.mutable_ended();
+  ended.set_state(v1::JOB_STATE_SUCCEEDED);
+  ended.mutable_denoise()->set_seconds(2);
+  EXPECT_EQ(words.Line(event, ""), "0.00 s queued, 2.00 s enlarging");
 }
 
 TEST(JsonPrinterTest, APathStandsForTheBytes) {
@@ -131,6 +153,15 @@ TEST(TerminalPrinterTest, AProgressLineNeverWraps) {
   const std::string frame = Printed([&] { printer.Show(event, ""); });
   EXPECT_THAT(frame, StartsWith("\r\x1b[J step 3 of 20"));
   EXPECT_LE(frame.substr(frame.find("\x1b[J") + 3).size(), 19u);
+}
+
+TEST(TerminalPrinterTest, WhatIsEnlargedGoesByTiles) {
+  TerminalPrinter printer(Narrow, 1, EventWords(/*enlarges=*/true));
+  v1::JobEvent event;
+  event.mutable_progress()->set_step(3);
+  event.mutable_progress()->set_steps(20);
+  EXPECT_THAT(Printed([&] { printer.Show(event, ""); }),
+              HasSubstr(" tile 3 of 20"));
 }
 
 TEST(TerminalPrinterTest, AFinishedFileStaysAboveThePicture) {
@@ -264,6 +295,45 @@ TEST(PictureFilesTest, MakesTheFolderOnFirstNeed) {
   PictureFiles files(folder.path() + "/a/b", "fox", 1);
   EXPECT_THAT(files.Write(Image("png").image()), IsOk());
   EXPECT_EQ(ReadFile(folder.path() + "/a/b/fox-seed7.png"), "png");
+}
+
+TEST(PictureFilesTest, AnotherPictureOfTheNameIsNeverReplaced) {
+  const TestFolder folder;
+  PictureFiles files(folder.path(), "fox", 1);
+  const std::string stem = folder.path() + "/fox-seed7";
+  EXPECT_EQ(*files.Write(Image("first").image()), stem + ".png");
+  EXPECT_EQ(*files.Write(Image("second").image()), stem + "-2.png");
+  EXPECT_EQ(*files.Write(Image("third").image()), stem + "-3.png");
+  EXPECT_EQ(ReadFile(stem + ".png"), "first");
+  EXPECT_EQ(ReadFile(stem + "-2.png"), "second");
+}
+
+// As `genzo watch` writes what it wrote before.
+TEST(PictureFilesTest, TheSamePictureIsWrittenOnce) {
+  const TestFolder folder;
+  PictureFiles files(folder.path(), "fox", 1);
+  const std::string stem = folder.path() + "/fox-seed7";
+  EXPECT_EQ(*files.Write(Image("png").image()), stem + ".png");
+  EXPECT_EQ(*files.Write(Image("two").image()), stem + "-2.png");
+  EXPECT_EQ(*files.Write(Image("two").image()), stem + "-2.png");
+  EXPECT_FALSE(std::filesystem::exists(stem + "-3.png"));
+}
+
+TEST(PictureFilesTest, ALinkToNowhereIsNotFollowed) {
+  const TestFolder folder;
+  const std::string stem = folder.path() + "/fox-seed7";
+  std::filesystem::create_symlink(folder.path() + "/none", stem + ".png");
+  PictureFiles files(folder.path(), "fox", 1);
+  EXPECT_EQ(*files.Write(Image("png").image()), stem + "-2.png");
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/none"));
+}
+
+TEST(PictureFilesTest, AFolderOfTheNameIsAnError) {
+  const TestFolder folder;
+  std::filesystem::create_directory(folder.path() + "/fox-seed7.png");
+  PictureFiles files(folder.path(), "fox", 1);
+  EXPECT_THAT(files.Write(Image("png").image()),
+              StatusIs(absl::StatusCode::kUnavailable, "Is a directory"));
 }
 
 TEST(FileNamesTest, TheLargestSeedIsTold) {

@@ -96,6 +96,15 @@ TEST_F(DoorTest, ServesJobs) {
   EXPECT_EQ(AskJson("DELETE", "/v1/jobs/abc")["state"], "JOB_STATE_CANCELLED");
   EXPECT_EQ(AskJson("GET", "/v1/jobs?page_token=t")["jobs"][0]["id"], "t");
   EXPECT_EQ(Ask("GET", "/v1/jobs?states=BEST").status, 400);
+  EXPECT_EQ(Ask("GET", "/v1/jobs?page_size=5").status, 200);
+  for (const char* size : {"x", "1.5", "9999999999"}) {
+    EXPECT_EQ(AskJson("GET", absl::StrCat("/v1/jobs?page_size=",
+                                          size))["error"]["message"],
+              absl::StrCat("page_size \"", size,
+                           "\" is not a whole number from 0 to 1000"));
+  }
+  EXPECT_THAT(Ask("GET", "/v1/jobs?page=1").body,
+              HasSubstr("is not a parameter of this"));
   const RawAnswer unknown = Ask("GET", "/v1/jobs/unknown");
   EXPECT_EQ(unknown.status, 404);
   EXPECT_THAT(unknown.body, HasSubstr("JOB_UNKNOWN"));

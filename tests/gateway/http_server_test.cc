@@ -93,6 +93,8 @@ TEST(HttpServerTest, RefusesWhatCouldSmuggleARequest) {
            {"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
             400},
            {"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+           {"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+           {"Content-Length: 3, 3\r\n\r\nabc", 400},
            {"Content-Length: -1\r\n\r\n", 400},
            {"Content-Length: 0x3\r\n\r\nabc", 400},
            {"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
@@ -183,6 +185,15 @@ TEST(HttpServerTest, RefusesInTheWordsOfTheDoorThatWasCalled) {
   EXPECT_EQ(refusal("/mcp")["error"]["message"], kWhy);
 }
 
+TEST(HttpServerTest, WhatIsNotDoneHereIsNoFaultInside) {
+  const RawAnswer answer = AnswerTo(
+      "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n");
+  EXPECT_EQ(answer.status, 501);
+  const nlohmann::json error = nlohmann::json::parse(answer.body)["error"];
+  EXPECT_EQ(error["status"], "UNIMPLEMENTED");
+  EXPECT_EQ(error["code"], 12);
+}
+
 TEST(HttpServerTest, BoundsTheBodiesThatAreBeingReadTogether) {
   const auto server = Serve(Echo, {.max_bodies_bytes = 15});
   RawClient first(server->port());
@@ -222,9 +233,49 @@ TEST(HttpServerTest, GivesUpClientsThatNeverFinishABody) {
 }
 
 TEST(HttpServerTest, TellsOneConnectionTooMany) {
+  HttpExchangeRef held;
+  absl::Notification asked;
+  const auto server = Serve(
+      [&](HttpRequest, HttpExchangeRef exchange) {
+        held = std::move(exchange);
+        asked.Notify();
+      },
+      {.max_connections = 1});
+  RawClient first(server->port());
+  first.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  asked.WaitForNotification();
+  RawClient second(server->port());
+  EXPECT_EQ(second.ReadAnswer().status, 503);
+  held->Send({.body = "late"});
+  EXPECT_EQ(first.ReadAnswer().body, "late");
+}
+
+// Whoever keeps connections that he does not use locks nobody out.
+TEST(HttpServerTest, TheConnectionThatRestedLongestMakesRoom) {
+  // One thread: an answer that was read is an answer that has ended.
+  const auto server =
+      HttpServer::Start({.limits = {.max_connections = 3}, .threads = 1}, Echo);
+  ASSERT_THAT(server, IsOk());
+  const int port = (*server)->port();
+  RawClient first(port), second(port), third(port);
+  EXPECT_EQ(first.Ask("GET", "/").status, 200);
+  EXPECT_EQ(second.Ask("GET", "/").status, 200);
+  EXPECT_EQ(third.Ask("GET", "/").status, 200);
+  EXPECT_EQ(first.Ask("GET", "/").status, 200);
+  RawClient fourth(port);
+  EXPECT_EQ(fourth.Ask("GET", "/healthz").status, 200);
+  EXPECT_TRUE(second.IsClosed());
+  RawClient fifth(port);
+  EXPECT_EQ(fifth.Ask("GET", "/healthz").status, 200);
+  EXPECT_TRUE(third.IsClosed());
+  EXPECT_EQ(first.Ask("GET", "/").status, 200);
+  EXPECT_EQ(fourth.Ask("GET", "/").status, 200);
+}
+
+// Time ends them soon; a crowd of newcomers would take each other's place.
+TEST(HttpServerTest, ConnectionsThatHaveAskedNothingYetMakeNoRoom) {
   const auto server = Serve(Echo, {.max_connections = 1});
   RawClient first(server->port());
-  EXPECT_EQ(first.Ask("GET", "/").status, 200);
   RawClient second(server->port());
   EXPECT_EQ(second.ReadAnswer().status, 503);
   EXPECT_EQ(first.Ask("GET", "/").status, 200);

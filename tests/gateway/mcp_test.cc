@@ -1,4 +1,7 @@
 #include "absl/synchronization/notification.h"
+#include "base/version.h"
+#include "gateway/door_error.h"
+#include "gateway/mcp_tools.h"
 #include "tests/gateway/door_test.h"
 
 namespace genzo {
@@ -18,6 +21,7 @@ TEST_F(McpTest, SpeaksMcp) {
   const json hello = AskJson(
       "POST", "/mcp", Rpc("initialize", {{"protocolVersion", "2025-06-18"}}));
   EXPECT_EQ(hello["result"]["protocolVersion"], "2025-06-18");
+  EXPECT_EQ(hello["result"]["serverInfo"]["version"], Version());
   EXPECT_EQ(Ask("POST", "/mcp",
                 R"({"jsonrpc": "2.0", "method": "notifications/initialized"})")
                 .status,
@@ -82,6 +86,61 @@ TEST_F(McpTest, SteersEnlargesAndScoresForMcp) {
               HasSubstr("0.5"));
   EXPECT_EQ(call("score_images", {{"images", "a"}})["isError"], true);
   EXPECT_EQ(call("upscale_image", {{"factor", 2}})["isError"], true);
+}
+
+TEST_F(McpTest, EveryToolRefusesWhatItDoesNotKnow) {
+  const auto told = [&](const std::string& tool, const json& arguments) {
+    const json result =
+        AskJson("POST", "/mcp",
+                Rpc("tools/call",
+                    {{"name", tool}, {"arguments", arguments}}))["result"];
+    EXPECT_EQ(result["isError"], true) << tool;
+    return result["content"][0]["text"].get<std::string>();
+  };
+  for (const auto& [tool, arguments] :
+       std::vector<std::pair<std::string, json>>{
+           {"generate_image", {{"prompt", "a"}, {"y", 2}}},
+           {"edit_image", {{"prompt", "a"}, {"image", kDone}, {"y", 2}}},
+           {"upscale_image", {{"image", kDone}, {"y", 2}}},
+           {"score_images", {{"images", {kDone}}, {"y", 2}}},
+           {"get_job", {{"id", "x"}, {"y", 2}}},
+           {"list_models", {{"y", 2}}}}) {
+    EXPECT_EQ(told(tool, arguments), "\"y\" is not a field of this") << tool;
+  }
+  EXPECT_EQ(told("get_job", {{"id", 5}}), "id 5 is not a text");
+  EXPECT_EQ(told("get_job", json::object()), "id is missing");
+  EXPECT_EQ(AskJson("POST", "/mcp",
+                    Rpc("tools/call", {{"name", "paint"}}))["error"]["message"],
+            "tool \"paint\" is not known");
+}
+
+TEST_F(McpTest, TellsHowManyPicturesItPaints) {
+  for (const json& tool : McpTools()) {
+    const json& properties = tool["inputSchema"]["properties"];
+    if (!properties.contains("n")) continue;
+    EXPECT_EQ(properties["n"]["description"], "How many pictures, 1 to 10.");
+  }
+  const ModelNames names({});
+  EXPECT_THAT(
+      ReadMcpPaint({{"prompt", ""}, {"n", 10}}, /*is_edit=*/false, names),
+      IsOk());
+  EXPECT_THAT(
+      ReadMcpPaint({{"prompt", ""}, {"n", 11}}, /*is_edit=*/false, names),
+      StatusIs(kInvalid, "n 11 is not a whole number from 1 to 10"));
+}
+
+// A tool has `image` and `images`, whatever the service calls them.
+TEST_F(McpTest, CallsPicturesAsTheToolsDo) {
+  for (const auto& [service, own] :
+       {std::pair("picture", "image"), std::pair("picture.data", "image"),
+        std::pair("pictures", "images"),
+        std::pair("pictures[0].data", "images[0]")}) {
+    const absl::Status status =
+        Renamed(InvalidFieldsError(
+                    {{service, absl::StrCat(service, ": a file of 3 bytes")}}),
+                McpNames());
+    EXPECT_EQ(status.message(), absl::StrCat(own, ": a file of 3 bytes"));
+  }
 }
 
 TEST_F(McpTest, StreamsProgressToMcpClientsThatAsk) {

@@ -66,8 +66,32 @@ TEST_F(OpenAiTest, ResumesAStreamWithItsKey) {
                    absl::StrCat(key, "Last-Event-ID: ", events[1].id, "\r\n"))
                    .body);
   EXPECT_THAT(NamesOf(rest), ElementsAre("image_generation.completed"));
+  const auto more =
+      EventsIn(Ask("POST", "/v1/images/generations", body,
+                   absl::StrCat(key, "Last-Event-ID: ", events[0].id, "\r\n"))
+                   .body);
+  ASSERT_EQ(more.size(), 2u);
+  EXPECT_EQ(more[0].data["partial_image_index"], 1) << "the client has 0";
   EXPECT_EQ(service_.request().request_id().size(), 36u);
   EXPECT_EQ(service_.request().on_disconnect(), v1::ON_DISCONNECT_CONTINUE);
+}
+
+TEST_F(OpenAiTest, APreviewThatWasOvertakenLeavesItsNumberOut) {
+  service_.Do([](grpc::ServerContext&, const v1::GenerateRequest& request,
+                 FakeService::Writer& writer) {
+    v1::GenerateRequest plan = request;
+    plan.mutable_preview()->clear_steps();
+    plan.mutable_preview()->add_steps(request.preview().steps(1));
+    FakeService::Paint(plan, writer);
+    return grpc::Status::OK;
+  });
+  const auto events = EventsIn(
+      Ask("POST", "/v1/images/generations",
+          R"({"prompt": "", "n": 2, "stream": true, "partial_images": 2})")
+          .body);
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0].data["partial_image_index"], 1);
+  EXPECT_EQ(events[2].data["partial_image_index"], 1);
 }
 
 TEST_F(OpenAiTest, ANewStreamBeginsAtItsBeginning) {
@@ -255,7 +279,7 @@ TEST_F(OpenAiTest, NamesWhatAFormLacksOrAsksTooEarly) {
            {FormOf({{"image", "x"}}), "prompt is missing"},
            {FormOf(
                 {{"image", "x"}, {"prompt", ""}, {"mask", "m"}, {"mask", "m"}}),
-            "mask"},
+            "mask occurs twice"},
            {FormOf({{"image", "x"}, {"image", "y"}, {"prompt", ""}}),
             "several pictures"},
            {FormOf({{"image", "x"}, {"prompt", ""}, {"prompt", ""}}),
@@ -278,6 +302,25 @@ TEST_F(OpenAiTest, GivesLinksThatCanBeFollowed) {
   EXPECT_EQ(picture.body, "done");
   EXPECT_EQ(picture.Header("content-type"), "image/png");
   EXPECT_EQ(Ask("GET", url.substr(16) + "0").status, 403);
+}
+
+TEST_F(OpenAiTest, GivesNoLinkThatLeadsToNoHost) {
+  const auto ask = [&](const std::string& format) {
+    const std::string body =
+        json{{"prompt", ""}, {"response_format", format}}.dump();
+    RawClient client(port());
+    client.Send(
+        absl::StrCat("POST /v1/images/generations HTTP/1.0\r\nContent-Type: "
+                     "application/json\r\nContent-Length: ",
+                     body.size(), "\r\n\r\n", body));
+    return client.ReadAnswer();
+  };
+  const RawAnswer refused = ask("url");
+  EXPECT_EQ(refused.status, 400);
+  const json error = json::parse(refused.body)["error"];
+  EXPECT_EQ(error["param"], "response_format");
+  EXPECT_THAT(error["message"].get<std::string>(), HasSubstr("Host"));
+  EXPECT_EQ(ask("b64_json").status, 200);
 }
 
 TEST_F(OpenAiTest, ListsModelsAndAliases) {

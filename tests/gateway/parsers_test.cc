@@ -9,6 +9,7 @@
 #include "gateway/sampler_labels.h"
 #include "gateway/target.h"
 #include "genzo/v1/jobs.pb.h"
+#include "tests/gateway/form_parts.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -121,11 +122,6 @@ TEST(DecodePictureTest, TakesBase64WithAndWithoutItsType) {
 }
 
 std::string Form(const std::string& parts) { return parts + "--b--\r\n"; }
-std::string Part(const std::string& head, const std::string& content) {
-  return "--b\r\n" + head + "\r\n\r\n" + content + "\r\n";
-}
-constexpr char kField[] = "Content-Disposition: form-data; name=\"a\"";
-
 TEST(MultipartTest, ReadsFieldsAndFiles) {
   const std::string body =
       Form(Part(kField, "1") +

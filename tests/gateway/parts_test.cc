@@ -14,6 +14,7 @@
 #include "gateway/router.h"
 #include "gateway/target.h"
 #include "genzo/v1/jobs.pb.h"
+#include "tests/gateway/form_parts.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -27,11 +28,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
 using ::testing::Not;
-
-std::string Part(const std::string& head, const std::string& content) {
-  return "--b\r\n" + head + "\r\n\r\n" + content + "\r\n";
-}
-constexpr char kField[] = "Content-Disposition: form-data; name=\"a\"";
 
 TEST(MultipartEdgesTest, AFormMayHaveNothingInIt) {
   const auto parts = ParseForm("--b--", "b");
@@ -233,6 +229,18 @@ TEST(DoorErrorEdgesTest, WhoIsNotKnownIsAskedForAKey) {
   EXPECT_THAT(response.headers, Contains(Key("www-authenticate")));
 }
 
+TEST(DoorErrorEdgesTest, StatusesHaveTheCodesThatTheyComeFrom) {
+  for (const auto& [status, code] :
+       {std::pair(400, "INVALID_ARGUMENT"), std::pair(404, "NOT_FOUND"),
+        std::pair(413, "INVALID_ARGUMENT"),
+        std::pair(429, "RESOURCE_EXHAUSTED"), std::pair(500, "INTERNAL"),
+        std::pair(501, "UNIMPLEMENTED"), std::pair(503, "UNAVAILABLE"),
+        std::pair(504, "DEADLINE_EXCEEDED"), std::pair(505, "UNIMPLEMENTED")}) {
+    const HttpResponse response = ErrorResponse(DoorKind::kJobs, status, "x");
+    EXPECT_EQ(json::parse(response.body)["error"]["status"], code) << status;
+  }
+}
+
 TEST(DoorErrorEdgesTest, ALimitThatTimeDoesNotLiftIsNotTriedAgain) {
   const HttpResponse response = ErrorResponse(
       DoorKind::kOpenAi, absl::ResourceExhaustedError("too large"));
@@ -271,6 +279,22 @@ TEST(DoorErrorEdgesTest, AFieldThatTheDoorDoesNotNameStays) {
   EXPECT_EQ(ViolationsIn(status)[0].field, "preview.every");
   const absl::Status other = absl::InternalError("x");
   EXPECT_EQ(Renamed(other, kCommonNames), other);
+}
+
+TEST(DoorErrorEdgesTest, AnEntryKeepsItsIndex) {
+  const std::vector<std::pair<absl::string_view, absl::string_view>> names = {
+      {"pictures", "images"}, {"pictures[].data", "images[]"}};
+  const auto renamed = ViolationsIn(
+      Renamed(InvalidFieldsError({{"pictures[12].data", "pictures[12].data: a"},
+                                  {"pictures[2].sha256", "b"},
+                                  {"pictures", "pictures has 65"},
+                                  {"]pictures[", "c"}}),
+              names));
+  EXPECT_EQ(renamed[0].field, "images[12]");
+  EXPECT_EQ(renamed[0].description, "images[12]: a");
+  EXPECT_EQ(renamed[1].field, "pictures[2].sha256");
+  EXPECT_EQ(renamed[2].description, "images has 65");
+  EXPECT_EQ(renamed[3].field, "]pictures[");
 }
 
 TEST(ProtoJsonEdgesTest, ZerosAreTold) {

@@ -32,8 +32,12 @@ Conditioning RecordedConditioning(const Golden& golden) {
   }
   if (golden.Has("net0.in.timestep_cond")) {
     const double scale = golden.manifest["call"]["guidance_scale"];
-    conditioning.numbers =
+    const at::Tensor guidance =
         at::full({conditioning.tokens.size(0), 1}, scale - 1, at::kFloat);
+    // Behind SDXL's sizes, as its pipeline joins them.
+    conditioning.numbers = conditioning.numbers.defined()
+                               ? at::cat({conditioning.numbers, guidance}, 1)
+                               : guidance;
   }
   return conditioning;
 }

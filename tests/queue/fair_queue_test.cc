@@ -14,6 +14,17 @@ FairQueueItem Item(const std::string& id, const std::string& tenant,
   return {.id = id, .tenant = tenant, .latest_start = At(due), .model = "a"};
 }
 
+TEST(FairQueueTest, AJobCostsWhatItIsChargedByTheWeightOfItsTenant) {
+  const JobDemand demand = {.weight = 2,
+                            .pixels = 1 << 19,
+                            .rows = 2,
+                            .images = 3,
+                            .steps = 10,
+                            .load = 1.5};
+  EXPECT_EQ(CostUnits(demand), 45);
+  EXPECT_EQ(QueueItem("a", demand, At(0)).cost, 22.5);
+}
+
 TEST(FairQueueTest, OneTenantsJobsLeaveByLatestStart) {
   FairQueue queue;
   queue.Push(Item("late", "t", 9));
@@ -42,6 +53,33 @@ TEST(FairQueueTest, WhoComesBackHasNoCredit) {
   queue.Push(Item("a0", "a"));
   queue.Push(Item("a1", "a"));
   EXPECT_THAT(queue.Order(4), ElementsAre("a0", "f4", "a1", "f5"));
+}
+
+// A tenant that always has just one job here is charged for those before.
+TEST(FairQueueTest, OneJobAtATimeIsNoWayToTheFront) {
+  FairQueue queue;
+  for (int i = 0; i < 50; ++i) queue.Push(Item("m" + std::to_string(i), "m"));
+  queue.Push(Item("a0", "a"));
+  int of_a = 0;
+  for (int i = 1; i <= 20; ++i) {
+    if (queue.Pop({})->tenant != "a") continue;
+    ++of_a;
+    queue.Push(Item("a" + std::to_string(i), "a"));
+  }
+  EXPECT_EQ(of_a, 10);
+}
+
+TEST(FairQueueTest, ACancelledJobKeepsItsTenantsPlace) {
+  FairQueue queue;
+  for (int i = 0; i < 9; ++i) queue.Push(Item("m" + std::to_string(i), "m"));
+  for (int i = 0; i < 3; ++i) {
+    queue.Push(Item("a", "a"));
+    while (queue.Pop({})->tenant != "a") {
+    }
+    queue.Push(Item("gone", "a"));
+    EXPECT_TRUE(queue.Remove("gone"));
+  }
+  EXPECT_EQ(queue.size(), 9u - 2u) << "every other turn was the other's";
 }
 
 FairQueueItem Ranked(const std::string& id, int priority,

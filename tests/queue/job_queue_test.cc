@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/proto_time.h"
 #include "queue/memory_job_queue.h"
+#include "queue/split_job_queue.h"
 #include "tests/testing/event_record.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
@@ -213,6 +214,33 @@ TEST_P(JobQueueTest, RefusesMoreThanItsCapacity) {
   EXPECT_FALSE(mailbox->Take().has_value());
 }
 
+TEST_P(JobQueueTest, AJobThatWasAcceptedBeforeHasItsPlace) {
+  KnowTheSpeed();
+  Submit("a");
+  Submit("b");
+  Job late = MakeJob("late");
+  *late.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(1));
+  for (const Job& job : {MakeJob("c"), MakeJob("d"), MakeJob("e"), late}) {
+    const auto mailbox = std::make_shared<EventRecord>();
+    EXPECT_THAT(queue_.Readmit(job, mailbox), IsOk());
+    EXPECT_TRUE(mailbox->Take()->has_queued());
+  }
+  EXPECT_EQ(queue_.Readmit(late, std::make_shared<EventRecord>()).code(),
+            absl::StatusCode::kAlreadyExists);
+  Submit("new");
+  EXPECT_EQ(ErrorReason(last_status_), "QUEUE_FULL")
+      << "new ones wait for room";
+  for (const char* id : {"late", "a", "b", "c", "d", "e"}) {
+    const auto lease = queue_.Take({});
+    EXPECT_EQ(lease->job().id(), id);
+    lease->End(EndedBy(absl::OkStatus()));
+  }
+  queue_.Close();
+  EXPECT_EQ(ErrorReason(
+                queue_.Readmit(MakeJob("f"), std::make_shared<EventRecord>())),
+            "DRAINING");
+}
+
 TEST_P(JobQueueTest, HintsAtTheMeasuredRate) {
   for (int i = 0; i < 40; ++i) {
     Submit("a" + std::to_string(i));
@@ -383,6 +411,60 @@ TEST_P(JobQueueTest, CancelAllReachesWaitingAndLeased) {
   waiting->Take();
   EXPECT_TRUE(waiting->Take()->has_ended());
 }
+
+TEST_P(JobQueueTest, ExpireEndsWhatWaitsPastItsDeadline) {
+  Job late = MakeJob("late");
+  *late.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(1000));
+  Job leased = MakeJob("leased");
+  *leased.mutable_deadline() = late.deadline();
+  Submit(leased);
+  const auto lease = queue_.Take({});
+  const auto mailbox = Submit(late);
+  const auto patient = Submit("patient");
+  queue_.Expire();
+  mailbox->Take();
+  EXPECT_FALSE(mailbox->Take().has_value()) << "not late yet";
+  clock_.Advance(absl::Seconds(1001));
+  queue_.Expire();
+  const auto end = mailbox->Take();
+  ASSERT_TRUE(end.has_value() && end->has_ended());
+  EXPECT_EQ(end->ended().state(), v1::JOB_STATE_EXPIRED);
+  EXPECT_TRUE(lease->cancelled());
+  EXPECT_EQ(ErrorReason(lease->CancelStatus()), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(queue_.TryTake({})->job().id(), "patient");
+}
+
+// Under AddressSanitizer: what one waits by may not move when another comes.
+TEST_P(JobQueueTest, ManyWorkersMayWait) {
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 32; ++i) {
+    workers.emplace_back([&] { EXPECT_EQ(queue_.Take({}), nullptr); });
+  }
+  queue_.Close();
+  for (std::thread& worker : workers) worker.join();
+}
+
+// All jobs of the suite are to be painted.
+struct TwoQueues {
+  explicit TwoQueues(const QueueParts& parts)
+      : painting(parts.capacity, parts.clock, parts.metrics, parts.load),
+        upscaling(parts.capacity, parts.clock, parts.metrics, parts.load,
+                  /*tells_age=*/false) {}
+
+  MemoryJobQueue painting;
+  MemoryJobQueue upscaling;
+};
+class TwoAsOne : private TwoQueues, public SplitJobQueue {
+ public:
+  explicit TwoAsOne(const QueueParts& parts)
+      : TwoQueues(parts), SplitJobQueue(painting, upscaling) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Split, JobQueueTest,
+    ::testing::Values([](const QueueParts& parts) -> std::unique_ptr<JobQueue> {
+      return std::make_unique<TwoAsOne>(parts);
+    }));
 
 INSTANTIATE_TEST_SUITE_P(
     Memory, JobQueueTest,

@@ -13,6 +13,7 @@ namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class AdminPagesTest : public ::testing::Test {
  protected:
@@ -35,10 +36,12 @@ class AdminPagesTest : public ::testing::Test {
   }
 
   // The whole answer.
-  std::string Get(const std::string& path) const {
+  std::string Get(const std::string& path) const { return Ask("GET", path); }
+  std::string Ask(const std::string& method, const std::string& path) const {
     const int connection = Connect();
     const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        method + " " + path +
+        " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     EXPECT_EQ(write(connection, request.data(), request.size()),
               static_cast<ssize_t>(request.size()));
     std::string answer;
@@ -57,6 +60,9 @@ class AdminPagesTest : public ::testing::Test {
 
 TEST_F(AdminPagesTest, ProbesTellReadinessWithItsReason) {
   EXPECT_THAT(Get("/livez"), HasSubstr("HTTP/1.1 200 OK"));
+  const std::string head = Ask("HEAD", "/livez");
+  EXPECT_THAT(head, HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_THAT(head, Not(HasSubstr("ok\n")));
   EXPECT_THAT(Get("/startupz"), HasSubstr("HTTP/1.1 503"));
   EXPECT_THAT(Get("/readyz"), HasSubstr("no model is in memory yet"));
   readiness_.ModelLoaded();

@@ -76,7 +76,7 @@ class EventLogsTest : public ::testing::Test {
   std::vector<std::string> cancelled_;
   int heard_ = 0;
   int given_up_ = 0;
-  EventLogs logs_{{.max_streams = 3,
+  EventLogs logs_{{.max_streams = 8,
                    .job_bytes = 100,
                    .tenant_bytes = 150,
                    .process_bytes = 200,
@@ -200,16 +200,37 @@ TEST_F(EventLogsTest, RefusesTheIdOfAnotherRequest) {
 }
 
 TEST_F(EventLogsTest, CapsStreams) {
-  auto a = Open("a");
-  auto b = Open("b");
-  auto c = Open("c");
-  EXPECT_EQ(metrics_.streams().Value(), 3);
-  EXPECT_EQ(Open("d"), nullptr);
+  std::vector<std::unique_ptr<EventReader>> readers;
+  for (const char* tenant : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    readers.push_back(Open(tenant, {.tenant = tenant}));
+    ASSERT_NE(readers.back(), nullptr);
+  }
+  EXPECT_EQ(metrics_.streams().Value(), 8);
+  EXPECT_EQ(Open("i", {.tenant = "i"}), nullptr);
   EXPECT_EQ(ErrorReason(status_), "TOO_MANY_STREAMS");
   EXPECT_EQ(status_.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_GT(RetryAfter(status_), absl::ZeroDuration());
-  a.reset();
-  EXPECT_NE(Open("d"), nullptr);
+  readers.pop_back();
+  EXPECT_NE(Open("i", {.tenant = "i"}), nullptr);
+}
+
+TEST_F(EventLogsTest, KeepsTheLastStreamsForTenantsThatHaveFew) {
+  std::vector<std::unique_ptr<EventReader>> greedy;
+  for (int i = 0; i < 7; ++i) {
+    greedy.push_back(Open(absl::StrCat("a", i), {.tenant = "a"}));
+    ASSERT_NE(greedy.back(), nullptr);
+  }
+  EXPECT_EQ(Open("a7", {.tenant = "a"}), nullptr);
+  EXPECT_EQ(ErrorReason(status_), "TOO_MANY_STREAMS");
+  auto modest = Open("b", {.tenant = "b"});
+  ASSERT_NE(modest, nullptr);
+  greedy.resize(4);
+  for (int i = 4; i < 7; ++i) {
+    greedy.push_back(Open(absl::StrCat("a", i), {.tenant = "a"}));
+  }
+  EXPECT_EQ(greedy.back(), nullptr) << "7 streams: b still has fewer";
+  modest.reset();
+  EXPECT_NE(Open("a6", {.tenant = "a"}), nullptr);
 }
 
 TEST_F(EventLogsTest, GivesUpAReaderThatTakesNothing) {

@@ -194,6 +194,22 @@ TEST_F(JobArchiveTest, WebhooksThatNobodyTookAreFoundByTheNextServer) {
   EXPECT_EQ(unfinished[0].webhook(), "https://a.org/");
 }
 
+TEST_F(JobArchiveTest, AJobThatBeganBeforeItWasOnDiskHasBegun) {
+  for (const bool before : {true, false}) {
+    {
+      const auto archive = OpenArchive();
+      Add(*archive, "a");
+      v1::JobEvent event;
+      event.mutable_started();
+      if (before) Post(*archive, "a", 1, event);
+      EXPECT_THAT(Keep(*archive, "a"), IsOk());
+      if (!before) Post(*archive, "a", 1, event);
+    }
+    EXPECT_TRUE(std::filesystem::exists(folder_.path() + "/results/a.begun"));
+    std::filesystem::remove_all(folder_.path() + "/results");
+  }
+}
+
 TEST_F(JobArchiveTest, AJobThatNobodyMayComeForIsNotBegunAnew) {
   {
     const auto archive = OpenArchive();

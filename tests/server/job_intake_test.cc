@@ -1,5 +1,8 @@
 #include "server/job_intake.h"
 
+#include <filesystem>
+
+#include "absl/synchronization/notification.h"
 #include "base/errors.h"
 #include "base/proto_time.h"
 #include "queue/memory_job_queue.h"
@@ -7,6 +10,7 @@
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/request_ids.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -165,7 +169,7 @@ TEST_F(JobIntakeTest, TheSameRequestMakesOneJob) {
 }
 
 TEST_F(JobIntakeTest, AnswersTheSameReproducibleRequestWithWhatWasKept) {
-  const auto results = *ResultCache::Open({.bytes = 1 << 20});
+  const auto results = *ResultCache::Open({.bytes = 1 << 20}, metrics_);
   JobIntake intake{{},
                    {queue_, catalog_, metrics_, clock_, quotas_,
                     /*predict=*/nullptr, results.get()},
@@ -196,8 +200,85 @@ TEST_F(JobIntakeTest, AnswersTheSameReproducibleRequestWithWhatWasKept) {
   EXPECT_EQ(again->Next()->ended().state(), v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(queue_.TryTake({}), nullptr) << "nobody paints it";
 
+  EXPECT_EQ(metrics_.ForModel("tiny").jobs_succeeded.Value(), 1)
+      << "workers count those that they end";
+  EXPECT_EQ(metrics_.ForModel("tiny").images.Value(), 1);
+
   const auto other = submit("other");
   EXPECT_NE(queue_.TryTake({}), nullptr) << "another tenant's are its own";
+}
+
+// Jobs that are kept in a folder.
+class KeptJobsTest : public JobIntakeTest {
+ protected:
+  std::unique_ptr<JobArchive> OpenArchive() {
+    auto archive = JobArchive::Open(
+        {.jobs = {.results_folder = results_}},
+        [this](const std::string& id) { queue_.Cancel(id); },
+        /*moved=*/nullptr, clock_, metrics_);
+    EXPECT_THAT(archive, IsOk());
+    return *std::move(archive);
+  }
+  // The id of a job that is on disk.
+  std::string Create(JobArchive& archive) {
+    JobIntake intake{
+        {}, {queue_, catalog_, metrics_, clock_, quotas_}, archive};
+    std::string id;
+    absl::Notification is_kept;
+    intake.Create({}, {.tenant = "t"}, /*webhook=*/"",
+                  [&](const absl::StatusOr<v1::Job>& job) {
+                    EXPECT_THAT(job, IsOk());
+                    if (job.ok()) id = job->id();
+                    is_kept.Notify();
+                  });
+    is_kept.WaitForNotification();
+    return id;
+  }
+  void PaintOne() {
+    v1::JobEvent event;
+    event.mutable_image()->mutable_picture()->set_data("picture");
+    const auto lease = queue_.Take({});
+    lease->Post(event);
+    lease->End(EndedBy(absl::OkStatus()));
+  }
+  // Until all is done that was asked of it.
+  static void WaitForDisk(JobArchive& archive) {
+    absl::Notification is_done;
+    archive.Keep({}, {}, [&](const absl::Status&) { is_done.Notify(); });
+    is_done.WaitForNotification();
+  }
+
+  const TestFolder folder_;
+  const std::string results_ = folder_.path() + "/results";
+};
+
+TEST_F(KeptJobsTest, ResultsThatCannotBeWrittenAreOnceThereIsRoom) {
+  for (const bool by_the_end : {false, true}) {
+    auto archive = OpenArchive();
+    const std::string id = Create(*archive);
+    // Nothing can be written under this name.
+    const std::string obstacle = results_ + "/" + id + ".job.unfinished";
+    std::filesystem::create_directory(obstacle);
+    const double before = metrics_.results_not_kept().Value();
+    PaintOne();
+    clock_.Advance(JobArchive::kRetryWriting);
+    archive->Sweep();
+    WaitForDisk(*archive);
+    EXPECT_EQ(metrics_.results_not_kept().Value(), before + 1);
+    EXPECT_GT(metrics_.undelivered_bytes().Value(), 0);
+    std::filesystem::remove(obstacle);
+    if (!by_the_end) {
+      clock_.Advance(JobArchive::kRetryWriting);
+      archive->Sweep();
+      WaitForDisk(*archive);
+      EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0) << "it is on disk";
+    }
+    archive.reset();
+    archive = OpenArchive();
+    EXPECT_TRUE(archive->TakeUnfinished().empty());
+    EXPECT_EQ(archive->book().Get("t", id)->job().state(),
+              v1::JOB_STATE_SUCCEEDED);
+  }
 }
 
 }  // namespace

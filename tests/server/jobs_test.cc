@@ -20,9 +20,9 @@ class JobsTest : public ::testing::Test {
  protected:
   JobsTest() { Start({}); }
 
-  void Start(const FrontEndOptions& options) {
+  void Start(const FrontEndOptions& options, int capacity = 16) {
     rig_.reset();
-    rig_ = std::make_unique<FrontEndRig>(options);
+    rig_ = std::make_unique<FrontEndRig>(options, capacity);
     ASSERT_THAT(rig_->started(), IsOk());
     stub_ = v1::Jobs::NewStub(rig_->Channel());
   }
@@ -66,6 +66,19 @@ class JobsTest : public ::testing::Test {
     return events;
   }
   void PaintOne() { FrontEndRig::Paint(*rig_->queue().Take({})); }
+  // Of a server that stops before the first job's end.
+  void BeginOne() {
+    v1::JobEvent event;
+    event.mutable_started();
+    rig_->queue().Take({})->Post(event);
+  }
+  // The server dies as far as the next one, which starts, can tell.
+  void Die(const FrontEndOptions& options) {
+    rig_.reset();
+    ASSERT_TRUE(std::filesystem::remove(options.jobs.results_folder + "/" +
+                                        ResultStore::kCleanEnd));
+    Start(options);
+  }
 
   std::unique_ptr<FrontEndRig> rig_;
   std::unique_ptr<v1::Jobs::Stub> stub_;
@@ -285,25 +298,59 @@ TEST_F(JobsTest, AJobThatCannotBeKeptIsNone) {
   EXPECT_EQ(Watch(id).size(), 4u);
 }
 
-TEST_F(JobsTest, AJobThatServersEndUnderIsGivenUp) {
+TEST_F(JobsTest, WhatWasAcceptedGoesOnInItsOrderThoughTheQueueIsFull) {
+  const TestFolder folder;
+  const FrontEndOptions options = {
+      .jobs = {.results_folder = folder.path() + "/results"}};
+  Start(options);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 8; ++i) {
+    ids.push_back(Create().id());
+    rig_->clock().Advance(absl::Milliseconds(1));
+  }
+  Start(options, /*capacity=*/2);
+  Create();
+  EXPECT_EQ(ReasonOf(status_), "QUEUE_FULL") << "new ones wait for room";
+  for (const std::string& id : ids) {
+    EXPECT_EQ(Get(id).state(), v1::JOB_STATE_QUEUED);
+    const auto lease = rig_->queue().TryTake({});
+    ASSERT_NE(lease, nullptr);
+    EXPECT_EQ(lease->job().id(), id);
+    FrontEndRig::Paint(*lease);
+  }
+}
+
+TEST_F(JobsTest, AJobThatServersDieUnderIsGivenUp) {
   const TestFolder folder;
   const FrontEndOptions options = {
       .jobs = {.results_folder = folder.path() + "/results"}};
   Start(options);
   const std::string id = Create().id();
-  // Those that stop in good order do no harm to a job that waits.
-  for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) Start(options);
-  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_QUEUED);
   for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) {
-    rig_.reset();
-    ASSERT_TRUE(std::filesystem::remove(options.jobs.results_folder + "/" +
-                                        ResultStore::kCleanEnd));
-    Start(options);
+    EXPECT_EQ(Get(id).state(), v1::JOB_STATE_QUEUED);
+    BeginOne();
+    Die(options);
   }
   const v1::Job job = Get(id);
   EXPECT_EQ(job.state(), v1::JOB_STATE_FAILED);
   EXPECT_EQ(ErrorReason(FromRpcStatus(job.status())), "JOB_LOST");
   EXPECT_TRUE(Watch(id).back().has_ended());
+}
+
+TEST_F(JobsTest, NoJobIsGivenUpThatServersDidNotDieUnder) {
+  const TestFolder folder;
+  const FrontEndOptions options = {
+      .jobs = {.results_folder = folder.path() + "/results"}};
+  Start(options);
+  const std::string id = Create().id();
+  for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) {
+    Die(options);  // it has not begun
+    BeginOne();
+    Start(options);  // the one before stopped in good order
+  }
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_QUEUED);
+  PaintOne();
+  EXPECT_EQ(Get(id).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(JobsTest, AServerThatStopsDoesNotEndAJobForItsWatchers) {

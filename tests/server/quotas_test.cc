@@ -34,6 +34,22 @@ TEST_F(QuotasTest, UnitsComeBackWithTime) {
   EXPECT_THAT(Begin("c", 5), IsOk());
 }
 
+// A token's subject may be anybody.
+TEST_F(QuotasTest, ForgetsKeysThatOweNothing) {
+  grant_.cost_per_minute = 60;
+  for (int i = 0; i < 5000; ++i) {
+    grant_.key_id = std::to_string(i);
+    const std::string job = std::to_string(i);
+    ASSERT_THAT(Begin(job, 1), IsOk());
+    if (i != 7) quotas_.Ended(job);
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_LT(quotas_.keys(), 1100u);
+  grant_.key_id = "7";
+  grant_.max_jobs = 1;
+  EXPECT_FALSE(Begin("more", 1).ok()) << "it has a job";
+}
+
 TEST_F(QuotasTest, ABurstIsNoMoreThanItself) {
   grant_.cost_per_minute = 60;
   grant_.burst_cost = 10;

@@ -19,10 +19,15 @@ v1::Model TestModel() {
   v1::Model model = ResolverModel();
   model.mutable_limits()->set_max_clip_skip(2);
   model.set_default_sampler(v1::SAMPLER_PNDM);
-  model.add_samplers()->set_sampler(v1::SAMPLER_PNDM);
+  auto* pndm = model.add_samplers();
+  pndm->set_sampler(v1::SAMPLER_PNDM);
+  pndm->set_takes_sigmas(true);
+  pndm->set_takes_timesteps(true);
   auto* dpmpp = model.add_samplers();
   dpmpp->set_sampler(v1::SAMPLER_DPMPP_2M);
   dpmpp->add_schedules(v1::NOISE_SCHEDULE_KARRAS);
+  dpmpp->set_takes_timesteps(true);
+  dpmpp->set_min_steps(2);
   return model;
 }
 
@@ -149,6 +154,22 @@ TEST(RequestResolverTest, ChecksLevelsOfOnesOwn) {
         r.add_timesteps(900);
       },
       "timesteps does not go with schedule");
+  expect(
+      [&](auto& r) {
+        r.set_sampler(v1::SAMPLER_DPMPP_2M);
+        with_sigmas({9, 3})(r);
+      },
+      "sigmas does not go with sampler SAMPLER_DPMPP_2M");
+}
+
+TEST(RequestResolverTest, ChecksTheFewestStepsOfASampler) {
+  EXPECT_THAT(ResolveWith([](auto& r) {
+                r.set_sampler(v1::SAMPLER_DPMPP_2M);
+                r.set_steps(1);
+              }),
+              StatusIs(kInvalid,
+                       "steps 1 is below 2, the fewest of sampler "
+                       "SAMPLER_DPMPP_2M"));
 }
 
 TEST(RequestResolverTest, ChecksChurnAndNoise) {
@@ -341,13 +362,6 @@ TEST(RequestResolverTest, ChecksHowLongAJobLives) {
                 r.mutable_time_limit()->set_seconds(86400);
               }),
               IsOk());
-}
-
-TEST(RequestResolverTest, KnowsAUuid) {
-  EXPECT_TRUE(IsUuid("123e4567-e89b-42d3-a456-426614174000"));
-  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400"));
-  EXPECT_FALSE(IsUuid("123e4567-e89b-42d3-a456-42661417400g"));
-  EXPECT_FALSE(IsUuid("123e4567e-89b-42d3-a456-426614174000"));
 }
 
 TEST(RequestResolverTest, TakesEveryFormat) {

@@ -10,6 +10,8 @@
 namespace genzo {
 namespace {
 
+using ::testing::HasSubstr;
+
 v1::GenerateRequest Request(uint64_t seed) {
   v1::GenerateRequest request;
   request.set_model("tiny");
@@ -65,8 +67,13 @@ TEST(ResultCacheKeyTest, IsEmptyWhereBitsAreNotPromised) {
   EXPECT_EQ(ResultCache::KeyOf("a", request, model), "") << "a word is a file";
 }
 
-TEST(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {
-  const auto cache = *ResultCache::Open({.bytes = 3000});
+class ResultCacheTest : public ::testing::Test {
+ protected:
+  Metrics metrics_;
+};
+
+TEST_F(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {
+  const auto cache = *ResultCache::Open({.bytes = 3000}, metrics_);
   cache->Put(KeyOf("a", 1), Images(1000));
   cache->Put(KeyOf("a", 2), Images(1000));
   EXPECT_TRUE(cache->Find(KeyOf("a", 1)).has_value());
@@ -77,9 +84,9 @@ TEST(ResultCacheTest, WhatWasAskedForLeastRecentlyGoes) {
   EXPECT_FALSE(cache->Find(KeyOf("a", 4)).has_value()) << "too large alone";
 }
 
-TEST(ResultCacheTest, ATenantPushesOutItsOwn) {
+TEST_F(ResultCacheTest, ATenantPushesOutItsOwn) {
   const auto cache =
-      *ResultCache::Open({.bytes = 10'000, .tenant_bytes = 2500});
+      *ResultCache::Open({.bytes = 10'000, .tenant_bytes = 2500}, metrics_);
   cache->Put(KeyOf("b", 1), Images(1000));
   for (uint64_t seed : {1, 2, 3}) cache->Put(KeyOf("a", seed), Images(1000));
   EXPECT_FALSE(cache->Find(KeyOf("a", 1)).has_value());
@@ -87,37 +94,73 @@ TEST(ResultCacheTest, ATenantPushesOutItsOwn) {
   EXPECT_TRUE(cache->Find(KeyOf("b", 1)).has_value());
 }
 
-TEST(ResultCacheTest, TheNextServerFindsWhatIsInTheFolder) {
+TEST_F(ResultCacheTest, TheNextServerFindsWhatIsInTheFolder) {
   const TestFolder folder;
   const ResultCacheConfig config = {.bytes = 1 << 20, .folder = folder.path()};
-  (*ResultCache::Open(config))->Put(KeyOf("a", 1), Images(1000));
-  const auto cache = *ResultCache::Open(config);
+  (*ResultCache::Open(config, metrics_))->Put(KeyOf("a", 1), Images(1000));
+  const auto cache = *ResultCache::Open(config, metrics_);
   const auto found = cache->Find(KeyOf("a", 1));
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->at(0).seed(), 5u);
   EXPECT_EQ(found->at(0).picture().data(), std::string(1000, 'p'));
 }
 
-TEST(ResultCacheTest, ADamagedFileIsForgotten) {
+TEST_F(ResultCacheTest, WhatGoesLeavesTheFolder) {
+  const TestFolder folder;
+  const ResultCacheConfig config = {.bytes = 1500, .folder = folder.path()};
+  auto cache = *ResultCache::Open(config, metrics_);
+  cache->Put(KeyOf("a", 1), Images(1000));
+  cache->Put(KeyOf("a", 2), Images(1000));
+  cache.reset();
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/" + KeyOf("a", 1)));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() + "/" + KeyOf("a", 2)));
+}
+
+TEST_F(ResultCacheTest, FilesOfOthersAreLeftAlone) {
+  const TestFolder folder;
+  const std::string photo = folder.Write("photo.jpg", std::string(5000, 'x'));
+  const std::string part = folder.Write("photo.part", "x");
+  const ResultCacheConfig config = {.bytes = 1500, .folder = folder.path()};
+  auto cache = *ResultCache::Open(config, metrics_);
+  cache->Put(KeyOf("a", 1), Images(1000));
+  EXPECT_TRUE(cache->Find(KeyOf("a", 1)).has_value());
+  cache.reset();
+  EXPECT_TRUE(std::filesystem::exists(photo));
+  EXPECT_TRUE(std::filesystem::exists(part));
+}
+
+TEST_F(ResultCacheTest, CountsHitsAndBytes) {
+  const auto cache = *ResultCache::Open({.bytes = 3000}, metrics_);
+  cache->Find(KeyOf("a", 1));
+  cache->Put(KeyOf("a", 1), Images(1000));
+  cache->Find(KeyOf("a", 1));
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("genzo_result_cache_total{result=\"hit\"} 1"));
+  EXPECT_THAT(text, HasSubstr("genzo_result_cache_total{result=\"miss\"} 1"));
+  EXPECT_GT(metrics_.result_cache_bytes().Value(), 1000);
+}
+
+TEST_F(ResultCacheTest, ADamagedFileIsForgotten) {
   const TestFolder folder;
   const ResultCacheConfig config = {.bytes = 1 << 20, .folder = folder.path()};
-  (*ResultCache::Open(config))->Put(KeyOf("a", 1), Images(1000));
+  (*ResultCache::Open(config, metrics_))->Put(KeyOf("a", 1), Images(1000));
   folder.Write(KeyOf("a", 1), "rubbish");
-  const auto cache = *ResultCache::Open(config);
+  auto cache = *ResultCache::Open(config, metrics_);
   EXPECT_FALSE(cache->Find(KeyOf("a", 1)).has_value());
+  cache.reset();
   EXPECT_FALSE(std::filesystem::exists(folder.path() + "/" + KeyOf("a", 1)));
 }
 
-TEST(ResultCacheTest, AFolderThatIsNoneIsNamed) {
+TEST_F(ResultCacheTest, AFolderThatIsNoneIsNamed) {
   const TestFolder folder;
   const std::string file = folder.Write("file", "");
   EXPECT_THAT(
-      ResultCache::Open({.bytes = 1, .folder = file + "/below"}),
+      ResultCache::Open({.bytes = 1, .folder = file + "/below"}, metrics_),
       StatusIs(absl::StatusCode::kFailedPrecondition, "result_cache.folder"));
 }
 
-TEST(ResultCacheTest, KeepsJobsThatEndedWithAllTheirPictures) {
-  const auto cache = *ResultCache::Open({.bytes = 1 << 20});
+TEST_F(ResultCacheTest, KeepsJobsThatEndedWithAllTheirPictures) {
+  const auto cache = *ResultCache::Open({.bytes = 1 << 20}, metrics_);
   const auto run = [&](const std::string& key, size_t images) {
     const auto record = std::make_shared<EventRecord>();
     const auto sink = cache->Recording(key, /*count=*/2, record);

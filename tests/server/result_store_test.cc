@@ -45,8 +45,10 @@ TEST(ResultStoreTest, FindsWhatAnotherLeft) {
   EXPECT_THAT(OpenStore(folder)->Write(EndedJob("a", 1), Picture('x', 10)),
               IsOk());
   auto store = OpenStore(folder);
-  ASSERT_EQ(store->found().size(), 1u);
-  EXPECT_EQ(store->found()[0].job().id(), "a");
+  const auto found = store->TakeFound();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].job().id(), "a");
+  EXPECT_TRUE(store->TakeFound().empty()) << "it holds them no longer";
   const auto events = store->Read("a");
   ASSERT_THAT(events, IsOk());
   ASSERT_EQ(events->size(), 1u);
@@ -55,7 +57,7 @@ TEST(ResultStoreTest, FindsWhatAnotherLeft) {
   store->Remove("a");
   EXPECT_THAT(store->Read("a"), StatusIs(absl::StatusCode::kNotFound, "a"));
   store.reset();
-  EXPECT_TRUE(OpenStore(folder)->found().empty());
+  EXPECT_TRUE(OpenStore(folder)->TakeFound().empty());
 }
 
 TEST(ResultStoreTest, BeyondItsBytesTheFirstThatEndedLeave) {
@@ -90,7 +92,7 @@ TEST(ResultStoreTest, DamageIsSeen) {
   EXPECT_THAT(OpenStore(folder)->Read("a"),
               StatusIs(absl::StatusCode::kDataLoss, "a.job is damaged"));
   ASSERT_THAT(WriteDurably(path, bytes.substr(0, 5)), IsOk());
-  EXPECT_TRUE(OpenStore(folder)->found().empty());
+  EXPECT_TRUE(OpenStore(folder)->TakeFound().empty());
 }
 
 TEST(ResultStoreTest, AFolderThatCannotBeUsedIsRefused) {
@@ -112,7 +114,100 @@ TEST(ResultStoreTest, AFolderIsOfOneServer) {
     EXPECT_FALSE(std::filesystem::exists(path + "/.ended-cleanly"))
         << "which goes on";
   }
-  EXPECT_TRUE(OpenStore(folder)->ended_cleanly());
+  EXPECT_TRUE(std::filesystem::exists(path + "/.ended-cleanly"));
+}
+
+// `restarts` of the only job as the next server finds it.
+uint32_t RestartsFound(const TestFolder& folder) {
+  const auto found = OpenStore(folder)->TakeFound();
+  EXPECT_EQ(found.size(), 1u);
+  return found.empty() ? 99 : found[0].restarts();
+}
+
+TEST(ResultStoreTest, CountsServersThatDiedAfterAJobHadBegun) {
+  const TestFolder folder;
+  const std::string word = folder.path() + "/results/" + ResultStore::kCleanEnd;
+  internal::v1::KeptJob job;
+  job.mutable_job()->set_id("a");
+  const auto write = [&](uint32_t restarts, bool has_begun) {
+    const auto store = OpenStore(folder);
+    store->TakeFound();
+    job.set_restarts(restarts);
+    EXPECT_THAT(store->Write(job, {}), IsOk());
+    store->MarkBegun("a", has_begun);
+  };
+  write(0, /*has_begun=*/false);
+  std::filesystem::remove(word);
+  EXPECT_EQ(RestartsFound(folder), 0u) << "it only waited";
+
+  write(0, /*has_begun=*/true);
+  std::filesystem::remove(word);
+  EXPECT_EQ(RestartsFound(folder), 1u);
+  // That one found it and died before it had written the count.
+  std::filesystem::remove(word);
+  EXPECT_EQ(RestartsFound(folder), 1u);
+
+  write(1, /*has_begun=*/false);
+  std::filesystem::remove(word);
+  EXPECT_EQ(RestartsFound(folder), 1u);
+
+  write(1, /*has_begun=*/true);
+  EXPECT_EQ(RestartsFound(folder), 1u) << "the server ended as it should";
+  std::filesystem::remove(word);
+  EXPECT_EQ(RestartsFound(folder), 1u) << "and the mark went with it";
+}
+
+TEST(ResultStoreTest, AServerThatIsToldToEndAtOnceHasNotDied) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/results";
+  ResultStore::NoteCleanEnd(path);
+  EXPECT_FALSE(std::filesystem::exists(path)) << "there are no results";
+  internal::v1::KeptJob job;
+  job.mutable_job()->set_id("a");
+  {
+    const auto store = OpenStore(folder);
+    ASSERT_THAT(store->Write(job, {}), IsOk());
+    store->MarkBegun("a", true);
+  }
+  std::filesystem::remove(path + "/" + ResultStore::kCleanEnd);
+  ResultStore::NoteCleanEnd(path);
+  EXPECT_EQ(RestartsFound(folder), 0u);
+}
+
+TEST(ResultStoreTest, AMarkGoesWithItsJob) {
+  const TestFolder folder;
+  const auto store = OpenStore(folder);
+  const std::string mark = folder.path() + "/results/a.begun";
+  store->MarkBegun("a", true);
+  EXPECT_FALSE(std::filesystem::exists(mark)) << "the job is not kept";
+  internal::v1::KeptJob job;
+  job.mutable_job()->set_id("a");
+  for (const bool ends : {true, false}) {
+    ASSERT_THAT(store->Write(job, {}), IsOk());
+    store->MarkBegun("a", true);
+    EXPECT_TRUE(std::filesystem::exists(mark));
+    if (ends) {
+      EXPECT_THAT(store->Write(EndedJob("a", 1), {}), IsOk());
+    } else {
+      store->Remove("a");
+    }
+    EXPECT_FALSE(std::filesystem::exists(mark));
+  }
+}
+
+TEST(ResultStoreTest, ChangesTheRightsOfNoFolderButItsOwn) {
+  using std::filesystem::perms;
+  const TestFolder folder;
+  const std::string path = folder.path() + "/results";
+  const auto rights = [&] {
+    return std::filesystem::status(path).permissions();
+  };
+  OpenStore(folder);
+  EXPECT_EQ(rights(), perms::owner_all);
+  const perms shared = perms::owner_all | perms::group_all | perms::others_read;
+  std::filesystem::permissions(path, shared);
+  OpenStore(folder);
+  EXPECT_EQ(rights(), shared);
 }
 
 TEST(ResultStoreTest, WhatCannotBeWrittenLeavesWhatWasThere) {
@@ -161,8 +256,9 @@ TEST(ResultStoreTest, IsWholeWhereverItsProcessWasKilled) {
     const auto store = ResultStore::Open(path, kMuch);
     ASSERT_THAT(store, IsOk());
     const int jobs = std::min<int>(5, told.size());
-    EXPECT_GE(static_cast<int>((*store)->found().size()), jobs);
-    for (const internal::v1::KeptJob& job : (*store)->found()) {
+    const auto found = (*store)->TakeFound();
+    EXPECT_GE(static_cast<int>(found.size()), jobs);
+    for (const internal::v1::KeptJob& job : found) {
       const auto events = (*store)->Read(job.job().id());
       ASSERT_THAT(events, IsOk());
       const std::string& data = (*events)[0]->image().picture().data();

@@ -56,30 +56,6 @@ TEST(SchedulingTest, ABadTenantIsNamed) {
   EXPECT_THAT(call.status().error_message(), HasSubstr("x-genzo-tenant"));
 }
 
-// Both know what the first server measured, so neither believes that the other
-// is several times as fast.
-TEST(SchedulingTest, TwoCpuWorkersShareTheQueue) {
-  const TestFolder folder;
-  Config config = TinyConfig();
-  config.devices = {"cpu:2"};
-  config.profile_folder = folder.path();
-  { const Server measures(config); }
-  const Server server(config);
-  std::vector<std::unique_ptr<Call>> calls;
-  for (int i = 0; i < 6; ++i) {
-    calls.push_back(std::make_unique<Call>(server, Fox(5)));
-  }
-  uint32_t most_rows = 0;
-  for (auto& call : calls) {
-    const auto events = call->Rest();
-    EXPECT_TRUE(Succeeded(events.back()));
-    for (const auto& event : events) {
-      most_rows = std::max(most_rows, event.progress().batch_rows());
-    }
-  }
-  EXPECT_LE(most_rows, 2 * 4u);  // of the six jobs on one of them
-}
-
 // Starts once, so that there is a profile of "tiny", and writes `forged` over
 // what was measured: tests that go by times must not depend on the machine.
 void ForgeProfile(const Config& config, const nlohmann::json& forged) {

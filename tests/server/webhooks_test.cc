@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "base/hmac_sha256.h"
 #include "openssl/ssl.h"
 #include "tests/testing/certificates.h"
@@ -115,6 +116,24 @@ TEST_F(WebhooksTest, SaysOfWhichJobNothingMoreIsSent) {
   EXPECT_EQ(settled_.size(), 2u);
   SentAfter(absl::Seconds(600));
   EXPECT_EQ(settled_.back(), "in vain");
+}
+
+TEST_F(WebhooksTest, WhoSendsWaitsForNobodyWhoIsTold) {
+  absl::Notification may_go_on;
+  bool was_told = false;
+  {
+    const auto webhooks = Webhooks::Open(
+        config_, clock_,
+        [](const HttpsRequest&) -> absl::StatusOr<int> { return 204; },
+        /*threads=*/1, {.settled = [&](const std::string&) {
+          may_go_on.WaitForNotification();
+          was_told = true;
+        }});
+    ASSERT_THAT(webhooks, IsOk());
+    (*webhooks)->Send("https://c.org/", {});  // not allowed: given up
+    may_go_on.Notify();
+  }
+  EXPECT_TRUE(was_told);
 }
 
 TEST_F(WebhooksTest, AHostThatDoesNotAnswerKeepsNoOtherWaiting) {

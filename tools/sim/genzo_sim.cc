@@ -160,8 +160,9 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--profile", arguments.profile,
                  "speed of the model: a file that genzo-server keeps in its "
                  "profile_folder; default: the model in the box");
-  app.add_flag("!--uniform", workload.mixed,
-               "all requests alike, not of mixed sizes, steps and guidance");
+  app.add_flag_callback(
+      "--uniform", [&workload] { workload.mixed = false; },
+      "all requests alike, not of mixed sizes, steps and guidance");
   app.add_option("--tenants", workload.tenants)
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

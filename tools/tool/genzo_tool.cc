@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "base/standard_output.h"
+#include "base/utf8.h"
 #include "c10/core/InferenceMode.h"
 #include "tools/tool/convert_command.h"
 #include "tools/tool/inspect_command.h"
@@ -24,8 +25,8 @@ int Main(int argc, char** argv) {
                "genzo-tool");
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0, 1 if something cannot be read or written, 2 for wrong "
-      "arguments.");
+      "Exit status: 0, 1 if something cannot be read or written or is no "
+      "model, 2\nfor wrong arguments.");
   absl::Status status;
   AddInspectCommand(app, status);
   AddConvertCommand(app, status);
@@ -39,7 +40,7 @@ int Main(int argc, char** argv) {
     status = StatusFromException("genzo-tool");
   }
   if (status.ok()) return 0;
-  std::cerr << "genzo-tool: " << status.message() << std::endl;
+  std::cerr << "genzo-tool: " << Printable(status.message()) << std::endl;
   return kFailed;
 }
 

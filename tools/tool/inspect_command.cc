@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "tools/tool/model_report.h"
 
 namespace genzo {
@@ -30,10 +31,14 @@ void AddInspectCommand(CLI::App& app, absl::Status& result) {
     }
     std::cout << (options->json
                       ? report->ToJson().dump(
-                            2, ' ', /*ensure_ascii=*/false,
+                            2, ' ', /*ensure_ascii=*/true,
                             nlohmann::json::error_handler_t::replace) +
                             "\n"
                       : report->ToText());
+    if (!report->problem.empty()) {
+      result = absl::FailedPreconditionError(
+          absl::StrCat(report->path, ": is no model that can be served"));
+    }
   });
 }
 

@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "base/utf8.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
 #include "worker/weights/single_file/single_file.h"
@@ -54,6 +56,37 @@ std::string Millions(int64_t count) {
   return absl::StrFormat("%.1f M", static_cast<double>(count) / 1e6);
 }
 
+// The first bytes of a text, cut between characters.
+std::string Beginning(const std::string& text, size_t most_bytes) {
+  if (text.size() <= most_bytes) return text;
+  size_t end = most_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+    --end;
+  }
+  return text.substr(0, end) + "...";
+}
+
+// "family      sd1"; nothing for an empty value.
+void AddLine(const char* label, const std::string& value, std::string& text) {
+  if (value.empty()) return;
+  absl::StrAppendFormat(&text, "%-12s%s\n", label, Printable(value));
+}
+
+void AddPart(const ModelReport::Part& part, std::string& text) {
+  const std::string indent(16, ' ');
+  if (!part.component.empty()) {
+    absl::StrAppendFormat(&text, "%-16s%s\n", Printable(part.component),
+                          Printable(part.class_name));
+  }
+  absl::StrAppend(&text, part.component.empty() ? "contents        " : indent,
+                  part.tensors, " tensors, ", Millions(part.parameters),
+                  " parameters");
+  for (const auto& [type, bytes] : part.stored_bytes) {
+    absl::StrAppend(&text, ", ", type, " ", Megabytes(bytes));
+  }
+  text += "\n";
+}
+
 // What scheduler_config.json says of the prediction, if anything.
 std::string Prediction(const ModelIndex& index) {
   auto config = JsonConfig::ReadFile(
@@ -69,9 +102,12 @@ absl::StatusOr<ModelReport> InspectFile(const ModelFiles& model) {
   report.metadata = (*tensors)->metadata();
   const auto file = ReadSingleFile(*tensors);
   if (!file.ok()) {
+    report.problem = (*tensors)->entries().empty()
+                         ? "holds no tensors"
+                         : std::string(absl::StripPrefix(
+                               file.status().message(), model.path + ": "));
     // What it holds is worth knowing, too.
-    report.parts.push_back(
-        Describe("", std::string(file.status().message()), **tensors));
+    report.parts.push_back(Describe("", "", **tensors));
     return report;
   }
   report.family = file->family;
@@ -87,7 +123,7 @@ absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
   report.path = model.path;
   if (std::filesystem::is_regular_file(model.path, ignored)) {
     auto inspected = InspectFile(model);
-    if (!inspected.ok() || inspected->family.empty()) return inspected;
+    if (!inspected.ok() || !inspected->problem.empty()) return inspected;
     report = *std::move(inspected);
   }
   const auto index = OpenModelIndex(model);
@@ -134,6 +170,7 @@ nlohmann::json ModelReport::ToJson() const {
                    {"stored_bytes", part.stored_bytes}});
   }
   return {{"path", path},
+          {"problem", problem},
           {"family", family},
           {"pipeline_class", pipeline_class},
           {"prediction_type", prediction},
@@ -147,34 +184,21 @@ nlohmann::json ModelReport::ToJson() const {
 }
 
 std::string ModelReport::ToText() const {
-  std::string text = absl::StrCat(path, "\n");
-  if (!family.empty()) absl::StrAppend(&text, "family      ", family, "\n");
-  if (!pipeline_class.empty()) {
-    absl::StrAppend(&text, "pipeline    ", pipeline_class, "\n");
-  }
-  if (!prediction.empty()) {
-    absl::StrAppend(&text, "prediction  ", prediction, "\n");
-  }
-  for (const Part& part : parts) {
-    std::vector<std::string> types;
-    for (const auto& [type, bytes] : part.stored_bytes) {
-      types.push_back(absl::StrCat(type, " ", Megabytes(bytes)));
-    }
-    absl::StrAppendFormat(
-        &text, "%-16s%s\n%16s%d tensors, %s parameters, %s\n",
-        part.component.empty() ? "part" : part.component, part.class_name, "",
-        part.tensors, Millions(part.parameters), absl::StrJoin(types, ", "));
-  }
-  absl::StrAppend(&text, "memory      ", Megabytes(parameters() * 2),
-                  " as bfloat16 or float16, ", Megabytes(parameters() * 4),
-                  " as float32\n");
-  if (!missing.empty()) {
-    absl::StrAppend(&text, "missing     ", absl::StrJoin(missing, ", "), "\n");
-  }
+  std::string text = absl::StrCat(Printable(path), "\n");
+  AddLine("problem", problem, text);
+  AddLine("family", family, text);
+  AddLine("pipeline", pipeline_class, text);
+  AddLine("prediction", prediction, text);
+  for (const Part& part : parts) AddPart(part, text);
+  AddLine("memory",
+          absl::StrCat(Megabytes(parameters() * 2), " as bfloat16 or float16, ",
+                       Megabytes(parameters() * 4), " as float32"),
+          text);
+  AddLine("missing", absl::StrJoin(missing, ", "), text);
   for (const auto& [key, value] : metadata) {
-    const bool cut = value.size() > kMostMetadataBytes;
-    absl::StrAppend(&text, "metadata    ", key, ": ",
-                    value.substr(0, kMostMetadataBytes), cut ? "...\n" : "\n");
+    AddLine("metadata",
+            absl::StrCat(key, ": ", Beginning(value, kMostMetadataBytes)),
+            text);
   }
   return text;
 }

@@ -25,9 +25,11 @@ struct ModelReport {
   int64_t parameters() const;
   int64_t stored_bytes() const;
   nlohmann::json ToJson() const;
+  // A line for each thing, fit for a terminal whatever the file says.
   std::string ToText() const;
 
   std::string path;
+  std::string problem;         // why it is no model; empty: it is one
   std::string family;          // "sdxl"; of a folder the class says it
   std::string pipeline_class;  // "StableDiffusionXLPipeline"
   std::string prediction;      // "epsilon", "v_prediction"; empty: by the class
@@ -36,8 +38,9 @@ struct ModelReport {
   std::map<std::string, std::string> metadata;
 };
 
-// Errors name file and what is wrong with it. A file that holds a single
-// component is reported as one part of no family.
+// Errors name file and what is wrong with it. A sound file that holds no model,
+// or a single component of one, is reported with its problem, as one part
+// without a name.
 absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model);
 
 }  // namespace genzo

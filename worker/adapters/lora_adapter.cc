@@ -16,6 +16,16 @@ namespace {
 
 using Module = AdapterTargets::Module;
 
+// factor [out] of what the delta gives, but for its gain.
+void MultiplyOutputs(const at::Tensor& factor, LayerDelta& delta) {
+  at::Tensor& rows = delta.up.defined() ? delta.up : delta.whole;
+  std::vector<int64_t> sizes(static_cast<size_t>(rows.dim()), 1);
+  sizes[0] = -1;
+  const at::Tensor placed = factor.to(rows.device(), rows.scalar_type());
+  rows = rows * placed.view(sizes);
+  if (delta.bias.defined()) delta.bias = delta.bias * placed;
+}
+
 }  // namespace
 
 // Reads the modules of one file.
@@ -86,6 +96,9 @@ class LoraAdapter::Loader {
                                   LayerDelta& delta) {
     absl::Status status = Get(file, "down", delta.down);
     if (status.ok()) status = Get(file, "up", delta.up);
+    if (status.ok() && file.Has("bias")) {
+      status = Get(file, "bias", delta.bias);
+    }
     if (!status.ok()) return status;
     const int64_t rank = delta.down.size(0);
     if (file.Has("mid")) {
@@ -201,6 +214,7 @@ class LoraAdapter::Loader {
     layer.delta.down = down_;
     layer.delta.up = Place(up.defined() ? up.flatten(1) : up);
     layer.delta.whole = Place(whole);
+    layer.delta.bias = Place(RowsOf(delta.bias, target.spans));
     adapter_->components_[module.component][target.name].push_back(
         std::move(layer));
     return absl::OkStatus();
@@ -251,33 +265,31 @@ int64_t LoraAdapter::BytesOf(const TensorSource& file,
                            ? c10::multiply_integers(parts.ShapeOf("down")) +
                                  c10::multiply_integers(parts.ShapeOf("up"))
                            : c10::multiply_integers(parts.With(module.outputs));
+                   if (parts.Has("bias")) elements += module.outputs;
                    return absl::OkStatus();
                  })
       .IgnoreError();
   return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
 }
 
-LayerDelta LoraAdapter::At(const Layer& layer, double weight) {
-  LayerDelta delta = layer.delta;
-  delta.scale *= weight;
-  if (!layer.magnitude.defined()) return delta;
-  const at::Tensor& like = delta.up.defined() ? delta.up : delta.whole;
+void LoraAdapter::Append(const Layer& layer, double weight,
+                         std::vector<LayerDelta>& deltas) {
+  LayerDelta& added = deltas.emplace_back(layer.delta);
+  added.scale *= weight;
+  if (!layer.magnitude.defined()) return;
   const at::Tensor factor =
       layer.magnitude / at::sqrt(layer.base + 2 * weight * layer.both +
                                  weight * weight * layer.own);
-  const auto placed = [&](const at::Tensor& tensor) {
-    return tensor.to(like.device(), like.scalar_type());
-  };
-  delta.gain = placed(factor - 1);
-  const at::Tensor rows = placed(factor);
-  if (delta.up.defined()) {
-    delta.up = delta.up * rows.unsqueeze(1);
-  } else {
-    std::vector<int64_t> sizes(static_cast<size_t>(delta.whole.dim()), 1);
-    sizes[0] = -1;
-    delta.whole = delta.whole * rows.view(sizes);
+  // As PEFT has it: the norm is of the layer's own weights and this adapter,
+  // the factor of the result so far.
+  at::Tensor gain = factor - 1;
+  for (LayerDelta& delta : deltas) {
+    if (delta.gain.defined()) gain = gain + delta.gain.to(gain) * factor;
+    delta.gain = at::Tensor();
+    MultiplyOutputs(factor, delta);
   }
-  return delta;
+  const at::Tensor& like = added.up.defined() ? added.up : added.whole;
+  added.gain = gain.to(like.device(), like.scalar_type());
 }
 
 }  // namespace genzo

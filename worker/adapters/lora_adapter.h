@@ -39,6 +39,8 @@ class LoraAdapter {
 
   // Adds what it does to the layers of a component, "denoiser" or
   // "text_encoder", each at the weight that `weight_of` gives it by its name.
+  // The order of adapters counts where one is DoRA: its factor is of what those
+  // before it make of the layer.
   template <typename WeightOf>
   void AddTo(const std::string& component, const WeightOf& weight_of,
              AdapterSet& set) const {
@@ -48,7 +50,7 @@ class LoraAdapter {
       const double weight = weight_of(name);
       if (weight == 0) continue;
       for (const Layer& layer : layers) {
-        set.layers[name].push_back(At(layer, weight));
+        Append(layer, weight, set.layers[name]);
       }
     }
   }
@@ -67,7 +69,8 @@ class LoraAdapter {
   };
   class Loader;
 
-  static LayerDelta At(const Layer& layer, double weight);
+  static void Append(const Layer& layer, double weight,
+                     std::vector<LayerDelta>& deltas);
 
   std::map<std::string, std::map<std::string, std::vector<Layer>>> components_;
   int64_t bytes_ = 0;

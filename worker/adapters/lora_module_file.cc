@@ -60,7 +60,12 @@ absl::Status LoraModuleFile::Check() const {
         of_peft ? absl::OkStatus() : CheckShape("magnitude", {module_.outputs});
     if (!status.ok()) return status;
   }
-  if (Has("bias")) return NotRead("; it has a bias");
+  if (Has("bias")) {
+    // PEFT has one beside a low rank alone, and none with magnitudes.
+    if (!Has("up") || Has("magnitude")) return NotRead("; it has a bias");
+    const absl::Status status = CheckShape("bias", {module_.outputs});
+    if (!status.ok()) return status;
+  }
   if (Has("alpha") && c10::multiply_integers(ShapeOf("alpha")) != 1) {
     return Wrong("alpha", "is not one number");
   }

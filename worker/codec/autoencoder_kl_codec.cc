@@ -9,6 +9,7 @@
 #include "ATen/ops/clamp.h"
 #include "ATen/ops/exp.h"
 #include "ATen/ops/isfinite.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 
@@ -17,6 +18,13 @@ namespace {
 
 // What trainers leave in files: what the loss was computed with, averages.
 std::set<std::string> UnreadTensors() { return {"loss.", "model_ema."}; }
+
+// The reference's pipelines of U-Nets and of DiT do not look at shift_factor,
+// whatever the file says.
+bool Shifts(const ModelIndex& index) {
+  return absl::StartsWith(index.pipeline_class, "StableDiffusion3") ||
+         absl::StartsWith(index.pipeline_class, "Flux");
+}
 
 at::Tensor OnCpu(const at::Tensor& pixels) {
   return pixels.to(at::kCPU, at::kFloat).contiguous();
@@ -54,8 +62,10 @@ absl::StatusOr<Placement> AutoencoderKLCodec::PlacementOf(
 
 absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
     const ModelIndex& index, const Placement& placement) {
-  return OpenComponent(index, "vae", "AutoencoderKL", ReadAutoencoderKLConfig,
-                       placement);
+  auto vae = OpenComponent(index, "vae", "AutoencoderKL",
+                           ReadAutoencoderKLConfig, placement);
+  if (vae.ok() && !Shifts(index)) vae->config.shift_factor = 0;
+  return vae;
 }
 
 absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>>
@@ -65,7 +75,8 @@ AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
     names.push_back(kTinyFolder);
   }
   return index.ShareOf<AutoencoderKLCodec>(
-      "codec", names, placement, [&] { return LoadOwn(index, placement); });
+      Shifts(index) ? "shifting codec" : "codec", names, placement,
+      [&] { return LoadOwn(index, placement); });
 }
 
 absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>>

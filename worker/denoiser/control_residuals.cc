@@ -65,6 +65,18 @@ void AddWithin(const std::vector<ControlSegment>& controls, size_t level,
   }
 }
 
+void AddToMiddle(const std::vector<ControlSegment>& controls, size_t levels,
+                 const at::Tensor& x) {
+  for (const ControlSegment& segment : controls) {
+    const std::vector<at::Tensor>& within = segment.residuals.within;
+    if (levels >= within.size()) continue;
+    // Light adapters make one that is smaller than the middle, but where both
+    // are a single place (reference: UNet2DConditionModel.forward).
+    if (within[levels].sizes().slice(1) != x.sizes().slice(1)) continue;
+    AddTo(x, segment, within[levels]);
+  }
+}
+
 ControlResiduals Weighted(const ControlResiduals& residuals, double weight,
                           bool fading) {
   const size_t places =

@@ -11,7 +11,8 @@ namespace genzo {
 
 // What a control network adds inside the denoiser that it steers. Of a U-Net:
 // `within` where the levels of the way down end, and to the middle block's
-// output where there is one more; `early` to what the way down hands to the way
+// output where there is one more of its shape; levels that have none keep what
+// they are; `early` to what the way down hands to the way
 // up, `late` to the middle block's output. Of FLUX: `early` and `late` to the
 // picture's tokens behind each block of two streams, and behind each of one.
 // Tensors [rows, ...], of the denoiser's type.
@@ -39,6 +40,9 @@ void AddLate(const std::vector<ControlSegment>& controls, size_t block,
 // The same at the end of level `level` of a U-Net's way down.
 void AddWithin(const std::vector<ControlSegment>& controls, size_t level,
                const at::Tensor& x);
+// And at the end of the middle, behind `levels` levels, what is of x's shape.
+void AddToMiddle(const std::vector<ControlSegment>& controls, size_t levels,
+                 const at::Tensor& x);
 
 // All residuals times `weight`; `fading` from a tenth of it at the first to the
 // whole at the last, as diffusers' guess_mode has them.

@@ -22,9 +22,11 @@ LayerDelta Together(const std::vector<LayerDelta>& deltas) {
           .up = up.size() == 1 ? up[0] : at::cat(up, 1)};
 }
 
-bool AreProducts(const std::vector<LayerDelta>& deltas) {
+bool AreProductsAlone(const std::vector<LayerDelta>& deltas) {
   for (const LayerDelta& delta : deltas) {
-    if (delta.whole.defined() || delta.gain.defined()) return false;
+    if (delta.whole.defined() || delta.gain.defined() || delta.bias.defined()) {
+      return false;
+    }
   }
   return true;
 }
@@ -50,7 +52,7 @@ std::shared_ptr<const EvalContext::Layers> StackByRow(
   std::map<std::string, std::map<int64_t, RowDeltas>> stacks;  // by bucket
   for (const AdapterSegment& segment : adapters.segments()) {
     for (const auto& [layer, deltas] : segment.adapters->layers) {
-      if (!AreProducts(deltas)) return nullptr;
+      if (!AreProductsAlone(deltas)) return nullptr;
       const LayerDelta own = Together(deltas);
       const int64_t rank = own.down.size(0);
       const int64_t bucket = RankBucket(rank);

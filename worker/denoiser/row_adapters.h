@@ -16,7 +16,7 @@ int64_t RankBucket(int64_t rank);
 // The deltas of all `rows` rows as tensors of fixed sizes: of every layer that
 // any row adapts one pair for each rank bucket that occurs. A row's deltas are
 // in the pair of its own bucket, whatever the others', so its bits are its own.
-// Null where a delta is no product of two matrices.
+// Null where a delta is no product of two matrices, or more than one.
 std::shared_ptr<const EvalContext::Layers> StackByRow(
     const EvalContext& adapters, int64_t rows);
 

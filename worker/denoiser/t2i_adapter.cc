@@ -1,5 +1,7 @@
 #include "worker/denoiser/t2i_adapter.h"
 
+#include <algorithm>
+
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/avg_pool2d.h"
 #include "ATen/ops/pixel_unshuffle.h"
@@ -16,15 +18,42 @@ constexpr ConvGeometry kSame = {.kernel = 3, .stride = 1, .padding = 1};
 constexpr ConvGeometry kPointwise = {.kernel = 1, .stride = 1, .padding = 0};
 constexpr int64_t kLightShare = 4;  // of a block's channels, inside
 
-// Where the features go: a level each, and the middle with one more.
-absl::Status CheckWidths(const T2IAdapterConfig& config,
+// Whether an adapter's block halves the sides of what it sees.
+bool Halves(const T2IAdapterConfig& config, size_t block) {
+  return config.xl ? block == 2 : block > 0;
+}
+
+// How often the sides were halved where level `level` of a U-Net's way down
+// ends: behind its downsampling where nothing attends, see UNetDownBlock.
+size_t HalvingsAt(const UNet2DConditionConfig& unet, size_t level) {
+  const bool downsamples = level + 1 < unet.block_out_channels.size();
+  return level + (downsamples && !unet.down_has_attention[level] ? 1 : 0);
+}
+
+// Features go a level each, as far as there are both: a level without one stays
+// what it is, and of those that are left the first is for the middle, if it
+// fits there.
+absl::Status CheckLevels(const T2IAdapterConfig& config,
                          const std::string& path) {
-  std::vector<int64_t> widths = config.unet.block_out_channels;
-  if (config.xl) widths.push_back(widths.back());
-  if (widths == config.channels) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      path, ": features of ", absl::StrJoin(config.channels, ","),
-      " channels do not fit a U-Net's ", absl::StrJoin(widths, ",")));
+  const std::vector<int64_t>& widths = config.unet.block_out_channels;
+  const size_t levels = std::min(widths.size(), config.channels.size());
+  const size_t first = HalvingsAt(config.unet, 0);
+  size_t halvings = 0;
+  for (size_t level = 0; level < levels; ++level) {
+    halvings += Halves(config, level) ? 1 : 0;
+    if (config.channels[level] != widths[level]) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": features of ", absl::StrJoin(config.channels, ","),
+          " channels do not fit a U-Net's ", absl::StrJoin(widths, ",")));
+    }
+    if (first + halvings != HalvingsAt(config.unet, level)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": the feature of level ", level,
+          " is of other sides than the U-Net's, whose levels are halved "
+          "elsewhere"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // [1, 3, H, W] -> [1, 1, H, W], as PIL makes pictures grey.
@@ -69,7 +98,7 @@ absl::StatusOr<T2IAdapterConfig> ReadT2IAdapterConfig(const TextFile& file) {
   auto unet = ReadUNet2DConditionConfig(TextFile(file.path(), own->dump()));
   if (!unet.ok()) return unet.status();
   config.unet = *std::move(unet);
-  const absl::Status fits = CheckWidths(config, file.path());
+  const absl::Status fits = CheckLevels(config, file.path());
   if (!fits.ok()) return fits;
   return config;
 }
@@ -105,9 +134,8 @@ T2IAdapter::T2IAdapter(const T2IAdapterConfig& config, const Weights& weights)
     in = channels.front();
   }
   for (size_t i = 0; i < channels.size(); ++i) {
-    const bool halves = config.xl ? i == 2 : i > 0;
     body_.push_back(MakeBlock(own.At("body", static_cast<int64_t>(i)), in,
-                              channels[i], halves));
+                              channels[i], Halves(config, i)));
     in = channels[i];
   }
   const Conv2d& first = conv_in_.has_value() ? *conv_in_ : *body_[0].in_conv;

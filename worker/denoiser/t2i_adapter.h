@@ -28,8 +28,9 @@ absl::StatusOr<T2IAdapterConfig> ReadT2IAdapterConfig(const TextFile& file);
 // The adapter of Mou et al. (arXiv:2302.08453; reference: diffusers'
 // T2IAdapter): a small network that sees the hint alone, neither sample nor
 // time, so that all of it is done once a job. Its features are added where the
-// levels of the U-Net's way down end. Takes hints whose sides are those of the
-// picture.
+// levels of the U-Net's way down end, as many as there are of both, and one
+// more to the middle's output where it has that shape. Takes hints whose sides
+// are those of the picture.
 class T2IAdapter : public ControlNetwork {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.

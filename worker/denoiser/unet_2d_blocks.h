@@ -41,6 +41,10 @@ struct UNetConditioning {
     if (controls != nullptr) AddWithin(*controls, level, x);
     ++level;
   }
+  // The same behind the middle block.
+  void EndMiddle(const at::Tensor& x) const {
+    if (controls != nullptr) AddToMiddle(*controls, level, x);
+  }
 };
 
 // One resolution's resnets, and its transformers: none, or one after each

@@ -339,8 +339,10 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
   for (const UNetDownBlock& block : down_blocks_) {
     x = block.forward(x, conditioning, skips);
   }
-  if (mid_block_.has_value()) x = mid_block_->forward(x, conditioning);
-  conditioning.EndLevel(x);
+  if (mid_block_.has_value()) {
+    x = mid_block_->forward(x, conditioning);
+    conditioning.EndMiddle(x);
+  }
   if (!prepared.controls.empty()) {
     for (size_t i = 0; i < skips.size(); ++i) {
       AddEarly(prepared.controls, i, skips.size(), skips[i]);

@@ -17,9 +17,8 @@ namespace {
 absl::StatusOr<Pixels> Read(const std::string& file, const std::string& field) {
   auto pixels = DecodePicture(
       file, {.max_bytes = kMaxSourceBytes, .max_pixels = kMaxSourcePixels});
-  if (!absl::IsInvalidArgument(pixels.status())) return pixels;
-  return InvalidFieldsError(
-      {{field, absl::StrCat(field, ": ", pixels.status().message())}});
+  if (!pixels.ok()) return FaultOfField(field, pixels.status());
+  return pixels;
 }
 
 // At the request's size; of a picture beside `canvas`, if it has one. The
@@ -47,11 +46,9 @@ absl::Status NoNetworks() {
 
 // What a job may be told of a network that it cannot have.
 absl::Status OfNetwork(const absl::Status& status, const std::string& field) {
-  if (!absl::IsNotFound(status) && !absl::IsInvalidArgument(status)) {
-    return status;
-  }
-  return InvalidFieldsError(
-      {{field, absl::StrCat(field, ": ", status.message())}});
+  return FaultOfField(field, absl::IsNotFound(status)
+                                 ? absl::InvalidArgumentError(status.message())
+                                 : status);
 }
 
 at::Tensor FromZeroToOne(const Pixels& pixels) {

@@ -158,6 +158,7 @@ void EncodeStage::TakeLibrary() {
 }
 
 absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
+  if (!job.Wanted()) return JobCancelledError();  // nobody hears it any more
   EncodeTask task = {.request = job.request(),
                      .embeddings = library_.get(),
                      .adapters = job.adapters()};

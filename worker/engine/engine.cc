@@ -41,6 +41,11 @@ void Engine::Add(const ModelConfig& model) {
   models_.Add(model);
 }
 
+void Engine::Remove(const std::string& id) {
+  models_.Remove(id);
+  judges_.RemoveModel(id);
+}
+
 void Engine::Work(const std::function<void()>& on_loaded) {
   c10::InferenceMode inference;
   const c10::Device& device = device_.placement.device;
@@ -95,7 +100,12 @@ void Engine::MakeUpscaleStage() {
           .device = device,
           .memory_bytes = int64_t{config_.upscale_memory_mb} << 20,
           .threads = [this] { return idle_ ? device_.threads : 1; },
-          .on_done = [this] { dependencies_.queue.Nudge(); }},
+          .on_done =
+              [this] {
+                dependencies_.queue.Nudge();
+                // A model that is to leave may be that of what has arrived.
+                models_.loader().Wake();
+              }},
       DeviceStream(device, StreamPriority::kLow), dependencies_.clock,
       dependencies_.metrics);
   carrier_ = std::make_unique<RunCarrier>(*upscale_stage_);
@@ -148,13 +158,18 @@ void Engine::SitOut() {
         stopped_.WaitForNotificationWithTimeout(rest)) {
       break;
     }
-    health_.Probed(ProbeDevice(device_.placement.device),
-                   dependencies_.clock.Now());
+    Probe();
   }
   figures_.up.Set(health_.usable() ? 1 : 0);
   if (health_.usable() && dependencies_.on_health) {
     dependencies_.on_health(true);
   }
+}
+
+bool Engine::Probe() {
+  health_.Probed(ProbeDevice(device_.placement.device),
+                 dependencies_.clock.Now());
+  return health_.usable();
 }
 
 bool Engine::Admit() {
@@ -169,15 +184,20 @@ bool Engine::Admit() {
     memory_caps_.Clear();
   }
   models_.Adopt(/*busy=*/!live_.empty());
+  TakeArrived();
   figures_.live_images.Set(static_cast<double>(live_.size()));
   for (EncodedJob& job : intake_->Next(LiveImages())) Start(std::move(job));
+  TakeArrived();
+  figures_.live_images.Set(static_cast<double>(live_.size()));
+  // In this order: what the intake does not count any more has arrived.
+  return !live_.empty() || !intake_->Done() || !carrier_->empty();
+}
+
+void Engine::TakeArrived() {
   for (auto& live : carrier_->TakeArrived()) {
     idle_ = false;
     live_.push_back(std::move(live));
   }
-  figures_.live_images.Set(static_cast<double>(live_.size()));
-  // In this order: what the intake does not count any more has arrived.
-  return !live_.empty() || !intake_->Done() || !carrier_->empty();
 }
 
 void Engine::DropUnwanted() {
@@ -192,7 +212,12 @@ void Engine::DropUnwanted() {
 
 void Engine::Start(EncodedJob encoded) {
   JobState& job = *encoded.job;
-  if (!encoded.encoded.ok()) return job.Fail(encoded.encoded.status());
+  if (!encoded.encoded.ok()) {
+    // Not the job's fault if the device is broken: it goes to another.
+    const bool suspect = absl::IsInternal(encoded.encoded.status());
+    if (!suspect || Probe()) job.Fail(encoded.encoded.status());
+    return;
+  }
   auto runs = BuildRuns(encoded.job, *encoded.encoded);
   if (!runs.ok()) return job.Fail(runs.status());
   const JobDemand& demand = job.demand();
@@ -340,14 +365,14 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   // What is learned is of the model alone.
   speeds.Observe(device_.index, demand, batch.padded_rows,
                  (end - begin) / batch.load);
-  Observe(batch, begin, end);
+  Observe(batch, demand, begin, end);
   Predictions predictions;
   for (at::Tensor& row : *together) predictions.push_back(std::move(row));
   return predictions;
 }
 
-void Engine::Observe(const Batch& batch, absl::Time begin, absl::Time end) {
-  const JobDemand& demand = batch.job().demand();
+void Engine::Observe(const Batch& batch, const JobDemand& demand,
+                     absl::Time begin, absl::Time end) {
   const ModelMetrics& metrics = dependencies_.metrics.ForModel(demand.model);
   const double seconds = absl::ToDoubleSeconds(end - begin);
   metrics.StepSeconds(demand.pixels, batch.padded_rows).Observe(seconds);
@@ -414,10 +439,7 @@ Engine::Predictions Engine::EvaluateEachAlone(const Batch& batch) {
       predictions.emplace_back(predicted.status());
     }
   }
-  if (!any && health_.usable()) {
-    health_.Probed(ProbeDevice(device_.placement.device),
-                   dependencies_.clock.Now());
-  }
+  if (!any && health_.usable()) Probe();
   return health_.usable() ? predictions
                           : Predictions(batch.runs.size(), std::nullopt);
 }

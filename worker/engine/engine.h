@@ -62,7 +62,7 @@ class Engine {
   void Add(const ModelConfig& model);
   // One less, as ModelIntroduction::Remove(); and a look for networks beside
   // them, as ModelIntroduction::LookBeside().
-  void Remove(const std::string& id) { models_.Remove(id); }
+  void Remove(const std::string& id);
   void LookBeside() { models_.LookBeside(); }
 
   // Thread-safe.
@@ -75,7 +75,8 @@ class Engine {
   Batch Pick();
   // What an evaluation of `batch` from `begin` to `end` was, to those who
   // watch.
-  void Observe(const Batch& batch, absl::Time begin, absl::Time end);
+  void Observe(const Batch& batch, const JobDemand& demand, absl::Time begin,
+               absl::Time end);
   void RecordStep(const Batch& batch, absl::Time begin, absl::Time end);
   // What became of each run of a batch: nothing, where it is to be tried again.
   using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
@@ -86,6 +87,10 @@ class Engine {
 
   void MakeUpscaleStage();
   void DropUnwanted();
+  // Whether the device computes.
+  bool Probe();
+  // Runs that come back from the upscale stage.
+  void TakeArrived();
   TenantCounts LiveImages() const;
   void Start(EncodedJob job);
   // What the stage that a run is in asks: a later one may have another size.

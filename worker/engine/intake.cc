@@ -8,17 +8,6 @@
 #include "base/request_rules.h"
 
 namespace genzo {
-namespace {
-
-size_t ImagesOf(const std::vector<std::unique_ptr<JobLease>>& leases) {
-  size_t images = 0;
-  for (const auto& lease : leases) {
-    images += ImagesDrawn(lease->job().request());
-  }
-  return images;
-}
-
-}  // namespace
 
 Intake::Intake(const Config& config, const EngineDevice& device,
                const EngineDependencies& dependencies,
@@ -43,9 +32,11 @@ TenantCounts Intake::Images(const TenantCounts& live) const {
 }
 
 std::optional<TakeRules> Intake::RulesFor(const TenantCounts& images) const {
+  size_t parked = 0;
+  for (const Parked& job : parked_) parked += job.demand.images;
   return scheduler_.WhomToTake(
       {.live = images,
-       .parked = ImagesOf(parked_),
+       .parked = parked,
        .ready = models_.ready(),
        .models = models_.count(),
        .others_are_freer =
@@ -53,13 +44,19 @@ std::optional<TakeRules> Intake::RulesFor(const TenantCounts& images) const {
 }
 
 void Intake::Claim(std::unique_ptr<JobLease> lease) {
-  const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
+  JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
   dependencies_.load.backlog().Start(lease->job().id(), device_.index,
                                      dependencies_.load.speeds()
                                              .Of(device_.index, demand)
                                              .costs.At(demand.rows) *
                                          demand.load);
-  parked_.push_back(std::move(lease));
+  parked_.push_back({std::move(lease), std::move(demand)});
+}
+
+void Intake::Refuse(const Parked& parked, const absl::Status& why) {
+  adapters_.Forget(parked.lease->job().id());
+  FailLease(*parked.lease, parked.demand, why,
+            dependencies_.metrics.ForModel(parked.demand.model));
 }
 
 void Intake::TakeWaiting(const TenantCounts& live) {
@@ -74,38 +71,38 @@ void Intake::TakeWaiting(const TenantCounts& live) {
 }
 
 void Intake::StartParked() {
-  for (auto& lease : std::exchange(parked_, {})) {
-    const std::string id = lease->job().request().model();
-    const auto model = models_.loader().Hold(id);
-    if (model == nullptr) {
-      const absl::Status failure = models_.loader().Failure(id);
-      if (!failure.ok()) {
-        FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
-                      failure, dependencies_.metrics.ForModel(id));
-      } else {
-        models_.loader().Request(id);
-        parked_.push_back(std::move(lease));
-      }
-      continue;
+  for (Parked& parked : std::exchange(parked_, {})) {
+    if (!Start(parked)) parked_.push_back(std::move(parked));
+  }
+}
+
+bool Intake::Start(Parked& parked) {
+  const std::string& id = parked.demand.model;
+  const auto model = models_.loader().Hold(id);
+  if (model == nullptr) {
+    const absl::Status failure = models_.loader().Failure(id);
+    if (failure.ok()) {
+      models_.loader().Request(id);
+      return false;
     }
-    auto adapters =
-        adapters_.Fetch(lease->job().id(), lease->job().request(), model);
-    if (!adapters.has_value()) {
-      parked_.push_back(std::move(lease));
-      continue;
-    }
-    if (!adapters->ok()) {
-      FailUnstarted(*lease, DemandOf(lease->job(), dependencies_.clock),
-                    adapters->status(), dependencies_.metrics.ForModel(id));
-      continue;
-    }
-    auto job =
-        std::make_shared<JobState>(std::move(lease), model, dependencies_.clock,
-                                   dependencies_.metrics.ForModel(id),
-                                   dependencies_.tracer, **std::move(adapters));
-    if (!job->Wanted()) continue;
+    Refuse(parked, failure);
+    return true;
+  }
+  const internal::v1::Job& what = parked.lease->job();
+  auto adapters = adapters_.Fetch(what.id(), what.request(), model);
+  if (!adapters.has_value()) return false;
+  if (!adapters->ok()) {
+    Refuse(parked, adapters->status());
+    return true;
+  }
+  auto job = std::make_shared<JobState>(
+      std::move(parked.lease), model, dependencies_.clock,
+      dependencies_.metrics.ForModel(id), dependencies_.tracer,
+      **std::move(adapters));
+  if (job->Wanted()) {
     encode_stage_.Submit(std::move(job), models_.profile(id).rows_independent);
   }
+  return true;
 }
 
 // A job that waits for its model, or is being encoded, does not keep others
@@ -146,23 +143,18 @@ std::vector<EncodedJob> Intake::Next(const TenantCounts& live) {
 }
 
 void Intake::DropUnwanted() {
-  const auto unwanted = [&](const std::unique_ptr<JobLease>& lease) {
-    const JobDemand demand = DemandOf(lease->job(), dependencies_.clock);
-    const absl::Status ended =
-        WhyEnded(*lease, demand.deadline, dependencies_.clock.Now());
-    if (ended.ok()) return false;
-    adapters_.Forget(lease->job().id());
-    FailUnstarted(
-        *lease, demand, ended,
-        dependencies_.metrics.ForModel(lease->job().request().model()));
-    return true;
+  const auto unwanted = [&](const Parked& parked) {
+    const absl::Status ended = WhyEnded(*parked.lease, parked.demand.deadline,
+                                        dependencies_.clock.Now());
+    if (!ended.ok()) Refuse(parked, ended);
+    return !ended.ok();
   };
   parked_.erase(std::remove_if(parked_.begin(), parked_.end(), unwanted),
                 parked_.end());
 }
 
 void Intake::GiveBack() {
-  for (const auto& lease : parked_) adapters_.Forget(lease->job().id());
+  for (const Parked& job : parked_) adapters_.Forget(job.lease->job().id());
   parked_.clear();
   while (!encode_stage_.Images().empty()) {
     encode_stage_.AwaitEncoded();

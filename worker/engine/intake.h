@@ -45,7 +45,11 @@ class Intake {
   bool Done() const;
 
  private:
-  using Leases = std::vector<std::unique_ptr<JobLease>>;
+  // A job that waits for its model and its adapters.
+  struct Parked {
+    std::unique_ptr<JobLease> lease;
+    JobDemand demand;
+  };
 
   // Of this device: live, parked, or with the encode or upscale stage.
   TenantCounts Images(const TenantCounts& live) const;
@@ -58,6 +62,10 @@ class Intake {
   void Claim(std::unique_ptr<JobLease> lease);
   // Passes on what has its model and adapters, asks for those of the others.
   void StartParked();
+  // False while its model or its adapters are missing.
+  bool Start(Parked& parked);
+  // Ends a parked job, and whatever was ordered for it.
+  void Refuse(const Parked& parked, const absl::Status& why);
 
   const Config& config_;
   const EngineDevice& device_;
@@ -67,7 +75,7 @@ class Intake {
   StepScheduler& scheduler_;
   EncodeStage& encode_stage_;
   UpscaleStage& upscale_stage_;
-  Leases parked_;  // until their model and adapters are here
+  std::vector<Parked> parked_;
 };
 
 }  // namespace genzo

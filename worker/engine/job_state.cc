@@ -9,6 +9,7 @@
 #include "base/proto_time.h"
 #include "base/request_pictures.h"
 #include "base/request_rules.h"
+#include "queue/job_end.h"
 #include "worker/engine/best_images.h"
 
 namespace genzo {
@@ -17,13 +18,11 @@ absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                       absl::Time now) {
   if (lease.cancelled()) return lease.CancelStatus();
   if (now <= deadline) return absl::OkStatus();
-  return ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
-                         "DEADLINE_EXCEEDED",
-                         "the job's deadline passed before it was finished");
+  return JobLateError();
 }
 
-void FailUnstarted(JobLease& lease, const JobDemand& demand,
-                   const absl::Status& status, ModelMetrics& metrics) {
+void FailLease(JobLease& lease, const JobDemand& demand,
+               const absl::Status& status, ModelMetrics& metrics) {
   metrics.CountEnd(status, int64_t{demand.steps} * demand.images);
   lease.Fail(status);
 }
@@ -253,8 +252,10 @@ void JobState::EndLocked(const absl::Status& status) {
 void JobState::Record(const char* name, absl::Time begin, absl::Time end,
                       int image_index) {
   if (tracer_ == nullptr) return;
-  Span span = {
-      .name = name, .begin = clock_.ToDate(begin), .end = clock_.ToDate(end)};
+  Span span;
+  span.name = name;
+  span.begin = clock_.ToDate(begin);
+  span.end = clock_.ToDate(end);
   if (image_index >= 0) {
     span.attributes.emplace_back("genzo.image", int64_t{image_index});
   }

@@ -148,9 +148,9 @@ class JobState {
 absl::Status WhyEnded(const JobLease& lease, absl::Time deadline,
                       absl::Time now);
 
-// Ends a job that never had a JobState, and counts it.
-void FailUnstarted(JobLease& lease, const JobDemand& demand,
-                   const absl::Status& status, ModelMetrics& metrics);
+// Ends a job that has no JobState, and counts it.
+void FailLease(JobLease& lease, const JobDemand& demand,
+               const absl::Status& status, ModelMetrics& metrics);
 
 // The reason of what goes wrong with a run and has no other.
 inline constexpr char kEvaluationFailed[] = "EVALUATION_FAILED";

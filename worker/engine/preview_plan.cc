@@ -5,11 +5,10 @@
 namespace genzo {
 
 bool PreviewDue(const v1::PreviewPlan& plan, int step) {
-  if (plan.every() > 0 && step % static_cast<int>(plan.every()) == 0) {
-    return true;
-  }
-  return std::find(plan.steps().begin(), plan.steps().end(),
-                   static_cast<uint32_t>(step)) != plan.steps().end();
+  const auto number = static_cast<uint32_t>(step);
+  if (plan.every() > 0 && number % plan.every() == 0) return true;
+  return std::find(plan.steps().begin(), plan.steps().end(), number) !=
+         plan.steps().end();
 }
 
 PreviewKind PreviewDecoder(const v1::PreviewPlan& plan,

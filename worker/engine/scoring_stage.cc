@@ -66,9 +66,8 @@ absl::StatusOr<v1::ScoreResponse> ScoringStage::ScoreNow(
         request.pictures(i).data(),
         {.max_bytes = kMaxSourceBytes, .max_pixels = kMaxSourcePixels});
     if (!pixels.ok()) {
-      const std::string field = absl::StrCat("pictures[", i, "].data");
-      return InvalidFieldsError(
-          {{field, absl::StrCat(field, ": ", pixels.status().message())}});
+      return FaultOfField(absl::StrCat("pictures[", i, "].data"),
+                          pixels.status());
     }
     pictures.push_back(*std::move(pixels));
   }

@@ -12,13 +12,6 @@ constexpr char kMask[] = "inpainting.mask.data";
 constexpr PictureLimits kLimits = {.max_bytes = kMaxSourceBytes,
                                    .max_pixels = kMaxSourcePixels};
 
-// A fault of the file in `field`; any other as it is.
-absl::Status FaultOf(const std::string& field, const absl::Status& status) {
-  if (!absl::IsInvalidArgument(status)) return status;
-  return InvalidFieldsError(
-      {{field, absl::StrCat(field, ": ", status.message())}});
-}
-
 MaskingPlan PlanOf(const v1::GenerateRequest& request) {
   const v1::Inpainting& inpainting = request.inpainting();
   const v1::Outpainting& outpainting = request.outpainting();
@@ -60,7 +53,7 @@ absl::StatusOr<Pixels> ReadMask(const v1::Inpainting& inpainting,
 absl::StatusOr<SourcePicture> ReadSourcePicture(
     const v1::GenerateRequest& request, int64_t divisor) {
   auto pixels = DecodePicture(request.image_to_image().image(), kLimits);
-  if (!pixels.ok()) return FaultOf(kImage, pixels.status());
+  if (!pixels.ok()) return FaultOfField(kImage, pixels.status());
   if (!request.has_inpainting() && !request.has_outpainting()) {
     return SourcePicture{
         .picture = ToTensor(
@@ -69,9 +62,9 @@ absl::StatusOr<SourcePicture> ReadSourcePicture(
         .whole = std::make_shared<const Pixels>(*std::move(pixels))};
   }
   const auto mask = ReadMask(request.inpainting(), *pixels);
-  if (!mask.ok()) return FaultOf(kMask, mask.status());
+  if (!mask.ok()) return FaultOfField(kMask, mask.status());
   auto masked = PrepareMasked(*pixels, *mask, PlanOf(request));
-  if (!masked.ok()) return FaultOf(kMask, masked.status());
+  if (!masked.ok()) return FaultOfField(kMask, masked.status());
   return SourcePicture{.picture = masked->picture,
                        .mask = masked->mask,
                        .canvas = std::make_shared<const MaskedCanvas>(

@@ -189,11 +189,7 @@ absl::StatusOr<at::Tensor> UpscaleStage::EnlargeSent(JobLease& lease,
       request.picture().data(),
       {.max_bytes = static_cast<int64_t>(request.picture().data().size()),
        .max_pixels = kMaxSourcePixels});
-  if (absl::IsInvalidArgument(pixels.status())) {
-    return InvalidFieldsError(
-        {{"picture", absl::StrCat("picture: ", pixels.status().message())}});
-  }
-  if (!pixels.ok()) return pixels.status();
+  if (!pixels.ok()) return FaultOfField("picture", pixels.status());
   const absl::Time begin = clock_.Now();
   const auto go_on = [&](const Enlargement& enlargement) {
     const absl::Time now = clock_.Now();
@@ -210,7 +206,7 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   ModelMetrics& metrics = metrics_.ForModel(demand.model);
   const absl::Time begin = clock_.Now();
   const absl::Status ended = WhyEnded(*lease, demand.deadline, begin);
-  if (!ended.ok()) return FailUnstarted(*lease, demand, ended, metrics);
+  if (!ended.ok()) return FailLease(*lease, demand, ended, metrics);
   v1::JobEvent started;
   *started.mutable_started()->mutable_resolved() = lease->job().request();
   lease->Post(std::move(started));
@@ -226,7 +222,7 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   if (!larger.ok()) {
     spdlog::info("job {} ends: {}", lease->job().id(),
                  std::string(larger.status().message()));
-    return FailUnstarted(*lease, demand, larger.status(), metrics);
+    return FailLease(*lease, demand, larger.status(), metrics);
   }
   const v1::UpscaleRequest& request = lease->job().upscale();
   const v1::OutputOptions& output = request.output();
@@ -236,7 +232,7 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
     larger = at::Tensor();  // room for the file
     if (output.watermark()) AddWatermark(pixels);
   } catch (const std::exception&) {
-    return FailUnstarted(*lease, demand, EnlargingFailed(), metrics);
+    return FailLease(*lease, demand, EnlargingFailed(), metrics);
   }
   writer_.Submit(
       {.pixels = std::move(pixels),

@@ -85,6 +85,9 @@ void AddDelta(const LayerDelta& delta, int64_t first_out, const at::Tensor& x,
     AddProduct(at::linear(x, delta.down.flatten(1)), own(delta.up), delta.scale,
                y);
   }
+  if (delta.bias.defined()) {
+    y.add_(delta.bias.narrow(0, first_out, y.size(-1)), delta.scale);
+  }
 }
 
 void AddDelta(const RowDeltas& delta, int64_t first_out, const at::Tensor& x,

@@ -14,13 +14,15 @@ namespace genzo {
 // What an adapter adds to one layer's weight W, at the weight that a request
 // gives it: scale * up * down (LoRA, arXiv:2106.09685), or scale * whole where
 // there is no such product, and gain * W, a factor for each output (DoRA,
-// arXiv:2402.09353). Of the layer's type and device.
+// arXiv:2402.09353); and to its outputs scale * bias (PEFT's lora_bias). Of the
+// layer's type and device.
 struct LayerDelta {
   at::Tensor down = {};   // [rank, in], of a convolution [rank, in, k, k]
   at::Tensor up = {};     // [out, rank], of a convolution [out, rank, 1, 1]
   double scale = 1;       // alpha / rank, times the request's weight
   at::Tensor whole = {};  // [out, in], of a convolution [out, in, k, k]
   at::Tensor gain = {};   // [out]
+  at::Tensor bias = {};   // [out]
 };
 
 // The deltas of one request, by the layer's name in the checkpoint

@@ -151,6 +151,7 @@ void Conv2d::AddDeltas(const std::vector<LayerDelta>& deltas,
     return at::conv2d(x, kernel, /*bias=*/{}, geometry.stride,
                       geometry.padding);
   };
+  const auto by_output = [](const at::Tensor& t) { return t.view({-1, 1, 1}); };
   for (const LayerDelta& delta : deltas) {
     if (pointwise()) {
       AddDelta(delta, /*first_out=*/0, ToPlaces(x), ToPlaces(y));
@@ -162,11 +163,11 @@ void Conv2d::AddDeltas(const std::vector<LayerDelta>& deltas,
       y.add_(ToMaps(at::linear(ToPlaces(convolve(delta.down)), up)),
              delta.scale);
     }
+    if (!pointwise() && delta.bias.defined()) {
+      y.add_(by_output(delta.bias), delta.scale);
+    }
     if (!delta.gain.defined()) continue;
     const at::Tensor own = Plain(x);
-    const auto by_output = [](const at::Tensor& t) {
-      return t.view({-1, 1, 1});
-    };
     y.addcmul_(bias.defined() ? own - by_output(bias) : own,
                by_output(delta.gain));
   }

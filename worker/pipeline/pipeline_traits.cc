@@ -86,6 +86,7 @@ absl::Status ReadSchedule(const nlohmann::json& scheduler,
   }
   for (const SamplerId id : traits.samplers) {
     traits.evaluations[id] = LineOf(id, scheduler);
+    traits.needs[id] = NeedsOf(id, scheduler).value_or(SamplerNeeds());
   }
   traits.defaults.sampler = *own;
   traits.defaults.steps = std::min(traits.defaults.steps, traits.max_steps);

@@ -46,12 +46,14 @@ struct PipelineTraits {
   std::vector<SamplerId> samplers =
       {};  // that can read its schedule, its own first
   std::map<SamplerId, EvaluationLine> evaluations = {};  // of each of them
+  std::map<SamplerId, SamplerNeeds> needs = {};          // likewise
   PipelineDefaults defaults = {};
   // Rows of one image in an evaluation, without and with guidance.
   int rows = 1;
   int guided_rows = 2;
   // Fields of a request that not every model takes, by path, and this one does.
   std::vector<std::string> request_fields = {"image_to_image.strength"};
+  int transformer_layers = 0;  // that guidance.skip_layers may name; 0: none
   // ControlFitOf() its denoiser; empty: it cannot be steered.
   std::string control_fit = {};
   // PictureFit() of its denoiser; empty: it reads no pictures.

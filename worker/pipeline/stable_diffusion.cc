@@ -35,6 +35,21 @@ bool EmbedsGuidance(const UNet2DConditionConfig& unet) {
   return unet.embeddings.guidance_width > 0;
 }
 
+double ImageScaleOf(const v1::GenerateRequest& request) {
+  return request.has_image_guidance_scale() ? request.image_guidance_scale()
+                                            : kDefaultImageGuidanceScale;
+}
+
+// The reference's pipeline guides neither by the text nor by the picture where
+// the picture's weight is below 1.
+int RowsOfRequest(const PipelineTraits& traits,
+                  const v1::GenerateRequest& request) {
+  const bool follows_picture = traits.guided_rows == 3;
+  return follows_picture && ImageScaleOf(request) < 1
+             ? traits.rows
+             : RowsOf(traits, request.guidance_scale());
+}
+
 // Of requests, that all of the family's models take.
 constexpr const char* kFields[] = {"image_to_image.strength",
                                    "prompt_syntax",
@@ -227,7 +242,7 @@ PromptRows StableDiffusion::PromptsOf(const v1::GenerateRequest& request,
   for (const RequestTexts& texts : plan.texts) {
     // As in the reference pipeline, clip_skip does not touch the negative
     // prompt.
-    rows.resize(rows.size() + RowsOf(traits_, request.guidance_scale()) - 1,
+    rows.resize(rows.size() + RowsOfRequest(traits_, request) - 1,
                 {ReadWindows(text_->tokenizer, texts.negative_prompt, rules)});
     rows.push_back({ReadWindows(text_->tokenizer, texts.prompt, rules),
                     request.clip_skip()});
@@ -378,11 +393,9 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion::PlanWith(
   stages[0] = {
       .denoiser = denoiser_.get(),
       .prepared = SeeBeside(encoded.prepared[0], begun->beside, placement_),
-      .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
+      .guidance = {.rows = RowsOfRequest(traits_, request),
                    .scale = request.guidance_scale(),
-                   .image_scale = request.has_image_guidance_scale()
-                                      ? request.image_guidance_scale()
-                                      : kDefaultImageGuidanceScale,
+                   .image_scale = ImageScaleOf(request),
                    .rescale = request.guidance_rescale()},
       .sampler = KeepKnown(*std::move(walk), begun->known),
       .controls = ControlsOf(encoded),

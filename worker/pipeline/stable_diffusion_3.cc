@@ -123,6 +123,7 @@ absl::Status StableDiffusion3::SetTraits(const ModelIndex& index,
   traits.defaults.steps = kDefaultSteps;
   traits.defaults.guidance_scale = kDefaultGuidanceScale;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
+  traits.transformer_layers = static_cast<int>(parts.config.num_layers);
   const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
                                          parts.config.sample_size, traits);
   traits.size_multiple =
@@ -290,13 +291,6 @@ absl::StatusOr<std::vector<Stage>> StableDiffusion3::Plan(
         {{"width", absl::StrCat("width ", request.width(), " or height ",
                                 request.height(), " is over ", largest,
                                 ", the most that the model has places for")}});
-  }
-  for (const uint32_t layer : request.guidance().skip_layers()) {
-    if (layer < parts_.config.num_layers) continue;
-    return InvalidFieldsError(
-        {{"guidance.skip_layers",
-          absl::StrCat("guidance.skip_layers ", layer, " is not below ",
-                       parts_.config.num_layers, ", the model's layers")}});
   }
   const auto begun =
       PictureStartOf(image, encoded, *parts_.codec, MaskSight::kNothing);

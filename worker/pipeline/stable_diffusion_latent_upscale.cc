@@ -166,13 +166,13 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionLatentUpscale::Plan(
                          OptionsOf(request), StartOf(image, encoded, *codec_));
   if (!walk.ok()) return walk.status();
   std::vector<Stage> stages(1);
-  stages[0] = {.denoiser = denoiser_.get(),
-               .prepared = *std::move(prepared),
-               .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
-                            .scale = request.guidance_scale(),
-                            .rescale = request.guidance_rescale()},
-               .sampler = *std::move(walk),
-               .begin = nullptr};
+  Stage& stage = stages[0];
+  stage.denoiser = denoiser_.get();
+  stage.prepared = *std::move(prepared);
+  stage.guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
+                    .scale = request.guidance_scale(),
+                    .rescale = request.guidance_rescale()};
+  stage.sampler = *std::move(walk);
   return stages;
 }
 

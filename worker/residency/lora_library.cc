@@ -36,6 +36,8 @@ absl::Status ForClients(const absl::Status& status, const std::string& path) {
                     kMaxMessageBytes));
 }
 
+constexpr int kMostUnreadTold = 5;
+
 // Changes when the file does.
 std::string StampOf(const fs::path& path) {
   std::error_code error;
@@ -178,6 +180,10 @@ void LoraLibrary::Open(const std::string& name, const std::string& path,
     const LoraNames names = ReadLoraNames((*opened)->entries());
     const int64_t rank = RankOf(**opened, names);
     lora.set_family(LoraFamily(**opened, names));
+    for (const std::string& tensor : names.strangers) {
+      if (lora.unread_tensors_size() == kMostUnreadTold) break;
+      lora.add_unread_tensors(PrintableText(tensor, kMaxMessageBytes));
+    }
     status = names.modules.empty() ? absl::InvalidArgumentError(
                                          "is no adapter: no tensor has "
                                          "the name of one's")

@@ -39,6 +39,12 @@ void SetSamplers(const PipelineTraits& traits, v1::Model& description) {
   for (const SamplerId id : traits.samplers) {
     v1::SamplerSupport& support = *description.add_samplers();
     support.set_sampler(id);
+    const auto found = traits.needs.find(id);
+    const SamplerNeeds needs =
+        found == traits.needs.end() ? SamplerNeeds() : found->second;
+    support.set_takes_sigmas(needs.takes_sigmas);
+    support.set_takes_timesteps(needs.takes_timesteps);
+    support.set_min_steps(needs.min_steps);
     for (const SigmaSchedule schedule : SchedulesOf(id)) {
       if (schedule != SigmaSchedule::kDefault) {
         support.add_schedules(ToProto(schedule));
@@ -54,6 +60,7 @@ void SetDefaults(const PipelineTraits& traits, v1::Model& description) {
   description.set_default_steps(
       std::min<uint32_t>(defaults.steps, description.limits().max_steps()));
   description.set_default_guidance_scale(defaults.guidance_scale);
+  description.set_transformer_layers(traits.transformer_layers);
 }
 
 // The layers by what stands before their transformers' own parts, once each.

@@ -204,7 +204,7 @@ void ModelIntroduction::TakeNewsOfFiles() {
       // What is known of it stays, for those who still paint with it.
       gone_.insert(*id);
       dependencies_.catalog.Remove(*id, device_.index);
-      dependencies_.metrics.ForModel(*id).loaded.Set(0);
+      Count(*id, v1::Model::STATE_UNLOADED);
       continue;
     }
     const ModelConfig& model = std::get<ModelConfig>(one);
@@ -440,6 +440,12 @@ v1::Model::State ModelIntroduction::StateOf(
                                   : v1::Model::STATE_LOADING;
 }
 
+void ModelIntroduction::Count(const std::string& id, v1::Model::State state) {
+  ModelMetrics& metrics = dependencies_.metrics.ForModel(id);
+  metrics.loaded.Set(state == v1::Model::STATE_RESIDENT ? 1 : 0);
+  metrics.failed.Set(state == v1::Model::STATE_FAILED ? 1 : 0);
+}
+
 void ModelIntroduction::Describe(const std::string& id,
                                  v1::Model::State state) {
   if (gone_.count(id) > 0) return;
@@ -450,8 +456,7 @@ void ModelIntroduction::Describe(const std::string& id,
     *description.mutable_error() = ToRpcStatus(loader_.Failure(id));
   }
   description.set_pinned(loader_.Pinned(id));
-  dependencies_.metrics.ForModel(id).loaded.Set(
-      state == v1::Model::STATE_RESIDENT ? 1 : 0);
+  Count(id, state);
   v1::Model told = description;
   if (state != v1::Model::STATE_RESIDENT) told.clear_weight_bytes();
   dependencies_.catalog.Put(told, device_.index);

@@ -149,6 +149,8 @@ class ModelIntroduction {
   std::string KeyOf(const std::string& id) const;
   void Introduce(const ModelLoader::Loaded& loaded, const StepProfile& profile);
   void Describe(const std::string& id, v1::Model::State state);
+  // To the metrics.
+  void Count(const std::string& id, v1::Model::State state);
   v1::Model::State StateOf(const v1::Model& description) const;
 
   const Config& config_;

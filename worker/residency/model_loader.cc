@@ -152,6 +152,11 @@ bool ModelLoader::AwaitChange() {
   return slots_.HasNews() || slots_.UnderWay();
 }
 
+void ModelLoader::Wake() {
+  absl::MutexLock lock(&mutex_);
+  news_ = true;
+}
+
 bool ModelLoader::Leaving(const std::string& id) const {
   absl::MutexLock lock(&mutex_);
   return slots_.Leaving(id);

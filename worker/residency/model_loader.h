@@ -79,6 +79,9 @@ class ModelLoader {
   // Waits until a model was loaded, could not be, or left. False, at once, if
   // no model is to come or to go.
   bool AwaitChange() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has AwaitChange() return: something else has happened that its caller may
+  // have to see to, before a model can leave.
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_);
 
   bool Leaving(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Failure(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);

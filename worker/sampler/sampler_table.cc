@@ -1,6 +1,7 @@
 #include "worker/sampler/sampler_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -230,8 +231,17 @@ bool IsAsInFile(const SamplerSpec& spec, const nlohmann::json& scheduler) {
          fixed.stochastic_sampling == file->stochastic_sampling;
 }
 
-const SamplerSpec* Find(const std::string& scheduler_class,
+// Classes that walk as another does: these can also take many timesteps at
+// once, which no pipeline of ours asks for.
+constexpr std::pair<const char*, const char*> kSameWalks[] = {
+    {"DDIMParallelScheduler", "DDIMScheduler"},
+    {"DDPMParallelScheduler", "DDPMScheduler"}};
+
+const SamplerSpec* Find(std::string scheduler_class,
                         const nlohmann::json& scheduler) {
+  for (const auto& [parallel, plain] : kSameWalks) {
+    if (scheduler_class == parallel) scheduler_class = plain;
+  }
   if (scheduler_class == kDdimInverse.scheduler_class) return &kDdimInverse;
   const auto* const spec = std::find_if(
       std::begin(kSamplers), std::end(kSamplers), [&](const SamplerSpec& row) {
@@ -309,6 +319,15 @@ absl::Status CheckFalling(const char* what, const std::vector<Value>& values,
   return absl::OkStatus();
 }
 
+bool TakesSigmas(const SamplerSpec& spec) {
+  return spec.takes == kEither || spec.takes == Explicit::kSigmas;
+}
+
+bool TakesTimesteps(const SamplerSpec& spec, const SchedulerConfig& config) {
+  return config.prediction_type != PredictionType::kFlow &&
+         (spec.takes == kEither || spec.takes == Explicit::kTimesteps);
+}
+
 absl::Status CheckExplicit(const SamplerSpec& spec,
                            const SchedulerConfig& config,
                            SigmaSchedule schedule,
@@ -328,15 +347,11 @@ absl::Status CheckExplicit(const SamplerSpec& spec,
     return fault("sigmas or a schedule, not both");
   }
   if (sigmas) {
-    if (spec.takes != kEither && spec.takes != Explicit::kSigmas) {
-      return fault("no sigmas");
-    }
+    if (!TakesSigmas(spec)) return fault("no sigmas");
     return CheckFalling("sigma", options.sigmas, options.steps, 0.0,
                         flow ? 1.0 : kMaxExplicitSigma);
   }
-  if (flow || (spec.takes != kEither && spec.takes != Explicit::kTimesteps)) {
-    return fault("no timesteps");
-  }
+  if (!TakesTimesteps(spec, config)) return fault("no timesteps");
   return CheckFalling("timestep", options.timesteps, options.steps, -1,
                       config.num_train_timesteps - 1);
 }
@@ -454,6 +469,18 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
   const SamplerSpec* const spec = Find(scheduler_class, scheduler);
   if (spec == nullptr) return NotSupported(scheduler_class);
   return CreateRow(*spec, schedule, scheduler, options, start);
+}
+
+absl::StatusOr<SamplerNeeds> NeedsOf(SamplerId id,
+                                     const nlohmann::json& scheduler) {
+  const SamplerSpec* const spec = Find(id);
+  if (spec == nullptr) return NotKnown(id);
+  auto config = ParseSchedulerConfig(scheduler, spec->scheduler_class);
+  if (!config.ok()) return config.status();
+  if (spec->fix != nullptr) spec->fix(*config);
+  return SamplerNeeds{.min_steps = spec->min_steps(*config),
+                      .takes_sigmas = TakesSigmas(*spec),
+                      .takes_timesteps = TakesTimesteps(*spec, *config)};
 }
 
 absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,

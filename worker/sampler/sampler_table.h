@@ -65,6 +65,16 @@ absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 // known.
 absl::Span<const SigmaSchedule> SchedulesOf(SamplerId id);
 
+// What a request for that sampler must keep to.
+struct SamplerNeeds {
+  int min_steps = 1;
+  bool takes_sigmas = false;
+  bool takes_timesteps = false;
+};
+// Of `scheduler` as the sampler reads it. Errors are CreateSampler's.
+absl::StatusOr<SamplerNeeds> NeedsOf(SamplerId id,
+                                     const nlohmann::json& scheduler);
+
 // "default", "karras", "exponential", "beta", "sgm_uniform", "simple",
 // "ddim_uniform", "align_your_steps".
 const char* NameOf(SigmaSchedule schedule);

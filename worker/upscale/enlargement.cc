@@ -4,8 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "worker/upscale/resize.h"
-
 namespace genzo {
 namespace {
 
@@ -54,10 +52,22 @@ Enlargement::Enlargement(std::shared_ptr<const Upscaler> upscaler,
                                PartsOf(padded(size.height), tiles.tile_height));
     size = larger;
   }
+  if (size.width != size_.width || size.height != size_.height) {
+    bands_ = static_cast<int>(LanczosResize::BandsOf(size_.height));
+  }
+  tiles_ += bands_;
 }
 
 void Enlargement::Step() {
   if (finished()) return;
+  if (done_ < tiles_ - bands_) {
+    StepPass();
+  } else {
+    StepFilter();
+  }
+}
+
+void Enlargement::StepPass() {
   if (!pass_.has_value()) {
     pass_.emplace(
         *upscaler_, pixels_,
@@ -70,8 +80,17 @@ void Enlargement::Step() {
   pass_.reset();
 }
 
+void Enlargement::StepFilter() {
+  if (!filter_.has_value()) {
+    filter_.emplace(pixels_, size_.height, size_.width);
+    pixels_ = at::Tensor();  // it has them
+  }
+  filter_->Step();
+  ++done_;
+}
+
 at::Tensor Enlargement::result() const {
-  return ResizeLanczos(pixels_, size_.height, size_.width).clamp(0, 1);
+  return (filter_.has_value() ? filter_->result() : pixels_).clamp(0, 1);
 }
 
 }  // namespace genzo

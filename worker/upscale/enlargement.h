@@ -8,6 +8,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "base/upscale_plan.h"
+#include "worker/upscale/resize.h"
 #include "worker/upscale/tiled_upscale.h"
 #include "worker/upscale/upscaler.h"
 
@@ -28,7 +29,7 @@ class Enlargement {
   Enlargement(std::shared_ptr<const Upscaler> upscaler, at::Tensor pixels,
               const UpscalePlan& plan, int64_t memory_bytes);
 
-  // Over all passes.
+  // Over all passes, and the filter's bands.
   int tiles() const { return tiles_; }
   int tiles_done() const { return done_; }
   bool finished() const { return done_ == tiles_; }
@@ -41,13 +42,18 @@ class Enlargement {
   at::Tensor result() const;
 
  private:
+  void StepPass();
+  void StepFilter();
+
   const std::shared_ptr<const Upscaler> upscaler_;
   const PixelSize size_;
   const int64_t memory_bytes_;
   int tiles_ = 0;
+  int bands_ = 0;  // of tiles_, the last
   int done_ = 0;
   at::Tensor pixels_;  // before the pass under way
   std::optional<TiledUpscale> pass_;
+  std::optional<LanczosResize> filter_;
 };
 
 }  // namespace genzo

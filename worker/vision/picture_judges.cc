@@ -29,6 +29,10 @@ absl::Status NoChecker(const std::string& model) {
       absl::StrCat("model \"", model, "\" has no safety checker"));
 }
 
+std::string ScorerKey(const ComponentFiles& clip, const std::string& head) {
+  return absl::StrCat(clip.path(), "\n", head);
+}
+
 absl::Status WithCode(const absl::Status& status, const char* reason) {
   return ErrorWithReason(absl::StatusCode::kFailedPrecondition, reason,
                          std::string(status.message()));
@@ -53,12 +57,36 @@ PictureJudges::PictureJudges(std::vector<ScorerConfig> scorers,
 
 void PictureJudges::AddModel(const std::string& id, const ModelFiles& files) {
   absl::MutexLock lock(&mutex_);
-  models_[id] = files;
+  models_[id] = {.files = files, .parts = std::nullopt};
+}
+
+void PictureJudges::RemoveModel(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto gone = models_.extract(id);
+  if (!gone || !gone.mapped().parts.has_value()) return;
+  const auto& [scorer, checker, extractor] = *gone.mapped().parts;
+  // What another has in the same place is read again when it is asked for.
+  if (scorer.has_value()) open_scorers_.erase(ScorerKey(*scorer, ""));
+  if (checker.has_value()) open_checkers_.erase(checker->path());
+}
+
+absl::StatusOr<PictureJudges::Parts> PictureJudges::PartsLocked(Model& model) {
+  if (model.parts.has_value()) return *model.parts;
+  const auto index = OpenModelIndex(model.files);
+  if (!index.ok()) return index.status();
+  Parts parts;
+  if (HasPart(*index, kScorer)) parts.scorer = index->FilesOf(kScorer);
+  if (HasPart(*index, kChecker)) {
+    parts.checker = index->FilesOf(kChecker);
+    parts.extractor = index->FilesOf("feature_extractor");
+  }
+  model.parts = parts;
+  return parts;
 }
 
 absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::OpenLocked(
     const ComponentFiles& clip, const std::string& head) {
-  auto& open = open_scorers_[absl::StrCat(clip.path(), "\n", head)];
+  auto& open = open_scorers_[ScorerKey(clip, head)];
   const std::string stamp =
       absl::StrCat(FileStamp(clip.path()), "\n", FileStamp(head));
   if (open.judge != nullptr && open.stamp == stamp) return open.judge;
@@ -100,15 +128,15 @@ absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::FindScorer(
     return not_found("MODEL_NOT_FOUND",
                      absl::StrCat("no model \"", choice.model, "\""));
   }
-  const auto index = OpenModelIndex(model->second);
-  if (!index.ok()) return index.status();
-  if (!HasPart(*index, kScorer)) {
+  const auto parts = PartsLocked(model->second);
+  if (!parts.ok()) return parts.status();
+  if (!parts->scorer.has_value()) {
     return not_found("SCORER_NOT_FOUND",
                      absl::StrCat("model \"", choice.model,
                                   "\" has no scorer; the server's are: ",
                                   absl::StrJoin(names, ", ")));
   }
-  return OpenLocked(index->FilesOf(kScorer), "");
+  return OpenLocked(*parts->scorer, "");
 }
 
 absl::StatusOr<std::vector<double>> PictureJudges::Score(
@@ -143,12 +171,12 @@ absl::StatusOr<PictureJudges::CheckerRef> PictureJudges::FindChecker(
   absl::MutexLock lock(&mutex_);
   ComponentFiles checker(safety_checker_);
   ComponentFiles extractor(safety_checker_);
-  const auto files = models_.find(model);
-  if (files != models_.end()) {
-    const auto index = OpenModelIndex(files->second);
-    if (index.ok() && HasPart(*index, kChecker)) {
-      checker = index->FilesOf(kChecker);
-      extractor = index->FilesOf("feature_extractor");
+  const auto found = models_.find(model);
+  if (found != models_.end()) {
+    const auto parts = PartsLocked(found->second);
+    if (parts.ok() && parts->checker.has_value()) {
+      checker = *parts->checker;
+      extractor = parts->extractor;
     }
   }
   if (checker.path().empty()) return NoChecker(model);

@@ -39,6 +39,8 @@ class PictureJudges {
   // Where a model's own judges are. Again for other files.
   void AddModel(const std::string& id, const ModelFiles& files)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Its judges leave memory.
+  void RemoveModel(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Who scores: a configured scorer, or the own one of a model.
   struct Choice {
@@ -67,6 +69,17 @@ class PictureJudges {
   using ScorerRef = std::shared_ptr<const Scorer>;
   using CheckerRef = std::shared_ptr<const SafetyChecker>;
 
+  // Of a model, found when it is first asked for them.
+  struct Parts {
+    std::optional<ComponentFiles> scorer;
+    std::optional<ComponentFiles> checker;
+    ComponentFiles extractor = ComponentFiles("");
+  };
+  struct Model {
+    ModelFiles files;
+    std::optional<Parts> parts;
+  };
+
   // Opened when the files had the stamp.
   template <typename Judge>
   struct Opened {
@@ -74,6 +87,8 @@ class PictureJudges {
     std::shared_ptr<const Judge> judge;
   };
 
+  absl::StatusOr<Parts> PartsLocked(Model& model)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ScorerRef> OpenLocked(const ComponentFiles& clip,
                                        const std::string& head)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -86,7 +101,7 @@ class PictureJudges {
   const std::string safety_checker_;
   const Placement placement_;
   absl::Mutex mutex_;
-  std::map<std::string, ModelFiles> models_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Model> models_ ABSL_GUARDED_BY(mutex_);
   // By where they lie.
   std::map<std::string, Opened<Scorer>> open_scorers_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Opened<SafetyChecker>> open_checkers_

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from fake_server import FakeServer
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
 from genzo.v1 import types_pb2 as types
-from genzo_bots import commands
+from genzo_bots import commands, words
 from genzo_bots.limits import Ledger, Limits, Refused
 from genzo_bots.orders import Order, Orders
 from genzo_bots.picture_urls import PictureUrls
@@ -274,6 +275,95 @@ async def test_the_policy_may_refuse(
         orders.close()
 
 
+async def test_an_order_told_again_while_the_policy_thinks_is_taken_once(
+    genzo_server: FakeServer, tmp_path: Path
+) -> None:
+    thought = asyncio.Event()
+
+    async def policy(order: Order) -> None:
+        await thought.wait()
+
+    genzo_server.answers = [painted(), painted()]
+    async with genzo.AsyncClient(genzo_server.address) as client:
+        orders = Orders(tmp_path / "o.db")
+        studio = Studio(client, orders, Ledger(Limits(running=1)), policy)
+        canvas, wanted = Canvas(), order()
+        takings = [
+            asyncio.create_task(studio.take(wanted, canvas)) for _ in range(2)
+        ]
+        await asyncio.sleep(0)  # until both wait for the policy
+        thought.set()
+        await asyncio.gather(*takings)
+        await studio.settled()
+        assert len(canvas.delivered) == 1
+        await studio.take(order("another"), canvas)  # the limit is one
+        await studio.settled()
+        assert len(canvas.delivered) == 2
+        orders.close()
+
+
+async def test_an_order_that_cannot_be_kept_counts_for_nothing(
+    genzo_server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(order: Order) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    genzo_server.answers = [painted()]
+    async with genzo.AsyncClient(genzo_server.address) as client:
+        orders = Orders(tmp_path / "o.db")
+        studio = Studio(client, orders, Ledger(Limits(running=1, hourly=1)))
+        canvas = Canvas()
+        with monkeypatch.context() as patched:
+            patched.setattr(orders, "add", full)
+            with pytest.raises(sqlite3.OperationalError):
+                await studio.take(order(), canvas)
+        await studio.take(order(), canvas)
+        await studio.settled()
+        assert len(canvas.delivered) == 1
+        orders.close()
+
+
+_AWAY = "The server cannot be reached. Try again later."
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "retry_after", "text"),
+    [
+        ("UNAVAILABLE", "QUEUE_FULL", 7.0, "is full. Try again in 7 s."),
+        ("RESOURCE_EXHAUSTED", "TOO_MANY_STREAMS", None, "again in 30 s."),
+        ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", 90.0, "again in 90 s."),
+        ("UNAVAILABLE", "", None, _AWAY),
+        ("UNAVAILABLE", "MODEL_LOADING", 5.0, "did not work out: why"),
+        ("RESOURCE_EXHAUSTED", "READER_TOO_SLOW", None, "work out: why"),
+        ("RESOURCE_EXHAUSTED", "", None, "did not work out: why"),
+    ],
+)
+def test_says_why_there_is_no_picture_now(
+    code: str, reason: str, retry_after: float | None, text: str
+) -> None:
+    fault = genzo.Unavailable(
+        "why", code=code, reason=reason, retry_after=retry_after
+    )
+    assert words.error("en", fault).endswith(text)
+
+
+def test_says_in_japanese_that_the_server_is_away() -> None:
+    fault = genzo.Unavailable("why", code="UNAVAILABLE")
+    assert words.error("ja", fault) == (
+        "サーバーに接続できません。しばらくしてからお試しください。"
+    )
+
+
+def test_a_deadline_that_cannot_be_kept_is_said_as_it_is() -> None:
+    fault = genzo.TimedOut(
+        "it would take 90 s",
+        code="RESOURCE_EXHAUSTED",
+        reason="DEADLINE_UNREACHABLE",
+        retry_after=5,
+    )
+    assert words.error("en", fault) == "It did not work out: it would take 90 s"
+
+
 async def test_another_may_not_cancel(
     studio: Studio, genzo_server: FakeServer
 ) -> None:
@@ -301,12 +391,38 @@ def test_follow_ups_keep_the_rest_of_the_request(studio: Studio) -> None:
         ("a fox --steps 5", "a fox", 5),
         ("a fox —steps 5 in snow", "a fox in snow", 5),
         ("a fox's tail", "a fox's tail", 0),
-        ("雪の中の　狐 --steps 3", "雪の中の 狐", 3),
+        ("it's a dog's bone", "it's a dog's bone", 0),
+        ("a fox’s tail –steps=3", "a fox’s tail", 3),
+        (r"saber \(fate\) --weighted", r"saber \(fate\)", 0),
+        ('a sign that says "hello world"', 'a sign that says "hello world"', 0),
+        ("a fox — in the snow --steps 3", "a fox — in the snow", 3),
+        ("a fox —beautiful", "a fox —beautiful", 0),
+        ("a fox -- in snow, -5 degrees", "a fox -- in snow, -5 degrees", 0),
+        ("a fox\n  in snow --steps 3\n", "a fox\n  in snow", 3),
+        ("雪の中の　狐　--steps　3", "雪の中の　狐", 3),
     ],
 )
 def test_reads_what_people_type(text: str, prompt: str, steps: int) -> None:
     found = commands.parse("en", text)
     assert (found.prompt, found.steps) == (prompt, steps)
+
+
+@pytest.mark.parametrize(
+    ("typed", "negative"),
+    [
+        ("--no blur", "blur"),
+        ('--negative "bad hands, --steps 9"', "bad hands, --steps 9"),
+        ("—negative “bad hands”", "bad hands"),
+        ("--negative='a dog's bone'", "a dog's bone"),
+        ("--no dog's", "dog's"),
+        (r"--no \(fate\)", r"\(fate\)"),
+        ('--no ""', ""),
+    ],
+)
+def test_unquotes_the_value_of_an_option(typed: str, negative: str) -> None:
+    found = commands.parse("en", f"a fox {typed} in snow --steps 3")
+    assert found.negative_prompt == negative
+    assert (found.prompt, found.steps) == ("a fox in snow", 3)
 
 
 def test_reads_what_steers() -> None:
@@ -326,6 +442,11 @@ def test_reads_what_steers() -> None:
     [
         "",
         "--steps x fox",
+        "fox --steps",
+        "fox --no —seed 7",
+        "fox --beautiful",
+        "fox --ar 16:9",
+        "fox --weighted=1",
         "fox --sampler magic",
         "fox --strength 1",
         "fox --lora ink:much",

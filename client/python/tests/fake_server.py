@@ -248,6 +248,15 @@ def image(
     )
 
 
+def withheld(sequence: int, index: int = 0) -> pb.JobEvent:
+    return event(
+        sequence,
+        image_withheld=pb.ImageWithheld(
+            image_index=index, seed=7, safety="nsfw"
+        ),
+    )
+
+
 def chunked_image(
     sequence: int, data: bytes, piece: int
 ) -> Iterator[pb.JobEvent]:

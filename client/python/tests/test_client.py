@@ -29,6 +29,7 @@ from fake_server import (
     refusal,
     started,
     status,
+    withheld,
 )
 
 BIG = bytes(range(256)) * (20 << 10)  # 5 MiB
@@ -321,6 +322,47 @@ def test_a_job_that_is_dropped_is_cancelled(fake: FakeServer) -> None:
             break
         gc.collect()
         assert fake.calls[0].ended.wait(10)
+
+
+def result_plain(address: str) -> genzo.Result:
+    with genzo.Client(address) as client:
+        return client.generate("a fox").result()
+
+
+def result_async(address: str) -> genzo.Result:
+    async def wait() -> genzo.Result:
+        async with genzo.AsyncClient(address) as client:
+            return await client.generate("a fox").result()
+
+    return asyncio.run(wait())
+
+
+@pytest.fixture(params=[result_plain, result_async], ids=["plain", "asyncio"])
+def result(request: pytest.FixtureRequest):
+    return request.param
+
+
+def test_a_result_has_what_was_withheld(fake: FakeServer, result) -> None:
+    fake.answers = [answer(withheld(1), image(2, index=1), ended(3))]
+    found = result(fake.address)
+    assert [one.image_index for one in found.images] == [1]
+    assert [(w.image_index, w.safety) for w in found.withheld] == [(0, "nsfw")]
+
+
+def test_says_that_all_was_withheld(fake: FakeServer, result) -> None:
+    fake.answers = [answer(withheld(1), withheld(2, index=1), ended(3))]
+    with pytest.raises(genzo.GenzoError) as raised:
+        result(fake.address)
+    assert str(raised.value) == (
+        "the server's policy withheld what was painted: nsfw"
+        " [CONTENT_POLICY_VIOLATION]"
+    )
+
+
+def test_a_job_whose_events_break_off_says_so(fake: FakeServer, result) -> None:
+    fake.answers = [answer(started(1), ended(2))]
+    with pytest.raises(genzo.GenzoError, match="broke off"):
+        result(fake.address)
 
 
 def test_sends_key_and_tenant(fake: FakeServer) -> None:

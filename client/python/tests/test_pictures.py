@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from genzo import Image, ImageFailed, Picture, Result
+from genzo import Image, ImageFailed, ImageWithheld, Picture, Result
 from genzo.errors import GenzoError
 
 PNG = Picture(b"data", "image/png", 8, 8)
@@ -48,6 +48,11 @@ def test_numbers_several_images(tmp_path: Path) -> None:
         tmp_path / "b-1.png",
         tmp_path / "b-2.png",
     ]
+    kept = ImageWithheld(
+        job_id="j", sequence=2, image_index=0, seed=1, safety="nsfw"
+    )
+    other = Result(images=(image(1),), failed=(), ended=None, withheld=(kept,))
+    assert other.save(tmp_path / "c.png") == [tmp_path / "c-1.png"]
 
 
 def test_a_notebook_shows_it() -> None:

@@ -13,7 +13,7 @@ import {
   request,
   shapes,
 } from "./draft";
-import { Field, Select, Slider, described, fieldId, violations } from "./fields";
+import { Field, Select, Slider, described, drop, fieldId, violations } from "./fields";
 import { Guides } from "./guides";
 import { t, type Word } from "./i18n";
 import { Icon } from "./icons";
@@ -129,6 +129,7 @@ export function Composer() {
                   onChange={() => {
                     const [width, height] = ofShapes[name] ?? [];
                     change({ width, height });
+                    drop("width", "height");
                   }}
                 />
                 <span>{t(name as Word)}</span>
@@ -247,7 +248,10 @@ export function Composer() {
               class="tool"
               aria-label={t("draw")}
               title={t("draw")}
-              onClick={() => change({ seed: "" })}
+              onClick={() => {
+                change({ seed: "" });
+                drop("seed");
+              }}
             >
               <Icon name="die" />
             </button>

@@ -7,6 +7,14 @@ import { useEffect, useRef } from "preact/hooks";
 // By the field's path in GenerateRequest.
 export const violations = signal<Record<string, string>>({});
 
+// What was said of a field is of the value that it had.
+export function drop(...paths: string[]): void {
+  if (!paths.some((path) => path in violations.value)) return;
+  violations.value = Object.fromEntries(
+    Object.entries(violations.value).filter(([path]) => !paths.includes(path)),
+  );
+}
+
 export const fieldId = (path: string): string => `field-${path.replace(/\./g, "-")}`;
 
 // What a control says of itself besides its value.
@@ -27,7 +35,7 @@ export function Field(props: {
 }) {
   const error = violations.value[props.path];
   return (
-    <div class="field">
+    <div class="field" onInput={() => drop(props.path)}>
       <div class="field-head">
         <label for={fieldId(props.path)}>{props.label}</label>
         {props.aside}
@@ -119,7 +127,7 @@ export function Toggle(props: {
 }) {
   const error = violations.value[props.path];
   return (
-    <div class="field toggle">
+    <div class="field toggle" onInput={() => drop(props.path)}>
       <label>
         <input
           type="checkbox"

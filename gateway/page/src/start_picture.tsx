@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { canMask, maskPicture, masksTransparency, model, startPicture } from "./draft";
-import { Field, described, fieldId, violations } from "./fields";
+import { Field, described, drop, fieldId, violations } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
 import { MaskPainter } from "./mask_painter";
@@ -14,14 +14,16 @@ import { StartOptions } from "./start_options";
 export function startWith(file: Blob): void {
   const limit = Number(model.value?.limits?.max_image_bytes ?? 20 << 20);
   const path = "image_to_image.image";
-  const { [path]: _, ...others } = violations.value;
   const why = !TYPES.includes(file.type)
     ? t("noPicture")
     : file.size > limit
       ? t("tooLarge", { mb: Math.floor(limit / (1 << 20)) })
       : undefined;
-  violations.value = why === undefined ? others : { ...others, [path]: why };
-  if (why !== undefined) return;
+  drop(path);
+  if (why !== undefined) {
+    violations.value = { ...violations.value, [path]: why };
+    return;
+  }
   startPicture.value = file;
   maskPicture.value = undefined;
   masksTransparency.value = false;

@@ -167,6 +167,7 @@ async function follow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void
           (event) => {
             isLost.value = false;
             delay = FIRST_DELAY;
+            wasSentAgain = false;
             take(job, after(job.value, event));
           },
           signal,

@@ -197,6 +197,36 @@ async def test_bad_input_is_shown_at_its_field(page: Page, door: Door) -> None:
     await expect(job_view(page)).to_contain_text("Developed")
 
 
+async def test_what_was_said_of_a_field_goes_when_it_is_corrected(
+    page: Page, door: Door
+) -> None:
+    said = {"steps": "at most 150", "seed": "no number"}
+    door.refusals.append(
+        (
+            400,
+            {
+                "message": "steps, seed",
+                "field_violations": [
+                    {"field": f"request.{field}", "description": text}
+                    for field, text in said.items()
+                ],
+            },
+        )
+    )
+    await set_slider(page, "Steps", "9999")
+    await page.get_by_role("button", name="Develop").click()
+    await expect(page.get_by_text(said["steps"])).to_be_visible()
+    await set_slider(page, "Steps", "20")
+    await expect(page.get_by_text(said["steps"])).to_be_hidden()
+    steps = page.get_by_role("spinbutton", name="Steps")
+    await expect(steps).not_to_have_attribute("aria-invalid", "true")
+    # The other field is as it was.
+    await page.get_by_text("Settings").click()
+    await expect(page.get_by_text(said["seed"])).to_be_visible()
+    await page.get_by_role("button", name="Draw").click()
+    await expect(page.get_by_text(said["seed"])).to_be_hidden()
+
+
 async def test_a_full_queue_is_said(page: Page, door: Door) -> None:
     door.refusals.append((429, {"message": "64 jobs wait", "reason": ""}))
     await page.get_by_role("button", name="Develop").click()
@@ -215,6 +245,15 @@ async def test_a_failed_job_says_why(page: Page, door: Door) -> None:
     )
 
 
+async def test_a_long_word_stays_in_its_card(page: Page, door: Door) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.ended("FAILED", f"no job {'5b0e4a63' * 8} is known here")
+    alert = job_view(page).get_by_role("alert")
+    await expect(alert).to_be_visible()
+    assert await alert.evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
 async def test_a_job_that_the_server_forgot_is_sent_again(
     page: Page, door: Door
 ) -> None:
@@ -225,6 +264,21 @@ async def test_a_job_that_the_server_forgot_is_sent_again(
     again = await door.next_job()
     await again.started()
     await expect(job_view(page)).to_contain_text("Developing")
+
+
+async def test_a_job_outlives_two_restarts_of_the_server(
+    page: Page, door: Door
+) -> None:
+    job = await develop(page, door)
+    for step in (5, 10):
+        await job.started()
+        await job.preview(step)
+        await expect(job_view(page)).to_contain_text(f"Step {step}")
+        door.jobs.clear()
+        door.cut()
+        job = await door.next_job()
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
 
 
 async def test_a_job_is_cancelled_before_the_server_has_it(

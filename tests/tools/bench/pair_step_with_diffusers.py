@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """One guided step and one decode, Genzo against diffusers, on one machine and one set of weights.
 
-    pair_step_with_diffusers.py GENZO_STEP_SPEED MODEL [--rounds 3] [--dtype bfloat16] [--compile]
+    pair_step_with_diffusers.py GENZO_STEP_SPEED MODEL [--rounds 3] [--repeats 3]
+        [--dtype bfloat16] [--compile] [--side PIXELS] [--no-decode]
 
-Rounds are interleaved; prints the medians and the ratio Genzo / diffusers. Needs torch and diffusers
-(../shared/bench/requirements.txt). With --shares also what Genzo's convolutions and matrix products take of a step.
+MODEL is a folder of SD1, SD2, SDXL or FLUX in the diffusers layout. Rounds are interleaved; without
+--compile diffusers loads the model anew in each, so that a large one is never in memory twice.
+Prints the medians and the ratio Genzo / diffusers. Needs torch and diffusers
+(../shared/bench/requirements.txt). With --shares also what Genzo's convolutions and matrix products
+take of a step.
 """
 
 import argparse
@@ -15,19 +19,27 @@ import statistics
 from step_times import Diffusers, genzo
 
 
-def print_shares(arguments):
-    """Sums what oneDNN says of the last steps; the rest is attention, norms and copies."""
-    env = dict(os.environ, ONEDNN_VERBOSE="1")
+def spent_in_kernels(arguments, extra, repeats):
+    """Seconds by kind that oneDNN says it took, with so many steps that are measured, and a step's."""
     times, output = genzo(arguments.program, arguments.model, arguments.dtype,
-                          ["--no-decode", "--repeats", "3"], env)
-    lines = [line.split(",") for line in output.splitlines() if ",primitive,exec," in line]
-    lines = [line for line in lines if line[5] in ("convolution", "inner_product", "matmul", "reorder")]
-    per_step = len(lines) // 5  # the first two are to warm up
+                          [*extra, "--no-decode", "--repeats", str(repeats)],
+                          dict(os.environ, ONEDNN_VERBOSE="1"))
     sums = collections.Counter()
-    for line in lines[-3 * per_step :]:
-        sums[line[5]] += float(line[-1]) / 3000
-    step = times["unet_step"][0]
-    for kind, spent in sums.most_common():
+    for line in output.splitlines():
+        if ",primitive,exec," not in line:
+            continue
+        columns = line.split(",")
+        if columns[5] in ("convolution", "inner_product", "matmul", "reorder"):
+            sums[columns[5]] += float(columns[-1]) / 1000
+    return sums, times["unet_step"][0]
+
+
+def print_shares(arguments, extra):
+    """What three steps more add; the rest of a step is attention, norms and copies."""
+    one, _ = spent_in_kernels(arguments, extra, 1)
+    four, step = spent_in_kernels(arguments, extra, 4)
+    sums = {kind: (four[kind] - one[kind]) / 3 for kind in four}
+    for kind, spent in sorted(sums.items(), key=lambda item: -item[1]):
         print(f"  {kind}: {spent:.3f} s, {100 * spent / step:.0f} %")
     print(f"  attention, norms, copies: {step - sum(sums.values()):.3f} s")
 
@@ -37,17 +49,29 @@ def main():
     parser.add_argument("program")
     parser.add_argument("model")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--side", type=int, help="of the picture in pixels; default: the model's own")
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--no-decode", action="store_true")
     parser.add_argument("--shares", action="store_true")
     arguments = parser.parse_args()
-    reference = Diffusers(arguments.model, arguments.dtype, arguments.compile)
+    extra = ["--side", str(arguments.side)] if arguments.side else []
+    options = [*extra, "--repeats", str(arguments.repeats),
+               *(["--no-decode"] if arguments.no_decode else [])]
+
+    def reference():
+        return Diffusers(arguments.model, arguments.dtype, arguments.compile, arguments.side,
+                         arguments.repeats)
+
+    compiled = reference() if arguments.compile else None
     ours, theirs = collections.defaultdict(list), collections.defaultdict(list)
     for _ in range(arguments.rounds):
-        mine, _ = genzo(arguments.program, arguments.model, arguments.dtype)
+        mine, _ = genzo(arguments.program, arguments.model, arguments.dtype, options)
         for what, (seconds, _) in mine.items():
             ours[what].append(seconds)
-        for what, (seconds, _) in reference.measure().items():
+        measured = (compiled or reference()).measure(not arguments.no_decode)
+        for what, (seconds, _) in measured.items():
             theirs[what].append(seconds)
     for what in ours:
         ratio = statistics.median(a / b for a, b in zip(ours[what], theirs[what]))
@@ -55,7 +79,7 @@ def main():
               f"{'compiled' if arguments.compile else 'eager'} {statistics.median(theirs[what]):.4f} s, "
               f"ratio {ratio:.2f}")
     if arguments.shares:
-        print_shares(arguments)
+        print_shares(arguments, extra)
 
 
 if __name__ == "__main__":

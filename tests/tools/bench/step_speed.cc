@@ -1,8 +1,11 @@
-// genzo-step-speed: what one evaluation and one decode of a model take here, as
-// a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
+// genzo-step-speed: what loading, one evaluation and one decode of a model take
+// here, as a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
 #include <iostream>
 
 #include "ATen/TensorOperators.h"
@@ -32,6 +35,7 @@ struct Arguments {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::vector<int> rows = {2};
+  int side = 0;  // of the picture in pixels; 0: the model's own
   int repeats = 3;
   int threads = 0;
   int lora_rank = 0;  // 0: no adapters
@@ -40,12 +44,17 @@ struct Arguments {
   bool bits = false;
 };
 
+int64_t ResidentBytes() {
+  int64_t mapped = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> mapped >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// After `warm_up` times that do not count.
 template <typename Function>
-void Measure(const std::string& what, int rows, int repeats,
+void Measure(const std::string& what, int rows, int repeats, int warm_up,
              const Function& function) {
-  // Kernels are made on first use, and where evaluations are recorded, the
-  // second is.
-  for (int i = 0; i < 2; ++i) function();
+  for (int i = 0; i < warm_up; ++i) function();
   std::vector<double> seconds, cpu_seconds;
   for (int i = 0; i < repeats; ++i) {
     const absl::Time begin = Clock::Real().Now();
@@ -139,6 +148,8 @@ int Run(const Arguments& arguments) {
   }
   const DeviceStream stream(device, StreamPriority::kHigh);
   const DeviceStream::Scope on_stream(stream);
+  const absl::Time begin = Clock::Real().Now();
+  const int64_t resident = ResidentBytes();
   const auto loaded = LoadPipeline(
       arguments.model,
       {.device = device, .dtype = *dtype, .record = arguments.record});
@@ -147,11 +158,21 @@ int Run(const Arguments& arguments) {
     return 1;
   }
   const Pipeline& model = **loaded;
+  std::cout << nlohmann::json({{"what", "load"},
+                               {"seconds", absl::ToDoubleSeconds(
+                                               Clock::Real().Now() - begin)},
+                               {"weight_bytes", model.weight_bytes()},
+                               {"resident_bytes", ResidentBytes() - resident}})
+            << std::endl;
   const LatentCodec& codec = model.codec();
-  const int64_t height =
-      model.traits().default_height / codec.pixels_per_latent();
-  const int64_t width =
-      model.traits().default_width / codec.pixels_per_latent();
+  const auto latent_side = [&](int own) {
+    return (arguments.side > 0 ? arguments.side : own) /
+           codec.pixels_per_latent();
+  };
+  const int64_t height = latent_side(model.traits().default_height);
+  const int64_t width = latent_side(model.traits().default_width);
+  // Kernels are made on first use, and a GPU's second evaluation is recorded.
+  const int warm_up = device.is_cuda() ? 2 : 1;
   const PreparedRef text = model.PrepareEmpty();
   for (int rows : arguments.rows) {
     const at::Tensor sample =
@@ -166,7 +187,7 @@ int Run(const Arguments& arguments) {
       const TryingRowBits trying;  // as the server does when it measures
       Predict(model.denoiser(), sample, times, prepared);
     }
-    Measure("unet_step", rows, arguments.repeats,
+    Measure("unet_step", rows, arguments.repeats, warm_up - 1,
             [&] { Predict(model.denoiser(), sample, times, prepared); });
     if (arguments.lora_rank == 0 || model.adapter_targets() == nullptr) {
       continue;
@@ -177,40 +198,56 @@ int Run(const Arguments& arguments) {
       for (at::Tensor& tensor : adapted.tensors) tensor = tensor.clone();
       adapted.adapters = Adapted(model, rows, adapters, arguments.lora_rank);
       Measure(absl::StrCat("unet_step_lora_", adapters), rows,
-              arguments.repeats,
+              arguments.repeats, warm_up,
               [&] { Predict(model.denoiser(), sample, times, adapted); });
     }
   }
   if (arguments.decode) {
     const at::Tensor latent =
         at::randn({1, codec.latent_channels(), height, width});
-    Measure("vae_decode", 1, arguments.repeats, [&] { codec.Decode(latent); });
+    Measure("vae_decode", 1, arguments.repeats, warm_up,
+            [&] { codec.Decode(latent); });
   }
   return 0;
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Times one model's denoiser and autoencoder.",
+  CLI::App app("Times one model's loading, denoiser and autoencoder.",
                "genzo-step-speed");
   Arguments arguments;
   app.add_option("model", arguments.model, "folder in the diffusers layout")
       ->required();
   app.add_option("--device", arguments.device, "cpu, cuda or cuda:N")
       ->capture_default_str();
-  app.add_option("--dtype", arguments.dtype)->capture_default_str();
-  app.add_option("--rows", arguments.rows)->delimiter(',');
-  app.add_option("--repeats", arguments.repeats)->check(CLI::Range(1, 1000));
-  app.add_option("--threads", arguments.threads)->check(CLI::Range(0, 1024));
+  app.add_option("--dtype", arguments.dtype,
+                 "auto, float32, bfloat16 or float16")
+      ->capture_default_str();
+  app.add_option("--rows", arguments.rows,
+                 "rows of an evaluation, several with commas: each is timed")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--side", arguments.side,
+                 "of the picture, in pixels; 0: the model's own")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  app.add_option("--repeats", arguments.repeats, "of which medians are told")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--threads", arguments.threads, "0: as many as the server")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app.add_option("--lora-rank", arguments.lora_rank,
                  "time adapters of that rank on all attention layers, too: one "
                  "for all rows, one for each row")
       ->check(CLI::Range(0, 4096));
-  app.add_flag("!--no-decode", arguments.decode);
+  bool no_decode = false, eager = false;
+  app.add_flag("--no-decode", no_decode, "time the denoiser alone");
   app.add_flag("--bits", arguments.bits,
                "compare the rows of evaluations with the same alone instead");
-  app.add_flag("!--eager", arguments.record,
-               "on a GPU, launch every evaluation anew");
+  app.add_flag("--eager", eager, "on a GPU, launch every evaluation anew");
   CLI11_PARSE(app, argc, argv);
+  arguments.decode = !no_decode;
+  arguments.record = !eager;
   return Run(arguments);
 }
 

@@ -74,6 +74,53 @@ TEST(ConversionTest, AFolderBecomesOneFileAndAFolderAgain) {
               StatusIs(absl::StatusCode::kAlreadyExists, again));
 }
 
+// Encoders and all: the file draws by itself.
+TEST(ConversionTest, FluxBecomesOneFileToo) {
+  const std::string model = SourcePath("tests/data/reference/models/flux-dev");
+  const TestFolder folder;
+  const std::string file = folder.path() + "/flux.safetensors";
+  ASSERT_THAT(Convert(model, file), IsOk());
+  EXPECT_THAT(ReadSingleFile(*OpenTensorFile(file))->missing,
+              ::testing::IsEmpty());
+  ModelFiles single(file);
+  single.config = model;
+  const auto index = OpenModelIndex(single);
+  ASSERT_THAT(index, IsOk());
+  EXPECT_EQ(index->pipeline_class, "FluxPipeline");
+  for (const char* component :
+       {"transformer", "vae", "text_encoder", "text_encoder_2"}) {
+    ExpectTensorsOf(model + "/" + component,
+                    **index->FilesOf(component).OpenTensors());
+  }
+}
+
+// Written down from the authors' files: there and back could agree on wrong
+// ones.
+TEST(ConversionTest, OriginalNamesAreTheAuthors) {
+  const TestFolder folder;
+  const std::string file = folder.path() + "/sd1.safetensors";
+  ASSERT_THAT(Convert(TinyModelFolder(), file), IsOk());
+  const auto made = *OpenTensorFile(file);
+  for (const auto& [component, name, original] :
+       {std::tuple("unet", "conv_in.weight",
+                   "model.diffusion_model.input_blocks.0.0.weight"),
+        std::tuple("unet", "down_blocks.0.resnets.0.conv1.weight",
+                   "model.diffusion_model.input_blocks.1.0.in_layers.2.weight"),
+        std::tuple("vae", "decoder.conv_in.weight",
+                   "first_stage_model.decoder.conv_in.weight"),
+        std::tuple("vae", "encoder.down_blocks.0.resnets.0.conv1.weight",
+                   "first_stage_model.encoder.down.0.block.0.conv1.weight"),
+        std::tuple("text_encoder",
+                   "text_model.embeddings.token_embedding.weight",
+                   "cond_stage_model.transformer.text_model.embeddings."
+                   "token_embedding.weight")}) {
+    ASSERT_EQ(made->entries().count(original), 1u) << original;
+    const auto parts = *OpenTensors(TinyModelFolder() + "/" + component);
+    EXPECT_THAT(*made->Read(original), TensorEquals(*parts->Read(name)))
+        << original;
+  }
+}
+
 // diffusers' from_single_file reads the same of such a file.
 TEST(ConversionTest, TheUpscalerHasAFamilyOfItsOwn) {
   const std::string model =

@@ -4,11 +4,14 @@
 
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tools/tool/conversion.h"
 
 namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 TEST(ModelReportTest, AddsUpAFolder) {
   const auto report = InspectModel(TinyModelFolder());
@@ -24,17 +27,93 @@ TEST(ModelReportTest, AddsUpAFolder) {
   EXPECT_THAT(report->ToText(), HasSubstr("UNet2DConditionModel"));
 }
 
+// The transformer of the tiny FLUX.1 alone, under original names.
+std::string BareFlux(const TestFolder& folder) {
+  const std::string model = folder.path() + "/model";
+  const std::string path = folder.path() + "/flux.safetensors";
+  std::filesystem::copy(SourcePath("tests/data/reference/models/flux-dev"),
+                        model, std::filesystem::copy_options::recursive);
+  auto index = nlohmann::json::parse(ReadFile(model + "/model_index.json"));
+  for (const char* component : {"text_encoder", "text_encoder_2", "vae"}) {
+    index.erase(component);
+  }
+  folder.Write("model/model_index.json", index.dump());
+  EXPECT_THAT(ConvertModel(model, path, {}, [](int64_t) {}), IsOk());
+  return path;
+}
+
+// A safetensors file of no bytes but a header.
+std::string Header(const TestFolder& folder, const nlohmann::json& header) {
+  const std::string text = header.dump();
+  std::string size(8, '\0');
+  for (int i = 0; i < 8; ++i) {
+    size[i] = static_cast<char>(text.size() >> (8 * i) & 0xFF);
+  }
+  return folder.Write("odd.safetensors", size + text);
+}
+
 TEST(ModelReportTest, TellsWhatAFileLacks) {
-  const std::string path = SourcePath(
-      "../shared/reference/models/single-file/flux1-dev.safetensors");
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no reference models";
+  const TestFolder folder;
+  const std::string path = BareFlux(folder);
   const auto report = InspectModel(path);
   ASSERT_THAT(report, IsOk());
   EXPECT_EQ(report->family, "flux");
+  EXPECT_EQ(report->problem, "");
   EXPECT_EQ(report->missing, (std::vector<std::string>{
                                  "text_encoder", "text_encoder_2", "vae"}));
   EXPECT_EQ(report->metadata.at("format"), "pt");
   EXPECT_THAT(report->ToText(), HasSubstr("missing     text_encoder"));
+}
+
+TEST(ModelReportTest, AFileWithoutAModelHasAProblem) {
+  const TestFolder folder;
+  const auto empty = InspectModel(Header(folder, nlohmann::json::object()));
+  ASSERT_THAT(empty, IsOk());
+  EXPECT_EQ(empty->problem, "holds no tensors");
+  const std::string path = Header(
+      folder,
+      {{"odd", {{"dtype", "F32"}, {"shape", {0}}, {"data_offsets", {0, 0}}}}});
+  const auto report = InspectModel(path);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->ToText(),
+              StartsWith(path + "\nproblem     holds no model of a known"));
+  EXPECT_THAT(report->ToText(), HasSubstr("contents        1 tensors, "));
+  EXPECT_EQ(report->ToJson()["problem"], report->problem);
+  EXPECT_EQ(report->ToJson()["parts"][0]["class"], "");
+}
+
+TEST(ModelReportTest, ASingleComponentIsNoModel) {
+  const auto report = InspectModel(TinyModelFolder() +
+                                   "/vae/diffusion_pytorch_model.safetensors");
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->problem,
+              StartsWith("holds a single component (AutoencoderKL)"));
+}
+
+TEST(ModelReportTest, ShowsNoControlCharactersOfAFile) {
+  const TestFolder folder;
+  const std::string evil = "a\x1b[31m\r\u009b";
+  const auto report = InspectModel(Header(
+      folder,
+      {{"__metadata__", {{evil, evil}, {"long", std::string(99, 'x') + evil}}},
+       {evil, {{"dtype", "F32"}, {"shape", {0}}, {"data_offsets", {0, 0}}}}}));
+  ASSERT_THAT(report, IsOk());
+  const std::string text = report->ToText();
+  EXPECT_THAT(text, HasSubstr("begin with a\uFFFD[31m"));
+  for (const char* control : {"\x1b", "\r", "\u009b"}) {
+    EXPECT_THAT(text, Not(HasSubstr(control)));
+  }
+}
+
+TEST(ModelReportTest, LongMetadataAreCutBetweenCharacters) {
+  const TestFolder folder;
+  std::string long_text = "x";
+  for (int i = 0; i < 100; ++i) long_text += "\u591c";
+  const auto report =
+      InspectModel(Header(folder, {{"__metadata__", {{"a", long_text}}}}));
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->ToText(),
+              AllOf(HasSubstr("\u591c...\n"), Not(HasSubstr("\uFFFD"))));
 }
 
 TEST(ModelReportTest, NamesWhatIsNoModel) {

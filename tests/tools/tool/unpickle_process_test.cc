@@ -7,6 +7,7 @@
 #include "tests/testing/test_folder.h"
 #include "tests/tools/tool/torch_archive.h"
 #include "worker/weights/safetensors.h"
+#include "worker/weights/torch_file/torch_file.h"
 
 namespace genzo {
 namespace {
@@ -50,6 +51,22 @@ TEST(UnpickleProcessTest, WhatTheChildSaysIsTold) {
                        "names \"os system\", which is neither"));
   EXPECT_FALSE(fs::exists(folder.path() + "/here"));
   EXPECT_FALSE(fs::exists(output));
+}
+
+// torch.save wrote this one.
+TEST(UnpickleProcessTest, APickleOfTorchsOwnHasItsTensors) {
+  if (!LeavesRoom()) GTEST_SKIP() << "AddressSanitizer needs more than it may";
+  const TestFolder folder;
+  const std::string path = SourcePath("tests/data/embeddings/tiny-style.pt");
+  const std::string output = folder.path() + "/x.safetensors";
+  ASSERT_THAT(UnpickleInChild(path, output), IsOk());
+  const auto written = *SafetensorsFile::Open(output);
+  const auto pickled = *TorchFile::Open(path);
+  ASSERT_EQ(written->entries().size(), 1u);
+  const std::string& name = written->entries().begin()->first;
+  EXPECT_EQ(written->entries().begin()->second.shape,
+            (std::vector<int64_t>{2, 8}));
+  EXPECT_THAT(*written->Read(name), TensorEquals(*pickled->Read(name)));
 }
 
 TEST(UnpickleProcessTest, TheReferencePickleHasTheWeightsOfItsTwin) {

@@ -27,28 +27,39 @@ class LoraAdapterTest : public ::testing::Test {
     targets_.Add("denoiser", network_);
   }
 
-  EvalContext ContextAt(double weight) const {
-    const auto adapter = LoraAdapter::Load(file_, targets_, Placement());
-    EXPECT_THAT(adapter, IsOk());
+  // The adapters of files, each at its weight, in that order.
+  using Files = std::vector<std::pair<const FixedTensors*, double>>;
+
+  EvalContext ContextOf(const Files& files) const {
     auto set = std::make_shared<AdapterSet>();
-    (*adapter)->AddTo(
-        "denoiser", [&](const std::string&) { return weight; }, *set);
+    for (const auto& [file, weight] : files) {
+      const auto adapter = LoraAdapter::Load(*file, targets_, Placement());
+      EXPECT_THAT(adapter, IsOk());
+      (*adapter)->AddTo(
+          "denoiser", [at = weight](const std::string&) { return at; }, *set);
+    }
     return EvalContext({{.first_row = 0, .rows = 2, .adapters = set}});
   }
 
-  // The layers with the file's adapter give what merged weights do.
-  void ExpectMatrix(const at::Tensor& merged, double weight) const {
+  // The layers with the files' adapters give what merged weights do.
+  void ExpectMatrix(const at::Tensor& merged, const Files& files) const {
     const at::Tensor x = at::randn({2, 5, 8});
     const Linear layer(weight_, bias_, "to_q");
-    EXPECT_THAT(layer.forward(x, ContextAt(weight)),
+    EXPECT_THAT(layer.forward(x, ContextOf(files)),
                 TensorNear(Linear(merged, bias_).forward(x), 1e-4));
   }
-  void ExpectKernel(const at::Tensor& merged, double weight) const {
+  void ExpectKernel(const at::Tensor& merged, const Files& files) const {
     const at::Tensor x = at::randn({2, 3, 6, 6});
     Conv2d layer(kernel_, at::Tensor(), {});
     layer.name = "conv";
-    EXPECT_THAT(layer.forward(x, ContextAt(weight)),
+    EXPECT_THAT(layer.forward(x, ContextOf(files)),
                 TensorNear(Conv2d(merged, at::Tensor(), {}).forward(x), 1e-4));
+  }
+  void ExpectMatrix(const at::Tensor& merged, double weight) const {
+    ExpectMatrix(merged, {{&file_, weight}});
+  }
+  void ExpectKernel(const at::Tensor& merged, double weight) const {
+    ExpectKernel(merged, {{&file_, weight}});
   }
 
   c10::InferenceMode inference_;
@@ -166,12 +177,147 @@ TEST_F(LoraAdapterTest, KernelsHaveMagnitudesToo) {
   ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
 }
 
-TEST_F(LoraAdapterTest, ABiasIsNotLeftOutSilently) {
+// One adapter of the matrix, DoRA where it has magnitudes.
+struct TestedAdapter {
+  explicit TestedAdapter(bool dora)
+      : down(at::randn({2, 8})),
+        up(at::randn({6, 2})),
+        magnitude(dora ? at::rand({6}) + 0.5 : at::Tensor()) {
+    file.Add("unet.to_q.lora_A.weight", down);
+    file.Add("unet.to_q.lora_B.weight", up);
+    if (dora) file.Add("unet.to_q.lora_magnitude_vector", magnitude);
+  }
+
+  at::Tensor delta(double weight) const {
+    return weight * at::matmul(up, down);
+  }
+  // Of each output: the norm is that of `base` and of this adapter alone.
+  at::Tensor factor(const at::Tensor& base, double weight) const {
+    const at::Tensor norms =
+        at::linalg_vector_norm(base + delta(weight), 2, {1});
+    return (magnitude / norms).unsqueeze(1);
+  }
+
+  at::Tensor down, up, magnitude;
+  FixedTensors file;
+};
+
+// As in PEFT's LoraLayer.forward, where each is given the result so far.
+TEST_F(LoraAdapterTest, ADoRAMultipliesWhatIsBeforeIt) {
+  const TestedAdapter plain(/*dora=*/false), first(true), second(true);
+  const at::Tensor after_first =
+      first.factor(weight_, 0.7) * (weight_ + first.delta(0.7));
+  ExpectMatrix(first.factor(weight_, 0.7) *
+                   (weight_ + plain.delta(0.9) + first.delta(0.7)),
+               {{&plain.file, 0.9}, {&first.file, 0.7}});
+  ExpectMatrix(after_first + plain.delta(0.9),
+               {{&first.file, 0.7}, {&plain.file, 0.9}});
+  ExpectMatrix(second.factor(weight_, 1.2) * (after_first + second.delta(1.2)),
+               {{&first.file, 0.7}, {&second.file, 1.2}});
+  ExpectMatrix(second.factor(weight_, 1.2) *
+                   (after_first + plain.delta(0.9) + second.delta(1.2)),
+               {{&first.file, 0.7}, {&plain.file, 0.9}, {&second.file, 1.2}});
+}
+
+TEST_F(LoraAdapterTest, ADoRAMultipliesKernelsBeforeIt) {
+  const at::Tensor whole = at::randn({4, 3, 3, 3});
+  FixedTensors plain;
+  plain.Add("unet.conv.diff", whole);
+  const at::Tensor down = at::randn({2, 3, 3, 3}), up = at::randn({4, 2, 1, 1});
+  const at::Tensor magnitude = at::rand({4}) + 0.5;
+  file_.Add("unet.conv.lora_A.weight", down);
+  file_.Add("unet.conv.lora_B.weight", up);
+  file_.Add("unet.conv.lora_magnitude_vector", magnitude);
+  const at::Tensor merged =
+      kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
+  const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
+  ExpectKernel((merged + 0.5 * whole) * (magnitude / norms).view({4, 1, 1, 1}),
+               {{&plain, 0.5}, {&file_, 1}});
+}
+
+// As PEFT's lora_bias, which diffusers reads.
+TEST_F(LoraAdapterTest, ABiasIsAddedTimesTheScale) {
+  const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2}),
+                   bias = at::randn({6});
+  file_.Add("unet.to_q.lora_A.weight", down);
+  file_.Add("unet.to_q.lora_B.weight", up);
+  file_.Add("unet.to_q.lora_B.bias", bias);
+  file_.Add("unet.to_q.alpha", at::full({}, 1.0));
+  const double scale = 0.8 * 0.5;
+  const at::Tensor x = at::randn({2, 5, 8});
+  const at::Tensor expected =
+      Linear(weight_ + scale * at::matmul(up, down), bias_ + scale * bias)
+          .forward(x);
+  const EvalContext context = ContextOf({{&file_, 0.8}});
+  EXPECT_THAT(Linear(weight_, bias_, "to_q").forward(x, context),
+              TensorNear(expected, 1e-4));
+  const Linear part(weight_.narrow(0, 2, 3), bias_.narrow(0, 2, 3), "to_q",
+                    /*first_out=*/2);
+  EXPECT_THAT(part.forward(x, context),
+              TensorNear(expected.narrow(2, 2, 3), 1e-4));
+  const at::Tensor gate = at::randn({2, 5, 6});
+  EXPECT_THAT(Linear(weight_, bias_, "to_q").forward_mul(x, gate, context),
+              TensorNear(expected * gate, 1e-4));
+}
+
+TEST_F(LoraAdapterTest, KernelsHaveABiasToo) {
+  const at::Tensor down = at::randn({2, 3, 3, 3}), up = at::randn({4, 2, 1, 1}),
+                   bias = at::randn({4});
+  file_.Add("unet.conv.lora_A.weight", down);
+  file_.Add("unet.conv.lora_B.weight", up);
+  file_.Add("unet.conv.lora_B.bias", bias);
+  const at::Tensor merged =
+      kernel_ +
+      0.5 * at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
+  const at::Tensor x = at::randn({2, 3, 6, 6});
+  Conv2d layer(kernel_, at::Tensor(), {});
+  layer.name = "conv";
+  EXPECT_THAT(layer.forward(x, ContextOf({{&file_, 0.5}})),
+              TensorNear(Conv2d(merged, 0.5 * bias, {}).forward(x), 1e-4));
+}
+
+TEST_F(LoraAdapterTest, ABiasIsOfItsRowsAlone) {
   file_.Add("unet.to_q.lora_A.weight", at::randn({2, 8}));
   file_.Add("unet.to_q.lora_B.weight", at::randn({6, 2}));
   file_.Add("unet.to_q.lora_B.bias", at::randn({6}));
-  EXPECT_THAT(LoraAdapter::Check(file_, targets_),
+  const auto own = ContextOf({{&file_, 1}}).segments()[0].adapters;
+  const EvalContext middle({{.first_row = 1, .rows = 1, .adapters = own}});
+  const EvalContext alone({{.first_row = 0, .rows = 1, .adapters = own}});
+  const Linear layer(weight_, bias_, "to_q");
+  const at::Tensor x = at::randn({3, 5, 8});
+  const at::Tensor y = layer.forward(x, middle);
+  for (const int64_t row : {0, 1, 2}) {
+    EXPECT_THAT(y.narrow(0, row, 1),
+                TensorEquals(layer.forward(x.narrow(0, row, 1),
+                                           row == 1 ? alone : NoAdapters())));
+  }
+}
+
+TEST_F(LoraAdapterTest, ADoRAMultipliesABiasBeforeIt) {
+  TestedAdapter biased(/*dora=*/false);
+  const TestedAdapter dora(/*dora=*/true);
+  const at::Tensor bias = at::randn({6});
+  biased.file.Add("unet.to_q.lora_B.bias", bias);
+  const at::Tensor factor = dora.factor(weight_, 0.7);
+  const at::Tensor x = at::randn({2, 5, 8});
+  EXPECT_THAT(
+      Linear(weight_, bias_, "to_q")
+          .forward(x, ContextOf({{&biased.file, 0.9}, {&dora.file, 0.7}})),
+      TensorNear(
+          Linear(factor * (weight_ + biased.delta(0.9) + dora.delta(0.7)),
+                 bias_ + factor.flatten() * 0.9 * bias)
+              .forward(x),
+          1e-4));
+}
+
+TEST_F(LoraAdapterTest, ABiasIsNotLeftOutSilently) {
+  TestedAdapter dora(/*dora=*/true), odd(/*dora=*/false);
+  dora.file.Add("unet.to_q.lora_B.bias", at::randn({6}));
+  EXPECT_THAT(LoraAdapter::Check(dora.file, targets_),
               StatusIs(absl::StatusCode::kUnimplemented, "it has a bias"));
+  odd.file.Add("unet.to_q.lora_B.bias", at::randn({7}));
+  EXPECT_THAT(LoraAdapter::Check(odd.file, targets_),
+              StatusIs(kInvalid, "unet.to_q.lora_B.bias"));
 }
 
 TEST_F(LoraAdapterTest, WhatDoesNotFitIsNamed) {
@@ -220,9 +366,10 @@ TEST_F(LoraAdapterTest, SizesAreKnownBeforeItIsRead) {
   const at::Tensor down = at::randn({2, 8}), up = at::randn({6, 2});
   file_.Add("lora_unet_to_q.lora_down.weight", down);
   file_.Add("lora_unet_to_q.lora_up.weight", up);
+  file_.Add("lora_unet_to_q.lora_up.bias", at::randn({6}));
   const auto adapter = LoraAdapter::Load(file_, targets_, Placement());
   ASSERT_THAT(adapter, IsOk());
-  EXPECT_EQ((*adapter)->bytes(), (16 + 12) * 4);
+  EXPECT_EQ((*adapter)->bytes(), (16 + 12 + 6) * 4);
   EXPECT_EQ(LoraAdapter::BytesOf(file_, targets_, Placement()),
             (*adapter)->bytes());
 }

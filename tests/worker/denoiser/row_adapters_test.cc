@@ -117,6 +117,9 @@ TEST_F(RowAdaptersTest, WhatIsNoProductIsNotRecorded) {
   auto whole = std::make_shared<AdapterSet>();
   whole->layers[kLayer] = {{.whole = at::randn({6, 8})}};
   for (int round = 0; round < 3; ++round) ExpectSame(Mixed({whole}));
+  auto biased = std::make_shared<AdapterSet>(*Adapter(3));
+  biased->layers[kLayer][0].bias = at::randn({6});
+  for (int round = 0; round < 3; ++round) ExpectSame(Mixed({biased}));
   EXPECT_EQ(records_, 0);
 }
 

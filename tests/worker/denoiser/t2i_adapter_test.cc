@@ -2,6 +2,7 @@
 
 #include "ATen/ops/rand.h"
 #include "c10/core/InferenceMode.h"
+#include "nlohmann/json.hpp"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
@@ -32,19 +33,20 @@ class Golden {
   }
   const T2IAdapter& adapter() const { return adapter_; }
 
-  // What the U-Net predicts with the adapter at that weight.
-  at::Tensor Steered(double weight) const {
-    const at::Tensor text = Tensor("text");
+  // What the adapter sees in the hint.
+  ControlResiduals Features() const {
     const PreparedRef hints =
-        *adapter_.Prepare({.tokens = text, .image = Tensor("hint")});
-    Prepared prepared = **unet_.Prepare({.tokens = text});
-    prepared.controls = {
-        {.first_row = 0,
-         .rows = 2,
-         .residuals =
-             Weighted(Steer(adapter_, Tensor("sample"), {37, 37}, *hints),
-                      weight, /*fading=*/false)}};
+        *adapter_.Prepare({.tokens = Tensor("text"), .image = Tensor("hint")});
+    return Steer(adapter_, Tensor("sample"), {37, 37}, *hints);
+  }
+  // What the U-Net predicts with them.
+  at::Tensor With(const ControlResiduals& residuals) const {
+    Prepared prepared = **unet_.Prepare({.tokens = Tensor("text")});
+    prepared.controls = {{.first_row = 0, .rows = 2, .residuals = residuals}};
     return Predict(unet_, Tensor("sample"), {37, 37}, prepared);
+  }
+  at::Tensor Steered(double weight) const {
+    return With(Weighted(Features(), weight, /*fading=*/false));
   }
 
  private:
@@ -76,6 +78,61 @@ TEST_P(T2IAdapterTest, NamesHintsThatItCannotSee) {
                     .status(),
                 StatusIs(absl::StatusCode::kInvalidArgument, "T2I-Adapter"));
   }
+}
+
+TEST(T2IAdapterLevelsTest, OneMoreIsForTheMiddleIfItFitsThere) {
+  c10::InferenceMode inference;
+  const Golden golden("full_adapter");
+  const ControlResiduals features = golden.Features();
+  ASSERT_EQ(features.within.size(), 3u);
+  ControlResiduals smaller = features;  // as light adapters have it
+  smaller.within.push_back(at::rand({2, 8, 1, 1}));
+  EXPECT_THAT(golden.With(smaller), TensorEquals(golden.With(features)));
+  ControlResiduals fitting = features;
+  fitting.within.push_back(at::rand({2, 8, 2, 3}));
+  ControlResiduals behind_middle = features;
+  behind_middle.late = {fitting.within.back()};
+  EXPECT_THAT(golden.With(fitting), TensorEquals(golden.With(behind_middle)));
+}
+
+TEST(T2IAdapterLevelsTest, ALevelWithoutAFeatureStaysWhatItIs) {
+  c10::InferenceMode inference;
+  const Golden golden("full_adapter");
+  ControlResiduals features = golden.Features();
+  ControlResiduals nothing = features;
+  nothing.within[2] = nothing.within[2] * 0;
+  features.within.pop_back();
+  EXPECT_THAT(golden.With(features), TensorNear(golden.With(nothing), 1e-6));
+}
+
+// The features of the kind's file if it had these channels.
+absl::StatusOr<T2IAdapterConfig> ReadWith(const std::string& kind,
+                                          const std::vector<int64_t>& channels,
+                                          const std::string& type) {
+  const std::string path =
+      SourcePath("tests/data/t2i_adapter/" + kind + "/adapter/config.json");
+  nlohmann::json config = nlohmann::json::parse(ReadFile(path));
+  config["channels"] = channels;
+  config["adapter_type"] = type;
+  return ReadT2IAdapterConfig(TextFile("config.json", config.dump()));
+}
+
+TEST(T2IAdapterLevelsTest, TakesMoreAndFewerFeaturesThanLevels) {
+  EXPECT_THAT(ReadWith("full_adapter", {4, 8}, "full_adapter"), IsOk());
+  EXPECT_THAT(ReadWith("full_adapter", {4, 8, 8}, "light_adapter"), IsOk());
+  EXPECT_THAT(ReadWith("full_adapter_xl", {4, 8, 8}, "full_adapter_xl"),
+              IsOk());
+}
+
+TEST(T2IAdapterLevelsTest, NamesWhatCannotBeAdded) {
+  EXPECT_THAT(ReadWith("full_adapter", {4, 4, 8}, "full_adapter").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "features of 4,4,8 channels do not fit"));
+  EXPECT_THAT(
+      ReadWith("full_adapter", {4, 8, 8, 8}, "full_adapter_xl").status(),
+      StatusIs(absl::StatusCode::kInvalidArgument, "level 1"));
+  EXPECT_THAT(ReadWith("full_adapter_xl", {4, 8, 8}, "full_adapter").status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "level 1"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, T2IAdapterTest,

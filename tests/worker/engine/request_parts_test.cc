@@ -23,6 +23,7 @@ TEST(PreviewPlanTest, AddsUpStepsAndIntervals) {
   }
   EXPECT_THAT(due, ElementsAre(2, 5, 7, 10));
   EXPECT_FALSE(PreviewDue(Plan({}, 0), 1));
+  EXPECT_FALSE(PreviewDue(Plan({}, UINT32_MAX), 1)) << "more than there are";
 }
 
 TEST(PreviewPlanTest, AutoGetsSharperInTheLastThird) {

@@ -3,13 +3,18 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/abs.h"
 #include "ATen/ops/adaptive_avg_pool2d.h"
+#include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
+#include "ATen/ops/randn.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/runs.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_sdxl.h"
+#include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/pipeline/pipeline_table.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
+#include "worker/weights/tensor_pool.h"
 
 namespace genzo {
 namespace {
@@ -53,6 +58,76 @@ TEST(StableDiffusionTest, EncodesTheNegativePromptForGuidedImagesAlone) {
   EXPECT_EQ(rows(), 2);
   request.set_guidance_scale(1);
   EXPECT_EQ(rows(), 1);
+}
+
+// As in the reference, where pipelines of U-Nets do not look at it.
+TEST(StableDiffusionTest, LatentsAreShiftedForFlowModelsAlone) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  auto index = *ReadModelIndex(model);
+  index.pool = std::make_shared<TensorPool>(at::kCPU);
+  const at::Tensor latents = at::randn({1, 4, 3, 5});
+  const auto before = *AutoencoderKLCodec::Load(index, Placement());
+  const double scale = before->config().scaling_factor;
+  const std::string file = "model/vae/config.json";
+  nlohmann::json config =
+      nlohmann::json::parse(ReadFile(folder.path() + "/" + file));
+  config["shift_factor"] = 0.5;
+  folder.Write(file, config.dump());
+  index = *ReadModelIndex(model);
+  index.pool = std::make_shared<TensorPool>(at::kCPU);
+  const auto unshifted = *AutoencoderKLCodec::Load(index, Placement());
+  EXPECT_THAT(unshifted->Scale(latents), TensorEquals(before->Scale(latents)));
+  EXPECT_THAT(unshifted->Decode(latents),
+              TensorEquals(before->Decode(latents)));
+  index.pipeline_class = "StableDiffusion3Pipeline";
+  const auto shifted = *AutoencoderKLCodec::Load(index, Placement());
+  EXPECT_THAT(shifted->Scale(latents),
+              TensorNear((latents - 0.5) * scale, 1e-6));
+  EXPECT_THAT(shifted->Decode(latents - 0.5 * scale),
+              TensorNear(before->Decode(latents), 1e-4));
+}
+
+// The tiny model as one that sees the picture beside the sample.
+void WriteFollower(const TestFolder& folder) {
+  folder.CopyTinyModel();
+  const std::string unet = folder.path() + "/model/unet/";
+  nlohmann::json config = nlohmann::json::parse(ReadFile(unet + "config.json"));
+  config["in_channels"] = 8;
+  NamedTensors tensors =
+      ReadTensors(unet + "diffusion_pytorch_model.safetensors");
+  at::Tensor& conv_in = tensors["conv_in.weight"];
+  conv_in = at::cat({conv_in, conv_in}, 1);
+  folder.Write("model/unet/config.json", config.dump());
+  folder.Write("model/unet/diffusion_pytorch_model.safetensors",
+               TensorsFile(tensors));
+}
+
+// As in the reference, where the text alone does not guide either.
+TEST(StableDiffusionTest, AWeakPictureTurnsAllGuidanceOff) {
+  const TestFolder folder;
+  WriteFollower(folder);
+  const auto follower = LoadPipeline(folder.path() + "/model", Placement());
+  ASSERT_THAT(follower, IsOk());
+  v1::GenerateRequest request = Request();
+  request.mutable_image_to_image()->set_strength(1);
+  const auto rows = [&] {
+    const genzo::Run run = MakeRunOf(**follower, request);
+    EXPECT_EQ(run.stage().prepared->rows, run.stage().guidance.rows);
+    return run.stage().guidance.rows;
+  };
+  EXPECT_EQ(rows(), 3) << "the default is 1.5";
+  request.set_image_guidance_scale(1);
+  EXPECT_EQ(rows(), 3);
+  request.set_image_guidance_scale(0.5);
+  EXPECT_EQ(rows(), 1);
+  request.set_image_guidance_scale(2);
+  request.set_guidance_scale(1);
+  EXPECT_EQ(rows(), 1);
+  // Of models that see none it says nothing.
+  request.set_guidance_scale(3);
+  request.set_image_guidance_scale(0.5);
+  EXPECT_EQ(MakeRunOf(TinyPipeline(), request).stage().guidance.rows, 2);
 }
 
 TEST(StableDiffusionTest, JobsThatAreEncodedTogetherGetWhatTheyGetAlone) {

@@ -60,6 +60,22 @@ TEST_F(LoraLibraryTest, WhatFitsAModelIsKnownOnceItWasLoaded) {
               StatusIs(kInvalid, "does not fit model \"tiny\""));
   ASSERT_EQ(catalog_.List("tiny").size(), 1u);
   EXPECT_EQ(catalog_.List("tiny")[0].models(0), "tiny");
+  const v1::Lora misfit = Listed("other");
+  ASSERT_EQ(misfit.misfits_size(), 1);
+  EXPECT_EQ(misfit.misfits(0).model(), "tiny");
+  EXPECT_THAT(misfit.misfits(0).message(),
+              ::testing::HasSubstr("lora_unet_conv_in"));
+}
+
+TEST_F(LoraLibraryTest, TellsOfTensorsThatAreNotRead) {
+  FixedTensors more = TinyLora(2);
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+    more.Add(absl::StrCat("lora_unet_x.", name, "_norm"), at::zeros({1}));
+  }
+  WriteLora(folder_, "ink", more);
+  LoraLibrary library = Open();
+  EXPECT_EQ(Listed("ink").unread_tensors_size(), 5) << "the first few";
+  EXPECT_EQ(Listed("ink").unread_tensors(0), "lora_unet_x.a_norm");
 }
 
 TEST_F(LoraLibraryTest, HostileFilesAreListedWithWhatIsWrong) {

@@ -117,6 +117,30 @@ TEST(SamplerTableTest, NamesUnknownClasses) {
   EXPECT_EQ(*DefaultSampler(StableDiffusion()), v1::SAMPLER_PNDM);
 }
 
+// The reference's parallel classes take the same steps from the same keys.
+TEST(SamplerTableTest, ParallelClassesWalkAsThePlainOnes) {
+  for (const char* kind : {"DDIM", "DDPM"}) {
+    const auto final_latent = [&](const std::string& name) {
+      json scheduler = StableDiffusion();
+      scheduler["_class_name"] = name;
+      auto sampler = CreateSamplerOfClass(name, SigmaSchedule::kDefault,
+                                          scheduler, {.steps = 3}, Start(1));
+      EXPECT_THAT(sampler, IsOk());
+      while ((*sampler)->Next().has_value()) {
+        (*sampler)->Take(0.5 * (*sampler)->latent());
+      }
+      return (*sampler)->latent();
+    };
+    json parallel = StableDiffusion();
+    parallel["_class_name"] = std::string(kind) + "ParallelScheduler";
+    json plain = StableDiffusion();
+    plain["_class_name"] = std::string(kind) + "Scheduler";
+    EXPECT_EQ(*DefaultSampler(parallel), *DefaultSampler(plain));
+    EXPECT_THAT(final_latent(parallel["_class_name"]),
+                TensorEquals(final_latent(plain["_class_name"])));
+  }
+}
+
 TEST(SchedulerConfigTest, MissingKeysHaveTheClasssDefaults) {
   EXPECT_EQ(ParseSchedulerConfig({}, "PNDMScheduler")->timestep_spacing,
             TimestepSpacing::kLeading);

@@ -72,8 +72,9 @@ TEST_F(EnlargementTest, AFilterAloneIsFinishedAtOnce) {
 TEST_F(EnlargementTest, AFilterNeverLeavesTheRangeOfPixels) {
   at::Tensor pixels = at::full({1, 3, 8, 8}, 0.0f);
   pixels.narrow(3, 4, 4).fill_(1);
-  const Enlargement enlargement(nullptr, pixels,
-                                {.passes = {}, .result = {24, 24}}, kPlenty);
+  Enlargement enlargement(nullptr, pixels, {.passes = {}, .result = {24, 24}},
+                          kPlenty);
+  while (!enlargement.finished()) enlargement.Step();
   EXPECT_EQ(enlargement.result().min().item<float>(), 0);
   EXPECT_EQ(enlargement.result().max().item<float>(), 1)
       << "though its lobes overshoot";
@@ -99,6 +100,15 @@ TEST_F(EnlargementTest, ItsTilesAreCountedOverAllPasses) {
   EXPECT_EQ(enlargement.result().sizes(), at::IntArrayRef({1, 3, 40, 50}));
   enlargement.Step();
   EXPECT_EQ(enlargement.tiles_done(), tiles) << "no step too many";
+}
+
+// So that who waits is asked in between, whether anybody still does.
+TEST_F(EnlargementTest, TheFilterGoesInBands) {
+  Enlargement enlargement(nullptr, at::rand({1, 3, 8, 8}),
+                          {.passes = {}, .result = {4, 1000}}, kPlenty);
+  EXPECT_GE(enlargement.tiles(), 7);
+  enlargement.Step();
+  EXPECT_FALSE(enlargement.finished());
 }
 
 TEST_F(EnlargementTest, OneColourStaysThatColourInAnySize) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "worker/weights/json_text.h"
+#include "worker/weights/torch_file/pickle_bytes.h"
 
 namespace genzo {
 namespace {
@@ -70,16 +71,16 @@ bool IsKnownGlobal(const std::string& name) {
 
 class Unpickler {
  public:
-  explicit Unpickler(std::string_view pickle) : pickle_(pickle) {}
+  explicit Unpickler(std::string_view pickle) : bytes_(pickle) {}
 
   absl::StatusOr<std::map<std::string, PickledTensor>> Run() {
-    while (status_.ok() && !stopped_) Step();
-    if (!status_.ok()) return status_;
+    while (ok() && !stopped_) Step();
+    if (!ok()) return bytes_.status();
     const Ref top = Pop();
-    if (!status_.ok()) return status_;
+    if (!ok()) return bytes_.status();
     std::map<std::string, PickledTensor> tensors;
     Collect(StateDict(top), "", 0, tensors);
-    if (!status_.ok()) return status_;
+    if (!ok()) return bytes_.status();
     if (tensors.empty()) {
       return absl::InvalidArgumentError("holds no dictionary of tensors");
     }
@@ -87,56 +88,8 @@ class Unpickler {
   }
 
  private:
-  // --- bytes -----------------------------------------------------------------
-
-  void Fail(const std::string& what) {
-    if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat("pickle, byte ", begin_, ": ", what));
-  }
-
-  std::string_view Take(uint64_t count) {
-    if (count > pickle_.size() - at_) {
-      Fail("is cut off");
-      return {};
-    }
-    const std::string_view taken = pickle_.substr(at_, count);
-    at_ += count;
-    return taken;
-  }
-
-  // Little-endian, as all numbers but those in text.
-  uint64_t Unsigned(size_t bytes) {
-    uint64_t number = 0;
-    const std::string_view taken = Take(bytes);
-    for (size_t i = 0; i < taken.size(); ++i) {
-      number |= uint64_t{static_cast<unsigned char>(taken[i])} << (8 * i);
-    }
-    return number;
-  }
-
-  int64_t Long(size_t bytes) {
-    if (bytes > 8) {
-      Fail("number of more than 64 bits");
-      return 0;
-    }
-    uint64_t number = Unsigned(bytes);
-    if (bytes > 0 && bytes < 8 && (number >> (8 * bytes - 1)) != 0) {
-      number |= ~uint64_t{0} << (8 * bytes);
-    }
-    return static_cast<int64_t>(number);
-  }
-
-  std::string Line() {
-    const size_t end = pickle_.find('\n', at_);
-    if (end == std::string_view::npos) {
-      Fail("is cut off");
-      return "";
-    }
-    const std::string line(pickle_.substr(at_, end - at_));
-    at_ = end + 1;
-    return line;
-  }
+  void Fail(const std::string& what) { bytes_.Fail(what); }
+  bool ok() const { return bytes_.status().ok(); }
 
   // --- values ----------------------------------------------------------------
 
@@ -181,7 +134,7 @@ class Unpickler {
   Value* Top(Value::Kind kind, const char* what) {
     const bool any =
         !stack_.empty() && (marks_.empty() || stack_.size() > marks_.back());
-    if (!status_.ok() || !any || values_[stack_.back()].kind != kind) {
+    if (!ok() || !any || values_[stack_.back()].kind != kind) {
       Fail(absl::StrCat(what, " is not what is on top"));
       return nullptr;
     }
@@ -222,7 +175,7 @@ class Unpickler {
     const auto text = [&](size_t i) -> const std::string& {
       return values_[id.items[i]].text;
     };
-    if (!status_.ok()) return;
+    if (!ok()) return;
     if (id.kind != Value::kTuple || id.items.size() != 5 ||
         values_[id.items[0]].kind != Value::kText || text(0) != "storage" ||
         values_[id.items[1]].kind != Value::kGlobal ||
@@ -299,7 +252,7 @@ class Unpickler {
   void Reduce() {
     const Value& arguments = values_[Pop()];
     const Value& function = values_[Pop()];
-    if (!status_.ok()) return;
+    if (!ok()) return;
     if (arguments.kind != Value::kTuple || function.kind != Value::kGlobal) {
       return Fail("calls what is no function of ours");
     }
@@ -329,9 +282,9 @@ class Unpickler {
 
   void Step() {
     if (stack_.size() > kMaxValues) return Fail("fills its stack");
-    begin_ = at_;
-    const auto code = static_cast<unsigned char>(Unsigned(1));
-    if (status_.ok() && !Simple(code) && !Number(code) && !Container(code)) {
+    bytes_.Mark();
+    const auto code = static_cast<unsigned char>(bytes_.Unsigned(1));
+    if (ok() && !Simple(code) && !Number(code) && !Container(code)) {
       Fail(absl::StrCat("instruction ", static_cast<int>(code), " ('",
                         code >= 0x20 && code < 0x7F
                             ? std::string(1, static_cast<char>(code))
@@ -344,10 +297,10 @@ class Unpickler {
   bool Simple(unsigned char code) {
     switch (code) {
       case 0x80:  // PROTO
-        if (Unsigned(1) > 5) Fail("a protocol above 5");
+        if (bytes_.Unsigned(1) > 5) Fail("a protocol above 5");
         return true;
       case 0x95:  // FRAME
-        Unsigned(8);
+        bytes_.Unsigned(8);
         return true;
       case '.':
         stopped_ = true;
@@ -359,23 +312,23 @@ class Unpickler {
         Pop();
         return true;
       case 'q':
-        Remember(Unsigned(1));
+        Remember(bytes_.Unsigned(1));
         return true;
       case 'r':
-        Remember(Unsigned(4));
+        Remember(bytes_.Unsigned(4));
         return true;
       case 0x94:  // MEMOIZE
         Remember(memo_.size());
         return true;
       case 'h':
-        Recall(Unsigned(1));
+        Recall(bytes_.Unsigned(1));
         return true;
       case 'j':
-        Recall(Unsigned(4));
+        Recall(bytes_.Unsigned(4));
         return true;
       case 'c': {
-        const std::string module = Line();
-        PushGlobal(absl::StrCat(module, " ", Line()));
+        const std::string module = bytes_.Line();
+        PushGlobal(absl::StrCat(module, " ", bytes_.Line()));
         return true;
       }
       case 0x93: {  // STACK_GLOBAL
@@ -405,26 +358,26 @@ class Unpickler {
         Push({.kind = Value::kBool, .number = code == 0x88});
         return true;
       case 'J':
-        PushInt(Long(4));
+        PushInt(bytes_.Long(4));
         return true;
       case 'K':
-        PushInt(static_cast<int64_t>(Unsigned(1)));
+        PushInt(static_cast<int64_t>(bytes_.Unsigned(1)));
         return true;
       case 'M':
-        PushInt(static_cast<int64_t>(Unsigned(2)));
+        PushInt(static_cast<int64_t>(bytes_.Unsigned(2)));
         return true;
       case 0x8A:  // LONG1
-        PushInt(Long(Unsigned(1)));
+        PushInt(bytes_.Long(bytes_.Unsigned(1)));
         return true;
       case 'G':  // BINFLOAT
-        Take(8);
+        bytes_.Take(8);
         Push({.kind = Value::kOther});
         return true;
       case 'X':
-        PushText(Take(Unsigned(4)));
+        PushText(bytes_.Take(bytes_.Unsigned(4)));
         return true;
       case 0x8C:  // SHORT_BINUNICODE
-        PushText(Take(Unsigned(1)));
+        PushText(bytes_.Take(bytes_.Unsigned(1)));
         return true;
       default:
         return false;
@@ -501,7 +454,7 @@ class Unpickler {
     }
     if (value.kind != Value::kDict) return;
     if (depth == kMaxDepth) return Fail("dictionaries nested too deep");
-    for (size_t i = 0; i + 1 < value.items.size() && status_.ok(); i += 2) {
+    for (size_t i = 0; i + 1 < value.items.size() && ok(); i += 2) {
       if (++visited_ > kMaxValues) return Fail("a dictionary without end");
       const Value& key = values_[value.items[i]];
       if (key.kind != Value::kText) continue;
@@ -515,11 +468,8 @@ class Unpickler {
     }
   }
 
-  const std::string_view pickle_;
-  size_t at_ = 0;
-  size_t begin_ = 0;  // of the instruction
+  PickleBytes bytes_;
   bool stopped_ = false;
-  absl::Status status_;
   std::vector<Value> values_ = std::vector<Value>(1);  // 0: what is not there
   std::vector<Ref> stack_;
   std::vector<size_t> marks_;

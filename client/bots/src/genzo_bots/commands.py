@@ -4,7 +4,7 @@ the picture that they send with it."""
 from __future__ import annotations
 
 import argparse
-import shlex
+import re
 from typing import Any, NoReturn
 
 from genzo import Control, ImagePrompt, requests
@@ -18,18 +18,30 @@ _DEFAULTS: requests.Options = {
     "preview_format": "jpeg",
     "preview_longest_side": 512,
 }
-_DASHES = str.maketrans({"—": "--", "–": "--"})  # what phones make of two
-_QUOTES = str.maketrans({"“": '"', "”": '"', "’": "'", "　": " "})
+# Phones make one long dash of two; but people use long ones in sentences too.
+_OPTION = re.compile(r"(?<!\S)(--(?!-)|[—–])(?P<name>[^\s=]+)")
+# One word, or several in quotes: a keyboard's or a phone's.
+_VALUE = re.compile(
+    r"""(?:=|\s+)(["“”].*?["“”]|['‘’].*?['‘’]|\S+)(?!\S)""",
+    re.DOTALL,
+)
+_QUOTES = ('"“”', "'‘’")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
 
+    def knows(self, name: str) -> bool:
+        return f"--{name}" in self._option_string_actions
+
+    def takes_value(self, name: str) -> bool:
+        action = self._option_string_actions.get(f"--{name}")
+        return action is not None and action.nargs != 0
+
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="/imagine", add_help=False)
-    parser.add_argument("prompt", nargs="*")
+    parser = _Parser(prog="/imagine", add_help=False, allow_abbrev=False)
     parser.add_argument("--negative", "--no", dest="negative_prompt")
     parser.add_argument("--model")
     parser.add_argument("--seed", type=int)
@@ -92,19 +104,51 @@ def build(
         raise Refused(words.say(language, "invalid", error)) from None
 
 
+def _unquoted(value: str) -> str:
+    for quotes in _QUOTES:
+        if len(value) > 1 and value[0] in quotes and value[-1] in quotes:
+            return value[1:-1]
+    return value
+
+
+def _split(text: str, parser: _Parser) -> tuple[str, list[str]]:
+    """The prompt as it was typed, and the options, each with its value."""
+    found = [
+        option
+        for option in _OPTION.finditer(text)
+        if option[1] == "--" or parser.knows(option["name"])
+    ]
+    starts = {option.start() for option in found}
+    prompt: list[str] = []
+    options: list[str] = []
+    end = 0
+    for option in found:
+        if option.start() < end:
+            continue  # in the value of the one before
+        prompt.append(text[end : option.start()].strip())
+        name, end = option["name"], option.end()
+        value = _VALUE.match(text, end)
+        if value and (
+            value[0].startswith("=")
+            or (parser.takes_value(name) and value.start(1) not in starts)
+        ):
+            options.append(f"--{name}={_unquoted(value[1])}")
+            end = value.end()
+        else:
+            options.append(f"--{name}")
+    prompt.append(text[end:].strip())
+    return " ".join(filter(None, prompt)), options
+
+
 def parse(
     language: str, text: str, picture: bytes | None = None
 ) -> pb.GenerateRequest:
-    """As `build`, from one line of text. Words without a dash in front are the
-    prompt."""
+    """As `build`, from one line of text: the prompt is what is no option."""
+    parser = _parser()
+    prompt, typed = _split(text, parser)
     try:
-        words_of = shlex.split(text.translate(_DASHES).translate(_QUOTES))
-    except ValueError:  # an apostrophe is no quotation
-        words_of = text.translate(_DASHES).split()
-    try:
-        found = vars(_parser().parse_intermixed_args(words_of))
+        found = vars(parser.parse_args(typed))
     except ValueError as error:
         raise Refused(words.say(language, "invalid", error)) from None
-    prompt = " ".join(found.pop("prompt"))
     options = {key: value for key, value in found.items() if value is not None}
     return build(language, prompt, options, picture)

@@ -62,6 +62,11 @@ class Ledger:
         past.append(self._now())
         self._running[user] += 1
 
+    def take_back(self, user: str) -> None:
+        """Uncounts what `begin` has just counted."""
+        self._past[user].pop()
+        self.end(user)
+
     def found_again(self, user: str) -> None:
         """Counts one of before a restart: it was within the limits then."""
         self._running[user] += 1

@@ -139,8 +139,15 @@ class Studio:
                 refusal = await refusal
             if refusal is not None:
                 raise Refused(refusal)
-        self._ledger.begin(f"{order.service}:{order.user}", order.language)
-        self._orders.add(order)
+            if self._orders.find(order.id) is not None:
+                return  # told again while the policy thought
+        user = f"{order.service}:{order.user}"
+        self._ledger.begin(user, order.language)
+        try:
+            self._orders.add(order)
+        except Exception:  # a full disk, for example
+            self._ledger.take_back(user)
+            raise
         self._start(order, canvas)
 
     def find_again(self, service: str, canvas_of: CanvasOf) -> int:

@@ -67,6 +67,10 @@ _TEXTS = {
         "The server is full. Try again in {0} s.",
         "サーバーが混み合っています。{0}秒後にお試しください。",
     ),
+    "away": (
+        "The server cannot be reached. Try again later.",
+        "サーバーに接続できません。しばらくしてからお試しください。",
+    ),
     "invalid": ("That does not work: {0}", "リクエストに誤りがあります: {0}"),
     "failed": ("It did not work out: {0}", "作成できませんでした: {0}"),
     "withheld": (
@@ -78,6 +82,8 @@ _TEXTS = {
         "画像を作成できませんでした。",
     ),
 }
+# Reasons of a server that takes the same request a little later.
+_FULL = {"QUEUE_FULL", "TOO_MANY_STREAMS", "QUOTA_EXCEEDED"}
 # What safety checkers find, by the names that the server gives it.
 _FINDINGS = {"nsfw": ("not safe for work", "職場に不適切な内容")}
 
@@ -135,7 +141,9 @@ def error(language: str, fault: genzo.GenzoError) -> str:
                 "invalid",
                 "; ".join(field.description for field in fault.fields),
             )
-        case genzo.Unavailable():
+        case genzo.Unavailable(code="UNAVAILABLE", reason=""):
+            return say(language, "away")
+        case genzo.Unavailable() if fault.reason in _FULL:
             wait = 30 if fault.retry_after is None else fault.retry_after
             return say(language, "busy", f"{wait:.0f}")
     return say(language, "failed", fault.message)

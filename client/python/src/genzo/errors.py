@@ -124,6 +124,16 @@ def from_status(status: status_pb2.Status) -> GenzoError:
     )
 
 
+def withheld(findings: Iterable[str]) -> GenzoError:
+    """The exception for a job that succeeded and whose images the server's
+    policy keeps back; `findings` is what its safety checker found in them."""
+    found = ", ".join(sorted(set(findings)))
+    return GenzoError(
+        f"the server's policy withheld what was painted: {found}",
+        reason="CONTENT_POLICY_VIOLATION",
+    )
+
+
 def from_rpc(error: grpc.RpcError, server: str) -> GenzoError:
     """The exception for a call that ended with `error`."""
     trailing: Any = error.trailing_metadata() or ()

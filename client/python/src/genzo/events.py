@@ -123,16 +123,19 @@ AnyEvent: TypeAlias = (
 
 @dataclass(frozen=True)
 class Result:
-    """A finished job: its images by index, and those that failed."""
+    """A finished job: its images by index, those that failed, and those that
+    the server's policy withheld."""
 
     images: tuple[Image, ...]
     failed: tuple[ImageFailed, ...]
     ended: Ended | None
+    withheld: tuple[ImageWithheld, ...] = ()
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
-        """Writes the images and returns their paths. Of several, image k goes
-        to the path with -k before the suffix. As Picture.save otherwise."""
-        if len(self.images) == 1 and not self.failed:
+        """Writes the images and returns their paths. Of a job for several,
+        image k goes to the path with -k before the suffix. As Picture.save
+        otherwise."""
+        if len(self.images) == 1 and not self.failed and not self.withheld:
             return [self.images[0].picture.save(path)]
         target = Path(path)
         return [

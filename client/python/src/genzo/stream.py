@@ -80,6 +80,7 @@ class Reading:
         self._resumes = 0
         self._images: dict[int, events.Image] = {}
         self._failed: dict[int, events.ImageFailed] = {}
+        self._withheld: dict[int, events.ImageWithheld] = {}
         self.ended: events.Ended | None = None
 
     @property
@@ -126,6 +127,8 @@ class Reading:
                 self._images[event.image_index] = event
             case events.ImageFailed():
                 self._failed[event.image_index] = event
+            case events.ImageWithheld():
+                self._withheld[event.image_index] = event
             case events.Ended():
                 self.ended = event
         return event
@@ -154,10 +157,13 @@ class Reading:
     def result(self) -> events.Result:
         """The job's images. Raises if it brought none."""
         self.end()
+        if not self._images and self._withheld:
+            raise errors.withheld(w.safety for w in self._withheld.values())
         if not self._images:
             raise errors.GenzoError("the job's events broke off")
         return events.Result(
             images=tuple(self._images[i] for i in sorted(self._images)),
             failed=tuple(self._failed[i] for i in sorted(self._failed)),
             ended=self.ended,
+            withheld=tuple(self._withheld[i] for i in sorted(self._withheld)),
         )

@@ -120,6 +120,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- define "genzo.cacheFolder" -}}
+{{- with dig "result_cache" "folder" "" .Values.config }}{{ clean . }}{{ end }}
+{{- end }}
+
+{{- /* Of the result cache, what lies in the servers' volume. */}}
+{{- define "genzo.cacheMegabytes" -}}
+{{- if hasPrefix "/var/lib/genzo/" (include "genzo.cacheFolder" .) }}
+{{- dig "result_cache" "mb" 0 .Values.config | int }}
+{{- else }}0{{ end }}
+{{- end }}
+
 {{- /* What cannot work, said before anything is installed. */}}
 {{- define "genzo.check" -}}
 {{- $v := .Values }}
@@ -147,6 +158,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and (not $v.models.list) (not $v.models.watchVolume) }}
 {{- fail "models.list is empty and models.watchVolume is false: there is nothing to serve" }}
+{{- end }}
+{{- $ids := list }}
+{{- range $v.models.list }}{{ $ids = append $ids .id }}{{ end }}
+{{- if ne (len $ids) (uniq $ids | len) }}
+{{- fail (printf "models.list has an id twice: %s" (join ", " $ids)) }}
+{{- end }}
+{{- if and $v.models.default (not $v.models.watchVolume) (not (has $v.models.default $ids)) }}
+{{- fail (printf "models.default %s is none of models.list: %s" $v.models.default (join ", " $ids)) }}
+{{- end }}
+{{- if $v.results.enabled }}
+{{- $cache := include "genzo.cacheMegabytes" . | int }}
+{{- $kept := add (int $v.results.megabytes) $cache }}
+{{- $unit := regexFind "[A-Z]i?$" $v.results.size }}
+{{- $bytes := get (dict "M" 1e6 "Mi" 1048576.0 "G" 1e9 "Gi" 1073741824.0 "T" 1e12 "Ti" 1099511627776.0
+      "P" 1e15 "Pi" 1125899906842624.0) $unit }}
+{{- if gt (mulf $kept 1048576.0) (mulf (trimSuffix $unit $v.results.size | float64) $bytes) }}
+{{- $cached := ternary (printf " and config.result_cache.mb %d" $cache) "" (gt $cache 0) }}
+{{- fail (printf "results.megabytes %d%s do not fit into results.size %s" (int $v.results.megabytes) $cached $v.results.size) }}
+{{- end }}
+{{- if eq (include "genzo.cacheFolder" .) "/var/lib/genzo/results" }}
+{{- fail "config.result_cache.folder is where results are kept: give the cache a folder of its own, /var/lib/genzo/cache" }}
+{{- end }}
 {{- end }}
 {{- if and $v.auth.keys $v.auth.keysSecret.name }}
 {{- fail "auth.keys and auth.keysSecret.name are two answers to one question: set one" }}
@@ -179,6 +212,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and $scales (lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
 {{- fail (printf "autoscaling.maxReplicas %d is less than autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) }}
+{{- end }}
+{{- if and (dig "webhooks" "hosts" list $v.config) (not $v.webhooks.secret.name) }}
+{{- fail "config.webhooks.hosts needs webhooks.secret.name" }}
+{{- end }}
+{{- $latents := int (dig "kept_latents" "total_mb" 64 $v.config) }}
+{{- if gt (int (dig "kept_latents" "tenant_mb" 16 $v.config)) $latents }}
+{{- fail (printf "config.kept_latents.tenant_mb is over config.kept_latents.total_mb %d" $latents) }}
 {{- end }}
 {{- $bots := include "genzo.enabledBots" . | fromJsonArray }}
 {{- range $service := $bots }}

@@ -161,7 +161,7 @@ spec:
       emptyDir: {sizeLimit: 1Gi}
     {{- if not $v.results.enabled }}
     - name: data
-      emptyDir: {sizeLimit: 1Gi}
+      emptyDir: {sizeLimit: {{ add 1024 (include "genzo.cacheMegabytes" . | int) }}Mi}
     {{- end }}
     {{- if $volume.existingClaim }}
     - name: models

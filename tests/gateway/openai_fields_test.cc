@@ -1,0 +1,165 @@
+#include "absl/strings/escaping.h"
+#include "gateway/door_error.h"
+#include "gateway/json_body.h"
+#include "tests/gateway/body_readers.h"
+#include "tests/testing/matchers.h"
+
+namespace genzo {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+
+TEST(OpenAiFieldsTest, APromptIsNeeded) {
+  EXPECT_THAT(ReadGeneration(json::object(), Names()),
+              StatusIs(kInvalid, "prompt is missing"));
+  EXPECT_THAT(ReadGeneration({{"prompt", ""}}, Names()), IsOk());
+}
+
+TEST(OpenAiFieldsTest, ASizeIsTwoNumbers) {
+  const auto size = [](const std::string& text) {
+    return ReadGeneration({{"prompt", "x"}, {"size", text}}, Names());
+  };
+  EXPECT_EQ(size("64x48")->request.height(), 48u);
+  EXPECT_FALSE(size("auto")->request.has_width());
+  for (const char* bad : {"", "64", "64x", "64x48x3", "0x64", "64x-1",
+                          "65537x64", "64X48", "wide"}) {
+    EXPECT_THAT(size(bad),
+                StatusIs(kInvalid, std::string("size \"") + bad +
+                                       "\" is neither auto nor WIDTHxHEIGHT"))
+        << bad;
+  }
+}
+
+TEST(OpenAiFieldsTest, LinksAreNotForStreams) {
+  EXPECT_THAT(
+      ReadGeneration(
+          {{"prompt", "x"}, {"stream", true}, {"response_format", "url"}},
+          Names()),
+      StatusIs(kInvalid, "response_format \"url\" is not for streams"));
+}
+
+TEST(OpenAiFieldsTest, PartialImagesAreForStreams) {
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"partial_images", 2}}, Names()),
+      StatusIs(kInvalid, "partial_images 2 is not 0, but stream is not"));
+  EXPECT_EQ(
+      ReadGeneration({{"prompt", "x"}, {"stream", true}, {"partial_images", 3}},
+                     Names())
+          ->partial_images,
+      3);
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"stream", true}, {"partial_images", 4}},
+                     Names()),
+      StatusIs(kInvalid, "partial_images 4 is not a whole number from 0 to 3"));
+}
+
+TEST(OpenAiFieldsTest, NoCompressionIsTheLowestQuality) {
+  EXPECT_EQ(
+      ReadGeneration({{"prompt", "x"}, {"output_compression", 0}}, Names())
+          ->request.output()
+          .quality(),
+      1u);
+}
+
+TEST(OpenAiFieldsTest, AFieldThatNobodyKnowsIsRefused) {
+  EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"promt", "y"}}, Names()),
+              StatusIs(kInvalid, "\"promt\" is not a field of this"));
+}
+
+// The same at every door, MCP's included.
+TEST(OpenAiFieldsTest, FieldsOfSingleModelsAreRead) {
+  const auto call =
+      ReadGeneration({{"prompt", "x"},
+                      {"prompt_2", "b"},
+                      {"class_label", 0},
+                      {"noise_level", 0},
+                      {"image_guidance_scale", 1.25},
+                      {"true_guidance_scale", 2},
+                      {"max_sequence_length", 256},
+                      {"size_conditioning", {{"prompt", {{"crop_top", 8}}}}},
+                      {"refiner", R"({"switch_at": 0.5})"}},
+                     Names());
+  ASSERT_THAT(call, IsOk());
+  const v1::GenerateRequest& request = call->request;
+  EXPECT_EQ(request.prompt_2(), "b");
+  EXPECT_TRUE(request.has_class_label());
+  EXPECT_TRUE(request.has_noise_level());
+  EXPECT_EQ(request.image_guidance_scale(), 1.25);
+  EXPECT_EQ(request.true_guidance_scale(), 2);
+  EXPECT_EQ(request.max_sequence_length(), 256u);
+  EXPECT_EQ(request.size_conditioning().prompt().crop_top(), 8u);
+  EXPECT_EQ(request.refiner().switch_at(), 0.5);
+  EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"noise_level", -1}}, Names()),
+              StatusIs(kInvalid, "noise_level"));
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"refiner", {{"at", 1}}}}, Names()),
+      StatusIs(kInvalid, "refiner"));
+  const auto plain = ReadGeneration({{"prompt", "x"}}, Names());
+  EXPECT_FALSE(plain->request.has_noise_level() ||
+               plain->request.has_refiner() ||
+               plain->request.has_size_conditioning());
+}
+
+TEST(OpenAiFieldsTest, ATransparentBackgroundIsNotThereYet) {
+  EXPECT_THAT(
+      ReadGeneration({{"prompt", "x"}, {"background", "transparent"}}, Names()),
+      StatusIs(kInvalid, "background \"transparent\" is given"));
+}
+
+TEST(OpenAiFormTest, AnEditNeedsAPicture) {
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"}}),
+              StatusIs(kInvalid, "image is missing"));
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"}, {"image", ""}}),
+              StatusIs(kInvalid, "image is missing"));
+}
+
+TEST(OpenAiFormTest, AVariationNeedsNoPrompt) {
+  const auto call = Form(FormKind::kVariation, {{"image", "png"}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.image_to_image().strength(), 0.6);
+  EXPECT_THAT(Form(FormKind::kEdit, {{"image", "png"}}),
+              StatusIs(kInvalid, "prompt is missing"));
+}
+
+TEST(OpenAiFormTest, AVariationHasNoMask) {
+  EXPECT_THAT(Form(FormKind::kVariation, {{"image", "png"}, {"mask", "png"}}),
+              StatusIs(kInvalid, "mask is given, but a variation"));
+}
+
+TEST(OpenAiFormTest, WhatAMaskCoversIsPaintedWhole) {
+  const auto call =
+      Form(FormKind::kEdit, {{"prompt", "x"}, {"image", "a"}, {"mask", "b"}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.image_to_image().strength(), 1);
+  EXPECT_TRUE(call->request.inpainting().mask_is_transparency());
+  EXPECT_EQ(call->event_prefix, "image_edit");
+}
+
+// Found by fuzzing: such bytes cannot be written as JSON again.
+TEST(OpenAiFormTest, AFieldIsUtf8) {
+  for (const char* field : {"noise_level", "churn", "loras"}) {
+    EXPECT_THAT(Form(FormKind::kEdit,
+                     {{"prompt", "x"}, {"image", "a"}, {field, "a\x8a"}}),
+                StatusIs(kInvalid, absl::StrCat(field, " is not UTF-8")));
+  }
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "\x8a"}, {"image", "a"}}),
+              StatusIs(kInvalid, "prompt is not UTF-8"));
+}
+
+TEST(OpenAiFormTest, AFieldOccursOnce) {
+  EXPECT_THAT(
+      Form(FormKind::kEdit, {{"prompt", "x"}, {"prompt", "y"}, {"image", "a"}}),
+      StatusIs(kInvalid, "prompt occurs twice"));
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"},
+                                     {"image", "a"},
+                                     {"mask", "\x89PNG"},
+                                     {"mask", "\x89PNG"}}),
+              StatusIs(kInvalid, "mask occurs twice"));
+  EXPECT_THAT(Form(FormKind::kEdit,
+                   {{"prompt", "x"}, {"image[]", "a"}, {"image[]", "b"}}),
+              StatusIs(kInvalid, "no edits of several pictures at once"));
+}
+
+}  // namespace
+}  // namespace genzo
