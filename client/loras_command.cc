@@ -46,6 +46,16 @@ void Print(const v1::Lora& lora) {
                           "for ", Printable(absl::StrJoin(lora.models(), ", ")))
                     : "fits none of the models loaded so far")
             << "\n";
+  if (lora.models().empty()) {
+    for (const v1::LoraMisfit& misfit : lora.misfits()) {
+      std::cout << "  not " << Printable(misfit.model()) << ": "
+                << Printable(misfit.message()) << "\n";
+    }
+  }
+  if (!lora.unread_tensors().empty()) {
+    std::cout << "  not read: "
+              << Printable(absl::StrJoin(lora.unread_tensors(), ", ")) << "\n";
+  }
 }
 
 }  // namespace

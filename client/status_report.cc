@@ -53,6 +53,12 @@ std::string Describe(const grpc::Status& status, const std::string& server) {
                         Printable(status.error_message()), ")");
   }
   std::string text = Printable(status.error_message());
+  // gRPC has no words for what a server does not have.
+  if (text.empty() && status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return absl::StrCat("the server at ", server,
+                        " has no such call there; administrators may have an "
+                        "address of their own (admin_listen)");
+  }
   const absl::Duration retry = RetryAfter(FromRpcStatus(details));
   if (from_genzo && retry > absl::ZeroDuration()) {
     absl::StrAppend(&text, "; try again in ",

@@ -78,7 +78,9 @@ json A1111Error(const absl::Status& status) {
 }
 
 void AddRetry(const absl::Status& status, HttpResponse& response) {
-  const absl::Duration retry = RetryAfter(status);
+  absl::Duration retry = RetryAfter(status);
+  // Another server may take it at once; a client without one is not to hammer.
+  if (ErrorReason(status) == "DRAINING") retry = absl::Seconds(1);
   if (retry <= absl::ZeroDuration()) return;
   const auto seconds =
       static_cast<int64_t>(std::ceil(absl::ToDoubleSeconds(retry)));

@@ -234,6 +234,10 @@ void ReadPrediction(const TensorSource& source, const SingleFile& file,
 
 absl::Status Unknown(const TensorSource& source) {
   const Entries& entries = source.entries();
+  if (entries.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source.path(), ": holds no tensors"));
+  }
   for (const ClassSigns& signs : AllSigns()) {
     const auto prefix = FindPrefix(signs, entries);
     if (!prefix.has_value()) continue;
@@ -261,7 +265,6 @@ bool IsScheduler(const std::string& component) {
 absl::StatusOr<SingleFile> ReadSingleFile(
     std::shared_ptr<const TensorSource> source) {
   const Entries& entries = source->entries();
-  std::optional<SingleFilePart> denoiser;
   SingleFile file;
   for (const char* class_name :
        {"UNet2DConditionModel", "SD3Transformer2DModel",
