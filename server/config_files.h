@@ -9,10 +9,16 @@
 namespace genzo {
 
 // What a configuration names and the disk lacks, a sentence each: "scorers[0].
-// path /x is not there". A server starts without them, as they may come later;
-// but jobs that need them fail. Files that a start reads (keys, certificates)
-// are not among them: it says itself what is wrong. Reads the disk.
+// path /x is not there". Files that a start reads (keys, certificates) are not
+// among them: it says itself what is wrong. Both read the disk.
+
+// Files without which jobs fail: models, scorers, the safety checker,
+// certificates of those who are called.
 std::vector<std::string> MissingFiles(const Config& config);
+
+// Folders that are looked into now and then: what is to lie there may come
+// later.
+std::vector<std::string> MissingFolders(const Config& config);
 
 }  // namespace genzo
 

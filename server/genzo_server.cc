@@ -425,6 +425,9 @@ int Check(const Config& config) {
   if (!missing.empty()) {
     return Fail(absl::NotFoundError(absl::StrJoin(missing, "; ")));
   }
+  for (const std::string& folder : MissingFolders(config)) {
+    std::cout << folder << ", and is looked for now and then\n";
+  }
   std::cout << "the configuration is good" << std::endl;
   return 0;
 }
