@@ -5,6 +5,7 @@
 #include <exception>
 #include <iterator>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
@@ -20,6 +21,26 @@ absl::Status Wrong(int index, const absl::Status& status) {
   const std::string field = absl::StrCat("loras[", index, "].name");
   return InvalidFieldsError(
       {{field, absl::StrCat(field, " ", status.message())}});
+}
+
+// Whether each block of the request's `index`th is one of the denoiser's.
+absl::Status CheckBlocks(const v1::LoraUse& lora, int index,
+                         const AdapterTargets& targets) {
+  const auto& tensors = targets.TensorsOf("denoiser");
+  for (int i = 0; i < lora.block_weights_size(); ++i) {
+    const std::string& block = lora.block_weights(i).block();
+    const bool is_there =
+        std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) {
+          return absl::StartsWith(tensor.first, absl::StrCat(block, "."));
+        });
+    if (is_there) continue;
+    const std::string field =
+        absl::StrCat("loras[", index, "].block_weights[", i, "].block");
+    return InvalidFieldsError(
+        {{field, absl::StrCat(field, " \"", block,
+                              "\" begins the name of no layer")}});
+  }
+  return absl::OkStatus();
 }
 
 AdapterUse UseOf(const v1::LoraUse& lora, const std::string& id,
@@ -229,6 +250,9 @@ std::optional<AdapterStore::Fetched> AdapterStore::TryFetch(
   for (int i = 0; i < order.request.loras_size(); ++i) {
     auto file = library_->Find(order.request.loras(i).name());
     if (!file.ok()) return Wrong(i, file.status());
+    const absl::Status blocks =
+        CheckBlocks(order.request.loras(i), i, *order.model->adapter_targets());
+    if (!blocks.ok()) return blocks;
     files.push_back(*std::move(file));
   }
   const absl::Status fits = CheckSizes(files, order);

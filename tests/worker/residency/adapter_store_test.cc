@@ -75,6 +75,20 @@ TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
   EXPECT_EQ(store.bytes(), 2 * OneAdaptersBytes());
 }
 
+TEST_F(AdapterStoreTest, ABlockThatIsNoneIsNamed) {
+  Write(1);
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),
+                     figures_, [] {});
+  v1::GenerateRequest request = Asking({0});
+  v1::LoraUse& lora = *request.mutable_loras(0);
+  lora.add_block_weights()->set_block("mid_block");
+  EXPECT_THAT(Fetch(store, "a", request), IsOk());
+  lora.add_block_weights()->set_block("mid_blok");
+  EXPECT_THAT(Fetch(store, "b", request),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "loras[0].block_weights[1].block \"mid_blok\" begins"));
+}
+
 TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
   Write(50);
   const int64_t one = OneAdaptersBytes();
