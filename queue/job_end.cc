@@ -20,6 +20,11 @@ v1::JobState StateBy(const absl::Status& status) {
 
 }  // namespace
 
+absl::Status DrainingError() {
+  return RetryLaterError("DRAINING", "the server is shutting down",
+                         absl::ZeroDuration());
+}
+
 absl::Status JobLateError() {
   return ErrorWithReason(absl::StatusCode::kDeadlineExceeded,
                          "DEADLINE_EXCEEDED",

@@ -11,6 +11,10 @@ namespace genzo {
 // it. Times and counts are left out. Pure.
 v1::Ended EndedBy(const absl::Status& status);
 
+// UNAVAILABLE/DRAINING: what a server that stops says to all that is asked of
+// it, or was.
+absl::Status DrainingError();
+
 // DEADLINE_EXCEEDED/DEADLINE_EXCEEDED: what ends a job that is late.
 absl::Status JobLateError();
 

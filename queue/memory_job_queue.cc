@@ -18,11 +18,6 @@ using internal::v1::Job;
 // Readers further back hear of their place when they come nearer.
 constexpr size_t kPositionsTold = 100;
 
-absl::Status Draining() {
-  return RetryLaterError("DRAINING", "the server is shutting down",
-                         absl::ZeroDuration());
-}
-
 }  // namespace
 
 // A job and the way back to its reader.
@@ -180,7 +175,7 @@ MemoryJobQueue::MemoryJobQueue(int capacity, const Clock& clock,
 
 absl::Status MemoryJobQueue::AdmitLocked(
     const JobDemand& demand, std::optional<absl::Duration> predicted) const {
-  if (closed_) return Draining();
+  if (closed_) return DrainingError();
   return Admit(
       {.waiting = waiting_.size(),
        .capacity = static_cast<size_t>(capacity_),
@@ -222,7 +217,7 @@ absl::Status MemoryJobQueue::Readmit(Job job,
       std::make_shared<Entry>(std::move(job), std::move(events), demand,
                               load_.speeds().LatestStart(demand));
   absl::MutexLock lock(&mutex_);
-  if (closed_) return Draining();
+  if (closed_) return DrainingError();
   // Nothing is decided by a prediction, and there may be thousands of these.
   return AddLocked(entry, /*predicted=*/std::nullopt);
 }
@@ -333,7 +328,7 @@ void MemoryJobQueue::CancelAll() {
     absl::MutexLock lock(&mutex_);
     for (const auto& job : jobs_) ids.push_back(job.first);
   }
-  for (const std::string& id : ids) CancelWith(id, Draining());
+  for (const std::string& id : ids) CancelWith(id, DrainingError());
 }
 
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {

@@ -39,6 +39,12 @@ int64_t PictureBytes(const JobEvent& event) {
                               event.image().picture().data().size());
 }
 
+// A tenant that has nothing is not remembered.
+void Add(const std::string& tenant, int64_t more,
+         std::map<std::string, int64_t>& by_tenant) {
+  if ((by_tenant[tenant] += more) == 0) by_tenant.erase(tenant);
+}
+
 absl::Status TooSlow() {
   return ErrorWithReason(
       absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
@@ -91,8 +97,8 @@ absl::Status EventLogs::CheckStreamsLocked(const std::string& tenant) const {
   return RetryLaterError(
       "TOO_MANY_STREAMS",
       absl::StrCat("the server has ", streams_, " streams, ", own,
-                   " of tenant ", tenant, "; its limit is ",
-                   limits_.max_streams, ", the last ", last,
+                   " of them the caller's; its limit is ", limits_.max_streams,
+                   ", the last ", last,
                    " for tenants that have less than an even share"),
       kStreamRetry, {}, absl::StatusCode::kResourceExhausted);
 }
@@ -128,7 +134,7 @@ std::unique_ptr<EventReader> EventLogs::AttachLocked(
                          .read = std::min(after, has_end ? last - 1 : last),
                          .since = log.read_since};
   metrics_.streams().Set(++streams_);
-  ++tenant_streams_[log.file.tenant];
+  Add(log.file.tenant, 1, tenant_streams_);
   return std::unique_ptr<EventReader>(new EventReader(*this, log.file, number));
 }
 
@@ -273,8 +279,7 @@ void EventLogs::Leave(const std::string& job_id, int64_t number) {
     Log& log = found->second;
     log.readers.erase(number);
     metrics_.streams().Set(--streams_);
-    const auto streams = tenant_streams_.find(log.file.tenant);
-    if (--streams->second == 0) tenant_streams_.erase(streams);
+    Add(log.file.tenant, -1, tenant_streams_);
     TrimLocked(log);
     if (!log.readers.empty()) return;
     const bool lives = log.ended == absl::InfiniteFuture();
@@ -340,9 +345,7 @@ bool EventLogs::IsKept(const Log& log) {
 void EventLogs::AddBytesLocked(Log& log, int64_t bytes) {
   log.bytes += bytes;
   bytes_ += bytes;
-  if ((tenant_bytes_[log.file.tenant] += bytes) == 0) {
-    tenant_bytes_.erase(log.file.tenant);
-  }
+  Add(log.file.tenant, bytes, tenant_bytes_);
   metrics_.undelivered_bytes().Set(static_cast<double>(bytes_));
 }
 

@@ -100,6 +100,21 @@ void RecordJob(Tracer* tracer, const internal::v1::KeptJob& kept) {
        .error = job.has_status() ? job.status().message() : ""});
 }
 
+absl::Status CheckOwnFolders(const FrontEndOptions& options) {
+  const std::string& cache = options.result_cache.folder;
+  const std::string& results = options.jobs.results_folder;
+  if (cache.empty() || results.empty()) return absl::OkStatus();
+  const auto canonical = [](const std::string& folder) {
+    std::error_code unreadable;  // who opens it says so
+    const auto path = std::filesystem::weakly_canonical(folder, unreadable);
+    return unreadable ? std::filesystem::path(folder) : path;
+  };
+  if (canonical(cache) != canonical(results)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("result_cache.folder ", cache,
+                   " is jobs.results_folder: give each its own"));
+}
+
 }  // namespace
 
 FrontEndOptions FrontEndOptionsOf(const Config& config) {
@@ -117,6 +132,8 @@ FrontEndOptions FrontEndOptionsOf(const Config& config) {
 
 absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
     const FrontEndOptions& options, const FrontEndDependencies& dependencies) {
+  const absl::Status apart = CheckOwnFolders(options);
+  if (!apart.ok()) return apart;
   Parts parts;
   if (!options.auth.keys_file.empty()) {
     auto keys = KeyStore::Open(options.auth.keys_file, dependencies.clock);
@@ -188,16 +205,8 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
           : Webhooks::Open(options.webhooks, clock, PostHttps, /*threads=*/0)
                 .status();
   if (!webhooks.ok()) return webhooks;
-  const std::string& cache = options.result_cache.folder;
-  const std::string& results = options.jobs.results_folder;
-  if (!cache.empty() && !results.empty() &&
-      std::filesystem::weakly_canonical(cache) ==
-          std::filesystem::weakly_canonical(results)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("result_cache.folder ", cache,
-                     " is jobs.results_folder: give each its own"));
-  }
   absl::Status status = MakeServerCredentials(options.tls).status();
+  status.Update(CheckOwnFolders(options));
   status.Update(
       CheckFolder("jobs.results_folder", options.jobs.results_folder));
   status.Update(

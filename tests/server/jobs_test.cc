@@ -27,6 +27,11 @@ class JobsTest : public ::testing::Test {
     stub_ = v1::Jobs::NewStub(rig_->Channel());
   }
 
+  // Of servers that follow one another.
+  FrontEndOptions Kept() const {
+    return {.jobs = {.results_folder = folder_.path() + "/results"}};
+  }
+
   // Each names its tenant in the metadata.
   static std::unique_ptr<grpc::ClientContext> As(const std::string& tenant) {
     auto context = std::make_unique<grpc::ClientContext>();
@@ -80,6 +85,7 @@ class JobsTest : public ::testing::Test {
     Start(options);
   }
 
+  const TestFolder folder_;
   std::unique_ptr<FrontEndRig> rig_;
   std::unique_ptr<v1::Jobs::Stub> stub_;
   grpc::Status status_;
@@ -235,9 +241,7 @@ TEST_F(JobsTest, ListsTheTenantsJobs) {
 }
 
 TEST_F(JobsTest, JobsGoOnInTheNextServer) {
-  const TestFolder folder;
-  const FrontEndOptions options = {
-      .jobs = {.results_folder = folder.path() + "/results"}};
+  const FrontEndOptions options = Kept();
   Start(options);
   const std::string done = Create().id();
   PaintOne();
@@ -278,8 +282,7 @@ class FullDisk {
 };
 
 TEST_F(JobsTest, AJobThatCannotBeKeptIsNone) {
-  const TestFolder folder;
-  Start({.jobs = {.results_folder = folder.path() + "/results"}});
+  Start(Kept());
   {
     const FullDisk full;
     Create(kRequestId);
@@ -299,9 +302,7 @@ TEST_F(JobsTest, AJobThatCannotBeKeptIsNone) {
 }
 
 TEST_F(JobsTest, WhatWasAcceptedGoesOnInItsOrderThoughTheQueueIsFull) {
-  const TestFolder folder;
-  const FrontEndOptions options = {
-      .jobs = {.results_folder = folder.path() + "/results"}};
+  const FrontEndOptions options = Kept();
   Start(options);
   std::vector<std::string> ids;
   for (int i = 0; i < 8; ++i) {
@@ -320,10 +321,17 @@ TEST_F(JobsTest, WhatWasAcceptedGoesOnInItsOrderThoughTheQueueIsFull) {
   }
 }
 
+TEST_F(JobsTest, TheResultCacheHasAFolderOfItsOwn) {
+  FrontEndOptions options = Kept();
+  options.result_cache = {.bytes = 1, .folder = folder_.path() + "/./results"};
+  rig_.reset();
+  EXPECT_THAT(
+      FrontEndRig(options, /*capacity=*/1).started(),
+      StatusIs(absl::StatusCode::kInvalidArgument, "give each its own"));
+}
+
 TEST_F(JobsTest, AJobThatServersDieUnderIsGivenUp) {
-  const TestFolder folder;
-  const FrontEndOptions options = {
-      .jobs = {.results_folder = folder.path() + "/results"}};
+  const FrontEndOptions options = Kept();
   Start(options);
   const std::string id = Create().id();
   for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) {
@@ -338,9 +346,7 @@ TEST_F(JobsTest, AJobThatServersDieUnderIsGivenUp) {
 }
 
 TEST_F(JobsTest, NoJobIsGivenUpThatServersDidNotDieUnder) {
-  const TestFolder folder;
-  const FrontEndOptions options = {
-      .jobs = {.results_folder = folder.path() + "/results"}};
+  const FrontEndOptions options = Kept();
   Start(options);
   const std::string id = Create().id();
   for (uint32_t i = 0; i <= JobArchive::kMostRestarts; ++i) {

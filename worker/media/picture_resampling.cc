@@ -1,10 +1,8 @@
 #include "worker/media/picture_resampling.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numbers>
 #include <vector>
 
 namespace genzo {
@@ -12,40 +10,6 @@ namespace {
 
 // Weights are whole numbers of 2^-22, as in PIL.
 constexpr int kPrecisionBits = 32 - 8 - 2;
-constexpr double kBicubicA = -0.5;
-
-double Sinc(double x) {
-  if (x == 0) return 1;
-  x *= std::numbers::pi;
-  return std::sin(x) / x;
-}
-
-double Support(ResamplingFilter filter) {
-  switch (filter) {
-    case ResamplingFilter::kBilinear:
-      return 1;
-    case ResamplingFilter::kBicubic:
-      return 2;
-    case ResamplingFilter::kLanczos:
-      return 3;
-  }
-  return 0;
-}
-
-double Weight(ResamplingFilter filter, double x) {
-  x = std::abs(x);
-  if (x >= Support(filter)) return 0;
-  switch (filter) {
-    case ResamplingFilter::kBilinear:
-      return 1 - x;
-    case ResamplingFilter::kBicubic:
-      return x < 1 ? ((kBicubicA + 2) * x - (kBicubicA + 3)) * x * x + 1
-                   : (((x - 5) * x + 8) * x - 4) * kBicubicA;
-    case ResamplingFilter::kLanczos:
-      return Sinc(x) * Sinc(x / 3);
-  }
-  return 0;
-}
 
 // What one output is the weighted sum of.
 struct Window {
@@ -53,23 +17,10 @@ struct Window {
   std::vector<int32_t> weights;
 };
 
-Window WindowOf(ResamplingFilter filter, int in, int64_t out, int64_t place) {
-  const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double widening = std::max(scale, 1.0);
-  const double support = Support(filter) * widening;
-  const double center = (static_cast<double>(place) + 0.5) * scale;
-  Window window;
-  window.begin = std::max(static_cast<int>(center - support + 0.5), 0);
-  const int end = std::min(static_cast<int>(center + support + 0.5), in);
-  std::vector<double> weights;
-  double sum = 0;
-  for (int i = window.begin; i < end; ++i) {
-    weights.push_back(Weight(filter, (i - center + 0.5) * (1 / widening)));
-    sum += weights.back();
-  }
-  for (const double weight : weights) {
-    const double scaled = (sum != 0 ? weight / sum : weight) *
-                          static_cast<double>(1 << kPrecisionBits);
+Window InBytes(const ResamplingWindow& exact) {
+  Window window = {.begin = static_cast<int>(exact.begin), .weights = {}};
+  for (const double weight : exact.weights) {
+    const double scaled = weight * static_cast<double>(1 << kPrecisionBits);
     window.weights.push_back(
         static_cast<int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
   }
@@ -80,7 +31,7 @@ std::vector<Window> Windows(ResamplingFilter filter, int in, int64_t out,
                             int64_t begin, int count) {
   std::vector<Window> windows;
   for (int i = 0; i < count; ++i) {
-    windows.push_back(WindowOf(filter, in, out, begin + i));
+    windows.push_back(InBytes(WindowOf(filter, in, out, begin + i)));
   }
   return windows;
 }

@@ -4,10 +4,9 @@
 #include <cstdint>
 
 #include "worker/media/pixels.h"
+#include "worker/media/resampling_window.h"
 
 namespace genzo {
-
-enum class ResamplingFilter { kBilinear, kBicubic, kLanczos };
 
 // A picture's size after scaling, and the part of it that is wanted.
 struct ResamplingPlan {

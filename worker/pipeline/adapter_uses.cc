@@ -23,8 +23,7 @@ double WeightOf(const AdapterUse& use, const std::string& layer) {
   double weight = use.weight;
   size_t longest = 0;
   for (const auto& [block, own] : use.blocks) {
-    if (block.size() < longest || !absl::StartsWith(layer, block)) continue;
-    if (layer.size() > block.size() && layer[block.size()] != '.') continue;
+    if (block.size() < longest || !IsIn(block, layer)) continue;
     longest = block.size();
     weight = own;
   }
@@ -77,6 +76,11 @@ EvalContext TextContext(const AdapterUses& adapters,
 }
 
 }  // namespace
+
+bool IsIn(absl::string_view block, absl::string_view name) {
+  return absl::StartsWith(name, block) &&
+         (name.size() == block.size() || name[block.size()] == '.');
+}
 
 absl::StatusOr<PreparedRef> PrepareAdapted(const Denoiser& denoiser,
                                            Conditioning conditioning,

@@ -5,7 +5,6 @@
 #include <exception>
 #include <iterator>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
@@ -29,10 +28,9 @@ absl::Status CheckBlocks(const v1::LoraUse& lora, int index,
   const auto& tensors = targets.TensorsOf("denoiser");
   for (int i = 0; i < lora.block_weights_size(); ++i) {
     const std::string& block = lora.block_weights(i).block();
-    const bool is_there =
-        std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) {
-          return absl::StartsWith(tensor.first, absl::StrCat(block, "."));
-        });
+    const bool is_there = std::any_of(
+        tensors.begin(), tensors.end(),
+        [&](const auto& tensor) { return IsIn(block, tensor.first); });
     if (is_there) continue;
     const std::string field =
         absl::StrCat("loras[", index, "].block_weights[", i, "].block");

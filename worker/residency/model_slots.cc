@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "queue/job_end.h"
 
 namespace genzo {
 namespace {
@@ -14,11 +15,6 @@ absl::Status LoadFailed(const absl::Status& status) {
   if (!ErrorReason(status).empty()) return status;
   return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",
                          std::string(status.message()));
-}
-
-absl::Status Stopping() {
-  return RetryLaterError("DRAINING", "the server is shutting down",
-                         absl::ZeroDuration());
 }
 
 absl::Status Overtaken(const std::string& id) {
@@ -58,7 +54,7 @@ ModelSlots::ModelSlots(const std::vector<ModelConfig>& models,
 }
 
 absl::Status ModelSlots::Refusal(const std::string& id) const {
-  if (stopped_) return Stopping();
+  if (stopped_) return DrainingError();
   const auto found = slots_.find(id);
   return found != slots_.end() && !found->second.removed
              ? absl::OkStatus()
@@ -171,8 +167,8 @@ ModelSlots::Answers ModelSlots::Stop() {
   stopped_ = true;
   Answers answers;
   for (auto& [id, slot] : slots_) {
-    Answer(slot.loads, Stopping(), answers);
-    Answer(slot.unloads, Stopping(), answers);
+    Answer(slot.loads, DrainingError(), answers);
+    Answer(slot.unloads, DrainingError(), answers);
     slot.again = false;
     if (slot.state == State::kOrdered) slot.state = State::kUnloaded;
   }
@@ -430,7 +426,7 @@ absl::Status ModelSlots::Failure(const std::string& id) const {
 ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,
                                            const std::vector<IdleBeside>& idle,
                                            const std::string& user) {
-  if (stopped_) return {Stopping()};
+  if (stopped_) return {DrainingError()};
   if (BytesInMemory() + bytes <= budget_bytes_) {
     beside_bytes_ += bytes;
     return {absl::OkStatus()};

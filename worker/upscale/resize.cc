@@ -1,56 +1,22 @@
 #include "worker/upscale/resize.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "ATen/ops/empty.h"
+#include "worker/media/resampling_window.h"
 
 namespace genzo {
-namespace {
-
-constexpr double kLobes = 3;
-
-double Sinc(double x) {
-  if (x == 0) return 1;
-  x *= M_PI;
-  return std::sin(x) / x;
-}
-
-double Lanczos(double x) {
-  return std::abs(x) < kLobes ? Sinc(x) * Sinc(x / kLobes) : 0;
-}
-
-}  // namespace
-
-// Reference: precompute_coeffs of Pillow's Resample.c.
 LanczosResize::Taps LanczosResize::TapsOf(int64_t in, int64_t out) {
-  const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double wide = std::max(scale, 1.0);
-  const double support = kLobes * wide;
-  Taps taps(static_cast<size_t>(out));
-  if (in == out) {
-    for (int64_t i = 0; i < out; ++i) taps[static_cast<size_t>(i)] = {i, {1}};
-    return taps;
-  }
-  std::vector<double> row;
+  Taps taps;
   for (int64_t i = 0; i < out; ++i) {
-    Tap& tap = taps[static_cast<size_t>(i)];
-    const double center = (static_cast<double>(i) + 0.5) * scale;
-    tap.begin = std::max<int64_t>(
-        0, static_cast<int64_t>(std::floor(center - support + 0.5)));
-    const auto end = std::min<int64_t>(
-        in, static_cast<int64_t>(std::floor(center + support + 0.5)));
-    row.clear();
-    double sum = 0;
-    for (int64_t place = tap.begin; place < end; ++place) {
-      row.push_back(
-          Lanczos((static_cast<double>(place) - center + 0.5) / wide));
-      sum += row.back();
+    if (in == out) {  // the very bits
+      taps.push_back({i, {1}});
+      continue;
     }
-    for (const double weight : row) {
-      tap.weights.push_back(static_cast<float>(weight / sum));
-    }
+    const auto window = WindowOf(ResamplingFilter::kLanczos, in, out, i);
+    taps.push_back(
+        {window.begin, {window.weights.begin(), window.weights.end()}});
   }
   return taps;
 }

@@ -62,6 +62,25 @@ class LoraAdapterTest : public ::testing::Test {
     ExpectKernel(merged, {{&file_, weight}});
   }
 
+  // A DoRA of the kernel in the file, and what it makes of it.
+  struct KernelDoRA {
+    at::Tensor magnitude;  // [4]
+    at::Tensor merged;     // before the factor
+    at::Tensor factor;     // [4, 1, 1, 1]
+  };
+  KernelDoRA AddKernelDoRA() {
+    const at::Tensor down = at::randn({2, 3, 3, 3});
+    const at::Tensor up = at::randn({4, 2, 1, 1});
+    const at::Tensor magnitude = at::rand({4}) + 0.5;
+    file_.Add("unet.conv.lora_A.weight", down);
+    file_.Add("unet.conv.lora_B.weight", up);
+    file_.Add("unet.conv.lora_magnitude_vector", magnitude);
+    const at::Tensor merged =
+        kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
+    const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
+    return {magnitude, merged, (magnitude / norms).view({4, 1, 1, 1})};
+  }
+
   c10::InferenceMode inference_;
   const at::Tensor weight_ = at::randn({6, 8});
   const at::Tensor bias_ = at::randn({6});
@@ -164,17 +183,11 @@ TEST_F(LoraAdapterTest, DoRAKeepsTheMagnitudeOfEachOutput) {
 }
 
 TEST_F(LoraAdapterTest, KernelsHaveMagnitudesToo) {
-  const at::Tensor down = at::randn({2, 3, 3, 3}), up = at::randn({4, 2, 1, 1});
-  const at::Tensor magnitude = at::rand({4}) + 0.5;
-  file_.Add("unet.conv.lora_A.weight", down);
-  file_.Add("unet.conv.lora_B.weight", up);
-  file_.Add("unet.conv.lora_magnitude_vector", magnitude);
-  const at::Tensor merged =
-      kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
-  const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
-  ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
-  file_.Add("unet.conv.lora_magnitude_vector", magnitude.view({1, 4, 1, 1}));
-  ExpectKernel(merged * (magnitude / norms).view({4, 1, 1, 1}), 1);
+  const KernelDoRA dora = AddKernelDoRA();
+  ExpectKernel(dora.merged * dora.factor, 1);
+  file_.Add("unet.conv.lora_magnitude_vector",
+            dora.magnitude.view({1, 4, 1, 1}));
+  ExpectKernel(dora.merged * dora.factor, 1);
 }
 
 // One adapter of the matrix, DoRA where it has magnitudes.
@@ -223,15 +236,8 @@ TEST_F(LoraAdapterTest, ADoRAMultipliesKernelsBeforeIt) {
   const at::Tensor whole = at::randn({4, 3, 3, 3});
   FixedTensors plain;
   plain.Add("unet.conv.diff", whole);
-  const at::Tensor down = at::randn({2, 3, 3, 3}), up = at::randn({4, 2, 1, 1});
-  const at::Tensor magnitude = at::rand({4}) + 0.5;
-  file_.Add("unet.conv.lora_A.weight", down);
-  file_.Add("unet.conv.lora_B.weight", up);
-  file_.Add("unet.conv.lora_magnitude_vector", magnitude);
-  const at::Tensor merged =
-      kernel_ + at::matmul(up.flatten(1), down.flatten(1)).view({4, 3, 3, 3});
-  const at::Tensor norms = at::linalg_vector_norm(merged.flatten(1), 2, {1});
-  ExpectKernel((merged + 0.5 * whole) * (magnitude / norms).view({4, 1, 1, 1}),
+  const KernelDoRA dora = AddKernelDoRA();
+  ExpectKernel((dora.merged + 0.5 * whole) * dora.factor,
                {{&plain, 0.5}, {&file_, 1}});
 }
 
