@@ -23,6 +23,11 @@ bool IsInBlock(absl::string_view layer, absl::string_view block) {
          (layer.size() == block.size() || layer[block.size()] == '.');
 }
 
+bool IsPerturbed(absl::string_view layer) {
+  return IsInBlock(layer, "mid_block") ||
+         absl::StartsWith(layer, "transformer_blocks.1");
+}
+
 uint32_t MostRows(const v1::GenerateRequest& request, uint32_t rows) {
   const v1::GuidanceOptions& options = request.guidance();
   return rows + (options.perturbed_attention_scale() > 0 ? 1 : 0) +

@@ -12,9 +12,8 @@
 
 namespace genzo {
 
-// The reference pipelines' own: where attention is perturbed, which layers are
-// skipped where a request does not say, and between which shares of the steps.
-inline constexpr char kPerturbedBlock[] = "mid_block";
+// The reference pipelines' own: which layers are skipped where a request does
+// not say, and between which shares of the steps.
 inline constexpr uint32_t kDefaultSkipLayers[] = {7, 8, 9};
 inline constexpr double kSkipLayerStart = 0.01;
 inline constexpr double kSkipLayerEnd = 0.2;
@@ -34,6 +33,11 @@ bool IsBetween(int step, int steps, double start, double end);
 // Whether `layer` is `block` or stands in it: "mid_block.attentions.0" does in
 // "mid_block", "down_blocks.10" does not in "down_blocks.1".
 bool IsInBlock(absl::string_view layer, absl::string_view block);
+
+// Whether the self-attention `layer` is perturbed where a request does not say:
+// as the reference's expressions "mid" and, for SD3, "blocks.1" match names,
+// the latter those of blocks 10 to 19, too.
+bool IsPerturbed(absl::string_view layer);
 
 // Rows of an image in its largest evaluation, of those that it has without
 // `guidance`.

@@ -107,8 +107,13 @@ ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
   std::set<std::string> found;
   std::set<fs::path> lenders;
-  fs::recursive_directory_iterator entry(
-      path_, fs::directory_options::skip_permission_denied, error);
+  // Those below may be closed to us, but not the folder itself.
+  fs::directory_iterator(path_, error);
+  fs::recursive_directory_iterator entry;
+  if (!error) {
+    entry = fs::recursive_directory_iterator(
+        path_, fs::directory_options::skip_permission_denied, error);
+  }
   for (const fs::recursive_directory_iterator end; !error && entry != end;
        entry.increment(error)) {
     const fs::path& path = entry->path();
@@ -121,7 +126,11 @@ ModelsFolder::Found ModelsFolder::Look() {
       entry.disable_recursion_pending();
     }
   }
-  if (error && error != std::errc::no_such_file_or_directory) return {};
+  // A folder below may have gone while it was read: no word of the others.
+  std::error_code ignored;
+  const bool is_gone =
+      fs::status(path_, ignored).type() == fs::file_type::not_found;
+  if (error && !is_gone) return {};
   std::string shared;
   for (const fs::path& lender : lenders) {
     const std::string owner =

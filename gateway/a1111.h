@@ -6,6 +6,7 @@
 
 #include "gateway/a1111_seats.h"
 #include "gateway/backend.h"
+#include "gateway/field_names.h"
 #include "gateway/model_names.h"
 #include "gateway/router.h"
 #include "nlohmann/json.hpp"
@@ -18,6 +19,7 @@ struct A1111Call {
   uint32_t batch_size = 1;
   bool sends_images = true;
   nlohmann::json parameters;  // the body, without pictures
+  FieldNames names;           // what the service's faults are called in it
 };
 
 // Reads a body. Fields of A1111 that change nothing here are skipped, as are
@@ -26,17 +28,6 @@ struct A1111Call {
 enum class A1111Task { kTextToImage, kImageToImage };
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const nlohmann::json& body,
                                     const ModelNames& names);
-// The settings of `options` that this service knows beside the model, of a body
-// that sets them: what override_settings of one request takes, too.
-// INVALID_ARGUMENT/INVALID_FIELD for what it lacks. Pure.
-absl::StatusOr<nlohmann::json> ReadA1111Settings(const nlohmann::json& body);
-// `body` with the settings as override_settings; its own come first.
-nlohmann::json WithSettings(nlohmann::json body,
-                            const nlohmann::json& settings);
-
-// What its fields are called in violations of the service.
-extern const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kA1111Names;
 
 // The part of AUTOMATIC1111's /sdapi/v1 that its clients use. Everything in it
 // outlives its calls. Thread-safe.
@@ -50,6 +41,9 @@ class A1111 {
  private:
   using Answer = std::function<nlohmann::json(const v1::ListModelsResponse&,
                                               const CallerKeys&)>;
+  std::vector<Route> PaintingRoutes();
+  std::vector<Route> ListRoutes();
+  std::vector<Route> ControlNetRoutes();
   // A GET whose answer is made of the list of models.
   Route Listing(const std::string& name, Answer answer);
   void Paint(A1111Task task, const HttpRequest& request,
@@ -61,15 +55,11 @@ class A1111 {
                   v1::GenerateRequest& request) const;
   void Generate(const CallerKeys& keys, A1111Call call,
                 const HttpExchangeRef& exchange);
+  void ReadPngInfo(const HttpRequest& request, const HttpExchangeRef& exchange);
   void ListLoras(const CallerKeys& keys, const HttpExchangeRef& exchange);
   void SetOptions(const HttpRequest& request, const HttpExchangeRef& exchange);
   nlohmann::json Options(const v1::ListModelsResponse& list,
                          const CallerKeys& keys) const;
-  nlohmann::json Samplers(const v1::ListModelsResponse& list,
-                          const CallerKeys& keys) const;
-  nlohmann::json Schedulers(const v1::ListModelsResponse& list,
-                            const CallerKeys& keys) const;
-  nlohmann::json Progress(const CallerKeys& keys) const;
   // The caller's chosen model, else the default one; null if there is none.
   const v1::Model* ModelOf(const v1::ListModelsResponse& list,
                            const CallerKeys& keys) const;

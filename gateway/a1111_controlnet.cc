@@ -14,7 +14,6 @@ using nlohmann::json;
 namespace {
 
 using Control = v1::ControlInput;
-constexpr char kScripts[] = "alwayson_scripts";
 constexpr double kMostWeight = 2;
 constexpr double kMostThreshold = 2000;
 
@@ -61,36 +60,41 @@ std::string NameOfModel(const std::string& model) {
              : model;
 }
 
+struct GivenPicture {
+  const json* value = nullptr;  // null: there is none
+  std::string field = kPictureFields[0];
+};
+
 // A text in base64, or an object that has it as "image".
-const json* PictureIn(const json& unit) {
+GivenPicture PictureIn(const json& unit) {
   for (const char* field : kPictureFields) {
     const auto found = unit.find(field);
     // Clients say by "" that there is none.
     if (found == unit.end() || found->is_null() || *found == "") continue;
-    if (!found->is_object()) return &*found;
+    if (!found->is_object()) return {&*found, field};
     const auto inner = found->find("image");
     if (inner == found->end() || inner->is_null() || *inner == "") continue;
-    return &*inner;
+    return {&*inner, absl::StrCat(field, ".image")};
   }
-  return nullptr;
+  return {};
 }
 
 // The unit's picture, or that of the request.
 void ReadPicture(const json& unit, const v1::GenerateRequest& request,
                  FieldReader& reader, v1::InputPicture& picture) {
-  const json* given = PictureIn(unit);
-  if (given == nullptr) {
+  const GivenPicture given = PictureIn(unit);
+  if (given.value == nullptr) {
     if (!request.image_to_image().image().empty()) {
       picture.set_data(request.image_to_image().image());
       return;
     }
-    return reader.Fail("image", "is missing");
+    return reader.Fail(given.field, "is missing");
   }
-  auto file = given->is_string()
-                  ? DecodePicture(given->get_ref<const std::string&>())
+  auto file = given.value->is_string()
+                  ? DecodePicture(given.value->get_ref<const std::string&>())
                   : std::nullopt;
   if (!file.has_value()) {
-    return reader.Fail("image", "is not a picture in base64");
+    return reader.Fail(given.field, "is not a picture in base64");
   }
   picture.set_data(*std::move(file));
 }
@@ -203,33 +207,95 @@ void ReadUnit(const json& unit, FieldReader& reader,
   ReadControl(unit, module, reader, control);
 }
 
+// What is called in a unit as it is called in what the unit became, beside the
+// picture, which units have under several names.
+constexpr std::pair<const char*, const char*> kControlNames[] = {
+    {"", ""},
+    {".name", ".model"},
+    {".preprocessor", ".module"},
+    {".weight", ".weight"},
+    {".start", ".guidance_start"},
+    {".end", ".guidance_end"},
+    {".guess_mode", ".control_mode"},
+    {".canny_low", ".threshold_a"},
+    {".canny_high", ".threshold_b"}};
+constexpr std::pair<const char*, const char*> kPromptNames[] = {
+    {"", ""}, {".name", ".model"}, {".weight", ".weight"}};
+
+// Calls entry `index` of `list`, which the unit at `place` became, as the unit.
+template <typename Fields>
+void NameUnit(const std::string& list, int index, const std::string& place,
+              const Fields& fields, FieldNames& names) {
+  for (const auto& [field, own] : fields) {
+    names.push_back(
+        {absl::StrCat(list, "[", index, "]", field), absl::StrCat(place, own)});
+  }
+}
+
+// One unit, with its names in what it becomes.
+void TakeUnit(const json& unit, const std::string& place, FieldReader& reader,
+              v1::GenerateRequest& request, FieldNames& names) {
+  const int controls = request.controls_size();
+  const int prompts = request.image_prompts_size();
+  const std::string picture = absl::StrCat(place, ".", PictureIn(unit).field);
+  ReadUnit(unit, reader, request);
+  if (request.controls_size() > controls) {
+    NameUnit("controls", controls, place, kControlNames, names);
+    names.push_back(
+        {absl::StrCat("controls[", controls, "].picture..."), picture});
+  }
+  if (request.image_prompts_size() > prompts) {
+    NameUnit("image_prompts", prompts, place, kPromptNames, names);
+    const std::string pictures =
+        absl::StrCat("image_prompts[", prompts, "].pictures");
+    names.push_back({pictures, picture});
+    names.push_back({pictures + "[]...", picture});
+  }
+}
+
+// Where units became entries of a list, it is called as they are.
+void NameLists(const std::string& place, bool has_controls, bool has_prompts,
+               FieldNames& names) {
+  if (has_controls) {
+    names.push_back({"controls", place});
+    names.push_back({"controls.guess_mode", place + ".control_mode"});
+  }
+  if (has_prompts) names.push_back({"image_prompts", place});
+}
+
 }  // namespace
 
 bool IsControlNetScript(absl::string_view name) {
   return absl::EqualsIgnoreCase(name, "controlnet");
 }
 
-void ReadControlNetUnits(const json& arguments, FieldReader& reader,
-                         v1::GenerateRequest& request) {
+void ReadControlNetUnits(const std::string& place, const json& arguments,
+                         FieldReader& reader, v1::GenerateRequest& request,
+                         FieldNames& names) {
   if (!arguments.is_array()) {
-    return reader.Fail(kScripts, "has ControlNet args that are not a list");
+    return reader.Fail(place,
+                       absl::StrCat(ShownValue(arguments), " is not a list"));
   }
+  if (!reader.HasRoomFor(place, arguments)) return;
+  const int controls = request.controls_size();
+  const int prompts = request.image_prompts_size();
   for (size_t i = 0; i < arguments.size(); ++i) {
     const json& unit = arguments[i];
     // Clients switch off what they know of by false or null.
     if (unit.is_null() || unit == false) continue;
-    const std::string place = absl::StrCat("has ControlNet args[", i, "] ");
+    const std::string own = absl::StrCat(place, "[", i, "]");
     if (!unit.is_object()) {
-      reader.Fail(kScripts, absl::StrCat(place, "that is no object"));
+      reader.Fail(own, absl::StrCat(ShownValue(unit), " is not an object"));
       continue;
     }
-    FieldReader fields(unit);
-    if (!fields.Truth("enabled").value_or(true)) continue;
-    ReadUnit(unit, fields, request);
-    const absl::Status status = fields.status();
-    if (status.ok()) continue;
-    reader.Fail(kScripts, absl::StrCat(place, "where ", status.message()));
+    FieldReader fields(unit, own);
+    if (fields.Truth("enabled").value_or(true)) {
+      TakeUnit(unit, own, fields, request, names);
+    }
+    reader.Add(fields);
   }
+  NameLists(place, request.controls_size() > controls,
+            request.image_prompts_size() > prompts, names);
 }
 
 json WithoutPictures(json arguments) {

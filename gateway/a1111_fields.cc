@@ -1,4 +1,5 @@
 #include <limits>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
 #include "gateway/a1111_inpainting.h"
+#include "gateway/a1111_settings.h"
 #include "gateway/a1111_upscaling.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/json_body.h"
@@ -29,12 +31,6 @@ constexpr uint32_t kPreviewEvery = 5;
 // A1111's own, for img2img.
 constexpr double kStrength = 0.75;
 
-void Lacks(FieldReader& reader, const std::string& name,
-           const std::string& what) {
-  reader.Fail(name,
-              absl::StrCat("is given, but this server has no ", what, " yet"));
-}
-
 bool IsEmpty(const json* value) {
   return value == nullptr || value->is_null() ||
          (value->is_structured() && value->empty()) ||
@@ -54,30 +50,47 @@ void RefuseWhatIsLacking(FieldReader& reader) {
            {"refiner_checkpoint", "refiner out of another checkpoint"},
            {"script_name", "scripts"},
            {"s_min_uncond", "guidance that ends at a noise level"}}) {
-    if (!IsEmpty(reader.Any(name))) Lacks(reader, name, what);
+    if (!IsEmpty(reader.Any(name))) FailAsLacking(reader, name, what);
   }
-  const json* scripts = reader.Any("alwayson_scripts");
-  if (scripts == nullptr || !scripts->is_object()) return;
-  for (const auto& [name, script] : scripts->items()) {
-    if (!script.is_object() || !script.contains("args") ||
+  const json* scripts = ReadMap(reader, "alwayson_scripts");
+  if (scripts == nullptr) return;
+  FieldReader each(*scripts, "alwayson_scripts");
+  for (const auto& [name, value] : scripts->items()) {
+    const json* script = ReadMap(each, name);
+    if (script == nullptr || !script->contains("args") ||
         IsControlNetScript(name)) {
       continue;
     }
-    const json& arguments = script["args"];
+    const json& arguments = (*script)["args"];
     // Clients switch off what they know of by [] or [false].
     const bool is_off =
         IsEmpty(&arguments) || (arguments.is_array() && IsEmpty(&arguments[0]));
     if (!is_off) {
-      Lacks(reader, "alwayson_scripts",
-            absl::StrCat("script ", ShownValue(name)));
+      FailAsLacking(reader, "alwayson_scripts",
+                    absl::StrCat("script ", ShownValue(name)));
     }
+  }
+  reader.Add(each);
+}
+
+// Adapters are named in the prompt, and so are their faults.
+void NameTags(const v1::GenerateRequest& request, FieldNames& names) {
+  for (int i = 0; i < request.loras_size(); ++i) {
+    names.push_back(
+        {absl::StrCat("loras[", i, "]..."), "prompt",
+         absl::StrCat("prompt's <lora:", request.loras(i).name(), ">")});
+  }
+  if (request.loras_size() > 0) {
+    names.push_back({"loras", "prompt", "prompt's <lora:...>"});
   }
 }
 
-void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request) {
+void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request,
+                 FieldNames& names) {
   std::string prompt = reader.Text("prompt").value_or("");
   const std::string wrong = TakeLoraTags(prompt, request);
   if (!wrong.empty()) reader.Fail("prompt", wrong);
+  NameTags(request, names);
   if (absl::StrContains(prompt, "<hypernet:")) {
     reader.Fail("prompt",
                 "has <hypernet:...>, but this server has no hypernetworks yet");
@@ -90,68 +103,104 @@ void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
-// The extension's units, by either of its ways. `shown` is the body as it is
-// shown again.
-void ReadControlNet(const json& body, FieldReader& reader,
-                    v1::GenerateRequest& request, json& shown) {
+// The extension's units, by either of its ways. The body as it is shown again
+// has them without pictures.
+void ReadControlNet(const json& body, FieldReader& reader, A1111Call& call) {
+  const auto read = [&](const std::string& place, const json& units) {
+    ReadControlNetUnits(place, units, reader, call.request, call.names);
+    return WithoutPictures(units);
+  };
   // The name of an older version.
   const auto older = body.find("controlnet_units");
   if (older != body.end() && !older->is_null()) {
-    ReadControlNetUnits(*older, reader, request);
-    shown["controlnet_units"] = WithoutPictures(*older);
+    call.parameters["controlnet_units"] = read("controlnet_units", *older);
   }
   const auto scripts = body.find("alwayson_scripts");
   if (scripts == body.end() || !scripts->is_object()) return;
+  bool is_read = false;
   for (const auto& [name, script] : scripts->items()) {
     if (!IsControlNetScript(name) || !script.is_object() ||
         !script.contains("args")) {
       continue;
     }
-    ReadControlNetUnits(script["args"], reader, request);
-    shown["alwayson_scripts"][name]["args"] = WithoutPictures(script["args"]);
+    const std::string place = absl::StrCat("alwayson_scripts.", name);
+    if (std::exchange(is_read, true)) {
+      return reader.Fail(place, "is the same script in other letters");
+    }
+    call.parameters["alwayson_scripts"][name]["args"] =
+        read(place + ".args", script["args"]);
   }
+}
+
+// Entries of `list` from `first` on are those that the body has in a list of
+// that name, behind what A1111's own places gave. `inside` of one has names of
+// its own.
+void NameLater(const std::string& list, int first, int count,
+               const FieldNames& inside, FieldNames& names) {
+  for (int i = first; first > 0 && i < count; ++i) {
+    const std::string proto = absl::StrCat(list, "[", i, "]");
+    const std::string own = absl::StrCat(list, "[", i - first, "]");
+    names.push_back({proto + "...", own + "..."});
+    for (const FieldName& name : inside) {
+      names.push_back({proto + name.proto, own + name.own});
+    }
+  }
+}
+
+// What A1111 has no name for is called as at the other doors.
+void ReadOthersWords(FieldReader& reader, A1111Call& call) {
+  v1::GenerateRequest& request = call.request;
+  const int controls = request.controls_size();
+  const int prompts = request.image_prompts_size();
+  const int loras = request.loras_size();
+  ReadSteeringFields(reader, request);
+  ReadLoras(reader, request);
+  NameLater("controls", controls, request.controls_size(),
+            {{".picture...", ".image"}}, call.names);
+  NameLater("image_prompts", prompts, request.image_prompts_size(),
+            {{".pictures", ".images"}, {".pictures[]...", ".images[]"}},
+            call.names);
+  NameLater("loras", loras, request.loras_size(), {}, call.names);
+  if (const auto share = reader.Number("guidance_rescale", 0, 1)) {
+    request.set_guidance_rescale(*share);
+  }
+}
+
+// How large, how many, and from which noise.
+void ReadSizes(FieldReader& reader, A1111Call& call) {
+  v1::GenerateRequest& request = call.request;
+  if (const auto seed = reader.Seed("seed")) request.set_seed(*seed);
+  if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {
+    request.set_steps(*steps);
+  }
+  if (const auto scale = reader.Number("cfg_scale", 0, kMaxGuidanceScale)) {
+    request.set_guidance_scale(*scale);
+  }
+  if (const auto width = reader.Whole("width", 1, kMaxCount)) {
+    request.set_width(*width);
+  }
+  if (const auto height = reader.Whole("height", 1, kMaxCount)) {
+    request.set_height(*height);
+  }
+  call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
+  request.set_image_count(call.batch_size *
+                          reader.Whole("n_iter", 1, 64).value_or(1));
 }
 
 void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
   // sampler_index is the older name of the same.
   for (const char* field : {"sampler_index", "sampler_name"}) {
-    const auto name = reader.Text(field);
-    if (!name.has_value() || name->empty()) continue;
-    const auto choice = SamplerNamed(*name);
-    if (!choice.has_value()) {
-      reader.Fail(field, absl::StrCat(ShownValue(*name),
-                                      " is not the name of a sampler; GET "
-                                      "/sdapi/v1/samplers lists them"));
-      continue;
+    if (const auto choice = ReadSamplerName(
+            reader, {field, {""}, "GET /sdapi/v1/samplers lists them"})) {
+      request.set_sampler(choice->sampler);
+      request.set_schedule(choice->schedule);
     }
-    request.set_sampler(choice->sampler);
-    request.set_schedule(choice->schedule);
   }
-  const auto name = reader.Text("scheduler");
-  if (!name.has_value() || name->empty()) return;
-  const auto schedule = ScheduleNamed(*name);
-  if (!schedule.has_value()) {
-    reader.Fail("scheduler", absl::StrCat(ShownValue(*name),
-                                          " is not the name of a schedule; GET "
-                                          "/sdapi/v1/schedulers lists them"));
-  } else if (*schedule != v1::NOISE_SCHEDULE_UNSPECIFIED) {
+  const auto schedule = ReadScheduleName(
+      reader, {"scheduler", {""}, "GET /sdapi/v1/schedulers lists them"});
+  if (schedule.value_or(v1::NOISE_SCHEDULE_UNSPECIFIED) !=
+      v1::NOISE_SCHEDULE_UNSPECIFIED) {
     request.set_schedule(*schedule);
-  }
-}
-
-// What A1111 has as settings of saved files and of noise.
-void ReadOutput(FieldReader& settings, v1::GenerateRequest& request) {
-  const std::string format =
-      settings.Choice("samples_format", {"png", "jpg", "jpeg", "webp"});
-  if (format != "png") {
-    request.mutable_output()->set_format(
-        format == "webp" ? v1::IMAGE_FORMAT_WEBP : v1::IMAGE_FORMAT_JPEG);
-  }
-  if (const auto embeds = settings.Truth("enable_pnginfo")) {
-    request.mutable_output()->set_embed_parameters(*embeds);
-  }
-  if (settings.Choice("randn_source", {"CPU", "GPU", "NV"}) != "CPU") {
-    request.set_noise_generator(v1::NOISE_GENERATOR_CUDA);
   }
 }
 
@@ -170,38 +219,6 @@ void ReadChurn(FieldReader& reader, v1::GenerateRequest& request) {
   if (noise.has_value()) churn.set_noise(*noise);
 }
 
-// Whether for all requests or for one.
-void ReadSettings(FieldReader& settings, v1::GenerateRequest& request) {
-  // A1111 counts from 1: one layer, the last, is none left out.
-  if (const auto skip =
-          settings.Whole("CLIP_stop_at_last_layers", 1, kMaxCount);
-      skip.has_value() && *skip > 1) {
-    request.set_clip_skip(*skip - 1);
-  }
-  ReadOutput(settings, request);
-  if (settings.Choice("sd_vae_decode_method", {"Full", "TAESD"}) == "TAESD") {
-    request.mutable_output()->set_tiny_decoder(true);
-  }
-  const std::string vae = settings.Text("sd_vae").value_or("");
-  if (!vae.empty() && vae != "Automatic" && vae != "None") {
-    Lacks(settings, "sd_vae", "autoencoder beside a model's own");
-  }
-}
-
-void ReadOverrides(FieldReader& reader, const ModelNames& names,
-                   v1::GenerateRequest& request) {
-  const json* settings = reader.Any("override_settings");
-  if (settings == nullptr || !settings->is_object()) return;
-  FieldReader overrides(*settings);
-  if (const auto model = overrides.Text("sd_model_checkpoint")) {
-    request.set_model(names.Resolve(*model));
-  }
-  ReadSettings(overrides, request);
-  const absl::Status status = overrides.status();
-  if (!status.ok())
-    reader.Fail("override_settings", std::string(status.message()));
-}
-
 void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   auto& from = *request.mutable_image_to_image();
   ReadSourcePrompt(reader, from);
@@ -215,7 +232,7 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
     request.set_image_guidance_scale(*keeps);
   }
   if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
-    Lacks(reader, "resize_mode", "filling of margins");
+    FailAsLacking(reader, "resize_mode", "filling of margins");
   }
   const json* images = reader.Any("init_images");
   if (images == nullptr || !images->is_array() || images->empty() ||
@@ -223,7 +240,8 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
     return reader.Fail("init_images", "is not a list of a picture in base64");
   }
   if (images->size() > 1) {
-    return Lacks(reader, "init_images", "starting from several pictures");
+    return FailAsLacking(reader, "init_images",
+                         "starting from several pictures");
   }
   auto picture = DecodePicture((*images)[0].get_ref<const std::string&>());
   if (!picture.has_value()) {
@@ -236,84 +254,13 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
 
 }  // namespace
 
-const std::vector<std::pair<absl::string_view, absl::string_view>> kA1111Names =
-    {{"guidance_scale", "cfg_scale"},
-     {"sampler", "sampler_name"},
-     {"schedule", "scheduler"},
-     {"image_count", "batch_size"},
-     {"model", "sd_model_checkpoint"},
-     {"clip_skip", "CLIP_stop_at_last_layers"},
-     {"variation.seed", "subseed"},
-     {"variation.strength", "subseed_strength"},
-     {"variation.resize_from_width", "seed_resize_from_w"},
-     {"variation.resize_from_height", "seed_resize_from_h"},
-     {"best_of.draw", "best_of"},
-     {"best_of.scorer", "scorer"},
-     {"safety_policy", "safety"},
-     {"output.watermark", "watermark"},
-     {"output.mark_provenance", "provenance"},
-     {"output.tiny_decoder", "sd_vae_decode_method"},
-     {"output.format", "samples_format"},
-     {"output.embed_parameters", "enable_pnginfo"},
-     {"noise_generator", "randn_source"},
-     {"churn", "s_churn"},
-     {"churn.amount", "s_churn"},
-     {"churn.min_sigma", "s_tmin"},
-     {"churn.max_sigma", "s_tmax"},
-     {"churn.noise", "s_noise"},
-     {"image_guidance_scale", "image_cfg_scale"},
-     {"image_to_image.image", "init_images"},
-     {"image_to_image.strength", "denoising_strength"},
-     {"image_to_image.inversion.prompt", "source_prompt"},
-     {"image_to_image.inversion", "source_prompt"},
-     {"inpainting.mask.data", "mask"},
-     {"inpainting.mask_blur", "mask_blur"},
-     {"inpainting.padding", "inpaint_full_res_padding"},
-     {"inpainting", "mask"}};
-
-absl::StatusOr<json> ReadA1111Settings(const json& body) {
-  FieldReader reader(body);
-  v1::GenerateRequest ignored;
-  ReadSettings(reader, ignored);
-  if (!reader.status().ok()) return reader.status();
-  json known = json::object();
-  for (const char* name :
-       {"CLIP_stop_at_last_layers", "samples_format", "enable_pnginfo",
-        "randn_source", "sd_vae_decode_method"}) {
-    const auto found = body.find(name);
-    if (found != body.end() && !found->is_null()) known[name] = *found;
-  }
-  return known;
-}
-
-json WithSettings(json body, const json& settings) {
-  if (settings.empty()) return body;
-  json& own = body["override_settings"];
-  json overrides = settings;
-  if (own.is_object()) overrides.update(own);
-  own = std::move(overrides);
-  return body;
-}
-
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
                                     const ModelNames& names) {
   FieldReader reader(body);
   A1111Call call;
   v1::GenerateRequest& request = call.request;
-  ReadPrompts(reader, request);
-  if (const auto seed = reader.Seed("seed")) request.set_seed(*seed);
-  if (const auto steps = reader.Whole("steps", 1, kMaxCount)) {
-    request.set_steps(*steps);
-  }
-  if (const auto scale = reader.Number("cfg_scale", 0, kMaxGuidanceScale)) {
-    request.set_guidance_scale(*scale);
-  }
-  if (const auto width = reader.Whole("width", 1, kMaxCount)) {
-    request.set_width(*width);
-  }
-  if (const auto height = reader.Whole("height", 1, kMaxCount)) {
-    request.set_height(*height);
-  }
+  ReadPrompts(reader, request, call.names);
+  ReadSizes(reader, call);
   ReadSampler(reader, request);
   const auto eta = reader.Number("eta", 0, 1);
   // Clients send it whatever the sampler is.
@@ -321,7 +268,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
     request.set_eta(*eta);
   }
   ReadChurn(reader, request);
-  ReadOverrides(reader, names, request);
+  ReadA1111Overrides(reader, names, request);
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
   ReadPictureFields(reader, request);
@@ -333,19 +280,13 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
     reader.Fail("mask", "is given, but txt2img has no picture that it is of");
   }
   // A unit without a picture follows the one to start from.
-  ReadControlNet(body, reader, request, call.parameters);
+  ReadControlNet(body, reader, call);
   if (task == A1111Task::kTextToImage) ReadHires(reader, request);
-  // What A1111 has no name for is called as at the other doors.
-  ReadSteeringFields(reader, request);
-  ReadLoras(reader, request);
-  if (const auto share = reader.Number("guidance_rescale", 0, 1)) {
-    request.set_guidance_rescale(*share);
-  }
-  call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
-  request.set_image_count(call.batch_size *
-                          reader.Whole("n_iter", 1, 64).value_or(1));
+  ReadOthersWords(reader, call);
   call.sends_images = reader.Truth("send_images").value_or(true);
   if (!reader.status().ok()) return reader.status();
+  const FieldNames& names_of_all = A1111Names();
+  call.names.insert(call.names.end(), names_of_all.begin(), names_of_all.end());
   request.mutable_preview()->set_every(kPreviewEvery);
   request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
   for (const char* picture : {"init_images", "mask"}) {

@@ -10,6 +10,7 @@
 #include "base/latent_modes.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/painting.h"
 #include "gateway/sampler_labels.h"
 
@@ -23,14 +24,9 @@ namespace {
 constexpr uint32_t kMaxCount = UINT32_MAX;
 // A1111's own.
 constexpr double kHiresStrength = 0.75;
+constexpr char kSameSampler[] = "Use same sampler";
+constexpr char kSameSchedule[] = "Use same scheduler";
 constexpr size_t kMostPictures = 64;
-
-const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kExtrasNames = {{"upscaler", "upscaler_1"},
-                    {"factor", "upscaling_resize"},
-                    {"width", "upscaling_resize_w"},
-                    {"height", "upscaling_resize_h"},
-                    {"picture", "image"}};
 
 json UpscalerEntry(const std::string& name, uint32_t scale) {
   return {{"name", name},
@@ -99,6 +95,20 @@ struct Batch {
   json images = json::array();
 };
 
+std::string PlaceInList(size_t index) {
+  return absl::StrCat("imageList[", index, "].data");
+}
+
+// What the fields of the picture that is under way are called.
+FieldNames NamesIn(const Batch& batch) {
+  FieldNames names = A1111ExtrasNames();
+  if (!batch.is_single) {
+    names.insert(names.begin(),
+                 {"picture...", PlaceInList(batch.images.size())});
+  }
+  return names;
+}
+
 void RunNext(const std::shared_ptr<Batch>& batch) {
   const size_t index = batch->images.size();
   if (index == batch->requests.size()) {
@@ -115,7 +125,7 @@ void RunNext(const std::shared_ptr<Batch>& batch) {
       Collecting(/*ear=*/nullptr, [batch](absl::StatusOr<Painting> painting) {
         if (!painting.ok()) {
           return batch->exchange->Send(
-              A1111Refusal(Renamed(painting.status(), kExtrasNames)));
+              A1111Refusal(Renamed(painting.status(), NamesIn(*batch))));
         }
         batch->images.push_back(absl::Base64Escape(
             painting->images.begin()->second.picture().data()));
@@ -134,6 +144,31 @@ void AddPicture(const v1::UpscaleRequest& request, const std::string& field,
   added.mutable_picture()->set_data(*std::move(picture));
 }
 
+// The requests for the pictures of a batch.
+void AddPictures(const v1::UpscaleRequest& request, FieldReader& reader,
+                 Batch& batch) {
+  const json* list = reader.List("imageList");
+  if (list == nullptr) {
+    if (reader.Any("imageList") == nullptr) {
+      reader.Fail("imageList", "is missing");
+    }
+    return;
+  }
+  if (list->empty() || list->size() > kMostPictures) {
+    return reader.Fail(
+        "imageList",
+        absl::StrCat("has ", list->size(), " pictures, which is not 1 to ",
+                     kMostPictures));
+  }
+  for (size_t i = 0; i < list->size(); ++i) {
+    const json& entry = (*list)[i];
+    const bool has_data = entry.is_object() && entry.contains("data") &&
+                          entry["data"].is_string();
+    AddPicture(request, PlaceInList(i),
+               has_data ? entry["data"].get<std::string>() : "", reader, batch);
+  }
+}
+
 void Extras(Backend& backend, bool is_single, const HttpRequest& request,
             const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
@@ -149,92 +184,63 @@ void Extras(Backend& backend, bool is_single, const HttpRequest& request,
     AddPicture(common, "image", reader.Text("image").value_or(""), reader,
                *batch);
   } else {
-    const json* list = reader.Any("imageList");
-    if (list == nullptr || !list->is_array() || list->empty() ||
-        list->size() > kMostPictures) {
-      reader.Fail("imageList", absl::StrCat("is not a list of 1 to ",
-                                            kMostPictures, " pictures"));
-    } else {
-      for (const json& entry : *list) {
-        const bool has_data = entry.is_object() && entry.contains("data") &&
-                              entry["data"].is_string();
-        AddPicture(common, "imageList",
-                   has_data ? entry["data"].get<std::string>() : "", reader,
-                   *batch);
-      }
-    }
+    AddPictures(common, reader, *batch);
   }
   if (!reader.status().ok())
     return exchange->Send(A1111Refusal(reader.status()));
   RunNext(batch);
 }
 
-}  // namespace
-
-const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kA1111HiresNames = {{"hires", "enable_hr"},
-                        {"hires.factor", "hr_scale"},
-                        {"hires.width", "hr_resize_x"},
-                        {"hires.height", "hr_resize_y"},
-                        {"hires.upscaler", "hr_upscaler"},
-                        {"hires.steps", "hr_second_pass_steps"},
-                        {"hires.strength", "denoising_strength"},
-                        {"hires.sampler", "hr_sampler_name"},
-                        {"hires.schedule", "hr_scheduler"}};
-
-void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
-  if (!reader.Truth("enable_hr").value_or(false)) return;
-  HiresPass& hires = *request.mutable_hires();
-  hires.set_strength(
-      reader.Number("denoising_strength", 0, 1).value_or(kHiresStrength));
+void ReadHiresSize(FieldReader& reader, HiresPass& hires) {
   const auto width = reader.Whole("hr_resize_x", 0, kMaxCount).value_or(0);
   const auto height = reader.Whole("hr_resize_y", 0, kMaxCount).value_or(0);
+  const auto scale = reader.Number("hr_scale", 0, 1e6);
   if (width > 0 && height > 0) {
     hires.set_width(static_cast<uint32_t>(width));
     hires.set_height(static_cast<uint32_t>(height));
   } else if (width > 0 || height > 0) {
     reader.Fail(width > 0 ? "hr_resize_y" : "hr_resize_x",
                 "is 0 where the other is not");
-  } else if (const auto scale = reader.Number("hr_scale", 0, 1e6)) {
+  } else if (scale.has_value()) {
     hires.set_factor(*scale);
   }
-  const auto steps = reader.Whole("hr_second_pass_steps", 0, kMaxCount);
-  if (steps.value_or(0) > 0) hires.set_steps(static_cast<uint32_t>(*steps));
+}
+
+void ReadHiresUpscaler(FieldReader& reader, HiresPass& hires) {
   const std::string upscaler = reader.Text("hr_upscaler").value_or("Latent");
-  bool is_latent = false;
   for (const auto& [name, mode] : kLatentModes) {
-    if (!absl::EqualsIgnoreCase(upscaler, name)) continue;
-    hires.set_upscale(mode);
-    is_latent = true;
+    if (absl::EqualsIgnoreCase(upscaler, name)) return hires.set_upscale(mode);
   }
   if (upscaler == "None" || absl::EqualsIgnoreCase(upscaler, "Lanczos")) {
-    hires.set_upscale(HiresPass::UPSCALE_LANCZOS);
-  } else if (!is_latent) {
-    hires.set_upscaler(upscaler);
+    return hires.set_upscale(HiresPass::UPSCALE_LANCZOS);
   }
-  const auto sampler = reader.Text("hr_sampler_name").value_or("");
-  if (!sampler.empty() && sampler != "Use same sampler") {
-    const auto choice = SamplerNamed(sampler);
-    if (choice.has_value()) {
-      hires.set_sampler(choice->sampler);
-      hires.set_schedule(choice->schedule);
-    } else {
-      reader.Fail(
-          "hr_sampler_name",
-          absl::StrCat(ShownValue(sampler), " is not the name of a sampler"));
-    }
+  hires.set_upscaler(upscaler);
+}
+
+void ReadHiresSampler(FieldReader& reader, HiresPass& hires) {
+  if (const auto choice =
+          ReadSamplerName(reader, {"hr_sampler_name", {"", kSameSampler}})) {
+    hires.set_sampler(choice->sampler);
+    hires.set_schedule(choice->schedule);
   }
-  const auto scheduler = reader.Text("hr_scheduler").value_or("");
-  if (!scheduler.empty() && scheduler != "Use same scheduler") {
-    const auto schedule = ScheduleNamed(scheduler);
-    if (schedule.has_value()) {
-      hires.set_schedule(*schedule);
-    } else {
-      reader.Fail("hr_scheduler",
-                  absl::StrCat(ShownValue(scheduler),
-                               " is not the name of a schedule"));
-    }
+  if (const auto schedule =
+          ReadScheduleName(reader, {"hr_scheduler", {"", kSameSchedule}})) {
+    hires.set_schedule(*schedule);
   }
+}
+
+}  // namespace
+
+void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
+  if (!reader.Truth("enable_hr").value_or(false)) return;
+  HiresPass& hires = *request.mutable_hires();
+  hires.set_strength(
+      reader.Number("denoising_strength", 0, 1).value_or(kHiresStrength));
+  ReadHiresSize(reader, hires);
+  const auto steps = reader.Whole("hr_second_pass_steps", 0, kMaxCount);
+  if (steps.value_or(0) > 0) hires.set_steps(static_cast<uint32_t>(*steps));
+  ReadHiresUpscaler(reader, hires);
+  ReadHiresSampler(reader, hires);
   for (const char* prompt : {"hr_prompt", "hr_negative_prompt"}) {
     if (!reader.Text(prompt).value_or("").empty()) {
       reader.Fail(prompt, "is given, but both passes read one prompt here");

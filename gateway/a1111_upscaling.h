@@ -15,12 +15,8 @@ namespace genzo {
 // Reads enable_hr and the hr_ fields of a txt2img body. Faults go to `reader`.
 void ReadHires(FieldReader& reader, v1::GenerateRequest& request);
 
-// What those fields are called in violations of the service.
-extern const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kA1111HiresNames;
-
-// upscalers, latent-upscale-modes, realesrgan-models, extra-single-image and
-// extra-batch-images. `backend` outlives their calls.
+// upscalers, latent-upscale-modes, extra-single-image and extra-batch-images.
+// `backend` outlives their calls.
 std::vector<Route> A1111UpscalingRoutes(Backend& backend);
 
 }  // namespace genzo

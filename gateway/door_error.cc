@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -17,6 +17,7 @@ using nlohmann::json;
 namespace {
 
 constexpr char kBadRequestType[] = "type.googleapis.com/google.rpc.BadRequest";
+constexpr char kErrorInfoType[] = "type.googleapis.com/google.rpc.ErrorInfo";
 
 std::string OpenAiType(int status) {
   switch (status) {
@@ -37,35 +38,51 @@ json Nullable(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
 }
 
-// "[2]" of "pictures[2].data"; empty if the field has no index.
-std::string IndexIn(absl::string_view field) {
-  const size_t open = field.find('[');
-  const size_t close = field.find(']');
-  if (open >= close || close == absl::string_view::npos) return "";
-  return std::string(field.substr(open, close + 1 - open));
+constexpr char kField[] = "field";  // of an ErrorInfo
+
+google::rpc::ErrorInfo ErrorInfoIn(const absl::Status& status) {
+  google::rpc::ErrorInfo info;
+  const auto payload = status.GetPayload(kErrorInfoType);
+  if (payload.has_value()) info.ParseFromString(std::string(*payload));
+  return info;
 }
 
-constexpr char kModelNotFound[] = "MODEL_NOT_FOUND";
+// The violations, or the field that an ErrorInfo names without one.
+std::vector<FieldViolation> FaultsIn(const absl::Status& status) {
+  std::vector<FieldViolation> faults = ViolationsIn(status);
+  if (!faults.empty()) return faults;
+  const google::rpc::ErrorInfo info = ErrorInfoIn(status);
+  const auto field = info.metadata().find(kField);
+  if (field != info.metadata().end()) {
+    faults.push_back({field->second, std::string(status.message())});
+  }
+  return faults;
+}
 
-// What the service says without a violation: the field that it is of.
-std::string FieldOf(const absl::Status& status) {
-  const auto violations = ViolationsIn(status);
-  if (!violations.empty()) return violations[0].field;
-  const std::string reason = ErrorReason(status);
-  if (reason == kModelNotFound) return "model";
-  return reason == "REQUEST_ID_IN_USE" ? "idempotency-key" : "";
+// "args[1].image" as FastAPI says where that is: "args", 1, "image".
+json PlaceOf(absl::string_view field) {
+  json place = {"body"};
+  for (absl::string_view name : absl::StrSplit(field, '.')) {
+    const absl::string_view key = name.substr(0, name.find('['));
+    place.push_back(std::string(key));
+    name.remove_prefix(key.size());
+    for (absl::string_view index :
+         absl::StrSplit(name, ']', absl::SkipEmpty())) {
+      int number = 0;
+      if (absl::ConsumePrefix(&index, "[") &&
+          absl::SimpleAtoi(index, &number)) {
+        place.push_back(number);
+      }
+    }
+  }
+  return place;
 }
 
 // FastAPI's, which A1111's own server answers with.
 json A1111Error(const absl::Status& status) {
   json places = json::array();
-  if (ErrorReason(status) == kModelNotFound) {
-    places.push_back({{"loc", {"body", "sd_model_checkpoint"}},
-                      {"msg", std::string(status.message())},
-                      {"type", "value_error"}});
-  }
-  for (const FieldViolation& violation : ViolationsIn(status)) {
-    places.push_back({{"loc", {"body", violation.field}},
+  for (const FieldViolation& violation : FaultsIn(status)) {
+    places.push_back({{"loc", PlaceOf(violation.field)},
                       {"msg", violation.description},
                       {"type", "value_error"}});
   }
@@ -171,25 +188,18 @@ std::vector<FieldViolation> ViolationsIn(const absl::Status& status) {
   return violations;
 }
 
-absl::Status Renamed(const absl::Status& status, FieldNames names) {
-  std::vector<FieldViolation> violations = ViolationsIn(status);
-  if (violations.empty()) return status;
-  for (FieldViolation& violation : violations) {
-    const std::string index = IndexIn(violation.field);
-    for (const auto& [proto, own] : names) {
-      if (violation.field != absl::StrReplaceAll(proto, {{"[]", index}})) {
-        continue;
-      }
-      const std::string named = absl::StrReplaceAll(own, {{"[]", index}});
-      absl::string_view rest = violation.description;
-      if (absl::ConsumePrefix(&rest, violation.field)) {
-        violation.description = absl::StrCat(named, rest);
-      }
-      violation.field = named;
-      break;
-    }
-  }
-  return InvalidFieldsError(violations);
+std::string FieldOf(const absl::Status& status) {
+  const auto faults = FaultsIn(status);
+  if (!faults.empty()) return faults[0].field;
+  return ErrorReason(status) == "MODEL_NOT_FOUND" ? "model" : "";
+}
+
+absl::Status WithField(const absl::Status& status, const std::string& field) {
+  google::rpc::ErrorInfo info = ErrorInfoIn(status);
+  (*info.mutable_metadata())[kField] = field;
+  absl::Status named = status;
+  named.SetPayload(kErrorInfoType, absl::Cord(info.SerializeAsString()));
+  return named;
 }
 
 absl::Status NotYet(const std::string& field, const std::string& what) {
@@ -247,7 +257,7 @@ json RpcError(const absl::Status& status) {
                 {"message", std::string(status.message())},
                 {"reason", ErrorReason(status)}};
   json violations = json::array();
-  for (const FieldViolation& violation : ViolationsIn(status)) {
+  for (const FieldViolation& violation : FaultsIn(status)) {
     violations.push_back(
         {{"field", violation.field}, {"description", violation.description}});
   }

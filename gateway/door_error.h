@@ -2,11 +2,10 @@
 #define GENZO_GATEWAY_DOOR_ERROR_H_
 
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "base/errors.h"
 #include "gateway/http.h"
 #include "grpcpp/support/status.h"
@@ -26,14 +25,11 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 // The violations in `status`'s BadRequest; empty if it has none.
 std::vector<FieldViolation> ViolationsIn(const absl::Status& status);
 
-// The field of the proto and the door's name for it: {"steps",
-// "num_inference_steps"}. "[]" in both stands for the index of an entry:
-// {"pictures[].data", "images[]"}.
-using FieldNames =
-    absl::Span<const std::pair<absl::string_view, absl::string_view>>;
-// `status` with the fields of its violations, and the first words of their
-// descriptions, as the door calls them.
-absl::Status Renamed(const absl::Status& status, FieldNames names);
+// The field that `status` is of: that of its first violation, or the one that
+// its ErrorInfo names as `field`, or the model that is not known; else "".
+std::string FieldOf(const absl::Status& status);
+// `status` with `field` in its ErrorInfo.
+absl::Status WithField(const absl::Status& status, const std::string& field);
 
 // INVALID_ARGUMENT/INVALID_FIELD for what the service cannot do so far: `field`
 // "mask", `what` "inpainting".

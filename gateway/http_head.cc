@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <sstream>
+#include <vector>
 
 #include "absl/random/random.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "boost/beast/core/string.hpp"
 #include "boost/beast/http/empty_body.hpp"
@@ -28,6 +32,8 @@ constexpr const char* kOnce[] = {
     "authorization",   "x-api-key",    "x-genzo-tenant",
     "idempotency-key", "content-type", "content-encoding",
     "last-event-id",   "origin",       "mcp-session-id"};
+constexpr char kFirstLine[] =
+    "the request's first line is not METHOD TARGET HTTP/1.1 with CR and LF";
 constexpr char kVersions[] = "the HTTP version is neither 1.0 nor 1.1";
 
 // As RFC 9110 writes a date.
@@ -40,6 +46,21 @@ std::string TextOf(const Head& head) {
   std::ostringstream text;
   text << head.base();
   return text.str();
+}
+
+// Whether the first line ends with an HTTP version, CR and LF. The parser calls
+// everything else a wrong version, too: a line without CR, or with more words.
+bool NamesAVersion(absl::string_view bytes) {
+  absl::string_view line = bytes.substr(0, bytes.find('\n'));
+  if (line.size() == bytes.size() || !absl::ConsumeSuffix(&line, "\r") ||
+      absl::StrContains(line, '\r')) {
+    return false;
+  }
+  const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+  absl::string_view version = words.back();
+  return words.size() == 3 && absl::ConsumePrefix(&version, "HTTP/") &&
+         version.size() == 3 && absl::ascii_isdigit(version[0]) &&
+         version[1] == '.' && absl::ascii_isdigit(version[2]);
 }
 
 }  // namespace
@@ -83,7 +104,8 @@ std::optional<HttpFault> FaultOfHead(const HttpRequestHead& head) {
 }
 
 std::optional<HttpFault> FaultOfReading(const error_code& error,
-                                        const HttpLimits& limits) {
+                                        const HttpLimits& limits,
+                                        absl::string_view bytes) {
   if (error == http::error::header_limit) {
     return HttpFault{431, absl::StrCat("the request's header has more than ",
                                        limits.max_header_bytes, " bytes")};
@@ -92,7 +114,10 @@ std::optional<HttpFault> FaultOfReading(const error_code& error,
     return HttpFault{413, absl::StrCat("the request's body has more than ",
                                        limits.max_body_bytes, " bytes")};
   }
-  if (error == http::error::bad_version) return HttpFault{505, kVersions};
+  if (error == http::error::bad_version) {
+    return NamesAVersion(bytes) ? HttpFault{505, kVersions}
+                                : HttpFault{400, kFirstLine};
+  }
   if (error == http::error::end_of_stream ||
       error == http::error::partial_message ||
       error.category() != make_error_code(http::error::bad_method).category()) {

@@ -26,10 +26,11 @@ struct HttpFault {
 // several, a transfer coding that another reader could take for none.
 std::optional<HttpFault> FaultOfHead(const HttpRequestHead& head);
 
-// What a client is told whose request could not be read; nullopt if it is gone
-// and nobody would hear.
+// What a client is told whose request could not be read, of which `bytes` are
+// there that no parser took; nullopt if it is gone and nobody would hear.
 std::optional<HttpFault> FaultOfReading(const boost::system::error_code& error,
-                                        const HttpLimits& limits);
+                                        const HttpLimits& limits,
+                                        absl::string_view bytes);
 
 // The refusal in the words of the door that `target`, as it came, leads to.
 HttpResponse RefusalFor(absl::string_view target, const HttpFault& fault);

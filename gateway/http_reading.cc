@@ -64,8 +64,12 @@ void HttpSession::OnHeader(const Error& error, size_t) {
   }
   const auto id = header["x-request-id"];
   request_id_ = RequestIdOr(std::string(id.data(), id.size()));
+  const auto left = buffer_.data();
   const auto fault =
-      error ? FaultOfReading(error, core_->limits) : FaultOfHead(header);
+      error
+          ? FaultOfReading(error, core_->limits,
+                           {static_cast<const char*>(left.data()), left.size()})
+          : FaultOfHead(header);
   if (fault.has_value()) return Refuse(*fault);
   if (error) return Close();
   if (parser_->is_done()) return Dispatch();
@@ -89,7 +93,7 @@ void HttpSession::ReadBody() {
 void HttpSession::OnBody(const Error& error, size_t) {
   if (is_closed_) return;
   if (error) {
-    const auto fault = FaultOfReading(error, core_->limits);
+    const auto fault = FaultOfReading(error, core_->limits, /*bytes=*/"");
     return fault.has_value() ? Refuse(*fault) : Close();
   }
   if (!ChargeBody(parser_->get().body().size())) {

@@ -8,8 +8,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/json_shape.h"
 #include "base/shortest_digits.h"
+#include "gateway/door_error.h"
 
 namespace genzo {
 
@@ -52,7 +54,53 @@ const json* FieldReader::Any(const std::string& name) {
 
 void FieldReader::Fail(const std::string& name,
                        const std::string& description) {
-  violations_.push_back({name, absl::StrCat(name, " ", description)});
+  const std::string path = PathOf(name);
+  violations_.push_back({path, absl::StrCat(path, " ", description)});
+}
+
+void FieldReader::FailInside(const std::string& name,
+                             const absl::Status& status) {
+  const std::string path = PathOf(name);
+  const auto faults = ViolationsIn(status);
+  if (faults.empty()) Fail(name, std::string(status.message()));
+  for (const FieldViolation& fault : faults) {
+    const std::string at =
+        path.empty() ? fault.field : absl::StrCat(path, ".", fault.field);
+    absl::string_view what = fault.description;
+    absl::ConsumePrefix(&what, fault.field);
+    violations_.push_back({at, absl::StrCat(at, what)});
+  }
+}
+
+void FieldReader::Add(const FieldReader& inner) {
+  violations_.insert(violations_.end(), inner.violations_.begin(),
+                     inner.violations_.end());
+}
+
+std::string FieldReader::PathOf(const std::string& name) const {
+  return place_.empty() || name.empty() ? absl::StrCat(place_, name)
+                                        : absl::StrCat(place_, ".", name);
+}
+
+const json* FieldReader::Object(const std::string& name) {
+  const json* value = Any(name);
+  if (value == nullptr || value->is_object()) return value;
+  Fail(name, absl::StrCat(ShownValue(*value), " is not an object"));
+  return nullptr;
+}
+
+const json* FieldReader::List(const std::string& name) {
+  const json* value = Any(name);
+  if (value == nullptr || value->is_array()) return value;
+  Fail(name, absl::StrCat(ShownValue(*value), " is not a list"));
+  return nullptr;
+}
+
+bool FieldReader::HasRoomFor(const std::string& name, const json& list) {
+  if (list.size() <= kMaxListEntries) return true;
+  Fail(name, absl::StrCat("has ", list.size(), " entries, which are more than ",
+                          kMaxListEntries));
+  return false;
 }
 
 std::optional<std::string> FieldReader::Text(const std::string& name) {
@@ -151,7 +199,8 @@ std::string FieldReader::Choice(const std::string& name,
 void FieldReader::RefuseTheRest() {
   for (const auto& [name, value] : object_.items()) {
     if (known_.count(name) > 0) continue;
-    violations_.push_back({name, absl::StrCat(ShownValue(json(name)),
+    const std::string path = PathOf(name);
+    violations_.push_back({path, absl::StrCat(ShownValue(json(path)),
                                               " is not a field of this")});
   }
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/numeric/int128.h"
@@ -18,6 +19,8 @@ namespace genzo {
 // Deeper values would end the process where somebody copies them, which is
 // recursive.
 constexpr int kMaxBodyDepth = 32;
+// An entry takes many times its bytes where it is read.
+constexpr size_t kMaxListEntries = 64;
 
 // A request's body, which must be a JSON object. INVALID_ARGUMENT if it is
 // nested deeper than kMaxBodyDepth, has a key of its outermost object twice,
@@ -34,6 +37,10 @@ class FieldReader {
   explicit FieldReader(const nlohmann::json& object,
                        Values values = Values::kAreTyped)
       : object_(object), values_(values) {}
+  // Of an object inside another one. Faults say where it is: "controls[0]"
+  // before ".image".
+  FieldReader(const nlohmann::json& object, std::string place)
+      : object_(object), values_(Values::kAreTyped), place_(std::move(place)) {}
 
   std::optional<std::string> Text(const std::string& name);
   std::optional<int64_t> Whole(const std::string& name, int64_t min,
@@ -46,10 +53,21 @@ class FieldReader {
   // One of `choices`, which begin with the default.
   std::string Choice(const std::string& name,
                      const std::vector<std::string>& choices);
+  // Null if it is not there, or is a fault.
+  const nlohmann::json* Object(const std::string& name);
+  const nlohmann::json* List(const std::string& name);
   // Whatever it is; null if it is not there.
   const nlohmann::json* Any(const std::string& name);
 
+  // False and a fault where `list`, the field's value, has more entries than
+  // kMaxListEntries.
+  bool HasRoomFor(const std::string& name, const nlohmann::json& list);
   void Fail(const std::string& name, const std::string& description);
+  // What reading `name` as a message found, or if it is "" this object: the
+  // faults of `status` at their places inside.
+  void FailInside(const std::string& name, const absl::Status& status);
+  // Takes over the faults of a reader of something inside.
+  void Add(const FieldReader& inner);
   // Remembers a fault for every field that was not asked for.
   void RefuseTheRest();
   // INVALID_ARGUMENT/INVALID_FIELD with all faults, or OK.
@@ -58,9 +76,12 @@ class FieldReader {
  private:
   // nullopt if it is none.
   std::optional<absl::int128> WholeOf(const nlohmann::json& value) const;
+  // Where the field is, from the outermost object on.
+  std::string PathOf(const std::string& name) const;
 
   const nlohmann::json& object_;
   const Values values_;
+  const std::string place_;
   std::set<std::string> known_;
   std::vector<FieldViolation> violations_;
 };

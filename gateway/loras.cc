@@ -1,5 +1,6 @@
 #include "gateway/loras.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -43,16 +44,24 @@ std::string ReadTag(absl::string_view tag, v1::LoraUse& lora) {
 }  // namespace
 
 std::string TakeLoraTags(std::string& prompt, v1::GenerateRequest& request) {
+  std::string kept;
   size_t at = 0;
-  while ((at = prompt.find(kBegin, at)) != std::string::npos) {
-    const size_t end = prompt.find('>', at);
-    if (end == std::string::npos) return "has <lora: without >";
-    const size_t inside = at + sizeof(kBegin) - 1;
+  size_t tags = 0;
+  for (size_t begin = 0; (begin = prompt.find(kBegin, at)) != prompt.npos;) {
+    const size_t end = prompt.find('>', begin);
+    if (end == prompt.npos) return "has <lora: without >";
+    if (++tags > kMaxListEntries) {
+      return absl::StrCat("has more than ", kMaxListEntries, " <lora:...>");
+    }
+    const size_t inside = begin + sizeof(kBegin) - 1;
     const std::string tag = prompt.substr(inside, end - inside);
     const std::string wrong = ReadTag(tag, *request.add_loras());
     if (!wrong.empty()) return wrong;
-    prompt.erase(at, end + 1 - at);
+    kept.append(prompt, at, begin - at);
+    at = end + 1;
   }
+  kept.append(prompt, at);
+  prompt = std::move(kept);
   return "";
 }
 
@@ -66,20 +75,22 @@ void ReadLoras(FieldReader& reader, v1::GenerateRequest& request) {
     list = names;
   }
   if (!list.is_array()) return reader.Fail("loras", "is not a list");
+  if (!reader.HasRoomFor("loras", list)) return;
   for (size_t i = 0; i < list.size(); ++i) {
     const json& entry = list[i];
+    const std::string place = absl::StrCat("loras[", i, "]");
     v1::LoraUse& lora = *request.add_loras();
     if (entry.is_string()) {
       const std::string wrong = ReadTag(entry.get<std::string>(), lora);
-      if (!wrong.empty()) reader.Fail("loras", wrong);
-      continue;
-    }
-    const absl::Status read = FromJson(Dump(entry), lora);
-    if (read.ok()) continue;
-    reader.Fail("loras", absl::StrCat("[", i, "] ", ShownValue(entry),
+      if (!wrong.empty()) reader.Fail(place, wrong);
+    } else if (!entry.is_object()) {
+      reader.Fail(place, absl::StrCat(ShownValue(entry),
                                       " is neither \"NAME:WEIGHT\" nor an "
-                                      "object as LoraUse: ",
-                                      read.message()));
+                                      "object as LoraUse"));
+    } else if (const absl::Status read = FromJson(Dump(entry), lora);
+               !read.ok()) {
+      reader.FailInside(place, read);
+    }
   }
 }
 

@@ -1,10 +1,14 @@
 #include "gateway/mcp_tools.h"
 
-#include "absl/strings/str_cat.h"
-#include "gateway/model_fields.h"
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
+#include "gateway/door_error.h"
+#include "gateway/mcp_arguments.h"
 #include "gateway/painting.h"
-#include "gateway/picture_fields.h"
-#include "gateway/steering_fields.h"
+#include "gateway/picture_store.h"
+#include "gateway/proto_json.h"
 
 namespace genzo {
 
@@ -12,196 +16,171 @@ using nlohmann::json;
 
 namespace {
 
-constexpr double kMostFactor = 16;
-constexpr int kMostPictures = 10;
+constexpr int kIdBytes = 16;
 
-// The bytes of a picture in base64, or nothing and a fault.
-std::string PictureIn(FieldReader& reader, const std::string& name,
-                      const std::string& text) {
-  auto picture = DecodePicture(text);
-  if (picture.has_value() && !picture->empty()) return *std::move(picture);
-  reader.Fail(name, "is not a picture in base64");
-  return "";
-}
-
-// What edit_image takes besides.
-void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
-  auto& from = *request.mutable_image_to_image();
-  from.set_image(PictureIn(reader, "image", reader.Text("image").value_or("")));
-  if (const auto strength = reader.Number("strength", 0, 1)) {
-    from.set_strength(*strength);
+json PaintingContent(const Painting& painting) {
+  json content = json::array();
+  json pictures = json::array();
+  for (const auto& [index, image] : painting.images) {
+    const v1::Picture& picture = image.picture();
+    content.push_back({{"type", "image"},
+                       {"data", absl::Base64Escape(picture.data())},
+                       {"mimeType", picture.media_type()}});
+    json told = FactsOf(image);
+    told["width"] = picture.width();
+    told["height"] = picture.height();
+    pictures.push_back(std::move(told));
   }
-  ReadSourcePrompt(reader, from);
-  if (const auto text = reader.Text("mask")) {
-    request.mutable_inpainting()->mutable_mask()->set_data(
-        PictureIn(reader, "mask", *text));
-  }
-  ReadMaskFields(reader, request);
+  json account = {{"job_id", painting.job_id}, {"images", pictures}};
+  if (painting.withheld > 0) account["withheld"] = painting.withheld;
+  content.push_back({{"type", "text"}, {"text", Dump(account)}});
+  return {{"content", content}, {"isError", false}};
 }
 
-json Tool(const std::string& name, const std::string& description,
-          json properties, json required) {
-  return {{"name", name},
-          {"description", description},
-          {"inputSchema",
-           {{"type", "object"},
-            {"properties", std::move(properties)},
-            {"required", std::move(required)}}}};
+std::function<void(absl::StatusOr<Painting>)> Finishing(McpAnswerRef answer) {
+  return [answer = std::move(answer)](absl::StatusOr<Painting> painting) {
+    if (!painting.ok()) return answer->Fail(painting.status());
+    answer->Finish(PaintingContent(*painting));
+  };
 }
 
-json Argument(const std::string& type, const std::string& description) {
-  return {{"type", type}, {"description", description}};
+void PaintJob(const McpToolCall& call, bool is_edit) {
+  auto request = ReadMcpPaint(call.arguments, is_edit, call.names);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  // A connection that ends cancels nothing: get_job has the pictures, which are
+  // kept of jobs with an id.
+  request->set_request_id(RequestIdOf(RandomHex(kIdBytes)));
+  request->set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+  const auto on_event = [&backend = call.backend, keys = call.keys,
+                         answer = call.answer,
+                         live = call.calls.Begin(call.key),
+                         is_known = false](const v1::JobEvent& event) mutable {
+    if (!std::exchange(is_known, true)) {
+      live->SetCancel([&backend, keys, id = event.job_id()] {
+        backend.CancelJob(keys, id, [](const absl::StatusOr<v1::Job>&) {});
+      });
+    }
+    answer->Progress(event);
+  };
+  Paint(call.backend, call.keys, *request, call.answer->exchange(), on_event,
+        Finishing(call.answer));
 }
+
+void GenerateImage(const McpToolCall& call) {
+  PaintJob(call, /*is_edit=*/false);
+}
+void EditImage(const McpToolCall& call) { PaintJob(call, /*is_edit=*/true); }
+
+void UpscaleImage(const McpToolCall& call) {
+  const auto request = ReadMcpUpscale(call.arguments);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  const auto live = call.calls.Begin(call.key);
+  const CancelStream cancel = call.backend.Upscale(
+      call.keys, *request,
+      Collecting([live](const v1::JobEvent&) {}, Finishing(call.answer)));
+  live->SetCancel(cancel);
+  call.answer->exchange().OnGone(cancel);
+}
+
+void ScoreImages(const McpToolCall& call) {
+  const auto request = ReadMcpScore(call.arguments, call.names);
+  if (!request.ok()) return call.answer->Fail(request.status());
+  call.backend.Score(
+      call.keys, *request,
+      [answer = call.answer](absl::StatusOr<v1::ScoreResponse> response) {
+        if (!response.ok()) return answer->Fail(response.status());
+        answer->FinishWithText(ToJson(*response));
+      });
+}
+
+// A job as text, and its pictures if it has some.
+void GetJob(const McpToolCall& call) {
+  const auto id = ReadMcpJob(call.arguments);
+  if (!id.ok()) return call.answer->Fail(id.status());
+  call.backend.GetJob(
+      call.keys, *id,
+      [&backend = call.backend, keys = call.keys,
+       answer = call.answer](absl::StatusOr<v1::Job> job) {
+        if (!job.ok()) return answer->Fail(job.status());
+        if (job->state() != v1::JOB_STATE_SUCCEEDED) {
+          return answer->FinishWithText(ToJson(*job));
+        }
+        v1::WatchJobRequest watch;
+        watch.set_id(job->id());
+        const auto done =
+            [answer, told = ToJson(*job)](absl::StatusOr<Painting> painting) {
+              // What is known of it, where its pictures are gone.
+              if (!painting.ok()) return answer->FinishWithText(told);
+              answer->Finish(PaintingContent(*painting));
+            };
+        answer->exchange().OnGone(
+            backend.Watch(keys, watch, Collecting(/*ear=*/nullptr, done)));
+      });
+}
+
+void ListModels(const McpToolCall& call) {
+  const absl::Status read = ReadMcpNothing(call.arguments);
+  if (!read.ok()) return call.answer->Fail(read);
+  call.backend.ListModels(
+      call.keys,
+      [answer = call.answer](absl::StatusOr<v1::ListModelsResponse> list) {
+        if (!list.ok()) return answer->Fail(list.status());
+        answer->FinishWithText(ToJson(*list));
+      });
+}
+
+json NoArguments() { return json::object(); }
+
+constexpr struct Tool {
+  const char* name;
+  const char* description;
+  json (*arguments)();  // their schemas
+  // The arguments that must be there, with commas between.
+  const char* required;
+  void (*run)(const McpToolCall& call);
+} kTools[] = {
+    {"generate_image", "Paints pictures from a prompt.", McpPaintArguments,
+     "prompt", GenerateImage},
+    {"edit_image", "Paints a picture anew, guided by a prompt.",
+     McpEditArguments, "prompt,image", EditImage},
+    {"upscale_image", "Enlarges a picture.", McpUpscaleArguments, "image",
+     UpscaleImage},
+    {"score_images",
+     "Scores pictures: how well they show a prompt, or how much people like "
+     "them.",
+     McpScoreArguments, "images", ScoreImages},
+    {"get_job", "Tells of a job, with its pictures if it has ended.",
+     McpJobArguments, "id", GetJob},
+    {"list_models", "Lists the models, their sizes and samplers.", NoArguments,
+     "", ListModels}};
 
 }  // namespace
 
-const NameList& McpNames() {
-  static const auto* const names = [] {
-    auto* list = new NameList(kCommonNames);
-    // Tools have width and height, as the service has.
-    std::erase_if(*list, [](const auto& name) {
-      return name.first == "width" || name.first == "height";
-    });
-    list->insert(list->end(), {{"picture", "image"},
-                               {"picture.data", "image"},
-                               {"pictures", "images"},
-                               {"pictures[].data", "images[]"}});
-    return list;
-  }();
-  return *names;
-}
-
-absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
-  FieldReader reader(arguments);
-  v1::UpscaleRequest request;
-  request.mutable_picture()->set_data(
-      PictureIn(reader, "image", reader.Text("image").value_or("")));
-  request.set_upscaler(reader.Text("upscaler").value_or(""));
-  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
-    request.set_factor(*factor);
+bool RunMcpTool(absl::string_view name, const McpToolCall& call) {
+  for (const Tool& tool : kTools) {
+    if (name != tool.name) continue;
+    tool.run(call);
+    return true;
   }
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
-absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const json& arguments,
-                                              const ModelNames& names) {
-  FieldReader reader(arguments);
-  v1::ScoreRequest request;
-  const json* images = reader.Any("images");
-  if (images == nullptr || !images->is_array()) {
-    reader.Fail("images", "is not a list of pictures in base64");
-  } else {
-    for (const json& image : *images) {
-      const std::string text =
-          image.is_string() ? image.get<std::string>() : "";
-      request.add_pictures()->set_data(PictureIn(reader, "images", text));
-    }
-  }
-  request.set_prompt(reader.Text("prompt").value_or(""));
-  request.set_scorer(reader.Text("scorer").value_or(""));
-  request.set_model(names.Resolve(reader.Text("model").value_or("")));
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
-absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
-                                                 bool is_edit,
-                                                 const ModelNames& names) {
-  FieldReader reader(arguments);
-  v1::GenerateRequest request;
-  // First: controls may follow it.
-  if (is_edit) ReadEdited(reader, request);
-  ReadCommonFields(reader, names, request);
-  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
-  if (const auto n = reader.Whole("n", 1, kMostPictures)) {
-    request.set_image_count(*n);
-  }
-  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
-    request.set_width(*width);
-  }
-  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
-    request.set_height(*height);
-  }
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return request;
-}
-
-absl::StatusOr<std::string> ReadMcpJob(const json& arguments) {
-  FieldReader reader(arguments);
-  const auto id = reader.Text("id");
-  if (reader.Any("id") == nullptr) reader.Fail("id", "is missing");
-  reader.RefuseTheRest();
-  if (!reader.status().ok()) return reader.status();
-  return *id;
-}
-
-absl::Status ReadMcpNothing(const json& arguments) {
-  FieldReader reader(arguments);
-  reader.RefuseTheRest();
-  return reader.status();
+  return false;
 }
 
 json McpTools() {
-  json paint = {
-      {"prompt", Argument("string", "What to paint.")},
-      {"negative_prompt", Argument("string", "What to stay away from.")},
-      {"model", Argument("string", "An id of list_models.")},
-      {"width", Argument("integer", "In pixels, a multiple of 8.")},
-      {"height", Argument("integer", "In pixels, a multiple of 8.")},
-      {"n", Argument("integer", absl::StrCat("How many pictures, 1 to ",
-                                             kMostPictures, "."))},
-      {"seed", Argument("integer", "The same seed gives the same picture.")},
-      {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
-      {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
-      {"sampler", Argument("string", "One of the model's samplers.")},
-      {"loras",
-       {{"type", "array"},
-        {"items", {{"type", "string"}}},
-        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}},
-      {"best_of", Argument("integer", "Paint so many, and give the best n.")}};
-  paint.update(SteeringSchemas());
-  paint.update(ModelFieldSchemas());
-  json edit = paint;
-  edit.update(MaskSchemas());
-  edit["image"] = Argument("string", "The picture to start from, in base64.");
-  edit["strength"] =
-      Argument("number", "How much of it is painted anew, 0 to 1.");
-  edit["source_prompt"] =
-      Argument("string",
-               "What the picture shows: keeps its composition where the prompt "
-               "says the same in other words (DDIM inversion).");
-  edit["mask"] = Argument(
-      "string", "A picture of its size, in base64: only white is painted.");
-  const json upscale = {
-      {"image", Argument("string", "The picture to enlarge, in base64.")},
-      {"upscaler", Argument("string", "Its name; the server's first if none.")},
-      {"factor", Argument("number", "How many times as wide and as high.")}};
-  const json score = {
-      {"images",
-       {{"type", "array"},
-        {"items", {{"type", "string"}}},
-        {"description", "Pictures in base64, 1 to 64."}}},
-      {"prompt", Argument("string", "What they are to show.")},
-      {"scorer", Argument("string", "One of the server's scorers.")},
-      {"model", Argument("string", "A model with a scorer of its own.")}};
-  return json::array(
-      {Tool("generate_image", "Paints pictures from a prompt.", paint,
-            {"prompt"}),
-       Tool("edit_image", "Paints a picture anew, guided by a prompt.", edit,
-            {"prompt", "image"}),
-       Tool("upscale_image", "Enlarges a picture.", upscale, {"image"}),
-       Tool("score_images",
-            "Scores pictures: how well they show a prompt, or how much people "
-            "like them.",
-            score, {"images"}),
-       Tool("get_job", "Tells of a job, with its pictures if it has ended.",
-            {{"id", Argument("string", "The job's id.")}}, {"id"}),
-       Tool("list_models", "Lists the models, their sizes and samplers.",
-            json::object(), json::array())});
+  json tools = json::array();
+  for (const Tool& tool : kTools) {
+    json required = json::array();
+    for (const absl::string_view name :
+         absl::StrSplit(tool.required, ',', absl::SkipEmpty())) {
+      required.push_back(std::string(name));
+    }
+    tools.push_back({{"name", tool.name},
+                     {"description", tool.description},
+                     {"inputSchema",
+                      {{"type", "object"},
+                       {"properties", tool.arguments()},
+                       {"required", std::move(required)}}}});
+  }
+  return tools;
 }
 
 }  // namespace genzo

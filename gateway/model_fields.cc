@@ -57,6 +57,10 @@ void ReadField(const ModelField& field, FieldReader& reader,
   }
   v1::GenerateRequest read;
   const absl::Status status = FromJson(Dump(json{{field.name, *value}}), read);
+  if (!status.ok() && value->is_structured() && IsStructured(field) &&
+      !ViolationsIn(status).empty()) {
+    return reader.FailInside("", status);
+  }
   if (!status.ok()) {
     return reader.Fail(field.name,
                        absl::StrCat(ShownValue(*value), " is no ", field.type,
@@ -82,12 +86,12 @@ bool ReadMessage(FieldReader& reader, const std::string& name,
                  google::protobuf::Message& message) {
   const auto given = Structured(reader, name);
   if (!given.has_value()) return false;
-  const absl::Status read = FromJson(Dump(*given), message);
-  if (!read.ok()) {
-    reader.Fail(
-        name, absl::StrCat("is not as ", message.GetDescriptor()->name(), ": ",
-                           read.message()));
+  if (!given->is_object()) {
+    reader.Fail(name, absl::StrCat(ShownValue(*given), " is not an object"));
+    return true;
   }
+  const absl::Status read = FromJson(Dump(*given), message);
+  if (!read.ok()) reader.FailInside(name, read);
   return true;
 }
 

@@ -5,8 +5,9 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "base/request_rules.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
+#include "gateway/openai_stream.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
 #include "gateway/proto_json.h"
@@ -19,25 +20,6 @@ namespace {
 
 constexpr char kFiles[] = "/v1/images/files/";
 
-std::string SizeOf(const v1::Picture& picture) {
-  return absl::StrCat(picture.width(), "x", picture.height());
-}
-
-// Tokens are what these clients count. Put in: about four bytes of prompt each.
-// Put out: steps of the sampler, which is what the service charges.
-json Usage(const v1::GenerateRequest& request, int64_t steps) {
-  constexpr int kBytesPerToken = 4;
-  const int64_t text = (request.prompt().size() +
-                        request.negative_prompt().size() + kBytesPerToken - 1) /
-                       kBytesPerToken;
-  return {
-      {"input_tokens", text},
-      {"input_tokens_details", {{"text_tokens", text}, {"image_tokens", 0}}},
-      {"output_tokens", steps},
-      {"output_tokens_details", {{"text_tokens", 0}, {"image_tokens", steps}}},
-      {"total_tokens", text + steps}};
-}
-
 // HTTP 1.0 knows requests without a host, and a link cannot be without one.
 absl::Status NoLinkError() {
   return InvalidFieldsError(
@@ -45,111 +27,6 @@ absl::Status NoLinkError() {
         "response_format \"url\" needs the header Host, or http.public_url in "
         "the server's configuration"}});
 }
-
-// Turns a job's events into those of OpenAI's stream. Its members are called
-// one at a time.
-class ImageStream {
- public:
-  ImageStream(OpenAiCall call, uint64_t after, absl::Time created,
-              HttpExchangeRef exchange)
-      : call_(std::move(call)),
-        after_(after),
-        created_(absl::ToUnixSeconds(created)),
-        exchange_(std::move(exchange)) {}
-
-  void Take(v1::JobEvent event, EventTurn turn) {
-    if (event.sequence() >= after_) skipped_.clear();
-    // Errors before there is a job are answers of their own.
-    if (!std::exchange(has_begun_, true)) exchange_->Begin(EventStreamHead());
-    if (event.has_started()) {
-      const v1::GenerateRequest& resolved = event.started().resolved();
-      const bool flows = resolved.sampler() == v1::SAMPLER_FLOW_EULER ||
-                         resolved.sampler() == v1::SAMPLER_FLOW_HEUN;
-      steps_ = StepsOfImage(resolved,
-                            flows ? StepRounding::kUp : StepRounding::kDown);
-      return;
-    }
-    if (event.has_image_withheld()) {
-      withheld_.push_back(event.image_withheld().image_index());
-      return;
-    }
-    const bool is_preview = event.has_preview();
-    if (!is_preview && !event.has_image()) return;
-    const json data =
-        is_preview ? Partial(event.preview()) : Completed(event.image());
-    const std::string text = ServerSentEvent(data["type"].get<std::string>(),
-                                             event.sequence(), Dump(data));
-    if (event.sequence() <= after_) {
-      if (!is_preview) skipped_.push_back(text);
-      return;
-    }
-    exchange_->Write(text, [turn](bool) {});
-  }
-
-  void End(const absl::Status& status) {
-    if (!has_begun_) {
-      return exchange_->Send(
-          ErrorResponse(DoorKind::kOpenAi, Renamed(status, kCommonNames)));
-    }
-    // A server that painted the job again has other numbers: what the client
-    // says it had was not of these.
-    for (std::string& text : skipped_) {
-      exchange_->Write(std::move(text), nullptr);
-    }
-    // Clients stop at the first error: the pictures that there are come before.
-    for (const uint32_t index : withheld_) WriteError(WithheldError(index));
-    if (!status.ok()) WriteError(status);
-    exchange_->End();
-  }
-
- private:
-  void WriteError(const absl::Status& status) {
-    const json error = {{"type", "error"}, {"error", OpenAiError(status)}};
-    exchange_->Write(ServerSentEvent("error", 0, Dump(error)), nullptr);
-  }
-
-  json Base(const std::string& kind, uint32_t image_index,
-            const v1::Picture& picture, const std::string& format) const {
-    return {{"type", absl::StrCat(call_.event_prefix, ".", kind)},
-            {"b64_json", absl::Base64Escape(picture.data())},
-            {"created_at", created_},
-            {"size", SizeOf(picture)},
-            {"quality", call_.quality},
-            {"background", "opaque"},
-            {"output_format", format},
-            {"image_index", image_index}};
-  }
-
-  json Partial(const v1::Preview& preview) const {
-    json data = Base("partial_image", preview.image_index(), preview.picture(),
-                     call_.format);
-    // Counted by the plan, not by what was sent: a reader may have had some
-    // before, and slow readers miss some.
-    const auto& planned = call_.request.preview().steps();
-    data["partial_image_index"] =
-        absl::c_lower_bound(planned, preview.step()) - planned.begin();
-    data["step"] = preview.step();
-    return data;
-  }
-
-  json Completed(const v1::Image& image) const {
-    json data =
-        Base("completed", image.image_index(), image.picture(), call_.format);
-    data.update(FactsOf(image));
-    data["usage"] = Usage(call_.request, steps_);
-    return data;
-  }
-
-  const OpenAiCall call_;
-  const uint64_t after_;  // the last event that the client has
-  const int64_t created_;
-  const HttpExchangeRef exchange_;
-  bool has_begun_ = false;
-  // Pictures that the client has, as long as its number may be another job's.
-  std::vector<std::string> skipped_;
-  int64_t steps_ = 0;
-  std::vector<uint32_t> withheld_;  // images
-};
 
 }  // namespace
 
@@ -255,7 +132,7 @@ void OpenAiImages::PaintStreamed(const OpenAiCall& call,
                                  const HttpExchangeRef& exchange) {
   // Without a key it is another job, whose events the client has not seen.
   const bool resumes = !request.Header("idempotency-key").empty();
-  const auto stream = std::make_shared<ImageStream>(
+  const auto stream = std::make_shared<OpenAiStream>(
       call, resumes ? LastEventId(request) : 0, with_.clock.Date(), exchange);
   exchange->OnGone(with_.backend.Generate(
       KeysOf(request), call.request,
@@ -276,46 +153,52 @@ std::string OpenAiImages::LinkPrefix(const HttpRequest& request) const {
 void OpenAiImages::PaintWhole(const OpenAiCall& call,
                               const HttpRequest& request,
                               const HttpExchangeRef& exchange) {
-  Paint(
-      with_.backend, KeysOf(request), call.request, *exchange,
-      /*ear=*/nullptr,
-      [this, exchange, quality = call.quality, format = call.format,
-       wants_url = call.wants_url,
-       prefix = LinkPrefix(request)](absl::StatusOr<Painting> painting) {
-        if (!painting.ok()) {
-          return exchange->Send(ErrorResponse(
-              DoorKind::kOpenAi, Renamed(painting.status(), kCommonNames)));
-        }
-        if (painting->images.empty() && painting->withheld > 0) {
-          return exchange->Send(
-              ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
-        }
-        json data = json::array();
-        std::string size = "auto";
-        for (auto& [index, image] : painting->images) {
-          v1::Picture& picture = *image.mutable_picture();
-          size = SizeOf(picture);
-          json item = FactsOf(image);
-          if (wants_url) {
-            item["url"] = absl::StrCat(
-                prefix, with_.pictures.Keep(std::move(*picture.mutable_data()),
-                                            picture.media_type()));
-          } else {
-            item["b64_json"] = absl::Base64Escape(picture.data());
+  Paint(with_.backend, KeysOf(request), call.request, *exchange,
+        /*ear=*/nullptr,
+        [this, exchange, prefix = LinkPrefix(request), quality = call.quality,
+         format = call.format,
+         wants_url = call.wants_url](absl::StatusOr<Painting> painting) {
+          if (!painting.ok()) {
+            return exchange->Send(ErrorResponse(
+                DoorKind::kOpenAi, Renamed(painting.status(), OpenAiNames())));
           }
-          data.push_back(std::move(item));
-        }
-        json answer = {
-            {"created", absl::ToUnixSeconds(with_.clock.Date())},
-            {"data", std::move(data)},
-            {"background", "opaque"},
-            {"output_format", format},
-            {"quality", quality},
-            {"size", size},
-            {"usage", Usage(painting->resolved, painting->ended.steps_run())}};
-        if (painting->withheld > 0) answer["withheld"] = painting->withheld;
-        exchange->Send({.body = Dump(answer)});
-      });
+          if (painting->images.empty() && painting->withheld > 0) {
+            return exchange->Send(
+                ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
+          }
+          json answer =
+              WholeAnswer(*std::move(painting), wants_url ? prefix : "");
+          answer["output_format"] = format;
+          answer["quality"] = quality;
+          exchange->Send({.body = Dump(answer)});
+        });
+}
+
+json OpenAiImages::WholeAnswer(Painting painting,
+                               const std::string& link_prefix) {
+  json data = json::array();
+  std::string size = "auto";
+  for (auto& [index, image] : painting.images) {
+    v1::Picture& picture = *image.mutable_picture();
+    size = OpenAiSize(picture);
+    json item = FactsOf(image);
+    if (link_prefix.empty()) {
+      item["b64_json"] = absl::Base64Escape(picture.data());
+    } else {
+      item["url"] = absl::StrCat(
+          link_prefix, with_.pictures.Keep(std::move(*picture.mutable_data()),
+                                           picture.media_type()));
+    }
+    data.push_back(std::move(item));
+  }
+  json answer = {
+      {"created", absl::ToUnixSeconds(with_.clock.Date())},
+      {"data", std::move(data)},
+      {"background", "opaque"},
+      {"size", size},
+      {"usage", OpenAiUsage(painting.resolved, painting.ended.steps_run())}};
+  if (painting.withheld > 0) answer["withheld"] = painting.withheld;
+  return answer;
 }
 
 void OpenAiImages::ListModels(const HttpRequest& request,

@@ -6,6 +6,7 @@
 
 #include "gateway/backend.h"
 #include "gateway/model_names.h"
+#include "gateway/painting.h"
 #include "gateway/picture_store.h"
 #include "gateway/router.h"
 #include "nlohmann/json.hpp"
@@ -55,6 +56,8 @@ class OpenAiImages {
               const HttpExchangeRef& exchange);
   void PaintWhole(const OpenAiCall& call, const HttpRequest& request,
                   const HttpExchangeRef& exchange);
+  // Links begin with `link_prefix`; without one it holds the pictures.
+  nlohmann::json WholeAnswer(Painting painting, const std::string& link_prefix);
   void PaintStreamed(const OpenAiCall& call, const HttpRequest& request,
                      const HttpExchangeRef& exchange);
   // Adds the previews that the call wants, for which the model's steps must be

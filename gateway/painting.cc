@@ -35,56 +35,16 @@ void Collect(v1::JobEvent event, Painting& painting) {
 }
 
 void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
-  if (const auto name = reader.Text("sampler")) {
-    const auto choice = SamplerNamed(*name);
-    if (choice.has_value()) {
-      request.set_sampler(choice->sampler);
-      request.set_schedule(choice->schedule);
-    } else {
-      reader.Fail("sampler", absl::StrCat(ShownValue(*name),
-                                          " is not the name of a sampler"));
-    }
+  if (const auto choice = ReadSamplerName(reader, {"sampler"})) {
+    request.set_sampler(choice->sampler);
+    request.set_schedule(choice->schedule);
   }
-  if (const auto name = reader.Text("scheduler")) {
-    const auto schedule = ScheduleNamed(*name);
-    if (schedule.has_value()) {
-      request.set_schedule(*schedule);
-    } else {
-      reader.Fail("scheduler", absl::StrCat(ShownValue(*name),
-                                            " is not the name of a schedule"));
-    }
+  if (const auto schedule = ReadScheduleName(reader, {"scheduler"})) {
+    request.set_schedule(*schedule);
   }
 }
 
 }  // namespace
-
-const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kCommonNames = {{"steps", "num_inference_steps"},
-                    {"schedule", "scheduler"},
-                    {"image_count", "n"},
-                    {"width", "size"},
-                    {"height", "size"},
-                    {"image_to_image.image", "image"},
-                    {"image_to_image.strength", "strength"},
-                    {"image_to_image.inversion.prompt", "source_prompt"},
-                    {"image_to_image.inversion", "source_prompt"},
-                    {"inpainting.mask.data", "mask"},
-                    {"inpainting", "mask"},
-                    {"inpainting.mask_blur", "mask_blur"},
-                    {"inpainting.fill", "mask_fill"},
-                    {"inpainting.padding", "mask_padding"},
-                    {"inpainting.only_masked", "only_masked"},
-                    {"inpainting.invert_mask", "invert_mask"},
-                    {"outpainting", "extend"},
-                    {"output.upscaler", "upscaler"},
-                    {"output.quality", "output_compression"},
-                    {"best_of.draw", "best_of"},
-                    {"best_of.scorer", "scorer"},
-                    {"safety_policy", "safety"},
-                    {"output.watermark", "watermark"},
-                    {"output.mark_provenance", "provenance"},
-                    {"output.tiny_decoder", "tiny_decoder"},
-                    {"request_id", "idempotency-key"}};
 
 json FactsOf(const v1::Image& image) {
   json facts = {{"seed", image.seed()}};

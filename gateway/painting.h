@@ -50,9 +50,6 @@ void Paint(Backend& backend, const CallerKeys& keys,
 // scheduler and so on. Faults go to `reader`.
 void ReadCommonFields(FieldReader& reader, const ModelNames& names,
                       v1::GenerateRequest& request);
-// What those fields are called in violations of the service.
-extern const std::vector<std::pair<absl::string_view, absl::string_view>>
-    kCommonNames;
 
 // After which of a walk's steps `count` previews are due, evenly spread, none
 // after the last. Fewer if there are not so many steps.

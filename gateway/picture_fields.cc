@@ -1,12 +1,27 @@
 #include "gateway/picture_fields.h"
 
+#include <string>
+#include <vector>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace genzo {
+
+using nlohmann::json;
+
 namespace {
 
 constexpr int kMostDrawn = 64;
+const std::vector<std::string>& Policies() {
+  static const auto& policies =
+      *new std::vector<std::string>{"default", "off", "mark", "blur", "refuse"};
+  return policies;
+}
+
+json Flag(const std::string& description) {
+  return {{"type", "boolean"}, {"description", description}};
+}
 
 }  // namespace
 
@@ -19,8 +34,7 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request) {
   } else if (scorer.has_value()) {
     reader.Fail("scorer", "is given without best_of");
   }
-  const std::string safety =
-      reader.Choice("safety", {"default", "off", "mark", "blur", "refuse"});
+  const std::string safety = reader.Choice("safety", Policies());
   v1::SafetyPolicy policy = v1::SAFETY_POLICY_UNSPECIFIED;
   if (v1::SafetyPolicy_Parse(
           absl::StrCat("SAFETY_POLICY_", absl::AsciiStrToUpper(safety)),
@@ -42,6 +56,27 @@ void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request) {
   if (reader.Truth("reproducible").value_or(false)) {
     request.set_reproducibility(v1::REPRODUCIBILITY_REPRODUCIBLE);
   }
+}
+
+json PictureFieldSchemas() {
+  return {
+      {"best_of",
+       {{"type", "integer"},
+        {"minimum", 1},
+        {"maximum", kMostDrawn},
+        {"description", "Paint so many, and give the best n."}}},
+      {"scorer",
+       {{"type", "string"},
+        {"description", "Which scorer says what is best."}}},
+      {"safety",
+       {{"type", "string"},
+        {"enum", Policies()},
+        {"description", "What becomes of unsafe pictures."}}},
+      {"watermark", Flag("Mark the picture's pixels, invisibly.")},
+      {"provenance", Flag("Say in the file that it was made.")},
+      {"embed_parameters", Flag("Say in the file how it was made.")},
+      {"tiny_decoder", Flag("Decode with the small autoencoder.")},
+      {"reproducible", Flag("The same bytes again, whatever runs beside.")}};
 }
 
 absl::Status AllWithheldError() {

@@ -4,6 +4,7 @@
 #include "absl/status/status.h"
 #include "gateway/json_body.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "nlohmann/json.hpp"
 
 namespace genzo {
 
@@ -11,6 +12,8 @@ namespace genzo {
 // JSON door: best_of, scorer, safety, watermark, provenance, embed_parameters,
 // tiny_decoder, reproducible. Faults go to `reader`.
 void ReadPictureFields(FieldReader& reader, v1::GenerateRequest& request);
+// Their schemas, by the names of the fields.
+nlohmann::json PictureFieldSchemas();
 
 // What a client is told where the server's policy withheld every picture.
 absl::Status AllWithheldError();

@@ -1,6 +1,7 @@
 #include "gateway/proto_json.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/errors.h"
@@ -67,6 +68,27 @@ bool AddWellKnown(const Descriptor& message, json& schema) {
   return true;
 }
 
+// What protobuf says of a field: "(request.steps): invalid value ...",
+// "(request) stepz: Cannot find field." or, of the outermost message, "stepz:
+// Cannot find field."; without a field if it is none of these.
+FieldViolation FaultOf(absl::string_view why) {
+  absl::string_view place;
+  absl::string_view rest = why;
+  const size_t end = why.find(')');
+  if (absl::ConsumePrefix(&rest, "(") && end != absl::string_view::npos) {
+    place = why.substr(1, end - 1);
+    rest = why.substr(end + 1);
+  }
+  const size_t colon = rest.find(": ");
+  if (colon == absl::string_view::npos) return {};
+  const absl::string_view name =
+      absl::StripAsciiWhitespace(rest.substr(0, colon));
+  if (place.empty() && absl::StrContains(name, ' ')) return {};
+  std::string field(place);
+  absl::StrAppend(&field, place.empty() || name.empty() ? "" : ".", name);
+  return {field, absl::StrCat(field, ": ", rest.substr(colon + 2))};
+}
+
 json FieldSchema(const FieldDescriptor& field, json& schemas) {
   json schema;
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -104,24 +126,10 @@ absl::Status FromJson(absl::string_view text,
   const auto status = google::protobuf::util::JsonStringToMessage(
       {text.data(), text.size()}, &message);
   if (status.ok()) return absl::OkStatus();
-  // "(request.steps): invalid value ..." or "(request) stepz: Cannot find ...".
   const std::string why(status.message());
-  absl::string_view rest = why;
-  const size_t end = rest.find(')');
-  if (!absl::ConsumePrefix(&rest, "(") || end == absl::string_view::npos) {
-    return absl::InvalidArgumentError(why);
-  }
-  std::string field(rest.substr(0, end - 1));
-  rest.remove_prefix(end);
-  const size_t colon = rest.find(": ");
-  if (colon == absl::string_view::npos) return absl::InvalidArgumentError(why);
-  const absl::string_view name =
-      absl::StripAsciiWhitespace(rest.substr(0, colon));
-  if (!name.empty()) {
-    absl::StrAppend(&field, field.empty() ? "" : ".", name);
-  }
-  return InvalidFieldsError(
-      {{field, absl::StrCat(field, ": ", rest.substr(colon + 2))}});
+  const FieldViolation fault = FaultOf({why.data(), why.size()});
+  if (fault.field.empty()) return absl::InvalidArgumentError(why);
+  return InvalidFieldsError({fault});
 }
 
 void AddSchemas(const Descriptor& message, json& schemas) {

@@ -3,9 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/sampler_spelling.h"
+#include "gateway/json_body.h"
 
 // Samplers and schedules by the names that people write at the doors. All
 // functions are pure.
@@ -16,6 +18,19 @@ namespace genzo {
 // "SAMPLER_DPMPP_2M".
 std::optional<SamplerChoice> SamplerNamed(absl::string_view name);
 std::optional<v1::NoiseSchedule> ScheduleNamed(absl::string_view name);
+
+// A field of a body that is one of those names. `none` are words for no name,
+// `where` tells who lists the names.
+struct NameField {
+  std::string name;
+  std::vector<absl::string_view> none = {};
+  std::string where = "";
+};
+// nullopt if there is no name, or a fault.
+std::optional<SamplerChoice> ReadSamplerName(FieldReader& reader,
+                                             const NameField& field);
+std::optional<v1::NoiseSchedule> ReadScheduleName(FieldReader& reader,
+                                                  const NameField& field);
 
 // As A1111 writes them: "DPM++ 2M", "Euler a", "Karras"; "Automatic" for the
 // model's own schedule. Of samplers that share A1111's name all but one have

@@ -21,13 +21,13 @@ constexpr uint32_t kMaxCount = UINT32_MAX;  // the service's limits are lower
 constexpr double kMaxWeight = 2;
 constexpr int kMaxThreshold = 2000;
 
-void ReadPicture(FieldReader& reader, const json& text,
+void ReadPicture(FieldReader& reader, const std::string& name, const json& text,
                  v1::InputPicture& picture) {
   auto file = text.is_string()
                   ? DecodePicture(text.get_ref<const std::string&>())
                   : std::nullopt;
   if (!file.has_value() || file->empty()) {
-    return reader.Fail("image", "is not a picture in base64");
+    return reader.Fail(name, "is not a picture in base64");
   }
   picture.set_data(*std::move(file));
 }
@@ -43,7 +43,7 @@ void ReadControl(FieldReader& reader, v1::GenerateRequest& request) {
   Control& control = *request.add_controls();
   control.set_name(ReadName(reader));
   if (const json* image = reader.Any("image")) {
-    ReadPicture(reader, *image, *control.mutable_picture());
+    ReadPicture(reader, "image", *image, *control.mutable_picture());
   } else if (!start.empty()) {
     control.mutable_picture()->set_data(start);
   } else {
@@ -75,12 +75,13 @@ void ReadImagePrompt(FieldReader& reader, v1::GenerateRequest& request) {
   v1::ImagePrompt& prompt = *request.add_image_prompts();
   prompt.set_name(ReadName(reader));
   if (const json* image = reader.Any("image")) {
-    ReadPicture(reader, *image, *prompt.add_pictures());
+    ReadPicture(reader, "image", *image, *prompt.add_pictures());
   }
-  if (const json* images = reader.Any("images")) {
-    if (!images->is_array()) reader.Fail("images", "is not a list");
-    for (const json& image : images->is_array() ? *images : json::array()) {
-      ReadPicture(reader, image, *prompt.add_pictures());
+  const json* images = reader.List("images");
+  if (images != nullptr && reader.HasRoomFor("images", *images)) {
+    for (size_t i = 0; i < images->size(); ++i) {
+      ReadPicture(reader, absl::StrCat("images[", i, "]"), (*images)[i],
+                  *prompt.add_pictures());
     }
   }
   if (prompt.pictures().empty()) reader.Fail("image", "is missing");
@@ -96,19 +97,18 @@ void ReadList(FieldReader& reader, const std::string& name,
   const auto list = Structured(reader, name);
   if (!list.has_value()) return;
   if (!list->is_array()) return reader.Fail(name, "is not a list");
+  if (!reader.HasRoomFor(name, *list)) return;
   for (size_t i = 0; i < list->size(); ++i) {
     const json& entry = (*list)[i];
-    const std::string place = absl::StrCat("[", i, "]");
+    const std::string place = absl::StrCat(name, "[", i, "]");
     if (!entry.is_object()) {
-      reader.Fail(name, absl::StrCat(place, " is no object"));
+      reader.Fail(place, absl::StrCat(ShownValue(entry), " is not an object"));
       continue;
     }
-    FieldReader fields(entry);
+    FieldReader fields(entry, place);
     read(fields, request);
     fields.RefuseTheRest();
-    const absl::Status status = fields.status();
-    if (status.ok()) continue;
-    reader.Fail(name, absl::StrCat(place, ": ", status.message()));
+    reader.Add(fields);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "base/proto_time.h"
 #include "queue/admission.h"
+#include "queue/queued_job.h"
 
 namespace genzo {
 namespace {
@@ -20,101 +21,9 @@ constexpr size_t kPositionsTold = 100;
 
 }  // namespace
 
-// A job and the way back to its reader.
-class MemoryJobQueue::Entry {
- public:
-  Entry(Job job, std::shared_ptr<EventSink> events, JobDemand demand,
-        absl::Time latest_start)
-      : job_(std::move(job)),
-        events_(std::move(events)),
-        demand_(std::move(demand)),
-        latest_start_(latest_start) {}
-
-  const Job& job() const { return job_; }
-  const JobDemand& demand() const { return demand_; }
-  absl::Time latest_start() const { return latest_start_; }
-  int64_t steps() const { return int64_t{demand_.steps} * demand_.images; }
-  // The first status counts.
-  void Cancel(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    if (!cancelled_) cancel_status_ = status;
-    cancelled_ = true;
-  }
-  bool cancelled() const { return cancelled_; }
-  absl::Status cancel_status() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return cancel_status_;
-  }
-
-  void Post(v1::JobEvent event) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    PostLocked(std::move(event));
-  }
-
-  // Does nothing while a worker has the job: its place is history then.
-  void PostPosition(size_t position, std::optional<absl::Duration> time_left)
-      ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    if (leased_) return;
-    v1::JobEvent event;
-    event.mutable_queued()->set_position(position);
-    if (time_left.has_value()) {
-      *event.mutable_queued()->mutable_time_left() = ToProto(*time_left);
-    }
-    PostLocked(std::move(event));
-  }
-
-  // The number of the attempt that begins.
-  int Lease() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    leased_ = true;
-    return ++attempts_;
-  }
-  int Unlease() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    leased_ = false;
-    return attempts_;
-  }
-
-  void Keep(std::string checkpoint) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    checkpoint_ = std::move(checkpoint);
-  }
-  std::string checkpoint() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return checkpoint_;
-  }
-
-  void End(v1::Ended ended) {
-    v1::JobEvent event;
-    *event.mutable_ended() = std::move(ended);
-    Post(std::move(event));
-  }
-
- private:
-  // Posting under the lock keeps sequences in order in the sink.
-  void PostLocked(v1::JobEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    event.set_job_id(job_.id());
-    event.set_sequence(++sequence_);
-    events_->Post(std::move(event));
-  }
-
-  const Job job_;
-  const std::shared_ptr<EventSink> events_;
-  const JobDemand demand_;
-  const absl::Time latest_start_;
-  std::atomic<bool> cancelled_{false};
-  mutable absl::Mutex mutex_;
-  absl::Status cancel_status_ ABSL_GUARDED_BY(mutex_);
-  bool leased_ ABSL_GUARDED_BY(mutex_) = false;
-  int attempts_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::string checkpoint_ ABSL_GUARDED_BY(mutex_);
-  uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
 class MemoryJobQueue::Lease : public JobLease {
  public:
-  Lease(MemoryJobQueue& queue, std::shared_ptr<Entry> entry)
+  Lease(MemoryJobQueue& queue, std::shared_ptr<QueuedJob> entry)
       : queue_(queue),
         entry_(std::move(entry)),
         attempt_(entry_->Lease()),
@@ -159,7 +68,7 @@ class MemoryJobQueue::Lease : public JobLease {
   }
 
   MemoryJobQueue& queue_;
-  const std::shared_ptr<Entry> entry_;
+  const std::shared_ptr<QueuedJob> entry_;
   const int attempt_;
   const std::string checkpoint_;
   std::atomic<bool> ended_{false};
@@ -202,8 +111,8 @@ absl::Status MemoryJobQueue::Submit(Job job,
     *job.mutable_predicted_finish() = ToProto(clock_.Date() + *time);
   }
   const auto entry =
-      std::make_shared<Entry>(std::move(job), std::move(events), demand,
-                              load_.speeds().LatestStart(demand));
+      std::make_shared<QueuedJob>(std::move(job), std::move(events), demand,
+                                  load_.speeds().LatestStart(demand));
   absl::MutexLock lock(&mutex_);
   const absl::Status admitted = AdmitLocked(demand, time);
   if (!admitted.ok()) return admitted;
@@ -214,8 +123,8 @@ absl::Status MemoryJobQueue::Readmit(Job job,
                                      std::shared_ptr<EventSink> events) {
   const JobDemand demand = DemandOf(job, clock_);
   const auto entry =
-      std::make_shared<Entry>(std::move(job), std::move(events), demand,
-                              load_.speeds().LatestStart(demand));
+      std::make_shared<QueuedJob>(std::move(job), std::move(events), demand,
+                                  load_.speeds().LatestStart(demand));
   absl::MutexLock lock(&mutex_);
   if (closed_) return DrainingError();
   // Nothing is decided by a prediction, and there may be thousands of these.
@@ -223,7 +132,7 @@ absl::Status MemoryJobQueue::Readmit(Job job,
 }
 
 absl::Status MemoryJobQueue::AddLocked(
-    const std::shared_ptr<Entry>& entry,
+    const std::shared_ptr<QueuedJob>& entry,
     const std::optional<JobPrediction>& predicted) {
   const std::string& id = entry->job().id();
   if (!jobs_.try_emplace(id, entry).second) {
@@ -244,7 +153,7 @@ void MemoryJobQueue::Cancel(const std::string& job_id) {
 
 void MemoryJobQueue::CancelWith(const std::string& job_id,
                                 const absl::Status& status) {
-  std::shared_ptr<Entry> removed;
+  std::shared_ptr<QueuedJob> removed;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = jobs_.find(job_id);
@@ -334,7 +243,7 @@ void MemoryJobQueue::CancelAll() {
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {
   const auto item = waiting_.Pop(rules);
   if (!item.has_value()) return nullptr;
-  const std::shared_ptr<Entry> entry = jobs_.at(item->id);
+  const std::shared_ptr<QueuedJob> entry = jobs_.at(item->id);
   LeftLocked(*entry);
   const absl::Time now = clock_.Now();
   if (last_taken_ >= entry->demand().accepted) {
@@ -344,7 +253,7 @@ std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {
   return std::make_unique<Lease>(*this, entry);
 }
 
-void MemoryJobQueue::WaitLocked(const Entry& entry) {
+void MemoryJobQueue::WaitLocked(const QueuedJob& entry) {
   waiting_.Push(
       QueueItem(entry.job().id(), entry.demand(), entry.latest_start()));
   accepted_.insert(entry.demand().accepted);
@@ -353,7 +262,7 @@ void MemoryJobQueue::WaitLocked(const Entry& entry) {
   UpdateOldestLocked();
 }
 
-void MemoryJobQueue::LeftLocked(const Entry& entry) {
+void MemoryJobQueue::LeftLocked(const QueuedJob& entry) {
   accepted_.erase(accepted_.find(entry.demand().accepted));
   DepthOf(entry).Decrement();
   ModelMetrics& metrics = MetricsOf(entry);
@@ -362,11 +271,11 @@ void MemoryJobQueue::LeftLocked(const Entry& entry) {
   UpdateOldestLocked();
 }
 
-ModelMetrics& MemoryJobQueue::MetricsOf(const Entry& entry) {
+ModelMetrics& MemoryJobQueue::MetricsOf(const QueuedJob& entry) {
   return metrics_.ForModel(entry.job().request().model());
 }
 
-prometheus::Gauge& MemoryJobQueue::DepthOf(const Entry& entry) {
+prometheus::Gauge& MemoryJobQueue::DepthOf(const QueuedJob& entry) {
   return *MetricsOf(entry).queue_depth[entry.demand().priority + 1];
 }
 
@@ -377,7 +286,7 @@ void MemoryJobQueue::UpdateOldestLocked() {
 }
 
 void MemoryJobQueue::PostPositions() {
-  std::vector<std::shared_ptr<Entry>> entries;
+  std::vector<std::shared_ptr<QueuedJob>> entries;
   {
     absl::MutexLock lock(&mutex_);
     for (const std::string& id : waiting_.Order(kPositionsTold)) {
@@ -400,7 +309,7 @@ void MemoryJobQueue::Forget(const std::string& job_id) {
   jobs_.erase(job_id);
 }
 
-bool MemoryJobQueue::PutBack(const std::shared_ptr<Entry>& entry) {
+bool MemoryJobQueue::PutBack(const std::shared_ptr<QueuedJob>& entry) {
   {
     absl::MutexLock lock(&mutex_);
     // Once it is closed, nobody may come for the job any more.

@@ -20,6 +20,8 @@
 
 namespace genzo {
 
+class QueuedJob;
+
 // JobQueue within one process. Jobs die with the process.
 class MemoryJobQueue : public JobQueue {
  public:
@@ -47,7 +49,6 @@ class MemoryJobQueue : public JobQueue {
   void CancelAll() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  class Entry;
   class Lease;
 
   void CancelWith(const std::string& job_id, const absl::Status& status)
@@ -60,21 +61,22 @@ class MemoryJobQueue : public JobQueue {
                            std::optional<absl::Duration> predicted) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Adds a job that is admitted, with what is predicted of it.
-  absl::Status AddLocked(const std::shared_ptr<Entry>& entry,
+  absl::Status AddLocked(const std::shared_ptr<QueuedJob>& entry,
                          const std::optional<JobPrediction>& predicted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Adds `entry` to those that wait.
-  void WaitLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitLocked(const QueuedJob& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After `entry` was removed from those that wait.
-  void LeftLocked(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeftLocked(const QueuedJob& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ModelMetrics& MetricsOf(const Entry& entry);
-  prometheus::Gauge& DepthOf(const Entry& entry);
+  ModelMetrics& MetricsOf(const QueuedJob& entry);
+  prometheus::Gauge& DepthOf(const QueuedJob& entry);
   void PostPositions() ABSL_LOCKS_EXCLUDED(mutex_);
   // The job ended.
   void Forget(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
   // A lease was dropped: the job waits again, if it may. False if it must end.
-  bool PutBack(const std::shared_ptr<Entry>& entry) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool PutBack(const std::shared_ptr<QueuedJob>& entry)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int capacity_;
   const Clock& clock_;
@@ -90,7 +92,7 @@ class MemoryJobQueue : public JobQueue {
   absl::flat_hash_map<std::thread::id, int64_t> nudges_seen_
       ABSL_GUARDED_BY(mutex_);
   // Waiting and leased jobs.
-  absl::flat_hash_map<std::string, std::shared_ptr<Entry>> jobs_
+  absl::flat_hash_map<std::string, std::shared_ptr<QueuedJob>> jobs_
       ABSL_GUARDED_BY(mutex_);
   // Mean time between two jobs leaving a queue that others waited in.
   absl::Duration mean_interval_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(1);

@@ -9,14 +9,16 @@
 namespace genzo {
 
 // What a running server takes over of a changed configuration: the log level;
-// models that are new or have other files; and the limits of requests, which
-// may become stricter but, as models and message sizes are set up with them,
-// not looser than they were at the start. (Files of keys and certificates are
-// watched anyway.)
+// models that are new or have other files, and that some are gone, but for the
+// default one: jobs that wait for one end with MODEL_NOT_FOUND; and the limits
+// of requests, which may become stricter but, as models and message sizes are
+// set up with them, not looser than they were at the start. (Files of keys and
+// certificates are watched anyway.)
 struct ReloadPlan {
   std::string log_level;
   RequestLimits limits;
   std::vector<ModelConfig> models;       // to be added
+  std::vector<std::string> gone;         // ids of models, to be removed
   std::vector<std::string> not_applied;  // keys that were changed; need a start
 };
 

@@ -39,12 +39,6 @@ int64_t PictureBytes(const JobEvent& event) {
                               event.image().picture().data().size());
 }
 
-// A tenant that has nothing is not remembered.
-void Add(const std::string& tenant, int64_t more,
-         std::map<std::string, int64_t>& by_tenant) {
-  if ((by_tenant[tenant] += more) == 0) by_tenant.erase(tenant);
-}
-
 absl::Status TooSlow() {
   return ErrorWithReason(
       absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
@@ -88,10 +82,8 @@ EventLogs::EventLogs(const DeliveryLimits& limits,
 absl::Status EventLogs::CheckStreamsLocked(const std::string& tenant) const {
   const int last = limits_.max_streams / kStreamsForTheModest;
   if (streams_ < limits_.max_streams - last) return absl::OkStatus();
-  const auto found = tenant_streams_.find(tenant);
-  const bool is_new = found == tenant_streams_.end();
-  const int64_t own = is_new ? 0 : found->second;
-  const int64_t tenants = tenant_streams_.size() + (is_new ? 1 : 0);
+  const int64_t own = tenant_streams_.Of(tenant);
+  const int64_t tenants = tenant_streams_.Count() + (own == 0 ? 1 : 0);
   const bool modest = own * tenants < streams_;  // less than an even share
   if (modest && streams_ < limits_.max_streams) return absl::OkStatus();
   return RetryLaterError(
@@ -134,7 +126,7 @@ std::unique_ptr<EventReader> EventLogs::AttachLocked(
                          .read = std::min(after, has_end ? last - 1 : last),
                          .since = log.read_since};
   metrics_.streams().Set(++streams_);
-  Add(log.file.tenant, 1, tenant_streams_);
+  tenant_streams_.Add(log.file.tenant, 1);
   return std::unique_ptr<EventReader>(new EventReader(*this, log.file, number));
 }
 
@@ -279,7 +271,7 @@ void EventLogs::Leave(const std::string& job_id, int64_t number) {
     Log& log = found->second;
     log.readers.erase(number);
     metrics_.streams().Set(--streams_);
-    Add(log.file.tenant, -1, tenant_streams_);
+    tenant_streams_.Add(log.file.tenant, -1);
     TrimLocked(log);
     if (!log.readers.empty()) return;
     const bool lives = log.ended == absl::InfiniteFuture();
@@ -345,7 +337,7 @@ bool EventLogs::IsKept(const Log& log) {
 void EventLogs::AddBytesLocked(Log& log, int64_t bytes) {
   log.bytes += bytes;
   bytes_ += bytes;
-  Add(log.file.tenant, bytes, tenant_bytes_);
+  tenant_bytes_.Add(log.file.tenant, bytes);
   metrics_.undelivered_bytes().Set(static_cast<double>(bytes_));
 }
 
@@ -419,7 +411,7 @@ void EventLogs::KeepBoundsLocked(Log& log, Calls& calls) {
   const std::string tenant = log.file.tenant;  // the log may go
   const auto passed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return log.bytes > limits_.job_bytes ||
-           tenant_bytes_[tenant] > limits_.tenant_bytes ||
+           tenant_bytes_.Of(tenant) > limits_.tenant_bytes ||
            bytes_ > limits_.process_bytes;
   };
   if (log.events.back()->has_preview() && passed()) {
@@ -427,7 +419,7 @@ void EventLogs::KeepBoundsLocked(Log& log, Calls& calls) {
     EraseLocked(log, std::prev(log.events.end()));
   }
   if (log.bytes > limits_.job_bytes) EndTooSlowLocked(log, calls);
-  while (tenant_bytes_[tenant] > limits_.tenant_bytes &&
+  while (tenant_bytes_.Of(tenant) > limits_.tenant_bytes &&
          FreeSomeLocked(&tenant, calls)) {
   }
   while (bytes_ > limits_.process_bytes && FreeSomeLocked(nullptr, calls)) {

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
+#include "base/tenant_totals.h"
 #include "queue/event_sink.h"
 
 namespace genzo {
@@ -264,10 +265,10 @@ class EventLogs {
   Logs logs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, std::string> by_request_
       ABSL_GUARDED_BY(mutex_);  // (tenant, request id) -> job id
-  std::map<std::string, int64_t> tenant_bytes_ ABSL_GUARDED_BY(mutex_);
+  TenantTotals tenant_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, int64_t> tenant_streams_ ABSL_GUARDED_BY(mutex_);
+  TenantTotals tenant_streams_ ABSL_GUARDED_BY(mutex_);
   int64_t next_reader_ ABSL_GUARDED_BY(mutex_) = 1;
   // Ended by us; the next sweep cancels them, as a Post() may hold locks.
   std::vector<std::string> to_cancel_ ABSL_GUARDED_BY(mutex_);

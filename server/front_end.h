@@ -11,11 +11,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/config.h"
+#include "base/work_thread.h"
 #include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
 #include "server/door.h"
-#include "server/event_pump.h"
 #include "server/image_generation_service.h"
 #include "server/job_archive.h"
 #include "server/job_intake.h"
@@ -125,7 +125,7 @@ class FrontEnd {
   DrainedModels drained_;
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;
-  EventPump pump_;
+  WorkThread pump_;  // of the streams' writes
   ImageGenerationService image_generation_;
   JobsService jobs_;
   UpscalingService upscaling_;
@@ -136,7 +136,7 @@ class FrontEnd {
   std::unique_ptr<Door> door_;        // uses the services
   std::unique_ptr<Door> admin_door_;  // likewise; null: there is one
   absl::Mutex sweeping_;              // one at a time
-  EventPump chores_;                  // last: its thread sweeps
+  WorkThread chores_;                 // last: its thread sweeps
 };
 
 }  // namespace genzo

@@ -11,11 +11,11 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/tracing.h"
+#include "base/work_thread.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/event_parts.h"
-#include "server/event_pump.h"
 #include "server/job_intake.h"
 
 namespace genzo {
@@ -24,7 +24,10 @@ namespace genzo {
 struct StreamDependencies {
   JobIntake& intake;
   Metrics& metrics;
-  EventPump& pump;
+  // Starts the writes. A worker that posts an event goes on with its next step
+  // at once: a write serialises, calls the kernel and often runs what it wakes.
+  // What is added must not block: all streams wait for it.
+  WorkThread& pump;
   const Clock& clock;
   Tracer* tracer = nullptr;
 };

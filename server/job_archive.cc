@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
@@ -13,12 +12,6 @@ namespace genzo {
 namespace {
 
 using internal::v1::KeptJob;
-
-absl::Status Expired(const std::string& id) {
-  return ErrorWithReason(
-      absl::StatusCode::kNotFound, "JOB_EXPIRED",
-      absl::StrCat("the results of job ", id, " are not kept any more"));
-}
 
 constexpr absl::Duration kRetryNotKept = absl::Seconds(10);
 
@@ -77,7 +70,7 @@ JobBookHooks JobArchive::DiskHooks(std::function<void(const KeptJob&)> moved) {
     // It is on disk as it was queued, for the next server.
     if (WasDrained(job)) return;
     disk_->Add([this, job, events] {
-      events.empty() ? store_->Remove(job.job().id()) : Write(job, events);
+      events.empty() ? store_->Remove({job.job().id()}) : Write(job, events);
     });
   };
   return hooks;
@@ -90,13 +83,18 @@ absl::StatusOr<std::unique_ptr<JobArchive>> JobArchive::Open(
   std::unique_ptr<JobArchive> archive(new JobArchive(
       options, std::move(cancel), std::move(moved), clock, metrics));
   if (!options.jobs.results_folder.empty()) {
+    GoneJobs& gone = archive->gone_.emplace(options.jobs.results_folder,
+                                            JobBook::kRemembered);
     auto store = ResultStore::Open(options.jobs.results_folder,
-                                   options.jobs.results_bytes);
+                                   options.jobs.results_bytes,
+                                   [&gone, &clock](const auto& jobs) {
+                                     return gone.Add(jobs, clock.Date());
+                                   });
     if (!store.ok()) return store.status();
     archive->store_ = *std::move(store);
     archive->TakeOver();
   }
-  archive->disk_ = std::make_unique<EventPump>();
+  archive->disk_ = std::make_unique<WorkThread>();
   return archive;
 }
 
@@ -105,6 +103,10 @@ JobArchive::~JobArchive() {
 }
 
 void JobArchive::TakeOver() {
+  // Before those whose results a crash left, which are not gone after all.
+  for (KeptJob& job : gone_->TakeOver(clock_.Date())) {
+    book_->AddGone(std::move(job));
+  }
   std::vector<KeptJob> found = store_->TakeFound();
   // A folder has no order. Who waited longest is to go on waiting in front.
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
@@ -147,7 +149,7 @@ absl::Status JobArchive::TryWrite(const KeptJob& job,
   if (!pushed_out.ok()) return pushed_out.status();
   logs_->KeptElsewhere(id);
   // Its time may have passed while the disk was busy.
-  if (!book_->Get(job.tenant(), id).ok()) store_->Remove(id);
+  if (!book_->Get(job.tenant(), id).ok()) store_->Remove({id});
   for (const std::string& other : *pushed_out) book_->Forgotten(other);
   return absl::OkStatus();
 }
@@ -182,28 +184,34 @@ void JobArchive::RetryWriting() {
 
 absl::Status JobArchive::Restore(const KeptJob& job) {
   const std::string& id = job.job().id();
-  if (store_ == nullptr) return Expired(id);
+  if (store_ == nullptr) return JobExpiredError(job.job());
   const auto events = store_->Read(id);
   if (!events.ok()) {
     if (events.status().code() == absl::StatusCode::kDataLoss) {
       spdlog::error("{}", std::string(events.status().message()));
     }
-    return Expired(id);
+    return JobExpiredError(job.job());
   }
   logs_->Restore(FileOf(job), *events,
                  clock_.FromDate(FromProto(job.job().end_time())));
   return absl::OkStatus();
 }
 
-absl::Status JobArchive::FindAgain(const JobFile& file) {
+absl::StatusOr<std::string> JobArchive::FindAgain(const JobFile& file) {
   const auto known = book_->ByRequest(file.tenant, file.request_id);
-  if (!known.has_value()) return absl::OkStatus();
+  if (!known.has_value()) return "";
+  const auto job = book_->Get(file.tenant, known->job_id);
+  const bool is_filed = logs_->Has(known->job_id);
+  // Nobody wanted it any more, and its worker has yet to notice.
+  if (job.ok() && !job->job().has_end_time() && !is_filed) return "";
   if (known->digest != file.digest) {
     return RequestIdInUseError(file.request_id);
   }
-  if (logs_->Has(known->job_id)) return absl::OkStatus();
-  const auto job = book_->Get(file.tenant, known->job_id);
-  return job.ok() ? Restore(*job) : job.status();
+  if (is_filed) return known->job_id;
+  if (!job.ok()) return job.status();
+  const absl::Status restored = Restore(*job);
+  if (!restored.ok()) return restored;
+  return known->job_id;
 }
 
 absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
@@ -217,7 +225,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
   if (!restored.ok()) return restored;
   reader = logs_->Watch(id, after, listener);
   if (reader.status().code() == absl::StatusCode::kNotFound) {
-    return Expired(id);
+    return JobExpiredError(job->job());
   }
   return reader;
 }
@@ -248,14 +256,14 @@ void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
 
 void JobArchive::Sweep() {
   logs_->Sweep();
-  for (const std::string& id : book_->Sweep()) {
+  std::vector<std::string> let_go = book_->Sweep();
+  for (const std::string& id : let_go) {
     logs_->Drop(id, absl::OkStatus());  // it has ended
     book_->Forgotten(id);
-    if (store_ == nullptr) continue;
-    disk_->Add([this, id] { store_->Remove(id); });
   }
   if (store_ == nullptr) return;
-  disk_->Add([this] {
+  disk_->Add([this, let_go = std::move(let_go)] {
+    store_->Remove(let_go);
     if (clock_.Now() - last_retry_ >= kRetryWriting) RetryWriting();
   });
 }

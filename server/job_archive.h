@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
+#include "base/work_thread.h"
 #include "server/event_logs.h"
-#include "server/event_pump.h"
+#include "server/gone_jobs.h"
 #include "server/job_book.h"
 #include "server/result_store.h"
 
@@ -23,10 +25,11 @@ namespace genzo {
 
 // Where jobs are found again: their events (EventLogs), what is known of them
 // (JobBook) and, if the configuration names a folder, both on disk
-// (ResultStore). Writing is done by a thread of its own; results stay in memory
-// until they are on disk. Those that cannot be written are counted, tried again
-// every kRetryWriting and once more at the end, for as long as memory has them.
-// Reading results back is done by who asks for them.
+// (ResultStore, and GoneJobs once results are gone). Writing is done by a
+// thread of its own; results stay in memory until they are on disk. Those that
+// cannot be written are counted, tried again every kRetryWriting and once more
+// at the end, for as long as memory has them. Reading results back is done by
+// who asks for them.
 //
 // A job that Keep() was called for is begun anew by the next server if this one
 // stops before its end, or dies. Up to kMostRestarts servers may die under it
@@ -58,10 +61,12 @@ class JobArchive {
   EventLogs& logs() { return *logs_; }
   JobBook& book() { return *book_; }
 
-  // Makes the job that the file's request id stands for, if its results are on
-  // disk only, one that `logs()` finds. ALREADY_EXISTS/REQUEST_ID_IN_USE if it
-  // stands for another request, NOT_FOUND/JOB_EXPIRED if its results are gone.
-  absl::Status FindAgain(const JobFile& file);
+  // The id of the job that the file's request id stands for, which `logs()`
+  // finds then, also if its results are on disk only; empty if it stands for
+  // none, or for one that is being cancelled. ALREADY_EXISTS/REQUEST_ID_IN_USE
+  // if it stands for another request, NOT_FOUND/JOB_EXPIRED if the job's
+  // results are gone.
+  absl::StatusOr<std::string> FindAgain(const JobFile& file);
 
   // A reader of the tenant's job, as EventLogs::Watch().
   // NOT_FOUND/JOB_EXPIRED, NOT_FOUND/JOB_UNKNOWN.
@@ -124,11 +129,12 @@ class JobArchive {
   Metrics& metrics_;
   std::unique_ptr<JobBook> book_;
   std::unique_ptr<EventLogs> logs_;     // tells the book
+  std::optional<GoneJobs> gone_;        // there if `store_`, which tells it
   std::unique_ptr<ResultStore> store_;  // null: in memory only
   std::vector<internal::v1::KeptJob> unfinished_, untold_;
   std::deque<Unwritten> unwritten_;               // of the disk's thread
   absl::Time last_retry_ = absl::InfinitePast();  // likewise
-  std::unique_ptr<EventPump> disk_;  // last: its thread uses the rest
+  std::unique_ptr<WorkThread> disk_;  // last: its thread uses the rest
 };
 
 }  // namespace genzo

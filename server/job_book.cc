@@ -25,13 +25,6 @@ absl::Status Unknown(const std::string& id) {
       absl::StrCat("no job \"", id.substr(0, 64), "\" is known here"));
 }
 
-absl::Status Expired(const v1::Job& job) {
-  return ErrorWithReason(
-      absl::StatusCode::kNotFound, "JOB_EXPIRED",
-      absl::StrCat("the results of job ", job.id(), " are not kept any more"),
-      {{"state", v1::JobState_Name(job.state())}});
-}
-
 bool HasEnded(const v1::Job& job) {
   return job.state() != v1::JOB_STATE_QUEUED &&
          job.state() != v1::JOB_STATE_RUNNING;
@@ -44,6 +37,13 @@ bool Wants(const v1::ListJobsRequest& request, v1::JobState state) {
 }
 
 }  // namespace
+
+absl::Status JobExpiredError(const v1::Job& job) {
+  return ErrorWithReason(
+      absl::StatusCode::kNotFound, "JOB_EXPIRED",
+      absl::StrCat("the results of job ", job.id(), " are not kept any more"),
+      {{"state", v1::JobState_Name(job.state())}});
+}
 
 JobBook::JobBook(size_t most_jobs, absl::Duration results_kept,
                  const Clock& clock, JobBookHooks hooks)
@@ -80,13 +80,25 @@ void JobBook::Add(KeptJob job) {
   AddLocked({.kept = std::move(job), .accepted = clock_.Now()});
 }
 
-void JobBook::AddEnded(KeptJob job) {
+JobBook::Entry JobBook::EndedEntry(KeptJob job) const {
   Entry entry;
   entry.accepted = clock_.FromDate(FromProto(job.job().create_time()));
   entry.ended = clock_.FromDate(FromProto(job.job().end_time()));
+  entry.kept = std::move(job);
+  return entry;
+}
+
+void JobBook::AddEnded(KeptJob job) {
   *job.mutable_job()->mutable_expire_time() =
       ToProto(FromProto(job.job().end_time()) + results_kept_);
-  entry.kept = std::move(job);
+  Entry entry = EndedEntry(std::move(job));
+  absl::MutexLock lock(&mutex_);
+  AddLocked(std::move(entry));
+}
+
+void JobBook::AddGone(KeptJob job) {
+  Entry entry = EndedEntry(std::move(job));
+  entry.gone = clock_.FromDate(FromProto(entry.kept.job().expire_time()));
   absl::MutexLock lock(&mutex_);
   AddLocked(std::move(entry));
 }
@@ -104,11 +116,13 @@ absl::StatusOr<KeptJob> JobBook::Get(const std::string& tenant,
   if (found == entries_.end()) {
     const auto left = left_.find(id);
     const bool knows = left != left_.end() && left->second.tenant == tenant;
-    return knows ? Expired(left->second.job) : Unknown(id);
+    return knows ? JobExpiredError(left->second.job) : Unknown(id);
   }
   if (found->second.kept.tenant() != tenant) return Unknown(id);
   const Entry& entry = found->second;
-  if (entry.gone < absl::InfiniteFuture()) return Expired(entry.kept.job());
+  if (entry.gone < absl::InfiniteFuture()) {
+    return JobExpiredError(entry.kept.job());
+  }
   return entry.kept;
 }
 

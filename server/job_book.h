@@ -32,6 +32,10 @@ struct JobBookHooks {
       keep = nullptr;
 };
 
+// NOT_FOUND/JOB_EXPIRED: the results of `job`, which ended as it says, are
+// gone.
+absl::Status JobExpiredError(const v1::Job& job);
+
 // What is known of this server's jobs: where each is in its life, followed from
 // its events, and which request made it. Of a job whose results are gone it
 // remembers for kRemembered that it was there. Holds `most_jobs` at most, but
@@ -59,6 +63,8 @@ class JobBook : public JobListener {
   void Add(internal::v1::KeptJob job) ABSL_LOCKS_EXCLUDED(mutex_);
   // A job that an earlier server ended; its end_time is there.
   void AddEnded(internal::v1::KeptJob job) ABSL_LOCKS_EXCLUDED(mutex_);
+  // One whose results are gone besides, since its expire_time.
+  void AddGone(internal::v1::KeptJob job) ABSL_LOCKS_EXCLUDED(mutex_);
   // It was not queued after all.
   void Drop(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -115,6 +121,7 @@ class JobBook : public JobListener {
   using Entries = std::map<std::string, Entry>;
 
   static Key KeyOf(const Entry& entry);
+  Entry EndedEntry(internal::v1::KeptJob job) const;
   void AddLocked(Entry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FollowLocked(Entry& entry, const v1::JobEvent& event)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

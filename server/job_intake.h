@@ -3,12 +3,9 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/config.h"
@@ -16,13 +13,13 @@
 #include "base/model_catalog.h"
 #include "base/tracing.h"
 #include "base/upscaler_catalog.h"
-#include "genzo/internal/v1/job.pb.h"
 #include "genzo/internal/v1/pool_view.pb.h"
 #include "queue/job_demand.h"
 #include "queue/job_queue.h"
 #include "server/authenticator.h"
 #include "server/drained_models.h"
 #include "server/job_archive.h"
+#include "server/job_draft.h"
 #include "server/quotas.h"
 #include "server/result_cache.h"
 
@@ -45,14 +42,18 @@ struct IntakeDependencies {
   const UpscalerCatalog* upscalers = nullptr;
 };
 
-// Makes jobs of requests and queues them, whatever door they came through.
-// Knows nothing of gRPC. Thread-safe.
+// Queues jobs, whatever door they came through: files and charges what the
+// drafter makes of requests. Knows nothing of gRPC. Thread-safe.
 class JobIntake {
  public:
   // `archive` outlives the intake.
   JobIntake(const RequestLimits& limits, const IntakeDependencies& dependencies,
             JobArchive& archive)
-      : limits_(limits), dependencies_(dependencies), archive_(archive) {}
+      : drafter_(limits,
+                 {dependencies.catalog, dependencies.clock, dependencies.tracer,
+                  dependencies.drained, dependencies.upscalers}),
+        dependencies_(dependencies),
+        archive_(archive) {}
 
   // Queues `request` as a job, or finds the job that it was before by its
   // request_id, and returns a reader of its events. `deadline` is until when
@@ -74,7 +75,7 @@ class JobIntake {
   // error, there is no job, nor is it charged.
   void Create(const v1::GenerateRequest& request, const Caller& caller,
               const std::string& webhook,
-              std::function<void(absl::StatusOr<v1::Job>)> done);
+              std::function<void(absl::StatusOr<internal::v1::KeptJob>)> done);
 
   // What Create() would charge and how long it would take; errors are those of
   // the request itself.
@@ -82,57 +83,33 @@ class JobIntake {
                                    const Caller& caller) const;
 
   // What pictures can be enlarged with.
-  const UpscalerCatalog& upscalers() const {
-    return dependencies_.upscalers == nullptr ? filters_
-                                              : *dependencies_.upscalers;
-  }
+  const UpscalerCatalog& upscalers() const { return drafter_.upscalers(); }
 
-  // What requests may ask for from now on: not more than at the start, but
-  // for the bytes of prompts.
-  void SetLimits(const RequestLimits& limits) ABSL_LOCKS_EXCLUDED(mutex_);
+  // See JobDrafter::SetLimits().
+  void SetLimits(const RequestLimits& limits) { drafter_.SetLimits(limits); }
 
   // Queues again what earlier servers left without an end, in its order. That
   // was accepted once, so the queue may be full of it.
   void Resume();
 
  private:
-  // A request on its way to be a job.
-  struct Draft {
-    internal::v1::Job job;
-    internal::v1::KeptJob kept;
-    JobFile file;
-    std::shared_ptr<const Grant> grant = nullptr;  // that is charged
-    bool may_repeat = false;                       // the caller chose the seed
-    bool was_accepted = false;                     // by an earlier server
-    absl::Time begun = {};  // by the date: when the request came
-  };
-
-  // A job of `resolved` with an id, its times and whose it is.
-  internal::v1::Job JobOf(v1::GenerateRequest resolved, const Caller& caller,
-                          absl::Time deadline) const;
-  absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
-                                            const Caller& caller,
-                                            absl::Time deadline) const;
-  absl::StatusOr<Draft> MakeDraft(const v1::GenerateRequest& request,
-                                  const Caller& caller,
-                                  absl::Time deadline) const;
-  Draft DraftOf(internal::v1::Job job, const Caller& caller) const;
-  // Files a job, or finds the one that it was before, and queues it.
+  // A reader of the job that the file's request was before; null if it was
+  // none. Errors as JobArchive::FindAgain() and EventLogs::Watch().
+  absl::StatusOr<std::unique_ptr<EventReader>> ReadAgain(
+      const JobFile& file, const ReaderListener& listener);
+  // Files a job and queues it, unless somebody did meanwhile.
   absl::StatusOr<std::unique_ptr<EventReader>> Open(
-      Draft draft, const Caller& caller, const ReaderListener& listener);
+      absl::StatusOr<JobDraft> draft, const ReaderListener& listener);
   // Where the pictures of the draft would be kept; empty: nowhere.
-  std::string ResultKey(const Draft& draft) const;
+  std::string ResultKey(const JobDraft& draft) const;
   // Ends a job that is filed with what was kept of the same one.
-  void Repeat(Draft draft, const std::vector<v1::Image>& images,
+  void Repeat(JobDraft draft, const std::vector<v1::Image>& images,
               uint64_t sequence);
   // Queues a job that is filed. If that fails, it is no more, and its readers
   // but `opener` hear why.
-  absl::Status Queue(Draft draft, uint64_t sequence = 0,
+  absl::Status Queue(JobDraft draft, uint64_t sequence = 0,
                      const EventReader* opener = nullptr);
-  absl::StatusOr<std::unique_ptr<EventReader>> Accept(
-      const v1::GenerateRequest& request, const Caller& caller,
-      absl::Time deadline, const ReaderListener& listener);
-  absl::StatusOr<std::string> CreateDraft(Draft draft);
+  absl::StatusOr<std::string> FileAndQueue(JobDraft draft);
   // Makes a job that was queued one that never was.
   void Undo(const std::string& id, const absl::Status& why);
   absl::Status ResumeOne(const internal::v1::KeptJob& kept,
@@ -140,15 +117,8 @@ class JobIntake {
   // Whoever comes for the job is to hear why it was not done.
   void EndUnfinished(internal::v1::KeptJob kept, const absl::Status& status);
 
-  RequestLimits limits() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return limits_;
-  }
-
-  mutable absl::Mutex mutex_;
-  RequestLimits limits_ ABSL_GUARDED_BY(mutex_);
+  JobDrafter drafter_;
   const IntakeDependencies dependencies_;
-  const UpscalerCatalog filters_;
   JobArchive& archive_;
 };
 

@@ -7,6 +7,8 @@
 namespace genzo {
 namespace {
 
+using internal::v1::KeptJob;
+
 // A job of this service goes on without a reader and needs no request id for
 // it.
 v1::GenerateRequest RequestOf(const v1::CreateJobRequest& request) {
@@ -28,6 +30,15 @@ void JobsService::Finish(grpc::ServerUnaryReactor* reactor,
   FinishCall(reactor, method, result.status(), dependencies_.metrics);
 }
 
+absl::StatusOr<v1::Job> JobsService::Shown(
+    const absl::StatusOr<KeptJob>& job, grpc::CallbackServerContext* context) {
+  if (!job.ok()) return job.status();
+  if (!job->traceparent().empty()) {
+    context->AddInitialMetadata("traceparent", job->traceparent());
+  }
+  return job->job();
+}
+
 absl::Status JobsService::Check(const v1::CreateJobRequest& request,
                                 const WebhookConfig& webhooks) {
   if (!request.has_request()) {
@@ -38,34 +49,33 @@ absl::Status JobsService::Check(const v1::CreateJobRequest& request,
              : absl::OkStatus();
 }
 
-absl::StatusOr<v1::Job> JobsService::Find(const Caller& caller,
+absl::StatusOr<KeptJob> JobsService::Find(const Caller& caller,
                                           const std::string& id) const {
   if (id.empty()) return InvalidFieldsError({{"id", "id is empty"}});
-  auto job = archive_.book().Get(caller.tenant, id);
-  if (!job.ok()) return job.status();
-  return std::move(*job->mutable_job());
+  return archive_.book().Get(caller.tenant, id);
 }
 
 grpc::ServerUnaryReactor* JobsService::CreateJob(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   auto* reactor = context->DefaultReactor();
-  // gRPC keeps the answer until the reactor has finished.
-  const auto done = [=, this](const absl::StatusOr<v1::Job>& job) {
-    Finish(reactor, "CreateJob", job, answer);
-  };
   v1::CreateJobRequest request;
   const auto caller =
       BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const absl::Status checked =
       caller.ok() ? Check(request, webhooks_) : caller.status();
   if (!checked.ok()) {
-    done(checked);
+    Finish(reactor, "CreateJob", absl::StatusOr<v1::Job>(checked), answer);
   } else if (request.validate_only()) {
-    done(dependencies_.intake.Estimate(RequestOf(request), *caller));
+    Finish(reactor, "CreateJob",
+           dependencies_.intake.Estimate(RequestOf(request), *caller), answer);
   } else {
-    dependencies_.intake.Create(RequestOf(request), *caller,
-                                request.webhook().url(), done);
+    // gRPC keeps context and answer until the reactor has finished.
+    dependencies_.intake.Create(
+        RequestOf(request), *caller, request.webhook().url(),
+        [=, this](const absl::StatusOr<KeptJob>& job) {
+          Finish(reactor, "CreateJob", Shown(job, context), answer);
+        });
   }
   return reactor;
 }
@@ -78,7 +88,7 @@ grpc::ServerUnaryReactor* JobsService::GetJob(
       BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
   auto* reactor = context->DefaultReactor();
-  Finish(reactor, "GetJob", job, answer);
+  Finish(reactor, "GetJob", Shown(job, context), answer);
   return reactor;
 }
 
@@ -128,7 +138,7 @@ grpc::ServerUnaryReactor* JobsService::CancelJob(
     job = Find(*caller, request.id());
   }
   auto* reactor = context->DefaultReactor();
-  Finish(reactor, "CancelJob", job, answer);
+  Finish(reactor, "CancelJob", Shown(job, context), answer);
   return reactor;
 }
 

@@ -50,10 +50,14 @@ class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
   void Finish(grpc::ServerUnaryReactor* reactor, const std::string& method,
               const absl::StatusOr<Answer>& result,
               grpc::ByteBuffer* answer) const;
+  // The job, with whose trace it is in the context's metadata.
+  static absl::StatusOr<v1::Job> Shown(
+      const absl::StatusOr<internal::v1::KeptJob>& job,
+      grpc::CallbackServerContext* context);
   static absl::Status Check(const v1::CreateJobRequest& request,
                             const WebhookConfig& webhooks);
-  absl::StatusOr<v1::Job> Find(const Caller& caller,
-                               const std::string& id) const;
+  absl::StatusOr<internal::v1::KeptJob> Find(const Caller& caller,
+                                             const std::string& id) const;
 
   const Authenticator& authenticator_;
   JobArchive& archive_;

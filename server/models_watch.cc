@@ -10,7 +10,7 @@ ModelsWatch::ModelsWatch(ModelsFolder folder, absl::Duration interval,
                          Listener listener)
     : folder_(std::move(folder)),
       listener_(std::move(listener)),
-      looks_(interval, [this] { Look(); }) {}
+      looks_(/*tick=*/[this] { Look(); }, interval) {}
 
 void ModelsWatch::Look() {
   const ModelsFolder::Found found = folder_.Look();

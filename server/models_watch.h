@@ -6,7 +6,7 @@
 
 #include "absl/time/time.h"
 #include "base/models_folder.h"
-#include "base/periodic.h"
+#include "base/work_thread.h"
 
 namespace genzo {
 
@@ -26,7 +26,7 @@ class ModelsWatch {
 
   ModelsFolder folder_;  // the thread's own
   const Listener listener_;
-  Periodic looks_;  // last: uses the rest
+  WorkThread looks_;  // last: uses the rest
 };
 
 }  // namespace genzo

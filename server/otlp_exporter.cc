@@ -116,10 +116,10 @@ OtlpExporter::OtlpExporter(const TracingConfig& config,
       service_version_(service_version),
       metrics_(metrics),
       post_(std::move(post)),
-      pump_(std::make_unique<EventPump>(/*tick=*/[this] { Flush(); })) {}
+      sender_(std::make_unique<WorkThread>(/*tick=*/[this] { Flush(); })) {}
 
 OtlpExporter::~OtlpExporter() {
-  pump_.reset();
+  sender_.reset();
   Flush();
 }
 

@@ -13,7 +13,7 @@
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/tracing.h"
-#include "server/event_pump.h"
+#include "base/work_thread.h"
 
 namespace genzo {
 
@@ -57,7 +57,7 @@ class OtlpExporter : public Tracer {
   bool failing_ = false;  // said so; of the sending thread
   absl::Mutex mutex_;
   std::vector<Span> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<EventPump> pump_;  // last: its thread uses the rest
+  std::unique_ptr<WorkThread> sender_;  // last: its thread uses the rest
 };
 
 }  // namespace genzo

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "worker/media/picture_probe.h"
+#include "base/pictures/picture_probe.h"
 
 namespace genzo {
 namespace {

@@ -1,7 +1,7 @@
 #include "server/resolve_inpainting.h"
 
 #include "absl/strings/str_cat.h"
-#include "worker/media/picture_probe.h"
+#include "base/pictures/picture_probe.h"
 
 namespace genzo {
 namespace {

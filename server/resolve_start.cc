@@ -2,10 +2,10 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "base/pictures/picture_probe.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "server/resolve_inpainting.h"
-#include "worker/media/picture_probe.h"
 
 namespace genzo {
 namespace {

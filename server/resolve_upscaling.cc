@@ -6,12 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/pictures/picture_probe.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "server/request_resolver.h"
 #include "server/resolve_pictures.h"
 #include "server/violations.h"
-#include "worker/media/picture_probe.h"
 
 namespace genzo {
 namespace {

@@ -132,22 +132,14 @@ absl::StatusOr<std::unique_ptr<ResultCache>> ResultCache::Open(
     const ResultCacheConfig& config, Metrics& metrics) {
   std::unique_ptr<ResultCache> cache(new ResultCache(config, metrics));
   if (config.folder.empty()) return cache;
+  cache->writer_ = std::make_unique<WorkThread>();
   const absl::Status scanned = cache->Scan();
   if (!scanned.ok()) return scanned;
-  cache->writer_ = std::thread([cache = cache.get()] { cache->WriteLoop(); });
   return cache;
 }
 
 ResultCache::ResultCache(const ResultCacheConfig& config, Metrics& metrics)
     : config_(config), metrics_(metrics) {}
-
-ResultCache::~ResultCache() {
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-  }
-  if (writer_.joinable()) writer_.join();
-}
 
 absl::Status ResultCache::Scan() {
   std::error_code error;
@@ -241,7 +233,7 @@ void ResultCache::Put(const std::string& key,
   absl::MutexLock lock(&mutex_);
   if (by_key_.count(key) > 0) return;
   AddLocked({.key = key, .bytes = bytes, .data = std::move(data)});
-  if (!config_.folder.empty()) changed_.push_back(key);
+  Changed(key);
 }
 
 std::shared_ptr<EventSink> ResultCache::Recording(
@@ -254,7 +246,7 @@ void ResultCache::AddLocked(Entry entry) {
   const std::string tenant = TenantOf(entry.key);
   bytes_ += entry.bytes;
   metrics_.result_cache_bytes().Set(static_cast<double>(bytes_));
-  tenant_bytes_[tenant] += entry.bytes;
+  tenant_bytes_.Add(tenant, entry.bytes);
   entries_.push_front(std::move(entry));
   by_key_[entries_.front().key] = entries_.begin();
   TrimLocked(tenant);
@@ -262,13 +254,11 @@ void ResultCache::AddLocked(Entry entry) {
 
 ResultCache::Entries::iterator ResultCache::RemoveLocked(
     Entries::iterator entry) {
-  const auto tenant = tenant_bytes_.find(TenantOf(entry->key));
-  tenant->second -= entry->bytes;
-  if (tenant->second == 0) tenant_bytes_.erase(tenant);
+  tenant_bytes_.Add(TenantOf(entry->key), -entry->bytes);
   bytes_ -= entry->bytes;
   metrics_.result_cache_bytes().Set(static_cast<double>(bytes_));
   by_key_.erase(entry->key);
-  if (!config_.folder.empty()) changed_.push_back(entry->key);
+  Changed(entry->key);
   return entries_.erase(entry);
 }
 
@@ -278,8 +268,7 @@ void ResultCache::TrimLocked(const std::string& tenant) {
                            : config_.bytes;
   for (auto it = entries_.end(); it != entries_.begin();) {
     --it;
-    const auto own = tenant_bytes_.find(tenant);
-    const bool tenant_over = own != tenant_bytes_.end() && own->second > most;
+    const bool tenant_over = tenant_bytes_.Of(tenant) > most;
     if (!tenant_over && bytes_ <= config_.bytes) return;
     if (bytes_ > config_.bytes || TenantOf(it->key) == tenant) {
       it = RemoveLocked(it);
@@ -287,40 +276,34 @@ void ResultCache::TrimLocked(const std::string& tenant) {
   }
 }
 
-void ResultCache::WriteLoop() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !changed_.empty();
-  };
-  while (true) {
-    std::string key;
-    std::string data;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
-      if (changed_.empty()) return;
-      key = std::move(changed_.front());
-      changed_.pop_front();
-      const auto found = by_key_.find(key);
-      if (found != by_key_.end()) {
-        data = found->second->data;
-        if (data.empty()) continue;  // written meanwhile
-      }
-    }
-    if (data.empty()) {
-      std::error_code ignored;
-      fs::remove(PathOf(key), ignored);
-      continue;
-    }
-    const absl::Status written = WriteDurably(PathOf(key), data);
+void ResultCache::Changed(const std::string& key) {
+  if (writer_ != nullptr) writer_->Add([this, key] { WriteNow(key); });
+}
+
+void ResultCache::WriteNow(const std::string& key) {
+  std::string data;
+  {
     absl::MutexLock lock(&mutex_);
     const auto found = by_key_.find(key);
-    if (!written.ok()) {
-      spdlog::warn("a result is not kept: {}", std::string(written.message()));
-      if (found != by_key_.end()) RemoveLocked(found->second);
-    } else if (found != by_key_.end()) {
-      found->second->data.clear();
-    }  // else its removal is among the changes
+    if (found != by_key_.end()) {
+      data = found->second->data;
+      if (data.empty()) return;  // written meanwhile
+    }
   }
+  if (data.empty()) {
+    std::error_code ignored;
+    fs::remove(PathOf(key), ignored);
+    return;
+  }
+  const absl::Status written = WriteDurably(PathOf(key), data);
+  absl::MutexLock lock(&mutex_);
+  const auto found = by_key_.find(key);
+  if (!written.ok()) {
+    spdlog::warn("a result is not kept: {}", std::string(written.message()));
+    if (found != by_key_.end()) RemoveLocked(found->second);
+  } else if (found != by_key_.end()) {
+    found->second->data.clear();
+  }  // else its removal is among the changes
 }
 
 }  // namespace genzo

@@ -2,13 +2,11 @@
 #define GENZO_SERVER_RESULT_CACHE_H_
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,6 +14,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/metrics.h"
 #include "base/picture_config.h"
+#include "base/tenant_totals.h"
+#include "base/work_thread.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
 #include "queue/event_sink.h"
@@ -25,16 +25,14 @@ namespace genzo {
 // Pictures of REPRODUCIBLE requests, for when the same one comes again: in
 // memory, or in a folder, where the next server finds them. A tenant gets none
 // but its own. Where there are too many bytes, of a tenant or of all, what was
-// asked for least recently goes. Other files of the folder are left alone.
-// Thread-safe.
+// asked for least recently goes. Other files of the folder are left alone. Its
+// end writes what waits. Thread-safe.
 class ResultCache {
  public:
   // FAILED_PRECONDITION if the folder cannot be used.
   // Outlived by `metrics`.
   static absl::StatusOr<std::unique_ptr<ResultCache>> Open(
       const ResultCacheConfig& config, Metrics& metrics);
-  // Writes what waits.
-  ~ResultCache();
 
   // What stands for all that decides about a request's pictures: the tenant,
   // the request as resolved, the model's files and type. Empty if it decides
@@ -74,19 +72,20 @@ class ResultCache {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TrimLocked(const std::string& tenant)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WriteLoop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has the file of `key` written, or removed if the key is not here. Nothing
+  // if there is no folder.
+  void Changed(const std::string& key);
+  // The same, on the writer's thread.
+  void WriteNow(const std::string& key) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ResultCacheConfig config_;
   Metrics& metrics_;
   absl::Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Entries::iterator> by_key_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, int64_t> tenant_bytes_ ABSL_GUARDED_BY(mutex_);
+  TenantTotals tenant_bytes_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Keys whose files are to be written, or removed if they are not here.
-  std::deque<std::string> changed_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread writer_;  // last: uses the rest
+  std::unique_ptr<WorkThread> writer_;  // last: uses the rest; null: no folder
 };
 
 }  // namespace genzo

@@ -50,8 +50,9 @@ absl::Status Damaged(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ResultStore>> ResultStore::Open(
-    const std::string& folder, int64_t most_bytes) {
-  std::unique_ptr<ResultStore> store(new ResultStore(folder, most_bytes));
+    const std::string& folder, int64_t most_bytes, Leaving leaving) {
+  std::unique_ptr<ResultStore> store(
+      new ResultStore(folder, most_bytes, std::move(leaving)));
   const absl::Status found = store->Find();
   if (!found.ok()) return found;
   return store;
@@ -210,15 +211,43 @@ void ResultStore::RemoveFiles(const std::string& id) const {
   fs::remove(ToldPath(folder_, id), error);
 }
 
-void ResultStore::Remove(const std::string& id) {
-  RemoveFiles(id);
+std::vector<KeptJob> ResultStore::EndedOf(
+    const std::vector<std::string>& ids) const {
+  std::vector<KeptJob> jobs;
+  for (const std::string& id : ids) {
+    KeptJob job;
+    std::ifstream input(PathOf(id), std::ios::binary);
+    IstreamInputStream stream(&input);
+    if (ReadHead(stream, job) && job.job().has_end_time()) {
+      jobs.push_back(std::move(job));
+    }
+  }
+  return jobs;
+}
+
+void ResultStore::LetGoLocked(const std::vector<std::string>& ids) {
+  std::vector<KeptJob> ended;
+  if (leaving_ != nullptr) ended = EndedOf(ids);
+  absl::Status noted = ended.empty() ? absl::OkStatus() : leaving_(ended);
+  for (const std::string& id : ids) RemoveFiles(id);
+  if (!noted.ok()) noted = leaving_(ended);
+  if (noted.ok()) return;
+  spdlog::error("the next server will not know of {} jobs, {} among them: {}",
+                ended.size(), ended[0].job().id(),
+                std::string(noted.message()));
+}
+
+void ResultStore::Remove(const std::vector<std::string>& ids) {
   absl::MutexLock lock(&mutex_);
-  const auto ended = ended_.find(id);
-  if (ended == ended_.end()) return;
-  const auto entry = ends_.find({ended->second, id});
-  bytes_ -= entry->second;
-  ends_.erase(entry);
-  ended_.erase(ended);
+  LetGoLocked(ids);
+  for (const std::string& id : ids) {
+    const auto ended = ended_.find(id);
+    if (ended == ended_.end()) continue;
+    const auto entry = ends_.find({ended->second, id});
+    bytes_ -= entry->second;
+    ends_.erase(entry);
+    ended_.erase(ended);
+  }
 }
 
 void ResultStore::NoteLocked(const KeptJob& job, int64_t bytes) {
@@ -236,11 +265,11 @@ std::vector<std::string> ResultStore::TrimLocked() {
   while (bytes_ > most_bytes_ && !ends_.empty()) {
     const auto first = ends_.begin();
     removed.push_back(first->first.second);
-    RemoveFiles(removed.back());
     bytes_ -= first->second;
     ended_.erase(removed.back());
     ends_.erase(first);
   }
+  LetGoLocked(removed);
   return removed;
 }
 

@@ -2,6 +2,7 @@
 #define GENZO_SERVER_RESULT_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,12 +36,19 @@ namespace genzo {
 // Thread-safe; every method waits for the disk.
 class ResultStore {
  public:
+  // Notes jobs, at least one, that have ended and whose files go.
+  using Leaving =
+      std::function<absl::Status(const std::vector<internal::v1::KeptJob>&)>;
+
   // Finds what earlier servers left in `folder`, which is made, for its owner
   // alone, if it is not there; the rights of one that is are left as they are,
   // and the log warns where others may come in. Files of ended jobs may have
-  // `most_bytes` together. FAILED_PRECONDITION if the folder cannot be used.
+  // `most_bytes` together. `leaving`, if there is one, is called before files
+  // are removed, by one thread at a time, and once more if it could not note
+  // their jobs: then the files have made room. FAILED_PRECONDITION if the
+  // folder cannot be used.
   static absl::StatusOr<std::unique_ptr<ResultStore>> Open(
-      const std::string& folder, int64_t most_bytes);
+      const std::string& folder, int64_t most_bytes, Leaving leaving = nullptr);
 
   // Leaves word that this server did not die.
   ~ResultStore();
@@ -79,19 +87,27 @@ class ResultStore {
   // dies, that may be of a job that has.
   void MarkBegun(const std::string& id, bool has_begun) const;
 
-  // Removes what is kept of the job, if anything is.
-  void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Removes what is kept of the jobs, if anything is.
+  void Remove(const std::vector<std::string>& ids) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // Ended jobs, by when they ended and their id, which makes keys unique.
   using Ends = std::map<std::pair<absl::Time, std::string>, int64_t>;
 
-  ResultStore(std::string folder, int64_t most_bytes)
-      : folder_(std::move(folder)), most_bytes_(most_bytes) {}
+  ResultStore(std::string folder, int64_t most_bytes, Leaving leaving)
+      : folder_(std::move(folder)),
+        most_bytes_(most_bytes),
+        leaving_(std::move(leaving)) {}
 
   std::string PathOf(const std::string& id) const;
   // Of the job's file and of what was noted beside it.
   void RemoveFiles(const std::string& id) const;
+  // Those that have ended, as they are kept.
+  std::vector<internal::v1::KeptJob> EndedOf(
+      const std::vector<std::string>& ids) const;
+  // Removes the files of jobs; those that have ended are noted.
+  void LetGoLocked(const std::vector<std::string>& ids)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes the folder, or finds out what others may do with it.
   void PrepareFolder() const;
   absl::Status Find() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -105,6 +121,7 @@ class ResultStore {
 
   const std::string folder_;
   const int64_t most_bytes_;
+  const Leaving leaving_;           // may be null
   std::optional<FolderLock> lock_;  // once the folder is ours
   std::vector<internal::v1::KeptJob> found_;
   absl::Mutex mutex_;

@@ -1,48 +1,84 @@
 #include "server/stall_watch.h"
 
+#include <algorithm>
+#include <numeric>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace genzo {
+namespace {
+
+// Jobs of `models` that each device has, painted or not. Pictures that are only
+// enlarged take no steps.
+std::vector<double> JobsTaken(const Backlog* backlog, size_t devices,
+                              const std::set<std::string>& models) {
+  std::vector<double> taken(devices);
+  if (backlog == nullptr) return taken;
+  for (const BacklogJob& job : backlog->Snapshot(/*most_waiting=*/0).jobs) {
+    const size_t device = static_cast<size_t>(job.device.value_or(-1));
+    if (device < devices && models.count(job.demand.model) > 0) ++taken[device];
+  }
+  return taken;
+}
+
+}  // namespace
 
 std::string StallWatch::Look(const Seen& seen, absl::Time now) {
   const bool moved = seen.evaluations != evaluations_;
+  const bool loaded = loading_ && !seen.loading;
   evaluations_ = seen.evaluations;
-  if (moved || seen.loading || seen.jobs == 0) moved_ = now;
+  loading_ = seen.loading;
+  if (moved || loaded || seen.jobs == 0) moved_ = now;
   const absl::Duration still = now - moved_;
-  if (still < most_) return "";
-  return absl::StrFormat("no step for %.0f s while %.0f jobs wait or run",
-                         absl::ToDoubleSeconds(still), seen.jobs);
+  if (still < (seen.loading ? kLoadingPatience * most_ : most_)) return "";
+  return absl::StrFormat("no step for %.0f s while %.0f jobs wait or run%s",
+                         absl::ToDoubleSeconds(still), seen.jobs,
+                         seen.loading ? ", maybe for a model" : "");
 }
 
 PoolStallWatch::PoolStallWatch(const std::vector<std::string>& devices,
                                absl::Duration most)
     : pool_(most) {
-  for (const std::string& device : devices) devices_.emplace(device, most);
+  for (const std::string& device : devices) devices_.emplace_back(device, most);
 }
 
 std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
-                                 absl::Time now) {
-  StallWatch::Seen seen;
+                                 absl::Time now, const Backlog* backlog) {
+  StallWatch::Seen pool;
+  std::set<std::string> models;
+  double running = 0;
   for (const v1::Model& model : catalog.List()) {
+    models.insert(model.id());
     const ModelMetrics& figures = metrics.ForModel(model.id());
-    seen.evaluations += figures.denoise_batches.Value();
-    seen.jobs += figures.Queued() + figures.jobs_running.Value();
-    seen.loading = seen.loading || model.state() == v1::Model::STATE_LOADING;
+    pool.evaluations += figures.denoise_batches.Value();
+    running += figures.jobs_running.Value();
+    pool.jobs += figures.Queued() + figures.jobs_running.Value();
+    pool.loading = pool.loading || model.state() == v1::Model::STATE_LOADING;
   }
-  std::string why = pool_.Look(seen, now);
-  for (auto& [name, watch] : devices_) {
+  const auto taken = JobsTaken(backlog, devices_.size(), models);
+  // Jobs run from when they have their model on.
+  const bool some_lack_model =
+      std::accumulate(taken.begin(), taken.end(), 0.0) > running;
+  std::string why;
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    auto& [name, watch] = devices_[i];
     const DeviceMetrics figures = metrics.ForDevice(name);
+    const double live = figures.live_images.Value();
+    const bool loading = some_lack_model && live == 0 && taken[i] > 0;
+    pool.loading = pool.loading || loading;
     const std::string hangs =
         watch.Look({.evaluations = figures.last_step.Value(),
-                    .jobs = figures.live_images.Value(),
-                    .loading = seen.loading},
+                    .jobs = std::max(live, taken[i]),
+                    .loading = loading},
                    now);
     if (why.empty() && !hangs.empty()) {
       why = absl::StrCat("device ", name, ": ", hangs);
     }
   }
-  return why;
+  const std::string all = pool_.Look(pool, now);
+  return all.empty() ? why : all;
 }
 
 }  // namespace genzo

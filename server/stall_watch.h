@@ -1,13 +1,14 @@
 #ifndef GENZO_SERVER_STALL_WATCH_H_
 #define GENZO_SERVER_STALL_WATCH_H_
 
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "base/metrics.h"
 #include "base/model_catalog.h"
+#include "queue/backlog.h"
 
 namespace genzo {
 
@@ -16,6 +17,10 @@ namespace genzo {
 // clock.
 class StallWatch {
  public:
+  // Models are read from networks and tried: while one is, so many times as
+  // long may pass, and not more, as reading may hang too.
+  static constexpr int kLoadingPatience = 10;
+
   // `most` may pass without a step while jobs wait or run.
   explicit StallWatch(absl::Duration most) : most_(most) {}
 
@@ -23,7 +28,7 @@ class StallWatch {
   struct Seen {
     double evaluations = 0;  // since the start
     double jobs = 0;         // that wait or run
-    bool loading = false;    // a model is, which may take long
+    bool loading = false;    // they may wait for a model that is
   };
   // Why it is thought that something hangs; "" if nothing does.
   std::string Look(const Seen& seen, absl::Time now);
@@ -31,23 +36,26 @@ class StallWatch {
  private:
   const absl::Duration most_;
   double evaluations_ = -1;
+  bool loading_ = false;
   absl::Time moved_ = absl::InfiniteFuture();
 };
 
 // Watches over all devices of a pool together and over each, which may hang
-// while others go on. As StallWatch.
+// while others go on: with images that it paints, or with jobs that it took and
+// whose model it does not get into memory. As StallWatch.
 class PoolStallWatch {
  public:
-  // `devices` by the names that figures have for them.
+  // `devices` by the names that figures have for them, in the pool's order.
   PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most);
 
-  // As StallWatch::Look(), from what the figures say.
+  // As StallWatch::Look(), from what the figures say, and `backlog` of jobs
+  // that devices took and have not begun; null: nobody tells of these.
   std::string Look(const ModelCatalog& catalog, Metrics& metrics,
-                   absl::Time now);
+                   absl::Time now, const Backlog* backlog = nullptr);
 
  private:
   StallWatch pool_;
-  std::map<std::string, StallWatch> devices_;
+  std::vector<std::pair<std::string, StallWatch>> devices_;
 };
 
 }  // namespace genzo

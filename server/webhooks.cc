@@ -46,14 +46,14 @@ absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
   std::unique_ptr<Webhooks> webhooks(new Webhooks(
       config, std::move(secret), clock, std::move(post), std::move(hooks)));
   for (int i = 0; i < threads; ++i) {
-    webhooks->pumps_.push_back(std::make_unique<EventPump>(
+    webhooks->threads_.push_back(std::make_unique<WorkThread>(
         /*tick=*/[&sender = *webhooks] { sender.RunDue(); }));
   }
   return webhooks;
 }
 
 Webhooks::~Webhooks() {
-  pumps_.clear();
+  threads_.clear();
   absl::MutexLock lock(&mutex_);
   if (waiting_.empty()) return;
   spdlog::warn("{} webhooks wait, {}", waiting_.size(),
@@ -75,16 +75,16 @@ void Webhooks::GiveUp(const std::string& job_id, const char* why) const {
   Settle(job_id, "given_up");
 }
 
-EventPump* Webhooks::NextPump() {
-  if (pumps_.empty()) return nullptr;
+WorkThread* Webhooks::NextThread() {
+  if (threads_.empty()) return nullptr;
   absl::MutexLock lock(&mutex_);
-  return pumps_[next_pump_++ % pumps_.size()].get();
+  return threads_[next_thread_++ % threads_.size()].get();
 }
 
 void Webhooks::GiveUpSoon(const std::string& job_id, const char* why) {
-  EventPump* const pump = NextPump();
-  if (pump == nullptr) return GiveUp(job_id, why);
-  pump->Add([this, job_id, why] { GiveUp(job_id, why); });
+  WorkThread* const thread = NextThread();
+  if (thread == nullptr) return GiveUp(job_id, why);
+  thread->Add([this, job_id, why] { GiveUp(job_id, why); });
 }
 
 absl::Status Webhooks::Check(const std::string& url,
@@ -120,7 +120,9 @@ void Webhooks::Send(const std::string& url, const v1::Job& job,
   }
   const auto pushed_out = AddAt(clock_.Now(), std::move(delivery));
   if (pushed_out.has_value()) GiveUpSoon(*pushed_out, kTooMany);
-  if (EventPump* const pump = NextPump()) pump->Add([this] { RunDue(); });
+  if (WorkThread* const thread = NextThread()) {
+    thread->Add([this] { RunDue(); });
+  }
 }
 
 std::optional<std::string> Webhooks::AddAt(absl::Time due, Delivery delivery) {

@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
+#include "base/work_thread.h"
 #include "genzo/v1/jobs.pb.h"
-#include "server/event_pump.h"
 #include "server/https_post.h"
 
 namespace genzo {
@@ -89,7 +89,7 @@ class Webhooks {
   void GiveUpSoon(const std::string& job_id, const char* why)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // The thread whose turn it is; null without any.
-  EventPump* NextPump() ABSL_LOCKS_EXCLUDED(mutex_);
+  WorkThread* NextThread() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The first that is due and whose host has a thread left, which it then has
   // until Done().
@@ -109,8 +109,8 @@ class Webhooks {
   absl::Mutex mutex_;
   std::multimap<absl::Time, Delivery> waiting_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> threads_of_ ABSL_GUARDED_BY(mutex_);  // by host
-  size_t next_pump_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<std::unique_ptr<EventPump>> pumps_;  // last: use the rest
+  size_t next_thread_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<WorkThread>> threads_;  // last: use the rest
 };
 
 }  // namespace genzo

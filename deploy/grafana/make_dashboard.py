@@ -10,7 +10,8 @@ import pathlib
 
 WIDTH = 24  # of Grafana's grid
 HEIGHT = 7
-BY = 'job=~"$job", instance=~"$instance"'
+# Targets outside Kubernetes have no namespace, which ".*" matches.
+BY = 'namespace=~"$namespace", job=~"$job", instance=~"$instance"'
 MODEL = BY + ', model=~"$model"'
 
 
@@ -176,8 +177,8 @@ ROWS = [
         "What is there",
         [
             ("Models", "none", "1 while in memory; 1 while it could not be loaded.",
-             [("genzo_model_loaded{%s} * on (job, instance, model) group_left (family, dtype) genzo_model_info"
-               % MODEL, "{{model}} {{family}} {{dtype}}"),
+             [("genzo_model_loaded{%s} * on (namespace, job, instance, model) group_left (family, dtype)"
+               " genzo_model_info{%s}" % (MODEL, MODEL), "{{model}} {{family}} {{dtype}}"),
               ("genzo_model_failed{%s}" % MODEL, "{{model}} failed")], {}),
             ("Adapters", "none", "LoRAs in memory.",
              [("sum by (instance, device) (genzo_device_adapters{%s})" % BY,
@@ -261,9 +262,11 @@ def dashboard():
         "timezone": "browser",
         "templating": {"list": [
             {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
-            variable("job", "label_values(genzo_build_info, job)"),
-            variable("instance", 'label_values(genzo_build_info{job=~"$job"}, instance)'),
-            variable("model", 'label_values(genzo_model_loaded{job=~"$job"}, model)'),
+            variable("namespace", "label_values(genzo_build_info, namespace)"),
+            variable("job", 'label_values(genzo_build_info{namespace=~"$namespace"}, job)'),
+            variable("instance",
+                     'label_values(genzo_build_info{namespace=~"$namespace", job=~"$job"}, instance)'),
+            variable("model", 'label_values(genzo_model_loaded{%s}, model)' % BY),
         ]},
         "annotations": {"list": []},
         "panels": panels,

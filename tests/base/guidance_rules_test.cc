@@ -54,5 +54,15 @@ TEST(GuidanceRulesTest, ABlockIsAWholePartOfALayersName) {
   EXPECT_FALSE(IsInBlock("mid_block.attentions.0", "attentions"));
 }
 
+// As diffusers' PAGMixin looks for "mid" and "blocks.1".
+TEST(GuidanceRulesTest, TheReferenceSaysWhatIsPerturbed) {
+  EXPECT_TRUE(IsPerturbed("mid_block.attentions.0.transformer_blocks.0.attn1"));
+  EXPECT_FALSE(IsPerturbed("up_blocks.1.attentions.0.transformer_blocks.1"));
+  EXPECT_TRUE(IsPerturbed("transformer_blocks.1.attn"));
+  EXPECT_TRUE(IsPerturbed("transformer_blocks.13.attn"));
+  EXPECT_FALSE(IsPerturbed("transformer_blocks.2.attn"));
+  EXPECT_FALSE(IsPerturbed("transformer_blocks.21.attn"));
+}
+
 }  // namespace
 }  // namespace genzo

@@ -1,5 +1,7 @@
 #include "base/models_folder.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "gmock/gmock.h"
@@ -105,6 +107,23 @@ TEST_F(ModelsFolderTest, LooksIntoFoldersThatAreNoModels) {
   folder_.Write("flux.config/vae/weights.safetensors", "x");
   folder_.Write(".cache/c.safetensors", "x");
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("emaki", "b"));
+}
+
+TEST_F(ModelsFolderTest, AFolderThatCannotBeReadTellsNothing) {
+  using std::filesystem::perms;
+  if (geteuid() == 0) GTEST_SKIP() << "root may read all";
+  folder_.Write("a.safetensors", "x");
+  folder_.Write("closed/b.safetensors", "x");
+  EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a", "b"));
+  for (const char* folder : {"", "/closed"}) {
+    const std::string path = folder_.path() + folder;
+    std::filesystem::permissions(path, perms::none);
+    const auto found = models_.Look();
+    std::filesystem::permissions(path, perms::owner_all);
+    EXPECT_THAT(found.fresh, IsEmpty());
+    const std::vector<std::string> gone(*folder == '\0' ? 0 : 1, "b");
+    EXPECT_EQ(found.gone, gone);
+  }
 }
 
 TEST_F(ModelsFolderTest, TellsOfWhatIsGone) {

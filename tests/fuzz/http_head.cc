@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto& head = parser.get();
   const std::string target(head.target().data(), head.target().size());
   if (error) {
-    const auto fault = genzo::FaultOfReading(error, limits);
+    const auto fault = genzo::FaultOfReading(
+        error, limits, {reinterpret_cast<const char*>(data), size});
     if (fault.has_value()) genzo::RefusalFor(target, *fault);
     return 0;
   }

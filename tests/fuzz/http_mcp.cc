@@ -1,7 +1,7 @@
 #include <cstdint>
 
 #include "gateway/json_body.h"
-#include "gateway/mcp_tools.h"
+#include "gateway/mcp_arguments.h"
 
 // Arguments of MCP's tools, down to the requests that they make.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,4 +1,5 @@
 #include "absl/strings/escaping.h"
+#include "gateway/a1111_settings.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
@@ -81,7 +82,62 @@ TEST(A1111FieldsTest, AFaultOfASettingNamesTheSettings) {
   EXPECT_THAT(
       TextToImage({{"override_settings", {{"CLIP_stop_at_last_layers", 0}}}}),
       StatusIs(kInvalid,
-               "override_settings CLIP_stop_at_last_layers 0 is not"));
+               "override_settings.CLIP_stop_at_last_layers 0 is not"));
+}
+
+TEST(A1111FieldsTest, WhatIsNoObjectIsRefused) {
+  for (const char* field : {"override_settings", "alwayson_scripts"}) {
+    EXPECT_THAT(TextToImage({{field, 5}}),
+                StatusIs(kInvalid, std::string(field) + " 5 is not an object"));
+    EXPECT_THAT(TextToImage({{field, json::array({1})}}),
+                StatusIs(kInvalid, "[...] is not an object"));
+    EXPECT_THAT(TextToImage({{field, nullptr}}), IsOk());
+    EXPECT_THAT(TextToImage({{field, json::array()}}), IsOk())
+        << "as PHP writes an empty object";
+  }
+  EXPECT_THAT(
+      TextToImage({{"alwayson_scripts", {{"controlnet", "x"}}}}),
+      StatusIs(kInvalid, "alwayson_scripts.controlnet \"x\" is not an object"));
+  EXPECT_THAT(
+      TextToImage({{"alwayson_scripts", {{"controlnet", json::array()}}}}),
+      IsOk());
+}
+
+TEST(A1111FieldsTest, SettingsStandBehindTheOverridesOfARequest) {
+  const auto overrides = [](const json& own) {
+    const json body =
+        WithSettings({{"override_settings", own}}, {{"samples_format", "jpg"}});
+    return body["override_settings"];
+  };
+  EXPECT_EQ(overrides({{"samples_format", "png"}})["samples_format"], "png");
+  EXPECT_EQ(overrides(json::array())["samples_format"], "jpg");
+  EXPECT_EQ(overrides(nullptr)["samples_format"], "jpg");
+  EXPECT_EQ(overrides(5), 5) << "what is refused is not covered up";
+}
+
+// Each takes many times its bytes, before the service counts them.
+TEST(A1111FieldsTest, ListsHaveAnEnd) {
+  const json many(65, json::object());
+  for (const auto& [body, what] : std::vector<std::pair<json, std::string>>{
+           {{{"controls", many}}, "controls"},
+           {{{"image_prompts", many}}, "image_prompts"},
+           {{{"image_prompts",
+              json::array({{{"name", "a"}, {"images", many}}})}},
+            "image_prompts[0].images"},
+           {{{"loras", many}}, "loras"},
+           {{{"controlnet_units", many}}, "controlnet_units"},
+           {{{"alwayson_scripts", {{"controlnet", {{"args", many}}}}}},
+            "alwayson_scripts.controlnet.args"}}) {
+    const auto faults = ViolationsIn(TextToImage(body).status());
+    ASSERT_FALSE(faults.empty()) << what;
+    EXPECT_LE(faults.size(), 2u) << "no entry is looked at";
+    EXPECT_EQ(faults[0].description,
+              what + " has 65 entries, which are more than 64");
+  }
+  EXPECT_THAT(TextToImage({{"alwayson_scripts",
+                            {{"ControlNet", {{"args", json::array()}}},
+                             {"controlnet", {{"args", json::array()}}}}}}),
+              StatusIs(kInvalid, "is the same script in other letters"));
 }
 
 TEST(A1111FieldsTest, ACheckpointMayBeAnAlias) {
@@ -268,6 +324,20 @@ TEST(LoraTagsTest, BothWeightsMayBeNamed) {
   EXPECT_EQ(request.loras(0).text_encoder_weight(), 0);
   EXPECT_EQ(request.loras(1).text_encoder_weight(), 0.2);
   EXPECT_EQ(request.loras(1).weight(), 0.9);
+}
+
+TEST(LoraTagsTest, APromptHasSixtyFourOfThem) {
+  std::string prompt, kept;
+  for (int i = 0; i < 64; ++i) {
+    prompt += "x<lora:a>";
+    kept += "x";
+  }
+  std::string one_more = prompt + "<lora:a>";
+  v1::GenerateRequest request;
+  EXPECT_EQ(TakeLoraTags(prompt, request), "");
+  EXPECT_EQ(prompt, kept);
+  EXPECT_EQ(request.loras_size(), 64);
+  EXPECT_EQ(TakeLoraTags(one_more, request), "has more than 64 <lora:...>");
 }
 
 TEST(LoraTagsTest, ATagThatIsNoneIsShown) {

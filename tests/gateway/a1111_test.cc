@@ -305,6 +305,21 @@ TEST_F(A1111Test, EnlargesAsA1111sExtras) {
             "upscaling_resize");
 }
 
+TEST_F(A1111Test, CountsABatchBeforeItReadsIt) {
+  for (const auto& [list, what] : std::vector<std::pair<json, std::string>>{
+           {5, "imageList 5 is not a list"},
+           {nullptr, "imageList is missing"},
+           {json::array(), "imageList has 0 pictures, which is not 1 to 64"},
+           {json(65, "?"), "imageList has 65 pictures, which is not 1 to 64"},
+           {json::array({"?"}),
+            "imageList[0].data is not a picture in base64"}}) {
+    const json refused =
+        AskJson("POST", "/sdapi/v1/extra-batch-images", {{"imageList", list}});
+    ASSERT_EQ(refused["detail"].size(), 1u) << refused;
+    EXPECT_EQ(refused["detail"][0]["msg"], what);
+  }
+}
+
 TEST_F(A1111Test, ListsWhatA1111sClientsAskFor) {
   const json samplers = AskJson("GET", "/sdapi/v1/samplers");
   EXPECT_EQ(samplers[0]["name"], "DPM++ 2M");
@@ -326,8 +341,11 @@ TEST_F(A1111Test, ListsWhatA1111sClientsAskFor) {
   EXPECT_EQ(
       Ask("POST", options, R"({"sd_model_checkpoint": "other"})", me).status,
       200);
-  EXPECT_EQ(Ask("POST", options, R"({"sd_model_checkpoint": "x"})", me).status,
-            404);
+  const RawAnswer unknown =
+      Ask("POST", options, R"({"sd_model_checkpoint": "x"})", me);
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(json::parse(unknown.body)["detail"][0]["loc"],
+            (json{"body", "sd_model_checkpoint"}));
   EXPECT_EQ(AskJson("GET", options, json(), me)["sd_model_checkpoint"],
             "other");
   // Another caller's choice is their own.
@@ -406,11 +424,13 @@ TEST_F(A1111Test, TellsProgressAndInterrupts) {
   EXPECT_EQ(info["width"], 128);
 }
 
-TEST_F(A1111Test, OptionsAreForThoseWhoMayCall) {
+TEST_F(A1111Test, OptionsAndPicturesTextsAreForThoseWhoMayCall) {
   service_.RefuseLists(absl::UnauthenticatedError("no key"));
   EXPECT_EQ(
       Ask("POST", "/sdapi/v1/options", R"({"samples_format": "jpg"})").status,
       401);
+  EXPECT_EQ(Ask("POST", "/sdapi/v1/png-info", R"({"image": "aGk="})").status,
+            401);
   service_.RefuseLists(absl::OkStatus());
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/options")["samples_format"], "png");
 }

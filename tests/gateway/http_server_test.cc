@@ -114,6 +114,14 @@ TEST(HttpServerTest, RefusesWhatCouldSmuggleARequest) {
   EXPECT_EQ(AnswerTo("GET / HTTP/1.1\r\n\r\n").status, 400);
   EXPECT_EQ(AnswerTo("GET / HTTP/2.0\r\nHost: x\r\n\r\n").status, 505);
   EXPECT_EQ(AnswerTo("GET /\r\n\r\n").status, 400);
+  // A line that ends without CR is two readers' two lines.
+  for (const char* line :
+       {"GET / HTTP/1.1\n", "GET / HTTP/1.1\r", "GET / HTTP/1.1 \r\n",
+        "GET / FTP/1.1\r\n", "GET / HTTP/2.0\n"}) {
+    EXPECT_EQ(AnswerTo(absl::StrCat(line, "Host: x\r\n\r\n")).status, 400)
+        << line;
+  }
+  EXPECT_EQ(AnswerTo("GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n").status, 400);
   EXPECT_EQ(AnswerTo("CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n").status, 501);
   EXPECT_EQ(AnswerTo("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: "
                      "chunked\r\n\r\n0\r\n\r\n")

@@ -1,6 +1,8 @@
 #include "absl/synchronization/notification.h"
 #include "base/version.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
+#include "gateway/mcp_arguments.h"
 #include "gateway/mcp_tools.h"
 #include "tests/gateway/door_test.h"
 
@@ -112,6 +114,14 @@ TEST_F(McpTest, EveryToolRefusesWhatItDoesNotKnow) {
   EXPECT_EQ(AskJson("POST", "/mcp",
                     Rpc("tools/call", {{"name", "paint"}}))["error"]["message"],
             "tool \"paint\" is not known");
+}
+
+TEST_F(McpTest, HasSixTools) {
+  std::vector<std::string> names;
+  for (const json& tool : McpTools()) names.push_back(tool["name"]);
+  EXPECT_THAT(names, ::testing::ElementsAre("generate_image", "edit_image",
+                                            "upscale_image", "score_images",
+                                            "get_job", "list_models"));
 }
 
 TEST_F(McpTest, TellsHowManyPicturesItPaints) {

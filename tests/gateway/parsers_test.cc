@@ -1,10 +1,11 @@
 #include "absl/strings/ascii.h"
+#include "gateway/a1111_answers.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/json_body.h"
 #include "gateway/multipart.h"
 #include "gateway/painting.h"
 #include "gateway/picture_store.h"
-#include "gateway/png_text.h"
 #include "gateway/proto_json.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/target.h"
@@ -199,17 +200,48 @@ TEST(MultipartTest, FindsTheBoundary) {
             "");
 }
 
-TEST(PngTextTest, ReadsNothingThatIsNoPng) {
-  EXPECT_THAT(ReadPngTexts(""), StatusIs(kInvalid, "PNG"));
-  EXPECT_THAT(ReadPngTexts("GIF89a"), StatusIs(kInvalid, "PNG"));
-  const std::string picture =
-      ReadFile(SourcePath("tests/data/pictures/exif_png.png"));
-  ASSERT_FALSE(picture.empty());
-  EXPECT_THAT(ReadPngTexts(picture), IsOk());
-  for (size_t size = 0; size < 60; ++size) {
-    EXPECT_THAT(ReadPngTexts(picture.substr(0, size)),
-                StatusIs(kInvalid, "PNG"));
+// As A1111 does, whichever of the formats it is.
+TEST(A1111PngInfoTest, ReadsEveryFormat) {
+  const std::string folder = SourcePath("tests/data/pictures/");
+  for (const char* name : {"exif_png.png", "exif1.jpg", "exif_webp.webp"}) {
+    const std::string file = ReadFile(folder + name);
+    ASSERT_FALSE(file.empty()) << name;
+    EXPECT_THAT(A1111PngInfo(file), IsOk()) << name;
+    EXPECT_THAT(A1111PngInfo(file.substr(0, 20)), StatusIs(kInvalid, "image: "))
+        << name;
   }
+  // A tag of 0x9286, UserComment, in Exif behind JPEG's first mark.
+  const std::string comment =
+      std::string("UNICODE\0", 8) + std::string("\0a\0 \0f\0o\0x", 10);
+  const std::string exif =
+      std::string("Exif\0\0MM\0*\0\0\0\b", 14) +
+      std::string("\0\1\x87\x69\0\4\0\0\0\1\0\0\0\x1a\0\0\0\0", 18) +
+      std::string("\0\1\x92\x86\0\7\0\0\0\x12\0\0\0\x2c\0\0\0\0", 18) + comment;
+  std::string file = ReadFile(folder + "grey_jpg.jpg");
+  const size_t size = exif.size() + 2;
+  file.insert(2, std::string("\xff\xe1") + static_cast<char>(size >> 8) +
+                     static_cast<char>(size & 0xff) + exif);
+  const auto read = A1111PngInfo(file);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ((*read)["info"], "a fox");
+  EXPECT_EQ((*read)["items"]["parameters"], "a fox");
+}
+
+TEST(A1111PngInfoTest, OfAKeyThatIsThereTwiceTheLastCounts) {
+  std::string file = ReadFile(SourcePath("tests/data/pictures/rgb_png.png"));
+  constexpr size_t kBehindHeader = 33;
+  file.insert(kBehindHeader,
+              std::string("\0\0\0\ftEXtparameters\0a\x82\x0e\x34\xd8", 24) +
+                  std::string("\0\0\0\ftEXtparameters\0b\x1b\x07\x65\x62", 24));
+  const auto read = A1111PngInfo(file);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ((*read)["info"], "b");
+  EXPECT_EQ((*read)["items"]["parameters"], "b");
+}
+
+TEST(A1111PngInfoTest, ReadsNothingThatIsNoPicture) {
+  EXPECT_THAT(A1111PngInfo(""), StatusIs(kInvalid, "PNG"));
+  EXPECT_THAT(A1111PngInfo("GIF89a"), StatusIs(kInvalid, "PNG"));
 }
 
 TEST(SamplerLabelsTest, KnowsEverySamplerByItsLabelAndItsName) {
@@ -327,7 +359,7 @@ TEST(DoorErrorTest, TurnsCodesIntoStatuses) {
 TEST(DoorErrorTest, CallsFieldsAsTheDoorDoes) {
   const absl::Status status = Renamed(
       InvalidFieldsError({{"image_count", "image_count 9 is not from 1 to 8"}}),
-      kCommonNames);
+      OpenAiNames());
   EXPECT_EQ(OpenAiError(status)["param"], "n");
   EXPECT_EQ(OpenAiError(status)["message"], "n 9 is not from 1 to 8");
   EXPECT_EQ(OpenAiError(status)["code"], "invalid_field");
@@ -349,6 +381,21 @@ TEST(ProtoJsonTest, NamesTheFieldThatDoesNotFit) {
     ASSERT_EQ(ViolationsIn(status).size(), 1u) << status;
     EXPECT_THAT(ViolationsIn(status)[0].field, HasSubstr("request.s"))
         << status;
+  }
+}
+
+TEST(ProtoJsonTest, NamesAKeyThatNobodyKnowsByItsPath) {
+  for (const auto& [text, path] :
+       {std::pair(R"({"requesd": {}})", "requesd"),
+        std::pair(R"({"request": [1]})", "request"),
+        std::pair(R"({"request": {"stepz": 1}})", "request.stepz"),
+        std::pair(R"({"request": {"a b": 1}})", "request.a b"),
+        std::pair(R"({"request": {"controls": [{}, {"nam": "x"}]}})",
+                  "request.controls[1].nam")}) {
+    v1::CreateJobRequest request;
+    const auto faults = ViolationsIn(FromJson(text, request));
+    ASSERT_EQ(faults.size(), 1u) << text;
+    EXPECT_EQ(faults[0].field, path);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "gateway/a1111_seats.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/multipart.h"
 #include "gateway/page.h"
 #include "gateway/painting.h"
@@ -272,29 +273,39 @@ TEST(DoorErrorEdgesTest, BytesThatAreNoTextDoNotSpoilAnAnswer) {
   EXPECT_EQ(json::parse(response.body)["error"]["message"], "bad \uFFFD");
 }
 
-TEST(DoorErrorEdgesTest, AFieldThatTheDoorDoesNotNameStays) {
-  const absl::Status status =
-      Renamed(InvalidFieldsError({{"preview.every", "preview.every 0 is low"}}),
-              kCommonNames);
-  EXPECT_EQ(ViolationsIn(status)[0].field, "preview.every");
-  const absl::Status other = absl::InternalError("x");
-  EXPECT_EQ(Renamed(other, kCommonNames), other);
+TEST(DoorErrorEdgesTest, AnErrorWithoutAViolationMayNameAField) {
+  const absl::Status status = RequestIdInUseError("7");
+  const json jobs = json::parse(ErrorResponse(DoorKind::kJobs, status).body);
+  EXPECT_EQ(jobs["error"]["field_violations"][0]["field"], "request_id");
+  EXPECT_EQ(jobs["error"]["status"], "ALREADY_EXISTS");
+  const json openai = OpenAiError(Renamed(status, OpenAiNames()));
+  EXPECT_EQ(openai["param"], "idempotency-key");
+  EXPECT_EQ(openai["message"],
+            "idempotency-key 7 was used for another request");
 }
 
-TEST(DoorErrorEdgesTest, AnEntryKeepsItsIndex) {
-  const std::vector<std::pair<absl::string_view, absl::string_view>> names = {
-      {"pictures", "images"}, {"pictures[].data", "images[]"}};
-  const auto renamed = ViolationsIn(
-      Renamed(InvalidFieldsError({{"pictures[12].data", "pictures[12].data: a"},
-                                  {"pictures[2].sha256", "b"},
-                                  {"pictures", "pictures has 65"},
-                                  {"]pictures[", "c"}}),
-              names));
-  EXPECT_EQ(renamed[0].field, "images[12]");
-  EXPECT_EQ(renamed[0].description, "images[12]: a");
-  EXPECT_EQ(renamed[1].field, "pictures[2].sha256");
-  EXPECT_EQ(renamed[2].description, "images has 65");
-  EXPECT_EQ(renamed[3].field, "]pictures[");
+TEST(DoorErrorEdgesTest, AModelThatIsNotKnownIsAFieldOfEveryDoor) {
+  const absl::Status status = ModelNotFoundError("x", {});
+  EXPECT_EQ(OpenAiError(status)["param"], "model");
+  EXPECT_EQ(OpenAiError(Renamed(status, OpenAiNames()))["param"], "model");
+  const HttpResponse a1111 =
+      ErrorResponse(DoorKind::kA1111, Renamed(status, A1111Names()));
+  EXPECT_EQ(a1111.status, 404);
+  EXPECT_EQ(json::parse(a1111.body)["detail"][0]["loc"],
+            (json{"body", "override_settings", "sd_model_checkpoint"}));
+  EXPECT_EQ(ErrorReason(Renamed(status, A1111Names())), "MODEL_NOT_FOUND");
+}
+
+// As FastAPI does.
+TEST(DoorErrorEdgesTest, A1111IsToldAPlaceInPieces) {
+  const json body = json::parse(
+      ErrorResponse(
+          DoorKind::kA1111,
+          InvalidFieldsError({{"alwayson_scripts.x.args[2].image", "gone"}}))
+          .body);
+  EXPECT_EQ(body["detail"][0]["loc"],
+            json::parse(R"(["body", "alwayson_scripts", "x", "args", 2,
+                            "image"])"));
 }
 
 TEST(ProtoJsonEdgesTest, ZerosAreTold) {

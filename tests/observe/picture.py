@@ -43,7 +43,7 @@ def draw_panel(axes, panel, rig, window):
     series = []
     for target in panel["targets"]:
         query = target["expr"].replace("$__rate_interval", "10s")
-        for variable in ("job", "instance", "model"):
+        for variable in ("namespace", "job", "instance", "model"):
             query = query.replace(f"${variable}", ".*")
         for found in rig.query(query, "query_range", start=end - window, end=end, step=1):
             points = {float(at) - end: float(value) for at, value in found["values"]}

@@ -68,7 +68,7 @@ def dashboard_queries():
     for panel in json.loads(DASHBOARD.read_text())["panels"]:
         for target in panel.get("targets", []):
             text = target["expr"].replace("$__rate_interval", "30s")
-            yield panel["title"], re.sub(r"\$(job|instance|model)", ".*", text)
+            yield panel["title"], re.sub(r"\$(namespace|job|instance|model)", ".*", text)
 
 
 def selectors(node):
@@ -95,6 +95,27 @@ def test_the_dashboard_is_what_its_table_makes():
         assert panel["fieldConfig"]["defaults"]["unit"]
     places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels]
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("title, query", list(dashboard_queries()))
+def test_every_query_of_the_dashboard_is_of_the_installation_that_is_chosen(title, query):
+    found = list(selectors(promql_parser.parse(query)))
+    assert found
+    for selector in found:
+        named = {m.name for m in selector.matchers.matchers}
+        assert {"namespace", "job", "instance"} <= named, f"{title}: {selector.name}"
+
+
+def test_the_dashboards_variables_narrow_each_other():
+    variables = {
+        v["name"]: v["query"] for v in json.loads(DASHBOARD.read_text())["templating"]["list"]
+    }
+    chosen = ["namespace", "job", "instance", "model"]
+    assert list(variables) == ["datasource", *chosen]
+    for i, name in enumerate(chosen):
+        assert variables[name].endswith(f", {name})")
+        for before in chosen[:i]:
+            assert f'{before}=~"${before}"' in variables[name]
 
 
 @pytest.mark.parametrize("title, query", list(dashboard_queries()))

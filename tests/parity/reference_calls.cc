@@ -297,7 +297,7 @@ std::vector<std::string> ReferenceCall::PerturbedParts() const {
     if (layers.is_string()) return {layers.get<std::string>()};
     if (layers.is_array()) return layers.get<std::vector<std::string>>();
   }
-  return {"mid"};
+  return {Is("StableDiffusion3") ? "blocks.1" : "mid"};
 }
 
 void ReferenceCall::FillPerturbed(const Denoiser& denoiser,
@@ -305,7 +305,7 @@ void ReferenceCall::FillPerturbed(const Denoiser& denoiser,
   if (!Is("PAG")) return;
   v1::GuidanceOptions& guidance = *request.mutable_guidance();
   guidance.set_perturbed_attention_scale(Number("pag_scale", kPagScale));
-  for (const std::string& layer : denoiser.IdleLayers()) {
+  for (const std::string& layer : denoiser.SelfAttentions()) {
     for (const std::string& part : PerturbedParts()) {
       if (!std::regex_search(layer, std::regex(part))) continue;
       guidance.add_perturbed_layers(layer);

@@ -41,6 +41,8 @@ constexpr ReferencePipeline kPipelines[] = {
     {"StableDiffusion3Pipeline", 7, 28},
     {"StableDiffusion3Img2ImgPipeline", 7, 50, 0.6},
     {"StableDiffusion3InpaintPipeline", 7, 50, 0.6},
+    {"StableDiffusion3PAGPipeline", 7, 28},
+    {"StableDiffusion3PAGImg2ImgPipeline", 7, 50, 0.6},
     {"FluxPipeline", 3.5, 28},
     {"FluxImg2ImgPipeline", 7, 28, 0.6},
     {"FluxInpaintPipeline", 7, 28, 0.6},

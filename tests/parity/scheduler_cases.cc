@@ -7,9 +7,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/parity/cases.h"
+#include "worker/sampler/create_sampler.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
-#include "worker/sampler/sampler_table.h"
 
 namespace genzo::parity {
 namespace {

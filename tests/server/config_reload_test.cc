@@ -31,14 +31,29 @@ TEST(PlanReloadTest, LimitsBecomeStricterButNotLooserThanAtTheStart) {
   EXPECT_THAT(plan.not_applied, ElementsAre("limits.max_steps"));
 }
 
-TEST(PlanReloadTest, ModelsComeAndChangeButDoNotGo) {
+TEST(PlanReloadTest, ModelsComeAndChangeAndGo) {
   Config started;
   started.models = {{"same", "/a"}, {"moved", "/b"}, {"gone", "/c"}};
-  Config wanted;
+  started.default_model = "same";
+  Config wanted = started;
   wanted.models = {{"moved", "/d"}, {"new", "/e"}, {"same", "/a"}};
   const ReloadPlan plan = PlanReload(started, wanted);
   EXPECT_THAT(plan.models, ElementsAre(wanted.models[0], wanted.models[1]));
-  EXPECT_THAT(plan.not_applied, ElementsAre("models without gone"));
+  EXPECT_THAT(plan.gone, ElementsAre("gone"));
+  EXPECT_THAT(plan.not_applied, IsEmpty());
+}
+
+TEST(PlanReloadTest, TheDefaultModelStaysUntilAStart) {
+  Config started;
+  started.models = {{"a", "/a"}, {"b", "/b"}};
+  started.default_model = "a";
+  Config wanted;
+  wanted.models = {{"b", "/b"}};
+  wanted.default_model = "b";
+  const ReloadPlan plan = PlanReload(started, wanted);
+  EXPECT_THAT(plan.gone, IsEmpty());
+  EXPECT_THAT(plan.not_applied, ElementsAre("models without a, the default one",
+                                            "default_model"));
 }
 
 TEST(PlanReloadTest, NamesWhatNeedsAStart) {

@@ -17,9 +17,10 @@ const ReaderListener kNobody = {.event = [] {}, .given_up = [] {}};
 
 class JobArchiveTest : public ::testing::Test {
  protected:
-  std::unique_ptr<JobArchive> OpenArchive() {
+  std::unique_ptr<JobArchive> OpenArchive(int64_t results_bytes = 1 << 20) {
     auto archive = JobArchive::Open(
-        {.jobs = {.results_folder = folder_.path() + "/results"}},
+        {.jobs = {.results_folder = folder_.path() + "/results",
+                  .results_bytes = results_bytes}},
         /*cancel=*/[](const std::string&) {},
         /*moved=*/
         [this](const internal::v1::KeptJob& job) {
@@ -116,6 +117,20 @@ TEST_F(JobArchiveTest, ResultsOutliveTheServer) {
   }
 }
 
+TEST_F(JobArchiveTest, WhatTheDiskLostTellsHowItEnded) {
+  {
+    const auto archive = OpenArchive();
+    Add(*archive, "a");
+    PostImageAndEnd(*archive, "a");
+  }
+  const auto archive = OpenArchive();
+  std::filesystem::remove(folder_.path() + "/results/a.job");
+  const absl::Status lost = archive->Watch("t", "a", 0, kNobody).status();
+  EXPECT_EQ(ErrorReason(lost), "JOB_EXPIRED");
+  EXPECT_THAT(ToRpcStatus(lost).SerializeAsString(),
+              ::testing::HasSubstr("JOB_STATE_SUCCEEDED"));
+}
+
 TEST_F(JobArchiveTest, OnDiskResultsTakeNoMemory) {
   const auto archive = OpenArchive();
   Add(*archive, "a");
@@ -141,7 +156,8 @@ TEST_F(JobArchiveTest, ARequestIdFindsTheJobThatIsOnDisk) {
   EXPECT_FALSE(opened->is_new);
   EXPECT_EQ(opened->reader->job_id(), "a");
   again.digest = "of another";
-  EXPECT_EQ(ErrorReason(archive->FindAgain(again)), "REQUEST_ID_IN_USE");
+  EXPECT_EQ(ErrorReason(archive->FindAgain(again).status()),
+            "REQUEST_ID_IN_USE");
 }
 
 TEST_F(JobArchiveTest, AJobWithoutAnEndIsFoundByTheNextServer) {
@@ -252,7 +268,34 @@ TEST_F(JobArchiveTest, ResultsExpireOnDiskToo) {
     EXPECT_EQ(ReasonOf(*archive, "a"), "JOB_EXPIRED");
     EXPECT_EQ(ReasonOf(*archive, "b"), "JOB_UNKNOWN");
   }
+  // For a day after they went, in whatever server.
+  clock_.Advance(absl::Hours(23));
+  EXPECT_EQ(ReasonOf(*OpenArchive(), "a"), "JOB_EXPIRED");
+  clock_.Advance(absl::Hours(1));
   EXPECT_EQ(ReasonOf(*OpenArchive(), "a"), "JOB_UNKNOWN");
+}
+
+TEST_F(JobArchiveTest, ARequestIdStandsForADayWhateverBecameOfItsResults) {
+  {
+    const auto archive = OpenArchive(/*results_bytes=*/1);
+    Add(*archive, "a");
+    PostImageAndEnd(*archive, "a");
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/results/a.job"))
+      << "there is no room for it";
+  JobFile again = FileFor("b");
+  JobFile other = again;
+  other.digest = "of another";
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    const auto archive = OpenArchive();
+    EXPECT_EQ(ErrorReason(archive->FindAgain(again).status()), "JOB_EXPIRED");
+    EXPECT_EQ(ErrorReason(archive->FindAgain(other).status()),
+              "REQUEST_ID_IN_USE");
+  }
+  clock_.Advance(absl::Hours(24));
+  const auto archive = OpenArchive();
+  archive->Sweep();
+  EXPECT_THAT(archive->FindAgain(other), IsOk());
 }
 
 }  // namespace

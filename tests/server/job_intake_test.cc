@@ -168,6 +168,35 @@ TEST_F(JobIntakeTest, TheSameRequestMakesOneJob) {
   EXPECT_EQ(queue_.TryTake({}), nullptr);
 }
 
+TEST_F(JobIntakeTest, ARequestIsReadAgainThoughItsModelTakesNoMore) {
+  v1::GenerateRequest request;
+  request.set_request_id(kRequestId);
+  const auto first = Submit(request);
+  v1::Model model = *catalog_.Get("tiny");
+  model.set_state(v1::Model::STATE_FAILED);
+  catalog_.Put(model);
+  const auto again = Submit(request);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ((*again)->job_id(), (*first)->job_id());
+  EXPECT_EQ(ErrorReason(Submit({}).status()), "MODEL_FAILED");
+}
+
+TEST_F(JobIntakeTest, WhoComesBackWhileTheCancelledJobEndsGetsANewOne) {
+  v1::GenerateRequest request;
+  request.set_request_id(kRequestId);
+  auto first = Submit(request);
+  const std::string id = (*first)->job_id();
+  const auto lease = queue_.Take({});
+  first->reset();
+  ASSERT_TRUE(lease->cancelled());
+  const auto again = Submit(request);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_NE((*again)->job_id(), id);
+  // The end of the first does not unmake the second.
+  lease->End(EndedBy(JobCancelledError()));
+  EXPECT_EQ((*Submit(request))->job_id(), (*again)->job_id());
+}
+
 TEST_F(JobIntakeTest, AnswersTheSameReproducibleRequestWithWhatWasKept) {
   const auto results = *ResultCache::Open({.bytes = 1 << 20}, metrics_);
   JobIntake intake{{},
@@ -226,9 +255,9 @@ class KeptJobsTest : public JobIntakeTest {
     std::string id;
     absl::Notification is_kept;
     intake.Create({}, {.tenant = "t"}, /*webhook=*/"",
-                  [&](const absl::StatusOr<v1::Job>& job) {
+                  [&](const absl::StatusOr<internal::v1::KeptJob>& job) {
                     EXPECT_THAT(job, IsOk());
-                    if (job.ok()) id = job->id();
+                    if (job.ok()) id = job->job().id();
                     is_kept.Notify();
                   });
     is_kept.WaitForNotification();

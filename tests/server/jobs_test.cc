@@ -1,14 +1,13 @@
 // The Jobs service over a socket; the test is the worker.
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "server/result_store.h"
 #include "tests/testing/front_end_rig.h"
+#include "tests/testing/full_disk.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/request_ids.h"
 #include "tests/testing/test_folder.h"
@@ -210,6 +209,60 @@ TEST_F(JobsTest, ARequestIdMakesOneJobThroughEitherDoor) {
   EXPECT_EQ(ReasonOf(status_), "REQUEST_ID_IN_USE");
 }
 
+TEST_F(JobsTest, EveryAnswerAboutAJobTellsItsTrace) {
+  constexpr char kTrace[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+  v1::Job job;
+  const auto trace = [&](const auto& call) {
+    const auto context = As("t");
+    context->AddMetadata("traceparent",
+                         absl::StrCat("00-", kTrace, "-00f067aa0ba902b7-01"));
+    EXPECT_TRUE(call(context.get()).ok());
+    const auto& told = context->GetServerInitialMetadata();
+    const auto found = told.find("traceparent");
+    return found == told.end() ? std::string()
+                               : std::string(found->second.data() + 3, 32);
+  };
+  v1::CreateJobRequest create;
+  create.mutable_request()->set_prompt("a boat");
+  EXPECT_EQ(trace([&](auto* context) {
+              return stub_->CreateJob(context, create, &job);
+            }),
+            kTrace);
+  v1::GetJobRequest get;
+  get.set_id(job.id());
+  EXPECT_EQ(
+      trace([&](auto* context) { return stub_->GetJob(context, get, &job); }),
+      kTrace);
+  v1::CancelJobRequest cancel;
+  cancel.set_id(job.id());
+  EXPECT_EQ(trace([&](auto* context) {
+              return stub_->CancelJob(context, cancel, &job);
+            }),
+            kTrace);
+}
+
+TEST_F(JobsTest, ARequestThatTellsAnotherOfItsEndIsAnother) {
+  FrontEndOptions options;
+  options.webhooks.hosts = {"a.org:443", "b.org:443"};
+  options.webhooks.secret_file =
+      folder_.Write("secret", "a secret of the webhooks");
+  Start(options);
+  const auto told = [this](const std::string& url) {
+    v1::CreateJobRequest request;
+    request.mutable_request()->set_prompt("a boat");
+    request.mutable_request()->set_request_id(kRequestId);
+    if (!url.empty()) request.mutable_webhook()->set_url(url);
+    return Create(request).id();
+  };
+  const std::string id = told("https://a.org/x");
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(told("https://a.org/x"), id);
+  for (const char* url : {"https://b.org/x", "https://a.org/y", ""}) {
+    told(url);
+    EXPECT_EQ(ReasonOf(status_), "REQUEST_ID_IN_USE") << url;
+  }
+}
+
 TEST_F(JobsTest, ValidateOnlyMakesNoJob) {
   v1::CreateJobRequest request;
   request.set_validate_only(true);
@@ -262,24 +315,6 @@ TEST_F(JobsTest, JobsGoOnInTheNextServer) {
             1);
   EXPECT_TRUE(events.back().has_ended());
 }
-
-// A full disk, as the limit on the size of files makes one.
-class FullDisk {
- public:
-  FullDisk() {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, SIG_IGN);
-    const rlimit none = {.rlim_cur = 0, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &none);
-  }
-  ~FullDisk() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, SIG_DFL);
-  }
-
- private:
-  rlimit before_ = {};
-};
 
 TEST_F(JobsTest, AJobThatCannotBeKeptIsNone) {
   Start(Kept());

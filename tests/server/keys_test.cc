@@ -177,6 +177,23 @@ TEST_F(KeysTest, QuotasHoldUntilJobsEnd) {
   EXPECT_THAT(Create(Bearer(key)), IsOk());
 }
 
+TEST_F(KeysTest, AKeysJobsAreThoseOfAllTenantsThatItNames) {
+  const std::string key =
+      AddKey({kScopeJobs}, {.names_tenants = true, .max_jobs = 2});
+  Start();
+  const auto create = [&](const char* tenant) {
+    Metadata metadata = Bearer(key);
+    metadata.emplace_back("x-genzo-tenant", tenant);
+    return Create(metadata);
+  };
+  EXPECT_THAT(create("a"), IsOk());
+  EXPECT_THAT(create("b"), IsOk());
+  const absl::Status full = create("c");
+  EXPECT_THAT(full, StatusIs(absl::StatusCode::kResourceExhausted,
+                             "the key has 2 jobs, its limit (max_jobs)"));
+  EXPECT_GT(RetryAfter(full), absl::ZeroDuration());
+}
+
 TEST_F(KeysTest, AKeysRateIsInCostUnits) {
   // A guided image of 512x512 and 20 steps costs 10.
   v1::GenerateRequest request;

@@ -2,12 +2,12 @@
 
 #include "base/api_keys.h"
 #include "base/durable_file.h"
+#include "base/pictures/picture_metadata.h"
 #include "genzo/v1/scoring.grpc.pb.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/server.h"
 #include "tests/testing/tiny_clip.h"
-#include "worker/media/picture_metadata.h"
 #include "worker/media/provenance.h"
 
 namespace genzo {

@@ -135,6 +135,10 @@ signal HUP
 logs "taken over: log_level, limits, keys, 1 models"
 expect "and a new model" [ "$(status "$GENZO" --server "$address" models load more)" = 0 ]
 expect "which paints" [ "$(status "$GENZO" --server "$address" generate x --model more --steps 1 -o "$work")" = 0 ]
+sed -i 's|^models: .*|models: [{id: tiny, path: '"$GENZO_SOURCE"'/tests/data/reference/models/sd1}]|' "$work/genzo.yaml"
+signal HUP
+logs "taken over: log_level, limits, keys, 0 models, 1 gone"
+expect "which goes" [ "$(status "$GENZO" --server "$address" models load more)" != 0 ]
 expect "SIGHUP takes over limits" [ "$(status "$GENZO" --server "$address" generate x --steps 21 -o "$work")" = 3 ]
 expect "and says which" contains "$work/err" "steps 21 is not between 1 and 20"
 echo "nonsense: 1" >>"$work/genzo.yaml"

@@ -84,8 +84,10 @@ TEST_F(QuotasTest, CountsJobsThatLiveAndJobsThatWait) {
   grant_.max_queued_jobs = 2;
   EXPECT_THAT(Begin("a", 1), IsOk());
   EXPECT_THAT(Begin("b", 1), IsOk());
-  EXPECT_THAT(Begin("c", 1), StatusIs(absl::StatusCode::kResourceExhausted,
-                                      "2 jobs waiting, its limit"));
+  const absl::Status full = Begin("c", 1);
+  EXPECT_THAT(full, StatusIs(absl::StatusCode::kResourceExhausted,
+                             "2 jobs waiting, its limit (max_queued_jobs)"));
+  EXPECT_GT(RetryAfter(full), absl::ZeroDuration());
   quotas_.Runs("a");
   quotas_.Runs("a");
   EXPECT_THAT(Begin("c", 1), IsOk());

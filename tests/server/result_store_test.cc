@@ -9,11 +9,14 @@
 
 #include "base/durable_file.h"
 #include "base/proto_time.h"
+#include "gmock/gmock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr int64_t kMuch = 1 << 30;
 
@@ -54,7 +57,7 @@ TEST(ResultStoreTest, FindsWhatAnotherLeft) {
   ASSERT_EQ(events->size(), 1u);
   EXPECT_EQ((*events)[0]->image().picture().data(), std::string(10, 'x'));
   EXPECT_EQ((*events)[0]->sequence(), 7u);
-  store->Remove("a");
+  store->Remove({"a"});
   EXPECT_THAT(store->Read("a"), StatusIs(absl::StatusCode::kNotFound, "a"));
   store.reset();
   EXPECT_TRUE(OpenStore(folder)->TakeFound().empty());
@@ -79,6 +82,42 @@ TEST(ResultStoreTest, BeyondItsBytesTheFirstThatEndedLeave) {
   EXPECT_EQ(
       *OpenStore(folder, 2500)->Write(EndedJob("d", 4), Picture('d', 1000)),
       std::vector<std::string>{"b"});
+}
+
+TEST(ResultStoreTest, AJobIsNotedBeforeItsFileGoesOrOnceThatHasMadeRoom) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/results";
+  std::vector<std::string> calls;
+  const auto leaving = [&](const std::vector<internal::v1::KeptJob>& jobs) {
+    std::string ids;
+    bool is_there = false;
+    for (const internal::v1::KeptJob& job : jobs) {
+      const std::string& id = job.job().id();
+      is_there |= std::filesystem::exists(path + "/" + id + ".job");
+      ids += id + " ";
+    }
+    calls.push_back(ids + (is_there ? "there" : "gone"));
+    return ids == "full " && is_there ? absl::UnavailableError("full")
+                                      : absl::OkStatus();
+  };
+  const auto store = *ResultStore::Open(path, /*most_bytes=*/2500, leaving);
+  EXPECT_THAT(store->Write(EndedJob("a", 1), Picture('a', 2000)), IsOk());
+  EXPECT_THAT(store->Write(EndedJob("full", 2), Picture('b', 2000)), IsOk());
+  store->Remove({"full"});
+  store->Remove({"unknown"});
+  internal::v1::KeptJob live;
+  live.mutable_job()->set_id("live");
+  EXPECT_THAT(store->Write(live, {}), IsOk());
+  store->Remove({"live"});
+  EXPECT_THAT(calls, ElementsAre("a there", "full there", "full gone"));
+  // All that go at once are noted at once.
+  calls.clear();
+  EXPECT_THAT(store->Write(EndedJob("b", 3), Picture('b', 800)), IsOk());
+  EXPECT_THAT(store->Write(EndedJob("c", 4), Picture('c', 800)), IsOk());
+  EXPECT_THAT(store->Write(EndedJob("d", 5), Picture('d', 2000)), IsOk());
+  EXPECT_THAT(store->Write(EndedJob("e", 6), Picture('e', 100)), IsOk());
+  store->Remove({"d", "unknown", "e"});
+  EXPECT_THAT(calls, ElementsAre("b c there", "d e there"));
 }
 
 TEST(ResultStoreTest, DamageIsSeen) {
@@ -189,7 +228,7 @@ TEST(ResultStoreTest, AMarkGoesWithItsJob) {
     if (ends) {
       EXPECT_THAT(store->Write(EndedJob("a", 1), {}), IsOk());
     } else {
-      store->Remove("a");
+      store->Remove({"a"});
     }
     EXPECT_FALSE(std::filesystem::exists(mark));
   }

@@ -32,9 +32,14 @@ TEST_F(StallWatchTest, NothingToDoIsNone) {
   EXPECT_NE(After(absl::Seconds(60), {.evaluations = 5, .jobs = 1}), "");
 }
 
-TEST_F(StallWatchTest, AModelMayTakeLongToLoad) {
-  EXPECT_EQ(After(absl::Seconds(1), {.jobs = 1, .loading = true}), "");
-  EXPECT_EQ(After(absl::Hours(1), {.jobs = 1, .loading = true}), "");
+TEST_F(StallWatchTest, AModelMayTakeLongToLoadButNotForEver) {
+  const StallWatch::Seen loading = {.jobs = 1, .loading = true};
+  EXPECT_EQ(After(absl::Seconds(1), loading), "");
+  EXPECT_EQ(After(absl::Seconds(599), loading), "");
+  EXPECT_EQ(After(absl::Seconds(1), loading),
+            "no step for 600 s while 1 jobs wait or run, maybe for a model");
+  // Once it is loaded, the first step has its time.
+  EXPECT_EQ(After(absl::Seconds(1), {.jobs = 1}), "");
   EXPECT_NE(After(absl::Seconds(60), {.jobs = 1}), "");
 }
 
@@ -55,6 +60,79 @@ TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
                           : "device cuda:1: no step for 60 s while 1 jobs "
                             "wait or run");
   }
+}
+
+TEST(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
+  PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  v1::Model tiny;
+  tiny.set_id("tiny");
+  tiny.set_state(v1::Model::STATE_UNLOADED);
+  catalog.Put(tiny);
+  Metrics metrics;
+  metrics.ForDevice("cuda:0").live_images.Set(1);
+  Backlog backlog;
+  backlog.SetDevices(2);
+  for (const char* model : {"tiny", "an upscaler"}) {
+    BacklogJob job;
+    job.id = model;
+    job.demand.model = model;
+    job.steps_left = {1};
+    backlog.Add(job);
+    backlog.Start(job.id, /*device=*/1, absl::Seconds(1));
+  }
+  absl::Time now = absl::FromUnixSeconds(1000);
+  for (int second = 0; second <= 600; second += 10) {
+    metrics.ForDevice("cuda:0").last_step.Set(second + 1);
+    metrics.ForModel("tiny").denoise_batches.Increment();
+    EXPECT_EQ(watch.Look(catalog, metrics, now, &backlog),
+              second < 600 ? ""
+                           : "device cuda:1: no step for 600 s while 1 jobs "
+                             "wait or run, maybe for a model");
+    now += absl::Seconds(10);
+  }
+}
+
+TEST(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
+  PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  v1::Model tiny;
+  tiny.set_id("tiny");
+  tiny.set_state(v1::Model::STATE_RESIDENT);
+  catalog.Put(tiny);
+  Metrics metrics;
+  metrics.ForModel("tiny").jobs_running.Set(1);  // its text is encoded
+  Backlog backlog;
+  BacklogJob job;
+  job.id = "a";
+  job.demand.model = "tiny";
+  backlog.Add(job);
+  backlog.Start("a", /*device=*/0, absl::Seconds(1));
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(watch.Look(catalog, metrics, now, &backlog), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(60), &backlog),
+            "no step for 60 s while 1 jobs wait or run");
+  // One more is put aside until its model is there.
+  job.id = "b";
+  backlog.Add(job);
+  backlog.Start("b", /*device=*/0, absl::Seconds(1));
+  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(61), &backlog),
+            "");
+}
+
+TEST(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
+  PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  v1::Model large;
+  large.set_id("large");
+  large.set_state(v1::Model::STATE_LOADING);
+  catalog.Put(large);
+  Metrics metrics;
+  metrics.ForDevice("cuda:0").live_images.Set(1);
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(watch.Look(catalog, metrics, now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(60)),
+            "device cuda:0: no step for 60 s while 1 jobs wait or run");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/pictures/picture_metadata.h"
 #include "c10/core/InferenceMode.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
 #include "tests/testing/matchers.h"
@@ -11,7 +12,6 @@
 #include "tests/worker/upscale/random_upscalers.h"
 #include "worker/media/picture_decoder.h"
 #include "worker/media/picture_encoder.h"
-#include "worker/media/picture_metadata.h"
 #include "worker/media/pixel_tensors.h"
 #include "worker/media/provenance.h"
 #include "worker/media/watermark.h"

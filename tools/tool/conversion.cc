@@ -151,6 +151,21 @@ std::map<std::string, std::string> PredictionOf(const ModelIndex& index) {
   return metadata;
 }
 
+// A single file tells of EDM by tensors that hold a part of the settings alone.
+absl::Status CheckIsNotEdm(const ModelIndex& index) {
+  const TextFile file = index.FilesOf("scheduler").At("scheduler_config.json");
+  if (!file.Exists()) return absl::OkStatus();
+  auto scheduler = JsonConfig::ReadFile(file);
+  if (!scheduler.ok()) return scheduler.status();
+  const auto found = index.components.find("scheduler");
+  const std::string class_name = scheduler->String(
+      "_class_name", found == index.components.end() ? "" : found->second);
+  if (!absl::StartsWith(class_name, "EDM")) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat(scheduler->name(), ": _class_name ", class_name,
+                   " has no place in a single file"));
+}
+
 }  // namespace
 
 absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
@@ -173,6 +188,8 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
     total(TotalBytes(*index, options));
     return WriteFolder(*index, output, options);
   }
+  const absl::Status fits = CheckIsNotEdm(*index);
+  if (!fits.ok()) return fits;
   const auto tensors = InOneFile(*index);
   if (!tensors.ok()) return tensors.status();
   total(WrittenBytes(**tensors, options));

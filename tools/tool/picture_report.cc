@@ -6,11 +6,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/pictures/picture_metadata.h"
 #include "base/utf8.h"
 #include "client/command_line.h"
 #include "google/protobuf/util/json_util.h"
 #include "worker/media/picture_decoder.h"
-#include "worker/media/picture_metadata.h"
 #include "worker/media/provenance.h"
 #include "worker/media/watermark.h"
 

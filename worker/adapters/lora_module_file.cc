@@ -183,6 +183,11 @@ absl::Status ForLoraModules(
                      ": is no adapter: no tensor has the name "
                      "of one's"));
   }
+  const absl::Status kinds = CheckKinds(names);
+  if (!kinds.ok()) {
+    return absl::Status(kinds.code(),
+                        absl::StrCat(file.path(), ": ", kinds.message()));
+  }
   bool any = false;
   std::vector<std::string> unread = names.strangers;
   for (const auto& [name, parts] : names.modules) {

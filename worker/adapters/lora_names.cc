@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
@@ -49,6 +50,10 @@ constexpr std::pair<const char*, const char*> kEnds[] = {
     {".lokr_w2_a", "lokr_w2_a"},
     {".lokr_w2_b", "lokr_w2_b"},
     {".lokr_t2", "lokr_t2"},
+    {".oft_blocks", "oft"},
+    {".oft_diag", "oft"},
+    {".oft_R.default.weight", "oft"},
+    {".oft_R.weight", "oft"},
 };
 
 // What stands before a module's name. A name may begin with what looks like
@@ -167,6 +172,18 @@ LoraNames ReadLoraNames(const std::map<std::string, TensorEntry>& entries) {
     names.modules[Flat(std::string(module))][end->second] = name;
   }
   return names;
+}
+
+absl::Status CheckKinds(const LoraNames& names) {
+  for (const auto& [module, parts] : names.modules) {
+    const auto oft = parts.find("oft");
+    if (oft == parts.end()) continue;
+    return absl::UnimplementedError(
+        absl::StrCat("tensor \"", oft->second,
+                     "\" is of OFT, which turns weights where others add to "
+                     "them: it is not read"));
+  }
+  return absl::OkStatus();
 }
 
 std::vector<std::pair<std::string, std::string>> LoraPlaces(

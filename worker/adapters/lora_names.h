@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "worker/weights/tensor_source.h"
 
 namespace genzo {
@@ -19,7 +20,7 @@ namespace genzo {
 
 // The tensors of one adapted module by what they are: "down", "up", "mid",
 // "alpha", "bias", "magnitude" (DoRA), "diff", "hada_w1_a" and so on (LoHa),
-// "lokr_w1" and so on (LoKr).
+// "lokr_w1" and so on (LoKr), "oft" (OFT, which is not read).
 using LoraParts = std::map<std::string, std::string>;
 
 struct LoraNames {
@@ -30,6 +31,10 @@ struct LoraNames {
 };
 
 LoraNames ReadLoraNames(const std::map<std::string, TensorEntry>& entries);
+
+// UNIMPLEMENTED names a tensor of a kind of adapter that is not read: without
+// it the file would paint something else.
+absl::Status CheckKinds(const LoraNames& names);
 
 // Where a module may be: its component ("denoiser", "text_encoder",
 // "text_encoder_2", "text_encoder_3") and its name there, the likeliest first.

@@ -11,7 +11,9 @@ constexpr double kNormEps = 1e-6;
 constexpr ConvGeometry kPointwise = {.kernel = 1, .stride = 1, .padding = 0};
 
 ResnetConfig VaeResnet(const AutoencoderKLConfig& config) {
-  return {.norm_num_groups = config.norm_num_groups, .eps = kNormEps};
+  return {.norm_num_groups = config.norm_num_groups,
+          .eps = kNormEps,
+          .activation = config.activation};
 }
 
 // Checkpoints of the first Stable Diffusion repositories have older names.

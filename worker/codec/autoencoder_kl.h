@@ -30,7 +30,12 @@ struct AutoencoderKLConfig {
   bool use_post_quant_conv = true;
   double scaling_factor = 0.18215;  // latents are multiplied by it
   double shift_factor = 0;          // after it was subtracted
-  bool force_upcast = false;        // activations are too large for float16
+  // Of each channel of unscaled latents; the scaled ones have unit deviation
+  // times scaling_factor (Playground 2.5). Both or neither.
+  std::vector<float> latents_mean;
+  std::vector<float> latents_std;
+  bool force_upcast = false;  // activations are too large for float16
+  Activation activation = Activation::kSilu;  // of resnets, not at the ends
 
   // Pixels along one side of a latent's place.
   int64_t downsampling() const {

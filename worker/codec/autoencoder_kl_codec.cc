@@ -9,12 +9,16 @@
 #include "ATen/ops/clamp.h"
 #include "ATen/ops/exp.h"
 #include "ATen/ops/isfinite.h"
+#include "ATen/ops/tensor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 
 namespace genzo {
 namespace {
+
+// Of SDXL, for whose scaled latents its small decoder was trained.
+constexpr double kSdxlScalingFactor = 0.13025;
 
 // What trainers leave in files: what the loss was computed with, averages.
 std::set<std::string> UnreadTensors() { return {"loss.", "model_ema."}; }
@@ -26,15 +30,45 @@ bool Shifts(const ModelIndex& index) {
          absl::StartsWith(index.pipeline_class, "Flux");
 }
 
+// And only those of SDXL look at the latents' statistics.
+bool Normalises(const ModelIndex& index) {
+  return absl::StartsWith(index.pipeline_class, "StableDiffusionXL");
+}
+
+const char* KindOf(const ModelIndex& index) {
+  if (Shifts(index)) return "shifting codec";
+  return Normalises(index) ? "normalising codec" : "codec";
+}
+
+// [1, C, 1, 1], to go with latents.
+at::Tensor OfChannels(const std::vector<float>& values) {
+  return at::tensor(at::ArrayRef<float>(values)).view({1, -1, 1, 1});
+}
+
+at::Tensor Unscaled(const AutoencoderKLConfig& config,
+                    const at::Tensor& latents) {
+  if (config.latents_std.empty()) {
+    return latents / config.scaling_factor + config.shift_factor;
+  }
+  return latents * OfChannels(config.latents_std) / config.scaling_factor +
+         OfChannels(config.latents_mean);
+}
+
+// What the small decoder takes; it knows nothing of statistics.
+at::Tensor ForTiny(const AutoencoderKLConfig& config,
+                   const at::Tensor& latents) {
+  return config.latents_std.empty()
+             ? latents
+             : Unscaled(config, latents) * kSdxlScalingFactor;
+}
+
 at::Tensor OnCpu(const at::Tensor& pixels) {
   return pixels.to(at::kCPU, at::kFloat).contiguous();
 }
 
 at::Tensor DecodeWith(const AutoencoderKL& autoencoder,
                       const at::Tensor& latents, const Placement& placement) {
-  const AutoencoderKLConfig& config = autoencoder.config();
-  const at::Tensor unscaled =
-      latents / config.scaling_factor + config.shift_factor;
+  const at::Tensor unscaled = Unscaled(autoencoder.config(), latents);
   return OnCpu(
       autoencoder.decode(unscaled.to(placement.device, placement.dtype)));
 }
@@ -64,7 +98,12 @@ absl::StatusOr<AutoencoderKLCodec::Vae> AutoencoderKLCodec::OpenVae(
     const ModelIndex& index, const Placement& placement) {
   auto vae = OpenComponent(index, "vae", "AutoencoderKL",
                            ReadAutoencoderKLConfig, placement);
-  if (vae.ok() && !Shifts(index)) vae->config.shift_factor = 0;
+  if (!vae.ok()) return vae;
+  if (!Shifts(index)) vae->config.shift_factor = 0;
+  if (!Normalises(index)) {
+    vae->config.latents_mean.clear();
+    vae->config.latents_std.clear();
+  }
   return vae;
 }
 
@@ -75,7 +114,7 @@ AutoencoderKLCodec::Load(const ModelIndex& index, const Placement& placement) {
     names.push_back(kTinyFolder);
   }
   return index.ShareOf<AutoencoderKLCodec>(
-      Shifts(index) ? "shifting codec" : "codec", names, placement,
+      KindOf(index), names, placement,
       [&] { return LoadOwn(index, placement); });
 }
 
@@ -139,7 +178,12 @@ LatentDistribution AutoencoderKLCodec::Encode(const at::Tensor& pixels) const {
 }
 
 at::Tensor AutoencoderKLCodec::Scale(const at::Tensor& encoded) const {
-  return (encoded - config().shift_factor) * config().scaling_factor;
+  const AutoencoderKLConfig& own = config();
+  if (own.latents_std.empty()) {
+    return (encoded - own.shift_factor) * own.scaling_factor;
+  }
+  return (encoded - OfChannels(own.latents_mean)) * own.scaling_factor /
+         OfChannels(own.latents_std);
 }
 
 at::Tensor AutoencoderKLCodec::DecodeAsIs(const at::Tensor& latents) const {
@@ -186,7 +230,8 @@ at::Tensor AutoencoderKLCodec::Preview(const at::Tensor& denoised,
       return linear_->decode(denoised);
     case PreviewKind::kTiny:
       return OnCpu(tiny_->decode(
-          denoised.to(tiny_placement_.device, tiny_placement_.dtype)));
+          ForTiny(config(), denoised)
+              .to(tiny_placement_.device, tiny_placement_.dtype)));
     case PreviewKind::kFull:
       break;
   }

@@ -19,7 +19,8 @@ namespace genzo {
 
 // The codec of latent diffusion: an AutoencoderKL, beside it a linear map and,
 // where the model has one, a small decoder. Latents of Stable Diffusion 3 and
-// FLUX are shifted as well as scaled.
+// FLUX are shifted as well as scaled, those of an SDXL whose file has their
+// statistics (Playground 2.5) are normalised channel by channel before.
 class AutoencoderKLCodec : public LatentCodec {
  public:
   // Folder of the small decoder beside the components that the index names,

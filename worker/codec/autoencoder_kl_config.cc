@@ -20,10 +20,36 @@ void RequireBlocks(JsonConfig& json, const std::string& key,
   }
 }
 
+// The reference looks at them only where there are both.
+void ReadStatistics(JsonConfig& json, AutoencoderKLConfig& config) {
+  config.latents_mean = json.Floats("latents_mean");
+  config.latents_std = json.Floats("latents_std");
+  if (config.latents_mean.empty() || config.latents_std.empty()) {
+    config.latents_mean.clear();
+    config.latents_std.clear();
+    return;
+  }
+  const auto channels = static_cast<size_t>(config.latent_channels);
+  const auto check = [&](const char* key, const std::vector<float>& values) {
+    if (values.size() == channels) return;
+    json.Fail(absl::StatusCode::kInvalidArgument, key,
+              absl::StrCat("has ", values.size(),
+                           " entries, not one for each of latent_channels ",
+                           channels));
+  };
+  check("latents_mean", config.latents_mean);
+  check("latents_std", config.latents_std);
+  for (const float deviation : config.latents_std) {
+    if (deviation > 0) continue;
+    json.Fail(absl::StatusCode::kInvalidArgument, "latents_std",
+              "is not over 0 everywhere");
+  }
+}
+
 }  // namespace
 
 void ReadAutoencoderSizes(JsonConfig& json, AutoencoderKLConfig& config) {
-  json.RequireString("act_fn", "silu");
+  config.activation = ReadDiffusersActivation(json, "act_fn", "silu");
   config.in_channels = json.Int("in_channels", 3, 1);
   config.out_channels = json.Int("out_channels", 3, 1);
   config.block_out_channels = json.Ints("block_out_channels", {64});
@@ -54,14 +80,13 @@ absl::StatusOr<AutoencoderKLConfig> ReadAutoencoderKLConfig(
   auto json = JsonConfig::ReadFile(file);
   if (!json.ok()) return json.status();
   AutoencoderKLConfig config;
-  json->RequireUnset("latents_mean");
-  json->RequireUnset("latents_std");
   ReadAutoencoderSizes(*json, config);
   config.latent_channels = json->Int("latent_channels", 4, 1);
   config.use_quant_conv = json->Bool("use_quant_conv", true);
   config.use_post_quant_conv = json->Bool("use_post_quant_conv", true);
   config.shift_factor =
       json->Number("shift_factor", 0, /*min=*/-1e6, /*max=*/1e6);
+  ReadStatistics(*json, config);
   if (!json->status().ok()) return json->status();
   return config;
 }

@@ -65,6 +65,11 @@ class Denoiser {
   // Layers that may be idle for single rows, in the network's order, by the
   // names that RowEdit has for them.
   virtual std::vector<std::string> IdleLayers() const { return {}; }
+  // Likewise the attentions of places to each other; where they are all that
+  // may be idle, those.
+  virtual std::vector<std::string> SelfAttentions() const {
+    return IdleLayers();
+  }
 
   // Kinds of evaluations that are replayed rather than run, and how to give
   // their memory back; they are made anew. Nothing unless recorded.

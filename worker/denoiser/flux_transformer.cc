@@ -155,7 +155,8 @@ FluxTransformer::FluxTransformer(const FluxConfig& config,
       output_(weights, config.width(), config.out_channels),
       times_(x_embedder_.bias.device(), [this](const at::Tensor& timesteps) {
         // To [0, 1] and back, as the reference does.
-        return Embed(timestep_embedder_, timesteps / 1000 * 1000, NoAdapters());
+        return EmbedWithSines(timestep_embedder_,
+                              SinesOf(timesteps / 1000 * 1000));
       }) {
   if (config.guidance_embeds) {
     guidance_embedder_.emplace(weights["time_text_embed"]["guidance_embedder"],
@@ -176,12 +177,8 @@ Placement FluxTransformer::placement() const {
           .dtype = x_embedder_.bias.scalar_type()};
 }
 
-at::Tensor FluxTransformer::Embed(const TimestepEmbedding& embedder,
-                                  const at::Tensor& values,
-                                  const EvalContext& adapters) const {
-  return embedder.forward(
-      ProjectTimesteps(values, kTimeProjection).to(placement().dtype),
-      adapters);
+at::Tensor FluxTransformer::SinesOf(const at::Tensor& values) const {
+  return ProjectTimesteps(values, kTimeProjection).to(placement().dtype);
 }
 
 absl::StatusOr<PreparedRef> FluxTransformer::Prepare(
@@ -212,8 +209,9 @@ absl::StatusOr<PreparedRef> FluxTransformer::Prepare(
     if (conditioning.numbers.sizes() != at::IntArrayRef({rows, 1})) {
       return needs("numbers", "[rows, 1], the guidance");
     }
-    vector = vector + Embed(*guidance_embedder_,
-                            conditioning.numbers.select(1, 0) * 1000, adapters);
+    vector = vector +
+             guidance_embedder_->forward(
+                 SinesOf(conditioning.numbers.select(1, 0) * 1000), adapters);
   }
   auto prepared = std::make_shared<Prepared>();
   prepared->rows = rows;
@@ -242,7 +240,8 @@ at::Tensor FluxTransformer::Forward(const at::Tensor& sample,
   }
   Streams streams = {.x = x_embedder_.forward(Patchify(seen, kPack), adapters),
                      .text = prepared.tensors[0]};
-  const at::Tensor vector = at::silu(times + prepared.tensors[1]);
+  const at::Tensor vector = at::silu(
+      EmbeddedTimes(timestep_embedder_, times, adapters) + prepared.tensors[1]);
   const int64_t texts = streams.text.size(1);
   const Rotation rotation = RotationOf(texts, h, w);
   const auto& controls = prepared.controls;

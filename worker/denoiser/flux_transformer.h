@@ -100,9 +100,8 @@ class FluxTransformer : public Denoiser {
   const FluxConfig& config() const { return config_; }
 
  private:
-  // Sines of `values` [B], in the units of timesteps, through `embedder`.
-  at::Tensor Embed(const TimestepEmbedding& embedder, const at::Tensor& values,
-                   const EvalContext& adapters) const;
+  // Of `values` [B], in the units of timesteps.
+  at::Tensor SinesOf(const at::Tensor& values) const;
   // Of `text` tokens at the origin, then of the h x w places.
   Rotation RotationOf(int64_t text, int64_t h, int64_t w) const;
 

@@ -1,14 +1,18 @@
 #include "worker/denoiser/joint_transformer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/chunk.h"
 #include "ATen/ops/gelu.h"
 #include "ATen/ops/layer_norm.h"
+#include "ATen/ops/matmul.h"
 #include "ATen/ops/rms_norm.h"
+#include "ATen/ops/softmax.h"
 #include "absl/strings/str_cat.h"
+#include "worker/nn/row_by_row.h"
 
 namespace genzo {
 namespace {
@@ -87,6 +91,26 @@ at::Tensor FeedForward::forward(const at::Tensor& x,
   return out.forward(at::gelu_(h, "tanh"), adapters);
 }
 
+at::Tensor EmbedWithSines(const TimestepEmbedding& embedder,
+                          const at::Tensor& sines) {
+  return at::cat({embedder.forward(sines), sines}, 1);
+}
+
+at::Tensor EmbeddedTimes(const TimestepEmbedding& embedder,
+                         const at::Tensor& kept, const EvalContext& adapters) {
+  const int64_t width = embedder.linear_2.outputs;
+  const at::Tensor plain = kept.narrow(1, 0, width);
+  if (!embedder.AdaptedBy(adapters)) return plain;
+  const at::Tensor sines = kept.narrow(1, width, kept.size(1) - width);
+  if (!kept.is_cpu()) return embedder.forward(sines, adapters);
+  return RowByRow(kept.size(0), [&](int64_t row) {
+    const EvalContext own = adapters.OfRow(row);
+    return embedder.AdaptedBy(own)
+               ? embedder.forward(sines.narrow(0, row, 1), own)
+               : plain.narrow(0, row, 1);
+  });
+}
+
 HeadNorm::HeadNorm(const Weights& weights, int64_t head_dim)
     : weight(weights.Get("weight", {head_dim})) {}
 
@@ -101,6 +125,28 @@ QueryKeyValue Join(const QueryKeyValue& a, const QueryKeyValue& b) {
   return {.q = at::cat({a.q, b.q}, 1),
           .k = at::cat({a.k, b.k}, 1),
           .v = at::cat({a.v, b.v}, 1)};
+}
+
+at::Tensor AttendAlone(const QueryKeyValue& all, int64_t heads,
+                       int64_t places) {
+  const auto by_head = [&](const at::Tensor& tokens) {
+    return tokens.unflatten(-1, {heads, -1}).transpose(1, 2);  // [B, H, T, D]
+  };
+  const int64_t others = all.k.size(1) - places;
+  const at::Tensor q = by_head(all.q.narrow(1, 0, places));
+  const at::Tensor k = by_head(all.k);
+  const at::Tensor v = by_head(all.v);
+  const at::Tensor own = (q * k.narrow(2, 0, places)).sum(-1, /*keepdim=*/true);
+  const at::Tensor of_others =
+      at::matmul(q, k.narrow(2, places, others).transpose(2, 3));
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
+  const at::Tensor weights =
+      at::softmax(at::cat({own, of_others}, 3) * scale, -1, at::kFloat)
+          .to(v.scalar_type());  // [B, H, places, 1 + others]
+  return (weights.narrow(3, 0, 1) * v.narrow(2, 0, places) +
+          at::matmul(weights.narrow(3, 1, others), v.narrow(2, places, others)))
+      .transpose(1, 2)
+      .flatten(2);
 }
 
 StreamProjection::StreamProjection(const Weights& weights,

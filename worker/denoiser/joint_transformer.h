@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "worker/denoiser/conditioning.h"
 #include "worker/nn/layers.h"
+#include "worker/nn/timestep_embedding.h"
 
 // What the diffusion transformers (mmdit, flux_transformer, dit) share. Their
 // blocks are told time and conditioning by modulation: factors of a row, made
@@ -72,6 +73,17 @@ struct FeedForward {
   Linear in, out;
 };
 
+// What a TimestepTable keeps of times for a network whose adapters may change
+// `embedder`: sines [B, in] -> [B, width + in], what it makes of them, then
+// they themselves.
+at::Tensor EmbedWithSines(const TimestepEmbedding& embedder,
+                          const at::Tensor& sines);
+// What it makes of times that are kept so, [B, width]: anew for rows whose
+// adapters change it. On a CPU the others keep their bits; elsewhere all rows
+// are made anew where one has to be, as recordings do not know which.
+at::Tensor EmbeddedTimes(const TimestepEmbedding& embedder,
+                         const at::Tensor& kept, const EvalContext& adapters);
+
 // x / sqrt(mean(x^2)) * weight over each head (arXiv:1910.07467).
 struct HeadNorm {
   HeadNorm(const Weights& weights, int64_t head_dim);
@@ -106,6 +118,11 @@ struct QueryKeyValue {
 
 // Tokens of `a`, then those of `b`.
 QueryKeyValue Join(const QueryKeyValue& a, const QueryKeyValue& b);
+
+// What the first `places` tokens get where each attends to itself and to those
+// behind them, not to its neighbours: [B, places, inner]. Reference: diffusers'
+// PAGJointAttnProcessor2_0.
+at::Tensor AttendAlone(const QueryKeyValue& all, int64_t heads, int64_t places);
 
 // Queries, keys and values of one stream of tokens.
 struct StreamProjection {

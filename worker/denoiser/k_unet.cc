@@ -18,6 +18,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/denoiser/joint_transformer.h"
 #include "worker/nn/attention.h"
+#include "worker/nn/row_by_row.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -31,15 +32,11 @@ ConvGeometry Same(int64_t kernel) {
   return {.kernel = kernel, .stride = 1, .padding = (kernel - 1) / 2};
 }
 
-// Products of few rows are added up in another order than those of more, and a
-// row's bits must not depend on its company.
-at::Tensor RowByRow(const Linear& linear, const at::Tensor& x) {
+at::Tensor OfEachRow(const Linear& linear, const at::Tensor& x) {
   if (!x.is_cpu() || x.size(0) == 1) return linear.forward(x);
-  std::vector<at::Tensor> rows;
-  for (int64_t row = 0; row < x.size(0); ++row) {
-    rows.push_back(linear.forward(x.narrow(0, row, 1)));
-  }
-  return at::cat(rows);
+  return RowByRow(x.size(0), [&](int64_t row) {
+    return linear.forward(x.narrow(0, row, 1));
+  });
 }
 
 // A smoothing filter for every channel by itself, [C, 1, 4, 4].
@@ -154,7 +151,7 @@ absl::StatusOr<KUNetConfig> ReadKUNetConfig(const TextFile& file) {
   }
   config.in_channels = json->Int("in_channels", config.in_channels, 1);
   config.out_channels = json->Int("out_channels", config.out_channels, 2);
-  config.sample_size = json->Int("sample_size", config.sample_size, 1);
+  config.sample_size = json->BothSides("sample_size", config.sample_size);
   config.block_out_channels =
       json->Ints("block_out_channels", {384, 384, 768, 768});
   const size_t blocks = config.block_out_channels.size();
@@ -188,7 +185,7 @@ KUNet::AdaGroupNorm::AdaGroupNorm(const Weights& weights, int64_t time_width,
 at::Tensor KUNet::AdaGroupNorm::forward(const at::Tensor& x,
                                         const at::Tensor& time) const {
   const auto factors =
-      RowByRow(linear, time).unsqueeze(2).unsqueeze(3).chunk(2, /*dim=*/1);
+      OfEachRow(linear, time).unsqueeze(2).unsqueeze(3).chunk(2, /*dim=*/1);
   return at::group_norm(x, groups, /*weight=*/{}, /*bias=*/{}, eps) *
              (1 + factors[0]) +
          factors[1];
@@ -374,7 +371,7 @@ absl::StatusOr<PreparedRef> KUNet::Prepare(
   }
   const Placement own = placement();
   prepared->tensors.push_back(
-      RowByRow(cond_proj_, conditioning.pooled.to(own.device, own.dtype)));
+      OfEachRow(cond_proj_, conditioning.pooled.to(own.device, own.dtype)));
   prepared->tensors.push_back(
       image.to(own.device, own.dtype).expand({prepared->rows, -1, -1, -1}));
   return prepared;
@@ -384,8 +381,8 @@ at::Tensor KUNet::Forward(const at::Tensor& sample, const at::Tensor& times,
                           const Prepared& prepared) const {
   const std::vector<at::Tensor>& given = prepared.tensors;
   const size_t count = given.size();
-  const at::Tensor time = at::gelu(
-      RowByRow(time_2_, at::gelu(RowByRow(time_1_, times + given[count - 2]))));
+  const at::Tensor first = OfEachRow(time_1_, times + given[count - 2]);
+  const at::Tensor time = at::gelu(OfEachRow(time_2_, at::gelu(first)));
   std::vector<int64_t> sizes = sample.sizes().vec();
   sizes[1] = given[count - 1].size(1);
   at::Tensor x = at::cat({sample, given[count - 1].expand(sizes)}, 1)

@@ -10,6 +10,7 @@
 #include "worker/denoiser/denoiser.h"
 #include "worker/denoiser/timestep_table.h"
 #include "worker/nn/layers.h"
+#include "worker/weights/json_config.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
 
@@ -19,8 +20,8 @@ namespace genzo {
 // one entry a down block.
 struct KUNetConfig {
   int64_t in_channels = 8;
-  int64_t out_channels = 5;  // the last one is not used
-  int64_t sample_size = 32;  // latent side that the model was trained for
+  int64_t out_channels = 5;      // the last one is not used
+  Sides sample_size = {32, 32};  // of latents that it was trained for
   std::vector<int64_t> block_out_channels;
   std::vector<int64_t> layers_per_block;
   std::vector<bool> down_has_attention;

@@ -79,8 +79,31 @@ Mmdit::Block::Block(const Weights& weights, const MmditConfig& config,
                      kFeedForwardRatio * config.width());
 }
 
+at::Tensor Mmdit::Block::Attend(const QueryKeyValue& all, int64_t places,
+                                const RowEdits& edits) const {
+  const at::Tensor attended = MultiHeadAttention(all.q, all.k, all.v, heads);
+  for (const int64_t row : IdleRows(edits, attention())) {
+    const QueryKeyValue own = {.q = all.q.narrow(0, row, 1),
+                               .k = all.k.narrow(0, row, 1),
+                               .v = all.v.narrow(0, row, 1)};
+    attended.narrow(0, row, 1)
+        .narrow(1, 0, places)
+        .copy_(AttendAlone(own, heads, places));
+  }
+  return attended;
+}
+
+at::Tensor Mmdit::Block::AttendAgain(const at::Tensor& x,
+                                     const Prepared& prepared) const {
+  const QueryKeyValue own = image2->forward(x, prepared.adapters);
+  const at::Tensor attended = MultiHeadAttention(own.q, own.k, own.v, heads);
+  CopyRows(IdleRows(prepared.edits, second_attention()), own.v, attended);
+  return attended;
+}
+
 void Mmdit::Block::forward(Streams& streams, const at::Tensor& vector,
-                           const EvalContext& adapters) const {
+                           const Prepared& prepared) const {
+  const EvalContext& adapters = prepared.adapters;
   auto& [x, text_tokens] = streams;
   // shift, scale, gate of attention, then of the feed-forward layers, then of
   // the second attention; the last block's text has scale and shift.
@@ -92,17 +115,14 @@ void Mmdit::Block::forward(Streams& streams, const at::Tensor& vector,
   const QueryKeyValue all =
       Join(image.forward(NormModulated(x, of_x[1], of_x[0]), adapters),
            text.forward(normed_text, adapters));
-  const at::Tensor attended =
-      MultiHeadAttention(all.q, all.k, all.v, heads);  // [B, N + L, width]
+  const at::Tensor attended = Attend(all, x.size(1), prepared.edits);
   const at::Tensor before = x;
   x = AddGated(x, of_x[2],
                to_out.forward(attended.narrow(1, 0, x.size(1)), adapters));
   if (image2.has_value()) {
-    const QueryKeyValue own =
-        image2->forward(NormModulated(before, of_x[7], of_x[6]), adapters);
-    x = AddGated(x, of_x[8],
-                 to_out2->forward(
-                     MultiHeadAttention(own.q, own.k, own.v, heads), adapters));
+    const at::Tensor again =
+        AttendAgain(NormModulated(before, of_x[7], of_x[6]), prepared);
+    x = AddGated(x, of_x[8], to_out2->forward(again, adapters));
   }
   x = AddGated(x, of_x[5],
                ff.forward(NormModulated(x, of_x[4], of_x[3]), adapters));
@@ -135,7 +155,8 @@ Mmdit::Mmdit(const MmditConfig& config, const Weights& weights)
       output_(weights, config.width(),
               config.patch_size * config.patch_size * config.out_channels),
       times_(pos_embed_.device(), [this](const at::Tensor& timesteps) {
-        return timestep_embedder_.forward(
+        return EmbedWithSines(
+            timestep_embedder_,
             ProjectTimesteps(timesteps, kTimeProjection).to(placement().dtype));
       }) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
@@ -153,6 +174,15 @@ Placement Mmdit::placement() const {
 std::vector<std::string> Mmdit::IdleLayers() const {
   std::vector<std::string> names;
   for (const Block& block : transformer_blocks_) names.push_back(block.name);
+  return names;
+}
+
+std::vector<std::string> Mmdit::SelfAttentions() const {
+  std::vector<std::string> names;
+  for (const Block& block : transformer_blocks_) {
+    names.push_back(block.attention());
+    if (block.image2.has_value()) names.push_back(block.second_attention());
+  }
   return names;
 }
 
@@ -197,7 +227,9 @@ at::Tensor Mmdit::Forward(const at::Tensor& sample, const at::Tensor& times,
                           const Prepared& prepared) const {
   const int64_t h = sample.size(2) / config_.patch_size;
   const int64_t w = sample.size(3) / config_.patch_size;
-  const at::Tensor vector = at::silu(times + prepared.tensors[1]);
+  const at::Tensor vector =
+      at::silu(EmbeddedTimes(timestep_embedder_, times, prepared.adapters) +
+               prepared.tensors[1]);
   Streams streams = {
       .x = patch_embedding_.forward(Patchify(sample, config_.patch_size),
                                     prepared.adapters) +
@@ -205,7 +237,7 @@ at::Tensor Mmdit::Forward(const at::Tensor& sample, const at::Tensor& times,
       .text = prepared.tensors[0]};  // [B, L, width]
   for (const Block& block : transformer_blocks_) {
     const Streams before = streams;
-    block.forward(streams, vector, prepared.adapters);
+    block.forward(streams, vector, prepared);
     if (prepared.edits.empty()) continue;
     const std::vector<int64_t> idle = IdleRows(prepared.edits, block.name);
     CopyRows(idle, before.x, streams.x);

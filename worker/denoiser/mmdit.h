@@ -60,6 +60,7 @@ class Mmdit : public Denoiser {
                      const Prepared& prepared) const override;
   Placement placement() const override;
   std::vector<std::string> IdleLayers() const override;
+  std::vector<std::string> SelfAttentions() const override;
 
  private:
   // Both streams of tokens: the image's, the text's.
@@ -73,7 +74,14 @@ class Mmdit : public Denoiser {
           bool last);
     // vector [B, width] after its activation.
     void forward(Streams& streams, const at::Tensor& vector,
-                 const EvalContext& adapters) const;
+                 const Prepared& prepared) const;
+    // Text and image together: [B, N + L, width], the image first.
+    at::Tensor Attend(const QueryKeyValue& all, int64_t places,
+                      const RowEdits& edits) const;
+    // The image alone: [B, N, width].
+    at::Tensor AttendAgain(const at::Tensor& x, const Prepared& prepared) const;
+    std::string attention() const { return name + ".attn"; }
+    std::string second_attention() const { return name + ".attn2"; }
 
     std::string name;
     int64_t heads;

@@ -42,6 +42,9 @@ class RecordedDenoiser : public Denoiser {
   std::vector<std::string> IdleLayers() const override {
     return denoiser_->IdleLayers();
   }
+  std::vector<std::string> SelfAttentions() const override {
+    return denoiser_->SelfAttentions();
+  }
 
   // What the denoiser's own gives, with rows added to fill a recording. Where
   // memory is missing, all that is kept here is given up and the denoiser asked

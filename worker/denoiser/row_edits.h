@@ -25,7 +25,8 @@ struct RowEdit {
   int64_t rows = 1;
   // Layers by their names in the checkpoint: self-attentions in which every
   // place sees itself alone ("mid_block.attentions.0.transformer_blocks.0
-  // .attn1"), or blocks that change nothing ("transformer_blocks.7").
+  // .attn1"), or of the places itself and all of the text ("transformer_blocks
+  // .7.attn"), or blocks that change nothing ("transformer_blocks.7").
   std::set<std::string> idle = {};
   // Where the text's layers leave what they give, as a mean over the rows; or
   // where it is taken from in their place, of those layers that are in it.

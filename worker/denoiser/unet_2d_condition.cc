@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/nn/row_by_row.h"
 
 namespace genzo {
 namespace {
@@ -186,11 +187,9 @@ at::Tensor UNet2DConditionModel::ProjectTimes(
 at::Tensor UNet2DConditionModel::ProjectRows(
     const at::Tensor& temb, const EvalContext& adapters) const {
   if (!temb.is_cpu()) return ProjectTimes(temb, adapters);
-  std::vector<at::Tensor> rows;
-  for (int64_t row = 0; row < temb.size(0); ++row) {
-    rows.push_back(ProjectTimes(temb.narrow(0, row, 1), adapters.OfRow(row)));
-  }
-  return at::cat(rows);
+  return RowByRow(temb.size(0), [&](int64_t row) {
+    return ProjectTimes(temb.narrow(0, row, 1), adapters.OfRow(row));
+  });
 }
 
 at::Tensor UNet2DConditionModel::AddTimeDeltas(
@@ -243,16 +242,13 @@ at::Tensor UNet2DConditionModel::TimesOf(const at::Tensor& times,
   if (!times.is_cpu()) {
     return ProjectTimes(embeddings_.FromTimes(before, adapters), adapters);
   }
-  std::vector<at::Tensor> rows;
-  for (int64_t row = 0; row < times.size(0); ++row) {
+  return RowByRow(times.size(0), [&](int64_t row) {
     const EvalContext own = adapters.OfRow(row);
-    rows.push_back(
-        AdaptsTimes(own)
-            ? ProjectTimes(embeddings_.FromTimes(before.narrow(0, row, 1), own),
-                           own)
-            : projected.narrow(0, row, 1));
-  }
-  return at::cat(rows);
+    return AdaptsTimes(own)
+               ? ProjectTimes(
+                     embeddings_.FromTimes(before.narrow(0, row, 1), own), own)
+               : projected.narrow(0, row, 1);
+  });
 }
 
 std::vector<std::string> UNet2DConditionModel::IdleLayers() const {
@@ -352,7 +348,9 @@ at::Tensor UNet2DConditionModel::Forward(const at::Tensor& sample,
   for (const UNetUpBlock& block : up_blocks_) {
     x = block.forward(x, conditioning, skips);
   }
-  return conv_out_.forward(conv_norm_out_.forward_silu(x), prepared.adapters);
+  return conv_out_.forward(
+      conv_norm_out_.forward_through(config_.resnet.activation, x),
+      prepared.adapters);
 }
 
 }  // namespace genzo

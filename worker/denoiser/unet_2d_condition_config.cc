@@ -192,11 +192,14 @@ absl::StatusOr<UNet2DConditionConfig> ReadUNet2DConditionConfig(
   if (!json.ok()) return json.status();
   UNet2DConditionConfig config;
   for (const char* key : kUnsupportedKeys) json->RequireUnset(key);
-  json->RequireString("act_fn", "silu");
+  const Activation activation =
+      ReadDiffusersActivation(*json, "act_fn", "silu");
+  config.resnet.activation = activation;
+  config.embeddings.activation = activation;
   json->RequireString("attention_type", "default");
   config.in_channels = json->Int("in_channels", 4, 1);
   config.out_channels = json->Int("out_channels", 4, 1);
-  config.sample_size = json->Int("sample_size", 64, 1);
+  config.sample_size = json->BothSides("sample_size", config.sample_size);
   config.block_out_channels =
       json->Ints("block_out_channels", {320, 640, 1280, 1280});
   const size_t blocks = config.block_out_channels.size();

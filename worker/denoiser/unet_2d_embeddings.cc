@@ -2,8 +2,8 @@
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/embedding.h"
-#include "ATen/ops/silu.h"
 #include "absl/strings/str_cat.h"
+#include "worker/nn/row_by_row.h"
 
 namespace genzo {
 namespace {
@@ -26,7 +26,8 @@ int64_t Columns(const at::Tensor& tensor) {
 UNetEmbeddings::UNetEmbeddings(const UNetEmbeddingsConfig& config,
                                const Weights& weights)
     : config_(config),
-      time_(weights["time_embedding"], config.time_proj.dim, config.width) {
+      time_(weights["time_embedding"], config.time_proj.dim, config.width,
+            config.activation) {
   if (has_guidance()) {
     guidance_.emplace(weights["time_embedding"]["cond_proj"],
                       config.guidance_width, config.time_proj.dim,
@@ -44,7 +45,8 @@ UNetEmbeddings::UNetEmbeddings(const UNetEmbeddingsConfig& config,
       class_table_ = classes.Get("weight", {config.class_count, config.width});
       break;
     case ClassEmbedding::kTimestep:
-      class_.emplace(classes, config.time_proj.dim, config.width);
+      class_.emplace(classes, config.time_proj.dim, config.width,
+                     config.activation);
       break;
     case ClassEmbedding::kProjection:
       class_.emplace(classes, config.projection_width, config.width);
@@ -153,7 +155,8 @@ at::Tensor UNetEmbeddings::Embedded(const at::Tensor& times,
 
 at::Tensor UNetEmbeddings::FromTimes(const at::Tensor& times,
                                      const EvalContext& adapters) const {
-  return at::silu(Embedded(times, /*guidance=*/{}, adapters));
+  return Activate(Embedded(times, /*guidance=*/{}, adapters),
+                  config_.activation);
 }
 
 at::Tensor UNetEmbeddings::JoinRows(const at::Tensor& times,
@@ -162,7 +165,7 @@ at::Tensor UNetEmbeddings::JoinRows(const at::Tensor& times,
                                     const EvalContext& adapters) const {
   at::Tensor embedded = Embedded(times, guidance, adapters);
   if (added.defined()) embedded = embedded + added;
-  return at::silu(embedded);
+  return Activate(embedded, config_.activation);
 }
 
 at::Tensor UNetEmbeddings::Join(const at::Tensor& times,
@@ -172,16 +175,12 @@ at::Tensor UNetEmbeddings::Join(const at::Tensor& times,
   const at::Tensor guidance = has_guidance() ? prepared[--count] : at::Tensor();
   const at::Tensor added = has_added() ? prepared[--count] : at::Tensor();
   if (!times.is_cpu()) return JoinRows(times, added, guidance, adapters);
-  // Products of few rows are added up in another order than those of more.
-  std::vector<at::Tensor> rows;
-  const auto row_of = [](const at::Tensor& t, int64_t row) {
-    return t.defined() ? t.narrow(0, row, 1) : t;
-  };
-  for (int64_t row = 0; row < times.size(0); ++row) {
-    rows.push_back(JoinRows(row_of(times, row), row_of(added, row),
-                            row_of(guidance, row), adapters.OfRow(row)));
-  }
-  return at::cat(rows);
+  return RowByRow(times.size(0), [&](int64_t row) {
+    const auto own = [&](const at::Tensor& t) {
+      return t.defined() ? t.narrow(0, row, 1) : t;
+    };
+    return JoinRows(own(times), own(added), own(guidance), adapters.OfRow(row));
+  });
 }
 
 }  // namespace genzo

@@ -29,6 +29,7 @@ struct UNetEmbeddingsConfig {
   int64_t class_count = 0;       // kTable
   int64_t added_time_width = 0;  // of each of SDXL's numbers; 0: none
   int64_t projection_width = 0;  // of what SDXL's or kProjection's layers read
+  Activation activation = Activation::kSilu;
 };
 
 // The vector that every resnet of a U-Net sees: the timestep's, to which SDXL

@@ -23,8 +23,10 @@ void RestartIfAddressSpaceIsLimited([[maybe_unused]] char** argv) {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return;
-  const std::string all = settings.empty() ? "retain:false"  //
-                                           : settings + ",retain:false";
+  // Nor is freed memory kept, as free_memory.cc has it: it takes addresses.
+  const std::string frees =
+      "retain:false,oversize_threshold:8388608,dirty_decay_ms:0";
+  const std::string all = settings.empty() ? frees : settings + "," + frees;
   setenv("MALLOC_CONF", all.c_str(), /*overwrite=*/1);
   execv(program.c_str(), argv);
 #endif

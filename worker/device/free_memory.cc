@@ -11,6 +11,12 @@
 // (docs/performance.md). Sanitizers bring an allocator of their own.
 #ifdef GENZO_JEMALLOC
 #include <jemalloc/jemalloc.h>
+
+// jemalloc looks for it in the program. What a step has freed the next one
+// wants: it stays until ReturnFreeMemory(). By default large pieces go back at
+// once and the others little by little, and come again as page faults.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1";
 #else
 #include <malloc.h>
 #endif
@@ -50,6 +56,13 @@ void ReturnFreeMemory(const c10::Device& device) {
     // A broken device; those who compute on it hear of it.
     spdlog::warn("memory of {} is not returned: {}", device.str(), e.what());
   }
+}
+
+void HeapRest::Look(bool idle) {
+  idle_looks_ = idle ? idle_looks_ + 1 : 0;
+  if (idle_looks_ < looks_) return;
+  idle_looks_ = 0;
+  PurgeHeap();
 }
 
 }  // namespace genzo

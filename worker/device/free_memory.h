@@ -10,6 +10,21 @@ namespace genzo {
 // it.
 void ReturnFreeMemory(const c10::Device& device);
 
+// Returns the process's freed memory once no steps have been taken for a while,
+// and again each time that while has passed: until then the next step has it.
+// For one thread.
+class HeapRest {
+ public:
+  // After how many idle looks in a row.
+  explicit HeapRest(int looks) : looks_(looks) {}
+
+  void Look(bool idle);
+
+ private:
+  const int looks_;
+  int idle_looks_ = 0;
+};
+
 }  // namespace genzo
 
 #endif  // GENZO_WORKER_DEVICE_FREE_MEMORY_H_

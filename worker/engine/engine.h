@@ -65,6 +65,9 @@ class Engine {
   void Remove(const std::string& id);
   void LookBeside() { models_.LookBeside(); }
 
+  // No picture takes steps. Any thread.
+  bool idle() const { return idle_; }
+
   // Thread-safe.
   ModelLoader& models() { return models_.loader(); }
   PictureJudges& judges() { return judges_; }

@@ -16,9 +16,7 @@ LatentStore::Key LatentStore::OldestLocked(const std::string* tenant) const {
 void LatentStore::EraseLocked(const Key& key) {
   const auto entry = entries_.find(key);
   all_used_ -= entry->second.bytes;
-  const auto used = used_.find(key.first);
-  used->second -= entry->second.bytes;
-  if (used->second == 0) used_.erase(used);
+  used_.Add(key.first, -entry->second.bytes);
   recent_.erase(entry->second.place);
   entries_.erase(entry);
 }
@@ -30,13 +28,13 @@ void LatentStore::Keep(const std::string& tenant, const std::string& name,
   const Key key = {tenant, name};
   absl::MutexLock lock(&mutex_);
   if (entries_.count(key) > 0) EraseLocked(key);
-  while (used_.count(tenant) > 0 && used_[tenant] + bytes > tenant_bytes_) {
+  while (used_.Of(tenant) > 0 && used_.Of(tenant) + bytes > tenant_bytes_) {
     EraseLocked(OldestLocked(&tenant));
   }
   while (all_used_ + bytes > bytes_) EraseLocked(OldestLocked(nullptr));
   recent_.push_front(key);
   entries_[key] = {std::move(latent), bytes, recent_.begin()};
-  used_[tenant] += bytes;
+  used_.Add(tenant, bytes);
   all_used_ += bytes;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/tenant_totals.h"
 
 namespace genzo {
 
@@ -57,7 +58,7 @@ class LatentStore {
   absl::Mutex mutex_;
   std::list<Key> recent_ ABSL_GUARDED_BY(mutex_);  // the latest first
   std::map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, int64_t> used_ ABSL_GUARDED_BY(mutex_);  // by tenant
+  TenantTotals used_ ABSL_GUARDED_BY(mutex_);
   int64_t all_used_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -7,8 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/pictures/picture_text.h"
 #include "genzo/v1/image_generation.pb.h"
-#include "worker/media/picture_text.h"
 #include "worker/media/pixels.h"
 #include "worker/vision/picture_judges.h"
 

@@ -30,42 +30,20 @@ absl::StatusOr<v1::Picture> Write(const PictureWriter::Task& task) {
 
 }  // namespace
 
-PictureWriter::PictureWriter(size_t capacity) : capacity_(capacity) {
-  thread_ = std::thread([this] { Loop(); });
-}
-
-PictureWriter::~PictureWriter() {
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-  }
-  thread_.join();
-}
-
 void PictureWriter::Submit(Task task) {
   const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return waiting_.size() < capacity_;
+    return waiting_ < capacity_;
   };
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(&has_room));
-  waiting_.push_back(std::move(task));
-}
-
-void PictureWriter::Loop() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !waiting_.empty();
-  };
-  while (true) {
-    Task task;
+  ++waiting_;
+  thread_.Add([this, task = std::move(task)] {
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
-      if (waiting_.empty()) return;
-      task = std::move(waiting_.front());
-      waiting_.pop_front();
+      --waiting_;
     }
     task.done(Write(task));
-  }
+  });
 }
 
 }  // namespace genzo

@@ -1,13 +1,13 @@
 #ifndef GENZO_WORKER_ENGINE_PICTURE_WRITER_H_
 #define GENZO_WORKER_ENGINE_PICTURE_WRITER_H_
 
-#include <deque>
+#include <cstddef>
 #include <functional>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/work_thread.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "worker/media/picture_encoder.h"
 #include "worker/media/pixels.h"
@@ -15,8 +15,8 @@
 namespace genzo {
 
 // Turns pixels into picture files on a thread of its own, in order: a PNG can
-// take as long as an autoencoder on a fast device, which would wait for it.
-// Thread-safe.
+// take as long as an autoencoder on a fast device, which would wait for it. Its
+// end finishes what waits. Thread-safe.
 class PictureWriter {
  public:
   struct Task {
@@ -27,21 +27,16 @@ class PictureWriter {
   };
 
   // At most `capacity` tasks wait.
-  explicit PictureWriter(size_t capacity);
-  // Finishes what waits.
-  ~PictureWriter();
+  explicit PictureWriter(size_t capacity) : capacity_(capacity) {}
 
   // `task.done` is called on the writing thread. Waits while there is no room.
   void Submit(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
-
   const size_t capacity_;
   absl::Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<Task> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;  // last: uses the rest
+  size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  WorkThread thread_;  // last: uses the rest
 };
 
 }  // namespace genzo

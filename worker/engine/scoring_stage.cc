@@ -16,46 +16,27 @@ constexpr absl::Duration kBusyRetry = absl::Seconds(5);
 }  // namespace
 
 ScoringStage::ScoringStage(PictureJudges& judges) : judges_(judges) {
-  thread_ = std::thread([this] { Loop(); });
-}
-
-ScoringStage::~ScoringStage() {
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-  }
-  thread_.join();
+  thread_.Add([] { UseThreads(1); });  // beside those that paint
 }
 
 void ScoringStage::Score(v1::ScoreRequest request, Done done) {
   {
     absl::MutexLock lock(&mutex_);
-    if (waiting_.size() < kMostWaiting) {
-      waiting_.emplace_back(std::move(request), std::move(done));
+    if (waiting_ < kMostWaiting) {
+      ++waiting_;
+      thread_.Add([this, request = std::move(request), done = std::move(done)] {
+        {
+          absl::MutexLock lock(&mutex_);
+          --waiting_;
+        }
+        done(ScoreNow(request));
+      });
       return;
     }
   }
   done(RetryLaterError(
       "SCORING_BUSY", absl::StrCat(kMostWaiting, " calls wait to be scored"),
       kBusyRetry, /*metadata=*/{}, absl::StatusCode::kResourceExhausted));
-}
-
-void ScoringStage::Loop() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !waiting_.empty();
-  };
-  UseThreads(1);  // beside those that paint
-  while (true) {
-    std::pair<v1::ScoreRequest, Done> next;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
-      if (waiting_.empty()) return;
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
-    }
-    next.second(ScoreNow(next.first));
-  }
 }
 
 absl::StatusOr<v1::ScoreResponse> ScoringStage::ScoreNow(

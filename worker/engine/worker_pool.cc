@@ -128,7 +128,14 @@ void WorkerPool::Start(const std::function<void()>& on_loaded,
     devices_left_ = static_cast<int>(devices_.size());
     on_devices_left_ = on_devices_left;
   }
-  looks_ = std::make_unique<Periodic>(kFoldersLook, [this] { LookBeside(); });
+  const auto idle = [](const auto& engine) { return engine->idle(); };
+  looks_ = std::make_unique<WorkThread>(
+      /*tick=*/
+      [this, idle] {
+        LookBeside();
+        heap_rest_.Look(std::all_of(engines_.begin(), engines_.end(), idle));
+      },
+      kFoldersLook);
   const auto loading = std::make_shared<std::atomic<size_t>>(engines_.size());
   const auto working = std::make_shared<std::atomic<size_t>>(engines_.size());
   for (const auto& engine : engines_) {

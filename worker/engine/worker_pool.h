@@ -10,9 +10,10 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "base/periodic.h"
+#include "base/work_thread.h"
 #include "queue/model_control.h"
 #include "queue/picture_scoring.h"
+#include "worker/device/free_memory.h"
 #include "worker/device/memory_figures.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/latent_store.h"
@@ -70,6 +71,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
   static std::string LibTorchVersion();
 
  private:
+  static constexpr int kIdleLooks = 12;  // a minute
+
   WorkerPool() = default;
 
   void DeviceHealthChanged(bool usable) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -86,7 +89,9 @@ class WorkerPool : public ModelControl, public PictureScoring {
   std::vector<std::unique_ptr<Engine>> engines_;
   std::unique_ptr<ScoringStage> scoring_;  // before the engines goes
   std::vector<std::thread> threads_;
-  std::unique_ptr<Periodic> looks_;  // into folders beside the models'
+  HeapRest heap_rest_{kIdleLooks};
+  // Into folders beside the models', and at who works.
+  std::unique_ptr<WorkThread> looks_;
 };
 
 }  // namespace genzo

@@ -21,6 +21,15 @@ struct SoftmaxBlock {
   float* rescale;   // [rows] out: what earlier results must be multiplied by
 };
 
+// Where the four places of one tile of a Winograd convolution go.
+struct WinogradTile {
+  const float* bias;  // [channels]
+  int64_t channels;
+  bool relu;
+  float* places[4];        // each [channels]
+  const float* others[4];  // likewise, added; or all null
+};
+
 // The inner loops of our own CPU kernels over one stretch of memory, compiled
 // once per instruction set from lanes.inc. Channels are the innermost dimension
 // (channels last). Results do not depend on anything but the arguments.
@@ -48,6 +57,14 @@ struct Lanes {
   // to [n] = from [n] * factor.
   void (*scale_float)(const float* from, float factor, int64_t n, float* to);
   void (*scale_bf16)(const float* from, float factor, int64_t n, Bf16Bits* to);
+
+  // Winograd's F(2x2, 3x3) (arXiv:1509.09308): B^T d B of the 4 x 4 `places`,
+  // each [channels], to the 16 stretches of `to`, `stride` apart; and A^T m A
+  // of 16 stretches of sums to a tile.
+  void (*winograd_see)(const float* const* places, int64_t channels,
+                       int64_t stride, float* to);
+  void (*winograd_finish)(const float* sums, int64_t stride,
+                          const WinogradTile& tile);
 };
 
 // Those of the best instruction set that this processor has.

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "worker/media/picture_metadata.h"
+#include "base/pictures/picture_metadata.h"
 #include "worker/media/provenance.h"
 
 namespace genzo {

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
+#include "base/pictures/picture_text.h"
 #include "genzo/v1/upscaling.pb.h"
-#include "worker/media/picture_text.h"
 
 namespace genzo {
 

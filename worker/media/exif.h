@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "worker/media/picture_text.h"
+#include "base/pictures/picture_text.h"
 
 namespace genzo {
 

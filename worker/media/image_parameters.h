@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "base/pictures/picture_text.h"
 #include "genzo/v1/image_generation.pb.h"
-#include "worker/media/picture_text.h"
 
 namespace genzo {
 

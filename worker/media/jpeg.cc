@@ -10,7 +10,7 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
-#include "worker/media/error_trap.h"
+#include "base/pictures/error_trap.h"
 #include "worker/media/exif.h"
 
 namespace genzo {

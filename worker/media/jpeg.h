@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "worker/media/picture_text.h"
+#include "base/pictures/picture_text.h"
 #include "worker/media/pixels.h"
 
 namespace genzo {

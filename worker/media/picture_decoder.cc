@@ -1,8 +1,8 @@
 #include "worker/media/picture_decoder.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/pictures/picture_file.h"
 #include "worker/media/orientation.h"
-#include "worker/media/picture_file.h"
 
 namespace genzo {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "worker/media/picture_probe.h"
+#include "base/pictures/picture_probe.h"
 #include "worker/media/pixels.h"
 
 namespace genzo {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/pictures/picture_text.h"
 #include "genzo/v1/image_generation.pb.h"
-#include "worker/media/picture_text.h"
 #include "worker/media/pixels.h"
 
 namespace genzo {

@@ -6,7 +6,7 @@
 #include <new>
 #include <vector>
 
-#include "worker/media/error_trap.h"
+#include "base/pictures/error_trap.h"
 
 namespace genzo {
 namespace {

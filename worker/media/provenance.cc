@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/strip.h"
+#include "base/pictures/picture_text.h"
 #include "base/request_pictures.h"
 #include "google/protobuf/util/json_util.h"
 #include "pugixml.hpp"
-#include "worker/media/picture_text.h"
 
 namespace genzo {
 namespace {

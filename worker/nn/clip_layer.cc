@@ -1,19 +1,9 @@
 #include "worker/nn/clip_layer.h"
 
-#include "ATen/ops/gelu.h"
 #include "ATen/ops/scaled_dot_product_attention.h"
-#include "ATen/ops/sigmoid.h"
 #include "worker/nn/attention.h"
 
 namespace genzo {
-namespace {
-
-at::Tensor Activate(const at::Tensor& x, const std::string& hidden_act) {
-  return hidden_act == "gelu" ? at::gelu(x) : x * at::sigmoid(1.702 * x);
-}
-
-}  // namespace
-
 ClipLayer::ClipLayer(const Config& config, const Weights& weights)
     : num_attention_heads(config.num_attention_heads),
       hidden_act(config.hidden_act),

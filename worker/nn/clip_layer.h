@@ -2,8 +2,8 @@
 #define GENZO_WORKER_NN_CLIP_LAYER_H_
 
 #include <cstdint>
-#include <string>
 
+#include "worker/nn/activation.h"
 #include "worker/nn/layers.h"
 
 namespace genzo {
@@ -16,7 +16,7 @@ struct ClipLayer {
     int64_t intermediate_size = 0;
     int64_t num_attention_heads = 0;  // divide D
     double layer_norm_eps = 1e-5;
-    std::string hidden_act;  // "gelu" or "quick_gelu"
+    Activation hidden_act = Activation::kQuickGelu;
   };
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
   ClipLayer(const Config& config, const Weights& weights);
@@ -27,7 +27,7 @@ struct ClipLayer {
   at::Tensor ForwardPicture(at::Tensor x) const;
 
   const int64_t num_attention_heads;
-  const std::string hidden_act;
+  const Activation hidden_act;
   LayerNorm layer_norm1;
   Linear q_proj, k_proj, v_proj, out_proj;
   LayerNorm layer_norm2;

@@ -7,8 +7,10 @@
 #include "ATen/ops/linear.h"
 #include "ATen/ops/silu.h"
 #include "ATen/ops/zeros_like.h"
+#include "absl/strings/match.h"
 #include "worker/kernels/cuda_backend.h"
 #include "worker/kernels/group_norm.h"
+#include "worker/kernels/winograd.h"
 #include "worker/threads/pause_point.h"
 
 namespace genzo {
@@ -108,7 +110,9 @@ Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out,
           weights.Get("weight", {out, in, geometry.kernel, geometry.kernel})),
       bias(has_bias ? weights.Get("bias", {out}) : at::Tensor()),
       geometry(geometry) {
+  const auto given = static_cast<int64_t>(weight.nbytes());
   Pack();
+  if (winograd) weights.AddBytes(weight.nbytes() - given);
 }
 
 Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias,
@@ -117,9 +121,21 @@ Conv2d::Conv2d(const at::Tensor& weight, const at::Tensor& bias,
   Pack();
 }
 
+int64_t Conv2d::ElementsMade(const std::string& name, at::IntArrayRef sizes,
+                             const at::Tensor& example) {
+  const bool strides = absl::StrContains(name, ".downsamplers.");
+  if (strides || sizes.size() != 4) return 0;
+  const at::Tensor weight = example.expand(sizes);
+  const ConvGeometry geometry = {.kernel = sizes[3]};
+  return CanWinograd(weight, geometry) ? weight.numel() / 9 * 7 : 0;
+}
+
 void Conv2d::Pack() {
   packed = CanPack(weight);
-  if (packed && pointwise()) {
+  winograd = CanWinograd(weight, geometry);
+  if (winograd) {
+    weight = PackWinograd(weight);
+  } else if (packed && pointwise()) {
     weight = PackLinear(weight.flatten(1));
   } else if (packed) {
     weight = PackConv2d(weight, geometry);
@@ -140,6 +156,9 @@ at::Tensor Conv2d::Plain(const at::Tensor& x) const {
   PausePoint();
   if (!packed) {
     return at::conv2d(x, weight, bias, geometry.stride, geometry.padding);
+  }
+  if (winograd) {
+    return WinogradConv2d(x, weight, bias, /*other=*/{}, /*relu=*/false);
   }
   return pointwise() ? ToMaps(PackedLinear(ToPlaces(x), weight, bias, "none"))
                      : PackedConv2d(x, weight, bias, geometry, "none");
@@ -205,6 +224,9 @@ at::Tensor Conv2d::forward(const at::Tensor& x,
 }
 
 at::Tensor Conv2d::forward_relu(const at::Tensor& x) const {
+  if (winograd) {
+    return WinogradConv2d(x, weight, bias, /*other=*/{}, /*relu=*/true);
+  }
   return packed && !pointwise()
              ? PackedConv2d(x, weight, bias, geometry, "relu")
              : forward(x).relu_();
@@ -213,6 +235,9 @@ at::Tensor Conv2d::forward_relu(const at::Tensor& x) const {
 at::Tensor Conv2d::PlainAdd(const at::Tensor& x,
                             const at::Tensor& other) const {
   if (!packed) return Plain(x) + other;
+  if (winograd) {
+    return WinogradConv2d(x, weight, bias, other, /*relu=*/false);
+  }
   if (pointwise()) {
     return ToMaps(
         PackedLinearBinary(ToPlaces(x), weight, bias, ToPlaces(other), "add"));
@@ -265,6 +290,13 @@ at::Tensor GroupNorm::forward(const at::Tensor& x) const {
 at::Tensor GroupNorm::forward_silu(const at::Tensor& x,
                                    const at::Tensor& shift) const {
   return Normalise(x, shift, /*silu=*/true);
+}
+
+at::Tensor GroupNorm::forward_through(Activation activation,
+                                      const at::Tensor& x,
+                                      const at::Tensor& shift) const {
+  if (activation == Activation::kSilu) return forward_silu(x, shift);
+  return Activate(Normalise(x, shift, /*silu=*/false), activation);
 }
 
 LayerNorm::LayerNorm(const Weights& weights, int64_t size, double eps)

@@ -8,6 +8,7 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/core/Tensor.h"
 #include "worker/kernels/onednn.h"
+#include "worker/nn/activation.h"
 #include "worker/nn/adapters.h"
 #include "worker/weights/weights.h"
 
@@ -77,6 +78,11 @@ struct Conv2d {
   void AddDeltas(const EvalContext& context, const at::Tensor& x,
                  const at::Tensor& y) const;
 
+  // Elements that such a layer has beyond those of the tensor `name` of a
+  // checkpoint, for weights like `example`.
+  static int64_t ElementsMade(const std::string& name, at::IntArrayRef sizes,
+                              const at::Tensor& example);
+
   // A matrix product at every place. oneDNN lays out the weights of such
   // convolutions differently for every size of input, those of matrix products
   // once; and laying them out again took longer than the product.
@@ -87,8 +93,11 @@ struct Conv2d {
 
   std::string name;
   bool packed;
-  at::Tensor weight;  // [out, in, kernel, kernel], for oneDNN where `packed`
-  at::Tensor bias;    // [out], undefined without bias
+  bool winograd;
+  // [out, in, kernel, kernel], for oneDNN where `packed`; for WinogradConv2d
+  // where `winograd`.
+  at::Tensor weight;
+  at::Tensor bias;  // [out], undefined without bias
   ConvGeometry geometry;
 
  private:
@@ -110,6 +119,9 @@ struct GroupNorm {
   // undefined.
   at::Tensor forward_silu(const at::Tensor& x,
                           const at::Tensor& shift = {}) const;
+  // Or through another; SiLU is the fast one.
+  at::Tensor forward_through(Activation activation, const at::Tensor& x,
+                             const at::Tensor& shift = {}) const;
 
   at::Tensor weight;  // [C] float32
   at::Tensor bias;    // [C] float32

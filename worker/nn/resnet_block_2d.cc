@@ -1,7 +1,5 @@
 #include "worker/nn/resnet_block_2d.h"
 
-#include "ATen/ops/silu.h"
-
 namespace genzo {
 
 ResnetBlock2D::ResnetBlock2D(const Weights& weights, int64_t in, int64_t out,
@@ -34,13 +32,15 @@ at::Tensor ResnetBlock2D::ProjectTime(const at::Tensor& temb,
 at::Tensor ResnetBlock2D::forward(const at::Tensor& x, const at::Tensor& time,
                                   const EvalContext& adapters) const {
   // [B, out, H, W]
-  at::Tensor h = conv1.forward(norm1.forward_silu(x), adapters);
+  at::Tensor h =
+      conv1.forward(norm1.forward_through(config.activation, x), adapters);
   if (config.scale_shift && time_emb_proj.has_value()) {
     const auto parts =
         time.to(h.scalar_type()).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
-    h = at::silu(norm2.forward(h) * (1 + parts[0]) + parts[1]);
+    h = Activate(norm2.forward(h) * (1 + parts[0]) + parts[1],
+                 config.activation);
   } else {
-    h = norm2.forward_silu(h, time);
+    h = norm2.forward_through(config.activation, h, time);
   }
   const at::Tensor sum = conv2.forward_add(
       h, conv_shortcut.has_value() ? conv_shortcut->forward(x, adapters) : x,

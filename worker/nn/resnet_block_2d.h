@@ -15,6 +15,7 @@ struct ResnetConfig {
   int64_t temb_channels = 0;       // 0: no timestep
   bool scale_shift = false;        // timestep scales and shifts, or adds
   double output_scale_factor = 1;  // the sum is divided by it
+  Activation activation = Activation::kSilu;
 };
 
 // Two normalised 3x3 convolutions around a timestep, and a shortcut (diffusers'

@@ -6,7 +6,6 @@
 #include "ATen/ops/cat.h"
 #include "ATen/ops/cos.h"
 #include "ATen/ops/exp.h"
-#include "ATen/ops/silu.h"
 #include "ATen/ops/sin.h"
 
 namespace genzo {
@@ -27,13 +26,15 @@ at::Tensor ProjectTimesteps(const at::Tensor& timesteps,
 }
 
 TimestepEmbedding::TimestepEmbedding(const Weights& weights, int64_t in,
-                                     int64_t out)
-    : linear_1(weights["linear_1"], in, out),
+                                     int64_t out, Activation activation)
+    : activation(activation),
+      linear_1(weights["linear_1"], in, out),
       linear_2(weights["linear_2"], out, out) {}
 
 at::Tensor TimestepEmbedding::forward(const at::Tensor& x,
                                       const EvalContext& adapters) const {
-  return linear_2.forward(at::silu(linear_1.forward(x, adapters)), adapters);
+  return linear_2.forward(Activate(linear_1.forward(x, adapters), activation),
+                          adapters);
 }
 
 }  // namespace genzo

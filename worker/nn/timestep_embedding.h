@@ -21,7 +21,8 @@ at::Tensor ProjectTimesteps(const at::Tensor& timesteps,
 
 // The two-layer network that follows it.
 struct TimestepEmbedding {
-  TimestepEmbedding(const Weights& weights, int64_t in, int64_t out);
+  TimestepEmbedding(const Weights& weights, int64_t in, int64_t out,
+                    Activation activation = Activation::kSilu);
   // [B, in] -> [B, out]
   at::Tensor forward(const at::Tensor& x,
                      const EvalContext& adapters = NoAdapters()) const;
@@ -29,6 +30,7 @@ struct TimestepEmbedding {
     return adapters.Adapts(linear_1.name) || adapters.Adapts(linear_2.name);
   }
 
+  Activation activation;
   Linear linear_1, linear_2;
 };
 

@@ -74,8 +74,9 @@ absl::Status DitPipeline::SetTraits(const ModelIndex& index, Parts& parts) {
   traits.defaults.steps = 50;
   traits.defaults.guidance_scale = 4;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
-  const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
-                                         parts.config.sample_size, traits);
+  const int64_t side = parts.config.sample_size;
+  const absl::Status status =
+      ReadTraits(index, parts.scheduler, *parts.codec, {side, side}, traits);
   traits.size_multiple =
       parts.codec->pixels_per_latent() * parts.config.patch_size;
   return status;

@@ -67,9 +67,7 @@ absl::Status Flux::LoadTransformer(const ModelIndex& index, Parts& parts) {
       std::make_unique<FluxTransformer>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
   const auto& tensors = opened->weights.source();
-  // Time is kept from step to step, whoever asks for it.
-  parts.targets->Add("denoiser", tensors,
-                     {"time_text_embed.timestep_embedder."});
+  parts.targets->Add("denoiser", tensors);
   parts.targets->AddNames("denoiser", FluxNames(tensors->entries()));
   // XLabs' name of a part of the original's `linear1`.
   const std::string ours = "single_transformer_blocks.#.attn.to_";
@@ -125,8 +123,9 @@ absl::Status Flux::SetTraits(const ModelIndex& index, Parts& parts) {
   }
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
   TakeControls(ControlFitOf(parts.config), /*guesses=*/false, traits);
-  const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
-                                         kDefaultSampleSize, traits);
+  const absl::Status status =
+      ReadTraits(index, parts.scheduler, *parts.codec,
+                 {kDefaultSampleSize, kDefaultSampleSize}, traits);
   traits.size_multiple = parts.codec->pixels_per_latent() * kPack;
   return status;
 }

@@ -1,5 +1,6 @@
 #include "worker/pipeline/guidance_phases.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/guidance_rules.h"
@@ -43,13 +44,12 @@ StepKind KindOf(const v1::GenerateRequest& request, int step) {
 std::set<std::string> PerturbedLayers(const v1::GenerateRequest& request,
                                       const Denoiser& denoiser) {
   const auto& asked = request.guidance().perturbed_layers();
-  std::vector<std::string> blocks(asked.begin(), asked.end());
-  if (blocks.empty()) blocks = {kPerturbedBlock};
   std::set<std::string> layers;
-  for (const std::string& layer : denoiser.IdleLayers()) {
-    for (const std::string& block : blocks) {
-      if (IsInBlock(layer, block)) layers.insert(layer);
-    }
+  for (const std::string& layer : denoiser.SelfAttentions()) {
+    const bool is_asked = std::any_of(
+        asked.begin(), asked.end(),
+        [&](const std::string& block) { return IsInBlock(layer, block); });
+    if (asked.empty() ? IsPerturbed(layer) : is_asked) layers.insert(layer);
   }
   return layers;
 }

@@ -58,10 +58,11 @@ class KeepingWalk : public SamplerRun {
     walk_->Replace(WithKnown(
         walk_->latent(),
         finished ? known_.latent
-                 : Noised(known_.latent, known_.noise, walk_->level())));
+                 : Noised(known_.latent, known_.noise, walk_->known_level())));
     denoised_ = WithKnown(walk_->denoised(), known_.latent);
   }
   NoiseLevel level() const override { return walk_->level(); }
+  NoiseLevel known_level() const override { return walk_->known_level(); }
   const at::Tensor& latent() const override { return walk_->latent(); }
   const at::Tensor& denoised() const override { return denoised_; }
   void Replace(at::Tensor latent) override {

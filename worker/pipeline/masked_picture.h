@@ -56,8 +56,8 @@ absl::StatusOr<PictureStart> PictureStartOf(const ImageRequest& image,
                                             const LatentCodec& codec,
                                             MaskSight sight);
 
-// `walk` with the known part put back after each evaluation, at the level that
-// the walk has then; after the last as it is. `walk` itself where there is
+// `walk` with the known part put back after each evaluation, at the walk's
+// known_level(); after the last as it is. `walk` itself where there is
 // none. Part of what it saves is the walk's.
 std::unique_ptr<SamplerRun> KeepKnown(std::unique_ptr<SamplerRun> walk,
                                       const KnownPart& known);

@@ -13,6 +13,7 @@
 #include "worker/pipeline/stable_diffusion.h"
 #include "worker/pipeline/stable_diffusion_3.h"
 #include "worker/pipeline/stable_diffusion_latent_upscale.h"
+#include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/pipeline/stable_diffusion_unclip.h"
 #include "worker/pipeline/stable_diffusion_upscale.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
@@ -102,7 +103,11 @@ absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
     if (!index.ok()) return index.status();
     const auto spec = Find(*index);
     if (!spec.ok()) return spec.status();
-    return (*spec)->weight_bytes(*index, placement);
+    const auto bytes = (*spec)->weight_bytes(*index, placement);
+    if (!bytes.ok()) return bytes.status();
+    const auto scheduler = ReadScheduler(*index);
+    if (!scheduler.ok()) return scheduler.status();
+    return *bytes;
   } catch (const std::exception&) {
     return StatusFromException(model.path);
   }

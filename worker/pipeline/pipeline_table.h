@@ -17,7 +17,8 @@ struct PipelineSpec {
   const char* class_name;  // the reference class, as model_index.json names it
   absl::StatusOr<std::unique_ptr<const Pipeline>> (*load)(
       const ModelIndex& index, const Placement& placement);
-  // Bytes that its weights will take, from the files' headers alone.
+  // Bytes that its weights will take, from the files' headers alone. An error
+  // if small files of its networks are missing.
   absl::StatusOr<int64_t> (*weight_bytes)(const ModelIndex& index,
                                           const Placement& placement);
 };
@@ -27,7 +28,9 @@ absl::Span<const PipelineSpec> Pipelines();
 
 // Reads a folder in the diffusers layout or a single file. Errors name file and
 // tensor or key; UNIMPLEMENTED a class that is not in the table. Never throws.
-// Weights that `pool` has are not read again.
+// Weights that `pool` has are not read again. PipelineWeightBytes() reads
+// headers and small files alone, and refuses what these show to be broken:
+// other models leave memory once it has answered.
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
     const ModelFiles& model, const Placement& placement,
     std::shared_ptr<TensorPool> pool = nullptr);

@@ -43,7 +43,8 @@ void ReadSigmaSchedule(JsonConfig& json, PipelineTraits& traits) {
   if (name.empty()) return;
   std::vector<std::string> known;
   const auto choice = FindSchedule(name);
-  for (const SigmaSchedule schedule : SchedulesOf(traits.defaults.sampler)) {
+  for (const SigmaSchedule schedule :
+       traits.needs[traits.defaults.sampler].schedules) {
     if (choice.has_value() ? FromProto(*choice) == schedule
                            : name == NameOf(schedule)) {
       traits.defaults.schedule = schedule;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "worker/sampler/sampler_table.h"
+#include "worker/sampler/create_sampler.h"
 #include "worker/weights/text_file.h"
 
 namespace genzo {

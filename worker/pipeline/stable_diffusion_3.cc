@@ -27,6 +27,8 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "image_to_image.strength",
                                    "guidance.start",
                                    "guidance.end",
+                                   "guidance.perturbed_attention_scale",
+                                   "guidance.perturbed_layers",
                                    "guidance.skip_layer_scale",
                                    "guidance.skip_layers",
                                    "variation",
@@ -65,9 +67,7 @@ absl::Status StableDiffusion3::LoadTransformer(const ModelIndex& index,
       RecordOn(parts.placement,
                std::make_unique<Mmdit>(opened->config, opened->weights));
   parts.transformer_bytes = opened->weights.taken_bytes();
-  // Time is kept from step to step, whoever asks for it.
-  parts.targets->Add("denoiser", opened->weights.source(),
-                     {"time_text_embed.timestep_embedder."});
+  parts.targets->Add("denoiser", opened->weights.source());
   parts.targets->AddNames("denoiser",
                           Sd3Names(opened->weights.source()->entries()));
   parts.targets->Add("text_encoder", parts.clip->tensors,
@@ -124,8 +124,9 @@ absl::Status StableDiffusion3::SetTraits(const ModelIndex& index,
   traits.defaults.guidance_scale = kDefaultGuidanceScale;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
   traits.transformer_layers = static_cast<int>(parts.config.num_layers);
-  const absl::Status status = ReadTraits(index, parts.scheduler, *parts.codec,
-                                         parts.config.sample_size, traits);
+  const int64_t side = parts.config.sample_size;
+  const absl::Status status =
+      ReadTraits(index, parts.scheduler, *parts.codec, {side, side}, traits);
   traits.size_multiple =
       parts.codec->pixels_per_latent() * parts.config.patch_size;
   return status;

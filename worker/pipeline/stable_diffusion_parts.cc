@@ -10,6 +10,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "worker/codec/autoencoder_kl_codec.h"
@@ -65,9 +66,25 @@ absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
       continue;
     }
     elements += entry.elements() +
+                Conv2d::ElementsMade(name, entry.shape, example) +
                 Upsample2D::ElementsMade(name, entry.elements(), example);
   }
   return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
+}
+
+// What a network cannot do without beside its tensors.
+absl::Status CheckSmallFiles(const ModelIndex& index,
+                             const std::string& component) {
+  const auto config =
+      JsonConfig::ReadFile(index.FilesOf(component).At("config.json"));
+  if (!config.ok()) return config.status();
+  std::string tokenizer = component;
+  if (absl::StrReplaceAll({{"text_encoder", "tokenizer"}}, &tokenizer) == 0) {
+    return absl::OkStatus();
+  }
+  const auto found = index.components.find(tokenizer);
+  const bool is_named = found != index.components.end();
+  return index.Component(tokenizer, is_named ? found->second : "").status();
 }
 
 absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
@@ -226,6 +243,8 @@ absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
     const auto counted =
         BytesIn(index.FilesOf(component), /*prefix=*/"", placement);
     if (!counted.ok()) return counted.status();
+    const absl::Status sound = CheckSmallFiles(index, component);
+    if (!sound.ok()) return sound;
     bytes += *counted;
   }
   return bytes;
@@ -245,12 +264,12 @@ absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
 
 absl::Status ReadTraits(const ModelIndex& index,
                         const nlohmann::json& scheduler,
-                        const LatentCodec& codec, int64_t sample_size,
+                        const LatentCodec& codec, const Sides& sample_size,
                         PipelineTraits& traits) {
   const int64_t pixels_per_latent = codec.pixels_per_latent();
   traits.size_multiple = std::max<int64_t>(8, pixels_per_latent);
-  traits.default_width = sample_size * pixels_per_latent;
-  traits.default_height = traits.default_width;
+  traits.default_width = sample_size.width * pixels_per_latent;
+  traits.default_height = sample_size.height * pixels_per_latent;
   const absl::Status status = ReadSchedule(scheduler, traits);
   return status.ok() ? ReadDefaults(index.files.At("genzo.json"), traits)
                      : status;

@@ -76,7 +76,9 @@ std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
 void AddUNetTargets(const Weights& weights, AdapterTargets& targets);
 
 // Bytes that the weights of these components will take, from the files' headers
-// alone; and those of the codec.
+// alone; and those of the codec. An error, too, if a component lacks its
+// config.json or a text encoder its tokenizer: whoever makes room for the model
+// asks first.
 absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
                                        absl::Span<const char* const> components,
                                        const Placement& placement);
@@ -86,7 +88,7 @@ absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
 // A size and a schedule that a request may leave out are the model's own.
 absl::Status ReadTraits(const ModelIndex& index,
                         const nlohmann::json& scheduler,
-                        const LatentCodec& codec, int64_t sample_size,
+                        const LatentCodec& codec, const Sides& sample_size,
                         PipelineTraits& traits);
 
 // What one encoder makes of the texts of several tasks, `texts` and results a

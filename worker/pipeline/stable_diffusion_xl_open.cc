@@ -5,6 +5,7 @@
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
+#include "worker/sampler/scheduler_config.h"
 #include "worker/weights/json_config.h"
 
 // How a folder becomes a pipeline: what is read, and whether it fits.
@@ -23,6 +24,13 @@ absl::StatusOr<bool> ZeroesEmptyNegative(const TextFile& file,
   const bool zeroes = json->Bool(kZeroesEmptyKey, default_value);
   if (!json->status().ok()) return json->status();
   return zeroes;
+}
+
+// Whether a file that ReadScheduler() took is of a network trained as EDM.
+bool IsEdm(const nlohmann::json& scheduler) {
+  const auto config =
+      ParseSchedulerConfig(scheduler, scheduler.at("_class_name"));
+  return config.ok() && config->sigma_data.has_value();
 }
 
 }  // namespace
@@ -221,6 +229,12 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
   if (!(*refiner)->is_refiner()) {
     return absl::InvalidArgumentError(absl::StrCat(
         refiner_index->folder, ": has a first text encoder, so is no refiner"));
+  }
+  if (IsEdm(base.scheduler_) || IsEdm((*refiner)->scheduler_)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        refiner_index->folder,
+        ": a refiner takes over at a trained timestep, and a scheduler of EDM "
+        "has none"));
   }
   base.refiner_ = *std::move(refiner);
   base.traits_.request_fields.insert(

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/request_rules.h"
-#include "worker/sampler/sampler_table.h"
+#include "worker/sampler/create_sampler.h"
 
 namespace genzo {
 namespace {

@@ -28,6 +28,7 @@ class WalkPart : public SamplerRun {
   std::optional<Query> Next() const override;
   void Take(const at::Tensor& prediction) override { walk_->Take(prediction); }
   NoiseLevel level() const override { return walk_->level(); }
+  NoiseLevel known_level() const override { return walk_->known_level(); }
   const at::Tensor& latent() const override { return walk_->latent(); }
   const at::Tensor& denoised() const override { return walk_->denoised(); }
   void Replace(at::Tensor latent) override {

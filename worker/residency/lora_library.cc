@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -38,35 +37,20 @@ absl::Status ForClients(const absl::Status& status, const std::string& path) {
 
 constexpr int kMostUnreadTold = 5;
 
-// Changes when the file does.
-std::string StampOf(const fs::path& path) {
-  std::error_code error;
-  return absl::StrCat(
-      path.stem().string(), " ", fs::file_size(path, error), " ",
-      fs::last_write_time(path, error).time_since_epoch().count());
+bool IsAdapterFile(const fs::path& path) {
+  std::error_code ignored;
+  return HasEnding(path, {".safetensors"}) &&
+         fs::is_regular_file(path, ignored);
 }
 
-// Files by name; of two with one name, the first.
-std::map<std::string, fs::path> FilesIn(
-    const std::vector<std::string>& folders) {
-  std::map<std::string, fs::path> files;
-  for (const std::string& folder : folders) {
-    std::set<fs::path> found;
-    std::error_code error;
-    constexpr auto kSkip = fs::directory_options::skip_permission_denied;
-    for (fs::recursive_directory_iterator at(folder, kSkip, error), end;
-         !error && at != end; at.increment(error)) {
-      std::error_code ignored;
-      if (at->path().extension() == ".safetensors" &&
-          at->is_regular_file(ignored)) {
-        found.insert(at->path());
-      }
-    }
-    for (const fs::path& path : found) {
-      const std::string name = path.stem().string();
-      if (name.size() > kMaxNameBytes || Printable(name) != name) continue;
-      files.try_emplace(name, path);
-    }
+// By name; of two with one name, the first.
+std::map<std::string, WatchedFolders::Entry> ByName(
+    const std::vector<WatchedFolders::Entry>& entries) {
+  std::map<std::string, WatchedFolders::Entry> files;
+  for (const WatchedFolders::Entry& entry : entries) {
+    const std::string name = fs::path(entry.path).stem().string();
+    if (name.size() > kMaxNameBytes || Printable(name) != name) continue;
+    files.try_emplace(name, entry);
   }
   return files;
 }
@@ -81,7 +65,10 @@ absl::Status CheckRank(int64_t rank) {
 
 LoraLibrary::LoraLibrary(std::vector<std::string> folders, LoraCatalog& catalog,
                          absl::Duration interval)
-    : folders_(std::move(folders)), catalog_(catalog), interval_(interval) {
+    : folders_("adapters", std::move(folders), IsAdapterFile,
+               WatchedFolders::Depth::kAllBelow),
+      catalog_(catalog),
+      interval_(interval) {
   {
     absl::MutexLock lock(&looking_);
     Scan();
@@ -147,7 +134,7 @@ void LoraLibrary::Look() {
 }
 
 void LoraLibrary::Scan() {
-  const auto files = FilesIn(folders_);
+  const auto files = ByName(folders_.Look());
   std::vector<std::string> gone;
   std::map<std::string, std::string> known;  // ids by name
   {
@@ -159,11 +146,10 @@ void LoraLibrary::Scan() {
     for (const std::string& name : gone) entries_.erase(name);
   }
   for (const std::string& name : gone) catalog_.Remove(name);
-  for (const auto& [name, path] : files) {
-    const std::string id = StampOf(path);
+  for (const auto& [name, entry] : files) {
     const auto before = known.find(name);
-    if (before != known.end() && before->second == id) continue;
-    Open(name, path.string(), id);
+    if (before != known.end() && before->second == entry.id()) continue;
+    Open(name, entry.path, entry.id());
   }
 }
 
@@ -188,6 +174,7 @@ void LoraLibrary::Open(const std::string& name, const std::string& path,
                                          "is no adapter: no tensor has "
                                          "the name of one's")
                                    : CheckRank(rank);
+    if (status.ok()) status = CheckKinds(names);
     if (status.ok()) {
       lora.set_rank(static_cast<uint32_t>(rank));
       entry.file.tensors = *opened;

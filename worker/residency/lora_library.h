@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/lora_catalog.h"
+#include "base/watched_folders.h"
 #include "worker/adapters/adapter_targets.h"
 #include "worker/weights/safetensors.h"
 
@@ -66,7 +67,7 @@ class LoraLibrary {
   void CheckFits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(looking_)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const std::vector<std::string> folders_;
+  WatchedFolders folders_ ABSL_GUARDED_BY(looking_);
   LoraCatalog& catalog_;
   const absl::Duration interval_;
   absl::Mutex looking_;  // one at a time

@@ -45,7 +45,7 @@ void SetSamplers(const PipelineTraits& traits, v1::Model& description) {
     support.set_takes_sigmas(needs.takes_sigmas);
     support.set_takes_timesteps(needs.takes_timesteps);
     support.set_min_steps(needs.min_steps);
-    for (const SigmaSchedule schedule : SchedulesOf(id)) {
+    for (const SigmaSchedule schedule : needs.schedules) {
       if (schedule != SigmaSchedule::kDefault) {
         support.add_schedules(ToProto(schedule));
       }
@@ -68,7 +68,7 @@ void AddAttentionLayers(const Pipeline& model, v1::Model& description) {
   const auto& fields = model.traits().request_fields;
   if (!absl::c_linear_search(fields, "guidance.perturbed_layers")) return;
   std::string last;
-  for (const std::string& name : model.denoiser().IdleLayers()) {
+  for (const std::string& name : model.denoiser().SelfAttentions()) {
     std::string layer = name.substr(0, name.find(".transformer_blocks."));
     if (layer == last) continue;
     description.add_attention_layers(layer);

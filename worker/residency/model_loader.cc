@@ -307,6 +307,7 @@ absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
   ModelMetrics& metrics = metrics_.ForModel(task.id);
   metrics.load_seconds.Set(seconds);
+  ReturnFreeMemory(at::kCPU);  // what files were read into and cast from
   if (!model.ok()) return model.status();
   const auto bytes = static_cast<double>(task.bytes);
   metrics.weight_bytes.Set(bytes);

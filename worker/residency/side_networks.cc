@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/file_stamp.h"
 #include "base/logging.h"
 #include "worker/device/free_memory.h"
 #include "worker/pipeline/control_networks.h"
@@ -21,21 +20,14 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxMessageBytes = 500;
 constexpr char kEnding[] = ".safetensors";
 
-// What lies in a folder and may be a network, in the order of names.
-std::set<fs::path> Candidates(const std::string& folder, bool folders_too,
-                              std::error_code& error) {
-  std::set<fs::path> found;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const fs::path& path = entry->path();
-    std::error_code ignored;
-    if (fs::is_directory(path, ignored)
-            ? folders_too && fs::exists(path / "config.json", ignored)
-            : path.extension() == kEnding) {
-      found.insert(path);
-    }
-  }
-  return found;
+bool IsFile(const fs::path& path) {
+  std::error_code ignored;
+  return HasEnding(path, {kEnding}) && !fs::is_directory(path, ignored);
+}
+
+bool IsFolderOrFile(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path / "config.json", ignored) || IsFile(path);
 }
 
 std::string NameOf(const fs::path& path) {
@@ -64,7 +56,10 @@ std::vector<std::string> NamesFor(const Shelf& shelf, const std::string& fit) {
 
 SideNetworks::SideNetworks(Folders folders, const Placement& placement,
                            SpareMemory memory)
-    : folders_(std::move(folders)),
+    : control_folders_("control networks", std::move(folders.controls),
+                       IsFolderOrFile),
+      adapter_folders_("image prompt adapters", std::move(folders.adapters),
+                       IsFile),
       placement_(placement),
       memory_(std::move(memory)) {
   Look();
@@ -79,42 +74,26 @@ void SideNetworks::Say(const std::string& path, const std::string& what) {
 }
 
 template <typename FitAt>
-SideNetworks::Shelf SideNetworks::Scan(const std::vector<std::string>& folders,
-                                       bool folders_too, const FitAt& fit_at,
+SideNetworks::Shelf SideNetworks::Scan(WatchedFolders& folders,
+                                       const FitAt& fit_at,
                                        const Shelf& before) {
   Shelf shelf;
-  for (const std::string& folder : folders) {
-    std::error_code error;
-    const auto candidates = Candidates(folder, folders_too, error);
-    if (error) Say(folder, error.message());
-    if (error && error != std::errc::no_such_file_or_directory) {
-      // Nobody knows what is gone.
-      for (const auto& [name, known] : before) {
-        if (fs::path(known.path).parent_path() != folder) continue;
-        shelf.try_emplace(name, known);
-      }
-      continue;
-    }
-    for (const fs::path& path : candidates) {
-      const std::string name = NameOf(path);
-      Known known = {.path = path.string(), .fit = "", .id = ""};
-      known.id = absl::StrCat(known.path, " ", FileStamp(path));
-      const auto old = before.find(name);
-      if (shelf.count(name) > 0) {
-        Say(known.path, absl::StrCat("the name \"", name, "\" is that of ",
-                                     shelf.at(name).path));
-      } else if (old != before.end() && old->second.id == known.id) {
-        shelf.insert(*old);
-      } else if (PrintableText(name, kMaxMessageBytes) != name) {
-        // Names are quoted in answers, which are UTF-8.
-        Say(known.path, "its name cannot be printed");
-      } else if (auto fit = fit_at(known.path); fit.ok()) {
-        said_.erase(known.path);
-        known.fit = *std::move(fit);
-        shelf.emplace(name, std::move(known));
-      } else {
-        Say(known.path, std::string(fit.status().message()));
-      }
+  for (const WatchedFolders::Entry& entry : folders.Look()) {
+    const std::string name = NameOf(entry.path);
+    const auto old = before.find(name);
+    if (shelf.count(name) > 0) {
+      Say(entry.path, absl::StrCat("the name \"", name, "\" is that of ",
+                                   shelf.at(name).path));
+    } else if (old != before.end() && old->second.id == entry.id()) {
+      shelf.insert(*old);
+    } else if (PrintableText(name, kMaxMessageBytes) != name) {
+      // Names are quoted in answers, which are UTF-8.
+      Say(entry.path, "its name cannot be printed");
+    } else if (auto fit = fit_at(entry.path); fit.ok()) {
+      said_.erase(entry.path);
+      shelf[name] = {entry.path, *std::move(fit), entry.id()};
+    } else {
+      Say(entry.path, std::string(fit.status().message()));
     }
   }
   return shelf;
@@ -128,10 +107,8 @@ bool SideNetworks::Look() {
     controls = controls_;
     adapters = adapters_;
   }
-  Shelf controls_now =
-      Scan(folders_.controls, /*folders_too=*/true, ControlFitAt, controls);
-  Shelf adapters_now = Scan(folders_.adapters, /*folders_too=*/false,
-                            IpAdapter::FitAt, adapters);
+  Shelf controls_now = Scan(control_folders_, ControlFitAt, controls);
+  Shelf adapters_now = Scan(adapter_folders_, IpAdapter::FitAt, adapters);
   const auto same = [](const Shelf& a, const Shelf& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](const auto& one, const auto& other) {

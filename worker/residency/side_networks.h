@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/watched_folders.h"
 #include "worker/denoiser/control_network.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/residency/spare_memory.h"
@@ -75,8 +76,7 @@ class SideNetworks : public BesideModels {
 
   // What lies in `folders` now. `fit_at` is asked for what `before` has not.
   template <typename FitAt>
-  Shelf Scan(const std::vector<std::string>& folders, bool folders_too,
-             const FitAt& fit_at, const Shelf& before);
+  Shelf Scan(WatchedFolders& folders, const FitAt& fit_at, const Shelf& before);
   // To the log, unless it said the same of `path` before.
   void Say(const std::string& path, const std::string& what);
   // `bytes` and `load` are asked for what is not in memory.
@@ -98,7 +98,7 @@ class SideNetworks : public BesideModels {
   template <typename Unwanted>
   void DropIf(const Unwanted& unwanted) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const Folders folders_;
+  WatchedFolders control_folders_, adapter_folders_;  // Look()'s own
   const Placement placement_;
   const SpareMemory memory_;
   std::map<std::string, std::string> said_;  // by path; Look()'s own

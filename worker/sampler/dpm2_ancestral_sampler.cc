@@ -1,7 +1,5 @@
 #include "worker/sampler/dpm2_ancestral_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -26,20 +24,18 @@ Dpm2AncestralSampler::Dpm2AncestralSampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor Dpm2AncestralSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor Dpm2AncestralSampler::First(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const double sigma = level().sigma;
   return latent_ + (latent_ - denoised_) / sigma *
                        (plan_.levels[done_ + 1].sigma - sigma);
 }
 
 at::Tensor Dpm2AncestralSampler::Second(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const double from = plan_.levels[done_ - 1].sigma;
   const AncestralStep step(from, plan_.levels[done_ + 1].sigma);
   return step_sample_ +

@@ -16,6 +16,8 @@ class Dpm2AncestralSampler : public TwoStageSampler {
                        const SamplerOptions& options,
                        const SamplerStart& start);
 
+  NoiseLevel known_level() const override { return StepLevel(); }
+
  protected:
   const char* name() const override { return "dpm2_ancestral"; }
   at::Tensor ScaledSample() const override;

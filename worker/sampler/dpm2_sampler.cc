@@ -1,7 +1,5 @@
 #include "worker/sampler/dpm2_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -24,20 +22,18 @@ Dpm2Sampler::Dpm2Sampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor Dpm2Sampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor Dpm2Sampler::First(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const double sigma = level().sigma;
   return latent_ + (latent_ - denoised_) / sigma *
                        (plan_.levels[done_ + 1].sigma - sigma);
 }
 
 at::Tensor Dpm2Sampler::Second(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const double step =
       plan_.levels[done_ + 1].sigma - plan_.levels[done_ - 1].sigma;
   return step_sample_ + (latent_ - denoised_) / level().sigma * step;

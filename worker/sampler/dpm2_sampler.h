@@ -15,6 +15,8 @@ class Dpm2Sampler : public TwoStageSampler {
   Dpm2Sampler(const SchedulerConfig& config, const SamplerOptions& options,
               const SamplerStart& start);
 
+  NoiseLevel known_level() const override { return StepLevel(); }
+
  protected:
   const char* name() const override { return "dpm2"; }
   at::Tensor ScaledSample() const override;

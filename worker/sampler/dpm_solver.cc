@@ -71,7 +71,7 @@ DpmMove DpmMoveOf(const SchedulerConfig& config, const NoiseLevel& from,
 at::Tensor DpmValue(const SchedulerConfig& config, const at::Tensor& prediction,
                     const at::Tensor& sample, const NoiseLevel& level,
                     at::Tensor& clean) {
-  clean = CleanEstimate(config.prediction_type, prediction, sample, level);
+  clean = CleanEstimate(config, prediction, sample, level);
   if (config.thresholding) {
     clean = DynamicThreshold(clean, config.dynamic_thresholding_ratio,
                              config.sample_max_value);

@@ -1,7 +1,5 @@
 #include "worker/sampler/dpmpp_2s_ancestral_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -25,7 +23,7 @@ Dpmpp2sAncestralSampler::Dpmpp2sAncestralSampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor Dpmpp2sAncestralSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor Dpmpp2sAncestralSampler::Moved(const at::Tensor& sample, double from,
@@ -35,14 +33,12 @@ at::Tensor Dpmpp2sAncestralSampler::Moved(const at::Tensor& sample, double from,
 }
 
 at::Tensor Dpmpp2sAncestralSampler::First(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   return Moved(latent_, level().sigma, plan_.levels[done_ + 1].sigma);
 }
 
 at::Tensor Dpmpp2sAncestralSampler::Second(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const double from = plan_.levels[done_ - 1].sigma;
   const AncestralStep step(from, plan_.levels[done_ + 1].sigma);
   return Moved(step_sample_, from, step.down) + Draw() * step.up;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "worker/sampler/dpm_solver.h"
+#include "worker/sampler/prediction.h"
+#include "worker/sampler/sigmas.h"
 #include "worker/sampler/solver_plan.h"
 
 namespace genzo {
@@ -14,8 +16,23 @@ WalkPlan DpmppMultistepSampler::Plan(const SchedulerConfig& config, int steps,
 DpmppMultistepSampler::DpmppMultistepSampler(const SchedulerConfig& config,
                                              const SamplerOptions& options,
                                              const SamplerStart& start)
-    : PlannedSampler(Plan(config, options.steps, start.first_step), start),
+    : DpmppMultistepSampler(config, start,
+                            Plan(config, options.steps, start.first_step)) {}
+
+DpmppMultistepSampler::DpmppMultistepSampler(const SchedulerConfig& config,
+                                             const SamplerStart& start,
+                                             const WalkPlan& plan)
+    : PlannedSampler(plan, start,
+                     config.sigma_data.has_value()
+                         ? InitialSigma(config, plan.levels[0].sigma)
+                         : 1),
       config_(config) {}
+
+at::Tensor DpmppMultistepSampler::ScaledSample() const {
+  return config_.sigma_data.has_value()
+             ? ScaledForNetwork(config_, latent_, level())
+             : latent_;
+}
 
 int DpmppMultistepSampler::HistoryLength(int evaluations) const {
   return std::min(evaluations, config_.solver_order);

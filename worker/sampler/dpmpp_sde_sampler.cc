@@ -1,7 +1,5 @@
 #include "worker/sampler/dpmpp_sde_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -25,7 +23,7 @@ DpmppSdeSampler::DpmppSdeSampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor DpmppSdeSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor DpmppSdeSampler::Moved(const at::Tensor& sample, double from,
@@ -37,14 +35,12 @@ at::Tensor DpmppSdeSampler::Moved(const at::Tensor& sample, double from,
 }
 
 at::Tensor DpmppSdeSampler::First(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   return Moved(latent_, level().sigma, plan_.levels[done_ + 1].sigma);
 }
 
 at::Tensor DpmppSdeSampler::Second(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   return Moved(step_sample_, plan_.levels[done_ - 1].sigma,
                plan_.levels[done_ + 1].sigma);
 }

@@ -17,6 +17,8 @@ class DpmppSdeSampler : public TwoStageSampler {
   DpmppSdeSampler(const SchedulerConfig& config, const SamplerOptions& options,
                   const SamplerStart& start);
 
+  NoiseLevel known_level() const override { return StepLevel(); }
+
  protected:
   const char* name() const override { return "dpmpp_sde"; }
   at::Tensor ScaledSample() const override;

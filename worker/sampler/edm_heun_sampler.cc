@@ -18,7 +18,7 @@ WalkPlan Raise(WalkPlan plan, const SchedulerConfig& config,
         sigma * (1 + options.churn.GammaAt(sigma, options.steps));
     if (raised == sigma) continue;
     plan.levels[i].sigma = raised;
-    plan.timesteps[i] = TimestepOfSigma(training, raised);
+    plan.timesteps[i] = TimestepOfSigma(config, training, raised);
   }
   return plan;
 }
@@ -60,12 +60,12 @@ at::Tensor EdmHeunSampler::Raised(const at::Tensor& sample, int done) {
 }
 
 at::Tensor EdmHeunSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor EdmHeunSampler::Slope(const at::Tensor& prediction) {
-  denoised_ = Clipped(config_, CleanEstimate(config_.prediction_type,
-                                             prediction, latent_, level()));
+  denoised_ =
+      Clipped(config_, CleanEstimate(config_, prediction, latent_, level()));
   return (latent_ - denoised_) / level().sigma;
 }
 

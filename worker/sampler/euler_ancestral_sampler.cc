@@ -1,7 +1,5 @@
 #include "worker/sampler/euler_ancestral_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -20,14 +18,13 @@ EulerAncestralSampler::EulerAncestralSampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor EulerAncestralSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor EulerAncestralSampler::Step(const at::Tensor& prediction) {
   const double from = level().sigma;
   const AncestralStep step(from, plan_.levels[done_ + 1].sigma);
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   const at::Tensor derivative = (latent_ - denoised_) / from;
   return latent_ + derivative * (step.down - from) + Draw() * step.up;
 }

@@ -27,7 +27,7 @@ EulerSampler::EulerSampler(const SchedulerConfig& config,
       churn_(options.churn) {}
 
 at::Tensor EulerSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor EulerSampler::Step(const at::Tensor& prediction) {
@@ -40,9 +40,10 @@ at::Tensor EulerSampler::Step(const at::Tensor& prediction) {
   }
   // The reference raises the level after the denoiser has looked, and takes a
   // velocity as one at the level looked at.
-  const bool epsilon = config_.prediction_type == PredictionType::kEpsilon;
-  denoised_ = CleanEstimate(config_.prediction_type, prediction, sample,
-                            {1, epsilon ? raised : sigma});
+  const bool looked_at = config_.prediction_type == PredictionType::kVelocity &&
+                         !config_.sigma_data.has_value();
+  denoised_ = CleanEstimate(config_, prediction, sample,
+                            {1, looked_at ? sigma : raised});
   const at::Tensor derivative = (sample - denoised_) / raised;
   return sample + derivative * (plan_.levels[done_ + 1].sigma - raised);
 }

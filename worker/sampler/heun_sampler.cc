@@ -1,7 +1,5 @@
 #include "worker/sampler/heun_sampler.h"
 
-#include <cmath>
-
 #include "worker/sampler/prediction.h"
 #include "worker/sampler/sigmas.h"
 
@@ -19,12 +17,12 @@ HeunSampler::HeunSampler(const SchedulerConfig& config,
       config_(config) {}
 
 at::Tensor HeunSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 at::Tensor HeunSampler::Slope(const at::Tensor& prediction) {
-  denoised_ = Clipped(config_, CleanEstimate(config_.prediction_type,
-                                             prediction, latent_, level()));
+  denoised_ =
+      Clipped(config_, CleanEstimate(config_, prediction, latent_, level()));
   return (latent_ - denoised_) / level().sigma;
 }
 

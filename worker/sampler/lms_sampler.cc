@@ -26,7 +26,7 @@ LmsSampler::LmsSampler(const SchedulerConfig& config, const SamplerStart& start,
       whole_walk_(std::move(whole_walk)) {}
 
 at::Tensor LmsSampler::ScaledSample() const {
-  return latent_ / std::hypot(level().sigma, 1);
+  return ScaledForNetwork(config_, latent_, level());
 }
 
 int LmsSampler::HistoryLength(int evaluations) const {
@@ -53,8 +53,7 @@ double LmsSampler::Weight(int order, int back) const {
 }
 
 at::Tensor LmsSampler::Step(const at::Tensor& prediction) {
-  denoised_ =
-      CleanEstimate(config_.prediction_type, prediction, latent_, level());
+  denoised_ = CleanEstimate(config_, prediction, latent_, level());
   if (history_.size() == kMaxOrder) history_.pop_front();
   history_.push_back((latent_ - denoised_) / level().sigma);
   const int known = static_cast<int>(history_.size());

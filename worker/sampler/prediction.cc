@@ -50,6 +50,25 @@ at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
   return prediction;
 }
 
+at::Tensor CleanEstimate(const SchedulerConfig& config,
+                         const at::Tensor& prediction, const at::Tensor& sample,
+                         const NoiseLevel& level) {
+  if (!config.sigma_data.has_value()) {
+    return CleanEstimate(config.prediction_type, prediction, sample, level);
+  }
+  const double data = *config.sigma_data;
+  const double length = std::hypot(level.sigma, data);
+  const double share = data / length;
+  const double weight = level.sigma * share;
+  const bool negative = config.prediction_type == PredictionType::kVelocity;
+  return share * share * sample + (negative ? -weight : weight) * prediction;
+}
+
+at::Tensor ScaledForNetwork(const SchedulerConfig& config,
+                            const at::Tensor& sample, const NoiseLevel& level) {
+  return sample / std::hypot(level.sigma, config.sigma_data.value_or(1));
+}
+
 at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean) {
   if (config.thresholding) {
     return DynamicThreshold(clean, config.dynamic_thresholding_ratio,

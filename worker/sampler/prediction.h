@@ -22,6 +22,18 @@ at::Tensor CleanEstimate(PredictionType type, const at::Tensor& prediction,
 at::Tensor NoiseEstimate(PredictionType type, const at::Tensor& prediction,
                          const at::Tensor& sample, const NoiseLevel& level);
 
+// The same of a walk's configuration, which may be EDM's: there the denoiser's
+// output is a weighed difference of the two (arXiv:2206.00364, table 1: c_skip
+// and c_out).
+at::Tensor CleanEstimate(const SchedulerConfig& config,
+                         const at::Tensor& prediction, const at::Tensor& sample,
+                         const NoiseLevel& level);
+
+// `sample`, of a walk over sigmas, as a network sees it: of unit variance where
+// the data have config.sigma_data, 1 unless set (there: c_in).
+at::Tensor ScaledForNetwork(const SchedulerConfig& config,
+                            const at::Tensor& sample, const NoiseLevel& level);
+
 // A clean estimate within the bounds that `config` sets: by dynamic
 // thresholding, else by clip_sample.
 at::Tensor Clipped(const SchedulerConfig& config, const at::Tensor& clean);

@@ -45,9 +45,13 @@ class SamplerRun {
   virtual void Take(const at::Tensor& prediction) = 0;
 
   // The level at which Next() takes latent() to be; after the last step, that
-  // of the finished latent. What is put into a latent, as the known part of a
-  // picture, must have this level.
+  // of the finished latent.
   virtual NoiseLevel level() const = 0;
+
+  // The level at which the known part of a picture is put back into latent().
+  // Of references that look in the middle of a step it is the step's end there
+  // already.
+  virtual NoiseLevel known_level() const { return level(); }
 
   // The current sample; after the last step, the finished latent.
   virtual const at::Tensor& latent() const = 0;

@@ -40,7 +40,7 @@ struct SamplerSpec {
   SamplerId id;                 // UNSPECIFIED: no request may ask for it
   const char* name;             // as the command line spells it
   const char* scheduler_class;  // the reference class
-  absl::Span<const SigmaSchedule> schedules;  // that it accepts
+  absl::Span<const SigmaSchedule> schedules;  // that it accepts, kDefault first
   bool inverts;  // walks from a clean sample up to noise
   int (*min_steps)(const SchedulerConfig& config);
   int (*max_steps)(const SchedulerConfig& config);
@@ -56,59 +56,26 @@ struct SamplerSpec {
 // The samplers that a request can ask for. A new one is a file pair and a row.
 absl::Span<const SamplerSpec> Samplers();
 
-// The sampler that a model's scheduler configuration names by `_class_name`,
-// and where several read that class, the one whose order and noise it has.
+// A row of it; null if there is none.
+const SamplerSpec* FindSampler(SamplerId id);
+
+// The row of a reference class, also of those that no request can ask for:
+// "DDIMInverseScheduler". Where several read that class, the one whose order
+// and noise `scheduler` has. Null if there is none.
+const SamplerSpec* FindSamplerOfClass(const std::string& scheduler_class,
+                                      const nlohmann::json& scheduler);
+
+// The sampler that a model's scheduler configuration names by `_class_name`.
 // UNIMPLEMENTED names the class.
 absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
-
-// The schedules that a sampler accepts, kDefault first; empty if it is not
-// known.
-absl::Span<const SigmaSchedule> SchedulesOf(SamplerId id);
-
-// What a request for that sampler must keep to.
-struct SamplerNeeds {
-  int min_steps = 1;
-  bool takes_sigmas = false;
-  bool takes_timesteps = false;
-};
-// Of `scheduler` as the sampler reads it. Errors are CreateSampler's.
-absl::StatusOr<SamplerNeeds> NeedsOf(SamplerId id,
-                                     const nlohmann::json& scheduler);
 
 // "default", "karras", "exponential", "beta", "sgm_uniform", "simple",
 // "ddim_uniform", "align_your_steps".
 const char* NameOf(SigmaSchedule schedule);
+SigmaSpacing SpacingOf(SigmaSchedule schedule);
 // What a request calls it; kDefault for values that no request may have.
 SigmaSchedule FromProto(v1::NoiseSchedule schedule);
 v1::NoiseSchedule ToProto(SigmaSchedule schedule);
-
-// A sampler that reads `scheduler` (a scheduler_config.json) as the reference
-// class of `id` would. Errors of the file name its key. INVALID_ARGUMENT if
-// the sampler does not know `schedule`, if `steps` is not between the sampler's
-// minimum and maximum, which is at most the number of trained timesteps, if
-// start.first_step is not below it, if explicit timesteps or sigmas are not the
-// sampler's or not in order and range, or if `start` lacks a tensor.
-absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSampler(
-    SamplerId id, SigmaSchedule schedule, const nlohmann::json& scheduler,
-    const SamplerOptions& options, const SamplerStart& start);
-
-// The same for the sampler of a reference class, also of those that no request
-// can ask for: "DDIMInverseScheduler". UNIMPLEMENTED names the class.
-absl::StatusOr<std::unique_ptr<SamplerRun>> CreateSamplerOfClass(
-    const std::string& scheduler_class, SigmaSchedule schedule,
-    const nlohmann::json& scheduler, const SamplerOptions& options,
-    const SamplerStart& start);
-
-// What CreateSampler's run would do, without making one: timesteps, levels,
-// evaluations of each step. Errors are CreateSampler's.
-absl::StatusOr<WalkPlan> PlanOf(SamplerId id, SigmaSchedule schedule,
-                                const nlohmann::json& scheduler,
-                                const SamplerOptions& options, int first_step);
-
-// Calls of the denoiser in that walk.
-absl::StatusOr<int> EvaluationsOf(SamplerId id, SigmaSchedule schedule,
-                                  const nlohmann::json& scheduler, int steps,
-                                  int first_step);
 
 }  // namespace genzo
 

@@ -8,19 +8,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "worker/sampler/scheduler_class.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
 
-// What a model's network was trained for; its file says so.
-enum class Kind { kDiffusion, kFlow, kScoreVe, kScoreVp };
-
-// Of sigma's odds, in flow matching.
 constexpr int kMaxStepsOffset = 100;
 constexpr double kLeastSigma = 1e-6;
 constexpr double kMostSigma = 1e6;
+// What NoiseSource::Between() has noise for.
+constexpr double kMostEdmSigma = 32768;
 constexpr double kLeastBeta = 1e-9;
+constexpr double kLeastRho = 0.01;
+constexpr double kMostRho = 100;
 constexpr double kMinShift = 1e-3;
 constexpr double kMaxShift = 1e3;
 constexpr double kMaxMu = 7;
@@ -41,85 +42,16 @@ Enum ReadEnum(JsonConfig& json, const std::string& key,
   return values[0].second;
 }
 
-// What the reference classes differ in.
-struct SchedulerClass {
-  const char* name;
-  Kind kind = Kind::kDiffusion;
-  bool flow_too = false;  // reads files for flow matching as well
-  const char* spacing = "linspace";
-  double beta_start = 0.0001;
-  double beta_end = 0.02;
-  const char* beta_schedule = "linear";
-  bool clip_sample = false;
-  bool set_alpha_to_one = false;
-  bool spaces_sigmas = true;  // use_karras_sigmas and the like
-  bool samples = true;        // prediction type "sample"
-};
-
-constexpr SchedulerClass kClasses[] = {
-    {.name = "DDIMScheduler",
-     .spacing = "leading",
-     .clip_sample = true,
-     .set_alpha_to_one = true,
-     .spaces_sigmas = false},
-    {.name = "DDIMInverseScheduler",
-     .spacing = "leading",
-     .clip_sample = true,
-     .set_alpha_to_one = true,
-     .spaces_sigmas = false,
-     .samples = false},
-    {.name = "DDPMScheduler",
-     .spacing = "leading",
-     .clip_sample = true,
-     .spaces_sigmas = false},
-    {.name = "PNDMScheduler",
-     .spacing = "leading",
-     .spaces_sigmas = false,
-     .samples = false},
-    {.name = "EulerDiscreteScheduler"},
-    {.name = "EulerAncestralDiscreteScheduler", .spaces_sigmas = false},
-    {.name = "LMSDiscreteScheduler"},
-    {.name = "HeunDiscreteScheduler", .beta_start = 0.00085, .beta_end = 0.012},
-    {.name = "KDPM2DiscreteScheduler",
-     .beta_start = 0.00085,
-     .beta_end = 0.012},
-    {.name = "KDPM2AncestralDiscreteScheduler",
-     .beta_start = 0.00085,
-     .beta_end = 0.012},
-    {.name = "DPMSolverSDEScheduler", .beta_start = 0.00085, .beta_end = 0.012},
-    {.name = "DPMSolverMultistepScheduler", .flow_too = true},
-    {.name = "DPMSolverSinglestepScheduler", .flow_too = true},
-    {.name = "DEISMultistepScheduler", .flow_too = true},
-    {.name = "UniPCMultistepScheduler", .flow_too = true},
-    {.name = "LCMScheduler",
-     .spacing = "leading",
-     .beta_start = 0.00085,
-     .beta_end = 0.012,
-     .beta_schedule = "scaled_linear",
-     .set_alpha_to_one = true,
-     .spaces_sigmas = false},
-    {.name = "TCDScheduler",
-     .spacing = "leading",
-     .beta_start = 0.00085,
-     .beta_end = 0.012,
-     .beta_schedule = "scaled_linear",
-     .set_alpha_to_one = true,
-     .spaces_sigmas = false},
-    {.name = "FlowMatchEulerDiscreteScheduler", .kind = Kind::kFlow},
-    {.name = "FlowMatchHeunDiscreteScheduler", .kind = Kind::kFlow},
-    {.name = "ScoreSdeVeScheduler", .kind = Kind::kScoreVe},
-    {.name = "ScoreSdeVpScheduler", .kind = Kind::kScoreVp},
-};
-
-Kind KindOf(JsonConfig& json) {
+TrainedFor TrainingOf(JsonConfig& json) {
   const std::string name = json.String("_class_name", "");
   if (absl::StartsWith(name, "FlowMatch") ||
       json.String("prediction_type", "") == "flow_prediction") {
-    return Kind::kFlow;
+    return TrainedFor::kFlow;
   }
-  if (absl::StartsWith(name, "ScoreSdeVe")) return Kind::kScoreVe;
-  if (absl::StartsWith(name, "ScoreSdeVp")) return Kind::kScoreVp;
-  return Kind::kDiffusion;
+  if (absl::StartsWith(name, "EDM")) return TrainedFor::kEdm;
+  if (absl::StartsWith(name, "ScoreSdeVe")) return TrainedFor::kScoreVe;
+  if (absl::StartsWith(name, "ScoreSdeVp")) return TrainedFor::kScoreVp;
+  return TrainedFor::kDiffusion;
 }
 
 void ReadBetas(JsonConfig& json, const SchedulerClass& defaults,
@@ -255,17 +187,47 @@ void ReadScore(JsonConfig& json, bool exploding, SchedulerConfig& config) {
   config.beta_max = json.Number("beta_max", 20, config.beta_min, 1e3);
 }
 
-void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
-  ReadFinalSigma(json, config);
+void ReadEnds(JsonConfig& json, SchedulerConfig& config) {
   config.sigma_min = json.OptionalNumber("sigma_min", kLeastSigma, kMostSigma);
   config.sigma_max = json.OptionalNumber(
       "sigma_max", config.sigma_min.value_or(kLeastSigma), kMostSigma);
+}
+
+void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
+  ReadFinalSigma(json, config);
+  ReadEnds(json, config);
   config.log_linear_interpolation =
       ReadEnum<bool>(json, "interpolation_type", "linear",
                      {{"linear", false}, {"log_linear", true}});
   config.continuous_timesteps =
       ReadEnum<bool>(json, "timestep_type", "discrete",
                      {{"discrete", false}, {"continuous", true}});
+}
+
+// After ReadOwn(): the ends of the walk are never those of betas.
+void ReadEdm(JsonConfig& json, SchedulerConfig& config) {
+  config.prediction_type =
+      ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
+                               {{"epsilon", PredictionType::kEpsilon},
+                                {"v_prediction", PredictionType::kVelocity}});
+  config.sigma_spacing =
+      ReadEnum<SigmaSpacing>(json, "sigma_schedule", "karras",
+                             {{"karras", SigmaSpacing::kKarras},
+                              {"exponential", SigmaSpacing::kExponential}});
+  config.sigma_min =
+      json.Number("sigma_min", 0.002, kLeastSigma, kMostEdmSigma);
+  config.sigma_max = json.Number("sigma_max", 80, kLeastSigma, kMostEdmSigma);
+  if (*config.sigma_max <= *config.sigma_min) {
+    json.Fail(absl::StatusCode::kInvalidArgument, "sigma_max",
+              absl::StrCat("(80 unless set) is not over sigma_min ",
+                           *config.sigma_min));
+  }
+  config.sigma_data = json.Number("sigma_data", 0.5, kLeastSigma, kMostSigma);
+  config.rho = json.Number("rho", 7, kLeastRho, kMostRho);
+  if (!config.plus_plus) {
+    json.Fail(absl::StatusCode::kUnimplemented, "algorithm_type",
+              "is not dpmsolver++ or sde-dpmsolver++, as EDM needs");
+  }
 }
 
 void ReadDdpm(JsonConfig& json, SchedulerConfig& config) {
@@ -315,6 +277,7 @@ void ReadSolver(JsonConfig& json, const std::string& scheduler_class,
   }
   ReadFinalSigma(json, config);
   if (unipc) {
+    ReadEnds(json, config);
     config.plus_plus = json.Bool("predict_x0", true);
     // It has no clean estimate to bound.
     config.thresholding = config.thresholding && config.plus_plus;
@@ -413,15 +376,10 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
     const std::string& name) {
   JsonConfig json(object, name);
   SchedulerConfig config;
-  const auto* const own = std::find_if(
-      std::begin(kClasses), std::end(kClasses),
-      [&](const SchedulerClass& row) { return row.name == scheduler_class; });
-  if (own == std::end(kClasses)) {
-    return absl::UnimplementedError(absl::StrCat(
-        "scheduler class \"", scheduler_class, "\" is not supported"));
-  }
-  const Kind kind = KindOf(json);
-  if (kind != own->kind && !(kind == Kind::kFlow && own->flow_too)) {
+  const SchedulerClass* const own = FindSchedulerClass(scheduler_class);
+  if (own == nullptr) return UnsupportedScheduler(scheduler_class);
+  const TrainedFor trained_for = TrainingOf(json);
+  if (!own->Reads(trained_for)) {
     json.Fail(absl::StatusCode::kUnimplemented, "_class_name",
               absl::StrCat("is of a model that ", scheduler_class,
                            " does not sample"));
@@ -430,19 +388,23 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
   config.num_train_timesteps =
       static_cast<int>(json.Int("num_train_timesteps", 1000, /*min=*/2));
   if (own->spaces_sigmas) ReadSpacing(json, config);
-  switch (kind) {
-    case Kind::kDiffusion:
+  switch (trained_for) {
+    case TrainedFor::kDiffusion:
       ReadDiffusion(json, *own, config);
       break;
-    case Kind::kFlow:
+    case TrainedFor::kFlow:
       ReadFlow(json, *own, config);
       break;
-    case Kind::kScoreVe:
-    case Kind::kScoreVp:
-      ReadScore(json, kind == Kind::kScoreVe, config);
+    case TrainedFor::kEdm:
+      ReadClipping(json, *own, config);
+      break;
+    case TrainedFor::kScoreVe:
+    case TrainedFor::kScoreVp:
+      ReadScore(json, trained_for == TrainedFor::kScoreVe, config);
       break;
   }
-  ReadOwn(json, scheduler_class, config);
+  ReadOwn(json, own->name, config);
+  if (trained_for == TrainedFor::kEdm) ReadEdm(json, config);
   if (!json.status().ok()) return json.status();
   return config;
 }

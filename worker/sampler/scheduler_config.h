@@ -68,9 +68,14 @@ struct SchedulerConfig {
   // Euler: sigmas evenly in the logarithm, timesteps from sigmas.
   bool log_linear_interpolation = false;
   bool continuous_timesteps = false;
-  // Euler: ends of Karras' and exponential spacing.
+  // Euler and UniPC: ends of Karras' and exponential spacing. EDM: of every
+  // walk; set.
   std::optional<double> sigma_min;
   std::optional<double> sigma_max;
+  // Set: the network was trained as EDM (arXiv:2206.00364, table 1), on data of
+  // this deviation; no timestep is a whole one then, and betas mean nothing.
+  std::optional<double> sigma_data;
+  double rho = 7;  // EDM: of Karras' spacing
   // Euler and DPM-Solver: whether the last sigma is 0 or the smallest trained.
   bool final_sigma_is_zero = true;
   // DDPM.

@@ -47,15 +47,18 @@ constexpr double kAlignedSd1[] = {14.615, 6.475, 3.861, 2.697, 1.886, 1.396,
 constexpr double kAlignedSdxl[] = {14.615, 6.315, 3.771, 2.181, 1.342, 0.862,
                                    0.555,  0.380, 0.234, 0.113, 0.029};
 
-// A table's sigmas for another number of steps: linear in the logarithm.
+// A table's sigmas, for other numbers of steps than its ten linear in the
+// logarithm. The last of them stands for the picture.
 std::vector<double> AlignedSigmas(absl::Span<const double> table, int steps) {
   std::vector<double> sigmas;
-  for (double at : Linspace(0, static_cast<double>(table.size() - 1), steps)) {
+  for (double at :
+       Linspace(0, static_cast<double>(table.size() - 1), steps + 1)) {
     const auto low = std::min(static_cast<size_t>(at), table.size() - 2);
     sigmas.push_back(
         std::exp(std::lerp(std::log(table[low]), std::log(table[low + 1]),
                            at - static_cast<double>(low))));
   }
+  sigmas.pop_back();
   return sigmas;
 }
 
@@ -133,13 +136,23 @@ double TimestepOfSigma(const std::vector<float>& training_sigmas,
          weight * static_cast<double>(low + 1);
 }
 
-std::vector<double> KarrasSigmas(double max, double min, int count) {
-  constexpr double kRho = 7;
-  const double from = std::pow(max, 1 / kRho);
-  const double to = std::pow(min, 1 / kRho);
+double NoiseTold(double sigma) { return 0.25 * std::log(sigma); }
+
+double TimestepOfSigma(const SchedulerConfig& config,
+                       const std::vector<float>& training_sigmas,
+                       double sigma) {
+  return config.sigma_data.has_value()
+             ? NoiseTold(sigma)
+             : TimestepOfSigma(training_sigmas, sigma);
+}
+
+std::vector<double> KarrasSigmas(double max, double min, int count,
+                                 double rho) {
+  const double from = std::pow(max, 1 / rho);
+  const double to = std::pow(min, 1 / rho);
   std::vector<double> sigmas;
   for (double ramp : Linspace(0, 1, count)) {
-    sigmas.push_back(std::pow(from + ramp * (to - from), kRho));
+    sigmas.push_back(std::pow(from + ramp * (to - from), rho));
   }
   return sigmas;
 }
@@ -201,9 +214,19 @@ std::vector<double> RespacedSigmas(const SchedulerConfig& config,
     case SigmaSpacing::kAlignYourSteps:
       return AlignedSigmas(config.sdxl ? kAlignedSdxl : kAlignedSd1, steps);
     default:
-      return RespacedSigmas(config.sigma_spacing, training_sigmas.back(),
-                            training_sigmas.front(), steps);
+      return RespacedSigmas(config.sigma_spacing,
+                            config.sigma_max.value_or(training_sigmas.back()),
+                            config.sigma_min.value_or(training_sigmas.front()),
+                            steps);
   }
+}
+
+std::vector<double> EdmSigmas(const SchedulerConfig& config, int steps) {
+  const double max = *config.sigma_max;
+  const double min = *config.sigma_min;
+  return config.sigma_spacing == SigmaSpacing::kKarras
+             ? KarrasSigmas(max, min, steps, config.rho)
+             : RespacedSigmas(config.sigma_spacing, max, min, steps);
 }
 
 AncestralStep::AncestralStep(double from, double to) {
@@ -217,7 +240,8 @@ AncestralStep::AncestralStep(double from, double to) {
 }
 
 double InitialSigma(const SchedulerConfig& config, double max) {
-  return config.timestep_spacing == TimestepSpacing::kLeading
+  return config.sigma_data.has_value() ||
+                 config.timestep_spacing == TimestepSpacing::kLeading
              ? std::hypot(max, 1)
              : max;
 }

@@ -22,8 +22,17 @@ double SigmaAt(const std::vector<float>& training_sigmas, double timestep);
 // the training range.
 double TimestepOfSigma(const std::vector<float>& training_sigmas, double sigma);
 
+// What EDM's networks are told in place of a timestep (arXiv:2206.00364, table
+// 1: c_noise).
+double NoiseTold(double sigma);
+
+// What a network of `config` is told of a sigma: either of the two.
+double TimestepOfSigma(const SchedulerConfig& config,
+                       const std::vector<float>& training_sigmas, double sigma);
+
 // `count` sigmas from `max` to `min`: Karras et al., arXiv:2206.00364, eq. 5.
-std::vector<double> KarrasSigmas(double max, double min, int count);
+std::vector<double> KarrasSigmas(double max, double min, int count,
+                                 double rho = 7);
 
 // `count` sigmas from `max` to `min`, evenly in the logarithm.
 std::vector<double> ExponentialSigmas(double max, double min, int count);
@@ -59,6 +68,9 @@ struct AncestralStep {
   double up;
   double down;
 };
+
+// `steps` sigmas of a model trained as EDM, between the ends that its file has.
+std::vector<double> EdmSigmas(const SchedulerConfig& config, int steps);
 
 // The standard deviation that the initial noise of a walk from sigma `max`
 // needs (reference: init_noise_sigma).

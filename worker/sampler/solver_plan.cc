@@ -90,6 +90,9 @@ WalkPlan PlanSolver(const SchedulerConfig& config, int steps, int first_step,
   if (config.prediction_type == PredictionType::kFlow) {
     return PlanFlow(config, steps, first_step, walk);
   }
+  if (config.sigma_data.has_value()) {
+    return PlanOverSigmas(config, steps, first_step);
+  }
   const std::vector<float> training = TrainingSigmasOf(config);
   std::vector<double> timesteps;
   std::vector<double> sigmas = config.sigmas;

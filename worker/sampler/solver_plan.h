@@ -23,8 +23,9 @@ struct SolverWalk {
 inline constexpr int kFewSolverSteps = 15;
 
 // A walk of one evaluation a step over variance-preserving levels, or over a
-// flow's. One more step than asked for is spaced out and the cleanest dropped,
-// so that the walk's last move is to sigma 0.
+// flow's; of a model trained as EDM, PlanOverSigmas(). One more step than asked
+// for is spaced out and the cleanest dropped, so that the walk's last move is
+// to sigma 0.
 WalkPlan PlanSolver(const SchedulerConfig& config, int steps, int first_step,
                     const SolverWalk& walk);
 

@@ -24,13 +24,20 @@ class TwoStageSampler : public PlannedSampler {
   // Whether Second() needs first_slope_.
   virtual bool keeps_slope() const { return false; }
 
+  // Whether the coming look is a step's second.
+  bool second() const { return done_ % 2 == 1 && done_ < plan_.evaluations(); }
+
+  // known_level() of references that look in the middle: where a step begins,
+  // and then where it ends.
+  NoiseLevel StepLevel() const {
+    return second() ? plan_.levels[done_ + 1] : level();
+  }
+
   at::Tensor step_sample_;  // where the current step began
   at::Tensor first_slope_;  // what First() found there
 
  private:
   at::Tensor Step(const at::Tensor& prediction) final;
-  // Whether the coming look is a step's second.
-  bool second() const { return done_ % 2 == 1 && done_ < plan_.evaluations(); }
 };
 
 }  // namespace genzo

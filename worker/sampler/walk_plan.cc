@@ -8,6 +8,26 @@
 #include "worker/sampler/timesteps.h"
 
 namespace genzo {
+namespace {
+
+std::vector<Look> EdmLooks(const SchedulerConfig& config, int steps) {
+  std::vector<Look> looks;
+  for (double exact :
+       config.sigmas.empty() ? EdmSigmas(config, steps) : config.sigmas) {
+    const double sigma = static_cast<float>(exact);
+    looks.push_back({NoiseTold(sigma), {1, sigma}});
+  }
+  return looks;
+}
+
+// Where a walk over sigmas ends that does not end at the picture.
+double CleanestSigma(const SchedulerConfig& config) {
+  return config.sigma_data.has_value() ? *config.sigma_min
+                                       : TrainingSigmasOf(config).front();
+}
+
+}  // namespace
+
 WalkPlan PlanSteps(const std::vector<double>& timesteps,
                    const std::vector<NoiseLevel>& levels, int first_step) {
   const int steps = static_cast<int>(timesteps.size());
@@ -39,6 +59,7 @@ WalkPlan PlanTwoStages(const std::vector<Look>& firsts,
 }
 
 std::vector<Look> LooksOverSigmas(const SchedulerConfig& config, int steps) {
+  if (config.sigma_data.has_value()) return EdmLooks(config, steps);
   const std::vector<float> training = TrainingSigmasOf(config);
   std::vector<double> timesteps;
   std::vector<double> sigmas;
@@ -69,8 +90,7 @@ std::vector<Look> LooksOverSigmas(const SchedulerConfig& config, int steps) {
     const double sigma = static_cast<float>(sigmas[i]);
     const bool continuous = config.continuous_timesteps &&
                             config.prediction_type == PredictionType::kVelocity;
-    looks.push_back(
-        {continuous ? 0.25 * std::log(sigma) : timesteps[i], {1, sigma}});
+    looks.push_back({continuous ? NoiseTold(sigma) : timesteps[i], {1, sigma}});
   }
   return looks;
 }
@@ -88,7 +108,7 @@ WalkPlan PlanOverSigmas(const SchedulerConfig& config, int steps,
                             config.sigmas.empty() &&
                             config.sigma_spacing == SigmaSpacing::kTimesteps;
   const bool ends_at_zero = config.final_sigma_is_zero && !interpolated;
-  levels.push_back({1, ends_at_zero ? 0 : TrainingSigmasOf(config).front()});
+  levels.push_back({1, ends_at_zero ? 0 : CleanestSigma(config)});
   return PlanSteps(timesteps, levels, first_step);
 }
 
@@ -108,9 +128,10 @@ WalkPlan PlanMiddles(const SchedulerConfig& config, int steps, int first_step,
     const double to = firsts[i + 1].level.sigma;
     const double middle =
         std::sqrt(from * (walk.ancestral ? AncestralStep(from, to).down : to));
-    seconds.push_back({TimestepOfSigma(training, middle), {1, middle}});
+    seconds.push_back({TimestepOfSigma(config, training, middle), {1, middle}});
   }
-  if (walk.whole && config.sigma_spacing == SigmaSpacing::kKarras) {
+  if (walk.whole && config.sigma_spacing == SigmaSpacing::kKarras &&
+      !config.sigma_data.has_value()) {
     for (Look& look : firsts) look.timestep = std::nearbyint(look.timestep);
   }
   return PlanTwoStages(firsts, seconds, {1, 0}, first_step);

@@ -42,7 +42,7 @@ WalkPlan PlanTwoStages(const std::vector<Look>& firsts,
                        int first_step);
 
 // Where a walk of `steps` over sigmas looks, as diffusers'
-// EulerDiscreteScheduler makes it of `config`.
+// EulerDiscreteScheduler makes it of `config`, or its EDMEulerScheduler.
 std::vector<Look> LooksOverSigmas(const SchedulerConfig& config, int steps);
 
 // That walk with one evaluation a step, and as Heun's method looks.

@@ -37,11 +37,8 @@ absl::StatusOr<ClipTextConfig> ReadClipTextConfig(const TextFile& file) {
   config.eos_token_id = json->Int("eos_token_id", config.eos_token_id);
   config.layer_norm_eps = json->Number("layer_norm_eps", config.layer_norm_eps,
                                        /*min=*/0, /*max=*/1);
-  config.hidden_act = json->String("hidden_act", config.hidden_act);
-  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
-    json->Fail(absl::StatusCode::kUnimplemented, "hidden_act",
-               "is not one of \"quick_gelu\", \"gelu\"");
-  }
+  config.hidden_act =
+      ReadTransformersActivation(*json, "hidden_act", "quick_gelu");
   if (config.hidden_size % config.num_attention_heads != 0) {
     json->Fail(absl::StatusCode::kInvalidArgument, "num_attention_heads",
                "does not divide hidden_size");

@@ -24,7 +24,7 @@ struct ClipTextConfig {
   int64_t num_attention_heads = 8;
   int64_t max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
-  std::string hidden_act = "quick_gelu";  // or "gelu"
+  Activation hidden_act = Activation::kQuickGelu;
   int64_t eos_token_id = 2;
   int64_t projection_dim = 0;  // 0: no projection
 };

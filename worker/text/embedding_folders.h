@@ -7,27 +7,30 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "base/watched_folders.h"
 #include "worker/text/embedding_library.h"
 
 namespace genzo {
 
-// The library of folders whose files come, change and go. Thread-safe.
+// The library of folders whose files come, change and go.
 class EmbeddingFolders {
  public:
   // Looks.
   explicit EmbeddingFolders(std::vector<std::string> folders);
 
-  // Reads the folders anew if any file of theirs is not as it was.
+  // Reads the folders anew if any file of theirs is not as it was. For one
+  // thread at a time.
   void Look() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What the last look found; another object exactly if it was read anew.
+  // What the last look found; another object exactly if it was read anew. Any
+  // thread.
   std::shared_ptr<const EmbeddingLibrary> library() const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  const std::vector<std::string> folders_;
+  WatchedFolders folders_;                    // Look()'s own
+  std::vector<WatchedFolders::Entry> found_;  // likewise: what was read
   mutable absl::Mutex mutex_;
-  std::string stamp_ ABSL_GUARDED_BY(mutex_);  // of the folders
   std::shared_ptr<const EmbeddingLibrary> library_ ABSL_GUARDED_BY(mutex_);
 };
 

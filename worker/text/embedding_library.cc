@@ -21,6 +21,11 @@ constexpr int64_t kMaxWidth = 8192;
 constexpr char kParameters[] = "emb_params";               // A1111, safetensors
 constexpr char kPickledParameters[] = "string_to_param.";  // A1111, .pt
 
+// Names that tell text encoders and no word, those of SDXL's first and second:
+// web UIs' and diffusers' trainers of pivotal tuning, now and at first.
+constexpr std::pair<const char*, const char*> kEncoders[] = {
+    {"clip_l", "clip_g"}, {"text_encoders_0", "text_encoders_1"}};
+
 bool IsTorchFile(const fs::path& path) {
   const std::string ending = path.extension().string();
   return ending == ".pt" || ending == ".bin";
@@ -50,6 +55,30 @@ absl::StatusOr<at::Tensor> ReadVectors(const TensorSource& file,
   return read->view({count, -1});
 }
 
+// The tensors that hold a file's vectors, one for each text encoder; none if no
+// names tell.
+std::vector<std::string> NamesOfVectors(
+    const std::map<std::string, TensorEntry>& entries) {
+  for (const auto& [first, second] : kEncoders) {
+    if (entries.count(first) > 0 && entries.count(second) > 0) {
+      return {first, second};
+    }
+  }
+  if (entries.count(kParameters) > 0) return {kParameters};
+  if (entries.size() == 1) return {entries.begin()->first};
+  return {};
+}
+
+// Whether a tensor is named by the word that it is for, as diffusers does.
+bool IsWord(const std::string& name) {
+  return name != kParameters && !absl::StartsWith(name, kPickledParameters) &&
+         std::none_of(std::begin(kEncoders), std::end(kEncoders),
+                      [&](const auto& encoders) {
+                        return name == encoders.first ||
+                               name == encoders.second;
+                      });
+}
+
 }  // namespace
 
 bool LearnedEmbedding::Fits(const std::vector<int64_t>& widths) const {
@@ -73,29 +102,22 @@ absl::StatusOr<LearnedEmbedding> ReadEmbedding(const std::string& path) {
   const auto& entries = file->entries();
   LearnedEmbedding embedding;
   embedding.name = fs::path(path).stem().string();
-  std::vector<std::string> names;
-  if (entries.count("clip_l") > 0 && entries.count("clip_g") > 0) {
-    names = {"clip_l", "clip_g"};
-  } else if (entries.count(kParameters) > 0) {
-    names = {kParameters};
-  } else if (entries.size() == 1) {
-    const std::string& only = entries.begin()->first;
-    names = {only};
-    if (!absl::StartsWith(only, kPickledParameters)) embedding.name = only;
-  } else {
+  const std::vector<std::string> names = NamesOfVectors(entries);
+  if (names.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": has ", entries.size(),
         " tensors and none of the names that textual inversions have"));
   }
+  if (IsWord(names[0])) embedding.name = names[0];
   for (const std::string& name : names) {
     auto rows = ReadVectors(*file, name);
     if (!rows.ok()) return rows.status();
     embedding.vectors.push_back(*std::move(rows));
   }
   if (embedding.vectors.front().size(0) != embedding.vectors.back().size(0)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": clip_l has ", embedding.vectors.front().size(0),
-                     " vectors, clip_g ", embedding.vectors.back().size(0)));
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": ", names.front(), " has ", embedding.vectors.front().size(0),
+        " vectors, ", names.back(), " ", embedding.vectors.back().size(0)));
   }
   if (absl::StripAsciiWhitespace(embedding.name).empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": has no name"));
@@ -115,29 +137,19 @@ EmbeddingLibrary::EmbeddingLibrary(std::vector<LearnedEmbedding> embeddings)
                     embeddings_.end());
 }
 
-EmbeddingLibrary EmbeddingLibrary::Read(
-    const std::vector<std::string>& folders) {
+bool IsEmbeddingFile(const fs::path& path) {
+  return IsTorchFile(path) || path.extension() == ".safetensors";
+}
+
+EmbeddingLibrary EmbeddingLibrary::Read(const std::vector<std::string>& files) {
   std::vector<LearnedEmbedding> embeddings;
-  for (const std::string& folder : folders) {
-    std::error_code error;
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-      const bool known = IsTorchFile(entry.path()) ||
-                         entry.path().extension() == ".safetensors";
-      if (known) files.push_back(entry.path());
-    }
-    if (error) {
-      spdlog::warn("folder of embeddings {}: {}", folder, error.message());
-    }
-    std::sort(files.begin(), files.end());
-    for (const fs::path& path : files) {
-      auto embedding = ReadEmbedding(path.string());
-      if (embedding.ok()) {
-        embeddings.push_back(*std::move(embedding));
-      } else {
-        spdlog::warn("an embedding is left out: {}",
-                     std::string(embedding.status().message()));
-      }
+  for (const std::string& file : files) {
+    auto embedding = ReadEmbedding(file);
+    if (embedding.ok()) {
+      embeddings.push_back(*std::move(embedding));
+    } else {
+      spdlog::warn("an embedding is left out: {}",
+                   std::string(embedding.status().message()));
     }
   }
   return EmbeddingLibrary(std::move(embeddings));

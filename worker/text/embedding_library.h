@@ -2,6 +2,7 @@
 #define GENZO_WORKER_TEXT_EMBEDDING_LIBRARY_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct LearnedEmbedding {
 // other, values that are no numbers.
 absl::StatusOr<LearnedEmbedding> ReadEmbedding(const std::string& path);
 
+// Whether a file may be one, by its ending.
+bool IsEmbeddingFile(const std::filesystem::path& path);
+
 // What lies in the configured folders. Immutable; any thread may ask.
 class EmbeddingLibrary {
  public:
@@ -39,9 +43,8 @@ class EmbeddingLibrary {
   // Sorted by name, the first of equal ones kept.
   explicit EmbeddingLibrary(std::vector<LearnedEmbedding> embeddings);
 
-  // Of each folder's files, by name; one that cannot be read is left out with a
-  // warning.
-  static EmbeddingLibrary Read(const std::vector<std::string>& folders);
+  // Of these files; one that cannot be read is left out with a warning.
+  static EmbeddingLibrary Read(const std::vector<std::string>& files);
 
   const std::vector<LearnedEmbedding>& embeddings() const {
     return embeddings_;

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "ATen/ops/embedding.h"
-#include "ATen/ops/gelu.h"
 #include "ATen/ops/mean.h"
 #include "ATen/ops/rsqrt.h"
 #include "ATen/ops/scaled_dot_product_attention.h"
 #include "ATen/ops/tensor.h"
+#include "absl/strings/strip.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -46,6 +46,21 @@ Linear OutputLayer(const Weights& weights, int64_t in, int64_t out) {
                 weights.path());
 }
 
+void ReadFeedForward(JsonConfig& json, T5Config& config) {
+  constexpr char kKey[] = "feed_forward_proj";
+  const std::string name = json.String(kKey, "relu");
+  absl::string_view activation = name;
+  const bool gated = absl::ConsumePrefix(&activation, "gated-");
+  // As transformers reads the name that T5 1.1 has.
+  if (name == "gated-gelu") activation = "gelu_new";
+  // What it writes out in words of its own, it believes before the name.
+  config.gated = json.Bool("is_gated_act", gated);
+  config.activation =
+      json.Has("dense_act_fn")
+          ? ReadTransformersActivation(json, "dense_act_fn", "")
+          : TransformersActivation(json, kKey, std::string(activation));
+}
+
 }  // namespace
 
 absl::StatusOr<T5Config> ReadT5Config(const TextFile& file) {
@@ -71,11 +86,7 @@ absl::StatusOr<T5Config> ReadT5Config(const TextFile& file) {
   config.layer_norm_epsilon =
       json->Number("layer_norm_epsilon", config.layer_norm_epsilon,
                    /*min=*/0, /*max=*/1);
-  const std::string feed_forward = json->String("feed_forward_proj", "relu");
-  if (feed_forward != "gated-gelu") {
-    json->Fail(absl::StatusCode::kUnimplemented, "feed_forward_proj",
-               "is not \"gated-gelu\"");
-  }
+  ReadFeedForward(*json, config);
   if (!json->status().ok()) return json->status();
   return config;
 }
@@ -101,12 +112,15 @@ T5Encoder::Block::Block(const T5Config& config, const Weights& weights)
       o(weights.At("layer", 0)["SelfAttention"]["o"],
         config.num_heads * config.d_kv, config.d_model, /*has_bias=*/false),
       ff_norm(weights.At("layer", 1)["layer_norm"], config),
-      wi_0(weights.At("layer", 1)["DenseReluDense"]["wi_0"], config.d_model,
-           config.d_ff, /*has_bias=*/false),
-      wi_1(weights.At("layer", 1)["DenseReluDense"]["wi_1"], config.d_model,
-           config.d_ff, /*has_bias=*/false),
+      activation(config.activation),
+      wi(weights.At("layer", 1)["DenseReluDense"][config.gated ? "wi_0" : "wi"],
+         config.d_model, config.d_ff, /*has_bias=*/false),
       wo(OutputLayer(weights.At("layer", 1)["DenseReluDense"]["wo"],
-                     config.d_ff, config.d_model)) {}
+                     config.d_ff, config.d_model)) {
+  if (!config.gated) return;
+  gate.emplace(weights.At("layer", 1)["DenseReluDense"]["wi_1"], config.d_model,
+               config.d_ff, /*has_bias=*/false);
+}
 
 at::Tensor T5Encoder::Block::forward(at::Tensor x,
                                      const at::Tensor& bias) const {
@@ -120,9 +134,10 @@ at::Tensor T5Encoder::Block::forward(at::Tensor x,
       /*is_causal=*/false, /*scale=*/1.0);  // [B, H, L, d_kv]
   x = x + o.forward(attended.transpose(1, 2).flatten(-2));
   const at::Tensor h = ff_norm.forward(x);
-  const at::Tensor gated =
-      wi_1.forward_mul(h, at::gelu(wi_0.forward(h), "tanh"));
-  return x + wo.forward(gated.to(wo.weight.scalar_type()));  // [B, L, d_model]
+  const at::Tensor active = Activate(wi.forward(h), activation);
+  const at::Tensor inner =
+      gate.has_value() ? gate->forward_mul(h, active) : active;
+  return x + wo.forward(inner.to(wo.weight.scalar_type()));  // [B, L, d_model]
 }
 
 T5Encoder::T5Encoder(const T5Config& config, const Weights& weights)

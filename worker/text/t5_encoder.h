@@ -2,10 +2,12 @@
 #define GENZO_WORKER_TEXT_T5_ENCODER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/nn/activation.h"
 #include "worker/nn/layers.h"
 #include "worker/weights/text_file.h"
 #include "worker/weights/weights.h"
@@ -23,16 +25,17 @@ struct T5Config {
   int64_t relative_attention_num_buckets = 32;
   int64_t relative_attention_max_distance = 128;
   double layer_norm_epsilon = 1e-6;
+  Activation activation = Activation::kGeluTanh;
+  bool gated = true;  // as from T5 1.1 on
 };
 
 // Reads a component's config.json; the message of an error names file and key.
-// UNIMPLEMENTED unless its feed-forward layers are gated, as from T5 1.1 on.
 absl::StatusOr<T5Config> ReadT5Config(const TextFile& file);
 
-// The encoder of T5 1.1 (Raffel et al., arXiv:1910.10683; gated GELU,
-// arXiv:2002.05202; reference: transformers' T5EncoderModel). Places are told
-// by a bias of their distance alone. Immutable after construction; forward may
-// be called by any thread.
+// The encoder of T5 (Raffel et al., arXiv:1910.10683; from 1.1 on with gated
+// GELU, arXiv:2002.05202; reference: transformers' T5EncoderModel). Places are
+// told by a bias of their distance alone. Immutable after construction; forward
+// may be called by any thread.
 class T5Encoder {
  public:
   // Takes its tensors from `weights`, whose Finish() then tells of faults.
@@ -62,7 +65,10 @@ class T5Encoder {
     Norm attention_norm;
     Linear q, k, v, o;
     Norm ff_norm;
-    Linear wi_0, wi_1, wo;
+    Activation activation;
+    Linear wi;                   // wi_0 where it is gated
+    std::optional<Linear> gate;  // wi_1
+    Linear wo;
   };
 
   // [1, heads, L, L] of the weights' type, added to the scores.

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "base/file_stamp.h"
 #include "base/logging.h"
 #include "base/models_folder.h"
 
@@ -23,11 +21,16 @@ void LeaveOut(const std::string& path, const std::string& why) {
 
 UpscalerFolders::UpscalerFolders(std::vector<std::string> folders,
                                  UpscalerCatalog& catalog)
-    : folders_(std::move(folders)), catalog_(catalog) {
+    : folders_("upscalers", std::move(folders),
+               [](const fs::path& path) {
+                 return HasEnding(path, {".safetensors", ".pth"});
+               }),
+      catalog_(catalog) {
   Look();
 }
 
-void UpscalerFolders::Add(const std::string& path, const std::string& stamp) {
+void UpscalerFolders::Add(const WatchedFolders::Entry& entry) {
+  const std::string& path = entry.path;
   const auto source = OpenUpscalerFile(path);
   if (!source.ok()) {
     return LeaveOut(path, std::string(source.status().message()));
@@ -41,8 +44,7 @@ void UpscalerFolders::Add(const std::string& path, const std::string& stamp) {
   upscaler.set_scale(static_cast<uint32_t>(traits->scale));
   upscaler.set_architecture(traits->architecture);
   upscaler.set_weight_bytes(static_cast<uint64_t>(traits->weight_bytes));
-  if (upscaler.name().empty() ||
-      !catalog_.Put({upscaler, path, absl::StrCat(path, " ", stamp)})) {
+  if (upscaler.name().empty() || !catalog_.Put({upscaler, path, entry.id()})) {
     return LeaveOut(path, absl::StrCat("its name \"", upscaler.name(),
                                        "\" is empty or taken"));
   }
@@ -58,37 +60,21 @@ void UpscalerFolders::Remove(const std::string& path) {
 }
 
 void UpscalerFolders::Look() {
-  std::vector<std::string> found;  // by folder, and by name in it
-  for (const std::string& folder : folders_) {
-    std::set<std::string> in_folder;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end;
-         !error && entry != end; entry.increment(error)) {
-      const fs::path& path = entry->path();
-      if (path.extension() == ".safetensors" || path.extension() == ".pth") {
-        in_folder.insert(path.string());
-      }
-    }
-    const std::string said = error ? error.message() : "";
-    if (std::exchange(stamps_[folder], said) != said && error) {
-      spdlog::warn("upscalers: {} cannot be read: {}", folder, said);
-    }
-    found.insert(found.end(), in_folder.begin(), in_folder.end());
-  }
-  const std::set<std::string> here(found.begin(), found.end());
+  const std::vector<WatchedFolders::Entry> found = folders_.Look();
+  std::set<std::string> here;
+  for (const WatchedFolders::Entry& entry : found) here.insert(entry.path);
   std::vector<std::string> gone;
   for (const auto& [path, name] : names_) {
     if (here.count(path) == 0) gone.push_back(path);
   }
   for (const std::string& path : gone) Remove(path);
-  for (const std::string& path : found) {
-    const std::string stamp = FileStamp(path);
+  for (const WatchedFolders::Entry& entry : found) {
     // One that is left out for its name may have its turn.
-    const bool waits = !gone.empty() && names_.count(path) == 0;
-    if (!waits && stamps_[path] == stamp) continue;
-    Remove(path);
-    stamps_[path] = stamp;
-    Add(path, stamp);
+    const bool waits = !gone.empty() && names_.count(entry.path) == 0;
+    if (!waits && stamps_[entry.path] == entry.stamp) continue;
+    Remove(entry.path);
+    stamps_[entry.path] = entry.stamp;
+    Add(entry);
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/upscaler_catalog.h"
+#include "base/watched_folders.h"
 #include "c10/core/Device.h"
 #include "worker/upscale/upscaler.h"
 
@@ -28,10 +29,10 @@ class UpscalerFolders {
   void Look();
 
  private:
-  void Add(const std::string& path, const std::string& stamp);
+  void Add(const WatchedFolders::Entry& entry);
   void Remove(const std::string& path);
 
-  const std::vector<std::string> folders_;
+  WatchedFolders folders_;
   UpscalerCatalog& catalog_;
   std::map<std::string, std::string> stamps_;  // by path
   std::map<std::string, std::string> names_;   // of those in the catalog

@@ -43,11 +43,8 @@ absl::StatusOr<ClipVisionConfig> ReadClipVisionConfig(const TextFile& file) {
   config.projection_dim = whole->Int("projection_dim", 512, /*min=*/1);
   config.layer_norm_eps = json.Number("layer_norm_eps", config.layer_norm_eps,
                                       /*min=*/0, /*max=*/1);
-  config.hidden_act = json.String("hidden_act", config.hidden_act);
-  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
-    json.Fail(absl::StatusCode::kUnimplemented, "hidden_act",
-              "is not one of \"quick_gelu\", \"gelu\"");
-  }
+  config.hidden_act =
+      ReadTransformersActivation(json, "hidden_act", "quick_gelu");
   if (config.hidden_size % config.num_attention_heads != 0) {
     json.Fail(absl::StatusCode::kInvalidArgument, "num_attention_heads",
               "does not divide hidden_size");

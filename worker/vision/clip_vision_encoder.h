@@ -24,7 +24,7 @@ struct ClipVisionConfig {
   int64_t patch_size = 32;
   int64_t projection_dim = 512;
   double layer_norm_eps = 1e-5;
-  std::string hidden_act = "quick_gelu";  // or "gelu"
+  Activation hidden_act = Activation::kQuickGelu;
 
   // Patches and the class token before them.
   int64_t tokens() const {

@@ -135,6 +135,17 @@ std::vector<int64_t> JsonConfig::Ints(const std::string& key,
   return result;
 }
 
+Sides JsonConfig::BothSides(const std::string& key, Sides default_value) {
+  const json& value = At(key);
+  if (value.is_null()) return default_value;
+  if (value.is_array() && value.size() == 2) {
+    return {.height = CheckedInt(key, value[0], 1, kMaxSize),
+            .width = CheckedInt(key, value[1], 1, kMaxSize)};
+  }
+  const int64_t side = CheckedInt(key, value, 1, kMaxSize);
+  return {.height = side, .width = side};
+}
+
 std::vector<float> JsonConfig::Floats(const std::string& key) {
   const json& value = At(key);
   std::vector<float> result;

@@ -12,6 +12,12 @@
 
 namespace genzo {
 
+// Of a picture or a latent.
+struct Sides {
+  int64_t height;
+  int64_t width;
+};
+
 // Typed access to one of the diffusers layout's config.json files. A key that
 // is missing or null has the default that the caller gives, which is the
 // reference class's. The first fault is kept in status() and names file and
@@ -51,6 +57,8 @@ class JsonConfig {
   std::vector<int64_t> Ints(const std::string& key,
                             const std::vector<int64_t>& default_value,
                             int64_t min = 1, int64_t max = kMaxSize);
+  // One number for both, or the pair [height, width].
+  Sides BothSides(const std::string& key, Sides default_value);
   std::vector<float> Floats(const std::string& key);
   std::vector<std::string> Strings(const std::string& key,
                                    const std::vector<std::string>& defaults);

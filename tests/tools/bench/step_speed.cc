@@ -22,6 +22,7 @@
 #include "nlohmann/json.hpp"
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
+#include "worker/device/free_memory.h"
 #include "worker/device/thread_count.h"
 #include "worker/kernels/row_bits.h"
 #include "worker/pipeline/pipeline_table.h"
@@ -158,6 +159,7 @@ int Run(const Arguments& arguments) {
     return 1;
   }
   const Pipeline& model = **loaded;
+  ReturnFreeMemory(at::kCPU);  // as the server does
   std::cout << nlohmann::json({{"what", "load"},
                                {"seconds", absl::ToDoubleSeconds(
                                                Clock::Real().Now() - begin)},

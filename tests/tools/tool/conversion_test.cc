@@ -164,6 +164,20 @@ TEST(ConversionTest, AFileSaysWhatItsFolderPredicts) {
   EXPECT_EQ(read->scheduler["rescale_betas_zero_snr"], true);
 }
 
+// Rather than a file that is read as one of Stable Diffusion.
+TEST(ConversionTest, AFolderOfEdmGoesIntoNoFile) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  std::ofstream(model + "/scheduler/scheduler_config.json")
+      << R"({"_class_name": "EDMEulerScheduler"})";
+  const std::string file = folder.path() + "/edm.safetensors";
+  EXPECT_THAT(Convert(model, file),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       "scheduler_config.json: _class_name EDMEulerScheduler"));
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_THAT(Convert(model, folder.path() + "/edm"), IsOk());
+}
+
 // Not a smaller model that says nothing.
 TEST(ConversionTest, WeightsThatAreNotThereAreMissed) {
   const TestFolder folder;

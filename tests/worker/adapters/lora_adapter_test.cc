@@ -349,6 +349,13 @@ TEST_F(LoraAdapterTest, WhatDoesNotFitIsNamed) {
   none.Add("to_q.weight", at::zeros({6, 8}));
   EXPECT_THAT(LoraAdapter::Check(none, targets_),
               StatusIs(kInvalid, "is no adapter"));
+  for (const char* oft : {"lora_unet_to_q.oft_blocks", "to_q.oft_R.weight"}) {
+    FixedTensors turned;
+    turned.Add(oft, at::zeros({2, 4, 4}));
+    turned.Add("lora_unet_to_q.alpha", at::full({}, 1.0));
+    EXPECT_THAT(LoraAdapter::Check(turned, targets_),
+                StatusIs(absl::StatusCode::kUnimplemented, oft));
+  }
   FixedTensors half;
   half.Add("lora_unet_to_q.lora_down.weight", at::zeros({2, 8}));
   EXPECT_THAT(LoraAdapter::Check(half, targets_),

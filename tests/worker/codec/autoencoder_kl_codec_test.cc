@@ -35,6 +35,24 @@ class AutoencoderKLCodecTest : public ::testing::Test {
              model_ + "/" + AutoencoderKLCodec::kTinyFolder);
   }
 
+  // Playground 2.5's way; of latents that `mean` and `deviation` describe.
+  void WriteStatistics(const std::vector<double>& mean,
+                       const std::vector<double>& deviation) const {
+    nlohmann::json config =
+        nlohmann::json::parse(ReadFile(model_ + "/vae/config.json"));
+    config["latents_mean"] = mean;
+    config["latents_std"] = deviation;
+    config["scaling_factor"] = 0.5;
+    folder_.Write("model/vae/config.json", config.dump());
+  }
+
+  void BecomeSdxl() const {
+    nlohmann::json index =
+        nlohmann::json::parse(ReadFile(model_ + "/model_index.json"));
+    index["_class_name"] = "StableDiffusionXLPipeline";
+    folder_.Write("model/model_index.json", index.dump());
+  }
+
   absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>> Load() const {
     return AutoencoderKLCodec::Load(*ReadModelIndex(model_), Placement());
   }
@@ -245,6 +263,55 @@ TEST_F(AutoencoderKLCodecTest, TakesTheAttentionsOldNames) {
   const auto codec = Load();
   ASSERT_THAT(codec, IsOk());
   EXPECT_THAT((*codec)->Decode(latents), TensorEquals(expected));
+}
+
+// As StableDiffusionXLPipeline and its image-to-image have it: Playground 2.5.
+TEST_F(AutoencoderKLCodecTest, SdxlsLatentsMayBeNormalised) {
+  const at::Tensor encoded = at::randn({1, 4, 3, 5});
+  const at::Tensor plain = (*Load())->Decode((*Load())->Scale(encoded));
+  const std::vector<double> mean = {0.1, -0.2, 0.3, 0.05};
+  const std::vector<double> deviation = {1.2, 0.8, 0.9, 1.1};
+  WriteStatistics(mean, deviation);
+  // Others' pipelines do not look at them.
+  EXPECT_THAT((*Load())->Scale(encoded), TensorNear(encoded * 0.5, 1e-6));
+
+  BecomeSdxl();
+  const auto codec = Load();
+  ASSERT_THAT(codec, IsOk());
+  const at::Tensor scaled = (*codec)->Scale(encoded);
+  for (int64_t i = 0; i < 4; ++i) {
+    EXPECT_THAT(
+        scaled.select(1, i),
+        TensorNear((encoded.select(1, i) - mean[i]) * 0.5 / deviation[i], 1e-5))
+        << i;
+  }
+  EXPECT_THAT((*codec)->Decode(scaled), TensorNear(plain, 1e-4));
+}
+
+// Which was trained for latents as SDXL's own autoencoder scales them.
+TEST_F(AutoencoderKLCodecTest, TheSmallDecoderTakesThemAsSdxls) {
+  AddTinyDecoder();
+  BecomeSdxl();
+  const at::Tensor encoded = at::randn({1, 4, 3, 5}) * 5;
+  const auto plain = Load();
+  ASSERT_THAT(plain, IsOk());
+  const at::Tensor expected =
+      (*plain)->Preview(encoded * 0.13025, PreviewKind::kTiny);
+  WriteStatistics({1, -2, 3, 0.5}, {8, 6, 6.5, 5});
+  const auto codec = Load();
+  ASSERT_THAT(codec, IsOk());
+  EXPECT_THAT((*codec)->Preview((*codec)->Scale(encoded), PreviewKind::kTiny),
+              TensorNear(expected, 1e-4));
+}
+
+TEST_F(AutoencoderKLCodecTest, StatisticsOfOtherLatentsAreNamed) {
+  const auto with = [&](const std::vector<double>& deviation) {
+    WriteStatistics({0, 0, 0, 0}, deviation);
+    return Load().status();
+  };
+  EXPECT_THAT(with({1, 1, 1}),
+              StatusIs(kInvalid, "vae/config.json: latents_std"));
+  EXPECT_THAT(with({1, 1, 0, 1}), StatusIs(kInvalid, "not over 0 everywhere"));
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ TEST(AutoencoderTinyConfigTest, NamesBadValues) {
   };
   const auto kUnimplemented = absl::StatusCode::kUnimplemented;
   EXPECT_EQ(read("{}")->upsampling(), 8);
-  EXPECT_THAT(read(R"({"act_fn":"mish"})"), StatusIs(kUnimplemented, "act_fn"));
+  EXPECT_THAT(read(R"({"act_fn":"tanh"})"), StatusIs(kUnimplemented, "act_fn"));
   EXPECT_THAT(read(R"({"num_decoder_blocks":[1]})"),
               StatusIs(kInvalid, "num_decoder_blocks"));
   EXPECT_THAT(read(R"({"decoder_block_out_channels":[8,8,8,16]})"),

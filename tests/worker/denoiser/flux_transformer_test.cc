@@ -37,6 +37,14 @@ TEST_F(FluxTransformerTest, RowsAreOnTheirOwn) {
                        at::randn({5, 16, 6, 8}), Texts(5));
 }
 
+TEST_F(FluxTransformerTest, DeltasOfEveryLayerAreAsIfMerged) {
+  ExpectDeltasAreMerged(
+      [&](const Weights& weights) {
+        return std::make_unique<FluxTransformer>(network_.config(), weights);
+      },
+      *OpenTensors(folder_), at::randn({2, 16, 6, 8}), Texts(2));
+}
+
 TEST_F(FluxTransformerTest, RowsOfDifferentGuidanceShareABatch) {
   Conditioning texts = Texts(1);
   const auto a = *network_.Prepare(texts);

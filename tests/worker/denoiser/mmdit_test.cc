@@ -36,6 +36,15 @@ TEST_F(MmditTest, RowsAreOnTheirOwn) {
                        at::randn({5, 16, 6, 8}), Texts(5));
 }
 
+TEST_F(MmditTest, DeltasOfEveryLayerAreAsIfMerged) {
+  const MmditConfig config = *ReadMmditConfig(folder_ + "/config.json");
+  ExpectDeltasAreMerged(
+      [&](const Weights& weights) {
+        return std::make_unique<Mmdit>(config, weights);
+      },
+      *OpenTensors(folder_), at::randn({2, 16, 6, 8}), Texts(2));
+}
+
 TEST_F(MmditTest, TextsOfOneLengthShareABatch) {
   const auto a = *network_.Prepare(Texts(1));
   const auto b = *network_.Prepare(Texts(2));

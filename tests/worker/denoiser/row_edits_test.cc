@@ -133,6 +133,35 @@ TEST_F(RowEditsTest, IdleBlocksChangeNothing) {
       << "the tokens are read in the blocks";
 }
 
+// Of SD3's joint attention, where the text is seen all the same.
+TEST_F(RowEditsTest, IdleJointAttentionIsOfItsRowAlone) {
+  ASSERT_THAT(mmdit_.SelfAttentions(), Contains("transformer_blocks.0.attn"));
+  ASSERT_THAT(mmdit_.SelfAttentions(), Contains("transformer_blocks.0.attn2"));
+  const at::Tensor sample = at::randn({3, 16, 6, 8});
+  const auto prepared = *mmdit_.Prepare(
+      {.tokens = at::randn({3, 9, 32}), .pooled = at::randn({3, 20})});
+  const at::Tensor plain = Run(mmdit_, sample, *prepared);
+  for (const char* layer :
+       {"transformer_blocks.0.attn", "transformer_blocks.0.attn2"}) {
+    const at::Tensor edited = Run(
+        mmdit_, sample, With(*prepared, {{.first_row = 1, .idle = {layer}}}));
+    EXPECT_THAT(edited[0], TensorEquals(plain[0])) << layer;
+    EXPECT_THAT(edited[2], TensorEquals(plain[2])) << layer;
+    EXPECT_GT((edited[1] - plain[1]).abs().max().item<float>(), 1e-5f) << layer;
+  }
+}
+
+// Where there is one place, it has no neighbours anyway.
+TEST_F(RowEditsTest, IdleJointAttentionSeesItselfAndTheText) {
+  const at::Tensor sample = at::randn({1, 16, 2, 2});
+  const auto prepared = *mmdit_.Prepare(
+      {.tokens = at::randn({1, 9, 32}), .pooled = at::randn({1, 20})});
+  const std::vector<std::string> layers = mmdit_.SelfAttentions();
+  EXPECT_THAT(Run(mmdit_, sample,
+                  With(*prepared, {{.idle = {layers.begin(), layers.end()}}})),
+              TensorNear(Run(mmdit_, sample, *prepared), 1e-3));
+}
+
 TEST_F(RowEditsTest, RowsAreChosenWithTheirEdits) {
   const auto prepared = *unet_.Prepare({.tokens = at::randn({2, 77, 8})});
   const Prepared chosen = RowsOfPrepared(

@@ -1,18 +1,22 @@
 #ifndef GENZO_TESTS_WORKER_DENOISER_TRANSFORMER_TEST_H_
 #define GENZO_TESTS_WORKER_DENOISER_TRANSFORMER_TEST_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ATen/TensorOperators.h"
+#include "ATen/ops/matmul.h"
 #include "ATen/ops/randn.h"
 #include "absl/strings/match.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
+#include "tests/testing/tiny_lora.h"
 #include "worker/denoiser/denoiser.h"
 #include "worker/weights/tensor_source.h"
+#include "worker/weights/weights.h"
 
 // What every diffusion transformer must do.
 
@@ -74,6 +78,34 @@ inline void ExpectRowsOnTheirOwn(const Denoiser& denoiser,
   EXPECT_FALSE(at::equal(
       alone[1], Predict(denoiser, sample.narrow(0, 1, 1), {times[1]}, **plain)))
       << "adapters change nothing";
+}
+
+// Deltas of every layer, the timestep's included, are what the same added to
+// the weights would be. `make` builds the network.
+inline void ExpectDeltasAreMerged(
+    const std::function<std::unique_ptr<Denoiser>(const Weights&)>& make,
+    const std::shared_ptr<const TensorSource>& source, const at::Tensor& sample,
+    Conditioning conditioning) {
+  const auto adapters = AdaptersOf(*source, /*scale=*/0.05);
+  auto merged = std::make_shared<FixedTensors>();
+  for (const auto& [name, entry] : source->entries()) {
+    at::Tensor tensor = source->Read(name, {.dtype = at::kFloat})->clone();
+    for (const auto& [layer, deltas] : adapters->layers) {
+      if (name != layer + ".weight") continue;
+      tensor += deltas[0].scale * at::matmul(deltas[0].up, deltas[0].down);
+    }
+    merged->Add(name, tensor);
+  }
+  const auto run = [&](const std::shared_ptr<const TensorSource>& tensors) {
+    const Weights weights(tensors, at::kFloat, at::kCPU);
+    const auto denoiser = make(weights);
+    EXPECT_THAT(weights.Finish(), IsOk());
+    return Predict(*denoiser, sample, std::vector<float>(sample.size(0), 300),
+                   **denoiser->Prepare(conditioning));
+  };
+  const at::Tensor expected = run(merged);
+  conditioning.adapters = adapters;
+  EXPECT_THAT(run(source), TensorNear(expected, 1e-4));
 }
 
 }  // namespace genzo

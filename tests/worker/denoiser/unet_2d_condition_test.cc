@@ -151,8 +151,12 @@ TEST(UNetConfigTest, NamesWhatIsNotSupported) {
               StatusIs(kInvalid, "projection_class_embeddings_input_dim"));
   EXPECT_THAT(read(R"({"class_embed_type":"identity"})"),
               StatusIs(kUnimplemented, "class_embed_type"));
-  EXPECT_THAT(read(R"({"act_fn":"mish"})"),
-              StatusIs(kUnimplemented, "act_fn \"mish\""));
+  EXPECT_THAT(read(R"({"act_fn":"gelu_new"})"),
+              StatusIs(kUnimplemented, "act_fn \"gelu_new\""));
+  EXPECT_EQ(read(R"({"act_fn":"mish"})")->resnet.activation, Activation::kMish);
+  EXPECT_EQ(read(R"({"sample_size":[48,72]})")->sample_size.width, 72);
+  EXPECT_THAT(read(R"({"sample_size":[48,0]})"),
+              StatusIs(kInvalid, "sample_size"));
   EXPECT_THAT(read(R"({"down_block_types":["KDownBlock2D"]})"),
               StatusIs(kUnimplemented, "down_block_types"));
   EXPECT_THAT(read(R"({"block_out_channels":[32,64]})"),

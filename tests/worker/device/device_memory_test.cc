@@ -1,3 +1,8 @@
+#include <unistd.h>
+
+#include <cstdint>
+#include <fstream>
+
 #include "ATen/ops/zeros.h"
 #include "prometheus/metric_family.h"
 #include "tests/testing/matchers.h"
@@ -58,6 +63,34 @@ TEST(FreeMemoryTest, TensorsInUseStayAsTheyAre) {
   ReturnFreeMemory(at::kCPU);
   EXPECT_TRUE(kept.eq(7).all().item<bool>());
 }
+
+int64_t ResidentBytes() {
+  int64_t mapped = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> mapped >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// Sanitizers bring an allocator that keeps what was freed for reasons of its
+// own.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(FreeMemoryTest, WhatAStepFreedStaysUntilNobodyHasWorkedForAWhile) {
+  ReturnFreeMemory(at::kCPU);  // what other tests left
+  const int64_t before = ResidentBytes();
+  Megabytes(64);
+  EXPECT_GT(ResidentBytes(), before + 60 * kMegabyte) << "for the next step";
+  HeapRest rest(/*looks=*/2);
+  rest.Look(/*idle=*/true);
+  rest.Look(/*idle=*/false);
+  rest.Look(/*idle=*/true);
+  EXPECT_GT(ResidentBytes(), before + 60 * kMegabyte);
+  rest.Look(/*idle=*/true);
+  EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte);
+  Megabytes(64);  // not of a step
+  rest.Look(/*idle=*/true);
+  rest.Look(/*idle=*/true);
+  EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte) << "again";
+}
+#endif
 
 TEST(DeviceNamesEdgesTest, ANumberThatIsNoneIsNamed) {
   EXPECT_THAT(ResolveDevices({"cpu:many"}),

@@ -12,11 +12,11 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "base/pictures/picture_file.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/worker/media/picture_decoders.h"
 #include "worker/media/jpeg.h"
-#include "worker/media/picture_file.h"
 #include "worker/media/pixel_tensors.h"
 #include "worker/media/png.h"
 #include "worker/media/webp.h"

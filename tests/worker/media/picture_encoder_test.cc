@@ -2,9 +2,9 @@
 
 #include <thread>
 
+#include "base/pictures/picture_probe.h"
 #include "tests/testing/matchers.h"
 #include "tests/worker/media/picture_decoders.h"
-#include "worker/media/picture_probe.h"
 
 namespace genzo {
 namespace {

@@ -1,9 +1,14 @@
 #include "worker/media/provenance.h"
 
+#include <zlib.h>
+
+#include <cstdint>
+
+#include "base/pictures/picture_metadata.h"
 #include "tests/testing/matchers.h"
 #include "tests/worker/media/picture_decoders.h"
+#include "worker/media/exif.h"
 #include "worker/media/picture_encoder.h"
-#include "worker/media/picture_metadata.h"
 
 namespace genzo {
 namespace {
@@ -76,6 +81,68 @@ TEST(PictureMetadataTest, BrokenFilesAreErrors) {
                     {{"Software", "Genzo"}});
   EXPECT_THAT(ReadPictureText(file->data.substr(0, 60)),
               StatusIs(absl::StatusCode::kInvalidArgument, ""));
+}
+
+// One can take a third of a second to read.
+TEST(PictureTextTest, OfJpegTheFirstExifIsRead) {
+  const auto file = EncodePicture(
+      Scene(8, 8), {.format = v1::IMAGE_FORMAT_JPEG, .quality = 80}, {});
+  ASSERT_THAT(file, IsOk());
+  std::string repeated = file->data;
+  for (const char* text : {"third", "second", "first"}) {
+    const std::string exif =
+        std::string("Exif\0\0", 6) + ExifOf({{kParametersKey, text}});
+    const size_t size = exif.size() + 2;
+    repeated.insert(2, std::string("\xff\xe1") + static_cast<char>(size >> 8) +
+                           static_cast<char>(size & 0xff) + exif);
+  }
+  const auto read = ReadPictureText(repeated);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(*read, (PictureText{{kParametersKey, "first"}}));
+}
+
+std::string BigEndian(uint32_t number) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    bytes += static_cast<char>(number >> shift);
+  }
+  return bytes;
+}
+
+// A packed text of that many bytes, as PNG has it.
+std::string PackedText(size_t size) {
+  const std::string text(size, 'x');
+  std::string packed(compressBound(size), '\0');
+  uLongf packed_size = packed.size();
+  EXPECT_EQ(compress(reinterpret_cast<Bytef*>(packed.data()), &packed_size,
+                     reinterpret_cast<const Bytef*>(text.data()), text.size()),
+            Z_OK);
+  const std::string body =
+      std::string("zTXtkey\0\0", 9) + packed.substr(0, packed_size);
+  const uLong sum =
+      crc32(0, reinterpret_cast<const Bytef*>(body.data()), body.size());
+  return BigEndian(body.size() - 4) + body + BigEndian(sum);
+}
+
+// Of a PNG with such a text `times` in it.
+size_t TextBytesRead(size_t size, int times) {
+  constexpr size_t kBehindHeader = 33;
+  auto file = EncodePicture(Scene(8, 8), {.format = v1::IMAGE_FORMAT_PNG}, {});
+  const std::string chunk = PackedText(size);
+  for (int i = 0; i < times; ++i) file->data.insert(kBehindHeader, chunk);
+  const auto read = ReadPictureText(file->data);
+  EXPECT_THAT(read, IsOk());
+  size_t bytes = 0;
+  for (const auto& [key, value] : *read) bytes += value.size();
+  return bytes;
+}
+
+TEST(PictureTextTest, OfPngManyTextsAndLongOnesAreRead) {
+  EXPECT_EQ(TextBytesRead(5, 256), 5u * 256);
+  EXPECT_EQ(TextBytesRead(5, 300), 5u * 256);
+  EXPECT_EQ(TextBytesRead(7 << 20, 1), size_t{7} << 20);
+  EXPECT_LT(TextBytesRead(7 << 20, 40), size_t{64} << 20)
+      << "a small file does not fill the memory";
 }
 
 }  // namespace

@@ -168,5 +168,19 @@ TEST_F(TinyBlocksTest, OnlyUpsamplersMakeMoreOfTheirWeights) {
   EXPECT_TRUE(made == 0 || made == 1600) << "16 for every 9 where packed";
 }
 
+TEST_F(TinyBlocksTest, SmallConvolutionsMakeSixteenOfNine) {
+  const at::Tensor example = at::zeros({1});
+  const int64_t made =
+      Conv2d::ElementsMade("mid.conv1.weight", {64, 32, 3, 3}, example);
+  EXPECT_TRUE(made == 0 || made == 64 * 32 * 7);
+  const Conv2d conv(at::zeros({64, 32, 3, 3}), /*bias=*/{}, {});
+  EXPECT_EQ(conv.weight.numel() - 64 * 32 * 9, made);
+  EXPECT_EQ(Conv2d::ElementsMade("down.0.downsamplers.0.conv.weight",
+                                 {64, 32, 3, 3}, example),
+            0)
+      << "which skip places";
+  EXPECT_EQ(Conv2d::ElementsMade("conv.bias", {64}, example), 0);
+}
+
 }  // namespace
 }  // namespace genzo

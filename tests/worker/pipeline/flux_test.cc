@@ -72,6 +72,24 @@ TEST(FluxTest, TakesTheBytesThatItsFilesPromise) {
   EXPECT_EQ(*bytes, TinyFlux().weight_bytes());
 }
 
+// What is embedded beside the blocks, the time included: by diffusers' names
+// and by the original's.
+TEST(FluxTest, AdaptersMayChangeEveryLayer) {
+  const auto targets = TinyFlux().adapter_targets();
+  std::string component;
+  for (const char* name :
+       {"transformer_time_text_embed_timestep_embedder_linear_1",
+        "transformer_time_text_embed_guidance_embedder_linear_2",
+        "transformer_x_embedder", "transformer_proj_out",
+        "transformer_norm_out_linear", "lora_unet_time_in_in_layer",
+        "lora_unet_time_in_out_layer", "lora_unet_guidance_in_in_layer",
+        "lora_unet_vector_in_out_layer", "lora_unet_img_in", "lora_unet_txt_in",
+        "lora_unet_final_layer_linear",
+        "lora_unet_final_layer_adaLN_modulation_1"}) {
+    EXPECT_NE(targets->Find(name, component), nullptr) << name;
+  }
+}
+
 TEST(FluxTest, TrueGuidanceHasARowForWhatToStayAwayFrom) {
   v1::GenerateRequest request = Request();
   EXPECT_EQ(PreparedOf(*Encode(request)).rows, 1);

@@ -3,10 +3,14 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/abs.h"
 #include "ATen/ops/rand.h"
+#include "ATen/ops/randn.h"
 #include "ATen/ops/zeros.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/runs.h"
 #include "tests/testing/tensor_matchers.h"
+#include "worker/pipeline/walk_part.h"
+#include "worker/sampler/create_sampler.h"
+#include "worker/sampler/prediction.h"
 
 namespace genzo {
 namespace {
@@ -112,6 +116,27 @@ TEST(MaskedPictureTest, SharesEvaluationsWithEveryOtherAndKeepsItsBits) {
     EXPECT_THAT(together[i].latent(), TensorEquals(alone[0].latent()))
         << "request " << i;
   }
+}
+
+// DPM2's latent is in the middle of a step then, the known part at its end.
+TEST(MaskedPictureTest, TheKnownPartIsPutBackAtALevelOfItsOwn) {
+  const nlohmann::json scheduler = {{"_class_name", "EulerDiscreteScheduler"}};
+  const SamplerOptions options = {.steps = 3};
+  const KnownPart known = {.mask = at::zeros({1, 1, 8, 8}),
+                           .latent = at::randn({1, 4, 8, 8}),
+                           .noise = at::randn({1, 4, 8, 8})};
+  const auto plan = PlanOf(v1::SAMPLER_DPM2, SigmaSchedule::kDefault, scheduler,
+                           options, /*first_step=*/0);
+  ASSERT_THAT(plan, IsOk());
+  auto walk = CreateSampler(v1::SAMPLER_DPM2, SigmaSchedule::kDefault,
+                            scheduler, options, {.noise = known.noise});
+  ASSERT_THAT(walk, IsOk());
+  WalkPart part(KeepKnown(*std::move(walk), known), *plan, StepRange{0, 3});
+  part.Take(at::zeros({1, 4, 8, 8}));
+  EXPECT_NE(plan->levels[1].sigma, plan->levels[2].sigma);
+  EXPECT_EQ(part.known_level().sigma, plan->levels[2].sigma);
+  EXPECT_THAT(part.latent(),
+              TensorEquals(Noised(known.latent, known.noise, plan->levels[2])));
 }
 
 // A dot that lies between the places that the references look at.

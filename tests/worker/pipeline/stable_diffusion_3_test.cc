@@ -113,6 +113,23 @@ class StableDiffusion3Test : public ::testing::Test {
 TestFolder* StableDiffusion3Test::folder_ = nullptr;
 const Pipeline* StableDiffusion3Test::model_ = nullptr;
 
+// What is embedded beside the blocks, the time included: by diffusers' names
+// and by the original's.
+TEST_F(StableDiffusion3Test, AdaptersMayChangeEveryLayer) {
+  const auto targets = model_->adapter_targets();
+  std::string component;
+  for (const char* name :
+       {"transformer_time_text_embed_timestep_embedder_linear_2",
+        "transformer_context_embedder", "transformer_pos_embed_proj",
+        "transformer_norm_out_linear", "transformer_proj_out",
+        "lora_unet_t_embedder_mlp_0", "lora_unet_y_embedder_mlp_2",
+        "lora_unet_x_embedder_proj", "lora_unet_context_embedder",
+        "lora_unet_final_layer_linear",
+        "lora_unet_final_layer_adaLN_modulation_1"}) {
+    EXPECT_NE(targets->Find(name, component), nullptr) << name;
+  }
+}
+
 TEST_F(StableDiffusion3Test, TellsWhatItCanDo) {
   const PipelineTraits& traits = model_->traits();
   EXPECT_EQ(traits.family, "stable-diffusion-3");
@@ -121,6 +138,19 @@ TEST_F(StableDiffusion3Test, TellsWhatItCanDo) {
   EXPECT_EQ(traits.size_multiple, 16);
   EXPECT_EQ(traits.max_clip_skip, 1);
   EXPECT_EQ(traits.samplers[0], v1::SAMPLER_FLOW_EULER);
+}
+
+TEST_F(StableDiffusion3Test, AttentionIsPerturbedWhereARequestSaysSo) {
+  v1::GenerateRequest request = Request();
+  request.mutable_guidance()->set_perturbed_attention_scale(3);
+  const auto idle = [&] {
+    return MakeRunOf(*model_, request).stage().prepared->edits[0].idle;
+  };
+  EXPECT_THAT(idle(), ::testing::Contains("transformer_blocks.1.attn"));
+  EXPECT_THAT(idle(),
+              ::testing::Not(::testing::Contains("transformer_blocks.0.attn")));
+  request.mutable_guidance()->add_perturbed_layers("transformer_blocks.0.attn");
+  EXPECT_THAT(idle(), ::testing::ElementsAre("transformer_blocks.0.attn"));
 }
 
 TEST_F(StableDiffusion3Test, EachEncoderReadsItsPrompt) {
@@ -188,6 +218,7 @@ TEST_F(StableDiffusion3Test, ARunInAMixedBatchHasTheBitsOfOneAlone) {
   requests[3].set_seed(7);
   requests[4].mutable_image_to_image()->set_strength(0.5);
   requests[4].set_clip_skip(1);
+  requests[4].mutable_guidance()->set_perturbed_attention_scale(2);
   std::vector<genzo::Run> together;
   for (const auto& request : requests) {
     together.push_back(MakeRunOf(*model_, request));

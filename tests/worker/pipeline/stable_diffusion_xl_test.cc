@@ -1,8 +1,10 @@
 #include "worker/pipeline/stable_diffusion_xl.h"
 
+#include <filesystem>
 #include <random>
 
 #include "ATen/ops/equal.h"
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/runs.h"
 #include "tests/testing/tensor_matchers.h"
@@ -79,6 +81,21 @@ TEST_F(StableDiffusionXLTest, ARefinerMayLieElsewhere) {
   EXPECT_THAT(OpenModelIndex(other),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "parts.refiner is no component"));
+}
+
+// Whose timesteps are logarithms of sigmas, all below where a refiner begins.
+TEST_F(StableDiffusionXLTest, ARefinerIsRefusedWhereTimestepsAreEdms) {
+  for (const char* part : {"sdxl/", "sdxl/refiner/"}) {
+    const TestFolder folder;
+    const std::string model = WriteTinySdxl(folder, /*with_refiner=*/true);
+    const std::string scheduler = absl::StrCat(part, "scheduler");
+    std::filesystem::remove(absl::StrCat(folder.path(), "/", scheduler));
+    folder.Write(absl::StrCat(scheduler, "/scheduler_config.json"),
+                 R"({"_class_name": "EDMEulerScheduler"})");
+    EXPECT_THAT(LoadPipeline(model, Placement()),
+                StatusIs(kInvalid, "sdxl/refiner: a refiner takes over"))
+        << part;
+  }
 }
 
 TEST_F(StableDiffusionXLTest, TellsWhatItCanDo) {

@@ -86,6 +86,9 @@ TEST_F(LoraLibraryTest, HostileFilesAreListedWithWhatIsWrong) {
   FixedTensors none;
   none.Add("conv_in.weight", at::randn({2, 2}));
   WriteLora(folder_, "none", none);
+  FixedTensors turned = TinyLora(2);
+  turned.Add("oft_unet_x.oft_blocks", at::zeros({2, 4, 4}));
+  WriteLora(folder_, "turned", turned);
   FixedTensors steep;
   steep.Add("lora_unet_x.lora_down.weight", at::zeros({1'000'000, 1}));
   steep.Add("lora_unet_x.lora_up.weight", at::zeros({1, 1}));
@@ -101,6 +104,7 @@ TEST_F(LoraLibraryTest, HostileFilesAreListedWithWhatIsWrong) {
            {"cut", ""},
            {"text", ""},
            {"none", "is no adapter"},
+           {"turned", "oft_unet_x.oft_blocks\" is of OFT"},
            {"steep", "rank 1000000 is not between 1 and 4096"},
            {"nan", "lora_unet_x.lora_up.weight"}}) {
     EXPECT_THAT(catalog_.Check(name, "tiny"), StatusIs(kInvalid, why)) << name;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <random>
@@ -267,13 +268,13 @@ TEST_F(ModelLoaderTest, LoadsAndUnloadsInAStormAreAllAnswered) {
 
 class FolderSourceTest : public ModelLoaderTest {
  protected:
-  void Make(const std::string& id, const std::string& folder) {
+  void Make(const std::vector<ModelConfig>& models,
+            int64_t budget_bytes = int64_t{1} << 30) {
     Config config;
-    config.models = {{id, folder}};
+    config.models = models;
     loader_ = std::make_unique<ModelLoader>(
-        config, Placement(), int64_t{1} << 30, FolderSource(Placement()),
-        clock_, metrics_,
-        ModelLoaderListener{.unloaded = [] {}, .changed = [] {}});
+        config, Placement(), budget_bytes, FolderSource(Placement()), clock_,
+        metrics_, ModelLoaderListener{.unloaded = [] {}, .changed = [] {}});
   }
 
   c10::InferenceMode inference_;
@@ -287,9 +288,24 @@ TEST_F(FolderSourceTest, KnowsTheBytesBeforeItLoads) {
 }
 
 TEST_F(FolderSourceTest, SaysWhichFolderIsNone) {
-  Make("broken", "/nowhere");
+  Make({{"broken", "/nowhere"}});
   EXPECT_THAT(Load("broken"),
               StatusIs(absl::StatusCode::kFailedPrecondition, "/nowhere"));
+}
+
+TEST_F(FolderSourceTest, AModelThatLacksAFileSendsNobodyAway) {
+  const int64_t bytes = *FolderSource(Placement()).bytes(TinyModelFolder());
+  for (const char* missing :
+       {"scheduler/scheduler_config.json", "unet/config.json", "tokenizer"}) {
+    const TestFolder folder;
+    const std::string broken = folder.CopyTinyModel();
+    std::filesystem::remove_all(broken + "/" + missing);
+    Make({{"good", TinyModelFolder()}, {"broken", broken}}, bytes * 3 / 2);
+    EXPECT_THAT(Load("good"), IsOk());
+    EXPECT_THAT(Load("broken"),
+                StatusIs(absl::StatusCode::kFailedPrecondition, missing));
+    EXPECT_THAT(loader_->ReadyIds(), ElementsAre("good")) << missing;
+  }
 }
 
 int64_t ResidentBytes() {
@@ -301,7 +317,7 @@ int64_t ResidentBytes() {
 
 TEST_F(FolderSourceTest, MemoryComesBackFiftyTimes) {
   const std::string folder = SourcePath("models/emaki");
-  Make("emaki", folder);
+  Make({{"emaki", folder}});
   const auto use = [&] {
     ASSERT_THAT(Load("emaki"), IsOk());
     const auto model = loader_->Hold("emaki");

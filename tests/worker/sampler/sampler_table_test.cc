@@ -25,7 +25,8 @@ std::vector<double> Timesteps(SamplerId id, SigmaSchedule schedule,
 
 TEST(SamplerTableTest, SamplersWithoutSigmasRefuseSchedulesByName) {
   for (SamplerId id : {v1::SAMPLER_DDIM, v1::SAMPLER_PNDM}) {
-    EXPECT_THAT(SchedulesOf(id), testing::ElementsAre(SigmaSchedule::kDefault));
+    EXPECT_THAT(FindSampler(id)->schedules,
+                testing::ElementsAre(SigmaSchedule::kDefault));
   }
   EXPECT_THAT(
       Create(v1::SAMPLER_DDIM, SigmaSchedule::kKarras, StableDiffusion()),
@@ -35,8 +36,8 @@ TEST(SamplerTableTest, SamplersWithoutSigmasRefuseSchedulesByName) {
 
 TEST(SamplerTableTest, EverySamplerWalksOnEachOfItsSchedules) {
   for (const SamplerSpec& spec : Samplers()) {
-    EXPECT_EQ(SchedulesOf(spec.id).front(), SigmaSchedule::kDefault);
-    for (SigmaSchedule schedule : SchedulesOf(spec.id)) {
+    EXPECT_EQ(spec.schedules.front(), SigmaSchedule::kDefault);
+    for (SigmaSchedule schedule : spec.schedules) {
       EXPECT_THAT(Create(spec.id, schedule, FileFor(spec.scheduler_class)),
                   IsOk())
           << spec.name << " " << NameOf(schedule);
@@ -209,12 +210,39 @@ TEST(SamplerTableTest, SchedulesAreThoseOfTheWebUi) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_NEAR(uniform[i], training[999 - 333 * i], 1e-5);
   }
-  const auto aligned = sigmas(SigmaSchedule::kAlignYourSteps, 11);
-  EXPECT_FLOAT_EQ(aligned[1], 6.475);
-  EXPECT_FLOAT_EQ(sigmas(SigmaSchedule::kAlignYourSteps, 11, true)[1], 6.315);
-  EXPECT_NEAR(sigmas(SigmaSchedule::kAlignYourSteps, 21)[1],
-              std::sqrt(14.615 * 6.475), 1e-5)
-      << "linear in the logarithm";
+  // diffusers' AysSchedules; ComfyUI's between.
+  const auto near = [](const std::vector<double>& expected) {
+    return testing::Pointwise(testing::DoubleNear(1e-5), expected);
+  };
+  constexpr auto kAligned = SigmaSchedule::kAlignYourSteps;
+  EXPECT_THAT(sigmas(kAligned, 10),
+              near({14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652,
+                    0.399, 0.152, 0}));
+  EXPECT_THAT(sigmas(kAligned, 10, true),
+              near({14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380,
+                    0.234, 0.113, 0}));
+  EXPECT_THAT(sigmas(kAligned, 4),
+              near({14.615, 3.226936, 1.396, 0.5100471, 0}));
+  EXPECT_THAT(sigmas(kAligned, 7, true),
+              near({14.615, 5.063013, 2.358453, 1.182566, 0.6293984, 0.3545704,
+                    0.1543711, 0}));
+}
+
+// Numbers of diffusers' UniPCMultistepScheduler.
+TEST(SamplerTableTest, UnipcReadsTheEndsOfItsSpacing) {
+  json file = StableDiffusion();
+  file["sigma_min"] = 0.1;
+  file["sigma_max"] = 10.0;
+  const auto plan =
+      PlanOf(v1::SAMPLER_UNIPC, SigmaSchedule::kKarras, file, {.steps = 4}, 0);
+  ASSERT_THAT(plan, IsOk());
+  std::vector<double> sigmas;
+  for (const NoiseLevel& level : plan->levels) {
+    sigmas.push_back(level.sigma / level.alpha);
+  }
+  EXPECT_THAT(sigmas, testing::Pointwise(testing::DoubleNear(1e-5),
+                                         {10.0, 2.93412, 0.6628858, 0.1, 0.0}));
+  EXPECT_THAT(plan->timesteps, testing::ElementsAre(934, 667, 237, 10));
 }
 
 TEST(SamplerTableTest, DynamicShiftFollowsTheImagesTokens) {

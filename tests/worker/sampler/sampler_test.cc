@@ -9,9 +9,9 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/worker/sampler/walks.h"
+#include "worker/sampler/create_sampler.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
-#include "worker/sampler/sampler_table.h"
 #include "worker/sampler/sigmas.h"
 #include "worker/sampler/timesteps.h"
 
@@ -236,6 +236,30 @@ TEST(TimestepsTest, StaysWithinTheTrainedRange) {
       ASSERT_LE(timesteps.front(), 999) << spacing << " " << steps;
       ASSERT_TRUE(std::is_sorted(timesteps.rbegin(), timesteps.rend()));
     }
+  }
+}
+
+// diffusers' add_noise() takes sigmas[step_index], which between the two looks
+// of a step is the step's end: DPM2's latent is in the middle then.
+TEST(KnownLevelTest, KnownPartsAreOfStepsWhereDpm2IsInTheMiddle) {
+  for (const SamplerId id :
+       {v1::SAMPLER_DPM2, v1::SAMPLER_DPM2_ANCESTRAL, v1::SAMPLER_DPMPP_SDE}) {
+    const auto plan =
+        PlanOf(id, SigmaSchedule::kDefault, StableDiffusion(), {.steps = 3}, 0);
+    SamplerStart start = FromNoise(1);
+    start.source = std::make_shared<SeededNoise>(1);
+    auto run = CreateSampler(id, SigmaSchedule::kDefault, StableDiffusion(),
+                             {.steps = 3}, start);
+    ASSERT_THAT(run, IsOk());
+    EXPECT_EQ((*run)->known_level().sigma, plan->levels[0].sigma);
+    WalkUntil(**run, 1);
+    EXPECT_EQ((*run)->level().sigma, plan->levels[1].sigma);
+    EXPECT_EQ((*run)->known_level().sigma, plan->levels[2].sigma);
+    // At eta 1 the middle of an ancestral step is its end's level.
+    EXPECT_EQ(plan->levels[2].sigma < plan->levels[1].sigma - 1e-6,
+              id != v1::SAMPLER_DPM2_ANCESTRAL);
+    WalkUntil(**run, 2);
+    EXPECT_EQ((*run)->known_level().sigma, plan->levels[2].sigma);
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "nlohmann/json.hpp"
-#include "worker/sampler/sampler_table.h"
+#include "worker/sampler/create_sampler.h"
 
 // Walks for tests of samplers, without a model.
 

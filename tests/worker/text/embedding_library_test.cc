@@ -49,6 +49,17 @@ TEST(EmbeddingLibraryTest, ReadsWhatTrainersAndWebUisWrite) {
   EXPECT_TRUE(sdxl->Fits({4, 8}));
   EXPECT_TRUE(sdxl->Fits({LearnedEmbedding::kAnyWidth, 8}));
   EXPECT_FALSE(sdxl->Fits({4}));
+  // Of pivotal tuning, under the names of then: a row a token, <s0> and <s1>.
+  const auto pivotal =
+      Read(Zeros({{"text_encoders_0", {2, 4}}, {"text_encoders_1", {2, 8}}}));
+  ASSERT_THAT(pivotal, IsOk());
+  EXPECT_EQ(pivotal->name, "word");
+  EXPECT_TRUE(pivotal->Fits({4, 8}));
+  // That of SD1 has one of the names, which is not its word.
+  const auto of_one = Read(Zeros({{"clip_l", {2, 4}}}));
+  ASSERT_THAT(of_one, IsOk());
+  EXPECT_EQ(of_one->name, "word");
+  EXPECT_TRUE(of_one->Fits({4}));
   const auto pickled =
       ReadEmbedding(SourcePath("tests/data/embeddings/tiny-style.pt"));
   ASSERT_THAT(pickled, IsOk());
@@ -61,6 +72,9 @@ TEST(EmbeddingLibraryTest, NamesWhatIsWrongWithAFile) {
               StatusIs(kInvalid, "has 76 vectors, not 1 to 75"));
   EXPECT_THAT(Read(Zeros({{"clip_g", {2, 8}}, {"clip_l", {1, 4}}})),
               StatusIs(kInvalid, "clip_l has 1 vectors, clip_g 2"));
+  EXPECT_THAT(
+      Read(Zeros({{"text_encoders_0", {2, 4}}, {"text_encoders_1", {1, 8}}})),
+      StatusIs(kInvalid, "text_encoders_0 has 2 vectors, text_encoders_1 1"));
   EXPECT_THAT(Read(Zeros({{"a", {1, 4}}, {"b", {1, 4}}})),
               StatusIs(kInvalid, "has 2 tensors"));
   EXPECT_THAT(
@@ -69,16 +83,15 @@ TEST(EmbeddingLibraryTest, NamesWhatIsWrongWithAFile) {
   EXPECT_THAT(Read("no file of that kind"), StatusIs(kInvalid, ""));
 }
 
-TEST(EmbeddingLibraryTest, AFolderGivesWhatCanBeRead) {
+TEST(EmbeddingFoldersTest, GiveWhatCanBeRead) {
   const TestFolder folder;
   folder.Write("b.safetensors", Zeros({{"emb_params", {1, 4}}}));
   folder.Write("a.safetensors", Zeros({{"emb_params", {1, 4}}}));
   folder.Write("broken.pt", "not a file of torch.save()");
   folder.Write("README.md", "words");
   std::vector<std::string> names;
-  const auto library =
-      EmbeddingLibrary::Read({folder.path(), folder.path() + "/absent"});
-  for (const auto& embedding : library.embeddings()) {
+  const EmbeddingFolders folders({folder.path(), folder.path() + "/absent"});
+  for (const auto& embedding : folders.library()->embeddings()) {
     names.push_back(embedding.name);
   }
   EXPECT_THAT(names, ElementsAre("a", "b"));

@@ -13,11 +13,33 @@ namespace {
 TEST(T5ConfigTest, NamesBadValues) {
   const TestFolder folder;
   EXPECT_THAT(
-      ReadT5Config(folder.Write("a", R"({"feed_forward_proj":"relu"})")),
-      StatusIs(absl::StatusCode::kUnimplemented, "feed_forward_proj \"relu\""));
+      ReadT5Config(folder.Write("a", R"({"feed_forward_proj":"gated-tanh"})")),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               "feed_forward_proj \"gated-tanh\""));
   EXPECT_THAT(ReadT5Config(folder.Write(
                   "b", R"({"feed_forward_proj":"gated-gelu","d_kv":0})")),
               StatusIs(absl::StatusCode::kInvalidArgument, "d_kv 0"));
+}
+
+// As transformers' T5Config reads the key.
+TEST(T5ConfigTest, FeedForwardLayersAreNamed) {
+  const TestFolder folder;
+  const auto read = [&](const std::string& name) {
+    return *ReadT5Config(
+        folder.Write("a", "{\"feed_forward_proj\":\"" + name + "\"}"));
+  };
+  EXPECT_TRUE(read("gated-gelu").gated);
+  EXPECT_EQ(read("gated-gelu").activation, Activation::kGeluTanh);
+  EXPECT_TRUE(read("gated-silu").gated);
+  EXPECT_FALSE(read("relu").gated);
+  EXPECT_EQ(read("relu").activation, Activation::kRelu);
+  EXPECT_EQ(read("gelu").activation, Activation::kGelu);
+  EXPECT_FALSE(ReadT5Config(folder.Write("a", "{}"))->gated);
+  const auto written = ReadT5Config(folder.Write("a", R"({
+      "feed_forward_proj":"relu", "is_gated_act":true, "dense_act_fn":"silu"
+  })"));
+  EXPECT_TRUE(written->gated) << "what is written out goes before the name";
+  EXPECT_EQ(written->activation, Activation::kSilu);
 }
 
 class T5EncoderTest : public ::testing::Test {

@@ -210,6 +210,20 @@ TEST_F(UpscaleTest, FoldersTellOfWhatComesAndGoes) {
               StatusIs(absl::StatusCode::kNotFound, "new-x4"));
 }
 
+TEST_F(UpscaleTest, AFolderThatCannotBeReadKeepsItsUpscalers) {
+  using ::testing::ElementsAre;
+  const std::string path = folder_.path() + "/upscalers";
+  std::filesystem::create_directory(path);
+  RandomRrdbNet({}).Write(path, "New x4.safetensors");
+  UpscalerCatalog catalog;
+  UpscalerFolders folders({path}, catalog);
+  EXPECT_THAT(NamesIn(catalog), ElementsAre("lanczos", "new-x4"));
+  std::filesystem::rename(path, path + "-away");
+  folder_.Write("upscalers", "no folder: it cannot be read");
+  folders.Look();
+  EXPECT_THAT(NamesIn(catalog), ElementsAre("lanczos", "new-x4"));
+}
+
 TEST(TilePlanTest, KeepsWithinTheMemory) {
   UpscalerTraits traits;
   traits.scale = 4;

@@ -37,6 +37,18 @@ TEST(JsonConfigTest, ReadsListsPerBlock) {
               StatusIs(absl::StatusCode::kInvalidArgument, "3 entries"));
 }
 
+TEST(JsonConfigTest, ReadsOneSideOrBoth) {
+  JsonConfig config = Config(R"({"a":5,"b":[6,9],"d":[1,2,3]})");
+  EXPECT_EQ(config.BothSides("a", {1, 2}).width, 5);
+  EXPECT_EQ(config.BothSides("b", {1, 2}).height, 6);
+  EXPECT_EQ(config.BothSides("b", {1, 2}).width, 9);
+  EXPECT_EQ(config.BothSides("c", {1, 2}).width, 2);
+  EXPECT_THAT(config.status(), IsOk());
+  config.BothSides("d", {1, 2});
+  EXPECT_THAT(config.status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "test.json: d"));
+}
+
 TEST(JsonConfigTest, ReadsPythonsInfinities) {
   const auto json = JsonConfig::Parse(
       R"({"a":-Infinity,"b":NaN,"c":"-Infinity \" NaN","d":[Infinity]})");

@@ -5,12 +5,19 @@
 #include "worker/weights/single_file/single_file.h"
 
 #include <filesystem>
+#include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
+#include "ATen/ops/tensor.h"
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_lora.h"
 #include "worker/weights/component_folder.h"
+#include "worker/weights/joined_tensors.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
 #include "worker/weights/single_file/builtin_documents.h"
@@ -137,6 +144,36 @@ TEST(SingleFileTest, AnAutoencoderAloneIsAPartAndNoModel) {
       ReadSingleFilePart(tensors, "text_encoder", "CLIPTextModel", {}).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                "holds no CLIPTextModel for text_encoder"));
+}
+
+// Playground 2.5's beside a small model's: whatever the family says.
+TEST(SingleFileTest, TensorsOfEdmDecideSchedulerAndAutoencoder) {
+  std::vector<std::shared_ptr<const TensorSource>> parts;
+  for (const auto& [component, class_name] :
+       {std::pair("unet", "UNet2DConditionModel"),
+        std::pair("vae", "AutoencoderKL")}) {
+    parts.push_back(*ToOriginalNames(
+        *OpenTensors(absl::StrCat(TinyModelFolder(), "/", component)), "sd1",
+        component, class_name));
+  }
+  const auto plain = ReadSingleFile(*JoinedTensors::Create("plain", parts));
+  ASSERT_THAT(plain, IsOk());
+  EXPECT_TRUE(plain->scheduler.contains("beta_start"));
+  auto edm = std::make_shared<FixedTensors>();
+  edm->Add("edm_mean", at::tensor({-1.5, 2.0, -1.25, 2.5}));
+  edm->Add("edm_std", at::tensor({8.5, 6.0, 6.5, 5.25}));
+  parts.push_back(edm);
+  const auto file = ReadSingleFile(*JoinedTensors::Create("edm", parts));
+  ASSERT_THAT(file, IsOk());
+  const nlohmann::json scheduler = {
+      {"_class_name", "EDMDPMSolverMultistepScheduler"}};
+  EXPECT_EQ(file->scheduler, scheduler);
+  ASSERT_EQ(file->parts.size(), 2u);
+  nlohmann::json expected = plain->parts[1].config;
+  expected["latents_mean"] = {-1.5, 2.0, -1.25, 2.5};
+  expected["latents_std"] = {8.5, 6.0, 6.5, 5.25};
+  expected["scaling_factor"] = 0.5;
+  EXPECT_EQ(file->parts[1].config, expected);
 }
 
 TEST(SingleFileTest, ThePublishedVocabularyIsInTheProgram) {

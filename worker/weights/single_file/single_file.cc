@@ -12,6 +12,7 @@
 #include "worker/weights/scaled_tensors.h"
 #include "worker/weights/single_file/builtin_documents.h"
 #include "worker/weights/single_file/derived_config.h"
+#include "worker/weights/single_file/edm_file.h"
 #include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
@@ -287,14 +288,8 @@ absl::StatusOr<SingleFile> ReadSingleFile(
     break;
   }
   if (file.parts.empty()) return Unknown(*source);
-  // Trained for another walk, which SDXL's would make noise of.
-  for (const char* sign : {"edm_mean", "edm_vpred.sigma_max"}) {
-    if (entries.count(sign) == 0) continue;
-    return absl::UnimplementedError(absl::StrCat(
-        source->path(), ": tensor \"", sign,
-        "\" says that it was trained as EDM (Playground 2.5, CosXL), which is "
-        "not supported"));
-  }
+  const auto edm = ReadEdmFile(*source);
+  if (!edm.ok()) return edm.status();
   file.pipeline_class =
       PipelineClass(file.family, file.document, file.parts[0].config);
   file.scheduler = file.document["components"]["scheduler"]["config"];
@@ -305,6 +300,7 @@ absl::StatusOr<SingleFile> ReadSingleFile(
     file.scheduler["use_dynamic_shifting"] = false;
   }
   ReadPrediction(*source, file, file.scheduler);
+  if (!edm->scheduler.is_null()) file.scheduler = edm->scheduler;
   const auto add = [&](const std::string& component,
                        const std::string& prefix) -> absl::Status {
     const json& known = file.document["components"][component];
@@ -319,6 +315,7 @@ absl::StatusOr<SingleFile> ReadSingleFile(
     }
     const absl::Status added = add("vae", prefix);
     if (!added.ok()) return added;
+    file.parts.back().config.update(edm->vae);
     break;
   }
   for (const EncoderPlace& place : kEncoders) {

@@ -1,0 +1,83 @@
+#include "base/watched_folders.h"
+
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "base/file_stamp.h"
+#include "base/logging.h"
+
+namespace genzo {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename Iterator>
+std::set<fs::path> PathsIn(const std::string& folder,
+                           const WatchedFolders::IsEntry& is_entry,
+                           std::error_code& error) {
+  std::set<fs::path> found;
+  // Those below may be closed to us, but not the folder itself.
+  fs::directory_iterator(folder, error);
+  if (error) return found;
+  constexpr auto kSkip = fs::directory_options::skip_permission_denied;
+  for (Iterator at(folder, kSkip, error), end; !error && at != end;
+       at.increment(error)) {
+    if (is_entry(at->path())) found.insert(at->path());
+  }
+  return found;
+}
+
+}  // namespace
+
+WatchedFolders::WatchedFolders(std::string what,
+                               std::vector<std::string> folders,
+                               IsEntry is_entry, Depth depth)
+    : what_(std::move(what)),
+      folders_(std::move(folders)),
+      is_entry_(std::move(is_entry)),
+      depth_(depth) {}
+
+std::vector<WatchedFolders::Entry> WatchedFolders::Look() {
+  std::vector<Entry> all;
+  for (const std::string& folder : folders_) {
+    const std::vector<Entry> entries = LookInto(folder);
+    all.insert(all.end(), entries.begin(), entries.end());
+  }
+  return all;
+}
+
+std::vector<WatchedFolders::Entry> WatchedFolders::LookInto(
+    const std::string& folder) {
+  std::error_code error;
+  const std::set<fs::path> paths =
+      depth_ == Depth::kFlat
+          ? PathsIn<fs::directory_iterator>(folder, is_entry_, error)
+          : PathsIn<fs::recursive_directory_iterator>(folder, is_entry_, error);
+  const std::string why = error ? error.message() : "";
+  if (std::exchange(said_[folder], why) != why && error) {
+    spdlog::warn("{}: {} cannot be read: {}", what_, folder, why);
+  }
+  std::vector<Entry>& seen = seen_[folder];
+  // A folder below may have gone while it was read: no word of the others.
+  std::error_code ignored;
+  const bool is_gone =
+      fs::status(folder, ignored).type() == fs::file_type::not_found;
+  if (error && !is_gone) return seen;
+  seen.clear();
+  for (const fs::path& path : paths) {
+    seen.push_back({path.string(), FileStamp(path)});
+  }
+  return seen;
+}
+
+bool HasEnding(const fs::path& path,
+               std::initializer_list<const char*> endings) {
+  const fs::path ending = path.extension();
+  for (const char* one : endings) {
+    if (ending == one) return true;
+  }
+  return false;
+}
+
+}  // namespace genzo

@@ -1,0 +1,184 @@
+#include "gateway/mcp_arguments.h"
+
+#include "absl/strings/str_cat.h"
+#include "gateway/model_fields.h"
+#include "gateway/painting.h"
+#include "gateway/picture_fields.h"
+#include "gateway/steering_fields.h"
+
+namespace genzo {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr double kMostFactor = 16;
+constexpr int kMostPictures = 10;
+
+// The bytes of a picture in base64, or nothing and a fault.
+std::string PictureIn(FieldReader& reader, const std::string& name,
+                      const std::string& text) {
+  auto picture = DecodePicture(text);
+  if (picture.has_value() && !picture->empty()) return *std::move(picture);
+  reader.Fail(name, "is not a picture in base64");
+  return "";
+}
+
+// What edit_image takes besides.
+void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
+  auto& from = *request.mutable_image_to_image();
+  from.set_image(PictureIn(reader, "image", reader.Text("image").value_or("")));
+  if (const auto strength = reader.Number("strength", 0, 1)) {
+    from.set_strength(*strength);
+  }
+  ReadSourcePrompt(reader, from);
+  if (const auto text = reader.Text("mask")) {
+    request.mutable_inpainting()->mutable_mask()->set_data(
+        PictureIn(reader, "mask", *text));
+  }
+  ReadMaskFields(reader, request);
+}
+
+json Argument(const std::string& type, const std::string& description) {
+  return {{"type", type}, {"description", description}};
+}
+
+}  // namespace
+
+absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
+  FieldReader reader(arguments);
+  v1::UpscaleRequest request;
+  request.mutable_picture()->set_data(
+      PictureIn(reader, "image", reader.Text("image").value_or("")));
+  request.set_upscaler(reader.Text("upscaler").value_or(""));
+  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
+    request.set_factor(*factor);
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const json& arguments,
+                                              const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::ScoreRequest request;
+  const json* images = reader.Any("images");
+  if (images == nullptr || !images->is_array()) {
+    reader.Fail("images", "is not a list of pictures in base64");
+  } else {
+    for (const json& image : *images) {
+      const std::string text =
+          image.is_string() ? image.get<std::string>() : "";
+      request.add_pictures()->set_data(PictureIn(reader, "images", text));
+    }
+  }
+  request.set_prompt(reader.Text("prompt").value_or(""));
+  request.set_scorer(reader.Text("scorer").value_or(""));
+  request.set_model(names.Resolve(reader.Text("model").value_or("")));
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
+                                                 bool is_edit,
+                                                 const ModelNames& names) {
+  FieldReader reader(arguments);
+  v1::GenerateRequest request;
+  // First: controls may follow it.
+  if (is_edit) ReadEdited(reader, request);
+  ReadCommonFields(reader, names, request);
+  if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
+  if (const auto n = reader.Whole("n", 1, kMostPictures)) {
+    request.set_image_count(*n);
+  }
+  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
+    request.set_width(*width);
+  }
+  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
+    request.set_height(*height);
+  }
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return request;
+}
+
+absl::StatusOr<std::string> ReadMcpJob(const json& arguments) {
+  FieldReader reader(arguments);
+  const auto id = reader.Text("id");
+  if (reader.Any("id") == nullptr) reader.Fail("id", "is missing");
+  reader.RefuseTheRest();
+  if (!reader.status().ok()) return reader.status();
+  return *id;
+}
+
+absl::Status ReadMcpNothing(const json& arguments) {
+  FieldReader reader(arguments);
+  reader.RefuseTheRest();
+  return reader.status();
+}
+
+json McpPaintArguments() {
+  json paint = {
+      {"prompt", Argument("string", "What to paint.")},
+      {"negative_prompt", Argument("string", "What to stay away from.")},
+      {"model", Argument("string", "An id of list_models.")},
+      {"width", Argument("integer", "In pixels, a multiple of 8.")},
+      {"height", Argument("integer", "In pixels, a multiple of 8.")},
+      {"n", Argument("integer", absl::StrCat("How many pictures, 1 to ",
+                                             kMostPictures, "."))},
+      {"seed", Argument("integer", "The same seed gives the same picture.")},
+      {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
+      {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
+      {"guidance_rescale",
+       Argument("number", "Takes out the glare of much guidance, 0 to 1.")},
+      {"sampler", Argument("string", "One of the model's samplers.")},
+      {"scheduler", Argument("string", "One of that sampler's schedules.")},
+      {"eta", Argument("number", "The share of noise in DDIM, 0 to 1.")},
+      {"clip_skip", Argument("integer", "Layers of CLIP that are left out.")},
+      {"loras",
+       {{"type", "array"},
+        {"items", {{"type", "string"}}},
+        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}}};
+  paint.update(PictureFieldSchemas());
+  paint.update(SteeringSchemas());
+  paint.update(ModelFieldSchemas());
+  return paint;
+}
+
+json McpEditArguments() {
+  json edit = McpPaintArguments();
+  edit.update(MaskSchemas());
+  edit["image"] = Argument("string", "The picture to start from, in base64.");
+  edit["strength"] =
+      Argument("number", "How much of it is painted anew, 0 to 1.");
+  edit["source_prompt"] =
+      Argument("string",
+               "What the picture shows: keeps its composition where the prompt "
+               "says the same in other words (DDIM inversion).");
+  edit["mask"] = Argument(
+      "string", "A picture of its size, in base64: only white is painted.");
+  return edit;
+}
+
+json McpUpscaleArguments() {
+  return {
+      {"image", Argument("string", "The picture to enlarge, in base64.")},
+      {"upscaler", Argument("string", "Its name; the server's first if none.")},
+      {"factor", Argument("number", "How many times as wide and as high.")}};
+}
+
+json McpScoreArguments() {
+  return {{"images",
+           {{"type", "array"},
+            {"items", {{"type", "string"}}},
+            {"description", "Pictures in base64, 1 to 64."}}},
+          {"prompt", Argument("string", "What they are to show.")},
+          {"scorer", Argument("string", "One of the server's scorers.")},
+          {"model", Argument("string", "A model with a scorer of its own.")}};
+}
+
+json McpJobArguments() { return {{"id", Argument("string", "The job's id.")}}; }
+
+}  // namespace genzo
