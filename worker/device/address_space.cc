@@ -23,7 +23,7 @@ void RestartIfAddressSpaceIsLimited([[maybe_unused]] char** argv) {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return;
-  // Nor is freed memory kept, as free_memory.cc has it: it takes addresses.
+  // Nor is freed memory kept, as loading_memory.cc has it: it takes addresses.
   const std::string frees =
       "retain:false,oversize_threshold:8388608,dirty_decay_ms:0";
   const std::string all = settings.empty() ? frees : settings + "," + frees;

@@ -11,12 +11,6 @@
 // (docs/performance.md). Sanitizers bring an allocator of their own.
 #ifdef GENZO_JEMALLOC
 #include <jemalloc/jemalloc.h>
-
-// jemalloc looks for it in the program. What a step has freed the next one
-// wants: it stays until ReturnFreeMemory(). By default large pieces go back at
-// once and the others little by little, and come again as page faults.
-extern "C" const char* malloc_conf;
-const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1";
 #else
 #include <malloc.h>
 #endif

@@ -26,7 +26,7 @@ constexpr int64_t kProducts = kSeenSide * kSeenSide;
 // a core's cache holds.
 constexpr int64_t kTiles = 64;
 constexpr int64_t kPanel = 64;
-constexpr int64_t kMostWeights = int64_t{1} << 20;  // in x out
+constexpr int64_t kMostWeights = int64_t{1} << 19;  // in x out
 
 // Sizes of one call.
 struct Extent {

@@ -9,6 +9,7 @@
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/free_memory.h"
+#include "worker/device/loading_memory.h"
 #include "worker/device/thread_count.h"
 #include "worker/text/unicode_text.h"
 
@@ -303,11 +304,13 @@ absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
 
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   const absl::Time begin = clock_.Now();
-  auto model = source_.load(task.files);
+  auto model = [&] {
+    const LoadingMemory memory;
+    return source_.load(task.files);
+  }();
   const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
   ModelMetrics& metrics = metrics_.ForModel(task.id);
   metrics.load_seconds.Set(seconds);
-  ReturnFreeMemory(at::kCPU);  // what files were read into and cast from
   if (!model.ok()) return model.status();
   const auto bytes = static_cast<double>(task.bytes);
   metrics.weight_bytes.Set(bytes);

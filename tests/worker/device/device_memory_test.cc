@@ -8,6 +8,7 @@
 #include "tests/testing/matchers.h"
 #include "worker/device/device_names.h"
 #include "worker/device/free_memory.h"
+#include "worker/device/loading_memory.h"
 #include "worker/device/memory_figures.h"
 #include "worker/device/memory_meter.h"
 
@@ -89,6 +90,19 @@ TEST(FreeMemoryTest, WhatAStepFreedStaysUntilNobodyHasWorkedForAWhile) {
   rest.Look(/*idle=*/true);
   rest.Look(/*idle=*/true);
   EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte) << "again";
+}
+
+TEST(LoadingMemoryTest, NothingThatIsFreedIsKeptMeanwhile) {
+  ReturnFreeMemory(at::kCPU);
+  const int64_t before = ResidentBytes();
+  {
+    const LoadingMemory outer;
+    { const LoadingMemory inner; }
+    Megabytes(64);
+    EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte);
+  }
+  Megabytes(64);
+  EXPECT_GT(ResidentBytes(), before + 60 * kMegabyte) << "kept again";
 }
 #endif
 
