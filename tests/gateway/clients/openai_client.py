@@ -80,7 +80,7 @@ for arguments, param in [
     ({"n": 99}, "n"),
     ({"size": "60x60"}, "size"),
     ({"extra_body": {"num_inference_steps": 100000}}, "num_inference_steps"),
-    ({"extra_body": {"loras": [1]}}, "loras"),
+    ({"extra_body": {"loras": [1]}}, "loras[0]"),
 ]:
     try:
         client.images.generate(prompt="a red fox", **arguments)
