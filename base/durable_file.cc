@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "base/logging.h"
 
 namespace genzo {
 namespace {
@@ -53,6 +54,19 @@ int TakeRights(int file, const struct stat& kept) {
 }
 
 }  // namespace
+
+absl::Status AppendDurably(const std::string& name, absl::string_view bytes) {
+  const int file =
+      open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file < 0) return CannotWrite(name, errno);
+  const off_t before = lseek(file, 0, SEEK_END);
+  const int error = WriteAll(file, bytes);
+  if (error != 0 && ftruncate(file, before) != 0) {
+    spdlog::error("{} may be damaged: {}", name, strerror(errno));
+  }
+  close(file);
+  return error == 0 ? absl::OkStatus() : CannotWrite(name, error);
+}
 
 absl::Status WriteDurably(const std::string& name, absl::string_view bytes) {
   // The file that a link points to is replaced, not the link.

@@ -20,6 +20,11 @@ inline constexpr char kUnfinishedSuffix[] = ".unfinished";
 // writer of a path at a time.
 absl::Status WriteDurably(const std::string& name, absl::string_view bytes);
 
+// Adds `bytes` behind what the file `name` has, or makes one that its owner
+// alone can read, and flushes it to the disk. After an error, which is as
+// WriteDurably's, what was there before is all there is. For one writer.
+absl::Status AppendDurably(const std::string& name, absl::string_view bytes);
+
 }  // namespace genzo
 
 #endif  // GENZO_BASE_DURABLE_FILE_H_

@@ -9,7 +9,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/file_stamp.h"
+#include "base/folder_walk.h"
 #include "base/sha256.h"
+#include "base/watched_folders.h"
 
 namespace genzo {
 namespace {
@@ -29,8 +31,7 @@ bool IsModel(const fs::path& path) {
   return fs::is_directory(path, error)
              ? path.extension() != kConfig &&
                    fs::exists(path / "model_index.json", error)
-             : (path.extension() == ".safetensors" ||
-                path.extension() == ".ckpt") &&
+             : HasEnding(path, {".safetensors", ".ckpt"}) &&
                    fs::is_regular_file(path, error);
 }
 
@@ -107,15 +108,9 @@ ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
   std::set<std::string> found;
   std::set<fs::path> lenders;
-  // Those below may be closed to us, but not the folder itself.
-  fs::directory_iterator(path_, error);
-  fs::recursive_directory_iterator entry;
-  if (!error) {
-    entry = fs::recursive_directory_iterator(
-        path_, fs::directory_options::skip_permission_denied, error);
-  }
-  for (const fs::recursive_directory_iterator end; !error && entry != end;
-       entry.increment(error)) {
+  using Iterator = fs::recursive_directory_iterator;
+  for (Iterator entry = WalkFrom<Iterator>(path_, error), end;
+       !error && entry != end; entry.increment(error)) {
     const fs::path& path = entry->path();
     const bool lends = path.extension() == kConfig;
     const bool is_model = IsModel(path);
@@ -126,11 +121,7 @@ ModelsFolder::Found ModelsFolder::Look() {
       entry.disable_recursion_pending();
     }
   }
-  // A folder below may have gone while it was read: no word of the others.
-  std::error_code ignored;
-  const bool is_gone =
-      fs::status(path_, ignored).type() == fs::file_type::not_found;
-  if (error && !is_gone) return {};
+  if (error && !IsGone(path_)) return {};
   std::string shared;
   for (const fs::path& lender : lenders) {
     const std::string owner =

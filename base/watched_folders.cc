@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/file_stamp.h"
+#include "base/folder_walk.h"
 #include "base/logging.h"
 
 namespace genzo {
@@ -17,12 +18,8 @@ std::set<fs::path> PathsIn(const std::string& folder,
                            const WatchedFolders::IsEntry& is_entry,
                            std::error_code& error) {
   std::set<fs::path> found;
-  // Those below may be closed to us, but not the folder itself.
-  fs::directory_iterator(folder, error);
-  if (error) return found;
-  constexpr auto kSkip = fs::directory_options::skip_permission_denied;
-  for (Iterator at(folder, kSkip, error), end; !error && at != end;
-       at.increment(error)) {
+  for (Iterator at = WalkFrom<Iterator>(folder, error), end;
+       !error && at != end; at.increment(error)) {
     if (is_entry(at->path())) found.insert(at->path());
   }
   return found;
@@ -59,11 +56,7 @@ std::vector<WatchedFolders::Entry> WatchedFolders::LookInto(
     spdlog::warn("{}: {} cannot be read: {}", what_, folder, why);
   }
   std::vector<Entry>& seen = seen_[folder];
-  // A folder below may have gone while it was read: no word of the others.
-  std::error_code ignored;
-  const bool is_gone =
-      fs::status(folder, ignored).type() == fs::file_type::not_found;
-  if (error && !is_gone) return seen;
+  if (error && !IsGone(folder)) return seen;
   seen.clear();
   for (const fs::path& path : paths) {
     seen.push_back({path.string(), FileStamp(path)});

@@ -212,15 +212,13 @@ void A1111::ReadPngInfo(const HttpRequest& request,
   const auto body = ParseJsonObject(request.body);
   if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   FieldReader reader(*body);
-  auto file = DecodePicture(reader.Text("image").value_or(""));
-  if (!file.has_value() || file->empty()) {
-    reader.Fail("image", "is not a picture in base64");
-  }
+  std::string file =
+      PictureIn(reader, "image", reader.Text("image").value_or(""));
   if (!reader.status().ok())
     return exchange->Send(A1111Refusal(reader.status()));
   // A file can be made to take long: it is read for those who may call.
   backend_.ListModels(KeysOf(request),
-                      [exchange, file = *std::move(file)](
+                      [exchange, file = std::move(file)](
                           const absl::StatusOr<v1::ListModelsResponse>& list) {
                         if (!list.ok())
                           return exchange->Send(A1111Refusal(list.status()));

@@ -272,10 +272,7 @@ bool IsControlNetScript(absl::string_view name) {
 void ReadControlNetUnits(const std::string& place, const json& arguments,
                          FieldReader& reader, v1::GenerateRequest& request,
                          FieldNames& names) {
-  if (!arguments.is_array()) {
-    return reader.Fail(place,
-                       absl::StrCat(ShownValue(arguments), " is not a list"));
-  }
+  if (!reader.IsList(place, arguments)) return;
   if (!reader.HasRoomFor(place, arguments)) return;
   const int controls = request.controls_size();
   const int prompts = request.image_prompts_size();
@@ -284,10 +281,7 @@ void ReadControlNetUnits(const std::string& place, const json& arguments,
     // Clients switch off what they know of by false or null.
     if (unit.is_null() || unit == false) continue;
     const std::string own = absl::StrCat(place, "[", i, "]");
-    if (!unit.is_object()) {
-      reader.Fail(own, absl::StrCat(ShownValue(unit), " is not an object"));
-      continue;
-    }
+    if (!reader.IsObject(own, unit)) continue;
     FieldReader fields(unit, own);
     if (fields.Truth("enabled").value_or(true)) {
       TakeUnit(unit, own, fields, request, names);

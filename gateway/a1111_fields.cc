@@ -23,7 +23,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr uint32_t kMaxCount = UINT32_MAX;
 constexpr double kMaxNumber = std::numeric_limits<float>::max();
 constexpr double kMaxSigma = 999;  // beyond, A1111 means none
 // Steps between two looks that `progress` may show. They cost next to nothing.

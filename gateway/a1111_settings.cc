@@ -10,8 +10,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr uint32_t kMaxCount = UINT32_MAX;
-
 bool IsEmptyList(const json& value) {
   return value.is_array() && value.empty();
 }

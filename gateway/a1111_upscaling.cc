@@ -21,7 +21,6 @@ using v1::HiresPass;
 
 namespace {
 
-constexpr uint32_t kMaxCount = UINT32_MAX;
 // A1111's own.
 constexpr double kHiresStrength = 0.75;
 constexpr char kSameSampler[] = "Use same sampler";
@@ -136,12 +135,8 @@ void RunNext(const std::shared_ptr<Batch>& batch) {
 // Appends the request for one picture, or says what is wrong with it.
 void AddPicture(const v1::UpscaleRequest& request, const std::string& field,
                 const std::string& base64, FieldReader& reader, Batch& batch) {
-  auto picture = DecodePicture(base64);
-  if (!picture.has_value() || picture->empty()) {
-    return reader.Fail(field, "is not a picture in base64");
-  }
   v1::UpscaleRequest& added = batch.requests.emplace_back(request);
-  added.mutable_picture()->set_data(*std::move(picture));
+  added.mutable_picture()->set_data(PictureIn(reader, field, base64));
 }
 
 // The requests for the pictures of a batch.

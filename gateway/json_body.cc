@@ -84,16 +84,24 @@ std::string FieldReader::PathOf(const std::string& name) const {
 
 const json* FieldReader::Object(const std::string& name) {
   const json* value = Any(name);
-  if (value == nullptr || value->is_object()) return value;
-  Fail(name, absl::StrCat(ShownValue(*value), " is not an object"));
-  return nullptr;
+  return value == nullptr || IsObject(name, *value) ? value : nullptr;
 }
 
 const json* FieldReader::List(const std::string& name) {
   const json* value = Any(name);
-  if (value == nullptr || value->is_array()) return value;
-  Fail(name, absl::StrCat(ShownValue(*value), " is not a list"));
-  return nullptr;
+  return value == nullptr || IsList(name, *value) ? value : nullptr;
+}
+
+bool FieldReader::IsObject(const std::string& name, const json& value) {
+  if (value.is_object()) return true;
+  Fail(name, absl::StrCat(ShownValue(value), " is not an object"));
+  return false;
+}
+
+bool FieldReader::IsList(const std::string& name, const json& value) {
+  if (value.is_array()) return true;
+  Fail(name, absl::StrCat(ShownValue(value), " is not a list"));
+  return false;
 }
 
 bool FieldReader::HasRoomFor(const std::string& name, const json& list) {
@@ -232,6 +240,14 @@ std::optional<std::string> DecodePicture(absl::string_view text) {
   std::string bytes;
   if (!absl::Base64Unescape(text, &bytes)) return std::nullopt;
   return bytes;
+}
+
+std::string PictureIn(FieldReader& reader, const std::string& name,
+                      absl::string_view text) {
+  auto picture = DecodePicture(text);
+  if (picture.has_value() && !picture->empty()) return *std::move(picture);
+  reader.Fail(name, "is not a picture in base64");
+  return "";
 }
 
 }  // namespace genzo

@@ -21,6 +21,8 @@ namespace genzo {
 constexpr int kMaxBodyDepth = 32;
 // An entry takes many times its bytes where it is read.
 constexpr size_t kMaxListEntries = 64;
+// Of whole numbers that go into a uint32; the service's limits are lower.
+constexpr uint32_t kMaxCount = UINT32_MAX;
 
 // A request's body, which must be a JSON object. INVALID_ARGUMENT if it is
 // nested deeper than kMaxBodyDepth, has a key of its outermost object twice,
@@ -59,6 +61,9 @@ class FieldReader {
   // Whatever it is; null if it is not there.
   const nlohmann::json* Any(const std::string& name);
 
+  // False and a fault where `value`, the field's, is something else.
+  bool IsObject(const std::string& name, const nlohmann::json& value);
+  bool IsList(const std::string& name, const nlohmann::json& value);
   // False and a fault where `list`, the field's value, has more entries than
   // kMaxListEntries.
   bool HasRoomFor(const std::string& name, const nlohmann::json& list);
@@ -92,6 +97,9 @@ std::string ShownValue(const nlohmann::json& value);
 // The bytes of standard base64, with or without "data:...;base64," before it;
 // nullopt if it is none.
 std::optional<std::string> DecodePicture(absl::string_view text);
+// The same of the field `name`; "" and a fault if it is none or is empty.
+std::string PictureIn(FieldReader& reader, const std::string& name,
+                      absl::string_view text);
 
 }  // namespace genzo
 

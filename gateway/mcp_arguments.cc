@@ -1,6 +1,7 @@
 #include "gateway/mcp_arguments.h"
 
 #include "absl/strings/str_cat.h"
+#include "gateway/json_body.h"
 #include "gateway/model_fields.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
@@ -14,15 +15,6 @@ namespace {
 
 constexpr double kMostFactor = 16;
 constexpr int kMostPictures = 10;
-
-// The bytes of a picture in base64, or nothing and a fault.
-std::string PictureIn(FieldReader& reader, const std::string& name,
-                      const std::string& text) {
-  auto picture = DecodePicture(text);
-  if (picture.has_value() && !picture->empty()) return *std::move(picture);
-  reader.Fail(name, "is not a picture in base64");
-  return "";
-}
 
 // What edit_image takes besides.
 void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
@@ -93,10 +85,10 @@ absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
   if (const auto n = reader.Whole("n", 1, kMostPictures)) {
     request.set_image_count(*n);
   }
-  if (const auto width = reader.Whole("width", 1, UINT32_MAX)) {
+  if (const auto width = reader.Whole("width", 1, kMaxCount)) {
     request.set_width(*width);
   }
-  if (const auto height = reader.Whole("height", 1, UINT32_MAX)) {
+  if (const auto height = reader.Whole("height", 1, kMaxCount)) {
     request.set_height(*height);
   }
   reader.RefuseTheRest();

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "gateway/json_body.h"
 #include "gateway/model_names.h"
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/scoring.pb.h"

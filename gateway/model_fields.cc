@@ -51,10 +51,8 @@ void ReadField(const ModelField& field, FieldReader& reader,
   }
   if (!value.has_value()) return;
   // Protobuf would take one number for a list of it.
-  if (field.type == std::string("array") && !value->is_array()) {
-    return reader.Fail(field.name,
-                       absl::StrCat(ShownValue(*value), " is not a list"));
-  }
+  const bool is_list = field.type == std::string("array");
+  if (is_list && !reader.IsList(field.name, *value)) return;
   v1::GenerateRequest read;
   const absl::Status status = FromJson(Dump(json{{field.name, *value}}), read);
   if (!status.ok() && value->is_structured() && IsStructured(field) &&
@@ -86,10 +84,7 @@ bool ReadMessage(FieldReader& reader, const std::string& name,
                  google::protobuf::Message& message) {
   const auto given = Structured(reader, name);
   if (!given.has_value()) return false;
-  if (!given->is_object()) {
-    reader.Fail(name, absl::StrCat(ShownValue(*given), " is not an object"));
-    return true;
-  }
+  if (!reader.IsObject(name, *given)) return true;
   const absl::Status read = FromJson(Dump(*given), message);
   if (!read.ok()) reader.FailInside(name, read);
   return true;

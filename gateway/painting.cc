@@ -18,8 +18,6 @@ namespace genzo {
 using nlohmann::json;
 namespace {
 
-constexpr uint32_t kMaxCount = UINT32_MAX;
-
 void Collect(v1::JobEvent event, Painting& painting) {
   painting.job_id = event.job_id();
   if (event.has_started()) {

@@ -17,19 +17,14 @@ namespace {
 using Control = v1::ControlInput;
 using v1::Inpainting;
 
-constexpr uint32_t kMaxCount = UINT32_MAX;  // the service's limits are lower
 constexpr double kMaxWeight = 2;
 constexpr int kMaxThreshold = 2000;
 
 void ReadPicture(FieldReader& reader, const std::string& name, const json& text,
                  v1::InputPicture& picture) {
-  auto file = text.is_string()
-                  ? DecodePicture(text.get_ref<const std::string&>())
-                  : std::nullopt;
-  if (!file.has_value() || file->empty()) {
-    return reader.Fail(name, "is not a picture in base64");
-  }
-  picture.set_data(*std::move(file));
+  picture.set_data(
+      PictureIn(reader, name,
+                text.is_string() ? text.get_ref<const std::string&>() : ""));
 }
 
 std::string ReadName(FieldReader& reader) {
@@ -101,10 +96,7 @@ void ReadList(FieldReader& reader, const std::string& name,
   for (size_t i = 0; i < list->size(); ++i) {
     const json& entry = (*list)[i];
     const std::string place = absl::StrCat(name, "[", i, "]");
-    if (!entry.is_object()) {
-      reader.Fail(place, absl::StrCat(ShownValue(entry), " is not an object"));
-      continue;
-    }
+    if (!reader.IsObject(place, entry)) continue;
     FieldReader fields(entry, place);
     read(fields, request);
     fields.RefuseTheRest();

@@ -1,14 +1,8 @@
 #include "server/gone_jobs.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 
-#include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
@@ -40,30 +34,6 @@ KeptJob NameOf(const KeptJob& job, absl::Time gone) {
   *shown.mutable_end_time() = job.job().end_time();
   *shown.mutable_expire_time() = ToProto(gone);
   return name;
-}
-
-// All of `bytes` or nothing.
-absl::Status Append(const std::string& path, const std::string& bytes) {
-  const int file =
-      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const auto cannot = [&path](int error) {
-    return absl::UnavailableError(
-        absl::StrCat(path, " cannot be written: ", strerror(error)));
-  };
-  if (file < 0) return cannot(errno);
-  const off_t before = lseek(file, 0, SEEK_END);
-  const ssize_t written = write(file, bytes.data(), bytes.size());
-  int error = written < 0 ? errno : 0;
-  // A short write is a disk that became full.
-  if (error == 0 && written < static_cast<ssize_t>(bytes.size())) {
-    error = ENOSPC;
-  }
-  if (error == 0 && fdatasync(file) != 0) error = errno;
-  if (error != 0 && ftruncate(file, before) != 0) {
-    spdlog::error("{} may be damaged: {}", path, strerror(errno));
-  }
-  close(file);
-  return error == 0 ? absl::OkStatus() : cannot(error);
 }
 
 }  // namespace
@@ -115,7 +85,7 @@ absl::Status GoneJobs::Add(absl::Span<const KeptJob> jobs, absl::Time now) {
   MakeRoom(now);
   std::string bytes;
   for (const KeptJob& job : jobs) AppendTo(bytes, NameOf(job, now));
-  return Append(newer_, bytes);
+  return AppendDurably(newer_, bytes);
 }
 
 }  // namespace genzo

@@ -186,15 +186,14 @@ internal::v1::Job JobDrafter::JobOf(v1::GenerateRequest resolved,
 absl::StatusOr<JobDraft> JobDrafter::Draft(const v1::GenerateRequest& request,
                                            const Caller& caller,
                                            absl::Time deadline,
-                                           const JobFile& file) const {
+                                           const std::string& digest) const {
   const absl::Time begun = dependencies_.clock.Date();
   auto job = MakeJob(request, caller, deadline);
   if (!job.ok()) return job.status();
-  JobDraft draft = DraftOf(*std::move(job), caller);
-  draft.begun = begun;
+  JobDraft draft = DraftOf(*std::move(job), caller, begun);
   draft.may_repeat = request.has_seed();
-  draft.file.digest = file.digest;
-  draft.kept.set_digest(file.digest);
+  draft.file.digest = digest;
+  draft.kept.set_digest(digest);
   return draft;
 }
 
@@ -210,12 +209,12 @@ absl::StatusOr<JobDraft> JobDrafter::Draft(const v1::UpscaleRequest& request,
   }
   internal::v1::Job job = JobOf(ShownOf(*resolved), caller, deadline);
   *job.mutable_upscale() = std::move(resolved->request);
-  return DraftOf(std::move(job), caller);
+  return DraftOf(std::move(job), caller, dependencies_.clock.Date());
 }
 
-JobDraft JobDrafter::DraftOf(internal::v1::Job job,
-                             const Caller& caller) const {
-  JobDraft draft = {.begun = dependencies_.clock.Date()};
+JobDraft JobDrafter::DraftOf(internal::v1::Job job, const Caller& caller,
+                             absl::Time begun) const {
+  JobDraft draft = {.begun = begun};
   const v1::GenerateRequest& resolved = job.request();
   draft.file = {.job_id = job.id(),
                 .tenant = caller.tenant,

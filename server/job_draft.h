@@ -56,12 +56,12 @@ class JobDrafter {
              const DrafterDependencies& dependencies)
       : limits_(limits), dependencies_(dependencies) {}
 
-  // `deadline` is until when the caller waits, `file` the request's FileOf(),
-  // or empty if it is not to be found again. Errors are those that
+  // `deadline` is until when the caller waits, `digest` that of the request's
+  // FileOf(), or "" if it is not to be found again. Errors are those that
   // ImageGeneration.Generate names for the request itself.
   absl::StatusOr<JobDraft> Draft(const v1::GenerateRequest& request,
                                  const Caller& caller, absl::Time deadline,
-                                 const JobFile& file) const;
+                                 const std::string& digest) const;
   // Of a picture that is to be enlarged; likewise, for errors that
   // Upscaling.Upscale names.
   absl::StatusOr<JobDraft> Draft(const v1::UpscaleRequest& request,
@@ -92,7 +92,8 @@ class JobDrafter {
   // A job of `resolved` with an id, its times and whose it is.
   internal::v1::Job JobOf(v1::GenerateRequest resolved, const Caller& caller,
                           absl::Time deadline) const;
-  JobDraft DraftOf(internal::v1::Job job, const Caller& caller) const;
+  JobDraft DraftOf(internal::v1::Job job, const Caller& caller,
+                   absl::Time begun) const;
 
   RequestLimits limits() const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);

@@ -180,7 +180,8 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Submit(
   const JobFile file = FileOf(request, caller.tenant);
   auto reader = ReadAgain(file, listener);
   if (reader.ok() && *reader == nullptr) {
-    reader = Open(drafter_.Draft(request, caller, deadline, file), listener);
+    reader =
+        Open(drafter_.Draft(request, caller, deadline, file.digest), listener);
   }
   if (!reader.ok()) LogRefusal(request.request_id(), caller, reader.status());
   return reader;
@@ -227,7 +228,8 @@ void JobIntake::Create(
   const auto before = archive_.FindAgain(file);
   if (!before.ok()) return refuse(before.status());
   if (!before->empty()) return tell(*before);
-  auto draft = drafter_.Draft(request, caller, absl::InfiniteFuture(), file);
+  auto draft =
+      drafter_.Draft(request, caller, absl::InfiniteFuture(), file.digest);
   if (!draft.ok()) return refuse(draft.status());
   draft->kept.set_webhook(webhook);
   draft->file.is_kept = true;
@@ -254,7 +256,7 @@ void JobIntake::Create(
 absl::StatusOr<v1::Job> JobIntake::Estimate(const v1::GenerateRequest& request,
                                             const Caller& caller) const {
   auto draft =
-      drafter_.Draft(request, caller, absl::InfiniteFuture(), /*file=*/{});
+      drafter_.Draft(request, caller, absl::InfiniteFuture(), /*digest=*/"");
   if (!draft.ok()) return draft.status();
   v1::Job job = draft->kept.job();
   job.clear_id();

@@ -233,7 +233,7 @@ void RunningServer::AddModel(const ModelConfig& model,
 
 void RunningServer::LookForStall() {
   const std::string why = stall_watch_->Look(
-      catalog_, metrics_, Clock::Real().Now(), &load_.backlog());
+      catalog_, metrics_, load_.backlog(), Clock::Real().Now());
   if (!why.empty() && readiness_.WhyNot().empty()) {
     spdlog::error("not ready: {}", why);
   }

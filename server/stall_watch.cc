@@ -12,11 +12,10 @@ namespace {
 
 // Jobs of `models` that each device has, painted or not. Pictures that are only
 // enlarged take no steps.
-std::vector<double> JobsTaken(const Backlog* backlog, size_t devices,
+std::vector<double> JobsTaken(const Backlog& backlog, size_t devices,
                               const std::set<std::string>& models) {
   std::vector<double> taken(devices);
-  if (backlog == nullptr) return taken;
-  for (const BacklogJob& job : backlog->Snapshot(/*most_waiting=*/0).jobs) {
+  for (const BacklogJob& job : backlog.Snapshot(/*most_waiting=*/0).jobs) {
     const size_t device = static_cast<size_t>(job.device.value_or(-1));
     if (device < devices && models.count(job.demand.model) > 0) ++taken[device];
   }
@@ -45,7 +44,7 @@ PoolStallWatch::PoolStallWatch(const std::vector<std::string>& devices,
 }
 
 std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
-                                 absl::Time now, const Backlog* backlog) {
+                                 const Backlog& backlog, absl::Time now) {
   StallWatch::Seen pool;
   std::set<std::string> models;
   double running = 0;

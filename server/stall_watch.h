@@ -49,9 +49,9 @@ class PoolStallWatch {
   PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most);
 
   // As StallWatch::Look(), from what the figures say, and `backlog` of jobs
-  // that devices took and have not begun; null: nobody tells of these.
+  // that devices took and have not begun.
   std::string Look(const ModelCatalog& catalog, Metrics& metrics,
-                   absl::Time now, const Backlog* backlog = nullptr);
+                   const Backlog& backlog, absl::Time now);
 
  private:
   StallWatch pool_;

@@ -1,14 +1,11 @@
-// jpeglib.h needs what stands before it, and jerror.h needs jpeglib.h.
+// jerror.h needs jpeglib.h.
 // clang-format off
-#include <cstddef>
-#include <cstdio>
-#include <jpeglib.h>
+#include "base/pictures/jpeg_trap.h"
 #include <jerror.h>
 // clang-format on
 
 #include <vector>
 
-#include "base/pictures/error_trap.h"
 #include "base/pictures/picture_file.h"
 
 namespace genzo {
@@ -22,16 +19,6 @@ constexpr auto kExifMark = "Exif\0\0"sv;
 // however few its bytes.
 constexpr int kMaxScans = 100;
 
-ErrorTrap& TrapOf(j_common_ptr jpeg) {
-  return *static_cast<ErrorTrap*>(jpeg->client_data);
-}
-
-[[noreturn]] void Fail(j_common_ptr jpeg) {
-  char message[JMSG_LENGTH_MAX];
-  jpeg->err->format_message(jpeg, message);
-  TrapOf(jpeg).Spring(message);
-}
-
 // libjpeg goes on after these with grey instead of the picture.
 void OnMessage(j_common_ptr jpeg, int level) {
   constexpr int kIsWarning = -1;
@@ -43,13 +30,11 @@ void OnMessage(j_common_ptr jpeg, int level) {
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
-      Fail(jpeg);
+      SpringJpeg(jpeg);
     default:
       break;
   }
 }
-
-void Ignore(j_common_ptr) {}
 
 void CountScans(j_common_ptr jpeg) {
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxScans) {
@@ -85,9 +70,9 @@ class JpegFile : public PictureFile {
  public:
   explicit JpegFile(std::string_view file) : file_(file) {
     jpeg_.err = jpeg_std_error(&errors_);
-    errors_.error_exit = Fail;
+    errors_.error_exit = SpringJpeg;
     errors_.emit_message = OnMessage;
-    errors_.output_message = Ignore;
+    errors_.output_message = IgnoreJpeg;
     progress_.progress_monitor = CountScans;
     jpeg_.client_data = &trap_;
   }

@@ -1,14 +1,6 @@
 #include "base/pictures/picture_metadata.h"
 
-// jpeglib.h needs what stands before it.
-// clang-format off
-#include <cstddef>
-#include <cstdio>
-#include <jpeglib.h>
-// clang-format on
-
 #include <libexif/exif-data.h>
-#include <png.h>
 #include <webp/mux.h>
 
 #include <cstdlib>
@@ -16,8 +8,9 @@
 #include <memory>
 #include <utility>
 
-#include "base/pictures/error_trap.h"
+#include "base/pictures/jpeg_trap.h"
 #include "base/pictures/picture_file.h"
+#include "base/pictures/png_trap.h"
 #include "unicode/unistr.h"
 
 namespace genzo {
@@ -83,17 +76,6 @@ void AddExif(std::string_view exif, PictureText& text) {
 
 // --- the formats -------------------------------------------------------------
 
-[[noreturn]] void FailPng(png_structp png, png_const_charp message) {
-  static_cast<ErrorTrap*>(png_get_error_ptr(png))->Spring(message);
-}
-void IgnorePng(png_structp, png_const_charp) {}
-void TakePng(png_structp png, png_bytep bytes, size_t size) {
-  auto& rest = *static_cast<std::string_view*>(png_get_io_ptr(png));
-  if (size > rest.size()) png_error(png, "it ends early");
-  std::memcpy(bytes, rest.data(), size);
-  rest.remove_prefix(size);
-}
-
 // Texts are packed: a small file may hold very long ones, and very many.
 constexpr int kMostPngTexts = 256;
 constexpr size_t kMostPngTextBytes = 8 << 20;  // of one
@@ -115,7 +97,7 @@ absl::StatusOr<PictureText> ReadPngText(std::string_view file) {
   png_textp chunks = nullptr;
   int count = 0;
   const bool read = trap.Run([&] {
-    png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &trap, FailPng,
+    png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &trap, SpringPng,
                                    IgnorePng, &bytes_left, TakeMemory,
                                    GiveMemoryBack);
     info = png == nullptr ? nullptr : png_create_info_struct(png);
@@ -136,13 +118,6 @@ absl::StatusOr<PictureText> ReadPngText(std::string_view file) {
   return text;
 }
 
-[[noreturn]] void FailJpeg(j_common_ptr jpeg) {
-  char message[JMSG_LENGTH_MAX];
-  jpeg->err->format_message(jpeg, message);
-  static_cast<ErrorTrap*>(jpeg->client_data)->Spring(message);
-}
-void IgnoreJpeg(j_common_ptr) {}
-
 absl::StatusOr<PictureText> ReadJpegText(std::string_view file) {
   constexpr auto kExifMark = "Exif\0\0"sv;
   constexpr auto kXmpMark = "http://ns.adobe.com/xap/1.0/\0"sv;
@@ -150,7 +125,7 @@ absl::StatusOr<PictureText> ReadJpegText(std::string_view file) {
   jpeg_error_mgr errors = {};
   jpeg_decompress_struct jpeg = {};
   jpeg.err = jpeg_std_error(&errors);
-  errors.error_exit = FailJpeg;
+  errors.error_exit = SpringJpeg;
   errors.output_message = IgnoreJpeg;
   jpeg.client_data = &trap;
   const bool read = trap.Run([&] {

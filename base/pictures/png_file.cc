@@ -1,10 +1,9 @@
 #include <png.h>
 
-#include <cstring>
 #include <vector>
 
-#include "base/pictures/error_trap.h"
 #include "base/pictures/picture_file.h"
+#include "base/pictures/png_trap.h"
 
 namespace genzo {
 namespace {
@@ -12,20 +11,6 @@ namespace {
 constexpr char kFormat[] = "PNG";
 // The caller has limits of its own, and says in its message what they are.
 constexpr uint32_t kAnySide = 0x7FFFFFFF;
-
-[[noreturn]] void Fail(png_structp png, png_const_charp message) {
-  static_cast<ErrorTrap*>(png_get_error_ptr(png))->Spring(message);
-}
-
-// As of a wrong checksum in a chunk that does not touch the pixels.
-void Ignore(png_structp, png_const_charp) {}
-
-void Take(png_structp png, png_bytep bytes, size_t size) {
-  auto& rest = *static_cast<std::string_view*>(png_get_io_ptr(png));
-  if (size > rest.size()) png_error(png, "it ends early");
-  std::memcpy(bytes, rest.data(), size);
-  rest.remove_prefix(size);
-}
 
 class PngFile : public PictureFile {
  public:
@@ -72,10 +57,11 @@ class PngFile : public PictureFile {
  private:
   // Both only within trap_.Run.
   void ReadHeader() {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &trap_, Fail, Ignore);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &trap_, SpringPng,
+                                  IgnorePng);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) trap_.Spring("out of memory");
-    png_set_read_fn(png_, &rest_, Take);
+    png_set_read_fn(png_, &rest_, TakePng);
     png_set_user_limits(png_, kAnySide, kAnySide);
     // Colour profiles and texts, which may be compressed, are passed over.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER,

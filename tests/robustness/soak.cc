@@ -16,7 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "base/logging.h"
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/front_end_rig.h"
+#include "tests/testing/process_memory.h"
 #include "tests/testing/server.h"
 
 namespace genzo {
@@ -211,10 +211,7 @@ absl::Duration ProcessorTime() {
 }
 
 double ResidentMb() {
-  std::ifstream file("/proc/self/statm");
-  int64_t all = 0, resident = 0;
-  file >> all >> resident;
-  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / 1e6;
+  return static_cast<double>(ProcessMemory::Now().resident) / 1e6;
 }
 
 int64_t Entries(const char* folder) {

@@ -43,6 +43,24 @@ TEST_F(StallWatchTest, AModelMayTakeLongToLoadButNotForEver) {
   EXPECT_NE(After(absl::Seconds(60), {.jobs = 1}), "");
 }
 
+v1::Model ModelThatIs(const std::string& id, v1::Model::State state) {
+  v1::Model model;
+  model.set_id(id);
+  model.set_state(state);
+  return model;
+}
+
+// `device` took a job for `model`.
+void Took(Backlog& backlog, const std::string& id, const std::string& model,
+          int device) {
+  BacklogJob job;
+  job.id = id;
+  job.demand.model = model;
+  job.steps_left = {1};
+  backlog.Add(job);
+  backlog.Start(id, device, absl::Seconds(1));
+}
+
 TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
   PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
   const ModelCatalog catalog("tiny");
@@ -51,11 +69,11 @@ TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
     metrics.ForDevice(device).live_images.Set(1);
   }
   absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now), "");
   for (int second = 1; second <= 60; ++second) {
     now += absl::Seconds(1);
     metrics.ForDevice("cuda:0").last_step.Set(second);
-    EXPECT_EQ(watch.Look(catalog, metrics, now),
+    EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now),
               second < 60 ? ""
                           : "device cuda:1: no step for 60 s while 1 jobs "
                             "wait or run");
@@ -65,27 +83,19 @@ TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
 TEST(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
   PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
   ModelCatalog catalog("tiny");
-  v1::Model tiny;
-  tiny.set_id("tiny");
-  tiny.set_state(v1::Model::STATE_UNLOADED);
-  catalog.Put(tiny);
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_UNLOADED));
   Metrics metrics;
   metrics.ForDevice("cuda:0").live_images.Set(1);
   Backlog backlog;
   backlog.SetDevices(2);
   for (const char* model : {"tiny", "an upscaler"}) {
-    BacklogJob job;
-    job.id = model;
-    job.demand.model = model;
-    job.steps_left = {1};
-    backlog.Add(job);
-    backlog.Start(job.id, /*device=*/1, absl::Seconds(1));
+    Took(backlog, /*id=*/model, model, /*device=*/1);
   }
   absl::Time now = absl::FromUnixSeconds(1000);
   for (int second = 0; second <= 600; second += 10) {
     metrics.ForDevice("cuda:0").last_step.Set(second + 1);
     metrics.ForModel("tiny").denoise_batches.Increment();
-    EXPECT_EQ(watch.Look(catalog, metrics, now, &backlog),
+    EXPECT_EQ(watch.Look(catalog, metrics, backlog, now),
               second < 600 ? ""
                            : "device cuda:1: no step for 600 s while 1 jobs "
                              "wait or run, maybe for a model");
@@ -96,42 +106,29 @@ TEST(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
 TEST(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
   PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
   ModelCatalog catalog("tiny");
-  v1::Model tiny;
-  tiny.set_id("tiny");
-  tiny.set_state(v1::Model::STATE_RESIDENT);
-  catalog.Put(tiny);
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
   Metrics metrics;
   metrics.ForModel("tiny").jobs_running.Set(1);  // its text is encoded
   Backlog backlog;
-  BacklogJob job;
-  job.id = "a";
-  job.demand.model = "tiny";
-  backlog.Add(job);
-  backlog.Start("a", /*device=*/0, absl::Seconds(1));
+  Took(backlog, "a", "tiny", /*device=*/0);
   const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, now, &backlog), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(60), &backlog),
+  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now + absl::Seconds(60)),
             "no step for 60 s while 1 jobs wait or run");
   // One more is put aside until its model is there.
-  job.id = "b";
-  backlog.Add(job);
-  backlog.Start("b", /*device=*/0, absl::Seconds(1));
-  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(61), &backlog),
-            "");
+  Took(backlog, "b", "tiny", /*device=*/0);
+  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now + absl::Seconds(61)), "");
 }
 
 TEST(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
   PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
   ModelCatalog catalog("tiny");
-  v1::Model large;
-  large.set_id("large");
-  large.set_state(v1::Model::STATE_LOADING);
-  catalog.Put(large);
+  catalog.Put(ModelThatIs("large", v1::Model::STATE_LOADING));
   Metrics metrics;
   metrics.ForDevice("cuda:0").live_images.Set(1);
   const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, now + absl::Seconds(60)),
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now + absl::Seconds(60)),
             "device cuda:0: no step for 60 s while 1 jobs wait or run");
 }
 

@@ -157,9 +157,8 @@ absl::Status CheckIsNotEdm(const ModelIndex& index) {
   if (!file.Exists()) return absl::OkStatus();
   auto scheduler = JsonConfig::ReadFile(file);
   if (!scheduler.ok()) return scheduler.status();
-  const auto found = index.components.find("scheduler");
-  const std::string class_name = scheduler->String(
-      "_class_name", found == index.components.end() ? "" : found->second);
+  const std::string class_name =
+      scheduler->String("_class_name", index.KindOf("scheduler"));
   if (!absl::StartsWith(class_name, "EDM")) return absl::OkStatus();
   return absl::UnimplementedError(
       absl::StrCat(scheduler->name(), ": _class_name ", class_name,

@@ -1,16 +1,9 @@
 #include "worker/media/jpeg.h"
 
-// jpeglib.h needs what stands before it.
-// clang-format off
-#include <cstddef>
-#include <cstdio>
-#include <jpeglib.h>
-// clang-format on
-
 #include <new>
 
 #include "absl/strings/str_cat.h"
-#include "base/pictures/error_trap.h"
+#include "base/pictures/jpeg_trap.h"
 #include "worker/media/exif.h"
 
 namespace genzo {
@@ -23,15 +16,6 @@ constexpr size_t kFirstFileBytes = 1 << 16;
 // Before the packet of an XMP segment (ISO 16684-3), its final zero included.
 constexpr std::string_view kXmpMark("http://ns.adobe.com/xap/1.0/\0", 29);
 constexpr size_t kMaxMarkerBytes = 65533;
-
-[[noreturn]] void Fail(j_common_ptr jpeg) {
-  char message[JMSG_LENGTH_MAX];
-  jpeg->err->format_message(jpeg, message);
-  static_cast<ErrorTrap*>(jpeg->client_data)->Spring(message);
-}
-
-// Warnings go nowhere: the library would write them to standard error.
-void Ignore(j_common_ptr) {}
 
 // Where libjpeg writes a file: a string that doubles when it is full.
 struct Destination : jpeg_destination_mgr {
@@ -55,8 +39,7 @@ struct Destination : jpeg_destination_mgr {
 
   static void Grow(j_compress_ptr jpeg, size_t used) {
     if (Of(jpeg).TryGrow(used)) return;
-    ErrorTrap& trap = *static_cast<ErrorTrap*>(jpeg->client_data);
-    trap.Spring("out of memory");
+    TrapOf(reinterpret_cast<j_common_ptr>(jpeg)).Spring("out of memory");
   }
 
   // Whether there was memory for it.
@@ -77,8 +60,8 @@ class Compressor {
  public:
   explicit Compressor(ErrorTrap& trap) {
     jpeg_.err = jpeg_std_error(&errors_);
-    errors_.error_exit = Fail;
-    errors_.output_message = Ignore;
+    errors_.error_exit = SpringJpeg;
+    errors_.output_message = IgnoreJpeg;
     jpeg_.client_data = &trap;
   }
   ~Compressor() { jpeg_destroy_compress(&jpeg_); }

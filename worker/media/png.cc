@@ -1,12 +1,11 @@
 #include "worker/media/png.h"
 
-#include <png.h>
 #include <zlib.h>
 
 #include <new>
 #include <vector>
 
-#include "base/pictures/error_trap.h"
+#include "base/pictures/png_trap.h"
 
 namespace genzo {
 namespace {
@@ -25,13 +24,6 @@ constexpr int kLevel = 1;
 constexpr int kStrategy = Z_RLE;
 constexpr int kFilters = PNG_FILTER_AVG | PNG_FILTER_PAETH;
 constexpr size_t kChunkBytes = 1 << 16;
-
-[[noreturn]] void Fail(png_structp png, png_const_charp message) {
-  static_cast<ErrorTrap*>(png_get_error_ptr(png))->Spring(message);
-}
-
-// The library would write warnings to standard error.
-void Ignore(png_structp, png_const_charp) {}
 
 // Whether there was memory for it.
 bool Append(std::string& file, const png_byte* bytes, size_t size) {
@@ -59,7 +51,8 @@ class Writer {
 
   // Only within trap.Run.
   void Begin(std::string& file, int width, int height) {
-    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &trap_, Fail, Ignore);
+    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &trap_, SpringPng,
+                                   IgnorePng);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) trap_.Spring("out of memory");
     png_set_write_fn(png_, &file, Write, /*output_flush_fn=*/nullptr);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "worker/sampler/noise_source.h"
 #include "worker/sampler/scheduler_class.h"
 #include "worker/sampler/scheduler_config.h"
 #include "worker/sampler/sigmas.h"
@@ -12,8 +13,6 @@
 namespace genzo {
 namespace {
 
-// What NoiseSource::Between() has noise for.
-constexpr double kMaxExplicitSigma = 32768;
 constexpr auto kDefault = SigmaSchedule::kDefault;
 
 // Null if `schedule` goes with a network trained as the file's, else what it
@@ -123,7 +122,7 @@ absl::Status CheckExplicit(const SamplerSpec& spec,
   if (sigmas) {
     if (!TakesSigmas(spec)) return fault("no sigmas");
     return CheckFalling("sigma", options.sigmas, options.steps, 0.0,
-                        flow ? 1.0 : kMaxExplicitSigma);
+                        flow ? 1.0 : NoiseSource::kMaxSigma);
   }
   if (!TakesTimesteps(spec, config)) return fault("no timesteps");
   return CheckFalling("timestep", options.timesteps, options.steps, -1,

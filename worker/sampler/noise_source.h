@@ -14,15 +14,18 @@ namespace genzo {
 // Noise is float32 on the CPU.
 class NoiseSource {
  public:
+  // Of Between().
+  static constexpr double kMaxSigma = 32768;
+
   virtual ~NoiseSource() = default;
 
   // The next unit normal noise of a stream.
   virtual at::Tensor Draw(at::IntArrayRef shape) = 0;
 
   // Unit normal noise of the interval between two sigmas, each between 0 and
-  // 32768: the increment of one Brownian motion W over it, divided by its root
-  // length. An interval always has the same noise, whatever else was asked, and
-  // noises add up: with n(a, b) for Between(shape, a, b),
+  // kMaxSigma: the increment of one Brownian motion W over it, divided by its
+  // root length. An interval always has the same noise, whatever else was
+  // asked, and noises add up: with n(a, b) for Between(shape, a, b),
   //   sqrt(c - a) n(a, c) = sqrt(b - a) n(a, b) + sqrt(c - b) n(b, c)
   // so that a walk in twice the steps sees the same noise (Li et al.,
   // arXiv:2001.01328, section 4). A falling interval has the opposite sign.

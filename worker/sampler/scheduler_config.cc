@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "worker/sampler/noise_source.h"
 #include "worker/sampler/scheduler_class.h"
 #include "worker/weights/json_config.h"
 
@@ -17,8 +18,6 @@ namespace {
 constexpr int kMaxStepsOffset = 100;
 constexpr double kLeastSigma = 1e-6;
 constexpr double kMostSigma = 1e6;
-// What NoiseSource::Between() has noise for.
-constexpr double kMostEdmSigma = 32768;
 constexpr double kLeastBeta = 1e-9;
 constexpr double kLeastRho = 0.01;
 constexpr double kMostRho = 100;
@@ -215,8 +214,9 @@ void ReadEdm(JsonConfig& json, SchedulerConfig& config) {
                              {{"karras", SigmaSpacing::kKarras},
                               {"exponential", SigmaSpacing::kExponential}});
   config.sigma_min =
-      json.Number("sigma_min", 0.002, kLeastSigma, kMostEdmSigma);
-  config.sigma_max = json.Number("sigma_max", 80, kLeastSigma, kMostEdmSigma);
+      json.Number("sigma_min", 0.002, kLeastSigma, NoiseSource::kMaxSigma);
+  config.sigma_max =
+      json.Number("sigma_max", 80, kLeastSigma, NoiseSource::kMaxSigma);
   if (*config.sigma_max <= *config.sigma_min) {
     json.Fail(absl::StatusCode::kInvalidArgument, "sigma_max",
               absl::StrCat("(80 unless set) is not over sigma_min ",

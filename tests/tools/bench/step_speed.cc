@@ -1,11 +1,8 @@
 // genzo-step-speed: what loading, one evaluation and one decode of a model take
 // here, as a JSON line each, for tests/tools/bench/pair_step_with_diffusers.py.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
-#include <fstream>
 #include <iostream>
 
 #include "ATen/TensorOperators.h"
@@ -20,6 +17,7 @@
 #include "base/clock.h"
 #include "c10/core/InferenceMode.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/process_memory.h"
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/loading_memory.h"
@@ -45,11 +43,7 @@ struct Arguments {
   bool bits = false;
 };
 
-int64_t ResidentBytes() {
-  int64_t mapped = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> mapped >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
+int64_t ResidentBytes() { return ProcessMemory::Now().resident; }
 
 // After `warm_up` times that do not count.
 template <typename Function>

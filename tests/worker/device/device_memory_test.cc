@@ -1,11 +1,9 @@
-#include <unistd.h>
-
 #include <cstdint>
-#include <fstream>
 
 #include "ATen/ops/zeros.h"
 #include "prometheus/metric_family.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/process_memory.h"
 #include "worker/device/device_names.h"
 #include "worker/device/free_memory.h"
 #include "worker/device/loading_memory.h"
@@ -65,11 +63,7 @@ TEST(FreeMemoryTest, TensorsInUseStayAsTheyAre) {
   EXPECT_TRUE(kept.eq(7).all().item<bool>());
 }
 
-int64_t ResidentBytes() {
-  int64_t mapped = 0, resident = 0;  // pages
-  std::ifstream("/proc/self/statm") >> mapped >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
+int64_t ResidentBytes() { return ProcessMemory::Now().resident; }
 
 // Sanitizers bring an allocator that keeps what was freed for reasons of its
 // own.

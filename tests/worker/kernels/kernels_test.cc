@@ -2,9 +2,6 @@
 // has the same bits in any company.
 
 #include <sys/resource.h>
-#include <unistd.h>
-
-#include <fstream>
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/conv2d.h"
@@ -21,6 +18,7 @@
 #include "ATen/ops/silu.h"
 #include "ATen/ops/zeros.h"
 #include "c10/core/InferenceMode.h"
+#include "tests/testing/process_memory.h"
 #include "tests/testing/tensor_matchers.h"
 #include "worker/kernels/flash_attention.h"
 #include "worker/kernels/group_norm.h"
@@ -257,13 +255,6 @@ TEST_P(PackedLayersTest, ConvolutionsEqualTheirDefinitionsRowByRow) {
 INSTANTIATE_TEST_SUITE_P(Types, PackedLayersTest,
                          ::testing::Values(at::kFloat, at::kBFloat16));
 
-// Bytes of address space that the process has.
-int64_t AddressSpaceBytes() {
-  int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return pages * sysconf(_SC_PAGE_SIZE);
-}
-
 TEST(OneDnnTest, RefusesWhenTheAddressSpaceComesToItsEnd) {
   const at::Tensor weight = at::ones({16, 16, 3, 3});
   if (!CanPack(weight)) GTEST_SKIP() << "no oneDNN here";
@@ -273,7 +264,7 @@ TEST(OneDnnTest, RefusesWhenTheAddressSpaceComesToItsEnd) {
   rlimit before = {};
   getrlimit(RLIMIT_AS, &before);
   rlimit tight = before;
-  tight.rlim_cur = AddressSpaceBytes() + (rlim_t{32} << 20);
+  tight.rlim_cur = ProcessMemory::Now().mapped + (rlim_t{32} << 20);
   ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
   EXPECT_THROW(PackedConv2d(x, packed, {}, {}, "none"), c10::OutOfMemoryError);
   setrlimit(RLIMIT_AS, &before);

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <new>
 #include <random>
 #include <stdexcept>
@@ -15,6 +14,7 @@
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
+#include "tests/testing/process_memory.h"
 #include "tests/testing/test_folder.h"
 
 namespace genzo {
@@ -308,12 +308,7 @@ TEST_F(FolderSourceTest, AModelThatLacksAFileSendsNobodyAway) {
   }
 }
 
-int64_t ResidentBytes() {
-  int64_t size = 0;
-  int64_t resident = 0;
-  std::ifstream("/proc/self/statm") >> size >> resident;
-  return resident * sysconf(_SC_PAGE_SIZE);
-}
+int64_t ResidentBytes() { return ProcessMemory::Now().resident; }
 
 TEST_F(FolderSourceTest, MemoryComesBackFiftyTimes) {
   const std::string folder = SourcePath("models/emaki");
