@@ -150,20 +150,22 @@ bool IsLoopbackAddress(const std::string& address) {
 absl::Status CheckReach(const Config& config) {
   const bool has_keys =
       !config.auth.keys_file.empty() || !config.auth.jwks_file.empty();
-  const bool knows_callers = has_keys || !config.tls.client_ca_file.empty();
-  for (const auto& [address, safe] :
-       {std::pair(config.listen, knows_callers),
-        std::pair(config.admin_listen, knows_callers),
-        std::pair(config.http.listen, has_keys)}) {
-    if (safe || config.insecure || address.empty() ||
+  const auto& grpc_ca = config.tls.client_ca_file;
+  const auto& http_ca = config.http.client_ca_file;
+  for (const auto& [address, client_ca, setting] :
+       {std::tuple(config.listen, grpc_ca, "tls.client_ca_file"),
+        std::tuple(config.admin_listen, grpc_ca, "tls.client_ca_file"),
+        std::tuple(config.http.listen, http_ca, "http.client_ca_file")}) {
+    if (has_keys || !client_ca.empty() || config.insecure || address.empty() ||
         IsLoopbackAddress(address)) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(
         "listen address ", address,
         " is reached from other machines, and nothing says who may call: set "
-        "auth.keys_file, auth.jwks_file or tls.client_ca_file, or insecure: "
-        "true if whatever stands before the server knows"));
+        "auth.keys_file, auth.jwks_file or ",
+        setting,
+        ", or insecure: true if whatever stands before the server knows"));
   }
   return absl::OkStatus();
 }

@@ -123,10 +123,11 @@ struct TlsConfig {
 
 // The HTTP door. Paths are absolute, or relative to the process.
 struct HttpConfig {
-  std::string listen;       // host:port; empty: no door
-  std::string certificate;  // PEM chain; empty: no TLS
-  std::string key;          // PEM; given exactly if `certificate` is
-  std::string page;         // folder of the page's files; empty: no page
+  std::string listen;          // host:port; empty: no door
+  std::string certificate;     // PEM chain; empty: no TLS
+  std::string key;             // PEM; given exactly if `certificate` is
+  std::string client_ca_file;  // empty: clients need no certificate
+  std::string page;            // folder of the page's files; empty: no page
   // What stands before the paths of pictures, "https://example.com"; empty: the
   // name by which the client called.
   std::string public_url;

@@ -180,6 +180,10 @@ void ReadHttp(MapReader& root, const std::string& base_folder,
   if (config.certificate.empty() != config.key.empty()) {
     http.Fail("http.certificate and http.key are not given together");
   }
+  ReadPath(http, "client_ca_file", base_folder, config.client_ca_file);
+  if (config.certificate.empty() && !config.client_ca_file.empty()) {
+    http.Fail("http.client_ca_file needs http.certificate");
+  }
   ReadPath(http, "page", base_folder, config.page);
   ReadPath(http, "link_key_file", base_folder, config.link_key_file);
   http.Read("public_url", config.public_url);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "base/upscale_plan.h"
 
 namespace genzo {
 
@@ -41,7 +40,12 @@ int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding) {
 
 int StepsOfSecondPass(const v1::GenerateRequest& request,
                       StepRounding rounding) {
-  return request.has_hires() ? StepsOfPass(SecondPass(request), rounding) : 0;
+  if (!request.has_hires()) return 0;
+  // Of SecondPass() what counts here, without the request's pictures.
+  v1::GenerateRequest second;
+  second.set_steps(request.hires().steps());
+  second.mutable_image_to_image()->set_strength(request.hires().strength());
+  return StepsOfPass(second, rounding);
 }
 
 int StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding) {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_answers.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_memory.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/a1111_settings.h"
 #include "gateway/a1111_upscaling.h"
@@ -125,6 +126,14 @@ std::vector<Route> A1111::PaintingRoutes() {
       Paint(task, request, exchange);
     };
   };
+  const auto ending = [this](const std::string& name,
+                             const std::string& answer) {
+    return WithoutBody(
+        name, [this, answer](HttpRequest request, HttpExchangeRef exchange) {
+          seats_.Interrupt(KeysOf(request));
+          exchange->Send({.body = answer});
+        });
+  };
   return {A1111Post("txt2img", paint(A1111Task::kTextToImage)),
           A1111Post("img2img", paint(A1111Task::kImageToImage)),
           A1111Get("progress",
@@ -132,11 +141,9 @@ std::vector<Route> A1111::PaintingRoutes() {
                      exchange->Send({.body = Dump(A1111Progress(
                                          seats_.Latest(KeysOf(request))))});
                    }),
-          WithoutBody("interrupt",
-                      [this](HttpRequest request, HttpExchangeRef exchange) {
-                        seats_.Interrupt(KeysOf(request));
-                        exchange->Send({.body = "{}"});
-                      }),
+          ending("interrupt", "{}"),
+          // Of pictures that are painted together all are the current one.
+          ending("skip", "null"),
           A1111Post("png-info",
                     [this](HttpRequest request, HttpExchangeRef exchange) {
                       ReadPngInfo(request, exchange);
@@ -165,6 +172,9 @@ std::vector<Route> A1111::ListRoutes() {
       Listing("samplers", of_model(A1111Samplers)),
       Listing("schedulers", of_model(A1111Schedulers)),
       Listing("embeddings", of_model(EmbeddingsOf)),
+      // For those who may call.
+      Listing("memory",
+              [](const List&, const CallerKeys&) { return A1111Memory(); }),
       A1111Get("loras", [this](HttpRequest request, HttpExchangeRef exchange) {
         ListLoras(KeysOf(request), exchange);
       })};
@@ -316,19 +326,20 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
   call.request.clear_inpainting();
   const CancelStream cancel = backend_.Generate(
       keys, wanted,
-      Collecting([ticket](const v1::JobEvent& event) { ticket->Take(event); },
-                 [exchange, ticket,
-                  call = std::move(call)](absl::StatusOr<Painting> painting) {
-                   const SeatedJob job = ticket->job();
-                   if (painting.ok()) {
-                     SendPainting(call, *painting, *exchange);
-                   } else if (job.was_interrupted) {
-                     SendInterrupted(call, job, *exchange);
-                   } else {
-                     exchange->Send(
-                         A1111Refusal(Renamed(painting.status(), call.names)));
-                   }
-                 }));
+      Collecting(
+          [ticket](const v1::JobEvent& event) { ticket->Take(event); },
+          [exchange, ticket,
+           call = std::move(call)](absl::StatusOr<Painting> painting) {
+            const SeatedJob job = ticket->job();
+            if (painting.ok()) {
+              SendPainting(call, *painting, *exchange);
+            } else if (job.was_interrupted) {
+              SendInterrupted(call, job, *exchange);
+            } else {
+              exchange->Send(A1111Refusal(Renamed(
+                  painting.status(), Followed(call.names, A1111Names()))));
+            }
+          }));
   ticket->SetCancel(cancel);
   exchange->OnGone(cancel);
 }

@@ -19,7 +19,8 @@ struct A1111Call {
   uint32_t batch_size = 1;
   bool sends_images = true;
   nlohmann::json parameters;  // the body, without pictures
-  FieldNames names;           // what the service's faults are called in it
+  // What the service's faults are called in it, where not as in A1111Names().
+  FieldNames names;
 };
 
 // Reads a body. Fields of A1111 that change nothing here are skipped, as are

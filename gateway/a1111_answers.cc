@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/pictures/picture_metadata.h"
 #include "base/utf8.h"
+#include "gateway/a1111_infotext.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/sampler_labels.h"
 
@@ -94,10 +95,10 @@ absl::StatusOr<json> A1111PngInfo(absl::string_view file) {
   json items = json::object();
   // As A1111 does: of a key that is there twice, the last.
   for (const auto& [key, value] : *text) items[key] = ToUtf8(value);
-  json info = items.value(kParametersKey, "");
-  return json{{"info", std::move(info)},
+  const std::string info = items.value(kParametersKey, "");
+  return json{{"info", info},
               {"items", std::move(items)},
-              {"parameters", json::object()}};
+              {"parameters", ReadInfotext(info)}};
 }
 
 json A1111Models(const v1::ListModelsResponse& list) {

@@ -19,8 +19,9 @@ namespace genzo {
 // The account of how pictures were made, `info` of an answer.
 nlohmann::json A1111Info(const Painting& painting, uint32_t batch_size);
 
-// What the texts in a picture's file say. INVALID_ARGUMENT/INVALID_FIELD for
-// what is no PNG, JPEG or WebP.
+// What the texts in a picture's file say, those of how it was made also value
+// by value (ReadInfotext()). INVALID_ARGUMENT/INVALID_FIELD for what is no PNG,
+// JPEG or WebP.
 absl::StatusOr<nlohmann::json> A1111PngInfo(absl::string_view file);
 
 // Answers of GET sd-models, samplers, schedulers (`model` may be null), loras,

@@ -74,7 +74,7 @@ GivenPicture PictureIn(const json& unit) {
     if (!found->is_object()) return {&*found, field};
     const auto inner = found->find("image");
     if (inner == found->end() || inner->is_null() || *inner == "") continue;
-    return {&*inner, absl::StrCat(field, ".image")};
+    return {&*inner, Inside(field, "image")};
   }
   return {};
 }
@@ -105,15 +105,16 @@ bool IsGiven(const json& object, const char* field) {
 }
 
 // A unit's own masks. That of the preprocessors which paint in is the request's
-// here, and the others have no use for one.
-void RefuseMasks(const json& unit, bool paints_in, FieldReader& reader) {
+// here; of others the extension takes it in place of their picture.
+void RefuseMasks(const json& unit, FieldReader& reader) {
   const auto image = unit.find("image");
   const bool has_mask =
       IsGiven(unit, "mask") || IsGiven(unit, "mask_image") ||
       (image != unit.end() && image->is_object() && IsGiven(*image, "mask"));
-  if (paints_in && has_mask) {
+  if (has_mask) {
     reader.Fail("mask",
-                "is given, but a unit has the mask of its img2img request");
+                "is given, but a unit has no mask of its own here: modules "
+                "that paint in have that of their img2img request");
   }
   if (IsGiven(unit, "effective_region_mask")) {
     reader.Fail("effective_region_mask",
@@ -147,7 +148,7 @@ void ReadControl(const json& unit, const std::string& module,
                                     "; send its hint with module none"));
   }
   control.set_preprocessor(*preprocessor);
-  RefuseMasks(unit, *preprocessor == Control::PREPROCESSOR_INPAINT, reader);
+  RefuseMasks(unit, reader);
   const auto start = reader.Number("guidance_start", 0, 1);
   const auto end = reader.Number("guidance_end", 0, 1);
   if (start.has_value()) control.set_start(*start);
@@ -168,7 +169,7 @@ void ReadControl(const json& unit, const std::string& module,
 
 // What a unit of an image prompt cannot have.
 void RefuseControlsOf(const json& unit, FieldReader& reader) {
-  RefuseMasks(unit, /*paints_in=*/true, reader);
+  RefuseMasks(unit, reader);
   const bool whole = reader.Number("guidance_start", 0, 1).value_or(0) == 0 &&
                      reader.Number("guidance_end", 0, 1).value_or(1) == 1;
   if (!whole) {
@@ -211,24 +212,23 @@ void ReadUnit(const json& unit, FieldReader& reader,
 // picture, which units have under several names.
 constexpr std::pair<const char*, const char*> kControlNames[] = {
     {"", ""},
-    {".name", ".model"},
-    {".preprocessor", ".module"},
-    {".weight", ".weight"},
-    {".start", ".guidance_start"},
-    {".end", ".guidance_end"},
-    {".guess_mode", ".control_mode"},
-    {".canny_low", ".threshold_a"},
-    {".canny_high", ".threshold_b"}};
+    {"name", "model"},
+    {"preprocessor", "module"},
+    {"weight", "weight"},
+    {"start", "guidance_start"},
+    {"end", "guidance_end"},
+    {"guess_mode", "control_mode"},
+    {"canny_low", "threshold_a"},
+    {"canny_high", "threshold_b"}};
 constexpr std::pair<const char*, const char*> kPromptNames[] = {
-    {"", ""}, {".name", ".model"}, {".weight", ".weight"}};
+    {"", ""}, {"name", "model"}, {"weight", "weight"}};
 
 // Calls entry `index` of `list`, which the unit at `place` became, as the unit.
 template <typename Fields>
 void NameUnit(const std::string& list, int index, const std::string& place,
               const Fields& fields, FieldNames& names) {
   for (const auto& [field, own] : fields) {
-    names.push_back(
-        {absl::StrCat(list, "[", index, "]", field), absl::StrCat(place, own)});
+    names.push_back({Inside(EntryOf(list, index), field), Inside(place, own)});
   }
 }
 
@@ -237,17 +237,17 @@ void TakeUnit(const json& unit, const std::string& place, FieldReader& reader,
               v1::GenerateRequest& request, FieldNames& names) {
   const int controls = request.controls_size();
   const int prompts = request.image_prompts_size();
-  const std::string picture = absl::StrCat(place, ".", PictureIn(unit).field);
+  const std::string picture = Inside(place, PictureIn(unit).field);
   ReadUnit(unit, reader, request);
   if (request.controls_size() > controls) {
     NameUnit("controls", controls, place, kControlNames, names);
     names.push_back(
-        {absl::StrCat("controls[", controls, "].picture..."), picture});
+        {Inside(EntryOf("controls", controls), "picture..."), picture});
   }
   if (request.image_prompts_size() > prompts) {
     NameUnit("image_prompts", prompts, place, kPromptNames, names);
     const std::string pictures =
-        absl::StrCat("image_prompts[", prompts, "].pictures");
+        Inside(EntryOf("image_prompts", prompts), "pictures");
     names.push_back({pictures, picture});
     names.push_back({pictures + "[]...", picture});
   }
@@ -258,7 +258,7 @@ void NameLists(const std::string& place, bool has_controls, bool has_prompts,
                FieldNames& names) {
   if (has_controls) {
     names.push_back({"controls", place});
-    names.push_back({"controls.guess_mode", place + ".control_mode"});
+    names.push_back({"controls.guess_mode", Inside(place, "control_mode")});
   }
   if (has_prompts) names.push_back({"image_prompts", place});
 }
@@ -280,9 +280,9 @@ void ReadControlNetUnits(const std::string& place, const json& arguments,
     const json& unit = arguments[i];
     // Clients switch off what they know of by false or null.
     if (unit.is_null() || unit == false) continue;
-    const std::string own = absl::StrCat(place, "[", i, "]");
+    const std::string own = EntryOf(place, i);
     if (!reader.IsObject(own, unit)) continue;
-    FieldReader fields(unit, own);
+    FieldReader fields(reader, unit, own);
     if (fields.Truth("enabled").value_or(true)) {
       TakeUnit(unit, own, fields, request, names);
     }

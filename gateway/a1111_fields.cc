@@ -53,7 +53,7 @@ void RefuseWhatIsLacking(FieldReader& reader) {
   }
   const json* scripts = ReadMap(reader, "alwayson_scripts");
   if (scripts == nullptr) return;
-  FieldReader each(*scripts, "alwayson_scripts");
+  FieldReader each(reader, *scripts, "alwayson_scripts");
   for (const auto& [name, value] : scripts->items()) {
     const json* script = ReadMap(each, name);
     if (script == nullptr || !script->contains("args") ||
@@ -76,7 +76,7 @@ void RefuseWhatIsLacking(FieldReader& reader) {
 void NameTags(const v1::GenerateRequest& request, FieldNames& names) {
   for (int i = 0; i < request.loras_size(); ++i) {
     names.push_back(
-        {absl::StrCat("loras[", i, "]..."), "prompt",
+        {EntryOf("loras", i) + "...", "prompt",
          absl::StrCat("prompt's <lora:", request.loras(i).name(), ">")});
   }
   if (request.loras_size() > 0) {
@@ -122,12 +122,12 @@ void ReadControlNet(const json& body, FieldReader& reader, A1111Call& call) {
         !script.contains("args")) {
       continue;
     }
-    const std::string place = absl::StrCat("alwayson_scripts.", name);
+    const std::string place = Inside("alwayson_scripts", name);
     if (std::exchange(is_read, true)) {
       return reader.Fail(place, "is the same script in other letters");
     }
     call.parameters["alwayson_scripts"][name]["args"] =
-        read(place + ".args", script["args"]);
+        read(Inside(place, "args"), script["args"]);
   }
 }
 
@@ -137,11 +137,11 @@ void ReadControlNet(const json& body, FieldReader& reader, A1111Call& call) {
 void NameLater(const std::string& list, int first, int count,
                const FieldNames& inside, FieldNames& names) {
   for (int i = first; first > 0 && i < count; ++i) {
-    const std::string proto = absl::StrCat(list, "[", i, "]");
-    const std::string own = absl::StrCat(list, "[", i - first, "]");
+    const std::string proto = EntryOf(list, i);
+    const std::string own = EntryOf(list, i - first);
     names.push_back({proto + "...", own + "..."});
     for (const FieldName& name : inside) {
-      names.push_back({proto + name.proto, own + name.own});
+      names.push_back({Inside(proto, name.proto), Inside(own, name.own)});
     }
   }
 }
@@ -155,9 +155,9 @@ void ReadOthersWords(FieldReader& reader, A1111Call& call) {
   ReadSteeringFields(reader, request);
   ReadLoras(reader, request);
   NameLater("controls", controls, request.controls_size(),
-            {{".picture...", ".image"}}, call.names);
+            {{"picture...", "image"}}, call.names);
   NameLater("image_prompts", prompts, request.image_prompts_size(),
-            {{".pictures", ".images"}, {".pictures[]...", ".images[]"}},
+            {{"pictures", "images"}, {"pictures[]...", "images[]"}},
             call.names);
   NameLater("loras", loras, request.loras_size(), {}, call.names);
   if (const auto share = reader.Number("guidance_rescale", 0, 1)) {
@@ -284,8 +284,6 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   ReadOthersWords(reader, call);
   call.sends_images = reader.Truth("send_images").value_or(true);
   if (!reader.status().ok()) return reader.status();
-  const FieldNames& names_of_all = A1111Names();
-  call.names.insert(call.names.end(), names_of_all.begin(), names_of_all.end());
   request.mutable_preview()->set_every(kPreviewEvery);
   request.mutable_preview()->set_decoder(v1::PREVIEW_DECODER_LINEAR);
   for (const char* picture : {"init_images", "mask"}) {

@@ -80,7 +80,7 @@ void ReadA1111Overrides(FieldReader& reader, const ModelNames& names,
                         v1::GenerateRequest& request) {
   const json* settings = ReadMap(reader, "override_settings");
   if (settings == nullptr) return;
-  FieldReader overrides(*settings, "override_settings");
+  FieldReader overrides(reader, *settings, "override_settings");
   if (const auto model = overrides.Text("sd_model_checkpoint")) {
     request.set_model(names.Resolve(*model));
   }

@@ -95,17 +95,14 @@ struct Batch {
 };
 
 std::string PlaceInList(size_t index) {
-  return absl::StrCat("imageList[", index, "].data");
+  return Inside(EntryOf("imageList", index), "data");
 }
 
 // What the fields of the picture that is under way are called.
 FieldNames NamesIn(const Batch& batch) {
-  FieldNames names = A1111ExtrasNames();
-  if (!batch.is_single) {
-    names.insert(names.begin(),
-                 {"picture...", PlaceInList(batch.images.size())});
-  }
-  return names;
+  if (batch.is_single) return A1111ExtrasNames();
+  return Followed({{"picture...", PlaceInList(batch.images.size())}},
+                  A1111ExtrasNames());
 }
 
 void RunNext(const std::shared_ptr<Batch>& batch) {

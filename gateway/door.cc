@@ -83,7 +83,10 @@ absl::Status HttpDoor::Check(const HttpConfig& config) {
       config.page.empty() ? absl::OkStatus() : Page::Read(config.page).status();
   if (!page.ok() && !absl::IsNotFound(page)) return page;
   if (config.certificate.empty()) return absl::OkStatus();
-  return HttpCertificate::Open(config.certificate, config.key).status();
+  return HttpCertificate::Open({.certificate = config.certificate,
+                                .key = config.key,
+                                .client_ca = config.client_ca_file})
+      .status();
 }
 
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
@@ -109,7 +112,8 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
                                            config.public_url);
   HttpServerOptions options = {.listen = config.listen,
                                .certificate = config.certificate,
-                               .key = config.key};
+                               .key = config.key,
+                               .client_ca_file = config.client_ca_file};
   options.limits.max_connections = config.max_connections;
   options.limits.max_body_bytes = config.max_body_bytes;
   auto server = HttpServer::Start(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -27,7 +28,7 @@ FieldNames Same(std::initializer_list<absl::string_view> fields) {
 FieldNames Joined(std::initializer_list<FieldNames> tables) {
   FieldNames joined;
   for (const FieldNames& table : tables) {
-    joined.insert(joined.end(), table.begin(), table.end());
+    joined = Followed(std::move(joined), table);
   }
   return joined;
 }
@@ -274,6 +275,11 @@ const FieldNames& A1111ExtrasNames() {
                                               {"height", "upscaling_resize_h"},
                                               {"picture...", "image"}});
   return names;
+}
+
+FieldNames Followed(FieldNames first, const FieldNames& later) {
+  first.insert(first.end(), later.begin(), later.end());
+  return first;
 }
 
 std::optional<std::string> OwnName(const FieldNames& names,

@@ -36,6 +36,9 @@ const FieldNames& A1111Names();
 // Of A1111's extras, for UpscaleRequest.
 const FieldNames& A1111ExtrasNames();
 
+// The rows of one request, and behind them those of its door.
+FieldNames Followed(FieldNames first, const FieldNames& later);
+
 // The name of `field`, "controls[0].weight", by the row that says most of it,
 // of such rows the first; nullopt if there is none.
 std::optional<std::string> OwnName(const FieldNames& names,

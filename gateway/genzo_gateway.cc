@@ -41,6 +41,15 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// Whether the door could start, as far as files tell.
+int Check(const GatewayConfig& config, const ServerTls& tls) {
+  absl::Status status = HttpDoor::Check(config.http);
+  status.Update(ConnectToServer(config.server, tls).status());
+  if (!status.ok()) return Fail(status);
+  std::cout << "the configuration is good" << std::endl;
+  return 0;
+}
+
 int Serve(const GatewayConfig& config, const ServerTls& tls) {
   const sigset_t signals = BlockSignals();
   Metrics metrics;
@@ -105,6 +114,9 @@ int Main(int argc, char** argv) {
       "host:port of /metrics, in place of the configuration's admin");
   app.add_option("--log-level", log_level,
                  "debug, info, warning, error or off");
+  bool check = false;
+  app.add_flag("--check-config", check,
+               "say whether the configuration is good, and end");
   app.footer(
       "Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 2 for a bad "
       "configuration or an address in use.");
@@ -133,7 +145,7 @@ int Main(int argc, char** argv) {
   const absl::Status logging =
       InitLogging(config->log_level, config->log_format);
   if (!logging.ok()) return Fail(logging);
-  return Serve(*config, tls);
+  return check ? Check(*config, tls) : Serve(*config, tls);
 }
 
 }  // namespace

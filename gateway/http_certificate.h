@@ -2,6 +2,7 @@
 #define GENZO_GATEWAY_HTTP_CERTIFICATE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -12,28 +13,39 @@
 
 namespace genzo {
 
-// A certificate chain and its key, two PEM files that others replace by
-// renaming new ones over them. Thread-safe.
+// The PEM files of a door with TLS, empty where there is none.
+struct HttpCertificateFiles {
+  std::string certificate = {};  // chain, the door's own first
+  std::string key = {};
+  // Of those who sign clients' certificates; empty: clients need none.
+  std::string client_ca = {};
+};
+
+// A certificate chain, its key and the authorities of clients, files that
+// others replace by renaming new ones over them. Thread-safe.
 class HttpCertificate {
  public:
   // INVALID_ARGUMENT, naming the file, if they cannot be used.
   static absl::StatusOr<std::unique_ptr<HttpCertificate>> Open(
-      const std::string& certificate, const std::string& key);
+      const HttpCertificateFiles& files);
 
   // What a new connection is to be encrypted with: as the files are now, or,
   // while they cannot be used together, which the log says, as they were when
-  // they could.
+  // they could. With authorities of clients, a client without a certificate of
+  // one of them gets no further than the handshake.
   std::shared_ptr<boost::asio::ssl::context> Context()
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  HttpCertificate(const std::string& certificate, const std::string& key)
-      : certificate_(certificate), key_(key) {}
+  explicit HttpCertificate(const HttpCertificateFiles& files);
   absl::Status Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AskForCertificates(boost::asio::ssl::context& context)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
   WatchedFile certificate_ ABSL_GUARDED_BY(mutex_);
   WatchedFile key_ ABSL_GUARDED_BY(mutex_);
+  std::optional<WatchedFile> client_ca_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<boost::asio::ssl::context> context_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -90,7 +90,7 @@ class HttpServer::Impl {
         work_(core_->io.get_executor()) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
 
-  absl::Status UseTls(const std::string& certificate, const std::string& key);
+  absl::Status UseTls(const HttpCertificateFiles& files);
   absl::Status Listen(const std::string& address);
   void Start(int threads);
   void Stop(absl::Duration timeout);
@@ -116,9 +116,8 @@ class HttpServer::Impl {
   std::vector<std::thread> threads_;
 };
 
-absl::Status HttpServer::Impl::UseTls(const std::string& certificate,
-                                      const std::string& key) {
-  auto opened = HttpCertificate::Open(certificate, key);
+absl::Status HttpServer::Impl::UseTls(const HttpCertificateFiles& files) {
+  auto opened = HttpCertificate::Open(files);
   if (opened.ok()) core_->certificate = *std::move(opened);
   return opened.status();
 }
@@ -236,7 +235,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const HttpServerOptions& options, HttpHandler handler) {
   auto impl = std::make_unique<Impl>(options.limits, std::move(handler));
   if (!options.certificate.empty()) {
-    const absl::Status status = impl->UseTls(options.certificate, options.key);
+    const absl::Status status =
+        impl->UseTls({.certificate = options.certificate,
+                      .key = options.key,
+                      .client_ca = options.client_ca_file});
     if (!status.ok()) return status;
   }
   const absl::Status status = impl->Listen(options.listen);

@@ -14,6 +14,7 @@ struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // port 0 takes a free one
   std::string certificate = {};        // PEM chain, watched; empty: no TLS
   std::string key = {};                // PEM
+  std::string client_ca_file = {};     // PEM; empty: clients need none
   HttpLimits limits = {};
   int threads = 2;  // 1 or more
 };
@@ -24,8 +25,8 @@ struct HttpServerOptions {
 // smuggled past a proxy before it. Thread-safe.
 class HttpServer {
  public:
-  // UNAVAILABLE if the address cannot be used; INVALID_ARGUMENT if certificate
-  // and key cannot.
+  // UNAVAILABLE if the address cannot be used; INVALID_ARGUMENT if a PEM file
+  // cannot.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
       const HttpServerOptions& options, HttpHandler handler);
   // Stops at once.

@@ -64,8 +64,7 @@ void FieldReader::FailInside(const std::string& name,
   const auto faults = ViolationsIn(status);
   if (faults.empty()) Fail(name, std::string(status.message()));
   for (const FieldViolation& fault : faults) {
-    const std::string at =
-        path.empty() ? fault.field : absl::StrCat(path, ".", fault.field);
+    const std::string at = Inside(path, fault.field);
     absl::string_view what = fault.description;
     absl::ConsumePrefix(&what, fault.field);
     violations_.push_back({at, absl::StrCat(at, what)});
@@ -75,11 +74,6 @@ void FieldReader::FailInside(const std::string& name,
 void FieldReader::Add(const FieldReader& inner) {
   violations_.insert(violations_.end(), inner.violations_.begin(),
                      inner.violations_.end());
-}
-
-std::string FieldReader::PathOf(const std::string& name) const {
-  return place_.empty() || name.empty() ? absl::StrCat(place_, name)
-                                        : absl::StrCat(place_, ".", name);
 }
 
 const json* FieldReader::Object(const std::string& name) {

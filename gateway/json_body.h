@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/errors.h"
+#include "gateway/place.h"
 #include "nlohmann/json.hpp"
 
 namespace genzo {
@@ -39,10 +40,13 @@ class FieldReader {
   explicit FieldReader(const nlohmann::json& object,
                        Values values = Values::kAreTyped)
       : object_(object), values_(values) {}
-  // Of an object inside another one. Faults say where it is: "controls[0]"
+  // Of an object inside that of `outer`. Faults say where it is: "controls[0]"
   // before ".image".
-  FieldReader(const nlohmann::json& object, std::string place)
-      : object_(object), values_(Values::kAreTyped), place_(std::move(place)) {}
+  FieldReader(const FieldReader& outer, const nlohmann::json& object,
+              const std::string& place)
+      : object_(object),
+        values_(outer.values_),
+        place_(Inside(outer.place_, place)) {}
 
   std::optional<std::string> Text(const std::string& name);
   std::optional<int64_t> Whole(const std::string& name, int64_t min,
@@ -61,6 +65,8 @@ class FieldReader {
   // Whatever it is; null if it is not there.
   const nlohmann::json* Any(const std::string& name);
 
+  // nullopt if `value` is no whole number.
+  std::optional<absl::int128> WholeOf(const nlohmann::json& value) const;
   // False and a fault where `value`, the field's, is something else.
   bool IsObject(const std::string& name, const nlohmann::json& value);
   bool IsList(const std::string& name, const nlohmann::json& value);
@@ -79,10 +85,10 @@ class FieldReader {
   absl::Status status() const;
 
  private:
-  // nullopt if it is none.
-  std::optional<absl::int128> WholeOf(const nlohmann::json& value) const;
   // Where the field is, from the outermost object on.
-  std::string PathOf(const std::string& name) const;
+  std::string PathOf(const std::string& name) const {
+    return Inside(place_, name);
+  }
 
   const nlohmann::json& object_;
   const Values values_;

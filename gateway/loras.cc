@@ -3,12 +3,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "gateway/door_error.h"
+#include "gateway/model_fields.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
@@ -70,15 +72,22 @@ void ReadLoras(FieldReader& reader, v1::GenerateRequest& request) {
   if (given == nullptr) return;
   json list = *given;
   if (given->is_string()) {
-    const std::vector<std::string> names =
-        absl::StrSplit(given->get<std::string>(), ',', absl::SkipEmpty());
-    list = names;
+    const std::string& text = given->get_ref<const std::string&>();
+    if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "[")) {
+      const auto read = Structured(reader, "loras");
+      if (!read.has_value()) return;
+      list = *read;
+    } else {
+      const std::vector<std::string> names =
+          absl::StrSplit(text, ',', absl::SkipEmpty());
+      list = names;
+    }
   }
   if (!list.is_array()) return reader.Fail("loras", "is not a list");
   if (!reader.HasRoomFor("loras", list)) return;
   for (size_t i = 0; i < list.size(); ++i) {
     const json& entry = list[i];
-    const std::string place = absl::StrCat("loras[", i, "]");
+    const std::string place = EntryOf("loras", i);
     v1::LoraUse& lora = *request.add_loras();
     if (entry.is_string()) {
       const std::string wrong = ReadTag(entry.get<std::string>(), lora);
@@ -92,6 +101,32 @@ void ReadLoras(FieldReader& reader, v1::GenerateRequest& request) {
       reader.FailInside(place, read);
     }
   }
+}
+
+json LorasSchema() {
+  const json number = {{"type", "number"}};
+  const json use = {
+      {"type", "object"},
+      {"properties",
+       {{"name", {{"type", "string"}}},
+        {"weight", number},
+        {"text_encoder_weight", number},
+        {"start", number},
+        {"end", number},
+        {"block_weights",
+         {{"type", "array"},
+          {"items",
+           {{"type", "object"},
+            {"properties",
+             {{"block", {{"type", "string"}}}, {"weight", number}}},
+            {"required", {"block", "weight"}}}}}}}},
+      {"required", {"name"}}};
+  return {{"type", "array"},
+          {"maxItems", kMaxListEntries},
+          {"items", {{"anyOf", {{{"type", "string"}}, use}}}},
+          {"description",
+           "Adapters of the server: \"NAME:WEIGHT\", or an object with the "
+           "fields of LoraUse."}};
 }
 
 }  // namespace genzo

@@ -16,8 +16,11 @@ namespace genzo {
 std::string TakeLoraTags(std::string& prompt, v1::GenerateRequest& request);
 
 // Reads the field "loras": a list of names, "NAME:WEIGHT", or of objects with
-// the fields of LoraUse. In a form, names with commas between them.
+// the fields of LoraUse. As a text, that list in JSON, or names with commas
+// between them.
 void ReadLoras(FieldReader& reader, v1::GenerateRequest& request);
+// Its schema.
+nlohmann::json LorasSchema();
 
 }  // namespace genzo
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gateway/json_body.h"
+#include "gateway/loras.h"
 #include "gateway/model_fields.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
@@ -55,14 +56,14 @@ absl::StatusOr<v1::ScoreRequest> ReadMcpScore(const json& arguments,
                                               const ModelNames& names) {
   FieldReader reader(arguments);
   v1::ScoreRequest request;
-  const json* images = reader.Any("images");
-  if (images == nullptr || !images->is_array()) {
-    reader.Fail("images", "is not a list of pictures in base64");
-  } else {
-    for (const json& image : *images) {
-      const std::string text =
-          image.is_string() ? image.get<std::string>() : "";
-      request.add_pictures()->set_data(PictureIn(reader, "images", text));
+  if (reader.Any("images") == nullptr) reader.Fail("images", "is missing");
+  const json* images = reader.List("images");
+  if (images != nullptr && reader.HasRoomFor("images", *images)) {
+    for (size_t i = 0; i < images->size(); ++i) {
+      const json& image = (*images)[i];
+      request.add_pictures()->set_data(PictureIn(
+          reader, EntryOf("images", i),
+          image.is_string() ? image.get_ref<const std::string&>() : ""));
     }
   }
   request.set_prompt(reader.Text("prompt").value_or(""));
@@ -129,10 +130,7 @@ json McpPaintArguments() {
       {"scheduler", Argument("string", "One of that sampler's schedules.")},
       {"eta", Argument("number", "The share of noise in DDIM, 0 to 1.")},
       {"clip_skip", Argument("integer", "Layers of CLIP that are left out.")},
-      {"loras",
-       {{"type", "array"},
-        {"items", {{"type", "string"}}},
-        {"description", "Adapters of the server, \"NAME:WEIGHT\"."}}}};
+      {"loras", LorasSchema()}};
   paint.update(PictureFieldSchemas());
   paint.update(SteeringSchemas());
   paint.update(ModelFieldSchemas());
@@ -165,7 +163,9 @@ json McpScoreArguments() {
   return {{"images",
            {{"type", "array"},
             {"items", {{"type", "string"}}},
-            {"description", "Pictures in base64, 1 to 64."}}},
+            {"minItems", 1},
+            {"maxItems", kMaxListEntries},
+            {"description", "Pictures in base64."}}},
           {"prompt", Argument("string", "What they are to show.")},
           {"scorer", Argument("string", "One of the server's scorers.")},
           {"model", Argument("string", "A model with a scorer of its own.")}};

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "base/utf8.h"
 #include "gateway/door_error.h"
+#include "gateway/form_fields.h"
 #include "gateway/multipart.h"
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
@@ -90,10 +91,11 @@ void ReadFields(FieldReader& reader, const ModelNames& names,
   }
 }
 
-// Puts a form's texts into `fields` and its only picture and its mask into
-// `request`. In such masks it is what is transparent that is painted.
-absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
-                  v1::GenerateRequest& request) {
+// Puts a form's only picture and its mask into `request` and returns the rest
+// of its fields. In such masks it is what is transparent that is painted.
+absl::StatusOr<json> Sort(const std::vector<FormPart>& parts,
+                          v1::GenerateRequest& request) {
+  std::vector<FormText> texts;
   std::string& image = *request.mutable_image_to_image()->mutable_image();
   bool has_image = false;
   for (const FormPart& part : parts) {
@@ -111,18 +113,17 @@ absl::Status Sort(const std::vector<FormPart>& parts, json& fields,
       image = std::string(part.content);
       continue;
     }
-    if (is_mask || fields.contains(part.name)) {
-      return InvalidFieldsError(
-          {{part.name, absl::StrCat(part.name, " occurs twice")}});
+    if (is_mask) {
+      return InvalidFieldsError({{"mask", "mask occurs twice"}});
     }
     // Whoever writes it as JSON again, in a message for one, may not fail.
     if (!IsUtf8(part.content)) {
       return InvalidFieldsError(
           {{part.name, absl::StrCat(part.name, " is not UTF-8")}});
     }
-    fields[part.name] = std::string(part.content);
+    texts.emplace_back(part.name, part.content);
   }
-  if (has_image && !image.empty()) return absl::OkStatus();
+  if (has_image && !image.empty()) return NestFields(texts);
   return InvalidFieldsError({{"image", "image is missing"}});
 }
 
@@ -149,12 +150,11 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
   }
   const auto parts = ParseForm(body, boundary);
   if (!parts.ok()) return parts.status();
-  json fields = json::object();
   OpenAiCall call;
   auto& from = *call.request.mutable_image_to_image();
-  const absl::Status sorted = Sort(*parts, fields, call.request);
-  if (!sorted.ok()) return sorted;
-  FieldReader reader(fields, FieldReader::Values::kMayBeText);
+  const auto fields = Sort(*parts, call.request);
+  if (!fields.ok()) return fields.status();
+  FieldReader reader(*fields, FieldReader::Values::kMayBeText);
   ReadFields(reader, names, call);
   ReadSourcePrompt(reader, from);
   if (const auto strength = reader.Number("strength", 0, 1)) {

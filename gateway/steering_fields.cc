@@ -75,7 +75,7 @@ void ReadImagePrompt(FieldReader& reader, v1::GenerateRequest& request) {
   const json* images = reader.List("images");
   if (images != nullptr && reader.HasRoomFor("images", *images)) {
     for (size_t i = 0; i < images->size(); ++i) {
-      ReadPicture(reader, absl::StrCat("images[", i, "]"), (*images)[i],
+      ReadPicture(reader, EntryOf("images", i), (*images)[i],
                   *prompt.add_pictures());
     }
   }
@@ -95,9 +95,9 @@ void ReadList(FieldReader& reader, const std::string& name,
   if (!reader.HasRoomFor(name, *list)) return;
   for (size_t i = 0; i < list->size(); ++i) {
     const json& entry = (*list)[i];
-    const std::string place = absl::StrCat(name, "[", i, "]");
+    const std::string place = EntryOf(name, i);
     if (!reader.IsObject(place, entry)) continue;
-    FieldReader fields(entry, place);
+    FieldReader fields(reader, entry, place);
     read(fields, request);
     fields.RefuseTheRest();
     reader.Add(fields);
@@ -159,10 +159,9 @@ void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
   }
   std::vector<uint32_t> borders;
   for (const json& border : list.is_array() ? list : json::array()) {
-    if (!border.is_number_unsigned() || border.get<uint64_t>() > kMaxCount) {
-      break;
-    }
-    borders.push_back(border.get<uint32_t>());
+    const auto pixels = reader.WholeOf(border);
+    if (!pixels.has_value() || *pixels < 0 || *pixels > kMaxCount) break;
+    borders.push_back(static_cast<uint32_t>(*pixels));
   }
   if (borders.size() != 4 || list.size() != 4) {
     return reader.Fail(kName,

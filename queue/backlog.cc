@@ -19,7 +19,7 @@ int64_t StepsLeftOf(const BacklogJob& job) {
 
 void Backlog::SetDevices(int devices) {
   absl::MutexLock lock(&mutex_);
-  busy_until_.assign(devices, absl::InfinitePast());
+  devices_.assign(devices, {});
   work_.assign(devices, absl::ZeroDuration());
 }
 
@@ -73,9 +73,9 @@ void Backlog::Remove(const std::string& job_id) {
   ++version_;
 }
 
-void Backlog::Begin(int device, absl::Time until) {
+void Backlog::Begin(int device, DeviceState state) {
   absl::MutexLock lock(&mutex_);
-  busy_until_[device] = until;
+  devices_[device] = std::move(state);
 }
 
 bool Backlog::OthersAreFreer(int device) const {
@@ -108,7 +108,7 @@ BacklogSnapshot Backlog::Snapshot(size_t most_waiting) const {
     waiting.resize(most_waiting);
   }
   BacklogSnapshot snapshot;
-  snapshot.busy_until = busy_until_;
+  snapshot.devices = devices_;
   for (const BacklogJob* job : started) snapshot.jobs.push_back(*job);
   for (const BacklogJob* job : waiting) snapshot.jobs.push_back(*job);
   return snapshot;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,16 @@ struct BacklogJob {
   bool expected = false;
 };
 
+// What a device is at.
+struct DeviceState {
+  absl::Time busy_until = absl::InfinitePast();
+  std::set<std::string> owing = {};  // tenants that used more than their share
+};
+
 // What a prediction goes by. A value.
 struct BacklogSnapshot {
-  std::vector<absl::Time> busy_until = {absl::InfinitePast()};  // by device
+  std::vector<DeviceState> devices = {{}};
   std::vector<BacklogJob> jobs;
-
-  int devices() const { return static_cast<int>(busy_until.size()); }
 };
 
 // All that is still to be done: the queue adds and removes jobs, devices tell
@@ -64,8 +69,9 @@ class Backlog {
   // It ended, or nobody wants it.
   void Remove(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // `device` evaluates until `until`: what comes now has to wait for that.
-  void Begin(int device, absl::Time until) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `device` begins an evaluation, for which what comes now has to wait, or has
+  // nothing to do.
+  void Begin(int device, DeviceState state) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a device other than `device` has much less to do. What comes next
   // should be its: devices take jobs when they come by, and the first would
@@ -93,8 +99,7 @@ class Backlog {
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
   int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<absl::Time> busy_until_ ABSL_GUARDED_BY(mutex_) = {
-      absl::InfinitePast()};
+  std::vector<DeviceState> devices_ ABSL_GUARDED_BY(mutex_) = {{}};
   // What is left of each device's jobs, one image at a time.
   std::vector<absl::Duration> work_ ABSL_GUARDED_BY(mutex_) = {
       absl::ZeroDuration()};

@@ -20,22 +20,28 @@ class ShapeShare {
     members_.push_back({index, item, static_cast<double>(item.steps_left)});
   }
 
-  // Chooses who shares the evaluations from `now` on.
-  void Fill(absl::Duration now) {
+  // Whether an item has come by `now` that yields to nobody.
+  bool HasClaim(absl::Duration now) const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [now](const Member& member) {
+                         return !member.item.yields && member.item.joins <= now;
+                       });
+  }
+
+  // Chooses who shares the evaluations from `now` on. `claimed`: some shape has
+  // a claim.
+  void Fill(absl::Duration now, bool claimed) {
     batch_.clear();
-    int rows = 0;
-    double loads = 0;  // of all rows
-    for (Member& member : members_) {
-      if (rows >= shape_.row_cap) break;
-      if (member.item.joins > now) continue;
-      const int with = rows + member.item.rows;
-      if (rows > 0 && with > shape_.row_cap) continue;
-      rows = with;
-      loads += member.item.rows * member.item.load;
-      batch_.push_back(&member);
+    rows_ = 0;
+    loads_ = 0;
+    int most_rows = shape_.row_cap;
+    if (claimed) {
+      Join(now, most_rows, /*yielding=*/false);
+      most_rows = rows_ == 0 ? 0 : RowsBesideClaims();
     }
-    time_ = rows == 0 ? absl::ZeroDuration()
-                      : shape_.costs.At(rows) * (loads / rows);
+    Join(now, most_rows, /*yielding=*/true);
+    time_ = rows_ == 0 ? absl::ZeroDuration()
+                       : shape_.costs.At(rows_) * (loads_ / rows_);
     absl::Duration charge;
     for (const Member* member : batch_) {
       charge += shape_.costs.At(member->item.rows) * member->item.load;
@@ -43,7 +49,7 @@ class ShapeShare {
     const bool takes_time =
         time_ > absl::ZeroDuration() && charge > absl::ZeroDuration();
     share_ =
-        takes_time ? absl::FDivDuration(time_, charge) : (rows == 0 ? 0 : 1);
+        takes_time ? absl::FDivDuration(time_, charge) : (rows_ == 0 ? 0 : 1);
   }
 
   // Of the device's time, against other shapes: what is charged less for its
@@ -99,9 +105,32 @@ class ShapeShare {
     double steps_left;
   };
 
+  // Takes in order those who yield, or those who do not, while they fit.
+  void Join(absl::Duration now, int most_rows, bool yielding) {
+    for (Member& member : members_) {
+      if (rows_ >= most_rows) break;
+      const ForecastItem& item = member.item;
+      if (item.yields != yielding || item.joins > now) continue;
+      const int with = rows_ + item.rows;
+      if (rows_ > 0 && with > most_rows) continue;
+      rows_ = with;
+      loads_ += item.rows * item.load;
+      batch_.push_back(&member);
+    }
+  }
+
+  int RowsBesideClaims() const {
+    const absl::Duration most = kDebtorSlowdown * shape_.costs.At(rows_);
+    int rows = rows_;
+    while (rows < shape_.row_cap && shape_.costs.At(rows + 1) <= most) ++rows;
+    return rows;
+  }
+
   const ForecastShape& shape_;
   std::vector<Member> members_;  // in order of service
   std::vector<Member*> batch_;   // since Fill()
+  int rows_ = 0;                 // of these
+  double loads_ = 0;             // of all their rows
   absl::Duration time_;          // of one evaluation of that
   double share_ = 0;
 };
@@ -125,8 +154,11 @@ std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
   while (waited_for > 0) {
     absl::Duration next = absl::InfiniteDuration();
     double total = 0;
+    const bool claimed =
+        std::any_of(shares.begin(), shares.end(),
+                    [now](const auto& shape) { return shape.HasClaim(now); });
     for (ShapeShare& shape : shares) {
-      shape.Fill(now);
+      shape.Fill(now, claimed);
       total += shape.share();
       next = std::min(next, shape.FirstJoinAfter(now) - now);
     }

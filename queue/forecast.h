@@ -23,13 +23,18 @@ struct ForecastItem {
   int steps_left = 0;
   absl::Duration joins = absl::ZeroDuration();  // at the earliest, from now
   bool expected = false;  // may come, and matters only as company
+  bool yields = false;    // of a tenant that owes: see Forecast()
 };
+
+// By how much those who owe may slow down evaluations of those who do not.
+inline constexpr double kDebtorSlowdown = 1.25;
 
 // Time until each item's last step on one device that works as the batcher
 // does: at every evaluation the items of a shape go in the order given, as many
 // as the shape's cap lets share it, and shapes with work are charged equally,
-// by what their items would cost alone. What tenants owe each other is left
-// out: the simulator shows that it changes no decision.
+// by what their items would cost alone. While there are items that do not
+// yield, those that do only join these, as far as kDebtorSlowdown lets them.
+// What else tenants owe each other is left out.
 // Looks no further than the last item that is not merely expected. Pure.
 std::vector<absl::Duration> Forecast(absl::Span<const ForecastItem> items,
                                      absl::Span<const ForecastShape> shapes);

@@ -1,6 +1,7 @@
 #include "queue/pool_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -95,10 +96,11 @@ PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
     AddSpeed(key.first, key.second, speed, view);
   }
   const BacklogSnapshot backlog = load.LookAhead(clock.Now());
-  for (absl::Time busy_until : backlog.busy_until) {
+  for (const DeviceState& state : backlog.devices) {
     auto& device = *view.add_devices();
-    if (busy_until <= clock.Now()) continue;
-    *device.mutable_busy_until() = ToProto(ToDate(busy_until, clock));
+    device.mutable_owing()->Add(state.owing.begin(), state.owing.end());
+    if (state.busy_until <= clock.Now()) continue;
+    *device.mutable_busy_until() = ToProto(ToDate(state.busy_until, clock));
   }
   for (const BacklogJob& job : backlog.jobs) AddJob(job, clock, view);
   for (const auto& [tenant, lateness] : load.Lateness(clock.Now())) {
@@ -117,17 +119,20 @@ std::optional<absl::Duration> PredictFrom(const PoolView& view,
   }
   if (!speeds.Knows(demand.model)) return std::nullopt;
   BacklogSnapshot backlog;
-  backlog.busy_until.assign(std::max(1, view.devices_size()),
-                            absl::InfinitePast());
+  backlog.devices.resize(std::max(1, view.devices_size()));
   for (int i = 0; i < view.devices_size(); ++i) {
-    if (!view.devices(i).has_busy_until()) continue;
-    backlog.busy_until[i] =
-        clock.FromDate(FromProto(view.devices(i).busy_until()));
+    const auto& told = view.devices(i);
+    DeviceState& state = backlog.devices[i];
+    state.owing.insert(told.owing().begin(), told.owing().end());
+    if (!told.has_busy_until()) continue;
+    state.busy_until = clock.FromDate(FromProto(told.busy_until()));
   }
   for (const PendingJob& told : view.jobs()) {
     BacklogJob job = JobOf(told, clock);
     // A device that the view does not tell of: as if nobody had it.
-    if (job.device.value_or(0) >= backlog.devices()) job.device = std::nullopt;
+    if (job.device.value_or(0) >= std::ssize(backlog.devices)) {
+      job.device = std::nullopt;
+    }
     backlog.jobs.push_back(std::move(job));
   }
   const auto late = view.lateness().find(demand.tenant);

@@ -17,7 +17,8 @@ class Predictor {
   Predictor(const BacklogSnapshot& backlog, const ModelSpeeds& speeds)
       : jobs_(backlog.jobs),
         speeds_(speeds),
-        devices_(backlog.devices()),
+        states_(backlog.devices),
+        devices_(backlog.devices.size()),
         order_(backlog.jobs.size()) {
     std::iota(order_.begin(), order_.end(), 0);
   }
@@ -122,6 +123,7 @@ class Predictor {
   void Add(size_t index, int device) {
     const BacklogJob& job = jobs_[index];
     const int shape = IndexOn(device, job.demand);
+    const bool yields = states_[device].owing.count(job.demand.tenant) > 0;
     Device& place = devices_[device];
     for (int steps_left : job.steps_left) {
       place.items.push_back({.shape = shape,
@@ -129,7 +131,8 @@ class Predictor {
                              .load = job.demand.load,
                              .steps_left = steps_left,
                              .joins = job.joins,
-                             .expected = job.expected});
+                             .expected = job.expected,
+                             .yields = yields});
       place.owners.push_back(index);
       place.decodes.push_back(
           decodes_.at({device, job.demand.model, job.demand.pixels}));
@@ -138,6 +141,7 @@ class Predictor {
 
   const std::vector<BacklogJob>& jobs_;
   const ModelSpeeds& speeds_;
+  const std::vector<DeviceState>& states_;
   std::vector<Device> devices_;
   std::map<std::tuple<int, std::string, int64_t>, absl::Duration> decodes_;
   std::vector<size_t> order_;
@@ -152,8 +156,10 @@ std::vector<absl::Duration> Predict(const BacklogSnapshot& backlog,
 
 absl::Duration PredictNewcomer(BacklogSnapshot backlog, BacklogJob newcomer,
                                const ModelSpeeds& speeds, absl::Time now) {
-  const absl::Time free =
-      *std::min_element(backlog.busy_until.begin(), backlog.busy_until.end());
+  absl::Time free = absl::InfiniteFuture();
+  for (const DeviceState& state : backlog.devices) {
+    free = std::min(free, state.busy_until);
+  }
   newcomer.joins = std::max(absl::ZeroDuration(), free - now);
   backlog.jobs.push_back(std::move(newcomer));
   std::rotate(backlog.jobs.begin(), backlog.jobs.end() - 1, backlog.jobs.end());

@@ -115,6 +115,27 @@ absl::Status CheckOwnFolders(const FrontEndOptions& options) {
                    " is jobs.results_folder: give each its own"));
 }
 
+// Who may come in; null where the options name no file.
+struct Keys {
+  std::unique_ptr<KeyStore> keys;
+  std::unique_ptr<TokenChecker> tokens;
+};
+
+absl::StatusOr<Keys> OpenKeys(const AuthConfig& auth, const Clock& clock) {
+  Keys opened;
+  if (!auth.keys_file.empty()) {
+    auto keys = KeyStore::Open(auth.keys_file, clock);
+    if (!keys.ok()) return keys.status();
+    opened.keys = *std::move(keys);
+  }
+  if (!auth.jwks_file.empty()) {
+    auto tokens = TokenChecker::Open(auth, clock);
+    if (!tokens.ok()) return tokens.status();
+    opened.tokens = *std::move(tokens);
+  }
+  return opened;
+}
+
 }  // namespace
 
 FrontEndOptions FrontEndOptionsOf(const Config& config) {
@@ -134,17 +155,11 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
     const FrontEndOptions& options, const FrontEndDependencies& dependencies) {
   const absl::Status apart = CheckOwnFolders(options);
   if (!apart.ok()) return apart;
+  auto keys = OpenKeys(options.auth, dependencies.clock);
+  if (!keys.ok()) return keys.status();
   Parts parts;
-  if (!options.auth.keys_file.empty()) {
-    auto keys = KeyStore::Open(options.auth.keys_file, dependencies.clock);
-    if (!keys.ok()) return keys.status();
-    parts.keys = *std::move(keys);
-  }
-  if (!options.auth.jwks_file.empty()) {
-    auto tokens = TokenChecker::Open(options.auth, dependencies.clock);
-    if (!tokens.ok()) return tokens.status();
-    parts.tokens = *std::move(tokens);
-  }
+  parts.keys = std::move(keys->keys);
+  parts.tokens = std::move(keys->tokens);
   if (!options.webhooks.hosts.empty()) {
     WebhookHooks hooks = {.metrics = &dependencies.metrics};
     if (!options.jobs.results_folder.empty()) {
@@ -189,16 +204,8 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
 
 absl::Status FrontEnd::Check(const FrontEndOptions& options,
                              const Clock& clock) {
-  const absl::Status keys =
-      options.auth.keys_file.empty()
-          ? absl::OkStatus()
-          : KeyStore::Open(options.auth.keys_file, clock).status();
+  const absl::Status keys = OpenKeys(options.auth, clock).status();
   if (!keys.ok()) return keys;
-  const absl::Status tokens =
-      options.auth.jwks_file.empty()
-          ? absl::OkStatus()
-          : TokenChecker::Open(options.auth, clock).status();
-  if (!tokens.ok()) return tokens;
   const absl::Status webhooks =
       options.webhooks.hosts.empty()
           ? absl::OkStatus()
@@ -226,15 +233,12 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
                parts_.results.get(), dependencies.tracer, options.log_prompts,
                &drained_, dependencies.upscalers},
               *parts_.archive),
-      image_generation_(*authenticator_,
-                        {intake_, dependencies.metrics, pump_,
-                         dependencies.clock, dependencies.tracer}),
-      jobs_(*authenticator_, *parts_.archive, dependencies.queue,
-            options.webhooks,
-            {intake_, dependencies.metrics, pump_, dependencies.clock,
-             dependencies.tracer}),
-      upscaling_(*authenticator_, {intake_, dependencies.metrics, pump_,
-                                   dependencies.clock, dependencies.tracer}),
+      streams_{dependencies.metrics, pump_, dependencies.clock,
+               dependencies.tracer},
+      image_generation_(*authenticator_, intake_, streams_),
+      jobs_(*authenticator_, *parts_.archive, intake_, dependencies.queue,
+            options.webhooks, streams_),
+      upscaling_(*authenticator_, intake_, streams_),
       model_registry_(dependencies.catalog, *authenticator_,
                       dependencies.metrics, drained_),
       lora_registry_(dependencies.catalog.loras(), *authenticator_,

@@ -126,6 +126,7 @@ class FrontEnd {
   const std::unique_ptr<Authenticator> authenticator_;
   JobIntake intake_;
   WorkThread pump_;  // of the streams' writes
+  const StreamDependencies streams_;
   ImageGenerationService image_generation_;
   JobsService jobs_;
   UpscalingService upscaling_;

@@ -15,14 +15,13 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/event_logs.h"
 #include "server/event_parts.h"
-#include "server/job_intake.h"
 
 namespace genzo {
 
 // What the streams work with; all outlive them.
 struct StreamDependencies {
-  JobIntake& intake;
   Metrics& metrics;
   // Starts the writes. A worker that posts an event goes on with its next step
   // at once: a write serialises, calls the kernel and often runs what it wakes.
@@ -104,7 +103,7 @@ class GenerateReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   grpc::StatusCode code_ = grpc::StatusCode::OK;
   std::atomic<bool> scheduled_{false};
   absl::Mutex mutex_;
-  // Null before the intake answered and after the end.
+  // Null before it was opened and after the end.
   std::unique_ptr<EventReader> reader_ ABSL_GUARDED_BY(mutex_);
   EventParts parts_ ABSL_GUARDED_BY(mutex_);
   // Of the job; empty if nobody traces it. Not written once the reader is

@@ -16,8 +16,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
   return GenerateReactor::Start(
       context, kGenerateStream,
       [&](const ReaderListener& listener) {
-        return dependencies_.intake.Submit(
-            request, *caller, absl::FromChrono(context->deadline()), listener);
+        return intake_.Submit(request, *caller,
+                              absl::FromChrono(context->deadline()), listener);
       },
       dependencies_);
 }

@@ -4,6 +4,7 @@
 #include "genzo/v1/image_generation.grpc.pb.h"
 #include "server/authenticator.h"
 #include "server/generate_reactor.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
@@ -14,9 +15,11 @@ class ImageGenerationService
           v1::ImageGeneration::Service> {
  public:
   // All outlive the service.
-  ImageGenerationService(const Authenticator& authenticator,
+  ImageGenerationService(const Authenticator& authenticator, JobIntake& intake,
                          const StreamDependencies& dependencies)
-      : authenticator_(authenticator), dependencies_(dependencies) {}
+      : authenticator_(authenticator),
+        intake_(intake),
+        dependencies_(dependencies) {}
 
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Generate(
       grpc::CallbackServerContext* context,
@@ -24,6 +27,7 @@ class ImageGenerationService
 
  private:
   const Authenticator& authenticator_;
+  JobIntake& intake_;
   const StreamDependencies dependencies_;
 };
 

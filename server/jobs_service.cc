@@ -67,15 +67,14 @@ grpc::ServerUnaryReactor* JobsService::CreateJob(
   if (!checked.ok()) {
     Finish(reactor, "CreateJob", absl::StatusOr<v1::Job>(checked), answer);
   } else if (request.validate_only()) {
-    Finish(reactor, "CreateJob",
-           dependencies_.intake.Estimate(RequestOf(request), *caller), answer);
+    Finish(reactor, "CreateJob", intake_.Estimate(RequestOf(request), *caller),
+           answer);
   } else {
     // gRPC keeps context and answer until the reactor has finished.
-    dependencies_.intake.Create(
-        RequestOf(request), *caller, request.webhook().url(),
-        [=, this](const absl::StatusOr<KeptJob>& job) {
-          Finish(reactor, "CreateJob", Shown(job, context), answer);
-        });
+    intake_.Create(RequestOf(request), *caller, request.webhook().url(),
+                   [=, this](const absl::StatusOr<KeptJob>& job) {
+                     Finish(reactor, "CreateJob", Shown(job, context), answer);
+                   });
   }
   return reactor;
 }

@@ -6,6 +6,7 @@
 #include "server/authenticator.h"
 #include "server/generate_reactor.h"
 #include "server/job_archive.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
@@ -20,10 +21,11 @@ class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
  public:
   // All outlive the service but `webhooks`, which says whom jobs may name.
   JobsService(const Authenticator& authenticator, JobArchive& archive,
-              JobQueue& queue, const WebhookConfig& webhooks,
+              JobIntake& intake, JobQueue& queue, const WebhookConfig& webhooks,
               const StreamDependencies& dependencies)
       : authenticator_(authenticator),
         archive_(archive),
+        intake_(intake),
         queue_(queue),
         webhooks_(webhooks),
         dependencies_(dependencies) {}
@@ -61,6 +63,7 @@ class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
 
   const Authenticator& authenticator_;
   JobArchive& archive_;
+  JobIntake& intake_;
   JobQueue& queue_;
   const WebhookConfig webhooks_;
   const StreamDependencies dependencies_;

@@ -15,10 +15,12 @@ ModelsWatch::ModelsWatch(ModelsFolder folder, absl::Duration interval,
 void ModelsWatch::Look() {
   const ModelsFolder::Found found = folder_.Look();
   for (const std::string& id : found.gone) {
+    if (closed_) return;
     spdlog::info("model {} is gone", id);
     listener_.gone(id);
   }
   for (const ModelConfig& model : found.fresh) {
+    if (closed_) return;
     spdlog::info("model {} appears: {}", model.id, model.path);
     listener_.appeared(model);
   }

@@ -1,6 +1,7 @@
 #ifndef GENZO_SERVER_MODELS_WATCH_H_
 #define GENZO_SERVER_MODELS_WATCH_H_
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -20,12 +21,20 @@ class ModelsWatch {
     std::function<void(const std::string&)> gone;
   };
   ModelsWatch(ModelsFolder folder, absl::Duration interval, Listener listener);
+  // Waits for a look that is under way, which on a mount that does not answer
+  // may hang.
+  ~ModelsWatch() { Close(); }
+
+  // Nobody hears of anything more, but for the one who just does. Waits for
+  // nothing; any thread.
+  void Close() { closed_ = true; }
 
  private:
   void Look();
 
   ModelsFolder folder_;  // the thread's own
   const Listener listener_;
+  std::atomic<bool> closed_{false};
   WorkThread looks_;  // last: uses the rest
 };
 

@@ -265,7 +265,7 @@ void RunningServer::Reload(const Config& wanted) {
 // --- it goes -----------------------------------------------------------------
 
 void RunningServer::Drain() {
-  models_watch_.reset();
+  if (models_watch_.has_value()) models_watch_->Close();
   // Balancers first, so that they send nothing more that would be refused.
   readiness_.Draining();
   queue_.Close();
@@ -273,10 +273,11 @@ void RunningServer::Drain() {
 }
 
 void RunningServer::Stop(absl::Duration last_writes) {
-  models_watch_.reset();
+  if (models_watch_.has_value()) models_watch_->Close();
   stall_looks_.reset();
   if (http_door_ != nullptr) http_door_->Stop(last_writes);
   front_end_->Shutdown(last_writes);
+  models_watch_.reset();  // last: its look may hang
 }
 
 }  // namespace genzo

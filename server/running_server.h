@@ -61,6 +61,7 @@ class RunningServer {
   // not.
   void Reload(const Config& wanted);
 
+  // Waits for nothing.
   void Drain();
   void Cancel() { queue_.CancelAll(); }
 

@@ -26,7 +26,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* UpscalingService::Upscale(
   return GenerateReactor::Start(
       context, kUpscaleStream,
       [&](const ReaderListener& listener) {
-        return dependencies_.intake.SubmitUpscaling(
+        return intake_.SubmitUpscaling(
             request, *caller, absl::FromChrono(context->deadline()), listener);
       },
       dependencies_);
@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* UpscalingService::ListUpscalers(
           .status();
   if (status.ok()) {
     v1::ListUpscalersResponse list;
-    for (v1::Upscaler& upscaler : dependencies_.intake.upscalers().List()) {
+    for (v1::Upscaler& upscaler : intake_.upscalers().List()) {
       *list.add_upscalers() = std::move(upscaler);
     }
     *answer = ToBytes(list);

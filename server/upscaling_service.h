@@ -4,6 +4,7 @@
 #include "genzo/v1/upscaling.grpc.pb.h"
 #include "server/authenticator.h"
 #include "server/generate_reactor.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
@@ -14,9 +15,11 @@ class UpscalingService : public v1::Upscaling::WithRawCallbackMethod_Upscale<
                                  v1::Upscaling::Service>> {
  public:
   // All outlive the service.
-  UpscalingService(const Authenticator& authenticator,
+  UpscalingService(const Authenticator& authenticator, JobIntake& intake,
                    const StreamDependencies& dependencies)
-      : authenticator_(authenticator), dependencies_(dependencies) {}
+      : authenticator_(authenticator),
+        intake_(intake),
+        dependencies_(dependencies) {}
 
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Upscale(
       grpc::CallbackServerContext* context,
@@ -27,6 +30,7 @@ class UpscalingService : public v1::Upscaling::WithRawCallbackMethod_Upscale<
 
  private:
   const Authenticator& authenticator_;
+  JobIntake& intake_;
   const StreamDependencies dependencies_;
 };
 

@@ -60,6 +60,16 @@ TEST(ReachTest, TheHttpDoorIsNotProtectedByCertificatesOfGrpcClients) {
   EXPECT_THAT(CheckReach(config), IsOk());
 }
 
+TEST(ReachTest, NorIsGrpcByThoseOfHttpClients) {
+  Config config;
+  config.http.listen = "0.0.0.0:80";
+  EXPECT_THAT(CheckReach(config), StatusIs(kInvalid, "http.client_ca_file"));
+  config.http.client_ca_file = "ca.pem";
+  EXPECT_THAT(CheckReach(config), IsOk());
+  config.listen = "0.0.0.0:50051";
+  EXPECT_THAT(CheckReach(config), StatusIs(kInvalid, "tls.client_ca_file"));
+}
+
 TEST(ConfigEdgesTest, DevicesHaveBounds) {
   for (const char* good : {"cpu:1", "cpu:64", "cuda:0", "cuda:99", "auto"}) {
     EXPECT_THAT(Parse(std::string("devices: [\"") + good + "\"]"), IsOk())

@@ -28,6 +28,7 @@ TEST(ConfigTest, TakesModelPathsFromItsFolder) {
 TEST(ConfigTest, ReadsTheHttpDoor) {
   const auto config = Parse(
       "http: {listen: \"[::1]:80\", certificate: c.pem, key: k.pem, page: p,\n"
+      "  client_ca_file: ca.pem,\n"
       "  public_url: https://x, link_key_file: l, origins: [https://a, "
       "\"*\"],\n"
       "  model_aliases: {gpt-image-1: tiny}, max_connections: 2,\n"
@@ -37,6 +38,7 @@ TEST(ConfigTest, ReadsTheHttpDoor) {
   EXPECT_EQ(http.listen, "[::1]:80");
   EXPECT_EQ(http.certificate, "/etc/genzo/c.pem");
   EXPECT_EQ(http.key, "/etc/genzo/k.pem");
+  EXPECT_EQ(http.client_ca_file, "/etc/genzo/ca.pem");
   EXPECT_EQ(http.page, "/etc/genzo/p");
   EXPECT_EQ(http.public_url, "https://x");
   EXPECT_EQ(http.link_key_file, "/etc/genzo/l");
@@ -54,6 +56,7 @@ TEST(ConfigTest, NamesWhatIsWrongWithTheHttpDoor) {
        std::vector<std::pair<std::string, std::string>>{
            {"listen: x", "http.listen"},
            {"certificate: c.pem", "http.key"},
+           {"client_ca_file: c", "http.client_ca_file needs http.certificate"},
            {"origins: x", "http.origins"},
            {"origins: [example.com]", "http.origins[0]"},
            {"origins: [https://a/b]", "http.origins[0]"},

@@ -87,6 +87,10 @@ def test_kubeconform_would_find_a_misspelling(schemas, tmp_path):
     ("service.type=LoadBalancer", "would serve strangers"),
     ("auth.jwt.secretName=j", "needs auth.jwt.issuer"),
     ("tls.clientCaSecretName=c", "needs tls.secretName"),
+    ("http.clientCaSecretName=c", "http.clientCaSecretName needs tls.secretName"),
+    # Certificates of gRPC's clients let nobody in by HTTP, nor the other way round.
+    ("insecure=false,tls.secretName=t,tls.clientCaSecretName=c", "nothing says who may call"),
+    ("insecure=false,tls.secretName=t,http.clientCaSecretName=c", "nothing says who may call"),
     ("models.volume.existingClaim=a,models.volume.mountImage.reference=b", "only one of"),
     ("models.volume.create=true", "models.volume.fromImage"),
     ("models.volume.create=true,models.volume.fromImage.reference=a,replicaCount=2",
@@ -109,6 +113,7 @@ def test_kubeconform_would_find_a_misspelling(schemas, tmp_path):
      "bots.ingress.enabled=true", "needs a bot that is called"),
     ("autoscaling.kind=hpa,autoscaling.minReplicas=5", "is less than autoscaling.minReplicas 5"),
     ("config.listen=0.0.0.0:1", "config.listen is made by the chart; use service.grpcPort"),
+    ("config.http.client_ca_file=/c", "use http.clientCaSecretName"),
     ("config.http.key=/k", "config.http.key is made by the chart; use tls.secretName"),
     ("config.jobs.results_mb=1", "use results.megabytes"),
     # What the server would refuse at every start.
@@ -237,7 +242,7 @@ def test_server_takes_the_configuration(name, tmp_path):
     for model in settings.get("models", []):
         os.makedirs(model["path"], exist_ok=True)
     for folder in ("etc/genzo/keys", "etc/genzo/jwks", "etc/genzo/tls", "etc/genzo/client-ca",
-                   "etc/genzo/webhooks", "etc/genzo/link-key", "models",
+                   "etc/genzo/http-client-ca", "etc/genzo/webhooks", "etc/genzo/link-key", "models",
                    "usr/share/genzo/page"):
         os.makedirs(tmp_path / folder, exist_ok=True)
     etc = tmp_path / "etc/genzo"
@@ -251,7 +256,8 @@ def test_server_takes_the_configuration(name, tmp_path):
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=genzo",
                     "-keyout", etc / "tls/tls.key", "-out", etc / "tls/tls.crt"], check=True,
                    capture_output=True)
-    (etc / "client-ca/ca.crt").write_bytes((etc / "tls/tls.crt").read_bytes())
+    for authority in ("client-ca", "http-client-ca"):
+        (etc / authority / "ca.crt").write_bytes((etc / "tls/tls.crt").read_bytes())
     file = tmp_path / "genzo.yaml"
     file.write_text(text)
     run(program("genzo-server"), "--config", file, "--check-config")
@@ -339,7 +345,7 @@ def test_the_test_pod_is_let_in_whoever_else_is(name):
     test = made.get(("Pod", "r-genzo-test"))
     policy = made.get(("NetworkPolicy", "r-genzo"))
     if not test or not policy:
-        assert name in ("tokens", "image-volume")
+        assert name in ("tokens", "certificates", "image-volume")
         return
     rules = [rule for rule in policy["spec"]["ingress"] if admits(rule, test["metadata"]["labels"])]
     assert [rule["ports"] for rule in rules] == [[{"port": "grpc", "protocol": "TCP"}]]

@@ -5,15 +5,18 @@
 #include <string>
 
 #include "base/prompt_editing.h"
+#include "gateway/a1111_infotext.h"
 #include "gateway/loras.h"
 
-// Prompts as web UIs write them: tags of adapters, weights, editing by step.
+// Prompts as web UIs write them: tags of adapters, weights, editing by step;
+// and what they write of a picture.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string prompt(reinterpret_cast<const char*>(data), size);
   genzo::v1::GenerateRequest request;
   (void)genzo::TakeLoraTags(prompt, request);
   if (prompt.size() > size) std::abort();
   (void)genzo::FaultInPromptSyntax(prompt);
+  (void)genzo::ReadInfotext(prompt);
   size_t read = 0;
   for (const auto& piece : genzo::ParsePromptWeights(prompt)) {
     read += piece.text.size();

@@ -377,7 +377,24 @@ TEST_F(A1111Test, KeepsTheSettingsOfItsOptions) {
   }
 }
 
-TEST_F(A1111Test, TellsProgressAndInterrupts) {
+TEST_F(A1111Test, TellsTheMemoryOfItsProcess) {
+  const json memory = AskJson("GET", "/sdapi/v1/memory");
+  const json& ram = memory["ram"];
+  EXPECT_GT(ram["used"], 1 << 20);
+  EXPECT_EQ(ram["used"].get<int64_t>() + ram["free"].get<int64_t>(),
+            ram["total"]);
+  EXPECT_TRUE(memory["cuda"]["error"].is_string());
+}
+
+class A1111EndsTest : public A1111Test,
+                      public ::testing::WithParamInterface<
+                          std::pair<const char*, const char*>> {};
+INSTANTIATE_TEST_SUITE_P(Ways, A1111EndsTest,
+                         ::testing::Values(std::pair("interrupt", "{}"),
+                                           std::pair("skip", "null")));
+
+TEST_P(A1111EndsTest, TellsProgressAndEndsWithTheLastLook) {
+  const auto [way, told] = GetParam();
   absl::Notification began;
   service_.Do([&](grpc::ServerContext& context, const v1::GenerateRequest&,
                   FakeService::Writer& writer) {
@@ -414,7 +431,9 @@ TEST_F(A1111Test, TellsProgressAndInterrupts) {
   EXPECT_EQ(AskJson("GET", "/sdapi/v1/progress", json(),
                     "X-Genzo-Tenant: other\r\n")["state"]["job_count"],
             0);
-  EXPECT_EQ(Ask("POST", "/sdapi/v1/interrupt").status, 200);
+  const RawAnswer ended = Ask("POST", absl::StrCat("/sdapi/v1/", way));
+  EXPECT_EQ(ended.status, 200);
+  EXPECT_EQ(ended.body, told);
   const RawAnswer answer = painter.ReadAnswer();
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(json::parse(answer.body)["images"][0], "bG9vaw==");

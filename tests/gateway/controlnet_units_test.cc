@@ -114,6 +114,9 @@ TEST_F(ControlNetUnitsTest, NamesWhatIsWrongWithAControlNetUnit) {
            {{{"weight", 3}}, "weight 3"},
            {{{"guidance_end", 2}}, "guidance_end 2"},
            {{{"module", "inpaint_only"}, {"mask", "aGk="}}, "mask is given"},
+           {{{"module", "canny"}, {"mask", "aGk="}}, "mask is given"},
+           {{{"image", {{"image", "aGk="}, {"mask", "aGk="}}}},
+            "mask is given"},
            {{{"effective_region_mask", "aGk="}}, "effective_region_mask"},
            {{{"control_mode", 1}}, "control_mode 1 is not"}}) {
     json unit = sound;

@@ -199,6 +199,12 @@ TEST(FieldNamesTest, IndicesAreKept) {
   EXPECT_EQ(OwnName(names, "]a["), std::nullopt);
 }
 
+TEST(FieldNamesTest, ARequestsOwnNamesGoBeforeItsDoors) {
+  const FieldNames both = Followed({{"a", "mine"}}, {{"a", "all"}, {"b", "x"}});
+  EXPECT_EQ(OwnName(both, "a"), "mine");
+  EXPECT_EQ(OwnName(both, "b"), "x");
+}
+
 TEST(FieldNamesTest, AFieldThatTheDoorDoesNotNameStays) {
   EXPECT_EQ(Said(OpenAiNames(), "on_disconnect", " 9"),
             "on_disconnect|on_disconnect 9");
@@ -210,9 +216,11 @@ TEST(FieldNamesTest, AnAdapterIsCalledByItsTag) {
   const auto call =
       TextToImage({{"prompt", "a <lora:ink:11>"}, {"loras", {"nix"}}});
   ASSERT_THAT(call, IsOk());
-  EXPECT_EQ(Said(call->names, "loras[0].weight", " 11 is not from -10 to 10"),
+  EXPECT_EQ(Said(Followed(call->names, A1111Names()), "loras[0].weight",
+                 " 11 is not from -10 to 10"),
             "prompt|prompt's <lora:ink> 11 is not from -10 to 10");
-  EXPECT_EQ(Said(call->names, "loras[1].name", " \"nix\" is none"),
+  EXPECT_EQ(Said(Followed(call->names, A1111Names()), "loras[1].name",
+                 " \"nix\" is none"),
             "loras[0].name|loras[0].name \"nix\" is none");
 }
 
@@ -237,7 +245,8 @@ TEST(FieldNamesTest, AUnitIsCalledByItsPlace) {
         std::pair("controls", args),
         std::pair("controls[2].picture.data", std::string("controls[0].image")),
         std::pair("controls[2].weight", std::string("controls[0].weight"))}) {
-    EXPECT_EQ(OwnName(call->names, field), own) << field;
+    EXPECT_EQ(OwnName(Followed(call->names, A1111Names()), field), own)
+        << field;
   }
 }
 
@@ -247,10 +256,13 @@ TEST(FieldNamesTest, UnitsThatAreOffNameNothing) {
         {{"controlnet", {{"args", {nullptr, {{"enabled", false}}}}}}}},
        {"controls", json::array({{{"name", "d"}, {"image", "aGk="}}})}});
   ASSERT_THAT(call, IsOk());
-  EXPECT_EQ(OwnName(call->names, "controls"), "controls");
-  EXPECT_EQ(OwnName(call->names, "image_prompts"), "image_prompts");
-  EXPECT_EQ(OwnName(call->names, "controls[0].picture.data"),
-            "controls[0].image");
+  EXPECT_EQ(OwnName(Followed(call->names, A1111Names()), "controls"),
+            "controls");
+  EXPECT_EQ(OwnName(Followed(call->names, A1111Names()), "image_prompts"),
+            "image_prompts");
+  EXPECT_EQ(
+      OwnName(Followed(call->names, A1111Names()), "controls[0].picture.data"),
+      "controls[0].image");
 }
 
 }  // namespace

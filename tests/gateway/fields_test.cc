@@ -49,11 +49,11 @@ TEST(FieldReaderEdgesTest, AFieldThatWasAskedForIsNotLeftOver) {
 
 TEST(FieldReaderEdgesTest, WhatIsInsideIsNamedByItsPlace) {
   const json inner = {{"weight", "much"}, {"y", 1}};
-  FieldReader fields(inner, "controls[1]");
-  fields.Number("weight", 0, 2);
-  fields.RefuseTheRest();
   const json body = {{"settings", 5}, {"list", 5}};
   FieldReader reader(body);
+  FieldReader fields(reader, inner, "controls[1]");
+  fields.Number("weight", 0, 2);
+  fields.RefuseTheRest();
   EXPECT_EQ(reader.Object("settings"), nullptr);
   EXPECT_EQ(reader.List("list"), nullptr);
   reader.Add(fields);
@@ -62,6 +62,16 @@ TEST(FieldReaderEdgesTest, WhatIsInsideIsNamedByItsPlace) {
                        "settings 5 is not an object; list 5 is not a list; "
                        "controls[1].weight \"much\" is not a number from 0 to "
                        "2; \"controls[1].y\" is not a field of this"));
+}
+
+TEST(FieldReaderEdgesTest, WhatIsInsideAFormMayBeText) {
+  const json entry = {{"weight", "0.5"}};
+  const json body = json::object();
+  FieldReader form(body, FieldReader::Values::kMayBeText);
+  EXPECT_EQ(FieldReader(form, entry, "a[0]").Number("weight", 0, 1), 0.5);
+  FieldReader typed(body);
+  EXPECT_EQ(FieldReader(typed, entry, "a[0]").Number("weight", 0, 1),
+            std::nullopt);
 }
 
 TEST(ShownValueTest, HidesWhatIsLarge) {

@@ -25,6 +25,13 @@ sed -n '/^```yaml$/,/^```$/p' "$GENZO_SOURCE/docs/http.md" | grep -v '^```' >"$w
 expect "the manual has an example" [ -s "$work/example.yaml" ]
 expect "the example is good" opens --config "$work/example.yaml" --admin 127.0.0.1:0
 
+checks() { "$GENZO_GATEWAY" --config "$1" --check-config >"$work/out" 2>"$work/err"; }
+expect "a good configuration is called so" checks "$work/example.yaml"
+refuses() { ! checks "$1"; }
+echo "http: {certificate: cert.pem, key: key.pem, client_ca_file: ca.pem}" >"$work/tls.yaml"
+expect "a file that is not there is found before the start" refuses "$work/tls.yaml"
+expect "its setting is named" contains "$work/err" "http.certificate $work/cert.pem"
+
 expect "a file that is named is needed" fails --config "$work/nowhere" --server 127.0.0.1:1
 expect "a missing file is told" contains "$work/err" "$work/nowhere"
 export GENZO_GATEWAY_CONFIG=$work/nowhere

@@ -1,18 +1,14 @@
 #include "gateway/http_server.h"
 
 #include <condition_variable>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "nlohmann/json.hpp"
-#include "openssl/ssl.h"
 #include "tests/gateway/raw_client.h"
-#include "tests/testing/certificates.h"
 #include "tests/testing/matchers.h"
-#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -437,50 +433,6 @@ TEST(HttpServerTest, LetsARequestEndBeforeItStops) {
   EXPECT_TRUE(client.IsClosed());
   client.Close();
   stopping.join();
-}
-
-// The subject of the certificate that the server on `port` shows a new client;
-// empty if there is no handshake.
-std::string ShownBy(int port) {
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(
-      SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-  BIO* connection = BIO_new_ssl_connect(context.get());
-  const std::unique_ptr<BIO, decltype(&BIO_free_all)> owner(connection,
-                                                            BIO_free_all);
-  BIO_set_conn_hostname(connection, absl::StrCat("127.0.0.1:", port).c_str());
-  if (BIO_do_handshake(connection) <= 0) return "";
-  SSL* ssl = nullptr;
-  BIO_get_ssl(connection, &ssl);
-  char name[256] = {};
-  X509_NAME_get_text_by_NID(
-      X509_get_subject_name(SSL_get0_peer_certificate(ssl)), NID_commonName,
-      name, sizeof(name));
-  return name;
-}
-
-TEST(HttpServerTest, ACertificateThatIsReplacedIsShownToTheNextClient) {
-  const TestFolder folder;
-  const TestAuthority authority("authority");
-  // As others replace files: whole, by renaming.
-  const auto put = [&](const std::string& name, const std::string& text) {
-    const std::string path = absl::StrCat(folder.path(), "/", name);
-    std::filesystem::rename(folder.Write("new", text), path);
-    return path;
-  };
-  const TestCertificate old = authority.Issue("old");
-  const auto server =
-      HttpServer::Start({.certificate = put("cert.pem", old.certificate),
-                         .key = put("key.pem", old.key)},
-                        Echo);
-  ASSERT_THAT(server, IsOk());
-  EXPECT_EQ(ShownBy((*server)->port()), "old");
-  const TestCertificate renewed = authority.Issue("renewed");
-  put("cert.pem", renewed.certificate);
-  EXPECT_EQ(ShownBy((*server)->port()), "old") << "its key is not there yet";
-  put("key.pem", renewed.key);
-  EXPECT_EQ(ShownBy((*server)->port()), "renewed");
-  put("key.pem", "damaged");
-  EXPECT_EQ(ShownBy((*server)->port()), "renewed");
 }
 
 TEST(HttpServerTest, RefusesAddressesAndCertificatesThatCannotBeUsed) {

@@ -124,6 +124,44 @@ TEST_F(McpTest, HasSixTools) {
                                             "get_job", "list_models"));
 }
 
+// They are counted before the first is read.
+TEST_F(McpTest, ScoresNoMorePicturesThanTheServiceTakes) {
+  const ModelNames names({});
+  const auto score = [&](const json& images) {
+    return ReadMcpScore({{"images", images}}, names);
+  };
+  EXPECT_THAT(score(json(64, kDone)), IsOk());
+  EXPECT_THAT(
+      score(json(65, "no picture")),
+      StatusIs(kInvalid, "images has 65 entries, which are more than 64"));
+  EXPECT_THAT(score({kDone, "?"}),
+              StatusIs(kInvalid, "images[1] is not a picture in base64"));
+  EXPECT_THAT(score(kDone), StatusIs(kInvalid, "is not a list"));
+  EXPECT_THAT(ReadMcpScore(json::object(), names),
+              StatusIs(kInvalid, "images is missing"));
+}
+
+// Agents send no more than a schema shows.
+TEST_F(McpTest, ShowsBothWaysToNameAnAdapter) {
+  const json loras = McpPaintArguments()["loras"];
+  const json& ways = loras["items"]["anyOf"];
+  ASSERT_EQ(ways.size(), 2u);
+  EXPECT_EQ(ways[0]["type"], "string");
+  const auto& use = *v1::LoraUse::descriptor();
+  EXPECT_EQ(ways[1]["properties"].size(),
+            static_cast<size_t>(use.field_count()));
+  for (const auto& [name, schema] : ways[1]["properties"].items()) {
+    EXPECT_NE(use.FindFieldByName(name), nullptr) << name;
+  }
+  const json object = {{"name", "ink"}, {"weight", 0.5}};
+  const auto request =
+      ReadMcpPaint({{"prompt", ""}, {"loras", {"fog:2", object}}},
+                   /*is_edit=*/false, ModelNames({}));
+  ASSERT_THAT(request, IsOk());
+  EXPECT_EQ(request->loras(0).weight(), 2);
+  EXPECT_EQ(request->loras(1).weight(), 0.5);
+}
+
 TEST_F(McpTest, TellsHowManyPicturesItPaints) {
   for (const json& tool : McpTools()) {
     const json& properties = tool["inputSchema"]["properties"];

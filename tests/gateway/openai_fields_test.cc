@@ -161,5 +161,64 @@ TEST(OpenAiFormTest, AFieldOccursOnce) {
               StatusIs(kInvalid, "no edits of several pictures at once"));
 }
 
+// As PyPI's openai sends extra_body={"loras": [{...}, {...}], ...}: piece by
+// piece, all of one name first.
+TEST(OpenAiFormTest, ReadsWhatIsNestedInPieces) {
+  const auto call = Form(FormKind::kEdit, {{"prompt", "x"},
+                                           {"image", "a"},
+                                           {"loras[][name]", "ink"},
+                                           {"loras[][name]", "fog"},
+                                           {"loras[][weight]", "0.5"},
+                                           {"loras[][weight]", "2"},
+                                           {"controls[][name]", "canny"},
+                                           {"controls[][weight]", "0.25"},
+                                           {"controls[][guess_mode]", "true"},
+                                           {"controls[][canny_low]", "7"},
+                                           {"guidance[start]", "0.5"},
+                                           {"hires[factor]", "2"},
+                                           {"sigmas[]", "3.5"},
+                                           {"sigmas[]", "0"},
+                                           {"extend[]", "8"},
+                                           {"extend[]", "0"},
+                                           {"extend[]", "16"},
+                                           {"extend[]", "0"}});
+  ASSERT_THAT(call, IsOk());
+  const v1::GenerateRequest& request = call->request;
+  ASSERT_EQ(request.loras_size(), 2);
+  EXPECT_EQ(request.loras(0).name(), "ink");
+  EXPECT_EQ(request.loras(0).weight(), 0.5);
+  EXPECT_EQ(request.loras(1).weight(), 2);
+  ASSERT_EQ(request.controls_size(), 1);
+  EXPECT_EQ(request.controls(0).weight(), 0.25);
+  EXPECT_TRUE(request.controls(0).guess_mode());
+  EXPECT_EQ(request.controls(0).canny_low(), 7u);
+  EXPECT_EQ(request.guidance().start(), 0.5);
+  EXPECT_EQ(request.hires().factor(), 2);
+  EXPECT_THAT(request.sigmas(), ElementsAre(3.5, 0));
+  EXPECT_EQ(request.outpainting().right(), 16u);
+}
+
+TEST(OpenAiFormTest, APieceThatIsWrongIsNamedByItsPlace) {
+  EXPECT_THAT(Form(FormKind::kEdit, {{"prompt", "x"},
+                                     {"image", "a"},
+                                     {"controls[0][name]", "canny"},
+                                     {"controls[0][weight]", "much"}}),
+              StatusIs(kInvalid, "controls[0].weight \"much\" is not"));
+  EXPECT_THAT(
+      Form(FormKind::kEdit,
+           {{"prompt", "x"}, {"image", "a"}, {"guidance[begin]", "0.5"}}),
+      StatusIs(kInvalid, "guidance.begin"));
+}
+
+TEST(OpenAiFormTest, AdaptersMayBeATextOfJson) {
+  const auto call =
+      Form(FormKind::kEdit, {{"prompt", "x"},
+                             {"image", "a"},
+                             {"loras", R"([{"name": "ink"}, "fog:2"])"}});
+  ASSERT_THAT(call, IsOk());
+  EXPECT_EQ(call->request.loras(0).name(), "ink");
+  EXPECT_EQ(call->request.loras(1).weight(), 2);
+}
+
 }  // namespace
 }  // namespace genzo

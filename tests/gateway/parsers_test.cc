@@ -237,6 +237,7 @@ TEST(A1111PngInfoTest, OfAKeyThatIsThereTwiceTheLastCounts) {
   ASSERT_THAT(read, IsOk());
   EXPECT_EQ((*read)["info"], "b");
   EXPECT_EQ((*read)["items"]["parameters"], "b");
+  EXPECT_EQ((*read)["parameters"]["Prompt"], "b");
 }
 
 TEST(A1111PngInfoTest, ReadsNothingThatIsNoPicture) {

@@ -98,6 +98,30 @@ TEST(ForecastTest, OneThatIsDueBeforeOvertakesWhenItJoins) {
               ElementsAre(52 * kMs, 112 * kMs));
 }
 
+TEST(ForecastTest, WhoOwesWaitsForTheOthers) {
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5, .yields = true},
+                      {.rows = 2, .steps_left = 3}}),
+              ElementsAre(80 * kMs, 30 * kMs))
+      << "together they would take 16 ms for 10";
+  EXPECT_THAT(Finish({{.shape = 0, .rows = 2, .steps_left = 4, .yields = true},
+                      {.shape = 1, .rows = 2, .steps_left = 2}},
+                     /*shapes=*/2),
+              ElementsAre(60 * kMs, 20 * kMs));
+}
+
+TEST(ForecastTest, WhoOwesJoinsWhereItSlowsLittle) {
+  EXPECT_THAT(Finish({{.rows = 1, .steps_left = 5, .yields = true},
+                      {.rows = 3, .steps_left = 2}}),
+              ElementsAre(50 * kMs, 32 * kMs))
+      << "16 ms for 13";
+}
+
+TEST(ForecastTest, WhereAllOweNobodyWaits) {
+  EXPECT_THAT(Finish({{.rows = 2, .steps_left = 5, .yields = true},
+                      {.rows = 2, .steps_left = 3, .yields = true}}),
+              ElementsAre(68 * kMs, 48 * kMs));
+}
+
 TEST(ForecastTest, EndsHoweverLittleTimeStepsTake) {
   std::mt19937 random(7);
   const auto up_to = [&random](int most) {
@@ -115,7 +139,8 @@ TEST(ForecastTest, EndsHoweverLittleTimeStepsTake) {
       item = {.shape = up_to(2),
               .rows = 1 + up_to(3),
               .steps_left = up_to(50),
-              .joins = absl::Nanoseconds(up_to(100'000))};
+              .joins = absl::Nanoseconds(up_to(100'000)),
+              .yields = up_to(1) == 1};
     }
     for (const absl::Duration finish : Forecast(items, shapes)) {
       EXPECT_LT(finish, absl::Seconds(1));

@@ -1,5 +1,5 @@
-// Preloaded: to open a file whose path holds $GENZO_HANGS takes for ever, as on
-// a mount whose server does not answer.
+// Preloaded: to open a file or a folder whose path holds $GENZO_HANGS takes for
+// ever, as on a mount whose server does not answer.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -29,6 +29,17 @@ int open64(const char* path, int flags, ...) {
   va_end(arguments);
   int (*real)(const char*, int, int) = dlsym(RTLD_NEXT, "open64");
   return real(path, flags, mode);
+}
+
+// Folders, by their names alone where they lie in another.
+int openat(int folder, const char* path, int flags, ...) {
+  MaybeHang(path);
+  va_list arguments;
+  va_start(arguments, flags);
+  const int mode = va_arg(arguments, int);
+  va_end(arguments);
+  int (*real)(int, const char*, int, int) = dlsym(RTLD_NEXT, "openat");
+  return real(folder, path, flags, mode);
 }
 
 FILE* fopen(const char* path, const char* mode) { return fopen64(path, mode); }

@@ -36,5 +36,28 @@ TEST(ModelsWatchTest, TellsOfWhatAppearsAndOfWhatIsGone) {
   EXPECT_EQ(lost, "new");
 }
 
+TEST(ModelsWatchTest, AClosedOneTellsNothingMoreAndKeepsNobodyWaiting) {
+  const TestFolder folder;
+  folder.Write("one.safetensors", "x");
+  folder.Write("two.safetensors", "x");
+  absl::Notification hangs;
+  absl::Notification goes_on;
+  int heard = 0;
+  {
+    ModelsWatch watch(ModelsFolder(folder.path(), {}), absl::Milliseconds(1),
+                      {.appeared =
+                           [&](const ModelConfig&) {
+                             if (++heard > 1) return;
+                             hangs.Notify();
+                             goes_on.WaitForNotification();
+                           },
+                       .gone = [](const std::string&) {}});
+    hangs.WaitForNotification();
+    watch.Close();
+    goes_on.Notify();
+  }
+  EXPECT_EQ(heard, 1);
+}
+
 }  // namespace
 }  // namespace genzo

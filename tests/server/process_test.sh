@@ -182,7 +182,7 @@ expect "both are listed" lines_are "$work/out" 2
 signal TERM
 expect "and the server ends with 0" ends_with 0
 
-# --- a load that hangs, as on a mount that does not answer ---
+# --- a load or a look that hangs, as on a mount that does not answer ---
 if [ -n "$GENZO_HANG_ON_OPEN" ]; then
   start_server
   signal TERM
@@ -190,22 +190,32 @@ if [ -n "$GENZO_HANG_ON_OPEN" ]; then
   hung_server() {
     echo "shutdown_grace_seconds: $1" >>"$work/genzo.yaml"
     : >"$work/server.log"  # of the server before
-    LD_PRELOAD=$GENZO_HANG_ON_OPEN GENZO_HANGS=merges.txt \
+    LD_PRELOAD=$GENZO_HANG_ON_OPEN GENZO_HANGS=$2 \
       "$GENZO_SERVER_PROGRAM" --config "$work/genzo.yaml" \
       --listen 127.0.0.1:0 >"$work/out" 2>"$work/server.log" &
     server_pid=$!
-    logs hangs:
   }
-  hung_server 300
+  hung_server 300 merges.txt
+  logs hangs:
   signal TERM
   logs "shutting down"
   signal TERM
   expect "a second signal ends a server that hangs, with 4" ends_with 4
   expect "and it says why" contains "$work/server.log" "a second signal"
   sed -i /shutdown_grace_seconds/d "$work/genzo.yaml"
-  hung_server 0
+  hung_server 0 merges.txt
+  logs hangs:
   signal TERM
   expect "one does too, in the end" ends_with 3
+  sed -i /shutdown_grace_seconds/d "$work/genzo.yaml"
+  mkdir "$work/found"
+  echo "models_folder: $work/found" >>"$work/genzo.yaml"
+  hung_server 300 hung-folder
+  logs "listening on"  # it has looked once
+  mkdir "$work/found/hung-folder"
+  logs hangs:
+  signal TERM
+  expect "a folder that hangs does not hold up the end" ends_with 3
 fi
 
 # --- what it says at start ---

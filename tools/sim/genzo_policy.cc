@@ -118,7 +118,9 @@ class GenzoPolicy : public SimPolicy {
     const JobDemand& demand = picked[0]->job->request.demand;
     load_.backlog().Begin(
         device.index,
-        now + load_.speeds().Of(device.index, demand).costs.At(rows));
+        {.busy_until =
+             now + load_.speeds().Of(device.index, demand).costs.At(rows),
+         .owing = schedulers_.at(device.index).owing()});
     return picked;
   }
 

@@ -52,6 +52,7 @@ json Figures(const SimResult& result) {
   std::map<std::string, int> ends;
   std::map<std::string, double> by_tenant;
   std::vector<double> total, light_total, first_step, slowdown, error;
+  std::vector<double> light_error;
   int in_time = 0;
   for (const auto& job : result.jobs) {
     ++ends[NameOf(*job)];
@@ -69,6 +70,7 @@ json Figures(const SimResult& result) {
     in_time += job->finish <= job->due ? 1 : 0;
     if (job->predicted.has_value()) {
       error.push_back(std::abs(absl::FDivDuration(*job->predicted, took) - 1));
+      if (demand.tenant != "flood") light_error.push_back(error.back());
     }
   }
   return {{"requests", result.jobs.size()},
@@ -81,6 +83,7 @@ json Figures(const SimResult& result) {
           {"first_step_seconds", Quantiles(first_step)},
           {"slowdown", Quantiles(slowdown)},
           {"prediction_error", Quantiles(error)},
+          {"light_tenants_prediction_error", Quantiles(light_error)},
           {"jain_index", Fairness(by_tenant)},
           {"busy_share", result.busy_share},
           {"evaluations", result.evaluations},

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -12,6 +13,9 @@
 #include "worker/weights/joined_tensors.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
+#include "worker/weights/single_file/builtin_documents.h"
+#include "worker/weights/single_file/edm_file.h"
+#include "worker/weights/single_file/latent_settings.h"
 #include "worker/weights/single_file/single_file.h"
 
 namespace genzo {
@@ -19,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using Metadata = std::map<std::string, std::string>;
 using Source = std::shared_ptr<const TensorSource>;
 
 constexpr size_t kMaxTextBytes = 16 << 20;
@@ -112,14 +117,17 @@ int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
   return bytes;
 }
 
-// All tensors of the index in one source, under original names.
-absl::StatusOr<Source> InOneFile(const ModelIndex& index) {
+absl::StatusOr<std::string> FamilyOf(const ModelIndex& index) {
   const char* const denoiser =
       index.components.count("unet") > 0 ? "unet" : "transformer";
   const auto network = index.FilesOf(denoiser).OpenTensors();
   if (!network.ok()) return network.status();
-  const std::string family =
-      FamilyOfFolder(index.pipeline_class, (*network)->entries());
+  return FamilyOfFolder(index.pipeline_class, (*network)->entries());
+}
+
+// All tensors of the index in one source, under original names.
+absl::StatusOr<Source> InOneFile(const ModelIndex& index,
+                                 const std::string& family) {
   std::vector<Source> parts;
   for (const auto& [component, class_name] : index.components) {
     if (!HasTensors(class_name)) continue;
@@ -132,13 +140,20 @@ absl::StatusOr<Source> InOneFile(const ModelIndex& index) {
   return JoinedTensors::Create(index.folder, std::move(parts));
 }
 
-// What a folder's scheduler says and a single file has no other place for, by
-// the names that trainers write and ReadSingleFile() reads.
-std::map<std::string, std::string> PredictionOf(const ModelIndex& index) {
-  std::map<std::string, std::string> metadata = {{"format", "pt"}};
-  const auto scheduler = JsonConfig::ReadFile(
-      index.FilesOf("scheduler").At("scheduler_config.json"));
-  if (!scheduler.ok()) return metadata;
+// By the names that trainers write. A single file tells of EDM by tensors that
+// hold a part of the settings alone.
+absl::Status DescribeScheduler(const ModelIndex& index, Metadata& metadata) {
+  const TextFile file = index.FilesOf("scheduler").At("scheduler_config.json");
+  if (!file.Exists()) return absl::OkStatus();
+  auto scheduler = JsonConfig::ReadFile(file);
+  if (!scheduler.ok()) return scheduler.status();
+  const std::string class_name =
+      scheduler->String("_class_name", index.ClassOf("scheduler"));
+  if (absl::StartsWith(class_name, "EDM")) {
+    return absl::UnimplementedError(
+        absl::StrCat(scheduler->name(), ": _class_name ", class_name,
+                     " has no place in a single file"));
+  }
   const json& says = scheduler->object();
   const json prediction = says.value("prediction_type", json("epsilon"));
   if (prediction == "epsilon" || prediction == "v_prediction") {
@@ -148,21 +163,30 @@ std::map<std::string, std::string> PredictionOf(const ModelIndex& index) {
   if (says.value("rescale_betas_zero_snr", json()) == true) {
     metadata["ss_zero_terminal_snr"] = "True";
   }
-  return metadata;
+  return absl::OkStatus();
 }
 
-// A single file tells of EDM by tensors that hold a part of the settings alone.
-absl::Status CheckIsNotEdm(const ModelIndex& index) {
-  const TextFile file = index.FilesOf("scheduler").At("scheduler_config.json");
-  if (!file.Exists()) return absl::OkStatus();
-  auto scheduler = JsonConfig::ReadFile(file);
-  if (!scheduler.ok()) return scheduler.status();
-  const std::string class_name =
-      scheduler->String("_class_name", index.KindOf("scheduler"));
-  if (!absl::StartsWith(class_name, "EDM")) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat(scheduler->name(), ": _class_name ", class_name,
-                   " has no place in a single file"));
+absl::Status DescribeLatents(const ModelIndex& index, const std::string& family,
+                             Metadata& metadata) {
+  const TextFile file = index.FilesOf("vae").At("config.json");
+  if (family.empty() || !file.Exists()) return absl::OkStatus();
+  const auto vae = JsonConfig::ReadFile(file);
+  if (!vae.ok()) return vae.status();
+  AddLatentSettings(vae->object(),
+                    FamilyDocument(family)["components"]["vae"]["config"],
+                    metadata);
+  return absl::OkStatus();
+}
+
+// What a folder's small files say and a single file has no other place for, as
+// ReadSingleFile() reads it.
+absl::StatusOr<Metadata> DescriptionOf(const ModelIndex& index,
+                                       const std::string& family) {
+  Metadata metadata = {{"format", "pt"}};
+  absl::Status status = DescribeScheduler(index, metadata);
+  if (status.ok()) status = DescribeLatents(index, family, metadata);
+  if (!status.ok()) return status;
+  return metadata;
 }
 
 }  // namespace
@@ -178,6 +202,7 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
     if (!tensors.ok()) return tensors.status();
     WriteOptions same = options;
     same.metadata = (*tensors)->metadata();
+    same.keeps_type = IsEdmTensor;
     total(WrittenBytes(**tensors, same));
     return WriteSafetensors(output, **tensors, same);
   }
@@ -187,13 +212,15 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
     total(TotalBytes(*index, options));
     return WriteFolder(*index, output, options);
   }
-  const absl::Status fits = CheckIsNotEdm(*index);
-  if (!fits.ok()) return fits;
-  const auto tensors = InOneFile(*index);
+  const auto family = FamilyOf(*index);
+  if (!family.ok()) return family.status();
+  const auto description = DescriptionOf(*index, *family);
+  if (!description.ok()) return description.status();
+  const auto tensors = InOneFile(*index, *family);
   if (!tensors.ok()) return tensors.status();
   total(WrittenBytes(**tensors, options));
   WriteOptions described = options;
-  described.metadata = PredictionOf(*index);
+  described.metadata = *description;
   return WriteSafetensors(output, **tensors, described);
 }
 

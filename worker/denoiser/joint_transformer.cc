@@ -12,7 +12,7 @@
 #include "ATen/ops/rms_norm.h"
 #include "ATen/ops/softmax.h"
 #include "absl/strings/str_cat.h"
-#include "worker/nn/row_by_row.h"
+#include "worker/kernels/row_bits.h"
 
 namespace genzo {
 namespace {

@@ -17,8 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/denoiser/joint_transformer.h"
+#include "worker/kernels/row_bits.h"
 #include "worker/nn/attention.h"
-#include "worker/nn/row_by_row.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {

@@ -20,8 +20,8 @@ namespace genzo {
 // one entry a down block.
 struct KUNetConfig {
   int64_t in_channels = 8;
-  int64_t out_channels = 5;      // the last one is not used
-  Sides sample_size = {32, 32};  // of latents that it was trained for
+  int64_t out_channels = 5;               // the last one is not used
+  Sides sample_size = Sides::Square(32);  // of latents that it was trained for
   std::vector<int64_t> block_out_channels;
   std::vector<int64_t> layers_per_block;
   std::vector<bool> down_has_attention;

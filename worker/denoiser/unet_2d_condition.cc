@@ -4,12 +4,11 @@
 
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
-#include "ATen/ops/silu.h"
 #include "ATen/ops/zeros.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "c10/core/InferenceMode.h"
-#include "worker/nn/row_by_row.h"
+#include "worker/kernels/row_bits.h"
 
 namespace genzo {
 namespace {

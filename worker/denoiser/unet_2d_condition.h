@@ -21,7 +21,7 @@ namespace genzo {
 struct UNet2DConditionConfig {
   int64_t in_channels = 4;
   int64_t out_channels = 4;
-  Sides sample_size = {64, 64};  // of latents that it was trained for
+  Sides sample_size = Sides::Square(64);  // of latents that it was trained for
   std::vector<int64_t> block_out_channels;
   std::vector<bool> down_has_attention;
   std::vector<bool> up_has_attention;  // in the order of the up blocks

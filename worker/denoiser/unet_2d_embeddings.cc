@@ -3,7 +3,7 @@
 #include "ATen/ops/cat.h"
 #include "ATen/ops/embedding.h"
 #include "absl/strings/str_cat.h"
-#include "worker/nn/row_by_row.h"
+#include "worker/kernels/row_bits.h"
 
 namespace genzo {
 namespace {

@@ -7,6 +7,8 @@
 #include <set>
 #include <tuple>
 
+#include "queue/forecast.h"
+
 namespace genzo {
 namespace {
 
@@ -131,7 +133,7 @@ class Choice {
     if (!debtors_join_ || !InDebt(i)) return true;
     const bool padded = padded_ || runs_[i].reproducible;
     return limits.TimeOf(padded ? limits.row_cap : rows) <=
-           Batcher::kDebtorSlowdown *
+           kDebtorSlowdown *
                limits.TimeOf(padded_without_ ? limits.row_cap : rows_without_);
   }
 

@@ -64,8 +64,8 @@ struct Candidates {
 //
 // Debtors. A tenant that used far more than its share is a debtor until the
 // others have caught up: its runs join evaluations that others lead only as far
-// as these take at most kDebtorSlowdown times what they take without. What a
-// flood adds to a step is all that the others feel of it.
+// as these take at most kDebtorSlowdown (queue/forecast.h) times what they take
+// without. What a flood adds to a step is all that the others feel of it.
 //
 // Ageing. A run that has waited `max_wait` evaluations, kDebtorPatience times
 // that if its tenant is a debtor, goes before all that; those of debtors every
@@ -80,7 +80,6 @@ class Batcher {
   static constexpr int kDebtorPatience = 8;
   static constexpr int kDebtorTurn = 4;
   static constexpr double kStartCredit = 16;
-  static constexpr double kDebtorSlowdown = 1.25;
 
   explicit Batcher(int max_wait) : max_wait_(max_wait) {}
 

@@ -21,6 +21,7 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       dependencies_(dependencies),
       encode_(encode),
       figures_(dependencies.metrics.ForDevice(device.name())),
+      step_figures_(device_, dependencies_),
       scheduler_(config.max_live_runs, config.max_wait_steps),
       models_(config_, device_, dependencies_,
               /*on_unloaded=*/[this] { forget_models_ = true; }),
@@ -176,7 +177,10 @@ bool Engine::Admit() {
   if (!health_.usable()) SitOut();
   if (!health_.usable()) return false;
   DropUnwanted();
-  if (live_.empty()) evaluated_ = absl::InfiniteFuture();
+  if (live_.empty()) {
+    step_figures_.Rest();
+    dependencies_.load.backlog().Begin(device_.index, {});  // nobody owes
+  }
   if (forget_models_.exchange(false)) {
     encode_stage_->ForgetTexts();
     adapters_.Clear();
@@ -349,8 +353,11 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   ModelSpeeds& speeds = dependencies_.load.speeds();
   dependencies_.load.backlog().Begin(
       device_.index,
-      begin + speeds.Of(device_.index, demand).costs.At(batch.padded_rows) *
-                  batch.load);
+      {.busy_until =
+           begin +
+           speeds.Of(device_.index, demand).costs.At(batch.padded_rows) *
+               batch.load,
+       .owing = scheduler_.owing()});
   auto together = EvaluateTogether(batch);
   if (absl::IsResourceExhausted(together.status())) {
     return OutOfMemory(batch, together.status());
@@ -365,59 +372,10 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   // What is learned is of the model alone.
   speeds.Observe(device_.index, demand, batch.padded_rows,
                  (end - begin) / batch.load);
-  Observe(batch, demand, begin, end);
+  step_figures_.Observe(batch, demand, begin, end);
   Predictions predictions;
   for (at::Tensor& row : *together) predictions.push_back(std::move(row));
   return predictions;
-}
-
-void Engine::Observe(const Batch& batch, const JobDemand& demand,
-                     absl::Time begin, absl::Time end) {
-  const ModelMetrics& metrics = dependencies_.metrics.ForModel(demand.model);
-  const double seconds = absl::ToDoubleSeconds(end - begin);
-  metrics.StepSeconds(demand.pixels, batch.padded_rows).Observe(seconds);
-  metrics.batch_size.Observe(batch.rows);
-  // One image may have more rows than the shape is worth.
-  metrics.row_places.Increment(std::max(batch.row_cap, batch.rows));
-  metrics.denoise_batches.Increment();
-  metrics.denoise_steps.Increment(static_cast<double>(batch.runs.size()));
-  if (device_.placement.device.is_cpu()) {
-    metrics.core_seconds.Increment(seconds * device_.threads);
-  } else {
-    metrics.gpu_seconds.Increment(seconds);
-  }
-  if (evaluated_ < begin) {
-    metrics.step_overhead_seconds.Observe(
-        absl::ToDoubleSeconds(begin - evaluated_));
-  }
-  evaluated_ = end;
-  figures_.busy_seconds.Increment(seconds);
-  figures_.last_step.Set(
-      absl::ToDoubleSeconds(dependencies_.clock.Date() - absl::UnixEpoch()));
-  RecordStep(batch, begin, end);
-}
-
-// One span for all jobs of the evaluation, which it links to.
-void Engine::RecordStep(const Batch& batch, absl::Time begin, absl::Time end) {
-  if (dependencies_.tracer == nullptr) return;
-  Span step = {.name = kStepSpan,
-               .context = dependencies_.tracer->Begin(std::nullopt),
-               .begin = dependencies_.clock.ToDate(begin),
-               .end = dependencies_.clock.ToDate(end)};
-  std::set<const JobState*> jobs;
-  for (const LiveRun* live : batch.runs) {
-    const auto job = ParseTraceparent(live->job->traceparent());
-    if (!job.has_value() || !job->sampled) continue;
-    if (jobs.insert(live->job.get()).second) step.links.push_back(*job);
-  }
-  if (step.links.empty()) return;
-  step.context.sampled = true;  // as its jobs are
-  step.attributes = {{"gen_ai.request.model", batch.job().demand().model},
-                     {"genzo.device", device_.name()},
-                     {"genzo.rows", int64_t{batch.rows}},
-                     {"genzo.row_cap", int64_t{batch.row_cap}},
-                     {"genzo.images", static_cast<int64_t>(batch.runs.size())}};
-  dependencies_.tracer->Record(std::move(step));
 }
 
 // One run's fault is not its mates': whoever fails alone too is at fault,

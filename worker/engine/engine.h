@@ -21,6 +21,7 @@
 #include "worker/engine/picture_finisher.h"
 #include "worker/engine/publisher.h"
 #include "worker/engine/run_carrier.h"
+#include "worker/engine/step_figures.h"
 #include "worker/engine/step_scheduler.h"
 #include "worker/engine/upscale_stage.h"
 #include "worker/residency/engine_device.h"
@@ -76,11 +77,6 @@ class Engine {
   // The five parts of the step loop.
   bool Admit();  // false once there will be no more work
   Batch Pick();
-  // What an evaluation of `batch` from `begin` to `end` was, to those who
-  // watch.
-  void Observe(const Batch& batch, const JobDemand& demand, absl::Time begin,
-               absl::Time end);
-  void RecordStep(const Batch& batch, absl::Time begin, absl::Time end);
   // What became of each run of a batch: nothing, where it is to be tried again.
   using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
   Predictions EvaluateBatch(const Batch& batch);
@@ -111,6 +107,7 @@ class Engine {
   const EngineDependencies dependencies_;
   const EncodeStage::Where encode_;
   const DeviceMetrics figures_;
+  StepFigures step_figures_;
   StepScheduler scheduler_;
   std::atomic<bool> stopping_{false};
   MemoryCaps memory_caps_;
@@ -131,8 +128,6 @@ class Engine {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
-  // When the last evaluation ended; InfiniteFuture once nothing was live.
-  absl::Time evaluated_ = absl::InfiniteFuture();
 };
 
 }  // namespace genzo

@@ -70,24 +70,24 @@ void EncodeSecondPasses(const Pipeline& model,
   }
 }
 
-absl::Status AddSecondPass(const Pipeline& model, const ImageRequest& image,
-                           const Encoded& encoded, std::vector<Stage>& stages) {
-  const HiresPass& hires = image.request.hires();
-  const v1::GenerateRequest request = SecondPass(image.request);
+absl::Status AddSecondPass(const Pipeline& model, const HiresPass& hires,
+                           const ImageRequest& second, const Encoded& encoded,
+                           std::vector<Stage>& stages) {
+  const v1::GenerateRequest& request = second.request;
   const int64_t scale = model.codec().pixels_per_latent();
   const int64_t height = request.height() / scale;
   const int64_t width = request.width() / scale;
   // Planned from nothing but noise; the picture is added when it is there.
   const at::Tensor nothing =
       at::zeros({1, model.codec().latent_channels(), height, width});
-  auto second =
-      model.Plan({.request = request, .noise = image.noise, .latent = nothing},
+  auto added =
+      model.Plan({.request = request, .noise = second.noise, .latent = nothing},
                  *encoded.second_pass);
-  if (!second.ok()) return second.status();
-  for (Stage& stage : *second) {
+  if (!added.ok()) return added.status();
+  for (Stage& stage : *added) {
     stage.pixels = int64_t{request.width()} * request.height();
   }
-  Stage& first = second->front();
+  Stage& first = added->front();
   first.steps_before = first.sampler->progress().steps_done;
   first.begin = [upscale = hires.upscale(), height, width](
                     Stage& stage, const at::Tensor& latent) {
@@ -105,7 +105,7 @@ absl::Status AddSecondPass(const Pipeline& model, const ImageRequest& image,
                  .width = request.width(),
                  .height = request.height()};
   }
-  for (Stage& stage : *second) stages.push_back(std::move(stage));
+  for (Stage& stage : *added) stages.push_back(std::move(stage));
   return absl::OkStatus();
 }
 

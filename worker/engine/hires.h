@@ -31,10 +31,11 @@ void EncodeSecondPasses(const Pipeline& model,
                         TextCache& texts, const SteerPass& steer,
                         std::vector<absl::StatusOr<Encoded>>& encoded);
 
-// Adds the stages of the second pass of `image`, whose noise is the seed's from
-// its beginning. Errors as Pipeline::Plan().
-absl::Status AddSecondPass(const Pipeline& model, const ImageRequest& image,
-                           const Encoded& encoded, std::vector<Stage>& stages);
+// Adds the stages of an image's second pass: `second` is of SecondPass(), its
+// noise the seed's from its beginning. Errors as Pipeline::Plan().
+absl::Status AddSecondPass(const Pipeline& model, const v1::HiresPass& hires,
+                           const ImageRequest& second, const Encoded& encoded,
+                           std::vector<Stage>& stages);
 
 }  // namespace genzo
 

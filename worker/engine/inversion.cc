@@ -10,23 +10,6 @@
 namespace genzo {
 namespace {
 
-// What the way up asks of the model.
-v1::GenerateRequest WayUp(const v1::GenerateRequest& request) {
-  const v1::ImageToImage::Inversion& inversion =
-      request.image_to_image().inversion();
-  v1::GenerateRequest up = request;
-  up.set_prompt(inversion.prompt());
-  up.clear_prompt_2();
-  up.set_guidance_scale(inversion.guidance_scale());
-  up.set_steps(inversion.steps());
-  up.set_guidance_rescale(0);
-  up.clear_guidance();
-  up.clear_refiner();
-  up.clear_controls();
-  up.clear_image_prompts();
-  return up;
-}
-
 // Adapters that are for some of the steps, seen from the other end.
 AdapterUses Mirrored(AdapterUses uses) {
   for (AdapterUse& use : uses) {
@@ -47,6 +30,22 @@ at::Tensor AtLevel(const at::Tensor& latent, const at::Tensor& clean,
 
 }  // namespace
 
+v1::GenerateRequest InversionPass(const v1::GenerateRequest& request) {
+  const v1::ImageToImage::Inversion& inversion =
+      request.image_to_image().inversion();
+  v1::GenerateRequest up = request;
+  up.set_prompt(inversion.prompt());
+  up.clear_prompt_2();
+  up.set_guidance_scale(inversion.guidance_scale());
+  up.set_steps(inversion.steps());
+  up.set_guidance_rescale(0);
+  up.clear_guidance();
+  up.clear_refiner();
+  up.clear_controls();
+  up.clear_image_prompts();
+  return up;
+}
+
 void EncodeInversions(const Pipeline& model, absl::Span<const EncodeTask> tasks,
                       bool together, TextCache& texts,
                       std::vector<absl::StatusOr<Encoded>>& encoded) {
@@ -56,7 +55,7 @@ void EncodeInversions(const Pipeline& model, absl::Span<const EncodeTask> tasks,
   for (size_t i = 0; i < tasks.size(); ++i) {
     if (!tasks[i].request.image_to_image().has_inversion()) continue;
     if (!encoded[i].ok()) continue;
-    requests.push_back(WayUp(tasks[i].request));
+    requests.push_back(InversionPass(tasks[i].request));
     ways_up.push_back({.request = requests.back(),
                        .embeddings = tasks[i].embeddings,
                        .adapters = Mirrored(tasks[i].adapters),
@@ -76,19 +75,18 @@ void EncodeInversions(const Pipeline& model, absl::Span<const EncodeTask> tasks,
   }
 }
 
-absl::Status AddInversion(const Pipeline& model, const ImageRequest& image,
+absl::Status AddInversion(const Pipeline& model, const ImageRequest& up,
                           const Encoded& encoded, std::vector<Stage>& stages) {
-  const v1::GenerateRequest request = WayUp(image.request);
   const at::Tensor clean = encoded.latent.defined()
                                ? encoded.latent
                                : model.codec().Scale(encoded.picture.mean);
-  auto up = model.Plan({.request = request,
-                        .noise = image.noise,
-                        .latent = clean,
-                        .inverts = true},
-                       *encoded.inversion);
-  if (!up.ok()) return up.status();
-  Stage first = std::move(up->front());
+  auto walk = model.Plan({.request = up.request,
+                          .noise = up.noise,
+                          .latent = clean,
+                          .inverts = true},
+                         *encoded.inversion);
+  if (!walk.ok()) return walk.status();
+  Stage first = std::move(walk->front());
   first.inverts = true;
   stages.front().begin = [clean, before = first.sampler.get()](
                              Stage& stage, const at::Tensor& latent) {

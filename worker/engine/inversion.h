@@ -14,17 +14,21 @@
 
 namespace genzo {
 
+// What the way up of `request`, with all its pictures, asks of the model.
+v1::GenerateRequest InversionPass(const v1::GenerateRequest& request);
+
 // Encodes what the ways up of `tasks` see, into `encoded`, whose places are
 // theirs.
 void EncodeInversions(const Pipeline& model, absl::Span<const EncodeTask> tasks,
                       bool together, TextCache& texts,
                       std::vector<absl::StatusOr<Encoded>>& encoded);
 
-// Adds the way up of `image` before its stages, of which there is one at least.
-// It begins at the mean of what the encoder gives for the picture, and draws no
-// noise. Where the two schedules differ, the latent that it ends at is taken to
-// the level at which the next stage begins. Errors as Pipeline::Plan().
-absl::Status AddInversion(const Pipeline& model, const ImageRequest& image,
+// Adds the way up of an image before its stages, of which there is one at
+// least; `up` is of InversionPass(). It begins at the mean of what the encoder
+// gives for the picture, and draws no noise. Where the two schedules differ,
+// the latent that it ends at is taken to the level at which the next begins.
+// Errors as Pipeline::Plan().
+absl::Status AddInversion(const Pipeline& model, const ImageRequest& up,
                           const Encoded& encoded, std::vector<Stage>& stages);
 
 }  // namespace genzo

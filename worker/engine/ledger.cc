@@ -19,10 +19,11 @@ void Ledger::Meet(const Present& present) {
     const double standing = StandingOf(flow.tenant);
     flows_[flow].deficit = standing;
   }
-  debtors_.clear();
+  owing_.clear();
   for (const auto& [tenant, step] : step_) {
-    if (debts_[tenant] > kDebt * step) debtors_.insert(tenant);
+    if (debts_[tenant] > kDebt * step) owing_.insert(tenant);
   }
+  debtors_ = owing_;
   if (debtors_.size() == step_.size()) debtors_.clear();  // owe each other
 }
 

@@ -48,6 +48,8 @@ class Ledger {
   bool IsDebtor(const std::string& tenant) const {
     return debtors_.count(tenant) > 0;
   }
+  // Tenants that would be debtors if one came that owes nothing.
+  const std::set<std::string>& owing() const { return owing_; }
   // What the flow is owed, less than 0 if it owes.
   double DeficitOf(const Flow& flow) const { return flows_.at(flow).deficit; }
   // The number of the choice that it last led; 0 for none.
@@ -80,7 +82,8 @@ class Ledger {
   std::map<std::string, double>
       debts_;                           // of tenants; under 0: less than theirs
   std::map<std::string, double> step_;  // a tenant's costliest
-  std::set<std::string> debtors_;
+  std::set<std::string> owing_;
+  std::set<std::string> debtors_;  // of these, while others are here
   int64_t choices_ = 0;
   int64_t debtor_led_ = 0;  // number of the choice that an aged debtor last led
 };

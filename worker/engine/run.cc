@@ -41,8 +41,10 @@ absl::Status Run::TakeOrThrow(const at::Tensor& prediction) {
                      " gave values that are not finite numbers"));
   }
   denoised_ = stage().sampler->denoised();
-  step_ended_ = stage().sampler->progress().steps_done > steps_before;
   const bool stage_ended = !Next().has_value();
+  // A stage may end in mid-step, with a picture all the same.
+  step_ended_ = stage().sampler->progress().steps_done > steps_before ||
+                (stage_ended && current_ + 1 == stages_.size());
   if (!stage_ended || current_ + 1 == stages_.size() || hop() != nullptr) {
     if (stages_[current_].EnterPhase()) FindKey();
     return absl::OkStatus();

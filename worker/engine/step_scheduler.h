@@ -42,6 +42,8 @@ class StepScheduler {
 
   // As Batcher::Pick().
   std::vector<int> WhomToPick(const Candidates& candidates);
+  // As Ledger::owing(), of the last pick.
+  const std::set<std::string>& owing() const { return ledger_.owing(); }
 
  private:
   const size_t max_live_runs_;

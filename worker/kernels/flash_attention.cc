@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 #include <vector>
 
-#include "ATen/Context.h"
 #include "ATen/Parallel.h"
 #include "ATen/native/CPUBlas.h"
 #include "ATen/ops/empty.h"
 #include "c10/util/Exception.h"
 #include "worker/kernels/lanes.h"
+#include "worker/kernels/panels.h"
 
 namespace genzo {
 namespace {
@@ -21,14 +20,8 @@ namespace cpublas = at::native::cpublas;
 
 constexpr int64_t kQueryBlock = 64;
 constexpr int64_t kKeyBlock = 512;
-// Columns of a packed matrix: the block that the matrix kernels read.
-constexpr int64_t kPanel = 64;
 // Keys are padded to a multiple of what one tile instruction multiplies.
 constexpr int64_t kKeyMultiple = 32;
-
-int64_t RoundUp(int64_t n, int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 
 // Sizes of one call.
 struct Extent {
@@ -40,27 +33,6 @@ struct Extent {
   int64_t key_elements() const { return padded_keys() * head_size; }
   int64_t value_elements() const { return padded_keys() * padded_head(); }
 };
-
-// How many elements along the summed dimension lie side by side in a packed
-// matrix: pairs of bfloat16.
-template <typename T>
-constexpr int64_t kGroup = std::is_same_v<T, BFloat16> ? 2 : 1;
-
-// k^T of one head in panels [keys / 64][head_size / group][64][group], as the
-// matrix kernels want their right side.
-template <typename T>
-void PackKeys(const T* k, int64_t stride, const Extent& extent, T* packed) {
-  constexpr int64_t kPairs = kGroup<T>;
-  for (int64_t key = 0; key < extent.padded_keys(); ++key) {
-    T* const panel = packed + key / kPanel * kPanel * extent.head_size +
-                     key % kPanel * kPairs;
-    const bool real = key < extent.keys;
-    for (int64_t d = 0; d < extent.head_size; ++d) {
-      panel[d / kPairs * kPanel * kPairs + d % kPairs] =
-          real ? k[key * stride + d] : T(0);
-    }
-  }
-}
 
 // Width of the value panel that begins at channel `begin`.
 int64_t PanelWidth(const Extent& extent, int64_t begin) {
@@ -118,11 +90,10 @@ template <typename T>
 void Scores(const Block<T>& block, const Extent& extent, int64_t first,
             int64_t padded, Workspace<T>& work) {
   for (int64_t key = 0; key < padded; key += kPanel) {
-    cpublas::brgemm(block.queries, std::min(kPanel, padded - key),
-                    extent.head_size, block.q_stride, kPanel, kKeyBlock,
-                    /*add_C=*/false, block.q,
-                    block.keys + (first + key) * extent.head_size,
-                    work.scores.data() + key, kGroup<T> == 2);
+    MultiplyPanel(block.q, block.q_stride, block.queries, extent.head_size,
+                  block.keys + (first + key) * extent.head_size,
+                  std::min(kPanel, padded - key), work.scores.data() + key,
+                  kKeyBlock);
   }
 }
 
@@ -206,8 +177,8 @@ at::Tensor FlashAttend(const at::Tensor& q, const at::Tensor& k,
   };
   at::parallel_for(0, pairs, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      PackKeys(head_of(k, i), k.stride(1), extent,
-               keys.data_ptr<T>() + i * extent.key_elements());
+      PackPanels(head_of(k, i), k.stride(1), extent.keys, extent.head_size,
+                 keys.data_ptr<T>() + i * extent.key_elements());
       PackValues(head_of(v, i), v.stride(1), extent,
                  values.data_ptr<T>() + i * extent.value_elements());
     }
@@ -228,7 +199,7 @@ at::Tensor FlashAttend(const at::Tensor& q, const at::Tensor& k,
            .out_stride = out.stride(1)},
           extent, work);
     }
-    cpublas::brgemm_release(kGroup<T> == 2);
+    ReleasePanels<T>();
   });
   return out;
 }
@@ -236,12 +207,7 @@ at::Tensor FlashAttend(const at::Tensor& q, const at::Tensor& k,
 }  // namespace
 
 bool CanFlashAttend(const at::Tensor& q, int64_t head_size) {
-  static const bool enabled = at::globalContext().userEnabledMkldnn();
-  if (!enabled || !q.is_cpu()) return false;
-  if (q.scalar_type() == at::kFloat) return __builtin_cpu_supports("avx2");
-  // LibTorch's own question, could_pack(), says yes only where there is AMX.
-  return q.scalar_type() == at::kBFloat16 && head_size % 2 == 0 &&
-         __builtin_cpu_supports("avx512bf16");
+  return q.is_cpu() && CanMultiplyPanels(q.scalar_type(), head_size);
 }
 
 at::Tensor FlashAttention(const at::Tensor& q, const at::Tensor& k,

@@ -57,6 +57,9 @@ struct Lanes {
   // to [n] = from [n] * factor.
   void (*scale_float)(const float* from, float factor, int64_t n, float* to);
   void (*scale_bf16)(const float* from, float factor, int64_t n, Bf16Bits* to);
+  // to [n] += from [n] * factor, rounded once.
+  void (*add_float)(const float* from, float factor, int64_t n, float* to);
+  void (*add_bf16)(const float* from, float factor, int64_t n, Bf16Bits* to);
 
   // Winograd's F(2x2, 3x3) (arXiv:1509.09308): B^T d B of the 4 x 4 `places`,
   // each [channels], to the 16 stretches of `to`, `stride` apart; and A^T m A

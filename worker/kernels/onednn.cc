@@ -143,10 +143,10 @@ bool TryRowBits(const Layer& layer, const at::Tensor& x,
 // compute(x, other, weight, bias) so that a row of x has the same bits in any
 // company.
 template <typename Compute, typename Pack>
-at::Tensor RowByRow(const Layer& layer, const at::Tensor& x,
-                    const at::Tensor& other, const at::Tensor& weight,
-                    const at::Tensor& bias, const Compute& compute,
-                    const Pack& pack) {
+at::Tensor KeepingRowBits(const Layer& layer, const at::Tensor& x,
+                          const at::Tensor& other, const at::Tensor& weight,
+                          const at::Tensor& bias, const Compute& compute,
+                          const Pack& pack) {
   const auto rows = [&](const at::Tensor& some, const at::Tensor& others) {
     return compute(some, others, weight, bias);
   };
@@ -194,7 +194,7 @@ at::Tensor RunLinear(Operation operation, const std::string& name,
       .sizes = {weight.size(0), x.size(-1)},
       .dim = x.dim() - 1,
       .neutral = name == "mul" ? 1.0 : 0.0};
-  return RowByRow(
+  return KeepingRowBits(
       layer, x, other, weight, bias,
       [&](const at::Tensor& rows, const at::Tensor& others,
           const at::Tensor& packed, const at::Tensor& added) {
@@ -219,7 +219,7 @@ at::Tensor RunConv2d(Operation operation, const std::string& name,
               geometry.stride, geometry.padding},
       .sizes = {weight.size(0), x.size(1), geometry.kernel, geometry.kernel},
       .dim = 1};
-  return RowByRow(
+  return KeepingRowBits(
       layer, x, other, weight, bias, call,
       [&](const at::Tensor& plain) { return PackConv2d(plain, geometry); });
 }

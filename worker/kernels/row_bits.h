@@ -62,6 +62,22 @@ class TryingRowBits {
 at::Tensor PairedNumbers(at::IntArrayRef sizes, int64_t dim, int sign,
                          at::ScalarType dtype);
 
+// of(row) [1, ...] for each of `rows` rows, one after the other: [rows, ...].
+// For what adds up few rows in another order than more.
+template <typename Of>
+at::Tensor RowByRow(int64_t rows, const Of& of) {
+  const at::Tensor first = of(int64_t{0});
+  std::vector<int64_t> sizes = first.sizes().vec();
+  sizes[0] = rows;
+  const at::Tensor all =
+      at::empty(sizes, first.options(), first.suggest_memory_format());
+  all.narrow(0, 0, 1).copy_(first);
+  for (int64_t row = 1; row < rows; ++row) {
+    all.narrow(0, row, 1).copy_(of(row));
+  }
+  return all;
+}
+
 // `layer` of each row of x [B, ...] and of `other`, of the same B or undefined.
 template <typename Layer>
 at::Tensor OneByOne(const at::Tensor& x, const at::Tensor& other,
@@ -69,16 +85,9 @@ at::Tensor OneByOne(const at::Tensor& x, const at::Tensor& other,
   const auto row_of = [](const at::Tensor& t, int64_t row) {
     return t.defined() ? t.narrow(0, row, 1) : t;
   };
-  const at::Tensor first = layer(row_of(x, 0), row_of(other, 0));
-  std::vector<int64_t> sizes = first.sizes().vec();
-  sizes[0] = x.size(0);
-  const at::Tensor y =
-      at::empty(sizes, first.options(), first.suggest_memory_format());
-  y.narrow(0, 0, 1).copy_(first);
-  for (int64_t row = 1; row < x.size(0); ++row) {
-    y.narrow(0, row, 1).copy_(layer(row_of(x, row), row_of(other, row)));
-  }
-  return y;
+  return RowByRow(x.size(0), [&](int64_t row) {
+    return layer(row_of(x, row), row_of(other, row));
+  });
 }
 
 }  // namespace genzo

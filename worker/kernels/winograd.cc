@@ -6,7 +6,6 @@
 #include "ATen/Parallel.h"
 #include "ATen/native/CPUBlas.h"
 #include "ATen/ops/empty.h"
-#include "ATen/ops/empty_like.h"
 #include "ATen/ops/kron.h"
 #include "ATen/ops/matmul.h"
 #include "ATen/ops/tensor.h"

@@ -4,6 +4,7 @@
 
 #include "ATen/ops/bmm.h"
 #include "ATen/ops/linear.h"
+#include "worker/kernels/low_rank.h"
 
 namespace genzo {
 namespace {
@@ -71,6 +72,35 @@ EvalContext EvalContext::OfRow(int64_t row) const {
 const EvalContext& NoAdapters() {
   static const EvalContext* const none = new EvalContext();
   return *none;
+}
+
+bool AreProducts(const std::vector<LayerDelta>& deltas) {
+  return std::all_of(deltas.begin(), deltas.end(), [](const LayerDelta& delta) {
+    return delta.down.defined() && !delta.whole.defined() &&
+           !delta.gain.defined() && !delta.bias.defined();
+  });
+}
+
+bool AddProducts(const EvalContext& context, const std::string& layer,
+                 int64_t first_out, const at::Tensor& x, const at::Tensor& y) {
+  if (!CanAddLowRank(x, y)) return false;
+  // The first of every row, then the second: products in one pass have no row
+  // in common.
+  for (size_t k = 0;; ++k) {
+    std::vector<LowRankProduct> products;
+    context.ForSegments(layer, [&](const AdapterSegment& segment,
+                                   const std::vector<LayerDelta>& deltas) {
+      if (k >= deltas.size() || !AreProducts(deltas)) return;
+      products.push_back(
+          {.down = deltas[k].down.flatten(1),
+           .up = deltas[k].up.flatten(1).narrow(0, first_out, y.size(-1)),
+           .scale = deltas[k].scale,
+           .first_row = segment.first_row,
+           .rows = segment.rows});
+    });
+    if (products.empty()) return true;
+    AddLowRank(products, x, y);
+  }
 }
 
 void AddDelta(const LayerDelta& delta, int64_t first_out, const at::Tensor& x,

@@ -118,6 +118,15 @@ class EvalContext {
 // Of layers that nobody adapts.
 const EvalContext& NoAdapters();
 
+// Whether they are products of two matrices and nothing else.
+bool AreProducts(const std::vector<LayerDelta>& deltas);
+
+// y [R, ..., out] += what such deltas make of x [R, ..., in], of all rows in
+// one pass (kernels/low_rank.h). False, and nothing is done, where that does
+// not take these tensors.
+bool AddProducts(const EvalContext& context, const std::string& layer,
+                 int64_t first_out, const at::Tensor& x, const at::Tensor& y);
+
 // y [..., out] += what the delta makes of x [..., in], but for its gain: the
 // layer's own outputs are those from `first_out` on.
 void AddDelta(const LayerDelta& delta, int64_t first_out, const at::Tensor& x,

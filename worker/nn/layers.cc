@@ -49,10 +49,13 @@ void Linear::AddDeltas(const std::vector<LayerDelta>& deltas,
 void Linear::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
   if (context.empty()) return;
-  context.ForParts(
-      name, x, y,
-      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
-          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
+  const bool added = AddProducts(context, name, first_out, x, y);
+  context.ForParts(name, x, y,
+                   [&](const std::vector<LayerDelta>& deltas,
+                       const at::Tensor& part, const at::Tensor& sum) {
+                     if (added && AreProducts(deltas)) return;
+                     AddDeltas(deltas, part, sum);
+                   });
   context.ForRows(name, [&](const RowDeltas& deltas) {
     AddDelta(deltas, first_out, x, y);
   });
@@ -208,10 +211,14 @@ void Conv2d::AddDeltas(const RowDeltas& deltas, const at::Tensor& x,
 void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
   if (context.empty()) return;
-  context.ForParts(
-      name, x, y,
-      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
-          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
+  const bool added = pointwise() && AddProducts(context, name, /*first_out=*/0,
+                                                ToPlaces(x), ToPlaces(y));
+  context.ForParts(name, x, y,
+                   [&](const std::vector<LayerDelta>& deltas,
+                       const at::Tensor& part, const at::Tensor& sum) {
+                     if (added && AreProducts(deltas)) return;
+                     AddDeltas(deltas, part, sum);
+                   });
   context.ForRows(name,
                   [&](const RowDeltas& deltas) { AddDeltas(deltas, x, y); });
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/guidance_rules.h"
 #include "base/shortest_digits.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
@@ -23,7 +23,7 @@ double WeightOf(const AdapterUse& use, const std::string& layer) {
   double weight = use.weight;
   size_t longest = 0;
   for (const auto& [block, own] : use.blocks) {
-    if (block.size() < longest || !IsIn(block, layer)) continue;
+    if (block.size() < longest || !IsInBlock(layer, block)) continue;
     longest = block.size();
     weight = own;
   }
@@ -76,11 +76,6 @@ EvalContext TextContext(const AdapterUses& adapters,
 }
 
 }  // namespace
-
-bool IsIn(absl::string_view block, absl::string_view name) {
-  return absl::StartsWith(name, block) &&
-         (name.size() == block.size() || name[block.size()] == '.');
-}
 
 absl::StatusOr<PreparedRef> PrepareAdapted(const Denoiser& denoiser,
                                            Conditioning conditioning,

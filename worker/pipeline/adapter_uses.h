@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/prompt_editing.h"
 #include "worker/adapters/lora_adapter.h"
@@ -20,10 +19,6 @@
 namespace genzo {
 
 struct EncodeTask;
-
-// Whether the layer, or its tensor, of that name is of `block`, with which the
-// name begins: "down_blocks.1" has no layer "down_blocks.10.conv".
-bool IsIn(absl::string_view block, absl::string_view name);
 
 // An adapter as one request uses it.
 struct AdapterUse {

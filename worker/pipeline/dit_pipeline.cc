@@ -47,9 +47,7 @@ absl::StatusOr<std::map<std::string, int64_t>> ReadLabels(
 absl::Status DitPipeline::LoadTransformer(const ModelIndex& index,
                                           Parts& parts) {
   // Published folders name the class that was split into several since.
-  const auto named = index.components.find("transformer");
-  const bool is_older =
-      named != index.components.end() && named->second == "Transformer2DModel";
+  const bool is_older = index.ClassOf("transformer") == "Transformer2DModel";
   const auto opened =
       OpenComponent(index, "transformer",
                     is_older ? "Transformer2DModel" : "DiTTransformer2DModel",
@@ -74,9 +72,9 @@ absl::Status DitPipeline::SetTraits(const ModelIndex& index, Parts& parts) {
   traits.defaults.steps = 50;
   traits.defaults.guidance_scale = 4;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
-  const int64_t side = parts.config.sample_size;
   const absl::Status status =
-      ReadTraits(index, parts.scheduler, *parts.codec, {side, side}, traits);
+      ReadTraits(index, parts.scheduler, *parts.codec,
+                 Sides::Square(parts.config.sample_size), traits);
   traits.size_multiple =
       parts.codec->pixels_per_latent() * parts.config.patch_size;
   return status;

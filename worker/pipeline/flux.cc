@@ -125,7 +125,7 @@ absl::Status Flux::SetTraits(const ModelIndex& index, Parts& parts) {
   TakeControls(ControlFitOf(parts.config), /*guesses=*/false, traits);
   const absl::Status status =
       ReadTraits(index, parts.scheduler, *parts.codec,
-                 {kDefaultSampleSize, kDefaultSampleSize}, traits);
+                 Sides::Square(kDefaultSampleSize), traits);
   traits.size_multiple = parts.codec->pixels_per_latent() * kPack;
   return status;
 }

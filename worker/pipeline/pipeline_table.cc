@@ -8,6 +8,7 @@
 #include "c10/core/InferenceMode.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
+#include "worker/device/loading_memory.h"
 #include "worker/pipeline/dit_pipeline.h"
 #include "worker/pipeline/flux.h"
 #include "worker/pipeline/stable_diffusion.h"
@@ -81,6 +82,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
     const ModelFiles& model, const Placement& placement,
     std::shared_ptr<TensorPool> pool) {
   c10::InferenceMode inference;
+  const LoadingMemory memory;
   try {
     auto index = OpenModelIndex(model);
     if (!index.ok()) return index.status();

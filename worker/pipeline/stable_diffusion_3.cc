@@ -124,9 +124,9 @@ absl::Status StableDiffusion3::SetTraits(const ModelIndex& index,
   traits.defaults.guidance_scale = kDefaultGuidanceScale;
   traits.request_fields = {std::begin(kFields), std::end(kFields)};
   traits.transformer_layers = static_cast<int>(parts.config.num_layers);
-  const int64_t side = parts.config.sample_size;
   const absl::Status status =
-      ReadTraits(index, parts.scheduler, *parts.codec, {side, side}, traits);
+      ReadTraits(index, parts.scheduler, *parts.codec,
+                 Sides::Square(parts.config.sample_size), traits);
   traits.size_multiple =
       parts.codec->pixels_per_latent() * parts.config.patch_size;
   return status;

@@ -42,13 +42,11 @@ std::set<std::string> IgnoredTextTensors(bool projects) {
 absl::StatusOr<Component<ClipTextConfig>> OpenTextEncoder(
     const ModelIndex& index, const std::string& name,
     const Placement& placement) {
-  const auto found = index.components.find(name);
-  const bool projected =
-      found != index.components.end() && found->second == kProjected;
-  return projected ? OpenComponent(index, name, kProjected,
-                                   ReadClipTextProjectionConfig, placement)
-                   : OpenComponent(index, name, "CLIPTextModel",
-                                   ReadClipTextConfig, placement);
+  return index.ClassOf(name) == kProjected
+             ? OpenComponent(index, name, kProjected,
+                             ReadClipTextProjectionConfig, placement)
+             : OpenComponent(index, name, "CLIPTextModel", ReadClipTextConfig,
+                             placement);
 }
 
 // Of the tensors of `files` whose names begin with `prefix`, when modules are
@@ -82,18 +80,14 @@ absl::Status CheckSmallFiles(const ModelIndex& index,
   if (absl::StrReplaceAll({{"text_encoder", "tokenizer"}}, &tokenizer) == 0) {
     return absl::OkStatus();
   }
-  const auto found = index.components.find(tokenizer);
-  const bool is_named = found != index.components.end();
-  return index.Component(tokenizer, is_named ? found->second : "").status();
+  return index.Component(tokenizer, index.ClassOf(tokenizer)).status();
 }
 
 absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
     const ModelIndex& index, const std::string& tokenizer,
     const std::string& text_encoder, const Placement& placement) {
   // The same files, read by other code.
-  const auto named = index.components.find(tokenizer);
-  const bool fast =
-      named != index.components.end() && named->second == "CLIPTokenizerFast";
+  const bool fast = index.ClassOf(tokenizer) == "CLIPTokenizerFast";
   const auto folder =
       index.Component(tokenizer, fast ? "CLIPTokenizerFast" : "CLIPTokenizer");
   if (!folder.ok()) return folder.status();
@@ -170,9 +164,9 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
                         absl::StrCat(config->name(), ": ", status.message()));
   };
   // Files of some exporters name the class in the index alone.
-  const auto found = index.components.find(component);
-  if (!json.contains("_class_name") && found != index.components.end()) {
-    json["_class_name"] = found->second;
+  const std::string class_name = index.ClassOf(component);
+  if (!json.contains("_class_name") && !class_name.empty()) {
+    json["_class_name"] = class_name;
   }
   // Here, or each request would be told that it is wrong.
   const auto sampler = DefaultSampler(json);

@@ -1,6 +1,6 @@
 #include "worker/pipeline/stable_diffusion_xl.h"
 
-#include <algorithm>
+#include <optional>
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
@@ -309,13 +309,12 @@ absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
                           .first_step = step,
                           .source = image.noise});
   if (!walk.ok()) return walk.status();
-  const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
-                           WalkOptions(request), step);
-  if (!plan.ok()) return plan.status();
-  return StageOf(request, PreparedFrom(prepared, step),
-                 std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
-                                            *plan, StepRange{step, steps}),
-                 step);
+  const int evaluations = (*walk)->progress().evaluations;
+  return StageOf(
+      request, PreparedFrom(prepared, step),
+      std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
+                                 StepRange{step, steps}, evaluations),
+      step);
 }
 
 absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
@@ -323,22 +322,26 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
     const ImageRequest& image, const Encoded& encoded) const {
   c10::InferenceMode inference;
   const v1::GenerateRequest& request = image.request;
-  const int steps = static_cast<int>(request.steps());
-  const auto whole = PlanOf(sampler, FromProto(request.schedule()), scheduler,
-                            WalkOptions(request), /*first_step=*/0);
-  const int switch_step =
-      whole.ok() && request.refiner().has_switch_at()
-          ? StepAtShare(*whole, request.refiner().switch_at(),
-                        traits_.max_steps)
-          : steps;
+  const auto handover_from = [&](int first_step) -> std::optional<Handover> {
+    if (!request.refiner().has_switch_at()) return std::nullopt;
+    const auto plan_from = [&](int step) {
+      return PlanOf(sampler, FromProto(request.schedule()), scheduler,
+                    WalkOptions(request), step)
+          .value_or(WalkPlan());
+    };
+    return HandoverAt(plan_from, first_step, request.refiner().switch_at(),
+                      traits_.max_steps);
+  };
   std::vector<Stage> stages;
-  if (is_refiner() && switch_step < steps) {
-    auto stage =
-        StageFrom(switch_step, sampler, scheduler, image, encoded.prepared[0],
-                  /*known=*/{});
-    if (!stage.ok()) return stage.status();
-    stages.push_back(*std::move(stage));
-    return stages;
+  if (is_refiner()) {
+    const auto handover = handover_from(/*first_step=*/0);
+    if (handover.has_value()) {
+      auto stage = StageFrom(handover->step, sampler, scheduler, image,
+                             encoded.prepared[0], /*known=*/{});
+      if (!stage.ok()) return stage.status();
+      stages.push_back(*std::move(stage));
+      return stages;
+    }
   }
   const auto begun = PictureStartOf(image, encoded, *codec_, sight_);
   if (!begun.ok()) return begun.status();
@@ -349,28 +352,27 @@ absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
   auto walk = KeepKnown(*std::move(created), known);
   const PreparedRef prepared =
       SeeBeside(encoded.prepared[0], beside, placement_);
-  if (switch_step == steps) {
+  const auto handover = handover_from(start.first_step);
+  if (!handover.has_value()) {
     stages.push_back(StageOf(request, prepared, std::move(walk),
                              /*first_step=*/0, ControlsOf(encoded)));
     return stages;
   }
   // Nothing is left for the base where a picture enters behind it.
-  if (refiner_ != nullptr && switch_step <= start.first_step) {
+  if (refiner_ != nullptr && handover->evaluations == 0) {
     stages.push_back(
         refiner_->StageOf(request, encoded.prepared[1], std::move(walk)));
     return stages;
   }
-  const auto plan = PlanOf(sampler, FromProto(request.schedule()), scheduler,
-                           WalkOptions(request), start.first_step);
-  if (!plan.ok()) return plan.status();
-  stages.push_back(
-      StageOf(request, prepared,
-              std::make_unique<WalkPart>(std::move(walk), *plan,
-                                         StepRange{0, switch_step}),
-              /*first_step=*/0, ControlsOf(encoded)));
+  stages.push_back(StageOf(
+      request, prepared,
+      std::make_unique<WalkPart>(std::move(walk), StepRange{0, handover->step},
+                                 handover->evaluations),
+      /*first_step=*/0, ControlsOf(encoded)));
   if (refiner_ == nullptr) return stages;
-  auto refined = refiner_->StageFrom(switch_step, sampler, refiner_->scheduler_,
-                                     image, encoded.prepared[1], known);
+  auto refined =
+      refiner_->StageFrom(handover->step, sampler, refiner_->scheduler_, image,
+                          encoded.prepared[1], known);
   if (!refined.ok()) return refined.status();
   stages.push_back(*std::move(refined));
   return stages;

@@ -5,37 +5,45 @@
 
 namespace genzo {
 
-WalkPart::WalkPart(std::unique_ptr<SamplerRun> walk, const WalkPlan& plan,
-                   StepRange range)
-    : walk_(std::move(walk)),
-      range_(range),
-      evaluations_(static_cast<int>(
-          std::count_if(plan.steps_done.begin(), plan.steps_done.end() - 1,
-                        [&](int done) { return done < range.end; }))) {}
+WalkPart::WalkPart(std::unique_ptr<SamplerRun> walk, StepRange range,
+                   int evaluations)
+    : walk_(std::move(walk)), range_(range), evaluations_(evaluations) {}
 
 std::optional<Query> WalkPart::Next() const {
-  if (walk_->progress().steps_done >= range_.end) return std::nullopt;
+  if (walk_->progress().evaluations_done >= evaluations_) return std::nullopt;
   return walk_->Next();
 }
 
 WalkProgress WalkPart::progress() const {
   WalkProgress progress = walk_->progress();
-  progress.steps_done -= range_.begin;
+  const bool over = progress.evaluations_done >= evaluations_;
+  progress.steps_done =
+      (over ? range_.end : std::min(progress.steps_done, range_.end)) -
+      range_.begin;
   progress.steps = range_.end - range_.begin;
   progress.evaluations = evaluations_;
   return progress;
 }
 
-int StepAtShare(const WalkPlan& plan, double share, int num_train_timesteps) {
+std::optional<Handover> HandoverAt(
+    const std::function<WalkPlan(int first_step)>& plan_from, int first_step,
+    double share, int num_train_timesteps) {
   // To even numbers from the middle between two, as Python rounds.
   const double cutoff =
       std::nearbyint(num_train_timesteps - share * num_train_timesteps);
-  for (int i = 0; i < plan.evaluations(); ++i) {
-    const bool begins_step =
-        i == 0 || plan.steps_done[i] > plan.steps_done[i - 1];
-    if (begins_step && plan.timesteps[i] < cutoff) return plan.steps_done[i];
+  const WalkPlan plan = plan_from(first_step);
+  const auto made = std::count_if(plan.timesteps.begin(), plan.timesteps.end(),
+                                  [&](double t) { return t >= cutoff; });
+  Handover handover = {.evaluations = static_cast<int>(made)};
+  const int left = plan.evaluations() - handover.evaluations;
+  if (left == 0) return std::nullopt;
+  // PNDM looks twice in its first step alone, wherever that is.
+  handover.step = std::min(plan.steps_done[made] + 1, plan.steps() - 1);
+  while (handover.step > first_step &&
+         plan_from(handover.step).evaluations() < left) {
+    --handover.step;
   }
-  return plan.steps();
+  return handover;
 }
 
 }  // namespace genzo

@@ -1,6 +1,7 @@
 #ifndef GENZO_WORKER_PIPELINE_WALK_PART_H_
 #define GENZO_WORKER_PIPELINE_WALK_PART_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -20,10 +21,9 @@ struct StepRange {
 // its refiner then 0 to 3 of 3. The walk itself is that of all 8.
 class WalkPart : public SamplerRun {
  public:
-  // `walk` is at `plan`'s begin; a later part begins at `range.begin`, an
-  // earlier one may begin later, as from a picture.
-  WalkPart(std::unique_ptr<SamplerRun> walk, const WalkPlan& plan,
-           StepRange range);
+  // The first `evaluations` of `walk`, which has not begun. A later part begins
+  // at `range.begin`, an earlier one may begin later, as from a picture.
+  WalkPart(std::unique_ptr<SamplerRun> walk, StepRange range, int evaluations);
 
   std::optional<Query> Next() const override;
   void Take(const at::Tensor& prediction) override { walk_->Take(prediction); }
@@ -43,13 +43,28 @@ class WalkPart : public SamplerRun {
  private:
   const std::unique_ptr<SamplerRun> walk_;
   const StepRange range_;
-  int evaluations_;  // of the part
+  const int evaluations_;  // of the part
 };
 
-// The first step of `plan` that belongs to a network which takes over after
-// `share`, 0 to 1, of the trained timesteps; the number of steps if none does.
-// Reference: denoising_end and denoising_start of diffusers' SDXL pipelines.
-int StepAtShare(const WalkPlan& plan, double share, int num_train_timesteps);
+// Where a network takes over from another.
+struct Handover {
+  int evaluations = 0;  // that the first one makes
+  int step = 0;         // with which the walk of the second begins
+};
+
+// Of a walk from `first_step`, after `share`, 0 to 1, of the trained timesteps;
+// nullopt if nothing is left then. The first network makes the evaluations down
+// to there, the second the shortest walk that has all others. Where that cuts a
+// step of two looks, the second network makes it again, with the latent that
+// the first look has moved. Heun's, of 3 steps at 0.5:
+//   told            999  666  666  333  333
+//   first network   999  666  666
+//   second                    666  333  333
+// `plan_from` gives the walk from a step. Reference: denoising_end and
+// denoising_start of diffusers' SDXL pipelines.
+std::optional<Handover> HandoverAt(
+    const std::function<WalkPlan(int first_step)>& plan_from, int first_step,
+    double share, int num_train_timesteps);
 
 }  // namespace genzo
 

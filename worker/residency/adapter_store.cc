@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/guidance_rules.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
@@ -30,7 +31,7 @@ absl::Status CheckBlocks(const v1::LoraUse& lora, int index,
     const std::string& block = lora.block_weights(i).block();
     const bool is_there = std::any_of(
         tensors.begin(), tensors.end(),
-        [&](const auto& tensor) { return IsIn(block, tensor.first); });
+        [&](const auto& tensor) { return IsInBlock(tensor.first, block); });
     if (is_there) continue;
     const std::string field =
         absl::StrCat("loras[", index, "].block_weights[", i, "].block");

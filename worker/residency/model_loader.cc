@@ -9,7 +9,6 @@
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/free_memory.h"
-#include "worker/device/loading_memory.h"
 #include "worker/device/thread_count.h"
 #include "worker/text/unicode_text.h"
 
@@ -304,10 +303,7 @@ absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
 
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   const absl::Time begin = clock_.Now();
-  auto model = [&] {
-    const LoadingMemory memory;
-    return source_.load(task.files);
-  }();
+  auto model = source_.load(task.files);
   const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
   ModelMetrics& metrics = metrics_.ForModel(task.id);
   metrics.load_seconds.Set(seconds);

@@ -1,7 +1,6 @@
 #include "worker/sampler/create_sampler.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,10 +20,8 @@ const char* Unspaced(const SchedulerConfig& config, SigmaSchedule schedule) {
   const SigmaSpacing spacing = SpacingOf(schedule);
   // There are no trained levels to choose among.
   if (config.sigma_data.has_value() && IsOfTable(spacing)) return "EDM";
-  const bool of_diffusion = schedule == SigmaSchedule::kDdimUniform ||
-                            schedule == SigmaSchedule::kAlignYourSteps;
   const bool flow = config.prediction_type == PredictionType::kFlow;
-  return flow && of_diffusion ? "flow matching" : nullptr;
+  return flow && !GoesWithFlow(schedule) ? "flow matching" : nullptr;
 }
 
 absl::Status NotKnown(SamplerId id) {

@@ -265,4 +265,8 @@ SigmaSpacing SpacingOf(SigmaSchedule schedule) {
   return RowOf(schedule).spacing;
 }
 
+bool GoesWithFlow(SigmaSchedule schedule) {
+  return std::count(std::begin(kFlow), std::end(kFlow), schedule) > 0;
+}
+
 }  // namespace genzo

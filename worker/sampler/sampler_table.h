@@ -73,6 +73,8 @@ absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 // "ddim_uniform", "align_your_steps".
 const char* NameOf(SigmaSchedule schedule);
 SigmaSpacing SpacingOf(SigmaSchedule schedule);
+// Whether it spreads the levels of flow matching, too.
+bool GoesWithFlow(SigmaSchedule schedule);
 // What a request calls it; kDefault for values that no request may have.
 SigmaSchedule FromProto(v1::NoiseSchedule schedule);
 v1::NoiseSchedule ToProto(SigmaSchedule schedule);

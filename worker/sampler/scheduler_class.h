@@ -28,6 +28,7 @@ struct SchedulerClass {
   bool set_alpha_to_one = false;
   bool spaces_sigmas = true;  // use_karras_sigmas and the like
   bool samples = true;        // prediction type "sample"
+  bool has_ends = false;      // sigma_min and sigma_max
 
   // Whether it samples from a network that was trained so.
   bool Reads(TrainedFor what) const;

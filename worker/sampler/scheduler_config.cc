@@ -1,8 +1,6 @@
 #include "worker/sampler/scheduler_config.h"
 
-#include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -194,7 +192,6 @@ void ReadEnds(JsonConfig& json, SchedulerConfig& config) {
 
 void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
   ReadFinalSigma(json, config);
-  ReadEnds(json, config);
   config.log_linear_interpolation =
       ReadEnum<bool>(json, "interpolation_type", "linear",
                      {{"linear", false}, {"log_linear", true}});
@@ -203,7 +200,7 @@ void ReadEuler(JsonConfig& json, SchedulerConfig& config) {
                      {{"discrete", false}, {"continuous", true}});
 }
 
-// After ReadOwn(): the ends of the walk are never those of betas.
+// After ReadOwn(), which says what the solver integrates.
 void ReadEdm(JsonConfig& json, SchedulerConfig& config) {
   config.prediction_type =
       ReadEnum<PredictionType>(json, "prediction_type", "epsilon",
@@ -277,7 +274,6 @@ void ReadSolver(JsonConfig& json, const std::string& scheduler_class,
   }
   ReadFinalSigma(json, config);
   if (unipc) {
-    ReadEnds(json, config);
     config.plus_plus = json.Bool("predict_x0", true);
     // It has no clean estimate to bound.
     config.thresholding = config.thresholding && config.plus_plus;
@@ -404,7 +400,11 @@ absl::StatusOr<SchedulerConfig> ParseSchedulerConfig(
       break;
   }
   ReadOwn(json, own->name, config);
-  if (trained_for == TrainedFor::kEdm) ReadEdm(json, config);
+  if (trained_for == TrainedFor::kEdm) {
+    ReadEdm(json, config);
+  } else if (own->has_ends) {
+    ReadEnds(json, config);
+  }
   if (!json.status().ok()) return json.status();
   return config;
 }

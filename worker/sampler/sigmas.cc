@@ -191,13 +191,13 @@ bool IsOfTable(SigmaSpacing spacing) {
 }
 
 std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
-                                   int count) {
+                                   int count, double rho) {
   if (spacing == SigmaSpacing::kExponential ||
       spacing == SigmaSpacing::kLuLambdas) {
     return ExponentialSigmas(max, min, count);
   }
   if (spacing == SigmaSpacing::kBeta) return BetaSigmas(max, min, count);
-  return KarrasSigmas(max, min, count);
+  return KarrasSigmas(max, min, count, rho);
 }
 
 std::vector<double> RespacedSigmas(const SchedulerConfig& config,
@@ -219,14 +219,6 @@ std::vector<double> RespacedSigmas(const SchedulerConfig& config,
                             config.sigma_min.value_or(training_sigmas.front()),
                             steps);
   }
-}
-
-std::vector<double> EdmSigmas(const SchedulerConfig& config, int steps) {
-  const double max = *config.sigma_max;
-  const double min = *config.sigma_min;
-  return config.sigma_spacing == SigmaSpacing::kKarras
-             ? KarrasSigmas(max, min, steps, config.rho)
-             : RespacedSigmas(config.sigma_spacing, max, min, steps);
 }
 
 AncestralStep::AncestralStep(double from, double to) {

@@ -51,9 +51,10 @@ bool IsOfTable(SigmaSpacing spacing);
 // counted from the noisiest.
 std::vector<size_t> SimplePlaces(size_t size, int steps);
 
-// The same for each spacing that is a formula of its ends; Karras' for others.
+// The same for each spacing that is a formula of its ends; Karras', which alone
+// has a `rho`, for others.
 std::vector<double> RespacedSigmas(SigmaSpacing spacing, double max, double min,
-                                   int count);
+                                   int count, double rho = 7);
 
 // `steps` sigmas over all that was trained, as config.sigma_spacing says, which
 // is not kTimesteps.
@@ -68,9 +69,6 @@ struct AncestralStep {
   double up;
   double down;
 };
-
-// `steps` sigmas of a model trained as EDM, between the ends that its file has.
-std::vector<double> EdmSigmas(const SchedulerConfig& config, int steps);
 
 // The standard deviation that the initial noise of a walk from sigma `max`
 // needs (reference: init_noise_sigma).

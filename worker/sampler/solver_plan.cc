@@ -48,8 +48,8 @@ std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
   return timesteps;
 }
 
-WalkPlan PlanFlow(const SchedulerConfig& config, int steps, int first_step,
-                  const SolverWalk& walk) {
+std::vector<double> OwnFlowSigmas(const SchedulerConfig& config, int steps,
+                                  const SolverWalk& walk) {
   std::vector<double> sigmas = config.sigmas;
   if (sigmas.empty() && IsOfTable(config.sigma_spacing)) {
     sigmas = TabledFlowSigmas(config, steps);
@@ -64,6 +64,23 @@ WalkPlan PlanFlow(const SchedulerConfig& config, int steps, int first_step,
     sigmas = RespacedSigmas(config.sigma_spacing, sigmas.front(), sigmas.back(),
                             static_cast<int>(sigmas.size()));
   }
+  return sigmas;
+}
+
+std::vector<double> FlowSigmasOfBetas(const SchedulerConfig& config,
+                                      int steps) {
+  std::vector<double> sigmas =
+      RespacedSigmas(config, TrainingSigmasOf(config), steps);
+  for (double& sigma : sigmas) sigma /= sigma + 1;
+  return sigmas;
+}
+
+WalkPlan PlanFlow(const SchedulerConfig& config, int steps, int first_step,
+                  const SolverWalk& walk) {
+  const bool of_betas = walk.flow_karras_of_betas && config.sigmas.empty() &&
+                        config.sigma_spacing == SigmaSpacing::kKarras;
+  std::vector<double> sigmas = of_betas ? FlowSigmasOfBetas(config, steps)
+                                        : OwnFlowSigmas(config, steps, walk);
   // The reference's gap; also for what others space.
   const double gap = walk.flow_gap > 0 ? walk.flow_gap : 1e-6;
   sigmas.front() = std::min(sigmas.front(), 1 - gap);

@@ -17,6 +17,10 @@ struct SolverWalk {
   // there down; 0: it begins one training timestep below 1 and is spaced from
   // the picture up. Of sigma 1 there is no logarithm.
   double flow_gap = 0;
+  // Karras' sigmas for flow matching are those of the betas, each s / (s + 1)
+  // and never shifted; else the flow's own are respaced, as they are for other
+  // spacings, of which the references make no numbers.
+  bool flow_karras_of_betas = false;
 };
 
 // Below this many steps walks end with lower orders (reference: 15).

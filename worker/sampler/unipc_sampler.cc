@@ -43,8 +43,9 @@ std::vector<double> DifferenceWeights(const std::vector<double>& at, double hh,
 
 WalkPlan UnipcSampler::Plan(const SchedulerConfig& config, int steps,
                             int first_step) {
-  return PlanSolver(config, steps, first_step,
-                    {.respaced_stays = true, .flow_gap = 1e-6});
+  return PlanSolver(
+      config, steps, first_step,
+      {.respaced_stays = true, .flow_gap = 1e-6, .flow_karras_of_betas = true});
 }
 
 UnipcSampler::UnipcSampler(const SchedulerConfig& config,

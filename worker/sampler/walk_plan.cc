@@ -11,9 +11,13 @@ namespace genzo {
 namespace {
 
 std::vector<Look> EdmLooks(const SchedulerConfig& config, int steps) {
+  std::vector<double> sigmas = config.sigmas;
+  if (sigmas.empty()) {
+    sigmas = RespacedSigmas(config.sigma_spacing, *config.sigma_max,
+                            *config.sigma_min, steps, config.rho);
+  }
   std::vector<Look> looks;
-  for (double exact :
-       config.sigmas.empty() ? EdmSigmas(config, steps) : config.sigmas) {
+  for (double exact : sigmas) {
     const double sigma = static_cast<float>(exact);
     looks.push_back({NoiseTold(sigma), {1, sigma}});
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
+#include "base/watched_folders.h"
 #include "worker/weights/safetensors.h"
 #include "worker/weights/torch_file/torch_file.h"
 
@@ -27,8 +28,7 @@ constexpr std::pair<const char*, const char*> kEncoders[] = {
     {"clip_l", "clip_g"}, {"text_encoders_0", "text_encoders_1"}};
 
 bool IsTorchFile(const fs::path& path) {
-  const std::string ending = path.extension().string();
-  return ending == ".pt" || ending == ".bin";
+  return HasEnding(path, {".pt", ".bin"});
 }
 
 absl::StatusOr<at::Tensor> ReadVectors(const TensorSource& file,
@@ -138,7 +138,7 @@ EmbeddingLibrary::EmbeddingLibrary(std::vector<LearnedEmbedding> embeddings)
 }
 
 bool IsEmbeddingFile(const fs::path& path) {
-  return IsTorchFile(path) || path.extension() == ".safetensors";
+  return IsTorchFile(path) || HasEnding(path, {".safetensors"});
 }
 
 EmbeddingLibrary EmbeddingLibrary::Read(const std::vector<std::string>& files) {

@@ -142,8 +142,7 @@ Sides JsonConfig::BothSides(const std::string& key, Sides default_value) {
     return {.height = CheckedInt(key, value[0], 1, kMaxSize),
             .width = CheckedInt(key, value[1], 1, kMaxSize)};
   }
-  const int64_t side = CheckedInt(key, value, 1, kMaxSize);
-  return {.height = side, .width = side};
+  return Sides::Square(CheckedInt(key, value, 1, kMaxSize));
 }
 
 std::vector<float> JsonConfig::Floats(const std::string& key) {

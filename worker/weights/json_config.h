@@ -14,6 +14,8 @@ namespace genzo {
 
 // Of a picture or a latent.
 struct Sides {
+  static constexpr Sides Square(int64_t side) { return {side, side}; }
+
   int64_t height;
   int64_t width;
 };

@@ -105,15 +105,13 @@ absl::Status AddParts(const ModelFiles& model, const ConfigFolders& configs,
       continue;
     }
     const json known = KnownComponent(index, component);
-    const auto named = index.components.find(component);
-    if (named == index.components.end() && known.is_null()) {
+    std::string class_name = index.ClassOf(component);
+    if (class_name.empty() && known.is_null()) {
       return absl::InvalidArgumentError(
           absl::StrCat(model.path, ": parts.", component,
                        " is no component of ", index.pipeline_class));
     }
-    const std::string class_name = named != index.components.end()
-                                       ? named->second
-                                       : known["class"].get<std::string>();
+    if (class_name.empty()) class_name = known["class"].get<std::string>();
     if (IsFolder(path)) {
       index.components[component] = class_name;
       index.elsewhere.insert_or_assign(component, ComponentFiles(path));
@@ -265,14 +263,18 @@ ComponentFiles ModelIndex::FilesOf(const std::string& component) const {
   return files;
 }
 
-std::string ModelIndex::KindOf(const std::string& component) const {
+std::string ModelIndex::ClassOf(const std::string& component) const {
   const auto found = components.find(component);
-  if (found == components.end()) return component;
+  return found == components.end() ? "" : found->second;
+}
+
+std::string ModelIndex::KindOf(const std::string& component) const {
+  const std::string class_name = ClassOf(component);
+  if (class_name.empty()) return component;
   // Families have one T5 and one autoencoder, under names of their own, but
   // SD3's two CLIP encoders are of one class and may lie in one file.
-  const bool one_of_two = absl::StartsWith(found->second, "CLIP");
-  return one_of_two ? absl::StrCat(found->second, " ", component)
-                    : found->second;
+  const bool one_of_two = absl::StartsWith(class_name, "CLIP");
+  return one_of_two ? absl::StrCat(class_name, " ", component) : class_name;
 }
 
 absl::StatusOr<ComponentFiles> ModelIndex::Component(

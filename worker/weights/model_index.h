@@ -47,6 +47,8 @@ struct ModelIndex {
 
   // The same without any check: reading says what is missing.
   ComponentFiles FilesOf(const std::string& component) const;
+  // The component's class, as the index names it; empty: it has none.
+  std::string ClassOf(const std::string& component) const;
   // What tells the components of one file apart.
   std::string KindOf(const std::string& component) const;
 

@@ -46,15 +46,17 @@ const char* NameOf(at::ScalarType dtype) {
   }
 }
 
-at::ScalarType WrittenType(const TensorEntry& entry,
+at::ScalarType WrittenType(const std::string& name, const TensorEntry& entry,
                            const WriteOptions& options) {
-  return c10::isFloatingType(entry.dtype) ? options.dtype.value_or(entry.dtype)
-                                          : entry.dtype;
+  const bool stays = !c10::isFloatingType(entry.dtype) ||
+                     (options.keeps_type && options.keeps_type(name));
+  return stays ? entry.dtype : options.dtype.value_or(entry.dtype);
 }
 
-size_t WrittenSize(const TensorEntry& entry, const WriteOptions& options) {
+size_t WrittenSize(const std::string& name, const TensorEntry& entry,
+                   const WriteOptions& options) {
   return static_cast<size_t>(entry.elements()) *
-         c10::elementSize(WrittenType(entry, options));
+         c10::elementSize(WrittenType(name, entry, options));
 }
 
 // Wide types first, so that every tensor lies at a multiple of its elements'
@@ -66,8 +68,8 @@ std::vector<std::string> InOrder(const TensorSource& source,
   std::stable_sort(names.begin(), names.end(),
                    [&](const std::string& a, const std::string& b) {
                      const auto width = [&](const std::string& name) {
-                       return c10::elementSize(
-                           WrittenType(source.entries().at(name), options));
+                       return c10::elementSize(WrittenType(
+                           name, source.entries().at(name), options));
                      };
                      return width(a) > width(b);
                    });
@@ -81,8 +83,8 @@ std::string Header(const TensorSource& source, const WriteOptions& options,
   size_t begin = 0;
   for (const std::string& name : names) {
     const TensorEntry& entry = source.entries().at(name);
-    const size_t size = WrittenSize(entry, options);
-    header[name] = {{"dtype", NameOf(WrittenType(entry, options))},
+    const size_t size = WrittenSize(name, entry, options);
+    header[name] = {{"dtype", NameOf(WrittenType(name, entry, options))},
                     {"shape", entry.shape},
                     {"data_offsets", {begin, begin + size}}};
     begin += size;
@@ -100,8 +102,8 @@ std::string Header(const TensorSource& source, const WriteOptions& options,
 
 int64_t WrittenBytes(const TensorSource& source, const WriteOptions& options) {
   int64_t bytes = 0;
-  for (const auto& entry : source.entries()) {
-    bytes += static_cast<int64_t>(WrittenSize(entry.second, options));
+  for (const auto& [name, entry] : source.entries()) {
+    bytes += static_cast<int64_t>(WrittenSize(name, entry, options));
   }
   return bytes;
 }
@@ -120,7 +122,7 @@ absl::Status WriteSafetensors(const std::string& path,
   for (const std::string& name : names) {
     const TensorEntry& entry = source.entries().at(name);
     const auto tensor =
-        source.Read(name, {.dtype = WrittenType(entry, options)});
+        source.Read(name, {.dtype = WrittenType(name, entry, options)});
     if (!tensor.ok()) {
       std::remove(part.c_str());
       return tensor.status();

@@ -15,6 +15,9 @@ namespace genzo {
 struct WriteOptions {
   // What floating point tensors become; else as they are.
   std::optional<at::ScalarType> dtype = {};
+  // Whether the floating point tensor of that name keeps its type whatever
+  // `dtype` says; may be empty.
+  std::function<bool(const std::string& name)> keeps_type = {};
   std::map<std::string, std::string> metadata = {};
   // Hears of bytes that were written, now and then; may be empty.
   std::function<void(int64_t bytes)> progress = {};

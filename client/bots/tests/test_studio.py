@@ -17,11 +17,9 @@ from fake_server import FakeServer
 
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
-from genzo.v1 import types_pb2 as types
-from genzo_bots import commands, words
+from genzo_bots import commands
 from genzo_bots.limits import Ledger, Limits, Refused
 from genzo_bots.orders import Order, Orders
-from genzo_bots.picture_urls import PictureUrls
 from genzo_bots.studio import Studio
 
 
@@ -323,47 +321,6 @@ async def test_an_order_that_cannot_be_kept_counts_for_nothing(
         orders.close()
 
 
-_AWAY = "The server cannot be reached. Try again later."
-
-
-@pytest.mark.parametrize(
-    ("code", "reason", "retry_after", "text"),
-    [
-        ("UNAVAILABLE", "QUEUE_FULL", 7.0, "is full. Try again in 7 s."),
-        ("RESOURCE_EXHAUSTED", "TOO_MANY_STREAMS", None, "again in 30 s."),
-        ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", 90.0, "again in 90 s."),
-        ("UNAVAILABLE", "", None, _AWAY),
-        ("UNAVAILABLE", "MODEL_LOADING", 5.0, "did not work out: why"),
-        ("RESOURCE_EXHAUSTED", "READER_TOO_SLOW", None, "work out: why"),
-        ("RESOURCE_EXHAUSTED", "", None, "did not work out: why"),
-    ],
-)
-def test_says_why_there_is_no_picture_now(
-    code: str, reason: str, retry_after: float | None, text: str
-) -> None:
-    fault = genzo.Unavailable(
-        "why", code=code, reason=reason, retry_after=retry_after
-    )
-    assert words.error("en", fault).endswith(text)
-
-
-def test_says_in_japanese_that_the_server_is_away() -> None:
-    fault = genzo.Unavailable("why", code="UNAVAILABLE")
-    assert words.error("ja", fault) == (
-        "サーバーに接続できません。しばらくしてからお試しください。"
-    )
-
-
-def test_a_deadline_that_cannot_be_kept_is_said_as_it_is() -> None:
-    fault = genzo.TimedOut(
-        "it would take 90 s",
-        code="RESOURCE_EXHAUSTED",
-        reason="DEADLINE_UNREACHABLE",
-        retry_after=5,
-    )
-    assert words.error("en", fault) == "It did not work out: it would take 90 s"
-
-
 async def test_another_may_not_cancel(
     studio: Studio, genzo_server: FakeServer
 ) -> None:
@@ -383,128 +340,3 @@ def test_follow_ups_keep_the_rest_of_the_request(studio: Studio) -> None:
     assert again.seed != 7
     with pytest.raises(Refused):
         studio.follow_up("unknown", "again", asker)
-
-
-@pytest.mark.parametrize(
-    ("text", "prompt", "steps"),
-    [
-        ("a fox --steps 5", "a fox", 5),
-        ("a fox —steps 5 in snow", "a fox in snow", 5),
-        ("a fox's tail", "a fox's tail", 0),
-        ("it's a dog's bone", "it's a dog's bone", 0),
-        ("a fox’s tail –steps=3", "a fox’s tail", 3),
-        (r"saber \(fate\) --weighted", r"saber \(fate\)", 0),
-        ('a sign that says "hello world"', 'a sign that says "hello world"', 0),
-        ("a fox — in the snow --steps 3", "a fox — in the snow", 3),
-        ("a fox —beautiful", "a fox —beautiful", 0),
-        ("a fox -- in snow, -5 degrees", "a fox -- in snow, -5 degrees", 0),
-        ("a fox\n  in snow --steps 3\n", "a fox\n  in snow", 3),
-        ("雪の中の　狐　--steps　3", "雪の中の　狐", 3),
-    ],
-)
-def test_reads_what_people_type(text: str, prompt: str, steps: int) -> None:
-    found = commands.parse("en", text)
-    assert (found.prompt, found.steps) == (prompt, steps)
-
-
-@pytest.mark.parametrize(
-    ("typed", "negative"),
-    [
-        ("--no blur", "blur"),
-        ('--negative "bad hands, --steps 9"', "bad hands, --steps 9"),
-        ("—negative “bad hands”", "bad hands"),
-        ("--negative='a dog's bone'", "a dog's bone"),
-        ("--no dog's", "dog's"),
-        (r"--no \(fate\)", r"\(fate\)"),
-        ('--no ""', ""),
-    ],
-)
-def test_unquotes_the_value_of_an_option(typed: str, negative: str) -> None:
-    found = commands.parse("en", f"a fox {typed} in snow --steps 3")
-    assert found.negative_prompt == negative
-    assert (found.prompt, found.steps) == ("a fox in snow", 3)
-
-
-def test_reads_what_steers() -> None:
-    text = "a (red:1.3) fox --weighted --lora ink:0.5 --lora snow --best-of 4"
-    found = commands.parse("en", text + " --larger")
-    assert found.prompt_syntax == types.PROMPT_SYNTAX_WEIGHTED
-    assert [use.name for use in found.loras] == ["ink", "snow"]
-    assert (found.best_of.draw, found.hires.factor) == (4, 2)
-    found = commands.parse("en", "a fox --control my-canny", b"picture")
-    [control] = found.controls
-    assert control.preprocessor == pb.ControlInput.PREPROCESSOR_CANNY
-    assert control.picture.data == b"picture"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "--steps x fox",
-        "fox --steps",
-        "fox --no —seed 7",
-        "fox --beautiful",
-        "fox --ar 16:9",
-        "fox --weighted=1",
-        "fox --sampler magic",
-        "fox --strength 1",
-        "fox --lora ink:much",
-    ],
-)
-def test_refuses_what_it_cannot_read(text: str) -> None:
-    with pytest.raises(Refused):
-        commands.parse("en", text)
-
-
-async def test_picture_addresses_expire_and_cannot_be_made_up(
-    tmp_path: Path,
-) -> None:
-    from aiohttp import ClientSession, web
-
-    now = [1000.0]
-    app = web.Application()
-    urls = PictureUrls(
-        "", "/line/pictures", tmp_path, kept_seconds=60, now=lambda: now[0]
-    )
-    urls.add_route(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    path = urls.add(genzo.Picture(b"jpg", "image/jpeg", 8, 8))
-    # The next start signs as this one did.
-    again = PictureUrls(
-        "", "/line/pictures", tmp_path, kept_seconds=60, now=lambda: now[0]
-    )
-    assert again.add(genzo.Picture(b"jpg", "image/jpeg", 8, 8)) == path
-    async with ClientSession(f"http://{host}:{port}") as session:
-
-        async def status(address: str) -> int:
-            async with session.get(address) as answer:
-                return answer.status
-
-        assert await status(path) == 200
-        assert await status(path.replace("signature=", "signature=0")) == 403
-        later = path.replace("expires=1060", "expires=9060")
-        assert await status(later) == 403
-        now[0] = 2000.0
-        assert await status(path) == 410
-    await runner.cleanup()
-
-
-def test_pictures_over_the_budget_go_oldest_first(tmp_path: Path) -> None:
-    now = [1000.0]
-    urls = PictureUrls(
-        "", "/line/pictures", tmp_path, budget_bytes=25, now=lambda: now[0]
-    )
-    for number in range(4):
-        now[0] += 1
-        data = bytes([number]) * 10
-        urls.add(genzo.Picture(data, "image/png", 8, 8))
-    kept = {f.read_bytes()[0] for f in tmp_path.glob("*.png")}
-    assert kept == {2, 3}
-    now[0] += 100_000
-    urls.add(genzo.Picture(b"new", "image/png", 8, 8))
-    assert [f.read_bytes() for f in tmp_path.glob("*.png")] == [b"new"]

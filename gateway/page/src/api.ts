@@ -154,6 +154,23 @@ export async function cancelJob(id: string): Promise<void> {
   await call("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
 }
 
+// A door says something every 15 s. One that is silent for so long, in
+// milliseconds, is not there any more, whatever the browser believes.
+const SILENCE = 50_000;
+
+// What is read, if it comes before a silence.
+async function heard<T>(read: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TypeError("nothing is heard")), SILENCE);
+  });
+  try {
+    return await Promise.race([read, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 // Tells the job's events after `sequence` until its stream ends, by whatever.
 // Rejects if it cannot be read, or the server says why not.
 export async function watchJob(
@@ -181,9 +198,14 @@ export async function watchJob(
     },
   });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    parser.feed(value);
+  try {
+    for (;;) {
+      const { done, value } = await heard(reader.read());
+      if (done) return;
+      parser.feed(value);
+    }
+  } finally {
+    // Else the connection stays open behind whoever gives up.
+    void reader.cancel().catch(() => undefined);
   }
 }

@@ -24,7 +24,9 @@ import { paint, wantsKey } from "./store";
 
 // What the server refused at once: beside its field, or below the form.
 export function showRefusal(error: unknown): string | undefined {
-  if (!(error instanceof ApiError)) return t("sendFailed", { why: String(error) });
+  if (!(error instanceof ApiError)) {
+    return t("sendFailed", { why: error instanceof Error ? error.message : String(error) });
+  }
   if (error.http === 401) wantsKey.value = true;
   violations.value = Object.fromEntries(
     error.violations.map((v) => [v.field, v.description]),

@@ -62,10 +62,15 @@ export function Slider(props: {
   onChange: (value: number | undefined) => void;
 }) {
   const { value, fallback, min, max, step } = props;
+  // As it was typed: "0.0" is on its way to "0.05".
+  const typed = useRef("");
   const take = (event: Event) => {
-    const number = (event.currentTarget as HTMLInputElement).valueAsNumber;
+    const input = event.currentTarget as HTMLInputElement;
+    typed.current = input.value;
+    const number = input.valueAsNumber;
     props.onChange(Number.isNaN(number) ? undefined : number);
   };
+  const isTyped = typed.current !== "" && Number(typed.current) === value;
   return (
     <Field
       path={props.path}
@@ -75,7 +80,7 @@ export function Slider(props: {
           type="number"
           class="number"
           {...described(props.path)}
-          value={value ?? ""}
+          value={isTyped ? typed.current : (value ?? "")}
           placeholder={String(fallback)}
           step="any"
           onInput={take}

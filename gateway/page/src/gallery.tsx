@@ -10,7 +10,7 @@ import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
 import { hasEnded, type Frame, type JobRecord } from "./records";
-import { startWith } from "./start_picture";
+import { startWith, startWithNothing } from "./start_picture";
 import { cancel, enlarge, jobs, paint, remove, removeEnded } from "./store";
 import { useUpscalers } from "./server_lists";
 
@@ -126,7 +126,11 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
       icon: "settings",
       run: () => {
         change(draftOf(job.request, frame.seed));
-        if (job.start && isPainted) startWith(job.start);
+        if (isPainted) {
+          startWithNothing();
+          const seesThrough = job.request.inpainting?.mask_is_transparency;
+          if (job.start) startWith(job.start, seesThrough ? undefined : job.mask, seesThrough);
+        }
         guideBy(job.request, job);
         document.getElementById("field-prompt")?.focus();
       },
@@ -333,7 +337,7 @@ function JobView({ job: of }: { job: Signal<JobRecord> }) {
             isDone
               ? remove(of)
               : cancel(of).catch((error: unknown) => {
-                  problem.value = String(error);
+                  problem.value = showRefusal(error);
                 })
           }
         >
@@ -360,15 +364,18 @@ const PAGE = 30;
 export function Gallery() {
   const shown = useSignal(PAGE);
   const end = useRef<HTMLDivElement>(null);
-  // Older jobs come as they are scrolled to.
+  const all = jobs.value;
+  const isMore = all.length > shown.value;
+  // Older jobs come as they are scrolled to. Each time is looked anew: the end
+  // may be in sight still.
   useEffect(() => {
+    if (!isMore) return;
     const observer = new IntersectionObserver(([entry]) => {
       if (entry?.isIntersecting) shown.value += PAGE;
     });
     observer.observe(end.current!);
     return () => observer.disconnect();
-  }, []);
-  const all = jobs.value;
+  }, [isMore, shown.value]);
   return (
     <section class="gallery" aria-labelledby="gallery-title">
       <div class="gallery-head">

@@ -1,4 +1,4 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { ApiError, apiKey, listModels } from "./api";
@@ -11,6 +11,7 @@ import { hasEnded } from "./records";
 import { startWith } from "./start_picture";
 import { isLost, isUnkept, jobs, news, restore, wantsKey } from "./store";
 import "./style.css";
+import { FIRST_DELAY, MAX_DELAY, pause } from "./waiting";
 
 const THEME = "genzo.theme";
 const THEMES = ["auto", "light", "dark"] as const;
@@ -25,7 +26,30 @@ function useTheme() {
   return theme;
 }
 
-function KeyDialog({ saved }: { saved: () => void }) {
+let readings = 0; // of the models; the latest counts
+
+// Until they are there, or the server says that they will not be.
+async function readModels(problem: Signal<string | undefined>): Promise<void> {
+  const reading = ++readings;
+  for (let delay = FIRST_DELAY; ; delay = Math.min(MAX_DELAY, 2 * delay)) {
+    try {
+      const list = await listModels();
+      if (reading !== readings) return;
+      models.value = list;
+      problem.value = undefined;
+      return;
+    } catch (error) {
+      if (reading !== readings) return;
+      problem.value = error instanceof Error ? error.message : String(error);
+      if (error instanceof ApiError && error.http === 401) wantsKey.value = true;
+      if (error instanceof ApiError && !error.passes) return;
+    }
+    await pause(delay);
+    if (reading !== readings) return;
+  }
+}
+
+function KeyDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   const input = useRef<HTMLInputElement>(null);
   useSignalEffect(() => {
@@ -45,10 +69,7 @@ function KeyDialog({ saved }: { saved: () => void }) {
     >
       <form
         method="dialog"
-        onSubmit={() => {
-          apiKey.set(input.current!.value.trim());
-          saved();
-        }}
+        onSubmit={() => apiKey.set(input.current!.value.trim())}
       >
         <h2 id="key-title">{t("keyTitle")}</h2>
         <label for="key">{t("key")}</label>
@@ -67,17 +88,18 @@ function KeyDialog({ saved }: { saved: () => void }) {
   );
 }
 
-// A picture that is dropped or pasted anywhere on the page.
+// A picture that is dropped or pasted anywhere on the page. Text is the
+// browser's, also where programs copy a picture of it beside it.
 function useArrivals() {
   const isOver = useSignal(false);
   useEffect(() => {
+    const isOfFiles = (data: DataTransfer | null) => data?.types.includes("Files") ?? false;
     const take = (data: DataTransfer | null) => {
       const file = [...(data?.files ?? [])].find((f) => f.type.startsWith("image/"));
       if (file && canStart.value) startWith(file);
-      return file !== undefined;
     };
     const over = (event: DragEvent) => {
-      if (!canStart.value || !event.dataTransfer?.types.includes("Files")) return;
+      if (!canStart.value || !isOfFiles(event.dataTransfer)) return;
       event.preventDefault();
       isOver.value = true;
     };
@@ -85,12 +107,15 @@ function useArrivals() {
       if (event.relatedTarget === null) isOver.value = false;
     };
     const drop = (event: DragEvent) => {
+      if (!isOfFiles(event.dataTransfer)) return;
       event.preventDefault();
       isOver.value = false;
       take(event.dataTransfer);
     };
-    const paste = (event: ClipboardEvent) => {
-      if (take(event.clipboardData)) event.preventDefault();
+    const paste = ({ clipboardData: data, target }: ClipboardEvent) => {
+      const isWritten = target instanceof Element && target.matches("input, textarea");
+      if (isWritten && data?.types.includes("text/plain")) return;
+      take(data);
     };
     addEventListener("dragover", over);
     addEventListener("dragleave", leave);
@@ -110,18 +135,12 @@ function App() {
   const theme = useTheme();
   const isOver = useArrivals();
   const problem = useSignal<string | undefined>(undefined);
-  const load = async () => {
-    try {
-      models.value = await listModels();
-      problem.value = undefined;
-    } catch (error) {
-      if (error instanceof ApiError && error.http === 401) wantsKey.value = true;
-      problem.value = error instanceof Error ? error.message : String(error);
-    }
-  };
   useEffect(() => {
-    void load();
+    const read = () => void readModels(problem);
+    read();
     void restore();
+    addEventListener("genzo-key", read);
+    return () => removeEventListener("genzo-key", read);
   }, []);
   useSignalEffect(() => {
     document.documentElement.lang = language.value;
@@ -195,7 +214,7 @@ function App() {
       <p class="unseen" role="status">
         {news.value && `${news.value.request.prompt}: ${stateText({ ...news.value, timeLeft: undefined })}`}
       </p>
-      <KeyDialog saved={load} />
+      <KeyDialog />
       {isOver.value && <div class="drop">{t("dropHere")}</div>}
     </>
   );

@@ -144,6 +144,7 @@ export function MaskPainter({ url }: { url: string }) {
   const cursor = useSignal<Point>([0, 0]);
   const seesThrough = useSignal(false);
 
+  const load = async (file: Blob) => add(await markFrom(file, canvas.current!));
   const width = () => (canvas.current!.width * brush.value) / 100;
   const moveTo = ([x, y]: Point) => {
     cursor.value = [
@@ -195,6 +196,9 @@ export function MaskPainter({ url }: { url: string }) {
             canvas.current!.height = picture.naturalHeight;
             cursor.value = [picture.naturalWidth / 2, picture.naturalHeight / 2];
             seesThrough.value = isTransparent(picture);
+            // What is masked already: by settings that were taken over, or
+            // before the model was one that has no masks.
+            if (maskPicture.value) void load(maskPicture.value);
           }}
         />
         <canvas
@@ -234,7 +238,7 @@ export function MaskPainter({ url }: { url: string }) {
             {t("maskHint")} {t("maskKeys")}
           </p>
           <Tools {...{ brush, erases, undo, clear }} canUndo={marks.value.length > 0} />
-          <MaskFile take={async (file) => add(await markFrom(file, canvas.current!))} />
+          <MaskFile take={load} />
         </>
       )}
       {(maskPicture.value || masksTransparency.value) && <MaskOptions />}

@@ -10,8 +10,15 @@ import { MaskPainter } from "./mask_painter";
 import { TYPES } from "./pictures";
 import { StartOptions } from "./start_options";
 
-// Takes a file as the start, or says what is wrong with it.
-export function startWith(file: Blob): void {
+export function startWithNothing(): void {
+  startPicture.value = undefined;
+  maskPicture.value = undefined;
+  masksTransparency.value = false;
+}
+
+// Takes a file as the start, with a mask or its own transparency as one, or says
+// what is wrong with it.
+export function startWith(file: Blob, mask?: Blob, isTransparency = false): void {
   const limit = Number(model.value?.limits?.max_image_bytes ?? 20 << 20);
   const path = "image_to_image.image";
   const why = !TYPES.includes(file.type)
@@ -24,9 +31,10 @@ export function startWith(file: Blob): void {
     violations.value = { ...violations.value, [path]: why };
     return;
   }
-  startPicture.value = file;
-  maskPicture.value = undefined;
-  masksTransparency.value = false;
+  // Another one, should it be the same: what was painted over it goes.
+  startPicture.value = file.slice(0, file.size, file.type);
+  maskPicture.value = mask;
+  masksTransparency.value = isTransparency;
 }
 
 export function useObjectUrl(blob: Blob | undefined): string | undefined {
@@ -76,11 +84,7 @@ export function StartPicture() {
               class="tool"
               aria-label={t("removeStart")}
               title={t("removeStart")}
-              onClick={() => {
-                startPicture.value = undefined;
-                maskPicture.value = undefined;
-                masksTransparency.value = false;
-              }}
+              onClick={startWithNothing}
             >
               <Icon name="close" />
             </button>

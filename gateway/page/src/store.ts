@@ -15,6 +15,7 @@ import {
 } from "./records";
 import { askTabs, hearTabs, merged, tellTabs } from "./tabs";
 import { alone, withStream } from "./turns";
+import { FIRST_DELAY, MAX_DELAY, pause } from "./waiting";
 
 export const jobs = signal<Signal<JobRecord>[]>([]);
 // Whether some job cannot be reached just now.
@@ -43,26 +44,10 @@ async function keep(job: JobRecord): Promise<void> {
   }
 }
 
-const FIRST_DELAY = 500;
-const MAX_DELAY = 15_000;
 const NO_KEY_DELAY = 600_000;
 const watches = new Map<string, AbortController>();
 // Jobs that this tab follows; those of `watches` may be another's.
 const followed = new Set<Signal<JobRecord>>();
-
-// Until `delay` has passed, or the network is back, or there is another key.
-function pause(delay: number): Promise<void> {
-  return new Promise((resolve) => {
-    const events = ["online", "genzo-key"];
-    const done = () => {
-      clearTimeout(timer);
-      for (const name of events) removeEventListener(name, done);
-      resolve();
-    };
-    const timer = setTimeout(done, delay);
-    for (const name of events) addEventListener(name, done);
-  });
-}
 
 // crypto.randomUUID() is for pages of https and of this machine alone.
 function newId(): string {

@@ -277,7 +277,7 @@ class Door:
             request.transport.abort()
         if (
             self.key
-            and request.path.startswith("/v1/")
+            and request.path.startswith(("/v1/", "/sdapi/"))
             and request.headers.get("authorization") != f"Bearer {self.key}"
         ):
             return _error(401, "a key is needed", "UNAUTHENTICATED")
@@ -342,6 +342,9 @@ class Door:
     async def _cancel(self, request: web.Request) -> web.Response:
         job = self._find(request)
         assert job is not None
+        if self.refusals:
+            status, error = self.refusals.popleft()
+            return web.json_response({"error": error}, status=status)
         await job.ended("CANCELLED", "the job was cancelled")
         return web.json_response({"id": job.id, "state": job.state})
 

@@ -146,24 +146,52 @@ async def test_a_browser_that_is_full_says_so(page: Page, door: Door) -> None:
     await expect(notice).to_be_hidden()
 
 
-async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
+async def test_small_numbers_are_typed(page: Page, door: Door) -> None:
+    scale = page.get_by_role("spinbutton", name="Guidance", exact=True)
+    await scale.press_sequentially("0.05")
+    await expect(scale).to_have_value("0.05")
+    assert (await develop(page, door)).request["guidance_scale"] == 0.05
+    # What the other control says is shown at once.
+    await page.get_by_role("slider", name="Guidance", exact=True).fill("7.5")
+    await expect(scale).to_have_value("7.5")
+
+
+async def test_older_pictures_come_while_there_is_room(
+    page: Page, door: Door
+) -> None:
     job = await develop(page, door)
-    await job.started()
-    await job.preview(5)
-    view = job_view(page)
-    await expect(view).to_contain_text("Step 5")
-    door.is_down = True
-    door.cut()
-    await expect(page.get_by_text("The connection is lost")).to_be_visible()
-    await job.preview(15)
-    await job.image()
-    door.is_down = False
-    await expect(view).to_contain_text("Seed 1000")
-    await expect(page.get_by_text("The connection is lost")).to_be_hidden()
-    await job.ended()
-    await expect(view).to_contain_text("Developed")
-    # started, progress and preview were not asked for again.
-    assert door.watches[-1] == (job.id, "3")
+    await job.finish()
+    await expect(job_view(page)).to_contain_text("Developed")
+    await page.evaluate(
+        """() => new Promise((resolve, reject) => {
+            const opened = indexedDB.open('genzo');
+            opened.onsuccess = () => {
+                const change = opened.result.transaction('jobs', 'readwrite');
+                const jobs = change.objectStore('jobs');
+                jobs.getAll().onsuccess = ({target}) => {
+                    for (let i = 0; i < 70; i++) {
+                        jobs.put({...target.result[0], key: `${i}`, frames: []});
+                    }
+                };
+                change.oncomplete = resolve;
+                change.onerror = reject;
+            };
+        })"""
+    )
+    await page.set_viewport_size({"width": 1280, "height": 9000})
+    await page.reload()
+    await expect(page.locator("article.job")).to_have_count(71)
+
+
+async def test_a_job_that_cannot_be_cancelled_says_why(
+    page: Page, door: Door
+) -> None:
+    await develop(page, door)
+    door.refusals.append((403, {"message": "not with this key"}))
+    await job_view(page).get_by_role("button", name="Cancel").click()
+    await expect(job_view(page).get_by_role("alert")).to_have_text(
+        "Not sent: not with this key"
+    )
 
 
 async def test_bad_input_is_shown_at_its_field(page: Page, door: Door) -> None:
@@ -254,33 +282,6 @@ async def test_a_long_word_stays_in_its_card(page: Page, door: Door) -> None:
     assert await alert.evaluate("it => it.scrollWidth <= it.clientWidth")
 
 
-async def test_a_job_that_the_server_forgot_is_sent_again(
-    page: Page, door: Door
-) -> None:
-    await develop(page, door)
-    await expect(job_view(page)).to_contain_text("Waiting")
-    door.jobs.clear()
-    await page.reload()
-    again = await door.next_job()
-    await again.started()
-    await expect(job_view(page)).to_contain_text("Developing")
-
-
-async def test_a_job_outlives_two_restarts_of_the_server(
-    page: Page, door: Door
-) -> None:
-    job = await develop(page, door)
-    for step in (5, 10):
-        await job.started()
-        await job.preview(step)
-        await expect(job_view(page)).to_contain_text(f"Step {step}")
-        door.jobs.clear()
-        door.cut()
-        job = await door.next_job()
-    await job.finish()
-    await expect(job_view(page)).to_contain_text("Developed")
-
-
 async def test_a_job_is_cancelled_before_the_server_has_it(
     page: Page, door: Door
 ) -> None:
@@ -346,37 +347,6 @@ async def test_a_door_that_tells_of_no_model_leaves_it_to_the_server(
         "prompt": PROMPT,
         "image_count": 1,
     }
-
-
-async def test_asks_for_a_key_and_sends_it(page: Page, door: Door) -> None:
-    door.key = "sesame"
-    await page.reload()
-    dialog = page.get_by_role("dialog", name="Key of this server")
-    await expect(dialog).to_be_visible()
-    assert await find_barriers(page) == []
-    await dialog.get_by_label("Key", exact=True).fill("sesame")
-    await page.keyboard.press("Enter")
-    await expect(dialog).to_be_hidden()
-    await expect(page.get_by_role("alert")).to_have_count(0)
-    job = await develop(page, door)
-    await job.finish()
-    await expect(job_view(page)).to_contain_text("Developed")
-
-
-async def test_a_running_job_goes_on_with_a_new_key(
-    page: Page, door: Door
-) -> None:
-    job = await develop(page, door)
-    await job.started()
-    await job.preview(5)
-    await expect(job_view(page)).to_contain_text("Step 5")
-    door.key = "sesame"
-    door.cut()
-    dialog = page.get_by_role("dialog", name="Key of this server")
-    await dialog.get_by_label("Key", exact=True).fill("sesame")
-    await page.keyboard.press("Enter")
-    await job.finish()
-    await expect(job_view(page)).to_contain_text("Developed")
 
 
 async def test_works_by_keyboard_alone(page: Page, door: Door) -> None:
@@ -462,16 +432,6 @@ async def test_pictures_beside_each_other_fit_their_card(
             f => f.getBoundingClientRect().right - card.right));
     }"""
     assert await page.evaluate(over) < 0
-
-
-async def test_says_when_the_models_cannot_be_read(
-    page: Page, door: Door
-) -> None:
-    door.is_down = True
-    await page.reload()
-    await expect(page.get_by_role("alert")).to_contain_text(
-        "The server's models cannot be read"
-    )
 
 
 async def test_clears_the_history(page: Page, door: Door) -> None:

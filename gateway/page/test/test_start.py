@@ -61,6 +61,32 @@ async def test_a_picture_is_the_start_when_it_is_dropped_or_pasted(
     assert base64.b64decode(again.request["image_to_image"]["image"]) == start
 
 
+TEXT = """([how, picture, target]) => {
+    const data = new DataTransfer();
+    data.setData('text/plain', 'a fox');
+    if (picture) data.items.add(new File(['x'], 'a', {type: 'image/png'}));
+    const event = how === 'paste'
+        ? new ClipboardEvent(how, {clipboardData: data, bubbles: true,
+                                   cancelable: true})
+        : new DragEvent(how, {dataTransfer: data, bubbles: true,
+                              cancelable: true});
+    return document.querySelector(target).dispatchEvent(event);
+}"""
+
+
+async def test_text_is_the_browsers(page: Page, door: Door) -> None:
+    """Dropped, or pasted where it is written, with a picture of it beside it."""
+    await expect(page.get_by_label("Start from a picture")).to_be_visible()
+    prompt = "#field-prompt"
+    assert await page.evaluate(TEXT, ["drop", False, prompt])
+    assert await page.evaluate(TEXT, ["paste", True, prompt])
+    start = page.get_by_alt_text("The picture to start from")
+    await expect(start).to_have_count(0)
+    # Elsewhere there is no place for a text.
+    await page.evaluate(TEXT, ["paste", True, "body"])
+    await expect(start).to_have_count(1)
+
+
 async def test_a_file_that_is_no_picture_is_refused(
     page: Page, door: Door
 ) -> None:
@@ -152,6 +178,64 @@ async def test_a_mask_is_turned_round(page: Page, door: Door) -> None:
     await canvas.click()
     fill = page.get_by_label("The masked part begins as")
     await expect(fill).to_have_value("FILL_ORIGINAL")
+
+
+async def test_settings_bring_the_start_and_the_mask(
+    page: Page, door: Door
+) -> None:
+    await start_from_a_picture(page, door)
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    await canvas.click()
+    masked = await develop(page, door, "masked")
+    await masked.finish()
+    await page.get_by_role("button", name="Remove the picture").click()
+    plain = await develop(page, door, "plain")
+    await plain.finish()
+
+    async def use(prompt: str) -> None:
+        await page.get_by_role("button", name=f"Open picture 1: {prompt}").click()
+        await page.get_by_role("button", name="Use these settings").click()
+
+    async def mask_sent() -> Image.Image:
+        job = await develop(page, door, "again")
+        data = job.request["inpainting"]["mask"]["data"]
+        return Image.open(io.BytesIO(base64.b64decode(data))).convert("L")
+
+    # Again as it was, and it can be undone.
+    await use("masked")
+    undo = page.get_by_role("button", name="Undo")
+    await expect(undo).to_be_enabled()
+    mask = await mask_sent()
+    assert mask.getpixel((64, 64)) == 255
+    assert mask.getpixel((4, 4)) == 0
+    # A second time, over the same picture.
+    await canvas.click(position={"x": 10, "y": 10})
+    await use("masked")
+    assert (await mask_sent()).getpixel((4, 4)) == 0
+    # Nothing is left of it where there was nothing.
+    await use("plain")
+    await expect(canvas).to_have_count(0)
+    job = await develop(page, door, "again")
+    assert "image_to_image" not in job.request
+
+
+async def test_a_mask_is_there_again_with_its_model(
+    page: Page, door: Door
+) -> None:
+    await start_from_a_picture(page, door)
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    await canvas.click()
+    undo = page.get_by_role("button", name="Undo")
+    await expect(undo).to_be_enabled()
+    # As when another model is chosen for a while.
+    door.model["tasks"].remove("TASK_INPAINTING")
+    await page.evaluate("dispatchEvent(new Event('genzo-key'))")
+    await expect(canvas).to_have_count(0)
+    door.model["tasks"].append("TASK_INPAINTING")
+    await page.evaluate("dispatchEvent(new Event('genzo-key'))")
+    await expect(undo).to_be_enabled()
 
 
 async def test_what_is_transparent_is_the_mask(page: Page, door: Door) -> None:

@@ -34,6 +34,21 @@ for fields in [
     drawn = picture(plain)
     assert answer.size != drawn.size or ImageChops.difference(answer, drawn).getbbox(), f"without effect: {fields}"
 
+# A form has what is nested in pieces.
+def edit(**fields):
+    return client.images.edit(image=("fox.png", base64.b64decode(plain.data[0].b64_json)), prompt="a red fox",
+                              extra_body={"seed": 7, "num_inference_steps": 4} | fields)
+
+
+unsteered = picture(edit())
+for fields in [
+    {"loras": [{"name": "cyanotype", "weight": 0.8}]},
+    {"loras": [{"name": "cyanotype", "weight": 0.4}, {"name": "cyanotype", "weight": 0.4}]},
+    {"controls": [{"name": "canny", "preprocessor": "canny", "guess_mode": True}]},
+    {"guidance": {"start": 0.5}},
+]:
+    assert ImageChops.difference(picture(edit(**fields)), unsteered).getbbox(), f"without effect: {fields}"
+
 gated = draw(guidance={"text_gate_step": 2}).data[0].model_extra
 assert gated["approximations"] == ["text_gate_step 2"], gated
 chosen = draw(best_of=3).data[0].model_extra

@@ -13,6 +13,7 @@ take of a step.
 
 import argparse
 import collections
+import multiprocessing
 import os
 import statistics
 
@@ -44,6 +45,17 @@ def print_shares(arguments, extra):
     print(f"  attention, norms, copies: {step - sum(sums.values()):.3f} s")
 
 
+def measure(decode, *how):
+    return Diffusers(*how).measure(decode)
+
+
+def measure_apart(*how):
+    """In a process of its own: what diffusers frees would stay this one's, and a large model needs
+    it in the next round."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, how)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
@@ -60,17 +72,15 @@ def main():
     options = [*extra, "--repeats", str(arguments.repeats),
                *(["--no-decode"] if arguments.no_decode else [])]
 
-    def reference():
-        return Diffusers(arguments.model, arguments.dtype, arguments.compile, arguments.side,
-                         arguments.repeats)
-
-    compiled = reference() if arguments.compile else None
+    decode = not arguments.no_decode
+    how = (arguments.model, arguments.dtype, arguments.compile, arguments.side, arguments.repeats)
+    compiled = Diffusers(*how) if arguments.compile else None
     ours, theirs = collections.defaultdict(list), collections.defaultdict(list)
     for _ in range(arguments.rounds):
         mine, _ = genzo(arguments.program, arguments.model, arguments.dtype, options)
         for what, (seconds, _) in mine.items():
             ours[what].append(seconds)
-        measured = (compiled or reference()).measure(not arguments.no_decode)
+        measured = compiled.measure(decode) if compiled else measure_apart(decode, *how)
         for what, (seconds, _) in measured.items():
             theirs[what].append(seconds)
     for what in ours:

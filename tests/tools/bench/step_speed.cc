@@ -20,7 +20,6 @@
 #include "tests/testing/process_memory.h"
 #include "worker/device/device_names.h"
 #include "worker/device/device_stream.h"
-#include "worker/device/loading_memory.h"
 #include "worker/device/thread_count.h"
 #include "worker/kernels/row_bits.h"
 #include "worker/pipeline/pipeline_table.h"
@@ -145,12 +144,9 @@ int Run(const Arguments& arguments) {
   const DeviceStream::Scope on_stream(stream);
   const absl::Time begin = Clock::Real().Now();
   const int64_t resident = ResidentBytes();
-  const auto loaded = [&] {
-    const LoadingMemory memory;  // as the server has it
-    return LoadPipeline(
-        arguments.model,
-        {.device = device, .dtype = *dtype, .record = arguments.record});
-  }();
+  const auto loaded = LoadPipeline(
+      arguments.model,
+      {.device = device, .dtype = *dtype, .record = arguments.record});
   if (!loaded.ok()) {
     std::cerr << loaded.status().message() << "\n";
     return 1;

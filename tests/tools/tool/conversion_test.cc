@@ -5,10 +5,13 @@
 #include <random>
 #include <tuple>
 
+#include "ATen/ops/ones.h"
+#include "ATen/ops/tensor.h"
 #include "absl/strings/match.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_lora.h"
 #include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
@@ -164,6 +167,32 @@ TEST(ConversionTest, AFileSaysWhatItsFolderPredicts) {
   EXPECT_EQ(read->scheduler["rescale_betas_zero_snr"], true);
 }
 
+TEST(ConversionTest, AFileSaysHowLargeItsFoldersLatentsAre) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  const std::string path = model + "/vae/config.json";
+  auto vae = nlohmann::json::parse(ReadFile(path));
+  vae["latents_mean"] = {-1.5, 2.0, -1.25, 0.1};
+  vae["latents_std"] = {8.5, 6.0, 6.5, 5.25};
+  vae["scaling_factor"] = 0.5;
+  std::ofstream(path) << vae.dump();
+  const std::string file = folder.path() + "/latents.safetensors";
+  ASSERT_THAT(Convert(model, file), IsOk());
+  const std::string again = folder.path() + "/again";
+  ASSERT_THAT(Convert(file, again), IsOk());
+  const auto read = nlohmann::json::parse(ReadFile(again + "/vae/config.json"));
+  for (const char* key : {"latents_mean", "latents_std", "scaling_factor"}) {
+    EXPECT_EQ(read[key], vae[key]) << key;
+  }
+}
+
+TEST(ConversionTest, AFileThatIsAsItsFamilySaysNothingOfLatents) {
+  const TestFolder folder;
+  const std::string file = folder.path() + "/sd1.safetensors";
+  ASSERT_THAT(Convert(TinyModelFolder(), file), IsOk());
+  EXPECT_EQ((*OpenTensorFile(file))->metadata().count("genzo.latents"), 0u);
+}
+
 // Rather than a file that is read as one of Stable Diffusion.
 TEST(ConversionTest, AFolderOfEdmGoesIntoNoFile) {
   const TestFolder folder;
@@ -202,6 +231,23 @@ TEST(ConversionTest, WritesAnotherType) {
   ASSERT_THAT(Convert(file, again, at::kFloat), IsOk());
   EXPECT_EQ((*OpenTensorFile(again))->entries().size(),
             tensors->entries().size());
+}
+
+// They are divided by and added to, a picture's every latent.
+TEST(ConversionTest, NumbersOfEdmAreNotRounded) {
+  const TestFolder folder;
+  const at::Tensor mean =
+      at::tensor({-1.6574, 1.886, -1.383, 2.5155}, at::kFloat);
+  FixedTensors tensors;
+  tensors.Add("edm_mean", mean);
+  tensors.Add("conv_in.weight", at::ones({2, 2}));
+  const std::string file = folder.path() + "/edm.safetensors";
+  ASSERT_THAT(WriteSafetensors(file, tensors, {}), IsOk());
+  const std::string again = folder.path() + "/again.safetensors";
+  ASSERT_THAT(Convert(file, again, at::kBFloat16), IsOk());
+  const auto read = *OpenTensorFile(again);
+  EXPECT_THAT(*read->Read("edm_mean"), TensorEquals(mean));
+  EXPECT_EQ(read->entries().at("conv_in.weight").dtype, at::kBFloat16);
 }
 
 TEST(ConversionTest, DamagedSingleFilesAreRefusedByName) {

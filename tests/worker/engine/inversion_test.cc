@@ -48,7 +48,10 @@ genzo::Run MakeInverting(const Pipeline& model,
       .request = request,
       .noise = std::make_shared<SeededNoise>(request.seed())};
   auto stages = *model.Plan(image, *encoded[0]);
-  EXPECT_THAT(AddInversion(model, image, *encoded[0], stages), IsOk());
+  const v1::GenerateRequest pass = InversionPass(request);
+  EXPECT_THAT(AddInversion(model, {.request = pass, .noise = image.noise},
+                           *encoded[0], stages),
+              IsOk());
   return genzo::Run(std::move(stages));
 }
 

@@ -77,6 +77,8 @@ TEST(LedgerTest, IfAllOweNobodyDoes) {
   ledger.Charge({{kA, 1000}}, {kA}, /*has_backlog=*/true);
   ledger.Meet({{kA, 1}});
   EXPECT_FALSE(ledger.IsDebtor("a"));
+  EXPECT_THAT(ledger.owing(), ::testing::ElementsAre("a"))
+      << "to whoever comes";
 }
 
 }  // namespace

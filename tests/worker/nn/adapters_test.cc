@@ -128,18 +128,27 @@ TEST_F(AdaptersTest, ARowsBitsDoNotDependOnWhoSharesItsAdapter) {
       return (at::randn(sizes) / 8).to(dtype);
     };
     const Linear linear(random({64, 1024}), random({64}), kLayer);
-    auto set = std::make_shared<AdapterSet>();
-    set->layers[kLayer] = {{random({4, 1024}), random({64, 4}), 1},
-                           {.whole = random({64, 1024})}};
-    const auto context = [&](int64_t rows) {
-      return EvalContext({{.first_row = 0, .rows = rows, .adapters = set}});
-    };
-    const at::Tensor x = random({6, 80, 1024});
-    const at::Tensor together = linear.forward(x, context(6));
-    for (int64_t row = 0; row < 6; ++row) {
-      EXPECT_THAT(linear.forward(x.narrow(0, row, 1), context(1)),
-                  TensorEquals(together.narrow(0, row, 1)))
-          << dtype << ", row " << row;
+    const LayerDelta first = {random({4, 1024}), random({64, 4}), 1};
+    const LayerDelta second = {random({3, 1024}), random({64, 3}), -2};
+    const LayerDelta whole = {.whole = random({64, 1024})};
+    const at::Tensor longer = random({6, 100, 1024});
+    for (const auto& deltas : {std::vector{first}, std::vector{first, second},
+                               std::vector{first, whole}}) {
+      auto set = std::make_shared<AdapterSet>();
+      set->layers[kLayer] = deltas;
+      const auto context = [&](int64_t rows) {
+        return EvalContext({{.first_row = 0, .rows = rows, .adapters = set}});
+      };
+      // A part of longer rows, too, which lie apart where there are several.
+      for (const at::Tensor& x :
+           {random({6, 80, 1024}), longer.narrow(1, 10, 80)}) {
+        const at::Tensor together = linear.forward(x, context(6));
+        for (int64_t row = 0; row < 6; ++row) {
+          EXPECT_THAT(linear.forward(x.narrow(0, row, 1), context(1)),
+                      TensorEquals(together.narrow(0, row, 1)))
+              << dtype << ", row " << row << ", " << deltas.size();
+        }
+      }
     }
   }
 }

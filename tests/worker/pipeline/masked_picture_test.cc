@@ -131,7 +131,8 @@ TEST(MaskedPictureTest, TheKnownPartIsPutBackAtALevelOfItsOwn) {
   auto walk = CreateSampler(v1::SAMPLER_DPM2, SigmaSchedule::kDefault,
                             scheduler, options, {.noise = known.noise});
   ASSERT_THAT(walk, IsOk());
-  WalkPart part(KeepKnown(*std::move(walk), known), *plan, StepRange{0, 3});
+  WalkPart part(KeepKnown(*std::move(walk), known), StepRange{0, 3},
+                plan->evaluations());
   part.Take(at::zeros({1, 4, 8, 8}));
   EXPECT_NE(plan->levels[1].sigma, plan->levels[2].sigma);
   EXPECT_EQ(part.known_level().sigma, plan->levels[2].sigma);

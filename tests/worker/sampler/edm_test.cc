@@ -2,7 +2,6 @@
 // EDMEulerScheduler and EDMDPMSolverMultistepScheduler over a network that
 // answers 0.3 times what it sees and 0.1 times what it is told.
 
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -245,6 +245,42 @@ TEST(SamplerTableTest, UnipcReadsTheEndsOfItsSpacing) {
   EXPECT_THAT(plan->timesteps, testing::ElementsAre(934, 667, 237, 10));
 }
 
+// Not of the flow's own, and without its shift: the same class's numbers. With
+// exponential or beta sigmas it makes none.
+TEST(SamplerTableTest, UnipcsKarrasSigmasOfAFlowAreOfBetas) {
+  const json flow = {{"_class_name", "UniPCMultistepScheduler"},
+                     {"prediction_type", "flow_prediction"},
+                     {"use_flow_sigmas", true},
+                     {"flow_shift", 3.0}};
+  const auto expect = [&](SigmaSchedule schedule, const json& changes,
+                          const std::vector<double>& expected,
+                          const std::vector<double>& timesteps) {
+    json file = flow;
+    file.update(changes);
+    const auto plan =
+        PlanOf(v1::SAMPLER_UNIPC, schedule, file, {.steps = 5}, 0);
+    ASSERT_THAT(plan, IsOk());
+    std::vector<double> sigmas;
+    for (const NoiseLevel& level : plan->levels) sigmas.push_back(level.sigma);
+    EXPECT_THAT(sigmas,
+                testing::Pointwise(testing::DoubleNear(2e-6), expected));
+    EXPECT_EQ(plan->timesteps, timesteps);
+  };
+  const json karras = {{"use_karras_sigmas", true}};
+  expect(SigmaSchedule::kDefault, karras,
+         {0.9936872, 0.9736212, 0.8553095, 0.3294525, 0.0099023, 0},
+         {993, 973, 855, 329, 9});
+  expect(SigmaSchedule::kKarras, json::object(),
+         {0.9936872, 0.9736212, 0.8553095, 0.3294525, 0.0099023, 0},
+         {993, 973, 855, 329, 9});
+  expect(SigmaSchedule::kKarras, {{"sigma_min", 0.05}, {"sigma_max", 20.0}},
+         {0.952381, 0.8709246, 0.6507568, 0.2777846, 0.047619, 0},
+         {952, 870, 650, 277, 47});
+  expect(SigmaSchedule::kKarras, {{"final_sigmas_type", "sigma_min"}},
+         {0.9936872, 0.9736212, 0.8553095, 0.3294525, 0.0099023, 0.0099023},
+         {993, 973, 855, 329, 9});
+}
+
 TEST(SamplerTableTest, DynamicShiftFollowsTheImagesTokens) {
   json flow = FileFor("FlowMatchEulerDiscreteScheduler");
   flow["use_dynamic_shifting"] = true;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace genzo {
@@ -68,6 +69,10 @@ absl::StatusOr<EdmFile> ReadCosXl(const TensorSource& source) {
 }
 
 }  // namespace
+
+bool IsEdmTensor(const std::string& name) {
+  return absl::StartsWith(name, "edm_");
+}
 
 absl::StatusOr<EdmFile> ReadEdmFile(const TensorSource& source) {
   if (source.entries().count(kMean) > 0) return ReadPlayground(source);

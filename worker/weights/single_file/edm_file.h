@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_WEIGHTS_SINGLE_FILE_EDM_FILE_H_
 #define GENZO_WORKER_WEIGHTS_SINGLE_FILE_EDM_FILE_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "worker/weights/tensor_source.h"
@@ -19,6 +21,9 @@ struct EdmFile {
 // (references: diffusers' single_file_utils, its CosXL pipeline). Errors name
 // file and tensor.
 absl::StatusOr<EdmFile> ReadEdmFile(const TensorSource& source);
+
+// Whether a tensor of that name is one of them: numbers, no weights.
+bool IsEdmTensor(const std::string& name);
 
 }  // namespace genzo
 

@@ -13,6 +13,7 @@
 #include "worker/weights/single_file/builtin_documents.h"
 #include "worker/weights/single_file/derived_config.h"
 #include "worker/weights/single_file/edm_file.h"
+#include "worker/weights/single_file/latent_settings.h"
 #include "worker/weights/single_file/original_names.h"
 
 namespace genzo {
@@ -145,6 +146,10 @@ absl::StatusOr<SingleFilePart> MakePart(
   auto tensors = MappedTensors::Create(source, std::move(recipes));
   if (!tensors.ok()) return tensors.status();
   json config = DeriveConfig(class_name, published, (*tensors)->entries());
+  if (class_name == "AutoencoderKL") {
+    const absl::Status read = ReadLatentSettings(*source, config);
+    if (!read.ok()) return read;
+  }
   return SingleFilePart{component, class_name, prefix, *std::move(tensors),
                         std::move(config)};
 }

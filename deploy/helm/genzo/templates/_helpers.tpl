@@ -190,6 +190,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and $v.tls.clientCaSecretName (not $v.tls.secretName) }}
 {{- fail "tls.clientCaSecretName needs tls.secretName" }}
 {{- end }}
+{{- if and $v.http.clientCaSecretName (not $v.tls.secretName) }}
+{{- fail "http.clientCaSecretName needs tls.secretName" }}
+{{- end }}
 {{- if and $v.tls.publicAddress (not $v.tls.secretName) }}
 {{- fail "tls.publicAddress needs tls.secretName" }}
 {{- end }}
@@ -198,8 +201,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "insecure is true, and auth says who may call: set insecure to false" }}
 {{- end }}
 {{- if not (or $v.insecure $knows) }}
-{{- if $v.http.enabled }}
-{{- fail "nothing says who may call: set auth.keysSecret.name, auth.keys or auth.jwt.secretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
+{{- if and $v.http.enabled (not $v.http.clientCaSecretName) }}
+{{- fail "nothing says who may call: set auth.keysSecret.name, auth.keys or auth.jwt.secretName, or both tls.clientCaSecretName and http.clientCaSecretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
 {{- else if not $v.tls.clientCaSecretName }}
 {{- fail "nothing says who may call: set auth or tls.clientCaSecretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
 {{- end }}
@@ -253,7 +256,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- range $path, $instead := dict
       "http.listen" "http.enabled" "http.certificate" "tls.secretName" "http.key" "tls.secretName"
-      "http.page" "nothing, the image has it" "http.link_key_file" "http.linkKeySecret"
+      "http.client_ca_file" "http.clientCaSecretName" "http.page" "nothing, the image has it" "http.link_key_file" "http.linkKeySecret"
       "jobs.results_folder" "results" "jobs.results_mb" "results.megabytes"
       "webhooks.secret_file" "webhooks.secret" }}
 {{- $keys := splitList "." $path }}
@@ -298,6 +301,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if $v.tls.secretName }}
 {{- $_ := set $http "certificate" "/etc/genzo/tls/tls.crt" }}
 {{- $_ := set $http "key" "/etc/genzo/tls/tls.key" }}
+{{- end }}
+{{- if $v.http.clientCaSecretName }}
+{{- $_ := set $http "client_ca_file" "/etc/genzo/http-client-ca/ca.crt" }}
 {{- end }}
 {{- if $v.http.linkKeySecret.name }}
 {{- $_ := set $http "link_key_file" (printf "/etc/genzo/link-key/%s" $v.http.linkKeySecret.key) }}

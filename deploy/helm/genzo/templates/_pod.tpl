@@ -8,6 +8,7 @@
 {{- with $v.tls.clientCaSecretName }}{{ $mounts = append $mounts (dict "name" "client-ca" "secret" .) }}{{ end }}
 {{- with $v.webhooks.secret.name }}{{ $mounts = append $mounts (dict "name" "webhooks" "secret" .) }}{{ end }}
 {{- if $v.http.enabled }}
+{{- with $v.http.clientCaSecretName }}{{ $mounts = append $mounts (dict "name" "http-client-ca" "secret" .) }}{{ end }}
 {{- with $v.http.linkKeySecret.name }}{{ $mounts = append $mounts (dict "name" "link-key" "secret" .) }}{{ end }}
 {{- end }}
 {{- toJson $mounts }}
