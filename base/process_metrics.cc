@@ -76,18 +76,23 @@ double OpenDescriptors() {
   return static_cast<double>(count - 1);  // the look itself has one
 }
 
+double ResidentBytesIn(const std::string& stat) {
+  return StatField(stat, 21) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
+
+double ResidentBytes() { return ResidentBytesIn(Contents("/proc/self/stat")); }
 
 std::vector<MetricFamily> ProcessMetrics::Collect() const {
   const std::string stat = Contents("/proc/self/stat");
-  const double page = static_cast<double>(sysconf(_SC_PAGESIZE));
   const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   rlimit descriptors = {};
   getrlimit(RLIMIT_NOFILE, &descriptors);
   return {Family("process_cpu_seconds_total", "CPU time that the process used.",
                  MetricType::Counter, CpuSeconds()),
           Family("process_resident_memory_bytes", "Memory of the process.",
-                 MetricType::Gauge, StatField(stat, 21) * page),
+                 MetricType::Gauge, ResidentBytesIn(stat)),
           Family("process_virtual_memory_bytes", "Addresses of the process.",
                  MetricType::Gauge, StatField(stat, 20)),
           Family("process_threads", "Threads of the process.",

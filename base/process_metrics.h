@@ -7,6 +7,9 @@
 
 namespace genzo {
 
+// Bytes of memory that the process has; 0 if the system does not tell.
+double ResidentBytes();
+
 // What the process uses of its machine, under the names that every Prometheus
 // client has for it: process_cpu_seconds_total, process_open_fds and so on.
 // What the system does not tell is left out. Thread-safe.

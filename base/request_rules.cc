@@ -5,6 +5,14 @@
 #include "absl/strings/ascii.h"
 
 namespace genzo {
+namespace {
+
+// Of a pass that begins at a picture: one at least.
+int StepsFromPicture(int64_t steps, double strength, StepRounding rounding) {
+  return std::max(1, static_cast<int>(StepsWalked(steps, strength, rounding)));
+}
+
+}  // namespace
 
 StepRounding StepRoundingOf(const v1::Model& model) {
   const auto& samplers = model.samplers();
@@ -32,20 +40,18 @@ int InversionSteps(const v1::GenerateRequest& request) {
 }
 
 int StepsOfPass(const v1::GenerateRequest& request, StepRounding rounding) {
-  const auto steps = static_cast<int>(request.steps());
-  if (!request.has_image_to_image()) return steps;
-  const double strength = request.image_to_image().strength();
-  return std::max(1, static_cast<int>(StepsWalked(steps, strength, rounding)));
+  return request.has_image_to_image()
+             ? StepsFromPicture(request.steps(),
+                                request.image_to_image().strength(), rounding)
+             : static_cast<int>(request.steps());
 }
 
 int StepsOfSecondPass(const v1::GenerateRequest& request,
                       StepRounding rounding) {
-  if (!request.has_hires()) return 0;
-  // Of SecondPass() what counts here, without the request's pictures.
-  v1::GenerateRequest second;
-  second.set_steps(request.hires().steps());
-  second.mutable_image_to_image()->set_strength(request.hires().strength());
-  return StepsOfPass(second, rounding);
+  const v1::HiresPass& second = request.hires();
+  return request.has_hires()
+             ? StepsFromPicture(second.steps(), second.strength(), rounding)
+             : 0;
 }
 
 int StepsOfImage(const v1::GenerateRequest& request, StepRounding rounding) {

@@ -30,6 +30,12 @@ absl::StatusOr<std::string> LinkKey(const std::string& path) {
                    key.size(), " bytes; the least is ", kMinKeyBytes));
 }
 
+HttpCertificateFiles FilesOf(const HttpConfig& config) {
+  return {.certificate = config.certificate,
+          .key = config.key,
+          .client_ca = config.client_ca_file};
+}
+
 }  // namespace
 
 HttpDoor::HttpDoor(const HttpConfig& config, const std::string& link_key,
@@ -83,10 +89,7 @@ absl::Status HttpDoor::Check(const HttpConfig& config) {
       config.page.empty() ? absl::OkStatus() : Page::Read(config.page).status();
   if (!page.ok() && !absl::IsNotFound(page)) return page;
   if (config.certificate.empty()) return absl::OkStatus();
-  return HttpCertificate::Open({.certificate = config.certificate,
-                                .key = config.key,
-                                .client_ca = config.client_ca_file})
-      .status();
+  return HttpCertificate::Open(FilesOf(config)).status();
 }
 
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
@@ -110,10 +113,7 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
   door->openapi_ = OpenApiDocument(routes);
   door->router_ = std::make_unique<Router>(std::move(routes), config.origins,
                                            config.public_url);
-  HttpServerOptions options = {.listen = config.listen,
-                               .certificate = config.certificate,
-                               .key = config.key,
-                               .client_ca_file = config.client_ca_file};
+  HttpServerOptions options = {.listen = config.listen, .tls = FilesOf(config)};
   options.limits.max_connections = config.max_connections;
   options.limits.max_body_bytes = config.max_body_bytes;
   auto server = HttpServer::Start(

@@ -20,17 +20,16 @@ struct Piece {
   std::vector<std::string> texts;
   std::vector<Piece> inside;
 
-  Piece& At(const std::string& wanted) {
-    for (Piece& piece : inside) {
-      if (piece.key == wanted) return piece;
-    }
-    return inside.emplace_back(Piece{.key = wanted});
-  }
   const Piece* Find(const std::string& wanted) const {
-    for (const Piece& piece : inside) {
-      if (piece.key == wanted) return &piece;
-    }
-    return nullptr;
+    const auto found =
+        std::find_if(inside.begin(), inside.end(),
+                     [&](const Piece& piece) { return piece.key == wanted; });
+    return found == inside.end() ? nullptr : &*found;
+  }
+  Piece& At(const std::string& wanted) {
+    const Piece* const found = Find(wanted);
+    return found != nullptr ? inside[found - inside.data()]
+                            : inside.emplace_back(Piece{.key = wanted});
   }
 };
 

@@ -10,16 +10,9 @@
 #include "absl/synchronization/mutex.h"
 #include "base/watched_file.h"
 #include "boost/asio/ssl/context.hpp"
+#include "gateway/http_certificate_files.h"
 
 namespace genzo {
-
-// The PEM files of a door with TLS, empty where there is none.
-struct HttpCertificateFiles {
-  std::string certificate = {};  // chain, the door's own first
-  std::string key = {};
-  // Of those who sign clients' certificates; empty: clients need none.
-  std::string client_ca = {};
-};
 
 // A certificate chain, its key and the authorities of clients, files that
 // others replace by renaming new ones over them. Thread-safe.

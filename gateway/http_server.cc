@@ -234,11 +234,8 @@ HttpServer::~HttpServer() = default;
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const HttpServerOptions& options, HttpHandler handler) {
   auto impl = std::make_unique<Impl>(options.limits, std::move(handler));
-  if (!options.certificate.empty()) {
-    const absl::Status status =
-        impl->UseTls({.certificate = options.certificate,
-                      .key = options.key,
-                      .client_ca = options.client_ca_file});
+  if (!options.tls.certificate.empty()) {
+    const absl::Status status = impl->UseTls(options.tls);
     if (!status.ok()) return status;
   }
   const absl::Status status = impl->Listen(options.listen);

@@ -6,15 +6,14 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/http.h"
+#include "gateway/http_certificate_files.h"
 #include "gateway/http_limits.h"
 
 namespace genzo {
 
 struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // port 0 takes a free one
-  std::string certificate = {};        // PEM chain, watched; empty: no TLS
-  std::string key = {};                // PEM
-  std::string client_ca_file = {};     // PEM; empty: clients need none
+  HttpCertificateFiles tls = {};       // watched; without any: no TLS
   HttpLimits limits = {};
   int threads = 2;  // 1 or more
 };

@@ -73,7 +73,7 @@ void Backlog::Remove(const std::string& job_id) {
   ++version_;
 }
 
-void Backlog::Begin(int device, DeviceState state) {
+void Backlog::SetState(int device, DeviceState state) {
   absl::MutexLock lock(&mutex_);
   devices_[device] = std::move(state);
 }

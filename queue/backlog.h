@@ -33,7 +33,7 @@ struct BacklogJob {
 
 // What a device is at.
 struct DeviceState {
-  absl::Time busy_until = absl::InfinitePast();
+  absl::Time busy_until = absl::InfinitePast();  // what comes now waits so long
   std::set<std::string> owing = {};  // tenants that used more than their share
 };
 
@@ -69,9 +69,8 @@ class Backlog {
   // It ended, or nobody wants it.
   void Remove(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // `device` begins an evaluation, for which what comes now has to wait, or has
-  // nothing to do.
-  void Begin(int device, DeviceState state) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of a device that begins an evaluation, or has nothing to do.
+  void SetState(int device, DeviceState state) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a device other than `device` has much less to do. What comes next
   // should be its: devices take jobs when they come by, and the first would

@@ -15,6 +15,7 @@ CHART = ROOT / "deploy" / "helm" / "genzo"
 VALUES = {"default": None} | {
     path.name.removesuffix("-values.yaml"): path for path in sorted(CHART.glob("ci/*-values.yaml"))
 }
+BY_VALUES = pytest.mark.parametrize("name", VALUES)
 # Modules with the definitions of what the chart asks other programs for.
 CRDS = {
     "github.com/prometheus-operator/prometheus-operator@v0.85.0":
@@ -58,6 +59,20 @@ def objects(values, *more, **options):
     """The same as a dictionary: (kind, name) -> manifest."""
     found = [o for o in yaml.safe_load_all(template(values, *more, **options)[0]) if o]
     return {(o["kind"], o["metadata"]["name"]): o for o in found}
+
+
+def server(made):
+    [found] = [o for (kind, name), o in made.items()
+               if kind in ("Deployment", "StatefulSet") and name == "r-genzo"]
+    return found
+
+
+def of_bots(name):
+    return name.removeprefix("r-genzo-") in ("discord", "line", "slack", "telegram")
+
+
+def config(made):
+    return yaml.safe_load(made["ConfigMap", "r-genzo"]["data"]["genzo.yaml"])
 
 
 def module_folder(module):

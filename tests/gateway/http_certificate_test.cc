@@ -103,8 +103,8 @@ class HttpCertificateTest : public ::testing::Test {
   const TestCertificate own_ = authority_.Issue("own");
   const TestCertificate client_ = authority_.Issue("client");
   HttpServerOptions options_ = {
-      .certificate = Put("cert.pem", own_.certificate),
-      .key = Put("key.pem", own_.key)};
+      .tls = {.certificate = Put("cert.pem", own_.certificate),
+              .key = Put("key.pem", own_.key)}};
 };
 
 TEST_F(HttpCertificateTest, OneThatIsReplacedIsShownToTheNextClient) {
@@ -128,7 +128,7 @@ TEST_F(HttpCertificateTest, ClientsNeedNoneUnlessAnAuthorityIsNamed) {
 }
 
 TEST_F(HttpCertificateTest, OnlyClientsOfTheAuthorityAreAnswered) {
-  options_.client_ca_file = Put("ca.pem", authority_.certificate());
+  options_.tls.client_ca = Put("ca.pem", authority_.certificate());
   const auto server = Start();
   ASSERT_THAT(server, IsOk());
   const int port = (*server)->port();
@@ -138,7 +138,7 @@ TEST_F(HttpCertificateTest, OnlyClientsOfTheAuthorityAreAnswered) {
 }
 
 TEST_F(HttpCertificateTest, AClientThatWasThereTakesUpItsSession) {
-  options_.client_ca_file = Put("ca.pem", authority_.certificate());
+  options_.tls.client_ca = Put("ca.pem", authority_.certificate());
   const auto server = Start();
   ASSERT_THAT(server, IsOk());
   const Seen first = Ask((*server)->port(), client_);
@@ -149,7 +149,7 @@ TEST_F(HttpCertificateTest, AClientThatWasThereTakesUpItsSession) {
 }
 
 TEST_F(HttpCertificateTest, AnotherAuthorityHoldsForTheNextClient) {
-  options_.client_ca_file = Put("ca.pem", authority_.certificate());
+  options_.tls.client_ca = Put("ca.pem", authority_.certificate());
   const auto server = Start();
   ASSERT_THAT(server, IsOk());
   const int port = (*server)->port();
@@ -170,7 +170,7 @@ TEST_F(HttpCertificateTest, AnotherAuthorityHoldsForTheNextClient) {
 TEST_F(HttpCertificateTest, AnAuthorityThatCannotBeReadIsSaidAtTheStart) {
   for (const std::string& bad :
        {Put("none.pem", "no certificate"), folder_.path() + "/nowhere.pem"}) {
-    options_.client_ca_file = bad;
+    options_.tls.client_ca = bad;
     EXPECT_THAT(Start(), StatusIs(absl::StatusCode::kInvalidArgument,
                                   "http.client_ca_file " + bad));
   }

@@ -441,7 +441,8 @@ TEST(HttpServerTest, RefusesAddressesAndCertificatesThatCannotBeUsed) {
                   {.listen = absl::StrCat("127.0.0.1:", first->port())}, Echo),
               StatusIs(absl::StatusCode::kUnavailable, "cannot be used"));
   EXPECT_THAT(
-      HttpServer::Start({.certificate = "/nowhere", .key = "/nowhere"}, Echo),
+      HttpServer::Start({.tls = {.certificate = "/nowhere", .key = "/nowhere"}},
+                        Echo),
       StatusIs(absl::StatusCode::kInvalidArgument, "http.certificate"));
 }
 

@@ -99,10 +99,10 @@ TEST_F(PoolLoadTest, KnowsSamplersThatEvaluateMoreOften) {
 }
 
 TEST_F(PoolLoadTest, ANewcomerWaitsForTheEvaluationUnderWay) {
-  load_.backlog().Begin(
+  load_.backlog().SetState(
       /*device=*/0, {.busy_until = absl::UnixEpoch() + (16 - 6) * kMs});
   EXPECT_EQ(load_.PredictNew(Demand(5))->time, 10 * kMs + 57 * kMs);
-  load_.backlog().Begin(
+  load_.backlog().SetState(
       /*device=*/0, {.busy_until = absl::UnixEpoch() + (16 - 60) * kMs});
   EXPECT_EQ(load_.PredictNew(Demand(5))->time, 57 * kMs);
 }

@@ -60,8 +60,8 @@ TEST_F(PoolViewTest, PredictsWhatThePoolItselfWould) {
   load_.backlog().Start("a", 0, 10 * kMs);
   load_.backlog().StepsLeft("a", 0, 12);
   load_.backlog().Start("b", 1, 20 * kMs);
-  load_.backlog().Begin(0, {.busy_until = clock_.Now() + 5 * kMs});
-  load_.backlog().Begin(1, {.busy_until = clock_.Now() + 9 * kMs});
+  load_.backlog().SetState(0, {.busy_until = clock_.Now() + 5 * kMs});
+  load_.backlog().SetState(1, {.busy_until = clock_.Now() + 9 * kMs});
   ExpectSame(Demand(5));
   ExpectSame(Demand(90));
 }
@@ -76,7 +76,7 @@ TEST_F(PoolViewTest, KnowsWhoYieldsToOthers) {
   }
   const absl::Duration beside = *PredictFrom(View(), Demand(5), clock_);
   for (int device : {0, 1}) {
-    load_.backlog().Begin(device, {.owing = {"flood"}});
+    load_.backlog().SetState(device, {.owing = {"flood"}});
   }
   ExpectSame(Demand(5));
   EXPECT_LT(*PredictFrom(View(), Demand(5), clock_), beside);
@@ -125,8 +125,8 @@ TEST_F(PoolViewTest, ExpectsThoseThatThePoolExpects) {
 
 TEST_F(PoolViewTest, MachinesNeedNotAgreeOnWhatTheyCallNow) {
   load_.Accept("a", Demand(20), std::nullopt);
-  load_.backlog().Begin(0, {.busy_until = clock_.Now() + 50 * kMs});
-  load_.backlog().Begin(1, {.busy_until = clock_.Now() + 50 * kMs});
+  load_.backlog().SetState(0, {.busy_until = clock_.Now() + 50 * kMs});
+  load_.backlog().SetState(1, {.busy_until = clock_.Now() + 50 * kMs});
   const auto view = View();
   FakeClock other;  // started 9 s later by its own count, of the same date
   other.Advance(absl::Seconds(9));

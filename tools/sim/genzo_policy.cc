@@ -57,6 +57,7 @@ class GenzoPolicy : public SimPolicy {
   std::vector<SimJob*> Take(const SimDevice& device, absl::Time now) override {
     std::vector<SimJob*> taken;
     TakeFacts facts;
+    if (device.live.empty()) load_.backlog().SetState(device.index, {});
     for (const auto& run : device.live) {
       if (run->ready > now) {
         ++facts.parked;
@@ -116,7 +117,7 @@ class GenzoPolicy : public SimPolicy {
     }
     if (picked.empty()) return picked;
     const JobDemand& demand = picked[0]->job->request.demand;
-    load_.backlog().Begin(
+    load_.backlog().SetState(
         device.index,
         {.busy_until =
              now + load_.speeds().Of(device.index, demand).costs.At(rows),

@@ -179,7 +179,7 @@ bool Engine::Admit() {
   DropUnwanted();
   if (live_.empty()) {
     step_figures_.Rest();
-    dependencies_.load.backlog().Begin(device_.index, {});  // nobody owes
+    dependencies_.load.backlog().SetState(device_.index, {});  // nobody owes
   }
   if (forget_models_.exchange(false)) {
     encode_stage_->ForgetTexts();
@@ -351,7 +351,7 @@ Engine::Predictions Engine::EvaluateBatch(const Batch& batch) {
   const absl::Time begin = dependencies_.clock.Now();
   const JobDemand demand = DemandOfStage(*batch.runs[0]);
   ModelSpeeds& speeds = dependencies_.load.speeds();
-  dependencies_.load.backlog().Begin(
+  dependencies_.load.backlog().SetState(
       device_.index,
       {.busy_until =
            begin +

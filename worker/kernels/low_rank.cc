@@ -31,6 +31,13 @@ void AddScaled(const float* from, float factor, int64_t n, BFloat16* to) {
   BestLanes().add_bf16(from, factor, n, reinterpret_cast<Bf16Bits*>(to));
 }
 
+// One thread's memory for a block.
+template <typename T>
+struct Workspace {
+  std::vector<float> sums = std::vector<float>(kBlock * kPanel);
+  std::vector<T> h;  // [kBlock, rank], padded
+};
+
 // One product, with its matrices in panels.
 template <typename T>
 class Product {
@@ -53,30 +60,32 @@ class Product {
 
   int64_t blocks() const { return product_.rows * BlocksOfRow(); }
 
-  void Add(int64_t block, const at::Tensor& x, const at::Tensor& y) const {
+  void Add(int64_t block, const at::Tensor& x, const at::Tensor& y,
+           Workspace<T>& work) const {
     const int64_t row = product_.first_row + block / BlocksOfRow();
     const int64_t first = block % BlocksOfRow() * kBlock;
     const T* const from = x.data_ptr<T>() + row * x.stride(0) + first * in_;
     T* const to = y.data_ptr<T>() + row * y.stride(0) + first * out_;
     const int64_t count = std::min(kBlock, places_ - first);
-    std::vector<float> sums(kBlock * kPanel);
     const int64_t width = RoundUp(rank_, kPanel);
-    std::vector<T> h(kBlock * width);
+    work.h.resize(kBlock * width);
+    float* const sums = work.sums.data();
+    T* const h = work.h.data();
     for (int64_t r = 0; r < rank_; r += kPanel) {
       const int64_t columns = Columns(rank_ - r);
       MultiplyPanel(from, in_, count, in_, down_.data() + r * in_, columns,
-                    sums.data(), kPanel);
+                    sums, kPanel);
       for (int64_t i = 0; i < count; ++i) {
-        Round(sums.data() + i * kPanel, columns, h.data() + i * width + r);
+        Round(sums + i * kPanel, columns, h + i * width + r);
       }
     }
     const auto scale = static_cast<float>(product_.scale);
     const int64_t depth = RoundUp(rank_, kGroup<T>);
     for (int64_t o = 0; o < out_; o += kPanel) {
-      MultiplyPanel(h.data(), width, count, depth, up_.data() + o * depth,
-                    Columns(out_ - o), sums.data(), kPanel);
+      MultiplyPanel<T>(h, width, count, depth, up_.data() + o * depth,
+                       Columns(out_ - o), sums, kPanel);
       for (int64_t i = 0; i < count; ++i) {
-        AddScaled(sums.data() + i * kPanel, scale, std::min(kPanel, out_ - o),
+        AddScaled(sums + i * kPanel, scale, std::min(kPanel, out_ - o),
                   to + i * out_ + o);
       }
     }
@@ -108,10 +117,11 @@ void AddAll(const std::vector<LowRankProduct>& products, const at::Tensor& x,
     for (int64_t i = begin; i < end; ++i) packed[i].Pack();
   });
   at::parallel_for(0, ends.back(), 1, [&](int64_t begin, int64_t end) {
+    Workspace<T> work;
     for (int64_t block = begin; block < end; ++block) {
       const auto k =
           std::upper_bound(ends.begin(), ends.end(), block) - ends.begin();
-      packed[k].Add(block - (k == 0 ? 0 : ends[k - 1]), x, y);
+      packed[k].Add(block - (k == 0 ? 0 : ends[k - 1]), x, y, work);
     }
     ReleasePanels<T>();
   });

@@ -25,6 +25,9 @@ struct LayerDelta {
   at::Tensor bias = {};   // [out]
 };
 
+// Whether they are products of two matrices and nothing else.
+bool AreProducts(const std::vector<LayerDelta>& deltas);
+
 // The deltas of one request, by the layer's name in the checkpoint
 // ("mid_block.attentions.0.transformer_blocks.0.attn1.to_q"): of a layer one
 // for each adapter that has it. Immutable.
@@ -78,12 +81,13 @@ class EvalContext {
   }
   // The same with parts of `x` and `y`, whose first dimension is the rows: on
   // a CPU with those of each row, whose bits would else depend on how many have
-  // the same adapter.
+  // the same adapter. Without those that AddProducts() has `added`.
   template <typename Visit>
-  void ForParts(const std::string& layer, const at::Tensor& x,
+  void ForParts(const std::string& layer, bool added, const at::Tensor& x,
                 const at::Tensor& y, const Visit& visit) const {
     ForSegments(layer, [&](const AdapterSegment& segment,
                            const std::vector<LayerDelta>& deltas) {
+      if (added && AreProducts(deltas)) return;
       const int64_t rows = x.is_cpu() ? 1 : segment.rows;
       const int64_t end = segment.first_row + segment.rows;
       for (int64_t row = segment.first_row; row < end; row += rows) {
@@ -118,10 +122,7 @@ class EvalContext {
 // Of layers that nobody adapts.
 const EvalContext& NoAdapters();
 
-// Whether they are products of two matrices and nothing else.
-bool AreProducts(const std::vector<LayerDelta>& deltas);
-
-// y [R, ..., out] += what such deltas make of x [R, ..., in], of all rows in
+// y [R, ..., out] += what products make of x [R, ..., in], of all rows in
 // one pass (kernels/low_rank.h). False, and nothing is done, where that does
 // not take these tensors.
 bool AddProducts(const EvalContext& context, const std::string& layer,

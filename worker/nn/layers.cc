@@ -50,12 +50,10 @@ void Linear::AddDeltas(const EvalContext& context, const at::Tensor& x,
                        const at::Tensor& y) const {
   if (context.empty()) return;
   const bool added = AddProducts(context, name, first_out, x, y);
-  context.ForParts(name, x, y,
-                   [&](const std::vector<LayerDelta>& deltas,
-                       const at::Tensor& part, const at::Tensor& sum) {
-                     if (added && AreProducts(deltas)) return;
-                     AddDeltas(deltas, part, sum);
-                   });
+  context.ForParts(
+      name, added, x, y,
+      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
+          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
   context.ForRows(name, [&](const RowDeltas& deltas) {
     AddDelta(deltas, first_out, x, y);
   });
@@ -213,12 +211,10 @@ void Conv2d::AddDeltas(const EvalContext& context, const at::Tensor& x,
   if (context.empty()) return;
   const bool added = pointwise() && AddProducts(context, name, /*first_out=*/0,
                                                 ToPlaces(x), ToPlaces(y));
-  context.ForParts(name, x, y,
-                   [&](const std::vector<LayerDelta>& deltas,
-                       const at::Tensor& part, const at::Tensor& sum) {
-                     if (added && AreProducts(deltas)) return;
-                     AddDeltas(deltas, part, sum);
-                   });
+  context.ForParts(
+      name, added, x, y,
+      [&](const std::vector<LayerDelta>& deltas, const at::Tensor& part,
+          const at::Tensor& sum) { AddDeltas(deltas, part, sum); });
   context.ForRows(name,
                   [&](const RowDeltas& deltas) { AddDeltas(deltas, x, y); });
 }

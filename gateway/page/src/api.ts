@@ -32,6 +32,10 @@ export class ApiError extends Error {
   }
 }
 
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 const KEY = "genzo.key";
 export const apiKey = {
   get: () => localStorage.getItem(KEY) ?? "",

@@ -1,7 +1,7 @@
 // The form that a picture begins with.
 
 import { useSignal } from "@preact/signals";
-import { ApiError } from "./api";
+import { ApiError, messageOf } from "./api";
 import {
   canStart,
   change,
@@ -25,7 +25,7 @@ import { paint, wantsKey } from "./store";
 // What the server refused at once: beside its field, or below the form.
 export function showRefusal(error: unknown): string | undefined {
   if (!(error instanceof ApiError)) {
-    return t("sendFailed", { why: error instanceof Error ? error.message : String(error) });
+    return t("sendFailed", { why: messageOf(error) });
   }
   if (error.http === 401) wantsKey.value = true;
   violations.value = Object.fromEntries(

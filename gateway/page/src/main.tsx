@@ -1,7 +1,7 @@
 import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, apiKey, listModels } from "./api";
+import { ApiError, apiKey, listModels, messageOf } from "./api";
 import { Composer } from "./composer";
 import { canStart, models } from "./draft";
 import { Gallery, stateText } from "./gallery";
@@ -40,7 +40,7 @@ async function readModels(problem: Signal<string | undefined>): Promise<void> {
       return;
     } catch (error) {
       if (reading !== readings) return;
-      problem.value = error instanceof Error ? error.message : String(error);
+      problem.value = messageOf(error);
       if (error instanceof ApiError && error.http === 401) wantsKey.value = true;
       if (error instanceof ApiError && !error.passes) return;
     }

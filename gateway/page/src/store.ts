@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { openDB, type DBSchema } from "idb";
-import { ApiError, cancelJob, createJob, upscale, watchJob } from "./api";
+import { ApiError, cancelJob, createJob, messageOf, upscale, watchJob } from "./api";
 import { base64, type GenerateRequest, type Upscaling } from "./protocol";
 import {
   after,
@@ -226,7 +226,7 @@ async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<
     take(job, { ...job.value, state: "succeeded", frames: [{ state: "done", picture }] });
   } catch (error) {
     if (hasEnded(job.value)) return; // cancelled elsewhere
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     take(job, signal.aborted ? ended(job.value, "cancelled") : ended(job.value, "failed", why));
   }
 }

@@ -2,7 +2,7 @@
 
 from conftest import find_barriers
 from mock_door import Door
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from steps import develop, job_view
 
 
@@ -86,15 +86,22 @@ async def test_says_when_the_models_cannot_be_read(
     await expect(page.get_by_role("radio", name="Portrait")).to_be_visible()
 
 
+def key_dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog", name="Key of this server")
+
+
+async def give_key(page: Page, key: str) -> None:
+    await key_dialog(page).get_by_label("Key", exact=True).fill(key)
+    await page.keyboard.press("Enter")
+
+
 async def test_asks_for_a_key_and_sends_it(page: Page, door: Door) -> None:
     door.key = "sesame"
     await page.reload()
-    dialog = page.get_by_role("dialog", name="Key of this server")
-    await expect(dialog).to_be_visible()
+    await expect(key_dialog(page)).to_be_visible()
     assert await find_barriers(page) == []
-    await dialog.get_by_label("Key", exact=True).fill("sesame")
-    await page.keyboard.press("Enter")
-    await expect(dialog).to_be_hidden()
+    await give_key(page, "sesame")
+    await expect(key_dialog(page)).to_be_hidden()
     await expect(page.get_by_role("alert")).to_have_count(0)
     job = await develop(page, door)
     await job.finish()
@@ -107,9 +114,7 @@ async def test_what_the_server_has_is_asked_for_with_the_key(
     door.key = "sesame"
     door.upscalers = ["x4"]
     await page.reload()
-    dialog = page.get_by_role("dialog", name="Key of this server")
-    await dialog.get_by_label("Key", exact=True).fill("sesame")
-    await page.keyboard.press("Enter")
+    await give_key(page, "sesame")
     await page.get_by_text("More", exact=True).click()
     await page.get_by_label("Enlarge the finished picture").select_option("x4")
 
@@ -123,8 +128,6 @@ async def test_a_running_job_goes_on_with_a_new_key(
     await expect(job_view(page)).to_contain_text("Step 5")
     door.key = "sesame"
     door.cut()
-    dialog = page.get_by_role("dialog", name="Key of this server")
-    await dialog.get_by_label("Key", exact=True).fill("sesame")
-    await page.keyboard.press("Enter")
+    await give_key(page, "sesame")
     await job.finish()
     await expect(job_view(page)).to_contain_text("Developed")

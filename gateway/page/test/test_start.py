@@ -7,7 +7,7 @@ import pytest
 from conftest import find_barriers
 from mock_door import Door, picture
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from steps import develop, open_picture, open_with, set_slider
 
 DROP = """async ([bytes, kind, how]) => {
@@ -31,6 +31,14 @@ async def start_from_a_picture(page: Page, door: Door, *fields: str) -> None:
     await page.get_by_label("Start from a picture").set_input_files(
         {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
     )
+
+
+async def paint_a_spot(page: Page) -> Locator:
+    """In the middle of the mask over the start; what it is painted on."""
+    canvas = page.locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    await canvas.click()
+    return canvas
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -162,9 +170,7 @@ async def test_a_mask_is_turned_round(page: Page, door: Door) -> None:
     await page.get_by_label("Start from a picture").set_input_files(
         {"name": "a.png", "mimeType": "image/png", "buffer": picture(1, 1)}
     )
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    await canvas.click()
+    canvas = await paint_a_spot(page)
     await page.get_by_label("Keep what is painted over").check()
     # The picture hides nothing, so nothing can be seen through it.
     await expect(page.get_by_label("what is transparent")).to_have_count(0)
@@ -184,9 +190,7 @@ async def test_settings_bring_the_start_and_the_mask(
     page: Page, door: Door
 ) -> None:
     await start_from_a_picture(page, door)
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    await canvas.click()
+    canvas = await paint_a_spot(page)
     masked = await develop(page, door, "masked")
     await masked.finish()
     await page.get_by_role("button", name="Remove the picture").click()
@@ -224,9 +228,7 @@ async def test_a_mask_is_there_again_with_its_model(
     page: Page, door: Door
 ) -> None:
     await start_from_a_picture(page, door)
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    await canvas.click()
+    canvas = await paint_a_spot(page)
     undo = page.get_by_role("button", name="Undo")
     await expect(undo).to_be_enabled()
     # As when another model is chosen for a while.
@@ -263,9 +265,7 @@ async def test_a_mask_has_its_edge_and_surroundings(
     page: Page, door: Door
 ) -> None:
     await start_from_a_picture(page, door)
-    canvas = page.locator("canvas")
-    await canvas.scroll_into_view_if_needed()
-    await canvas.click()
+    canvas = await paint_a_spot(page)
     await set_slider(page, "Softness of the mask's edge", "6")
     await expect(page.get_by_label("Painted around the mask")).to_have_count(0)
     await page.get_by_label("Paint the masked part alone").check()
