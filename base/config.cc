@@ -123,6 +123,7 @@ ModelFiles ModelConfig::files() const {
   ModelFiles files(path);
   files.config = config;
   files.parts = parts;
+  files.stamp = stamp;
   return files;
 }
 

@@ -22,6 +22,7 @@ struct ModelConfig {
   // What ModelFiles has beside the path: likewise absolute or relative.
   std::string config = {};
   std::map<std::string, std::string> parts = {};
+  std::string stamp = {};  // of one that was found in a folder
 
   ModelFiles files() const;
   bool operator==(const ModelConfig&) const = default;

@@ -23,6 +23,9 @@ struct ModelFiles {
   // Files or folders of single components, "vae" -> "ae.safetensors". They
   // count before those of `path`.
   std::map<std::string, std::string> parts = {};
+  // What was seen of them, if somebody looked: with another one they are other
+  // files, though the paths are the same.
+  std::string stamp = {};
 
   bool operator==(const ModelFiles&) const = default;
 };

@@ -138,6 +138,8 @@ ModelsFolder::Found ModelsFolder::Look() {
     ModelConfig model;
     model.id = id_of_.try_emplace(path.string(), IdOf(path)).first->second;
     model.path = path.string();
+    // Others' changes do not make it another.
+    model.stamp = StampOf(path, /*shared=*/"");
     const fs::path config = fs::path(path).replace_extension(kConfig);
     if (is_file && fs::is_directory(config, error)) {
       model.config = config.string();

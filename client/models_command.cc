@@ -27,12 +27,9 @@ void Print(const v1::Model& model) {
   std::cout << absl::StrFormat("%s%s  %s", model.id(),
                                model.is_default() ? " (default)" : "",
                                StateName(model.state()));
-  if (model.has_error()) {
-    std::cout << ": " << Printable(model.error().message()) << "\n";
-    return;
-  }
+  const std::string error = Printable(model.error().message());
   if (model.state() != v1::Model::STATE_RESIDENT) {
-    std::cout << "\n";
+    std::cout << (error.empty() ? "" : ": ") << error << "\n";
     return;
   }
   std::vector<std::string> samplers;
@@ -53,6 +50,9 @@ void Print(const v1::Model& model) {
         std::pair("image prompts", &model.ip_adapters())}) {
     if (names->empty()) continue;
     std::cout << "  " << what << " " << absl::StrJoin(*names, ", ") << "\n";
+  }
+  if (!error.empty()) {
+    std::cout << "  its newer files cannot be used: " << error << "\n";
   }
 }
 

@@ -49,6 +49,15 @@ TEST_F(ModelsFolderTest, TellsOfWhatIsNewOrHasChanged) {
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
 }
 
+TEST_F(ModelsFolderTest, AModelIsAnotherOnceItsOwnFilesAre) {
+  folder_.Write("a.safetensors", "x");
+  const ModelFiles first = models_.Look().fresh.at(0).files();
+  folder_.Write("flux.config/model_index.json", "{}");
+  EXPECT_EQ(models_.Look().fresh.at(0).files(), first) << "of all files";
+  folder_.Write("a.safetensors", "longer");
+  EXPECT_NE(models_.Look().fresh.at(0).files(), first);
+}
+
 TEST_F(ModelsFolderTest, AFolderBesideAFileIsItsConfiguration) {
   folder_.Write("a.safetensors", "x");
   folder_.Write("a.config/model_index.json", "{}");

@@ -23,24 +23,23 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       figures_(dependencies.metrics.ForDevice(device.name())),
       step_figures_(device_, dependencies_),
       scheduler_(config.max_live_runs, config.max_wait_steps),
-      models_(config_, device_, dependencies_,
-              /*on_unloaded=*/[this] { forget_models_ = true; }),
+      models_(
+          config_, device_, dependencies_,
+          /*on_unloaded=*/[this] { forget_models_ = true; },
+          /*on_introduced=*/
+          [this](const std::string& id, const ModelFiles& files) {
+            judges_.AddModel(id, files);
+          }),
       adapters_(dependencies.loras, device.placement, device.adapter_bytes,
                 models_.spare_memory(), figures_,
                 /*on_change=*/[this] { dependencies_.queue.Nudge(); }),
       judges_(config.scorers, config.safety.checker, device.placement.device) {
-  for (const ModelConfig& model : config_.models) {
-    judges_.AddModel(model.id, model.files());
-  }
   models_.SetAdapters(&adapters_);
 }
 
 Engine::~Engine() { models_.SetAdapters(nullptr); }
 
-void Engine::Add(const ModelConfig& model) {
-  judges_.AddModel(model.id, model.files());
-  models_.Add(model);
-}
+void Engine::Add(const ModelConfig& model) { models_.Add(model); }
 
 void Engine::Remove(const std::string& id) {
   models_.Remove(id);

@@ -44,10 +44,12 @@ void LogProfile(const std::string& id, const StepProfile& profile, bool sound) {
 ModelIntroduction::ModelIntroduction(const Config& config,
                                      const EngineDevice& device,
                                      const EngineDependencies& dependencies,
-                                     std::function<void()> on_unloaded)
+                                     std::function<void()> on_unloaded,
+                                     OnIntroduced on_introduced)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
+      on_introduced_(std::move(on_introduced)),
       profiles_(config.profile_folder),
       side_networks_({config.controlnets, config.ip_adapters}, device.placement,
                      spare_memory()),
@@ -66,7 +68,6 @@ ModelIntroduction::ModelIntroduction(const Config& config,
                                         DropOfAll(uses);
                                       }}) {
   for (const ModelConfig& model : config_.models) {
-    files_[model.id] = model.files();
     descriptions_[model.id].set_id(model.id);
     Describe(model.id, v1::Model::STATE_LOADING);
   }
@@ -163,6 +164,7 @@ void ModelIntroduction::Adopt(bool busy) {
   bool changed = changed_.exchange(false);
   if (changed) {
     for (auto& loaded : loader_.TakeLoaded()) {
+      files_[loaded.id] = loaded.files;
       news_.push_back(std::move(loaded));
     }
     TakeNewsOfFiles();  // whatever was loaded was added before
@@ -208,7 +210,6 @@ void ModelIntroduction::TakeNewsOfFiles() {
       continue;
     }
     const ModelConfig& model = std::get<ModelConfig>(one);
-    files_[model.id] = model.files();
     const bool is_new =
         gone_.erase(model.id) > 0 || descriptions_.count(model.id) == 0;
     descriptions_[model.id].set_id(model.id);
@@ -275,7 +276,7 @@ bool ModelIntroduction::BeginNext(bool busy, absl::Time now) {
     ModelRef model = loader_.Hold(id);
     if (model == nullptr) continue;
     OrReject(id, /*again=*/true, [&, id = id, pause = again.pause] {
-      Begin({id, std::move(model)}, /*again=*/true, pause);
+      Begin({id, std::move(model), files_.at(id)}, /*again=*/true, pause);
     });
     if (current_.has_value()) return true;
   }
@@ -339,6 +340,7 @@ void ModelIntroduction::Tell() {
     const bool others = NameBeside(description);
     const v1::Model::State state = StateOf(description);
     if (others || description.state() != state ||
+        description.error().message() != ErrorOf(id, state).message() ||
         description.pinned() != loader_.Pinned(id)) {
       Describe(id, state);
     }
@@ -383,6 +385,7 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   if (dependencies_.loras != nullptr) {
     dependencies_.loras->AddModel(loaded.id, model.adapter_targets());
   }
+  on_introduced_(loaded.id, files_.at(loaded.id));
   // Before those who wait for it hear.
   Describe(loaded.id, v1::Model::STATE_RESIDENT);
   loader_.Ready(loaded.id, profile.activation_bytes);
@@ -440,6 +443,12 @@ v1::Model::State ModelIntroduction::StateOf(
                                   : v1::Model::STATE_LOADING;
 }
 
+absl::Status ModelIntroduction::ErrorOf(const std::string& id,
+                                        v1::Model::State state) const {
+  return state == v1::Model::STATE_FAILED ? loader_.Failure(id)
+                                          : loader_.NewerFailure(id);
+}
+
 void ModelIntroduction::Count(const std::string& id, v1::Model::State state) {
   ModelMetrics& metrics = dependencies_.metrics.ForModel(id);
   metrics.loaded.Set(state == v1::Model::STATE_RESIDENT ? 1 : 0);
@@ -452,9 +461,8 @@ void ModelIntroduction::Describe(const std::string& id,
   v1::Model& description = descriptions_[id];
   description.set_state(state);
   description.clear_error();
-  if (state == v1::Model::STATE_FAILED) {
-    *description.mutable_error() = ToRpcStatus(loader_.Failure(id));
-  }
+  const absl::Status error = ErrorOf(id, state);
+  if (!error.ok()) *description.mutable_error() = ToRpcStatus(error);
   description.set_pinned(loader_.Pinned(id));
   Count(id, state);
   v1::Model told = description;

@@ -33,10 +33,15 @@ class ModelIntroduction {
  public:
   // All configured models are "loading" at once, so that an early request does
   // not hear "unknown". `on_unloaded` is called on the loading thread after a
-  // model left memory. `config` and `dependencies` outlive this.
+  // model left memory, `on_introduced` on the engine's before one can be used,
+  // with the files that it was loaded from. `config` and `dependencies` outlive
+  // this.
+  using OnIntroduced =
+      std::function<void(const std::string& id, const ModelFiles& files)>;
   ModelIntroduction(const Config& config, const EngineDevice& device,
                     const EngineDependencies& dependencies,
-                    std::function<void()> on_unloaded);
+                    std::function<void()> on_unloaded,
+                    OnIntroduced on_introduced);
 
   // Loads and adopts all configured models, unless `stopping` becomes true.
   void LoadConfigured(const std::atomic<bool>& stopping);
@@ -152,12 +157,15 @@ class ModelIntroduction {
   // To the metrics.
   void Count(const std::string& id, v1::Model::State state);
   v1::Model::State StateOf(const v1::Model& description) const;
+  // What is told beside that: why it failed, or its newer files.
+  absl::Status ErrorOf(const std::string& id, v1::Model::State state) const;
 
   const Config& config_;
   const EngineDevice device_;
   const EngineDependencies dependencies_;
+  const OnIntroduced on_introduced_;
   const ProfileStore profiles_;
-  std::map<std::string, ModelFiles> files_;        // by model
+  std::map<std::string, ModelFiles> files_;        // by model, as last loaded
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
   std::map<std::string, StepProfile> profile_of_;  // by model

@@ -71,7 +71,7 @@ ModelRef ModelLoader::Hold(const std::string& id) {
 }
 
 ModelRef ModelLoader::HeldLocked(const std::string& id) {
-  return ModelRef(models_.at(id).get(),
+  return ModelRef(models_.at(id).model.get(),
                   [this, id](const LoadedModel*) { Release(id); });
 }
 
@@ -119,7 +119,7 @@ std::vector<ModelLoader::Loaded> ModelLoader::TakeLoaded() {
   absl::MutexLock lock(&mutex_);
   std::vector<Loaded> loaded;
   for (const std::string& id : slots_.TakeNews()) {
-    loaded.push_back({id, HeldLocked(id)});
+    loaded.push_back({id, HeldLocked(id), models_.at(id).files});
   }
   return loaded;
 }
@@ -165,6 +165,11 @@ bool ModelLoader::Leaving(const std::string& id) const {
 absl::Status ModelLoader::Failure(const std::string& id) const {
   absl::MutexLock lock(&mutex_);
   return slots_.Failure(id);
+}
+
+absl::Status ModelLoader::NewerFailure(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return slots_.NewerFailure(id);
 }
 
 std::set<std::string> ModelLoader::ReadyIds() const {
@@ -285,20 +290,45 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
       if (!task.uses.empty()) listener_.drop_beside(task.uses);
       return;
     }
+    if (task.kind == Kind::kVet) return Vet(task);
     if (task.kind == Kind::kSize) status = Size(task);
     if (task.kind == Kind::kLoad) status = LoadNow(task);
   } catch (...) {
     status = StatusFromException(task.files.path);
   }
-  if (!status.ok()) Fail(task.id, status);
+  if (!status.ok()) Fail(task, status);
+}
+
+absl::StatusOr<int64_t> ModelLoader::BytesOf(const ModelFiles& files) const {
+  try {
+    return source_.bytes(files);
+  } catch (...) {
+    return StatusFromException(files.path);
+  }
 }
 
 absl::Status ModelLoader::Size(const ModelSlots::Task& task) {
-  const auto bytes = source_.bytes(task.files);
+  const auto bytes = BytesOf(task.files);
   if (!bytes.ok()) return bytes.status();
   absl::MutexLock lock(&mutex_);
-  slots_.Sized(task.id, *bytes);
+  slots_.Sized(task, *bytes);
   return absl::OkStatus();
+}
+
+void ModelLoader::Vet(const ModelSlots::Task& task) {
+  auto bytes = BytesOf(task.files);
+  if (!bytes.ok()) bytes = Printable(bytes.status());
+  absl::Status failure;
+  {
+    absl::MutexLock lock(&mutex_);
+    slots_.Vetted(task, bytes);
+    news_ = true;
+    failure = slots_.NewerFailure(task.id);
+  }
+  if (failure.ok()) return;
+  metrics_.ForModel(task.id).load_failures.Increment();
+  spdlog::error("model {} stays as it was, {} cannot be loaded: {}", task.id,
+                task.files.path, std::string(failure.message()));
 }
 
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
@@ -313,7 +343,7 @@ absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   spdlog::info("model {} loaded in {:.2f} s, {:.1f} MB of weights", task.id,
                seconds, bytes / 1e6);
   absl::MutexLock lock(&mutex_);
-  models_[task.id] = *std::move(model);
+  models_[task.id] = {*std::move(model), task.files};
   slots_.Loaded(task.id);
   return absl::OkStatus();
 }
@@ -325,7 +355,7 @@ void ModelLoader::Free(const ModelSlots::Task& task) {
   ModelRef model;
   {
     absl::MutexLock lock(&mutex_);
-    model = std::move(models_.at(task.id));
+    model = std::move(models_.at(task.id).model);
     models_.erase(task.id);
   }
   listener_.unloaded();
@@ -339,13 +369,15 @@ void ModelLoader::Free(const ModelSlots::Task& task) {
   });
 }
 
-void ModelLoader::Fail(const std::string& id, const absl::Status& status) {
+void ModelLoader::Fail(const ModelSlots::Task& task,
+                       const absl::Status& status) {
+  const std::string& id = task.id;
   const absl::Status told = Printable(status);
   spdlog::error("model {} failed to load: {}", id, std::string(told.message()));
   metrics_.ForModel(id).load_failures.Increment();
   With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     news_ = true;
-    return slots_.Failed(id, told);
+    return slots_.Failed(task, told);
   });
 }
 

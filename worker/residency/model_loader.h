@@ -68,6 +68,7 @@ class ModelLoader {
   struct Loaded {
     std::string id;
     ModelRef model;
+    ModelFiles files;
   };
   std::vector<Loaded> TakeLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
   void Ready(const std::string& id, int64_t activation_bytes)
@@ -85,6 +86,8 @@ class ModelLoader {
 
   bool Leaving(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Failure(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status NewerFailure(const std::string& id) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::set<std::string> ReadyIds() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   int64_t BytesLeft(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -104,15 +107,22 @@ class ModelLoader {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct InMemory {
+    ModelRef model;
+    ModelFiles files;
+  };
+
   void Loop();
   void Execute(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   // What the tasks do; exceptions are caught by Execute().
   absl::Status Size(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Vet(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LoadNow(const ModelSlots::Task& task)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Free(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Fail(const std::string& id, const absl::Status& status)
+  void Fail(const ModelSlots::Task& task, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<int64_t> BytesOf(const ModelFiles& files) const;
   void Release(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<IdleBeside> Idle() const;
   // As ModelSlots's; has dropped what was to be, and asked again. `freed` is
@@ -132,7 +142,7 @@ class ModelLoader {
   const ModelLoaderListener listener_;
   mutable absl::Mutex mutex_;
   ModelSlots slots_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, ModelRef> models_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, InMemory> models_ ABSL_GUARDED_BY(mutex_);
   bool look_ ABSL_GUARDED_BY(mutex_) = true;   // slots have changed: see Next()
   bool news_ ABSL_GUARDED_BY(mutex_) = false;  // since AwaitChange() returned
   int64_t freed_ ABSL_GUARDED_BY(mutex_) = 0;  // models, so far

@@ -78,11 +78,21 @@ void ModelSlots::Order(const std::string& id, Slot& slot) {
 void ModelSlots::Add(const ModelConfig& model) {
   if (stopped_) return;
   Slot& slot = slots_[model.id];
-  // Of other files: once nobody paints with it, these take its place.
-  if (slot.in_memory() && slot.files != model.files()) Leave(slot);
-  slot.files = model.files();
   slot.removed = false;
+  slot.newer = model.files();
+  slot.newer_failure = absl::OkStatus();
+  if (slot.files == model.files()) slot.newer.reset();
+  if (!slot.in_memory() && TakeNewer(slot)) slot.weight_bytes.reset();
+  // What is being read is not known to be any better.
+  if (slot.state == State::kLoading && slot.newer.has_value()) Leave(slot);
   Order(model.id, slot);
+}
+
+bool ModelSlots::TakeNewer(Slot& slot) {
+  slot.newer_failure = absl::OkStatus();
+  if (!slot.newer.has_value()) return false;
+  slot.files = *std::exchange(slot.newer, std::nullopt);
+  return true;
 }
 
 void ModelSlots::Request(const std::string& id) {
@@ -110,10 +120,12 @@ ModelSlots::Answers ModelSlots::Unload(const std::string& id,
   Answers answers;
   Answer(slot.loads, Overtaken(id), answers);
   slot.again = false;
+  slot.newer_failure = absl::OkStatus();  // the next load tries them
   if (slot.in_memory()) {
     slot.unloads.push_back(done);
     Leave(slot);
   } else {
+    TakeNewer(slot);
     orders_.erase(std::remove(orders_.begin(), orders_.end(), id),
                   orders_.end());
     slot.state = State::kUnloaded;
@@ -130,6 +142,7 @@ ModelSlots::Answers ModelSlots::Remove(const std::string& id) {
   Answers answers;
   Answer(slot.loads, ModelNotFoundError(id, {}), answers);
   slot.again = false;
+  slot.newer.reset();
   SetPinned(slot, false);
   if (slot.in_memory()) {
     slot.removed = true;
@@ -157,6 +170,9 @@ void ModelSlots::SetPinned(Slot& slot, bool pinned) {
 
 void ModelSlots::ForgetMisfits() {
   for (auto& [id, slot] : slots_) {
+    if (ErrorReason(slot.newer_failure) == kDoesNotFit) {
+      slot.newer_failure = absl::OkStatus();
+    }
     if (ErrorReason(slot.failure) != kDoesNotFit) continue;
     slot.failure = absl::OkStatus();
     if (!slot.introduced) Order(id, slot);
@@ -182,6 +198,7 @@ std::optional<ModelSlots::Task> ModelSlots::Next(
     const std::vector<IdleBeside>& idle) {
   if (stopped_) return std::nullopt;
   if (auto task = NextFree()) return task;
+  if (auto task = NextVet()) return task;
   for (const std::string& id : orders_) {
     const Slot& slot = slots_.at(id);
     if (!slot.weight_bytes.has_value()) {
@@ -198,6 +215,16 @@ std::optional<ModelSlots::Task> ModelSlots::NextFree() const {
       return Task{.kind = Task::Kind::kFree,
                   .id = id,
                   .makes_room_for = slot.makes_room_for};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<ModelSlots::Task> ModelSlots::NextVet() const {
+  for (const auto& [id, slot] : slots_) {
+    if (slot.state == State::kReady && slot.newer.has_value() &&
+        slot.newer_failure.ok()) {
+      return Task{.kind = Task::Kind::kVet, .id = id, .files = *slot.newer};
     }
   }
   return std::nullopt;
@@ -222,8 +249,10 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad(
       return Task{.kind = Task::Kind::kFreeBeside, .id = id};
     }
     if (!leaving.ok()) {
-      return Task{
-          .kind = Task::Kind::kRefuse, .id = id, .status = leaving.status()};
+      return Task{.kind = Task::Kind::kRefuse,
+                  .id = id,
+                  .files = slot.files,
+                  .status = leaving.status()};
     }
     std::vector<int64_t> uses = LeaveFor(id, *leaving, idle);
     if (!uses.empty()) {
@@ -289,9 +318,32 @@ int64_t ModelSlots::BytesInMemory() const {
   return bytes;
 }
 
-void ModelSlots::Sized(const std::string& id, int64_t weight_bytes) {
-  const auto found = slots_.find(id);
-  if (found != slots_.end()) found->second.weight_bytes = weight_bytes;
+void ModelSlots::Sized(const Task& task, int64_t weight_bytes) {
+  const auto found = slots_.find(task.id);
+  if (found == slots_.end() || found->second.files != task.files) return;
+  found->second.weight_bytes = weight_bytes;
+}
+
+void ModelSlots::Vetted(const Task& task,
+                        const absl::StatusOr<int64_t>& weight_bytes) {
+  const auto found = slots_.find(task.id);
+  if (found == slots_.end() || found->second.newer != task.files) return;
+  Slot& slot = found->second;
+  absl::Status status = weight_bytes.status();
+  if (status.ok()) status = FitsInPlaceOf(task.id, *weight_bytes);
+  if (!status.ok()) {
+    slot.newer_failure = LoadFailed(status);
+  } else if (slot.state == State::kReady) {
+    Leave(slot);
+    Order(task.id, slot);
+  }
+}
+
+absl::Status ModelSlots::FitsInPlaceOf(const std::string& id,
+                                       int64_t weight_bytes) const {
+  std::vector<Resident> others = Residents(/*idle=*/{});
+  std::erase_if(others, [&id](const auto& other) { return other.id == id; });
+  return ChooseEvictions(id, others, weight_bytes, budget_bytes_).status();
 }
 
 void ModelSlots::Loaded(const std::string& id) {
@@ -301,22 +353,28 @@ void ModelSlots::Loaded(const std::string& id) {
   slot.makes_room_for.clear();
 }
 
-ModelSlots::Answers ModelSlots::Failed(const std::string& id,
+ModelSlots::Answers ModelSlots::Failed(const Task& task,
                                        const absl::Status& status) {
-  const auto found = slots_.find(id);
+  const auto found = slots_.find(task.id);
   // Unloaded or removed meanwhile: nobody wants to know.
-  if (found == slots_.end() || found->second.state == State::kUnloaded) {
+  if (found == slots_.end() || found->second.files != task.files ||
+      found->second.state == State::kUnloaded) {
     return {};
   }
   Slot& slot = found->second;
-  orders_.erase(std::remove(orders_.begin(), orders_.end(), id), orders_.end());
+  orders_.erase(std::remove(orders_.begin(), orders_.end(), task.id),
+                orders_.end());
   slot.state = State::kUnloaded;
-  slot.unwanted = false;
-  slot.again = false;
-  slot.failure = LoadFailed(status);
   Answers answers;
-  Answer(slot.loads, slot.failure, answers);
   Answer(slot.unloads, absl::OkStatus(), answers);
+  const bool was_wanted = !std::exchange(slot.unwanted, false);
+  const bool is_other = TakeNewer(slot);
+  if (std::exchange(slot.again, false) || (was_wanted && is_other)) {
+    Order(task.id, slot);
+    return answers;
+  }
+  slot.failure = LoadFailed(status);
+  Answer(slot.loads, slot.failure, answers);
   if (slot.removed) slots_.erase(found);
   return answers;
 }
@@ -325,6 +383,9 @@ ModelSlots::Answers ModelSlots::Freed(const std::string& id) {
   Slot& slot = slots_.at(id);
   slot.state = State::kUnloaded;
   slot.makes_room_for.clear();
+  // Those that were refused wait until they are asked for: a model that only
+  // made room is to come back.
+  if (slot.newer_failure.ok()) TakeNewer(slot);
   Answers answers;
   Answer(slot.unloads, absl::OkStatus(), answers);
   if (std::exchange(slot.again, false)) Order(id, slot);
@@ -363,8 +424,12 @@ ModelSlots::Answers ModelSlots::Reject(const std::string& id,
                                        const absl::Status& status) {
   Slot& slot = slots_.at(id);
   if (slot.state != State::kMeasuring) return {};
-  slot.failure = LoadFailed(status);
   slot.state = State::kLeaving;
+  if (slot.newer.has_value()) {
+    Order(id, slot);
+    return {};
+  }
+  slot.failure = LoadFailed(status);
   Answers answers;
   Answer(slot.loads, slot.failure, answers);
   return answers;
@@ -391,10 +456,12 @@ bool ModelSlots::HasNews() const {
 }
 
 bool ModelSlots::UnderWay() const {
-  return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) {
-    return entry.second.state != State::kUnloaded &&
-           entry.second.state != State::kReady;
-  });
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const auto& entry) {
+                       return entry.second.state != State::kUnloaded &&
+                              entry.second.state != State::kReady;
+                     }) ||
+         NextVet().has_value();
 }
 
 bool ModelSlots::Leaving(const std::string& id) const {
@@ -421,6 +488,11 @@ absl::Status ModelSlots::Failure(const std::string& id) const {
     return ModelNotFoundError(id, {});
   }
   return found->second.failure;
+}
+
+absl::Status ModelSlots::NewerFailure(const std::string& id) const {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? absl::OkStatus() : found->second.newer_failure;
 }
 
 ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/config.h"
 #include "queue/model_control.h"
 #include "worker/residency/eviction.h"
@@ -32,7 +33,9 @@ namespace genzo {
 // comes between. An Unload() overtakes the Load()s before it, which hear
 // ABORTED/UNLOADED; a Load() behind an Unload() brings the model back once it
 // is gone. Orders are served as they came, but one that waits for a model in
-// use does not keep those waiting that fit beside it.
+// use does not keep those waiting that fit beside it. A model that is ready
+// does not leave for newer files of its own before these were looked at and
+// found sound.
 class ModelSlots {
  public:
   using Done = ModelControl::Done;
@@ -43,6 +46,7 @@ class ModelSlots {
   struct Task {
     enum class Kind {
       kSize,        // read how many bytes it takes: Sized() or Failed()
+      kVet,         // the same of files newer than those in memory: Vetted()
       kLoad,        // there is room: Loaded() or Failed()
       kFree,        // nobody holds it: Freed()
       kRefuse,      // it cannot fit, as `status` says: Failed()
@@ -62,8 +66,8 @@ class ModelSlots {
   ModelSlots(const std::vector<ModelConfig>& models, int64_t budget_bytes,
              bool keeps_activations);
 
-  // One more model, or one whose files are others now, which counts from its
-  // next load on. It is ordered, unless it is in memory.
+  // One more model, or one whose files are others now: it is ordered unless it
+  // is in memory, and ordered anew if it is ready and its new files are sound.
   void Add(const ModelConfig& model);
 
   // Wants the model in memory some time. Nothing if it is, or is to be.
@@ -81,12 +85,15 @@ class ModelSlots {
   [[nodiscard]] Answers Remove(const std::string& id);
 
   // The next task, if there is one. To be reported before asking again. `idle`
-  // is what could leave beside the models.
+  // is what could leave beside the models. Of files that are not the model's
+  // any more, sizes and failures are no news.
   std::optional<Task> Next(const std::vector<IdleBeside>& idle = {});
-  void Sized(const std::string& id, int64_t weight_bytes);
+  void Sized(const Task& task, int64_t weight_bytes);
   void Loaded(const std::string& id);
-  [[nodiscard]] Answers Failed(const std::string& id,
-                               const absl::Status& status);
+  [[nodiscard]] Answers Failed(const Task& task, const absl::Status& status);
+  // If they cannot be loaded, what is in memory stays, until the model is told
+  // to leave or of other files.
+  void Vetted(const Task& task, const absl::StatusOr<int64_t>& weight_bytes);
   [[nodiscard]] Answers Freed(const std::string& id);
 
   // The news, each held once from now on and being measured.
@@ -105,7 +112,7 @@ class ModelSlots {
   bool stopped() const { return stopped_; }
 
   bool HasNews() const;
-  // Whether anything is to come, to go or to be measured.
+  // Whether anything is to come, to go, to be vetted or to be measured.
   bool UnderWay() const;
   bool Leaving(const std::string& id) const;
   bool Pinned(const std::string& id) const;
@@ -113,6 +120,9 @@ class ModelSlots {
   // Why it is not in memory; OK unless it failed. That it did not fit is
   // forgotten when that may have changed.
   absl::Status Failure(const std::string& id) const;
+  // Why newer files of a model did not take the place of its own; OK if they
+  // did, or there are none.
+  absl::Status NewerFailure(const std::string& id) const;
   // What the models in memory leave of the budget to an evaluation of `id`.
   int64_t BytesLeft(const std::string& id) const;
 
@@ -155,6 +165,8 @@ class ModelSlots {
     }
 
     ModelFiles files;
+    std::optional<ModelFiles> newer;  // to take their place
+    absl::Status newer_failure;       // once vetted: why they do not
     bool pinned = false;
     State state = State::kUnloaded;
     bool unwanted = false;    // kLoading: leaves as soon as it is there
@@ -175,11 +187,14 @@ class ModelSlots {
   absl::Status Refusal(const std::string& id) const;
   void Order(const std::string& id, Slot& slot);
   void Leave(Slot& slot);
+  // Its newer files, if there are any, are those of its next load.
+  static bool TakeNewer(Slot& slot);
   void SetPinned(Slot& slot, bool pinned);
   // What did not fit may fit now. A model that nobody knows yet is ordered
   // again, as nobody else can ask for it.
   void ForgetMisfits();
   std::optional<Task> NextFree() const;
+  std::optional<Task> NextVet() const;
   std::optional<Task> NextLoad(const std::vector<IdleBeside>& idle);
   // All that is in memory and is not leaving, and `idle`.
   std::vector<Resident> Residents(const std::vector<IdleBeside>& idle) const;
@@ -188,6 +203,8 @@ class ModelSlots {
                                 const std::vector<std::string>& chosen,
                                 const std::vector<IdleBeside>& idle);
   int64_t BytesInMemory() const;
+  // Whether a model of so many bytes of weights can ever take its place.
+  absl::Status FitsInPlaceOf(const std::string& id, int64_t weight_bytes) const;
 
   const int64_t budget_bytes_;
   const bool keeps_activations_;

@@ -40,8 +40,12 @@ class ModelIntroductionTest : public ::testing::Test {
                                 metrics_, clock_, source};
     parts.embeddings = &embeddings_;
     parts.core_wait = core_wait_;
-    models_ =
-        std::make_unique<ModelIntroduction>(config_, device_, parts, [] {});
+    models_ = std::make_unique<ModelIntroduction>(
+        config_, device_, parts, /*on_unloaded=*/[] {},
+        /*on_introduced=*/
+        [this](const std::string& id, const ModelFiles& files) {
+          introduced_[id] = files.path;
+        });
   }
   v1::Model::State State(const std::string& id) const {
     return catalog_.Get(id)->state();
@@ -73,6 +77,7 @@ class ModelIntroductionTest : public ::testing::Test {
   PoolLoad load_;
   MemoryJobQueue queue_{64, clock_, metrics_, load_};
   EmbeddingFolders embeddings_{{folder_.path() + "/words"}};
+  std::map<std::string, std::string> introduced_;  // paths
   std::unique_ptr<ModelIntroduction> models_;
 };
 
@@ -228,6 +233,25 @@ TEST_F(ModelIntroductionTest, AModelMayComeLater) {
   EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
   EXPECT_THAT(catalog_.Get("broken")->error().message(),
               ::testing::HasSubstr("/nowhere"));
+}
+
+TEST_F(ModelIntroductionTest, BrokenNewFilesAreToldWhileTheOldServeOn) {
+  const std::atomic<bool> stopping{false};
+  models_->LoadConfigured(stopping);
+  models_->Add({"a", "/nowhere"});
+  while (!catalog_.Get("a")->has_error()) {
+    models_->loader().AwaitChange();
+    models_->Adopt(/*busy=*/false);
+  }
+  EXPECT_EQ(State("a"), v1::Model::STATE_RESIDENT);
+  EXPECT_NE(models_->loader().Hold("a"), nullptr);
+  EXPECT_THAT(catalog_.Get("a")->error().message(),
+              ::testing::HasSubstr("/nowhere"));
+  EXPECT_EQ(introduced_["a"], TinyModelFolder());
+
+  models_->Add({"a", TinyModelFolder()});
+  models_->Adopt(/*busy=*/false);
+  EXPECT_FALSE(catalog_.Get("a")->has_error()) << "named as it was";
 }
 
 TEST_F(ModelIntroductionTest, AModelThatIsGoneIsNotListed) {

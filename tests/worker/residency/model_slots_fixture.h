@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,9 +58,15 @@ class ModelSlotsTest : public ::testing::Test {
     const auto task = slots_->Next();
     if (!task.has_value()) return "";
     switch (task->kind) {
-      case ModelSlots::Task::Kind::kSize:
-        slots_->Sized(task->id, bytes_[task->id]);
+      case ModelSlots::Task::Kind::kSize: {
+        const auto bytes = SizeOf(*task);
+        if (bytes.ok()) slots_->Sized(*task, *bytes);
+        if (!bytes.ok()) Tell(slots_->Failed(*task, bytes.status()));
         return "size " + task->id;
+      }
+      case ModelSlots::Task::Kind::kVet:
+        slots_->Vetted(*task, SizeOf(*task));
+        return "vet " + task->id;
       case ModelSlots::Task::Kind::kLoad:
         slots_->Loaded(task->id);
         return "load " + task->id;
@@ -67,12 +74,16 @@ class ModelSlotsTest : public ::testing::Test {
         Tell(slots_->Freed(task->id));
         return "free " + task->id;
       case ModelSlots::Task::Kind::kRefuse:
-        Tell(slots_->Failed(task->id, task->status));
+        Tell(slots_->Failed(*task, task->status));
         return "refuse " + task->id;
       case ModelSlots::Task::Kind::kFreeBeside:
         break;  // asked for by hand
     }
     return "?";
+  }
+  absl::StatusOr<int64_t> SizeOf(const ModelSlots::Task& task) {
+    if (broken_.count(task.files.path) == 0) return bytes_[task.id];
+    return absl::DataLossError(task.files.path + " is torn");
   }
   // All there is to do, without the reading of sizes.
   std::vector<std::string> WorkAll() {
@@ -98,6 +109,7 @@ class ModelSlotsTest : public ::testing::Test {
 
   std::map<std::string, int64_t> bytes_ = {
       {"a", kModelBytes}, {"b", kModelBytes}, {"c", kModelBytes}};
+  std::set<std::string> broken_;  // paths
   std::unique_ptr<ModelSlots> slots_;
 };
 

@@ -1,5 +1,6 @@
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "tests/testing/matchers.h"
 #include "tests/worker/residency/model_slots_fixture.h"
@@ -10,6 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using Kind = ModelSlots::Task::Kind;
 
 TEST_F(ModelSlotsTest, ALoadIsAnsweredWhenTheModelIsMeasured) {
@@ -42,8 +44,9 @@ TEST_F(ModelSlotsTest, UnknownModelsAreRefused) {
 TEST_F(ModelSlotsTest, AFailureIsToldUntilItIsTriedAgain) {
   const auto load = Load("a");
   EXPECT_EQ(Work(), "size a");
-  ASSERT_EQ(slots_->Next()->kind, Kind::kLoad);
-  Tell(slots_->Failed("a", absl::DataLossError("a is torn")));
+  const auto task = slots_->Next();
+  ASSERT_EQ(task->kind, Kind::kLoad);
+  Tell(slots_->Failed(*task, absl::DataLossError("a is torn")));
   EXPECT_EQ(ErrorReason(load->status), "MODEL_FAILED");
   EXPECT_THAT(slots_->Failure("a"),
               StatusIs(absl::StatusCode::kFailedPrecondition, "torn"));
@@ -132,6 +135,7 @@ TEST_F(ModelSlotsTest, ABusyModelTakesNoJobsOnceItIsToLeave) {
 // Any mix of calls at any time: all are answered, once, and nothing is over
 // the budget on the way.
 TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
+  broken_ = {"/1"};
   for (int seed = 0; seed < 300; ++seed) {
     Make(seed % 2 == 0 ? 90 : 130);
     std::mt19937 random(seed);
@@ -140,7 +144,7 @@ TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
     std::vector<std::string> held;
     std::set<std::string> measuring;
     for (int i = 0; i < 120; ++i) {
-      switch (random() % 9) {
+      switch (random() % 12) {
         case 0:
           calls.push_back(Load(id(), random() % 8 == 0));
           break;
@@ -173,6 +177,12 @@ TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
           slots_->Release(*measuring.begin());
           measuring.erase(measuring.begin());
           break;
+        case 7:
+          slots_->Add({id(), absl::StrCat("/", random() % 4)});
+          break;
+        case 8:
+          if (random() % 4 == 0) Tell(slots_->Remove(id()));
+          break;
         default:
           if (random() % 4 == 0) {
             const auto task = slots_->Next();
@@ -181,7 +191,7 @@ TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
               calls.push_back(random() % 2 == 0 ? Unload(task->id)
                                                 : Load(task->id));
               if (random() % 4 == 0) {
-                Tell(slots_->Failed(task->id, absl::DataLossError("seeded")));
+                Tell(slots_->Failed(*task, absl::DataLossError("seeded")));
               } else {
                 slots_->Loaded(task->id);
               }
@@ -198,6 +208,7 @@ TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
       slots_->Release(each);
     }
     while (!WorkAll().empty() || slots_->HasNews()) Measure();
+    EXPECT_FALSE(slots_->UnderWay()) << "seed " << seed;
     for (const HeardRef& heard : calls) {
       ASSERT_EQ(heard->times, 1) << "seed " << seed;
     }
@@ -246,6 +257,7 @@ TEST_F(ModelSlotsTest, AModelOfOtherFilesTakesItsPlaceOnceNobodyPaints) {
   slots_->Add({"a", "/a"});
   EXPECT_EQ(Work(), "") << "the same files";
   slots_->Add({"a", "/a2"});
+  EXPECT_EQ(Work(), "vet a");
   EXPECT_FALSE(slots_->Hold("a")) << "new jobs wait for the new files";
   EXPECT_EQ(Work(), "") << "an old one paints";
   const auto heard = Load("a");
@@ -270,11 +282,79 @@ TEST_F(ModelSlotsTest, AModelOfOtherFilesWhileItLoadsIsLoadedAnew) {
   EXPECT_THAT(WorkAll(), ElementsAre("free a", "load a"));
 }
 
+TEST_F(ModelSlotsTest, BrokenFilesDoNotTakeThePlaceOfAModel) {
+  broken_ = {"/a2"};
+  MakeReady("a");
+  slots_->Add({"a", "/a2"});
+  EXPECT_THAT(WorkAll(), ElementsAre("vet a"));
+  EXPECT_THAT(slots_->NewerFailure("a"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "/a2 is torn"));
+  EXPECT_THAT(Load("a")->status, IsOk()) << "it is there";
+  MakeReady("b");
+  MakeReady("c");
+  ASSERT_EQ(slots_->ReadyIds().count("a"), 0) << "it made room";
+  MakeReady("a");
+  EXPECT_THAT(slots_->NewerFailure("a"), Not(IsOk())) << "and is back";
+
+  Unload("a");
+  const auto load = Load("a");
+  WorkAll();
+  EXPECT_THAT(load->status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, "/a2 is torn"))
+      << "told to go, it comes back as it was last named";
+  broken_.clear();
+  slots_->Add({"a", "/a2"});
+  EXPECT_THAT(WorkAll(), ElementsAre("load a")) << "mended";
+  EXPECT_THAT(slots_->NewerFailure("a"), IsOk());
+}
+
+TEST_F(ModelSlotsTest, FilesThatCannotFitDoNotTakeThePlaceOfAModel) {
+  MakeReady("a");
+  Load("b", /*pinned=*/true);
+  WorkAll();
+  Measure();
+  bytes_["a"] = 70;
+  slots_->Add({"a", "/a2"});
+  EXPECT_THAT(WorkAll(), ElementsAre("vet a"));
+  EXPECT_TRUE(slots_->Hold("a"));
+  EXPECT_EQ(ErrorReason(slots_->NewerFailure("a")), "DOES_NOT_FIT");
+  Unload("b");
+  EXPECT_THAT(WorkAll(), ElementsAre("free b", "vet a")) << "now they do";
+  slots_->Release("a");
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load a"));
+}
+
+TEST_F(ModelSlotsTest, NewFilesAreTriedThoughThoseBeforeThemFail) {
+  const auto sized = Load("a");
+  auto task = slots_->Next();
+  ASSERT_EQ(task->kind, Kind::kSize);
+  slots_->Add({"a", "/a2"});
+  Tell(slots_->Failed(*task, absl::DataLossError("of the old")));
+  EXPECT_EQ(sized->times, 0);
+
+  EXPECT_EQ(Work(), "size a");
+  task = slots_->Next();
+  ASSERT_EQ(task->kind, Kind::kLoad);
+  slots_->Add({"a", "/a3"});
+  Tell(slots_->Failed(*task, absl::DataLossError("of the old")));
+  EXPECT_EQ(sized->times, 0);
+
+  EXPECT_THAT(WorkAll(), ElementsAre("load a"));
+  ASSERT_THAT(slots_->TakeNews(), ElementsAre("a"));
+  slots_->Add({"a", "/a4"});
+  Tell(slots_->Reject("a", absl::InternalError("of the old")));
+  slots_->Release("a");
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load a"));
+  Measure();
+  EXPECT_EQ(sized->times, 1);
+  EXPECT_THAT(sized->status, IsOk());
+}
+
 TEST_F(ModelSlotsTest, AModelRemovedWhileItComesIsNotKept) {
   const auto load = Load("a");
   Tell(slots_->Remove("a"));
   EXPECT_EQ(ErrorReason(load->status), "MODEL_NOT_FOUND");
-  slots_->Sized("a", 1);  // it was being read
+  slots_->Sized({.id = "a", .files = "/a"}, 1);  // it was being read
   EXPECT_EQ(Work(), "");
   slots_->Request("b");
   EXPECT_EQ(Work(), "size b");
