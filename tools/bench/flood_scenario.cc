@@ -9,6 +9,8 @@ namespace genzo {
 namespace {
 
 constexpr int kFloodFactor = 8;
+// The two sides take turns: a machine that gets slower meanwhile slows both.
+constexpr int kRounds = 3;
 constexpr char kFlooder[] = "flooder";
 
 // Independent arrivals of one tenant's.
@@ -21,8 +23,9 @@ std::vector<TimedCall> CallsOf(const std::string& tenant, double load,
   return calls;
 }
 
-// The light tenants' calls, and the flooder's if there is one.
-std::vector<TimedCall> Calls(const Session& session, bool with_flooder) {
+// The light tenants' calls of one round, and the flooder's if there is one.
+std::vector<TimedCall> Calls(const Session& session, int round,
+                             bool with_flooder) {
   const BenchOptions& options = session.options();
   Horizon horizon = options.horizon;
   if (horizon.requests > 0) {  // for all tenants, the flooder included
@@ -31,13 +34,15 @@ std::vector<TimedCall> Calls(const Session& session, bool with_flooder) {
         shares * options.tenant_load * session.serial_capacity();
     horizon = {.duration = absl::Seconds(horizon.requests / rate)};
   }
+  horizon.duration /= kRounds;
   std::vector<TimedCall> calls;
+  const int seeds = round * (options.tenants + 1);
   for (int i = 0; i < options.tenants + (with_flooder ? 1 : 0); ++i) {
     const bool light = i < options.tenants;
     std::vector<TimedCall> added =
         CallsOf(light ? absl::StrCat("light-", i + 1) : kFlooder,
                 options.tenant_load * (light ? 1 : kFloodFactor), horizon,
-                options.mix.seed + i, session);
+                options.mix.seed + seeds + i, session);
     std::move(added.begin(), added.end(), std::back_inserter(calls));
   }
   std::stable_sort(calls.begin(), calls.end(),
@@ -55,23 +60,29 @@ LoadResult Only(const LoadResult& all, bool flooder) {
   return some;
 }
 
-// How many times as long as alone the light tenants' slowest wait.
-Json Slowed(const Summary& alone, const Summary& beside) {
+// How many times as long as alone the light tenants wait.
+Json Slowed(const Summary& alone, const Summary& beside,
+            double Spread::*quantile) {
   if (!alone.total.has_value() || !beside.total.has_value()) return nullptr;
-  return Rounded(beside.total->p99 / alone.total->p99);
+  return Rounded(*beside.total.*quantile / (*alone.total.*quantile));
 }
 
 }  // namespace
 
 ScenarioReport RunFloodScenario(Session& session) {
   ScenarioReport report = {.name = "flood"};
-  const LoadResult alone =
-      session.RunOpen("light alone", Calls(session, /*with_flooder=*/false));
+  LoadResult alone;
+  LoadResult all;
+  for (int round = 0; round < kRounds && !session.server_gone(); ++round) {
+    const auto run = [&](const char* label, bool with_flooder) {
+      return session.RunOpen(label, Calls(session, round, with_flooder));
+    };
+    alone.Append(run("light alone", /*with_flooder=*/false));
+    if (session.server_gone()) break;
+    all.Append(run("light beside flooder", /*with_flooder=*/true));
+  }
   report.points.push_back(
       session.MakePoint("light alone", std::nullopt, alone));
-  if (session.server_gone()) return report;
-  const LoadResult all = session.RunOpen("light beside flooder",
-                                         Calls(session, /*with_flooder=*/true));
   report.points.push_back(session.MakePoint(
       "light beside flooder", std::nullopt, Only(all, /*flooder=*/false)));
   report.points.push_back(
@@ -82,8 +93,10 @@ ScenarioReport RunFloodScenario(Session& session) {
   report.findings["jain_of_light_beside_flooder"] =
       OrNull(report.points[1].summary.jain);
   report.findings["jain_with_flooder"] = OrNull(together.jain);
+  report.findings["light_p50_over_alone"] =
+      Slowed(report.points[0].summary, report.points[1].summary, &Spread::p50);
   report.findings["light_p99_over_alone"] =
-      Slowed(report.points[0].summary, report.points[1].summary);
+      Slowed(report.points[0].summary, report.points[1].summary, &Spread::p99);
   return report;
 }
 

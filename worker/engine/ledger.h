@@ -31,7 +31,7 @@ struct Flow {
 class Ledger {
  public:
   // Steps that a tenant must owe to be a debtor.
-  static constexpr double kDebt = 128;
+  static constexpr double kDebt = 64;
   // Steps that a tenant can owe or a flow be owed: more is forgotten.
   static constexpr double kMostOwed = 256;
 
