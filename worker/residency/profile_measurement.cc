@@ -19,7 +19,7 @@ namespace {
 // would end the search and keep batches small for as long as the profile lives.
 constexpr int kLeastRepeats = 2;
 constexpr int kMostRepeats = 12;
-constexpr absl::Duration kEnoughTime = absl::Milliseconds(200);
+constexpr absl::Duration kEnoughTime = absl::Milliseconds(120);
 // Times the budget, with all preparations, which a GPU has more of.
 constexpr int kMostPreparation = 4;
 // On the CPU, also when nobody waits: a job may come.
