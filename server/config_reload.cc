@@ -92,12 +92,15 @@ RequestLimits StricterOf(const RequestLimits& started, const RequestLimits& now,
 
 }  // namespace
 
-ReloadPlan PlanReload(const Config& started, const Config& wanted) {
+ReloadPlan PlanReload(const Config& started, const Config& wanted,
+                      const std::set<std::string>& broken) {
   ReloadPlan plan;
   plan.log_level = wanted.log_level;
   plan.limits = StricterOf(started.limits, wanted.limits, plan.not_applied);
   for (const ModelConfig& model : wanted.models) {
-    if (!Has(started.models, model)) plan.models.push_back(model);
+    if (!Has(started.models, model) || broken.count(model.id) > 0) {
+      plan.models.push_back(model);
+    }
   }
   for (const ModelConfig& model : started.models) {
     if (HasId(wanted.models, model.id)) continue;

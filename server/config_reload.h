@@ -1,6 +1,7 @@
 #ifndef GENZO_SERVER_CONFIG_RELOAD_H_
 #define GENZO_SERVER_CONFIG_RELOAD_H_
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ struct ReloadPlan {
 };
 
 // From a server that was started with `started`, with the models that it has
-// taken over since, to `wanted`. Pure.
-ReloadPlan PlanReload(const Config& started, const Config& wanted);
+// taken over since, to `wanted`. Models of `broken`, by id, are tried again:
+// the files may be mended. Pure.
+ReloadPlan PlanReload(const Config& started, const Config& wanted,
+                      const std::set<std::string>& broken);
 
 }  // namespace genzo
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -241,7 +242,11 @@ void RunningServer::LookForStall() {
 }
 
 void RunningServer::Reload(const Config& wanted) {
-  const ReloadPlan plan = PlanReload(started_, wanted);
+  std::set<std::string> broken;
+  for (const v1::Model& model : catalog_.List()) {
+    if (model.has_error()) broken.insert(model.id());
+  }
+  const ReloadPlan plan = PlanReload(started_, wanted, broken);
   spdlog::set_level(spdlog::level::from_str(plan.log_level));
   front_end_->SetLimits(plan.limits);
   front_end_->Sweep();  // files of keys

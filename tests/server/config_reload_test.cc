@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(PlanReloadTest, TheSameChangesNothing) {
-  EXPECT_THAT(PlanReload({}, {}).not_applied, IsEmpty());
+  EXPECT_THAT(PlanReload({}, {}, {}).not_applied, IsEmpty());
 }
 
 TEST(PlanReloadTest, LimitsBecomeStricterButNotLooserThanAtTheStart) {
@@ -20,13 +20,13 @@ TEST(PlanReloadTest, LimitsBecomeStricterButNotLooserThanAtTheStart) {
   wanted.log_level = "debug";
   wanted.limits.max_steps = 20;
   wanted.limits.max_prompt_bytes = 60'000;
-  ReloadPlan plan = PlanReload(started, wanted);
+  ReloadPlan plan = PlanReload(started, wanted, {});
   EXPECT_EQ(plan.log_level, "debug");
   EXPECT_EQ(plan.limits.max_steps, 20);
   EXPECT_EQ(plan.limits.max_prompt_bytes, 60'000);
   EXPECT_THAT(plan.not_applied, IsEmpty());
   wanted.limits.max_steps = 60;
-  plan = PlanReload(started, wanted);
+  plan = PlanReload(started, wanted, {});
   EXPECT_EQ(plan.limits.max_steps, 50);
   EXPECT_THAT(plan.not_applied, ElementsAre("limits.max_steps"));
 }
@@ -37,10 +37,18 @@ TEST(PlanReloadTest, ModelsComeAndChangeAndGo) {
   started.default_model = "same";
   Config wanted = started;
   wanted.models = {{"moved", "/d"}, {"new", "/e"}, {"same", "/a"}};
-  const ReloadPlan plan = PlanReload(started, wanted);
+  const ReloadPlan plan = PlanReload(started, wanted, {});
   EXPECT_THAT(plan.models, ElementsAre(wanted.models[0], wanted.models[1]));
   EXPECT_THAT(plan.gone, ElementsAre("gone"));
   EXPECT_THAT(plan.not_applied, IsEmpty());
+}
+
+TEST(PlanReloadTest, BrokenModelsAreTriedAgain) {
+  Config config;
+  config.models = {{"a", "/a"}, {"b", "/b"}};
+  const ReloadPlan plan = PlanReload(config, config, {"b", "found"});
+  ASSERT_EQ(plan.models.size(), 1u);
+  EXPECT_EQ(plan.models[0].id, "b");
 }
 
 TEST(PlanReloadTest, TheDefaultModelStaysUntilAStart) {
@@ -50,7 +58,7 @@ TEST(PlanReloadTest, TheDefaultModelStaysUntilAStart) {
   Config wanted;
   wanted.models = {{"b", "/b"}};
   wanted.default_model = "b";
-  const ReloadPlan plan = PlanReload(started, wanted);
+  const ReloadPlan plan = PlanReload(started, wanted, {});
   EXPECT_THAT(plan.gone, IsEmpty());
   EXPECT_THAT(plan.not_applied, ElementsAre("models without a, the default one",
                                             "default_model"));
@@ -62,7 +70,7 @@ TEST(PlanReloadTest, NamesWhatNeedsAStart) {
   wanted.tls.cert_file = "/cert.pem";
   wanted.webhooks.hosts = {"a.org:443"};
   wanted.stall_after = absl::Seconds(9);
-  EXPECT_THAT(PlanReload({}, wanted).not_applied,
+  EXPECT_THAT(PlanReload({}, wanted, {}).not_applied,
               ElementsAre("listen", "tls", "webhooks", "stall_seconds"));
 }
 
