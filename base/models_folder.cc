@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -81,6 +82,7 @@ std::vector<std::string> ModelsFolder::Forget(
     if (taken_.count(at->first) == 0 && found.count(at->second) == 0) {
       gone.push_back(at->first);
       stamp_of_.erase(at->second);
+      changing_.erase(at->second);
       id_of_.erase(at->second);
       path_of_.erase(at);
     }
@@ -133,6 +135,10 @@ ModelsFolder::Found ModelsFolder::Look() {
     std::string& stamp = stamp_of_[path.string()];
     const std::string now = StampOf(path, shared);
     if (stamp == now) continue;
+    // What changes may be a copy under way: it is told of once it stands still.
+    std::string& seen = changing_[path.string()];
+    if (!stamp.empty() && std::exchange(seen, now) != now) continue;
+    changing_.erase(path.string());
     stamp = now;
     const bool is_file = !fs::is_directory(path, error);
     ModelConfig model;

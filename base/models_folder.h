@@ -25,8 +25,8 @@ std::string IdOfName(const std::string& name);
 //
 // Remembers what it has found, so that a look tells of what is new or gone
 // alone: also where size or time of any of a model's files has changed, as they
-// have of what was being copied when it was seen first; the *.config folders'
-// count as each single file's own. Not thread-safe.
+// have of what was being copied when it was seen first, and stood still for a
+// look; the *.config folders' count as each single file's own. Not thread-safe.
 class ModelsFolder {
  public:
   // `taken` are ids that the configuration uses for others.
@@ -52,6 +52,7 @@ class ModelsFolder {
   std::map<std::string, std::string> path_of_;   // by id
   std::map<std::string, std::string> id_of_;     // by path
   std::map<std::string, std::string> stamp_of_;  // by path
+  std::map<std::string, std::string> changing_;  // stamps, by path
 };
 
 }  // namespace genzo

@@ -46,6 +46,9 @@ TEST_F(ModelsFolderTest, TellsOfWhatIsNewOrHasChanged) {
   folder_.Write("b.safetensors", "x");
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("b"));
   folder_.Write("a.safetensors", "longer");
+  EXPECT_THAT(models_.Look().fresh, IsEmpty()) << "may be a copy under way";
+  folder_.Write("a.safetensors", "longest");
+  EXPECT_THAT(models_.Look().fresh, IsEmpty()) << "which it was";
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
 }
 
@@ -53,8 +56,10 @@ TEST_F(ModelsFolderTest, AModelIsAnotherOnceItsOwnFilesAre) {
   folder_.Write("a.safetensors", "x");
   const ModelFiles first = models_.Look().fresh.at(0).files();
   folder_.Write("flux.config/model_index.json", "{}");
+  models_.Look();
   EXPECT_EQ(models_.Look().fresh.at(0).files(), first) << "of all files";
   folder_.Write("a.safetensors", "longer");
+  models_.Look();
   EXPECT_NE(models_.Look().fresh.at(0).files(), first);
 }
 
@@ -72,10 +77,13 @@ TEST_F(ModelsFolderTest, AModelIsNewsWhenAnyOfItsFilesIs) {
   folder_.Write("a.safetensors", "x");
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a", "emaki"));
   folder_.Write("emaki/vae/model.safetensors", "x");
+  models_.Look();
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("emaki"));
   folder_.Write("flux.config/tokenizer_2/spiece.model", "x");
+  models_.Look();
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
   folder_.Write("a.config/genzo.json", "{}");
+  models_.Look();
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("a"));
   EXPECT_THAT(models_.Look().fresh, IsEmpty());
 }
@@ -106,6 +114,7 @@ TEST_F(ModelsFolderTest, AnIdStaysWhenTheOtherIsGone) {
   std::filesystem::remove(folder_.path() + "/A b.safetensors");
   EXPECT_THAT(models_.Look().gone, ElementsAre("a-b"));
   folder_.Write("a-b.safetensors", "longer");
+  models_.Look();
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre(first[1].id));
 }
 

@@ -26,7 +26,7 @@ Engine::Engine(const Config& config, const EngineDevice& device,
       models_(
           config_, device_, dependencies_,
           /*on_unloaded=*/[this] { forget_models_ = true; },
-          /*on_introduced=*/
+          /*on_other_files=*/
           [this](const std::string& id, const ModelFiles& files) {
             judges_.AddModel(id, files);
           }),
@@ -34,12 +34,18 @@ Engine::Engine(const Config& config, const EngineDevice& device,
                 models_.spare_memory(), figures_,
                 /*on_change=*/[this] { dependencies_.queue.Nudge(); }),
       judges_(config.scorers, config.safety.checker, device.placement.device) {
+  for (const ModelConfig& model : config_.models) {
+    judges_.KnowModel(model.id, model.files());
+  }
   models_.SetAdapters(&adapters_);
 }
 
 Engine::~Engine() { models_.SetAdapters(nullptr); }
 
-void Engine::Add(const ModelConfig& model) { models_.Add(model); }
+void Engine::Add(const ModelConfig& model) {
+  judges_.KnowModel(model.id, model.files());
+  models_.Add(model);
+}
 
 void Engine::Remove(const std::string& id) {
   models_.Remove(id);

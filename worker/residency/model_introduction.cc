@@ -45,11 +45,11 @@ ModelIntroduction::ModelIntroduction(const Config& config,
                                      const EngineDevice& device,
                                      const EngineDependencies& dependencies,
                                      std::function<void()> on_unloaded,
-                                     OnIntroduced on_introduced)
+                                     OnOtherFiles on_other_files)
     : config_(config),
       device_(device),
       dependencies_(dependencies),
-      on_introduced_(std::move(on_introduced)),
+      on_other_files_(std::move(on_other_files)),
       profiles_(config.profile_folder),
       side_networks_({config.controlnets, config.ip_adapters}, device.placement,
                      spare_memory()),
@@ -68,6 +68,7 @@ ModelIntroduction::ModelIntroduction(const Config& config,
                                         DropOfAll(uses);
                                       }}) {
   for (const ModelConfig& model : config_.models) {
+    files_[model.id] = model.files();
     descriptions_[model.id].set_id(model.id);
     Describe(model.id, v1::Model::STATE_LOADING);
   }
@@ -164,7 +165,9 @@ void ModelIntroduction::Adopt(bool busy) {
   bool changed = changed_.exchange(false);
   if (changed) {
     for (auto& loaded : loader_.TakeLoaded()) {
-      files_[loaded.id] = loaded.files;
+      if (std::exchange(files_[loaded.id], loaded.files) != loaded.files) {
+        on_other_files_(loaded.id, loaded.files);
+      }
       news_.push_back(std::move(loaded));
     }
     TakeNewsOfFiles();  // whatever was loaded was added before
@@ -385,7 +388,6 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
   if (dependencies_.loras != nullptr) {
     dependencies_.loras->AddModel(loaded.id, model.adapter_targets());
   }
-  on_introduced_(loaded.id, files_.at(loaded.id));
   // Before those who wait for it hear.
   Describe(loaded.id, v1::Model::STATE_RESIDENT);
   loader_.Ready(loaded.id, profile.activation_bytes);

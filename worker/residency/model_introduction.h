@@ -31,17 +31,18 @@ namespace genzo {
 // engine's thread alone, as measuring runs the model.
 class ModelIntroduction {
  public:
+  using OnOtherFiles =
+      std::function<void(const std::string& id, const ModelFiles& files)>;
+
   // All configured models are "loading" at once, so that an early request does
   // not hear "unknown". `on_unloaded` is called on the loading thread after a
-  // model left memory, `on_introduced` on the engine's before one can be used,
-  // with the files that it was loaded from. `config` and `dependencies` outlive
-  // this.
-  using OnIntroduced =
-      std::function<void(const std::string& id, const ModelFiles& files)>;
+  // model left memory, `on_other_files` on the engine's before a model can be
+  // used that was loaded from others than those it was known by. `config` and
+  // `dependencies` outlive this.
   ModelIntroduction(const Config& config, const EngineDevice& device,
                     const EngineDependencies& dependencies,
                     std::function<void()> on_unloaded,
-                    OnIntroduced on_introduced);
+                    OnOtherFiles on_other_files);
 
   // Loads and adopts all configured models, unless `stopping` becomes true.
   void LoadConfigured(const std::atomic<bool>& stopping);
@@ -163,7 +164,7 @@ class ModelIntroduction {
   const Config& config_;
   const EngineDevice device_;
   const EngineDependencies dependencies_;
-  const OnIntroduced on_introduced_;
+  const OnOtherFiles on_other_files_;
   const ProfileStore profiles_;
   std::map<std::string, ModelFiles> files_;        // by model, as last loaded
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far

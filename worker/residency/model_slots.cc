@@ -83,6 +83,7 @@ void ModelSlots::Add(const ModelConfig& model) {
   slot.newer_failure = absl::OkStatus();
   if (slot.files == model.files()) slot.newer.reset();
   if (!slot.in_memory() && TakeNewer(slot)) slot.weight_bytes.reset();
+  if (slot.state == State::kLeaving) TakeNewer(slot);
   // What is being read is not known to be any better.
   if (slot.state == State::kLoading && slot.newer.has_value()) Leave(slot);
   Order(model.id, slot);
@@ -106,7 +107,10 @@ ModelSlots::Answers ModelSlots::Load(const std::string& id,
   if (!refusal.ok()) return {{done, refusal}};
   Slot& slot = slots_.at(id);
   if (pinned.has_value()) SetPinned(slot, *pinned);
-  if (slot.state == State::kReady) return {{done, absl::OkStatus()}};
+  if (slot.state == State::kReady) {
+    slot.newer_failure = absl::OkStatus();  // they may be mended
+    return {{done, absl::OkStatus()}};
+  }
   slot.loads.push_back(done);
   Order(id, slot);
   return {};
@@ -120,12 +124,12 @@ ModelSlots::Answers ModelSlots::Unload(const std::string& id,
   Answers answers;
   Answer(slot.loads, Overtaken(id), answers);
   slot.again = false;
-  slot.newer_failure = absl::OkStatus();  // the next load tries them
+  // What is being read still has its own.
+  if (slot.state != State::kLoading) TakeNewer(slot);
   if (slot.in_memory()) {
     slot.unloads.push_back(done);
     Leave(slot);
   } else {
-    TakeNewer(slot);
     orders_.erase(std::remove(orders_.begin(), orders_.end(), id),
                   orders_.end());
     slot.state = State::kUnloaded;
@@ -165,14 +169,17 @@ void ModelSlots::Leave(Slot& slot) {
 
 void ModelSlots::SetPinned(Slot& slot, bool pinned) {
   const bool was_pinned = std::exchange(slot.pinned, pinned);
-  if (was_pinned != pinned && slot.in_memory()) ForgetMisfits();
+  if (was_pinned == pinned || !slot.in_memory()) return;
+  ForgetMisfits();
+  for (auto& [id, other] : slots_) {
+    if (ErrorReason(other.newer_failure) == kDoesNotFit) {
+      other.newer_failure = absl::OkStatus();
+    }
+  }
 }
 
 void ModelSlots::ForgetMisfits() {
   for (auto& [id, slot] : slots_) {
-    if (ErrorReason(slot.newer_failure) == kDoesNotFit) {
-      slot.newer_failure = absl::OkStatus();
-    }
     if (ErrorReason(slot.failure) != kDoesNotFit) continue;
     slot.failure = absl::OkStatus();
     if (!slot.introduced) Order(id, slot);
@@ -330,26 +337,29 @@ void ModelSlots::Vetted(const Task& task,
   if (found == slots_.end() || found->second.newer != task.files) return;
   Slot& slot = found->second;
   absl::Status status = weight_bytes.status();
-  if (status.ok()) status = FitsInPlaceOf(task.id, *weight_bytes);
+  if (status.ok()) {
+    status = FitsInPlaceOf(task.id, *weight_bytes + slot.activation_bytes);
+  }
   if (!status.ok()) {
     slot.newer_failure = LoadFailed(status);
   } else if (slot.state == State::kReady) {
     Leave(slot);
+    TakeNewer(slot);
     Order(task.id, slot);
   }
 }
 
 absl::Status ModelSlots::FitsInPlaceOf(const std::string& id,
-                                       int64_t weight_bytes) const {
+                                       int64_t bytes) const {
   std::vector<Resident> others = Residents(/*idle=*/{});
   std::erase_if(others, [&id](const auto& other) { return other.id == id; });
-  return ChooseEvictions(id, others, weight_bytes, budget_bytes_).status();
+  return ChooseEvictions(id, others, bytes, budget_bytes_).status();
 }
 
 void ModelSlots::Loaded(const std::string& id) {
   Slot& slot = slots_.at(id);
   slot.state = slot.unwanted ? State::kLeaving : State::kNews;
-  slot.unwanted = false;
+  if (std::exchange(slot.unwanted, false)) TakeNewer(slot);
   slot.makes_room_for.clear();
 }
 
@@ -368,13 +378,14 @@ ModelSlots::Answers ModelSlots::Failed(const Task& task,
   Answers answers;
   Answer(slot.unloads, absl::OkStatus(), answers);
   const bool was_wanted = !std::exchange(slot.unwanted, false);
-  const bool is_other = TakeNewer(slot);
+  // Where there is no room for its own, there is none for refused ones.
+  const bool is_other = task.kind != Task::Kind::kRefuse && TakeNewer(slot);
   if (std::exchange(slot.again, false) || (was_wanted && is_other)) {
     Order(task.id, slot);
     return answers;
   }
-  slot.failure = LoadFailed(status);
-  Answer(slot.loads, slot.failure, answers);
+  if (!is_other) slot.failure = LoadFailed(status);
+  Answer(slot.loads, LoadFailed(status), answers);
   if (slot.removed) slots_.erase(found);
   return answers;
 }
@@ -383,9 +394,6 @@ ModelSlots::Answers ModelSlots::Freed(const std::string& id) {
   Slot& slot = slots_.at(id);
   slot.state = State::kUnloaded;
   slot.makes_room_for.clear();
-  // Those that were refused wait until they are asked for: a model that only
-  // made room is to come back.
-  if (slot.newer_failure.ok()) TakeNewer(slot);
   Answers answers;
   Answer(slot.unloads, absl::OkStatus(), answers);
   if (std::exchange(slot.again, false)) Order(id, slot);
@@ -425,7 +433,7 @@ ModelSlots::Answers ModelSlots::Reject(const std::string& id,
   Slot& slot = slots_.at(id);
   if (slot.state != State::kMeasuring) return {};
   slot.state = State::kLeaving;
-  if (slot.newer.has_value()) {
+  if (slot.newer_failure.ok() && TakeNewer(slot)) {
     Order(id, slot);
     return {};
   }

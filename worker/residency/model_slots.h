@@ -120,8 +120,8 @@ class ModelSlots {
   // Why it is not in memory; OK unless it failed. That it did not fit is
   // forgotten when that may have changed.
   absl::Status Failure(const std::string& id) const;
-  // Why newer files of a model did not take the place of its own; OK if they
-  // did, or there are none.
+  // Why newer files of a model do not take the place of its own, which comes
+  // back with these when it only makes room; OK if nothing is known.
   absl::Status NewerFailure(const std::string& id) const;
   // What the models in memory leave of the budget to an evaluation of `id`.
   int64_t BytesLeft(const std::string& id) const;
@@ -203,8 +203,8 @@ class ModelSlots {
                                 const std::vector<std::string>& chosen,
                                 const std::vector<IdleBeside>& idle);
   int64_t BytesInMemory() const;
-  // Whether a model of so many bytes of weights can ever take its place.
-  absl::Status FitsInPlaceOf(const std::string& id, int64_t weight_bytes) const;
+  // Whether a model of so many bytes can ever take its place.
+  absl::Status FitsInPlaceOf(const std::string& id, int64_t bytes) const;
 
   const int64_t budget_bytes_;
   const bool keeps_activations_;

@@ -55,6 +55,11 @@ PictureJudges::PictureJudges(std::vector<ScorerConfig> scorers,
       safety_checker_(std::move(safety_checker)),
       placement_{.device = device, .dtype = c10::kFloat} {}
 
+void PictureJudges::KnowModel(const std::string& id, const ModelFiles& files) {
+  absl::MutexLock lock(&mutex_);
+  models_.try_emplace(id, Model{.files = files, .parts = std::nullopt});
+}
+
 void PictureJudges::AddModel(const std::string& id, const ModelFiles& files) {
   absl::MutexLock lock(&mutex_);
   models_[id] = {.files = files, .parts = std::nullopt};

@@ -36,8 +36,10 @@ class PictureJudges {
   PictureJudges(std::vector<ScorerConfig> scorers, std::string safety_checker,
                 c10::Device device);
 
-  // Where a model's own judges are. Again when it was loaded, maybe from other
-  // files.
+  // Where a model's own judges are, unless that is known.
+  void KnowModel(const std::string& id, const ModelFiles& files)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // They are elsewhere from now on.
   void AddModel(const std::string& id, const ModelFiles& files)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Its judges leave memory.

@@ -308,12 +308,61 @@ TEST_F(ModelSlotsTest, BrokenFilesDoNotTakeThePlaceOfAModel) {
   EXPECT_THAT(slots_->NewerFailure("a"), IsOk());
 }
 
+TEST_F(ModelSlotsTest, RefusedFilesAreNotTriedWhenTheModelCannotBeMeasured) {
+  broken_ = {"/a2"};
+  MakeReady("a");
+  slots_->Add({"a", "/a2"});
+  WorkAll();
+  MakeReady("b");
+  MakeReady("c");
+  const auto load = Load("a");
+  WorkAll();
+  ASSERT_THAT(slots_->TakeNews(), ElementsAre("a"));
+  Tell(slots_->Reject("a", absl::InternalError("no memory")));
+  slots_->Release("a");
+  EXPECT_EQ(load->times, 1);
+  EXPECT_THAT(WorkAll(), ElementsAre("free a"));
+}
+
+TEST_F(ModelSlotsTest, AModelToldToGoDuringTheVettingComesBackWithItsNewFiles) {
+  MakeReady("a");
+  slots_->Add({"a", "/a2"});
+  const auto task = slots_->Next();
+  ASSERT_EQ(task->kind, Kind::kVet);
+  Unload("a");
+  slots_->Vetted(*task, absl::DataLossError("torn"));
+  Load("a");
+  EXPECT_EQ(Work(), "free a");
+  EXPECT_EQ(Work(), "size a");
+  EXPECT_EQ(slots_->Next()->files.path, "/a2");
+}
+
+TEST_F(ModelSlotsTest, AModelThatMakesRoomBeforeTheVettingKeepsItsFiles) {
+  MakeReady("a");
+  slots_->Add({"a", "/a2"});
+  slots_->ReserveBeside(70, {});
+  EXPECT_THAT(WorkAll(), ElementsAre("free a"));
+  slots_->Request("a");
+  EXPECT_EQ(Work(), "size a");
+  EXPECT_EQ(slots_->Next()->files.path, "/a");
+}
+
+TEST_F(ModelSlotsTest, ALoadHasRefusedFilesVettedAgain) {
+  broken_ = {"/a2"};
+  MakeReady("a");
+  slots_->Add({"a", "/a2"});
+  EXPECT_THAT(WorkAll(), ElementsAre("vet a"));
+  broken_.clear();
+  EXPECT_EQ(Load("a")->times, 1);
+  EXPECT_THAT(WorkAll(), ElementsAre("vet a", "free a", "load a"));
+}
+
 TEST_F(ModelSlotsTest, FilesThatCannotFitDoNotTakeThePlaceOfAModel) {
   MakeReady("a");
   Load("b", /*pinned=*/true);
   WorkAll();
   Measure();
-  bytes_["a"] = 70;
+  bytes_["a"] = 57;  // with its activations one too many
   slots_->Add({"a", "/a2"});
   EXPECT_THAT(WorkAll(), ElementsAre("vet a"));
   EXPECT_TRUE(slots_->Hold("a"));
