@@ -36,16 +36,15 @@ bool IsModel(const fs::path& path) {
                    fs::is_regular_file(path, error);
 }
 
-// Folders that lend what single files lack: a file's own by its name, and the
-// families' for all, whose stamps are `shared`.
-std::string StampOf(const fs::path& path, const std::string& shared) {
+// Of a model's own files: beside a single one a folder of its name may lend
+// what it lacks.
+std::string StampOf(const fs::path& path) {
   std::error_code error;
   const std::string own = FileStamp(path);
   if (fs::is_directory(path, error)) return own;
   const fs::path config = fs::path(path).replace_extension(kConfig);
   return absl::StrCat(own, "\n",
-                      fs::is_directory(config, error) ? FileStamp(config) : "",
-                      "\n", shared);
+                      fs::is_directory(config, error) ? FileStamp(config) : "");
 }
 
 }  // namespace
@@ -133,19 +132,19 @@ ModelsFolder::Found ModelsFolder::Look() {
   Found result = {.fresh = {}, .gone = Forget(found)};
   for (const fs::path path : found) {
     std::string& stamp = stamp_of_[path.string()];
-    const std::string now = StampOf(path, shared);
+    const std::string own = StampOf(path);
+    const bool is_file = !fs::is_directory(path, error);
+    const std::string now = is_file ? absl::StrCat(own, "\n", shared) : own;
     if (stamp == now) continue;
     // What changes may be a copy under way: it is told of once it stands still.
     std::string& seen = changing_[path.string()];
     if (!stamp.empty() && std::exchange(seen, now) != now) continue;
     changing_.erase(path.string());
     stamp = now;
-    const bool is_file = !fs::is_directory(path, error);
     ModelConfig model;
     model.id = id_of_.try_emplace(path.string(), IdOf(path)).first->second;
     model.path = path.string();
-    // Others' changes do not make it another.
-    model.stamp = StampOf(path, /*shared=*/"");
+    model.stamp = own;  // what families share does not make it another
     const fs::path config = fs::path(path).replace_extension(kConfig);
     if (is_file && fs::is_directory(config, error)) {
       model.config = config.string();

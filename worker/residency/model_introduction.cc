@@ -365,8 +365,8 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
                       .picture = model.traits().picture_fit,
                       .text_widths = model.traits().text_widths};
   NameBeside(description);
-  description.set_fingerprint(ModelFingerprint(files_.at(loaded.id)));
-  for (std::string& field : JudgedFields(files_.at(loaded.id))) {
+  description.set_fingerprint(ModelFingerprint(loaded.files));
+  for (std::string& field : JudgedFields(loaded.files)) {
     description.add_request_fields(std::move(field));
   }
   dependencies_.load.speeds().SetSpeed(
