@@ -14,7 +14,8 @@ constexpr char kDomain[] = "genzo";
 constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
 // Status text travels in trailers, which clients drop when they pass 8 KiB.
 constexpr size_t kMaxMessageBytes = 1024;
-constexpr int kMaxViolations = 16;
+// Of fields and descriptions together; one alone may be as long as a message.
+constexpr size_t kMaxViolationBytes = 2048;
 
 template <typename Message>
 std::string TypeUrl() {
@@ -61,12 +62,18 @@ absl::Status ErrorWithReason(absl::StatusCode code, const std::string& reason,
 absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations) {
   google::rpc::BadRequest bad_request;
   std::vector<std::string> sentences;
+  size_t bytes = 0;
   for (const FieldViolation& violation : violations) {
-    if (bad_request.field_violations_size() == kMaxViolations) break;
+    const std::string description = Shortened(violation.description);
+    bytes += violation.field.size() + description.size();
+    const int told = bad_request.field_violations_size();
+    if (told == kMostViolations || (told > 0 && bytes > kMaxViolationBytes)) {
+      break;
+    }
     auto* added = bad_request.add_field_violations();
     added->set_field(violation.field);
-    added->set_description(violation.description);
-    sentences.push_back(violation.description);
+    added->set_description(description);
+    sentences.push_back(description);
   }
   absl::Status status =
       ErrorWithReason(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",

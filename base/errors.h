@@ -23,8 +23,12 @@ struct FieldViolation {
   std::string description;  // "width 1000 is not a multiple of 8"
 };
 
-// INVALID_ARGUMENT/INVALID_FIELD with every violation in a BadRequest.
-// `violations` must not be empty.
+// More than these are not told.
+inline constexpr int kMostViolations = 16;
+
+// INVALID_ARGUMENT/INVALID_FIELD with the violations in a BadRequest: the first
+// kMostViolations, or as many as trailers have room for. `violations` must not
+// be empty.
 absl::Status InvalidFieldsError(absl::Span<const FieldViolation> violations);
 
 // What reading the file in `field` found: INVALID_ARGUMENT becomes a violation

@@ -23,7 +23,9 @@ std::string FileStamp(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return StampOfFile(path);
   std::set<std::string> files;
-  for (fs::recursive_directory_iterator at(path, error), end;
+  constexpr auto kOptions = fs::directory_options::follow_directory_symlink |
+                            fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator at(path, kOptions, error), end;
        !error && at != end; at.increment(error)) {
     std::error_code ignored;
     if (!at->is_regular_file(ignored)) continue;

@@ -41,6 +41,11 @@ void LoraCatalog::SetFit(const std::string& name, const std::string& model,
   if (found != entries_.end()) found->second.fits[model] = fits;
 }
 
+void LoraCatalog::RemoveModel(const std::string& model) {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [name, entry] : entries_) entry.fits.erase(model);
+}
+
 absl::Status LoraCatalog::Check(const std::string& name,
                                 const std::string& model) const {
   absl::MutexLock lock(&mutex_);

@@ -28,6 +28,9 @@ class LoraCatalog {
   void SetFit(const std::string& name, const std::string& model,
               const absl::Status& fits) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // No adapter is told to fit it, or not to, any more.
+  void RemoveModel(const std::string& model) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Why a request for `model` cannot have the adapter, as far as is known: no
   // such name, a file that is not sound, another family's. OK otherwise.
   absl::Status Check(const std::string& name, const std::string& model) const

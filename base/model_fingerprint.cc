@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/file_stamp.h"
 #include "base/sha256.h"
 
 namespace genzo {
@@ -15,24 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string LineOf(const fs::path& path) {
-  std::error_code ignored;
-  return absl::StrCat(
-      path.string(), " ", fs::file_size(path, ignored), " ",
-      fs::last_write_time(path, ignored).time_since_epoch().count());
-}
-
 void AddFiles(const std::string& where, std::vector<std::string>& lines) {
   if (where.empty()) return;
-  std::error_code error;
-  if (!fs::is_directory(where, error)) return lines.push_back(LineOf(where));
-  for (fs::recursive_directory_iterator
-           it(where, fs::directory_options::follow_directory_symlink, error),
-       end;
-       !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (it->is_regular_file(ignored)) lines.push_back(LineOf(it->path()));
-  }
+  lines.push_back(absl::StrCat(where, "\n", FileStamp(where)));
 }
 
 // A file may have one of the folders *.config beside it as its configuration.

@@ -23,6 +23,10 @@ void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
     writer.Add("--image", "FILE");
     const auto& start = request.image_to_image();
     writer.Number("--strength", start.has_strength(), start.strength());
+    if (start.resize_mode() > v1::RESIZE_MODE_CROP) {
+      writer.Add("--resize-mode",
+                 NameOf(ResizeModeNames(), start.resize_mode()));
+    }
   }
   if (request.reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE) {
     writer.Flag("--reproducible", true);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "grpcpp/channel.h"
 
 namespace genzo {
@@ -14,9 +15,16 @@ namespace genzo {
 //   GENZO_CA_FILE    PEM: use TLS, and trust these; "system": those of the
 //                    system
 //   GENZO_CERT_FILE, GENZO_CERT_KEY_FILE   PEM: what to show a server that asks
-// A file that cannot be read is as one without anything in it: the server is
-// not trusted then.
+// Without a port it is 50051. CheckEnvironment() comes before: a file that
+// cannot be read is as one without anything in it.
 std::shared_ptr<grpc::Channel> Connect(const std::string& server);
+
+// Whether the files of the environment can be used: OK, or INVALID_ARGUMENT
+// naming the variable and the file.
+absl::Status CheckEnvironment();
+
+// Whether the environment asks for TLS.
+bool UsesTls();
 
 }  // namespace genzo
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/input_file.h"
+#include "client/sampler_names.h"
 
 namespace genzo {
 namespace {
@@ -15,7 +16,7 @@ using Control = v1::ControlInput;
 
 constexpr char kControlForm[] =
     "NAME=FILE[,canny|tile|inpaint][,low=L][,high=H][,guess][,start=S][,end=E]"
-    "[:WEIGHT]";
+    "[,crop|stretch|fill][:WEIGHT]";
 constexpr char kPromptForm[] = "NAME=FILE[:WEIGHT]";
 
 absl::Status Malformed(const char* option, const std::string& text,
@@ -61,6 +62,13 @@ bool TakeWord(absl::string_view word, Control& control) {
   const auto found = preprocessors->find(word);
   if (found != preprocessors->end()) {
     control.set_preprocessor(found->second);
+    return true;
+  }
+  static const auto* const modes =
+      new std::map<std::string, int>(ResizeModeNames());
+  const auto mode = modes->find(std::string(word));
+  if (mode != modes->end()) {
+    control.set_resize_mode(static_cast<v1::ResizeMode>(mode->second));
     return true;
   }
   if (word == "guess") {

@@ -15,12 +15,15 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/proto_time.h"
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/input_file.h"
 #include "client/number_range.h"
+#include "client/picture_files.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/sampler_validator.h"
@@ -115,6 +118,14 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
       "; set the terminal to UTF-8, or convert the text with iconv"));
 }
 
+// Unless somebody interrupts it.
+void Rest(absl::Duration time, const InterruptGuard& guard) {
+  const absl::Time end = absl::Now() + time;
+  while (absl::Now() < end && !guard.interrupted()) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+}
+
 }  // namespace
 
 GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
@@ -128,7 +139,9 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("-s,--seed", seed_, "noise seed; drawn if absent or -1")
       ->check(Seed());
   c.add_option("-c,--count", image_count_, "number of pictures");
-  c.add_option("--width", width_, "width in pixels");
+  c.add_option("--width", width_,
+               "width in pixels; without either side, the model's own "
+               "size, or its pixels in the proportions of --image");
   c.add_option("--height", height_, "height in pixels");
   c.add_option("--steps", steps_, "denoising steps");
   c.add_option("-g,--guidance", guidance_scale_,
@@ -139,6 +152,13 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("--strength", strength_,
                "how much of --image is painted anew, 0 to 1; 0.8 if absent")
       ->needs(image);
+  std::set<std::string> resize_modes;
+  for (const auto& [name, mode] : ResizeModeNames()) resize_modes.insert(name);
+  c.add_option("--resize-mode", resize_mode_,
+               "how an --image of other proportions becomes the size; crop if "
+               "absent")
+      ->needs(image)
+      ->transform(CLI::IsMember(resize_modes, CLI::ignore_case));
   c.add_option("--sampler", sampler_,
                "sampler, as `genzo models`, web UIs or diffusers spell it; may "
                "have the schedule behind it: \"DPM++ 2M Karras\"")
@@ -269,6 +289,53 @@ void GenerateCommand::AddPreviewOptions() {
   c.add_flag("--no-previews", no_previews_, "only the finished pictures");
 }
 
+absl::Status GenerateCommand::SetStart(v1::GenerateRequest& request) const {
+  if (image_path_.empty()) return absl::OkStatus();
+  auto image = ReadInputFile(image_path_);
+  if (!image.ok()) return image.status();
+  v1::ImageToImage& start = *request.mutable_image_to_image();
+  start.set_image(*std::move(image));
+  if (strength_) start.set_strength(*strength_);
+  start.set_resize_mode(
+      Chosen<v1::ResizeMode>(ResizeModeNames(), resize_mode_));
+  return inpainting_.Set(request);
+}
+
+void GenerateCommand::SetWalk(v1::GenerateRequest& request) const {
+  if (steps_) request.set_steps(*steps_);
+  if (guidance_scale_) request.set_guidance_scale(*guidance_scale_);
+  if (guidance_rescale_) request.set_guidance_rescale(*guidance_rescale_);
+  if (!sampler_.empty()) {
+    const SamplerChoice choice = FindSampler(sampler_).value();
+    request.set_sampler(choice.sampler);
+    request.set_schedule(choice.schedule);
+  }
+  if (!schedule_.empty()) {
+    request.set_schedule(*FindSchedule(schedule_));
+  }
+  request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
+  request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());
+  request.set_noise_generator(
+      Chosen<v1::NoiseGenerator>(NoiseGeneratorNames(), noise_generator_));
+  if (eta_) request.set_eta(*eta_);
+  if (clip_skip_) request.set_clip_skip(*clip_skip_);
+}
+
+void GenerateCommand::SetPreviews(v1::PreviewPlan& preview) const {
+  for (const std::string& text : preview_steps_) {
+    uint32_t step = 0;
+    if (absl::SimpleAtoi(text, &step)) preview.add_steps(step);
+  }
+  if (preview_every_) preview.set_every(*preview_every_);
+  if (!preview_every_ && preview_steps_.empty()) {
+    preview.set_every(std::max(1u, steps_.value_or(25) / kDefaultPreviews));
+  }
+  preview.set_decoder(
+      Chosen<v1::PreviewDecoder>(DecoderNames(), preview_decoder_));
+  if (preview_side_) preview.set_longest_side(*preview_side_);
+  preview.set_format(Chosen<v1::ImageFormat>(FormatNames(), preview_format_));
+}
+
 absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   for (const auto& [name, text] :
        {std::pair("the prompt", &prompt_),
@@ -293,31 +360,9 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   if (image_count_) request.set_image_count(*image_count_);
   if (width_) request.set_width(*width_);
   if (height_) request.set_height(*height_);
-  if (steps_) request.set_steps(*steps_);
-  if (guidance_scale_) request.set_guidance_scale(*guidance_scale_);
-  if (guidance_rescale_) request.set_guidance_rescale(*guidance_rescale_);
-  if (!image_path_.empty()) {
-    auto image = ReadInputFile(image_path_);
-    if (!image.ok()) return image.status();
-    request.mutable_image_to_image()->set_image(*std::move(image));
-    if (strength_) request.mutable_image_to_image()->set_strength(*strength_);
-    const absl::Status masked = inpainting_.Set(request);
-    if (!masked.ok()) return masked;
-  }
-  if (!sampler_.empty()) {
-    const SamplerChoice choice = FindSampler(sampler_).value();
-    request.set_sampler(choice.sampler);
-    request.set_schedule(choice.schedule);
-  }
-  if (!schedule_.empty()) {
-    request.set_schedule(*FindSchedule(schedule_));
-  }
-  request.mutable_sigmas()->Assign(sigmas_.begin(), sigmas_.end());
-  request.mutable_timesteps()->Assign(timesteps_.begin(), timesteps_.end());
-  request.set_noise_generator(
-      Chosen<v1::NoiseGenerator>(NoiseGeneratorNames(), noise_generator_));
-  if (eta_) request.set_eta(*eta_);
-  if (clip_skip_) request.set_clip_skip(*clip_skip_);
+  const absl::Status started = SetStart(request);
+  if (!started.ok()) return started;
+  SetWalk(request);
   SetModelFields(request);
   steering_.Set(request);
   loras_.Set(request);
@@ -328,27 +373,20 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   request.mutable_output()->set_format(
       Chosen<v1::ImageFormat>(FormatNames(), format_));
   picture_options_.Set(request);
-  if (no_previews_) return request;
-  v1::PreviewPlan& preview = *request.mutable_preview();
-  for (const std::string& text : preview_steps_) {
-    uint32_t step = 0;
-    if (absl::SimpleAtoi(text, &step)) preview.add_steps(step);
-  }
-  if (preview_every_) preview.set_every(*preview_every_);
-  if (!preview_every_ && preview_steps_.empty()) {
-    preview.set_every(std::max(1u, steps_.value_or(25) / kDefaultPreviews));
-  }
-  preview.set_decoder(
-      Chosen<v1::PreviewDecoder>(DecoderNames(), preview_decoder_));
-  if (preview_side_) preview.set_longest_side(*preview_side_);
-  preview.set_format(Chosen<v1::ImageFormat>(FormatNames(), preview_format_));
+  if (!no_previews_) SetPreviews(*request.mutable_preview());
   return request;
 }
 
-ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
-                                   const v1::GenerateRequest& wanted) const {
+ExitStatus GenerateCommand::Detach(
+    std::chrono::system_clock::time_point deadline,
+    v1::GenerateRequest wanted) const {
+  grpc::ClientContext context;
+  context.set_deadline(deadline);
   v1::CreateJobRequest request;
-  *request.mutable_request() = wanted;
+  if (timeout_seconds_ > 0) {
+    *wanted.mutable_time_limit() = ToProto(absl::Seconds(timeout_seconds_));
+  }
+  *request.mutable_request() = std::move(wanted);
   v1::Job job;
   const grpc::Status status =
       v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
@@ -358,12 +396,14 @@ ExitStatus GenerateCommand::Detach(grpc::ClientContext& context,
 }
 
 ExitStatus GenerateCommand::Run() {
-  const auto request = MakeRequest();
+  auto request = MakeRequest();
   if (!request.ok()) {
-    std::cerr << "genzo: " << Printable(request.status().message())
-              << std::endl;
-    return kExitUsage;
+    return Fail(request.status().message(), kExitUsage);
   }
+  // Before anything is painted for it.
+  const absl::Status writable =
+      detach_ ? absl::OkStatus() : CheckOutputFolder(output_folder_);
+  if (!writable.ok()) return Fail(writable.message(), kExitFailed);
   PictureSink sink(PictureFiles(output_folder_, Slug(prompt_), request->seed()),
                    MakeEventPrinter({.json = json_,
                                      .art = !no_art_,
@@ -371,28 +411,33 @@ ExitStatus GenerateCommand::Run() {
                                          std::max(image_count_.value_or(1),
                                                   picture_options_.drawn()),
                                          1u, 64u)}));
-  grpc::ClientContext context;
-  if (timeout_seconds_ > 0) {
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::milliseconds(
-                             static_cast<int64_t>(timeout_seconds_ * 1000)));
+  const auto deadline =
+      timeout_seconds_ > 0 ? std::chrono::system_clock::now() +
+                                 std::chrono::milliseconds(static_cast<int64_t>(
+                                     timeout_seconds_ * 1000))
+                           : std::chrono::system_clock::time_point::max();
+  if (detach_) return Detach(deadline, *std::move(request));
+  std::unique_ptr<v1::ImageGeneration::Stub> stub;
+  for (bool told = false;; told = true) {
+    grpc::ClientContext context;
+    context.set_deadline(deadline);
+    const InterruptGuard guard(context);
+    // Behind the guard: gRPC's threads are not to take its signals.
+    if (!stub) stub = v1::ImageGeneration::NewStub(Connect(server_));
+    const auto stream = stub->Generate(&context, *request);
+    v1::JobEvent event;
+    while (stream->Read(&event)) sink.Take(std::move(event));
+    const grpc::Status status = stream->Finish();
+    const absl::Duration loading = LoadingTime(status);
+    if (loading > absl::ZeroDuration() && !guard.interrupted()) {
+      if (!told) std::cerr << "genzo: the model is loading" << std::endl;
+      Rest(loading, guard);
+      if (!guard.interrupted()) continue;
+    }
+    const ExitStatus pictures = sink.Finish();
+    if (guard.interrupted()) return Fail("cancelled", kExitInterrupted);
+    return status.ok() ? pictures : ReportFailure(status, server_);
   }
-  if (detach_) return Detach(context, *request);
-  const InterruptGuard guard(context);
-  const auto stub = v1::ImageGeneration::NewStub(Connect(server_));
-  const auto stream = stub->Generate(&context, *request);
-  v1::JobEvent event;
-  while (stream->Read(&event)) sink.Take(std::move(event));
-  const grpc::Status status = stream->Finish();
-  const ExitStatus pictures = sink.Finish();
-  if (guard.interrupted()) {
-    std::cerr << "genzo: cancelled" << std::endl;
-    return kExitInterrupted;
-  }
-  if (!status.ok()) {
-    std::cerr << "genzo: " << Describe(status, server_) << std::endl;
-  }
-  return status.ok() ? pictures : ExitStatusOf(status);
 }
 
 }  // namespace genzo

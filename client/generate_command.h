@@ -1,6 +1,7 @@
 #ifndef GENZO_CLIENT_GENERATE_COMMAND_H_
 #define GENZO_CLIENT_GENERATE_COMMAND_H_
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,7 +17,6 @@
 #include "client/status_report.h"
 #include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
-#include "grpcpp/client_context.h"
 
 namespace genzo {
 
@@ -40,10 +40,14 @@ class GenerateCommand {
   // Of fields that only some models take.
   void AddModelOptions();
   void SetModelFields(v1::GenerateRequest& request) const;
+  // What it starts from; how the steps are walked; which previews come.
+  absl::Status SetStart(v1::GenerateRequest& request) const;
+  void SetWalk(v1::GenerateRequest& request) const;
+  void SetPreviews(v1::PreviewPlan& preview) const;
   void AddPreviewOptions();
   // Makes a job that nobody waits for, and prints its id.
-  ExitStatus Detach(grpc::ClientContext& context,
-                    const v1::GenerateRequest& wanted) const;
+  ExitStatus Detach(std::chrono::system_clock::time_point deadline,
+                    v1::GenerateRequest wanted) const;
 
   CLI::App* const command_;
   const std::string& server_;
@@ -80,6 +84,7 @@ class GenerateCommand {
   SteeringFlags steering_;
   std::string image_path_;
   std::optional<double> strength_;
+  std::string resize_mode_;
   ControlOptions control_;
   InpaintingOptions inpainting_;
   std::string sampler_;

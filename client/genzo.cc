@@ -8,7 +8,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
 #include "base/standard_output.h"
+#include "base/version.h"
 #include "client/completion_command.h"
+#include "client/connection.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
 #include "client/loras_command.h"
@@ -25,6 +27,7 @@ int Main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Client of a Genzo image generation server.", "genzo");
   app.fallthrough();
+  app.set_version_flag("--version", Version());
   std::string server = "localhost:50051";
   app.add_option("--server", server, "host:port of the server")
       ->capture_default_str()
@@ -58,6 +61,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
+  const absl::Status environment = CheckEnvironment();
+  if (!environment.ok()) return Fail(environment.message(), kExitUsage);
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();
   if (loras.parsed()) return loras.Run();

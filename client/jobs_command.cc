@@ -108,6 +108,7 @@ ExitStatus JobsCommand::List() const {
   for (const std::string& state : states_) {
     request.add_states(StateNames().at(state));
   }
+  bool any = false;
   do {
     grpc::ClientContext context;
     v1::ListJobsResponse page;
@@ -116,8 +117,11 @@ ExitStatus JobsCommand::List() const {
     for (const v1::Job& job : page.jobs()) {
       json_ ? PrintJson(job) : PrintLine(job);
     }
+    any = any || !page.jobs().empty();
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
+  // Not where a script counts lines.
+  if (!any) std::cerr << "genzo: no jobs are kept" << std::endl;
   return kExitOk;
 }
 
@@ -129,6 +133,8 @@ ExitStatus JobsCommand::Watch() const {
   v1::Job job;
   grpc::Status status = stub->GetJob(&get_context, get, &job);
   if (!status.ok()) return ReportFailure(status, server_);
+  const absl::Status writable = CheckOutputFolder(output_folder_);
+  if (!writable.ok()) return Fail(writable.message(), kExitFailed);
   const v1::GenerateRequest& resolved = job.resolved();
   PictureSink sink(
       PictureFiles(output_folder_, Slug(resolved.prompt()), resolved.seed()),
@@ -165,6 +171,11 @@ ExitStatus JobsCommand::Cancel() const {
       v1::Jobs::NewStub(Connect(server_))->CancelJob(&context, request, &job);
   if (!status.ok()) return ReportFailure(status, server_);
   json_ ? PrintJson(job) : PrintLine(job);
+  const bool goes_on = job.state() == v1::JOB_STATE_QUEUED ||
+                       job.state() == v1::JOB_STATE_RUNNING;
+  if (goes_on) {
+    std::cerr << "genzo: it ends before its next step" << std::endl;
+  }
   return kExitOk;
 }
 

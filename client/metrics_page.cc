@@ -30,7 +30,9 @@ absl::StatusOr<std::string> Fetch(CURL* curl, const std::string& url) {
   const CURLcode code = curl_easy_perform(curl);
   if (code == CURLE_OK) return page;
   return absl::UnavailableError(
-      absl::StrCat(url, " cannot be read: ", curl_easy_strerror(code)));
+      absl::StrCat(url, " cannot be read: ", curl_easy_strerror(code),
+                   "; --admin names the server's `admin` address, which its "
+                   "configuration sets"));
 }
 
 }  // namespace

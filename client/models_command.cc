@@ -38,13 +38,14 @@ void Print(const v1::Model& model) {
   }
   const v1::ModelLimits& limits = model.limits();
   std::cout << absl::StrFormat(
-      "  %s, %s, %.1f MB\n"
+      "  %s, %s, %.1f MB%s\n"
       "  size %dx%d, %d to %d in steps of %d; up to %d steps, %d images\n"
       "  samplers %s\n",
       model.family(), model.dtype(), model.weight_bytes() / 1e6,
-      model.default_width(), model.default_height(), limits.min_side(),
-      limits.max_side(), limits.size_multiple(), limits.max_steps(),
-      limits.max_image_count(), absl::StrJoin(samplers, ", "));
+      model.pinned() ? ", pinned" : "", model.default_width(),
+      model.default_height(), limits.min_side(), limits.max_side(),
+      limits.size_multiple(), limits.max_steps(), limits.max_image_count(),
+      absl::StrJoin(samplers, ", "));
   for (const auto& [what, names] :
        {std::pair("controls", &model.controlnets()),
         std::pair("image prompts", &model.ip_adapters())}) {

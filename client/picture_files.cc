@@ -43,6 +43,17 @@ int WriteAll(int file, const std::string& bytes) {
 
 }  // namespace
 
+absl::Status CheckOutputFolder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return CannotWrite(folder, error.value());
+  if (!fs::is_directory(folder, error)) return CannotWrite(folder, ENOTDIR);
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    return CannotWrite(folder, errno);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> WriteNewPicture(const std::string& stem,
                                             const v1::Picture& picture) {
   std::error_code error;

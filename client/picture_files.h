@@ -22,6 +22,10 @@ inline constexpr char kOutputHelp[] =
 absl::StatusOr<std::string> WriteNewPicture(const std::string& stem,
                                             const v1::Picture& picture);
 
+// Whether pictures can be written into `folder`, which is made if it is not
+// there. UNAVAILABLE names it and the reason.
+absl::Status CheckOutputFolder(const std::string& folder);
+
 // Writes the pictures of one request into a folder, as WriteNewPicture() does.
 // Not thread-safe.
 class PictureFiles {

@@ -46,6 +46,10 @@ std::map<std::string, int> SafetyPolicyNames() {
   return Names(*v1::SafetyPolicy_descriptor(), "SAFETY_POLICY_");
 }
 
+std::map<std::string, int> ResizeModeNames() {
+  return Names(*v1::ResizeMode_descriptor(), "RESIZE_MODE_");
+}
+
 std::string SamplerName(const SamplerChoice& choice) {
   std::string name = ShortName(v1::Sampler_Name(choice.sampler), "SAMPLER_");
   if (choice.schedule == v1::NOISE_SCHEDULE_UNSPECIFIED) return name;

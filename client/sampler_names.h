@@ -17,6 +17,7 @@ std::map<std::string, int> DecoderNames();
 std::map<std::string, int> FormatNames();
 std::map<std::string, int> NoiseGeneratorNames();
 std::map<std::string, int> SafetyPolicyNames();
+std::map<std::string, int> ResizeModeNames();
 
 // "dpmpp_2m", or "dpmpp_2m_karras" with a schedule.
 std::string SamplerName(const SamplerChoice& choice);

@@ -2,13 +2,28 @@
 
 #include <iostream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/input_file.h"
 #include "genzo/v1/scoring.grpc.pb.h"
 
 namespace genzo {
+
+namespace {
+
+// "pictures[1].data is ..." -> "FILE is ...".
+std::string WithFiles(std::string text, const std::vector<std::string>& paths) {
+  for (size_t i = 0; i < paths.size(); ++i) {
+    absl::StrReplaceAll({{absl::StrCat("pictures[", i, "].data"), paths[i]}},
+                        &text);
+  }
+  return text;
+}
+
+}  // namespace
 
 ScoreCommand::ScoreCommand(CLI::App& app, const std::string& server)
     : command_(app.add_subcommand("score", "have pictures scored")),
@@ -44,8 +59,7 @@ ExitStatus ScoreCommand::List() const {
 ExitStatus ScoreCommand::Run() const {
   if (list_) return List();
   if (paths_.empty()) {
-    std::cerr << "genzo: a file is missing" << std::endl;
-    return kExitUsage;
+    return Fail("a file is missing", kExitUsage);
   }
   v1::ScoreRequest request;
   request.set_prompt(prompt_);
@@ -53,17 +67,17 @@ ExitStatus ScoreCommand::Run() const {
   request.set_model(model_);
   for (const std::string& path : paths_) {
     auto bytes = ReadInputFile(path);
-    if (!bytes.ok()) {
-      std::cerr << "genzo: " << bytes.status().message() << std::endl;
-      return kExitUsage;
-    }
+    if (!bytes.ok()) return Fail(bytes.status().message(), kExitUsage);
     request.add_pictures()->set_data(*std::move(bytes));
   }
   grpc::ClientContext context;
   v1::ScoreResponse response;
   const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
                                   ->Score(&context, request, &response);
-  if (!status.ok()) return ReportFailure(status, server_);
+  if (!status.ok()) {
+    return Fail(WithFiles(Describe(status, server_), paths_),
+                ExitStatusOf(status));
+  }
   for (int i = 0; i < response.scores_size(); ++i) {
     std::cout << absl::StrFormat("%8.3f  %s\n", response.scores(i).score(),
                                  Printable(paths_[i]));

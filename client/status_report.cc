@@ -2,10 +2,17 @@
 
 #include <cmath>
 #include <iostream>
+#include <optional>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/errors.h"
 #include "base/utf8.h"
+#include "client/connection.h"
+#include "client/option_names.h"
+#include "google/rpc/error_details.pb.h"
 
 namespace genzo {
 
@@ -15,6 +22,42 @@ google::rpc::Status DetailsOf(const grpc::Status& status) {
   google::rpc::Status details;
   if (!details.ParseFromString(status.error_details())) details.Clear();
   return details;
+}
+
+// What is wrong with each field, with the option that sets it where that is
+// called otherwise; nullopt if the status is not of fields.
+std::optional<std::string> WithOptions(const google::rpc::Status& details) {
+  google::rpc::BadRequest bad_request;
+  for (const auto& detail : details.details()) {
+    if (detail.UnpackTo(&bad_request)) break;
+  }
+  std::vector<std::string> sentences;
+  for (const auto& violation : bad_request.field_violations()) {
+    const std::string option = OptionOf(violation.field());
+    sentences.push_back(absl::StrCat(violation.description(),
+                                     option.empty() ? "" : " (", option,
+                                     option.empty() ? "" : ")"));
+  }
+  if (sentences.empty()) return std::nullopt;
+  return absl::StrJoin(sentences, "; ");
+}
+
+// What a failed connection may be for; empty where nobody knows.
+std::string HintOf(const std::string& message) {
+  const auto says = [&](const char* words) {
+    return absl::StrContains(message, words);
+  };
+  if (says("http1.x server")) return "; that is an HTTP door";
+  if (UsesTls()) {
+    return says("WRONG_VERSION_NUMBER")
+               ? "; it speaks no TLS: unset GENZO_CA_FILE"
+           : says("CERTIFICATE_VERIFY_FAILED")
+               ? "; GENZO_CA_FILE does not vouch for its certificate"
+               : "";
+  }
+  return says("Socket closed") || says("Connection reset by peer")
+             ? "; if it speaks TLS, set GENZO_CA_FILE"
+             : "";
 }
 
 }  // namespace
@@ -45,14 +88,22 @@ ExitStatus ExitStatusOf(const grpc::Status& status) {
   }
 }
 
+absl::Duration LoadingTime(const grpc::Status& status) {
+  const absl::Status details = FromRpcStatus(DetailsOf(status));
+  return ErrorReason(details) == "MODEL_LOADING" ? RetryAfter(details)
+                                                 : absl::ZeroDuration();
+}
+
 std::string Describe(const grpc::Status& status, const std::string& server) {
   const google::rpc::Status details = DetailsOf(status);
   const bool from_genzo = details.code() != 0;
   if (!from_genzo && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    return absl::StrCat("no Genzo server answers at ", server, " (",
+    return absl::StrCat("no Genzo server answers at ", server,
+                        HintOf(status.error_message()), " (",
                         Printable(status.error_message()), ")");
   }
-  std::string text = Printable(status.error_message());
+  std::string text =
+      Printable(WithOptions(details).value_or(status.error_message()));
   // gRPC has no words for what a server does not have.
   if (text.empty() && status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     return absl::StrCat("the server at ", server,
@@ -71,6 +122,11 @@ ExitStatus ReportFailure(const grpc::Status& status,
                          const std::string& server) {
   std::cerr << "genzo: " << Describe(status, server) << std::endl;
   return ExitStatusOf(status);
+}
+
+ExitStatus Fail(absl::string_view fault, ExitStatus end) {
+  std::cerr << "genzo: " << Printable(fault) << std::endl;
+  return end;
 }
 
 }  // namespace genzo

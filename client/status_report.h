@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "grpcpp/support/status.h"
 
 namespace genzo {
@@ -20,11 +22,19 @@ enum ExitStatus {
 
 ExitStatus ExitStatusOf(const grpc::Status& status);
 
-// One sentence for people, with the server's retry hint if it gave one.
+// How long to wait for a model that is loading before asking again; zero for
+// any other status.
+absl::Duration LoadingTime(const grpc::Status& status);
+
+// One sentence for people, with the options that bad fields are set by and the
+// server's retry hint, if it gave one.
 std::string Describe(const grpc::Status& status, const std::string& server);
 
 // Says it on standard error. What the program then ends with.
 ExitStatus ReportFailure(const grpc::Status& status, const std::string& server);
+
+// The same of a fault that no server told, which it ends with.
+ExitStatus Fail(absl::string_view fault, ExitStatus end);
 
 }  // namespace genzo
 

@@ -64,6 +64,21 @@ std::string PreprocessorWord(const v1::ControlInput& control) {
       ",", absl::AsciiStrToLower(name.substr(strlen("PREPROCESSOR_"))));
 }
 
+// The same of how it becomes the size; nothing where that is its default.
+std::string ResizeWord(const v1::ControlInput& control,
+                       const v1::GenerateRequest& request) {
+  const v1::ResizeMode mode = control.resize_mode();
+  const v1::ResizeMode its = request.image_to_image().resize_mode();
+  if (mode == v1::RESIZE_MODE_UNSPECIFIED ||
+      mode == std::max(its, v1::RESIZE_MODE_CROP)) {
+    return "";
+  }
+  for (const auto& [name, number] : ResizeModeNames()) {
+    if (number == mode) return "," + name;
+  }
+  return "";
+}
+
 void WriteControls(v1::GenerateRequest& request, CommandWriter& writer) {
   for (const v1::ControlInput& control : request.controls()) {
     std::string text =
@@ -76,6 +91,7 @@ void WriteControls(v1::GenerateRequest& request, CommandWriter& writer) {
     if (control.guess_mode()) absl::StrAppend(&text, ",guess");
     add(",start=", control.start() > 0, control.start());
     add(",end=", control.has_end() && control.end() < 1, control.end());
+    absl::StrAppend(&text, ResizeWord(control, request));
     add(":", control.has_weight(), control.weight());
     writer.Add("--control", text);
   }

@@ -19,11 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-ExitStatus Fail(const std::string& message, ExitStatus status) {
-  std::cerr << "genzo: " << message << std::endl;
-  return status;
-}
-
 // "fox.jpg" -> "FOLDER/fox-1024x768".
 std::string ResultStem(const std::string& folder, const std::string& path,
                        const v1::Picture& picture) {
@@ -64,11 +59,17 @@ UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
 ExitStatus UpscaleCommand::Run() const {
   if (list_) return List();
   if (paths_.empty()) return Fail("a file is missing", kExitUsage);
+  const absl::Status writable = CheckOutputFolder(output_folder_);
+  if (!writable.ok()) return Fail(writable.message(), kExitFailed);
+  // A file that is none keeps no other waiting; a server that is not there
+  // all of them.
+  ExitStatus first = kExitOk;
   for (const std::string& path : paths_) {
     const ExitStatus status = Upscale(path);
-    if (status != kExitOk) return status;
+    if (first == kExitOk) first = status;
+    if (status == kExitUnavailable) break;
   }
-  return kExitOk;
+  return first;
 }
 
 ExitStatus UpscaleCommand::List() const {
@@ -89,7 +90,7 @@ ExitStatus UpscaleCommand::List() const {
 ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
   auto bytes = ReadInputFile(path);
   if (!bytes.ok()) {
-    return Fail(Printable(std::string(bytes.status().message())), kExitUsage);
+    return Fail(bytes.status().message(), kExitUsage);
   }
   v1::UpscaleRequest request;
   request.mutable_picture()->set_data(*std::move(bytes));
@@ -110,8 +111,7 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
   const auto stub = v1::Upscaling::NewStub(Connect(server_));
   const auto stream = stub->Upscale(&context, request);
   v1::JobEvent message;
-  std::string failure =
-      absl::StrCat("no larger picture of ", Printable(path), " came");
+  std::string failure = absl::StrCat("no larger picture of ", path, " came");
   while (stream->Read(&message)) {
     const auto event = assembler.Add(std::move(message));
     if (!event.has_value()) continue;
@@ -121,12 +121,15 @@ ExitStatus UpscaleCommand::Upscale(const std::string& path) const {
       const auto written =
           WriteNewPicture(ResultStem(output_folder_, path, picture), picture);
       result = written.ok() ? *written : "(not written)";
-      failure = Printable(written.status().message());
+      failure = std::string(written.status().message());
     }
     printer->Show(*event, result);
   }
   const grpc::Status status = stream->Finish();
-  if (!status.ok()) return ReportFailure(status, server_);
+  if (!status.ok()) {
+    return Fail(absl::StrCat(path, ": ", Describe(status, server_)),
+                ExitStatusOf(status));
+  }
   return failure.empty() ? kExitOk : Fail(failure, kExitFailed);
 }
 

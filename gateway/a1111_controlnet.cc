@@ -138,6 +138,31 @@ void ReadMode(FieldReader& reader, Control& control) {
   }
 }
 
+// Numbers, or what the extension's page and its older forms call them; of a
+// picture of the unit's own.
+v1::ResizeMode ReadResizeMode(FieldReader& reader) {
+  constexpr std::pair<const char*, v1::ResizeMode> kModes[] = {
+      {"Just Resize", v1::RESIZE_MODE_STRETCH},
+      {"Crop and Resize", v1::RESIZE_MODE_CROP},
+      {"Resize and Fill", v1::RESIZE_MODE_FILL},
+      {"Inner Fit (Scale to Fit)", v1::RESIZE_MODE_CROP},
+      {"Outer Fit (Shrink to Fit)", v1::RESIZE_MODE_FILL}};
+  const json* mode = reader.Any("resize_mode");
+  if (mode == nullptr) return v1::RESIZE_MODE_CROP;
+  const std::string text = mode->is_string() ? mode->get<std::string>() : "";
+  for (int i = 0; i < 5; ++i) {
+    const bool is_number = i < 3 && *mode == i;
+    if (is_number || absl::EqualsIgnoreCase(text, kModes[i].first)) {
+      return kModes[i].second;
+    }
+  }
+  reader.Fail("resize_mode",
+              absl::StrCat(ShownValue(*mode),
+                           " is not one of 0, Just Resize, 1, Crop and Resize, "
+                           "2, Resize and Fill"));
+  return v1::RESIZE_MODE_CROP;
+}
+
 void ReadControl(const json& unit, const std::string& module,
                  FieldReader& reader, Control& control) {
   const auto preprocessor = PreprocessorOf(module);
@@ -154,6 +179,9 @@ void ReadControl(const json& unit, const std::string& module,
   if (start.has_value()) control.set_start(*start);
   if (end.has_value()) control.set_end(*end);
   if (reader.Truth("guessmode").value_or(false)) control.set_guess_mode(true);
+  // The request's own picture becomes the size as the request says.
+  const v1::ResizeMode mode = ReadResizeMode(reader);
+  if (PictureIn(unit).value != nullptr) control.set_resize_mode(mode);
   ReadMode(reader, control);
   if (*preprocessor != Control::PREPROCESSOR_CANNY) return;
   // Negative: the extension's own.
@@ -218,6 +246,7 @@ constexpr std::pair<const char*, const char*> kControlNames[] = {
     {"start", "guidance_start"},
     {"end", "guidance_end"},
     {"guess_mode", "control_mode"},
+    {"resize_mode", "resize_mode"},
     {"canny_low", "threshold_a"},
     {"canny_high", "threshold_b"}};
 constexpr std::pair<const char*, const char*> kPromptNames[] = {

@@ -15,6 +15,7 @@
 #include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
+#include "gateway/start_fields.h"
 #include "gateway/steering_fields.h"
 
 namespace genzo {
@@ -29,6 +30,9 @@ constexpr double kMaxSigma = 999;  // beyond, A1111 means none
 constexpr uint32_t kPreviewEvery = 5;
 // A1111's own, for img2img.
 constexpr double kStrength = 0.75;
+// By A1111's numbers.
+constexpr v1::ResizeMode kResizeModes[] = {
+    v1::RESIZE_MODE_STRETCH, v1::RESIZE_MODE_CROP, v1::RESIZE_MODE_FILL};
 
 bool IsEmpty(const json* value) {
   return value == nullptr || value->is_null() ||
@@ -230,8 +234,11 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   if (keeps.has_value() && *keeps != kDefaultImageGuidanceScale) {
     request.set_image_guidance_scale(*keeps);
   }
-  if (reader.Whole("resize_mode", 0, 3).value_or(0) > 1) {
-    FailAsLacking(reader, "resize_mode", "filling of margins");
+  const int64_t mode = reader.Whole("resize_mode", 0, 3).value_or(0);
+  if (mode > 2) {
+    FailAsLacking(reader, "resize_mode", "scaling of a picture's latents");
+  } else {
+    from.set_resize_mode(kResizeModes[mode]);
   }
   const json* images = reader.Any("init_images");
   if (images == nullptr || !images->is_array() || images->empty() ||

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,7 @@ FieldNames CommonNames() {
         {"image_to_image", "image"},
         {"image_to_image.image", "image"},
         {"image_to_image.strength", "strength"},
+        {"image_to_image.resize_mode", "resize_mode"},
         {"image_to_image.inversion.guidance_scale", "inversion.guidance_scale"},
         {"image_to_image.inversion.steps", "inversion.steps"},
         {"inpainting", "mask"},
@@ -248,6 +250,7 @@ const FieldNames& A1111Names() {
         {"image_to_image", "init_images"},
         {"image_to_image.image", "init_images"},
         {"image_to_image.strength", "denoising_strength"},
+        {"image_to_image.resize_mode", "resize_mode"},
         {"inpainting", "mask"},
         {"inpainting.mask...", "mask"},
         {"inpainting.mask_blur", "mask_blur"},
@@ -304,7 +307,17 @@ absl::Status Renamed(const absl::Status& status, const FieldNames& names) {
         Reworded(names, violation.description, violation.field);
     violation.field = OwnName(names, violation.field).value_or(violation.field);
   }
-  return InvalidFieldsError(violations);
+  // What are two fields here may be one there.
+  std::vector<FieldViolation> told;
+  for (FieldViolation& violation : violations) {
+    const bool is_known =
+        absl::c_any_of(told, [&](const FieldViolation& other) {
+          return other.field == violation.field &&
+                 other.description == violation.description;
+        });
+    if (!is_known) told.push_back(std::move(violation));
+  }
+  return InvalidFieldsError(told);
 }
 
 }  // namespace genzo

@@ -6,6 +6,7 @@
 #include "gateway/model_fields.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
+#include "gateway/start_fields.h"
 #include "gateway/steering_fields.h"
 
 namespace genzo {
@@ -21,10 +22,7 @@ constexpr int kMostPictures = 10;
 void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
   auto& from = *request.mutable_image_to_image();
   from.set_image(PictureIn(reader, "image", reader.Text("image").value_or("")));
-  if (const auto strength = reader.Number("strength", 0, 1)) {
-    from.set_strength(*strength);
-  }
-  ReadSourcePrompt(reader, from);
+  ReadStartFields(reader, from);
   if (const auto text = reader.Text("mask")) {
     request.mutable_inpainting()->mutable_mask()->set_data(
         PictureIn(reader, "mask", *text));
@@ -139,14 +137,9 @@ json McpPaintArguments() {
 
 json McpEditArguments() {
   json edit = McpPaintArguments();
+  edit.update(StartSchemas());
   edit.update(MaskSchemas());
   edit["image"] = Argument("string", "The picture to start from, in base64.");
-  edit["strength"] =
-      Argument("number", "How much of it is painted anew, 0 to 1.");
-  edit["source_prompt"] =
-      Argument("string",
-               "What the picture shows: keeps its composition where the prompt "
-               "says the same in other words (DDIM inversion).");
   edit["mask"] = Argument(
       "string", "A picture of its size, in base64: only white is painted.");
   return edit;

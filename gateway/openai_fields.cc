@@ -11,7 +11,7 @@
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
-#include "gateway/steering_fields.h"
+#include "gateway/start_fields.h"
 
 namespace genzo {
 
@@ -156,12 +156,10 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
   if (!fields.ok()) return fields.status();
   FieldReader reader(*fields, FieldReader::Values::kMayBeText);
   ReadFields(reader, names, call);
-  ReadSourcePrompt(reader, from);
-  if (const auto strength = reader.Number("strength", 0, 1)) {
-    from.set_strength(*strength);
-  } else if (kind == FormKind::kVariation) {
+  ReadStartFields(reader, from);
+  if (!from.has_strength() && kind == FormKind::kVariation) {
     from.set_strength(kVariationStrength);
-  } else if (call.request.has_inpainting()) {
+  } else if (!from.has_strength() && call.request.has_inpainting()) {
     from.set_strength(kMaskedStrength);
   }
   if (kind == FormKind::kVariation && call.request.has_inpainting()) {

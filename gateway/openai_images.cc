@@ -93,9 +93,16 @@ void OpenAiImages::Answer(absl::StatusOr<OpenAiCall> call,
 
 void OpenAiImages::PlanPreviews(OpenAiCall call, const HttpRequest& request,
                                 const HttpExchangeRef& exchange) {
-  // What is left of the request for later.
-  HttpRequest head = request;
-  head.body.clear();
+  // What is left of the request for later: all but a body that may be large.
+  HttpRequest head = {.method = request.method,
+                      .path = request.path,
+                      .query = request.query,
+                      .headers = request.headers,
+                      .body = {},
+                      .id = request.id,
+                      .is_secure = request.is_secure,
+                      .is_local = request.is_local,
+                      .arguments = request.arguments};
   with_.backend.ListModels(
       KeysOf(request),
       [this, call = std::move(call), head = std::move(head),

@@ -5,6 +5,7 @@
 
 #include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
+#include "gateway/start_fields.h"
 #include "gateway/steering_fields.h"
 
 namespace genzo {
@@ -249,8 +250,7 @@ json OpenAiSchemas() {
   json nullable = {{"type", {"string", "null"}}};
   json form = ImageFields();
   form["image"] = {{"type", "string"}, {"format", "binary"}};
-  form["strength"] = Number(0, 1);
-  form["source_prompt"] = Text();
+  form.update(StartSchemas());
   json variation = form;
   form["mask"] = {{"type", "string"}, {"format", "binary"}};
   form.update(MaskSchemas());

@@ -92,10 +92,4 @@ absl::Status WithheldError(uint32_t image_index) {
                                       " was withheld by the server's policy"));
 }
 
-void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from) {
-  if (const auto shown = reader.Text("source_prompt")) {
-    from.mutable_inversion()->set_prompt(*shown);
-  }
-}
-
 }  // namespace genzo

@@ -20,10 +20,6 @@ absl::Status AllWithheldError();
 // The same of one of several.
 absl::Status WithheldError(uint32_t image_index);
 
-// "source_prompt": what the picture shows, which has the walk begin at its own
-// noise.
-void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from);
-
 }  // namespace genzo
 
 #endif  // GENZO_GATEWAY_PICTURE_FIELDS_H_

@@ -216,21 +216,28 @@ void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
     request.arguments = *std::move(arguments);
     return route.handler(std::move(request), std::move(exchange));
   }
+  AnswerOtherMethod(request, std::move(methods), *exchange);
+}
+
+void Router::AnswerOtherMethod(const HttpRequest& request,
+                               std::vector<std::string> methods,
+                               HttpExchange& exchange) const {
+  const DoorKind door = DoorOf(request.path);
   std::sort(methods.begin(), methods.end());
   methods.erase(std::unique(methods.begin(), methods.end()), methods.end());
   if (methods.empty()) {
-    return exchange->Send(ErrorResponse(
+    return exchange.Send(ErrorResponse(
         door, 404, absl::StrCat("there is no ", request.path, " here")));
   }
   if (request.method == "OPTIONS") {
-    return Preflight(request, methods, *exchange);
+    return Preflight(request, methods, exchange);
   }
   HttpResponse response = ErrorResponse(
       door, 405,
       absl::StrCat("method ", request.method, " is not done by ", request.path,
                    ", which does ", absl::StrJoin(methods, ", ")));
   response.headers.emplace_back("allow", absl::StrJoin(methods, ", "));
-  exchange->Send(std::move(response));
+  exchange.Send(std::move(response));
 }
 
 }  // namespace genzo

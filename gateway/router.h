@@ -45,6 +45,10 @@ class Router {
   // own.
   bool MayCome(const HttpRequest& request) const;
   HttpHeaders CorsHeaders(const HttpRequest& request) const;
+  // What no route of the path does by that method; `methods` are what they do.
+  void AnswerOtherMethod(const HttpRequest& request,
+                         std::vector<std::string> methods,
+                         HttpExchange& exchange) const;
   void Preflight(const HttpRequest& request,
                  const std::vector<std::string>& methods,
                  HttpExchange& exchange) const;

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/model_fields.h"
+#include "gateway/start_fields.h"
 
 namespace genzo {
 
@@ -15,7 +16,6 @@ using nlohmann::json;
 namespace {
 
 using Control = v1::ControlInput;
-using v1::Inpainting;
 
 constexpr double kMaxWeight = 2;
 constexpr int kMaxThreshold = 2000;
@@ -51,6 +51,7 @@ void ReadControl(FieldReader& reader, v1::GenerateRequest& request) {
       absl::StrCat("PREPROCESSOR_", absl::AsciiStrToUpper(preprocessor)),
       &chosen);
   control.set_preprocessor(chosen);
+  control.set_resize_mode(ReadResizeMode(reader));
   if (const auto weight = reader.Number("weight", 0, kMaxWeight)) {
     control.set_weight(*weight);
   }
@@ -147,65 +148,6 @@ void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
-void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
-  constexpr char kName[] = "extend";
-  const json* given = reader.Any(kName);
-  if (given == nullptr) return;
-  // "64,0,64,0" is a list without its brackets.
-  json list = *given;
-  if (given->is_string()) {
-    list = json::parse(absl::StrCat("[", given->get<std::string>(), "]"),
-                       /*cb=*/nullptr, /*allow_exceptions=*/false);
-  }
-  std::vector<uint32_t> borders;
-  for (const json& border : list.is_array() ? list : json::array()) {
-    const auto pixels = reader.WholeOf(border);
-    if (!pixels.has_value() || *pixels < 0 || *pixels > kMaxCount) break;
-    borders.push_back(static_cast<uint32_t>(*pixels));
-  }
-  if (borders.size() != 4 || list.size() != 4) {
-    return reader.Fail(kName,
-                       absl::StrCat(ShownValue(*given),
-                                    " is not left, top, right and bottom"));
-  }
-  v1::Outpainting& out = *request.mutable_outpainting();
-  out.set_left(borders[0]);
-  out.set_top(borders[1]);
-  out.set_right(borders[2]);
-  out.set_bottom(borders[3]);
-}
-
-void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {
-  const auto blur = reader.Whole("mask_blur", 0, kMaxCount);
-  if (blur.has_value()) {
-    request.mutable_inpainting()->set_mask_blur(static_cast<uint32_t>(*blur));
-  }
-  const std::string fill = reader.Choice(
-      "mask_fill", {"default", "original", "noise", "blur", "nothing"});
-  Inpainting::Fill filled = Inpainting::FILL_UNSPECIFIED;
-  if (Inpainting::Fill_Parse(absl::StrCat("FILL_", absl::AsciiStrToUpper(fill)),
-                             &filled)) {
-    request.mutable_inpainting()->set_fill(filled);
-  }
-  if (reader.Truth("only_masked").value_or(false)) {
-    request.mutable_inpainting()->set_only_masked(true);
-  }
-  if (const auto padding = reader.Whole("mask_padding", 0, kMaxCount)) {
-    request.mutable_inpainting()->set_padding(static_cast<uint32_t>(*padding));
-  }
-  if (reader.Truth("invert_mask").value_or(false)) {
-    request.mutable_inpainting()->set_invert_mask(true);
-  }
-  if (const auto is = reader.Truth("mask_is_transparency")) {
-    request.mutable_inpainting()->set_mask_is_transparency(*is);
-  }
-  ReadBorders(reader, request);
-  v1::ImageToImage::Inversion inversion;
-  if (ReadMessage(reader, "inversion", inversion)) {
-    request.mutable_image_to_image()->mutable_inversion()->MergeFrom(inversion);
-  }
-}
-
 json SteeringSchemas() {
   const json picture = Described("string", "A picture in base64.");
   json control = {
@@ -213,6 +155,7 @@ json SteeringSchemas() {
       {"image", picture},
       {"preprocessor",
        {{"type", "string"}, {"enum", {"none", "canny", "tile", "inpaint"}}}},
+      {"resize_mode", ResizeModeSchema()},
       {"weight", Described("number", "0 to 2.")},
       {"start", Described("number", "Share of the steps before it begins.")},
       {"end", Described("number", "Share of the steps after which it ends.")},
@@ -243,28 +186,6 @@ json SteeringSchemas() {
       {"keep_latents",
        Described("boolean", "Keep latents: each image names its own.")},
       {"start_latents", Described("string", "Such a name, to start from.")}};
-}
-
-json MaskSchemas() {
-  return {
-      {"mask_blur",
-       Described("integer", "Softens the mask's edge, in pixels.")},
-      {"mask_fill",
-       {{"type", "string"},
-        {"enum", {"default", "original", "noise", "blur", "nothing"}}}},
-      {"only_masked",
-       Described("boolean", "Paint the masked region alone, at full size.")},
-      {"mask_padding", Described("integer", "Pixels painted around that.")},
-      {"invert_mask", Described("boolean", "Paint what the mask leaves out.")},
-      {"mask_is_transparency",
-       Described("boolean", "What is transparent in the mask is painted.")},
-      {"inversion",
-       Described("object",
-                 "Begin at the picture's own noise: fields of Inversion.")},
-      {"extend",
-       {{"description",
-         "Pixels to paint around the picture: left, "
-         "top, right and bottom."}}}};
 }
 
 }  // namespace genzo

@@ -15,16 +15,8 @@ namespace genzo {
 // `reader`.
 void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request);
 
-// The same of how a picture is painted in: mask_blur, mask_fill, only_masked,
-// mask_padding, invert_mask, mask_is_transparency, extend; and inversion.
-void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request);
-
-// Of these `extend` alone: what is painted around the picture.
-void ReadBorders(FieldReader& reader, v1::GenerateRequest& request);
-
-// Schemas of both, by the names of the fields.
+// Their schemas, by the names of the fields.
 nlohmann::json SteeringSchemas();
-nlohmann::json MaskSchemas();
 
 }  // namespace genzo
 

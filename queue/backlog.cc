@@ -80,8 +80,11 @@ void Backlog::SetState(int device, DeviceState state) {
 
 bool Backlog::OthersAreFreer(int device) const {
   absl::ReaderMutexLock lock(&mutex_);
-  return *std::min_element(work_.begin(), work_.end()) <
-         kFreerShare * work_[device];
+  for (size_t other = 0; other < work_.size(); ++other) {
+    if (devices_[other].out) continue;
+    if (work_[other] < kFreerShare * work_[device]) return true;
+  }
+  return false;
 }
 
 std::optional<BacklogJob> Backlog::Get(const std::string& job_id) const {

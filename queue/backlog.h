@@ -35,6 +35,7 @@ struct BacklogJob {
 struct DeviceState {
   absl::Time busy_until = absl::InfinitePast();  // what comes now waits so long
   std::set<std::string> owing = {};  // tenants that used more than their share
+  bool out = false;                  // broken: it takes no jobs for now
 };
 
 // What a prediction goes by. A value.

@@ -29,6 +29,7 @@ void FairQueue::Push(FairQueueItem item) {
   Flow& flow = place->second;
   if (is_new) {
     flow.served = level_;
+    flow.since = ++arrived_;
     if (const auto before = served_before_.extract(item.tenant)) {
       flow.served = std::max(level_, before.mapped());
     }
@@ -125,16 +126,14 @@ std::vector<std::string> FairQueue::Order(size_t count) const {
   for (auto it = flows_.begin(); it != flows_.end(); ++it) {
     nearest.push_back(it);
   }
-  std::stable_sort(nearest.begin(), nearest.end(),
-                   [](const auto& a, const auto& b) {
-                     return a->second.served < b->second.served;
-                   });
+  std::sort(nearest.begin(), nearest.end(), IsBefore<Flows::const_iterator>);
   nearest.resize(std::min(nearest.size(), count));
   FairQueue front;
   front.level_ = level_;
   for (const auto& flow : nearest) {
     Flow& copy = front.flows_[flow->first];
     copy.served = flow->second.served;
+    copy.since = flow->second.since;
     for (const auto& [priority, line] : flow->second.lines) {
       const auto most =
           static_cast<std::ptrdiff_t>(std::min(line.items.size(), count));
@@ -174,20 +173,18 @@ std::vector<FairQueue::Flows::iterator> FairQueue::InTurn(
   for (auto it = flows_.begin(); it != flows_.end(); ++it) {
     if (rules.except_tenants.count(it->first) == 0) order.push_back(it);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) {
-                     return a->second.served < b->second.served;
-                   });
+  std::sort(order.begin(), order.end(), IsBefore<Flows::iterator>);
   return order;
 }
 
 FairQueueItem FairQueue::Take(Flows::iterator flow, int priority,
                               size_t index) {
-  auto& [served, lines] = flow->second;
+  auto& [served, since, lines] = flow->second;
   auto& items = lines.at(priority).items;
   const FairQueueItem item = *items[index].item;
   level_ = std::max(level_, served);
   served += item.cost;
+  Creep(item.cost / kMaxPasses);
   items.erase(items.begin() + static_cast<std::ptrdiff_t>(index));
   lines.at(priority).passed = 0;
   for (auto& [other, line] : lines) {
@@ -197,6 +194,12 @@ FairQueueItem FairQueue::Take(Flows::iterator flow, int priority,
   if (lines.empty()) Leave(flow);
   --size_;
   return item;
+}
+
+void FairQueue::Creep(double most) {
+  double least = level_ + most;
+  for (const auto& [_, flow] : flows_) least = std::min(least, flow.served);
+  level_ = std::max(level_, least);
 }
 
 void FairQueue::Leave(Flows::iterator flow) {

@@ -1,12 +1,14 @@
 #ifndef GENZO_QUEUE_FAIR_QUEUE_H_
 #define GENZO_QUEUE_FAIR_QUEUE_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -43,15 +45,19 @@ struct TakeRules {
 
 // The line of waiting jobs: fair between tenants, ordered within one.
 //
-// Next is the tenant that was given least so far; one that comes back starts
-// level with the least of those present, or where it stood if that is more
-// (start-time fair queueing, Goyal et al., 1996): who always has one job here
-// gets no more than who has many. Once nobody waits, all start level. Of its
-// jobs, the one of the highest priority goes, among equals
-// the one that must start first. A priority that was passed over kMostPassed
-// times in a row has the next turn, the lowest first, so of a tenant's jobs at
-// least one in kMostPassed + 3 is of each priority that waits: the k-th job of
-// a priority leaves with the tenant's k * (kMostPassed + 3)-th at the latest.
+// Next is the tenant that was given least so far, of equals the one that has
+// waited longest; one that comes back starts where the last that had a turn
+// stood, or where it stood itself if that is more (start-time fair queueing,
+// Goyal et al., 1996): who always has one job here gets no more than who has
+// many. Where ever new tenants come, that start moves on towards the least of
+// those present by 1 / kMaxPasses of what is taken: so who waits has a turn
+// after they took kMaxPasses times what it had more than they. Once nobody
+// waits, all start level. Of a tenant's jobs, the one of the highest priority
+// goes, among equals the one that must start first. A priority that was passed
+// over kMostPassed times in a row has the next turn, the lowest first, so of a
+// tenant's jobs at least one in kMostPassed + 3 is of each priority that waits:
+// the k-th job of a priority leaves with the tenant's k * (kMostPassed + 3)-th
+// at the latest.
 //
 //   waiting  a: high 1, high 2, low 3   b: normal 4, normal 5   (equal costs)
 //   leaving  1 (a), 4 (b), 2 (a), 5 (b), 3 (a)
@@ -97,21 +103,31 @@ class FairQueue {
   };
   struct Flow {
     double served = 0;                          // cost
+    uint64_t since = 0;                         // when it came, by count
     std::map<int, Line, std::greater<>> lines;  // with items, by priority
   };
   using Flows = std::map<std::string, Flow>;  // with items, by tenant
 
+  // Whose turn is before whose.
+  template <typename Iterator>
+  static bool IsBefore(const Iterator& a, const Iterator& b) {
+    return std::pair(a->second.served, a->second.since) <
+           std::pair(b->second.served, b->second.since);
+  }
   // Of a flow's lines, in the order in which they have their turn.
   static std::vector<int> Turns(const Flow& flow);
   // Flows that `rules` allow, whose turn it is first.
   std::vector<Flows::iterator> InTurn(const TakeRules& rules);
   FairQueueItem Take(Flows::iterator flow, int priority, size_t index);
+  // Raises level_ by `most`, or to the least served of those present.
+  void Creep(double most);
   // It has no items any more.
   void Leave(Flows::iterator flow);
 
   Flows flows_;
   std::map<std::string, double> served_before_;  // over level_, of who left
-  double level_ = 0;  // the least served at the last Pop
+  double level_ = 0;                             // where newcomers start
+  uint64_t arrived_ = 0;                         // flows that came
   size_t size_ = 0;
   int left_ = 0;  // times in a row that jobs were left to others
 };

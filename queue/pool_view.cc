@@ -99,6 +99,7 @@ PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
   for (const DeviceState& state : backlog.devices) {
     auto& device = *view.add_devices();
     device.mutable_owing()->Add(state.owing.begin(), state.owing.end());
+    device.set_out(state.out);
     if (state.busy_until <= clock.Now()) continue;
     *device.mutable_busy_until() = ToProto(ToDate(state.busy_until, clock));
   }
@@ -124,6 +125,7 @@ std::optional<absl::Duration> PredictFrom(const PoolView& view,
     const auto& told = view.devices(i);
     DeviceState& state = backlog.devices[i];
     state.owing.insert(told.owing().begin(), told.owing().end());
+    state.out = told.out();
     if (!told.has_busy_until()) continue;
     state.busy_until = clock.FromDate(FromProto(told.busy_until()));
   }

@@ -89,11 +89,12 @@ class Predictor {
     absl::Duration least = absl::InfiniteDuration();
     for (int device = 0; device < static_cast<int>(devices_.size()); ++device) {
       const absl::Duration done = devices_[device].work + WorkOn(device, job);
-      if (done >= least) continue;
+      if (states_[device].out || done >= least) continue;
       first = device;
       least = done;
     }
-    devices_[first].work = least;
+    // All may be out: then the first, once it is back, is as good as any.
+    if (least < absl::InfiniteDuration()) devices_[first].work = least;
     return first;
   }
 

@@ -39,6 +39,10 @@ int64_t PictureBytes(const JobEvent& event) {
                               event.image().picture().data().size());
 }
 
+absl::Status NotFiled(const std::string& job_id) {
+  return absl::NotFoundError(absl::StrCat("job ", job_id, " is not filed"));
+}
+
 absl::Status TooSlow() {
   return ErrorWithReason(
       absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
@@ -151,20 +155,43 @@ absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Watch(
   absl::MutexLock lock(&mutex_);
   const auto log = logs_.find(job_id);
   if (log == logs_.end() || log->second.leaving) {
-    return absl::NotFoundError(absl::StrCat("job ", job_id, " is not filed"));
+    return NotFiled(job_id);
   }
   const absl::Status room = CheckStreamsLocked(log->second.file.tenant);
   if (!room.ok()) return room;
   return AttachLocked(job_id, after, listener);
 }
 
-void EventLogs::Restore(const JobFile& file,
-                        const std::vector<EventRef>& events, absl::Time ended) {
-  absl::MutexLock lock(&mutex_);
-  if (logs_.count(file.job_id) > 0 || !FileLocked(file).ok()) return;
-  const auto found = logs_.find(file.job_id);
-  if (found == logs_.end()) return;  // its request id is another job's by now
-  Log& log = found->second;
+absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Restore(
+    const JobFile& file, const std::vector<EventRef>& events, absl::Time ended,
+    uint64_t after, const ReaderListener& listener) {
+  Calls calls;
+  std::unique_ptr<EventReader> reader;
+  {
+    absl::MutexLock lock(&mutex_);
+    const absl::Status room = CheckStreamsLocked(file.tenant);
+    if (!room.ok()) return room;
+    const bool is_new = logs_.count(file.job_id) == 0;
+    if (is_new) {
+      const auto filed = FileLocked(file);
+      if (!filed.ok()) return filed.status();
+    }
+    const auto found = logs_.find(file.job_id);
+    if (found == logs_.end() || found->second.leaving) {
+      // Its request id is another job's by now, or it has just gone again.
+      return NotFiled(file.job_id);
+    }
+    Log& log = found->second;
+    if (is_new) RefillLocked(log, events, ended);
+    reader = AttachLocked(file.job_id, after, listener);
+    if (is_new) KeepBoundsLocked(log, calls);
+  }
+  for (const auto& call : calls) call();
+  return reader;
+}
+
+void EventLogs::RefillLocked(Log& log, const std::vector<EventRef>& events,
+                             absl::Time ended) {
   log.ended = ended;
   log.elsewhere = true;
   for (const EventRef& event : events) {
@@ -457,19 +484,20 @@ bool EventLogs::FreeSomeLocked(const std::string* tenant, Calls& calls) {
 }
 
 void EventLogs::EndTooSlowLocked(Log& log, Calls& calls) {
+  const bool lives = log.ended == absl::InfiniteFuture();
   // The end comes after all that was posted.
   EventRef end = EndOf(log, TooSlow());
   UnlinkLocked(log);
   for (auto it = log.events.begin(); it != log.events.end();) {
     it = IsInFlight(log, *it) ? std::next(it) : EraseLocked(log, it);
   }
-  if (log.ended == absl::InfiniteFuture()) {
-    NoteEndLocked(log, end->ended(), calls);
-    to_cancel_.push_back(log.file.job_id);
-  }
   log.leaving = true;
   log.events.push_back(std::move(end));
-  TellLocked(log, *log.events.back());
+  if (lives) {
+    NoteEndLocked(log, log.events.back()->ended(), calls);
+    to_cancel_.push_back(log.file.job_id);
+    TellLocked(log, *log.events.back());
+  }
   for (const auto& [_, reader] : log.readers) {
     calls.push_back(reader.listener.event);
   }

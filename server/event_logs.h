@@ -103,8 +103,9 @@ class EventReader {
 // Bytes of pictures are bounded for a job, a tenant and all together. Where a
 // bound is passed, the first that helps is done: the preview that came last is
 // dropped; a job that has ended and has no reader is forgotten, oldest first;
-// the job that has waited longest for its reader loses what it holds and ends
-// with RESOURCE_EXHAUSTED/READER_TOO_SLOW. A reader that takes nothing for
+// the job that has waited longest for its reader loses what it holds, and its
+// readers get RESOURCE_EXHAUSTED/READER_TOO_SLOW as its end, which it is unless
+// the job has ended. A reader that takes nothing for
 // `reader_timeout` while something waits for it is given up.
 //
 //   Example: tenant_bytes is 64 MB and a tenant has three jobs: A ended, its
@@ -152,10 +153,13 @@ class EventLogs {
       const std::string& job_id, uint64_t after, const ReaderListener& listener)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Files a job that ended at `ended` and whose `events` are kept elsewhere
-  // too, for readers to come. Does nothing if it is filed.
-  void Restore(const JobFile& file, const std::vector<EventRef>& events,
-               absl::Time ended) ABSL_LOCKS_EXCLUDED(mutex_);
+  // As Watch(), of a job that ended at `ended` and whose `events` are kept
+  // elsewhere too: it is filed again, within the bounds, if it is not, for as
+  // long as somebody reads it.
+  absl::StatusOr<std::unique_ptr<EventReader>> Restore(
+      const JobFile& file, const std::vector<EventRef>& events,
+      absl::Time ended, uint64_t after, const ReaderListener& listener)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What is filed of the job, which ended, is now kept elsewhere too: it is let
   // go as soon as nobody reads it.
@@ -222,6 +226,9 @@ class EventLogs {
   void Leave(const std::string& job_id, int64_t reader)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Puts back what was kept elsewhere.
+  void RefillLocked(Log& log, const std::vector<EventRef>& events,
+                    absl::Time ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The end of a job that its own worker does not tell, after all that was
   // posted.
   static EventRef EndOf(const Log& log, const absl::Status& why);
@@ -248,7 +255,8 @@ class EventLogs {
   // holds anything.
   bool FreeSomeLocked(const std::string* tenant, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Ends a job in place of what it holds.
+  // Ends a job, or what its readers have of one that has ended, in place of
+  // what it holds.
   void EndTooSlowLocked(Log& log, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A cancelled job is found by its request id no more.

@@ -245,8 +245,7 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
                      dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
                    dependencies.metrics, drained_),
-      picture_scoring_(options.limits,
-                       {dependencies.catalog, dependencies.scoring,
+      picture_scoring_({intake_, dependencies.catalog, dependencies.scoring,
                         *authenticator_, dependencies.metrics}),
       chores_(/*tick=*/[this] { Sweep(); }) {}
 

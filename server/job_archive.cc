@@ -182,7 +182,8 @@ void JobArchive::RetryWriting() {
   }
 }
 
-absl::Status JobArchive::Restore(const KeptJob& job) {
+absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Restore(
+    const KeptJob& job, uint64_t after, const ReaderListener& listener) {
   const std::string& id = job.job().id();
   if (store_ == nullptr) return JobExpiredError(job.job());
   const auto events = store_->Read(id);
@@ -192,9 +193,13 @@ absl::Status JobArchive::Restore(const KeptJob& job) {
     }
     return JobExpiredError(job.job());
   }
-  logs_->Restore(FileOf(job), *events,
-                 clock_.FromDate(FromProto(job.job().end_time())));
-  return absl::OkStatus();
+  auto reader = logs_->Restore(FileOf(job), *events,
+                               clock_.FromDate(FromProto(job.job().end_time())),
+                               after, listener);
+  if (reader.status().code() == absl::StatusCode::kNotFound) {
+    return JobExpiredError(job.job());
+  }
+  return reader;
 }
 
 absl::StatusOr<std::string> JobArchive::FindAgain(const JobFile& file) {
@@ -207,10 +212,7 @@ absl::StatusOr<std::string> JobArchive::FindAgain(const JobFile& file) {
   if (known->digest != file.digest) {
     return RequestIdInUseError(file.request_id);
   }
-  if (is_filed) return known->job_id;
-  if (!job.ok()) return job.status();
-  const absl::Status restored = Restore(*job);
-  if (!restored.ok()) return restored;
+  if (!is_filed && !job.ok()) return job.status();
   return known->job_id;
 }
 
@@ -221,13 +223,7 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
   if (!job.ok()) return job.status();
   auto reader = logs_->Watch(id, after, listener);
   if (reader.status().code() != absl::StatusCode::kNotFound) return reader;
-  const absl::Status restored = Restore(*job);
-  if (!restored.ok()) return restored;
-  reader = logs_->Watch(id, after, listener);
-  if (reader.status().code() == absl::StatusCode::kNotFound) {
-    return JobExpiredError(job->job());
-  }
-  return reader;
+  return Restore(*job, after, listener);
 }
 
 void JobArchive::Keep(KeptJob job, internal::v1::Job queued,

@@ -61,11 +61,10 @@ class JobArchive {
   EventLogs& logs() { return *logs_; }
   JobBook& book() { return *book_; }
 
-  // The id of the job that the file's request id stands for, which `logs()`
-  // finds then, also if its results are on disk only; empty if it stands for
-  // none, or for one that is being cancelled. ALREADY_EXISTS/REQUEST_ID_IN_USE
-  // if it stands for another request, NOT_FOUND/JOB_EXPIRED if the job's
-  // results are gone.
+  // The id of the job that the file's request id stands for, for Watch(); empty
+  // if it stands for none, or for one that is being cancelled.
+  // ALREADY_EXISTS/REQUEST_ID_IN_USE if it stands for another request,
+  // NOT_FOUND/JOB_EXPIRED if the job's results are gone.
   absl::StatusOr<std::string> FindAgain(const JobFile& file);
 
   // A reader of the tenant's job, as EventLogs::Watch().
@@ -122,8 +121,10 @@ class JobArchive {
                   const std::vector<EventRef>& events);
   // Until one still cannot be written.
   void RetryWriting();
-  // Makes a job whose results are on disk one that `logs_` finds.
-  absl::Status Restore(const internal::v1::KeptJob& job);
+  // A reader of a job whose results are on disk. Errors as Watch().
+  absl::StatusOr<std::unique_ptr<EventReader>> Restore(
+      const internal::v1::KeptJob& job, uint64_t after,
+      const ReaderListener& listener);
 
   const Clock& clock_;
   Metrics& metrics_;

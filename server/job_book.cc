@@ -1,6 +1,7 @@
 #include "server/job_book.h"
 
 #include <algorithm>
+#include <bitset>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -9,6 +10,8 @@
 #include "base/errors.h"
 #include "base/proto_time.h"
 #include "base/request_rules.h"
+#include "base/utf8.h"
+#include "server/violations.h"
 
 namespace genzo {
 namespace {
@@ -18,11 +21,12 @@ using v1::JobEvent;
 
 constexpr int kDefaultPageSize = 100;
 constexpr int kMaxPageSize = 1000;
+constexpr int kMostStates = 16;
 
 absl::Status Unknown(const std::string& id) {
-  return ErrorWithReason(
-      absl::StatusCode::kNotFound, "JOB_UNKNOWN",
-      absl::StrCat("no job \"", id.substr(0, 64), "\" is known here"));
+  return ErrorWithReason(absl::StatusCode::kNotFound, "JOB_UNKNOWN",
+                         absl::StrCat("no job \"", Printable(id.substr(0, 64)),
+                                      "\" is known here"));
 }
 
 bool HasEnded(const v1::Job& job) {
@@ -30,10 +34,24 @@ bool HasEnded(const v1::Job& job) {
          job.state() != v1::JOB_STATE_RUNNING;
 }
 
-bool Wants(const v1::ListJobsRequest& request, v1::JobState state) {
-  const auto& states = request.states();
-  return states.empty() ||
-         std::find(states.begin(), states.end(), state) != states.end();
+// The states that are asked for; empty for all. Each number of a state is its
+// place in the set.
+using States = std::bitset<v1::JobState_ARRAYSIZE>;
+
+absl::StatusOr<States> StatesOf(const v1::ListJobsRequest& request) {
+  Violations violations;
+  violations.CheckCount("states", request.states_size(), kMostStates);
+  States states;
+  for (const int state : request.states()) {
+    if (state > 0 && v1::JobState_IsValid(state)) {
+      states.set(static_cast<size_t>(state));
+    } else {
+      violations.Add("states", absl::StrCat("states ", state,
+                                            " is not one of its values"));
+    }
+  }
+  if (!violations.status().ok()) return violations.status();
+  return states;
 }
 
 }  // namespace
@@ -144,6 +162,8 @@ absl::StatusOr<v1::ListJobsResponse> JobBook::List(
         {{"page_size",
           absl::StrCat("page_size ", request.page_size(), " is below 0")}});
   }
+  const auto states = StatesOf(request);
+  if (!states.ok()) return states.status();
   // The token is the last key of the page before.
   std::string token;
   Key before = {INT64_MAX, ""};
@@ -172,7 +192,7 @@ absl::StatusOr<v1::ListJobsResponse> JobBook::List(
     const auto& [key, id] = *--next;
     const Entry& entry = entries_.at(id);
     if (entry.gone < absl::InfiniteFuture()) continue;
-    if (!Wants(request, entry.kept.job().state())) continue;
+    if (states->any() && !states->test(entry.kept.job().state())) continue;
     if (page.jobs_size() == page_size) {
       page.set_next_page_token(absl::WebSafeBase64Escape(
           absl::StrCat(last.first, ".", last.second)));

@@ -107,14 +107,16 @@ void LowerLimits(const RequestLimits& limits, v1::ModelLimits& model) {
       lower(model.max_image_count(), limits.max_image_count));
 }
 
-// OK if the picture, and what it is enlarged to, keep within the grant.
-absl::Status CheckGrant(const Grant* grant,
-                        const v1::GenerateRequest& resolved) {
+// OK if the picture, and the `result` that it is enlarged to, keep within the
+// grant.
+absl::Status CheckGrant(const Grant* grant, const v1::GenerateRequest& resolved,
+                        PixelSize result) {
   if (grant == nullptr) return absl::OkStatus();
   absl::Status within = CheckGrantLimits(*grant, resolved);
   if (resolved.has_hires()) {
     within.Update(CheckGrantLimits(*grant, SecondPass(resolved)));
   }
+  within.Update(CheckGrantPixels(*grant, result.width, result.height));
   return within;
 }
 
@@ -155,10 +157,10 @@ absl::StatusOr<internal::v1::Job> JobDrafter::MakeJob(
   auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
                                  &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
-  const absl::Status enlarges =
-      ResolveEnlarging(*model, upscalers(), *resolved);
-  if (!enlarges.ok()) return enlarges;
-  const absl::Status within = CheckGrant(caller.grant.get(), *resolved);
+  const auto result = ResolveEnlarging(*model, upscalers(), *resolved);
+  if (!result.ok()) return result.status();
+  const absl::Status within =
+      CheckGrant(caller.grant.get(), *resolved, *result);
   if (!within.ok()) return within;
   const uint32_t rows = RowsPerImage(*resolved, *model);
   internal::v1::Job job = JobOf(*std::move(resolved), caller, deadline);

@@ -80,6 +80,10 @@ class JobDrafter {
     absl::MutexLock lock(&mutex_);
     limits_ = limits;
   }
+  RequestLimits limits() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return limits_;
+  }
 
  private:
   // The model that `id` names, if it takes requests now, with `limits` as its
@@ -94,11 +98,6 @@ class JobDrafter {
                           absl::Time deadline) const;
   JobDraft DraftOf(internal::v1::Job job, const Caller& caller,
                    absl::Time begun) const;
-
-  RequestLimits limits() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return limits_;
-  }
 
   mutable absl::Mutex mutex_;
   RequestLimits limits_ ABSL_GUARDED_BY(mutex_);

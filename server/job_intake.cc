@@ -151,9 +151,12 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::ReadAgain(
   const auto id = archive_.FindAgain(file);
   if (!id.ok()) return id.status();
   if (id->empty()) return nullptr;
-  auto reader = archive_.logs().Watch(*id, /*after=*/0, listener);
-  // Its last reader has just left, and the job with it.
-  if (reader.status().code() == absl::StatusCode::kNotFound) return nullptr;
+  auto reader = archive_.Watch(file.tenant, *id, /*after=*/0, listener);
+  if (reader.status().code() == absl::StatusCode::kNotFound) {
+    // Perhaps its last reader has just left, and the job with it.
+    const auto now = archive_.FindAgain(file);
+    if (now.ok() && now->empty()) return nullptr;
+  }
   if (reader.ok()) LogReadAgain(file.tenant, **reader);
   return reader;
 }

@@ -87,6 +87,7 @@ class JobIntake {
 
   // See JobDrafter::SetLimits().
   void SetLimits(const RequestLimits& limits) { drafter_.SetLimits(limits); }
+  RequestLimits limits() const { return drafter_.limits(); }
 
   // Queues again what earlier servers left without an end, in its order. That
   // was accepted once, so the queue may be full of it.

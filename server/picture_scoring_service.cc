@@ -1,5 +1,6 @@
 #include "server/picture_scoring_service.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/api_keys.h"
 #include "base/errors.h"
@@ -24,6 +25,15 @@ absl::StatusOr<v1::ScoreRequest> ResolveScoreRequest(
   }
   if (!resolved.scorer().empty() && !resolved.model().empty()) {
     violations.Add("model", "model does not go with scorer");
+  }
+  const auto& scorers = limits.pictures.scorers;
+  const bool reads_prompt =
+      resolved.scorer().empty() ||
+      (absl::c_linear_search(scorers, resolved.scorer()) &&
+       limits.pictures.aesthetic.count(resolved.scorer()) == 0);
+  if (reads_prompt && resolved.prompt().empty()) {
+    violations.Add("prompt",
+                   "prompt is empty, which pictures are compared with");
   }
   violations.CheckText("prompt", resolved.prompt(), limits.max_prompt_bytes);
   if (resolved.pictures_size() < 1 ||
@@ -53,7 +63,7 @@ absl::StatusOr<v1::ScoreRequest> PictureScoringService::Read(
     return absl::UnimplementedError("this server scores no pictures");
   }
   const auto model = dependencies_.catalog.Get("");
-  auto resolved = ResolveScoreRequest(request, limits_,
+  auto resolved = ResolveScoreRequest(request, dependencies_.intake.limits(),
                                       model.ok() ? model->id() : std::string());
   if (!resolved.ok() || resolved->model().empty()) return resolved;
   if (caller->grant != nullptr) {
@@ -94,10 +104,11 @@ grpc::ServerUnaryReactor* PictureScoringService::ListScorers(
           .status();
   if (status.ok()) {
     v1::ListScorersResponse list;
-    for (const std::string& name : limits_.pictures.scorers) {
+    const RequestLimits limits = dependencies_.intake.limits();
+    for (const std::string& name : limits.pictures.scorers) {
       v1::Scorer& scorer = *list.add_scorers();
       scorer.set_name(name);
-      scorer.set_reads_prompt(limits_.pictures.aesthetic.count(name) == 0);
+      scorer.set_reads_prompt(limits.pictures.aesthetic.count(name) == 0);
     }
     *answer = ToBytes(list);
   }

@@ -10,6 +10,7 @@
 #include "genzo/v1/scoring.grpc.pb.h"
 #include "queue/picture_scoring.h"
 #include "server/authenticator.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
@@ -28,14 +29,14 @@ class PictureScoringService
  public:
   // What the service works with; all outlive it.
   struct Dependencies {
+    const JobIntake& intake;  // whose limits are this one's
     const ModelCatalog& catalog;
     PictureScoring* scoring;  // null: nobody scores here
     const Authenticator& authenticator;
     Metrics& metrics;
   };
-  PictureScoringService(const RequestLimits& limits,
-                        const Dependencies& dependencies)
-      : limits_(limits), dependencies_(dependencies) {}
+  explicit PictureScoringService(const Dependencies& dependencies)
+      : dependencies_(dependencies) {}
 
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer* bytes,
@@ -49,7 +50,6 @@ class PictureScoringService
       const grpc::CallbackServerContext& context,
       const grpc::ByteBuffer& bytes) const;
 
-  const RequestLimits limits_;
   const Dependencies dependencies_;
 };
 

@@ -47,11 +47,15 @@ std::string BadText(const UnknownFieldSet& fields, const Descriptor& type,
   return "";
 }
 
+bool HasRoom(const std::vector<FieldViolation>& violations) {
+  return violations.size() < kMostViolations;
+}
+
 void CollectUnknown(const Message& message, const std::string& path,
                     std::vector<FieldViolation>& violations) {
   const auto& reflection = *message.GetReflection();
   const UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
-  for (int i = 0; i < unknown.field_count(); ++i) {
+  for (int i = 0; i < unknown.field_count() && HasRoom(violations); ++i) {
     const std::string number = absl::StrCat(unknown.field(i).number());
     violations.push_back(
         {Join(path, number),
@@ -64,12 +68,14 @@ void CollectUnknown(const Message& message, const std::string& path,
   reflection.ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (!HasRoom(violations)) return;
     const std::string name = Join(path, field->name());
     if (!field->is_repeated()) {
       CollectUnknown(reflection.GetMessage(message, field), name, violations);
       continue;
     }
-    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+    const int count = reflection.FieldSize(message, field);
+    for (int i = 0; i < count && HasRoom(violations); ++i) {
       CollectUnknown(reflection.GetRepeatedMessage(message, field, i),
                      absl::StrCat(name, "[", i, "]"), violations);
     }

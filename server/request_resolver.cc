@@ -135,6 +135,7 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
   if (!request.has_seed()) request.set_seed(drawn_seed);
   if (!request.has_image_count()) request.set_image_count(1);
   FillSizeOfPart(model, request);
+  FillSizeOfStart(model, request);
   if (!request.has_width()) request.set_width(model.default_width());
   if (!request.has_height()) request.set_height(model.default_height());
   const int levels = request.sigmas_size() + request.timesteps_size();

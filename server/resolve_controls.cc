@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/pictures/picture_probe.h"
 
 namespace genzo {
 namespace {
@@ -39,27 +38,6 @@ void CheckName(const std::string& field, const std::string& name,
       field, absl::StrCat(field, " \"", name, "\" is none that fits model \"",
                           model.id(), "\"; those are: ",
                           known.empty() ? "none" : absl::StrJoin(known, ", ")));
-}
-
-void CheckPicture(const std::string& field, const RequestLimits& limits,
-                  v1::InputPicture& picture, Violations& violations) {
-  violations.ResolvePicture(field, static_cast<size_t>(limits.max_image_bytes),
-                            picture);
-  if (picture.data().empty() ||
-      picture.data().size() > static_cast<size_t>(limits.max_image_bytes)) {
-    return;
-  }
-  const auto header = ProbePicture(picture.data());
-  if (header.ok()) return;
-  const std::string data = field + ".data";
-  violations.Add(data, absl::StrCat(data, ": ", header.status().message()));
-}
-
-void CheckCount(const std::string& field, int count, int most,
-                Violations& violations) {
-  if (count <= most) return;
-  violations.Add(field, absl::StrCat(field, " has ", count,
-                                     " entries, the limit is ", most));
 }
 
 void ResolveRange(const std::string& field, v1::ControlInput& control,
@@ -110,8 +88,16 @@ void ResolveControl(const std::string& field, const v1::Model& model,
                     v1::ControlInput& control, Violations& violations) {
   CheckName(field + ".name", control.name(), model.controlnets(), model,
             violations);
-  CheckPicture(field + ".picture", limits, *control.mutable_picture(),
-               violations);
+  violations.ResolvePicture(field + ".picture",
+                            static_cast<size_t>(limits.max_image_bytes),
+                            *control.mutable_picture());
+  violations.CheckEnum(field + ".resize_mode", control.resize_mode(),
+                       *v1::ResizeMode_descriptor());
+  if (control.resize_mode() == v1::RESIZE_MODE_UNSPECIFIED) {
+    // As the picture's, which is resolved before it.
+    const v1::ResizeMode its = request.image_to_image().resize_mode();
+    control.set_resize_mode(std::max(its, v1::RESIZE_MODE_CROP));
+  }
   ResolvePreprocessor(field, request, control, violations);
   if (!control.has_weight()) control.set_weight(1);
   violations.CheckRange(field + ".weight", control.weight(), 0.0, kMaxWeight);
@@ -128,10 +114,11 @@ void ResolvePrompt(const std::string& field, const v1::Model& model,
   if (prompt.pictures().empty()) {
     violations.Add(pictures, absl::StrCat(pictures, " is empty"));
   }
-  CheckCount(pictures, prompt.pictures_size(), kMaxPictures, violations);
+  violations.CheckCount(pictures, prompt.pictures_size(), kMaxPictures);
   for (int i = 0; i < std::min(prompt.pictures_size(), kMaxPictures); ++i) {
-    CheckPicture(absl::StrCat(pictures, "[", i, "]"), limits,
-                 *prompt.mutable_pictures(i), violations);
+    violations.ResolvePicture(absl::StrCat(pictures, "[", i, "]"),
+                              static_cast<size_t>(limits.max_image_bytes),
+                              *prompt.mutable_pictures(i));
   }
   if (!prompt.has_weight()) prompt.set_weight(1);
   violations.CheckRange(field + ".weight", prompt.weight(), 0.0, kMaxWeight);
@@ -141,9 +128,9 @@ void ResolvePrompt(const std::string& field, const v1::Model& model,
 
 void ResolveControls(const v1::Model& model, const RequestLimits& limits,
                      v1::GenerateRequest& request, Violations& violations) {
-  CheckCount(kControls, request.controls_size(), kMaxControls, violations);
-  CheckCount(kImagePrompts, request.image_prompts_size(), kMaxPrompts,
-             violations);
+  violations.CheckCount(kControls, request.controls_size(), kMaxControls);
+  violations.CheckCount(kImagePrompts, request.image_prompts_size(),
+                        kMaxPrompts);
   if (!request.controls().empty()) violations.CheckTaken(kControls, model);
   if (!request.image_prompts().empty()) {
     violations.CheckTaken(kImagePrompts, model);

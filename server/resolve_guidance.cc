@@ -14,6 +14,8 @@
 namespace genzo {
 namespace {
 
+constexpr int kMostLayers = 100;
+
 // The step at which the walk begins.
 uint32_t FirstStep(const v1::GenerateRequest& request, const v1::Model& model) {
   if (!request.has_image_to_image()) return 0;
@@ -34,16 +36,11 @@ void CheckShares(const v1::GuidanceOptions& options, const v1::Model& model,
 
 void CheckPerturbedLayers(const v1::GuidanceOptions& options,
                           const v1::Model& model, Violations& violations) {
-  constexpr int kMostLayers = 100;
   const auto& asked = options.perturbed_layers();
   if (asked.empty()) return;
   violations.CheckTaken("guidance.perturbed_layers", model);
-  if (asked.size() > kMostLayers) {
-    violations.Add("guidance.perturbed_layers",
-                   absl::StrCat("guidance.perturbed_layers has ", asked.size(),
-                                " entries, the limit is ", kMostLayers));
-    return;
-  }
+  violations.CheckCount("guidance.perturbed_layers", asked.size(), kMostLayers);
+  if (asked.size() > kMostLayers) return;
   if (options.perturbed_attention_scale() == 0) {
     violations.Add("guidance.perturbed_layers",
                    "guidance.perturbed_layers needs a "
@@ -74,9 +71,12 @@ void CheckScales(const v1::GuidanceOptions& options, const v1::Model& model,
     violations.CheckTaken(field, model);
     violations.CheckRange(field, scale, 0.0, kMaxGuidanceScale);
   }
-  if (options.skip_layers().empty()) return;
+  const auto& skipped = options.skip_layers();
+  if (skipped.empty()) return;
   violations.CheckTaken("guidance.skip_layers", model);
-  for (const uint32_t layer : options.skip_layers()) {
+  violations.CheckCount("guidance.skip_layers", skipped.size(), kMostLayers);
+  if (skipped.size() > kMostLayers) return;
+  for (const uint32_t layer : skipped) {
     if (layer < model.transformer_layers()) continue;
     violations.Add(
         "guidance.skip_layers",

@@ -13,7 +13,8 @@ constexpr uint64_t kLeastSide = 8;  // of the picture between its borders
 constexpr char kMask[] = "inpainting.mask";
 constexpr char kMaskData[] = "inpainting.mask.data";
 
-// Exif may turn one of them, so that only the worker can tell for certain.
+// Exif behind a PNG's data may turn one of them, so that only the worker can
+// tell for certain.
 bool MayBeOfOneSize(const PictureHeader& a, const PictureHeader& b) {
   return (a.width == b.width && a.height == b.height) ||
          (a.width == b.height && a.height == b.width);
@@ -21,16 +22,13 @@ bool MayBeOfOneSize(const PictureHeader& a, const PictureHeader& b) {
 
 void CheckMask(const v1::GenerateRequest& request, Violations& violations) {
   const auto mask = ProbePicture(request.inpainting().mask().data());
-  if (!mask.ok()) {
-    return violations.Add(
-        kMaskData, absl::StrCat(kMaskData, ": ", mask.status().message()));
-  }
   const auto picture = ProbePicture(request.image_to_image().image());
-  if (!picture.ok() || MayBeOfOneSize(*mask, *picture)) return;
-  violations.Add(kMaskData,
-                 absl::StrCat(kMaskData, " is ", mask->width, "x", mask->height,
-                              ", not ", picture->width, "x", picture->height,
-                              " as image_to_image.image"));
+  if (!mask.ok() || !picture.ok() || MayBeOfOneSize(*mask, *picture)) return;
+  violations.Add(
+      kMaskData,
+      absl::StrCat(kMaskData, " is ", mask->shown_width(), "x",
+                   mask->shown_height(), ", not ", picture->shown_width(), "x",
+                   picture->shown_height(), " as image_to_image.image"));
 }
 
 void ResolveMask(const RequestLimits& limits, v1::GenerateRequest& request,
@@ -79,7 +77,6 @@ void CheckBorders(const v1::GenerateRequest& request, Violations& violations) {
 
 void FillSizeOfPart(const v1::Model& model, v1::GenerateRequest& request) {
   if (!PaintsAPart(request) || request.inpainting().only_masked()) return;
-  // A mask lies as its picture is looked at; that may be stored on its side.
   const bool has_mask = request.inpainting().has_mask();
   const auto picture =
       ProbePicture(has_mask ? request.inpainting().mask().data()
@@ -89,14 +86,14 @@ void FillSizeOfPart(const v1::Model& model, v1::GenerateRequest& request) {
   const auto rounded = [&](uint64_t side) {
     return static_cast<uint32_t>(std::max(multiple, side - side % multiple));
   };
+  const auto width = static_cast<uint64_t>(picture->shown_width());
+  const auto height = static_cast<uint64_t>(picture->shown_height());
   const v1::Outpainting& out = request.outpainting();
   if (!request.has_width()) {
-    request.set_width(
-        rounded(uint64_t{out.left()} + out.right() + picture->width));
+    request.set_width(rounded(uint64_t{out.left()} + out.right() + width));
   }
   if (!request.has_height()) {
-    request.set_height(
-        rounded(uint64_t{out.top()} + out.bottom() + picture->height));
+    request.set_height(rounded(uint64_t{out.top()} + out.bottom() + height));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "server/resolve_sampler.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -44,12 +45,18 @@ void CheckSchedule(const v1::SamplerSupport& support, int schedule,
 std::string Shown(double level) { return ShortestDigits(level); }
 std::string Shown(uint32_t level) { return absl::StrCat(level); }
 
+// What each level of one's own is over, and at most.
+struct LevelBounds {
+  double over = 0;
+  double most = 0;
+};
+
 // Levels of one's own: one for each step, falling. What they may be more
 // closely, the sampler says.
 template <typename Values>
 void CheckLevels(const std::string& field, const Values& values,
-                 const GenerateRequest& request, Violations& violations) {
-  if (values.empty()) return;
+                 const LevelBounds& bounds, const GenerateRequest& request,
+                 Violations& violations) {
   const auto count = static_cast<uint32_t>(values.size());
   if (count != request.steps()) {
     violations.Add(field, absl::StrCat(field, " has ", count,
@@ -61,23 +68,33 @@ void CheckLevels(const std::string& field, const Values& values,
     violations.Add(field, absl::StrCat(field, " does not go with schedule"));
   }
   for (int i = 0; i < values.size(); ++i) {
-    const bool falls = i == 0 || values[i] < values[i - 1];
-    if (falls && values[i] >= 0) continue;  // false for NaN
-    violations.Add(field, absl::StrCat(field, "[", i, "] ", Shown(values[i]),
-                                       " is not below the one before it and at "
-                                       "least 0"));
-    return;
+    const auto fault = [&](const auto&... what) {
+      violations.Add(field, absl::StrCat(field, "[", i, "] ", Shown(values[i]),
+                                         " is not ", what...));
+    };
+    // False for NaN.
+    if (!(values[i] > bounds.over && values[i] <= bounds.most)) {
+      return fault("over ", bounds.over, " and at most ", bounds.most);
+    }
+    if (i > 0 && values[i] >= values[i - 1]) {
+      return fault("below the one before it");
+    }
   }
 }
 
 // `taken`: whether the sampler reads them.
 template <typename Values>
 void CheckLevelsOf(const std::string& field, const Values& values, bool taken,
-                   const GenerateRequest& request, Violations& violations) {
-  if (taken) return CheckLevels(field, values, request, violations);
+                   const LevelBounds& bounds, const GenerateRequest& request,
+                   Violations& violations) {
   if (values.empty()) return;
+  if (taken) return CheckLevels(field, values, bounds, request, violations);
   violations.Add(field, absl::StrCat(field, " does not go with sampler ",
                                      SamplerName(request.sampler())));
+}
+
+bool IsOfFlow(int sampler) {
+  return sampler == v1::SAMPLER_FLOW_EULER || sampler == v1::SAMPLER_FLOW_HEUN;
 }
 
 void CheckWalk(const v1::SamplerSupport& support,
@@ -91,9 +108,13 @@ void CheckWalk(const v1::SamplerSupport& support,
   if (!request.sigmas().empty() && !request.timesteps().empty()) {
     violations.Add("timesteps", "timesteps does not go with sigmas");
   }
-  CheckLevelsOf("sigmas", request.sigmas(), support.takes_sigmas(), request,
-                violations);
+  constexpr double kMostSigma = 32768;
+  CheckLevelsOf(
+      "sigmas", request.sigmas(), support.takes_sigmas(),
+      {.over = 0, .most = IsOfFlow(request.sampler()) ? 1 : kMostSigma},
+      request, violations);
   CheckLevelsOf("timesteps", request.timesteps(), support.takes_timesteps(),
+                {.over = -1, .most = std::numeric_limits<uint32_t>::max()},
                 request, violations);
   violations.CheckEnum("noise_generator", request.noise_generator(),
                        *v1::NoiseGenerator_descriptor());

@@ -1,5 +1,8 @@
 #include "server/resolve_start.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/pictures/picture_probe.h"
@@ -64,6 +67,39 @@ void ResolveInversion(const v1::Model& model, const RequestLimits& limits,
 
 }  // namespace
 
+void FillSizeOfStart(const v1::Model& model, v1::GenerateRequest& request) {
+  const bool starts =
+      Takes(model, kStrength) || Takes(model, "image_guidance_scale");
+  // A model that was never loaded has not told its sizes.
+  if (!starts || PaintsAPart(request) || request.has_width() ||
+      request.has_height() || model.limits().max_side() == 0) {
+    return;
+  }
+  const auto picture = ProbePicture(request.image_to_image().image());
+  if (!picture.ok()) return;
+  const v1::ModelLimits& limits = model.limits();
+  const double width = picture->shown_width();
+  const double height = picture->shown_height();
+  const double scale = std::sqrt(double(model.default_width()) *
+                                 model.default_height() / (width * height));
+  const uint32_t multiple = std::max(limits.size_multiple(), 1u);
+  const auto side = [&](double of_picture) {
+    const double least = std::max(limits.min_side(), 1u);
+    return multiple * static_cast<uint32_t>(std::clamp(
+                          std::round(of_picture * scale / multiple),
+                          std::ceil(least / multiple),
+                          std::floor(double(limits.max_side()) / multiple)));
+  };
+  uint32_t sides[] = {side(width), side(height)};
+  // Both may have been rounded up.
+  if (limits.max_pixels() > 0 &&
+      uint64_t{sides[0]} * sides[1] > limits.max_pixels()) {
+    *std::max_element(sides, sides + 2) -= multiple;
+  }
+  request.set_width(sides[0]);
+  request.set_height(sides[1]);
+}
+
 void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                   v1::GenerateRequest& request, Violations& violations) {
   // Latents stand in for a picture.
@@ -99,6 +135,8 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
                                 ShortestDigits(start.strength()),
                                 " leaves none of ", request.steps(), " steps"));
   }
+  violations.CheckEnum("image_to_image.resize_mode", start.resize_mode(),
+                       *v1::ResizeMode_descriptor());
   if (start.has_inversion()) {
     ResolveInversion(model, limits, request, violations);
   }
@@ -118,6 +156,9 @@ void ResolveStart(const v1::Model& model, const RequestLimits& limits,
     return violations.Add(
         "image_to_image.image",
         absl::StrCat("image_to_image.image: ", header.status().message()));
+  }
+  if (start.resize_mode() == v1::RESIZE_MODE_UNSPECIFIED) {
+    start.set_resize_mode(v1::RESIZE_MODE_CROP);
   }
   start.set_image_sha256(*digest);
   start.set_image_bytes(start.image().size());

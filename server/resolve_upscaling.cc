@@ -160,9 +160,9 @@ void ResolveHiresUpscale(const UpscalerCatalog& upscalers, HiresPass& hires,
 
 }  // namespace
 
-absl::Status ResolveEnlarging(const v1::Model& model,
-                              const UpscalerCatalog& upscalers,
-                              v1::GenerateRequest& request) {
+absl::StatusOr<PixelSize> ResolveEnlarging(const v1::Model& model,
+                                           const UpscalerCatalog& upscalers,
+                                           v1::GenerateRequest& request) {
   Violations violations;
   if (request.has_hires()) {
     violations.CheckTaken("hires", model);
@@ -175,6 +175,7 @@ absl::Status ResolveEnlarging(const v1::Model& model,
     ResolveHiresUpscale(upscalers, *request.mutable_hires(),
                         {request.width(), request.height()}, violations);
   }
+  PixelSize result = PaintedSize(request);
   const std::string& name = request.output().upscaler();
   if (!name.empty() &&
       (request.has_inpainting() || request.has_outpainting())) {
@@ -183,15 +184,17 @@ absl::Status ResolveEnlarging(const v1::Model& model,
                    "has the size of its picture");
   } else if (!name.empty()) {
     const auto named = Named("output.upscaler", name, upscalers, violations);
-    const auto plan = named.has_value()
-                          ? PlanUpscale({}, *named, PaintedSize(request))
-                          : UpscalePlan();
+    const auto plan =
+        named.has_value() ? PlanUpscale({}, *named, result) : UpscalePlan();
     if (!plan.ok()) {
       violations.Add("output.upscaler", absl::StrCat("output.upscaler: ",
                                                      plan.status().message()));
+    } else {
+      result = plan->result;
     }
   }
-  return violations.status();
+  if (!violations.status().ok()) return violations.status();
+  return result;
 }
 
 absl::StatusOr<ResolvedUpscaling> ResolveUpscaling(
@@ -244,10 +247,7 @@ absl::StatusOr<ResolvedUpscaling> ResolveUpscaling(
   if (!violations.status().ok()) return violations.status();
   filled.set_upscaler(upscaler->name());
   const auto header = ProbePicture(filled.picture().data());
-  if (!header.ok()) {
-    return InvalidFieldsError(
-        {{"picture", absl::StrCat("picture: ", header.status().message())}});
-  }
+  if (!header.ok()) return header.status();
   const auto plan =
       PlanUpscale(filled, *upscaler, {header->width, header->height});
   if (!plan.ok()) return plan.status();

@@ -15,9 +15,10 @@ namespace genzo {
 // Checks `hires` and `output.upscaler` of a request that ResolveRequest() has
 // been through, and fills in what was left out of `hires`.
 // INVALID_ARGUMENT/INVALID_FIELD names all bad fields at once. Pure.
-absl::Status ResolveEnlarging(const v1::Model& model,
-                              const UpscalerCatalog& upscalers,
-                              v1::GenerateRequest& request);
+// Returns the size of the result.
+absl::StatusOr<PixelSize> ResolveEnlarging(const v1::Model& model,
+                                           const UpscalerCatalog& upscalers,
+                                           v1::GenerateRequest& request);
 
 // An upscaling as it is queued.
 struct ResolvedUpscaling {

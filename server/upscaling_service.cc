@@ -1,7 +1,5 @@
 #include "server/upscaling_service.h"
 
-#include "absl/strings/escaping.h"
-#include "base/logging.h"
 #include "server/grpc_call.h"
 
 namespace genzo {
@@ -17,9 +15,6 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* UpscalingService::Upscale(
   const auto caller =
       BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
   if (!caller.ok()) {
-    // Escaped: a message may quote the client.
-    spdlog::info("refused: {}",
-                 absl::Utf8SafeCEscape(caller.status().message()));
     return GenerateReactor::Refuse(context, kUpscaleStream, caller.status(),
                                    dependencies_);
   }

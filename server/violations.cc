@@ -3,12 +3,19 @@
 #include <algorithm>
 
 #include "absl/strings/str_join.h"
+#include "base/pictures/picture_probe.h"
 #include "base/sha256.h"
 
 namespace genzo {
 
 void Violations::Add(const std::string& field, const std::string& description) {
-  list_.push_back({field, description});
+  if (list_.size() < kMostViolations) list_.push_back({field, description});
+}
+
+void Violations::CheckCount(const std::string& field, int count, int most) {
+  if (count <= most) return;
+  Add(field,
+      absl::StrCat(field, " has ", count, " entries, the limit is ", most));
 }
 
 void Violations::CheckText(const std::string& field, const std::string& text,
@@ -74,6 +81,11 @@ void Violations::ResolvePicture(const std::string& field, size_t max_bytes,
        absl::StrCat(field, ".bytes")},
       picture.data(), picture.sha256(), picture.bytes(), max_bytes);
   if (!digest.has_value()) return;
+  const auto header = ProbePicture(picture.data());
+  if (!header.ok()) {
+    const std::string data = field + ".data";
+    Add(data, absl::StrCat(data, ": ", header.status().message()));
+  }
   picture.set_sha256(*digest);
   picture.set_bytes(picture.data().size());
 }

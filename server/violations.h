@@ -28,7 +28,8 @@ struct PictureFields {
 // its faults at once. Not thread-safe.
 class Violations {
  public:
-  // `description` names the field, its value and the limit.
+  // `description` names the field, its value and the limit. More than are told
+  // are not kept.
   void Add(const std::string& field, const std::string& description);
 
   // Numbers are in [min, max]; NaN never is.
@@ -38,6 +39,7 @@ class Violations {
     Add(field, absl::StrCat(field, " ", Digits(value), " is not between ",
                             Digits(min), " and ", Digits(max)));
   }
+  void CheckCount(const std::string& field, int count, int most);
   void CheckText(const std::string& field, const std::string& text,
                  size_t max_bytes);
   void CheckEnum(const std::string& field, int value,
@@ -53,7 +55,8 @@ class Violations {
                                           const std::string& data,
                                           const std::string& sha256,
                                           uint64_t bytes, size_t max_bytes);
-  // The same of `picture` at `field`, whose digest and size are filled in.
+  // The same of `picture` at `field`, whose digest and size are filled in; and
+  // the head of its file can be read.
   void ResolvePicture(const std::string& field, size_t max_bytes,
                       v1::InputPicture& picture);
 

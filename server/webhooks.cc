@@ -129,8 +129,13 @@ std::optional<std::string> Webhooks::AddAt(absl::Time due, Delivery delivery) {
   absl::MutexLock lock(&mutex_);
   waiting_.emplace(due, std::move(delivery));
   if (waiting_.size() <= kMostWaiting) return std::nullopt;
-  std::string pushed_out = waiting_.begin()->second.job_id;
-  waiting_.erase(waiting_.begin());
+  // The first of those, by when it is due.
+  const auto most_tried = std::max_element(
+      waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+        return a.second.attempts < b.second.attempts;
+      });
+  std::string pushed_out = most_tried->second.job_id;
+  waiting_.erase(most_tried);
   return pushed_out;
 }
 

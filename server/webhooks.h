@@ -35,8 +35,8 @@ struct WebhookHooks {
 // threads of its own. A host that does not answer has kMostOfAHost of them at
 // most, so that the others hear at once. What was not taken is sent again 1 s,
 // 5 s, 25 s, 2 min and 10 min later, then given up; so is what would be the
-// kMostWaiting-th to wait, the oldest first. All of it is in memory: who keeps
-// jobs on disk sends again what was not settled. Thread-safe.
+// kMostWaiting-th to wait, what was tried most often first. All of it is in
+// memory: who keeps jobs on disk sends again what was not settled. Thread-safe.
 class Webhooks {
  public:
   static constexpr size_t kMostWaiting = 10'000;

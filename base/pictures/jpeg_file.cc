@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "base/pictures/orientation.h"
 #include "base/pictures/picture_file.h"
 
 namespace genzo {
@@ -88,7 +89,8 @@ class JpegFile : public PictureFile {
   PictureHeader header() const override {
     return {.format = kFormat,
             .width = static_cast<int>(jpeg_.image_width),
-            .height = static_cast<int>(jpeg_.image_height)};
+            .height = static_cast<int>(jpeg_.image_height),
+            .on_its_side = IsOnItsSide(OrientationIn(ExifIn()))};
   }
 
   absl::StatusOr<StoredPicture> Read() override {
@@ -98,7 +100,7 @@ class JpegFile : public PictureFile {
     const bool read =
         trap_.Run([&] { ReadRows(row.data(), picture.rgba.data()); });
     if (!read) return Error();
-    picture.exif = ExifIn();
+    picture.exif = std::string(ExifIn());
     return picture;
   }
 
@@ -126,12 +128,12 @@ class JpegFile : public PictureFile {
       rgba += size_t{4} * jpeg_.output_width;
     }
   }
-  std::string ExifIn() const {
+  std::string_view ExifIn() const {
     for (const auto* place = jpeg_.marker_list; place; place = place->next) {
       const std::string_view body(reinterpret_cast<const char*>(place->data),
                                   place->data_length);
       if (body.substr(0, kExifMark.size()) == kExifMark) {
-        return std::string(body.substr(kExifMark.size()));
+        return body.substr(kExifMark.size());
       }
     }
     return "";

@@ -10,10 +10,15 @@ namespace genzo {
 // What a picture's file says of itself before its data.
 struct PictureHeader {
   const char* format = "";  // "PNG", "JPEG" or "WebP"
-  // As stored, at least 1. A picture that its Exif turns on its side is shown
-  // with the two exchanged.
+  // As stored, at least 1.
   int width = 0;
   int height = 0;
+  // Whether its Exif turns it, so that it is shown with the two exchanged. Not
+  // told of a PNG whose Exif comes behind its data.
+  bool on_its_side = false;
+
+  int shown_width() const { return on_its_side ? height : width; }
+  int shown_height() const { return on_its_side ? width : height; }
 };
 
 // Reads the header alone, whatever the size of the picture: what it takes in

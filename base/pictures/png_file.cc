@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/pictures/orientation.h"
 #include "base/pictures/picture_file.h"
 #include "base/pictures/png_trap.h"
 
@@ -29,7 +30,8 @@ class PngFile : public PictureFile {
   PictureHeader header() const override {
     return {.format = kFormat,
             .width = static_cast<int>(png_get_image_width(png_, info_)),
-            .height = static_cast<int>(png_get_image_height(png_, info_))};
+            .height = static_cast<int>(png_get_image_height(png_, info_)),
+            .on_its_side = IsOnItsSide(OrientationIn(ExifIn()))};
   }
 
   absl::StatusOr<StoredPicture> Read() override {
@@ -41,16 +43,8 @@ class PngFile : public PictureFile {
       rows[y] =
           reinterpret_cast<png_bytep>(picture.rgba.data()) + y * row_bytes;
     }
-    png_bytep exif = nullptr;
-    png_uint_32 exif_bytes = 0;
-    const bool read = trap_.Run([&] {
-      ReadRows(rows.data(), row_bytes);
-      png_get_eXIf_1(png_, info_, &exif_bytes, &exif);
-    });
-    if (!read) return Error();
-    if (exif != nullptr) {
-      picture.exif.assign(reinterpret_cast<const char*>(exif), exif_bytes);
-    }
+    if (!trap_.Run([&] { ReadRows(rows.data(), row_bytes); })) return Error();
+    picture.exif = std::string(ExifIn());
     return picture;
   }
 
@@ -83,6 +77,15 @@ class PngFile : public PictureFile {
     }
     png_read_image(png_, rows);
     png_read_end(png_, info_);
+  }
+  // As far as it was read.
+  std::string_view ExifIn() const {
+    png_bytep exif = nullptr;
+    png_uint_32 bytes = 0;
+    png_get_eXIf_1(png_, info_, &bytes, &exif);
+    return exif == nullptr
+               ? std::string_view()
+               : std::string_view(reinterpret_cast<const char*>(exif), bytes);
   }
   absl::Status Error() const {
     return UnreadableError(kFormat, trap_.message());

@@ -1,6 +1,7 @@
 #include <webp/decode.h>
 #include <webp/mux.h>
 
+#include "base/pictures/orientation.h"
 #include "base/pictures/picture_file.h"
 
 namespace genzo {
@@ -79,10 +80,12 @@ absl::StatusOr<std::unique_ptr<PictureFile>> OpenWebp(std::string_view file) {
   if (features.has_animation != 0) {
     return UnreadableError(kFormat, "animations are not supported");
   }
-  return std::make_unique<WebpFile>(file,
-                                    PictureHeader{.format = kFormat,
-                                                  .width = features.width,
-                                                  .height = features.height});
+  return std::make_unique<WebpFile>(
+      file,
+      PictureHeader{.format = kFormat,
+                    .width = features.width,
+                    .height = features.height,
+                    .on_its_side = IsOnItsSide(OrientationIn(ExifIn(file)))});
 }
 
 }  // namespace genzo

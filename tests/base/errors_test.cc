@@ -64,6 +64,23 @@ TEST(ErrorsTest, CutsLongMessagesBetweenCharacters) {
   EXPECT_EQ((status.message().size() - 1 - 3) % 3, 0u);
 }
 
+// Trailers over 8 KiB do not reach clients.
+TEST(ErrorsTest, AllOfABadRequestFitsIntoTrailers) {
+  std::vector<FieldViolation> many;
+  for (int i = 0; i < 100; ++i) many.push_back({"a", std::string(900, 'b')});
+  for (const auto& violations :
+       {many, {{"a", std::string(1 << 20, 'b')}, {"c", "d"}}}) {
+    const google::rpc::Status status =
+        ToRpcStatus(InvalidFieldsError(violations));
+    EXPECT_LE(status.ByteSizeLong(), 5000u);
+    google::rpc::BadRequest told;
+    for (const auto& detail : status.details()) {
+      if (detail.UnpackTo(&told)) break;
+    }
+    EXPECT_GE(told.field_violations_size(), 1);
+  }
+}
+
 TEST(WithReasonTest, KeepsTheReasonThatIsThere) {
   const absl::Status named = JobCancelledError();
   EXPECT_EQ(WithReason(named, "OTHER"), named);

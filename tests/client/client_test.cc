@@ -248,6 +248,12 @@ TEST(GenerateCommandTest, SendsAPictureToStartFrom) {
   EXPECT_FALSE(
       RequestOf({"x", "--image", path}).image_to_image().has_strength());
   EXPECT_THROW(RequestOf({"x", "--strength", "0.7"}), CLI::ParseError);
+  EXPECT_EQ(RequestOf({"x", "--image", path, "--resize-mode", "fill"})
+                .image_to_image()
+                .resize_mode(),
+            v1::RESIZE_MODE_FILL);
+  EXPECT_THROW(RequestOf({"x", "--image", path, "--resize-mode", "best"}),
+               CLI::ParseError);
 }
 
 TEST(GenerateCommandTest, SteersGuidanceAndNoise) {
@@ -317,9 +323,10 @@ TEST(GenerateCommandTest, SendsControlsAndImagePrompts) {
   std::ofstream(path) << "png";
   const auto request =
       RequestOf({"x", "--control", "canny=" + path + ",canny,end=0.6:0.8",
-                 "--control", "depth=" + path + ",guess,start=0.1",
+                 "--control", "depth=" + path + ",guess,start=0.1,stretch",
                  "--image-prompt", "plus=" + path + ":0.5"});
   ASSERT_EQ(request.controls_size(), 2);
+  EXPECT_EQ(request.controls(1).resize_mode(), v1::RESIZE_MODE_STRETCH);
   const v1::ControlInput& canny = request.controls(0);
   EXPECT_EQ(canny.name(), "canny");
   EXPECT_EQ(canny.picture().data(), "png");

@@ -133,6 +133,7 @@ TEST(CommandLineTest, SaysWhichPicturesAreFollowed) {
   control.set_start(0.25);
   control.set_end(0.75);
   control.set_weight(0.5);
+  control.set_resize_mode(v1::RESIZE_MODE_FILL);
   v1::ImagePrompt& prompt = *request.add_image_prompts();
   prompt.set_name("plus");
   prompt.set_weight(0.75);
@@ -144,14 +145,14 @@ TEST(CommandLineTest, SaysWhichPicturesAreFollowed) {
               ::testing::HasSubstr("--lora 'ink:0.8,mid_block=0.5'"));
   EXPECT_THAT(line.command, ::testing::HasSubstr(
                                 "--control 'canny=FILE,canny,low=50,high=150,"
-                                "guess,start=0.25,end=0.75:0.5'"));
+                                "guess,start=0.25,end=0.75,fill:0.5'"));
   EXPECT_THAT(line.command,
               ::testing::HasSubstr("--image-prompt 'plus=FILE:0.75' "
                                    "--image-prompt 'plus=FILE'"));
   v1::ControlInput again;
   std::string path;
   ASSERT_THAT(ParseControl("canny=FILE,canny,low=50,high=150,guess,start=0.25,"
-                           "end=0.75:0.5",
+                           "end=0.75,fill:0.5",
                            again, path),
               IsOk());
   EXPECT_EQ(again.DebugString(), control.DebugString());

@@ -1,9 +1,11 @@
 // The commands that ask a server, against one that answers what it is told.
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "base/errors.h"
+#include "client/connection.h"
 #include "client/generate_command.h"
 #include "client/jobs_command.h"
 #include "client/loras_command.h"
@@ -381,10 +383,34 @@ TEST_F(CommandsTest, AnAnswerWithoutALargerPictureIsNoSuccess) {
 TEST_F(CommandsTest, ALargerPictureThatCannotBeWrittenIsNoSuccess) {
   const std::string path = folder_.Write("fox.jpg", "small");
   answers_.events = {ImageOf("large")};
+  std::filesystem::create_directory(folder_.path() + "/fox-64x32.png");
   const Outcome outcome =
-      Run<UpscaleCommand>({"upscale", path, "-o", "/dev/null/folder"});
+      Run<UpscaleCommand>({"upscale", path, "-o", folder_.path()});
   EXPECT_EQ(outcome.status, kExitFailed);
   EXPECT_THAT(outcome.error, HasSubstr("fox-64x32.png cannot be written"));
+}
+
+TEST_F(CommandsTest, AFolderThatCannotBeWrittenIsNamedBeforeTheCall) {
+  const std::string path = folder_.Write("fox.jpg", "small");
+  const std::string folder = "/dev/null/folder";
+  for (const Outcome& outcome :
+       {Run<UpscaleCommand>({"upscale", path, "-o", folder}),
+        Run<GenerateCommand>({"generate", "a fox", "-o", folder}),
+        Run<GenerateCommand>({"generate", "a fox", "-o", path})}) {
+    EXPECT_EQ(outcome.status, kExitFailed);
+    EXPECT_THAT(outcome.error, HasSubstr(" cannot be written: "));
+  }
+  EXPECT_THAT(answers_.asked, IsEmpty());
+}
+
+TEST_F(CommandsTest, AFileThatIsRefusedKeepsNoOtherWaiting) {
+  const std::string path = folder_.Write("fox.jpg", "small");
+  answers_.status = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no fox");
+  const Outcome outcome =
+      Run<UpscaleCommand>({"upscale", path, path, "-o", folder_.path()});
+  EXPECT_EQ(outcome.status, kExitRefused);
+  EXPECT_THAT(outcome.error, HasSubstr("genzo: " + path + ": no fox"));
+  EXPECT_EQ(answers_.asked.size(), 2u);
 }
 
 TEST_F(CommandsTest, UpscalersAreListedWithTheirScale) {
@@ -434,6 +460,46 @@ TEST_F(CommandsTest, AFullServerIsTriedAgainLater) {
   const Outcome outcome = Run<GenerateCommand>({"generate", "a fox"});
   EXPECT_EQ(outcome.status, kExitUnavailable);
   EXPECT_EQ(outcome.error, "genzo: the queue is full; try again in 3 s\n");
+}
+
+TEST_F(CommandsTest, AJobThatNobodyWaitsForEndsInTime) {
+  Run<GenerateCommand>({"generate", "a fox", "--detach", "--timeout", "3"});
+  EXPECT_THAT(answers_.asked,
+              ElementsAre(HasSubstr("time_limit { seconds: 3 }")));
+}
+
+TEST_F(CommandsTest, AFaultNamesTheOptionThatSetsTheField) {
+  const google::rpc::Status refused = ToRpcStatus(InvalidFieldsError(
+      {{"image_count", "image_count 9 is not between 1 and 8"},
+       {"loras[1].weight", "loras[1].weight 99 is over 10"},
+       {"steps", "steps 0 is not between 1 and 100"}}));
+  answers_.status =
+      grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, refused.message(),
+                   refused.SerializeAsString());
+  const Outcome outcome = Run<GenerateCommand>({"generate", "a fox"});
+  EXPECT_EQ(outcome.error,
+            "genzo: image_count 9 is not between 1 and 8 (--count); "
+            "loras[1].weight 99 is over 10 (--lora); "
+            "steps 0 is not between 1 and 100\n");
+}
+
+TEST(ConnectionTest, FilesOfTheEnvironmentMustBeThere) {
+  const TestFolder folder;
+  const auto with = [](const char* variable, const std::string& path) {
+    setenv(variable, path.c_str(), /*overwrite=*/1);
+    const absl::Status status = CheckEnvironment();
+    unsetenv(variable);
+    return status;
+  };
+  EXPECT_THAT(CheckEnvironment(), IsOk());
+  EXPECT_THAT(with("GENZO_CA_FILE", "/nope.pem"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "GENZO_CA_FILE /nope.pem cannot be read: No such"));
+  EXPECT_THAT(with("GENZO_CA_FILE", folder.Write("ca", "no certificate")),
+              StatusIs(absl::StatusCode::kInvalidArgument, "is no PEM file"));
+  EXPECT_THAT(with("GENZO_CA_FILE", "system"), IsOk());
+  EXPECT_THAT(with("GENZO_CERT_FILE", folder.Write("c", "-----BEGIN X-----")),
+              StatusIs(absl::StatusCode::kInvalidArgument, "go together"));
 }
 
 TEST_F(CommandsTest, APictureThatCannotBeReadIsAWrongCommandLine) {

@@ -226,6 +226,17 @@ TEST(A1111FieldsTest, AnAnswersParametersHaveNoPictures) {
   EXPECT_EQ(call->parameters["prompt"], "a fox");
 }
 
+TEST(A1111FieldsTest, APictureBecomesTheSizeAsA1111Numbers) {
+  const auto mode = [](const json& fields) {
+    return ImageToImage(fields)->request.image_to_image().resize_mode();
+  };
+  EXPECT_EQ(mode(json::object()), v1::RESIZE_MODE_STRETCH) << "its default";
+  EXPECT_EQ(mode({{"resize_mode", 1}}), v1::RESIZE_MODE_CROP);
+  EXPECT_EQ(mode({{"resize_mode", 2}}), v1::RESIZE_MODE_FILL);
+  EXPECT_THAT(ImageToImage({{"resize_mode", 3}}),
+              StatusIs(kInvalid, "resize_mode is given, but"));
+}
+
 TEST(A1111FieldsTest, AMasksDefaultsAreA1111s) {
   const auto call = ImageToImage({{"mask", "aGk="}});
   const v1::Inpainting& part = call->request.inpainting();

@@ -22,7 +22,7 @@ TEST_F(ControlNetUnitsTest, ReadsControlNetUnitsOfA1111) {
        {"threshold_b", -1},
        {"control_mode", "ControlNet is more important"},
        {"pixel_perfect", true},
-       {"resize_mode", "Crop and Resize"}},
+       {"resize_mode", "Resize and Fill"}},
       {{"model", "depth"}, {"input_image", "aG8="}, {"control_mode", 0}},
       {{"enabled", false}, {"module", "what"}},
       nullptr,
@@ -46,6 +46,8 @@ TEST_F(ControlNetUnitsTest, ReadsControlNetUnitsOfA1111) {
   EXPECT_EQ(canny.canny_low(), 50u);
   EXPECT_FALSE(canny.has_canny_high());
   EXPECT_TRUE(canny.guess_mode());
+  EXPECT_EQ(canny.resize_mode(), v1::RESIZE_MODE_FILL);
+  EXPECT_EQ(request.controls(1).resize_mode(), v1::RESIZE_MODE_CROP);
   EXPECT_EQ(request.controls(1).name(), "depth");
   EXPECT_EQ(request.controls(1).picture().data(), "ho");
   EXPECT_FALSE(request.controls(1).guess_mode());
@@ -68,6 +70,8 @@ TEST_F(ControlNetUnitsTest, AControlNetUnitMayFollowThePictureOfImg2Img) {
   EXPECT_EQ(request.controls(0).picture().data(), "hi");
   EXPECT_EQ(request.controls(0).preprocessor(),
             v1::ControlInput::PREPROCESSOR_TILE);
+  EXPECT_EQ(request.controls(0).resize_mode(), v1::RESIZE_MODE_UNSPECIFIED)
+      << "as the request's own picture";
 }
 
 // As webuiapi says that a unit has no picture.

@@ -67,6 +67,7 @@ TEST_F(McpTest, SteersEnlargesAndScoresForMcp) {
                                           {"image", kDone},
                                           {"mask", kDone},
                                           {"mask_blur", 4},
+                                          {"resize_mode", "stretch"},
                                           {"mask_fill", "noise"},
                                           {"only_masked", true},
                                           {"extend", {8, 0, 16, 0}},
@@ -74,6 +75,7 @@ TEST_F(McpTest, SteersEnlargesAndScoresForMcp) {
   EXPECT_EQ(edited["isError"], false) << edited;
   const v1::GenerateRequest request = service_.request();
   EXPECT_EQ(request.inpainting().mask_blur(), 4u);
+  EXPECT_EQ(request.image_to_image().resize_mode(), v1::RESIZE_MODE_STRETCH);
   EXPECT_EQ(request.inpainting().fill(), v1::Inpainting::FILL_NOISE);
   EXPECT_TRUE(request.inpainting().only_masked());
   EXPECT_EQ(request.outpainting().right(), 16u);

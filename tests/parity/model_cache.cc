@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/reference_calls.h"
+#include "worker/media/pixel_tensors.h"
 #include "worker/pipeline/control_networks.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/pipeline_table.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/parity/cases.h"
 #include "tests/parity/reference_calls.h"
+#include "worker/media/pixel_tensors.h"
 
 namespace genzo::parity {
 namespace {
@@ -60,32 +61,17 @@ absl::StatusOr<std::optional<MaskedCanvas>> CroppedCanvas(
       PixelsOf(golden.Tensor("input_mask")),
       {.width = width, .height = height, .only_masked = *padding});
   if (!masked.ok()) return masked.status();
-  MaskedCanvas canvas = std::move(masked->canvas);
-  // Rounded down, as VaeImageProcessor._resize_and_fill() does.
-  const Box& region = canvas.region;
-  const bool wide = region.width * height > width * region.height;
-  Box& inset = canvas.inset;
-  inset.width = wide ? width : region.width * height / region.height;
-  inset.height = wide ? region.height * width / region.width : height;
-  inset.x = width / 2 - inset.width / 2;
-  inset.y = height / 2 - inset.height / 2;
-  return canvas;
+  return std::move(masked->canvas);
 }
 
 Pixels Fitted(const Golden& golden, const Pixels& picture,
               const std::optional<MaskedCanvas>& canvas, int64_t divisor) {
   const int width = golden.manifest["width"].get<int>() / divisor;
   const int height = golden.manifest["height"].get<int>() / divisor;
-  if (!canvas.has_value()) {
-    const Box whole = {.width = picture.width, .height = picture.height};
-    return Scaled(picture, whole, width, height);
-  }
-  const Box& inset = canvas->inset;
-  const Pixels part =
-      Scaled(picture, canvas->region, inset.width, inset.height);
-  return ToPixels(at::replication_pad2d(
-      ToTensor(part), {inset.x, width - inset.x - inset.width, inset.y,
-                       height - inset.y - inset.height}));
+  return canvas.has_value()
+             ? SeenInRegion(*canvas, picture, ResizeMode::kStretch, width,
+                            height)
+             : FitToSize(picture, width, height, ResizeMode::kStretch);
 }
 
 absl::Status SetPictures(const Golden& golden, const PipelineTraits& traits,

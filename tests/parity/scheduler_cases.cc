@@ -16,6 +16,21 @@ namespace {
 
 using nlohmann::json;
 
+// The scheduler's configuration, with what the case's set_timesteps() was told.
+absl::StatusOr<json> ConfigOf(const json& manifest) {
+  json config = manifest["config"];
+  for (const auto& item : manifest["set_timesteps_kwargs"].items()) {
+    if (item.key() != "mu") {
+      return absl::UnimplementedError(
+          absl::StrCat("argument ", item.key(), " of set_timesteps"));
+    }
+    // The shift that an image of any size has in a flat configuration.
+    config["base_shift"] = config["max_shift"] = item.value();
+  }
+  config["_class_name"] = manifest["scheduler"];
+  return config;
+}
+
 // Walks one case, each element of its batch as a run of its own, but for
 // corrected ones.
 class SchedulerCase {
@@ -37,16 +52,8 @@ class SchedulerCase {
         return absl::UnimplementedError(absl::StrCat("argument ", item.key()));
       }
     }
-    json config = manifest_["config"];
-    for (const auto& item : manifest_["set_timesteps_kwargs"].items()) {
-      if (item.key() != "mu") {
-        return absl::UnimplementedError(
-            absl::StrCat("argument ", item.key(), " of set_timesteps"));
-      }
-      // The shift that an image of any size has in a flat configuration.
-      config["base_shift"] = config["max_shift"] = item.value();
-    }
-    config["_class_name"] = manifest_["scheduler"];
+    const auto config = ConfigOf(manifest_);
+    if (!config.ok()) return config.status();
     const json& arguments = manifest_["step_kwargs"];
     SamplerOptions options = {
         .steps = manifest_["num_inference_steps"].get<int>(),
@@ -65,7 +72,7 @@ class SchedulerCase {
     for (int64_t i = 0; i < runs; ++i) {
       const at::Tensor from = noise.narrow(0, i * rows_, rows_);
       auto sampler = CreateSamplerOfClass(
-          name, SigmaSchedule::kDefault, config, options,
+          name, SigmaSchedule::kDefault, *config, options,
           {.noise = from,
            .sample = inverts ? from : at::Tensor(),
            .source = std::make_shared<RecordedNoise>(Draws(i))});
@@ -159,14 +166,19 @@ class SchedulerCase {
 void RunAddNoise(const Golden& golden, const std::string& name,
                  Report& report) {
   const json& manifest = golden.manifest["cases"][name];
-  json config = manifest["config"];
-  config["_class_name"] = manifest["scheduler"];
-  const auto id = DefaultSampler(config);
+  const auto config = ConfigOf(manifest);
+  if (!config.ok()) {
+    return report.Unsupported(std::string(config.status().message()));
+  }
+  const auto id = DefaultSampler(*config);
   if (!id.ok()) return report.Unsupported(std::string(id.status().message()));
-  const auto plan =
-      PlanOf(*id, SigmaSchedule::kDefault, config,
-             {.steps = manifest["num_inference_steps"].get<int>()},
-             /*first_step=*/0);
+  const auto plan = PlanOf(
+      *id, SigmaSchedule::kDefault, *config,
+      {.steps = manifest["num_inference_steps"].get<int>(), .image_tokens = 1},
+      /*first_step=*/0);
+  if (absl::IsUnimplemented(plan.status())) {
+    return report.Unsupported(std::string(plan.status().message()));
+  }
   if (!plan.ok()) return report.Fail(std::string(plan.status().message()));
   const auto tensor = [&](const char* part) {
     return golden.Tensor(absl::StrCat(name, "/add_noise.", part));

@@ -27,6 +27,16 @@ TEST_F(BacklogTest, KnowsWhichDeviceIsFreer) {
   EXPECT_TRUE(load_.backlog().OthersAreFreer(1));
 }
 
+TEST_F(BacklogTest, ADeviceThatIsOutIsNotFree) {
+  load_.backlog().SetDevices(2);
+  load_.Accept("a", Demand(10), std::nullopt);
+  load_.backlog().Start("a", 0, 10 * kMs);
+  load_.backlog().SetState(1, {.out = true});
+  EXPECT_FALSE(load_.backlog().OthersAreFreer(0));
+  load_.backlog().SetState(1, {});
+  EXPECT_TRUE(load_.backlog().OthersAreFreer(0));
+}
+
 TEST_F(BacklogTest, CountsTimeNotSteps) {
   load_.backlog().SetDevices(2);
   load_.Accept("a", Demand(10), std::nullopt);

@@ -39,7 +39,7 @@ TEST(FairQueueTest, AFloodDoesNotDelayOthers) {
   for (int i = 0; i < 5; ++i) queue.Push(Item("f" + std::to_string(i), "f"));
   queue.Push(Item("a", "a"));
   queue.Push(Item("b", "b"));
-  EXPECT_THAT(queue.Order(4), ElementsAre("a", "b", "f0", "f1"));
+  EXPECT_THAT(queue.Order(4), ElementsAre("f0", "a", "b", "f1"));
 }
 
 TEST(FairQueueTest, WhoComesBackHasNoCredit) {
@@ -52,7 +52,7 @@ TEST(FairQueueTest, WhoComesBackHasNoCredit) {
   queue.Push(Item("f5", "f"));
   queue.Push(Item("a0", "a"));
   queue.Push(Item("a1", "a"));
-  EXPECT_THAT(queue.Order(4), ElementsAre("a0", "f4", "a1", "f5"));
+  EXPECT_THAT(queue.Order(4), ElementsAre("f4", "a0", "f5", "a1"));
 }
 
 // A tenant that always has just one job here is charged for those before.
@@ -69,6 +69,33 @@ TEST(FairQueueTest, OneJobAtATimeIsNoWayToTheFront) {
   EXPECT_EQ(of_a, 10);
 }
 
+// As where each user of a service is a tenant, and there are always new ones.
+TEST(FairQueueTest, NewcomersDoNotKeepWhoWaitsWaitingForEver) {
+  FairQueue queue;
+  queue.Push(Item("m0", "m"));
+  queue.Push(Item("m1", "m"));
+  EXPECT_EQ(queue.Pop({})->id, "m0");
+  int newcomers = 0;
+  while (true) {
+    // Their names come before and after the other's.
+    const std::string name =
+        (newcomers % 2 == 0 ? "a" : "z") + std::to_string(newcomers);
+    queue.Push(Item(name, name));
+    if (queue.Pop({})->id == "m1") break;
+    ASSERT_LT(++newcomers, 100);
+  }
+  EXPECT_LE(newcomers, FairQueue::kMaxPasses);
+}
+
+// But who comes seldom does not wait behind who has much.
+TEST(FairQueueTest, AFloodGoesBehindANewcomer) {
+  FairQueue queue;
+  for (int i = 0; i < 9; ++i) queue.Push(Item("f" + std::to_string(i), "f"));
+  for (int i = 0; i < 5; ++i) queue.Pop({});
+  queue.Push(Item("new", "new"));
+  EXPECT_EQ(queue.Pop({})->id, "new");
+}
+
 TEST(FairQueueTest, ACancelledJobKeepsItsTenantsPlace) {
   FairQueue queue;
   for (int i = 0; i < 9; ++i) queue.Push(Item("m" + std::to_string(i), "m"));
@@ -79,7 +106,7 @@ TEST(FairQueueTest, ACancelledJobKeepsItsTenantsPlace) {
     queue.Push(Item("gone", "a"));
     EXPECT_TRUE(queue.Remove("gone"));
   }
-  EXPECT_EQ(queue.size(), 9u - 2u) << "every other turn was the other's";
+  EXPECT_EQ(queue.size(), 9u - 3u) << "every other turn was the other's";
 }
 
 FairQueueItem Ranked(const std::string& id, int priority,

@@ -66,6 +66,14 @@ TEST_F(PoolViewTest, PredictsWhatThePoolItselfWould) {
   ExpectSame(Demand(90));
 }
 
+TEST_F(PoolViewTest, PromisesNothingOfADeviceThatIsOut) {
+  const absl::Duration both = load_.PredictNew(Demand(10))->time;
+  load_.backlog().SetState(0, {.out = true});
+  EXPECT_EQ(load_.PredictNew(Demand(10))->time, both + 10 * 10 * kMs)
+      << "the other takes twice as long";
+  ExpectSame(Demand(10));
+}
+
 TEST_F(PoolViewTest, KnowsWhoYieldsToOthers) {
   JobDemand flood = Demand(90);
   flood.tenant = "flood";

@@ -149,8 +149,9 @@ TEST_F(ControlsTest, TheHintOfAPicturePaintedAroundLiesWhereThePictureDoes) {
   const auto whole = DecodePicture(
       ReadFile(SourcePath("tests/data/pictures/rgb_png.png")), {});
   ASSERT_THAT(whole, IsOk());
-  const Pixels inner = FitToSize(*whole, 48, 64);
-  Pixels outer = FitToSize(*whole, 64, 64);  // its left quarter is taken out
+  const Pixels inner = FitToSize(*whole, 48, 64, ResizeMode::kCrop);
+  Pixels outer = FitToSize(*whole, 64, 64,
+                           ResizeMode::kCrop);  // its left quarter is taken out
   for (int y = 0; y < 64; ++y) {
     outer.rgb.replace((y * 64 + 16) * 3, 48 * 3, inner.rgb, y * 48 * 3, 48 * 3);
   }

@@ -32,6 +32,19 @@ JobEvent End(const absl::Status& status = absl::OkStatus()) {
   return event;
 }
 
+class RecordingListener : public JobListener {
+ public:
+  void Posted(const std::string&, const JobEvent&) override {}
+  void Ended(const std::string& job_id, const std::vector<EventRef>&) override {
+    ended.push_back(job_id);
+  }
+  void Forgotten(const std::string& job_id) override {
+    forgotten.push_back(job_id);
+  }
+
+  std::vector<std::string> ended, forgotten;
+};
+
 class EventLogsTest : public ::testing::Test {
  protected:
   // A reader of the job `id`, which is filed by this.
@@ -76,6 +89,7 @@ class EventLogsTest : public ::testing::Test {
   std::vector<std::string> cancelled_;
   int heard_ = 0;
   int given_up_ = 0;
+  RecordingListener listener_;
   EventLogs logs_{{.max_streams = 8,
                    .job_bytes = 100,
                    .tenant_bytes = 150,
@@ -84,7 +98,8 @@ class EventLogsTest : public ::testing::Test {
                    .results_kept = absl::Seconds(30)},
                   [this](const std::string& id) { cancelled_.push_back(id); },
                   clock_,
-                  metrics_};
+                  metrics_,
+                  &listener_};
   absl::Status status_;
   bool is_new_ = false;
   uint64_t sequence_ = 0;
@@ -299,6 +314,47 @@ TEST_F(EventLogsTest, ThenTheReaderEndsThatTookNothingForLongest) {
   EXPECT_EQ(held(), 140) << "all together have 200, the slow one's 90 went";
   EXPECT_THAT(Rest(*slow), ::testing::ElementsAre("READER_TOO_SLOW"));
   EXPECT_THAT(Rest(*quick), ::testing::ElementsAre("image 1"));
+}
+
+// Its results may be on disk, and it was told of.
+TEST_F(EventLogsTest, AJobThatEndedStaysAsItIsWhenAReaderIsTooSlow) {
+  auto slow = Open("a", {.request_id = kRequestId, .digest = "d"});
+  Post("a", Image(0, 60));
+  Post("a", End());
+  logs_.KeptElsewhere("a");
+  const size_t told = listener_.ended.size();
+  auto other = Open("b");
+  Post("b", Image(0, 95));
+  EXPECT_THAT(Rest(*slow), ::testing::ElementsAre("READER_TOO_SLOW"));
+  EXPECT_EQ(listener_.ended.size(), told) << "nobody hears of a second end";
+  slow.reset();
+  EXPECT_THAT(listener_.forgotten, ::testing::IsEmpty());
+  logs_.Sweep();
+  EXPECT_TRUE(cancelled_.empty());
+}
+
+TEST_F(EventLogsTest, WhatIsPutBackKeepsTheBounds) {
+  auto slow = Open("slow", {.tenant = "s"});
+  Post("slow", Image(0, 90));
+  auto quick = Open("quick", {.tenant = "q"});
+  Post("quick", Image(0, 60));
+  quick->Next();
+  clock_.Advance(absl::Seconds(1));
+  v1::JobEvent image = Image(0, 80);
+  image.set_sequence(1);
+  v1::JobEvent end = End();
+  end.set_sequence(2);
+  auto reader = logs_.Restore({.job_id = "old", .tenant = "o", .is_kept = true},
+                              {std::make_shared<const v1::JobEvent>(image),
+                               std::make_shared<const v1::JobEvent>(end)},
+                              clock_.Now(), /*after=*/0,
+                              {.event = [] {}, .given_up = [] {}});
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_EQ(held(), 140) << "all together have 200";
+  EXPECT_THAT(Rest(*slow), ::testing::ElementsAre("READER_TOO_SLOW"));
+  EXPECT_THAT(Rest(**reader), ::testing::ElementsAre("image 0", "ended"));
+  reader->reset();
+  EXPECT_FALSE(logs_.Has("old")) << "as long as somebody reads it";
 }
 
 TEST_F(EventLogsTest, AJobThatWasNotSubmittedIsForgotten) {

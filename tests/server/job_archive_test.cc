@@ -150,11 +150,11 @@ TEST_F(JobArchiveTest, ARequestIdFindsTheJobThatIsOnDisk) {
   }
   const auto archive = OpenArchive();
   JobFile again = FileFor("b");
-  EXPECT_THAT(archive->FindAgain(again), IsOk());
-  const auto opened = archive->logs().Open(again, kNobody);
-  ASSERT_THAT(opened, IsOk());
-  EXPECT_FALSE(opened->is_new);
-  EXPECT_EQ(opened->reader->job_id(), "a");
+  const auto found = archive->FindAgain(again);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ(*found, "a");
+  EXPECT_EQ(metrics_.undelivered_bytes().Value(), 0) << "nobody reads it";
+  EXPECT_THAT(archive->Watch("t", *found, 0, kNobody), IsOk());
   again.digest = "of another";
   EXPECT_EQ(ErrorReason(archive->FindAgain(again).status()),
             "REQUEST_ID_IN_USE");

@@ -1,6 +1,7 @@
 #include "server/job_book.h"
 
 #include "base/errors.h"
+#include "base/utf8.h"
 #include "queue/job_end.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
@@ -150,6 +151,29 @@ TEST_F(JobBookTest, ListsTheNewestFirstInPages) {
   request.clear_page_token();
   request.add_states(v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(Ids(*book_.List("t", request)), std::vector<std::string>{"c"});
+}
+
+TEST_F(JobBookTest, RefusesStrangeStates) {
+  const auto listed = [&](std::vector<int> states) {
+    v1::ListJobsRequest request;
+    request.mutable_states()->Assign(states.begin(), states.end());
+    return book_.List("t", request);
+  };
+  EXPECT_THAT(listed({1, 5, 5}), IsOk());
+  EXPECT_THAT(listed({99}), StatusIs(absl::StatusCode::kInvalidArgument,
+                                     "states 99 is not one of its values"));
+  EXPECT_THAT(listed({0}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "states 0"));
+  EXPECT_THAT(listed(std::vector<int>(17, 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "states has 17 entries, the limit is 16"));
+}
+
+// What is quoted may be cut within a character.
+TEST_F(JobBookTest, AnUnknownIdIsShownAsText) {
+  std::string id;
+  for (int i = 0; i < 30; ++i) id += "\u3042";
+  EXPECT_TRUE(IsUtf8(book_.Get("t", id).status().message()));
 }
 
 TEST_F(JobBookTest, RefusesStrangePages) {

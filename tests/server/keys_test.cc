@@ -227,6 +227,17 @@ TEST_F(KeysTest, AKeysModelsAndSizesHold) {
   EXPECT_EQ(ErrorReason(Create(Bearer(key), request)), "INVALID_FIELD");
 }
 
+TEST_F(KeysTest, AKeysSizeHoldsForWhatAPictureIsEnlargedTo) {
+  const std::string key = AddKey({kScopeJobs}, {.max_pixels = 32 * 32});
+  Start();
+  v1::GenerateRequest request;
+  request.set_width(32);
+  request.set_height(32);
+  EXPECT_THAT(Create(Bearer(key), request), IsOk());
+  request.mutable_output()->set_upscaler("lanczos");
+  EXPECT_EQ(ErrorReason(Create(Bearer(key), request)), "INVALID_FIELD");
+}
+
 TEST_F(KeysTest, AKeysSizeHoldsForLargerPictures) {
   const std::string key = AddKey({kScopeGenerate}, {.max_pixels = 32 * 32});
   Start();

@@ -106,6 +106,9 @@ TEST_F(PicturesTest, ScoringNamesWhatIsWrong) {
   };
   v1::ScoreRequest request;
   EXPECT_THAT(DetailsOf(ask(request)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "prompt is empty"));
+  request.set_prompt("a fox");
+  EXPECT_THAT(DetailsOf(ask(request)),
               StatusIs(absl::StatusCode::kInvalidArgument, "pictures has 0"));
   request.add_pictures()->set_data("no picture");
   EXPECT_EQ(ReasonOf(ask(request)), "INVALID_FIELD");
@@ -148,6 +151,7 @@ TEST_F(PicturesTest, AKeyScoresByItsModelsAlone) {
     context.AddMetadata("authorization", "Bearer " + key.text);
     v1::ScoreRequest request;
     request.set_scorer(scorer);
+    request.set_prompt("a fox");
     request.add_pictures()->set_data(
         ReadFile(SourcePath("docs/images/developing.png")));
     v1::ScoreResponse scores;

@@ -139,6 +139,8 @@ TEST(RequestResolverTest, ChecksLevelsOfOnesOwn) {
       "sigmas has 3 entries, not one for each of 4 steps");
   expect(with_sigmas({9, 9, 1}), "sigmas[1] 9 is not below the one before it");
   expect(with_sigmas({-1}), "sigmas[0] -1");
+  expect(with_sigmas({1, 0}), "sigmas[1] 0 is not over 0 and at most 32768");
+  expect(with_sigmas({32769}), "sigmas[0] 32769 is not over 0");
   expect(with_sigmas({std::nan("")}), "sigmas[0] nan");
   expect(
       [&](auto& r) {
@@ -291,6 +293,33 @@ TEST(RequestResolverTest, ChecksThePictureToStartFrom) {
   expect([](auto& start) { start.set_image_bytes(4); },
          "image_to_image.image_bytes 4 is not the size of "
          "image_to_image.image, 3");
+}
+
+TEST(RequestResolverTest, APictureIsPaintedInItsOwnProportions) {
+  v1::Model model = ResolverModel();
+  model.set_default_width(256);
+  model.set_default_height(256);
+  model.mutable_limits()->set_max_side(512);
+  model.mutable_limits()->set_max_pixels(0);
+  const auto size = [&](const std::string& file,
+                        const std::function<void(GenerateRequest&)>& change) {
+    GenerateRequest request;
+    request.set_prompt("x");
+    request.mutable_image_to_image()->set_image(
+        ReadFile(SourcePath("tests/data/pictures/" + file)));
+    change(request);
+    const auto resolved = ResolveRequest(request, model, {}, 1);
+    EXPECT_THAT(resolved, IsOk());
+    return std::pair(resolved->width(), resolved->height());
+  };
+  const auto alone = [](GenerateRequest&) {};
+  const auto [width, height] = size("rgb_png.png", alone);  // 21 x 13
+  EXPECT_EQ(width, 328u);
+  EXPECT_EQ(height, 200u);
+  EXPECT_EQ(size("exif6.jpg", alone), std::pair(height, width)) << "turned";
+  EXPECT_EQ(size("rgb_png.png", [](auto& r) { r.set_width(64); }),
+            std::pair(64u, 256u))
+      << "one that is given leaves the other to the model";
 }
 
 TEST(RequestResolverTest, EulersMethodIsAFlowsTooWhereThereIsNoOther) {

@@ -229,6 +229,12 @@ TEST(ResolveSteeringTest, GuidanceHasItsRanges) {
               StatusIs(kInvalid, "guidance.perturbed_attention_scale -1"));
   EXPECT_THAT(with([](auto& g) { g.add_skip_layers(3); }),
               StatusIs(kInvalid, "needs a guidance.skip_layer_scale"));
+  EXPECT_THAT(with([](auto& g) {
+                for (int i = 0; i < 101; ++i) g.add_skip_layers(i);
+              }),
+              StatusIs(kInvalid,
+                       "guidance.skip_layers has 101 entries, the limit is "
+                       "100"));
   EXPECT_THAT(with([](auto& g) { g.set_text_gate_step(11); }),
               StatusIs(kInvalid, "text_gate_step 11 is not between 1 and 10"));
 }

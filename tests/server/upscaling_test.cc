@@ -161,7 +161,7 @@ TEST_F(UpscalingTest, WhatCannotBeIsRefusedByField) {
   expect({}, "picture.data is empty");
   request = Picture();
   request.mutable_picture()->set_data("no picture");
-  expect(request, "picture: ");
+  expect(request, "picture.data: ");
   for (const double factor :
        {0.0, -1.0, 16.5, std::numeric_limits<double>::quiet_NaN()}) {
     request = Picture();

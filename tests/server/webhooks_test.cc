@@ -151,6 +151,25 @@ TEST_F(WebhooksTest, AHostThatDoesNotAnswerKeepsNoOtherWaiting) {
                                      "https://b.org:8443/", "https://a.org/3"));
 }
 
+TEST_F(WebhooksTest, WhereTooManyWaitTheMostTriedGoesFirst) {
+  const auto send = [&](const std::string& id, const char* url) {
+    v1::Job job;
+    job.set_id(id);
+    webhooks_->Send(url, job);
+  };
+  answer_ = 503;
+  for (size_t i = 0; i < Webhooks::kMostWaiting; ++i) {
+    send(absl::StrCat("dead", i), "https://a.org/");
+  }
+  webhooks_->RunDue();
+  EXPECT_THAT(settled_, ::testing::IsEmpty());
+  answer_ = 204;
+  send("new", "https://b.org:8443/");
+  EXPECT_THAT(settled_, ::testing::ElementsAre("dead0"));
+  EXPECT_EQ(SentAfter(absl::ZeroDuration()), 1u);
+  EXPECT_EQ(settled_.back(), "new");
+}
+
 TEST_F(WebhooksTest, OnlyHostsOfTheConfigurationMayBeNamed) {
   for (const char* url : {"https://a.org", "https://A.org/x?y",
                           "https://a.org:443/", "https://b.org:8443/"}) {

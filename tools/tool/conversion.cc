@@ -87,11 +87,6 @@ absl::Status WriteComponent(const ComponentFiles& files,
 
 absl::Status WriteFolder(const ModelIndex& index, const fs::path& folder,
                          const WriteOptions& options) {
-  std::error_code error;
-  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(folder.string(), ": is there and is not empty"));
-  }
   WriteOptions of_parts = options;
   of_parts.metadata = {{"format", "pt"}};
   const auto read = JsonConfig::ReadFile(index.files.At("model_index.json"));
@@ -191,9 +186,28 @@ absl::StatusOr<Metadata> DescriptionOf(const ModelIndex& index,
 
 }  // namespace
 
+absl::Status CheckTarget(const std::string& output) {
+  std::error_code error;
+  const bool is_folder = fs::is_directory(output, error);
+  if (fs::exists(output, error) &&
+      !(is_folder && fs::is_empty(output, error))) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        output, is_folder ? ": is there and is not empty" : ": is there"));
+  }
+  const std::string ending = fs::path(output).extension().string();
+  for (const char* file : {".ckpt", ".pt", ".pth", ".bin", ".gguf"}) {
+    if (!absl::EqualsIgnoreCase(ending, file)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        output, ": files are written as .safetensors, not as ", ending));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
                           const WriteOptions& options,
                           const std::function<void(int64_t bytes)>& total) {
+  const absl::Status target = CheckTarget(output);
+  if (!target.ok()) return target;
   std::error_code ignored;
   const bool to_file = absl::EndsWith(output, ".safetensors");
   if (to_file && fs::is_regular_file(model.path, ignored)) {

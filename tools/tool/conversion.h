@@ -10,11 +10,16 @@
 
 namespace genzo {
 
+// Whether a model may be written to `output`: ALREADY_EXISTS for a file and for
+// a folder that is not empty, which stay, INVALID_ARGUMENT for a folder that is
+// called as files are.
+absl::Status CheckTarget(const std::string& output);
+
 // Writes `model`, a single file or a folder, to `output`: a single file under
 // the names of the original code if that ends with ".safetensors", else a
 // folder in the diffusers layout. `options.progress` hears of all bytes,
-// `total` first of how many there will be. ALREADY_EXISTS if the folder is not
-// empty; UNIMPLEMENTED for a family that has no original names here.
+// `total` first of how many there will be. Errors of CheckTarget();
+// UNIMPLEMENTED for a family that has no original names here.
 absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
                           const WriteOptions& options,
                           const std::function<void(int64_t bytes)>& total);

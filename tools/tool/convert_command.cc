@@ -6,7 +6,6 @@
 #include <iostream>
 #include <memory>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/tool/conversion.h"
@@ -49,6 +48,9 @@ absl::Status Convert(const Options& options) {
   ModelFiles model = options.model;
   std::string unpickled;
   if (IsPickle(model.path)) {
+    // Before the long way to it.
+    const absl::Status target = CheckTarget(options.output);
+    if (!target.ok()) return target;
     // Beside the result: there is room for it.
     unpickled = absl::StrCat(options.output, ".unpickled.safetensors");
     const absl::Status read = UnpickleInChild(model.path, unpickled);
@@ -82,7 +84,7 @@ void AddConvertCommand(CLI::App& app, absl::Status& result) {
       ->required();
   command
       ->add_option("TO", options->output,
-                   "NAME.safetensors for a single file, else a new folder")
+                   "NAME.safetensors for a single file, else a folder; new")
       ->required();
   command
       ->add_option("--dtype", options->dtype,

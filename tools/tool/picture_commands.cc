@@ -41,7 +41,8 @@ absl::Status ScoreFile(const ScoreOptions& options, const std::string& path,
   std::string line;
   if (!options.scorer.path.empty()) {
     const auto scores =
-        judges.Score({.scorer = kAny, .model = ""}, options.prompt, {*pixels});
+        judges.Score({.scorer = kAny, .model = ""}, options.prompt, /*count=*/1,
+                     [&](size_t) { return *pixels; });
     if (!scores.ok()) return scores.status();
     absl::StrAppendFormat(&line, "%8.3f  ", scores->front());
   }

@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "worker/engine/source_picture.h"
 #include "worker/media/canny.h"
+#include "worker/media/fitting.h"
 #include "worker/media/picture_decoder.h"
 #include "worker/media/pixel_tensors.h"
 #include "worker/pipeline/ip_adapter.h"
@@ -21,23 +22,26 @@ absl::StatusOr<Pixels> Read(const std::string& file, const std::string& field) {
   return pixels;
 }
 
-// At the request's size; of a picture beside `canvas`, if it has one. The
-// picture that is painted around lies in its hint where it does in the result.
-absl::StatusOr<Pixels> ReadFitted(const std::string& file,
+// The control's picture at the request's size; of one beside `canvas`, if it
+// has one. The picture that is painted around lies in its hint where it does in
+// the result.
+absl::StatusOr<Pixels> ReadFitted(const v1::ControlInput& control,
                                   const std::string& field,
                                   const v1::GenerateRequest& request,
                                   const MaskedCanvas* canvas) {
-  const auto pixels = Read(file, field);
+  const std::string& file = control.picture().data();
+  const ResizeMode mode = ResizeModeOf(control.resize_mode());
+  const auto pixels = Read(file, field + ".picture.data");
   if (!pixels.ok()) return pixels.status();
   const auto width = static_cast<int>(request.width());
   const auto height = static_cast<int>(request.height());
   if (canvas != nullptr && request.has_outpainting() &&
       file == request.image_to_image().image()) {
-    return FitToSize(canvas->pixels, width, height);
+    return FitToSize(canvas->pixels, width, height, mode);
   }
   return canvas != nullptr && request.inpainting().only_masked()
-             ? SeenInRegion(*canvas, *pixels, width, height)
-             : FitToSize(*pixels, width, height);
+             ? SeenInRegion(*canvas, *pixels, mode, width, height)
+             : FitToSize(*pixels, width, height, mode);
 }
 
 absl::Status NoNetworks() {
@@ -60,8 +64,7 @@ absl::StatusOr<at::Tensor> HintOf(const v1::ControlInput& control,
                                   const std::string& field,
                                   const EncodeTask& task,
                                   const MaskedCanvas* canvas) {
-  const auto picture = ReadFitted(
-      control.picture().data(), field + ".picture.data", task.request, canvas);
+  const auto picture = ReadFitted(control, field, task.request, canvas);
   if (!picture.ok()) return picture.status();
   switch (control.preprocessor()) {
     case v1::ControlInput::PREPROCESSOR_CANNY:

@@ -152,10 +152,8 @@ void Engine::SitOut() {
                 device_.placement.device.str());
   if (dependencies_.on_health) dependencies_.on_health(false);
   figures_.up.Set(0);
-  for (const auto& live : live_) {
-    live->job->KeepRun(live->image_index, live->run.Save());
-  }
-  live_.clear();
+  dependencies_.load.backlog().SetState(device_.index, {.out = true});
+  GiveBackRuns();
   intake_->GiveBack();
   joiner_.Clear();
   while (!health_.usable() && !stopped_.HasBeenNotified()) {
@@ -165,11 +163,21 @@ void Engine::SitOut() {
       break;
     }
     Probe();
+    GiveBackRuns();  // what was being enlarged
   }
+  dependencies_.load.backlog().SetState(device_.index, {});
   figures_.up.Set(health_.usable() ? 1 : 0);
   if (health_.usable() && dependencies_.on_health) {
     dependencies_.on_health(true);
   }
+}
+
+void Engine::GiveBackRuns() {
+  TakeArrived();
+  for (const auto& live : live_) {
+    live->job->KeepRun(live->image_index, live->run.Save());
+  }
+  live_.clear();
 }
 
 bool Engine::Probe() {

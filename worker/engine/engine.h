@@ -87,6 +87,8 @@ class Engine {
   void MakeUpscaleStage();
   void DropUnwanted();
   // Whether the device computes.
+  // To the queue, with where they stand.
+  void GiveBackRuns();
   bool Probe();
   // Runs that come back from the upscale stage.
   void TakeArrived();

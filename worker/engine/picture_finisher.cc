@@ -38,7 +38,7 @@ absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
   if (request.has_best_of()) {
     const auto scores = judges_.Score(
         {.scorer = request.best_of().scorer(), .model = request.model()},
-        request.prompt(), {pixels});
+        request.prompt(), /*count=*/1, [&](size_t) { return pixels; });
     if (!scores.ok()) return scores.status();
     finished.score = scores->front();
   }

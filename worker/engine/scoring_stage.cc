@@ -41,20 +41,17 @@ void ScoringStage::Score(v1::ScoreRequest request, Done done) {
 
 absl::StatusOr<v1::ScoreResponse> ScoringStage::ScoreNow(
     const v1::ScoreRequest& request) {
-  std::vector<Pixels> pictures;
-  for (int i = 0; i < request.pictures_size(); ++i) {
+  const auto read = [&](size_t i) -> absl::StatusOr<Pixels> {
     auto pixels = DecodePicture(
-        request.pictures(i).data(),
+        request.pictures(static_cast<int>(i)).data(),
         {.max_bytes = kMaxSourceBytes, .max_pixels = kMaxSourcePixels});
-    if (!pixels.ok()) {
-      return FaultOfField(absl::StrCat("pictures[", i, "].data"),
-                          pixels.status());
-    }
-    pictures.push_back(*std::move(pixels));
-  }
+    if (pixels.ok()) return pixels;
+    return FaultOfField(absl::StrCat("pictures[", i, "].data"),
+                        pixels.status());
+  };
   const auto scores =
       judges_.Score({.scorer = request.scorer(), .model = request.model()},
-                    request.prompt(), pictures);
+                    request.prompt(), request.pictures_size(), read);
   if (!scores.ok()) return scores.status();
   v1::ScoreResponse response;
   for (const double score : *scores) response.add_scores()->set_score(score);

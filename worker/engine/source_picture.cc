@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "worker/media/picture_decoder.h"
+#include "worker/media/pixel_tensors.h"
 
 namespace genzo {
 namespace {
@@ -18,6 +19,7 @@ MaskingPlan PlanOf(const v1::GenerateRequest& request) {
   MaskingPlan plan = {
       .width = static_cast<int>(request.width()),
       .height = static_cast<int>(request.height()),
+      .resize_mode = ResizeModeOf(request.image_to_image().resize_mode()),
       .blur = static_cast<double>(inpainting.mask_blur()),
       .invert = inpainting.invert_mask(),
       .fill_with_surroundings = inpainting.fill() == v1::Inpainting::FILL_BLUR,
@@ -50,6 +52,17 @@ absl::StatusOr<Pixels> ReadMask(const v1::Inpainting& inpainting,
 
 }  // namespace
 
+ResizeMode ResizeModeOf(v1::ResizeMode mode) {
+  switch (mode) {
+    case v1::RESIZE_MODE_STRETCH:
+      return ResizeMode::kStretch;
+    case v1::RESIZE_MODE_FILL:
+      return ResizeMode::kFill;
+    default:
+      return ResizeMode::kCrop;
+  }
+}
+
 absl::StatusOr<SourcePicture> ReadSourcePicture(
     const v1::GenerateRequest& request, int64_t divisor) {
   auto pixels = DecodePicture(request.image_to_image().image(), kLimits);
@@ -58,7 +71,8 @@ absl::StatusOr<SourcePicture> ReadSourcePicture(
     return SourcePicture{
         .picture = ToTensor(
             FitToSize(*pixels, static_cast<int>(request.width() / divisor),
-                      static_cast<int>(request.height() / divisor))),
+                      static_cast<int>(request.height() / divisor),
+                      ResizeModeOf(request.image_to_image().resize_mode()))),
         .whole = std::make_shared<const Pixels>(*std::move(pixels))};
   }
   const auto mask = ReadMask(request.inpainting(), *pixels);

@@ -7,6 +7,7 @@
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "worker/media/fitting.h"
 #include "worker/media/masked_canvas.h"
 
 namespace genzo {
@@ -24,8 +25,11 @@ struct SourcePicture {
   std::shared_ptr<const MaskedCanvas> canvas = nullptr;
 };
 
+// UNSPECIFIED is kCrop.
+ResizeMode ResizeModeOf(v1::ResizeMode mode);
+
 // The picture that an image-to-image request brings, turned as its Exif
-// orientation says and fitted to the request's size divided by `divisor`; with
+// orientation says and fitted as it says to its size divided by `divisor`; with
 // its mask and borders, if it has them. INVALID_ARGUMENT/INVALID_FIELD says
 // what is wrong with which file. Bytes and pixels are bounded before anything
 // of their size is allocated.

@@ -16,6 +16,7 @@
 #include "ATen/ops/upsample_bilinear2d.h"
 #include "ATen/ops/where.h"
 #include "ATen/ops/zeros.h"
+#include "worker/media/pixel_tensors.h"
 
 namespace genzo {
 namespace {
@@ -106,21 +107,6 @@ Box RegionOf(const at::Tensor& grey, int padding, int width, int height) {
   return box;
 }
 
-// Where a region of that size lies in width x height: as large as it can be,
-// in the middle.
-Box InsetOf(const Box& region, int width, int height) {
-  const double scale = std::min(static_cast<double>(width) / region.width,
-                                static_cast<double>(height) / region.height);
-  const auto fit = [&](int side, int whole) {
-    return std::clamp(static_cast<int>(std::lround(side * scale)), 1, whole);
-  };
-  Box inset = {.width = fit(region.width, width),
-               .height = fit(region.height, height)};
-  inset.x = (width - inset.width) / 2;
-  inset.y = (height - inset.height) / 2;
-  return inset;
-}
-
 // The picture with borders around it, in the colours of its own edges, and the
 // mask of both.
 struct Extended {
@@ -150,9 +136,11 @@ MaskedCanvas CanvasOf(const Pixels& picture, const Pixels& mask,
   }
   const int width = plan.width - plan.left - plan.right;
   const int height = plan.height - plan.top - plan.bottom;
-  Pixels fitted = FitToSize(picture, width, height);
-  at::Tensor grey = mask.rgb.empty() ? at::zeros({height, width}, at::kByte)
-                                     : grey_of(FitToSize(mask, width, height));
+  Pixels fitted = FitToSize(picture, width, height, plan.resize_mode);
+  at::Tensor grey =
+      mask.rgb.empty()
+          ? at::zeros({height, width}, at::kByte)
+          : grey_of(FitToSize(mask, width, height, plan.resize_mode));
   if (plan.extends()) {
     Extended extended = ExtendedBy(fitted, grey, plan);
     fitted = std::move(extended.picture);
@@ -162,14 +150,6 @@ MaskedCanvas CanvasOf(const Pixels& picture, const Pixels& mask,
           .alpha = std::move(grey),
           .region = whole,
           .inset = whole};
-}
-
-// [1, C, h, w] with its edges going on until it fills width x height.
-at::Tensor Framed(const at::Tensor& part, const Box& inset, int width,
-                  int height) {
-  return at::replication_pad2d(part,
-                               {inset.x, width - inset.x - inset.width, inset.y,
-                                height - inset.y - inset.height});
 }
 
 // [H, W] uint8 -> pixels of that grey.
@@ -199,9 +179,9 @@ absl::StatusOr<MaskedPicture> PrepareMasked(const Pixels& picture,
     canvas.inset = InsetOf(canvas.region, plan.width, plan.height);
   }
   const auto framed = [&](const Pixels& pixels) {
-    return Framed(ToTensor(Scaled(pixels, canvas.region, canvas.inset.width,
-                                  canvas.inset.height)),
-                  canvas.inset, plan.width, plan.height);
+    return ToTensor(Framed(
+        Scaled(pixels, canvas.region, canvas.inset.width, canvas.inset.height),
+        canvas.inset, plan.width, plan.height));
   };
   made.picture = framed(canvas.pixels);
   const at::Tensor grey =
@@ -218,12 +198,12 @@ absl::StatusOr<MaskedPicture> PrepareMasked(const Pixels& picture,
 }
 
 Pixels SeenInRegion(const MaskedCanvas& canvas, const Pixels& picture,
-                    int width, int height) {
+                    ResizeMode mode, int width, int height) {
   const Pixels whole =
-      FitToSize(picture, canvas.pixels.width, canvas.pixels.height);
+      FitToSize(picture, canvas.pixels.width, canvas.pixels.height, mode);
   const Pixels part =
       Scaled(whole, canvas.region, canvas.inset.width, canvas.inset.height);
-  return ToPixels(Framed(ToTensor(part), canvas.inset, width, height));
+  return Framed(part, canvas.inset, width, height);
 }
 
 Pixels PastedInto(const MaskedCanvas& canvas, const Pixels& painted) {

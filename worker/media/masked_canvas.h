@@ -5,7 +5,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
-#include "worker/media/pixel_tensors.h"
+#include "worker/media/fitting.h"
 #include "worker/media/pixels.h"
 
 namespace genzo {
@@ -14,6 +14,7 @@ namespace genzo {
 struct MaskingPlan {
   int width = 0;  // of what is painted, in pixels
   int height = 0;
+  ResizeMode resize_mode = ResizeMode::kCrop;  // of picture and mask
   double blur = 0;      // standard deviation in pixels, of the mask's edge
   bool invert = false;  // what the mask leaves out is painted
   // Colours of what is around it instead of what the masked part shows.
@@ -61,7 +62,7 @@ absl::StatusOr<MaskedPicture> PrepareMasked(const Pixels& picture,
 // What the painted part of the canvas shows in another picture of all of it,
 // as a hint is: width x height, the plan's size.
 Pixels SeenInRegion(const MaskedCanvas& canvas, const Pixels& picture,
-                    int width, int height);
+                    ResizeMode mode, int width, int height);
 
 // What was painted, of the plan's size, on the canvas.
 Pixels PastedInto(const MaskedCanvas& canvas, const Pixels& painted);

@@ -1,6 +1,7 @@
 #include "worker/media/picture_decoder.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/pictures/orientation.h"
 #include "base/pictures/picture_file.h"
 #include "worker/media/orientation.h"
 

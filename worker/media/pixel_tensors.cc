@@ -7,7 +7,6 @@
 #include "ATen/ops/clamp.h"
 #include "ATen/ops/from_blob.h"
 #include "ATen/ops/round.h"
-#include "worker/media/picture_resampling.h"
 
 namespace genzo {
 namespace {
@@ -30,13 +29,6 @@ Pixels FromBytes(const at::Tensor& chw) {
               static_cast<size_t>(hwc.numel()))};
 }
 
-// How much of `side` is kept for `target`, where `other` is kept whole for
-// `other_target`.
-int Kept(int64_t side, int64_t other, int64_t target, int64_t other_target) {
-  const int64_t kept = (other * target + other_target / 2) / other_target;
-  return static_cast<int>(std::clamp<int64_t>(kept, 1, side));
-}
-
 }  // namespace
 
 Pixels ToPixels(const at::Tensor& decoded) {
@@ -48,28 +40,6 @@ Pixels ToPixels(const at::Tensor& decoded) {
 
 at::Tensor ToTensor(const Pixels& pixels) {
   return Borrowed(pixels).to(at::kFloat).contiguous() / 255 * 2 - 1;
-}
-
-Pixels Scaled(const Pixels& pixels, const Box& box, int width, int height) {
-  const bool is_whole =
-      box.width == pixels.width && box.height == pixels.height;
-  if (is_whole && box.width == width && box.height == height) return pixels;
-  const at::Tensor part =
-      Borrowed(pixels).narrow(2, box.y, box.height).narrow(3, box.x, box.width);
-  if (box.width == width && box.height == height) return FromBytes(part[0]);
-  return ResampleTo(is_whole ? pixels : FromBytes(part[0]),
-                    ResamplingFilter::kLanczos, width, height);
-}
-
-Pixels FitToSize(const Pixels& pixels, int width, int height) {
-  const int kept_width = Kept(pixels.width, pixels.height, width, height);
-  const int kept_height = Kept(pixels.height, pixels.width, height, width);
-  return Scaled(pixels,
-                {.x = (pixels.width - kept_width) / 2,
-                 .y = (pixels.height - kept_height) / 2,
-                 .width = kept_width,
-                 .height = kept_height},
-                width, height);
 }
 
 at::Tensor ShrinkToSide(const at::Tensor& decoded, int64_t longest_side) {

@@ -20,26 +20,6 @@ Pixels ToPixels(const at::Tensor& decoded);
 // back.
 at::Tensor ToTensor(const Pixels& pixels);
 
-// A rectangle of pixels within a picture.
-struct Box {
-  int x = 0;
-  int y = 0;
-  int width = 0;
-  int height = 0;
-};
-
-// The part `box` of the picture, which lies within it, scaled to `width` x
-// `height`, at least 1 each, with PIL's Lanczos, as diffusers' pipelines scale
-// what they are given; as it is if it has that size.
-Pixels Scaled(const Pixels& pixels, const Box& box, int width, int height);
-
-// The picture scaled so that it just covers `width` x `height`, what stands
-// over cut off evenly on both sides. So a 640x480 picture becomes 512x512 from
-// the 480x480 pixels in its middle. Those pixels, whole ones and at least one,
-// are cut out first: what it costs is bounded by the two sizes however long
-// and thin the picture. They are Scaled(). `width` and `height` are at least 1.
-Pixels FitToSize(const Pixels& pixels, int width, int height);
-
 // The decoder's output made smaller so that its longest side is at most
 // `longest_side`, with antialiasing; unchanged if it is already or if
 // `longest_side` is 0. [1, 3, H, W] float32 -> [1, 3, h, w].

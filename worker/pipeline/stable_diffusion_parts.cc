@@ -19,6 +19,7 @@
 #include "worker/kernels/cuda_backend.h"
 #include "worker/nn/upsample_2d.h"
 #include "worker/pipeline/start_noise.h"
+#include "worker/pipeline/walk_fault.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/single_file/original_names.h"
@@ -331,10 +332,7 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateWalk(
                                          {.steps = options.steps}, start)
                   : CreateSampler(sampler, FromProto(request.schedule()),
                                   scheduler, options, start);
-  if (absl::IsInvalidArgument(walk.status())) {
-    return InvalidFieldsError(
-        {{"steps", std::string(walk.status().message())}});
-  }
+  if (!walk.ok()) return WalkFault(request, walk.status());
   return walk;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/request_rules.h"
+#include "worker/pipeline/walk_fault.h"
 #include "worker/sampler/create_sampler.h"
 
 namespace genzo {
@@ -91,10 +92,7 @@ absl::StatusOr<std::unique_ptr<SamplerRun>> CreateFlowWalk(
   }
   auto walk = CreateSampler(sampler, FromProto(request.schedule()), scheduler,
                             options, start);
-  if (absl::IsInvalidArgument(walk.status())) {
-    return InvalidFieldsError(
-        {{"steps", std::string(walk.status().message())}});
-  }
+  if (!walk.ok()) return WalkFault(request, walk.status());
   return walk;
 }
 

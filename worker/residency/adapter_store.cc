@@ -110,12 +110,13 @@ std::optional<AdapterStore::Fetched> AdapterStore::Fetch(
         {{"loras", absl::StrCat("loras: model \"", request.model(),
                                 "\" takes no adapters here")}});
   }
+  std::optional<Answer> answer;  // goes with no lock held
   absl::MutexLock lock(&mutex_);
-  const auto done = fetched_.find(job);
-  if (done != fetched_.end()) {
-    Fetched fetched = std::move(done->second);
-    fetched_.erase(done);
-    return fetched;
+  if (auto done = answers_.extract(job)) {
+    answer = std::move(done.mapped());
+    if (answer->targets == model->adapter_targets()) {
+      return std::move(answer->fetched);
+    }
   }
   auto own = std::find_if(orders_.begin(), orders_.end(),
                           [&](const Order& order) { return order.job == job; });
@@ -133,13 +134,9 @@ std::optional<AdapterStore::Fetched> AdapterStore::Fetch(
 }
 
 void AdapterStore::Forget(const std::string& job) {
-  std::optional<Fetched> forgotten;  // goes with no lock held
+  std::map<std::string, Answer>::node_type forgotten;  // goes with no lock held
   absl::MutexLock lock(&mutex_);
-  const auto done = fetched_.find(job);
-  if (done != fetched_.end()) {
-    forgotten = std::move(done->second);
-    fetched_.erase(done);
-  }
+  forgotten = answers_.extract(job);
   // The first may be under way, and then has its answer thrown away.
   for (auto order = orders_.begin(); order != orders_.end(); ++order) {
     if (order->job != job) continue;
@@ -222,6 +219,7 @@ void AdapterStore::Loop() {
     release_->wanted = true;
     const int64_t released = release_->count;
     auto fetched = TryFetch(order);
+    const auto targets = order.model->adapter_targets();
     order.model.reset();
     if (!fetched.has_value()) {
       // Until somebody looks again, or somebody has let go meanwhile.
@@ -235,7 +233,7 @@ void AdapterStore::Loop() {
       absl::MutexLock lock(&mutex_);
       if (!orders_.empty() && orders_.front().job == order.job) {
         orders_.pop_front();
-        fetched_.emplace(order.job, *std::move(fetched));
+        answers_.emplace(order.job, Answer{targets, *std::move(fetched)});
       }
       look_ = news_ = true;
     }
@@ -279,7 +277,7 @@ absl::Status AdapterStore::CheckSizes(
   const int64_t left = memory_.most(order.request.model());
   if (all <= std::min(left, budget_bytes_)) return absl::OkStatus();
   return ErrorWithReason(
-      absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
+      absl::StatusCode::kResourceExhausted, kDoesNotFit,
       absl::StrCat(
           "loras take ", all / 1'000'000, " MB together, the limit is ",
           std::min(left, budget_bytes_) / 1'000'000,

@@ -42,7 +42,8 @@ class AdapterStore : public BesideModels {
   ~AdapterStore() override;
 
   // What the job of that id is to be painted with; nullopt until it is in
-  // memory: ask again. Errors name the field, "loras[1].name".
+  // memory: ask again. What came for a model that has given way to another of
+  // its id since is fetched anew. Errors name the field, "loras[1].name".
   using Fetched = absl::StatusOr<AdapterUses>;
   std::optional<Fetched> Fetch(const std::string& job,
                                const v1::GenerateRequest& request,
@@ -77,6 +78,10 @@ class AdapterStore : public BesideModels {
     std::string job;
     v1::GenerateRequest request;  // its adapters alone, and its model's id
     ModelRef model;               // of the first alone: the others' may leave
+  };
+  struct Answer {
+    std::shared_ptr<const AdapterTargets> targets;  // of whose model
+    Fetched fetched;
   };
   // Told when a job lets go of an adapter.
   struct Release;
@@ -113,7 +118,7 @@ class AdapterStore : public BesideModels {
   // The first waits for room, since it was last looked at.
   bool short_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Order> orders_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Fetched> fetched_ ABSL_GUARDED_BY(mutex_);  // by job
+  std::map<std::string, Answer> answers_ ABSL_GUARDED_BY(mutex_);  // by job
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Key, Kept> kept_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;  // last: uses the rest

@@ -19,7 +19,7 @@ absl::Status DoesNotFit(const std::string& id,
     pinned.push_back(absl::StrCat(resident.id, " (", resident.bytes, ")"));
   }
   return ErrorWithReason(
-      absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
+      absl::StatusCode::kResourceExhausted, kDoesNotFit,
       absl::StrCat("model ", id, " needs ", needed, " bytes, the budget is ",
                    budget,
                    pinned.empty() ? "" : ", of which pinned models hold: ",

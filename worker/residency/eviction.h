@@ -10,6 +10,9 @@
 
 namespace genzo {
 
+// The reason of what does not fit into memory.
+inline constexpr char kDoesNotFit[] = "DOES_NOT_FIT";
+
 // A model in memory, as far as making room is concerned.
 struct Resident {
   std::string id;

@@ -90,11 +90,17 @@ void LoraLibrary::AddModel(const std::string& id,
                            std::shared_ptr<const AdapterTargets> targets) {
   absl::MutexLock lock(&mutex_);
   models_[id] = std::move(targets);
-  for (auto& [name, entry] : entries_) {
-    entry.fits.erase(std::remove(entry.fits.begin(), entry.fits.end(), id),
-                     entry.fits.end());
-  }
+  for (auto& [name, entry] : entries_) std::erase(entry.fits, id);
   asked_ = true;
+}
+
+void LoraLibrary::RemoveModel(const std::string& id) {
+  {
+    absl::MutexLock lock(&mutex_);
+    models_.erase(id);
+    for (auto& [name, entry] : entries_) std::erase(entry.fits, id);
+  }
+  catalog_.RemoveModel(id);
 }
 
 absl::StatusOr<LoraLibrary::File> LoraLibrary::Find(

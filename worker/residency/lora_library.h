@@ -35,6 +35,8 @@ class LoraLibrary {
   void AddModel(const std::string& id,
                 std::shared_ptr<const AdapterTargets> targets)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // There is no such model any more.
+  void RemoveModel(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What is known of an adapter's file.
   struct File {

@@ -210,6 +210,7 @@ void ModelIntroduction::TakeNewsOfFiles() {
       gone_.insert(*id);
       dependencies_.catalog.Remove(*id, device_.index);
       Count(*id, v1::Model::STATE_UNLOADED);
+      if (dependencies_.loras != nullptr) dependencies_.loras->RemoveModel(*id);
       continue;
     }
     const ModelConfig& model = std::get<ModelConfig>(one);
@@ -419,7 +420,7 @@ absl::Status ModelIntroduction::Fits(const std::string& id, int64_t pixels,
       static_cast<int64_t>(descriptions_.at(id).weight_bytes());
   if (bytes <= device_.memory_bytes - weights) return absl::OkStatus();
   return ErrorWithReason(
-      absl::StatusCode::kResourceExhausted, "DOES_NOT_FIT",
+      absl::StatusCode::kResourceExhausted, kDoesNotFit,
       absl::StrCat("a picture of ", pixels, " pixels takes about ",
                    bytes / 1'000'000, " MB beside the ", weights / 1'000'000,
                    " MB of model ", id, "; the device has ",

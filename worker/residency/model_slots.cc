@@ -9,8 +9,6 @@
 namespace genzo {
 namespace {
 
-constexpr char kDoesNotFit[] = "DOES_NOT_FIT";
-
 absl::Status LoadFailed(const absl::Status& status) {
   if (!ErrorReason(status).empty()) return status;
   return ErrorWithReason(absl::StatusCode::kFailedPrecondition, "MODEL_FAILED",
@@ -21,17 +19,6 @@ absl::Status Overtaken(const std::string& id) {
   return ErrorWithReason(
       absl::StatusCode::kAborted, "UNLOADED",
       absl::StrCat("model ", id, " was unloaded before it was ready"));
-}
-
-// A model's id has no space.
-std::string BesideId(const IdleBeside& one) {
-  return absl::StrCat("use ", one.last_used);
-}
-
-int64_t BytesOf(const std::vector<IdleBeside>& idle) {
-  int64_t bytes = 0;
-  for (const IdleBeside& one : idle) bytes += one.bytes;
-  return bytes;
 }
 
 void Answer(std::vector<ModelSlots::Done>& waiting, const absl::Status& status,
@@ -171,15 +158,13 @@ void ModelSlots::SetPinned(Slot& slot, bool pinned) {
   const bool was_pinned = std::exchange(slot.pinned, pinned);
   if (was_pinned == pinned || !slot.in_memory()) return;
   ForgetMisfits();
-  for (auto& [id, other] : slots_) {
-    if (ErrorReason(other.newer_failure) == kDoesNotFit) {
-      other.newer_failure = absl::OkStatus();
-    }
-  }
 }
 
 void ModelSlots::ForgetMisfits() {
   for (auto& [id, slot] : slots_) {
+    if (ErrorReason(slot.newer_failure) == kDoesNotFit) {
+      slot.newer_failure = absl::OkStatus();
+    }
     if (ErrorReason(slot.failure) != kDoesNotFit) continue;
     slot.failure = absl::OkStatus();
     if (!slot.introduced) Order(id, slot);
@@ -204,6 +189,7 @@ ModelSlots::Answers ModelSlots::Stop() {
 std::optional<ModelSlots::Task> ModelSlots::Next(
     const std::vector<IdleBeside>& idle) {
   if (stopped_) return std::nullopt;
+  in_use_beside_ = InUseBeside(idle);
   if (auto task = NextFree()) return task;
   if (auto task = NextVet()) return task;
   for (const std::string& id : orders_) {
@@ -242,15 +228,13 @@ std::optional<ModelSlots::Task> ModelSlots::NextVet() const {
 // needs.
 std::optional<ModelSlots::Task> ModelSlots::NextLoad(
     const std::vector<IdleBeside>& idle) {
-  // What is in use beside models stays.
-  const int64_t budget =
-      budget_bytes_ - std::max<int64_t>(0, beside_bytes_ - BytesOf(idle));
   std::vector<Resident> before;
   for (const std::string& id : orders_) {
     Slot& slot = slots_.at(id);
     std::vector<Resident> residents = Residents(idle);
     residents.insert(residents.end(), before.begin(), before.end());
-    const auto leaving = ChooseEvictions(id, residents, slot.bytes(), budget);
+    const auto leaving =
+        ChooseEvictions(id, residents, slot.bytes(), LeftBeside());
     if (!leaving.ok() && beside_bytes_ > 0 && !beside_asked_) {
       beside_asked_ = true;
       return Task{.kind = Task::Kind::kFreeBeside, .id = id};
@@ -280,51 +264,6 @@ std::optional<ModelSlots::Task> ModelSlots::NextLoad(
   return std::nullopt;
 }
 
-std::vector<int64_t> ModelSlots::LeaveFor(
-    const std::string& id, const std::vector<std::string>& chosen,
-    const std::vector<IdleBeside>& idle) {
-  for (const std::string& other : chosen) {
-    const auto model = slots_.find(other);
-    if (model == slots_.end()) continue;
-    Leave(model->second);
-    model->second.makes_room_for = id;
-  }
-  std::vector<int64_t> uses;
-  for (const IdleBeside& one : idle) {
-    if (std::count(chosen.begin(), chosen.end(), BesideId(one)) > 0) {
-      uses.push_back(one.last_used);
-    }
-  }
-  return uses;
-}
-
-std::vector<Resident> ModelSlots::Residents(
-    const std::vector<IdleBeside>& idle) const {
-  std::vector<Resident> residents;
-  for (const IdleBeside& one : idle) {
-    residents.push_back(
-        {.id = BesideId(one), .bytes = one.bytes, .last_used = one.last_used});
-  }
-  for (const auto& [id, slot] : slots_) {
-    if (!slot.in_memory() || slot.state == State::kLeaving) continue;
-    residents.push_back({.id = id,
-                         .bytes = slot.bytes(),
-                         .pinned = slot.pinned,
-                         .stays = slot.state != State::kReady,
-                         .in_use = slot.holders > 0,
-                         .last_used = slot.last_used});
-  }
-  return residents;
-}
-
-int64_t ModelSlots::BytesInMemory() const {
-  int64_t bytes = beside_bytes_;
-  for (const auto& [id, slot] : slots_) {
-    if (slot.in_memory()) bytes += slot.bytes();
-  }
-  return bytes;
-}
-
 void ModelSlots::Sized(const Task& task, int64_t weight_bytes) {
   const auto found = slots_.find(task.id);
   if (found == slots_.end() || found->second.files != task.files) return;
@@ -347,13 +286,6 @@ void ModelSlots::Vetted(const Task& task,
     TakeNewer(slot);
     Order(task.id, slot);
   }
-}
-
-absl::Status ModelSlots::FitsInPlaceOf(const std::string& id,
-                                       int64_t bytes) const {
-  std::vector<Resident> others = Residents(/*idle=*/{});
-  std::erase_if(others, [&id](const auto& other) { return other.id == id; });
-  return ChooseEvictions(id, others, bytes, budget_bytes_).status();
 }
 
 void ModelSlots::Loaded(const std::string& id) {
@@ -501,63 +433,6 @@ absl::Status ModelSlots::Failure(const std::string& id) const {
 absl::Status ModelSlots::NewerFailure(const std::string& id) const {
   const auto found = slots_.find(id);
   return found == slots_.end() ? absl::OkStatus() : found->second.newer_failure;
-}
-
-ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,
-                                           const std::vector<IdleBeside>& idle,
-                                           const std::string& user) {
-  if (stopped_) return {DrainingError()};
-  if (BytesInMemory() + bytes <= budget_bytes_) {
-    beside_bytes_ += bytes;
-    return {absl::OkStatus()};
-  }
-  std::vector<Resident> residents = Residents(idle);
-  for (Resident& resident : residents) {
-    resident.pinned = resident.pinned || resident.id == user;
-    if (user.empty()) resident.stays = resident.stays || resident.in_use;
-  }
-  residents.push_back(
-      {.bytes = std::max<int64_t>(0, beside_bytes_ - BytesOf(idle)),
-       .stays = true});
-  const auto leaving = ChooseEvictions("and what stands beside it", residents,
-                                       bytes, budget_bytes_);
-  if (!leaving.ok()) return {leaving.status()};
-  Room room = {absl::UnavailableError("others are leaving")};
-  room.uses = LeaveFor("what stands beside models", *leaving, idle);
-  const bool any = std::any_of(slots_.begin(), slots_.end(), [](auto& entry) {
-    return entry.second.state == State::kLeaving && entry.second.holders == 0;
-  });
-  if (!user.empty() || !room.uses.empty() || any) return room;
-  return {ErrorWithReason(
-      absl::StatusCode::kResourceExhausted, kDoesNotFit,
-      absl::StrCat(bytes,
-                   " bytes more do not fit beside models in use, which "
-                   "take ",
-                   BytesInMemory(), " of ", budget_bytes_))};
-}
-
-int64_t ModelSlots::MostBeside(const std::string& user) const {
-  int64_t most = budget_bytes_;
-  for (const auto& [id, slot] : slots_) {
-    if (id == user || (slot.pinned && slot.in_memory())) most -= slot.bytes();
-  }
-  return most;
-}
-
-void ModelSlots::SetBeside(int64_t bytes) {
-  const bool less = bytes < beside_bytes_;
-  beside_bytes_ = bytes;
-  if (less) ForgetMisfits();
-}
-
-int64_t ModelSlots::BytesLeft(const std::string& id) const {
-  int64_t left = budget_bytes_ - beside_bytes_;
-  for (const auto& [other, slot] : slots_) {
-    if (!slot.in_memory()) continue;
-    left -= slot.weight_bytes.value_or(0);
-    if (keeps_activations_ && other != id) left -= slot.activation_bytes;
-  }
-  return left;
 }
 
 }  // namespace genzo

@@ -92,7 +92,7 @@ class ModelSlots {
   void Loaded(const std::string& id);
   [[nodiscard]] Answers Failed(const Task& task, const absl::Status& status);
   // If they cannot be loaded, what is in memory stays, until the model is told
-  // to leave or of other files.
+  // to leave or of other files; or memory is free that they lacked.
   void Vetted(const Task& task, const absl::StatusOr<int64_t>& weight_bytes);
   [[nodiscard]] Answers Freed(const std::string& id);
 
@@ -203,13 +203,18 @@ class ModelSlots {
                                 const std::vector<std::string>& chosen,
                                 const std::vector<IdleBeside>& idle);
   int64_t BytesInMemory() const;
-  // Whether a model of so many bytes can ever take its place.
+  // Of what stands beside the models: what is not idle.
+  int64_t InUseBeside(const std::vector<IdleBeside>& idle) const;
+  // What is in use beside models stays: the budget without it.
+  int64_t LeftBeside() const { return budget_bytes_ - in_use_beside_; }
+  // Whether a model of so many bytes can take its place now.
   absl::Status FitsInPlaceOf(const std::string& id, int64_t bytes) const;
 
   const int64_t budget_bytes_;
   const bool keeps_activations_;
   bool stopped_ = false;
   int64_t beside_bytes_ = 0;
+  int64_t in_use_beside_ = 0;  // of them, at the last Next()
   bool beside_asked_ = false;  // to make room, since the last order
   int64_t uses_ = 0;
   std::map<std::string, Slot> slots_;

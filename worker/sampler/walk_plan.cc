@@ -15,6 +15,10 @@ std::vector<Look> EdmLooks(const SchedulerConfig& config, int steps) {
   if (sigmas.empty()) {
     sigmas = RespacedSigmas(config.sigma_spacing, *config.sigma_max,
                             *config.sigma_min, steps, config.rho);
+    // The reference counts these from the least, and turns them round.
+    if (config.sigma_spacing == SigmaSpacing::kExponential && steps == 1) {
+      sigmas = {*config.sigma_min};
+    }
   }
   std::vector<Look> looks;
   for (double exact : sigmas) {

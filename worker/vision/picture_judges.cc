@@ -62,14 +62,20 @@ void PictureJudges::KnowModel(const std::string& id, const ModelFiles& files) {
 
 void PictureJudges::AddModel(const std::string& id, const ModelFiles& files) {
   absl::MutexLock lock(&mutex_);
-  models_[id] = {.files = files, .parts = std::nullopt};
+  Model& model = models_[id];
+  CloseLocked(model);
+  model = {.files = files, .parts = std::nullopt};
 }
 
 void PictureJudges::RemoveModel(const std::string& id) {
   absl::MutexLock lock(&mutex_);
   const auto gone = models_.extract(id);
-  if (!gone || !gone.mapped().parts.has_value()) return;
-  const auto& [scorer, checker, extractor] = *gone.mapped().parts;
+  if (gone) CloseLocked(gone.mapped());
+}
+
+void PictureJudges::CloseLocked(const Model& model) {
+  if (!model.parts.has_value()) return;
+  const auto& [scorer, checker, extractor] = *model.parts;
   // What another has in the same place is read again when it is asked for.
   if (scorer.has_value()) open_scorers_.erase(ScorerKey(*scorer, ""));
   if (checker.has_value()) open_checkers_.erase(checker->path());
@@ -145,8 +151,8 @@ absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::FindScorer(
 }
 
 absl::StatusOr<std::vector<double>> PictureJudges::Score(
-    const Choice& choice, std::string_view prompt,
-    const std::vector<Pixels>& pictures) {
+    const Choice& choice, std::string_view prompt, size_t count,
+    PictureAt picture_at) {
   c10::InferenceMode inference;
   try {
     const auto scorer = FindScorer(choice);
@@ -159,8 +165,10 @@ absl::StatusOr<std::vector<double>> PictureJudges::Score(
     const at::Tensor text =
         head.has_value() ? at::Tensor() : clip->EmbedText(prompt);
     std::vector<double> scores;
-    for (const Pixels& picture : pictures) {
-      const at::Tensor seen = clip->EmbedPicture(picture);
+    for (size_t i = 0; i < count; ++i) {
+      const auto picture = picture_at(i);
+      if (!picture.ok()) return picture.status();
+      const at::Tensor seen = clip->EmbedPicture(*picture);
       scores.push_back(head.has_value()
                            ? head->forward(seen).item<double>()
                            : 100 * CosineSimilarity(seen, text).item<double>());
@@ -186,8 +194,10 @@ absl::StatusOr<PictureJudges::CheckerRef> PictureJudges::FindChecker(
   }
   if (checker.path().empty()) return NoChecker(model);
   auto& open = open_checkers_[checker.path()];
-  const std::string stamp = absl::StrCat(FileStamp(checker.path()), "\n",
-                                         FileStamp(extractor.path()));
+  std::string stamp = FileStamp(checker.path());
+  if (extractor.path() != checker.path()) {
+    absl::StrAppend(&stamp, "\n", FileStamp(extractor.path()));
+  }
   if (open.judge != nullptr && open.stamp == stamp) return open.judge;
   open = {};  // no longer in memory while the new one is read
   auto opened = SafetyChecker::Open(checker, extractor, placement_);

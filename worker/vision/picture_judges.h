@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/model_files.h"
@@ -50,11 +51,13 @@ class PictureJudges {
     std::string scorer;  // empty: that of `model`
     std::string model;
   };
-  // PictureScore.score of each picture. NOT_FOUND/SCORER_NOT_FOUND,
-  // NOT_FOUND/MODEL_NOT_FOUND or FAILED_PRECONDITION/SCORER_FAILED.
+  // PictureScore.score of each of `count` pictures, of which one at a time is
+  // asked for and held. NOT_FOUND/SCORER_NOT_FOUND, NOT_FOUND/MODEL_NOT_FOUND,
+  // FAILED_PRECONDITION/SCORER_FAILED, or why a picture is not to be had.
+  using PictureAt = absl::FunctionRef<absl::StatusOr<Pixels>(size_t index)>;
   absl::StatusOr<std::vector<double>> Score(const Choice& choice,
                                             std::string_view prompt,
-                                            const std::vector<Pixels>& pictures)
+                                            size_t count, PictureAt picture_at)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What the model's safety checker says, or the one for models without.
@@ -90,6 +93,8 @@ class PictureJudges {
     std::shared_ptr<const Judge> judge;
   };
 
+  // What the model has opened leaves memory.
+  void CloseLocked(const Model& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Parts> PartsLocked(Model& model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ScorerRef> OpenLocked(const ComponentFiles& clip,

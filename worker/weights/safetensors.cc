@@ -150,8 +150,9 @@ absl::StatusOr<size_t> HeaderBytes(std::string_view head, size_t file_bytes) {
   }
   if (length > kMaxJsonBytes || length > file_bytes - kLengthBytes) {
     return Invalid(absl::StrCat(
-        "names a header of ", length, " bytes; the file has ",
-        file_bytes - kLengthBytes, " left, the limit is ", kMaxJsonBytes));
+        "is no safetensors file, or cut short: it names a header of ", length,
+        " bytes, has ", file_bytes - kLengthBytes, " left, and the limit is ",
+        kMaxJsonBytes));
   }
   return length;
 }

@@ -153,6 +153,7 @@ def test_puts_a_mask_and_borders_in_their_fields(tmp_path: Path) -> None:
             "image": b"picture",
             "mask": mask,
             "mask_blur": 4,
+            "resize_mode": "fill",
             "mask_fill": "noise",
             "only_masked": True,
             "mask_padding": 16,
@@ -160,6 +161,7 @@ def test_puts_a_mask_and_borders_in_their_fields(tmp_path: Path) -> None:
             "extend": (8, 0, 16, 24),
         },
     )
+    assert request.image_to_image.resize_mode == types.RESIZE_MODE_FILL
     assert request.inpainting == pb.Inpainting(
         mask=pb.InputPicture(data=b"mask"),
         mask_blur=4,

@@ -83,7 +83,17 @@ export function Composer() {
   };
 
   return (
-    <form class="composer" noValidate onSubmit={submit} aria-label={t("prompt")}>
+    <form
+      class="composer"
+      noValidate
+      onSubmit={submit}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+          if (!event.isComposing) void submit(event);
+        }
+      }}
+      aria-label={t("prompt")}
+    >
       <Field path="prompt" label={t("prompt")}>
         <textarea
           {...described("prompt")}
@@ -91,11 +101,6 @@ export function Composer() {
           value={values.prompt}
           placeholder={t("promptHint")}
           onInput={(event) => change({ prompt: event.currentTarget.value })}
-          onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-              if (!event.isComposing) void submit();
-            }
-          }}
         />
       </Field>
       <Field path="negative_prompt" label={t("negative")}>

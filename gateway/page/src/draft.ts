@@ -24,6 +24,7 @@ export interface Draft extends More {
   count: number;
   seed: string; // "": drawn
   strength: number;
+  resizeMode: string; // of the start: "" for cropping
   fill: string; // of the masked part: "" for the picture's own pixels
   onlyMasked: boolean;
   invertMask: boolean;
@@ -48,6 +49,7 @@ const EMPTY: Draft = {
   count: 1,
   seed: "",
   strength: 0.6,
+  resizeMode: "",
   fill: "",
   onlyMasked: false,
   invertMask: false,
@@ -182,6 +184,7 @@ function startOf(values: Draft, hasMask: boolean): GenerateRequest["image_to_ima
     ...((hasMask || isPlain) && takes("image_to_image.strength", true)
       ? { strength: values.strength }
       : {}),
+    ...(values.resizeMode ? { resize_mode: values.resizeMode } : {}),
     ...(inverts ? { inversion: { prompt: values.source } } : {}),
   };
 }
@@ -250,6 +253,7 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     count: seed === undefined ? (request.image_count ?? 1) : 1,
     seed: seed ?? "",
     strength: request.image_to_image?.strength ?? EMPTY.strength,
+    resizeMode: request.image_to_image?.resize_mode ?? "",
     fill: request.inpainting?.fill ?? "",
     onlyMasked: request.inpainting?.only_masked ?? false,
     invertMask: request.inpainting?.invert_mask ?? false,

@@ -11,7 +11,7 @@ import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
 import { hasEnded, type Frame, type JobRecord } from "./records";
 import { startWith, startWithNothing } from "./start_picture";
-import { cancel, enlarge, jobs, paint, remove, removeEnded } from "./store";
+import { cancel, enlarge, isLost, jobs, paint, remove, removeEnded } from "./store";
 import { useUpscalers } from "./server_lists";
 
 const FACTORS = [2, 3, 4];
@@ -315,7 +315,8 @@ export function stateText(job: JobRecord): string {
     job.state === "queued" && job.position
       ? t("queuedBehind", { n: job.position })
       : t(job.state);
-  return job.timeLeft === undefined
+  if (job.isUnwanted && !hasEnded(job)) return t("cancelling");
+  return job.timeLeft === undefined || isLost.value
     ? words
     : `${words} · ${t("left", { time: duration(job.timeLeft) })}`;
 }
@@ -331,6 +332,7 @@ function JobView({ job: of }: { job: Signal<JobRecord> }) {
         <button
           type="button"
           class={isDone ? "tool" : "quiet"}
+          disabled={!isDone && job.isUnwanted}
           aria-label={isDone ? t("remove") : undefined}
           title={isDone ? t("remove") : undefined}
           onClick={() =>

@@ -49,7 +49,7 @@ async function readModels(problem: Signal<string | undefined>): Promise<void> {
   }
 }
 
-function KeyDialog() {
+function KeyDialog({ refused }: { refused: string | undefined }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const input = useRef<HTMLInputElement>(null);
   useSignalEffect(() => {
@@ -74,6 +74,11 @@ function KeyDialog() {
         <h2 id="key-title">{t("keyTitle")}</h2>
         <label for="key">{t("key")}</label>
         <input id="key" ref={input} type="password" autocomplete="off" />
+        {refused !== undefined && apiKey.get() !== "" && (
+          <p class="error" role="alert">
+            {refused}
+          </p>
+        )}
         <p class="hint">{t("keyHint")}</p>
         <div class="row">
           <button type="submit" class="primary">
@@ -214,7 +219,7 @@ function App() {
       <p class="unseen" role="status">
         {news.value && `${news.value.request.prompt}: ${stateText({ ...news.value, timeLeft: undefined })}`}
       </p>
-      <KeyDialog />
+      <KeyDialog refused={problem.value} />
       {isOver.value && <div class="drop">{t("dropHere")}</div>}
     </>
   );

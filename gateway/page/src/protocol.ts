@@ -20,6 +20,7 @@ export interface GenerateRequest {
   image_to_image?: {
     image?: string;
     strength?: number;
+    resize_mode?: string;
     inversion?: { prompt?: string; guidance_scale?: number; steps?: number };
   };
   inpainting?: {

@@ -47,6 +47,7 @@ export interface JobRecord extends Pictures {
   sequence: string; // of the last event
   frames: Frame[];
   error?: string;
+  isUnwanted?: boolean; // cancelled here, until the server has heard of it
 }
 
 export const hasEnded = (job: JobRecord): boolean =>
@@ -109,8 +110,8 @@ export function ended(job: JobRecord, state: State, error?: string): JobRecord {
 function startOf(
   of: NonNullable<GenerateRequest["image_to_image"]>,
 ): GenerateRequest["image_to_image"] {
-  const { strength, inversion } = of;
-  return { strength, ...(inversion ? { inversion } : {}) };
+  const { strength, resize_mode, inversion } = of;
+  return { strength, resize_mode, ...(inversion ? { inversion } : {}) };
 }
 
 function maskingOf(

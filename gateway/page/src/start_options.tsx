@@ -14,6 +14,11 @@ import {
 import { Field, Fold, Select, Slider, Toggle, described } from "./fields";
 import { t, type Word } from "./i18n";
 
+const RESIZE_MODES: Record<string, Word> = {
+  RESIZE_MODE_CROP: "resizeCrop",
+  RESIZE_MODE_STRETCH: "resizeStretch",
+  RESIZE_MODE_FILL: "resizeFill",
+};
 const FILLS: Record<string, Word> = {
   FILL_ORIGINAL: "fillOriginal",
   FILL_NOISE: "fillNoise",
@@ -127,7 +132,7 @@ function Source() {
 }
 
 export function StartOptions() {
-  const { strength, imageGuidance, noiseLevel } = draft.value;
+  const { strength, resizeMode, imageGuidance, noiseLevel } = draft.value;
   const hasMask = Boolean(maskPicture.value) || masksTransparency.value;
   const hasBorders = borders.value !== undefined;
   return (
@@ -144,6 +149,13 @@ export function StartOptions() {
           onChange={(value) => change({ strength: value ?? 0.6 })}
         />
       )}
+      <Select
+        path="image_to_image.resize_mode"
+        label={t("resizeMode")}
+        value={resizeMode || "RESIZE_MODE_CROP"}
+        choices={Object.entries(RESIZE_MODES).map(([value, word]) => [value, t(word)])}
+        onChange={(value) => change({ resizeMode: value })}
+      />
       {takes("image_guidance_scale") && (
         <Slider
           path="image_guidance_scale"

@@ -145,6 +145,7 @@ async function follow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void
     try {
       if (job.value.id === undefined) await send(job);
       if (hasEnded(job.value)) break;
+      if (job.value.isUnwanted) await cancelJob(job.value.id!);
       await withStream(signal, () =>
         watchJob(
           job.value.id!,
@@ -164,6 +165,9 @@ async function follow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void
         // Asked for once; nothing changes before there is one.
         wantsKey.value = true;
         delay = NO_KEY_DELAY;
+      } else if (error instanceof ApiError && error.http === 404 && job.value.isUnwanted) {
+        take(job, ended(job.value, "cancelled"));
+        break;
       } else if (error instanceof ApiError && error.http === 404 && !wasSentAgain) {
         // A server that began anew and kept nothing: under the same request id
         // there is no second job where there is a first.
@@ -232,7 +236,21 @@ async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<
 }
 
 export async function cancel(job: Signal<JobRecord>): Promise<void> {
-  if (job.value.id !== undefined) return cancelJob(job.value.id);
+  const { id } = job.value;
+  if (id !== undefined) {
+    job.value = { ...job.value, isUnwanted: true };
+    await keep(job.value);
+    try {
+      await cancelJob(id);
+    } catch (error) {
+      // Whoever follows it says it again once the server is back.
+      if (!(error instanceof ApiError) || error.passes) return;
+      job.value = { ...job.value, isUnwanted: false };
+      void keep(job.value);
+      throw error;
+    }
+    return;
+  }
   take(job, ended(job.value, "cancelled"));
   if (job.value.upscaling) watches.get(job.value.key)?.abort();
 }

@@ -275,6 +275,7 @@ class Door:
         if self.is_down and request.path.startswith("/v1/"):
             assert isinstance(request.transport, asyncio.Transport)
             request.transport.abort()
+            return web.Response()  # which nobody gets
         if (
             self.key
             and request.path.startswith(("/v1/", "/sdapi/"))

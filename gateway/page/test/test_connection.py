@@ -26,6 +26,26 @@ async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
     assert door.watches[-1] == (job.id, "3")
 
 
+async def test_a_cancel_waits_for_the_server_to_come_back(
+    page: Page, door: Door
+) -> None:
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    view = job_view(page)
+    await expect(view).to_contain_text("Step 5")
+    door.is_down = True
+    door.cut()
+    await expect(page.get_by_text("The connection is lost")).to_be_visible()
+    await view.get_by_role("button", name="Cancel").click()
+    await expect(view).to_contain_text("Cancelling")
+    await expect(view.get_by_role("alert")).to_have_count(0)
+    assert job.state == "JOB_STATE_RUNNING"
+    door.is_down = False
+    await expect(view).to_contain_text("Cancelled")
+    assert job.state == "JOB_STATE_CANCELLED"
+
+
 async def test_a_connection_that_is_silent_is_lost(
     page: Page, door: Door
 ) -> None:

@@ -261,6 +261,21 @@ async def test_what_is_transparent_is_the_mask(page: Page, door: Door) -> None:
     assert "inpainting" not in job.request
 
 
+async def test_other_proportions_are_cut_or_kept(page: Page, door: Door) -> None:
+    await start_from_a_picture(page, door)
+    mode = page.get_by_label("If its proportions are others")
+    await expect(mode).to_have_value("RESIZE_MODE_CROP")
+    await mode.select_option("Keep all, fill the sides")
+    job = await develop(page, door)
+    assert job.request["image_to_image"]["resize_mode"] == "RESIZE_MODE_FILL"
+    # It comes back with the picture's settings.
+    await job.finish()
+    await mode.select_option("Cut it to the size")
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await expect(mode).to_have_value("RESIZE_MODE_FILL")
+
+
 async def test_a_mask_has_its_edge_and_surroundings(
     page: Page, door: Door
 ) -> None:

@@ -75,6 +75,13 @@ TEST(ConversionTest, AFolderBecomesOneFileAndAFolderAgain) {
   EXPECT_TRUE(fs::exists(again + "/scheduler/scheduler_config.json"));
   EXPECT_THAT(Convert(single, again),
               StatusIs(absl::StatusCode::kAlreadyExists, again));
+  const std::string before = ReadFile(single.path);
+  EXPECT_THAT(Convert(again, single.path),
+              StatusIs(absl::StatusCode::kAlreadyExists, "is there"));
+  EXPECT_EQ(ReadFile(single.path), before);
+  EXPECT_THAT(Convert(single, folder.path() + "/a.ckpt"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "files are written as .safetensors, not as .ckpt"));
 }
 
 // Encoders and all: the file draws by itself.

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "tests/testing/matchers.h"
+#include "worker/media/pixel_tensors.h"
 
 namespace genzo {
 namespace {
@@ -195,8 +196,9 @@ TEST(MaskedCanvasTest, AnotherPictureIsSeenInTheRegionAsThePictureIs) {
     plan.only_masked = padding;
     const auto masked = PrepareMasked(picture, mask, plan);
     ASSERT_THAT(masked, IsOk());
-    EXPECT_EQ(SeenInRegion(masked->canvas, picture, 64, 32).rgb,
-              ToPixels(masked->picture).rgb);
+    EXPECT_EQ(
+        SeenInRegion(masked->canvas, picture, ResizeMode::kCrop, 64, 32).rgb,
+        ToPixels(masked->picture).rgb);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "worker/media/orientation.h"
 
+#include "base/pictures/orientation.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {

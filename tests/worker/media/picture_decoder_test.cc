@@ -308,38 +308,6 @@ TEST(PictureProbeTest, RefusesBrokenHeaders) {
   }
 }
 
-TEST(FitToSizeTest, EqualsPillow) {
-  for (const auto& [width, height] :
-       {std::pair(24, 24), {40, 24}, {150, 100}, {20, 70}}) {
-    EXPECT_EQ(FitToSize(ReadPpm("large"), width, height).rgb,
-              ReadPpm(absl::StrCat("fitted_", width, "x", height)).rgb)
-        << width << "x" << height;
-  }
-}
-
-TEST(FitToSizeTest, LeavesAPictureOfThatSizeAlone) {
-  const Pixels scene = Scene(40, 30);
-  EXPECT_EQ(FitToSize(scene, 40, 30).rgb, scene.rgb);
-}
-
-TEST(FitToSizeTest, CutsBothEndsEvenly) {
-  // Black, then white in the middle third, then black.
-  Pixels pixels{.width = 90, .height = 30, .rgb = ""};
-  for (int i = 0; i < 90 * 30; ++i) {
-    const int x = i % 90;
-    pixels.rgb += std::string(3, x >= 30 && x < 60 ? '\xff' : '\0');
-  }
-  EXPECT_EQ(FitToSize(pixels, 10, 10).rgb, std::string(300, '\xff'));
-}
-
-TEST(FitToSizeTest, TakesLongThinPictures) {
-  const Pixels line = Scene(100000, 1);
-  const Pixels fitted = FitToSize(line, 64, 64);
-  EXPECT_THAT(CheckPixels(fitted), IsOk());
-  EXPECT_EQ(fitted.width, 64);
-  EXPECT_EQ(FitToSize(Scene(1, 100000), 8, 16).height, 16);
-}
-
 TEST(ToTensorTest, EqualsTheReferenceToTheBit) {
   Pixels pixels{.width = 256, .height = 1, .rgb = ""};
   for (int i = 0; i < 256; ++i) pixels.rgb += std::string(3, char(i));

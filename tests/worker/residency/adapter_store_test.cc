@@ -75,6 +75,25 @@ TEST_F(AdapterStoreTest, WhatWasReadOnceIsThere) {
   EXPECT_EQ(store.bytes(), 2 * OneAdaptersBytes());
 }
 
+// As when newer files of it were loaded in between.
+TEST_F(AdapterStoreTest, WhatCameForAModelThatGaveWayIsFetchedAnew) {
+  Write(1);
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),
+                     figures_, [] {});
+  const ModelRef newer = *LoadPipeline(TinyModelFolder(), Placement());
+  const v1::GenerateRequest request = Asking({0});
+  EXPECT_FALSE(store.Fetch("a", request, model_).has_value());
+  while (!store.AwaitChange()) {
+  }
+  std::optional<AdapterStore::Fetched> fetched;
+  while (!(fetched = store.Fetch("a", request, newer)).has_value()) {
+    store.AwaitChange();
+  }
+  ASSERT_THAT(*fetched, IsOk());
+  EXPECT_EQ(store.bytes(), 2 * OneAdaptersBytes()) << "of either model";
+  EXPECT_NE((**fetched)[0].adapter, (*Fetch(store, "b", request))[0].adapter);
+}
+
 TEST_F(AdapterStoreTest, ABlockThatIsNoneIsNamed) {
   Write(1);
   AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),

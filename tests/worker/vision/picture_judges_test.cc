@@ -28,7 +28,8 @@ class PictureJudgesTest : public ::testing::Test {
                             folder_.path() + "/model.safetensors");
   }
   absl::StatusOr<std::vector<double>> Score(PictureJudges& judges) {
-    return judges.Score({.scorer = "taste"}, "", {picture_});
+    return judges.Score({.scorer = "taste"}, "", /*count=*/1,
+                        [&](size_t) { return picture_; });
   }
 
   const TestFolder folder_;

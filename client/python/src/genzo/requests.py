@@ -41,6 +41,8 @@ class Control:
     guess_mode: bool = False
     canny_low: int | None = None
     canny_high: int | None = None
+    # "crop", "stretch" or "fill"; empty: as `resize_mode` of the image.
+    resize_mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ class Options(TypedDict, total=False):
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
     strength: float
+    # How a picture of other proportions becomes the size: "crop", "stretch" or
+    # "fill".
+    resize_mode: str
     # Begin at its own noise rather than random noise (DDIM inversion); what it
     # shows, if not the prompt; and how that is walked. Each implies the first.
     invert: bool
@@ -191,6 +196,7 @@ _CHOICES: dict[str, tuple[EnumTypeWrapper, str]] = {
     "preprocessor": (pb.ControlInput.Preprocessor, "PREPROCESSOR_"),
     "safety": (types.SafetyPolicy, "SAFETY_POLICY_"),
     "mask_fill": (pb.Inpainting.Fill, "FILL_"),
+    "resize_mode": (types.ResizeMode, "RESIZE_MODE_"),
     "noise_generator": (types.NoiseGenerator, "NOISE_GENERATOR_"),
 }
 _GUIDANCE = (
@@ -244,7 +250,7 @@ def _target(request: pb.GenerateRequest, name: str) -> tuple[Any, str]:
         return request.preview, name.removeprefix("preview_")
     if name in _OUTPUT:
         return request.output, name
-    if name == "strength":
+    if name in ("strength", "resize_mode"):
         return request.image_to_image, name
     if name in _GUIDANCE:
         return request.guidance, name.removeprefix("guidance_")
@@ -294,6 +300,7 @@ def _bytes(image: ImageSource) -> bytes:
 
 def _add_control(request: pb.GenerateRequest, control: Control) -> None:
     preprocessor: Any = _choice("preprocessor", control.preprocessor)
+    resize_mode: Any = _choice("resize_mode", control.resize_mode or "unspecified")
     request.controls.add(
         name=control.name,
         picture=pb.InputPicture(data=_bytes(control.picture)),
@@ -304,6 +311,7 @@ def _add_control(request: pb.GenerateRequest, control: Control) -> None:
         guess_mode=control.guess_mode,
         canny_low=control.canny_low,
         canny_high=control.canny_high,
+        resize_mode=resize_mode,
     )
 
 
