@@ -232,8 +232,11 @@ AncestralStep::AncestralStep(double from, double to) {
 }
 
 double InitialSigma(const SchedulerConfig& config, double max) {
-  return config.sigma_data.has_value() ||
-                 config.timestep_spacing == TimestepSpacing::kLeading
+  // EDM's is that of the configuration, wherever the walk begins.
+  if (config.sigma_data.has_value()) {
+    return std::hypot(config.sigma_max.value_or(max), 1);
+  }
+  return config.timestep_spacing == TimestepSpacing::kLeading
              ? std::hypot(max, 1)
              : max;
 }
