@@ -100,6 +100,7 @@ absl::Status CheckPem(const char* variable, const std::string& path) {
 bool UsesTls() { return !FromEnvironment(kCaFile).empty(); }
 
 absl::Status CheckEnvironment() {
+  if (!UsesTls()) return absl::OkStatus();
   for (const char* variable : {kCaFile, kCertFile, kKeyFile}) {
     const std::string path = FromEnvironment(variable);
     const bool is_file =

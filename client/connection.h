@@ -19,8 +19,8 @@ namespace genzo {
 // cannot be read is as one without anything in it.
 std::shared_ptr<grpc::Channel> Connect(const std::string& server);
 
-// Whether the files of the environment can be used: OK, or INVALID_ARGUMENT
-// naming the variable and the file.
+// Whether the files of the environment, if it asks for TLS, can be used: OK, or
+// INVALID_ARGUMENT naming the variable and the file.
 absl::Status CheckEnvironment();
 
 // Whether the environment asks for TLS.

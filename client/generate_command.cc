@@ -119,8 +119,7 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
 }
 
 // Unless somebody interrupts it.
-void Rest(absl::Duration time, const InterruptGuard& guard) {
-  const absl::Time end = absl::Now() + time;
+void RestUntil(absl::Time end, const InterruptGuard& guard) {
   while (absl::Now() < end && !guard.interrupted()) {
     absl::SleepFor(absl::Milliseconds(50));
   }
@@ -193,7 +192,9 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
                "a UUID: sent again, the same request is not painted again");
   c.add_flag("--detach", detach_,
              "make the job and leave; prints its id for `genzo watch`");
-  c.add_option("--timeout", timeout_seconds_, "give up after so many seconds")
+  c.add_option("--timeout", timeout_seconds_,
+               "give up after so many seconds, also on a model that is "
+               "loading, which is waited for")
       ->check(NumberRange(0.001, 1e6));
   c.add_flag("--json", json_, "a JSON object an event, for scripts");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
@@ -429,9 +430,11 @@ ExitStatus GenerateCommand::Run() {
     while (stream->Read(&event)) sink.Take(std::move(event));
     const grpc::Status status = stream->Finish();
     const absl::Duration loading = LoadingTime(status);
-    if (loading > absl::ZeroDuration() && !guard.interrupted()) {
+    const absl::Time again = absl::Now() + loading;
+    if (loading > absl::ZeroDuration() && !guard.interrupted() &&
+        again < absl::FromChrono(deadline)) {
       if (!told) std::cerr << "genzo: the model is loading" << std::endl;
-      Rest(loading, guard);
+      RestUntil(again, guard);
       if (!guard.interrupted()) continue;
     }
     const ExitStatus pictures = sink.Finish();

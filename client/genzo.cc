@@ -61,7 +61,9 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
-  const absl::Status environment = CheckEnvironment();
+  const bool calls = !top.parsed() && !completion.parsed();
+  const absl::Status environment =
+      calls ? CheckEnvironment() : absl::OkStatus();
   if (!environment.ok()) return Fail(environment.message(), kExitUsage);
   if (generate.parsed()) return generate.Run();
   if (models.parsed()) return models.Run();

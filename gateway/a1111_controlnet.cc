@@ -146,11 +146,13 @@ v1::ResizeMode ReadResizeMode(FieldReader& reader) {
       {"Crop and Resize", v1::RESIZE_MODE_CROP},
       {"Resize and Fill", v1::RESIZE_MODE_FILL},
       {"Inner Fit (Scale to Fit)", v1::RESIZE_MODE_CROP},
-      {"Outer Fit (Shrink to Fit)", v1::RESIZE_MODE_FILL}};
+      {"Scale to Fit (Inner Fit)", v1::RESIZE_MODE_CROP},
+      {"Outer Fit (Shrink to Fit)", v1::RESIZE_MODE_FILL},
+      {"Envelope (Outer Fit)", v1::RESIZE_MODE_FILL}};
   const json* mode = reader.Any("resize_mode");
   if (mode == nullptr) return v1::RESIZE_MODE_CROP;
   const std::string text = mode->is_string() ? mode->get<std::string>() : "";
-  for (int i = 0; i < 5; ++i) {
+  for (size_t i = 0; i < std::size(kModes); ++i) {
     const bool is_number = i < 3 && *mode == i;
     if (is_number || absl::EqualsIgnoreCase(text, kModes[i].first)) {
       return kModes[i].second;
@@ -180,8 +182,9 @@ void ReadControl(const json& unit, const std::string& module,
   if (end.has_value()) control.set_end(*end);
   if (reader.Truth("guessmode").value_or(false)) control.set_guess_mode(true);
   // The request's own picture becomes the size as the request says.
-  const v1::ResizeMode mode = ReadResizeMode(reader);
-  if (PictureIn(unit).value != nullptr) control.set_resize_mode(mode);
+  if (PictureIn(unit).value != nullptr) {
+    control.set_resize_mode(ReadResizeMode(reader));
+  }
   ReadMode(reader, control);
   if (*preprocessor != Control::PREPROCESSOR_CANNY) return;
   // Negative: the extension's own.

@@ -45,19 +45,19 @@ struct TakeRules {
 
 // The line of waiting jobs: fair between tenants, ordered within one.
 //
-// Next is the tenant that was given least so far, of equals the one that has
-// waited longest; one that comes back starts where the last that had a turn
+// Next is the tenant that was given least so far, of equals the one that
+// came first; one that comes back starts where the last that had a turn
 // stood, or where it stood itself if that is more (start-time fair queueing,
 // Goyal et al., 1996): who always has one job here gets no more than who has
 // many. Where ever new tenants come, that start moves on towards the least of
 // those present by 1 / kMaxPasses of what is taken: so who waits has a turn
-// after they took kMaxPasses times what it had more than they. Once nobody
-// waits, all start level. Of a tenant's jobs, the one of the highest priority
-// goes, among equals the one that must start first. A priority that was passed
-// over kMostPassed times in a row has the next turn, the lowest first, so of a
-// tenant's jobs at least one in kMostPassed + 3 is of each priority that waits:
-// the k-th job of a priority leaves with the tenant's k * (kMostPassed + 3)-th
-// at the latest.
+// after they took kMaxPasses times what it had more than they, unless rules
+// keep somebody else out meanwhile. Once nobody waits, all start level. Of a
+// tenant's jobs, the one of the highest priority goes, among equals the one
+// that must start first. A priority that was passed over kMostPassed times in a
+// row has the next turn, the lowest first, so of a tenant's jobs at least one
+// in kMostPassed + 3 is of each priority that waits: the k-th job of a priority
+// leaves with the tenant's k * (kMostPassed + 3)-th at the latest.
 //
 //   waiting  a: high 1, high 2, low 3   b: normal 4, normal 5   (equal costs)
 //   leaving  1 (a), 4 (b), 2 (a), 5 (b), 3 (a)

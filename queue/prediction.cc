@@ -159,8 +159,9 @@ absl::Duration PredictNewcomer(BacklogSnapshot backlog, BacklogJob newcomer,
                                const ModelSpeeds& speeds, absl::Time now) {
   absl::Time free = absl::InfiniteFuture();
   for (const DeviceState& state : backlog.devices) {
-    free = std::min(free, state.busy_until);
+    if (!state.out) free = std::min(free, state.busy_until);
   }
+  if (free == absl::InfiniteFuture()) free = now;  // all are out
   newcomer.joins = std::max(absl::ZeroDuration(), free - now);
   backlog.jobs.push_back(std::move(newcomer));
   std::rotate(backlog.jobs.begin(), backlog.jobs.end() - 1, backlog.jobs.end());

@@ -15,6 +15,7 @@ namespace {
 using v1::JobEvent;
 
 constexpr absl::Duration kStreamRetry = absl::Seconds(5);
+constexpr absl::Duration kResultsRetry = absl::Seconds(5);
 // One part of so many of all streams is not to be had by the tenants that have
 // most, so that these cannot lock out the others.
 constexpr int kStreamsForTheModest = 8;
@@ -165,29 +166,41 @@ absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Watch(
 absl::StatusOr<std::unique_ptr<EventReader>> EventLogs::Restore(
     const JobFile& file, const std::vector<EventRef>& events, absl::Time ended,
     uint64_t after, const ReaderListener& listener) {
-  Calls calls;
-  std::unique_ptr<EventReader> reader;
-  {
-    absl::MutexLock lock(&mutex_);
-    const absl::Status room = CheckStreamsLocked(file.tenant);
-    if (!room.ok()) return room;
-    const bool is_new = logs_.count(file.job_id) == 0;
-    if (is_new) {
-      const auto filed = FileLocked(file);
-      if (!filed.ok()) return filed.status();
-    }
-    const auto found = logs_.find(file.job_id);
-    if (found == logs_.end() || found->second.leaving) {
-      // Its request id is another job's by now, or it has just gone again.
-      return NotFiled(file.job_id);
-    }
-    Log& log = found->second;
-    if (is_new) RefillLocked(log, events, ended);
-    reader = AttachLocked(file.job_id, after, listener);
-    if (is_new) KeepBoundsLocked(log, calls);
+  absl::MutexLock lock(&mutex_);
+  const absl::Status room = CheckStreamsLocked(file.tenant);
+  if (!room.ok()) return room;
+  const auto before = logs_.find(file.job_id);
+  if (before == logs_.end()) {
+    const absl::Status fits = CheckBytesLocked(file.tenant, events);
+    if (!fits.ok()) return fits;
+    const auto filed = FileLocked(file);
+    if (!filed.ok()) return filed.status();
+    // Its request id may be another job's by now.
+    if (!filed->is_new) return NotFiled(file.job_id);
+    RefillLocked(logs_.at(file.job_id), events, ended);
+  } else if (before->second.leaving) {
+    return RetryLaterError("RESULTS_BUSY",
+                           "the job's results are being taken from a reader "
+                           "that was too slow",
+                           kResultsRetry);
   }
-  for (const auto& call : calls) call();
-  return reader;
+  return AttachLocked(file.job_id, after, listener);
+}
+
+absl::Status EventLogs::CheckBytesLocked(
+    const std::string& tenant, const std::vector<EventRef>& events) const {
+  int64_t bytes = 0;
+  for (const EventRef& event : events) bytes += PictureBytes(*event);
+  const int64_t own = tenant_bytes_.Of(tenant);
+  const bool fits = (own == 0 || own + bytes <= limits_.tenant_bytes) &&
+                    (bytes_ == 0 || bytes_ + bytes <= limits_.process_bytes);
+  if (fits) return absl::OkStatus();
+  return RetryLaterError(
+      "RESULTS_BUSY",
+      absl::StrCat("the job's ", bytes, " bytes have no room beside the ", own,
+                   " that wait for the caller's readers and the ", bytes_,
+                   " of all"),
+      kResultsRetry, {}, absl::StatusCode::kResourceExhausted);
 }
 
 void EventLogs::RefillLocked(Log& log, const std::vector<EventRef>& events,

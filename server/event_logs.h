@@ -154,8 +154,10 @@ class EventLogs {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // As Watch(), of a job that ended at `ended` and whose `events` are kept
-  // elsewhere too: it is filed again, within the bounds, if it is not, for as
-  // long as somebody reads it.
+  // elsewhere too: it is filed again, if it is not, for as long as somebody
+  // reads it. RESOURCE_EXHAUSTED/RESULTS_BUSY with RetryInfo where the bounds
+  // have no room for it, which takes nobody else's; UNAVAILABLE/RESULTS_BUSY
+  // while a reader that was too slow has to go.
   absl::StatusOr<std::unique_ptr<EventReader>> Restore(
       const JobFile& file, const std::vector<EventRef>& events,
       absl::Time ended, uint64_t after, const ReaderListener& listener)
@@ -226,6 +228,10 @@ class EventLogs {
   void Leave(const std::string& job_id, int64_t reader)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether `events` fit beside what is held; alone they always do.
+  absl::Status CheckBytesLocked(const std::string& tenant,
+                                const std::vector<EventRef>& events) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Puts back what was kept elsewhere.
   void RefillLocked(Log& log, const std::vector<EventRef>& events,
                     absl::Time ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -193,6 +193,10 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Restore(
     }
     return JobExpiredError(job.job());
   }
+  // One that still lives, as it was queued.
+  if (events->empty() || !events->back()->has_ended()) {
+    return JobExpiredError(job.job());
+  }
   auto reader = logs_->Restore(FileOf(job), *events,
                                clock_.FromDate(FromProto(job.job().end_time())),
                                after, listener);

@@ -64,7 +64,8 @@ class JobArchive {
   // The id of the job that the file's request id stands for, for Watch(); empty
   // if it stands for none, or for one that is being cancelled.
   // ALREADY_EXISTS/REQUEST_ID_IN_USE if it stands for another request,
-  // NOT_FOUND/JOB_EXPIRED if the job's results are gone.
+  // NOT_FOUND/JOB_EXPIRED if its results are known to be gone: Watch() finds
+  // those that the disk has lost.
   absl::StatusOr<std::string> FindAgain(const JobFile& file);
 
   // A reader of the tenant's job, as EventLogs::Watch().

@@ -1,5 +1,7 @@
 #include "server/resolve_inpainting.h"
 
+#include <string_view>
+
 #include "absl/strings/str_cat.h"
 #include "base/pictures/picture_probe.h"
 
@@ -16,8 +18,14 @@ constexpr char kMaskData[] = "inpainting.mask.data";
 // Exif behind a PNG's data may turn one of them, so that only the worker can
 // tell for certain.
 bool MayBeOfOneSize(const PictureHeader& a, const PictureHeader& b) {
-  return (a.width == b.width && a.height == b.height) ||
-         (a.width == b.height && a.height == b.width);
+  const auto may_be_turned = [](const PictureHeader& header) {
+    return header.format == std::string_view("PNG");
+  };
+  const int width = b.shown_width();
+  const int height = b.shown_height();
+  return (a.shown_width() == width && a.shown_height() == height) ||
+         ((may_be_turned(a) || may_be_turned(b)) && a.shown_width() == height &&
+          a.shown_height() == width);
 }
 
 void CheckMask(const v1::GenerateRequest& request, Violations& violations) {

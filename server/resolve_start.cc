@@ -91,10 +91,13 @@ void FillSizeOfStart(const v1::Model& model, v1::GenerateRequest& request) {
                           std::floor(double(limits.max_side()) / multiple)));
   };
   uint32_t sides[] = {side(width), side(height)};
-  // Both may have been rounded up.
-  if (limits.max_pixels() > 0 &&
-      uint64_t{sides[0]} * sides[1] > limits.max_pixels()) {
-    *std::max_element(sides, sides + 2) -= multiple;
+  // Both may have been rounded up: not over what a key has for the model's own.
+  const uint64_t most =
+      uint64_t{model.default_width()} * model.default_height();
+  uint32_t& longer = *std::max_element(sides, sides + 2);
+  while (uint64_t{sides[0]} * sides[1] > most &&
+         longer >= std::max(limits.min_side(), multiple) + multiple) {
+    longer -= multiple;
   }
   request.set_width(sides[0]);
   request.set_height(sides[1]);

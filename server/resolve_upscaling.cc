@@ -248,8 +248,8 @@ absl::StatusOr<ResolvedUpscaling> ResolveUpscaling(
   filled.set_upscaler(upscaler->name());
   const auto header = ProbePicture(filled.picture().data());
   if (!header.ok()) return header.status();
-  const auto plan =
-      PlanUpscale(filled, *upscaler, {header->width, header->height});
+  const auto plan = PlanUpscale(
+      filled, *upscaler, {header->shown_width(), header->shown_height()});
   if (!plan.ok()) return plan.status();
   resolved.result = plan->result;
   return resolved;

@@ -468,6 +468,18 @@ TEST_F(CommandsTest, AJobThatNobodyWaitsForEndsInTime) {
               ElementsAre(HasSubstr("time_limit { seconds: 3 }")));
 }
 
+TEST_F(CommandsTest, AModelThatLoadsForLongerThanThereIsTimeIsSaidSo) {
+  const google::rpc::Status loading = ToRpcStatus(RetryLaterError(
+      "MODEL_LOADING", "model \"a\" is still loading", absl::Seconds(2)));
+  answers_.status =
+      grpc::Status(grpc::StatusCode::UNAVAILABLE, loading.message(),
+                   loading.SerializeAsString());
+  const Outcome outcome =
+      Run<GenerateCommand>({"generate", "a fox", "--timeout", "1"});
+  EXPECT_EQ(outcome.status, kExitUnavailable);
+  EXPECT_THAT(outcome.error, HasSubstr("is still loading"));
+}
+
 TEST_F(CommandsTest, AFaultNamesTheOptionThatSetsTheField) {
   const google::rpc::Status refused = ToRpcStatus(InvalidFieldsError(
       {{"image_count", "image_count 9 is not between 1 and 8"},
@@ -498,8 +510,12 @@ TEST(ConnectionTest, FilesOfTheEnvironmentMustBeThere) {
   EXPECT_THAT(with("GENZO_CA_FILE", folder.Write("ca", "no certificate")),
               StatusIs(absl::StatusCode::kInvalidArgument, "is no PEM file"));
   EXPECT_THAT(with("GENZO_CA_FILE", "system"), IsOk());
-  EXPECT_THAT(with("GENZO_CERT_FILE", folder.Write("c", "-----BEGIN X-----")),
+  const std::string pem = folder.Write("c", "-----BEGIN X-----");
+  EXPECT_THAT(with("GENZO_CERT_FILE", pem), IsOk()) << "without TLS";
+  setenv("GENZO_CA_FILE", "system", /*overwrite=*/1);
+  EXPECT_THAT(with("GENZO_CERT_FILE", pem),
               StatusIs(absl::StatusCode::kInvalidArgument, "go together"));
+  unsetenv("GENZO_CA_FILE");
 }
 
 TEST_F(CommandsTest, APictureThatCannotBeReadIsAWrongCommandLine) {

@@ -69,8 +69,11 @@ TEST_F(PoolViewTest, PredictsWhatThePoolItselfWould) {
 TEST_F(PoolViewTest, PromisesNothingOfADeviceThatIsOut) {
   const absl::Duration both = load_.PredictNew(Demand(10))->time;
   load_.backlog().SetState(0, {.out = true});
-  EXPECT_EQ(load_.PredictNew(Demand(10))->time, both + 10 * 10 * kMs)
-      << "the other takes twice as long";
+  const absl::Duration alone = load_.PredictNew(Demand(10))->time;
+  EXPECT_EQ(alone, both + 10 * 10 * kMs) << "the other takes twice as long";
+  load_.backlog().SetState(1, {.busy_until = clock_.Now() + 5 * kMs});
+  EXPECT_EQ(load_.PredictNew(Demand(10))->time, alone + 5 * kMs)
+      << "which has begun an evaluation";
   ExpectSame(Demand(10));
 }
 

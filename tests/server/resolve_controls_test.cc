@@ -55,6 +55,21 @@ TEST_F(ResolveControlsTest, FillsInDefaults) {
   EXPECT_EQ(control().preprocessor(), Control::PREPROCESSOR_NONE);
 }
 
+TEST_F(ResolveControlsTest, AHintBecomesTheSizeAsThePictureDoes) {
+  ASSERT_THAT(Resolve(), IsOk());
+  EXPECT_EQ(control().resize_mode(), v1::RESIZE_MODE_CROP);
+  control().clear_resize_mode();
+  request_.mutable_image_to_image()->set_resize_mode(v1::RESIZE_MODE_FILL);
+  ASSERT_THAT(Resolve(), IsOk());
+  EXPECT_EQ(control().resize_mode(), v1::RESIZE_MODE_FILL);
+  control().set_resize_mode(v1::RESIZE_MODE_STRETCH);
+  ASSERT_THAT(Resolve(), IsOk());
+  EXPECT_EQ(control().resize_mode(), v1::RESIZE_MODE_STRETCH) << "its own";
+  control().set_resize_mode(static_cast<v1::ResizeMode>(9));
+  EXPECT_THAT(Resolve(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                  "controls[0].resize_mode 9"));
+}
+
 TEST_F(ResolveControlsTest, NamesWhatIsWrong) {
   const Control sound = control();
   const auto refuses = [&](const auto& change, const std::string& message) {

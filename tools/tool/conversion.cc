@@ -188,11 +188,14 @@ absl::StatusOr<Metadata> DescriptionOf(const ModelIndex& index,
 
 absl::Status CheckTarget(const std::string& output) {
   std::error_code error;
-  const bool is_folder = fs::is_directory(output, error);
-  if (fs::exists(output, error) &&
-      !(is_folder && fs::is_empty(output, error))) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        output, is_folder ? ": is there and is not empty" : ": is there"));
+  const bool may_stay = fs::is_directory(output, error) &&
+                        fs::is_empty(output, error) &&
+                        !absl::EndsWith(output, ".safetensors");
+  if (fs::exists(output, error) && !may_stay) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(output, fs::is_regular_file(output, error)
+                                 ? ": is there"
+                                 : ": is there and is not an empty folder"));
   }
   const std::string ending = fs::path(output).extension().string();
   for (const char* file : {".ckpt", ".pt", ".pth", ".bin", ".gguf"}) {

@@ -86,9 +86,9 @@ class Engine {
 
   void MakeUpscaleStage();
   void DropUnwanted();
-  // Whether the device computes.
   // To the queue, with where they stand.
   void GiveBackRuns();
+  // Whether the device computes.
   bool Probe();
   // Runs that come back from the upscale stage.
   void TakeArrived();

@@ -95,11 +95,9 @@ void LoraLibrary::AddModel(const std::string& id,
 }
 
 void LoraLibrary::RemoveModel(const std::string& id) {
-  {
-    absl::MutexLock lock(&mutex_);
-    models_.erase(id);
-    for (auto& [name, entry] : entries_) std::erase(entry.fits, id);
-  }
+  absl::MutexLock lock(&mutex_);
+  models_.erase(id);
+  for (auto& [name, entry] : entries_) std::erase(entry.fits, id);
   catalog_.RemoveModel(id);
 }
 
@@ -221,6 +219,10 @@ void LoraLibrary::CheckFits() {
         pair.targets == nullptr
             ? absl::InvalidArgumentError("it takes no adapters")
             : LoraAdapter::Check(*pair.tensors, *pair.targets);
+    // The model may be gone by now, or another.
+    absl::MutexLock lock(&mutex_);
+    const auto model = models_.find(pair.model);
+    if (model == models_.end() || model->second != pair.targets) continue;
     catalog_.SetFit(pair.name, pair.model, ForClients(fits, pair.path));
   }
 }

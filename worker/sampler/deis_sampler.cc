@@ -11,16 +11,18 @@ namespace {
 
 // Antiderivatives at `t` of Lagrange's polynomials in log rho that are 1 at `b`
 // and 0 at the others.
-double LinearIntegral(double t, double b, double c) {
-  return t * (std::log(t) - std::log(c) - 1) / (std::log(b) - std::log(c));
+// In float32 and the reference's order: of what they cancel, rounding is left.
+float LinearIntegral(float t, float b, float c) {
+  return t * (-std::log(c) + std::log(t) - 1) / (std::log(b) - std::log(c));
 }
 
-double QuadraticIntegral(double t, double b, double c, double d) {
-  const double x = std::log(t);
-  const double lc = std::log(c);
-  const double ld = std::log(d);
-  const double numerator = lc * (ld - x + 1) - ld * x + ld + x * x - 2 * x + 2;
-  return t * numerator / ((std::log(b) - lc) * (std::log(b) - ld));
+float QuadraticIntegral(float t, float b, float c, float d) {
+  const float x = std::log(t);
+  const float lc = std::log(c);
+  const float ld = std::log(d);
+  const float numerator =
+      t * (lc * (ld - x + 1) - ld * x + ld + x * x - 2 * x + 2);
+  return numerator / ((std::log(b) - lc) * (std::log(b) - ld));
 }
 
 }  // namespace
@@ -63,19 +65,20 @@ at::Tensor DeisSampler::Step(const at::Tensor& prediction) {
     return move.sample * latent_ + move.value * noise(0);
   }
   const auto rho = [&](int index) {
-    return plan_.levels[index].sigma / plan_.levels[index].alpha;
+    return static_cast<float>(plan_.levels[index].sigma) /
+           static_cast<float>(plan_.levels[index].alpha);
   };
-  const double t = rho(done_ + 1);
-  const double s0 = rho(done_);
-  const double s1 = rho(done_ - 1);
+  const float t = rho(done_ + 1);
+  const float s0 = rho(done_);
+  const float s1 = rho(done_ - 1);
   at::Tensor sum = latent_ / level().alpha;
   if (order == 2) {
     sum = sum +
           (LinearIntegral(t, s0, s1) - LinearIntegral(s0, s0, s1)) * noise(0) +
           (LinearIntegral(t, s1, s0) - LinearIntegral(s0, s1, s0)) * noise(1);
   } else {
-    const double s2 = rho(done_ - 2);
-    const auto weight = [&](double b, double c, double d) {
+    const float s2 = rho(done_ - 2);
+    const auto weight = [&](float b, float c, float d) {
       return QuadraticIntegral(t, b, c, d) - QuadraticIntegral(s0, b, c, d);
     };
     sum = sum + weight(s0, s1, s2) * noise(0) + weight(s1, s2, s0) * noise(1) +

@@ -1,5 +1,6 @@
 #include "worker/sampler/dpm_solver.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ATen/TensorOperators.h"
@@ -36,7 +37,7 @@ DpmMove StochasticDataMove(const NoiseLevel& from, const NoiseLevel& to,
           .midpoint = 0.5 * to.alpha * lost,
           .slope = to.alpha * (lost / (-2 * h) + 1),
           .curve = to.alpha * ((lost - 2 * h) / (4 * h * h) - 0.5),
-          .noise = to.sigma * std::sqrt(lost)};
+          .noise = to.sigma * std::sqrt(std::max(0.0, lost))};
 }
 
 // There is no third order of it.
@@ -48,7 +49,7 @@ DpmMove StochasticNoiseMove(const NoiseLevel& from, const NoiseLevel& to,
           .midpoint = -to.sigma * growth,
           .slope = -2 * to.sigma * (growth / h - 1),
           .curve = 0,
-          .noise = to.sigma * std::sqrt(std::expm1(2 * h))};
+          .noise = to.sigma * std::sqrt(std::max(0.0, std::expm1(2 * h)))};
 }
 
 }  // namespace

@@ -40,9 +40,7 @@ std::vector<double> Spaced(const SchedulerConfig& config, int last, int steps) {
   } else {
     const double ratio =
         static_cast<double>(config.num_train_timesteps) / steps;
-    for (int i = 0; i < steps && last - i * ratio > 0; ++i) {
-      timesteps.push_back(std::nearbyint(last - i * ratio) - 1);
-    }
+    timesteps = TrailingTimesteps(last, ratio, steps);
   }
   for (double& t : timesteps) t = std::nearbyint(t);
   return timesteps;
@@ -55,8 +53,12 @@ std::vector<double> OwnFlowSigmas(const SchedulerConfig& config, int steps,
     sigmas = TabledFlowSigmas(config, steps);
   } else if (sigmas.empty()) {
     const double cleanest = 1.0 / config.num_train_timesteps;
-    sigmas = walk.flow_gap > 0 ? Linspace(1, cleanest, steps + 1)
-                               : Linspace(1 - cleanest, 0, steps + 1);
+    sigmas = Linspace(1, cleanest, steps + 1);
+    if (walk.flow_gap <= 0) {
+      // From the other end, as the reference counts, which truncates them.
+      for (double& sigma : sigmas) sigma = 1 - sigma;
+      std::reverse(sigmas.begin(), sigmas.end());
+    }
     sigmas.pop_back();
   }
   ShiftFlow(config, sigmas);

@@ -14,6 +14,17 @@ std::vector<double> Linspace(double first, double last, int count) {
   return values;
 }
 
+std::vector<double> TrailingTimesteps(int last, double ratio, int steps) {
+  // What numpy's arange(last, 0, -ratio) adds: its first two numbers' distance,
+  // rounded as they are.
+  const double stride = (last - ratio) - last;
+  std::vector<double> timesteps;
+  for (int i = 0; i < steps && last + i * stride > 0; ++i) {
+    timesteps.push_back(std::nearbyint(last + i * stride) - 1);
+  }
+  return timesteps;
+}
+
 std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps) {
   const int train = config.num_train_timesteps;
   std::vector<double> timesteps(config.timesteps.begin(),
@@ -32,11 +43,8 @@ std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps) {
       break;
     }
     case TimestepSpacing::kTrailing:
-      for (int i = 0; i < steps; ++i) {
-        const double ratio = static_cast<double>(train) / steps;
-        timesteps.push_back(std::nearbyint(train - i * ratio) - 1);
-      }
-      break;
+      return TrailingTimesteps(train, static_cast<double>(train) / steps,
+                               steps);
   }
   return timesteps;
 }

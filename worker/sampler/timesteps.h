@@ -19,6 +19,10 @@ std::vector<double> SpacedTimesteps(const SchedulerConfig& config, int steps);
 // The same with linspace rounded half to even, for samplers that index tables.
 std::vector<int> WholeTimesteps(const SchedulerConfig& config, int steps);
 
+// Every `ratio`-th of `last` trained timesteps, counted from the noisiest,
+// which is the last; at most `steps`, in numpy's own rounding.
+std::vector<double> TrailingTimesteps(int last, double ratio, int steps);
+
 // Where DDIM's step from `timestep` leads: a stride of the walk below it, or to
 // the next of config.timesteps; below 0: to the picture.
 int PreviousTimestep(const SchedulerConfig& config, int timestep, int steps);

@@ -30,7 +30,9 @@ std::vector<Look> EdmLooks(const SchedulerConfig& config, int steps) {
 
 // Where a walk over sigmas ends that does not end at the picture.
 double CleanestSigma(const SchedulerConfig& config) {
-  return config.sigma_data.has_value() ? *config.sigma_min
+  // In float32, as all others: where it is the last of them, too, the walk is
+  // not to rise.
+  return config.sigma_data.has_value() ? static_cast<float>(*config.sigma_min)
                                        : TrainingSigmasOf(config).front();
 }
 

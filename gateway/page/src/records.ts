@@ -47,7 +47,7 @@ export interface JobRecord extends Pictures {
   sequence: string; // of the last event
   frames: Frame[];
   error?: string;
-  isUnwanted?: boolean; // cancelled here, until the server has heard of it
+  isUnwanted?: boolean; // cancelled here; its end may be yet to come
 }
 
 export const hasEnded = (job: JobRecord): boolean =>

@@ -240,14 +240,19 @@ export async function cancel(job: Signal<JobRecord>): Promise<void> {
   if (id !== undefined) {
     job.value = { ...job.value, isUnwanted: true };
     await keep(job.value);
-    try {
-      await cancelJob(id);
-    } catch (error) {
-      // Whoever follows it says it again once the server is back.
-      if (!(error instanceof ApiError) || error.passes) return;
-      job.value = { ...job.value, isUnwanted: false };
-      void keep(job.value);
-      throw error;
+    for (let delay = FIRST_DELAY; !hasEnded(job.value); delay = Math.min(MAX_DELAY, 2 * delay)) {
+      try {
+        return await cancelJob(id);
+      } catch (error) {
+        // A server that knows it no more: who follows the job hears it, too.
+        if (error instanceof ApiError && error.http === 404) return;
+        if (error instanceof ApiError && !error.passes) {
+          job.value = { ...job.value, isUnwanted: false };
+          void keep(job.value);
+          throw error;
+        }
+      }
+      await pause(delay);
     }
     return;
   }

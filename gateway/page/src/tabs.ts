@@ -26,7 +26,8 @@ export function merged(job: JobRecord, told: JobRecord): JobRecord {
     ...frame,
     picture: frame.picture ?? job.frames[i]?.picture,
   }));
-  return { ...told, frames };
+  // Cancelled here is not undone by who has not heard of it.
+  return { ...told, isUnwanted: told.isUnwanted || job.isUnwanted, frames };
 }
 
 export function hearTabs(asked: () => void, told: (job: JobRecord) => void): void {
