@@ -61,6 +61,8 @@ double LambdaOf(const NoiseLevel& level) {
 DpmMove DpmMoveOf(const SchedulerConfig& config, const NoiseLevel& from,
                   const NoiseLevel& to) {
   const double h = LambdaOf(to) - LambdaOf(from);
+  // Nowhere: where a walk ends at its last level.
+  if (h == 0) return {.sample = 1};
   if (config.plus_plus) {
     return config.stochastic_sampling ? StochasticDataMove(from, to, h)
                                       : DataMove(from, to, h);

@@ -20,12 +20,12 @@ double LambdaOf(const NoiseLevel& level);
 // second for the stochastic ones; reference: diffusers' DPMSolver*Scheduler,
 // signs included). Where `to` has no noise only sample and value are finite.
 struct DpmMove {
-  double sample;
-  double value;
-  double midpoint;
-  double slope;
-  double curve;
-  double noise;
+  double sample = 0;
+  double value = 0;
+  double midpoint = 0;
+  double slope = 0;
+  double curve = 0;
+  double noise = 0;
 };
 DpmMove DpmMoveOf(const SchedulerConfig& config, const NoiseLevel& from,
                   const NoiseLevel& to);

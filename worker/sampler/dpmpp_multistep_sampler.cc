@@ -73,8 +73,8 @@ at::Tensor DpmppMultistepSampler::Solve(int order) const {
     return history_[history_.size() - 1 - back];
   };
   const at::Tensor first = move.sample * latent_ + move.value * value(0);
-  if (order == 1) return first;
   const double h = Lambda(done_ + 1) - Lambda(done_);
+  if (order == 1 || h == 0) return first;
   const double r0 = (Lambda(done_) - Lambda(done_ - 1)) / h;
   const at::Tensor slope0 = (value(0) - value(1)) / r0;
   if (order == 2) {

@@ -11,6 +11,7 @@
 #include "tests/testing/tensor_matchers.h"
 #include "tests/worker/sampler/walks.h"
 #include "worker/sampler/noise_source.h"
+#include "worker/sampler/timesteps.h"
 
 namespace genzo {
 namespace {
@@ -189,6 +190,42 @@ TEST(EdmTest, RefusesByNameWhatItHasNot) {
       status(v1::SAMPLER_DPMPP_2M, {{"algorithm_type", "dpmsolver"},
                                     {"final_sigmas_type", "sigma_min"}}),
       StatusIs(kUnimplemented, "algorithm_type"));
+}
+
+// Its last step leads nowhere, wherever float32 puts the least sigma.
+TEST(EdmTest, AWalkThatEndsAtTheLeastSigmaStaysFinite) {
+  for (const double least : {0.002, 0.01, 0.03, 0.1}) {
+    for (const int order : {1, 2, 3}) {
+      const json file =
+          FileOf(kMultistep, {{"sigma_min", least},
+                              {"solver_order", order},
+                              {"algorithm_type", "dpmsolver++"},
+                              {"solver_type", "heun"},
+                              {"lower_order_final", false},
+                              {"final_sigmas_type", "sigma_min"}});
+      for (const bool noisy : {false, true}) {
+        json config = file;
+        if (noisy) config["algorithm_type"] = "sde-dpmsolver++";
+        auto run = CreateSamplerOfClass(kMultistep, SigmaSchedule::kDefault,
+                                        config, {.steps = 6}, FromNoise(3));
+        ASSERT_THAT(run, IsOk());
+        Finish(**run);
+        EXPECT_TRUE((*run)->latent().isfinite().all().item<bool>())
+            << config.dump();
+      }
+    }
+  }
+}
+
+// As numpy's arange() has them.
+TEST(TimestepsTest, TrailingOnesAreRoundedAsTheReferenceRoundsThem) {
+  const auto of = [](int train, int steps) {
+    return TrailingTimesteps(train, double(train) / steps, steps);
+  };
+  EXPECT_THAT(of(1000, 4), ::testing::ElementsAre(999, 749, 499, 249));
+  // 250 - 3 * 20.833333333333332 is 187.5, and then 188; numpy's is below it.
+  EXPECT_EQ(of(250, 12)[3], 186);
+  EXPECT_EQ(of(250, 12)[9], 61);
 }
 
 }  // namespace
