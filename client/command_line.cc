@@ -10,14 +10,6 @@
 namespace genzo {
 namespace {
 
-// The name of a value; empty for none.
-std::string NameOf(const std::map<std::string, int>& names, int value) {
-  for (const auto& [name, number] : names) {
-    if (number == value) return name;
-  }
-  return "";
-}
-
 void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
   if (request.has_image_to_image()) {
     writer.Add("--image", "FILE");

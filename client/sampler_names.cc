@@ -50,6 +50,13 @@ std::map<std::string, int> ResizeModeNames() {
   return Names(*v1::ResizeMode_descriptor(), "RESIZE_MODE_");
 }
 
+std::string NameOf(const std::map<std::string, int>& names, int value) {
+  for (const auto& [name, number] : names) {
+    if (number == value) return name;
+  }
+  return "";
+}
+
 std::string SamplerName(const SamplerChoice& choice) {
   std::string name = ShortName(v1::Sampler_Name(choice.sampler), "SAMPLER_");
   if (choice.schedule == v1::NOISE_SCHEDULE_UNSPECIFIED) return name;

@@ -19,6 +19,9 @@ std::map<std::string, int> NoiseGeneratorNames();
 std::map<std::string, int> SafetyPolicyNames();
 std::map<std::string, int> ResizeModeNames();
 
+// The name of a value among those; empty for none.
+std::string NameOf(const std::map<std::string, int>& names, int value);
+
 // "dpmpp_2m", or "dpmpp_2m_karras" with a schedule.
 std::string SamplerName(const SamplerChoice& choice);
 

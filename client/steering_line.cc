@@ -73,10 +73,7 @@ std::string ResizeWord(const v1::ControlInput& control,
       mode == std::max(its, v1::RESIZE_MODE_CROP)) {
     return "";
   }
-  for (const auto& [name, number] : ResizeModeNames()) {
-    if (number == mode) return "," + name;
-  }
-  return "";
+  return absl::StrCat(",", NameOf(ResizeModeNames(), mode));
 }
 
 void WriteControls(v1::GenerateRequest& request, CommandWriter& writer) {

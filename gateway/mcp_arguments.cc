@@ -30,10 +30,6 @@ void ReadEdited(FieldReader& reader, v1::GenerateRequest& request) {
   ReadMaskFields(reader, request);
 }
 
-json Argument(const std::string& type, const std::string& description) {
-  return {{"type", type}, {"description", description}};
-}
-
 }  // namespace
 
 absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
@@ -112,22 +108,23 @@ absl::Status ReadMcpNothing(const json& arguments) {
 
 json McpPaintArguments() {
   json paint = {
-      {"prompt", Argument("string", "What to paint.")},
-      {"negative_prompt", Argument("string", "What to stay away from.")},
-      {"model", Argument("string", "An id of list_models.")},
-      {"width", Argument("integer", "In pixels, a multiple of 8.")},
-      {"height", Argument("integer", "In pixels, a multiple of 8.")},
-      {"n", Argument("integer", absl::StrCat("How many pictures, 1 to ",
-                                             kMostPictures, "."))},
-      {"seed", Argument("integer", "The same seed gives the same picture.")},
-      {"num_inference_steps", Argument("integer", "Steps of the sampler.")},
-      {"guidance_scale", Argument("number", "How closely to follow, 1 to 20.")},
+      {"prompt", Described("string", "What to paint.")},
+      {"negative_prompt", Described("string", "What to stay away from.")},
+      {"model", Described("string", "An id of list_models.")},
+      {"width", Described("integer", "In pixels, a multiple of 8.")},
+      {"height", Described("integer", "In pixels, a multiple of 8.")},
+      {"n", Described("integer", absl::StrCat("How many pictures, 1 to ",
+                                              kMostPictures, "."))},
+      {"seed", Described("integer", "The same seed gives the same picture.")},
+      {"num_inference_steps", Described("integer", "Steps of the sampler.")},
+      {"guidance_scale",
+       Described("number", "How closely to follow, 1 to 20.")},
       {"guidance_rescale",
-       Argument("number", "Takes out the glare of much guidance, 0 to 1.")},
-      {"sampler", Argument("string", "One of the model's samplers.")},
-      {"scheduler", Argument("string", "One of that sampler's schedules.")},
-      {"eta", Argument("number", "The share of noise in DDIM, 0 to 1.")},
-      {"clip_skip", Argument("integer", "Layers of CLIP that are left out.")},
+       Described("number", "Takes out the glare of much guidance, 0 to 1.")},
+      {"sampler", Described("string", "One of the model's samplers.")},
+      {"scheduler", Described("string", "One of that sampler's schedules.")},
+      {"eta", Described("number", "The share of noise in DDIM, 0 to 1.")},
+      {"clip_skip", Described("integer", "Layers of CLIP that are left out.")},
       {"loras", LorasSchema()}};
   paint.update(PictureFieldSchemas());
   paint.update(SteeringSchemas());
@@ -139,17 +136,18 @@ json McpEditArguments() {
   json edit = McpPaintArguments();
   edit.update(StartSchemas());
   edit.update(MaskSchemas());
-  edit["image"] = Argument("string", "The picture to start from, in base64.");
-  edit["mask"] = Argument(
+  edit["image"] = Described("string", "The picture to start from, in base64.");
+  edit["mask"] = Described(
       "string", "A picture of its size, in base64: only white is painted.");
   return edit;
 }
 
 json McpUpscaleArguments() {
   return {
-      {"image", Argument("string", "The picture to enlarge, in base64.")},
-      {"upscaler", Argument("string", "Its name; the server's first if none.")},
-      {"factor", Argument("number", "How many times as wide and as high.")}};
+      {"image", Described("string", "The picture to enlarge, in base64.")},
+      {"upscaler",
+       Described("string", "Its name; the server's first if none.")},
+      {"factor", Described("number", "How many times as wide and as high.")}};
 }
 
 json McpScoreArguments() {
@@ -159,11 +157,13 @@ json McpScoreArguments() {
             {"minItems", 1},
             {"maxItems", kMaxListEntries},
             {"description", "Pictures in base64."}}},
-          {"prompt", Argument("string", "What they are to show.")},
-          {"scorer", Argument("string", "One of the server's scorers.")},
-          {"model", Argument("string", "A model with a scorer of its own.")}};
+          {"prompt", Described("string", "What they are to show.")},
+          {"scorer", Described("string", "One of the server's scorers.")},
+          {"model", Described("string", "A model with a scorer of its own.")}};
 }
 
-json McpJobArguments() { return {{"id", Argument("string", "The job's id.")}}; }
+json McpJobArguments() {
+  return {{"id", Described("string", "The job's id.")}};
+}
 
 }  // namespace genzo

@@ -115,6 +115,10 @@ void ReadModelFields(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
+json Described(const std::string& type, const std::string& description) {
+  return {{"type", type}, {"description", description}};
+}
+
 json ModelFieldSchemas() {
   json schemas = json::object();
   for (const ModelField& field : kFields) {

@@ -17,6 +17,9 @@ void ReadModelFields(FieldReader& reader, v1::GenerateRequest& request);
 
 // Their schemas, by the names of the fields.
 nlohmann::json ModelFieldSchemas();
+// The schema of a field of such a type.
+nlohmann::json Described(const std::string& type,
+                         const std::string& description);
 
 // Reads the field `name` into `message`, whose fields it has: an object, or a
 // text that is one. False if it is not there.

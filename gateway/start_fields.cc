@@ -11,16 +11,7 @@
 namespace genzo {
 
 using nlohmann::json;
-
-namespace {
-
 using v1::Inpainting;
-
-json Described(const std::string& type, const std::string& description) {
-  return {{"type", type}, {"description", description}};
-}
-
-}  // namespace
 
 v1::ResizeMode ReadResizeMode(FieldReader& reader) {
   const std::string word =

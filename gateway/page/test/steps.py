@@ -1,7 +1,7 @@
 """What tests do on the page again and again."""
 
 from mock_door import Door, MockJob
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 PROMPT = "a red fox in the snow"
 
@@ -10,6 +10,15 @@ async def develop(page: Page, door: Door, prompt: str = PROMPT) -> MockJob:
     await page.get_by_label("Prompt").last.fill(prompt)
     await page.get_by_role("button", name="Develop").click()
     return await door.next_job()
+
+
+async def develop_to_step_5(page: Page, door: Door) -> MockJob:
+    """A job that paints, whose fifth step is seen."""
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    await expect(job_view(page)).to_contain_text("Step 5")
+    return job
 
 
 def job_view(page: Page, number: int = 0) -> Locator:

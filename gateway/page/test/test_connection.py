@@ -3,18 +3,19 @@
 from conftest import find_barriers
 from mock_door import Door
 from playwright.async_api import Locator, Page, expect
-from steps import develop, job_view
+from steps import develop, develop_to_step_5, job_view
 
 
-async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
-    job = await develop(page, door)
-    await job.started()
-    await job.preview(5)
-    view = job_view(page)
-    await expect(view).to_contain_text("Step 5")
+async def lose_the_server(page: Page, door: Door) -> None:
     door.is_down = True
     door.cut()
     await expect(page.get_by_text("The connection is lost")).to_be_visible()
+
+
+async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
+    job = await develop_to_step_5(page, door)
+    view = job_view(page)
+    await lose_the_server(page, door)
     await job.preview(15)
     await job.image()
     door.is_down = False
@@ -29,14 +30,9 @@ async def test_a_lost_network_is_found_again(page: Page, door: Door) -> None:
 async def test_a_cancel_waits_for_the_server_to_come_back(
     page: Page, door: Door
 ) -> None:
-    job = await develop(page, door)
-    await job.started()
-    await job.preview(5)
+    job = await develop_to_step_5(page, door)
     view = job_view(page)
-    await expect(view).to_contain_text("Step 5")
-    door.is_down = True
-    door.cut()
-    await expect(page.get_by_text("The connection is lost")).to_be_visible()
+    await lose_the_server(page, door)
     await view.get_by_role("button", name="Cancel").click()
     await expect(view).to_contain_text("Cancelling")
     await expect(view.get_by_role("alert")).to_have_count(0)

@@ -7,7 +7,14 @@ import pytest
 from conftest import find_barriers
 from mock_door import DIST, Door, picture
 from playwright.async_api import Page, expect
-from steps import PROMPT, develop, job_view, open_picture, set_slider
+from steps import (
+    PROMPT,
+    develop,
+    develop_to_step_5,
+    job_view,
+    open_picture,
+    set_slider,
+)
 
 
 async def test_a_picture_develops_in_place(page: Page, door: Door) -> None:
@@ -88,11 +95,8 @@ async def test_cancel_ends_the_job(page: Page, door: Door) -> None:
 async def test_a_reload_in_mid_picture_sees_it_finish(
     page: Page, door: Door
 ) -> None:
-    job = await develop(page, door)
-    await job.started()
-    await job.preview(5)
+    job = await develop_to_step_5(page, door)
     view = job_view(page)
-    await expect(view).to_contain_text("Step 5")
     await page.reload()
     await expect(view).to_contain_text("Step 5")
     await job.preview(20)

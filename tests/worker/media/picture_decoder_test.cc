@@ -24,23 +24,6 @@
 namespace genzo {
 namespace {
 
-std::string PictureData(const std::string& name) {
-  return ReadFile(SourcePath(absl::StrCat("tests/data/pictures/", name)));
-}
-
-Pixels ReadPpm(const std::string& name) {
-  std::istringstream file(PictureData(name + ".ppm"));
-  std::string magic;
-  int largest = 0;
-  Pixels pixels;
-  file >> magic >> pixels.width >> pixels.height >> largest;
-  pixels.rgb.resize(size_t{3} * pixels.width * pixels.height);
-  file.get();
-  file.read(pixels.rgb.data(), static_cast<int64_t>(pixels.rgb.size()));
-  EXPECT_TRUE(file.good() && magic == "P6" && largest == 255) << name;
-  return pixels;
-}
-
 // 256 for pictures of different sizes.
 int LargestDifference(const Pixels& a, const Pixels& b) {
   if (a.width != b.width || a.height != b.height) return 256;

@@ -11,6 +11,11 @@
 #include <webp/mux.h>
 
 #include <cmath>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/matchers.h"
+#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -79,6 +84,23 @@ DecodedPicture DecodeWebp(const std::string& file) {
   }
   WebPMuxDelete(mux);
   return picture;
+}
+
+std::string PictureData(const std::string& name) {
+  return ReadFile(SourcePath(absl::StrCat("tests/data/pictures/", name)));
+}
+
+Pixels ReadPpm(const std::string& name) {
+  std::istringstream file(PictureData(name + ".ppm"));
+  std::string magic;
+  int largest = 0;
+  Pixels pixels;
+  file >> magic >> pixels.width >> pixels.height >> largest;
+  pixels.rgb.resize(size_t{3} * pixels.width * pixels.height);
+  file.get();
+  file.read(pixels.rgb.data(), static_cast<int64_t>(pixels.rgb.size()));
+  EXPECT_TRUE(file.good() && magic == "P6" && largest == 255) << name;
+  return pixels;
 }
 
 Pixels Scene(int width, int height) {

@@ -20,6 +20,10 @@ DecodedPicture DecodeJpeg(const std::string& file);
 // A size of 0 if the file is not sound.
 DecodedPicture DecodeWebp(const std::string& file);
 
+// A file of tests/data/pictures, and one of its .ppm as it is stored.
+std::string PictureData(const std::string& name);
+Pixels ReadPpm(const std::string& name);
+
 // Colours and edges that change from place to place, as in a photograph.
 Pixels Scene(int width, int height);
 
