@@ -131,6 +131,11 @@ void ReadLimits(Reader& reader, Grant& grant) {
   });
 }
 
+// Two keys of nobody's would see each other's jobs.
+void NameTenant(Grant& grant) {
+  if (grant.tenant.empty() && !grant.names_tenants) grant.tenant = grant.key_id;
+}
+
 StoredKey ReadKey(const json& object, const std::string& path,
                   absl::Status& status) {
   StoredKey key;
@@ -146,6 +151,7 @@ StoredKey ReadKey(const json& object, const std::string& path,
   reader.Read("name", grant.name);
   reader.Read("tenant", grant.tenant);
   reader.Read("names_tenants", grant.names_tenants);
+  NameTenant(grant);
   reader.Read("scopes", grant.scopes, /*required=*/true);
   ReadLimits(reader, grant);
   ReadTime(reader, "created", key.created);
@@ -248,6 +254,7 @@ MadeKey MakeKey(const Grant& grant, absl::Time now) {
   MadeKey key;
   key.stored.grant = grant;
   key.stored.grant.key_id = absl::BytesToHexString(Draw(kIdBytes));
+  NameTenant(key.stored.grant);
   key.stored.created = now;
   key.stored.salt = Draw(kSecretBytes);
   const std::string secret = absl::WebSafeBase64Escape(Draw(kSecretBytes));

@@ -27,7 +27,10 @@ inline constexpr char kScopeAdmin[] = "admin";        // ModelAdmin
 struct Grant {
   std::string key_id;  // [0-9a-f]{16}; what logs call the key
   std::string name;    // for those who keep the keys
-  std::string tenant;  // whose share its jobs use; empty: the common one
+  // Whose share its jobs use, and whose jobs it sees. A key without one is a
+  // tenant of its own, called as its id; one that names tenants has the common
+  // one, "".
+  std::string tenant;
   bool names_tenants = false;  // x-genzo-tenant is believed
   std::set<std::string> scopes;
   double weight = 1;  // its tenant's share against others, 0.01 to 100

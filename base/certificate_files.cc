@@ -1,6 +1,8 @@
 #include "base/certificate_files.h"
 
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -18,12 +20,20 @@ struct Calls {
   }
 };
 using Bio = std::unique_ptr<BIO, Calls<BIO_free>>;
+
+// Null for what is no file: reading a pipe would wait for whoever writes.
+Bio Open(const std::string& path) {
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(path, unreadable)) return nullptr;
+  return Bio(BIO_new_file(path.c_str(), "r"));
+}
+
 using Certificate = std::unique_ptr<X509, Calls<X509_free>>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, Calls<EVP_PKEY_free>>;
 
 absl::StatusOr<Certificate> ReadCertificate(const std::string& name,
                                             const std::string& path) {
-  const Bio file(BIO_new_file(path.c_str(), "r"));
+  const Bio file = Open(path);
   Certificate certificate(
       file == nullptr
           ? nullptr
@@ -46,7 +56,7 @@ absl::Status CheckKeyOfCertificate(const std::string& certificate_name,
                                    const std::string& key) {
   const auto first = ReadCertificate(certificate_name, certificate);
   if (!first.ok()) return first.status();
-  const Bio file(BIO_new_file(key.c_str(), "r"));
+  const Bio file = Open(key);
   const PrivateKey read(
       file == nullptr
           ? nullptr

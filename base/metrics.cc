@@ -270,8 +270,9 @@ Metrics::Metrics(const Clock& clock)
                       "1 while the server serves.")
                  .Add({})) {
   // What alerts count begins at 0: a counter that appears with 1 has not risen.
-  for (const char* reason : {"DEADLINE_UNREACHABLE", "DRAINING", "NOT_KEPT",
-                             "QUEUE_FULL", "QUOTA_EXCEEDED"}) {
+  for (const char* reason :
+       {"DEADLINE_UNREACHABLE", "DRAINING", "NOT_KEPT", "QUEUE_FULL",
+        "QUOTA_EXCEEDED", "TOO_MANY_STREAMS"}) {
     families_->shed.Add({{"reason", reason}});
   }
   for (const double weight : {0.5, 1.0, 2.0}) CountCost(weight, 0);

@@ -109,19 +109,15 @@ ModelsFolder::Found ModelsFolder::Look() {
   std::error_code error;
   std::set<std::string> found;
   std::set<fs::path> lenders;
-  using Iterator = fs::recursive_directory_iterator;
-  for (Iterator entry = WalkFrom<Iterator>(path_, error), end;
-       !error && entry != end; entry.increment(error)) {
-    const fs::path& path = entry->path();
+  const auto looks_into = [&](const fs::path& path, int depth) {
     const bool lends = path.extension() == kConfig;
     const bool is_model = IsModel(path);
     if (is_model) found.insert(path.string());
     if (lends) lenders.insert(path);
     const bool is_hidden = path.filename().string().front() == '.';
-    if (is_model || lends || is_hidden || entry.depth() == kMostDepth) {
-      entry.disable_recursion_pending();
-    }
-  }
+    return !is_model && !lends && !is_hidden && depth < kMostDepth;
+  };
+  WalkFolder(path_, looks_into, error);
   if (error && !IsGone(path_)) return {};
   std::string shared;
   for (const fs::path& lender : lenders) {

@@ -19,7 +19,7 @@ struct SamplerRow {
 };
 
 constexpr SamplerRow kSamplers[] = {
-    {v1::SAMPLER_DDIM, "DDIM", "", "DDIMScheduler", ""},
+    {v1::SAMPLER_DDIM, "DDIM", "", "DDIMScheduler", "DDIMParallelScheduler"},
     {v1::SAMPLER_PNDM, "PLMS", "", "PNDMScheduler", ""},
     {v1::SAMPLER_EULER, "Euler", "", "EulerDiscreteScheduler",
      "EDMEulerScheduler"},
@@ -46,7 +46,7 @@ constexpr SamplerRow kSamplers[] = {
     {v1::SAMPLER_DPMPP_3M_SDE, "DPM++ 3M SDE", "Uniform", "DPM++ 3M SDE", ""},
     {v1::SAMPLER_UNIPC, "UniPC", "", "UniPCMultistepScheduler", ""},
     {v1::SAMPLER_DEIS, "DEIS", "", "DEISMultistepScheduler", ""},
-    {v1::SAMPLER_DDPM, "DDPM", "", "DDPMScheduler", ""},
+    {v1::SAMPLER_DDPM, "DDPM", "", "DDPMScheduler", "DDPMParallelScheduler"},
     {v1::SAMPLER_LCM, "LCM", "", "LCMScheduler", ""},
     {v1::SAMPLER_TCD, "TCD", "", "TCDScheduler", ""},
     {v1::SAMPLER_SCORE_VE, "Score SDE VE", "", "ScoreSdeVeScheduler", ""},

@@ -13,15 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-template <typename Iterator>
 std::set<fs::path> PathsIn(const std::string& folder,
                            const WatchedFolders::IsEntry& is_entry,
-                           std::error_code& error) {
+                           bool looks_below, std::error_code& error) {
   std::set<fs::path> found;
-  for (Iterator at = WalkFrom<Iterator>(folder, error), end;
-       !error && at != end; at.increment(error)) {
-    if (is_entry(at->path())) found.insert(at->path());
-  }
+  const auto visit = [&](const fs::path& path, int /*depth*/) {
+    if (is_entry(path)) found.insert(path);
+    return looks_below;
+  };
+  WalkFolder(folder, visit, error);
   return found;
 }
 
@@ -48,9 +48,7 @@ std::vector<WatchedFolders::Entry> WatchedFolders::LookInto(
     const std::string& folder) {
   std::error_code error;
   const std::set<fs::path> paths =
-      depth_ == Depth::kFlat
-          ? PathsIn<fs::directory_iterator>(folder, is_entry_, error)
-          : PathsIn<fs::recursive_directory_iterator>(folder, is_entry_, error);
+      PathsIn(folder, is_entry_, /*looks_below=*/depth_ != Depth::kFlat, error);
   const std::string why = error ? error.message() : "";
   if (std::exchange(said_[folder], why) != why && error) {
     spdlog::warn("{}: {} cannot be read: {}", what_, folder, why);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "client/command_writer.h"
 #include "client/sampler_names.h"
 #include "client/steering_line.h"
@@ -10,16 +11,25 @@
 namespace genzo {
 namespace {
 
-void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
-  if (request.has_image_to_image()) {
+constexpr uint32_t kUsualQuality = 90;  // of files, where none is asked for
+
+void WriteStart(v1::GenerateRequest& request, CommandWriter& writer) {
+  const v1::ImageToImage& start = request.image_to_image();
+  if (!request.start_latents().empty()) {
+    writer.Add("--from-latents", request.start_latents());
+    writer.Number("--latents-strength", start.has_strength(), start.strength());
+  } else if (request.has_image_to_image()) {
     writer.Add("--image", "FILE");
-    const auto& start = request.image_to_image();
     writer.Number("--strength", start.has_strength(), start.strength());
     if (start.resize_mode() > v1::RESIZE_MODE_CROP) {
       writer.Add("--resize-mode",
                  NameOf(ResizeModeNames(), start.resize_mode()));
     }
   }
+  ClearFields({"image_to_image", "start_latents"}, request);
+}
+
+void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
   if (request.reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE) {
     writer.Flag("--reproducible", true);
   }
@@ -29,12 +39,14 @@ void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
                 NameOf(SafetyPolicyNames(), request.safety_policy()));
   }
   const v1::OutputOptions& output = request.output();
-  if (output.format() != v1::IMAGE_FORMAT_UNSPECIFIED) {
+  if (output.format() > v1::IMAGE_FORMAT_PNG) {  // the usual one
     writer.Text("--format", NameOf(FormatNames(), output.format()));
   }
+  writer.Number("--quality",
+                output.quality() != 0 && output.quality() != kUsualQuality,
+                output.quality());
   writer.Flag("--watermark", output.watermark());
   writer.Flag("--tiny-decoder", output.tiny_decoder());
-  request.clear_image_to_image();
   request.clear_reproducibility();
   request.clear_safety_policy();
   v1::OutputOptions rest = output;
@@ -43,8 +55,30 @@ void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
   rest.clear_tiny_decoder();
   rest.clear_mark_provenance();
   rest.clear_embed_parameters();
-  if (rest.quality() == 90) rest.clear_quality();
+  rest.clear_quality();
   if (rest.ByteSizeLong() == 0) request.clear_output();
+}
+
+// What the model is told of sizes; both rows the same, as options say it.
+void WriteSizes(v1::GenerateRequest& request, CommandWriter& writer) {
+  const v1::SizeConditioning& sizes = request.size_conditioning();
+  const v1::SizeConditioning::Sizes& told = sizes.prompt();
+  const bool is_one =
+      !sizes.has_negative() ||
+      sizes.negative().SerializeAsString() == told.SerializeAsString();
+  if (!request.has_size_conditioning() || !is_one) return;
+  const auto add = [&](const char* option, bool is_told, uint32_t x,
+                       uint32_t y) {
+    if (is_told) writer.Add(option, absl::StrCat(x, ",", y));
+  };
+  add("--original-size",
+      told.has_original_width() || told.has_original_height(),
+      told.original_width(), told.original_height());
+  add("--crop", told.crop_left() > 0 || told.crop_top() > 0, told.crop_left(),
+      told.crop_top());
+  add("--target-size", told.has_target_width() || told.has_target_height(),
+      told.target_width(), told.target_height());
+  ClearFields({"size_conditioning"}, request);
 }
 
 void WriteModelFields(v1::GenerateRequest& request, CommandWriter& writer) {
@@ -111,7 +145,9 @@ CommandLine CommandLineOf(v1::GenerateRequest request) {
   ClearFields({"prompt", "negative_prompt", "model", "seed"}, request);
   WriteWalk(request, writer);
   WriteModelFields(request, writer);
+  WriteSizes(request, writer);
   WriteSteering(request, writer);
+  WriteStart(request, writer);
   WritePicture(request, writer);
   if (looks_like_option) writer.Add("--", prompt);
   CommandLine line = {.command = writer.command(), .missing = {}};

@@ -23,6 +23,7 @@ void PictureOptions::AddTo(CLI::App& command) {
                   "what becomes of pictures that the model's safety checker "
                   "marks, if the server is not stricter")
       ->transform(CLI::IsMember(policies, CLI::ignore_case));
+  command.add_option("--quality", quality_, "of JPEG and WebP, 1 to 100");
   auto* watermark = command.add_flag(
       "--watermark", watermark_,
       "an invisible mark in the pixels, if the server does not set it anyway");
@@ -50,6 +51,7 @@ void PictureOptions::Set(v1::GenerateRequest& request) const {
         static_cast<v1::SafetyPolicy>(SafetyPolicyNames().at(safety_)));
   }
   v1::OutputOptions& output = *request.mutable_output();
+  if (quality_) output.set_quality(*quality_);
   if (watermark_ || no_watermark_) output.set_watermark(watermark_);
   if (no_provenance_) output.set_mark_provenance(false);
   if (tiny_decoder_) output.set_tiny_decoder(true);

@@ -25,6 +25,7 @@ class PictureOptions {
   std::optional<uint32_t> best_of_;
   std::string scorer_;
   std::string safety_;
+  std::optional<uint32_t> quality_;
   bool watermark_ = false;
   bool no_watermark_ = false;
   bool no_provenance_ = false;

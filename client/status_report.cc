@@ -63,7 +63,8 @@ std::string HintOf(const std::string& message) {
 }  // namespace
 
 ExitStatus ExitStatusOf(const grpc::Status& status) {
-  const std::string reason = ErrorReason(FromRpcStatus(DetailsOf(status)));
+  const absl::Status details = FromRpcStatus(DetailsOf(status));
+  const std::string reason = ErrorReason(details);
   // Refused at once, for the same reason.
   if (reason == "DEADLINE_UNREACHABLE") return kExitDeadline;
   // Not now and not later.
@@ -79,8 +80,12 @@ ExitStatus ExitStatusOf(const grpc::Status& status) {
     case grpc::StatusCode::PERMISSION_DENIED:
       return kExitRefused;
     case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return kExitUnavailable;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      // Memory that ended, or a reader that was too slow, is not a full server:
+      // that one says when to come back.
+      return RetryAfter(details) > absl::ZeroDuration() ? kExitUnavailable
+                                                        : kExitFailed;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return kExitDeadline;
     default:

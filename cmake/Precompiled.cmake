@@ -27,7 +27,7 @@ endfunction()
 set(precompiled_base absl::base absl::status absl::statusor absl::strings
   absl::synchronization absl::time absl::span)
 genzo_precompiled_set(plain HEADERS ${precompiled_plain}
-  DEPS ${precompiled_base})
+  DEPS ${precompiled_base} OPTIONS ${genzo_plain_options})
 genzo_precompiled_set(tensors HEADERS ${precompiled_tensors}
   DEPS ${precompiled_base} genzo::torch)
 if(GENZO_BUILD_TESTS)

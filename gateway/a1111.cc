@@ -1,5 +1,6 @@
 #include "gateway/a1111.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_answers.h"
@@ -69,6 +70,26 @@ Route Lacking(const std::string& name, const std::string& what) {
       });
   route.lacking = true;
   return route;
+}
+
+// INVALID_ARGUMENT/INVALID_FIELD if the prompt names an adapter that is not in
+// `list`; OK if it is not the whole list.
+absl::Status CheckTagsAgainst(const v1::LoraRegistryListResponse& list,
+                              const A1111Call& call) {
+  if (!list.next_page_token().empty()) return absl::OkStatus();
+  std::vector<FieldViolation> faults;
+  for (int i = 0; i < call.tags; ++i) {
+    const std::string& name = call.request.loras(i).name();
+    const auto is_it = [&](const v1::Lora& lora) {
+      return lora.name() == name;
+    };
+    if (absl::c_any_of(list.loras(), is_it)) continue;
+    faults.push_back(
+        {"prompt", absl::StrCat("prompt's <lora:", name,
+                                "> is no adapter of this server; GET "
+                                "/sdapi/v1/loras lists them")});
+  }
+  return faults.empty() ? absl::OkStatus() : InvalidFieldsError(faults);
 }
 
 // A POST that nobody reads anything of.
@@ -311,8 +332,21 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
       keys, [this, keys, exchange, call = *std::move(call)](
                 const absl::StatusOr<v1::ListModelsResponse>& list) mutable {
         if (list.ok()) FitToModel(*list, keys, call.request);
-        Generate(keys, std::move(call), exchange);
+        CheckTags(keys, std::move(call), exchange);
       });
+}
+
+void A1111::CheckTags(const CallerKeys& keys, A1111Call call,
+                      const HttpExchangeRef& exchange) {
+  using List = v1::LoraRegistryListResponse;
+  if (call.tags == 0) return Generate(keys, std::move(call), exchange);
+  backend_.ListLoras(keys, [this, keys, exchange, call = std::move(call)](
+                               const absl::StatusOr<List>& list) mutable {
+    const absl::Status known =
+        list.ok() ? CheckTagsAgainst(*list, call) : absl::OkStatus();
+    if (!known.ok()) return exchange->Send(A1111Refusal(known));
+    Generate(keys, std::move(call), exchange);
+  });
 }
 
 void A1111::Generate(const CallerKeys& keys, A1111Call call,

@@ -18,6 +18,7 @@ struct A1111Call {
   v1::GenerateRequest request;
   uint32_t batch_size = 1;
   bool sends_images = true;
+  int tags = 0;  // the first of request.loras, which the prompt names
   nlohmann::json parameters;  // the body, without pictures
   // What the service's faults are called in it, where not as in A1111Names().
   FieldNames names;
@@ -54,6 +55,11 @@ class A1111 {
   // where it has no meaning.
   void FitToModel(const v1::ListModelsResponse& list, const CallerKeys& keys,
                   v1::GenerateRequest& request) const;
+  // Refuses adapters that the prompt names and nobody knows, else generates.
+  // The service would log its own refusal with their names, and prompts are not
+  // to be in logs.
+  void CheckTags(const CallerKeys& keys, A1111Call call,
+                 const HttpExchangeRef& exchange);
   void Generate(const CallerKeys& keys, A1111Call call,
                 const HttpExchangeRef& exchange);
   void ReadPngInfo(const HttpRequest& request, const HttpExchangeRef& exchange);

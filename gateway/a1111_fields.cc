@@ -186,8 +186,14 @@ void ReadSizes(FieldReader& reader, A1111Call& call) {
     request.set_height(*height);
   }
   call.batch_size = reader.Whole("batch_size", 1, 64).value_or(1);
-  request.set_image_count(call.batch_size *
-                          reader.Whole("n_iter", 1, 64).value_or(1));
+  const auto rounds = reader.Whole("n_iter", 1, 64).value_or(1);
+  request.set_image_count(call.batch_size * rounds);
+  if (rounds == 1) return;
+  // What the service says of their number is said of what makes it.
+  call.names.push_back(
+      call.batch_size == 1
+          ? FieldName{"image_count", "n_iter"}
+          : FieldName{"image_count", "batch_size", "n_iter x batch_size"});
 }
 
 void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
@@ -266,6 +272,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   A1111Call call;
   v1::GenerateRequest& request = call.request;
   ReadPrompts(reader, request, call.names);
+  call.tags = request.loras_size();
   ReadSizes(reader, call);
   ReadSampler(reader, request);
   const auto eta = reader.Number("eta", 0, 1);

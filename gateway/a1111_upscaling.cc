@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/latent_modes.h"
+#include "base/request_rules.h"
+#include "base/shortest_digits.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/door_error.h"
 #include "gateway/field_names.h"
@@ -23,6 +25,7 @@ namespace {
 
 // A1111's own.
 constexpr double kHiresStrength = 0.75;
+constexpr char kSameModel[] = "Use same checkpoint";
 constexpr char kSameSampler[] = "Use same sampler";
 constexpr char kSameSchedule[] = "Use same scheduler";
 constexpr size_t kMostPictures = 64;
@@ -221,6 +224,26 @@ void ReadHiresSampler(FieldReader& reader, HiresPass& hires) {
   }
 }
 
+// What A1111's second pass may have of its own and ours may not. Said again as
+// the first pass has it, it is no wish.
+void RefuseASecondModel(FieldReader& reader,
+                        const v1::GenerateRequest& request) {
+  const std::string model = reader.Text("hr_checkpoint_name").value_or("");
+  if (!model.empty() && model != kSameModel && model != request.model()) {
+    reader.Fail("hr_checkpoint_name",
+                absl::StrCat(ShownValue(model),
+                             " is given, but both passes have one model here"));
+  }
+  const auto scale = reader.Number("hr_cfg", 0, kMaxGuidanceScale);
+  if (!scale.has_value() ||
+      (request.has_guidance_scale() && request.guidance_scale() == *scale)) {
+    return;
+  }
+  reader.Fail("hr_cfg",
+              absl::StrCat(ShortestDigits(*scale),
+                           " is not cfg_scale, which both passes have here"));
+}
+
 }  // namespace
 
 void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
@@ -233,6 +256,7 @@ void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
   if (steps.value_or(0) > 0) hires.set_steps(static_cast<uint32_t>(*steps));
   ReadHiresUpscaler(reader, hires);
   ReadHiresSampler(reader, hires);
+  RefuseASecondModel(reader, request);
   for (const char* prompt : {"hr_prompt", "hr_negative_prompt"}) {
     if (!reader.Text(prompt).value_or("").empty()) {
       reader.Fail(prompt, "is given, but both passes read one prompt here");

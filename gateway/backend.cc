@@ -10,6 +10,8 @@
 namespace genzo {
 namespace {
 
+constexpr int kMostListed = 1000;  // of a page, by the proto
+
 // gRPC ends the process for metadata that HTTP/2 cannot carry.
 std::string Sendable(std::string value) {
   for (const unsigned char c : value) {
@@ -42,7 +44,9 @@ CallerKeys KeysOf(const HttpRequest& request) {
   }
   return {.authorization = std::move(authorization),
           .tenant = Sendable(request.Header("x-genzo-tenant")),
-          .traceparent = Sendable(request.Header("traceparent"))};
+          .traceparent = Sendable(request.Header("traceparent")),
+          .request_id = request.id,
+          .peer = request.peer};
 }
 
 // One server stream. Deletes itself after its end.
@@ -131,6 +135,8 @@ std::shared_ptr<grpc::ClientContext> Backend::NewContext(
   add("authorization", keys.authorization);
   add("x-genzo-tenant", keys.tenant);
   add("traceparent", keys.traceparent);
+  add("x-request-id", keys.request_id);
+  add("x-forwarded-for", keys.peer);
   return context;
 }
 
@@ -203,8 +209,10 @@ void Backend::ListModels(const CallerKeys& keys,
 
 void Backend::ListLoras(const CallerKeys& keys,
                         Done<v1::LoraRegistryListResponse> done) {
+  v1::LoraRegistryListRequest most;
+  most.set_page_size(kMostListed);
   Call<v1::LoraRegistryListRequest, v1::LoraRegistryListResponse>(
-      keys, {}, std::move(done), [this](auto& call, auto ended) {
+      keys, most, std::move(done), [this](auto& call, auto ended) {
         loras_->async()->List(call.context.get(), &call.request, &call.answer,
                               ended);
       });

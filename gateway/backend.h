@@ -25,7 +25,10 @@ namespace genzo {
 struct CallerKeys {
   std::string authorization;  // "Bearer ..."; empty: none
   std::string tenant;         // x-genzo-tenant
-  std::string traceparent;    // W3C's; says nothing of who it is
+  // Say nothing of who it is.
+  std::string traceparent;  // W3C's
+  std::string request_id;   // x-request-id
+  std::string peer;         // its address
   bool operator<(const CallerKeys& other) const {
     return std::tie(authorization, tenant) <
            std::tie(other.authorization, other.tenant);

@@ -1,11 +1,9 @@
 #include "gateway/door.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/logging.h"
+#include "base/watched_file.h"
 #include "gateway/door_error.h"
 #include "gateway/http_certificate.h"
 #include "gateway/openapi.h"
@@ -20,9 +18,7 @@ constexpr int kRandomKeyBytes = 32;
 // with the process.
 absl::StatusOr<std::string> LinkKey(const std::string& path) {
   if (path.empty()) return RandomHex(kRandomKeyBytes);
-  std::ifstream file(path, std::ios::binary);
-  std::string key((std::istreambuf_iterator<char>(file)),
-                  std::istreambuf_iterator<char>());
+  std::string key = WatchedFile(path).Read().value_or("");
   absl::StripAsciiWhitespace(&key);
   if (key.size() >= kMinKeyBytes) return key;
   return absl::InvalidArgumentError(
@@ -116,6 +112,10 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
   HttpServerOptions options = {.listen = config.listen, .tls = FilesOf(config)};
   options.limits.max_connections = config.max_connections;
   options.limits.max_body_bytes = config.max_body_bytes;
+  options.headers_for_origin = [router =
+                                    door->router_.get()](const auto& origin) {
+    return router->HeadersFor(origin);
+  };
   auto server = HttpServer::Start(
       options, [router = door->router_.get(), watch, &clock](
                    HttpRequest request, HttpExchangeRef exchange) {

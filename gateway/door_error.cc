@@ -1,6 +1,7 @@
 #include "gateway/door_error.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -39,6 +40,12 @@ json Nullable(const std::string& text) {
 }
 
 constexpr char kField[] = "field";  // of an ErrorInfo
+
+// What errors are of that name no field.
+constexpr std::pair<const char*, const char*> kFieldsOfReasons[] = {
+    {"MODEL_NOT_FOUND", "model"},
+    {"LATENTS_NOT_FOUND", "start_latents"},
+    {"DEADLINE_UNREACHABLE", "time_limit"}};
 
 google::rpc::ErrorInfo ErrorInfoIn(const absl::Status& status) {
   google::rpc::ErrorInfo info;
@@ -94,6 +101,20 @@ json A1111Error(const absl::Status& status) {
           {"errors", message}};
 }
 
+// How many requests the key may have at once, if that is what was too much;
+// else "". What a key may spend a minute is no number of requests.
+std::string LimitOfRequests(const absl::Status& status) {
+  const google::rpc::ErrorInfo info = ErrorInfoIn(status);
+  const auto quota = info.metadata().find("quota");
+  const auto limit = info.metadata().find("limit");
+  if (quota == info.metadata().end() || limit == info.metadata().end()) {
+    return "";
+  }
+  const bool counts =
+      quota->second == "max_jobs" || quota->second == "max_queued_jobs";
+  return counts ? limit->second : "";
+}
+
 void AddRetry(const absl::Status& status, HttpResponse& response) {
   absl::Duration retry = RetryAfter(status);
   // Another server may take it at once; a client without one is not to hammer.
@@ -103,6 +124,10 @@ void AddRetry(const absl::Status& status, HttpResponse& response) {
       static_cast<int64_t>(std::ceil(absl::ToDoubleSeconds(retry)));
   response.headers.emplace_back("retry-after", absl::StrCat(seconds));
   if (response.status != 429) return;
+  const std::string limit = LimitOfRequests(status);
+  if (!limit.empty()) {
+    response.headers.emplace_back("x-ratelimit-limit-requests", limit);
+  }
   response.headers.emplace_back("x-ratelimit-remaining-requests", "0");
   response.headers.emplace_back("x-ratelimit-reset-requests",
                                 absl::StrCat(seconds, "s"));
@@ -191,7 +216,11 @@ std::vector<FieldViolation> ViolationsIn(const absl::Status& status) {
 std::string FieldOf(const absl::Status& status) {
   const auto faults = FaultsIn(status);
   if (!faults.empty()) return faults[0].field;
-  return ErrorReason(status) == "MODEL_NOT_FOUND" ? "model" : "";
+  const std::string reason = ErrorReason(status);
+  for (const auto& [code, field] : kFieldsOfReasons) {
+    if (reason == code) return field;
+  }
+  return "";
 }
 
 absl::Status WithField(const absl::Status& status, const std::string& field) {

@@ -26,7 +26,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 std::vector<FieldViolation> ViolationsIn(const absl::Status& status);
 
 // The field that `status` is of: that of its first violation, or the one that
-// its ErrorInfo names as `field`, or the model that is not known; else "".
+// its ErrorInfo names as `field`, or the one that its reason is always of, as
+// MODEL_NOT_FOUND is of "model"; else "".
 std::string FieldOf(const absl::Status& status);
 // `status` with `field` in its ErrorInfo.
 absl::Status WithField(const absl::Status& status, const std::string& field);

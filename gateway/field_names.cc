@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "gateway/door_error.h"
+#include "genzo/v1/image_generation.pb.h"
 
 namespace genzo {
 namespace {
@@ -268,6 +269,19 @@ const FieldNames& A1111Names() {
         {"hires.strength", "denoising_strength"},
         {"hires.sampler", "hr_sampler_name"},
         {"hires.schedule", "hr_scheduler"}}}));
+  return names;
+}
+
+const FieldNames& JobNames() {
+  static const auto& names = *new FieldNames([] {
+    const auto& request = *v1::GenerateRequest::descriptor();
+    FieldNames rows;
+    for (int i = 0; i < request.field_count(); ++i) {
+      const std::string whole = absl::StrCat(request.field(i)->name(), kInside);
+      rows.push_back({whole, absl::StrCat("request.", whole)});
+    }
+    return rows;
+  }());
   return names;
 }
 

@@ -28,11 +28,13 @@ struct FieldName {
 };
 using FieldNames = std::vector<FieldName>;
 
-// The tables of the doors: every field that a client can set has a row. The
-// door of jobs has the proto's own names.
+// The tables of the doors: every field that a client can set has a row.
 const FieldNames& OpenAiNames();
 const FieldNames& McpNames();
 const FieldNames& A1111Names();
+// The door of jobs has the proto's own names, but the service is told of a
+// picture and the client of a job: "width" is "request.width" there.
+const FieldNames& JobNames();
 // Of A1111's extras, for UpscaleRequest.
 const FieldNames& A1111ExtrasNames();
 

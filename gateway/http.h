@@ -20,6 +20,7 @@ struct HttpRequest {
   std::multimap<std::string, std::string> headers;  // names in lower case
   std::string body;
   std::string id;                      // what x-request-id says
+  std::string peer;                    // its address, "192.0.2.1"
   bool is_secure = false;              // came over TLS
   bool is_local = false;               // to an address of this machine only
   std::vector<std::string> arguments;  // what the route's {} stand for
@@ -69,6 +70,10 @@ class HttpExchange {
 using HttpExchangeRef = std::shared_ptr<HttpExchange>;
 // Must not block: it runs on a thread that serves other connections.
 using HttpHandler = std::function<void(HttpRequest, HttpExchangeRef)>;
+
+// What answers to pages of `origin` carry besides, so that their scripts may
+// read them; `origin` is empty where no page asked. Thread-safe.
+using HttpHeadersForOrigin = std::function<HttpHeaders(const std::string&)>;
 
 }  // namespace genzo
 

@@ -25,10 +25,20 @@ std::string ChunkOf(const std::string& bytes) {
 
 void HttpSession::Refuse(const HttpFault& fault) {
   is_reading_request_ = false;
+  reading_since_ = SteadyTime();
   close_after_ = is_answering_ = true;
   has_begun_ = has_ended_ = is_streaming_ = false;
   if (request_id_.empty()) request_id_ = RequestIdOr("");
-  Send(++serial_, RefusalFor(target_, fault));
+  Send(++serial_, RefusalOf(fault));
+}
+
+HttpResponse HttpSession::RefusalOf(const HttpFault& fault) const {
+  HttpResponse refusal = RefusalFor(target_, fault);
+  if (core_->headers_for_origin == nullptr) return refusal;
+  for (auto& header : core_->headers_for_origin(origin_)) {
+    refusal.headers.push_back(std::move(header));
+  }
+  return refusal;
 }
 
 HttpHeadOptions HttpSession::HeadOptions() const {
@@ -59,8 +69,10 @@ void HttpSession::Begin(uint64_t serial, HttpResponse response) {
   if (!is_chunked_) close_after_ = true;
   HttpHeadOptions options = HeadOptions();
   options.is_chunked = is_chunked_;
+  // What is not to be written has ended as soon as it has begun.
+  has_ended_ = method_ == "HEAD";
   Push(HeadText(response, options), nullptr);
-  ArmKeepalive();
+  if (!has_ended_) ArmKeepalive();
 }
 
 void HttpSession::Write(uint64_t serial, std::string bytes,
@@ -91,7 +103,7 @@ void HttpSession::Abandon(uint64_t serial) {
   if (serial != serial_ || !is_answering_ || has_ended_) return;
   // Half a stream must not look like a whole one.
   if (has_begun_) return Close();
-  Send(serial, RefusalFor(target_, {500, "the request was given up inside"}));
+  Send(serial, RefusalOf({500, "the request was given up inside"}));
 }
 
 void HttpSession::Push(std::string bytes, std::function<void(bool)> written) {

@@ -2,6 +2,7 @@
 #define GENZO_GATEWAY_HTTP_CORE_H_
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <vector>
@@ -28,23 +29,31 @@ class HttpConnection {
   virtual void CloseWhenIdle() = 0;
   // Ends it now. Thread-safe.
   virtual void CloseNow() = 0;
+  // How long its client has been too slow in sending a request, as HttpLimits
+  // say; zero if it is not. Thread-safe.
+  virtual std::chrono::nanoseconds SlowFor(
+      std::chrono::steady_clock::time_point now) const = 0;
 };
 
 // Outlives every connection. It owns them while they are open.
 class HttpCore {
  public:
-  HttpCore(const HttpLimits& limits, HttpHandler handler)
-      : limits(limits), handler(std::move(handler)) {}
+  HttpCore(const HttpLimits& limits, HttpHandler handler,
+           HttpHeadersForOrigin headers_for_origin)
+      : limits(limits),
+        handler(std::move(handler)),
+        headers_for_origin(std::move(headers_for_origin)) {}
 
-  // Whether there may be one more. If all are open that may be, the one that
-  // has rested longest is given up for it: without that, clients that keep
-  // connections they do not use would lock everybody out.
+  // Whether there may be one more. If all are open that may be, one is given up
+  // for it, the one that has rested longest or, if none rests, that has been
+  // slow longest: without that, clients that keep connections they do not use
+  // would lock everybody out.
   bool MakeRoom();
   void Add(const std::shared_ptr<HttpConnection>& connection);
   void Remove(HttpConnection* connection);
   // The connection waits for another request, and may be given up.
   void Rest(HttpConnection* connection);
-  // A request begins on it. False if it was given up before.
+  // A request begins on it, or has been read. False if it was given up before.
   bool Wake(HttpConnection* connection);
   std::vector<std::shared_ptr<HttpConnection>> connections() const;
   // Waits until none is left; false if that takes longer.
@@ -52,7 +61,8 @@ class HttpCore {
 
   const HttpLimits limits;
   const HttpHandler handler;
-  std::unique_ptr<HttpCertificate> certificate;  // null: no TLS
+  const HttpHeadersForOrigin headers_for_origin;  // may be null
+  std::unique_ptr<HttpCertificate> certificate;   // null: no TLS
   std::atomic<int64_t> body_bytes{0};  // of requests that are being read
   std::atomic<bool> is_stopping{false};
   boost::asio::io_context io;
@@ -63,10 +73,14 @@ class HttpCore {
     uint64_t rest = 0;  // its number in resting_; 0: it does not rest
   };
 
+  using OpenOnes = std::map<HttpConnection*, Open>;
+
   void EndRest(Open& open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The one that has been slow longest; end() if none is slow.
+  OpenOnes::iterator Slowest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
-  std::map<HttpConnection*, Open> connections_ ABSL_GUARDED_BY(mutex_);
+  OpenOnes connections_ ABSL_GUARDED_BY(mutex_);
   // In the order in which they came to rest.
   std::map<uint64_t, HttpConnection*> resting_ ABSL_GUARDED_BY(mutex_);
   uint64_t rests_ ABSL_GUARDED_BY(mutex_) = 0;

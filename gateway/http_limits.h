@@ -11,8 +11,8 @@ namespace genzo {
 // What a connection may cost. Numbers of the configuration are in
 // base/config.h; these hold everywhere.
 struct HttpLimits {
-  // One more takes the place of one that waits for another request, or is told
-  // 503.
+  // One more takes the place of one that waits for another request, or of one
+  // that is read too slowly, or is told 503.
   int max_connections = 1024;
   size_t max_header_bytes = 16 << 10;
   int64_t max_body_bytes = int64_t{48} << 20;
@@ -22,6 +22,13 @@ struct HttpLimits {
   absl::Duration header_time = absl::Seconds(10);
   // For a body; a client on a slow line has this and no more.
   absl::Duration body_time = absl::Minutes(2);
+  // While all connections are open, the one longest in reading gives its place
+  // to a newcomer, unless it is in its first `grace_time` or has sent this much
+  // of its body a second since. 20 sockets that send a byte each and wait hold
+  // 20 places for a second, not for body_time. Connecting, header and body have
+  // a grace time each.
+  absl::Duration grace_time = absl::Seconds(1);
+  int64_t least_bytes_per_second = 16 << 10;
   // Between two requests of a connection.
   absl::Duration idle_time = absl::Seconds(75);
   // For the client to take anything at all of what is being sent.

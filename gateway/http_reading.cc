@@ -41,6 +41,7 @@ void HttpSession::ReadHeader() {
   if (is_closed_) return;
   if (!core_->Wake(this)) return Close();
   is_reading_request_ = true;
+  BeginReading();
   SetDeadline(absl::ToChronoNanoseconds(core_->limits.header_time));
   http::async_read_header(stream_, buffer_, *parser_,
                           Then(&HttpSession::OnHeader));
@@ -64,6 +65,8 @@ void HttpSession::OnHeader(const Error& error, size_t) {
   }
   const auto id = header["x-request-id"];
   request_id_ = RequestIdOr(std::string(id.data(), id.size()));
+  const auto origin = header[http::field::origin];
+  origin_ = std::string(origin.data(), origin.size());
   const auto left = buffer_.data();
   const auto fault =
       error
@@ -73,6 +76,7 @@ void HttpSession::OnHeader(const Error& error, size_t) {
   if (fault.has_value()) return Refuse(*fault);
   if (error) return Close();
   if (parser_->is_done()) return Dispatch();
+  BeginReading();
   SetDeadline(absl::ToChronoNanoseconds(core_->limits.body_time));
   if (!boost::beast::iequals(header[http::field::expect], "100-continue")) {
     return ReadBody();
@@ -123,6 +127,8 @@ HttpRequest HttpSession::TakeRequest() {
   request.id = request_id_;
   request.is_secure = stream_.is_secure();
   Error ignored;
+  request.peer =
+      stream_.socket().remote_endpoint(ignored).address().to_string();
   request.is_local =
       stream_.socket().local_endpoint(ignored).address().is_loopback();
   return request;

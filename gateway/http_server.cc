@@ -23,13 +23,28 @@ bool HttpCore::MakeRoom() {
   const absl::MutexLock lock(&mutex_);
   const auto most = static_cast<size_t>(limits.max_connections);
   if (connections_.size() < most) return true;
-  if (resting_.empty()) return false;
-  const auto longest = connections_.find(resting_.begin()->second);
-  given_up = std::move(longest->second.connection);
-  resting_.erase(resting_.begin());
-  connections_.erase(longest);
+  const auto last = resting_.empty()
+                        ? Slowest()
+                        : connections_.find(resting_.begin()->second);
+  if (last == connections_.end()) return false;
+  given_up = std::move(last->second.connection);
+  EndRest(last->second);
+  connections_.erase(last);
   given_up->CloseNow();
   return true;
+}
+
+HttpCore::OpenOnes::iterator HttpCore::Slowest() {
+  const auto now = std::chrono::steady_clock::now();
+  auto slowest = connections_.end();
+  std::chrono::nanoseconds longest{0};
+  for (auto open = connections_.begin(); open != connections_.end(); ++open) {
+    const auto time = open->second.connection->SlowFor(now);
+    if (time <= longest) continue;
+    longest = time;
+    slowest = open;
+  }
+  return slowest;
 }
 
 void HttpCore::Add(const std::shared_ptr<HttpConnection>& connection) {
@@ -85,8 +100,9 @@ bool HttpCore::WaitUntilEmpty(absl::Duration timeout) const {
 
 class HttpServer::Impl {
  public:
-  Impl(const HttpLimits& limits, HttpHandler handler)
-      : core_(std::make_shared<HttpCore>(limits, std::move(handler))),
+  Impl(const HttpServerOptions& options, HttpHandler handler)
+      : core_(std::make_shared<HttpCore>(options.limits, std::move(handler),
+                                         options.headers_for_origin)),
         work_(core_->io.get_executor()) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
 
@@ -233,7 +249,7 @@ HttpServer::~HttpServer() = default;
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const HttpServerOptions& options, HttpHandler handler) {
-  auto impl = std::make_unique<Impl>(options.limits, std::move(handler));
+  auto impl = std::make_unique<Impl>(options, std::move(handler));
   if (!options.tls.certificate.empty()) {
     const absl::Status status = impl->UseTls(options.tls);
     if (!status.ok()) return status;

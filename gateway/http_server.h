@@ -15,6 +15,8 @@ struct HttpServerOptions {
   std::string listen = "127.0.0.1:0";  // port 0 takes a free one
   HttpCertificateFiles tls = {};       // watched; without any: no TLS
   HttpLimits limits = {};
+  // Of refusals that no handler sees; null: none.
+  HttpHeadersForOrigin headers_for_origin = nullptr;
   int threads = 2;  // 1 or more
 };
 

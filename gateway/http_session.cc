@@ -35,7 +35,19 @@ void HttpSession::CloseNow() {
   Post([](HttpSession& self) { self.Close(); });
 }
 
+std::chrono::nanoseconds HttpSession::SlowFor(SteadyTime now) const {
+  const SteadyTime began = reading_since_;
+  if (began == SteadyTime()) return {};
+  const absl::Duration time = absl::FromChrono(now - began);
+  const absl::Duration counted = time - core_->limits.grace_time;
+  const double due = absl::ToDoubleSeconds(counted) *
+                     static_cast<double>(core_->limits.least_bytes_per_second);
+  const bool is_slow = static_cast<double>(charged_) < due;
+  return is_slow ? absl::ToChronoNanoseconds(time) : std::chrono::nanoseconds();
+}
+
 void HttpSession::Handshake() {
+  BeginReading();
   const absl::Duration patience = core_->limits.header_time;
   SetDeadline(absl::ToChronoNanoseconds(patience));
   stream_.Handshake([self = shared_from_this(), patience](const Error& error) {
@@ -46,7 +58,10 @@ void HttpSession::Handshake() {
 
 void HttpSession::Dispatch() {
   is_reading_request_ = false;
+  reading_since_ = SteadyTime();
   DropDeadline();
+  // Only now is it sure that a newcomer did not take its place.
+  if (!core_->Wake(this)) return Close();
   auto target = ParseTarget(target_);
   if (!target.ok()) {
     return Refuse({400, std::string(target.status().message())});

@@ -1,6 +1,7 @@
 #ifndef GENZO_GATEWAY_HTTP_SESSION_H_
 #define GENZO_GATEWAY_HTTP_SESSION_H_
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -27,12 +28,15 @@ namespace genzo {
 class HttpSession : public HttpConnection,
                     public std::enable_shared_from_this<HttpSession> {
  public:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
   HttpSession(std::shared_ptr<HttpCore> core, HttpStream::Socket socket,
               boost::asio::ssl::context* context);
 
   void Start() override;          // thread-safe
   void CloseWhenIdle() override;  // thread-safe
   void CloseNow() override;       // thread-safe
+  std::chrono::nanoseconds SlowFor(SteadyTime now) const override;  // as well
 
   // Runs `work` on the strand, also after the connection's end: whoever waits
   // for a client is told that it has gone. Thread-safe.
@@ -84,6 +88,8 @@ class HttpSession : public HttpConnection,
   void DropDeadline();
 
   // --- http_reading.cc
+  // From now on the client is to send something that has begun.
+  void BeginReading() { reading_since_ = std::chrono::steady_clock::now(); }
   void AwaitRequest(absl::Duration patience);
   void OnFirstBytes(const Error& error, size_t bytes);
   void ReadHeader();
@@ -102,6 +108,8 @@ class HttpSession : public HttpConnection,
   // Answers a request that no handler sees. The connection ends: where the next
   // request begins is not known.
   void Refuse(const HttpFault& fault);
+  // What it is told, where its page's scripts may read it too.
+  HttpResponse RefusalOf(const HttpFault& fault) const;
   HttpHeadOptions HeadOptions() const;
   void Push(std::string bytes, std::function<void(bool)> written);
   void WriteNext();
@@ -122,9 +130,12 @@ class HttpSession : public HttpConnection,
   std::string request_id_;
   std::string method_;
   std::string target_;                               // as it came
+  std::string origin_;                               // the page's; or empty
   std::multimap<std::string, std::string> headers_;  // names in lower case
   absl::Time began_;
-  int64_t charged_ = 0;  // of core_->body_bytes
+  // Read by whoever looks for room. The epoch: nothing is being read.
+  std::atomic<SteadyTime> reading_since_{SteadyTime()};
+  std::atomic<int64_t> charged_{0};  // of core_->body_bytes
   int version_ = 11;
   int status_ = 0;  // of the answer
   bool is_reading_request_ = false;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/painting.h"
 #include "gateway/proto_json.h"
 
@@ -109,10 +110,11 @@ std::vector<Route> JobsApi::routes() {
            }},
       {.method = "GET",
        .pattern = "/v1/jobs/{}/events",
-       .handler = [this](
-                      HttpRequest request,
-                      HttpExchangeRef exchange) { Events(request, exchange); },
-       .streams = true},
+       .handler =
+           [this](HttpRequest request, HttpExchangeRef exchange) {
+             if (request.method == "HEAD") return EventsHead(request, exchange);
+             Events(request, exchange);
+           }},
   };
 }
 
@@ -134,18 +136,19 @@ void JobsApi::Create(const HttpRequest& request,
   if (!key.empty() && create.request().request_id().empty()) {
     create.mutable_request()->set_request_id(RequestIdOf(key));
   }
-  backend_.CreateJob(KeysOf(request), create,
-                     [exchange](absl::StatusOr<v1::Job> job) {
-                       if (!job.ok())
-                         return exchange->Send(Refusal(job.status()));
-                       HttpResponse response = {.body = ToJson(*job)};
-                       if (!job->id().empty()) {
-                         response.status = 201;
-                         response.headers.emplace_back(
-                             "location", absl::StrCat("/v1/jobs/", job->id()));
-                       }
-                       exchange->Send(std::move(response));
-                     });
+  backend_.CreateJob(
+      KeysOf(request), create, [exchange](absl::StatusOr<v1::Job> job) {
+        if (!job.ok()) {
+          return exchange->Send(Refusal(Renamed(job.status(), JobNames())));
+        }
+        HttpResponse response = {.body = ToJson(*job)};
+        if (!job->id().empty()) {
+          response.status = 201;
+          response.headers.emplace_back("location",
+                                        absl::StrCat("/v1/jobs/", job->id()));
+        }
+        exchange->Send(std::move(response));
+      });
 }
 
 void JobsApi::List(const HttpRequest& request,
@@ -154,6 +157,18 @@ void JobsApi::List(const HttpRequest& request,
   if (!list.ok()) return exchange->Send(Refusal(list.status()));
   backend_.ListJobs(KeysOf(request), *list,
                     Answering<v1::ListJobsResponse>(exchange));
+}
+
+// Without watching: an answer that has no body is not to wait for a job, nor to
+// be one of its readers.
+void JobsApi::EventsHead(const HttpRequest& request,
+                         const HttpExchangeRef& exchange) {
+  backend_.GetJob(KeysOf(request), request.arguments[0],
+                  [exchange](const absl::StatusOr<v1::Job>& job) {
+                    if (!job.ok()) return exchange->Send(Refusal(job.status()));
+                    exchange->Begin(EventStreamHead());
+                    exchange->End();
+                  });
 }
 
 void JobsApi::Events(const HttpRequest& request,

@@ -22,6 +22,7 @@ class JobsApi {
   void Create(const HttpRequest& request, const HttpExchangeRef& exchange);
   void List(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Score(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void EventsHead(const HttpRequest& request, const HttpExchangeRef& exchange);
   void Events(const HttpRequest& request, const HttpExchangeRef& exchange);
 
   Backend& backend_;

@@ -60,7 +60,7 @@ json Undescribed(const Route& route) {
                  {"default", {{"description", "What is wrong."}}}});
   if (route.body_types.empty()) return operation;
   return WithBody(std::move(operation), route.body_types.front(),
-                  {{"type", "object"}});
+                  WebUiSchema(route.pattern));
 }
 
 // With each of `routes` that `paths` lacks.

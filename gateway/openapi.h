@@ -10,7 +10,7 @@ namespace genzo {
 
 // The OpenAPI document of a door with these routes, for GET /openapi.json.
 // Schemas of jobs are made from the proto. What other projects describe, the
-// web UI's paths and MCP's, is listed without its fields.
+// web UI's paths and MCP's, is listed with few of its fields or none.
 std::string OpenApiDocument(const std::vector<Route>& routes);
 
 }  // namespace genzo

@@ -47,6 +47,17 @@ json Number(double min, double max) {
 }
 json OneOf(const json& names) { return {{"type", "string"}, {"enum", names}}; }
 
+json IdempotencyKey() {
+  return Parameter("idempotency-key", "header",
+                   "A job of this key is made once. Sent again it leads to the "
+                   "job that there is; a client that leaves does not end it.",
+                   {{"type", "string"}, {"pattern", "^[!-~]{1,255}$"}});
+}
+json LastEventIdOf(const std::string& description) {
+  return Parameter("last-event-id", "header", description,
+                   {{"type", "string"}, {"pattern", "^[0-9]{1,18}$"}});
+}
+
 // The answers of every operation besides its own.
 json Answers(const std::string& error_schema, const std::string& status,
              const json& own) {
@@ -126,20 +137,24 @@ json ImagePaths() {
                        JsonContent(Ref("Images")));
   answer["content"]["text/event-stream"] = {{"schema", json::object()}};
   const json answers = Answers(error, "200", answer);
+  const auto painting = [&](const std::string& id, const std::string& summary,
+                            const std::string& type, const char* schema) {
+    return WithParameters(
+        WithBody(Operation(id, summary, answers), type, Ref(schema)),
+        {IdempotencyKey(),
+         LastEventIdOf("The last id that is not wanted again, of a stream with "
+                       "an idempotency-key.")});
+  };
   return {
       {"/v1/images/generations",
-       {{"post", WithBody(Operation("images_generate",
-                                    "Paints pictures from a prompt.", answers),
-                          "application/json", Ref("ImageRequest"))}}},
+       {{"post", painting("images_generate", "Paints pictures from a prompt.",
+                          "application/json", "ImageRequest")}}},
       {"/v1/images/edits",
-       {{"post",
-         WithBody(Operation("images_edit", "Paints a picture anew by a prompt.",
-                            answers),
-                  "multipart/form-data", Ref("ImageEdit"))}}},
+       {{"post", painting("images_edit", "Paints a picture anew by a prompt.",
+                          "multipart/form-data", "ImageEdit")}}},
       {"/v1/images/variations",
-       {{"post",
-         WithBody(Operation("images_vary", "Paints kin of a picture.", answers),
-                  "multipart/form-data", Ref("ImageVariation"))}}},
+       {{"post", painting("images_vary", "Paints kin of a picture.",
+                          "multipart/form-data", "ImageVariation")}}},
       {"/v1/images/files/{name}",
        {{"get",
          WithParameters(
@@ -174,7 +189,16 @@ json JobPaths() {
   json created = Answers(error, "201", job);
   created["200"] = Answer("What the job would be, for validate_only.",
                           JsonContent(Ref("Job")));
+  // Names with commas between them.
+  json states = Parameter("states", "query", "Only jobs in these states.",
+                          {{"type", "array"},
+                           {"items", Ref("JobState")},
+                           {"minItems", 1},
+                           {"maxItems", 16}});
+  states["style"] = "form";
+  states["explode"] = false;
   const json list_parameters = {
+      states,
       Parameter("page_size", "query", "Most jobs in the answer.",
                 Whole(0, 1000)),
       Parameter("page_token", "query", "The next_page_token before.", Text())};
@@ -184,8 +208,11 @@ json JobPaths() {
       {{"text/event-stream", {{"schema", json::object()}}}});
   return {
       {"/v1/jobs",
-       {{"post", WithBody(Operation("jobs_create", "Queues a job.", created),
-                          "application/json", Ref("CreateJobRequest"))},
+       {{"post",
+         WithParameters(
+             WithBody(Operation("jobs_create", "Queues a job.", created),
+                      "application/json", Ref("CreateJobRequest")),
+             json::array({IdempotencyKey()}))},
         {"get",
          WithParameters(
              Operation("jobs_list", "Lists jobs, the newest first.",
@@ -206,10 +233,8 @@ json JobPaths() {
          WithParameters(
              Operation("jobs_watch", "Streams the events of a job to its end.",
                        Answers(error, "200", events)),
-             {id, Parameter(
-                      "last-event-id", "header",
-                      "The last sequence that is not wanted again.",
-                      {{"type", "string"}, {"pattern", "^[0-9]{1,18}$"}})})}}}};
+             {id, LastEventIdOf(
+                      "The last sequence that is not wanted again.")})}}}};
 }
 
 json ScorePaths() {
@@ -290,6 +315,49 @@ json OpenAiSchemas() {
                   {"reason", Text()},
                   {"message", Text()}}}}}}},
             {"required", {"error"}}}}};
+}
+
+json WebUiSchema(const std::string& path) {
+  const bool has_start = path == "/sdapi/v1/img2img";
+  if (!has_start && path != "/sdapi/v1/txt2img") return {{"type", "object"}};
+  const json truth = {{"type", "boolean"}};
+  const json object = {{"type", "object"}};
+  json fields = {{"prompt", Text()},
+                 {"negative_prompt", Text()},
+                 {"seed", Seed()},
+                 {"subseed", Seed()},
+                 {"subseed_strength", Number(0, 1)},
+                 {"steps", Whole(1, 1000)},
+                 {"cfg_scale", Number(0, 100)},
+                 {"width", Whole(1, UINT32_MAX)},
+                 {"height", Whole(1, UINT32_MAX)},
+                 {"batch_size", Whole(1, 64)},
+                 {"n_iter", Whole(1, 64)},
+                 {"sampler_name", Text()},
+                 {"scheduler", Text()},
+                 {"denoising_strength", Number(0, 1)},
+                 {"override_settings", object},
+                 {"alwayson_scripts", object},
+                 {"send_images", truth}};
+  if (!has_start) {
+    fields.update({{"enable_hr", truth},
+                   {"hr_scale", Number(0, 100)},
+                   {"hr_upscaler", Text()},
+                   {"hr_second_pass_steps", Whole(0, 1000)}});
+    return {{"type", "object"}, {"properties", fields}};
+  }
+  const json picture = {{"type", "string"}, {"contentEncoding", "base64"}};
+  fields.update({{"init_images",
+                  {{"type", "array"},
+                   {"items", picture},
+                   {"minItems", 1},
+                   {"maxItems", 1}}},
+                 {"mask", picture},
+                 {"mask_blur", Whole(0, 1000)},
+                 {"resize_mode", Whole(0, 2)}});
+  return {{"type", "object"},
+          {"properties", fields},
+          {"required", {"init_images"}}};
 }
 
 json DescribedPaths() {

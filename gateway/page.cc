@@ -97,12 +97,14 @@ absl::StatusOr<Page> Page::Read(const std::string& folder) {
 }
 
 std::vector<Route> Page::routes() const {
-  return {{"GET",
-           "/{*}",
-           {},
-           [this](HttpRequest request, HttpExchangeRef exchange) {
-             Send(request, *exchange);
-           }}};
+  return {
+      {.method = "GET",
+       .pattern = "/{*}",
+       .handler = [this](
+                      HttpRequest request,
+                      HttpExchangeRef exchange) { Send(request, *exchange); },
+       .has =
+           [this](const std::string& path) { return files_.count(path) > 0; }}};
 }
 
 void Page::Send(const HttpRequest& request, HttpExchange& exchange) const {

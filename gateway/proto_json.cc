@@ -1,8 +1,12 @@
 #include "gateway/proto_json.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/errors.h"
 #include "gateway/json_body.h"
@@ -16,6 +20,16 @@ using google::protobuf::FieldDescriptor;
 using nlohmann::json;
 
 namespace {
+
+constexpr char kDuration[] = "google.protobuf.Duration";
+constexpr char kTimestamp[] = "google.protobuf.Timestamp";
+constexpr char kObject[] = "an object";
+constexpr char kList[] = "a list";
+// Protobuf's words.
+constexpr char kUnknownField[] = "Cannot find field.";
+constexpr char kSetBefore[] = "invalid value oneof field";
+constexpr char kObjectOnScalar[] =
+    "invalid value Starting an object on a scalar field for type ";
 
 std::string Reference(const std::string& name) {
   return absl::StrCat("#/components/schemas/", name);
@@ -56,9 +70,9 @@ json ScalarSchema(const FieldDescriptor& field) {
 
 // Messages that the mapping writes in a way of their own.
 bool AddWellKnown(const Descriptor& message, json& schema) {
-  if (message.full_name() == "google.protobuf.Duration") {
+  if (message.full_name() == kDuration) {
     schema = {{"type", "string"}, {"pattern", "^[0-9]{1,6}(\\.[0-9]{1,9})?s$"}};
-  } else if (message.full_name() == "google.protobuf.Timestamp") {
+  } else if (message.full_name() == kTimestamp) {
     schema = {{"type", "string"}, {"format", "date-time"}};
   } else if (message.full_name() == "google.protobuf.Any") {
     schema = {{"type", "object"}};
@@ -70,7 +84,9 @@ bool AddWellKnown(const Descriptor& message, json& schema) {
 
 // What protobuf says of a field: "(request.steps): invalid value ...",
 // "(request) stepz: Cannot find field." or, of the outermost message, "stepz:
-// Cannot find field."; without a field if it is none of these.
+// Cannot find field."; without a field if it is none of these. Of an object
+// where none may be it names the field last: "(request): invalid value Starting
+// an object on a scalar field for type steps".
 FieldViolation FaultOf(absl::string_view why) {
   absl::string_view place;
   absl::string_view rest = why;
@@ -84,9 +100,98 @@ FieldViolation FaultOf(absl::string_view why) {
   const absl::string_view name =
       absl::StripAsciiWhitespace(rest.substr(0, colon));
   if (place.empty() && absl::StrContains(name, ' ')) return {};
+  absl::string_view what = rest.substr(colon + 2);
   std::string field(place);
   absl::StrAppend(&field, place.empty() || name.empty() ? "" : ".", name);
-  return {field, absl::StrCat(field, ": ", rest.substr(colon + 2))};
+  if (absl::ConsumePrefix(&what, kObjectOnScalar)) {
+    absl::StrAppend(&field, field.empty() ? "" : ".", what);
+    what = "invalid";
+  }
+  if (absl::StartsWith(what, kSetBefore)) {
+    return {field, absl::StrCat(field, " has a field twice, or two fields of ",
+                                "which it may have one")};
+  }
+  if (what == kUnknownField) {
+    return {field, absl::StrCat(field, " is not a field of this")};
+  }
+  return {field, absl::StrCat(field, ": ", what)};
+}
+
+// What a value of `field`, or with `in_list` of one in it, is to be.
+std::string WantedOf(const FieldDescriptor& field, bool in_list) {
+  if (field.is_repeated() && !in_list) return kList;
+  const auto whole = [](auto least, auto most) {
+    return absl::StrCat("a whole number from ", least, " to ", most);
+  };
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "true or false";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return "a number";
+    case FieldDescriptor::CPPTYPE_INT32:
+      return whole(INT32_MIN, INT32_MAX);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return whole(0, UINT32_MAX);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return whole(INT64_MIN, INT64_MAX);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return whole(0, UINT64_MAX);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return absl::StrCat("a ", field.enum_type()->name(),
+                          ", which /openapi.json lists");
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      break;
+    default:
+      return field.type() == FieldDescriptor::TYPE_BYTES ? "bytes in base64"
+                                                         : "a text";
+  }
+  const std::string& message = field.message_type()->full_name();
+  if (message == kDuration) return "a duration as \"1.5s\"";
+  if (message == kTimestamp) return "a time as \"2030-01-31T12:00:00Z\"";
+  return kObject;
+}
+
+// "steps -1 is not a whole number from 0 to 4294967295" for the field at
+// `path`, "request.loras[0].weight", of a message that was to be read from
+// `body`; empty if the path leads nowhere in one of them.
+std::string SentenceOf(const std::string& path, const Descriptor& message,
+                       const json& body) {
+  const Descriptor* inside = &message;
+  const FieldDescriptor* field = nullptr;
+  const json* value = &body;
+  bool in_list = false;
+  for (const absl::string_view part : absl::StrSplit(path, '.')) {
+    const size_t bracket = std::min(part.find('['), part.size());
+    const std::string name(part.substr(0, bracket));
+    if (inside == nullptr || !value->is_object()) return "";
+    // A client may write textGateStep for text_gate_step.
+    field = inside->FindFieldByName(name);
+    if (field == nullptr) field = inside->FindFieldByCamelcaseName(name);
+    if (field == nullptr) return "";
+    auto found = value->find(name);
+    if (found == value->end()) found = value->find(field->json_name());
+    if (found == value->end()) return "";
+    value = &*found;
+    inside = field->message_type();
+    in_list = bracket < part.size();
+    if (!in_list) continue;
+    absl::string_view digits = part.substr(bracket + 1);
+    size_t index = 0;
+    if (!absl::ConsumeSuffix(&digits, "]") ||
+        !absl::SimpleAtoi(digits, &index) || !value->is_array() ||
+        index >= value->size()) {
+      return "";
+    }
+    value = &(*value)[index];
+  }
+  const std::string wanted = WantedOf(*field, in_list);
+  // Then something else is wrong with it.
+  if ((wanted == kObject && value->is_object()) ||
+      (wanted == kList && value->is_array())) {
+    return "";
+  }
+  return absl::StrCat(path, " ", ShownValue(*value), " is not ", wanted);
 }
 
 json FieldSchema(const FieldDescriptor& field, json& schemas) {
@@ -127,8 +232,11 @@ absl::Status FromJson(absl::string_view text,
       {text.data(), text.size()}, &message);
   if (status.ok()) return absl::OkStatus();
   const std::string why(status.message());
-  const FieldViolation fault = FaultOf({why.data(), why.size()});
+  FieldViolation fault = FaultOf({why.data(), why.size()});
   if (fault.field.empty()) return absl::InvalidArgumentError(why);
+  const std::string sentence =
+      SentenceOf(fault.field, *message.GetDescriptor(), *checked);
+  if (!sentence.empty()) fault.description = sentence;
   return InvalidFieldsError({fault});
 }
 

@@ -15,8 +15,9 @@ namespace genzo {
 
 std::string ToJson(const google::protobuf::Message& message);
 
-// INVALID_ARGUMENT that names the field for what does not fit, and for JSON
-// that is too deep or no object.
+// INVALID_ARGUMENT that names the first field that does not fit, its value and
+// what is wanted ("request.steps -1 is not a whole number from 0 to
+// 4294967295"), and for JSON that is too deep or no object.
 absl::Status FromJson(absl::string_view text,
                       google::protobuf::Message& message);
 

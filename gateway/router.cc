@@ -35,8 +35,24 @@ std::optional<std::vector<std::string>> Match(const std::string& pattern,
 }
 
 bool Answers(const Route& route, const std::string& method) {
-  return route.method == method ||
-         (method == "HEAD" && route.method == "GET" && !route.streams);
+  return route.method == method || (method == "HEAD" && route.method == "GET");
+}
+
+// The names in `asked`, what a page wants to send, that can be names of
+// headers: whatever else is in it is not to come back in a header.
+std::string HeaderNamesIn(absl::string_view asked) {
+  const auto is_of_a_name = [](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", c);
+  };
+  std::vector<std::string> names;
+  for (absl::string_view name : absl::StrSplit(asked, ',')) {
+    name = absl::StripAsciiWhitespace(name);
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_of_a_name)) {
+      continue;
+    }
+    names.push_back(absl::AsciiStrToLower(name));
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 // "application/json" of "Application/JSON; charset=utf-8".
@@ -133,14 +149,14 @@ bool Router::MayCome(const HttpRequest& request) const {
              origin, absl::StrCat("https://", request.Header("host")));
 }
 
-HttpHeaders Router::CorsHeaders(const HttpRequest& request) const {
+HttpHeaders Router::HeadersFor(const std::string& origin) const {
   if (origins_.empty()) return {};
   HttpHeaders headers = {{"vary", "Origin"}};
-  const std::string origin = request.Header("origin");
   if (origin.empty() || !IsListed(origin)) return headers;
   headers.emplace_back("access-control-allow-origin", origin);
   headers.emplace_back("access-control-expose-headers",
                        "x-request-id, retry-after, location, mcp-session-id, "
+                       "x-ratelimit-limit-requests, "
                        "x-ratelimit-remaining-requests, "
                        "x-ratelimit-reset-requests");
   return headers;
@@ -158,11 +174,13 @@ void Router::Preflight(const HttpRequest& request,
   if (is_preflight && MayCome(request)) {
     response.headers.emplace_back("access-control-allow-methods",
                                   absl::StrJoin(methods, ", "));
-    response.headers.emplace_back(
-        "access-control-allow-headers",
-        "authorization, content-type, last-event-id, idempotency-key, "
-        "x-api-key, x-genzo-tenant, x-request-id, mcp-protocol-version, "
-        "mcp-session-id");
+    // Whoever may call may say what he likes: what is not known is not read,
+    // and SDKs send headers of their own, x-stainless-* for one.
+    const std::string names =
+        HeaderNamesIn(request.Header("access-control-request-headers"));
+    if (!names.empty()) {
+      response.headers.emplace_back("access-control-allow-headers", names);
+    }
     response.headers.emplace_back("access-control-max-age", kPreflightSeconds);
   }
   exchange.Send(std::move(response));
@@ -170,7 +188,7 @@ void Router::Preflight(const HttpRequest& request,
 
 void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
   const DoorKind door = DoorOf(request.path);
-  HttpHeaders cors = CorsHeaders(request);
+  HttpHeaders cors = HeadersFor(request.Header("origin"));
   if (!cors.empty()) {
     exchange =
         std::make_shared<AddingExchange>(std::move(exchange), std::move(cors));
@@ -188,12 +206,14 @@ void Router::Handle(HttpRequest request, HttpExchangeRef exchange) const {
     if (!arguments.has_value() && request.path != "*") continue;
     // What is served elsewhere by other methods is no page's.
     const bool is_page = route.pattern == kEverything && request.path != "/";
-    if (is_page && (!methods.empty() || !Answers(route, request.method))) {
+    const bool has = route.has != nullptr && route.has(request.path);
+    if (is_page &&
+        (!methods.empty() || !(has || Answers(route, request.method)))) {
       continue;
     }
     exchange->Routed(route.pattern);
     methods.push_back(route.method);
-    if (route.method == "GET" && !route.streams) methods.push_back("HEAD");
+    if (route.method == "GET") methods.push_back("HEAD");
     if (!Answers(route, request.method) || !arguments.has_value()) continue;
     if (!MayCome(request) &&
         (request.method == "POST" || request.method == "DELETE" ||

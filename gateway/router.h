@@ -10,13 +10,15 @@ namespace genzo {
 
 // One line of the table of what is served.
 struct Route {
-  std::string method;   // GET also answers HEAD, unless it streams
+  std::string method;   // GET also answers HEAD; a stream then has a head only
   std::string pattern;  // "/v1/jobs/{}/events": {} is one segment; "/{*}",
                         // which comes last, is whatever has no route so far
   std::vector<std::string> body_types = {};  // media types; empty: any, or none
   HttpHandler handler;
-  bool streams = false;
   bool lacking = false;  // answers only that the service does not do this
+  // Of "/{*}": whether something is at that path, which other methods are then
+  // refused by, and not as if nothing were there. Null: nobody knows.
+  std::function<bool(const std::string& path)> has = nullptr;
 };
 
 // Finds the route of a request and hands it over, with everything that holds
@@ -33,6 +35,9 @@ class Router {
         public_url_(std::move(public_url)) {}
 
   void Handle(HttpRequest request, HttpExchangeRef exchange) const;
+  // What lets scripts of pages of `origin` read answers, if they may. `origin`
+  // is empty for clients that are no pages.
+  HttpHeaders HeadersFor(const std::string& origin) const;
 
  private:
   bool IsListed(const std::string& origin) const;
@@ -44,7 +49,6 @@ class Router {
   // true without a page. Pages of the name that the client used are the door's
   // own.
   bool MayCome(const HttpRequest& request) const;
-  HttpHeaders CorsHeaders(const HttpRequest& request) const;
   // What no route of the path does by that method; `methods` are what they do.
   void AnswerOtherMethod(const HttpRequest& request,
                          std::vector<std::string> methods,

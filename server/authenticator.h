@@ -28,6 +28,8 @@ struct Caller {
   std::shared_ptr<const Grant> grant = nullptr;
   // Whose work the call is a part of, if the caller says.
   std::optional<TraceContext> trace = std::nullopt;
+  // What the caller, or the HTTP door, calls the request, for logs.
+  std::string x_request_id = {};
 };
 
 // Tells callers apart. Asked at the head of every call. Thread-safe.

@@ -93,7 +93,8 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Create(
   if (!credentials.ok()) return credentials.status();
   std::unique_ptr<Door> door(new Door);
   auto listener =
-      Listener::Create(address, ConnectionCap(RaiseDescriptorLimit()));
+      Listener::Create(address, ConnectionCap(RaiseDescriptorLimit()) -
+                                    options.other_connections);
   if (!listener.ok()) return listener.status();
   door->listener_ = *std::move(listener);
   grpc::ServerBuilder builder;

@@ -20,6 +20,7 @@ struct DoorOptions {
   int max_message_bytes = 24 << 20;
   int max_calls = 1024;  // at once, of a connection
   absl::Duration reader_timeout = absl::Minutes(5);
+  int other_connections = 0;  // that the process may have beside the door's
   TlsConfig tls = {};
 };
 

@@ -14,6 +14,7 @@ namespace {
 
 using v1::JobEvent;
 
+constexpr char kTooManyStreams[] = "TOO_MANY_STREAMS";
 constexpr absl::Duration kStreamRetry = absl::Seconds(5);
 constexpr absl::Duration kResultsRetry = absl::Seconds(5);
 // One part of so many of all streams is not to be had by the tenants that have
@@ -91,8 +92,9 @@ absl::Status EventLogs::CheckStreamsLocked(const std::string& tenant) const {
   const int64_t tenants = tenant_streams_.Count() + (own == 0 ? 1 : 0);
   const bool modest = own * tenants < streams_;  // less than an even share
   if (modest && streams_ < limits_.max_streams) return absl::OkStatus();
+  metrics_.CountShed(kTooManyStreams);
   return RetryLaterError(
-      "TOO_MANY_STREAMS",
+      kTooManyStreams,
       absl::StrCat("the server has ", streams_, " streams, ", own,
                    " of them the caller's; its limit is ", limits_.max_streams,
                    ", the last ", last,

@@ -26,6 +26,7 @@ DoorOptions DoorOptionsOf(const FrontEndOptions& options) {
               options.limits.max_image_bytes + kMaxBytesBesidesImage,
           .max_calls = options.delivery.max_streams + kCallsBesideStreams,
           .reader_timeout = options.delivery.reader_timeout,
+          .other_connections = options.http_connections,
           .tls = options.tls};
 }
 
@@ -138,16 +139,29 @@ absl::StatusOr<Keys> OpenKeys(const AuthConfig& auth, const Clock& clock) {
 
 }  // namespace
 
+int HttpConnectionsOf(const HttpConfig& http) {
+  return http.listen.empty()
+             ? 0
+             : HttpConnectionCap(http.max_connections, RaiseDescriptorLimit());
+}
+
 FrontEndOptions FrontEndOptionsOf(const Config& config) {
+  const std::string& admin_address =
+      config.admin_listen.empty() ? config.listen : config.admin_listen;
   return {.limits = config.limits,
           .delivery = config.delivery,
-          .admin_api = config.admin_api,
+          // Behind a proxy or a mesh every caller comes from this machine.
+          .admin_api = config.admin_api == "loopback" &&
+                               !IsLoopbackAddress(admin_address)
+                           ? "off"
+                           : config.admin_api,
           .jobs = config.jobs,
           .auth = config.auth,
           .tls = config.tls,
           .webhooks = config.webhooks,
           .result_cache = config.result_cache,
           .admin_listen = config.admin_listen,
+          .http_connections = HttpConnectionsOf(config.http),
           .log_prompts = config.log_prompts};
 }
 
@@ -231,7 +245,7 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
               {dependencies.queue, dependencies.catalog, dependencies.metrics,
                dependencies.clock, *parts_.quotas, dependencies.pool_view,
                parts_.results.get(), dependencies.tracer, options.log_prompts,
-               &drained_, dependencies.upscalers},
+               &drained_, dependencies.upscalers, dependencies.latents},
               *parts_.archive),
       streams_{dependencies.metrics, pump_, dependencies.clock,
                dependencies.tracer},
@@ -240,8 +254,8 @@ FrontEnd::FrontEnd(const FrontEndOptions& options,
             options.webhooks, streams_),
       upscaling_(*authenticator_, intake_, streams_),
       model_registry_(dependencies.catalog, *authenticator_,
-                      dependencies.metrics, drained_),
-      lora_registry_(dependencies.catalog.loras(), *authenticator_,
+                      dependencies.metrics, drained_, intake_),
+      lora_registry_(dependencies.catalog, *authenticator_,
                      dependencies.metrics),
       model_admin_(dependencies.catalog, dependencies.models, *authenticator_,
                    dependencies.metrics, drained_),

@@ -46,6 +46,8 @@ struct FrontEndDependencies {
   Tracer* tracer = nullptr;
   // What enlarges pictures; null: the filters alone.
   const UpscalerCatalog* upscalers = nullptr;
+  // What requests may start from; null: they hear of it when it is too late.
+  const StartLatents* latents = nullptr;
 };
 
 // What a front end is told by the configuration.
@@ -60,9 +62,14 @@ struct FrontEndOptions {
   ResultCacheConfig result_cache = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
+  int http_connections = 0;  // that the HTTP door may have
   bool log_prompts = false;
 };
 FrontEndOptions FrontEndOptionsOf(const Config& config);
+
+// As many as the configuration says, if the process may have descriptors for
+// them; 0 without a door.
+int HttpConnectionsOf(const HttpConfig& http);
 
 // The gRPC server: the services, the standard health service and reflection.
 // Takes connections up to a share of the descriptors that the process may have,

@@ -156,12 +156,7 @@ void GenerateReactor::End(const absl::Status& status) {
     }
     ended_ = true;
   }
-  const absl::Duration retry_after = RetryAfter(status);
-  if (retry_after > absl::ZeroDuration()) {
-    context_->AddTrailingMetadata(
-        "grpc-retry-pushback-ms",
-        absl::StrCat(absl::ToInt64Milliseconds(retry_after)));
-  }
+  TellRetry(status, *context_);
   const grpc::Status grpc_status = ToGrpcStatus(status);
   code_ = grpc_status.error_code();
   Finish(grpc_status);

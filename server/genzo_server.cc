@@ -2,12 +2,15 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <set>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/standard_output.h"
+#include "base/version.h"
 #include "gateway/door.h"
 #include "server/config_files.h"
 #include "server/front_end.h"
@@ -16,6 +19,7 @@
 #include "server/server_options.h"
 #include "server/signal_waiter.h"
 #include "worker/device/address_space.h"
+#include "worker/engine/worker_pool.h"
 
 namespace genzo {
 namespace {
@@ -26,6 +30,8 @@ constexpr absl::Duration kLastWrites = absl::Seconds(5);
 // For cancelled jobs to end, and again for everything behind that. What takes
 // longer hangs and would for ever.
 constexpr absl::Duration kLastResort = absl::Seconds(10);
+// Two signals within so long are one.
+constexpr absl::Duration kSameWish = absl::Milliseconds(100);
 
 int Fail(const absl::Status& status) {
   std::cerr << "genzo-server: " << status.message() << std::endl;
@@ -52,7 +58,8 @@ SignalWaiter::Event WaitForEnd(const ServerOptions& options,
 // Waits for the pool's end. A signal to end ends the process at once.
 bool WaitForPool(const SignalWaiter& waiter, absl::Duration time,
                  const Config& config) {
-  const absl::Time until = Clock::Real().Now() + time;
+  const absl::Time begin = Clock::Real().Now();
+  const absl::Time until = begin + time;
   while (true) {
     switch (waiter.Wait(until)) {
       case SignalWaiter::Event::kDone:
@@ -60,9 +67,12 @@ bool WaitForPool(const SignalWaiter& waiter, absl::Duration time,
       case SignalWaiter::Event::kTime:
         return false;
       case SignalWaiter::Event::kEnd:
+        // The same wish once more: `timeout` tells the process and its group.
+        if (Clock::Real().Now() - begin < kSameWish) break;
         EndAtOnce(config.jobs.results_folder);
       case SignalWaiter::Event::kReload:
-        break;  // too late
+        spdlog::warn("the configuration is not read again: shutting down");
+        break;
     }
   }
 }
@@ -97,6 +107,20 @@ int Serve(const ServerOptions& options, const Config& config) {
   return 0;
 }
 
+// What lies in a models_folder may come later.
+absl::Status CheckAliases(const Config& config) {
+  if (!config.models_folder.empty()) return absl::OkStatus();
+  std::set<std::string> ids;
+  for (const ModelConfig& model : config.models) ids.insert(model.id);
+  for (const auto& [alias, id] : config.http.model_aliases) {
+    if (ids.count(id) > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("http.model_aliases.", alias, " \"", id,
+                     "\" is not one of models: ", absl::StrJoin(ids, ", ")));
+  }
+  return absl::OkStatus();
+}
+
 // Whether the server could start with `config`, as far as files tell.
 int Check(const Config& config) {
   absl::Status status =
@@ -107,6 +131,9 @@ int Check(const Config& config) {
   if (!missing.empty()) {
     return Fail(absl::NotFoundError(absl::StrJoin(missing, "; ")));
   }
+  status = CheckAliases(config);
+  if (status.ok()) status = WorkerPool::Check(config);
+  if (!status.ok()) return Fail(status);
   for (const std::string& folder : MissingFolders(config)) {
     std::cout << folder << ", and is looked for now and then\n";
   }
@@ -120,6 +147,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Serves image generation over gRPC.", "genzo-server");
   ServerOptions options;
   AddOptions(app, options);
+  app.set_version_flag("--version", Version());
   app.footer(
       "Exit status: 0 after SIGINT or SIGTERM, which let live jobs finish; 4 "
       "after a second one, which ends at once; 2 for a bad configuration or an "

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
@@ -12,6 +14,8 @@
 
 namespace genzo {
 namespace {
+
+constexpr size_t kMostTold = 128;
 
 std::string ToString(const grpc::ByteBuffer& bytes) {
   std::vector<grpc::Slice> slices;
@@ -34,6 +38,27 @@ CallFacts FactsOf(const grpc::CallbackServerContext& context) {
   return facts;
 }
 
+// The start of what the caller says under `key`; empty if it says nothing.
+std::string ToldBy(const CallFacts& facts, const std::string& key) {
+  const auto found = facts.metadata.find(key);
+  return found == facts.metadata.end() ? ""
+                                       : found->second.substr(0, kMostTold);
+}
+
+void LogRefusal(const std::string& request, const CallFacts& facts,
+                const absl::Status& status) {
+  const auto trace = ParseTraceparent(ToldBy(facts, "traceparent"));
+  LogEvent(spdlog::level::info, "refused",
+           {{"request", request},
+            {"x_request_id", ToldBy(facts, "x-request-id")},
+            {"trace", trace.has_value() ? trace->trace_id : ""},
+            {"peer", facts.peer},
+            // The HTTP door says for whom it asks; others say what they like.
+            {"forwarded_for", ToldBy(facts, "x-forwarded-for")},
+            {"reason", ErrorReason(status)},
+            {"message", std::string(status.message())}});
+}
+
 absl::StatusOr<Caller> CallerOf(const CallFacts& facts,
                                 const grpc::ByteBuffer& bytes,
                                 const Authenticator& authenticator,
@@ -41,10 +66,8 @@ absl::StatusOr<Caller> CallerOf(const CallFacts& facts,
                                 google::protobuf::Message& request) {
   auto caller = authenticator.Authenticate(facts);
   if (!caller.ok()) return caller.status();
-  const auto trace = facts.metadata.find("traceparent");
-  if (trace != facts.metadata.end()) {
-    caller->trace = ParseTraceparent(trace->second);
-  }
+  caller->trace = ParseTraceparent(ToldBy(facts, "traceparent"));
+  caller->x_request_id = ToldBy(facts, "x-request-id");
   absl::Status status =
       scope.empty() ? absl::OkStatus() : CheckScope(*caller, scope);
   if (status.ok()) status = ParseRequest(ToString(bytes), request);
@@ -62,11 +85,7 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
   const CallFacts facts = FactsOf(context);
   auto caller = CallerOf(facts, bytes, authenticator, scope, request);
   if (!caller.ok()) {
-    LogEvent(spdlog::level::info, "refused",
-             {{"request", request.GetDescriptor()->name()},
-              {"peer", facts.peer},
-              {"reason", ErrorReason(caller.status())},
-              {"message", std::string(caller.status().message())}});
+    LogRefusal(request.GetDescriptor()->name(), facts, caller.status());
   }
   return caller;
 }
@@ -81,8 +100,19 @@ grpc::ByteBuffer ToBytes(const google::protobuf::Message& message) {
   return bytes;
 }
 
-void FinishCall(grpc::ServerUnaryReactor* reactor, const std::string& method,
+void TellRetry(const absl::Status& status,
+               grpc::CallbackServerContext& context) {
+  const absl::Duration retry_after = RetryAfter(status);
+  if (retry_after == absl::ZeroDuration()) return;
+  context.AddTrailingMetadata(
+      "grpc-retry-pushback-ms",
+      absl::StrCat(absl::ToInt64Milliseconds(retry_after)));
+}
+
+void FinishCall(grpc::CallbackServerContext* context,
+                grpc::ServerUnaryReactor* reactor, const std::string& method,
                 const absl::Status& status, Metrics& metrics) {
+  TellRetry(status, *context);
   const grpc::Status grpc_status = ToGrpcStatus(status);
   metrics.CountRequest(method, GrpcCodeName(grpc_status.error_code()));
   reactor->Finish(grpc_status);

@@ -28,8 +28,14 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
 // `message` as it travels.
 grpc::ByteBuffer ToBytes(const google::protobuf::Message& message);
 
+// Tells clients that retry by themselves when to, if `status` says when. Before
+// the call is finished.
+void TellRetry(const absl::Status& status,
+               grpc::CallbackServerContext& context);
+
 // Ends a unary call and counts it.
-void FinishCall(grpc::ServerUnaryReactor* reactor, const std::string& method,
+void FinishCall(grpc::CallbackServerContext* context,
+                grpc::ServerUnaryReactor* reactor, const std::string& method,
                 const absl::Status& status, Metrics& metrics);
 
 }  // namespace genzo

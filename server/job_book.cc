@@ -172,7 +172,8 @@ absl::StatusOr<v1::ListJobsResponse> JobBook::List(
         absl::WebSafeBase64Unescape(request.page_token(), &token);
     const std::pair<std::string, std::string> parts =
         absl::StrSplit(token, absl::MaxSplits('.', 1));
-    if (!readable || !absl::SimpleAtoi(parts.first, &before.first)) {
+    if (!readable || !absl::SimpleAtoi(parts.first, &before.first) ||
+        parts.second.empty()) {
       return InvalidFieldsError(
           {{"page_token",
             "page_token is not a next_page_token of this server"}});

@@ -96,17 +96,6 @@ internal::v1::KeptJob KeptJobOf(const internal::v1::Job& job,
   return kept;
 }
 
-// Models say what was allowed when they were set up.
-void LowerLimits(const RequestLimits& limits, v1::ModelLimits& model) {
-  const auto lower = [](uint32_t of_model, int now) {
-    return std::min(of_model, static_cast<uint32_t>(now));
-  };
-  model.set_max_side(lower(model.max_side(), limits.max_side_pixels));
-  model.set_max_steps(lower(model.max_steps(), limits.max_steps));
-  model.set_max_image_count(
-      lower(model.max_image_count(), limits.max_image_count));
-}
-
 // OK if the picture, and the `result` that it is enlarged to, keep within the
 // grant.
 absl::Status CheckGrant(const Grant* grant, const v1::GenerateRequest& resolved,
@@ -121,6 +110,17 @@ absl::Status CheckGrant(const Grant* grant, const v1::GenerateRequest& resolved,
 }
 
 }  // namespace
+
+void LowerLimits(const RequestLimits& limits, v1::Model& model) {
+  const auto lower = [](uint32_t of_model, int now) {
+    return std::min(of_model, static_cast<uint32_t>(now));
+  };
+  if (!model.has_limits()) return;  // of one that could not be read
+  v1::ModelLimits& own = *model.mutable_limits();
+  own.set_max_side(lower(own.max_side(), limits.max_side_pixels));
+  own.set_max_steps(lower(own.max_steps(), limits.max_steps));
+  own.set_max_image_count(lower(own.max_image_count(), limits.max_image_count));
+}
 
 JobFile FileOf(const v1::GenerateRequest& request, const std::string& tenant,
                const std::string& webhook) {
@@ -139,7 +139,7 @@ absl::StatusOr<v1::Model> JobDrafter::UsableModel(
     const std::string& id, const RequestLimits& limits) const {
   auto model = dependencies_.catalog.Get(id);
   if (!model.ok()) return model;
-  LowerLimits(limits, *model->mutable_limits());
+  LowerLimits(limits, *model);
   absl::Status usable = CheckModelState(*model);
   if (usable.ok() && dependencies_.drained != nullptr) {
     usable = dependencies_.drained->Check(model->id());
@@ -148,13 +148,34 @@ absl::StatusOr<v1::Model> JobDrafter::UsableModel(
   return model;
 }
 
+absl::StatusOr<v1::GenerateRequest> JobDrafter::WithLatents(
+    const v1::GenerateRequest& request, const v1::Model& model,
+    const std::string& tenant) const {
+  v1::GenerateRequest complete = request;
+  const std::string& name = request.start_latents();
+  if (name.empty() || dependencies_.latents == nullptr) return complete;
+  const auto kept = dependencies_.latents->Look(tenant, name);
+  if (!kept.ok()) return kept.status();
+  if (!request.has_width() && !request.has_height()) {
+    complete.set_width(static_cast<uint32_t>(kept->width));
+    complete.set_height(static_cast<uint32_t>(kept->height));
+  }
+  const absl::Status fits = CheckStartLatents(
+      *kept, model.id(), complete.has_width() ? complete.width() : kept->width,
+      complete.has_height() ? complete.height() : kept->height);
+  if (!fits.ok()) return fits;
+  return complete;
+}
+
 absl::StatusOr<internal::v1::Job> JobDrafter::MakeJob(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline) const {
   const RequestLimits limits = this->limits();
   const auto model = UsableModel(request.model(), limits);
   if (!model.ok()) return model.status();
-  auto resolved = ResolveRequest(request, *model, limits, DrawSeed(),
+  const auto complete = WithLatents(request, *model, caller.tenant);
+  if (!complete.ok()) return complete.status();
+  auto resolved = ResolveRequest(*complete, *model, limits, DrawSeed(),
                                  &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
   const auto result = ResolveEnlarging(*model, upscalers(), *resolved);
@@ -229,6 +250,7 @@ JobDraft JobDrafter::DraftOf(internal::v1::Job job, const Caller& caller,
     draft.kept.set_parent_span(caller.trace->span_id);
   }
   draft.grant = caller.grant;
+  draft.x_request_id = caller.x_request_id;
   draft.job = std::move(job);
   return draft;
 }

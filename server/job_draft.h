@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/model_catalog.h"
+#include "base/start_latents.h"
 #include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "genzo/internal/v1/job.pb.h"
@@ -29,13 +30,17 @@ struct JobDraft {
   std::shared_ptr<const Grant> grant = nullptr;  // that is charged
   bool may_repeat = false;                       // the caller chose the seed
   bool was_accepted = false;                     // by an earlier server
-  absl::Time begun = {};  // by the date: when the request came
+  absl::Time begun = {};          // by the date: when the request came
+  std::string x_request_id = {};  // see Caller
 };
 
 // By what a request of `tenant` is found again: its request id and digest, or
 // neither. One whose end another webhook is told of is another request.
 JobFile FileOf(const v1::GenerateRequest& request, const std::string& tenant,
                const std::string& webhook = "");
+
+// Models say what was allowed when they were set up; `limits` is what is now.
+void LowerLimits(const RequestLimits& limits, v1::Model& model);
 
 // What drafts are made with; all outlive the drafter.
 struct DrafterDependencies {
@@ -45,6 +50,7 @@ struct DrafterDependencies {
   const DrainedModels* drained = nullptr;
   // What enlarges pictures; null: filters alone.
   const UpscalerCatalog* upscalers = nullptr;
+  const StartLatents* latents = nullptr;  // null: told of when it is too late
 };
 
 // Makes drafts of requests: resolved, checked against the model, the limits and
@@ -90,6 +96,10 @@ class JobDrafter {
   // own.
   absl::StatusOr<v1::Model> UsableModel(const std::string& id,
                                         const RequestLimits& limits) const;
+  // With the size of the latents that it starts from, if it names none.
+  absl::StatusOr<v1::GenerateRequest> WithLatents(
+      const v1::GenerateRequest& request, const v1::Model& model,
+      const std::string& tenant) const;
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
                                             const Caller& caller,
                                             absl::Time deadline) const;

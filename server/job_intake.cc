@@ -18,10 +18,13 @@ uint64_t FirstSequence(const internal::v1::KeptJob& job) {
   return uint64_t{job.servers()} << 32;
 }
 
-LogFields FactsOf(const internal::v1::Job& job, bool with_prompt) {
+LogFields FactsOf(const JobDraft& draft, bool with_prompt) {
+  const internal::v1::Job& job = draft.job;
   const v1::GenerateRequest& request = job.request();
   return {{"job", job.id()},
           {"request_id", request.request_id()},
+          {"x_request_id", draft.x_request_id},
+          {"key", draft.grant == nullptr ? "" : draft.grant->key_id},
           {"tenant", job.tenant()},
           {"trace", TraceIdOf(job.traceparent())},
           {"model", request.model()},
@@ -41,6 +44,8 @@ void LogRefusal(const std::string& request_id, const Caller& caller,
                 const absl::Status& status) {
   LogEvent(spdlog::level::info, "refused",
            {{"request_id", request_id},
+            {"x_request_id", caller.x_request_id},
+            {"key", caller.grant == nullptr ? "" : caller.grant->key_id},
             {"tenant", caller.tenant},
             {"trace", caller.trace.has_value() ? caller.trace->trace_id : ""},
             {"reason", ErrorReason(status)},
@@ -67,7 +72,7 @@ std::string JobIntake::ResultKey(const JobDraft& draft) const {
 void JobIntake::Repeat(JobDraft draft, const std::vector<v1::Image>& images,
                        uint64_t sequence) {
   const std::string id = draft.job.id();
-  LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
+  LogFields facts = FactsOf(draft, dependencies_.log_prompts);
   facts.emplace_back("from_cache", "true");
   LogEvent(spdlog::level::info, "job accepted", facts);
   archive_.book().Add(std::move(draft.kept));
@@ -110,7 +115,7 @@ absl::Status JobIntake::Queue(JobDraft draft, uint64_t sequence,
   }
   const std::string traceparent = draft.job.traceparent();
   const double weight = draft.job.weight() > 0 ? draft.job.weight() : 1;
-  const LogFields facts = FactsOf(draft.job, dependencies_.log_prompts);
+  const LogFields facts = FactsOf(draft, dependencies_.log_prompts);
   const double cost = draft.kept.job().cost();
   if (draft.grant != nullptr) {
     const absl::Status charged =

@@ -40,6 +40,7 @@ struct IntakeDependencies {
   const DrainedModels* drained = nullptr;
   // What enlarges pictures; null: filters alone.
   const UpscalerCatalog* upscalers = nullptr;
+  const StartLatents* latents = nullptr;
 };
 
 // Queues jobs, whatever door they came through: files and charges what the
@@ -49,9 +50,9 @@ class JobIntake {
   // `archive` outlives the intake.
   JobIntake(const RequestLimits& limits, const IntakeDependencies& dependencies,
             JobArchive& archive)
-      : drafter_(limits,
-                 {dependencies.catalog, dependencies.clock, dependencies.tracer,
-                  dependencies.drained, dependencies.upscalers}),
+      : drafter_(limits, {dependencies.catalog, dependencies.clock,
+                          dependencies.tracer, dependencies.drained,
+                          dependencies.upscalers, dependencies.latents}),
         dependencies_(dependencies),
         archive_(archive) {}
 

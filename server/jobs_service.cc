@@ -1,6 +1,7 @@
 #include "server/jobs_service.h"
 
 #include "base/errors.h"
+#include "base/logging.h"
 #include "server/grpc_call.h"
 #include "server/webhooks.h"
 
@@ -22,12 +23,13 @@ v1::GenerateRequest RequestOf(const v1::CreateJobRequest& request) {
 }  // namespace
 
 template <typename Answer>
-void JobsService::Finish(grpc::ServerUnaryReactor* reactor,
+void JobsService::Finish(grpc::CallbackServerContext* context,
+                         grpc::ServerUnaryReactor* reactor,
                          const std::string& method,
                          const absl::StatusOr<Answer>& result,
                          grpc::ByteBuffer* answer) const {
   if (result.ok()) *answer = ToBytes(*result);
-  FinishCall(reactor, method, result.status(), dependencies_.metrics);
+  FinishCall(context, reactor, method, result.status(), dependencies_.metrics);
 }
 
 absl::StatusOr<v1::Job> JobsService::Shown(
@@ -65,15 +67,17 @@ grpc::ServerUnaryReactor* JobsService::CreateJob(
   const absl::Status checked =
       caller.ok() ? Check(request, webhooks_) : caller.status();
   if (!checked.ok()) {
-    Finish(reactor, "CreateJob", absl::StatusOr<v1::Job>(checked), answer);
-  } else if (request.validate_only()) {
-    Finish(reactor, "CreateJob", intake_.Estimate(RequestOf(request), *caller),
+    Finish(context, reactor, "CreateJob", absl::StatusOr<v1::Job>(checked),
            answer);
+  } else if (request.validate_only()) {
+    Finish(context, reactor, "CreateJob",
+           intake_.Estimate(RequestOf(request), *caller), answer);
   } else {
     // gRPC keeps context and answer until the reactor has finished.
     intake_.Create(RequestOf(request), *caller, request.webhook().url(),
                    [=, this](const absl::StatusOr<KeptJob>& job) {
-                     Finish(reactor, "CreateJob", Shown(job, context), answer);
+                     Finish(context, reactor, "CreateJob", Shown(job, context),
+                            answer);
                    });
   }
   return reactor;
@@ -87,7 +91,7 @@ grpc::ServerUnaryReactor* JobsService::GetJob(
       BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   const auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
   auto* reactor = context->DefaultReactor();
-  Finish(reactor, "GetJob", Shown(job, context), answer);
+  Finish(context, reactor, "GetJob", Shown(job, context), answer);
   return reactor;
 }
 
@@ -100,7 +104,7 @@ grpc::ServerUnaryReactor* JobsService::ListJobs(
   const auto page = caller.ok() ? archive_.book().List(caller->tenant, request)
                                 : caller.status();
   auto* reactor = context->DefaultReactor();
-  Finish(reactor, "ListJobs", page, answer);
+  Finish(context, reactor, "ListJobs", page, answer);
   return reactor;
 }
 
@@ -133,11 +137,16 @@ grpc::ServerUnaryReactor* JobsService::CancelJob(
       BeginCall(*context, *bytes, authenticator_, kScopeJobs, request);
   auto job = caller.ok() ? Find(*caller, request.id()) : caller.status();
   if (job.ok()) {
+    LogEvent(spdlog::level::info, "cancel asked for",
+             {{"job", request.id()},
+              {"tenant", caller->tenant},
+              {"key", caller->grant == nullptr ? "" : caller->grant->key_id},
+              {"x_request_id", caller->x_request_id}});
     queue_.Cancel(request.id());
     job = Find(*caller, request.id());
   }
   auto* reactor = context->DefaultReactor();
-  Finish(reactor, "CancelJob", Shown(job, context), answer);
+  Finish(context, reactor, "CancelJob", Shown(job, context), answer);
   return reactor;
 }
 

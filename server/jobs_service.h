@@ -49,7 +49,8 @@ class JobsService : public v1::Jobs::WithRawCallbackMethod_CreateJob<
  private:
   // Writes the answer, or the error, and ends the call.
   template <typename Answer>
-  void Finish(grpc::ServerUnaryReactor* reactor, const std::string& method,
+  void Finish(grpc::CallbackServerContext* context,
+              grpc::ServerUnaryReactor* reactor, const std::string& method,
               const absl::StatusOr<Answer>& result,
               grpc::ByteBuffer* answer) const;
   // The job, with whose trace it is in the context's metadata.

@@ -90,6 +90,10 @@ int ConnectionCap(int limit) {
   return std::max(1, limit - std::clamp(limit / 4, 16, 256));
 }
 
+int HttpConnectionCap(int wanted, int limit) {
+  return std::clamp(ConnectionCap(limit) / 4, 1, std::max(1, wanted));
+}
+
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Create(
     const std::string& address, int cap) {
   std::unique_ptr<Listener> listener(new Listener(cap));

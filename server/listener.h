@@ -18,6 +18,9 @@ int RaiseDescriptorLimit();
 // for files and for whatever else the process opens.
 int ConnectionCap(int limit);
 
+// Of those, the HTTP door's: `wanted`, or a quarter if that is less.
+int HttpConnectionCap(int wanted, int limit);
+
 // Accepts TCP connections on a thread of its own and hands them on. gRPC's own
 // listener gives up for good once the process is out of descriptors; this one
 // closes connections above a cap at once, so that their clients hear of it, and

@@ -14,9 +14,12 @@ grpc::ServerUnaryReactor* LoraRegistryService::List(
   absl::Status status =
       BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
           .status();
+  if (status.ok() && !request.model().empty()) {
+    status = catalog_.Named(request.model()).status();
+  }
   if (status.ok()) {
     auto page = PageOf(
-        catalog_.List(request.model()),
+        catalog_.loras().List(request.model()),
         [](const v1::Lora& lora) { return lora.name(); }, request);
     status = page.status();
     v1::LoraRegistryListResponse response;
@@ -29,7 +32,7 @@ grpc::ServerUnaryReactor* LoraRegistryService::List(
     }
   }
   auto* reactor = context->DefaultReactor();
-  FinishCall(reactor, "ListLoras", status, metrics_);
+  FinishCall(context, reactor, "ListLoras", status, metrics_);
   return reactor;
 }
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "base/lora_catalog.h"
 #include "base/metrics.h"
+#include "base/model_catalog.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
 #include "server/authenticator.h"
 
@@ -15,7 +15,7 @@ class LoraRegistryService : public v1::LoraRegistry::WithRawCallbackMethod_List<
                                 v1::LoraRegistry::Service> {
  public:
   // All outlive the service.
-  LoraRegistryService(const LoraCatalog& catalog,
+  LoraRegistryService(const ModelCatalog& catalog,
                       const Authenticator& authenticator, Metrics& metrics)
       : catalog_(catalog), authenticator_(authenticator), metrics_(metrics) {}
 
@@ -24,7 +24,7 @@ class LoraRegistryService : public v1::LoraRegistry::WithRawCallbackMethod_List<
                                  grpc::ByteBuffer* answer) override;
 
  private:
-  const LoraCatalog& catalog_;
+  const ModelCatalog& catalog_;
   const Authenticator& authenticator_;
   Metrics& metrics_;
 };

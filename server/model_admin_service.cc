@@ -42,7 +42,7 @@ grpc::ServerUnaryReactor* ModelAdminService::LoadModel(
   v1::LoadModelRequest request;
   const absl::Status checked = Check(*context, *bytes, request);
   if (!checked.ok()) {
-    FinishCall(reactor, "LoadModel", checked, metrics_);
+    FinishCall(context, reactor, "LoadModel", checked, metrics_);
     return reactor;
   }
   const std::optional<bool> pinned =
@@ -59,7 +59,7 @@ grpc::ServerUnaryReactor* ModelAdminService::LoadModel(
                    if (pinned.has_value()) model->set_pinned(*pinned);
                    *answer = ToBytes(*model);
                  }
-                 FinishCall(reactor, "LoadModel", status, metrics_);
+                 FinishCall(context, reactor, "LoadModel", status, metrics_);
                });
   return reactor;
 }
@@ -71,10 +71,11 @@ grpc::ServerUnaryReactor* ModelAdminService::UnloadModel(
   v1::UnloadModelRequest request;
   const absl::Status checked = Check(*context, *bytes, request);
   if (!checked.ok()) {
-    FinishCall(reactor, "UnloadModel", checked, metrics_);
+    FinishCall(context, reactor, "UnloadModel", checked, metrics_);
     return reactor;
   }
-  Free(request.id(), v1::Model::STATE_UNLOADED, "UnloadModel", reactor, answer);
+  Free(request.id(), v1::Model::STATE_UNLOADED, "UnloadModel", context, reactor,
+       answer);
   return reactor;
 }
 
@@ -85,24 +86,26 @@ grpc::ServerUnaryReactor* ModelAdminService::DrainModel(
   v1::DrainModelRequest request;
   const absl::Status checked = Check(*context, *bytes, request);
   if (!checked.ok()) {
-    FinishCall(reactor, "DrainModel", checked, metrics_);
+    FinishCall(context, reactor, "DrainModel", checked, metrics_);
     return reactor;
   }
   // First, so that no job comes behind those that the pool waits for.
   drained_.Set(request.id(), true);
-  Free(request.id(), v1::Model::STATE_DRAINED, "DrainModel", reactor, answer);
+  Free(request.id(), v1::Model::STATE_DRAINED, "DrainModel", context, reactor,
+       answer);
   return reactor;
 }
 
 void ModelAdminService::Free(const std::string& id, v1::Model::State state,
                              const std::string& method,
+                             grpc::CallbackServerContext* context,
                              grpc::ServerUnaryReactor* reactor,
                              grpc::ByteBuffer* answer) {
   models_.Unload(id, [=, this](const absl::Status& status) {
     if (status.ok()) {
       *answer = ToBytes(FreedModel(catalog_, id, state));
     }
-    FinishCall(reactor, method, status, metrics_);
+    FinishCall(context, reactor, method, status, metrics_);
   });
 }
 

@@ -52,8 +52,8 @@ class ModelAdminService
                      const grpc::ByteBuffer& bytes, Request& request) const;
   // Has the pool free the model; the answer says that it is in `state`.
   void Free(const std::string& id, v1::Model::State state,
-            const std::string& method, grpc::ServerUnaryReactor* reactor,
-            grpc::ByteBuffer* answer);
+            const std::string& method, grpc::CallbackServerContext* context,
+            grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* answer);
 
   const ModelCatalog& catalog_;
   ModelControl& models_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/grpc_call.h"
+#include "server/job_draft.h"
 #include "server/pages.h"
 
 namespace genzo {
@@ -18,6 +19,11 @@ absl::StatusOr<v1::ListModelsResponse> ListPage(
   return page;
 }
 
+void ModelRegistryService::Complete(v1::Model& model) const {
+  drained_.Tell(model);
+  LowerLimits(intake_.limits(), model);
+}
+
 grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
@@ -29,12 +35,12 @@ grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
     auto page = ListPage(catalog_.List(), request);
     status = page.status();
     if (page.ok()) {
-      for (v1::Model& model : *page->mutable_models()) drained_.Tell(model);
+      for (v1::Model& model : *page->mutable_models()) Complete(model);
       *answer = ToBytes(*page);
     }
   }
   auto* reactor = context->DefaultReactor();
-  FinishCall(reactor, "ListModels", status, metrics_);
+  FinishCall(context, reactor, "ListModels", status, metrics_);
   return reactor;
 }
 
@@ -49,12 +55,12 @@ grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
     auto model = catalog_.Named(request.id());
     status = model.status();
     if (model.ok()) {
-      drained_.Tell(*model);
+      Complete(*model);
       *answer = ToBytes(*model);
     }
   }
   auto* reactor = context->DefaultReactor();
-  FinishCall(reactor, "GetModel", status, metrics_);
+  FinishCall(context, reactor, "GetModel", status, metrics_);
   return reactor;
 }
 

@@ -8,6 +8,7 @@
 #include "genzo/v1/model_registry.grpc.pb.h"
 #include "server/authenticator.h"
 #include "server/drained_models.h"
+#include "server/job_intake.h"
 
 namespace genzo {
 
@@ -16,7 +17,8 @@ namespace genzo {
 absl::StatusOr<v1::ListModelsResponse> ListPage(
     std::vector<v1::Model> models, const v1::ListModelsRequest& request);
 
-// genzo.v1.ModelRegistry: reads the catalog. Thread-safe.
+// genzo.v1.ModelRegistry: reads the catalog; models have the limits that hold
+// now. Thread-safe.
 class ModelRegistryService
     : public v1::ModelRegistry::WithRawCallbackMethod_ListModels<
           v1::ModelRegistry::WithRawCallbackMethod_GetModel<
@@ -25,11 +27,12 @@ class ModelRegistryService
   // All outlive the service.
   ModelRegistryService(const ModelCatalog& catalog,
                        const Authenticator& authenticator, Metrics& metrics,
-                       const DrainedModels& drained)
+                       const DrainedModels& drained, const JobIntake& intake)
       : catalog_(catalog),
         authenticator_(authenticator),
         metrics_(metrics),
-        drained_(drained) {}
+        drained_(drained),
+        intake_(intake) {}
 
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* bytes,
@@ -39,10 +42,14 @@ class ModelRegistryService
                                      grpc::ByteBuffer* answer) override;
 
  private:
+  // What only the front end knows of `model`.
+  void Complete(v1::Model& model) const;
+
   const ModelCatalog& catalog_;
   const Authenticator& authenticator_;
   Metrics& metrics_;
   const DrainedModels& drained_;
+  const JobIntake& intake_;
 };
 
 }  // namespace genzo

@@ -81,7 +81,8 @@ grpc::ServerUnaryReactor* PictureScoringService::Score(
   auto* reactor = context->DefaultReactor();
   auto request = Read(*context, *bytes);
   if (!request.ok()) {
-    FinishCall(reactor, "Score", request.status(), dependencies_.metrics);
+    FinishCall(context, reactor, "Score", request.status(),
+               dependencies_.metrics);
     return reactor;
   }
   // gRPC keeps the answer until the reactor has finished.
@@ -89,7 +90,8 @@ grpc::ServerUnaryReactor* PictureScoringService::Score(
       *std::move(request),
       [=, this](const absl::StatusOr<v1::ScoreResponse>& response) {
         if (response.ok()) *answer = ToBytes(*response);
-        FinishCall(reactor, "Score", response.status(), dependencies_.metrics);
+        FinishCall(context, reactor, "Score", response.status(),
+                   dependencies_.metrics);
       });
   return reactor;
 }
@@ -113,7 +115,7 @@ grpc::ServerUnaryReactor* PictureScoringService::ListScorers(
     *answer = ToBytes(list);
   }
   auto* reactor = context->DefaultReactor();
-  FinishCall(reactor, "ListScorers", status, dependencies_.metrics);
+  FinishCall(context, reactor, "ListScorers", status, dependencies_.metrics);
   return reactor;
 }
 

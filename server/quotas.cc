@@ -21,9 +21,9 @@ double BurstOf(const Grant& grant) {
 void AddPixels(const Grant& grant, int64_t pixels,
                std::vector<FieldViolation>& violations) {
   if (grant.max_pixels == 0 || pixels <= grant.max_pixels) return;
-  violations.push_back(
-      {"width", absl::StrCat("width times height is ", pixels,
-                             ", the key's limit is ", grant.max_pixels)});
+  violations.push_back({"width", absl::StrCat("the picture has ", pixels,
+                                              " pixels, the key's limit is ",
+                                              grant.max_pixels)});
 }
 
 }  // namespace

@@ -23,6 +23,10 @@ class Readiness {
     Change([this]()
                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { has_model_ = true; });
   }
+  // None could be loaded, and why.
+  void NoModel(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_) {
+    Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { no_model_ = why; });
+  }
   // So many devices still work, as the pool says when one is taken out or in.
   void DevicesLeft(int devices) ABSL_LOCKS_EXCLUDED(mutex_) {
     Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -54,7 +58,7 @@ class Readiness {
   std::string WhyNotLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     if (draining_) return "the server is shutting down";
     if (!has_device_) return "no device works";
-    if (!has_model_) return "no model is in memory yet";
+    if (!has_model_) return no_model_;
     return stalled_;
   }
 
@@ -72,6 +76,7 @@ class Readiness {
   const std::function<void(bool)> tell_;
   mutable absl::Mutex mutex_;
   bool has_model_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string no_model_ ABSL_GUARDED_BY(mutex_) = "no model is in memory yet";
   bool has_device_ ABSL_GUARDED_BY(mutex_) = true;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::string stalled_ ABSL_GUARDED_BY(mutex_);

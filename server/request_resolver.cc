@@ -56,8 +56,9 @@ void CheckSize(const GenerateRequest& request, const v1::ModelLimits& limits,
   CheckSide("height", request.height(), limits, violations);
   const uint64_t pixels = uint64_t{request.width()} * request.height();
   if (limits.max_pixels() == 0 || pixels <= limits.max_pixels()) return;
-  violations.Add("width", absl::StrCat("width times height is ", pixels,
-                                       ", the limit is ", limits.max_pixels()));
+  violations.Add("width",
+                 absl::StrCat("the picture has ", pixels,
+                              " pixels, the limit is ", limits.max_pixels()));
 }
 
 void CheckTiny(const char* field, const char* value, const v1::Model& model,
@@ -114,8 +115,7 @@ void CheckLife(const GenerateRequest& request, Violations& violations) {
   const auto& limit = request.time_limit();
   const bool valid = limit.seconds() >= TimeUtil::kDurationMinSeconds &&
                      limit.seconds() <= TimeUtil::kDurationMaxSeconds &&
-                     limit.nanos() > -1'000'000'000 &&
-                     limit.nanos() < 1'000'000'000;
+                     limit.nanos() >= 0 && limit.nanos() < 1'000'000'000;
   const absl::Duration time =
       valid ? absl::Seconds(limit.seconds()) + absl::Nanoseconds(limit.nanos())
             : absl::ZeroDuration();
@@ -158,6 +158,9 @@ void FillDefaults(const v1::Model& model, uint64_t drawn_seed,
   if (!preview.has_longest_side()) preview.set_longest_side(0);
   if (!preview.has_quality()) preview.set_quality(kDefaultPreviewQuality);
   v1::OutputOptions& output = *request.mutable_output();
+  if (output.format() == v1::IMAGE_FORMAT_UNSPECIFIED) {
+    output.set_format(v1::IMAGE_FORMAT_PNG);
+  }
   if (!output.has_quality()) output.set_quality(kDefaultQuality);
   if (!output.has_embed_parameters()) output.set_embed_parameters(true);
 }

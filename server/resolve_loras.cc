@@ -79,7 +79,9 @@ void ResolveLoras(const v1::Model& model, const LoraCatalog* catalog,
       {"prompt_2", &request.prompt_2()},
       {"negative_prompt_2", &request.negative_prompt_2()},
       {"prompt_3", &request.prompt_3()},
-      {"negative_prompt_3", &request.negative_prompt_3()}};
+      {"negative_prompt_3", &request.negative_prompt_3()},
+      {"image_to_image.inversion.prompt",
+       &request.image_to_image().inversion().prompt()}};
   for (const auto& [field, prompt] : prompts) {
     CheckPrompt(field, *prompt, violations);
   }

@@ -99,7 +99,8 @@ bool IsOfFlow(int sampler) {
 
 void CheckWalk(const v1::SamplerSupport& support,
                const GenerateRequest& request, Violations& violations) {
-  if (request.steps() < support.min_steps()) {
+  // None at all is told of by the limits.
+  if (request.steps() > 0 && request.steps() < support.min_steps()) {
     violations.Add("steps",
                    absl::StrCat("steps ", request.steps(), " is below ",
                                 support.min_steps(), ", the fewest of sampler ",

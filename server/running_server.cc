@@ -57,6 +57,17 @@ bool AnyResident(const ModelCatalog& catalog) {
   });
 }
 
+// Of a catalog without one that is loaded.
+std::string WhyNone(const ModelCatalog& catalog) {
+  std::vector<std::string> faults;
+  for (const v1::Model& model : catalog.List()) {
+    if (!model.has_error()) continue;
+    faults.push_back(absl::StrCat(model.id(), ": ", model.error().message()));
+  }
+  return absl::StrCat("no model could be loaded", faults.empty() ? "" : "; ",
+                      absl::StrJoin(faults, "; "));
+}
+
 void DropModel(std::vector<ModelConfig>& models, const std::string& id) {
   std::erase_if(models,
                 [&](const ModelConfig& model) { return model.id == id; });
@@ -141,11 +152,11 @@ absl::Status RunningServer::MakePool() {
 
 absl::Status RunningServer::Listen() {
   const Clock& clock = Clock::Real();
-  auto front_end =
-      FrontEnd::Start(config_.listen, FrontEndOptionsOf(config_),
-                      {queue_, catalog_, metrics_, clock, *models_,
-                       [this] { return MakePoolView(load_, Clock::Real()); },
-                       pool_.get(), tracer_.get(), &upscalers_});
+  auto front_end = FrontEnd::Start(
+      config_.listen, FrontEndOptionsOf(config_),
+      {queue_, catalog_, metrics_, clock, *models_,
+       [this] { return MakePoolView(load_, Clock::Real()); }, pool_.get(),
+       tracer_.get(), &upscalers_, pool_->latents()});
   if (!front_end.ok()) return front_end.status();
   front_end_ = *std::move(front_end);
   spdlog::info("listening on {}, devices: {}",
@@ -160,9 +171,11 @@ absl::Status RunningServer::Listen() {
 
 absl::Status RunningServer::OpenHttpDoor() {
   if (config_.http.listen.empty()) return absl::OkStatus();
-  auto door = HttpDoor::Start(config_.http, front_end_->InProcessChannel(),
-                              Clock::Real(),
-                              {.metrics = &metrics_, .tracer = tracer_.get()});
+  HttpConfig http = config_.http;
+  http.max_connections = HttpConnectionsOf(http);
+  auto door =
+      HttpDoor::Start(http, front_end_->InProcessChannel(), Clock::Real(),
+                      {.metrics = &metrics_, .tracer = tracer_.get()});
   if (!door.ok()) return door.status();
   http_door_ = *std::move(door);
   spdlog::info("{} on {}/", http_door_->has_page() ? "page and HTTP" : "HTTP",
@@ -213,9 +226,9 @@ void RunningServer::FirstModelsLoaded() {
   if (AnyResident(catalog_)) {
     readiness_.ModelLoaded();
   } else {
-    spdlog::error(
-        "not ready: no configured model could be loaded; LoadModel tries "
-        "again");
+    const std::string why = WhyNone(catalog_);
+    spdlog::error("not ready: {}; LoadModel tries again", why);
+    readiness_.NoModel(why);
   }
   // Gone meanwhile, they are the watch's to tell.
   for (const ModelConfig& model : later_) {

@@ -42,7 +42,7 @@ grpc::ServerUnaryReactor* UpscalingService::ListUpscalers(
     *answer = ToBytes(list);
   }
   auto* reactor = context->DefaultReactor();
-  FinishCall(reactor, "ListUpscalers", status, dependencies_.metrics);
+  FinishCall(context, reactor, "ListUpscalers", status, dependencies_.metrics);
   return reactor;
 }
 

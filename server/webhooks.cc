@@ -1,15 +1,15 @@
 #include "server/webhooks.h"
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/hmac_sha256.h"
 #include "base/logging.h"
+#include "base/watched_file.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace genzo {
@@ -25,26 +25,30 @@ bool IsIn(const std::vector<std::string>& hosts, const std::string& host) {
   return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
 
+// What the file says, without a line's end behind it.
+absl::StatusOr<std::string> SecretOf(const std::string& path) {
+  auto secret = WatchedFile(path).Read();
+  if (!secret.has_value()) {
+    return absl::NotFoundError(
+        absl::StrCat("webhooks.secret_file ", path, " cannot be read"));
+  }
+  if (absl::EndsWith(*secret, "\n")) secret->pop_back();
+  if (absl::EndsWith(*secret, "\r")) secret->pop_back();
+  if (secret->size() >= kLeastSecretBytes) return *std::move(secret);
+  return absl::InvalidArgumentError(
+      absl::StrCat("webhooks.secret_file ", path, " has ", secret->size(),
+                   " bytes, the least is ", kLeastSecretBytes));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
     const WebhookConfig& config, const Clock& clock, Post post, int threads,
     WebhookHooks hooks) {
-  std::ifstream file(config.secret_file, std::ios::binary);
-  if (!file) {
-    return absl::NotFoundError(absl::StrCat(
-        "webhooks.secret_file ", config.secret_file, " cannot be read"));
-  }
-  std::string secret((std::istreambuf_iterator<char>(file)),
-                     std::istreambuf_iterator<char>());
-  absl::StripTrailingAsciiWhitespace(&secret);
-  if (secret.size() < kLeastSecretBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "webhooks.secret_file ", config.secret_file, " has ", secret.size(),
-        " bytes, the least is ", kLeastSecretBytes));
-  }
+  auto secret = SecretOf(config.secret_file);
+  if (!secret.ok()) return secret.status();
   std::unique_ptr<Webhooks> webhooks(new Webhooks(
-      config, std::move(secret), clock, std::move(post), std::move(hooks)));
+      config, *std::move(secret), clock, std::move(post), std::move(hooks)));
   for (int i = 0; i < threads; ++i) {
     webhooks->threads_.push_back(std::make_unique<WorkThread>(
         /*tick=*/[&sender = *webhooks] { sender.RunDue(); }));
@@ -71,7 +75,8 @@ void Webhooks::Settle(const std::string& job_id, const char* result) const {
 }
 
 void Webhooks::GiveUp(const std::string& job_id, const char* why) const {
-  spdlog::warn("webhook of job {} is given up: {}", job_id, why);
+  LogEvent(spdlog::level::warn, "webhook given up",
+           {{"job", job_id}, {"reason", why}});
   Settle(job_id, "given_up");
 }
 
@@ -179,11 +184,23 @@ void Webhooks::RunDue() {
   }
 }
 
-bool Webhooks::Deliver(const Delivery& delivery) const {
+std::string Webhooks::Secret() {
+  auto now = SecretOf(config_.secret_file);
+  absl::MutexLock lock(&mutex_);
+  if (now.ok()) {
+    secret_ = *std::move(now);
+  } else {
+    spdlog::error("{}: the secret from before signs",
+                  std::string(now.status().message()));
+  }
+  return secret_;
+}
+
+bool Webhooks::Deliver(const Delivery& delivery) {
   const std::string timestamp =
       absl::StrCat(absl::ToUnixSeconds(clock_.Date()));
   const std::string signature =
-      HmacSha256(secret_, absl::StrCat(timestamp, ".", delivery.body));
+      HmacSha256(Secret(), absl::StrCat(timestamp, ".", delivery.body));
   std::vector<std::pair<std::string, std::string>> headers = {
       {"x-genzo-job", delivery.job_id},
       {"x-genzo-timestamp", timestamp},
@@ -199,10 +216,11 @@ bool Webhooks::Deliver(const Delivery& delivery) const {
        .may_be_private = IsIn(config_.private_hosts, delivery.target.host),
        .ca_file = config_.ca_file});
   if (code.ok() && *code >= 200 && *code < 300) return true;
-  spdlog::info("webhook of job {} to {}: {}", delivery.job_id,
-               delivery.target.host,
-               code.ok() ? absl::StrCat("answer ", *code)
-                         : std::string(code.status().message()));
+  LogEvent(spdlog::level::info, "webhook not taken",
+           {{"job", delivery.job_id},
+            {"host", delivery.target.host},
+            {"reason", code.ok() ? absl::StrCat("answer ", *code)
+                                 : std::string(code.status().message())}});
   return false;
 }
 

@@ -36,7 +36,8 @@ struct WebhookHooks {
 // most, so that the others hear at once. What was not taken is sent again 1 s,
 // 5 s, 25 s, 2 min and 10 min later, then given up; so is what would be the
 // kMostWaiting-th to wait, what was tried most often first. All of it is in
-// memory: who keeps jobs on disk sends again what was not settled. Thread-safe.
+// memory: who keeps jobs on disk sends again what was not settled. The secret
+// is read anew for every delivery. Thread-safe.
 class Webhooks {
  public:
   static constexpr size_t kMostWaiting = 10'000;
@@ -77,10 +78,10 @@ class Webhooks {
   Webhooks(const WebhookConfig& config, std::string secret, const Clock& clock,
            Post post, WebhookHooks hooks)
       : config_(config),
-        secret_(std::move(secret)),
         clock_(clock),
         post_(std::move(post)),
-        hooks_(std::move(hooks)) {}
+        hooks_(std::move(hooks)),
+        secret_(std::move(secret)) {}
 
   void Count(const char* result) const;
   void Settle(const std::string& job_id, const char* result) const;
@@ -99,14 +100,16 @@ class Webhooks {
   std::optional<std::string> AddAt(absl::Time due, Delivery delivery)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether it was taken.
-  bool Deliver(const Delivery& delivery) const;
+  bool Deliver(const Delivery& delivery);
+  // What the file says now, or last said.
+  std::string Secret() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const WebhookConfig config_;
-  const std::string secret_;
   const Clock& clock_;
   const Post post_;
   const WebhookHooks hooks_;
   absl::Mutex mutex_;
+  std::string secret_ ABSL_GUARDED_BY(mutex_);
   std::multimap<absl::Time, Delivery> waiting_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> threads_of_ ABSL_GUARDED_BY(mutex_);  // by host
   size_t next_thread_ ABSL_GUARDED_BY(mutex_) = 0;

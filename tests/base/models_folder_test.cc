@@ -127,6 +127,26 @@ TEST_F(ModelsFolderTest, LooksIntoFoldersThatAreNoModels) {
   EXPECT_THAT(Ids(models_.Look().fresh), ElementsAre("emaki", "b"));
 }
 
+// Each folder once, by its own name where it has one here: links may lead
+// around.
+TEST_F(ModelsFolderTest, FollowsLinksToFolders) {
+  namespace fs = std::filesystem;
+  const TestFolder elsewhere;
+  elsewhere.Write("deep/b.safetensors", "x");
+  folder_.Write("real/a.safetensors", "x");
+  fs::create_directory_symlink(elsewhere.path(), folder_.path() + "/disk");
+  fs::create_directory_symlink(folder_.path(), folder_.path() + "/real/up");
+  fs::create_directory_symlink(elsewhere.path(),
+                               elsewhere.path() + "/deep/round");
+  fs::create_directory_symlink(folder_.path() + "/real",
+                               folder_.path() + "/again");
+  fs::create_directory_symlink("/nowhere", folder_.path() + "/broken");
+  const auto found = models_.Look().fresh;
+  ASSERT_THAT(Ids(found), ElementsAre("b", "a"));
+  EXPECT_EQ(found[0].path, folder_.path() + "/disk/deep/b.safetensors");
+  EXPECT_EQ(found[1].path, folder_.path() + "/real/a.safetensors");
+}
+
 TEST_F(ModelsFolderTest, AFolderThatCannotBeReadTellsNothing) {
   using std::filesystem::perms;
   if (geteuid() == 0) GTEST_SKIP() << "root may read all";

@@ -54,7 +54,8 @@ TEST(SamplerSpellingTest, KnowsWhatOthersCallThem) {
 // The menus of A1111 1.10, and what diffusers calls the same.
 TEST(SamplerSpellingTest, EverySpellingOfTheFieldIsAccepted) {
   const std::pair<v1::Sampler, std::vector<std::string>> samplers[] = {
-      {v1::SAMPLER_DDIM, {"DDIM", "ddim", "DDIMScheduler"}},
+      {v1::SAMPLER_DDIM,
+       {"DDIM", "ddim", "DDIMScheduler", "DDIMParallelScheduler"}},
       {v1::SAMPLER_PNDM, {"PLMS", "plms", "PNDMScheduler"}},
       {v1::SAMPLER_EULER, {"Euler", "k_euler", "EulerDiscreteScheduler"}},
       {v1::SAMPLER_EULER_ANCESTRAL,
@@ -77,7 +78,7 @@ TEST(SamplerSpellingTest, EverySpellingOfTheFieldIsAccepted) {
       {v1::SAMPLER_DEIS, {"DEIS", "DEISMultistepScheduler"}},
       {v1::SAMPLER_LCM, {"LCM", "lcm", "LCMScheduler"}},
       {v1::SAMPLER_TCD, {"TCD", "TCDScheduler"}},
-      {v1::SAMPLER_DDPM, {"DDPM", "DDPMScheduler"}},
+      {v1::SAMPLER_DDPM, {"DDPM", "DDPMScheduler", "DDPMParallelScheduler"}},
       {v1::SAMPLER_SCORE_VE, {"ScoreSdeVeScheduler"}},
       {v1::SAMPLER_SCORE_VP, {"ScoreSdeVpScheduler"}},
       {v1::SAMPLER_FLOW_EULER, {"FlowMatchEulerDiscreteScheduler"}},

@@ -117,6 +117,36 @@ TEST(CommandLineTest, SaysWhereAWalkBegins) {
                                    "--invert-guidance 1 --invert-steps 30"));
 }
 
+TEST(CommandLineTest, SaysSizesQualityAndKeptLatents) {
+  v1::GenerateRequest request;
+  request.set_prompt("fox");
+  request.set_start_latents("0123abcd");
+  request.mutable_image_to_image()->set_strength(0.5);
+  v1::SizeConditioning::Sizes& told =
+      *request.mutable_size_conditioning()->mutable_prompt();
+  told.set_original_width(512);
+  told.set_original_height(256);
+  told.set_crop_left(4);
+  told.set_crop_top(8);
+  told.set_target_width(100);
+  told.set_target_height(90);
+  request.mutable_output()->set_quality(70);
+  const CommandLine line = CommandLineOf(request);
+  EXPECT_THAT(line.missing, ::testing::IsEmpty());
+  CLI::App app("genzo");
+  const std::string server;
+  GenerateCommand command(app, server);
+  app.parse(line.command, /*program_name_included=*/true);
+  const auto again = command.MakeRequest();
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->start_latents(), request.start_latents());
+  EXPECT_EQ(again->image_to_image().DebugString(),
+            request.image_to_image().DebugString());
+  EXPECT_EQ(again->size_conditioning().DebugString(),
+            request.size_conditioning().DebugString());
+  EXPECT_EQ(again->output().quality(), 70u);
+}
+
 TEST(CommandLineTest, SaysWhichPicturesAreFollowed) {
   v1::GenerateRequest request;
   request.add_loras()->set_name("ink");
@@ -165,6 +195,13 @@ TEST(CommandLineTest, QuotesWhatAShellWouldRead) {
   EXPECT_THAT(CommandLineOf(Resolved()).command,
               ::testing::StartsWith(
                   "genzo generate 'it'\\''s a \"fox\"; $HOME' --negative fog"));
+}
+
+TEST(CommandLineTest, WritesWhatALineCannotShow) {
+  v1::GenerateRequest request;
+  request.set_prompt("it's\na \\ \x01");
+  EXPECT_THAT(CommandLineOf(request).command,
+              ::testing::StartsWith("genzo generate $'it\\'s\\na \\\\ \\001'"));
 }
 
 TEST(CommandLineTest, NamesWhatItHasNoOptionsFor) {

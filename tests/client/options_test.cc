@@ -1,5 +1,6 @@
 // What command lines mean, and the commands that requests are told as.
 
+#include "base/errors.h"
 #include "base/sampler_spelling.h"
 #include "client/command_line.h"
 #include "client/completion_command.h"
@@ -244,9 +245,11 @@ TEST(CommandLineTest, ASecondPassOfASizeComesBack) {
   EXPECT_EQ(again.hires().upscaler(), "ultra");
 }
 
-TEST(CommandLineTest, SizesThatTheModelIsToldAreMissing) {
+// The options tell both rows the same.
+TEST(CommandLineTest, OtherSizesForTheNegativePromptAreMissing) {
   v1::GenerateRequest request;
   request.mutable_size_conditioning()->mutable_prompt()->set_crop_left(8);
+  request.mutable_size_conditioning()->mutable_negative()->set_crop_left(4);
   EXPECT_THAT(CommandLineOf(request).missing, ElementsAre("size_conditioning"));
 }
 
@@ -278,7 +281,14 @@ TEST(StatusReportTest, AKeyThatIsMissingIsARefusal) {
         StatusCode::FAILED_PRECONDITION}) {
     EXPECT_EQ(ExitStatusOf(grpc::Status(code, "")), kExitRefused);
   }
+  // Memory that ended, against a server that is full.
   EXPECT_EQ(ExitStatusOf(grpc::Status(StatusCode::RESOURCE_EXHAUSTED, "")),
+            kExitFailed);
+  const auto full = ToRpcStatus(
+      RetryLaterError("QUEUE_FULL", "full", absl::Seconds(3), /*metadata=*/{},
+                      absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(ExitStatusOf(grpc::Status(StatusCode::RESOURCE_EXHAUSTED, "full",
+                                      full.SerializeAsString())),
             kExitUnavailable);
 }
 

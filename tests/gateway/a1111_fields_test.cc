@@ -1,7 +1,9 @@
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "gateway/a1111_settings.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "tests/gateway/body_readers.h"
@@ -37,6 +39,43 @@ TEST(A1111FieldsTest, BatchesTimesRoundsAreImages) {
   EXPECT_THAT(
       TextToImage({{"n_iter", 65}}),
       StatusIs(kInvalid, "n_iter 65 is not a whole number from 1 to 64"));
+}
+
+TEST(A1111FieldsTest, TheNumberOfImagesIsCalledByWhatMakesIt) {
+  const auto said = [](const json& body) {
+    const auto call = TextToImage(body);
+    const auto faults = ViolationsIn(
+        Renamed(InvalidFieldsError(
+                    {{"image_count", "image_count 25 is not from 1 to 8"}}),
+                Followed(call->names, A1111Names())));
+    return absl::StrCat(faults[0].field, "|", faults[0].description);
+  };
+  EXPECT_EQ(said({{"batch_size", 5}, {"n_iter", 5}}),
+            "batch_size|n_iter x batch_size 25 is not from 1 to 8");
+  EXPECT_EQ(said({{"n_iter", 25}}), "n_iter|n_iter 25 is not from 1 to 8");
+  EXPECT_EQ(said({{"batch_size", 25}}),
+            "batch_size|batch_size 25 is not from 1 to 8");
+}
+
+TEST(A1111FieldsTest, BothPassesHaveOneModelAndOneScale) {
+  const auto second = [](json body) {
+    body.update({{"enable_hr", true},
+                 {"override_settings", {{"sd_model_checkpoint", "emaki"}}}});
+    return TextToImage(body).status();
+  };
+  EXPECT_THAT(second({{"hr_checkpoint_name", "x"}}),
+              StatusIs(kInvalid, "hr_checkpoint_name \"x\" is given, but"));
+  EXPECT_THAT(second({{"hr_cfg", 3}, {"cfg_scale", 7}}),
+              StatusIs(kInvalid, "hr_cfg 3 is not cfg_scale"));
+  EXPECT_THAT(second({{"hr_cfg", 3}}), StatusIs(kInvalid, "hr_cfg 3"));
+  for (const json& same :
+       {json::object({{"hr_checkpoint_name", ""}}),
+        json::object({{"hr_checkpoint_name", "Use same checkpoint"}}),
+        json::object({{"hr_checkpoint_name", "emaki"}}),
+        json::object({{"hr_cfg", 7}, {"cfg_scale", 7.0}}),
+        json::object({{"hr_cfg", nullptr}})}) {
+    EXPECT_THAT(second(same), IsOk()) << same;
+  }
 }
 
 TEST(A1111FieldsTest, EtaIsDdimsAlone) {

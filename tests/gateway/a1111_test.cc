@@ -99,6 +99,21 @@ TEST_F(A1111Test, TagsOfA1111sPromptsAreAdapters) {
   EXPECT_EQ(request.loras(3).weight(), 0.7);
 }
 
+// Its refusal would be logged, with a word of the prompt in it.
+TEST_F(A1111Test, AnAdapterThatNobodyKnowsDoesNotReachTheService) {
+  const json refused =
+      AskJson("POST", "/sdapi/v1/txt2img",
+              {{"prompt", "a fox <lora:ink:1><lora:secretword:1>"}});
+  ASSERT_EQ(refused["detail"].size(), 1u) << refused;
+  EXPECT_EQ(refused["detail"][0]["loc"], (json{"body", "prompt"}));
+  EXPECT_EQ(refused["detail"][0]["msg"],
+            "prompt's <lora:secretword> is no adapter of this server; GET "
+            "/sdapi/v1/loras lists them");
+  EXPECT_EQ(service_.request().loras_size(), 0) << "it was not asked";
+  AskJson("POST", "/sdapi/v1/txt2img", {{"prompt", "a fox <lora:ink:1>"}});
+  EXPECT_EQ(service_.request().loras(0).name(), "ink");
+}
+
 // With A1111's own defaults for what a body leaves out.
 // What A1111 has no words for.
 TEST_F(A1111Test, TakesTheOtherDoorsNames) {

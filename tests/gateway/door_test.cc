@@ -1,5 +1,6 @@
 #include "tests/gateway/door_test.h"
 
+#include <set>
 #include <thread>
 
 #include "absl/synchronization/barrier.h"
@@ -127,6 +128,36 @@ TEST_F(DoorTest, StreamsTheEventsOfAJobFromWhereTheReaderWas) {
   EXPECT_EQ(events[2].data["image"]["picture"]["data"], kDone);
 }
 
+TEST_F(DoorTest, TheHeadOfAJobsEventsComesWithoutThem) {
+  RawClient client(port());
+  const std::string events = "/v1/jobs/abc/events";
+  const RawAnswer head = client.Ask("HEAD", events);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.Header("content-type"), "text/event-stream");
+  EXPECT_EQ(service_.watch().id(), "") << "nobody watches";
+  EXPECT_EQ(client.Ask("HEAD", "/v1/jobs/unknown/events").status, 404);
+  EXPECT_EQ(client.Ask("GET", "/healthz").body, "ok\n");
+}
+
+TEST_F(DoorTest, FaultsOfAJobAreAtItsRequest) {
+  service_.RefuseJobs(
+      InvalidFieldsError({{"width", "width 60 is not a multiple of 8"},
+                          {"loras[0].name", "loras[0].name \"x\" is none"}}));
+  const json wrong =
+      AskJson("POST", "/v1/jobs", {{"request", {{"prompt", "a"}}}})["error"];
+  EXPECT_EQ(wrong["field_violations"][0]["field"], "request.width");
+  EXPECT_EQ(wrong["field_violations"][0]["description"],
+            "request.width 60 is not a multiple of 8");
+  EXPECT_EQ(wrong["field_violations"][1]["field"], "request.loras[0].name");
+  service_.RefuseJobs(
+      InvalidFieldsError({{"webhook.url", "webhook.url is not https"}}));
+  EXPECT_EQ(
+      AskJson("POST", "/v1/jobs",
+              {{"request",
+                {{"prompt", "a"}}}})["error"]["field_violations"][0]["field"],
+      "webhook.url");
+}
+
 void CheckReferences(const json& value, const json& schemas) {
   if (!value.is_structured()) return;
   for (const auto& [key, child] : value.items()) {
@@ -154,6 +185,26 @@ TEST_F(DoorTest, DescribesItself) {
   for (const auto& [path, operations] : document["paths"].items()) {
     EXPECT_EQ(path.find("{}"), std::string::npos) << path;
   }
+  const auto parameters = [&](const std::string& path,
+                              const std::string& method) {
+    std::set<std::string> names;
+    for (const json& one : document["paths"][path][method]["parameters"]) {
+      names.insert(one["name"].get<std::string>());
+    }
+    return names;
+  };
+  for (const char* path : {"/v1/images/generations", "/v1/images/edits",
+                           "/v1/images/variations"}) {
+    EXPECT_THAT(parameters(path, "post"),
+                ElementsAre("idempotency-key", "last-event-id"));
+  }
+  EXPECT_THAT(parameters("/v1/jobs", "post"), ElementsAre("idempotency-key"));
+  EXPECT_THAT(parameters("/v1/jobs", "get"),
+              ElementsAre("page_size", "page_token", "states"));
+  const json& painting =
+      document["paths"]["/sdapi/v1/txt2img"]["post"]["requestBody"]["content"]
+              ["application/json"]["schema"]["properties"];
+  EXPECT_TRUE(painting.contains("n_iter")) << painting;
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
 }

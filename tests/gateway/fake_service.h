@@ -71,6 +71,11 @@ class FakeService : public v1::ImageGeneration::Service,
     const absl::MutexLock lock(&mutex_);
     lists_ = status;
   }
+  // Refuses CreateJob, unless OK.
+  void RefuseJobs(const absl::Status& status) {
+    const absl::MutexLock lock(&mutex_);
+    new_jobs_ = status;
+  }
   // The last job that was cancelled, or "".
   std::string cancelled() const {
     const absl::MutexLock lock(&mutex_);
@@ -275,6 +280,7 @@ class FakeService : public v1::ImageGeneration::Service,
     {
       const absl::MutexLock lock(&mutex_);
       request_ = request->request();
+      if (!new_jobs_.ok()) return ToGrpc(new_jobs_);
     }
     if (request->validate_only()) return grpc::Status::OK;
     job->set_id("0123456789abcdef0123456789abcdef");
@@ -343,6 +349,7 @@ class FakeService : public v1::ImageGeneration::Service,
   mutable absl::Mutex mutex_;
   Script script_ ABSL_GUARDED_BY(mutex_);
   absl::Status lists_ ABSL_GUARDED_BY(mutex_);
+  absl::Status new_jobs_ ABSL_GUARDED_BY(mutex_);
   std::string cancelled_ ABSL_GUARDED_BY(mutex_);
   v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
   v1::UpscaleRequest upscale_ ABSL_GUARDED_BY(mutex_);

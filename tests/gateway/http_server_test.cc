@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "tests/gateway/raw_client.h"
 #include "tests/testing/matchers.h"
@@ -276,13 +277,93 @@ TEST(HttpServerTest, TheConnectionThatRestedLongestMakesRoom) {
   EXPECT_EQ(fourth.Ask("GET", "/").status, 200);
 }
 
-// Time ends them soon; a crowd of newcomers would take each other's place.
-TEST(HttpServerTest, ConnectionsThatHaveAskedNothingYetMakeNoRoom) {
-  const auto server = Serve(Echo, {.max_connections = 1});
+// A crowd of newcomers would take each other's place.
+TEST(HttpServerTest, ConnectionsInTheirGraceTimeMakeNoRoom) {
+  const auto server =
+      Serve(Echo, {.max_connections = 1, .grace_time = absl::Minutes(1)});
   RawClient first(server->port());
   RawClient second(server->port());
   EXPECT_EQ(second.ReadAnswer().status, 503);
   EXPECT_EQ(first.Ask("GET", "/").status, 200);
+}
+
+// The answer to a newcomer, who tries again while the door is full.
+RawAnswer AnswerOnceThereIsRoom(int port) {
+  const absl::Time last = absl::Now() + absl::Seconds(30);
+  RawAnswer answer;
+  do {
+    RawClient newcomer(port);
+    answer = newcomer.Ask("GET", "/healthz");
+  } while (answer.status != 200 && absl::Now() < last);
+  return answer;
+}
+
+constexpr char kHalfABody[] =
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{";
+
+TEST(HttpServerTest, WhoeverSendsNoMoreDoesNotHoldTheDoor) {
+  for (const char* bytes : {"", "GET / HTTP/1.1\r\nHost: ", kHalfABody}) {
+    const auto server = Serve(Echo, {.max_connections = 3,
+                                     .header_time = absl::Minutes(10),
+                                     .body_time = absl::Minutes(10),
+                                     .grace_time = absl::Milliseconds(20)});
+    RawClient first(server->port()), second(server->port()),
+        third(server->port());
+    for (RawClient* slow : {&first, &second, &third}) slow->Send(bytes);
+    EXPECT_EQ(AnswerOnceThereIsRoom(server->port()).status, 200) << bytes;
+  }
+}
+
+TEST(HttpServerTest, WhoeverSendsFastEnoughKeepsItsPlace) {
+  const auto server = Serve(
+      Echo, {.max_connections = 1, .grace_time = absl::Milliseconds(300)});
+  RawClient first(server->port());
+  // Ahead of the least rate by a minute.
+  const std::string half(1 << 20, 'x');
+  first.Send(absl::StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ",
+                          2 * half.size(), "\r\n\r\n", half));
+  const absl::Time end = absl::Now() + absl::Milliseconds(600);
+  while (absl::Now() < end) {
+    RawClient newcomer(server->port());
+    ASSERT_EQ(newcomer.ReadAnswer().status, 503);
+  }
+  first.Send(half);
+  EXPECT_EQ(first.ReadAnswer().status, 200);
+}
+
+TEST(HttpServerTest, RefusalsCarryWhatTheirPagesNeed) {
+  const auto server = HttpServer::Start(
+      {.limits = {.max_body_bytes = 10},
+       .headers_for_origin = [](const std::string& origin) -> HttpHeaders {
+         if (origin != "https://app") return {};
+         return {{"access-control-allow-origin", origin}};
+       }},
+      Echo);
+  ASSERT_THAT(server, IsOk());
+  const auto allowed = [&](const std::string& origin) {
+    RawClient client((*server)->port());
+    const RawAnswer answer = client.Ask("POST", "/", "more than 10 bytes",
+                                        "Origin: " + origin + "\r\n");
+    EXPECT_EQ(answer.status, 413);
+    return answer.Header("access-control-allow-origin");
+  };
+  EXPECT_EQ(allowed("https://app"), "https://app");
+  EXPECT_EQ(allowed("https://evil"), "");
+}
+
+TEST(HttpServerTest, AStreamThatIsAskedForItsHeadHasNothingElse) {
+  const auto server = Serve([](HttpRequest, HttpExchangeRef exchange) {
+    exchange->Begin({.content_type = "text/event-stream"});
+    exchange->Write("data: 1\n\n", nullptr);
+    exchange->End();
+  });
+  RawClient client(server->port());
+  for (int i = 0; i < 2; ++i) {
+    const RawAnswer head = client.Ask("HEAD", "/");
+    EXPECT_EQ(head.status, 200);
+    EXPECT_EQ(head.Header("content-type"), "text/event-stream");
+  }
+  EXPECT_EQ(client.Ask("GET", "/").body.substr(0, 4), "data");
 }
 
 TEST(HttpServerTest, StreamsAndGoesOnWithTheNextRequest) {

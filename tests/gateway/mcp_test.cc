@@ -241,6 +241,24 @@ TEST_F(McpTest, AnswersFaultsAsTheProtocolSays) {
   EXPECT_EQ(refused.Header("www-authenticate"), "bearer");
 }
 
+TEST_F(McpTest, SpeaksTheVersionThatItsClientAsksFor) {
+  for (const auto& [asked, spoken] : {std::pair("2025-11-25", "2025-11-25"),
+                                      std::pair("2025-06-18", "2025-06-18"),
+                                      std::pair("2025-03-26", "2025-03-26"),
+                                      std::pair("2024-11-05", "2025-11-25"),
+                                      std::pair("2099-01-01", "2025-11-25")}) {
+    EXPECT_EQ(
+        AskJson("POST", "/mcp",
+                Rpc("initialize",
+                    {{"protocolVersion", asked}}))["result"]["protocolVersion"],
+        spoken);
+  }
+  EXPECT_EQ(Ask("POST", "/mcp", Rpc("ping", json::object()).dump(),
+                "MCP-Protocol-Version: 2025-03-26\r\n")
+                .status,
+            200);
+}
+
 TEST_F(McpTest, ANotificationCancelsTheCallerOwnCall) {
   absl::Notification began, ended;
   service_.Do([&](grpc::ServerContext&, const v1::GenerateRequest& request,

@@ -431,7 +431,8 @@ TEST_F(OpenAiTest, NamesWhatIsWrongWithWhatSteers) {
   refuses(with("preprocessor", "depth"), "preprocessor");
   refuses(with("strength", 1), "strength");
   refuses({{"image_prompts", {{{"name", "ip"}}}}}, "image is missing");
-  refuses({{"variation", {{"sed", 1}}}}, "variation.sed: Cannot find field.");
+  refuses({{"variation", {{"sed", 1}}}},
+          "variation.sed is not a field of this");
   refuses({{"mask_blur", 3}}, "mask_blur");
 }
 

@@ -1,4 +1,5 @@
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "gateway/a1111_answers.h"
 #include "gateway/door_error.h"
 #include "gateway/field_names.h"
@@ -382,6 +383,40 @@ TEST(ProtoJsonTest, NamesTheFieldThatDoesNotFit) {
     ASSERT_EQ(ViolationsIn(status).size(), 1u) << status;
     EXPECT_THAT(ViolationsIn(status)[0].field, HasSubstr("request.s"))
         << status;
+  }
+}
+
+TEST(ProtoJsonTest, SaysWhatIsWantedInsteadOfAValue) {
+  constexpr char kSteps[] = "is not a whole number from 0 to 4294967295";
+  for (const auto& [text, said] :
+       std::vector<std::pair<std::string, std::string>>{
+           {R"("steps": -1)", absl::StrCat("steps -1 ", kSteps)},
+           {R"("steps": 2.5)", absl::StrCat("steps 2.5 ", kSteps)},
+           {R"("steps": "abc")", absl::StrCat("steps \"abc\" ", kSteps)},
+           {R"("steps": [1])", absl::StrCat("steps [...] ", kSteps)},
+           {R"("steps": {})", absl::StrCat("steps {...} ", kSteps)},
+           {R"("stepz": 1)", "stepz is not a field of this"},
+           {R"("prompt": 5)", "prompt 5 is not a text"},
+           {R"("keep_latents": 1)", "keep_latents 1 is not true or false"},
+           {R"("keepLatents": 1)", "keep_latents 1 is not true or false"},
+           {R"("guidance_scale": "x")", "guidance_scale \"x\" is not a number"},
+           {R"("sigmas": [1, "x"])", "sigmas[1] \"x\" is not a number"},
+           {R"("sigmas": {})", "sigmas {...} is not a list"},
+           {R"("loras": [5])", "loras[0] 5 is not an object"},
+           {R"("time_limit": 5)", "time_limit 5 is not a duration as \"1.5s\""},
+           {R"("image_to_image": {"image": "?"})",
+            "image_to_image.image \"?\" is not bytes in base64"},
+           {R"("sampler": "NONE")",
+            "sampler \"NONE\" is not a Sampler, which /openapi.json lists"},
+           {R"("steps": 1, "steps": 2)",
+            " has a field twice, or two fields of which it may have one"}}) {
+    v1::CreateJobRequest request;
+    const auto faults = ViolationsIn(
+        FromJson(absl::StrCat("{\"request\": {", text, "}}"), request));
+    ASSERT_EQ(faults.size(), 1u) << text;
+    EXPECT_THAT(faults[0].description,
+                ::testing::StartsWith(
+                    absl::StrCat("request", said[0] == ' ' ? "" : ".", said)));
   }
 }
 

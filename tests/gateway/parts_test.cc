@@ -296,6 +296,32 @@ TEST(DoorErrorEdgesTest, AModelThatIsNotKnownIsAFieldOfEveryDoor) {
   EXPECT_EQ(ErrorReason(Renamed(status, A1111Names())), "MODEL_NOT_FOUND");
 }
 
+TEST(DoorErrorEdgesTest, ReasonsThatAreOfOneFieldNameIt) {
+  for (const auto& [reason, field] :
+       {std::pair("LATENTS_NOT_FOUND", "start_latents"),
+        std::pair("DEADLINE_UNREACHABLE", "time_limit")}) {
+    const absl::Status status =
+        ErrorWithReason(absl::StatusCode::kNotFound, reason, "no");
+    EXPECT_EQ(OpenAiError(Renamed(status, OpenAiNames()))["param"], field);
+  }
+}
+
+TEST(DoorErrorEdgesTest, AQuotaOfJobsIsALimitOfRequests) {
+  const auto limit = [](const std::string& quota) {
+    const HttpResponse response = ErrorResponse(
+        DoorKind::kOpenAi,
+        QuotaError(quota, "3", "me", "too much", absl::Seconds(2)));
+    EXPECT_EQ(response.status, 429);
+    for (const auto& [name, value] : response.headers) {
+      if (name == "x-ratelimit-limit-requests") return value;
+    }
+    return std::string();
+  };
+  EXPECT_EQ(limit("max_jobs"), "3");
+  EXPECT_EQ(limit("max_queued_jobs"), "3");
+  EXPECT_EQ(limit("cost_per_minute"), "") << "which counts no requests";
+}
+
 // As FastAPI does.
 TEST(DoorErrorEdgesTest, A1111IsToldAPlaceInPieces) {
   const json body = json::parse(

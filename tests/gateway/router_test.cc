@@ -41,11 +41,11 @@ std::vector<Route> Table() {
   return {{"GET", "/a/{}", {}, Saying("get ")},
           {"POST", "/a", {"application/json"}, Saying("post")},
           {"POST", "/v1/jobs", {}, Saying("jobs")},
+          {"GET", "/events", {}, Saying("events")},
           {.method = "GET",
-           .pattern = "/events",
-           .handler = Saying("events"),
-           .streams = true},
-          {"GET", "/{*}", {}, Saying("page ")}};
+           .pattern = "/{*}",
+           .handler = Saying("page "),
+           .has = [](const std::string& path) { return path == "/icon.svg"; }}};
 }
 
 std::shared_ptr<KeptExchange> Ask(
@@ -76,10 +76,23 @@ TEST(RouterTest, TellsWhatIsNotThereOrNotDone) {
   const auto wrong = Ask("DELETE", "/a/x");
   EXPECT_EQ(wrong->answer.status, 405);
   EXPECT_EQ(wrong->Header("allow"), "GET, HEAD");
-  EXPECT_EQ(Ask("HEAD", "/events")->answer.status, 405);
+  EXPECT_EQ(Ask("HEAD", "/events")->answer.status, 200);
   // A page does not hide that a path has other methods.
   EXPECT_EQ(Ask("GET", "/a")->answer.status, 405);
   EXPECT_THAT(Ask("DELETE", "/v1/jobs")->answer.body, HasSubstr("\"status\""));
+}
+
+TEST(RouterTest, AFileOfThePageRefusesOtherMethodsByName) {
+  for (const char* method : {"PUT", "DELETE", "POST"}) {
+    const auto wrong = Ask(method, "/icon.svg");
+    EXPECT_EQ(wrong->answer.status, 405) << method;
+    EXPECT_EQ(wrong->Header("allow"), "GET, HEAD");
+    EXPECT_EQ(Ask(method, "/nothing.svg")->answer.status, 404) << method;
+  }
+  const auto options = Ask("OPTIONS", "/icon.svg");
+  EXPECT_EQ(options->answer.status, 204);
+  EXPECT_EQ(options->Header("allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(Ask("OPTIONS", "/nothing.svg")->answer.status, 404);
 }
 
 TEST(RouterTest, TakesOnlyBodiesOfTheRightType) {
@@ -103,6 +116,22 @@ TEST(RouterTest, AnswersOptions) {
       {"https://app"});
   EXPECT_EQ(preflight->Header("access-control-allow-origin"), "https://app");
   EXPECT_EQ(preflight->Header("access-control-allow-methods"), "POST");
+}
+
+// OpenAI's SDK sends x-stainless-* with every request.
+TEST(RouterTest, APageThatMayCallMaySendWhatItLikes) {
+  const auto names = [](const std::string& origin, const std::string& asked) {
+    return Ask("OPTIONS", "/a",
+               {{"origin", origin},
+                {"access-control-request-method", "POST"},
+                {"access-control-request-headers", asked}},
+               {"https://app"})
+        ->Header("access-control-allow-headers");
+  };
+  EXPECT_EQ(names("https://app", "Authorization, x-stainless-os,X-Stainless-A"),
+            "authorization, x-stainless-os, x-stainless-a");
+  EXPECT_EQ(names("https://app", "a b, , c\r\nd, *e"), "*e");
+  EXPECT_EQ(names("https://evil", "authorization"), "");
 }
 
 TEST(RouterTest, LetsOnlyPagesOfItsOwnAndOfTheListCall) {
@@ -175,6 +204,10 @@ TEST(PageTest, ServesWhatWasThereAndNothingElse) {
   EXPECT_EQ(zipped->answer.body, "zipped");
   EXPECT_EQ(zipped->Header("content-encoding"), "gzip");
   EXPECT_EQ(get("/app.js.gz")->answer.status, 404);
+  HttpRequest put = {.method = "PUT", .path = "/app.js"};
+  const auto refused = std::make_shared<KeptExchange>();
+  router.Handle(std::move(put), refused);
+  EXPECT_EQ(refused->answer.status, 405);
   EXPECT_EQ(get("/etc/passwd")->answer.status, 404);
   EXPECT_EQ(MediaTypeOfFile("/x.unknown"), "application/octet-stream");
 }

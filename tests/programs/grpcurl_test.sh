@@ -16,7 +16,7 @@ call() { "$grpcurl" -plaintext "$@" >"$work/out" 2>&1; }
 start_server
 
 expect "list" call "$address" list
-for service in genzo.v1.ImageGeneration genzo.v1.Jobs genzo.v1.ModelRegistry genzo.v1.LoraRegistry genzo.v1.ModelAdmin grpc.health.v1.Health; do
+for service in genzo.v1.ImageGeneration genzo.v1.Jobs genzo.v1.ModelRegistry genzo.v1.LoraRegistry genzo.v1.ModelAdmin genzo.v1.PictureScoring genzo.v1.Upscaling grpc.health.v1.Health; do
   expect "lists $service" contains "$work/out" "$service"
 done
 expect "describe" call "$address" describe genzo.v1.GenerateRequest
@@ -47,6 +47,72 @@ expect "another is not found" [ $? = 69 ]
 expect "and unknown" contains "$work/out" JOB_UNKNOWN
 call -d '{"request":{"prompt":"x"},"webhook":{"url":"https://example.org/"}}' "$address" genzo.v1.Jobs/CreateJob
 expect "a webhook that nobody allowed" contains "$work/out" "webhook.url reaches example.org:443"
+
+# --- what steers, on the model in the box ---
+kill "$server_pid"
+wait "$server_pid"
+box="$GENZO_SOURCE/models"
+printf '%s\n' "models: [{id: emaki, path: $box/emaki}]" "loras: [$box/loras]" \
+  "controlnets: [$box/controlnets]" >"$work/box.yaml"
+exec {output}< <(exec "$GENZO_SERVER_PROGRAM" --config "$work/box.yaml" --listen 127.0.0.1:0 2>"$work/server.log")
+server_pid=$!
+read -r -t 120 -u "$output" line || { cat "$work/server.log"; exit 1; }
+address=${line##* }
+
+# ask METHOD JSON: pictures are too long for an argument.
+ask() { call -d @ "$address" "genzo.v1.$1" <<<"$2"; }
+# draw FIELDS: a fox as base64, without the parameters that would make every file another one.
+draw() {
+  ask ImageGeneration/Generate "{\"prompt\": \"a red fox\", \"seed\": 7, \"steps\": 2,
+    \"width\": 128, \"height\": 128, \"output\": {\"embed_parameters\": false}$1}" &&
+    sed -n 's/^ *"data": "\(.*\)",$/\1/p' "$work/out"
+}
+# steered NAME FIELDS: they are taken, and the picture is another one.
+steered() {
+  local drawn
+  drawn=$(draw ", $2")
+  expect "$1" [ -n "$drawn" ]
+  expect "$1: another picture" [ "$drawn" != "$fox" ]
+}
+fox=$(draw "")
+expect "a fox" [ -n "$fox" ]
+expect "the same fox" [ "$(draw "")" = "$fox" ]
+steered "a LoRA" '"loras": [{"name": "cyanotype", "weight": 0.8}]'
+steered "a control network" "\"controls\": [{\"name\": \"canny\", \"picture\": {\"data\": \"$fox\"},
+  \"preprocessor\": \"PREPROCESSOR_CANNY\"}]"
+steered "guidance" '"guidance": {"start": 0.5}'
+steered "T-GATE" '"guidance": {"text_gate_step": 1}'
+expect "which tells" contains "$work/out" "text_gate_step 1"
+pictures="$GENZO_SOURCE/tests/data/pictures"
+masked="\"image_to_image\": {\"image\": \"$(base64 -w0 "$pictures/rgb_png.png")\"}, \"inpainting\": {\"mask\": "
+steered "a mask" "$masked{\"data\": \"$(base64 -w0 "$pictures/bilevel.png")\"}}"
+sed -n 's/^ *"data": "\(.*\)",$/\1/p' "$work/out" | base64 -d >"$work/masked.png"
+expect "a picture that is the input's own in part" \
+  contains "$work/masked.png" compositeWithTrainedAlgorithmicMedia
+ask ImageGeneration/Generate "{\"prompt\": \"x\", ${masked}{}}}"
+expect "a mask without a picture" contains "$work/out" "inpainting.mask"
+ask ImageGeneration/Generate '{"prompt": "x", "loras": [{"name": "none"}]}'
+expect "a LoRA that is not there" contains "$work/out" "loras[0].name"
+
+expect "LoRAs" ask LoraRegistry/List '{}'
+expect "by name" contains "$work/out" '"name": "cyanotype"'
+expect "and model" contains "$work/out" '"emaki"'
+
+# score PROMPT: of the fox, twice.
+score() {
+  ask PictureScoring/Score "{\"model\": \"emaki\", \"prompt\": \"$1\",
+    \"pictures\": [{\"data\": \"$fox\"}, {\"data\": \"$fox\"}]}"
+  sed -n 's/^ *"score": \(.*\)$/\1/p' "$work/out" | uniq
+}
+near=$(score "a red fox")
+far=$(score "a blue bus in a city")
+expect "one score for one picture" [ "$(wc -w <<<"$near")" = 1 ]
+expect "a fox is like a fox, $near, and not like a bus, $far" \
+  awk -v near="$near" -v far="$far" 'BEGIN {exit !(near > far)}'
+expect "enlarged" ask Upscaling/Upscale \
+  "{\"picture\": {\"data\": \"$fox\"}, \"upscaler\": \"lanczos\", \"factor\": 1.5}"
+expect "by that much" contains "$work/out" '"width": 192'
+expect "to its end" contains "$work/out" JOB_STATE_SUCCEEDED
 
 # --- keys ---
 kill "$server_pid"

@@ -61,11 +61,24 @@ TEST(LatentsTest, AreTheirTenantsAndOfOneSize) {
   EXPECT_EQ(of_another.reason(), "LATENTS_NOT_FOUND");
   request.set_width(72);
   Call of_another_size(server, request, {.tenant = "a"});
-  of_another_size.Rest();
+  EXPECT_THAT(of_another_size.Rest(), IsEmpty()) << "it is not even queued";
   EXPECT_EQ(of_another_size.status().error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(of_another_size.status().error_message(),
               HasSubstr("start_latents are of width 64 and height 64"));
+}
+
+TEST(LatentsTest, GiveTheirSizeToWhoNamesNone) {
+  const Server server(TinyConfig());
+  v1::GenerateRequest request = Request();
+  request.set_width(72);
+  request.set_keep_latents(true);
+  request.set_start_latents(ImageOf(Call(server, request).Rest()).latents());
+  request.clear_width();
+  request.clear_height();
+  const auto events = Call(server, request).Rest();
+  ASSERT_TRUE(Succeeded(events.back()));
+  EXPECT_EQ(events[1].started().resolved().width(), 72u);
 }
 
 TEST(LatentsTest, VariationsOfOneSeedDiffer) {

@@ -138,6 +138,9 @@ TEST(ListenerTest, LeavesDescriptorsForOtherThings) {
   EXPECT_EQ(ConnectionCap(1024), 768);
   EXPECT_EQ(ConnectionCap(1 << 20), (1 << 20) - 256);
   EXPECT_EQ(ConnectionCap(8), 1);
+  EXPECT_EQ(HttpConnectionCap(1024, 128), 24);
+  EXPECT_EQ(HttpConnectionCap(1024, 1 << 20), 1024);
+  EXPECT_EQ(HttpConnectionCap(1024, 8), 1);
 }
 
 TEST(ListenerTest, RaisesTheLimitToTheHardOne) {

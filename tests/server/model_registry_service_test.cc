@@ -43,8 +43,11 @@ TEST(ListPageTest, RefusesNonsense) {
   EXPECT_THAT(
       ListPage(Models(), Ask(-1)),
       StatusIs(absl::StatusCode::kInvalidArgument, "page_size -1 is below 0"));
-  EXPECT_THAT(ListPage(Models(), Ask(1, "!")),
-              StatusIs(absl::StatusCode::kInvalidArgument, "page_token"));
+  // Not Base64, and Base64 of something else.
+  for (const char* token : {"!", "abc", "emFwcGE"}) {
+    EXPECT_THAT(ListPage(Models(), Ask(1, token)),
+                StatusIs(absl::StatusCode::kInvalidArgument, "page_token"));
+  }
 }
 
 }  // namespace

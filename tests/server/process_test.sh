@@ -199,6 +199,7 @@ if [ -n "$GENZO_HANG_ON_OPEN" ]; then
   logs hangs:
   signal TERM
   logs "shutting down"
+  sleep 0.2  # within 0.1 s they would be one
   signal TERM
   expect "a second signal ends a server that hangs, with 4" ends_with 4
   expect "and it says why" contains "$work/server.log" "a second signal"

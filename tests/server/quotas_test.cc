@@ -34,6 +34,16 @@ TEST_F(QuotasTest, UnitsComeBackWithTime) {
   EXPECT_THAT(Begin("c", 5), IsOk());
 }
 
+TEST_F(QuotasTest, ADateThatJumpsGivesAndTakesNothing) {
+  grant_.cost_per_minute = 60;
+  grant_.burst_cost = 10;
+  EXPECT_THAT(Begin("a", 10), IsOk());
+  clock_.SetDateForward(absl::Hours(30));
+  EXPECT_EQ(RetryAfter(Begin("b", 5)), absl::Seconds(5));
+  clock_.SetDateForward(-absl::Hours(90));
+  EXPECT_EQ(RetryAfter(Begin("b", 5)), absl::Seconds(5));
+}
+
 // A token's subject may be anybody.
 TEST_F(QuotasTest, ForgetsKeysThatOweNothing) {
   grant_.cost_per_minute = 60;
@@ -125,7 +135,7 @@ TEST(CheckGrantLimitsTest, NamesWhatIsTooMuch) {
   request.set_steps(21);
   EXPECT_THAT(CheckGrantLimits(grant, request),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "width times height is 266240, the key's limit is "
+                       "the picture has 266240 pixels, the key's limit is "
                        "262144; steps 21 is over the key's limit, 20"));
   request.set_width(512);
   request.set_steps(20);

@@ -26,6 +26,8 @@ TEST_F(ReadinessTest, ServesOnceAModelIsThere) {
 
 TEST_F(ReadinessTest, SaysWhyItDoesNotServe) {
   EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("no model"));
+  readiness_.NoModel("model a: no weights");
+  EXPECT_EQ(readiness_.WhyNot(), "model a: no weights");
   EXPECT_FALSE(readiness_.started());
   readiness_.ModelLoaded();
   EXPECT_EQ(readiness_.WhyNot(), "");

@@ -264,7 +264,7 @@ TEST(RequestResolverTest, LimitsTheArea) {
   request.set_height(136);
   EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1),
               StatusIs(kInvalid,
-                       "width times height is 69632, the limit is "
+                       "the picture has 69632 pixels, the limit is "
                        "65536"));
   request.set_height(128);
   EXPECT_THAT(ResolveRequest(request, model, {}, /*drawn_seed=*/1), IsOk());
@@ -375,6 +375,12 @@ TEST(RequestResolverTest, ChecksHowLongAJobLives) {
          "on_disconnect ON_DISCONNECT_CONTINUE needs a request_id");
   expect([](auto& r) { r.mutable_time_limit(); },
          "time_limit 0 s 0 ns is not over 0");
+  expect(
+      [](auto& r) {
+        r.mutable_time_limit()->set_seconds(1);
+        r.mutable_time_limit()->set_nanos(-5);
+      },
+      "time_limit 1 s -5 ns is not over 0");
   expect([](auto& r) { r.mutable_time_limit()->set_seconds(86401); },
          "time_limit 86401 s 0 ns is not over 0 and up to 86400 s");
   expect([](auto& r) { r.mutable_time_limit()->set_nanos(-1); },

@@ -98,6 +98,25 @@ TEST_F(WebhooksTest, TriesAgainAtGrowingIntervalsThenGivesUp) {
   }
 }
 
+TEST_F(WebhooksTest, TheSecretMayChangeAndEndsAsItDoes) {
+  const auto is_signed_with = [this](const std::string& secret) {
+    webhooks_->Send("https://a.org/", v1::Job());
+    webhooks_->RunDue();
+    const auto& headers = sent_.back().headers;
+    const std::string signed_text =
+        absl::StrCat(headers[1].second, ".", sent_.back().body);
+    return headers[2].second ==
+           absl::StrCat(
+               "v1=", absl::BytesToHexString(HmacSha256(secret, signed_text)));
+  };
+  EXPECT_TRUE(is_signed_with(kSecret));
+  const std::string next = "another secret that ends so \t";
+  folder_.Write("secret", next + "\r\n");
+  EXPECT_TRUE(is_signed_with(next));
+  folder_.Write("secret", "short");
+  EXPECT_TRUE(is_signed_with(next));
+}
+
 TEST_F(WebhooksTest, SaysOfWhichJobNothingMoreIsSent) {
   v1::Job job;
   job.set_id("taken");

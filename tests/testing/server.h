@@ -57,7 +57,8 @@ class Server {
                       .clock = Clock::Real(),
                       .models = *pool_,
                       .scoring = pool_.get(),
-                      .upscalers = &upscalers_},
+                      .upscalers = &upscalers_,
+                      .latents = pool_->latents()},
         front_end_(*FrontEnd::Start("127.0.0.1:0", FrontEndOptionsOf(config),
                                     dependencies_)) {
     std::promise<void> loaded;

@@ -13,6 +13,7 @@
 #include "worker/weights/joined_tensors.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
+#include "worker/weights/safetensors.h"
 #include "worker/weights/single_file/builtin_documents.h"
 #include "worker/weights/single_file/edm_file.h"
 #include "worker/weights/single_file/latent_settings.h"
@@ -27,6 +28,7 @@ using Metadata = std::map<std::string, std::string>;
 using Source = std::shared_ptr<const TensorSource>;
 
 constexpr size_t kMaxTextBytes = 16 << 20;
+constexpr char kFactors[] = "latent_rgb_factors.json";
 constexpr const char* kTexts[] = {"config.json",
                                   "scheduler_config.json",
                                   "tokenizer_config.json",
@@ -37,7 +39,13 @@ constexpr const char* kTexts[] = {"config.json",
                                   "spiece.model",
                                   "added_tokens.json",
                                   "preprocessor_config.json",
-                                  "processor_config.json"};
+                                  "processor_config.json",
+                                  kFactors};
+constexpr char kSettings[] = "genzo.json";
+constexpr char kTiny[] = "tiny_vae";
+constexpr char kRefiner[] = "refiner";
+// Looks at finished pictures and draws nothing.
+constexpr char kSafetyChecker[] = "safety_checker";
 
 absl::Status WriteText(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
@@ -48,9 +56,17 @@ absl::Status WriteText(const fs::path& path, const std::string& text) {
       path.string(), ": cannot be written: ", std::strerror(errno)));
 }
 
+// Nothing, if there is no such file.
+absl::Status CopyText(const TextFile& file, const fs::path& to) {
+  if (!file.Exists()) return absl::OkStatus();
+  const auto text = file.Read(kMaxTextBytes);
+  return text.ok() ? WriteText(to, *text) : text.status();
+}
+
 // diffusers' own classes lie in its library, the others in transformers'.
 bool IsOfTransformers(const std::string& class_name) {
   return absl::StartsWith(class_name, "CLIP") ||
+         absl::StartsWith(class_name, "DPT") ||
          absl::StartsWith(class_name, "T5");
 }
 
@@ -69,12 +85,8 @@ absl::Status WriteComponent(const ComponentFiles& files,
   std::error_code error;
   fs::create_directories(folder, error);
   for (const char* name : kTexts) {
-    const TextFile file = files.At(name);
-    if (!file.Exists()) continue;
-    const auto text = file.Read(kMaxTextBytes);
-    if (!text.ok()) return text.status();
-    const absl::Status written = WriteText(folder / name, *text);
-    if (!written.ok()) return written;
+    const absl::Status copied = CopyText(files.At(name), folder / name);
+    if (!copied.ok()) return copied;
   }
   if (!HasTensors(class_name)) return absl::OkStatus();
   const auto tensors = files.OpenTensors();
@@ -85,31 +97,76 @@ absl::Status WriteComponent(const ComponentFiles& files,
   return WriteSafetensors((folder / name).string(), **tensors, options);
 }
 
-absl::Status WriteFolder(const ModelIndex& index, const fs::path& folder,
-                         const WriteOptions& options) {
-  WriteOptions of_parts = options;
-  of_parts.metadata = {{"format", "pt"}};
+bool HasTiny(const ModelIndex& index) {
+  std::error_code ignored;
+  return fs::exists(index.FilesOf(kTiny).path(), ignored);
+}
+
+// The base's, with the components that it has itself; it reads the base's in
+// place of others.
+absl::StatusOr<ModelIndex> OpenRefiner(const ModelIndex& base) {
+  auto refiner = OpenModelIndex(base.refiner);
+  if (!refiner.ok()) return refiner;
+  const std::map<std::string, std::string> listed = refiner->components;
+  for (const auto& component : listed) {
+    if (refiner->Has(component.first)) continue;
+    refiner->components.erase(component.first);
+  }
+  refiner->refiner.clear();  // it has none; a link may say it has
+  return refiner;
+}
+
+// Components and the index that names them.
+absl::Status WriteIndexed(const ModelIndex& index, const fs::path& folder,
+                          const WriteOptions& options) {
   const auto read = JsonConfig::ReadFile(index.files.At("model_index.json"));
   if (!read.ok()) return read.status();
   json contents = read->object();
   for (const auto& [component, class_name] : index.components) {
-    contents[component] = {
-        IsOfTransformers(class_name) ? "transformers" : "diffusers",
-        class_name};
+    const json said = contents.value(component, json());
+    const bool has_library =
+        said.is_array() && !said.empty() && said[0].is_string();
+    const json library = has_library                    ? said[0]
+                         : IsOfTransformers(class_name) ? json("transformers")
+                                                        : json("diffusers");
+    contents[component] = json::array({library, class_name});
     const absl::Status written = WriteComponent(
-        index.FilesOf(component), class_name, folder / component, of_parts);
+        index.FilesOf(component), class_name, folder / component, options);
     if (!written.ok()) return written;
   }
   return WriteText(folder / "model_index.json", contents.dump(2) + "\n");
 }
 
+// The model with what no index names beside it.
+absl::Status WriteFolder(const ModelIndex& index, const fs::path& folder,
+                         const WriteOptions& options) {
+  WriteOptions of_parts = options;
+  of_parts.metadata = {{"format", "pt"}};
+  absl::Status status = WriteIndexed(index, folder, of_parts);
+  if (status.ok()) {
+    status = CopyText(index.files.At(kSettings), folder / kSettings);
+  }
+  if (status.ok() && HasTiny(index)) {
+    status = WriteComponent(index.FilesOf(kTiny), "AutoencoderTiny",
+                            folder / kTiny, of_parts);
+  }
+  if (!status.ok() || index.refiner.empty()) return status;
+  const auto refiner = OpenRefiner(index);
+  if (!refiner.ok()) return refiner.status();
+  return WriteFolder(*refiner, folder / kRefiner, options);
+}
+
 int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
   int64_t bytes = 0;
-  for (const auto& component : index.components) {
-    const auto tensors = index.FilesOf(component.first).OpenTensors();
+  const auto add = [&](const std::string& component) {
+    const auto tensors = index.FilesOf(component).OpenTensors();
     if (tensors.ok()) bytes += WrittenBytes(**tensors, options);
-  }
-  return bytes;
+  };
+  for (const auto& component : index.components) add(component.first);
+  if (HasTiny(index)) add(kTiny);
+  if (index.refiner.empty()) return bytes;
+  const auto refiner = OpenRefiner(index);
+  return refiner.ok() ? bytes + TotalBytes(*refiner, options) : bytes;
 }
 
 absl::StatusOr<std::string> FamilyOf(const ModelIndex& index) {
@@ -125,7 +182,7 @@ absl::StatusOr<Source> InOneFile(const ModelIndex& index,
                                  const std::string& family) {
   std::vector<Source> parts;
   for (const auto& [component, class_name] : index.components) {
-    if (!HasTensors(class_name)) continue;
+    if (!HasTensors(class_name) || component == kSafetyChecker) continue;
     const auto tensors = index.FilesOf(component).OpenTensors();
     if (!tensors.ok()) return tensors.status();
     auto part = ToOriginalNames(*tensors, family, component, class_name);
@@ -149,6 +206,8 @@ absl::Status DescribeScheduler(const ModelIndex& index, Metadata& metadata) {
         absl::StrCat(scheduler->name(), ": _class_name ", class_name,
                      " has no place in a single file"));
   }
+  // Flow is the family's, and has no name there.
+  if (absl::StartsWith(class_name, "FlowMatch")) return absl::OkStatus();
   const json& says = scheduler->object();
   const json prediction = says.value("prediction_type", json("epsilon"));
   if (prediction == "epsilon" || prediction == "v_prediction") {
@@ -184,13 +243,24 @@ absl::StatusOr<Metadata> DescriptionOf(const ModelIndex& index,
   return metadata;
 }
 
+// Scales stay beside their float8 tensors where types are kept.
+absl::StatusOr<Source> OpenForFile(const std::string& path,
+                                   const WriteOptions& options) {
+  auto tensors = OpenTensorFile(path);
+  if (!tensors.ok() || options.dtype.has_value()) return tensors;
+  return SafetensorsFile::Open(path);
+}
+
+bool IsFileName(const std::string& output) {
+  return absl::EndsWith(output, ".safetensors");
+}
+
 }  // namespace
 
 absl::Status CheckTarget(const std::string& output) {
   std::error_code error;
   const bool may_stay = fs::is_directory(output, error) &&
-                        fs::is_empty(output, error) &&
-                        !absl::EndsWith(output, ".safetensors");
+                        fs::is_empty(output, error) && !IsFileName(output);
   if (fs::exists(output, error) && !may_stay) {
     return absl::AlreadyExistsError(
         absl::StrCat(output, fs::is_regular_file(output, error)
@@ -206,16 +276,35 @@ absl::Status CheckTarget(const std::string& output) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> LeftOut(const ModelFiles& model,
+                                                 const std::string& output) {
+  std::error_code ignored;
+  std::vector<std::string> names;
+  if (!IsFileName(output) || fs::is_regular_file(model.path, ignored)) {
+    return names;
+  }
+  const auto index = OpenModelIndex(model);
+  if (!index.ok()) return index.status();
+  if (index->files.At(kSettings).Exists()) names.emplace_back(kSettings);
+  if (!index->refiner.empty()) names.emplace_back(kRefiner);
+  if (index->Has(kSafetyChecker)) names.emplace_back(kSafetyChecker);
+  if (HasTiny(*index)) names.emplace_back(kTiny);
+  if (index->FilesOf("vae").At(kFactors).Exists()) {
+    names.push_back(absl::StrCat("vae/", kFactors));
+  }
+  return names;
+}
+
 absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
                           const WriteOptions& options,
                           const std::function<void(int64_t bytes)>& total) {
   const absl::Status target = CheckTarget(output);
   if (!target.ok()) return target;
   std::error_code ignored;
-  const bool to_file = absl::EndsWith(output, ".safetensors");
+  const bool to_file = IsFileName(output);
   if (to_file && fs::is_regular_file(model.path, ignored)) {
     // The names are right already.
-    const auto tensors = OpenTensorFile(model.path);
+    const auto tensors = OpenForFile(model.path, options);
     if (!tensors.ok()) return tensors.status();
     WriteOptions same = options;
     same.metadata = (*tensors)->metadata();

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "tools/tool/conversion.h"
 #include "tools/tool/unpickle_process.h"
 
@@ -44,6 +45,16 @@ class Progress {
   int shown_ = -1;
 };
 
+// So that nobody takes the file for all of the model.
+absl::Status TellLeftOut(const ModelFiles& model, const std::string& output) {
+  const auto names = LeftOut(model, output);
+  if (!names.ok()) return names.status();
+  if (names->empty()) return absl::OkStatus();
+  std::cerr << "left out, since a single file has no place for it: "
+            << absl::StrJoin(*names, ", ") << "\n";
+  return absl::OkStatus();
+}
+
 absl::Status Convert(const Options& options) {
   ModelFiles model = options.model;
   std::string unpickled;
@@ -61,6 +72,8 @@ absl::Status Convert(const Options& options) {
   if (options.dtype == "float32") write.dtype = at::kFloat;
   if (options.dtype == "float16") write.dtype = at::kHalf;
   if (options.dtype == "bfloat16") write.dtype = at::kBFloat16;
+  const absl::Status told = TellLeftOut(model, options.output);
+  if (!told.ok()) return told;
   Progress progress;
   write.progress = [&](int64_t bytes) { progress.Add(bytes); };
   const absl::Status converted =
@@ -88,7 +101,9 @@ void AddConvertCommand(CLI::App& app, absl::Status& result) {
       ->required();
   command
       ->add_option("--dtype", options->dtype,
-                   "float32, float16, bfloat16, or keep what there is")
+                   "float32, float16, bfloat16, or keep what there is; float8 "
+                   "with scales is kept from file to file alone, else it "
+                   "becomes float32")
       ->check(CLI::IsMember({"keep", "float32", "float16", "bfloat16"}))
       ->capture_default_str();
   command->add_option("--config", options->model.config,

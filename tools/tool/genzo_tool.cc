@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "base/standard_output.h"
 #include "base/utf8.h"
+#include "base/version.h"
 #include "c10/core/InferenceMode.h"
 #include "tools/tool/convert_command.h"
 #include "tools/tool/inspect_command.h"
@@ -24,6 +25,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Looks at models and pictures, rewrites models, and makes keys.",
                "genzo-tool");
   app.require_subcommand(1);
+  app.set_version_flag("--version", Version());
   app.footer(
       "Exit status: 0, 1 if something cannot be read or written or is no "
       "model, 2\nfor wrong arguments.");

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -46,6 +48,25 @@ std::string DateOf(absl::Time time) {
                                 absl::UTCTimeZone());
 }
 
+// "  max_steps 20, models emaki"; empty where nothing but the server limits it.
+std::string LimitsOf(const Grant& grant) {
+  std::vector<std::string> limits;
+  const Grant usual;
+  std::map<std::string, double> before;
+  ForEachLimit(usual, [&](const char* name, auto value, auto, auto) {
+    before[name] = static_cast<double>(value);
+  });
+  ForEachLimit(grant, [&](const char* name, auto value, auto, auto) {
+    if (static_cast<double>(value) == before[name]) return;
+    limits.push_back(absl::StrCat(name, " ", value));
+  });
+  if (!grant.models.empty()) {
+    limits.push_back(absl::StrCat("models ", absl::StrJoin(grant.models, ",")));
+  }
+  if (grant.names_tenants) limits.emplace_back("names tenants");
+  return limits.empty() ? "" : absl::StrCat("  ", absl::StrJoin(limits, "; "));
+}
+
 // What the command line says; lives as long as the options that write it.
 struct KeyOptions {
   std::string file;
@@ -64,7 +85,9 @@ void AddNew(CLI::App& key, const std::shared_ptr<KeyOptions>& options,
   Grant& grant = options->grant;
   command.add_option("--file", options->file, "the keys file")->required();
   command.add_option("--name", grant.name, "for those who keep the keys");
-  command.add_option("--tenant", grant.tenant, "whose share its jobs use");
+  command.add_option("--tenant", grant.tenant,
+                     "whose share its jobs use, and whose jobs it sees; its "
+                     "own, called as its id, if absent");
   command.add_flag("--names-tenants", grant.names_tenants,
                    "its x-genzo-tenant is believed");
   command.add_option("--scopes", options->scopes, "of generate, jobs, admin")
@@ -136,7 +159,8 @@ absl::Status ListKeys(const std::string& path, bool as_json,
     const Grant& grant = key.grant;
     out << grant.key_id << "  " << (grant.tenant.empty() ? "-" : grant.tenant)
         << "  " << absl::StrJoin(grant.scopes, ",") << "  expires "
-        << DateOf(grant.expires) << "  " << Printable(grant.name) << std::endl;
+        << DateOf(grant.expires) << "  " << Printable(grant.name)
+        << LimitsOf(grant) << std::endl;
   }
   return absl::OkStatus();
 }

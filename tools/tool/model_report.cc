@@ -41,8 +41,9 @@ ModelReport::Part Describe(const std::string& component,
   part.class_name = class_name;
   for (const auto& [name, entry] : tensors.entries()) {
     ++part.tensors;
-    part.stored_bytes[TypeName(entry.dtype)] +=
-        static_cast<int64_t>(entry.size_bytes);
+    const at::ScalarType stored = entry.stored_dtype.value_or(entry.dtype);
+    part.stored_bytes[TypeName(stored)] +=
+        entry.elements() * static_cast<int64_t>(c10::elementSize(stored));
     if (c10::isFloatingType(entry.dtype)) part.parameters += entry.elements();
   }
   return part;

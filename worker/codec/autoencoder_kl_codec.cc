@@ -10,6 +10,7 @@
 #include "ATen/ops/exp.h"
 #include "ATen/ops/isfinite.h"
 #include "ATen/ops/tensor.h"
+#include "ATen/ops/zeros_like.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
@@ -64,6 +65,12 @@ at::Tensor ForTiny(const AutoencoderKLConfig& config,
 
 at::Tensor OnCpu(const at::Tensor& pixels) {
   return pixels.to(at::kCPU, at::kFloat).contiguous();
+}
+
+at::Tensor EncodeWith(const AutoencoderKL& autoencoder,
+                      const at::Tensor& pixels, const Placement& placement) {
+  return OnCpu(
+      autoencoder.encode(pixels.to(placement.device, placement.dtype)));
 }
 
 at::Tensor DecodeWith(const AutoencoderKL& autoencoder,
@@ -156,22 +163,31 @@ absl::Status AutoencoderKLCodec::LoadTiny(const Placement& placement) {
 
 absl::Status AutoencoderKLCodec::LoadLinear() {
   const TextFile file = index_.FilesOf("vae").At(kLinearFile);
-  if (!file.Exists()) {
-    linear_ = LinearPreview::Fit(
-        config().latent_channels,
-        [this](const at::Tensor& latents) { return DecodeAsIs(latents); });
-    return absl::OkStatus();
-  }
+  if (!file.Exists()) return FitLinear();
   auto read = LinearPreview::ReadFile(file, config().latent_channels);
   if (!read.ok()) return read.status();
   linear_ = *std::move(read);
   return absl::OkStatus();
 }
 
+absl::Status AutoencoderKLCodec::FitLinear() {
+  bool is_finite = true;
+  linear_ = LinearPreview::Fit(
+      config().latent_channels, [&](const at::Tensor& latents) {
+        const at::Tensor pixels = Decode(latents);
+        is_finite = at::isfinite(pixels).all().item<bool>();
+        // Least squares of what is not would end in LAPACK.
+        return is_finite ? pixels : at::zeros_like(pixels);
+      });
+  if (is_finite) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(index_.FilesOf("vae").path(),
+                   ": latents are decoded to infinity or NaN, in float32 too"));
+}
+
 LatentDistribution AutoencoderKLCodec::Encode(const at::Tensor& pixels) const {
   c10::InferenceMode inference;
-  const at::Tensor moments = OnCpu(
-      autoencoder_.encode(pixels.to(placement_.device, placement_.dtype)));
+  const at::Tensor moments = InRange(EncodeWith, pixels);
   const auto halves = moments.chunk(2, /*dim=*/1);  // mean, log variance
   return {.mean = halves[0],
           .deviation = at::exp(0.5 * at::clamp(halves[1], -30.0, 20.0))};
@@ -186,21 +202,22 @@ at::Tensor AutoencoderKLCodec::Scale(const at::Tensor& encoded) const {
          OfChannels(own.latents_std);
 }
 
-at::Tensor AutoencoderKLCodec::DecodeAsIs(const at::Tensor& latents) const {
-  return DecodeWith(autoencoder_, latents, placement_);
-}
-
 at::Tensor AutoencoderKLCodec::Decode(const at::Tensor& latents) const {
   c10::InferenceMode inference;
-  at::Tensor pixels = DecodeAsIs(latents);
-  if (placement_.dtype == at::kFloat) return pixels;
-  for (int64_t i = 0; i < pixels.size(0); ++i) {
-    const at::Tensor row = pixels.narrow(0, i, 1);
+  return InRange(DecodeWith, latents);
+}
+
+at::Tensor AutoencoderKLCodec::InRange(Pass pass,
+                                       const at::Tensor& input) const {
+  at::Tensor output = pass(autoencoder_, input, placement_);
+  if (placement_.dtype == at::kFloat) return output;
+  for (int64_t i = 0; i < output.size(0); ++i) {
+    const at::Tensor row = output.narrow(0, i, 1);
     if (at::isfinite(row).all().item<bool>()) continue;
-    row.copy_(DecodeWith(*InFloat32(), latents.narrow(0, i, 1),
-                         {.device = placement_.device, .dtype = at::kFloat}));
+    row.copy_(pass(*InFloat32(), input.narrow(0, i, 1),
+                   {.device = placement_.device, .dtype = at::kFloat}));
   }
-  return pixels;
+  return output;
 }
 
 std::shared_ptr<const AutoencoderKL> AutoencoderKLCodec::InFloat32() const {

@@ -40,7 +40,8 @@ class AutoencoderKLCodec : public LatentCodec {
   static absl::StatusOr<std::shared_ptr<const AutoencoderKLCodec>> Load(
       const ModelIndex& index, const Placement& placement);
 
-  // Mean and deviation of the posterior (arXiv:2112.10752, appendix G).
+  // Mean and deviation of the posterior (arXiv:2112.10752, appendix G). As
+  // Decode() of pictures, again in float32 where the type's range is too small.
   LatentDistribution Encode(const at::Tensor& pixels) const override;
   at::Tensor Scale(const at::Tensor& encoded) const override;
   at::Tensor Decode(const at::Tensor& latents) const override;
@@ -65,7 +66,15 @@ class AutoencoderKLCodec : public LatentCodec {
   // Small decoders are made for any type.
   absl::Status LoadTiny(const Placement& placement);
   absl::Status LoadLinear();
-  at::Tensor DecodeAsIs(const at::Tensor& latents) const;
+  // INVALID_ARGUMENT if no picture comes out whatever the type.
+  absl::Status FitLinear();
+  // One way through the autoencoder, from and to float32 on the CPU.
+  using Pass = at::Tensor (*)(const AutoencoderKL& autoencoder,
+                              const at::Tensor& input,
+                              const Placement& placement);
+  // `pass` of the rows of `input`; those that are not finite go through it
+  // once more in float32.
+  at::Tensor InRange(Pass pass, const at::Tensor& input) const;
   // Made when it is first needed, and kept.
   std::shared_ptr<const AutoencoderKL> InFloat32() const
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -287,11 +287,11 @@ void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
 
 void DecodeStage::WritePreview(const DecodeTask& task, Pixels pixels) {
   const v1::GenerateRequest& request = task.job->request();
-  auto shown = finisher_.Preview(request, std::move(pixels));
-  if (!shown.has_value()) return;
-  writer_.Submit({.pixels = *std::move(shown),
+  auto look = finisher_.Preview(request, std::move(pixels));
+  if (!look.has_value()) return;
+  writer_.Submit({.pixels = std::move(look->pixels),
                   .format = FormatOf(request.preview()),
-                  .text = {},
+                  .text = std::move(look->text),
                   .done = [task](absl::StatusOr<v1::Picture> picture) {
                     if (!picture.ok()) return;
                     task.job->PostPreview(task.image_index, task.step,

@@ -232,22 +232,9 @@ absl::Status EncodeStage::AddLatent(const JobState& job,
   }
   auto kept = latents_->Find(job.demand().tenant, request.start_latents());
   if (!kept.ok()) return kept.status();
-  const auto refuse = [&](absl::string_view what) {
-    return InvalidFieldsError(
-        {{"start_latents", absl::StrCat("start_latents are of ", what)}});
-  };
-  if (kept->model != job.demand().model) {
-    return refuse(absl::StrCat("model \"", kept->model, "\", not of \"",
-                               job.demand().model, "\""));
-  }
-  const int64_t scale = job.model().codec().pixels_per_latent();
-  const int64_t width = kept->latent.size(3) * scale;
-  const int64_t height = kept->latent.size(2) * scale;
-  if (width != request.width() || height != request.height()) {
-    return refuse(absl::StrCat("width ", width, " and height ", height,
-                               ", not of ", request.width(), " and ",
-                               request.height()));
-  }
+  const absl::Status fits = CheckStartLatents(
+      kept->facts(), job.demand().model, request.width(), request.height());
+  if (!fits.ok()) return fits;
   encoded.latent = kept->latent;
   return absl::OkStatus();
 }

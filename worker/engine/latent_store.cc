@@ -6,6 +6,15 @@
 #include "base/errors.h"
 
 namespace genzo {
+namespace {
+
+absl::Status NotKeptError(const std::string& name) {
+  return ErrorWithReason(absl::StatusCode::kNotFound, "LATENTS_NOT_FOUND",
+                         absl::StrCat("start_latents \"", name,
+                                      "\" are not kept, or not any more"));
+}
+
+}  // namespace
 
 LatentStore::Key LatentStore::OldestLocked(const std::string* tenant) const {
   return *std::find_if(recent_.rbegin(), recent_.rend(), [&](const Key& key) {
@@ -38,15 +47,19 @@ void LatentStore::Keep(const std::string& tenant, const std::string& name,
   all_used_ += bytes;
 }
 
+absl::StatusOr<KeptLatentFacts> LatentStore::Look(
+    const std::string& tenant, const std::string& name) const {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = entries_.find({tenant, name});
+  if (entry == entries_.end()) return NotKeptError(name);
+  return entry->second.kept.facts();
+}
+
 absl::StatusOr<KeptLatent> LatentStore::Find(const std::string& tenant,
                                              const std::string& name) {
   absl::MutexLock lock(&mutex_);
   const auto entry = entries_.find({tenant, name});
-  if (entry == entries_.end()) {
-    return ErrorWithReason(absl::StatusCode::kNotFound, "LATENTS_NOT_FOUND",
-                           absl::StrCat("start_latents \"", name,
-                                        "\" are not kept, or not any more"));
-  }
+  if (entry == entries_.end()) return NotKeptError(name);
   recent_.splice(recent_.begin(), recent_, entry->second.place);
   return entry->second.kept;
 }

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/start_latents.h"
 #include "base/tenant_totals.h"
 
 namespace genzo {
@@ -20,12 +21,19 @@ struct KeptLatent {
   at::Tensor
       latent;  // [1, C, h, w] float32 on the CPU, not written to any more
   std::string model;
+  int64_t pixels_per_latent = 8;
+
+  KeptLatentFacts facts() const {
+    return {.model = model,
+            .width = latent.size(3) * pixels_per_latent,
+            .height = latent.size(2) * pixels_per_latent};
+  }
 };
 
 // Latents that one request leaves for the next, by names that are a tenant's
 // own. A tenant's oldest go where it would have more than its share of the
 // bytes, and then everybody's oldest. Thread-safe.
-class LatentStore {
+class LatentStore : public StartLatents {
  public:
   // `tenant_bytes` is at most `bytes`; a latent larger than that is not kept.
   LatentStore(int64_t bytes, int64_t tenant_bytes)
@@ -38,6 +46,10 @@ class LatentStore {
   // What is used goes last.
   absl::StatusOr<KeptLatent> Find(const std::string& tenant,
                                   const std::string& name)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Uses them not.
+  absl::StatusOr<KeptLatentFacts> Look(const std::string& tenant,
+                                       const std::string& name) const override
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -55,7 +67,7 @@ class LatentStore {
 
   const int64_t bytes_;
   const int64_t tenant_bytes_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::list<Key> recent_ ABSL_GUARDED_BY(mutex_);  // the latest first
   std::map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   TenantTotals used_ ABSL_GUARDED_BY(mutex_);

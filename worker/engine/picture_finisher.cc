@@ -60,20 +60,34 @@ absl::StatusOr<PictureFinisher::Finished> PictureFinisher::Finish(
     finished.text = ImageParameters(request, seed, image_index);
   }
   if (output.mark_provenance()) {
-    finished.text.emplace_back(kXmpKey, XmpOf(ProvenanceOf(request, seed)));
+    finished.text.emplace_back(kXmpKey,
+                               XmpOf(ProvenanceOf(request, seed, image_index)));
   }
   finished.pixels = std::move(pixels);
   return finished;
 }
 
-std::optional<Pixels> PictureFinisher::Preview(
-    const v1::GenerateRequest& request, Pixels pixels) const {
+std::optional<Pixels> PictureFinisher::Shown(const v1::GenerateRequest& request,
+                                             Pixels pixels) const {
   if (request.safety_policy() < v1::SAFETY_POLICY_BLUR) return pixels;
   const auto verdict = judges_.Check(request.model(), pixels);
   if (!verdict.ok()) return std::nullopt;
   if (!verdict->unsafe) return pixels;
   if (request.safety_policy() == v1::SAFETY_POLICY_REFUSE) return std::nullopt;
   return Blurred(pixels);
+}
+
+std::optional<PictureFinisher::Look> PictureFinisher::Preview(
+    const v1::GenerateRequest& request, Pixels pixels) const {
+  auto shown = Shown(request, std::move(pixels));
+  if (!shown.has_value()) return std::nullopt;
+  Look look = {.pixels = *std::move(shown), .text = {}};
+  // One of the last step is as good as the picture.
+  if (request.output().watermark()) AddWatermark(look.pixels);
+  if (request.output().mark_provenance()) {
+    look.text.emplace_back(kXmpKey, XmpOf(OriginOf(request)));
+  }
+  return look;
 }
 
 }  // namespace genzo

@@ -38,12 +38,21 @@ class PictureFinisher {
                                   uint64_t image_index = 0,
                                   absl::Span<const uint8_t> painted = {}) const;
 
-  // A look at an unfinished picture, as it may be shown; nothing if it may not,
-  // or could not be checked.
-  std::optional<Pixels> Preview(const v1::GenerateRequest& request,
-                                Pixels pixels) const;
+  struct Look {
+    Pixels pixels;
+    PictureText text;
+  };
+  // A look at an unfinished picture, as it may be shown: with the marks of the
+  // finished one, but for the request. Nothing if it may not, or could not be
+  // checked.
+  std::optional<Look> Preview(const v1::GenerateRequest& request,
+                              Pixels pixels) const;
 
  private:
+  // What the safety policy lets see of it.
+  std::optional<Pixels> Shown(const v1::GenerateRequest& request,
+                              Pixels pixels) const;
+
   PictureJudges& judges_;
 };
 

@@ -58,8 +58,11 @@ void Publisher::KeepLatent(const LiveRun& live) {
   JobState& job = *live.job;
   if (!job.request().keep_latents() || latents_ == nullptr) return;
   const std::string name = absl::StrCat(job.id(), "-", live.image_index);
-  latents_->Keep(job.demand().tenant, name,
-                 {.latent = live.run.latent(), .model = job.demand().model});
+  latents_->Keep(
+      job.demand().tenant, name,
+      {.latent = live.run.latent(),
+       .model = job.demand().model,
+       .pixels_per_latent = job.model().codec().pixels_per_latent()});
   job.LatentKept(live.image_index, name);
 }
 

@@ -47,17 +47,14 @@ int64_t BudgetBytes(const Config& config, const c10::Device& device,
   return DeviceMemoryBytes(device) / 10 * 8 / sharing;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
-    const Config& config, const EngineDependencies& dependencies) {
+absl::StatusOr<std::vector<EngineDevice>> DevicesOf(const Config& config) {
   const auto devices = ResolveDevices(config.devices);
   if (!devices.ok()) return devices.status();
   const auto cpus = static_cast<int>(
       std::count_if(devices->begin(), devices->end(),
                     [](const c10::Device& device) { return device.is_cpu(); }));
   const int threads = config.threads > 0 ? config.threads : DefaultThreads();
-  std::unique_ptr<WorkerPool> pool(new WorkerPool());
+  std::vector<EngineDevice> made;
   for (const c10::Device& device : *devices) {
     const auto dtype = ParseDtype(config.dtype, device);
     if (!dtype.ok()) return dtype.status();
@@ -65,17 +62,41 @@ absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
     // Beside another device the CPU has little to compute.
     const int own_threads =
         device.is_cpu() ? std::max(1, threads / sharing) : 1;
-    pool->devices_.push_back(
-        {.index = static_cast<int>(pool->devices_.size()),
-         .placement = {.device = device, .dtype = *dtype},
-         .threads = own_threads,
-         .memory_bytes = BudgetBytes(config, device, sharing)});
+    made.push_back({.index = static_cast<int>(made.size()),
+                    .placement = {.device = device, .dtype = *dtype},
+                    .threads = own_threads,
+                    .memory_bytes = BudgetBytes(config, device, sharing)});
     if (config.loras.empty()) continue;
     // Models keep most of what there is.
-    EngineDevice& own = pool->devices_.back();
+    EngineDevice& own = made.back();
     own.adapter_bytes = std::min(int64_t{config.lora_budget_mb} * 1'000'000,
                                  own.memory_bytes / 4);
   }
+  return made;
+}
+
+}  // namespace
+
+absl::Status WorkerPool::Check(const Config& config) {
+  const auto devices = DevicesOf(config);
+  if (!devices.ok()) return devices.status();
+  for (const ModelConfig& model : config.models) {
+    const auto bytes =
+        FolderSource(devices->front().placement).bytes(model.files());
+    if (bytes.ok()) continue;
+    return absl::Status(
+        bytes.status().code(),
+        absl::StrCat("model ", model.id, ": ", bytes.status().message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<WorkerPool>> WorkerPool::Create(
+    const Config& config, const EngineDependencies& dependencies) {
+  auto devices = DevicesOf(config);
+  if (!devices.ok()) return devices.status();
+  std::unique_ptr<WorkerPool> pool(new WorkerPool());
+  pool->devices_ = *std::move(devices);
   if (dependencies.upscalers != nullptr) {
     pool->upscalers_ = std::make_unique<UpscalerFolders>(
         config.upscalers, *dependencies.upscalers);

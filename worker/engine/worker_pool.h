@@ -30,6 +30,10 @@ class WorkerPool : public ModelControl, public PictureScoring {
   // had. What `dependencies` name outlives the pool.
   static absl::StatusOr<std::unique_ptr<WorkerPool>> Create(
       const Config& config, const EngineDependencies& dependencies);
+  // Whether a pool could be made and, as far as the heads of their files tell,
+  // have the configured models; else what is wrong with the first that could
+  // not. Reads the disk.
+  static absl::Status Check(const Config& config);
   // Waits for the threads: close the queue and Stop() before.
   ~WorkerPool() override;
 
@@ -62,6 +66,9 @@ class WorkerPool : public ModelControl, public PictureScoring {
 
   // On the first device.
   void Score(v1::ScoreRequest request, PictureScoring::Done done) override;
+
+  // Latents that requests left here; as long as the pool.
+  const StartLatents* latents() const { return latents_.get(); }
 
   // What figures call them: "cuda:0", "cuda:1".
   std::vector<std::string> DeviceNames() const;

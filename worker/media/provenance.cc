@@ -18,7 +18,7 @@ constexpr char kSourceType[] = "Iptc4xmpExt:DigitalSourceType";
 constexpr char kCreatorTool[] = "xmp:CreatorTool";
 constexpr char kRequest[] = "genzo:Request";
 // One JPEG segment holds the whole packet.
-constexpr size_t kMaxRequestBytes = 48 << 10;
+constexpr size_t kMaxPacketBytes = 65000;
 
 // Namespaces by the prefixes that everybody writes; ours is a name, not a
 // place.
@@ -34,8 +34,13 @@ std::string Property(const pugi::xml_node& description, const char* name) {
 }
 
 // Only what makes the picture again: no pictures, nothing of the call.
-std::string RequestJson(v1::GenerateRequest request, uint64_t seed) {
+std::string RequestJson(v1::GenerateRequest request, uint64_t seed,
+                        uint64_t image_index) {
   request.set_seed(seed);
+  if (request.has_variation()) {
+    v1::Variation& variation = *request.mutable_variation();
+    variation.set_seed(variation.seed() + image_index);
+  }
   request.clear_image_count();
   request.clear_best_of();
   request.clear_request_id();
@@ -47,22 +52,10 @@ std::string RequestJson(v1::GenerateRequest request, uint64_t seed) {
   std::string json;
   const auto status =
       google::protobuf::util::MessageToJsonString(request, &json);
-  return status.ok() && json.size() <= kMaxRequestBytes ? json : "";
+  return status.ok() ? json : "";
 }
 
-}  // namespace
-
-Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed) {
-  const bool composite = request.has_inpainting() || request.has_outpainting();
-  return {.source_type = composite ? "compositeWithTrainedAlgorithmicMedia"
-                                   : "trainedAlgorithmicMedia",
-          .creator_tool = "Genzo",
-          .request_json = request.output().embed_parameters()
-                              ? RequestJson(request, seed)
-                              : ""};
-}
-
-std::string XmpOf(const Provenance& provenance) {
+std::string PacketOf(const Provenance& provenance) {
   pugi::xml_document document;
   const auto packet = [&](const char* value) {
     pugi::xml_node node = document.append_child(pugi::node_pi);
@@ -91,6 +84,33 @@ std::string XmpOf(const Provenance& provenance) {
   document.save(text, "", pugi::format_raw | pugi::format_no_declaration,
                 pugi::encoding_utf8);
   return text.str();
+}
+
+}  // namespace
+
+Provenance OriginOf(const v1::GenerateRequest& request) {
+  const bool composite = request.has_inpainting() || request.has_outpainting();
+  return {.source_type = composite ? "compositeWithTrainedAlgorithmicMedia"
+                                   : "trainedAlgorithmicMedia",
+          .creator_tool = "Genzo",
+          .request_json = ""};
+}
+
+Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed,
+                        uint64_t image_index) {
+  Provenance provenance = OriginOf(request);
+  if (request.output().embed_parameters()) {
+    provenance.request_json = RequestJson(request, seed, image_index);
+  }
+  return provenance;
+}
+
+std::string XmpOf(const Provenance& provenance) {
+  std::string packet = PacketOf(provenance);
+  if (packet.size() <= kMaxPacketBytes) return packet;
+  Provenance brief = provenance;
+  brief.request_json.clear();
+  return PacketOf(brief);
 }
 
 std::optional<Provenance> ReadXmp(std::string_view packet) {

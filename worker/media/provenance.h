@@ -19,12 +19,17 @@ struct Provenance {
   std::string request_json;
 };
 
-// Of a picture that `request`, as resolved, made with `seed`: input pixels that
-// were kept make it compositeWithTrainedAlgorithmicMedia. The request, without
-// pictures, is told where the parameters are. Thread-safe.
-Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed);
+// Of a picture that `request` makes: input pixels that are kept make it
+// compositeWithTrainedAlgorithmicMedia. Without the request. Thread-safe.
+Provenance OriginOf(const v1::GenerateRequest& request);
 
-// The XMP packet (ISO 16684-1) of it. Thread-safe.
+// Of the image of that index, which `request`, as resolved, made with `seed`.
+// The request, without pictures, is told where the parameters are. Thread-safe.
+Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed,
+                        uint64_t image_index = 0);
+
+// The XMP packet (ISO 16684-1) of it; without the request if that makes it
+// longer than JPEG can hold. Thread-safe.
 std::string XmpOf(const Provenance& provenance);
 
 // What an XMP packet says, by whomever it was written; nothing if it is no XMP.

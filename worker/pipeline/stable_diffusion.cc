@@ -15,6 +15,7 @@
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/picture_depth.h"
+#include "worker/weights/single_file/single_file.h"
 
 namespace genzo {
 namespace {
@@ -23,6 +24,20 @@ constexpr char kFamily[] = "stable-diffusion";
 constexpr char kImageGuidance[] = "image_guidance_scale";
 constexpr char kDepthEstimator[] = "depth_estimator";
 constexpr int64_t kDepthChannels = 1;
+
+bool SeesDepth(const UNet2DConditionConfig& unet) {
+  return unet.in_channels == unet.out_channels + kDepthChannels;
+}
+
+// Whether the model can tell how deep a picture is. Load() does without, since
+// whoever has depths may hand them over; no request does.
+absl::Status CheckDepthEstimator(const ModelIndex& index) {
+  const auto unet =
+      ReadUNet2DConditionConfig(index.FilesOf("unet").At("config.json"));
+  if (!unet.ok()) return unet.status();
+  if (!SeesDepth(*unet)) return absl::OkStatus();
+  return index.Component(kDepthEstimator, kDepthClass).status();
+}
 
 MaskSight SightOf(const UNet2DConditionConfig& unet, const LatentCodec& codec) {
   const int64_t beside = unet.in_channels - codec.latent_channels();
@@ -203,15 +218,13 @@ absl::Status StableDiffusion::CheckFit(const std::string& folder,
 
 absl::Status StableDiffusion::LoadDepthEstimator(const ModelIndex& index,
                                                  Parts& parts) {
-  const UNet2DConditionConfig& unet = parts.unet.config;
-  if (unet.in_channels != unet.out_channels + kDepthChannels ||
-      !index.Has(kDepthEstimator)) {
+  if (!SeesDepth(parts.unet.config) || !index.Has(kDepthEstimator)) {
     return absl::OkStatus();
   }
   // In float32, as its normalisation needs.
-  const auto opened = OpenComponent(
-      index, kDepthEstimator, "DPTForDepthEstimation", ReadDptConfig,
-      {.device = parts.placement.device, .dtype = at::kFloat});
+  const auto opened =
+      OpenComponent(index, kDepthEstimator, kDepthClass, ReadDptConfig,
+                    {.device = parts.placement.device, .dtype = at::kFloat});
   if (!opened.ok()) return opened.status();
   parts.depth_estimator =
       std::make_unique<const Dpt>(opened->config, opened->weights);
@@ -412,6 +425,8 @@ absl::StatusOr<int64_t> StableDiffusion::WeightBytes(
   if (!bytes.ok()) return bytes.status();
   const auto codec = CodecBytes(index, placement);
   if (!codec.ok()) return codec.status();
+  const absl::Status sees = CheckDepthEstimator(index);
+  if (!sees.ok()) return sees;
   if (!index.Has(kDepthEstimator)) return *bytes + *codec;
   const auto depth =
       ComponentBytes(index, {kDepthEstimator},

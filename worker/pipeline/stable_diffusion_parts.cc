@@ -235,8 +235,10 @@ absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
                                        const Placement& placement) {
   int64_t bytes = 0;
   for (const char* component : components) {
-    const auto counted =
-        BytesIn(index.FilesOf(component), /*prefix=*/"", placement);
+    // First: of a part that a file lacks it tells how to give it.
+    const auto files = index.Component(component, index.ClassOf(component));
+    if (!files.ok()) return files.status();
+    const auto counted = BytesIn(*files, /*prefix=*/"", placement);
     if (!counted.ok()) return counted.status();
     const absl::Status sound = CheckSmallFiles(index, component);
     if (!sound.ok()) return sound;

@@ -26,6 +26,15 @@ absl::StatusOr<bool> ZeroesEmptyNegative(const TextFile& file,
   return zeroes;
 }
 
+// A refiner has no first encoder and is of a class that starts from a picture.
+// Any other model that is not a refiner `of_base` but lacks one misses it.
+bool ReadsFirstEncoder(const ModelIndex& index, bool of_base) {
+  if (of_base || index.Has("text_encoder")) return index.Has("text_encoder");
+  return index.family.empty()
+             ? index.pipeline_class != "StableDiffusionXLImg2ImgPipeline"
+             : index.family != "sdxl-refiner";
+}
+
 // Whether a file that ReadScheduler() took is of a network trained as EDM.
 bool IsEdm(const nlohmann::json& scheduler) {
   const auto config =
@@ -75,7 +84,7 @@ absl::StatusOr<StableDiffusionXL::Parts> StableDiffusionXL::ReadParts(
     const StableDiffusionXL* base, const ModelIndex& index,
     const Placement& placement) {
   std::shared_ptr<const ClipTower> text;
-  if (index.Has("text_encoder")) {
+  if (ReadsFirstEncoder(index, /*of_base=*/base != nullptr)) {
     auto loaded =
         ClipTower::Load(index, "tokenizer", "text_encoder", placement);
     if (!loaded.ok()) return loaded.status();
@@ -246,9 +255,9 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
 
 absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
-  std::vector<const char*> parts = {"unet"};
-  for (const char* text : {"text_encoder", "text_encoder_2"}) {
-    if (index.Has(text)) parts.push_back(text);
+  std::vector<const char*> parts = {"unet", "text_encoder_2"};
+  if (ReadsFirstEncoder(index, /*of_base=*/false)) {
+    parts.push_back("text_encoder");
   }
   auto bytes = ComponentBytes(index, parts, placement);
   if (!bytes.ok()) return bytes.status();

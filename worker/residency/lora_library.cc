@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxMessageBytes = 500;
-constexpr size_t kMaxNameBytes = 200;
+constexpr size_t kMaxNameBytes = 200;  // what is logged says so, too
 
 // What clients are told of a file: its tensors, not where it lies.
 absl::Status ForClients(const absl::Status& status, const std::string& path) {
@@ -43,14 +44,25 @@ bool IsAdapterFile(const fs::path& path) {
          fs::is_regular_file(path, ignored);
 }
 
-// By name; of two with one name, the first.
+std::string NameOf(const WatchedFolders::Entry& entry) {
+  return fs::path(entry.path).stem().string();
+}
+
+// By name; of two with one name, the first. `left_out` hears of the others.
 std::map<std::string, WatchedFolders::Entry> ByName(
-    const std::vector<WatchedFolders::Entry>& entries) {
+    const std::vector<WatchedFolders::Entry>& entries,
+    const std::function<void(const WatchedFolders::Entry&, const char* why)>&
+        left_out) {
   std::map<std::string, WatchedFolders::Entry> files;
   for (const WatchedFolders::Entry& entry : entries) {
-    const std::string name = fs::path(entry.path).stem().string();
-    if (name.size() > kMaxNameBytes || Printable(name) != name) continue;
-    files.try_emplace(name, entry);
+    const std::string name = NameOf(entry);
+    if (name.size() > kMaxNameBytes) {
+      left_out(entry, "its name has more than 200 bytes");
+    } else if (Printable(name) != name) {
+      left_out(entry, "its name cannot be printed");
+    } else if (!files.try_emplace(name, entry).second) {
+      left_out(entry, "another file has its name");
+    }
   }
   return files;
 }
@@ -138,7 +150,15 @@ void LoraLibrary::Look() {
 }
 
 void LoraLibrary::Scan() {
-  const auto files = ByName(folders_.Look());
+  std::set<std::string> left_out;
+  const auto files =
+      ByName(folders_.Look(),
+             [&](const WatchedFolders::Entry& entry, const char* why) {
+               left_out.insert(entry.path);
+               if (left_out_.count(entry.path) > 0) return;
+               spdlog::warn("adapter {} is left out: {}", entry.path, why);
+             });
+  left_out_ = std::move(left_out);
   std::vector<std::string> gone;
   std::map<std::string, std::string> known;  // ids by name
   {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,6 +71,8 @@ class LoraLibrary {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   WatchedFolders folders_ ABSL_GUARDED_BY(looking_);
+  // Paths that the log has told of.
+  std::set<std::string> left_out_ ABSL_GUARDED_BY(looking_);
   LoraCatalog& catalog_;
   const absl::Duration interval_;
   absl::Mutex looking_;  // one at a time

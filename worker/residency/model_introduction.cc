@@ -299,9 +299,11 @@ void ModelIntroduction::Begin(ModelLoader::Loaded loaded, bool again,
   const std::string key = KeyOf(loaded.id);
   const ProfileOptions options = {.largest_rows = config_.max_batch_rows,
                                   .budget = kProfileBudget,
+                                  .memory_bytes = device_.memory_bytes,
                                   .core_wait = dependencies_.core_wait};
   auto measurement = std::make_unique<ProfileMeasurement>(
-      SubjectOf(*loaded.model), options, dependencies_.clock);
+      SubjectOf(*loaded.model, config_.limits.max_side_pixels), options,
+      dependencies_.clock);
   current_.emplace(Measurement{.loaded = std::move(loaded),
                                .key = key,
                                .again = again,

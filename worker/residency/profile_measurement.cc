@@ -7,6 +7,8 @@
 
 #include "ATen/ops/cat.h"
 #include "ATen/ops/equal.h"
+#include "absl/status/status.h"
+#include "worker/device/exception_status.h"
 #include "worker/device/memory_meter.h"
 #include "worker/device/thread_count.h"
 #include "worker/kernels/row_bits.h"
@@ -35,14 +37,17 @@ constexpr int kDecodeGuess = 3;
 
 class ModelSubject : public ProfileSubject {
  public:
-  explicit ModelSubject(const LoadedModel& model)
+  ModelSubject(const LoadedModel& model, int longest_side)
       : model_(model), denoiser_(model.denoiser()) {
     const PipelineTraits& traits = model.traits();
     const LatentCodec& codec = model.codec();
     SeededNoise noise(/*seed=*/1);
-    row_ = noise.Draw({1, codec.latent_channels(),
-                       traits.default_height / codec.pixels_per_latent(),
-                       traits.default_width / codec.pixels_per_latent()});
+    const auto latents = [&](int pixels) {
+      return std::min(pixels, longest_side) / codec.pixels_per_latent();
+    };
+    row_ =
+        noise.Draw({1, codec.latent_channels(), latents(traits.default_height),
+                    latents(traits.default_width)});
   }
 
   void Prepare(int rows, bool at_leisure) override {
@@ -72,10 +77,16 @@ class ModelSubject : public ProfileSubject {
   Prepared prepared_;
 };
 
+// Of the exception that is being handled.
+bool IsOutOfMemory() {
+  return absl::IsResourceExhausted(StatusFromException("measuring"));
+}
+
 }  // namespace
 
-std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model) {
-  return std::make_unique<ModelSubject>(model);
+std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model,
+                                          int longest_side) {
+  return std::make_unique<ModelSubject>(model, longest_side);
 }
 
 ProfileMeasurement::ProfileMeasurement(std::unique_ptr<ProfileSubject> subject,
@@ -93,7 +104,17 @@ bool ProfileMeasurement::Step(absl::Duration patience) {
     work_.reset();
     LeaveOut();
   }
-  if (!done_) DoNext(patience);
+  if (!done_) {
+    try {
+      DoNext(patience);
+    } catch (const std::exception&) {
+      const bool of_rows =
+          rows_ > 1 && (phase_ == Phase::kWarmUp || phase_ == Phase::kTime);
+      if (!of_rows || !IsOutOfMemory()) throw;
+      work_.reset();
+      EndOfEvaluations();
+    }
+  }
   return done_;
 }
 
@@ -239,6 +260,7 @@ bool ProfileMeasurement::Enough() const {
       rows_ > 4 &&
       StepCosts(measured_).RowCap(options_.largest_rows) < rows_ / 2;
   return past_the_knee || 2 * rows_ > options_.largest_rows ||
+         2 * profile_.activation_bytes > options_.memory_bytes ||
          all_timed_ > options_.budget ||
          spent_ > kMostPreparation * options_.budget;
 }

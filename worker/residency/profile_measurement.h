@@ -1,6 +1,8 @@
 #ifndef GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
 #define GENZO_WORKER_RESIDENCY_PROFILE_MEASUREMENT_H_
 
+#include <climits>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,8 +33,10 @@ class ProfileSubject {
   virtual bool on_cpu() const = 0;
 };
 
-// `model` outlives the subject.
-std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model);
+// `model` outlives the subject. Its own size, but no side over `longest_side`
+// pixels.
+std::unique_ptr<ProfileSubject> SubjectOf(const LoadedModel& model,
+                                          int longest_side = INT_MAX);
 
 // Limits of a measurement.
 struct ProfileOptions {
@@ -40,6 +44,8 @@ struct ProfileOptions {
   // Of measured time: no more rows after this, nor after a few times as much
   // with all preparations.
   absl::Duration budget = absl::Seconds(3);
+  // No more rows that would probably want more for themselves.
+  int64_t memory_bytes = INT64_MAX;
   // How long the process's threads have waited for a core so far, all together
   // (worker/device/core_wait.h); null: nobody counts it.
   std::function<absl::Duration()> core_wait = nullptr;
@@ -55,7 +61,8 @@ struct ProfileOptions {
 // What would take longer than the others' patience is left out, and then the
 // profile is provisional: fewer rows than would pay, a guess at the decoding.
 // Only the first evaluation, of one row, is always made, as nothing is known of
-// a model before it, and its first job would make it anyhow.
+// a model before it, and its first job would make it anyhow. Where memory ends
+// at more rows, the search does.
 class ProfileMeasurement {
  public:
   // `clock` outlives this.

@@ -60,7 +60,11 @@ void UpscalerFolders::Remove(const std::string& path) {
 }
 
 void UpscalerFolders::Look() {
-  const std::vector<WatchedFolders::Entry> found = folders_.Look();
+  std::vector<WatchedFolders::Entry> found = folders_.Look();
+  // Of two with one name, rather the one that is no pickle.
+  std::stable_partition(found.begin(), found.end(), [](const auto& entry) {
+    return HasEnding(fs::path(entry.path), {".safetensors"});
+  });
   std::set<std::string> here;
   for (const WatchedFolders::Entry& entry : found) here.insert(entry.path);
   std::vector<std::string> gone;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "worker/weights/safetensors.h"
+#include "worker/weights/scaled_tensors.h"
 #include "worker/weights/sharded_tensors.h"
 
 namespace genzo {
@@ -41,8 +42,10 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(
   for (const std::string& name : UsualNames()) {
     const fs::path path = fs::path(component_folder) / name;
     if (!fs::exists(path, ignored)) continue;
-    if (path.extension() == ".json") return ShardedTensors::Open(path.string());
-    return SafetensorsFile::Open(path.string());
+    if (path.extension() == ".json") {
+      return WithTrueValues(ShardedTensors::Open(path.string()));
+    }
+    return WithTrueValues(SafetensorsFile::Open(path.string()));
   }
   bool has_pickles = false;
   for (const auto& entry : fs::directory_iterator(component_folder, ignored)) {

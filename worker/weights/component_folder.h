@@ -11,7 +11,7 @@ namespace genzo {
 
 // The tensors of a component, whatever of the usual names its file or, for
 // shards, its index has: one file before shards, full precision before fp16 and
-// bf16.
+// bf16. Float8 tensors that have scales get their true values.
 // Reads headers alone, so it also tells sizes. NOT_FOUND names the folder and,
 // if there are only pickled weights, says that those are not read.
 absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensors(

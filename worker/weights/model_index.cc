@@ -18,9 +18,12 @@ using nlohmann::json;
 
 constexpr char kIndexFile[] = "model_index.json";
 constexpr char kSettingsFile[] = "genzo.json";
+constexpr char kConfigFile[] = "config.json";
+constexpr char kSchedulerFile[] = "scheduler_config.json";
 // What no index names: a small decoder for previews, a model in its own right.
 constexpr char kTiny[] = "tiny_vae";
 constexpr char kRefiner[] = "refiner";
+constexpr char kDepthEstimator[] = "depth_estimator";
 
 bool IsFolder(const std::string& path) {
   std::error_code ignored;
@@ -32,15 +35,15 @@ std::string PartPath(const std::string& path, const std::string& component) {
   return absl::StrCat(path, ":", component);
 }
 
-// Puts a component of tensors into the index. `folder` may have a better
-// configuration than the one that was derived.
+// Puts a component of tensors into the index. A config.json in the folder
+// `named` counts before what was derived; other small files lie in `folder`.
 void AddPart(const std::string& path, const SingleFilePart& part,
-             const std::string& folder, ModelIndex& index) {
+             const std::string& folder, const std::string& named,
+             ModelIndex& index) {
   std::map<std::string, std::string> texts;
   std::error_code ignored;
-  if (folder.empty() ||
-      !fs::exists(fs::path(folder) / "config.json", ignored)) {
-    texts["config.json"] = part.config.dump(2);
+  if (named.empty() || !fs::exists(fs::path(named) / kConfigFile, ignored)) {
+    texts[kConfigFile] = part.config.dump(2);
   }
   index.components[part.component] = part.class_name;
   index.elsewhere.insert_or_assign(
@@ -74,6 +77,9 @@ std::string ConfigFolder(const ConfigFolders& folders,
 // Class and built-in configuration of a component that the index has not heard
 // of.
 json KnownComponent(const ModelIndex& index, const std::string& component) {
+  if (component == kDepthEstimator && index.pipeline_class == kDepthPipeline) {
+    return {{"class", kDepthClass}};
+  }
   for (const char* family : {"sd1", "sd2", "sd-x4-upscaler", "sdxl",
                              "sdxl-refiner", "sd3", "flux"}) {
     const json document = FamilyDocument(family);
@@ -124,7 +130,8 @@ absl::Status AddParts(const ModelFiles& model, const ConfigFolders& configs,
                                        ? json::object()
                                        : known.value("config", json::object()));
     if (!part.ok()) return part.status();
-    AddPart(path, *part, ConfigFolder(configs, component), index);
+    const std::string folder = ConfigFolder(configs, component);
+    AddPart(path, *part, folder, /*named=*/folder, index);
   }
   return absl::OkStatus();
 }
@@ -136,48 +143,115 @@ std::string FamilyFolder(const std::string& path, const std::string& family) {
       .string();
 }
 
-// Adds the family's folder to `configs` if there is one.
-absl::StatusOr<ModelIndex> IndexOfFile(const std::string& path,
-                                       ConfigFolders& configs) {
+// What the family's folder says of components.
+absl::StatusOr<ComponentConfigs> ConfigsIn(const std::string& folder,
+                                           const SingleFile& file) {
+  ComponentConfigs configs;
+  for (const auto& known : file.document["components"].items()) {
+    const fs::path path =
+        fs::path(folder) / known.key() /
+        (IsScheduler(known.key()) ? kSchedulerFile : kConfigFile);
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) continue;
+    auto config = JsonConfig::ReadFile(path.string());
+    if (!config.ok()) return config.status();
+    configs[known.key()] = config->object();
+  }
+  return configs;
+}
+
+// What the file is, with the help of its family's folder, which is added to
+// `configs` if there is one.
+absl::StatusOr<SingleFile> ReadWithFamily(const std::string& path,
+                                          ConfigFolders& configs) {
   const auto tensors = OpenTensorFile(path);
   if (!tensors.ok()) return tensors.status();
-  const auto file = ReadSingleFile(*tensors);
-  if (!file.ok()) return file.status();
-  std::string beside = FamilyFolder(path, file->family);
-  if (IsFolder(beside)) configs.push_back(std::move(beside));
+  auto file = ReadSingleFile(*tensors);
+  if (!file.ok()) return file;
+  const std::string beside = FamilyFolder(path, file->family);
+  if (!IsFolder(beside)) return file;
+  const auto published = ConfigsIn(beside, *file);
+  if (!published.ok()) return published.status();
+  configs.push_back(beside);
+  return ReadSingleFile(*tensors, *published);
+}
+
+// The index that a folder lends, or one of what the file shows. A file's class
+// is its own unless a folder that was `named` for it says another: one that
+// lies beside all of a family has no channels of a mask.
+absl::StatusOr<ModelIndex> BorrowIndex(const std::string& path,
+                                       const SingleFile& file,
+                                       const ConfigFolders& named,
+                                       const ConfigFolders& configs) {
   ModelIndex index;
   const std::string indexed = FolderWith(configs, kIndexFile);
-  if (!indexed.empty()) {
+  if (indexed.empty()) {
+    json contents = file.document.value("settings", json::object());
+    contents["_class_name"] = file.pipeline_class;
+    index.files =
+        ComponentFiles(path, {{kIndexFile, contents.dump(2)}},
+                       /*tensors=*/nullptr, FolderWith(configs, kSettingsFile));
+  } else {
     auto read = ReadModelIndex(indexed);
-    if (!read.ok()) return read.status();
+    if (!read.ok()) return read;
     index = *std::move(read);
     for (const auto& component : index.components) {
       const std::string folder = ConfigFolder(configs, component.first);
       if (folder.empty()) continue;
       index.elsewhere.insert_or_assign(component.first, ComponentFiles(folder));
     }
-  } else {
-    index.pipeline_class = file->pipeline_class;
-    json contents = file->document.value("settings", json::object());
-    contents["_class_name"] = index.pipeline_class;
-    index.files =
-        ComponentFiles(path, {{kIndexFile, contents.dump(2)}},
-                       /*tensors=*/nullptr, FolderWith(configs, kSettingsFile));
   }
+  if (FolderWith(named, kIndexFile).empty()) {
+    index.pipeline_class = file.pipeline_class;
+  }
+  return index;
+}
+
+// A walk's settings, as a folder that was `named` for the file has them, else
+// as the file was read.
+void AddScheduler(const std::string& path, const std::string& component,
+                  const json& config, const json& known,
+                  const ConfigFolders& named, ModelIndex& index) {
+  const std::string folder = ConfigFolder(named, component);
+  if (!folder.empty()) {
+    index.components.emplace(component, known["class"]);
+    index.elsewhere.insert_or_assign(component, ComponentFiles(folder));
+    return;
+  }
+  const json class_name = config.value("_class_name", known["class"]);
+  index.components[component] =
+      class_name.is_string() ? class_name : known["class"];
+  index.elsewhere.insert_or_assign(
+      component, ComponentFiles(PartPath(path, component),
+                                {{kSchedulerFile, config.dump(2)}},
+                                /*tensors=*/nullptr, /*folder=*/""));
+}
+
+absl::StatusOr<ModelIndex> IndexOfFile(const std::string& path,
+                                       ConfigFolders& configs) {
+  const ConfigFolders named = configs;
+  const auto file = ReadWithFamily(path, configs);
+  if (!file.ok()) return file.status();
+  auto borrowed = BorrowIndex(path, *file, named, configs);
+  if (!borrowed.ok()) return borrowed;
+  ModelIndex index = *std::move(borrowed);
   index.folder = path;
   index.family = file->family;
   for (const SingleFilePart& part : file->parts) {
-    AddPart(path, part, ConfigFolder(configs, part.component), index);
+    AddPart(path, part, ConfigFolder(configs, part.component),
+            ConfigFolder(named, part.component), index);
   }
   for (const auto& [component, known] : file->document["components"].items()) {
+    if (IsScheduler(component)) {
+      AddScheduler(path, component,
+                   component == "scheduler" ? file->scheduler : known["config"],
+                   known, named, index);
+      continue;
+    }
     if (index.elsewhere.count(component) > 0) continue;
     const std::string folder = ConfigFolder(configs, component);
     std::map<std::string, std::string> texts;
-    if (folder.empty() && IsScheduler(component)) {
-      const json& config =
-          component == "scheduler" ? file->scheduler : known["config"];
-      texts["scheduler_config.json"] = config.dump(2);
-    } else if (folder.empty()) {
+    if (folder.empty()) {
       texts = TokenizerTexts(known);
       if (texts.empty()) continue;
     }
@@ -283,7 +357,8 @@ absl::StatusOr<ComponentFiles> ModelIndex::Component(
   const bool is_file = !elsewhere.empty() && !IsFolder(folder);
   const std::string where =
       is_file ? folder : absl::StrCat(folder, "/", kIndexFile);
-  if (found == components.end()) {
+  // An index that a file borrows names what may not be there.
+  if (found == components.end() || (is_file && !Has(component))) {
     return absl::NotFoundError(absl::StrCat(
         where, ": component ", component, " is missing",
         is_file

@@ -78,6 +78,7 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ScaledTensors::Create(
   for (const auto& scale : scaled->scale_of_) {
     TensorEntry& entry = scaled->entries_.at(scale.first);
     entry.size_bytes *= c10::elementSize(at::kFloat);
+    entry.stored_dtype = entry.dtype;
     entry.dtype = at::kFloat;
   }
   return std::shared_ptr<const TensorSource>(std::move(scaled));
@@ -111,6 +112,12 @@ absl::StatusOr<at::Tensor> ScaledTensors::Read(
         path(), ": infinity or NaN with its scale: tensor \"", name, "\""));
   }
   return values;
+}
+
+absl::StatusOr<std::shared_ptr<const TensorSource>> WithTrueValues(
+    absl::StatusOr<std::shared_ptr<const TensorSource>> source) {
+  if (!source.ok() || !HasScales(**source)) return source;
+  return ScaledTensors::Create(*std::move(source));
 }
 
 }  // namespace genzo

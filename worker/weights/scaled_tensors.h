@@ -45,6 +45,11 @@ class ScaledTensors : public TensorSource {
   std::map<std::string, std::string> scale_of_;  // by tensor
 };
 
+// The true values of a source that was just opened: itself, where nothing in it
+// has a scale. Errors of opening and of ScaledTensors::Create().
+absl::StatusOr<std::shared_ptr<const TensorSource>> WithTrueValues(
+    absl::StatusOr<std::shared_ptr<const TensorSource>> source);
+
 }  // namespace genzo
 
 #endif  // GENZO_WORKER_WEIGHTS_SCALED_TENSORS_H_

@@ -21,6 +21,8 @@ struct TensorEntry {
   std::vector<int64_t> shape;
   size_t begin_bytes;  // in its file, from the end of the header
   size_t size_bytes;
+  // Its type in the file, where a view makes another of it.
+  std::optional<at::ScalarType> stored_dtype = {};
 
   int64_t elements() const {
     return static_cast<int64_t>(size_bytes / c10::elementSize(dtype));

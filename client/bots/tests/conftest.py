@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from genzo.v1 import types_pb2 as types
 from genzo_bots.limits import Ledger, Limits
 from genzo_bots.orders import Orders
 from genzo_bots.studio import Studio
+
+# Begins a picture; the frame's header begins, of which the size comes next.
+_JPEG = b"\xff\xd8\xff\xc0\x00\x11\x08"
 
 
 @pytest.fixture
@@ -58,21 +62,32 @@ async def studio(genzo_server: FakeServer, tmp_path: Path) -> Any:
         orders.close()
 
 
-def picture(text: str) -> pb.Picture:
-    data = b"\xff\xd8" + text.encode()
+def picture(text: str, width: int = 64, height: int = 64) -> pb.Picture:
+    """A JPEG's beginning, as far as its size, and then a text."""
+    data = _JPEG + struct.pack(">HH", height, width) + text.encode()
     return pb.Picture(
         data=data,
         media_type="image/jpeg",
-        width=64,
-        height=64,
+        width=width,
+        height=height,
         size_bytes=len(data),
     )
 
 
+def text_of(picture: genzo.Picture) -> str:
+    """The text in such a picture."""
+    return picture.data[len(_JPEG) + 4 :].decode()
+
+
 def painted(
-    job: str = "job-1", previews: int = 1, images: int = 1
+    job: str = "job-1",
+    previews: int = 1,
+    images: int = 1,
+    side: int = 64,
+    first_seed: int = 0,
 ) -> Callable[[pb.GenerateRequest, Any], Iterator[pb.JobEvent]]:
-    """Events of a job that succeeds."""
+    """Events of a job that succeeds; its pictures are squares. `first_seed`:
+    how much more than the request's the first picture's is."""
 
     def answer(
         request: pb.GenerateRequest, context: Any
@@ -93,8 +108,8 @@ def painted(
             yield event(
                 image=pb.Image(
                     image_index=index,
-                    seed=request.seed + index,
-                    picture=picture(f"done{index}"),
+                    seed=request.seed + first_seed + index,
+                    picture=picture(f"done{index}", side, side),
                 )
             )
         yield event(ended=pb.Ended(state=types.JOB_STATE_SUCCEEDED))

@@ -6,10 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
+import struct
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientSession, web
 from stand_in import Heard, StandIn, expect, reply, within
@@ -27,7 +29,8 @@ class Line:
     endpoint: str
     session: ClientSession
     _tokens: dict[str, float] = field(default_factory=dict)
-    _keys: set[str] = field(default_factory=set)
+    _replied: list[list[Any]] = field(default_factory=list)
+    _taken: dict[str, list[Any]] = field(default_factory=dict)  # by retry key
 
     def __post_init__(self) -> None:
         self.api.answer = self._answer
@@ -45,22 +48,17 @@ class Line:
             return answer.status
 
     def pushed(self) -> list[Any]:
-        return [
-            message
-            for heard in self.api.calls("POST", "/v2/bot/message/push")
-            for message in heard.json["messages"]
-        ]
+        """Messages that were taken, in order."""
+        return [message for taken in self._taken.values() for message in taken]
 
     def replies(self) -> list[Any]:
-        return [
-            heard.json["messages"][0]
-            for heard in self.api.calls("POST", "/v2/bot/message/reply")
-        ]
+        """The first message of each that was taken."""
+        return [messages[0] for messages in self._replied]
 
     def replied(self) -> list[str]:
         return [message["text"] for message in self.replies()]
 
-    def _answer(self, heard: Heard) -> Any:
+    async def _answer(self, heard: Heard) -> Any:
         expect(
             heard.headers["Authorization"] == "Bearer access-token",
             "no access token",
@@ -73,18 +71,55 @@ class Line:
         expect(1 <= len(messages) <= 5, "not 1 to 5 messages")
         for message in messages:
             check_message(message)
+            for bubble in bubbles_of(message):
+                size = await self.size_at(bubble["hero"]["url"])
+                expect(max(size) <= 1024, f"a hero of {size} pixels")
         if heard.path.endswith("/reply"):
             given = self._tokens.pop(heard.json["replyToken"], None)
             fresh = given and time.monotonic() - given < _TOKEN_SECONDS
             if not fresh:
                 return reply({"message": "Invalid reply token"}, 400)
+            self._replied.append(messages)
         else:
             key = heard.headers["X-Line-Retry-Key"]
             uuid.UUID(key)
-            if key in self._keys:
+            if key in self._taken:
                 return reply({"message": "accepted already"}, 409)
-            self._keys.add(key)
+            self._taken[key] = messages
         return {"sentMessages": [{"id": "1", "quoteToken": "q"}]}
+
+    async def size_at(self, url: str) -> tuple[int, int]:
+        """Fetches a picture as LINE does, through a proxy that is not here."""
+        inside = urljoin(
+            self.endpoint, urlsplit(url)._replace(scheme="", netloc="").geturl()
+        )
+        async with self.session.get(inside) as answer:
+            expect(answer.status == 200, f"{url}: {answer.status}")
+            data = await answer.read()
+            kind = answer.content_type
+        expect(kind in ("image/jpeg", "image/png"), f"{url} is {kind}")
+        expect(len(data) <= 10 << 20, f"{url} has {len(data)} bytes")
+        return size_of(data)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG or JPEG file."""
+    if data.startswith(b"\x89PNG"):
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    at = 2
+    # Segments follow one another up to the frame's header.
+    while data[at + 1] not in (0xC0, 0xC1, 0xC2):
+        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+    height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+    return width, height
+
+
+def bubbles_of(message: dict[str, Any]) -> list[Any]:
+    if message["type"] != "flex":
+        return []
+    contents = message["contents"]
+    return list(contents.get("contents", [contents]))
 
 
 def check_message(message: dict[str, Any]) -> None:
@@ -100,12 +135,7 @@ def check_message(message: dict[str, Any]) -> None:
             _check_url(message["previewImageUrl"])
         case "flex":
             within("altText", message["altText"], 1500)
-            contents = message["contents"]
-            bubbles = (
-                contents["contents"]
-                if contents["type"] == "carousel"
-                else [contents]
-            )
+            bubbles = bubbles_of(message)
             expect(len(bubbles) <= 12, "more than 12 bubbles")
             for bubble in bubbles:
                 _check_bubble(bubble)
@@ -118,6 +148,7 @@ def _check_bubble(bubble: dict[str, Any]) -> None:
     _check_url(hero["url"])
     width, height = map(int, hero["aspectRatio"].split(":"))
     expect(height <= 3 * width, f"aspectRatio {hero['aspectRatio']}")
+    within("uri", hero["action"]["uri"], 1000)
     for part in bubble["body"]["contents"]:
         within("text", part["text"], 2000)
     for button in bubble["footer"]["contents"]:

@@ -7,6 +7,7 @@ import hmac
 import itertools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ class Slack:
     api: StandIn
     endpoint: str
     session: ClientSession
+    restart: Callable[[], Any] = lambda: None  # of the bot
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _messages: set[str] = field(default_factory=set)
     _uploads: set[str] = field(default_factory=set)

@@ -47,10 +47,13 @@ class StandIn:
 
     url: str = ""
     heard: list[Heard] = field(default_factory=list)
-    # (part of the path, status, headers, body), each once.
+    # (part of the path, status, headers, body), each once; status 0 breaks the
+    # connection.
     faults: list[tuple[str, int, dict[str, str], Any]] = field(
         default_factory=list
     )
+    # Parts of paths, each once: the call counts, and is answered with 500.
+    unheard: list[str] = field(default_factory=list)
     answer: Callable[[Heard], Any] = lambda heard: {}
     limits: list[Limit] = field(default_factory=list)
     # What was sent too often or in a shape that is not the service's.
@@ -77,21 +80,28 @@ class StandIn:
             part, status, headers, body = fault
             if part in request.path:
                 self.faults.remove(fault)
-                return reply(body, status, headers)
+                if status == 0 and request.transport is not None:
+                    request.transport.abort()
+                return reply(body, status or 500, headers)
+        answer = await self._take(heard)
+        for part in self.unheard:
+            if part in request.path:
+                self.unheard.remove(part)
+                return reply({"message": "internal"}, 500)
+        return answer if isinstance(answer, web.Response) else reply(answer)
+
+    async def _take(self, heard: Heard) -> Any:
+        self.heard.append(heard)
+        self.changed.set()
         try:
-            self._count(request.path)
+            self._count(heard.path)
             answer = self.answer(heard)
+            return await answer if inspect.isawaitable(answer) else answer
         except Wrong as wrong:
-            self.wrong.append(f"{request.method} {request.path}: {wrong}")
+            self.wrong.append(f"{heard.method} {heard.path}: {wrong}")
             return reply({"message": str(wrong)}, 400)
         finally:
-            self.heard.append(heard)
             self.changed.set()
-        if inspect.isawaitable(answer):
-            answer = await answer
-        if isinstance(answer, web.Response):
-            return answer
-        return reply(answer)
 
     def _count(self, path: str) -> None:
         now = asyncio.get_running_loop().time()

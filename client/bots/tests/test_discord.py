@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from fake_server import FakeServer
 from nacl.signing import SigningKey
 from stand_in import StandIn
 
+from genzo_bots import discord_bot
 from genzo_bots.discord_bot import DiscordBot
 from genzo_bots.studio import Studio
 
@@ -202,3 +204,41 @@ async def test_says_what_is_wrong_with_an_attached_picture(
     answer = await discord_side.send(gone)
     assert "cannot be read" in answer["data"]["content"]
     assert not genzo_server.calls
+
+
+async def test_says_that_an_attached_picture_was_lost(
+    discord_side: Discord, genzo_server: FakeServer
+) -> None:
+    # aiohttp itself tries a second time.
+    discord_side.api.faults = [("/cdn/", 0, {}, {})] * 2
+    start = discord_side.imagine(prompt="a fox")
+    discord_side.attach(start, "picture", len(ATTACHED))
+    answer = await discord_side.send(start)
+    assert answer["data"]["flags"] == 64
+    assert "could not be fetched" in answer["data"]["content"]
+    assert not genzo_server.calls
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_says_that_something_went_wrong(
+    discord_side: Discord,
+    studio: Studio,
+    monkeypatch: pytest.MonkeyPatch,
+    in_time: bool,
+) -> None:
+    begun = asyncio.Event()
+
+    async def fault(*_: Any) -> None:
+        if not in_time:
+            await begun.wait()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(studio, "take", fault)
+    monkeypatch.setattr(discord_bot, "_ANSWER_SECONDS", 0.1)
+    answer = await discord_side.send(discord_side.imagine(prompt="a fox"))
+    if not in_time:
+        assert answer["type"] == 5
+        begun.set()
+        await discord_side.api.until(discord_side.edits)
+        [answer] = [{"data": edit} for edit in discord_side.edits()]
+    assert "Something went wrong" in answer["data"]["content"]

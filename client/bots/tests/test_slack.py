@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from conftest import painted, served
 from fake_server import FakeServer
 from slack_service import SECRET, Slack
-from stand_in import StandIn
+from stand_in import Heard, StandIn
 
 from genzo_bots.picture_urls import PictureUrls
 from genzo_bots.slack_bot import SlackBot
@@ -22,7 +23,9 @@ async def slack(
     urls = PictureUrls("https://bot.example", "/slack/pictures", tmp_path)
     bot = SlackBot(studio, urls, "xoxb-1", SECRET, f"{stand_in.url}/api/")
     async with served(studio, bot) as url, ClientSession() as session:
-        yield Slack(stand_in, f"{url}/slack", session)
+        side = Slack(stand_in, f"{url}/slack", session)
+        side.restart = lambda: studio.find_again("slack", bot._canvas)
+        yield side
 
 
 async def test_paints_in_a_message_and_files_the_picture(
@@ -83,3 +86,75 @@ async def test_says_what_is_wrong_to_the_one_who_asked(
     [said] = slack.api.calls("POST", "/respond")
     assert "Say what to paint" in said.json["text"]
     assert not genzo_server.calls
+
+
+@pytest.mark.parametrize("reason", ["not_in_channel", "token_revoked"])
+async def test_paints_nothing_where_it_cannot_write(
+    slack: Slack, studio: Studio, genzo_server: FakeServer, reason: str
+) -> None:
+    refusal = ("chat.postMessage", 200, {}, {"ok": False, "error": reason})
+    slack.api.faults = [refusal]
+    await slack.imagine("a fox")
+    await slack.api.until(lambda: slack.api.calls("POST", "/respond"))
+    [said] = slack.api.calls("POST", "/respond")
+    assert reason in said.json["text"]
+    await studio.settled()
+    assert not genzo_server.calls
+    assert studio.find_again("slack", pytest.fail) == 0
+
+
+async def test_a_picture_for_a_channel_that_is_left_is_dropped(
+    slack: Slack, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(previews=0)]
+    answer = slack.api.answer
+
+    def leave(heard: Heard) -> Any:
+        if "chat.update" in heard.path:
+            return {"ok": False, "error": "channel_not_found"}
+        return answer(heard)
+
+    slack.api.answer = leave
+    await slack.imagine("a fox")
+    await slack.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert studio.find_again("slack", pytest.fail) == 0
+
+
+async def test_a_picture_waits_for_another_token(
+    slack: Slack, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(previews=0), painted(previews=0)]
+    answer = slack.api.answer
+
+    def revoked(heard: Heard) -> Any:
+        if "chat.update" in heard.path:
+            return {"ok": False, "error": "token_revoked"}
+        return answer(heard)
+
+    slack.api.answer = revoked
+    await slack.imagine("a fox")
+    await slack.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert not slack.api.calls("POST", "/upload")
+    slack.api.answer = answer
+    slack.restart()
+    await studio.settled()
+    assert len(slack.api.calls("POST", "/upload")) == 1
+
+
+async def test_a_picture_outlives_faults_of_slack(
+    slack: Slack, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(previews=0)]
+    slack.api.faults = [
+        ("chat.postMessage", 500, {}, {}),
+        ("files.completeUploadExternal", 503, {}, {"ok": False}),
+        ("files.getUploadURLExternal", 502, {}, {"ok": False}),
+    ]
+    await slack.imagine("a fox")
+    await slack.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert not slack.api.faults
+    assert len(slack.api.calls("POST", "/files.completeUpload")) == 1
+    assert len(slack.api.calls("POST", "chat.postMessage")) == 1

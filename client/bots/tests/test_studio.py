@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from conftest import painted
+from conftest import painted, text_of
 from fake_server import FakeServer
 
 import genzo
@@ -30,21 +31,27 @@ class Canvas:
     delivered: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     refusals: int = 0
+    is_closed: bool = False  # takes nothing any more
 
     async def note(self, text: str) -> None:
         self.shown.append(text)
 
     async def preview(self, picture: genzo.Picture, text: str) -> None:
-        self.shown.append(picture.data[2:].decode())
+        self.shown.append(text_of(picture))
 
     async def deliver(self, images: Any, offers: Any) -> None:
-        if self.refusals:
+        if self.refusals or self.is_closed:
             self.refusals -= 1
             raise OSError("the service is away")
         self.delivered.append((len(images), offers))
 
     async def fail(self, text: str) -> None:
+        if self.is_closed:
+            raise OSError("the channel is closed")
         self.failed.append(text)
+
+    def is_final(self, error: Exception) -> bool:
+        return self.is_closed
 
 
 def order(text: str = "a fox", user: str = "ann") -> Order:
@@ -80,6 +87,54 @@ async def test_says_that_the_service_does_not_take_the_picture(
         "The picture is painted, but it cannot be sent here."
     ]
     assert studio.find_again("test", lambda _: canvas) == 0
+
+
+async def test_an_order_whose_place_is_gone_is_closed(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted()]
+    canvas = Canvas(is_closed=True)
+    await studio.take(order(), canvas)
+    await studio.settled()
+    assert canvas.refusals == -1  # it was tried once
+    assert studio.find_again("test", lambda _: canvas) == 0
+
+
+async def test_an_order_that_nobody_hears_of_stays_open(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    class Away(Canvas):
+        async def fail(self, text: str) -> None:
+            raise OSError("the service is away")
+
+    genzo_server.answers = [painted(), painted()]
+    await studio.take(order(), Away(refusals=99))
+    await studio.settled()
+    canvas = Canvas()
+    assert studio.find_again("test", lambda _: canvas) == 1
+    await studio.settled()
+    assert len(canvas.delivered) == 1
+
+
+async def test_what_cannot_be_prepared_was_never_ordered(
+    genzo_server: FakeServer, tmp_path: Path
+) -> None:
+    async def refuse() -> None:
+        raise Refused("not here")
+
+    genzo_server.answers = [painted()]
+    async with genzo.AsyncClient(genzo_server.address) as client:
+        orders = Orders(tmp_path / "o.db")
+        studio = Studio(client, orders, Ledger(Limits(running=1, hourly=1)))
+        canvas, wanted = Canvas(), order()
+        with pytest.raises(Refused, match="not here"):
+            await studio.take(wanted, canvas, refuse)
+        assert not genzo_server.calls
+        assert studio.order(wanted.id) is None
+        await studio.take(wanted, canvas)  # the limits are one
+        await studio.settled()
+        assert len(canvas.delivered) == 1
+        orders.close()
 
 
 async def test_tries_again_until_the_service_takes_it(
@@ -258,6 +313,60 @@ async def test_bounds_what_one_person_has_under_way() -> None:
     ledger.begin("ann", "en")
 
 
+async def test_counts_the_pictures_that_are_drawn() -> None:
+    now = [0.0]
+    ledger = Ledger(Limits(running=9, hourly=8), lambda: now[0])
+    ledger.begin("ann", "en", order("a fox --count 2 --best-of 3").pictures)
+    now[0] = 600.0
+    entry = ledger.begin("ann", "en", order("a fox --count 4").pictures)
+    with pytest.raises(Refused, match=r"8 pictures in an hour.* in 50 min"):
+        ledger.begin("ann", "en", 2)
+    with pytest.raises(Refused, match=r"8 pictures in an hour.* in 60 min"):
+        ledger.begin("ann", "en", 5)
+    with pytest.raises(Refused, match="9 pictures to draw, the limit is 8"):
+        ledger.begin("ann", "en", 9)
+    ledger.begin("ann", "en", 1)
+    ledger.take_back("ann", entry)
+    ledger.begin("ann", "en", 4)
+
+
+async def test_a_restart_forgets_no_order_of_the_hour(
+    genzo_server: FakeServer, tmp_path: Path
+) -> None:
+    genzo_server.answers = [painted(), painted(), painted()]
+    path, now = tmp_path / "o.db", [0.0]
+    limits = Limits(hourly=3)
+    async with genzo.AsyncClient(genzo_server.address) as client:
+        for _ in range(2):
+            orders = Orders(path)
+            ledger = Ledger(limits, lambda: now[0])
+            studio = Studio(client, orders, ledger)
+            if not genzo_server.calls:
+                await studio.take(order("a fox --count 3"), Canvas())
+            else:
+                with pytest.raises(Refused, match=r"3 pictures.* 60 min"):
+                    await studio.take(order(), Canvas())
+                await studio.take(order(user="bob"), Canvas())
+                now[0] = 3601.0
+                await studio.take(order(), Canvas())
+            await studio.settled()
+            orders.close()
+    assert len(genzo_server.calls) == 3
+
+
+def test_reads_a_file_of_before(tmp_path: Path) -> None:
+    path, wanted = tmp_path / "o.db", order()
+    orders = Orders(path)
+    orders.add(wanted)
+    orders.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE orders DROP COLUMN seeds")
+    orders = Orders(path)
+    found = orders.find(wanted.id)
+    assert found == wanted
+    orders.close()
+
+
 async def test_the_policy_may_refuse(
     genzo_server: FakeServer, tmp_path: Path
 ) -> None:
@@ -340,3 +449,20 @@ def test_follow_ups_keep_the_rest_of_the_request(studio: Studio) -> None:
     assert again.seed != 7
     with pytest.raises(Refused):
         studio.follow_up("unknown", "again", asker)
+
+
+@pytest.mark.parametrize(("number", "seed"), [(0, 12), (1, 13)])
+async def test_a_follow_up_is_for_the_picture_that_was_chosen(
+    studio: Studio, genzo_server: FakeServer, number: int, seed: int
+) -> None:
+    genzo_server.answers = [painted(images=2, first_seed=5)]
+    before = order("a fox --seed 7 --count 2 --best-of 8")
+    await studio.take(before, Canvas())
+    await studio.settled()
+    asker = Order("test", "bob", "en")
+    for wish in ("vary", "upscale"):
+        request = studio.follow_up(before.id, wish, asker, number).request
+        assert (request.seed, request.image_count) == (seed, 1)
+        assert not request.HasField("best_of")
+    again = studio.follow_up(before.id, "again", asker).request
+    assert (again.best_of.draw, again.image_count) == (8, 2)

@@ -135,3 +135,53 @@ async def test_a_photograph_is_started_from(
     await telegram.api.until(lambda: len(genzo_server.calls) == 2)
     await studio.settled()
     assert genzo_server.calls[1].request.image_to_image.image == PHOTO
+
+
+async def test_says_that_a_photograph_cannot_be_had(
+    telegram: Telegram, genzo_server: FakeServer
+) -> None:
+    telegram.api.faults = [
+        ("/getFile", 400, {}, _error(400, "file is too big"))
+    ]
+    telegram.imagine("in the snow", photo="caption")
+    await telegram.api.until(lambda: telegram.api.calls("POST", "/sendMessage"))
+    [said] = telegram.api.calls("POST", "/sendMessage")
+    assert "ile is too big" in str(said.json)
+    assert not genzo_server.calls
+
+
+async def test_a_picture_outlives_faults_of_telegram(
+    telegram: Telegram, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(previews=0)]
+    telegram.api.faults = [
+        ("/sendMessage", 500, {}, _error(500, "Internal Server Error")),
+        ("/sendPhoto", 502, {}, _error(502, "Bad Gateway")),
+        ("/sendPhoto", 504, {}, _error(504, "Gateway Timeout")),
+    ]
+    telegram.imagine("a fox")
+    await telegram.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert len(telegram.api.calls("POST", "/sendPhoto")) == 1
+    assert [part for part, *_ in telegram.api.faults] in ([], ["/sendMessage"])
+
+
+async def test_a_picture_for_one_who_blocked_the_bot_is_dropped(
+    telegram: Telegram, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(previews=0)]
+    blocked = _error(403, "bot was blocked by the user")
+    telegram.api.faults = [
+        ("/send", 403, {}, blocked),
+        ("/send", 403, {}, blocked),
+        ("/send", 403, {}, blocked),
+    ]
+    telegram.imagine("a fox")
+    await telegram.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    assert not telegram.photos()
+    assert studio.find_again("telegram", pytest.fail) == 0
+
+
+def _error(code: int, description: str) -> dict[str, object]:
+    return {"ok": False, "error_code": code, "description": description}

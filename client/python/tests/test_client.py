@@ -324,6 +324,30 @@ def test_a_job_that_is_dropped_is_cancelled(fake: FakeServer) -> None:
         assert fake.calls[0].ended.wait(10)
 
 
+async def test_a_job_that_is_dropped_is_cancelled_in_asyncio(
+    fake: FakeServer,
+) -> None:
+    hang(fake)
+    async with genzo.AsyncClient(fake.address) as client:
+        async for _ in client.generate("a fox"):
+            break
+        assert await asyncio.to_thread(fake.calls[0].ended.wait, 10)
+
+
+def test_a_job_may_be_dropped_after_its_loop(fake: FakeServer) -> None:
+    hang(fake)
+
+    async def begin() -> genzo.AsyncJob:
+        job = genzo.AsyncClient(fake.address).generate("a fox")
+        await anext(job)
+        return job
+
+    job = asyncio.run(begin())
+    del job
+    gc.collect()  # pytest fails a test in which __del__ raises
+    assert fake.calls[0].ended.wait(10)
+
+
 def result_plain(address: str) -> genzo.Result:
     with genzo.Client(address) as client:
         return client.generate("a fox").result()

@@ -1,6 +1,7 @@
 // The form that a picture begins with.
 
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { ApiError, messageOf } from "./api";
 import {
   canStart,
@@ -12,11 +13,22 @@ import {
   mostSteps,
   request,
   shapes,
+  sideLimits,
 } from "./draft";
-import { Field, Select, Slider, described, drop, fieldId, violations } from "./fields";
+import {
+  Field,
+  Seed,
+  Select,
+  Slider,
+  described,
+  drop,
+  findWrong,
+  goTo,
+  violations,
+} from "./fields";
 import { Guides } from "./guides";
 import { t, type Word } from "./i18n";
-import { Icon } from "./icons";
+import { MOST_GUIDANCE } from "./more";
 import { MoreOptions } from "./more_options";
 import { StartPicture } from "./start_picture";
 import { Steering } from "./steering";
@@ -31,13 +43,7 @@ export function showRefusal(error: unknown): string | undefined {
   violations.value = Object.fromEntries(
     error.violations.map((v) => [v.field, v.description]),
   );
-  for (const { field } of error.violations) {
-    const control = document.getElementById(fieldId(field));
-    if (!control) continue;
-    control.closest("details")?.setAttribute("open", "");
-    control.focus();
-    return undefined;
-  }
+  if (error.violations.some(({ field }) => goTo(field))) return undefined;
   return t("sendFailed", { why: error.message });
 }
 
@@ -54,6 +60,7 @@ export function Composer() {
   const of = model.value;
   const isSending = useSignal(false);
   const problem = useSignal<string | undefined>(undefined);
+  const form = useRef<HTMLFormElement>(null);
   const ofShapes = shapes(of);
   const shape =
     values.width === undefined && values.height === undefined
@@ -63,16 +70,16 @@ export function Composer() {
             ofShapes[name]![0] === values.width && ofShapes[name]![1] === values.height,
         ) ?? "custom");
   const samplers = of?.samplers ?? [];
-  const schedules =
-    samplers.find((s) => s.sampler === (values.sampler || of?.default_sampler))
-      ?.schedules ?? [];
+  const sampler = samplers.find((s) => s.sampler === (values.sampler || of?.default_sampler));
+  const schedules = sampler?.schedules ?? [];
 
   const submit = async (event?: Event) => {
     event?.preventDefault();
     if (isSending.value) return;
-    isSending.value = true;
     problem.value = undefined;
     violations.value = {};
+    if (findWrong(form.current!)) return;
+    isSending.value = true;
     try {
       await paint(...request(values));
       showGallery();
@@ -84,6 +91,7 @@ export function Composer() {
 
   return (
     <form
+      ref={form}
       class="composer"
       noValidate
       onSubmit={submit}
@@ -163,6 +171,7 @@ export function Composer() {
         min={1}
         max={mostSteps.value}
         step={1}
+        limits={[sampler?.min_steps || 1, of?.limits?.max_steps]}
         onChange={(steps) => change({ steps })}
       />
       <Slider
@@ -173,6 +182,7 @@ export function Composer() {
         min={0}
         max={20}
         step={0.5}
+        limits={[0, MOST_GUIDANCE]}
         onChange={(guidance) => change({ guidance })}
       />
 
@@ -228,7 +238,7 @@ export function Composer() {
               <input
                 type="number"
                 {...described(side)}
-                step={of?.limits?.size_multiple ?? 8}
+                {...sideLimits(side)}
                 value={values[side] ?? ""}
                 placeholder={String(of?.[`default_${side}`] ?? "")}
                 onInput={(event) => {
@@ -239,31 +249,12 @@ export function Composer() {
             </Field>
           ))}
         </div>
-        <Field path="seed" label={t("seed")}>
-          <div class="row">
-            <input
-              type="text"
-              inputMode="numeric"
-              autocomplete="off"
-              {...described("seed")}
-              value={values.seed}
-              placeholder={t("seedHint")}
-              onInput={(event) => change({ seed: event.currentTarget.value.trim() })}
-            />
-            <button
-              type="button"
-              class="tool"
-              aria-label={t("draw")}
-              title={t("draw")}
-              onClick={() => {
-                change({ seed: "" });
-                drop("seed");
-              }}
-            >
-              <Icon name="die" />
-            </button>
-          </div>
-        </Field>
+        <Seed
+          path="seed"
+          label={t("seed")}
+          value={values.seed}
+          onChange={(seed) => change({ seed })}
+        />
       </details>
       <Steering />
       <MoreOptions />

@@ -118,6 +118,20 @@ export const stepsOf = ({ steps }: Draft): number => steps ?? model.value?.defau
 
 export const mostSteps = computed(() => Math.min(model.value?.limits?.max_steps ?? 150, 100));
 
+// What may be typed of a side. All pixels together are the height's to keep
+// within, where the width is typed, too.
+export function sideLimits(side: "width" | "height"): { min: number; max?: number; step: number } {
+  const { size_multiple = 1, min_side = 1, max_side, max_pixels } = model.value?.limits ?? {};
+  const step = Math.max(1, size_multiple);
+  const min = Math.ceil(min_side / step) * step;
+  const { width = 0 } = draft.value;
+  const pixels = side === "height" && width >= min ? Number(max_pixels ?? 0) : 0;
+  const most = Math.min(max_side ?? Infinity, pixels > 0 ? pixels / width : Infinity);
+  // Where the width leaves nothing, it is what is wrong; the server says so.
+  const max = Math.max(min, Math.floor(most / step) * step);
+  return { min, max: Number.isFinite(max) ? max : undefined, step };
+}
+
 // A second pass begins at text alone.
 export const canPass = computed(
   () => takes("hires") && !(canStart.value && startPicture.value),
@@ -132,6 +146,18 @@ export const borders = computed(() => {
   const some = left + top + right + bottom > 0 && startPicture.value && canMask.value;
   return some ? { left, top, right, bottom } : undefined;
 });
+
+// Whether the start is changed by words: from its own noise, all of it.
+const inverts = computed(
+  () =>
+    Boolean(canStart.value && startPicture.value && draft.value.source) &&
+    !(canMask.value && (masksTransparency.value || maskPicture.value)) &&
+    !borders.value &&
+    takes("image_to_image.inversion"),
+);
+
+// A picture's own noise is not varied.
+export const canVary = computed(() => takes("variation") && !inverts.value);
 
 // About ten looks at a picture while it develops, none larger than a screen
 // needs.
@@ -178,19 +204,18 @@ export function request(values: Draft): [GenerateRequest, Pictures] {
 // How much of the start is painted anew, and whether it begins at its own noise.
 // Borders alone are painted whole.
 function startOf(values: Draft, hasMask: boolean): GenerateRequest["image_to_image"] {
-  const isPlain = !hasMask && !borders.value;
-  const inverts = isPlain && values.source !== "" && takes("image_to_image.inversion");
   return {
-    ...((hasMask || isPlain) && takes("image_to_image.strength", true)
+    ...((hasMask || !borders.value) && takes("image_to_image.strength", true)
       ? { strength: values.strength }
       : {}),
     ...(values.resizeMode ? { resize_mode: values.resizeMode } : {}),
-    ...(inverts ? { inversion: { prompt: values.source } } : {}),
+    ...(inverts.value ? { inversion: { prompt: values.source } } : {}),
   };
 }
 
 function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): GenerateRequest {
   const of = model.value;
+  const { seed, strength } = values.variation;
   return {
     prompt: values.prompt,
     ...(values.negative ? { negative_prompt: values.negative } : {}),
@@ -234,11 +259,14 @@ function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): Generate
       : {}),
     ...(values.hires && canPass.value ? { hires: values.secondPass } : {}),
     ...moreOf(values, stepsOf(values), takes),
+    ...(strength && canVary.value
+      ? { variation: { strength, ...(seed ? { seed } : {}) } }
+      : {}),
   };
 }
 
-// The form as it would have to be for `request`; `seed` as of one image.
-export function draftOf(request: GenerateRequest, seed?: string): Draft {
+// The form as it would have to be for `request`.
+export function draftOf(request: GenerateRequest): Draft {
   const { sampler = "", schedule = "" } = request;
   return {
     prompt: request.prompt,
@@ -250,8 +278,8 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     guidance: request.guidance_scale,
     width: request.width,
     height: request.height,
-    count: seed === undefined ? (request.image_count ?? 1) : 1,
-    seed: seed ?? "",
+    count: request.image_count ?? 1,
+    seed: request.seed ?? "",
     strength: request.image_to_image?.strength ?? EMPTY.strength,
     resizeMode: request.image_to_image?.resize_mode ?? "",
     fill: request.inpainting?.fill ?? "",
@@ -268,10 +296,15 @@ export function draftOf(request: GenerateRequest, seed?: string): Draft {
     source: request.image_to_image?.inversion?.prompt ?? "",
     imageGuidance: request.image_guidance_scale,
     noiseLevel: request.noise_level,
-    draw: seed === undefined ? (request.best_of?.draw ?? 0) : 0,
+    draw: request.best_of?.draw ?? 0,
     hires: request.hires !== undefined,
     weighted: request.prompt_syntax === "PROMPT_SYNTAX_WEIGHTED",
-    loras: request.loras ?? [],
+    loras: (request.loras ?? []).map(({ name, weight, start, end }) => ({
+      name,
+      weight,
+      ...(start ? { start } : {}),
+      ...(end !== undefined && end < 1 ? { end } : {}),
+    })),
     ...moreFrom(request),
   };
 }

@@ -3,8 +3,8 @@
 import { label } from "./draft";
 import { t } from "./i18n";
 import { FORMATS, LATENTS, LAYERS, furtherGuidance, moreFrom } from "./more";
-import type { GenerateRequest } from "./protocol";
-import type { Frame, JobRecord } from "./records";
+import type { GenerateRequest, LoraUse } from "./protocol";
+import { requestOf, seedAfter, type JobRecord } from "./records";
 
 type Row = [name: string, value: string | number | undefined];
 
@@ -33,28 +33,41 @@ function further(request: GenerateRequest): Row[] {
   ];
 }
 
-// Its scale, and the steps' share that is guided if that is not all.
-function guidanceOf(request: GenerateRequest): string {
-  const { start, end } = moreFrom(request).guiding;
-  const isPart = start !== undefined || end !== undefined;
-  return `${request.guidance_scale ?? ""}${isPart ? ` · ${start ?? 0}–${end ?? 1}` : ""}`;
+// The steps' share at which something works, if that is not all.
+const part = ({ start = 0, end = 1 }: { start?: number; end?: number }): string =>
+  start > 0 || end < 1 ? ` · ${start}–${end}` : "";
+
+const guidanceOf = (request: GenerateRequest): string =>
+  `${request.guidance_scale ?? ""}${part(moreFrom(request).guiding)}`;
+
+// The seed whose noise is mixed in; of pictures that were drawn to choose from,
+// the first and the last one's.
+function secondSeed({ variation, best_of }: GenerateRequest): string | undefined {
+  const seed = variation?.seed;
+  return best_of && seed ? `${seed}–${seedAfter(seed, best_of.draw - 1)}` : seed;
 }
 
-export function Facts({ job, frame }: { job: JobRecord; frame: Frame }) {
-  const { request } = job;
-  const guides = [...(request.controls ?? []), ...(request.image_prompts ?? [])];
+export function Facts({ job, index }: { job: JobRecord; index: number }) {
+  const request = requestOf(job, index);
+  const weighed: LoraUse[] = [
+    ...(request.loras ?? []),
+    ...(request.controls ?? []),
+    ...(request.image_prompts ?? []),
+  ];
   const rows: Row[] = [
     [t("negative"), request.negative_prompt],
     [t("model"), request.model],
     [t("sampler"), request.sampler && label(request.sampler)],
     [t("steps"), request.steps],
     [t("guidance"), guidanceOf(request)],
-    [t("seed"), frame.seed],
+    [t("seed"), request.seed],
+    [t("variationStrength"), request.variation?.strength],
+    [t("variationSeed"), secondSeed(request)],
     [t("width"), request.width],
     [t("height"), request.height],
     [t("strength"), request.image_to_image?.strength],
-    ...[...(request.loras ?? []), ...guides].map(({ name, weight = 1 }): Row => [name, weight]),
-    ...further(request),
+    ...weighed.map((one): Row => [one.name, `${one.weight ?? 1}${part(one)}`]),
+    ...further(job.request),
   ];
   return (
     <dl class="facts">

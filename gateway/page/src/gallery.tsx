@@ -1,6 +1,7 @@
 // The contact sheet: jobs and their pictures, developing in place.
 
 import { useSignal, type Signal } from "@preact/signals";
+import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { showRefusal } from "./composer";
 import { canStart, change, draftOf, guideBy, modelOf } from "./draft";
@@ -9,7 +10,7 @@ import { Select } from "./fields";
 import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
-import { hasEnded, type Frame, type JobRecord } from "./records";
+import { hasEnded, requestOf, type Frame, type JobRecord } from "./records";
 import { startWith, startWithNothing } from "./start_picture";
 import { cancel, enlarge, isLost, jobs, paint, remove, removeEnded } from "./store";
 import { useUpscalers } from "./server_lists";
@@ -60,19 +61,19 @@ function progressOf(frame: Frame): number {
 
 interface Action {
   word: Word;
+  hint?: Word; // what the word alone does not say
   icon: Parameters<typeof Icon>[0]["name"];
   run: () => unknown;
 }
 
 function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
   const picture = frame.picture!;
-  const { seed: _, best_of: __, ...request } = job.request;
-  const { mask, hints, looks } = job;
+  const request = requestOf(job, index);
+  const { start, mask, hints, looks } = job;
   const model = modelOf(request);
   const takes = (field: string) => model?.request_fields?.includes(field) ?? false;
-  const paintsOver = model?.tasks?.includes("TASK_IMAGE_TO_IMAGE") ?? true;
-  const again = (values: Partial<GenerateRequest>, start?: Blob) =>
-    paint({ ...request, image_count: 1, ...values }, { start, mask, hints, looks });
+  const again = (values: Partial<GenerateRequest> = {}) =>
+    paint({ ...request, ...values }, { start, mask, hints, looks });
   const save = () => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(picture);
@@ -81,40 +82,58 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
-  // The same noise, moved a little towards another, where the model can do
-  // that; else the picture itself, painted over.
-  const vary = () => {
-    if (takes("variation")) {
-      const variation = { seed: String(Math.floor(Math.random() * 2 ** 32)), strength: 0.25 };
-      return again({ seed: frame.seed, variation }, job.start);
-    }
-    return paintsOver
-      ? paint(
-          { ...request, image_count: 1, image_to_image: { strength: 0.5 } },
-          { start: picture, hints, looks },
-        )
-      : again({}, job.start);
+  // The same noise, moved towards another. A request moves it between two seeds
+  // alone: what was moved can but go further.
+  const varyNoise = () => {
+    const drawn = { seed: String(Math.floor(Math.random() * 2 ** 32)), strength: 0 };
+    const from = request.variation ?? drawn;
+    return again({ variation: { ...from, strength: Math.min(1, from.strength + 0.25) } });
+  };
+  // The picture itself, where it was masked there alone, without what made it
+  // larger or went before it.
+  const paintOver = () => {
+    const { seed: _, variation: __, best_of: ___, ...seedless } = request;
+    const { inpainting, outpainting, hires, ...rest } = seedless;
+    const isMasked = inpainting && mask && !outpainting;
+    return paint(
+      {
+        ...rest,
+        image_count: 1,
+        ...(hires?.width ? { width: hires.width, height: hires.height } : {}),
+        image_to_image: { strength: 0.5 },
+        ...(isMasked ? { inpainting } : {}),
+      },
+      { start: picture, mask: isMasked ? mask : undefined, hints, looks },
+    );
+  };
+  const paintsOver = model?.tasks?.includes("TASK_IMAGE_TO_IMAGE") ?? true;
+  const isVaried = request.variation !== undefined;
+  const movesNoise =
+    takes("variation") && !request.image_to_image?.inversion && !(isVaried && paintsOver);
+  const drawAnew = () => again({ seed: undefined });
+  const vary: Action = {
+    word: "vary",
+    icon: "vary",
+    ...(movesNoise
+      ? { hint: isVaried ? "varyFurther" : undefined, run: varyNoise }
+      : paintsOver
+        ? { hint: "varyOver", run: paintOver }
+        : { run: drawAnew }),
   };
   const isPainted = !job.upscaling;
-  const canEnlarge = isPainted && takes("hires") && !job.start && !request.hires;
+  const canEnlarge =
+    isPainted && takes("hires") && !start && !request.hires && !request.best_of;
   return [
     { word: "save", icon: "save", run: save },
     ...(isPainted
-      ? [
-          {
-            word: "reproduce" as const,
-            icon: "again" as const,
-            run: () => again({ seed: frame.seed }, job.start),
-          },
-          { word: "vary" as const, icon: "vary" as const, run: vary },
-        ]
+      ? [{ word: "reproduce" as const, icon: "again" as const, run: () => again() }, vary]
       : []),
     ...(canEnlarge
       ? [
           {
             word: "enlarge" as const,
             icon: "enlarge" as const,
-            run: () => again({ seed: frame.seed, hires: { factor: 2 } }),
+            run: () => again({ hires: { factor: 2 } }),
           },
         ]
       : []),
@@ -125,13 +144,13 @@ function actionsOf(job: JobRecord, frame: Frame, index: number): Action[] {
       word: "useSettings",
       icon: "settings",
       run: () => {
-        change(draftOf(job.request, frame.seed));
+        change(draftOf(request));
         if (isPainted) {
           startWithNothing();
-          const seesThrough = job.request.inpainting?.mask_is_transparency;
-          if (job.start) startWith(job.start, seesThrough ? undefined : job.mask, seesThrough);
+          const seesThrough = request.inpainting?.mask_is_transparency;
+          if (start) startWith(start, seesThrough ? undefined : mask, seesThrough);
         }
-        guideBy(job.request, job);
+        guideBy(request, job);
         document.getElementById("field-prompt")?.focus();
       },
     },
@@ -214,25 +233,32 @@ function Viewer({ job, index, close }: {
           <Icon name="close" />
         </button>
         <p class="viewer-prompt">{job.request.prompt}</p>
-        <Facts job={job} frame={frame} />
+        <Facts job={job} index={index} />
         <div class="actions">
-          {actionsOf(job, frame, index).map(({ word, icon, run }) => (
-            <button
-              key={word}
-              type="button"
-              class="action"
-              onClick={async () => {
-                try {
-                  await run();
-                  if (word !== "save") dialog.current!.close();
-                } catch (error) {
-                  problem.value = showRefusal(error) ?? String(error);
-                }
-              }}
-            >
-              <Icon name={icon} />
-              {t(word)}
-            </button>
+          {actionsOf(job, frame, index).map(({ word, hint, icon, run }) => (
+            <Fragment key={word}>
+              <button
+                type="button"
+                class="action"
+                aria-describedby={hint}
+                onClick={async () => {
+                  try {
+                    await run();
+                    if (word !== "save") dialog.current!.close();
+                  } catch (error) {
+                    problem.value = showRefusal(error) ?? String(error);
+                  }
+                }}
+              >
+                <Icon name={icon} />
+                {t(word)}
+              </button>
+              {hint && (
+                <p class="hint" id={hint}>
+                  {t(hint)}
+                </p>
+              )}
+            </Fragment>
           ))}
         </div>
         <Upscale job={job} picture={frame.picture!} done={() => dialog.current!.close()} />
@@ -244,6 +270,12 @@ function Viewer({ job, index, close }: {
       </div>
     </dialog>
   );
+}
+
+// A seed makes a picture alone unless another's noise is mixed in.
+function captionOf({ request: { variation } }: JobRecord, { seed }: Frame): string {
+  const mixed = variation?.strength ? ` · ${t("variation")} ${variation.strength}` : "";
+  return `${t("seed")} ${seed}${mixed}`;
 }
 
 function FrameView({ job, index }: { job: JobRecord; index: number }) {
@@ -292,7 +324,7 @@ function FrameView({ job, index }: { job: JobRecord; index: number }) {
           : frame.state === "done"
             ? job.upscaling
               ? `${job.upscaling.upscaler} ×${job.upscaling.factor}`
-              : `${t("seed")} ${frame.seed}`
+              : captionOf(job, frame)
             : frame.withheld
               ? t("withheld", { why: frame.withheld })
               : (frame.error ?? "")}

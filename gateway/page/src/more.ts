@@ -11,6 +11,7 @@ export interface More {
   secondPass: HiresPass; // how, where there is one
   scorer: string; // who chooses the best; "": the model's own
   output: OutputOptions;
+  variation: { seed: string; strength?: number }; // seed "": drawn
 }
 
 // Where a further kind of guidance is at work.
@@ -23,6 +24,7 @@ export const NO_MORE: More = {
   secondPass: {},
   scorer: "",
   output: {},
+  variation: { seed: "" },
 };
 
 export interface GuidanceRow {
@@ -32,10 +34,20 @@ export interface GuidanceRow {
   min: number;
   max: number;
   step: number;
+  limits?: [least: number, most?: number]; // of what is typed; else `min` to `max`
 }
 
+// Of every kind of guidance, as the proto has it.
+export const MOST_GUIDANCE = 100;
+
 const SHARE = { min: 0, max: 1, step: 0.05 };
-const SCALE = { neutral: [0], min: 0, max: 10, step: 0.1 };
+const SCALE: Omit<GuidanceRow, "name" | "word"> = {
+  neutral: [0],
+  min: 0,
+  max: 10,
+  step: 0.1,
+  limits: [0, MOST_GUIDANCE],
+};
 
 // Of the steps that are guided.
 export const SHARES: GuidanceRow[] = [
@@ -48,7 +60,15 @@ export function furtherGuidance(steps: number): GuidanceRow[] {
   return [
     { name: "perturbed_attention_scale", word: "perturbed", ...SCALE },
     { name: "skip_layer_scale", word: "skipped", ...SCALE },
-    { name: "text_gate_step", word: "textGate", neutral: [0, steps], min: 1, max: steps, step: 1 },
+    {
+      name: "text_gate_step",
+      word: "textGate",
+      neutral: [0, steps],
+      min: 1,
+      max: steps,
+      step: 1,
+      limits: [0, steps],
+    },
   ];
 }
 
@@ -175,6 +195,10 @@ export function moreFrom(request: GenerateRequest): More {
       ...(isLossy(output.format) ? { format: output.format, quality: output.quality } : {}),
       upscaler: output.upscaler || undefined,
       watermark: output.watermark,
+    },
+    variation: {
+      seed: request.variation?.seed ?? "",
+      strength: request.variation?.strength || undefined,
     },
   };
 }

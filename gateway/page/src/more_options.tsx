@@ -1,8 +1,9 @@
-// What few need: when and how guidance works, how a second pass paints, who
-// chooses, how the file is written. Each is shown where the model takes it.
+// What few need: when and how guidance works, what noise is mixed in, how a second
+// pass paints, who chooses, how the file is written. Each is shown where the model takes it.
 
 import {
   canPass,
+  canVary,
   change,
   chooses,
   draft,
@@ -12,7 +13,7 @@ import {
   stepsOf,
   takes,
 } from "./draft";
-import { Field, Fold, Select, Slider, Toggle, described } from "./fields";
+import { Field, Fold, Seed, Select, Slider, Toggle, described } from "./fields";
 import { t } from "./i18n";
 import {
   FORMATS,
@@ -38,7 +39,7 @@ const choicesOf = (none: string, names: string[], chosen = ""): Choice[] => [
 
 function Guidance() {
   const { rescale, guiding, layers } = draft.value;
-  const slider = ({ name, word, neutral, min, max, step }: GuidanceRow) =>
+  const slider = ({ name, word, neutral, min, max, step, limits }: GuidanceRow) =>
     takes(`guidance.${name}`) && (
       <Slider
         key={name}
@@ -49,6 +50,7 @@ function Guidance() {
         min={min}
         max={max}
         step={step}
+        limits={limits}
         onChange={(value) => change({ guiding: { ...guiding, [name]: value } })}
       />
     );
@@ -106,6 +108,7 @@ function SecondPass() {
         min={1.25}
         max={4}
         step={0.25}
+        limits={[1.001, 4]}
         onChange={(factor) => set({ factor })}
       />
       <Slider
@@ -116,6 +119,7 @@ function SecondPass() {
         min={1}
         max={mostSteps.value}
         step={1}
+        limits={[1, model.value?.limits?.max_steps]}
         onChange={(steps) => set({ steps })}
       />
       <Slider
@@ -126,6 +130,7 @@ function SecondPass() {
         min={0.05}
         max={1}
         step={0.05}
+        limits={[0.001, 1]}
         onChange={(strength) => set({ strength })}
       />
       <Select
@@ -154,6 +159,34 @@ function SecondPass() {
         ]}
         onChange={(sampler) => set({ sampler: sampler || undefined })}
       />
+    </fieldset>
+  );
+}
+
+function Variation() {
+  const { variation } = draft.value;
+  const set = (values: Partial<typeof variation>) =>
+    change({ variation: { ...variation, ...values } });
+  return (
+    <fieldset class="guide">
+      <legend>{t("variation")}</legend>
+      <Slider
+        path="variation.strength"
+        label={t("variationStrength")}
+        value={variation.strength}
+        fallback={0}
+        min={0}
+        max={1}
+        step={0.05}
+        onChange={(strength) => set({ strength })}
+      />
+      <Seed
+        path="variation.seed"
+        label={t("variationSeed")}
+        value={variation.seed}
+        onChange={(seed) => set({ seed })}
+      />
+      <p class="hint">{t("variationHint")}</p>
     </fieldset>
   );
 }
@@ -219,10 +252,12 @@ export function MoreOptions() {
   const isUsed =
     !isEmpty(moreOf(values, stepsOf(values), takes)) ||
     (hasPass && !isEmpty(values.secondPass)) ||
+    (canVary.value && Boolean(values.variation.strength)) ||
     (chooses(values) && values.scorer !== "");
   return (
     <Fold summary={t("more")} isUsed={isUsed}>
       <Guidance />
+      {canVary.value && <Variation />}
       {hasPass && <SecondPass />}
       {chooses(values) && <Scorer />}
       <Output />

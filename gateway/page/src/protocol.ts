@@ -42,7 +42,14 @@ export interface GenerateRequest {
   prompt_syntax?: string;
   hires?: HiresPass;
   output?: OutputOptions;
-  variation?: { seed?: string; strength: number };
+  variation?: Variation;
+}
+
+// Of several varied pictures, all have the request's seed, and each the next one
+// of these.
+export interface Variation {
+  seed?: string;
+  strength: number;
 }
 
 export interface GuidanceOptions {
@@ -96,6 +103,8 @@ export interface ImagePrompt {
 export interface LoraUse {
   name: string;
   weight?: number;
+  start?: number; // share of the steps after which it begins, or ends
+  end?: number;
 }
 
 export interface Picture {
@@ -145,7 +154,7 @@ export interface Model {
   request_fields?: string[]; // that not every model takes
   controlnets?: string[];
   ip_adapters?: string[];
-  samplers?: { sampler: string; schedules?: string[] }[];
+  samplers?: { sampler: string; schedules?: string[]; min_steps?: number }[];
   default_sampler?: string;
   default_steps?: number;
   default_guidance_scale?: number;

@@ -68,6 +68,23 @@ export function newRecord(
   };
 }
 
+// `index` after a seed, as the server counts.
+export const seedAfter = (seed: string, index: number): string =>
+  String(BigInt.asUintN(64, BigInt(seed) + BigInt(index)));
+
+// What makes a finished picture again, by itself if that can be. Varied pictures
+// differ in their second seeds. Which of those made one that was the best of
+// several is not told: then they are all drawn again.
+export function requestOf(job: JobRecord, index: number): GenerateRequest {
+  const { best_of, variation, ...request } = job.request;
+  const { seed } = job.frames[index]!;
+  const one = { ...request, image_count: 1, seed };
+  if (!variation?.strength || seed === undefined) return one;
+  if (best_of) return { ...job.request, seed };
+  const second = variation.seed && { seed: seedAfter(variation.seed, index) };
+  return { ...one, variation: { ...variation, ...second } };
+}
+
 function frames(count: number): Frame[] {
   return Array.from({ length: count }, () => ({ state: "waiting" as const }));
 }

@@ -8,11 +8,13 @@ import {
   draft,
   maskPicture,
   masksTransparency,
+  model,
   takes,
   type Draft,
 } from "./draft";
 import { Field, Fold, Select, Slider, Toggle, described } from "./fields";
 import { t, type Word } from "./i18n";
+import { MOST_GUIDANCE } from "./more";
 
 const RESIZE_MODES: Record<string, Word> = {
   RESIZE_MODE_CROP: "resizeCrop",
@@ -101,6 +103,7 @@ function Borders() {
             min={0}
             max={256}
             step={8}
+            limits={[0, model.value?.limits?.max_side]}
             onChange={(pixels) =>
               change({
                 extend: extend.map((old, i) => (i === at ? (pixels ?? 0) : old)) as Draft["extend"],
@@ -146,6 +149,7 @@ export function StartOptions() {
           min={0.05}
           max={1}
           step={0.05}
+          limits={[0.001, 1]}
           onChange={(value) => change({ strength: value ?? 0.6 })}
         />
       )}
@@ -165,6 +169,7 @@ export function StartOptions() {
           min={1}
           max={5}
           step={0.1}
+          limits={[1, MOST_GUIDANCE]}
           onChange={(value) => change({ imageGuidance: value })}
         />
       )}
@@ -177,6 +182,7 @@ export function StartOptions() {
           min={0}
           max={349}
           step={1}
+          limits={[0, 999]}
           onChange={(value) => change({ noiseLevel: value })}
         />
       )}

@@ -5,9 +5,10 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { listLoras } from "./api";
 import { canPass, change, draft, model, takes } from "./draft";
-import { Field, Slider, Toggle, described } from "./fields";
+import { Field, Fold, Slider, Toggle, described } from "./fields";
 import { t } from "./i18n";
 import { Icon } from "./icons";
+import type { LoraUse } from "./protocol";
 
 const MAX_WEIGHT = 2;
 
@@ -17,39 +18,74 @@ async function readLoras(): Promise<void> {
   loraNames.value = await listLoras().catch(() => []);
 }
 
-// One row a LoRA: its name, its weight, and a way to be rid of it.
+// When a LoRA is at work: the share of the steps after which it begins, and ends.
+function LoraPart({ path, lora, set }: {
+  path: string;
+  lora: LoraUse;
+  set: (values: Partial<LoraUse>) => void;
+}) {
+  const { start, end } = lora;
+  const share = { min: 0, max: 1, step: 0.05 };
+  return (
+    <Fold summary={t("loraPart")} isUsed={start !== undefined || end !== undefined}>
+      <div class="pair">
+        <Slider
+          path={`${path}.start`}
+          label={t("guideFrom")}
+          value={start}
+          fallback={0}
+          {...share}
+          onChange={(value) => set({ start: value })}
+        />
+        <Slider
+          path={`${path}.end`}
+          label={t("guideUntil")}
+          value={end}
+          fallback={1}
+          {...share}
+          onChange={(value) => set({ end: value })}
+        />
+      </div>
+    </Fold>
+  );
+}
+
+// Of each LoRA its name, its weight, a way to be rid of it, and when it works.
 function Loras() {
   const { loras } = draft.value;
   useEffect(() => void readLoras(), [model.value?.id]);
   const known = loraNames.value;
   const rest = known.filter((name) => !loras.some((lora) => lora.name === name));
   if (known.length === 0 && loras.length === 0) return null;
-  const set = (at: number, weight: number) =>
-    change({ loras: loras.map((lora, i) => (i === at ? { ...lora, weight } : lora)) });
+  const set = (at: number, values: Partial<LoraUse>) =>
+    change({ loras: loras.map((lora, i) => (i === at ? { ...lora, ...values } : lora)) });
   return (
     <Field path="loras" label={t("loras")}>
       {loras.map((lora, i) => (
-        <div class="row lora" key={lora.name}>
-          <span>{lora.name}</span>
-          <input
-            type="range"
-            aria-label={t("loraWeight", { name: lora.name })}
-            min={-MAX_WEIGHT}
-            max={MAX_WEIGHT}
-            step={0.05}
-            value={lora.weight ?? 1}
-            onInput={(event) => set(i, event.currentTarget.valueAsNumber)}
-          />
-          <output>{(lora.weight ?? 1).toFixed(2)}</output>
-          <button
-            type="button"
-            class="tool"
-            aria-label={t("guideRemove", { name: lora.name })}
-            title={t("guideRemove", { name: lora.name })}
-            onClick={() => change({ loras: loras.filter((_, other) => other !== i) })}
-          >
-            <Icon name="close" />
-          </button>
+        <div role="group" aria-label={lora.name} key={lora.name}>
+          <div class="row lora">
+            <span>{lora.name}</span>
+            <input
+              type="range"
+              aria-label={t("loraWeight", { name: lora.name })}
+              min={-MAX_WEIGHT}
+              max={MAX_WEIGHT}
+              step={0.05}
+              value={lora.weight ?? 1}
+              onInput={(event) => set(i, { weight: event.currentTarget.valueAsNumber })}
+            />
+            <output>{(lora.weight ?? 1).toFixed(2)}</output>
+            <button
+              type="button"
+              class="tool"
+              aria-label={t("guideRemove", { name: lora.name })}
+              title={t("guideRemove", { name: lora.name })}
+              onClick={() => change({ loras: loras.filter((_, other) => other !== i) })}
+            >
+              <Icon name="close" />
+            </button>
+          </div>
+          <LoraPart path={`loras[${i}]`} lora={lora} set={(values) => set(i, values)} />
         </div>
       ))}
       {rest.length > 0 && (

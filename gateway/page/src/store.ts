@@ -13,7 +13,7 @@ import {
   type JobRecord,
   type Pictures,
 } from "./records";
-import { askTabs, hearTabs, merged, tellTabs } from "./tabs";
+import { askTabs, hearTabs, merged, tellRemoved, tellTabs } from "./tabs";
 import { alone, withStream } from "./turns";
 import { FIRST_DELAY, MAX_DELAY, pause } from "./waiting";
 
@@ -106,15 +106,32 @@ function take(job: Signal<JobRecord>, next: JobRecord): void {
   if (show(job, next)) void keep(next);
 }
 
-hearTabs(
-  () => followed.forEach((job) => tellTabs(job.value)),
-  (told) => {
-    const job = jobs.value.find(({ value }) => value.key === told.key);
+const find = (key: string) => jobs.value.find(({ value }) => value.key === key);
+
+hearTabs({
+  asked: () => followed.forEach((job) => tellTabs(job.value)),
+  told: (told) => {
+    const job = find(told.key);
+    if (!job && !hasEnded(told)) begin(signal(told));
     if (!job || hasEnded(job.value)) return;
     show(job, merged(job.value, told));
     if (hasEnded(told)) watches.get(told.key)?.abort();
   },
-);
+  removed: (key) => {
+    const job = find(key);
+    if (job) takeOff(job);
+  },
+});
+
+function goOnWith(job: Signal<JobRecord>): void {
+  void seeTo(job, job.value.upscaling ? enlargeNow : follow);
+}
+
+// Shows a job as the newest, and sees to it.
+function begin(job: Signal<JobRecord>): void {
+  jobs.value = [job, ...jobs.value];
+  goOnWith(job);
+}
 
 // Sees to a job by `work`, unless another tab does, and then after that one.
 async function seeTo(
@@ -207,8 +224,8 @@ export async function paint(
       throw error;
     }
   }
-  jobs.value = [job, ...jobs.value];
-  void seeTo(job, follow);
+  begin(job);
+  tellTabs(job.value);
 }
 
 // Enlarges a finished picture. A reload in between begins again.
@@ -217,8 +234,8 @@ export function enlarge(of: JobRecord, picture: Blob, upscaling: Upscaling): voi
   const made = newRecord({ ...request, request_id: newId(), image_count: 1 }, { start: picture });
   const job = signal<JobRecord>({ ...made, upscaling });
   void keep(job.value);
-  jobs.value = [job, ...jobs.value];
-  void seeTo(job, enlargeNow);
+  begin(job);
+  tellTabs(job.value);
 }
 
 async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void> {
@@ -264,10 +281,15 @@ async function forget(key: string): Promise<void> {
   await (await database)?.delete("jobs", key);
 }
 
-// Takes a job off the page and out of the history.
-export function remove(job: Signal<JobRecord>): void {
+function takeOff(job: Signal<JobRecord>): void {
   watches.get(job.value.key)?.abort();
   jobs.value = jobs.value.filter((other) => other !== job);
+}
+
+// Takes a job off the page, in all tabs, and out of the history.
+export function remove(job: Signal<JobRecord>): void {
+  takeOff(job);
+  tellRemoved(job.value.key);
   void forget(job.value.key);
 }
 
@@ -282,9 +304,6 @@ export async function restore(): Promise<void> {
   const found = records.filter((record) => !known.has(record.key)).reverse();
   const restored = found.map((record) => signal(record));
   jobs.value = [...jobs.value, ...restored];
-  for (const job of restored) {
-    if (hasEnded(job.value)) continue;
-    void seeTo(job, job.value.upscaling ? enlargeNow : follow);
-  }
+  restored.filter((job) => !hasEnded(job.value)).forEach(goOnWith);
   askTabs();
 }

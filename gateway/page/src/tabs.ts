@@ -1,23 +1,33 @@
-// What the tabs of this page tell each other: one follows a job, all show it.
+// What the tabs of this page tell each other: which jobs there are, and what
+// becomes of those that one follows for all.
 
 import type { JobRecord } from "./records";
 import { tabsAgree } from "./turns";
 
-// `undefined` asks for the jobs that the others follow. Where each tab follows
-// all of its own, there is nothing to tell.
-const channel = tabsAgree ? new BroadcastChannel("genzo.jobs") : undefined;
+// The key of a job that was removed; a job that is new or has changed;
+// `undefined` asks for those that the others follow.
+type Message = string | JobRecord | undefined;
+
+const channel = new BroadcastChannel("genzo.jobs");
 
 export function askTabs(): void {
-  channel?.postMessage(undefined);
+  if (tabsAgree) channel.postMessage(undefined);
 }
 
-// Without the pictures that `before` had, which the others have, too: what
-// arrives is a copy, and would look new.
+// Of a job that is new, or of what it was `before`. Where each tab follows all of
+// its own, it needs to be told of new ones alone. Without the pictures that
+// `before` had, which the others have, too: what arrives is a copy, and would look
+// new.
 export function tellTabs(job: JobRecord, before?: JobRecord): void {
+  if (before && !tabsAgree) return;
   const frames = job.frames.map((frame, i) =>
     frame.picture === before?.frames[i]?.picture ? { ...frame, picture: undefined } : frame,
   );
-  channel?.postMessage({ ...job, frames });
+  channel.postMessage({ ...job, frames });
+}
+
+export function tellRemoved(key: string): void {
+  channel.postMessage(key);
 }
 
 // What is shown of a job after another tab has told of it.
@@ -30,8 +40,14 @@ export function merged(job: JobRecord, told: JobRecord): JobRecord {
   return { ...told, isUnwanted: told.isUnwanted || job.isUnwanted, frames };
 }
 
-export function hearTabs(asked: () => void, told: (job: JobRecord) => void): void {
-  channel?.addEventListener("message", ({ data }: MessageEvent<JobRecord | undefined>) =>
-    data ? told(data) : asked(),
-  );
+export function hearTabs(hears: {
+  asked: () => void;
+  told: (job: JobRecord) => void;
+  removed: (key: string) => void;
+}): void {
+  channel.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if (data === undefined) hears.asked();
+    else if (typeof data === "string") hears.removed(data);
+    else hears.told(data);
+  });
 }

@@ -125,6 +125,8 @@ class MockJob:
         }
         if "guidance" in resolved:
             resolved["guidance"].setdefault("text_gate_step", 0)
+        if "variation" in resolved:
+            resolved["variation"].setdefault("seed", "4711")
         if "hires" in resolved:
             self._resolve_hires(resolved)
         for control in resolved.get("controls", []):
@@ -173,7 +175,9 @@ class MockJob:
         )
 
     async def image(self, index: int = 0) -> None:
-        seed = int(self.request.get("seed", "1000")) + index
+        # Varied pictures have one seed, and differ in the other.
+        varies = self.request.get("variation", {}).get("strength", 0) > 0
+        seed = int(self.request.get("seed", "1000")) + (0 if varies else index)
         await self.tell(
             "image",
             {

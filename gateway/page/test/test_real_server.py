@@ -1,6 +1,7 @@
 """The page as genzo-server serves it, with the model in the box."""
 
 import asyncio
+import io
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import browse
+from PIL import Image
 from playwright.async_api import Page, expect
 from steps import job_view, open_picture, set_slider
 
@@ -104,3 +106,30 @@ async def test_what_few_need_is_painted_and_reproduced(page: Page) -> None:
     await expect(page.locator("article.job")).to_have_count(2)
     await expect(job_view(page)).to_contain_text("Developed")
     await expect(layer).to_have_js_property("naturalWidth", 256)
+
+
+async def pixels(page: Page, number: int) -> bytes:
+    """Those of a job's picture, as it is saved."""
+    await expect(job_view(page, number)).to_contain_text("Developed")
+    viewer = await open_picture(page, number)
+    async with page.expect_download() as download:
+        await viewer.get_by_role("button", name="Save").click()
+    saved = Path(await (await download.value).path()).read_bytes()
+    return Image.open(io.BytesIO(saved)).tobytes()
+
+
+async def test_a_varied_picture_is_painted_again_from_its_settings(page: Page) -> None:
+    await order(page, "a panda", steps=6)
+    first = await pixels(page, 0)
+    await page.get_by_role("button", name="Vary").click()
+    await expect(page.locator("article.job")).to_have_count(2)
+    varied = await pixels(page, 0)
+    assert varied != first
+    await page.get_by_role("button", name="Use these settings").click()
+    await page.get_by_role("button", name="Develop").click()
+    await expect(page.locator("article.job")).to_have_count(3)
+    assert await pixels(page, 0) == varied
+    # Its own variation paints over it, and keeps to its seed no more.
+    await page.get_by_role("button", name="Vary").click()
+    await expect(page.locator("article.job")).to_have_count(4)
+    assert await pixels(page, 0) not in (first, varied)

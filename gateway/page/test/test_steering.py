@@ -45,6 +45,41 @@ async def test_loras_weights_and_a_second_pass_are_sent(
     assert "hires" not in job.request
 
 
+async def test_a_lora_works_in_a_part_of_the_steps(
+    page: Page, door: Door
+) -> None:
+    door.loras = ["ukiyo-e", "ink"]
+    await open_with(page, door, "loras")
+    for name in ("ink", "ukiyo-e"):
+        await page.get_by_label("LoRAs").select_option(name)
+    ink = page.get_by_role("group", name="ink")
+    await ink.get_by_text("In which part of the steps").click()
+    until = ink.get_by_role("spinbutton", name="Until")
+    await until.fill("1.5")
+    await page.get_by_role("button", name="Develop").click()
+    await expect(until).to_be_focused()
+    await expect(until).to_have_accessible_description(
+        "Until 1.5 is not a number from 0 to 1"
+    )
+    await until.fill("0.5")
+    assert await find_barriers(page) == []
+    job = await develop(page, door)
+    assert job.request["loras"] == [
+        {"name": "ink", "weight": 1, "end": 0.5},
+        {"name": "ukiyo-e", "weight": 1},
+    ]
+    await job.finish()
+    viewer = await open_picture(page)
+    await expect(viewer.locator(".facts")).to_contain_text("ink1 · 0–0.5")
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await expect(until).to_have_value("0.5")
+    # Open after a reload where it is used, and there alone.
+    await page.reload()
+    await expect(until).to_be_visible()
+    other = page.get_by_role("group", name="ukiyo-e")
+    await expect(other.get_by_role("spinbutton")).to_have_count(0)
+
+
 async def test_a_withheld_picture_is_said(page: Page, door: Door) -> None:
     job = await develop(page, door)
     await job.started()

@@ -41,11 +41,12 @@ async def test_tabs_leave_each_other_connections(
     # The streams of those that wait come as others end, in whichever tab.
     for job in jobs[:5]:
         await job.finish()
-    for each, first in ((page, 0), (tab, 0), (third, 1)):
-        await expect(job_view(each, first)).to_contain_text("Cancelled")
-        for number in range(first + 1, first + 6):
+    for each in (page, tab, third):
+        await expect(job_view(each)).to_contain_text("one more")
+        await expect(job_view(each)).to_contain_text("Developed")
+        await expect(job_view(each, 1)).to_contain_text("Cancelled")
+        for number in range(2, 7):
             await expect(job_view(each, number)).to_contain_text("Developed")
-    await expect(job_view(third)).to_contain_text("Developed")
     assert door.most_open == 4
     # Nobody asked for what another tab had read.
     assert len(door.watches) == 7
@@ -77,6 +78,33 @@ async def test_a_picture_develops_in_all_tabs(page: Page, door: Door) -> None:
     await expect(viewer.locator("img.layer").last).to_have_js_property(
         "naturalWidth", 128
     )
+
+
+async def test_what_begins_or_is_removed_in_one_tab_does_so_in_all(
+    page: Page, door: Door
+) -> None:
+    door.upscalers = ["lanczos"]
+    tab = await open_tab(page, door)
+    job = await develop(page, door)
+    await job.started()
+    await job.preview(5)
+    view = job_view(tab)
+    await expect(view).to_contain_text("Step 5")
+    # Whoever was only told of it goes on with it, too.
+    await page.close()
+    await job.finish()
+    await expect(view).to_contain_text("Developed")
+    page = await open_tab(tab, door)
+    viewer = await open_picture(page)
+    await viewer.get_by_role("button", name="Upscale").click()
+    await expect(view).to_contain_text("lanczos ×2")
+    layer = view.locator("img.layer").last
+    await expect(layer).to_have_js_property("naturalWidth", 256)
+    for left in (1, 0):
+        await job_view(page).get_by_role("button", name="Remove").click()
+        await expect(tab.locator("article.job")).to_have_count(left)
+    await tab.reload()
+    await expect(tab.get_by_text("Nothing developed so far")).to_be_visible()
 
 
 async def test_another_tab_goes_on_when_one_is_closed(
@@ -148,3 +176,18 @@ async def test_tabs_that_cannot_agree_are_modest(
         for number in range(1, 5):
             await expect(job_view(each, number)).to_contain_text("Developed")
     assert door.most_open == 4
+
+
+async def test_tabs_that_cannot_agree_tell_what_there_is(
+    page: Page, door: Door
+) -> None:
+    await page.context.add_init_script("delete Navigator.prototype.locks")
+    await page.reload()
+    tab = await open_tab(page, door)
+    job = await develop(page, door)
+    await until_open(door, 2)
+    await job.finish()
+    for each in (page, tab):
+        await expect(job_view(each)).to_contain_text("Developed")
+    await job_view(tab).get_by_role("button", name="Remove").click()
+    await expect(page.locator("article.job")).to_have_count(0)

@@ -1,9 +1,11 @@
 """PyPI's webuiapi against a door: what steers a picture, in A1111's words."""
+import base64
+import io
 import sys
 from urllib.parse import urlsplit
 
 import webuiapi
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 address = urlsplit(sys.argv[1])
 api = webuiapi.WebUIApi(host=address.hostname, port=address.port, sampler="Euler a", steps=4)
@@ -52,6 +54,46 @@ painted = api.img2img(
 )
 changed = ImageChops.difference(plain.image.convert("RGB"), painted.image.convert("RGB")).getbbox()
 assert changed is not None and changed[0] >= 32 and changed[1] >= 32 and changed[2] <= 96 and changed[3] <= 96, changed
+
+# The masked region at the model's own size, in a picture that is larger: the client's default.
+large = plain.image.convert("RGB").resize((200, 136))
+small = Image.new("L", large.size)
+ImageDraw.Draw(small).rectangle((120, 40, 167, 87), fill=255)
+put_back = api.img2img(
+    images=[large], mask_image=small, prompt="a bear", seed=7, mask_blur=0, inpainting_fill=1, width=128, height=128,
+    inpaint_full_res=True, inpaint_full_res_padding=16, denoising_strength=1,
+).image.convert("RGB")
+assert put_back.size == large.size, put_back.size
+changed = ImageChops.difference(large, put_back).getbbox()
+assert changed is not None and changed[0] >= 120 and changed[1] >= 40 and changed[2] <= 168 and changed[3] <= 88, changed
+# Of the whole picture, the result is what was asked for, and all of it fits in there.
+whole = api.img2img(
+    images=[large], mask_image=small, prompt="a bear", seed=7, mask_blur=0, width=128, height=128, inpaint_full_res=False
+)
+assert whole.image.size == (128, 128), whole.image.size
+
+
+def start(**fields):
+    """An img2img with what the client has no argument for."""
+    body = {"init_images": [webuiapi.b64_img(plain.image)], "prompt": "a red fox", "seed": 7, "steps": 12,
+            "sampler_name": "DDIM", "cfg_scale": 1, "denoising_strength": 0.5, "width": 128, "height": 128}
+    return api.session.post(f"{api.baseurl}/img2img", json=body | fields)
+
+
+def pixels(answer):
+    assert answer.status_code == 200, answer.text[-500:]
+    return Image.open(io.BytesIO(base64.b64decode(answer.json()["images"][0]))).convert("RGB")
+
+
+def distance(image):
+    return sum(ImageStat.Stat(ImageChops.difference(image, plain.image.convert("RGB"))).mean)
+
+
+# Half the way up to the picture's own noise and down again comes closer to it than random noise does.
+assert distance(pixels(start(source_prompt="a red fox"))) < 0.75 * distance(pixels(start()))
+wider = pixels(start(extend=[32, 0, 16, 0], width=176, steps=2, denoising_strength=1))
+assert wider.size == (176, 128), wider.size
+assert ImageChops.difference(wider.crop((32, 0, 160, 128)), plain.image.convert("RGB")).getbbox() is None
 
 gated = post(guidance={"text_gate_step": 2})
 assert gated.status_code == 200 and "text_gate_step 2" in gated.json()["info"], gated.text[-500:]

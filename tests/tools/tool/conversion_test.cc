@@ -5,6 +5,7 @@
 #include <random>
 #include <tuple>
 
+#include "ATen/TensorOperators.h"
 #include "ATen/ops/ones.h"
 #include "ATen/ops/tensor.h"
 #include "absl/strings/match.h"
@@ -12,9 +13,11 @@
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_lora.h"
+#include "tests/testing/tiny_sdxl.h"
 #include "worker/weights/component_folder.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
+#include "worker/weights/safetensors.h"
 #include "worker/weights/single_file/single_file.h"
 
 namespace genzo {
@@ -32,7 +35,9 @@ absl::Status Convert(const ModelFiles& model, const std::string& output,
   options.progress = [&](int64_t bytes) { done += bytes; };
   const absl::Status converted =
       ConvertModel(model, output, options, [&](int64_t b) { total = b; });
-  if (converted.ok()) EXPECT_GE(done, total);
+  if (converted.ok()) {
+    EXPECT_GE(done, total);
+  }
   return converted;
 }
 
@@ -92,6 +97,10 @@ TEST(ConversionTest, FluxBecomesOneFileToo) {
   ASSERT_THAT(Convert(model, file), IsOk());
   EXPECT_THAT(ReadSingleFile(*OpenTensorFile(file))->missing,
               ::testing::IsEmpty());
+  EXPECT_EQ(
+      (*OpenTensorFile(file))->metadata().count("modelspec.prediction_type"),
+      0u)
+      << "it predicts flow";
   ModelFiles single(file);
   single.config = model;
   const auto index = OpenModelIndex(single);
@@ -212,6 +221,59 @@ TEST(ConversionTest, AFolderOfEdmGoesIntoNoFile) {
                        "scheduler_config.json: _class_name EDMEulerScheduler"));
   EXPECT_FALSE(fs::exists(file));
   EXPECT_THAT(Convert(model, folder.path() + "/edm"), IsOk());
+}
+
+TEST(ConversionTest, AFolderKeepsWhatNoIndexNames) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  folder.Write("model/genzo.json", R"({"steps": 4})");
+  folder.Write("model/vae/latent_rgb_factors.json", "{}");
+  fs::copy(SourcePath("tests/data/tiny_vae"), model + "/tiny_vae");
+  const std::string again = folder.path() + "/again";
+  ASSERT_THAT(Convert(model, again), IsOk());
+  EXPECT_EQ(ReadFile(again + "/genzo.json"), R"({"steps": 4})");
+  EXPECT_EQ(ReadFile(again + "/vae/latent_rgb_factors.json"), "{}");
+  ExpectTensorsOf(model + "/tiny_vae", **OpenTensors(again + "/tiny_vae"));
+  EXPECT_EQ(nlohmann::json::parse(ReadFile(again + "/model_index.json")),
+            nlohmann::json::parse(ReadFile(model + "/model_index.json")));
+  EXPECT_THAT(*LeftOut(model, folder.path() + "/other"), ::testing::IsEmpty());
+  EXPECT_THAT(*LeftOut(model, folder.path() + "/a.safetensors"),
+              ::testing::ElementsAre("genzo.json", "tiny_vae",
+                                     "vae/latent_rgb_factors.json"));
+  EXPECT_THAT(*LeftOut(TinyModelFolder(), folder.path() + "/a.safetensors"),
+              ::testing::IsEmpty());
+}
+
+// Which reads the base's encoder, and so has none in its own folder.
+TEST(ConversionTest, AFolderKeepsItsRefiner) {
+  const TestFolder folder;
+  const std::string model = WriteTinySdxl(folder, /*with_refiner=*/true);
+  const std::string again = folder.path() + "/again";
+  ASSERT_THAT(Convert(model, again), IsOk());
+  ExpectTensorsOf(model + "/refiner/unet",
+                  **OpenTensors(again + "/refiner/unet"));
+  EXPECT_EQ(ReadModelIndex(again)->refiner, again + "/refiner");
+  EXPECT_FALSE(fs::exists(again + "/refiner/text_encoder_2"));
+  EXPECT_THAT(*LeftOut(model, folder.path() + "/a.safetensors"),
+              ::testing::ElementsAre("refiner"));
+}
+
+TEST(ConversionTest, ScaledFloat8IsKeptFromFileToFile) {
+  const TestFolder folder;
+  FixedTensors tensors;
+  tensors.Add("a.weight", at::ones({2, 2}).to(at::kFloat8_e4m3fn));
+  tensors.Add("a.weight_scale", at::tensor({3.f}));
+  const std::string file = folder.path() + "/scaled.safetensors";
+  ASSERT_THAT(WriteSafetensors(file, tensors, {}), IsOk());
+  const std::string kept = folder.path() + "/kept.safetensors";
+  ASSERT_THAT(Convert(file, kept), IsOk());
+  const auto stored = *SafetensorsFile::Open(kept);
+  EXPECT_EQ(stored->entries().at("a.weight").dtype, at::kFloat8_e4m3fn);
+  EXPECT_EQ(stored->entries().count("a.weight_scale"), 1u);
+  const std::string half = folder.path() + "/half.safetensors";
+  ASSERT_THAT(Convert(file, half, at::kHalf), IsOk());
+  EXPECT_THAT(*(*SafetensorsFile::Open(half))->Read("a.weight"),
+              TensorEquals(at::ones({2, 2}).to(at::kHalf) * 3));
 }
 
 // Not a smaller model that says nothing.

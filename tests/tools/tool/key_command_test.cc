@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -58,11 +59,15 @@ TEST_F(KeyCommandTest, MakesAKeyThatTheFileKnows) {
 
 TEST_F(KeyCommandTest, ListsWithoutSecretsAndRevokes) {
   Run("new --file FILE --name first");
-  Run("new --file FILE --name second --tenant b");
+  Run("new --file FILE --name second --tenant b --max-steps 20 --models x,y");
   const std::string list = Run("list --file FILE");
   EXPECT_THAT(list,
               ::testing::HasSubstr("generate,jobs  expires never  first"));
   EXPECT_THAT(list, ::testing::HasSubstr("  b  "));
+  EXPECT_THAT(list, ::testing::HasSubstr("second  max_steps 20; models x,y\n"));
+  EXPECT_THAT(list, ::testing::StartsWith(absl::StrCat(list.substr(0, 16), "  ",
+                                                       list.substr(0, 16))))
+      << "a key without a tenant is its own";
   const std::string json = Run("list --json --file FILE");
   EXPECT_THAT(json, ::testing::HasSubstr("\"tenant\": \"b\""));
   EXPECT_THAT(json, ::testing::Not(::testing::HasSubstr("hash")));

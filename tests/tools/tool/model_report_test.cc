@@ -2,8 +2,10 @@
 
 #include <filesystem>
 
+#include "ATen/ops/ones.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_lora.h"
 #include "tools/tool/conversion.h"
 
 namespace genzo {
@@ -88,6 +90,20 @@ TEST(ModelReportTest, ASingleComponentIsNoModel) {
   ASSERT_THAT(report, IsOk());
   EXPECT_THAT(report->problem,
               StartsWith("holds a single component (AutoencoderKL)"));
+}
+
+// Not the float32 that they are once they have their scales.
+TEST(ModelReportTest, ScaledTensorsAreOfTheTypeInTheFile) {
+  const TestFolder folder;
+  FixedTensors tensors;
+  tensors.Add("a.weight", at::ones({2, 2}).to(at::kFloat8_e4m3fn));
+  tensors.Add("a.weight_scale", at::ones({1}));
+  const auto report = InspectModel(WriteLora(folder, "scaled", tensors));
+  ASSERT_THAT(report, IsOk());
+  ASSERT_EQ(report->parts.size(), 1u);
+  EXPECT_EQ(report->parts[0].parameters, 4);
+  EXPECT_THAT(report->parts[0].stored_bytes,
+              ::testing::ElementsAre(::testing::Pair("float8_e4m3fn", 4)));
 }
 
 TEST(ModelReportTest, ShowsNoControlCharactersOfAFile) {

@@ -62,6 +62,15 @@ TEST_F(TorchFileTest, OtherArchivesAreNamed) {
               StatusIs(kInvalid, "is no archive of torch.save()"));
 }
 
+TEST_F(TorchFileTest, FilesOfOldTorchSayWhatToDo) {
+  folder_.Write("x.ckpt",
+                "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.");
+  for (const char* part :
+       {"torch older than 1.6 (not a zip archive)", "torch.save()"}) {
+    EXPECT_THAT(TorchFile::Open(path_).status(), StatusIs(kInvalid, part));
+  }
+}
+
 TEST_F(TorchFileTest, DamagedArchivesAreRefusedOrWhole) {
   WriteArchive(path_, Entries());
   const std::string sound = ReadFile(path_);
@@ -79,7 +88,8 @@ TEST_F(TorchFileTest, DamagedArchivesAreRefusedOrWhole) {
     if (!file.ok()) continue;
     for (const auto& [name, entry] : (*file)->entries()) {
       const auto read = (*file)->Read(name);
-      if (read.ok()) EXPECT_EQ(read->nbytes(), entry.size_bytes);
+      if (!read.ok()) continue;
+      EXPECT_EQ(read->nbytes(), entry.size_bytes);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "ATen/ops/full_like.h"
 #include "ATen/ops/randn.h"
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_sdxl.h"
 #include "worker/weights/safetensors.h"
 #include "worker/weights/tensor_pool.h"
 
@@ -143,6 +145,42 @@ TEST_F(AutoencoderKLCodecTest, RowsTooLargeForTheTypeAreDecodedInFloat32) {
   EXPECT_GT(after, before);
   (*half)->Decode(latents);
   EXPECT_EQ((*half)->weight_bytes(), after) << "kept, not read again";
+}
+
+// Its weights are float16's, what the first layers make of them is not; the
+// norms behind bring it back.
+TEST_F(AutoencoderKLCodecTest, LayersTooLargeForTheTypeAreRunInFloat32) {
+  const std::string name = "vae/diffusion_pytorch_model.safetensors";
+  NamedTensors tensors = ReadTensors(model_ + "/" + name);
+  for (const char* layer : {"encoder.conv_in", "decoder.conv_in"}) {
+    at::Tensor& weight = tensors.at(absl::StrCat(layer, ".weight"));
+    const at::Tensor values = weight.to(at::kFloat);
+    weight = values * (6e4 / values.abs().max().item<double>());
+  }
+  folder_.Write("model/" + name, TensorsFile(tensors));
+  const auto full = Load();
+  ASSERT_THAT(full, IsOk());
+  const auto half =
+      AutoencoderKLCodec::Load(*ReadModelIndex(model_), {.dtype = at::kHalf});
+  ASSERT_THAT(half, IsOk());
+  const at::Tensor latents = at::randn({1, 4, 3, 5});
+  EXPECT_THAT((*half)->Decode(latents), TensorEquals((*full)->Decode(latents)));
+  EXPECT_THAT((*half)->Preview(latents, PreviewKind::kLinear),
+              TensorNear((*full)->Preview(latents, PreviewKind::kLinear), 0.1));
+  const at::Tensor pixels = at::randn({1, 3, 24, 40}).clamp(-1, 1);
+  const LatentDistribution encoded = (*half)->Encode(pixels);
+  const LatentDistribution expected = (*full)->Encode(pixels);
+  EXPECT_THAT(encoded.mean, TensorEquals(expected.mean));
+  EXPECT_THAT(encoded.deviation, TensorEquals(expected.deviation));
+}
+
+TEST_F(AutoencoderKLCodecTest, OneThatMakesNoPictureInAnyTypeIsNamed) {
+  const std::string name = "vae/diffusion_pytorch_model.safetensors";
+  NamedTensors tensors = ReadTensors(model_ + "/" + name);
+  at::Tensor& weight = tensors.at("decoder.conv_out.weight");
+  weight = at::full_like(weight.to(at::kFloat), 3e38);
+  folder_.Write("model/" + name, TensorsFile(tensors));
+  EXPECT_THAT(Load(), StatusIs(kInvalid, "vae: latents are decoded to"));
 }
 
 // So that no picture waits for the file to be read again.

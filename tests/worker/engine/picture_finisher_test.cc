@@ -58,20 +58,35 @@ TEST_F(PictureFinisherTest, MarksBlursOrWithholds) {
   request_.set_safety_policy(v1::SAFETY_POLICY_MARK);
   EXPECT_EQ(Finish().safety, "nsfw");
   EXPECT_EQ(Finish().pixels.rgb, pixels_.rgb);
-  EXPECT_EQ(finisher_.Preview(request_, pixels_)->rgb, pixels_.rgb);
+  EXPECT_EQ(finisher_.Preview(request_, pixels_)->pixels.rgb, pixels_.rgb);
 
   request_.set_safety_policy(v1::SAFETY_POLICY_BLUR);
   const auto blurred = Finish();
   EXPECT_EQ(blurred.safety, "nsfw");
   EXPECT_EQ(blurred.pixels.width, 96);
   EXPECT_NE(blurred.pixels.rgb, pixels_.rgb);
-  EXPECT_NE(finisher_.Preview(request_, pixels_)->rgb, pixels_.rgb);
+  EXPECT_NE(finisher_.Preview(request_, pixels_)->pixels.rgb, pixels_.rgb);
 
   request_.set_safety_policy(v1::SAFETY_POLICY_REFUSE);
   const auto refused = Finish();
   EXPECT_TRUE(refused.withheld);
   EXPECT_TRUE(refused.pixels.rgb.empty());
   EXPECT_FALSE(finisher_.Preview(request_, pixels_).has_value());
+}
+
+// One of the last step, decoded in full, is the picture.
+TEST_F(PictureFinisherTest, PreviewsHaveTheMarksButNotTheRequest) {
+  EXPECT_TRUE(finisher_.Preview(request_, pixels_)->text.empty());
+  v1::OutputOptions& output = *request_.mutable_output();
+  output.set_mark_provenance(true);
+  output.set_embed_parameters(true);
+  output.set_watermark(true);
+  const auto look = finisher_.Preview(request_, pixels_);
+  EXPECT_NE(look->pixels.rgb, pixels_.rgb);
+  const auto mark = ReadXmp(TextOf(look->text, kXmpKey));
+  ASSERT_TRUE(mark.has_value());
+  EXPECT_EQ(mark->source_type, "trainedAlgorithmicMedia");
+  EXPECT_EQ(mark->request_json, "");
 }
 
 TEST_F(PictureFinisherTest, WhatCannotBeCheckedIsNotSent) {

@@ -60,6 +60,30 @@ TEST(ProvenanceTest, WithoutParametersTheRequestIsNotTold) {
   EXPECT_EQ(ProvenanceOf(request, 3).request_json, "");
 }
 
+TEST(ProvenanceTest, EachImageOfAVariationHasItsOwnSeed) {
+  v1::GenerateRequest request = Request();
+  request.mutable_variation()->set_seed(9);
+  EXPECT_THAT(ProvenanceOf(request, 3, /*image_index=*/2).request_json,
+              ::testing::HasSubstr("\"variation\":{\"seed\":\"11\""));
+}
+
+// Escaped, a quote is six bytes.
+TEST(ProvenanceTest, ALongRequestLeavesRoomInJpeg) {
+  v1::GenerateRequest request = Request();
+  request.set_prompt(std::string(8000, '"'));
+  request.set_negative_prompt(std::string(8000, '&'));
+  const PictureText text = {{kXmpKey, XmpOf(ProvenanceOf(request, 3))}};
+  const auto file = EncodePicture(
+      Scene(8, 8), {.format = v1::IMAGE_FORMAT_JPEG, .quality = 80}, text);
+  ASSERT_THAT(file, IsOk());
+  const auto read = ReadPictureText(file->data);
+  ASSERT_THAT(read, IsOk());
+  const auto xmp = ReadXmp(TextOf(*read, kXmpKey));
+  ASSERT_TRUE(xmp.has_value());
+  EXPECT_EQ(xmp->source_type, "trainedAlgorithmicMedia");
+  EXPECT_EQ(xmp->request_json, "");
+}
+
 TEST(ProvenanceTest, KeptPixelsMakeAComposite) {
   v1::GenerateRequest request = Request();
   request.mutable_inpainting();

@@ -323,5 +323,19 @@ TEST(PipelineTableTest, CountsTheBytesThatLoadingTakes) {
               0.02 * static_cast<double>(*bytes));
 }
 
+// Its every job would fail.
+TEST(StableDiffusionTest, ADepthModelMissesItsEstimatorBeforeItIsLoaded) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  EXPECT_THAT(PipelineWeightBytes(model, Placement()), IsOk());
+  nlohmann::json config =
+      nlohmann::json::parse(ReadFile(model + "/unet/config.json"));
+  config["in_channels"] = 5;
+  folder.Write("model/unet/config.json", config.dump());
+  EXPECT_THAT(PipelineWeightBytes(model, Placement()),
+              StatusIs(absl::StatusCode::kNotFound,
+                       "component depth_estimator is missing"));
+}
+
 }  // namespace
 }  // namespace genzo

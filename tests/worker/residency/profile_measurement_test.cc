@@ -6,6 +6,7 @@
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/arange.h"
 #include "ATen/ops/ones.h"
+#include "ATen/ops/zeros.h"
 #include "c10/core/InferenceMode.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
@@ -17,6 +18,7 @@ namespace genzo {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Key;
 using ::testing::Pair;
 
 // A model whose evaluations take what they are told to.
@@ -24,13 +26,15 @@ struct Script {
   absl::Duration fixed = absl::Milliseconds(10);
   absl::Duration per_row = absl::Milliseconds(1);
   absl::Duration decode = absl::Milliseconds(30);
-  int layers = 1;              // with pauses in between
-  bool rows_differ = false;    // by their company
-  absl::Duration disturbed;    // longer, by every other evaluation
-  double waiting = 0;          // for cores, of the time, by the first ones
-  int starved = 0;             // how many these are
-  std::vector<int> evaluated;  // rows, in order
-  absl::Duration waited;       // for cores
+  int layers = 1;                // with pauses in between
+  bool rows_differ = false;      // by their company
+  absl::Duration disturbed;      // longer, by every other evaluation
+  double waiting = 0;            // for cores, of the time, by the first ones
+  int starved = 0;               // how many these are
+  std::vector<int> evaluated;    // rows, in order
+  absl::Duration waited;         // for cores
+  int memory_ends_at = INT_MAX;  // rows
+  int64_t bytes_per_row = 0;
   int decoded = 0;
   int forgotten = 0;
 };
@@ -44,6 +48,8 @@ class FakeSubject : public ProfileSubject {
   at::Tensor Evaluate() override {
     const absl::Time begin = clock_.Now();
     script_.evaluated.push_back(rows_);
+    if (rows_ >= script_.memory_ends_at) throw std::bad_alloc();
+    at::zeros({rows_ * script_.bytes_per_row}, at::kByte);
     for (int i = 0; i < script_.layers; ++i) {
       PausePoint();
       clock_.Advance((script_.fixed + script_.per_row * rows_) /
@@ -92,6 +98,28 @@ class ProfileMeasurementTest : public ::testing::Test {
   Script script_;
   std::unique_ptr<ProfileMeasurement> measurement_;
 };
+
+TEST_F(ProfileMeasurementTest, WhereMemoryEndsTheSearchDoes) {
+  script_.memory_ends_at = 4;
+  Make();
+  Run();
+  EXPECT_THAT(profile().costs.measured(), ElementsAre(Key(1), Key(2)));
+  EXPECT_GT(script_.decoded, 0);
+  EXPECT_TRUE(measurement_->sound());
+}
+
+TEST_F(ProfileMeasurementTest, NoRowsThatTheBudgetHasNoRoomFor) {
+  script_.bytes_per_row = 64 << 20;
+  Make({.memory_bytes = 200 << 20});
+  Run();
+  EXPECT_THAT(profile().costs.measured(), ElementsAre(Key(1), Key(2)));
+}
+
+TEST_F(ProfileMeasurementTest, WithoutMemoryForOneRowItFails) {
+  script_.memory_ends_at = 1;
+  Make();
+  EXPECT_THROW(Run(), std::bad_alloc);
+}
 
 TEST_F(ProfileMeasurementTest, MeasuresUntilMoreRowsGainNothing) {
   script_.fixed = absl::Milliseconds(1);

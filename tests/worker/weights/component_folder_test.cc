@@ -64,6 +64,31 @@ TEST(ComponentFolderTest, FindsDiffusersShards) {
   }
 }
 
+// In one file as in shards.
+TEST(ComponentFolderTest, ScaledFloat8HasItsTrueValues) {
+  const nlohmann::json header = {
+      {"a.weight",
+       {{"dtype", "F8_E4M3"}, {"shape", {1}}, {"data_offsets", {4, 5}}}},
+      {"a.weight_scale",
+       {{"dtype", "F32"}, {"shape", {1}}, {"data_offsets", {0, 4}}}}};
+  // 0.5 and 2.
+  const std::string file =
+      TensorFile(header.dump(), 0) + std::string("\0\0\0\x3F\x40", 5);
+  for (const bool sharded : {false, true}) {
+    const TestFolder folder;
+    folder.Write(sharded ? "1.safetensors" : "model.safetensors", file);
+    if (sharded) {
+      folder.Write("model.safetensors.index.json",
+                   R"({"weight_map": {"a.weight": "1.safetensors",
+                                      "a.weight_scale": "1.safetensors"}})");
+    }
+    const auto tensors = OpenTensors(folder.path());
+    ASSERT_THAT(tensors, IsOk());
+    EXPECT_EQ((*tensors)->entries().size(), 1u);
+    EXPECT_EQ((*tensors)->Read("a.weight")->item<float>(), 1);
+  }
+}
+
 TEST(ComponentFolderTest, AComponentWithoutItsFolderIsNamed) {
   const TestFolder folder;
   folder.Write("model_index.json",

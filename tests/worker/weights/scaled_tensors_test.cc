@@ -59,6 +59,8 @@ TEST_F(ScaledTensorsTest, OneScaleForAll) {
   ASSERT_THAT(scaled, IsOk());
   EXPECT_EQ((*scaled)->entries().size(), 1u);
   EXPECT_EQ((*scaled)->entries().at("a.weight").dtype, at::kFloat);
+  EXPECT_EQ((*scaled)->entries().at("a.weight").stored_dtype,
+            at::kFloat8_e4m3fn);
   EXPECT_EQ((*scaled)->entries().at("a.weight").elements(), 4);
   EXPECT_THAT(*(*scaled)->Read("a.weight"),
               TensorEquals(at::tensor({0.5f, 1.f, -0.5f, 224.f}).view({2, 2})));

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "ATen/ops/ones.h"
 #include "ATen/ops/tensor.h"
 #include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
@@ -237,17 +238,126 @@ TEST_F(SingleFileIndexTest, AFamilysFolderBesideTheFileIsItsDefault) {
                OpenModelIndex(files)->FilesOf("vae").At("config.json"))
         ->object();
   };
+  const auto expect_familys = [&](const ModelFiles& files) {
+    const auto config = heads(files);
+    const auto familys = heads(TinyModelFolder());
+    for (const auto& [key, value] : familys.items()) {
+      if (value.is_null()) continue;
+      EXPECT_EQ(config.value(key, nlohmann::json()), value) << key;
+    }
+  };
   ModelFiles files(file);
-  EXPECT_EQ(heads(files), heads(TinyModelFolder()));
+  expect_familys(files);
   // One that is named counts before it, for what it has.
   files.config = folder.path() + "/a.config";
   fs::create_directories(files.config + "/scheduler");
-  EXPECT_EQ(heads(files), heads(TinyModelFolder()));
+  expect_familys(files);
   EXPECT_EQ(OpenModelIndex(files)->FilesOf("scheduler").path(),
             files.config + "/scheduler");
   fs::create_directory(files.config + "/vae");
   folder.Write("a.config/vae/config.json", R"({"latent_channels": 7})");
   EXPECT_EQ(heads(files)["latent_channels"], 7);
+}
+
+// The tiny model's U-Net under original names, for a test to change.
+FixedTensors OriginalUNet() {
+  const auto source =
+      *ToOriginalNames(*OpenTensors(TinyModelFolder() + "/unet"), "sd1", "unet",
+                       "UNet2DConditionModel");
+  FixedTensors tensors;
+  for (const auto& entry : source->entries()) {
+    tensors.Add(entry.first, *source->Read(entry.first));
+  }
+  return tensors;
+}
+
+constexpr char kFirstLayer[] = "model.diffusion_model.input_blocks.0.0.weight";
+
+// As the model sees them.
+nlohmann::json SchedulerOf(const ModelFiles& files) {
+  const auto index = OpenModelIndex(files);
+  EXPECT_THAT(index, IsOk());
+  if (!index.ok()) return {};
+  const auto read = JsonConfig::ReadFile(
+      index->FilesOf("scheduler").At("scheduler_config.json"));
+  EXPECT_THAT(read, IsOk());
+  return read.ok() ? read->object() : nlohmann::json();
+}
+
+// A folder that lies beside all files of a family knows nothing of one.
+TEST(SingleFileTest, WhatAFileSaysCountsBeforeItsFamilysFolder) {
+  const TestFolder folder;
+  FixedTensors unet = OriginalUNet();
+  unet.Add("v_pred", at::tensor(std::vector<float>()));
+  unet.Add("ztsnr", at::tensor(std::vector<float>()));
+  const auto first = at::ones({16, 9, 3, 3});
+  unet.Add(kFirstLayer, first);
+  ModelFiles files(WriteLora(folder, "v", unet));
+  fs::copy(TinyModelFolder(), folder.path() + "/sd1.config",
+           fs::copy_options::recursive);
+  const std::string scheduler =
+      R"({"_class_name": "EulerDiscreteScheduler", "beta_end": 0.5,
+          "prediction_type": "epsilon"})";
+  folder.Write("named/scheduler/scheduler_config.json", scheduler);
+  fs::remove(folder.path() + "/sd1.config/scheduler/scheduler_config.json");
+  folder.Write("sd1.config/scheduler/scheduler_config.json", scheduler);
+  const auto with_family = SchedulerOf(files);
+  EXPECT_EQ(with_family["_class_name"], "EulerDiscreteScheduler");
+  EXPECT_EQ(with_family["beta_end"], 0.5);
+  EXPECT_EQ(with_family["prediction_type"], "v_prediction");
+  EXPECT_EQ(with_family["rescale_betas_zero_snr"], true);
+  const auto index = OpenModelIndex(files);
+  EXPECT_EQ(index->pipeline_class, "StableDiffusionInpaintPipeline");
+  const auto config =
+      JsonConfig::ReadFile(index->FilesOf("unet").At("config.json"));
+  EXPECT_EQ(config->object()["in_channels"], 9);
+  EXPECT_EQ(config->object()["attention_head_dim"], 4) << "cannot be seen";
+  files.config = folder.path() + "/named";
+  EXPECT_EQ(SchedulerOf(files), nlohmann::json::parse(scheduler));
+}
+
+TEST(SingleFileTest, ANetworkThatEmbedsTheScaleWalksAsLcm) {
+  const TestFolder folder;
+  FixedTensors unet = OriginalUNet();
+  EXPECT_EQ(SchedulerOf(WriteLora(folder, "plain", unet))["_class_name"],
+            "PNDMScheduler");
+  unet.Add("model.diffusion_model.time_embed.cond_proj.weight",
+           at::ones({16, 256}));
+  const std::string file = WriteLora(folder, "lcm", unet);
+  EXPECT_EQ(SchedulerOf(file)["_class_name"], "LCMScheduler");
+  EXPECT_EQ(OpenModelIndex(file)->ClassOf("scheduler"), "LCMScheduler");
+}
+
+// No single file holds it; a folder may.
+TEST(SingleFileTest, ADepthModelNamesItsEstimator) {
+  const TestFolder folder;
+  FixedTensors unet = OriginalUNet();
+  unet.Add(kFirstLayer, at::ones({16, 5, 3, 3}));
+  ModelFiles files(WriteLora(folder, "depth", unet));
+  const auto estimator = [&] {
+    return OpenModelIndex(files)->Component("depth_estimator", kDepthClass);
+  };
+  EXPECT_THAT(estimator(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       "component depth_estimator is missing; name a file"));
+  files.parts = {{"depth_estimator", TinyModelFolder() + "/vae"}};
+  EXPECT_THAT(estimator(), IsOk());
+  files.parts.clear();
+  fs::create_directories(folder.path() + "/sd1.config/depth_estimator");
+  EXPECT_THAT(estimator(), IsOk());
+}
+
+// Of which a table would have a rule for each, tried on each name.
+TEST(SingleFileTest, NetworksDeeperThanAnyAreRefused) {
+  const FixedTensors tensors = OriginalUNet();
+  EXPECT_THAT(ReadSingleFile(std::make_shared<FixedTensors>(tensors)), IsOk());
+  for (const char* block : {"1024", "99999999999999999999"}) {
+    FixedTensors deep = tensors;
+    deep.Add(absl::StrCat("model.diffusion_model.output_blocks.", block, ".x"),
+             at::ones({1}));
+    EXPECT_THAT(ReadSingleFile(std::make_shared<FixedTensors>(deep)).status(),
+                StatusIs(kInvalid, absl::StrCat("is of block ", block)));
+  }
 }
 
 // The error says what to do.

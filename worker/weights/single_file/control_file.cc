@@ -176,6 +176,8 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> InDiffusersNames(
 absl::StatusOr<ControlFile> OpenSingle(const std::string& path) {
   auto source = OpenTensorFile(path);
   if (!source.ok()) return source.status();
+  const absl::Status sound = CheckDepths((*source)->entries(), path);
+  if (!sound.ok()) return sound;
   const auto tensors = InDiffusersNames(*std::move(source));
   if (!tensors.ok()) return tensors.status();
   const Entries& entries = (*tensors)->entries();

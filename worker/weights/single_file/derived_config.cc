@@ -255,8 +255,9 @@ json Sd3(json config, const Shapes& shapes) {
       std::sqrt(static_cast<double>(shapes.At("pos_embed.pos_embed", 1))));
   Set(config, "pos_embed_max_size", most);
   // Not more than it has places for.
-  if (most > 0 && patch > 0 && patch < 1024 &&
-      config.value("sample_size", int64_t{0}) > most * patch) {
+  const json said = config.value("sample_size", json());
+  if (most > 0 && patch > 0 && patch < 1024 && said.is_number_integer() &&
+      said.get<int64_t>() > most * patch) {
     config["sample_size"] = most * patch;
   }
   if (seen > 0) config["qk_norm"] = "rms_norm";

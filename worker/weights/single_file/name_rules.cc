@@ -1,15 +1,24 @@
 #include "worker/weights/single_file/name_rules.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "worker/weights/json_text.h"
 
 namespace genzo {
 namespace {
+
+// Of a network, in one list: many more than any has.
+constexpr int64_t kMostBlocks = 1024;
 
 // What the wildcards of a pattern stand for, in order.
 using Captures = std::vector<std::string>;
@@ -96,6 +105,56 @@ void Divide(const NameRule& rule, const Captures& captures,
   }
 }
 
+// Patterns by what stands before their first wildcard: a file of many blocks
+// makes as many rules, and trying all of them on each name would take minutes.
+class PatternTable {
+ public:
+  // The pattern is that of name `name` of rule `rule`; it outlives the table.
+  void Add(const std::string& pattern, size_t rule, size_t name) {
+    const size_t length = std::min(pattern.find_first_of("#*"), pattern.size());
+    by_beginning_[pattern.substr(0, length)].push_back(rows_.size());
+    lengths_.insert(length);
+    rows_.push_back({&pattern, rule, name});
+  }
+
+  struct Found {
+    size_t rule;
+    size_t name;
+    Captures captures;
+  };
+  // The first of the patterns, as they were added, that `name` fits.
+  std::optional<Found> Find(const std::string& name) const {
+    size_t first = rows_.size();
+    Captures captures;
+    for (const size_t length : lengths_) {
+      if (length > name.size()) break;
+      const auto rows =
+          by_beginning_.find(absl::string_view(name).substr(0, length));
+      if (rows == by_beginning_.end()) continue;
+      for (const size_t row : rows->second) {
+        if (row >= first) break;
+        auto match = Match(*rows_[row].pattern, name);
+        if (!match.has_value()) continue;
+        first = row;
+        captures = *std::move(match);
+        break;
+      }
+    }
+    if (first == rows_.size()) return std::nullopt;
+    return Found{rows_[first].rule, rows_[first].name, std::move(captures)};
+  }
+
+ private:
+  struct Row {
+    const std::string* pattern;
+    size_t rule;
+    size_t name;
+  };
+  std::vector<Row> rows_;
+  std::map<std::string, std::vector<size_t>, std::less<>> by_beginning_;
+  std::set<size_t> lengths_;
+};
+
 }  // namespace
 
 Entries WithPrefix(const Entries& entries, const std::string& prefix) {
@@ -118,53 +177,73 @@ int64_t CountBlocks(const Entries& entries, const std::string& prefix) {
   return count;
 }
 
+absl::Status CheckDepths(const Entries& entries, const std::string& path) {
+  for (const auto& entry : entries) {
+    for (const absl::string_view part : absl::StrSplit(entry.first, '.')) {
+      const bool is_number = absl::c_all_of(part, absl::ascii_isdigit);
+      int64_t number = 0;
+      // What is no int64 is all the more too large.
+      if (part.empty() || !is_number ||
+          (absl::SimpleAtoi(part, &number) && number < kMostBlocks)) {
+        continue;
+      }
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": tensor \"", Shortened(entry.first), "\" is of block ",
+          part.substr(0, 20), ", not below ", kMostBlocks));
+    }
+  }
+  return absl::OkStatus();
+}
+
 TensorRecipes ToDiffusers(const NameRules& rules, const Entries& entries,
                           const std::string& prefix) {
+  PatternTable table;
+  for (size_t i = 0; i < rules.size(); ++i) table.Add(rules[i].original, i, 0);
   TensorRecipes recipes;
   for (const auto& [name, entry] : entries) {
     const std::string full_name = prefix + name;
-    bool known = false;
-    for (const NameRule& rule : rules) {
-      const auto captures = Match(rule.original, name);
-      if (!captures.has_value()) continue;
-      known = true;
-      if (rule.kind == NameRule::kRows) {
-        Divide(rule, *captures, full_name, entry, recipes);
-      } else if (!rule.names.empty()) {
-        recipes[Fill(rule.names[0], *captures)] =
-            OneToOne(rule.kind, full_name, entry, /*to_original=*/false);
-      }
-      break;
+    const auto found = table.Find(name);
+    if (!found.has_value()) {
+      recipes[name] = {.pieces = {{full_name}}};
+      continue;
     }
-    if (!known) recipes[name] = {.pieces = {{full_name}}};
+    const NameRule& rule = rules[found->rule];
+    if (rule.kind == NameRule::kRows) {
+      Divide(rule, found->captures, full_name, entry, recipes);
+    } else if (!rule.names.empty()) {
+      recipes[Fill(rule.names[0], found->captures)] =
+          OneToOne(rule.kind, full_name, entry, /*to_original=*/false);
+    }
   }
   return recipes;
 }
 
 TensorRecipes ToOriginal(const NameRules& rules, const Entries& entries,
                          const std::string& prefix) {
+  PatternTable table;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    for (size_t j = 0; j < rules[i].names.size(); ++j) {
+      table.Add(rules[i].names[j], i, j);
+    }
+  }
   TensorRecipes recipes;
   for (const auto& [name, entry] : entries) {
-    bool known = false;
-    for (const NameRule& rule : rules) {
-      for (size_t i = 0; i < rule.names.size() && !known; ++i) {
-        const auto captures = Match(rule.names[i], name);
-        if (!captures.has_value()) continue;
-        known = true;
-        const std::string original = prefix + Fill(rule.original, *captures);
-        if (rule.kind != NameRule::kRows) {
-          recipes[original] =
-              OneToOne(rule.kind, name, entry, /*to_original=*/true);
-        } else if (i == 0) {
-          TensorRecipe& joined = recipes[original];
-          for (const std::string& part : rule.names) {
-            joined.pieces.push_back({Fill(part, *captures)});
-          }
-        }
-      }
-      if (known) break;
+    const auto found = table.Find(name);
+    if (!found.has_value()) {
+      recipes[prefix + name] = {.pieces = {{name}}};
+      continue;
     }
-    if (!known) recipes[prefix + name] = {.pieces = {{name}}};
+    const NameRule& rule = rules[found->rule];
+    const std::string original = prefix + Fill(rule.original, found->captures);
+    if (rule.kind != NameRule::kRows) {
+      recipes[original] =
+          OneToOne(rule.kind, name, entry, /*to_original=*/true);
+    } else if (found->name == 0) {
+      TensorRecipe& joined = recipes[original];
+      for (const std::string& part : rule.names) {
+        joined.pieces.push_back({Fill(part, found->captures)});
+      }
+    }
   }
   return recipes;
 }

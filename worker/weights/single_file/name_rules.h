@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "worker/weights/mapped_tensors.h"
 
 namespace genzo {
@@ -42,6 +43,11 @@ bool AnyBegins(const Entries& entries, const std::string& prefix);
 
 // How many numbers from 0 on follow `prefix`: "a.0.x", "a.1.x" -> 2 for "a.".
 int64_t CountBlocks(const Entries& entries, const std::string& prefix);
+
+// INVALID_ARGUMENT naming `path` and a tensor if a number in its name is that
+// of a block which no network has: tables have rules, and configurations
+// entries, for each.
+absl::Status CheckDepths(const Entries& entries, const std::string& path);
 
 // The tensors in diffusers' names, made of `entries` in original ones; names
 // that no rule knows stay as they are. `prefix` is put before what is read.

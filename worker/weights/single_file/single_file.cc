@@ -127,6 +127,8 @@ absl::StatusOr<SingleFilePart> MakePart(
     const std::string& component, const std::string& class_name,
     const std::string& prefix, const json& published) {
   const Entries own = WithPrefix(source->entries(), prefix);
+  const absl::Status sound = CheckDepths(own, source->path());
+  if (!sound.ok()) return sound;
   TensorRecipes recipes = ToDiffusers(RulesOf(class_name, own), own, prefix);
   const std::string projection = "text_projection.weight";
   if (class_name == "CLIPTextModelWithProjection" &&
@@ -180,10 +182,37 @@ std::string FamilyOf(const std::string& class_name, const Entries& denoiser) {
   return "sd1";
 }
 
+// A whole number, or `otherwise`: folders may say anything.
+int64_t IntegerAt(const json& config, const char* key, int64_t otherwise = 0) {
+  const auto found = config.find(key);
+  return found != config.end() && found->is_number_integer()
+             ? found->get<int64_t>()
+             : otherwise;
+}
+
+// The family's document with what `published` says. Of a network's keys those
+// that it lacks, or has as null, are the document's; a scheduler's are of its
+// class and go together.
+json DocumentOf(const std::string& family, const ComponentConfigs& published) {
+  json document = FamilyDocument(family);
+  for (auto& [component, known] : document["components"].items()) {
+    const auto found = published.find(component);
+    if (found == published.end()) continue;
+    if (IsScheduler(component)) {
+      known["config"] = found->second;
+      continue;
+    }
+    for (const auto& [key, value] : found->second.items()) {
+      if (!value.is_null()) known["config"][key] = value;
+    }
+  }
+  return document;
+}
+
 // Relatives have more channels coming in.
 std::string PipelineClass(const std::string& family, const json& document,
                           const json& denoiser) {
-  const int64_t in_channels = denoiser.value("in_channels", int64_t{0});
+  const int64_t in_channels = IntegerAt(denoiser, "in_channels");
   if (family == "sd1" || family == "sd2") {
     switch (in_channels) {
       case 9:
@@ -191,7 +220,7 @@ std::string PipelineClass(const std::string& family, const json& document,
       case 8:
         return "StableDiffusionInstructPix2PixPipeline";
       case 5:
-        return "StableDiffusionDepth2ImgPipeline";
+        return kDepthPipeline;
       default:
         break;
     }
@@ -200,7 +229,7 @@ std::string PipelineClass(const std::string& family, const json& document,
     return "StableDiffusionXLInpaintPipeline";
   }
   if (family == "flux" &&
-      denoiser.value("out_channels", in_channels) * 6 == in_channels) {
+      IntegerAt(denoiser, "out_channels", in_channels) * 6 == in_channels) {
     return "FluxFillPipeline";
   }
   return document.at("pipeline");
@@ -214,7 +243,7 @@ void ReadPrediction(const TensorSource& source, const SingleFile& file,
   if (file.family == "sd3" || file.family == "flux") return;
   if (file.family == "sd2" &&
       (file.pipeline_class == "StableDiffusionInpaintPipeline" ||
-       file.pipeline_class == "StableDiffusionDepth2ImgPipeline")) {
+       file.pipeline_class == kDepthPipeline)) {
     scheduler["prediction_type"] = "epsilon";
   }
   const auto said = [&](const char* key) -> std::string {
@@ -269,7 +298,8 @@ bool IsScheduler(const std::string& component) {
 }
 
 absl::StatusOr<SingleFile> ReadSingleFile(
-    std::shared_ptr<const TensorSource> source) {
+    std::shared_ptr<const TensorSource> source,
+    const ComponentConfigs& published) {
   const Entries& entries = source->entries();
   SingleFile file;
   for (const char* class_name :
@@ -283,7 +313,7 @@ absl::StatusOr<SingleFile> ReadSingleFile(
       continue;
     }
     file.family = FamilyOf(class_name, WithPrefix(entries, *prefix));
-    file.document = FamilyDocument(file.family);
+    file.document = DocumentOf(file.family, published);
     const char* component =
         file.document["components"].contains("unet") ? "unet" : "transformer";
     auto part = MakePart(source, component, class_name, *prefix,
@@ -297,7 +327,14 @@ absl::StatusOr<SingleFile> ReadSingleFile(
   if (!edm.ok()) return edm.status();
   file.pipeline_class =
       PipelineClass(file.family, file.document, file.parts[0].config);
+  if (file.pipeline_class == kDepthPipeline) {
+    file.document["components"]["depth_estimator"]["class"] = kDepthClass;
+  }
   file.scheduler = file.document["components"]["scheduler"]["config"];
+  // Of those whose networks embed the scale: LCM's walks of few steps.
+  if (IntegerAt(file.parts[0].config, "time_cond_proj_dim") > 0) {
+    file.scheduler["_class_name"] = "LCMScheduler";
+  }
   if (file.family == "flux" &&
       !file.parts[0].config["guidance_embeds"].get<bool>()) {
     // schnell
@@ -332,13 +369,13 @@ absl::StatusOr<SingleFile> ReadSingleFile(
   }
   // SDXL's width of a size's embedding is what the pooled text leaves.
   json& config = file.parts[0].config;
-  if (config.value("addition_embed_type", "") == "text_time") {
+  if (config.value("addition_embed_type", json()) == "text_time") {
     for (const SingleFilePart& part : file.parts) {
       if (part.component != "text_encoder_2") continue;
       const int64_t numbers = file.family == "sdxl-refiner" ? 5 : 6;
       const int64_t left =
-          config["projection_class_embeddings_input_dim"].get<int64_t>() -
-          part.config["projection_dim"].get<int64_t>();
+          IntegerAt(config, "projection_class_embeddings_input_dim") -
+          IntegerAt(part.config, "projection_dim");
       if (left > 0 && left % numbers == 0) {
         config["addition_time_embed_dim"] = left / numbers;
       }
@@ -414,6 +451,8 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ToOriginalNames(
                      " has no place in a single file"));
   };
   if (SignsOf(class_name) == nullptr) return unknown();
+  const absl::Status sound = CheckDepths(entries, source->path());
+  if (!sound.ok()) return sound;
   std::string prefix;
   bool open_clip = false;
   if (component == "unet" || component == "transformer") {
@@ -466,10 +505,7 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> OpenTensorFile(
         path, ": is a pickle, which may run programs; genzo-tool convert ",
         "makes a safetensors file of it"));
   }
-  auto file = SafetensorsFile::Open(path);
-  if (!file.ok()) return file.status();
-  if (!HasScales(**file)) return *file;
-  return ScaledTensors::Create(*file);
+  return WithTrueValues(SafetensorsFile::Open(path));
 }
 
 }  // namespace genzo

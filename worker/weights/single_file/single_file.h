@@ -33,11 +33,19 @@ struct SingleFile {
   std::vector<std::string> missing;
 };
 
+// Configurations by component, "scheduler" among them.
+using ComponentConfigs = std::map<std::string, nlohmann::json>;
+
 // Tells by names and shapes what `source` is. Float8 tensors that have scales
-// get their true values. INVALID_ARGUMENT or UNIMPLEMENTED name the file and
-// what it holds instead: a single component, nothing that is known.
+// get their true values. What these and the metadata do not show is as
+// `published` says, objects that need be sound no more than the file is; where
+// they say nothing, as the family's best known model has it. With a "scheduler"
+// of epsilon for a file whose metadata say v, that scheduler with v.
+// INVALID_ARGUMENT or UNIMPLEMENTED name the file and what it holds instead: a
+// single component, nothing that is known.
 absl::StatusOr<SingleFile> ReadSingleFile(
-    std::shared_ptr<const TensorSource> source);
+    std::shared_ptr<const TensorSource> source,
+    const ComponentConfigs& published = {});
 
 // One component of a file that may hold nothing else, for a family's
 // `component`: an autoencoder, a text encoder, in original names or in
@@ -45,6 +53,11 @@ absl::StatusOr<SingleFile> ReadSingleFile(
 absl::StatusOr<SingleFilePart> ReadSingleFilePart(
     std::shared_ptr<const TensorSource> source, const std::string& component,
     const std::string& class_name, const nlohmann::json& published);
+
+// The reference's pipeline of networks that see how deep a picture is, and the
+// class of its component "depth_estimator", which no single file holds.
+inline constexpr char kDepthPipeline[] = "StableDiffusionDepth2ImgPipeline";
+inline constexpr char kDepthClass[] = "DPTForDepthEstimation";
 
 // Whether a component is small settings of a walk: "low_res_scheduler".
 bool IsScheduler(const std::string& component);

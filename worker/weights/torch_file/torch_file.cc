@@ -2,11 +2,14 @@
 
 #include <zip.h>
 
+#include <fstream>
+
 #include "ATen/ops/as_strided.h"
 #include "ATen/ops/empty.h"
 #include "ATen/ops/isfinite.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace genzo {
@@ -14,6 +17,17 @@ namespace {
 
 constexpr uint64_t kMaxPickleBytes = 64 << 20;
 constexpr char kPickle[] = "data.pkl";
+// What torch.save() began with before it wrote archives: its magic number,
+// 0x1950a86a20f9469cfc6c, as a pickle.
+constexpr absl::string_view kLegacyBeginning =
+    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+
+bool IsLegacy(const std::string& path) {
+  std::string beginning(kLegacyBeginning.size(), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  return file && beginning == kLegacyBeginning;
+}
 
 }  // namespace
 
@@ -61,6 +75,12 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> TorchFile::Open(
     const std::string& path) {
   int error = 0;
   zip_t* const zip = zip_open(path.c_str(), ZIP_RDONLY, &error);
+  if (zip == nullptr && IsLegacy(path)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": was written by torch older than 1.6 (not a zip archive), ",
+        "which is not read; torch.load() it where you trust it and torch.save()"
+        " what that gives with a newer torch"));
+  }
   if (zip == nullptr) {
     zip_error_t why;
     zip_error_init_with_code(&why, error);

@@ -17,8 +17,8 @@ namespace genzo {
 class TorchFile : public TensorSource {
  public:
   // Errors name the path. INVALID_ARGUMENT: not such an archive (torch before
-  // 1.6 wrote none), or a pickle of other things than tensors, or a storage
-  // that is not there or has another size.
+  // 1.6 wrote none, which is told), or a pickle of other things than tensors,
+  // or a storage that is not there or has another size.
   static absl::StatusOr<std::shared_ptr<const TensorSource>> Open(
       const std::string& path);
   ~TorchFile() override;

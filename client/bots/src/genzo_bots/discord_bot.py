@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import discord
-from aiohttp import web
+from aiohttp import ClientError, web
 from discord.http import HTTPClient, Route
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
@@ -42,6 +42,8 @@ _ANSWER_SECONDS = 2.0
 _UPDATE_SECONDS = 2.0
 _INVALID_WEBHOOK_TOKEN = 50027
 _UNKNOWN_WEBHOOK = 10015
+# Unknown channel or message, missing access, missing permissions.
+_FINAL = {10003, 10008, 50001, 50013}
 # Discord knows an interaction's message once it has read our answer to it.
 _TOKEN_IS_NEW_SECONDS = 60.0
 _MAX_NONCE = 25
@@ -146,6 +148,9 @@ class _Canvas:
             },
             [],
         )
+
+    def is_final(self, error: Exception) -> bool:
+        return isinstance(error, discord.HTTPException) and error.code in _FINAL
 
     def _cancel(self) -> list[dict[str, Any]]:
         return _row(self.order, "cancel")
@@ -373,6 +378,8 @@ class DiscordBot:
         except discord.HTTPException as error:
             text = words.say(language, "no_file", error.status)
             raise Refused(text) from None
+        except (ClientError, TimeoutError):
+            raise Refused(words.say(language, "lost_file")) from None
 
     async def _press(self, event: dict[str, Any]) -> dict[str, Any]:
         wish, _, order_id = event["data"]["custom_id"].partition(":")
@@ -403,8 +410,8 @@ class DiscordBot:
         if finished:
             try:
                 task.result()
-            except (Refused, genzo.GenzoError) as refusal:
-                return _whisper(_text(_order(event).language, refusal))
+            except Exception as error:
+                return _whisper(_text(_order(event).language, error))
         else:
             later = asyncio.create_task(self._tell_later(event, task))
             self._later.add(later)
@@ -419,15 +426,20 @@ class DiscordBot:
     ) -> None:
         try:
             await task
-        except (Refused, genzo.GenzoError) as refusal:
+        except Exception as error:
             order = _order(event)
-            await self._canvas(order).fail(_text(order.language, refusal))
+            text = _text(order.language, error)
+            await self.studio.tell(order, self._canvas(order), text)
 
 
-def _text(language: str, refusal: Exception) -> str:
-    if isinstance(refusal, genzo.GenzoError):
-        return words.error(language, refusal)
-    return str(refusal)
+def _text(language: str, error: Exception) -> str:
+    """What to tell. A fault of the bot's own goes into its log."""
+    if isinstance(error, genzo.GenzoError):
+        return words.error(language, error)
+    if isinstance(error, Refused):
+        return str(error)
+    _log.error("an interaction failed", exc_info=error)
+    return words.say(language, "fault")
 
 
 def _whisper(text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from linebot.v3.exceptions import InvalidSignatureError
 from linebot.v3.messaging import (
     ApiException,
@@ -52,7 +52,11 @@ SERVICE = "line"
 
 _COMMAND = "/imagine"
 _LANGUAGE = "ja"
+_TOKEN_IS_USED_UP = 400  # or too old
 _ALREADY_ACCEPTED = 409
+_TOO_MANY = 429
+# Wrong whenever it is sent: a shape, or a person whom it may not write to.
+_FINAL = {400, 403}
 _DATA_URL = "https://api-data.line.me"
 _NO_CONTENT = 404  # a text, for one
 _CONTENT_TIMEOUT = ClientTimeout(total=10)
@@ -60,8 +64,10 @@ _PREVIEW_EVERY = 10  # the first that comes is the only one sent
 # How long a reply waits for the place in the queue. Its token is good for a
 # minute, and LINE sends an event again that is not answered soon.
 _REPLY_SECONDS = 1.0
+_SECOND_REPLY_SECONDS = 0.5  # after the first was not taken
 _MAX_ALT_TEXT = 400
 _MAX_HEIGHT_BY_WIDTH = 3
+_MAX_HERO_SIDE = 1024  # of 8-bit pixels, and so within its 10 MB too
 _MAX_TEXT = 5000
 _STYLES = {"again": "primary", "vary": "secondary", "upscale": "secondary"}
 
@@ -71,6 +77,7 @@ class _Canvas:
     """Pushes to one chat, under keys that make each push count once."""
 
     api: AsyncMessagingApi
+    studio: Studio
     urls: PictureUrls
     order: Order
     seconds_between_updates: float = 1.0
@@ -106,7 +113,10 @@ class _Canvas:
     async def deliver(
         self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
     ) -> None:
-        bubbles = [self._bubble(image, offers) for image in images]
+        bubbles = [
+            await self._bubble(number, image, offers)
+            for number, image in enumerate(images)
+        ]
         contents = (
             bubbles[0]
             if len(bubbles) == 1
@@ -124,10 +134,21 @@ class _Canvas:
     async def fail(self, text: str) -> None:
         await self._push("fail", TextMessage(text=text[:_MAX_TEXT]))
 
-    def _bubble(
-        self, image: genzo.Image, offers: tuple[str, ...]
+    def is_final(self, error: Exception) -> bool:
+        return isinstance(error, ApiException) and error.status in _FINAL
+
+    async def _hero(self, picture: genzo.Picture) -> str:
+        """The address of what a bubble shows."""
+        try:
+            picture = await self.studio.reduced(picture, _MAX_HERO_SIDE)
+        except genzo.GenzoError as error:
+            # LINE may leave it empty; a touch shows the whole one all the same.
+            _log.warning("no smaller copy of a picture: %s", error)
+        return self.urls.add(picture)
+
+    async def _bubble(
+        self, number: int, image: genzo.Image, offers: tuple[str, ...]
     ) -> dict[str, Any]:
-        url = self.urls.add(image.picture)
         width, height = image.picture.width, image.picture.height
         height = min(height, _MAX_HEIGHT_BY_WIDTH * width)
         prompt = self.order.request.prompt or " "
@@ -135,11 +156,14 @@ class _Canvas:
             "type": "bubble",
             "hero": {
                 "type": "image",
-                "url": url,
+                "url": await self._hero(image.picture),
                 "size": "full",
                 "aspectMode": "cover",
                 "aspectRatio": f"{width}:{height}",
-                "action": {"type": "uri", "uri": url},
+                "action": {
+                    "type": "uri",
+                    "uri": self.urls.add(image.picture),
+                },
             },
             "body": {
                 "type": "box",
@@ -166,7 +190,7 @@ class _Canvas:
                         "action": {
                             "type": "postback",
                             "label": words.say(self.order.language, wish),
-                            "data": f"{wish}:{self.order.id}",
+                            "data": f"{wish}:{self.order.id}:{number}",
                         },
                     }
                     for wish in offers
@@ -175,18 +199,22 @@ class _Canvas:
         }
 
     async def _push(self, what: str, message: Message) -> None:
-        # The same key for the same message, however often it is tried.
-        key = str(uuid.uuid5(uuid.UUID(self.order.id), what))
-        try:
-            await self.api.push_message(
-                PushMessageRequest(
-                    to=self.order.address["to"], messages=[message]
-                ),
-                x_line_retry_key=key,
-            )
-        except ApiException as error:
-            if error.status != _ALREADY_ACCEPTED:
-                raise
+        to = self.order.address["to"]
+        await _push(self.api, to, self.order.id, what, message)
+
+
+async def _push(
+    api: AsyncMessagingApi, to: str, order_id: str, what: str, message: Message
+) -> None:
+    # The same key for the same message, however often it is tried.
+    key = str(uuid.uuid5(uuid.UUID(order_id), what))
+    try:
+        await api.push_message(
+            PushMessageRequest(to=to, messages=[message]), x_line_retry_key=key
+        )
+    except ApiException as error:
+        if error.status != _ALREADY_ACCEPTED:
+            raise
 
 
 @dataclass
@@ -218,7 +246,7 @@ class LineBot:
         await self._client.close()
 
     def _canvas(self, order: Order) -> _Canvas:
-        return _Canvas(self._api, self.urls, order)
+        return _Canvas(self._api, self.studio, self.urls, order)
 
     async def _hook(self, request: web.Request) -> web.Response:
         signature = request.headers.get("X-Line-Signature", "")
@@ -229,33 +257,28 @@ class LineBot:
         for event in events:
             try:
                 await self._take(event)
-            except ApiException as error:
-                _log.warning("LINE did not take an answer: %s", error.reason)
+            except Exception:  # those behind it may be other people's
+                _log.exception("event %s failed", event.webhook_event_id)
         return web.Response(text="ok")
 
     async def _take(self, event: Event) -> None:
         text = _text_for_us(event)
-        wish, _, order_id = (
-            event.postback.data.partition(":")
-            if isinstance(event, PostbackEvent)
-            else ("", "", "")
-        )
+        wish, order_id, number = _pressed(event)
         if text is None and not wish:
             return
-        source = event.source
-        to = getattr(source, f"{source.type}_id")
-        user = getattr(source, "user_id", None) or to
-        order = Order(SERVICE, user, _LANGUAGE, address={"to": to})
         # The event's id becomes the request's: what LINE delivers twice is
         # painted once.
         request_id = request_id_of(SERVICE, event.webhook_event_id)
         if self.studio.order(request_id) is not None:
             return
+        to = _chat_of(event)
+        user = getattr(event.source, "user_id", None) or to
+        order = Order(SERVICE, user, _LANGUAGE, address={"to": to})
         try:
             if wish == "cancel":
                 return await self.studio.cancel(order_id, user, _LANGUAGE)
             if wish:
-                order = self.studio.follow_up(order_id, wish, order)
+                order = self.studio.follow_up(order_id, wish, order, number)
             else:
                 picture = await self._quoted(event)
                 order.request.CopyFrom(
@@ -282,30 +305,70 @@ class LineBot:
         # The SDK knows no other host for it than LINE's own.
         url = f"{self.api_url or _DATA_URL}/v2/bot/message/{quoted}/content"
         key = {"Authorization": f"Bearer {self.access_token}"}
-        async with (
-            ClientSession(timeout=_CONTENT_TIMEOUT) as session,
-            session.get(url, headers=key) as answer,
-        ):
-            is_picture = answer.content_type.startswith("image/")
-            if answer.status == 200 and is_picture:
-                return await answer.read()
-            if answer.status in (200, _NO_CONTENT):
-                return None
-            text = words.say(_LANGUAGE, "no_file", answer.status)
-            raise Refused(text)
+        try:
+            async with (
+                ClientSession(timeout=_CONTENT_TIMEOUT) as session,
+                session.get(url, headers=key) as answer,
+            ):
+                is_picture = answer.content_type.startswith("image/")
+                if answer.status == 200 and is_picture:
+                    return await answer.read()
+                if answer.status in (200, _NO_CONTENT):
+                    return None
+                text = words.say(_LANGUAGE, "no_file", answer.status)
+                raise Refused(text)
+        except (ClientError, TimeoutError):
+            raise Refused(words.say(_LANGUAGE, "lost_file")) from None
 
     async def _reply(
         self, event: Any, text: str, quick: QuickReply | None = None
     ) -> None:
-        """A reply token is good once, and soon."""
-        await self._api.reply_message(
-            ReplyMessageRequest(
-                reply_token=event.reply_token,
-                messages=[
-                    TextMessage(text=text[:_MAX_TEXT], quick_reply=quick)
-                ],
-            )
+        """A reply token is good once, and soon: what is not taken is tried once
+        more, and then pushed."""
+        message = TextMessage(text=text[:_MAX_TEXT], quick_reply=quick)
+        request = ReplyMessageRequest(
+            reply_token=event.reply_token, messages=[message]
         )
+        status = await self._reply_once(request)
+        if status is None:
+            return
+        if status != _TOKEN_IS_USED_UP:
+            await asyncio.sleep(_SECOND_REPLY_SECONDS)
+            again = await self._reply_once(request)
+            # Used up by the first, then: it was taken, and we did not hear.
+            taken = again == _TOKEN_IS_USED_UP and status != _TOO_MANY
+            if again is None or taken:
+                return
+        order_id = request_id_of(SERVICE, event.webhook_event_id)
+        await _push(self._api, _chat_of(event), order_id, "reply", message)
+
+    async def _reply_once(self, request: ReplyMessageRequest) -> int | None:
+        """None if it was taken, else the answer's status; 0 if there was no
+        answer."""
+        try:
+            await self._api.reply_message(request)
+        except ApiException as error:
+            _log.warning("LINE did not take a reply: %s", error.reason)
+            return int(error.status or 0)
+        except (ClientError, TimeoutError) as error:
+            _log.warning("LINE did not answer a reply: %s", error)
+            return 0
+        return None
+
+
+def _chat_of(event: Event) -> str:
+    """Where the event comes from: a person, a group or a room."""
+    source = event.source
+    return str(getattr(source, f"{source.type}_id"))
+
+
+def _pressed(event: Event) -> tuple[str, str, int]:
+    """A button's wish, its order, and the number of the picture that it is
+    below; no wish where the event is no press."""
+    if not isinstance(event, PostbackEvent):
+        return "", "", 0
+    wish, order_id, number, *_ = (event.postback.data + "::").split(":")
+    return wish, order_id, int(number or 0)
 
 
 def _text_for_us(event: Event) -> str | None:

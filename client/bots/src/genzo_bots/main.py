@@ -68,10 +68,13 @@ def _arguments() -> argparse.ArgumentParser:
         help="open orders, and pictures that a service fetches",
     )
     parser.add_argument(
-        "--running", type=int, default=2, help="pictures at once, a person"
+        "--running", type=int, default=2, help="orders at once, a person"
     )
     parser.add_argument(
-        "--hourly", type=int, default=60, help="orders an hour, a person"
+        "--hourly",
+        type=int,
+        default=60,
+        help="pictures drawn in an hour, a person",
     )
     parser.add_argument(
         "--api-url",

@@ -7,8 +7,8 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,12 @@ CREATE TABLE IF NOT EXISTS orders (
   address TEXT NOT NULL,     -- JSON: where its answer goes
   request BLOB NOT NULL,     -- GenerateRequest
   delivered INTEGER NOT NULL DEFAULT 0,
-  ordered REAL NOT NULL      -- seconds since 1970
+  ordered REAL NOT NULL,     -- seconds since 1970
+  seeds TEXT NOT NULL DEFAULT '[]'  -- JSON: of the pictures that came of it
 )
 """
+# For a file that was made without them.
+_SEEDS = "ALTER TABLE orders ADD COLUMN seeds TEXT NOT NULL DEFAULT '[]'"
 _KEPT_SECONDS = 86_400  # as long as the server re-attaches a request_id
 
 
@@ -40,11 +43,18 @@ class Order:
     language: str
     request: pb.GenerateRequest = field(default_factory=pb.GenerateRequest)
     address: dict[str, Any] = field(default_factory=dict)
+    # Of its finished pictures, as they were delivered; empty before that.
+    seeds: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
         """A UUID, the request's own."""
         return self.request.request_id
+
+    @property
+    def pictures(self) -> int:
+        """How many are drawn for it, sent or not."""
+        return max(1, self.request.image_count, self.request.best_of.draw)
 
 
 def request_id_of(service: str, event: str) -> str:
@@ -60,6 +70,8 @@ class Orders:
         self._db = sqlite3.connect(path)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(_SCHEMA)
+        with suppress(sqlite3.OperationalError):  # it has them
+            self._db.execute(_SEEDS)
         self._db.commit()
 
     def add(self, order: Order) -> None:
@@ -92,6 +104,19 @@ class Orders:
                 (json.dumps(order.address), order.id),
             )
 
+    def keep_seeds(self, order_id: str, seeds: Iterable[int]) -> None:
+        """Keeps what its pictures can be painted from again."""
+        with self._db:
+            self._db.execute(
+                "UPDATE orders SET seeds = ? WHERE id = ?",
+                (json.dumps(list(seeds)), order_id),
+            )
+
+    def remove(self, order_id: str) -> None:
+        """As if it had never been given."""
+        with self._db:
+            self._db.execute("DELETE FROM orders WHERE id = ?", (order_id,))
+
     def close_order(self, order_id: str) -> None:
         """It has been answered, one way or the other."""
         with self._db:
@@ -101,25 +126,43 @@ class Orders:
 
     def find(self, order_id: str) -> Order | None:
         """Any order of the last day."""
-        return next(self._select("id = ?", order_id), None)
+        found = next(self._select("id = ?", order_id), None)
+        return found and found[1]
 
     def open_orders(self, service: str) -> list[Order]:
         """Those that have had no answer, oldest first."""
-        return list(self._select("delivered = 0 AND service = ?", service))
+        return [
+            order
+            for _, order in self._select(
+                "delivered = 0 AND service = ?", service
+            )
+        ]
 
-    def _select(self, where: str, *values: str) -> Iterator[Order]:
+    def of_last(self, seconds: float) -> Iterator[tuple[float, Order]]:
+        """Those of so many seconds, each after its age, oldest first."""
+        now = time.time()
+        for ordered, order in self._select("ordered > ?", now - seconds):
+            yield max(0.0, now - ordered), order
+
+    def _select(
+        self, where: str, *values: str | float
+    ) -> Iterator[tuple[float, Order]]:
         query = (
-            "SELECT service, user, language, address, request FROM orders"
-            f" WHERE {where} ORDER BY ordered"
+            "SELECT ordered, service, user, language, request, address, seeds"
+            f" FROM orders WHERE {where} ORDER BY ordered"
         )
         with closing(self._db.execute(query, values)) as rows:
-            for service, user, language, address, request in rows:
-                yield Order(
-                    service,
-                    user,
-                    language,
-                    pb.GenerateRequest.FromString(request),
-                    json.loads(address),
+            for when, service, user, language, request, address, seeds in rows:
+                yield (
+                    when,
+                    Order(
+                        service,
+                        user,
+                        language,
+                        pb.GenerateRequest.FromString(request),
+                        json.loads(address),
+                        tuple(json.loads(seeds)),
+                    ),
                 )
 
     def close(self) -> None:

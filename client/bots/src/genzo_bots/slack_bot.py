@@ -6,6 +6,7 @@ Reference: Slack API, slash commands, chat.update, files.getUploadURLExternal.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +26,34 @@ from genzo_bots.orders import Order
 from genzo_bots.picture_urls import PictureUrls
 from genzo_bots.studio import Studio
 
+_log = logging.getLogger(__name__)
+
 SERVICE = "slack"
 
 # chat.update: about 50 a minute for a workspace.
 _UPDATE_SECONDS = 3.0
 _MAX_TEXT = 3000
+# What Slack answers where a message will never be taken.
+_FINAL = {
+    "cant_update_message",
+    "channel_not_found",
+    "is_archived",
+    "message_not_found",
+    "no_permission",
+    "not_in_channel",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_only_channel",
+}
+# What it answers until somebody gives the bot another token.
+_NO_TOKEN = {
+    "account_inactive",
+    "invalid_auth",
+    "missing_scope",
+    "not_authed",
+    "token_expired",
+    "token_revoked",
+}
 _WISHES = ("cancel", "again", "vary", "upscale")
 
 
@@ -42,6 +66,21 @@ class _Canvas:
     urls: PictureUrls
     order: Order
     seconds_between_updates: float = _UPDATE_SECONDS
+
+    async def open(self) -> None:
+        """Posts the message. Refused where there can be none: its picture would
+        be painted in vain. One that may be taken another time is left to the
+        first update."""
+        try:
+            await self.note(words.say(self.order.language, "accepted"))
+        except Exception as error:
+            reason = _reason(error)
+            if reason in _FINAL | _NO_TOKEN:
+                text = words.say(self.order.language, "no_entry", reason)
+                raise Refused(text) from None
+            _log.warning(
+                "order %s has no message yet: %s", self.order.id, error
+            )
 
     async def note(self, text: str) -> None:
         await self._show(text, [_text(text), self._buttons("cancel")])
@@ -80,6 +119,9 @@ class _Canvas:
     async def fail(self, text: str) -> None:
         await self._show(text, [_text(text)])
 
+    def is_final(self, error: Exception) -> bool:
+        return _reason(error) in _FINAL
+
     async def _show(self, text: str, blocks: list[dict[str, Any]]) -> None:
         channel = self.order.address["channel"]
         message = self.order.address.get("message")
@@ -115,6 +157,12 @@ class _Canvas:
                 for wish in wishes
             ],
         }
+
+
+def _reason(error: Exception) -> str:
+    """Slack's name for what is wrong; "" where it did not say."""
+    answer = getattr(getattr(error, "response", None), "data", None)
+    return str(answer.get("error", "")) if isinstance(answer, dict) else ""
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -187,9 +235,13 @@ class SlackBot:
                 commands.parse(language, command.get("text", "")),
                 {"channel": command["channel_id"]},
             )
-            await self.studio.take(order, self._canvas(order))
+            await self._take(order)
         except Refused as refusal:
             await respond(str(refusal))  # seen by the one who asked
+
+    async def _take(self, order: Order) -> None:
+        canvas = self._canvas(order)
+        await self.studio.take(order, canvas, canvas.open)
 
     async def _press(
         self, ack: Any, body: Any, action: Any, respond: Any
@@ -207,6 +259,6 @@ class SlackBot:
                 await self.studio.cancel(order_id, order.user, order.language)
                 return
             order = self.studio.follow_up(order_id, wish, order)
-            await self.studio.take(order, self._canvas(order))
+            await self._take(order)
         except (Refused, genzo.GenzoError) as refusal:
             await respond(text=str(refusal), replace_original=False)

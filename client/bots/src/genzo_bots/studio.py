@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
 from genzo_bots import words
-from genzo_bots.limits import Ledger, Refused
+from genzo_bots.limits import HOUR, Ledger, Refused
 from genzo_bots.orders import Order, Orders
 
 _log = logging.getLogger(__name__)
@@ -27,12 +27,14 @@ _FIRST_DELAY = 2.0
 # How long an answer that is being given may still take when the bot ends.
 _LAST_SECONDS = 10.0
 _VARIATION_STRENGTH = 0.25
+_REDUCING_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
 class Canvas(Protocol):
     """Where one order develops: a message in a chat. Calls come one at a time.
-    What raises is tried again for `deliver` and `fail`, and left out else."""
+    What raises is tried again for `deliver` and `fail`, unless it is final, and
+    left out else."""
 
     # The service's own bound on how often a message may change.
     seconds_between_updates: float
@@ -51,6 +53,10 @@ class Canvas(Protocol):
 
     async def fail(self, text: str) -> None:
         """There will be no picture."""
+
+    def is_final(self, error: Exception) -> bool:
+        """Whether a call that raised it will never be taken: the bot was put
+        out of the channel, for example."""
 
 
 # The refusal for an order that must not be painted, or None.
@@ -127,10 +133,18 @@ class Studio:
         self._policy = policy
         self._first_delay = first_delay
         self._running: dict[str, _Running] = {}
+        for age, order in orders.of_last(HOUR):
+            ledger.remember(_person(order), age, order.pictures)
 
-    async def take(self, order: Order, canvas: Canvas) -> None:
+    async def take(
+        self,
+        order: Order,
+        canvas: Canvas,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Begins with an order. Refused says why not. One that was taken
-        before, because a service told it twice, is not taken again."""
+        before, because a service told it twice, is not taken again. `prepare`
+        comes before the painting; what it refuses was never ordered."""
         if self._orders.find(order.id) is not None:
             return
         if self._policy is not None:
@@ -141,12 +155,18 @@ class Studio:
                 raise Refused(refusal)
             if self._orders.find(order.id) is not None:
                 return  # told again while the policy thought
-        user = f"{order.service}:{order.user}"
-        self._ledger.begin(user, order.language)
+        user = _person(order)
+        entry = self._ledger.begin(user, order.language, order.pictures)
         try:
             self._orders.add(order)
+            if prepare is not None:
+                await prepare()
+        except Refused:
+            self._ledger.take_back(user, entry)
+            self._orders.remove(order.id)
+            raise
         except Exception:  # a full disk, for example
-            self._ledger.take_back(user)
+            self._ledger.take_back(user, entry)
             raise
         self._start(order, canvas)
 
@@ -154,7 +174,7 @@ class Studio:
         """Takes up every order that was open when the bot ended."""
         found = self._orders.open_orders(service)
         for order in found:
-            self._ledger.found_again(f"{service}:{order.user}")
+            self._ledger.found_again(_person(order))
             self._start(order, canvas_of(order))
         return len(found)
 
@@ -177,9 +197,17 @@ class Studio:
         if running.job is not None and running.job.id:
             await self._client.cancel(running.job.id)
 
-    def follow_up(self, order_id: str, wish: str, order: Order) -> Order:
+    def follow_up(
+        self,
+        order_id: str,
+        wish: str,
+        order: Order,
+        number: int = 0,
+    ) -> Order:
         """`order` with the request of an earlier one, changed as `wish` says:
-        "again", "vary" or "upscale". Refused if it is forgotten."""
+        "again", "vary" or "upscale". Where its pictures were chosen from more
+        that were drawn, the last two are for the one of that number, 0 for the
+        best. Refused if it is forgotten."""
         before = self._orders.find(order_id)
         if before is None:
             raise Refused(words.say(order.language, "gone"))
@@ -190,13 +218,38 @@ class Studio:
             case "again":
                 request.seed = random.getrandbits(32)
             case "vary":
+                _choose(request, before.seeds, number)
                 request.variation.seed = random.getrandbits(32)
                 request.variation.strength = _VARIATION_STRENGTH
             case "upscale":
+                _choose(request, before.seeds, number)
                 request.hires.factor = 2
             case _:
                 raise ValueError(f"no such wish: {wish!r}")
         return replace(order, request=request)
+
+    async def reduced(
+        self, picture: genzo.Picture, longest: int
+    ) -> genzo.Picture:
+        """The picture, or where a side has more pixels than `longest` a JPEG
+        that fits, made by the server. GenzoError if it makes none."""
+        scale = longest / max(picture.width, picture.height)
+        if scale >= 1:
+            return picture
+        made = await self._client.upscale(
+            picture.data,
+            upscaler="lanczos",
+            width=max(1, round(picture.width * scale)),
+            height=max(1, round(picture.height * scale)),
+            format="jpeg",
+            timeout=_REDUCING_SECONDS,
+        ).result()
+        return made.images[0].picture
+
+    async def tell(self, order: Order, canvas: Canvas, text: str) -> None:
+        """Says that there will be no picture, as insistently as one is
+        delivered."""
+        await self._insist(order, canvas, partial(canvas.fail, text))
 
     async def models(self) -> list[genzo.Model]:
         return await self._client.models()
@@ -228,7 +281,9 @@ class Studio:
             updates = _Updates(canvas)
             try:
                 answer = await self._insist(
-                    order, lambda: self._paint(order, canvas, running, updates)
+                    order,
+                    canvas,
+                    lambda: self._paint(order, canvas, running, updates),
                 )
             except genzo.GenzoError as fault:
                 text = words.error(order.language, fault)
@@ -242,7 +297,7 @@ class Studio:
             _log.exception("order %s stays open", order.id)
         finally:
             del self._running[order.id]
-            self._ledger.end(f"{order.service}:{order.user}")
+            self._ledger.end(_person(order))
 
     async def _give(
         self,
@@ -253,9 +308,10 @@ class Studio:
         """Gives the answer, and keeps that it was given. Where the bot ends
         meanwhile the answer has a little time left: broken off, nobody would
         know whether it was given. An answer that the service does not take
-        (a picture too large for it) is told instead; where it takes no word
-        either, the order stays open."""
-        giving = asyncio.create_task(self._insist(order, answer))
+        (a picture too large for it) is told instead. Where it takes no word
+        either, the order stays open for the next start, unless that is
+        final."""
+        giving = asyncio.create_task(self._insist(order, canvas, answer))
         try:
             await asyncio.shield(giving)
         except asyncio.CancelledError:
@@ -265,7 +321,12 @@ class Studio:
             raise
         except Exception as error:
             _log.warning("order %s is not taken: %s", order.id, error)
-            await canvas.fail(words.say(order.language, "undelivered"))
+            try:
+                await canvas.fail(words.say(order.language, "undelivered"))
+            except Exception as last:
+                if not canvas.is_final(last):
+                    raise
+                _log.warning("nor is a word about it: %s", last)
         self._orders.close_order(order.id)
 
     async def _paint(
@@ -307,6 +368,7 @@ class Studio:
         if not images:
             text = words.withheld(language, withheld)
             return partial(canvas.fail, text)
+        self._orders.keep_seeds(order.id, [image.seed for image in images])
         offers = await self._offers(order)
         return partial(canvas.deliver, tuple(images), offers)
 
@@ -335,10 +397,11 @@ class Studio:
     async def _insist(
         self,
         order: Order,
+        canvas: Canvas,
         attempt: Callable[[], Awaitable[_T]],
     ) -> _T:
-        """Tries again, ever later, what may go better another time. Of
-        GenzoErrors that is only that no server answers."""
+        """Tries again, ever later, what may go better another time: not what is
+        final, and of GenzoErrors only that no server answers."""
         for number in range(1, _TRIES):
             try:
                 return await attempt()
@@ -347,6 +410,24 @@ class Studio:
                     error.code != "UNAVAILABLE" or error.reason
                 ):
                     raise
+                if canvas.is_final(error):
+                    raise
                 _log.warning("order %s: %s; trying again", order.id, error)
                 await asyncio.sleep(self._first_delay * 2 ** (number - 1))
         return await attempt()
+
+
+def _person(order: Order) -> str:
+    """As the ledger knows the one who gave it."""
+    return f"{order.service}:{order.user}"
+
+
+def _choose(
+    request: pb.GenerateRequest, seeds: tuple[int, ...], number: int
+) -> None:
+    """Has a picture that was chosen painted by its own seed: drawn changed,
+    another might be the best."""
+    if request.HasField("best_of") and number < len(seeds):
+        request.seed = seeds[number]
+        request.image_count = 1
+        request.ClearField("best_of")

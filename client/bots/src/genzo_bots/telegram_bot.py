@@ -16,7 +16,7 @@ from telegram import (
     Message,
     Update,
 )
-from telegram.error import BadRequest
+from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import (
     AIORateLimiter,
     Application,
@@ -85,6 +85,13 @@ class _Canvas:
                 message_id=self._at("photo"),
                 caption=text[:_MAX_CAPTION],
             )
+
+    def is_final(self, error: Exception) -> bool:
+        # Put out of the chat, or blocked; or the chat is gone.
+        return isinstance(error, Forbidden) or (
+            isinstance(error, BadRequest)
+            and "chat not found" in str(error).lower()
+        )
 
     async def _say(self, text: str, markup: Any) -> None:
         chat = self.order.address["chat"]
@@ -202,7 +209,7 @@ class TelegramBot:
         _, *rest = (message.text or message.caption or "").split(maxsplit=1)
         language = _language(update)
         try:
-            picture = await _picture_with(message)
+            picture = await _picture_with(message, language)
             request = commands.parse(language, "".join(rest), picture)
             # What was not confirmed before a crash comes again.
             request.request_id = request_id_of(
@@ -246,15 +253,20 @@ class TelegramBot:
         )
 
 
-async def _picture_with(message: Message) -> bytes | None:
+async def _picture_with(message: Message, language: str) -> bytes | None:
     """The photograph that the command is the caption of, or an answer to, in
-    its largest size, which is 10 MB at most."""
+    its largest size, which is 10 MB at most. Refused if Telegram does not hand
+    it out."""
     answered = message.reply_to_message
     photo = message.photo or (answered.photo if answered else ())
     if not photo:
         return None
-    file = await photo[-1].get_file()
-    return bytes(await file.download_as_bytearray())
+    try:
+        file = await photo[-1].get_file()
+        return bytes(await file.download_as_bytearray())
+    except TelegramError as error:
+        text = words.say(language, "no_file", error.message)
+        raise Refused(text) from None
 
 
 def _language(update: Update) -> str:

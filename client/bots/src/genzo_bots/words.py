@@ -51,17 +51,31 @@ _TEXTS = {
         "The picture cannot be read ({0}).",
         "画像を取得できませんでした（{0}）。",
     ),
+    "lost_file": (
+        "The picture could not be fetched. Try again.",
+        "画像を取得できませんでした。もう一度お試しください。",
+    ),
     "large_start": (
         "The picture has {0} MB, the limit is {1}.",
         "画像が{0} MBあります（上限{1} MB）。",
+    ),
+    "no_entry": (
+        "The bot cannot write here ({0}). Invite it to the channel, then ask"
+        " again.",
+        "ボットはここに投稿できません（{0}）。チャンネルに招待してから"
+        "もう一度お試しください。",
     ),
     "running": (
         "You have {0} pictures under way, the limit is {1}. Wait for one.",
         "作成中の画像が{0}件あります（上限{1}件）。完成をお待ちください。",
     ),
     "hourly": (
-        "That is {0} pictures in an hour, the limit. Try again in {1} min.",
-        "1時間の上限（{0}件）に達しました。{1}分後にお試しください。",
+        "The limit is {0} pictures in an hour. Try again in {1} min.",
+        "1時間の上限（{0}枚）を超えます。{1}分後にお試しください。",
+    ),
+    "too_many": (
+        "That is {0} pictures to draw, the limit is {1} in an hour.",
+        "{0}枚を描くことになります（1時間の上限{1}枚）。",
     ),
     "busy": (
         "The server is full. Try again in {0} s.",
@@ -72,6 +86,10 @@ _TEXTS = {
         "サーバーに接続できません。しばらくしてからお試しください。",
     ),
     "invalid": ("That does not work: {0}", "リクエストに誤りがあります: {0}"),
+    "fault": (
+        "Something went wrong. Try again later.",
+        "エラーが起きました。しばらくしてからお試しください。",
+    ),
     "failed": ("It did not work out: {0}", "作成できませんでした: {0}"),
     "withheld": (
         "The picture was made and is withheld: {0}.",

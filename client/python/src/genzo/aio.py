@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
@@ -44,6 +45,8 @@ class AsyncJob:
     """A job on its way: an asynchronous iterator over its events. As
     `genzo.Job` otherwise. For one task."""
 
+    _call: Any = None  # where opening the first one raised
+
     def __init__(
         self,
         open_call: OpenCall,
@@ -54,7 +57,8 @@ class AsyncJob:
         self._open_call = open_call
         self._reading = reading
         self._cancelled = asyncio.Event()
-        self._call: Any = open_call(reading)
+        self._loop = asyncio.get_event_loop()  # the one that gRPC chooses
+        self._call = open_call(reading)
 
     def __aiter__(self) -> Self:
         return self
@@ -125,6 +129,14 @@ class AsyncJob:
         """Ends the job, or with on_disconnect="continue" only its reading."""
         self._cancelled.set()
         self._call.cancel()
+
+    def __del__(self) -> None:
+        # A call is held by tasks of its own: it would go on without a reader.
+        # And garbage is collected in any thread.
+        if self._call is None or self._call.done():
+            return
+        with suppress(RuntimeError):  # the loop has ended, and calls with it
+            self._loop.call_soon_threadsafe(self._call.cancel)
 
     async def _cancelled_within(self, seconds: float) -> bool:
         try:

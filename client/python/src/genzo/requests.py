@@ -300,7 +300,9 @@ def _bytes(image: ImageSource) -> bytes:
 
 def _add_control(request: pb.GenerateRequest, control: Control) -> None:
     preprocessor: Any = _choice("preprocessor", control.preprocessor)
-    resize_mode: Any = _choice("resize_mode", control.resize_mode or "unspecified")
+    resize_mode: Any = _choice(
+        "resize_mode", control.resize_mode or "unspecified"
+    )
     request.controls.add(
         name=control.name,
         picture=pb.InputPicture(data=_bytes(control.picture)),
