@@ -123,10 +123,12 @@ class Chat:
         self, enough: Callable[[], Awaitable[list[bytes]]], count: int = 1
     ) -> list[bytes]:
         async with asyncio.timeout(_PATIENCE):
-            while len(found := await enough()) < count:
+            while True:
+                # First: what changes while it is looked at counts.
                 self.api.changed.clear()
+                if len(found := await enough()) >= count:
+                    return found
                 await self.api.changed.wait()
-        return found
 
 
 def discord_chat(api: StandIn, session: ClientSession) -> Chat:
