@@ -32,6 +32,11 @@ struct Caller {
   std::string x_request_id = {};
 };
 
+// What logs call the key of `grant`; empty where none is asked for.
+inline std::string KeyIdOf(const std::shared_ptr<const Grant>& grant) {
+  return grant == nullptr ? "" : grant->key_id;
+}
+
 // Tells callers apart. Asked at the head of every call. Thread-safe.
 class Authenticator {
  public:

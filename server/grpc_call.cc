@@ -47,11 +47,10 @@ std::string ToldBy(const CallFacts& facts, const std::string& key) {
 
 void LogRefusal(const std::string& request, const CallFacts& facts,
                 const absl::Status& status) {
-  const auto trace = ParseTraceparent(ToldBy(facts, "traceparent"));
   LogEvent(spdlog::level::info, "refused",
            {{"request", request},
             {"x_request_id", ToldBy(facts, "x-request-id")},
-            {"trace", trace.has_value() ? trace->trace_id : ""},
+            {"trace", TraceIdOf(ToldBy(facts, "traceparent"))},
             {"peer", facts.peer},
             // The HTTP door says for whom it asks; others say what they like.
             {"forwarded_for", ToldBy(facts, "x-forwarded-for")},

@@ -1,6 +1,7 @@
 #include "server/job_draft.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -109,6 +110,19 @@ absl::Status CheckGrant(const Grant* grant, const v1::GenerateRequest& resolved,
   return within;
 }
 
+// Gives a request without a size that of the latents that it starts from. OK if
+// they are of the size that it has then, and of the model.
+absl::Status TakeSizeOf(const KeptLatentFacts& kept, const v1::Model& model,
+                        v1::GenerateRequest& request) {
+  if (!request.has_width() && !request.has_height()) {
+    request.set_width(static_cast<uint32_t>(kept.width));
+    request.set_height(static_cast<uint32_t>(kept.height));
+  }
+  return CheckStartLatents(
+      kept, model.id(), request.has_width() ? request.width() : kept.width,
+      request.has_height() ? request.height() : kept.height);
+}
+
 }  // namespace
 
 void LowerLimits(const RequestLimits& limits, v1::Model& model) {
@@ -148,35 +162,25 @@ absl::StatusOr<v1::Model> JobDrafter::UsableModel(
   return model;
 }
 
-absl::StatusOr<v1::GenerateRequest> JobDrafter::WithLatents(
-    const v1::GenerateRequest& request, const v1::Model& model,
-    const std::string& tenant) const {
-  v1::GenerateRequest complete = request;
-  const std::string& name = request.start_latents();
-  if (name.empty() || dependencies_.latents == nullptr) return complete;
-  const auto kept = dependencies_.latents->Look(tenant, name);
-  if (!kept.ok()) return kept.status();
-  if (!request.has_width() && !request.has_height()) {
-    complete.set_width(static_cast<uint32_t>(kept->width));
-    complete.set_height(static_cast<uint32_t>(kept->height));
-  }
-  const absl::Status fits = CheckStartLatents(
-      *kept, model.id(), complete.has_width() ? complete.width() : kept->width,
-      complete.has_height() ? complete.height() : kept->height);
-  if (!fits.ok()) return fits;
-  return complete;
-}
-
 absl::StatusOr<internal::v1::Job> JobDrafter::MakeJob(
     const v1::GenerateRequest& request, const Caller& caller,
     absl::Time deadline) const {
   const RequestLimits limits = this->limits();
   const auto model = UsableModel(request.model(), limits);
   if (!model.ok()) return model.status();
-  const auto complete = WithLatents(request, *model, caller.tenant);
-  if (!complete.ok()) return complete.status();
-  auto resolved = ResolveRequest(*complete, *model, limits, DrawSeed(),
-                                 &dependencies_.catalog.loras());
+  // Copied only then: a request may hold pictures of many megabytes.
+  std::optional<v1::GenerateRequest> of_latents;
+  if (!request.start_latents().empty() && dependencies_.latents != nullptr) {
+    const auto kept =
+        dependencies_.latents->Look(caller.tenant, request.start_latents());
+    if (!kept.ok()) return kept.status();
+    const absl::Status fits =
+        TakeSizeOf(*kept, *model, of_latents.emplace(request));
+    if (!fits.ok()) return fits;
+  }
+  auto resolved =
+      ResolveRequest(of_latents.has_value() ? *of_latents : request, *model,
+                     limits, DrawSeed(), &dependencies_.catalog.loras());
   if (!resolved.ok()) return resolved.status();
   const auto result = ResolveEnlarging(*model, upscalers(), *resolved);
   if (!result.ok()) return result.status();

@@ -96,10 +96,6 @@ class JobDrafter {
   // own.
   absl::StatusOr<v1::Model> UsableModel(const std::string& id,
                                         const RequestLimits& limits) const;
-  // With the size of the latents that it starts from, if it names none.
-  absl::StatusOr<v1::GenerateRequest> WithLatents(
-      const v1::GenerateRequest& request, const v1::Model& model,
-      const std::string& tenant) const;
   absl::StatusOr<internal::v1::Job> MakeJob(const v1::GenerateRequest& request,
                                             const Caller& caller,
                                             absl::Time deadline) const;

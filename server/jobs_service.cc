@@ -140,7 +140,7 @@ grpc::ServerUnaryReactor* JobsService::CancelJob(
     LogEvent(spdlog::level::info, "cancel asked for",
              {{"job", request.id()},
               {"tenant", caller->tenant},
-              {"key", caller->grant == nullptr ? "" : caller->grant->key_id},
+              {"key", KeyIdOf(caller->grant)},
               {"x_request_id", caller->x_request_id}});
     queue_.Cancel(request.id());
     job = Find(*caller, request.id());

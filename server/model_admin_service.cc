@@ -30,7 +30,7 @@ absl::Status ModelAdminService::Check(
             {"model", request.id()},
             {"peer", context.peer()},
             {"tenant", caller->tenant},
-            {"key", caller->grant == nullptr ? "" : caller->grant->key_id},
+            {"key", KeyIdOf(caller->grant)},
             {"reason", ErrorReason(may)}});
   return may.ok() ? catalog_.Named(request.id()).status() : may;
 }

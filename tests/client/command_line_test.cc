@@ -1,8 +1,8 @@
 #include "client/command_line.h"
 
 #include "client/control_options.h"
-#include "client/generate_command.h"
 #include "client/lora_options.h"
+#include "tests/client/generate_requests.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
@@ -33,14 +33,10 @@ TEST(CommandLineTest, ItsOptionsMakeTheRequestAgain) {
   const v1::GenerateRequest request = Resolved();
   const CommandLine line = CommandLineOf(request);
   EXPECT_THAT(line.missing, ::testing::IsEmpty());
-  CLI::App app("genzo");
-  const std::string server;
-  GenerateCommand command(app, server);
   // CLI11 knows no shell's quotes inside quotes; the prompt is tested below.
   v1::GenerateRequest plain = request;
   plain.set_prompt("fox");
-  app.parse(CommandLineOf(plain).command, /*program_name_included=*/true);
-  const auto again = command.MakeRequest();
+  const auto again = MadeAgain(plain);
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->prompt(), "fox");
   EXPECT_EQ(again->negative_prompt(), request.negative_prompt());
@@ -82,11 +78,7 @@ TEST(CommandLineTest, SaysWhatSteersThePicture) {
   request.mutable_output()->set_upscaler("lanczos");
   const CommandLine line = CommandLineOf(request);
   EXPECT_THAT(line.missing, ::testing::IsEmpty());
-  CLI::App app("genzo");
-  const std::string server;
-  GenerateCommand command(app, server);
-  app.parse(line.command, /*program_name_included=*/true);
-  const auto again = command.MakeRequest();
+  const auto again = MadeAgain(request);
   ASSERT_THAT(again, IsOk());
   const auto same = [](const google::protobuf::Message& a,
                        const google::protobuf::Message& b) {
@@ -133,11 +125,7 @@ TEST(CommandLineTest, SaysSizesQualityAndKeptLatents) {
   request.mutable_output()->set_quality(70);
   const CommandLine line = CommandLineOf(request);
   EXPECT_THAT(line.missing, ::testing::IsEmpty());
-  CLI::App app("genzo");
-  const std::string server;
-  GenerateCommand command(app, server);
-  app.parse(line.command, /*program_name_included=*/true);
-  const auto again = command.MakeRequest();
+  const auto again = MadeAgain(request);
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->start_latents(), request.start_latents());
   EXPECT_EQ(again->image_to_image().DebugString(),

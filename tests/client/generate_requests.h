@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "client/command_line.h"
 #include "client/generate_command.h"
 
 namespace genzo {
@@ -19,6 +21,16 @@ inline v1::GenerateRequest RequestOf(std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());
   app.parse(arguments);
   return *command.MakeRequest();
+}
+
+// The request that the command of a request makes.
+inline absl::StatusOr<v1::GenerateRequest> MadeAgain(
+    const v1::GenerateRequest& request) {
+  CLI::App app("genzo");
+  const std::string server;
+  const GenerateCommand command(app, server);
+  app.parse(CommandLineOf(request).command, /*program_name_included=*/true);
+  return command.MakeRequest();
 }
 
 }  // namespace genzo

@@ -23,15 +23,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The request that a request's command makes.
-v1::GenerateRequest Again(const v1::GenerateRequest& request) {
-  CLI::App app("genzo");
-  const std::string server;
-  GenerateCommand command(app, server);
-  app.parse(CommandLineOf(request).command, /*program_name_included=*/true);
-  return *command.MakeRequest();
-}
-
 TEST(LoraOptionTest, ANameAloneLeavesTheRestToTheServer) {
   v1::LoraUse lora;
   EXPECT_EQ(ParseLora("detail", lora), "");
@@ -192,7 +183,7 @@ TEST(CommandLineTest, APromptThatBeginsWithAHyphenIsNoOption) {
   request.set_prompt("--steps");
   request.set_negative_prompt("-fog");
   request.set_steps(7);
-  const auto again = Again(request);
+  const auto again = *MadeAgain(request);
   EXPECT_EQ(again.prompt(), "--steps");
   EXPECT_EQ(again.negative_prompt(), "-fog");
   EXPECT_EQ(again.steps(), 7u);
@@ -208,11 +199,11 @@ TEST(CommandLineTest, ListsOfNumbersComeBack) {
   request.set_prompt("fox");
   request.add_sigmas(14.614641);
   request.add_sigmas(0.1);
-  EXPECT_THAT(Again(request).sigmas(), ElementsAre(14.614641, 0.1));
+  EXPECT_THAT(MadeAgain(request)->sigmas(), ElementsAre(14.614641, 0.1));
   request.clear_sigmas();
   request.add_timesteps(999);
   request.add_timesteps(0);
-  EXPECT_THAT(Again(request).timesteps(), ElementsAre(999, 0));
+  EXPECT_THAT(MadeAgain(request)->timesteps(), ElementsAre(999, 0));
 }
 
 TEST(CommandLineTest, FieldsOfSomeModelsComeBack) {
@@ -224,7 +215,7 @@ TEST(CommandLineTest, FieldsOfSomeModelsComeBack) {
   request.set_true_guidance_scale(1.5);
   request.set_max_sequence_length(77);
   request.mutable_refiner()->set_switch_at(0.7);
-  const auto again = Again(request);
+  const auto again = *MadeAgain(request);
   EXPECT_EQ(again.prompt_2(), "b");
   EXPECT_EQ(again.negative_prompt_3(), "c");
   EXPECT_TRUE(again.has_class_label()) << "class 0 is one";
@@ -240,7 +231,7 @@ TEST(CommandLineTest, ASecondPassOfASizeComesBack) {
   request.mutable_hires()->set_height(64);
   request.mutable_hires()->set_upscale(v1::HiresPass::UPSCALE_NETWORK);
   request.mutable_hires()->set_upscaler("ultra");
-  const auto again = Again(request);
+  const auto again = *MadeAgain(request);
   EXPECT_EQ(again.hires().width(), 96u);
   EXPECT_EQ(again.hires().upscaler(), "ultra");
 }

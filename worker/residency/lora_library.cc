@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxMessageBytes = 500;
-constexpr size_t kMaxNameBytes = 200;  // what is logged says so, too
+constexpr size_t kMaxNameBytes = 200;
 
 // What clients are told of a file: its tensors, not where it lies.
 absl::Status ForClients(const absl::Status& status, const std::string& path) {
@@ -44,20 +44,17 @@ bool IsAdapterFile(const fs::path& path) {
          fs::is_regular_file(path, ignored);
 }
 
-std::string NameOf(const WatchedFolders::Entry& entry) {
-  return fs::path(entry.path).stem().string();
-}
-
 // By name; of two with one name, the first. `left_out` hears of the others.
 std::map<std::string, WatchedFolders::Entry> ByName(
     const std::vector<WatchedFolders::Entry>& entries,
-    const std::function<void(const WatchedFolders::Entry&, const char* why)>&
-        left_out) {
+    const std::function<void(const WatchedFolders::Entry&,
+                             const std::string& why)>& left_out) {
   std::map<std::string, WatchedFolders::Entry> files;
   for (const WatchedFolders::Entry& entry : entries) {
-    const std::string name = NameOf(entry);
+    const std::string name = fs::path(entry.path).stem().string();
     if (name.size() > kMaxNameBytes) {
-      left_out(entry, "its name has more than 200 bytes");
+      left_out(entry, absl::StrCat("its name has more than ", kMaxNameBytes,
+                                   " bytes"));
     } else if (Printable(name) != name) {
       left_out(entry, "its name cannot be printed");
     } else if (!files.try_emplace(name, entry).second) {
@@ -153,7 +150,7 @@ void LoraLibrary::Scan() {
   std::set<std::string> left_out;
   const auto files =
       ByName(folders_.Look(),
-             [&](const WatchedFolders::Entry& entry, const char* why) {
+             [&](const WatchedFolders::Entry& entry, const std::string& why) {
                left_out.insert(entry.path);
                if (left_out_.count(entry.path) > 0) return;
                spdlog::warn("adapter {} is left out: {}", entry.path, why);

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,18 +103,24 @@ async def test_paints_nothing_where_it_cannot_write(
     assert studio.find_again("slack", pytest.fail) == 0
 
 
+def refuse_updates(slack: Slack, error: str) -> Callable[[Heard], Any]:
+    """Has Slack change no message. Returns what answered before."""
+    answer = slack.api.answer
+
+    def refuse(heard: Heard) -> Any:
+        if "chat.update" in heard.path:
+            return {"ok": False, "error": error}
+        return answer(heard)
+
+    slack.api.answer = refuse
+    return answer
+
+
 async def test_a_picture_for_a_channel_that_is_left_is_dropped(
     slack: Slack, studio: Studio, genzo_server: FakeServer
 ) -> None:
     genzo_server.answers = [painted(previews=0)]
-    answer = slack.api.answer
-
-    def leave(heard: Heard) -> Any:
-        if "chat.update" in heard.path:
-            return {"ok": False, "error": "channel_not_found"}
-        return answer(heard)
-
-    slack.api.answer = leave
+    refuse_updates(slack, "channel_not_found")
     await slack.imagine("a fox")
     await slack.api.until(lambda: genzo_server.calls)
     await studio.settled()
@@ -125,14 +131,7 @@ async def test_a_picture_waits_for_another_token(
     slack: Slack, studio: Studio, genzo_server: FakeServer
 ) -> None:
     genzo_server.answers = [painted(previews=0), painted(previews=0)]
-    answer = slack.api.answer
-
-    def revoked(heard: Heard) -> Any:
-        if "chat.update" in heard.path:
-            return {"ok": False, "error": "token_revoked"}
-        return answer(heard)
-
-    slack.api.answer = revoked
+    answer = refuse_updates(slack, "token_revoked")
     await slack.imagine("a fox")
     await slack.api.until(lambda: genzo_server.calls)
     await studio.settled()
