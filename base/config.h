@@ -137,6 +137,8 @@ struct HttpConfig {
   // Names that clients have built in, and the ids of models that are meant.
   std::map<std::string, std::string> model_aliases;
   int max_connections = 1024;  // 1 to 100000
+  // Of one address, 0 to 100000; 0: half of max_connections.
+  int max_connections_per_address = 0;
   int64_t max_body_bytes = int64_t{48} << 20;
   int64_t picture_bytes = int64_t{256} << 20;  // behind links
   absl::Duration links_kept = absl::Minutes(60);

@@ -190,6 +190,8 @@ void ReadHttp(MapReader& root, const std::string& base_folder,
   ReadOrigins(http, config.origins);
   ReadAliases(http, config.model_aliases);
   http.Read("max_connections", 1, 100'000, config.max_connections);
+  http.Read("max_connections_per_address", 0, 100'000,
+            config.max_connections_per_address);
   ReadMegabytes(http, "max_body_mb", config.max_body_bytes);
   ReadMegabytes(http, "picture_mb", config.picture_bytes);
   ReadSeconds(http, "link_seconds", 1, 86400 * 7, config.links_kept);

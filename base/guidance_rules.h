@@ -26,6 +26,10 @@ struct StepShares {
 // With defaults filled in.
 StepShares SharesOf(const v1::GuidanceOptions& options);
 
+// Whether a scale asks for a row that is not guided beside the one that is; at
+// 1 the two cancel out. Reference: do_classifier_free_guidance.
+inline bool IsGuided(double guidance_scale) { return guidance_scale > 1; }
+
 // Whether step `step` of `steps`, from 0, is between two shares: between 0.2
 // and 0.8 of 10 are 2 to 7. Reference: diffusers' ClassifierFreeGuidance.
 bool IsBetween(int step, int steps, double start, double end);

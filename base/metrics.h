@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@ namespace genzo {
 // The figures of one model, without label look-ups in the hot path.
 struct ModelMetrics {
   prometheus::Counter& jobs_succeeded;
+  prometheus::Counter& jobs_filtered;  // succeeded, with a picture kept back
   prometheus::Counter& jobs_failed;
   prometheus::Counter& jobs_cancelled;
   prometheus::Counter& jobs_expired;  // past their deadline
@@ -40,6 +42,7 @@ struct ModelMetrics {
   prometheus::Histogram& encode_seconds;
   prometheus::Histogram& denoise_seconds;
   prometheus::Histogram& decode_seconds;
+  prometheus::Histogram& encode_image_seconds;  // of decoding: to a file
   prometheus::Histogram& total_seconds;
   prometheus::Histogram& time_to_first_preview_seconds;
   // Between two evaluations while images are painted: all that is no
@@ -77,8 +80,10 @@ struct ModelMetrics {
   // Jobs that wait, of all priorities.
   double Queued() const;
   // Counts a job's end by its outcome, and, where nobody wanted it any more,
-  // the steps that were left of it.
-  void CountEnd(const absl::Status& status, int64_t steps_left) const;
+  // the steps that were left of it. `filtered`: the safety policy withheld or
+  // blurred a picture of it.
+  void CountEnd(const absl::Status& status, int64_t steps_left,
+                bool filtered = false) const;
   // genzo_profile_step_seconds of `rows`: measured when the model was loaded.
   prometheus::Gauge& ProfileSeconds(int rows) const;
 
@@ -104,6 +109,7 @@ struct DeviceMetrics {
   prometheus::Gauge& budget_bytes;    // of its models
   prometheus::Gauge& adapters;        // in memory
   prometheus::Gauge& adapter_bytes;
+  prometheus::Counter& upscale_tiles;  // parts of pictures, enlarged
 };
 
 // Every figure that Genzo exports, with the prefix `genzo_`, base units and
@@ -137,8 +143,23 @@ class Metrics {
 
   // A constant 1 whose labels tell.
   void SetBuildInfo(const std::map<std::string, std::string>& labels);
-  void SetModelInfo(const std::string& model, const std::string& family,
-                    const std::string& dtype) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `fingerprint` as ModelFingerprint(): another one, other files.
+  struct ModelInfo {
+    std::string family = {};
+    std::string dtype = {};
+    std::string fingerprint = {};
+  };
+  void SetModelInfo(const std::string& model, const ModelInfo& info)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whose figures Text() tells: of models that are there by `is_there`, and of
+  // those that still have jobs; without this, of all. Series of what is gone
+  // would else stay until a restart. Nothing is freed, so that whoever counts
+  // may go on, and a model that comes back goes on from where it was. Called
+  // before the first Text(), whose threads `is_there` is asked on, unlocked.
+  void TellModelsThat(std::function<bool(const std::string& model)> is_there) {
+    is_there_ = std::move(is_there);
+  }
   // Whether the server serves.
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
 
@@ -186,9 +207,14 @@ class Metrics {
   // One for each of Metrics' families with labels; all of `registry_`.
   struct Families;
 
+  // Drops figures of models that are gone.
+  void LeaveOutGone(std::vector<prometheus::MetricFamily>& families) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::unique_ptr<const Families> families_;
   const std::shared_ptr<OldestJob> oldest_job_;
+  std::function<bool(const std::string& model)> is_there_;  // may be empty
   prometheus::Counter& previews_dropped_;
   prometheus::Counter& slow_readers_;
   prometheus::Gauge& streams_;

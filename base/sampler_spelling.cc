@@ -43,6 +43,8 @@ constexpr SamplerRow kSamplers[] = {
     {v1::SAMPLER_DPMPP_SDE, "DPM++ SDE", "Uniform", "DPMSolverSDEScheduler",
      ""},
     {v1::SAMPLER_DPMPP_2M_SDE, "DPM++ 2M SDE", "Uniform", "DPM++ 2M SDE", ""},
+    {v1::SAMPLER_DPMPP_2M_SDE_HEUN, "DPM++ 2M SDE Heun", "Uniform",
+     "DPM++ 2M SDE Heun", ""},
     {v1::SAMPLER_DPMPP_3M_SDE, "DPM++ 3M SDE", "Uniform", "DPM++ 3M SDE", ""},
     {v1::SAMPLER_UNIPC, "UniPC", "", "UniPCMultistepScheduler", ""},
     {v1::SAMPLER_DEIS, "DEIS", "", "DEISMultistepScheduler", ""},

@@ -2,18 +2,33 @@
 
 #include <algorithm>
 #include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "base/utf8.h"
+#include "client/completions.h"
 
 namespace genzo {
 namespace {
 
+// bash replaces $2, what stands behind the last colon or equals sign, and puts
+// what it is given on the command line as it is.
 constexpr char kBash[] = R"(_genzo() {
-  local IFS=$'\n'
-  COMPREPLY=($("${COMP_WORDS[0]}" complete -- \
-    "${COMP_WORDS[@]:0:COMP_CWORD+1}" 2>/dev/null))
+  local line=${COMP_LINE:0:COMP_POINT} name quoted
+  local kept=${line%"$2"}
+  COMPREPLY=()
+  while IFS= read -r name; do
+    printf -v quoted %q "$name"
+    # Behind a quote, only what means itself with and without it.
+    if [[ $kept != *[\"\'] || $quoted == "$name" ]]; then
+      COMPREPLY+=("$quoted")
+    fi
+  done < <("${COMP_WORDS[0]}" complete --line "$line" --kept "$kept" \
+    2>/dev/null)
 }
 complete -o default -F _genzo genzo
 )";
@@ -21,7 +36,7 @@ complete -o default -F _genzo genzo
 constexpr char kZsh[] = R"(#compdef genzo
 _genzo() {
   local -a candidates
-  candidates=("${(@f)$("${words[1]}" complete -- "${(@)words[1,CURRENT]}" \
+  candidates=("${(@f)$("${(Q)words[1]}" complete -- "${(@Q)words[1,CURRENT]}" \
     2>/dev/null)}")
   if [[ -n "${candidates[1]}" ]]; then compadd -a candidates; else _files; fi
 }
@@ -29,126 +44,49 @@ compdef _genzo genzo
 )";
 
 constexpr char kFish[] = R"(function __genzo_complete
-  set -l words (commandline -opc) (commandline -ct)
-  command $words[1] complete -- $words 2>/dev/null
+  set -l words (commandline -opc)
+  set -l typed (commandline -ot)
+  command $words[1] complete -- $words "$typed" 2>/dev/null
 end
 complete -c genzo -a '(__genzo_complete)'
 )";
 
-// All names of an option, as they are typed.
-std::vector<std::string> NamesOf(const CLI::Option& option) {
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_lnames()) {
-    names.push_back("--" + name);
-  }
-  for (const std::string& name : option.get_snames()) {
-    names.push_back("-" + name);
-  }
-  return names;
-}
-
-// The commands that know `word` at this place: the last one and, as options
-// fall through, those around it.
-template <typename Visit>
-void ForEachOption(const CLI::App& command, const Visit& visit) {
-  for (const CLI::App* app = &command; app != nullptr;
-       app = app->get_parent()) {
-    for (const CLI::Option* option : app->get_options()) visit(*option);
-  }
-}
-
-const CLI::Option* FindOption(const CLI::App& command,
-                              const std::string& name) {
-  const CLI::Option* found = nullptr;
-  ForEachOption(command, [&](const CLI::Option& option) {
-    const auto names = NamesOf(option);
-    if (found == nullptr &&
-        std::find(names.begin(), names.end(), name) != names.end()) {
-      found = &option;
+// As a shell reads a line that is not done: the last word is empty behind a
+// space, and a quote may be open.
+std::vector<std::string> WordsOf(absl::string_view line) {
+  std::vector<std::string> words(1);
+  char quote = '\0';
+  bool has_begun = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote == '\0' && absl::ascii_isspace(c)) {
+      if (std::exchange(has_begun, false)) words.emplace_back();
+      continue;
     }
-  });
-  return found;
-}
-
-// What CLI::IsMember says of itself: "TEXT:{a,b}".
-std::vector<std::string> ChoicesOf(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  const size_t begin = type.find('{');
-  const size_t end = type.rfind('}');
-  if (begin == std::string::npos || end == std::string::npos || end < begin) {
-    return {};
+    has_begun = true;
+    if (c == quote) {
+      quote = '\0';
+    } else if (quote == '\0' && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c != '\\' || quote == '\'') {
+      words.back() += c;
+    } else if (i + 1 < line.size()) {
+      const char next = line[++i];
+      // In double quotes most backslashes are their own.
+      if (quote != '\0' && !absl::StrContains("\"\\$`", next)) {
+        words.back() += c;
+      }
+      words.back() += next;
+    }
   }
-  return absl::StrSplit(type.substr(begin + 1, end - begin - 1), ',',
-                        absl::SkipEmpty());
-}
-
-bool TakesValue(const CLI::Option& option) {
-  return option.get_items_expected_max() > 0;
-}
-
-std::vector<const CLI::App*> SubcommandsOf(const CLI::App& command) {
-  auto all = command.get_subcommands([](const CLI::App* subcommand) {
-    return !subcommand->get_group().empty();  // which hides it
-  });
-  return {all.begin(), all.end()};
+  return words;
 }
 
 }  // namespace
 
-std::vector<std::string> Completions(const CLI::App& app,
-                                     const std::vector<std::string>& words) {
-  if (words.empty()) return {};
-  const CLI::App* command = &app;
-  const CLI::Option* awaits_value = nullptr;
-  for (size_t i = 1; i + 1 < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (awaits_value != nullptr) {
-      awaits_value = nullptr;
-      continue;
-    }
-    if (absl::StartsWith(word, "-")) {
-      const CLI::Option* const option = FindOption(*command, word);
-      if (option != nullptr && TakesValue(*option)) awaits_value = option;
-      continue;
-    }
-    for (const CLI::App* subcommand : SubcommandsOf(*command)) {
-      if (subcommand->check_name(word)) command = subcommand;
-    }
-  }
-  const std::string& typed = words.back();
-  std::vector<std::string> candidates;
-  if (awaits_value != nullptr) {
-    candidates = ChoicesOf(*awaits_value);
-  } else if (absl::StartsWith(typed, "-")) {
-    ForEachOption(*command, [&](const CLI::Option& option) {
-      for (std::string& name : NamesOf(option)) {
-        candidates.push_back(std::move(name));
-      }
-    });
-  } else {
-    for (const CLI::App* subcommand : SubcommandsOf(*command)) {
-      candidates.push_back(subcommand->get_name());
-    }
-    for (const CLI::Option* option : command->get_options()) {
-      if (!option->get_positional()) continue;
-      for (std::string& choice : ChoicesOf(*option)) {
-        candidates.push_back(std::move(choice));
-      }
-    }
-  }
-  candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
-                                  [&](const std::string& candidate) {
-                                    return !absl::StartsWith(candidate, typed);
-                                  }),
-                   candidates.end());
-  std::sort(candidates.begin(), candidates.end());
-  candidates.erase(std::unique(candidates.begin(), candidates.end()),
-                   candidates.end());
-  return candidates;
-}
-
-CompletionCommand::CompletionCommand(CLI::App& app)
+CompletionCommand::CompletionCommand(CLI::App& app, const std::string& server)
     : app_(app),
+      server_(server),
       script_(app.add_subcommand(
           "completion",
           "print a script by which a shell completes command lines")),
@@ -161,6 +99,8 @@ CompletionCommand::CompletionCommand(CLI::App& app)
       "zsh)\"\nafter compinit; fish: genzo completion fish | source");
   complete_->group("");
   complete_->add_option("words", words_);
+  complete_->add_option("--line", line_);
+  complete_->add_option("--kept", kept_)->needs("--line");
 }
 
 ExitStatus CompletionCommand::Run() const {
@@ -168,8 +108,15 @@ ExitStatus CompletionCommand::Run() const {
     std::cout << (shell_ == "bash" ? kBash : shell_ == "zsh" ? kZsh : kFish);
     return kExitOk;
   }
-  for (const std::string& candidate : Completions(app_, words_)) {
-    std::cout << candidate << "\n";
+  const auto words = line_.empty() ? words_ : WordsOf(line_);
+  const size_t kept = WordsOf(kept_).back().size();
+  for (const std::string& candidate : Completions(
+           app_, words, server_, [](const std::string&server, NameKind kind) {
+             return ServedNames(server, kind);
+           })) {
+    // A name that would be more than text is not for a shell.
+    if (candidate != Printable(candidate)) continue;
+    std::cout << candidate.substr(std::min(kept, candidate.size())) << "\n";
   }
   return kExitOk;
 }

@@ -9,29 +9,28 @@
 
 namespace genzo {
 
-// What the last of `words` may become, a command line with the program's name
-// first and a last word that is being typed: subcommands, options, or an
-// option's values, sorted. Empty where a file or a free text stands. Pure.
-std::vector<std::string> Completions(const CLI::App& app,
-                                     const std::vector<std::string>& words);
-
 // `genzo completion SHELL` prints a script for the shell, which asks the
-// program itself, `genzo complete -- WORDS`, for what may come.
+// program itself, `genzo complete -- WORDS`, for what may come. Names of
+// models, adapters, jobs, upscalers and scorers are the server's, if it answers
+// at once.
 class CompletionCommand {
  public:
   // Adds the subcommands to `app`, which this object outlives. To be made after
-  // all others.
-  explicit CompletionCommand(CLI::App& app);
+  // all others. `server` is the global option's value when Run() is called.
+  CompletionCommand(CLI::App& app, const std::string& server);
 
   bool parsed() const { return script_->parsed() || complete_->parsed(); }
   ExitStatus Run() const;
 
  private:
   const CLI::App& app_;
+  const std::string& server_;
   CLI::App* const script_;
   CLI::App* const complete_;
   std::string shell_;
   std::vector<std::string> words_;
+  std::string line_;  // in place of words
+  std::string kept_;  // its part that the shell replaces nothing of
 };
 
 }  // namespace genzo

@@ -84,6 +84,16 @@ std::string WithPort(const std::string& server) {
   return has_none ? absl::StrCat(server, ":50051") : server;
 }
 
+// A server that is started again is found in seconds, not minutes, and a
+// connection that died without a word within one minute.
+grpc::ChannelArguments Arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  return arguments;
+}
+
 absl::Status CheckPem(const char* variable, const std::string& path) {
   if (Contents(path).find("-----BEGIN ") != std::string::npos) {
     return absl::OkStatus();
@@ -122,8 +132,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
   const std::string key = FromEnvironment("GENZO_API_KEY");
   if (!key.empty()) interceptors.push_back(std::make_unique<KeyAdders>(key));
   return experimental::CreateCustomChannelWithInterceptors(
-      WithPort(server), CredentialsOf(), grpc::ChannelArguments(),
-      std::move(interceptors));
+      WithPort(server), CredentialsOf(), Arguments(), std::move(interceptors));
 }
 
 }  // namespace genzo

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iostream>
 
 #include "absl/strings/match.h"
+#include "base/utf8.h"
 #include "client/json_printer.h"
 #include "client/terminal_printer.h"
 
@@ -38,6 +40,10 @@ TerminalPrinter::Screen FindScreen(bool art) {
 }
 
 }  // namespace
+
+void EventPrinter::Say(const std::string& text) {
+  std::cerr << "genzo: " << Printable(text) << std::endl;
+}
 
 std::unique_ptr<EventPrinter> MakeEventPrinter(const PrinterOptions& options) {
   if (options.json) return std::make_unique<JsonPrinter>();

@@ -16,6 +16,9 @@ class EventPrinter {
 
   // `path` is the file of a preview or an image, else empty.
   virtual void Show(const v1::JobEvent& event, const std::string& path) = 0;
+
+  // Says on standard error what is no event's.
+  virtual void Say(const std::string& text);
 };
 
 // What the caller knows of its output.

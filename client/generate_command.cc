@@ -1,75 +1,34 @@
 #include "client/generate_command.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <limits>
 #include <map>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/proto_time.h"
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
 #include "client/input_file.h"
+#include "client/message_json.h"
 #include "client/number_range.h"
+#include "client/painting.h"
 #include "client/picture_files.h"
 #include "client/picture_sink.h"
 #include "client/sampler_names.h"
 #include "client/sampler_validator.h"
-#include "genzo/v1/image_generation.grpc.pb.h"
 #include "genzo/v1/jobs.grpc.pb.h"
 
 namespace genzo {
 namespace {
 
 constexpr uint32_t kDefaultPreviews = 5;  // of a run of 25 steps
-
-// While it lives, Ctrl-C cancels a call instead of ending the program.
-class InterruptGuard {
- public:
-  explicit InterruptGuard(grpc::ClientContext& context) {
-    sigemptyset(&signals_);
-    for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals_, signal);
-    pthread_sigmask(SIG_BLOCK, &signals_, &previous_);
-    watcher_ = std::thread([this, &context] {
-      int signal = 0;
-      sigwait(&signals_, &signal);
-      if (signal == SIGUSR1) return;
-      interrupted_ = true;
-      context.TryCancel();
-    });
-  }
-
-  ~InterruptGuard() {
-    // Wakes the watcher, unless Ctrl-C has.
-    pthread_kill(watcher_.native_handle(), SIGUSR1);
-    watcher_.join();
-    // Swallows the wake-up that a departed watcher did not take.
-    const timespec now = {};
-    while (sigtimedwait(&signals_, nullptr, &now) > 0) {
-    }
-    pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
-  }
-
-  bool interrupted() const { return interrupted_; }
-
- private:
-  sigset_t signals_;
-  sigset_t previous_;
-  std::atomic<bool> interrupted_{false};
-  std::thread watcher_;
-};
 
 // An option whose value is one of the names in `choices`.
 template <typename T>
@@ -118,18 +77,13 @@ absl::Status CheckText(const std::string& name, const std::string& text) {
       "; set the terminal to UTF-8, or convert the text with iconv"));
 }
 
-// Unless somebody interrupts it.
-void RestUntil(absl::Time end, const InterruptGuard& guard) {
-  while (absl::Now() < end && !guard.interrupted()) {
-    absl::SleepFor(absl::Milliseconds(50));
-  }
-}
-
 }  // namespace
 
-GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
+GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server,
+                                 absl::Duration first_rest)
     : command_(app.add_subcommand("generate", "turn a prompt into pictures")),
       server_(server),
+      first_rest_(first_rest),
       loras_(*command_) {
   CLI::App& c = *command_;
   c.add_option("prompt", prompt_, "what to paint")->required();
@@ -146,6 +100,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
   c.add_option("-g,--guidance", guidance_scale_,
                "guidance scale; 1 or less turns guidance off");
   c.add_option("--guidance-rescale", guidance_rescale_, "0 to 1");
+  c.option_defaults()->group("Start from a picture");
   auto* image = c.add_option("--image", image_path_,
                              "a PNG, JPEG or WebP file to start from");
   c.add_option("--strength", strength_,
@@ -158,6 +113,7 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
                "absent")
       ->needs(image)
       ->transform(CLI::IsMember(resize_modes, CLI::ignore_case));
+  c.option_defaults()->group("Steps");
   c.add_option("--sampler", sampler_,
                "sampler, as `genzo models`, web UIs or diffusers spell it; may "
                "have the schedule behind it: \"DPM++ 2M Karras\"")
@@ -175,12 +131,18 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
             "whose random numbers the seed gives");
   c.add_option("--eta", eta_, "DDPM noise in DDIM, gamma of TCD, 0 to 1");
   c.add_option("--clip-skip", clip_skip_, "last text layers to leave out");
+  c.option_defaults()->group("Follow pictures, paint parts");
   control_.AddTo(c);
   inpainting_.AddTo(c, image);
+  c.option_defaults()->group("Of some models");
   AddModelOptions();
+  c.option_defaults()->group("Steering");
   steering_.Add(c);
+  c.option_defaults()->group("Larger");
   hires_.AddTo(c);
+  c.option_defaults()->group("Previews");
   AddPreviewOptions();
+  c.option_defaults()->group("Files");
   c.add_flag("--no-parameters", no_parameters_,
              "do not write prompt and seed into the file");
   picture_options_.AddTo(c);
@@ -188,15 +150,22 @@ GenerateCommand::GenerateCommand(CLI::App& app, const std::string& server)
             "file format of the pictures");
   c.add_option("-o,--output", output_folder_, kOutputHelp)
       ->capture_default_str();
+  c.option_defaults()->group("The job");
   c.add_option("--request-id", request_id_,
                "a UUID: sent again, the same request is not painted again");
-  c.add_flag("--detach", detach_,
-             "make the job and leave; prints its id for `genzo watch`");
+  auto* detach =
+      c.add_flag("--detach", detach_,
+                 "make the job and leave; prints its id for `genzo watch`");
+  c.add_flag("--continue", goes_on_,
+             "the job goes on if this program leaves or loses the server; "
+             "`genzo watch` finds it")
+      ->excludes(detach);
   c.add_option("--timeout", timeout_seconds_,
                "give up after so many seconds, also on a model that is "
                "loading, which is waited for")
       ->check(NumberRange(0.001, 1e6));
-  c.add_flag("--json", json_, "a JSON object an event, for scripts");
+  c.add_flag("--json", json_,
+             "a JSON object an event, or the job that --detach makes");
   c.add_flag("--no-art", no_art_, "no pictures in the terminal");
 }
 
@@ -352,6 +321,7 @@ absl::StatusOr<v1::GenerateRequest> GenerateCommand::MakeRequest() const {
   }
   v1::GenerateRequest request;
   request.set_request_id(request_id_);
+  if (goes_on_) request.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
   request.set_model(model_);
   request.set_prompt(prompt_);
   request.set_negative_prompt(negative_prompt_);
@@ -392,6 +362,7 @@ ExitStatus GenerateCommand::Detach(
   const grpc::Status status =
       v1::Jobs::NewStub(Connect(server_))->CreateJob(&context, request, &job);
   if (!status.ok()) return ReportFailure(status, server_);
+  if (json_) return PrintJson(job, Zeros::kPrinted);
   std::cout << job.id() << std::endl;
   return kExitOk;
 }
@@ -418,29 +389,9 @@ ExitStatus GenerateCommand::Run() {
                                      timeout_seconds_ * 1000))
                            : std::chrono::system_clock::time_point::max();
   if (detach_) return Detach(deadline, *std::move(request));
-  std::unique_ptr<v1::ImageGeneration::Stub> stub;
-  for (bool told = false;; told = true) {
-    grpc::ClientContext context;
-    context.set_deadline(deadline);
-    const InterruptGuard guard(context);
-    // Behind the guard: gRPC's threads are not to take its signals.
-    if (!stub) stub = v1::ImageGeneration::NewStub(Connect(server_));
-    const auto stream = stub->Generate(&context, *request);
-    v1::JobEvent event;
-    while (stream->Read(&event)) sink.Take(std::move(event));
-    const grpc::Status status = stream->Finish();
-    const absl::Duration loading = LoadingTime(status);
-    const absl::Time again = absl::Now() + loading;
-    if (loading > absl::ZeroDuration() && !guard.interrupted() &&
-        again < absl::FromChrono(deadline)) {
-      if (!told) std::cerr << "genzo: the model is loading" << std::endl;
-      RestUntil(again, guard);
-      if (!guard.interrupted()) continue;
-    }
-    const ExitStatus pictures = sink.Finish();
-    if (guard.interrupted()) return Fail("cancelled", kExitInterrupted);
-    return status.ok() ? pictures : ReportFailure(status, server_);
-  }
+  return Paint(
+      {.server = server_, .deadline = deadline, .first_rest = first_rest_},
+      *std::move(request), sink);
 }
 
 }  // namespace genzo

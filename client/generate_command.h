@@ -14,6 +14,7 @@
 #include "client/inpainting_options.h"
 #include "client/lora_options.h"
 #include "client/picture_options.h"
+#include "client/reconnection.h"
 #include "client/status_report.h"
 #include "client/steering_flags.h"
 #include "genzo/v1/image_generation.pb.h"
@@ -21,12 +22,14 @@
 namespace genzo {
 
 // `genzo generate`: sends a prompt, shows how the picture develops, writes the
-// files. Ctrl-C cancels the job on the server.
+// files. Ctrl-C cancels the job on the server, unless --continue is given.
 class GenerateCommand {
  public:
   // Adds the subcommand and its options to `app`, which this object outlives.
-  // `server` is the global option's value when Run() is called.
-  GenerateCommand(CLI::App& app, const std::string& server);
+  // `server` is the global option's value when Run() is called, `first_rest`
+  // how long a broken connection is left alone.
+  GenerateCommand(CLI::App& app, const std::string& server,
+                  absl::Duration first_rest = kFirstRest);
 
   bool parsed() const { return command_->parsed(); }
   ExitStatus Run();
@@ -51,6 +54,7 @@ class GenerateCommand {
 
   CLI::App* const command_;
   const std::string& server_;
+  const absl::Duration first_rest_;
   LoraOptions loras_;
   // One member an option; absent options are left to the server.
   std::string prompt_;
@@ -104,6 +108,7 @@ class GenerateCommand {
   std::string format_;
   std::string output_folder_ = ".";
   bool detach_ = false;
+  bool goes_on_ = false;
   double timeout_seconds_ = 0;
   bool json_ = false;
   bool no_art_ = false;

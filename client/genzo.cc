@@ -1,11 +1,11 @@
 // genzo: the command line client.
 
 #include <cstdlib>
-#include <iostream>
 #include <string>
-#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/standard_output.h"
 #include "base/version.h"
@@ -19,6 +19,7 @@
 #include "client/status_report.h"
 #include "client/top_command.h"
 #include "client/upscale_command.h"
+#include "client/usage_message.h"
 
 namespace genzo {
 namespace {
@@ -27,14 +28,19 @@ int Main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   CLI::App app("Client of a Genzo image generation server.", "genzo");
   app.fallthrough();
+  app.failure_message(UsageMessage);
   app.set_version_flag("--version", Version());
   std::string server = "localhost:50051";
   app.add_option("--server", server, "host:port of the server")
       ->capture_default_str()
       ->check(CLI::Validator(
-          [](const std::string& text) {
-            return text.empty() ? "it is empty; it must be host:port"
-                                : std::string();
+          [](const std::string& text) -> std::string {
+            if (text.empty()) return "it is empty; it must be host:port";
+            // gRPC would look for a host of that name.
+            return absl::StrContains(text, "http://") ||
+                           absl::StrContains(text, "https://")
+                       ? text + " is no host:port; leave http:// away"
+                       : std::string();
           },
           "HOST:PORT"))
       ->envname("GENZO_SERVER");
@@ -54,7 +60,7 @@ int Main(int argc, char** argv) {
   const JobsCommand jobs(app, server);
   const ScoreCommand score(app, server);
   const TopCommand top(app);
-  const CompletionCommand completion(app);
+  const CompletionCommand completion(app, server);
   const UpscaleCommand upscale(app, server);
   try {
     app.parse(argc, argv);
@@ -73,14 +79,10 @@ int Main(int argc, char** argv) {
   if (score.parsed()) return score.Run();
   if (top.parsed()) return top.Run();
   if (completion.parsed()) return completion.Run();
-  std::vector<std::string> commands;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) {
-    const bool hidden = command->get_group().empty();
-    if (!hidden) commands.push_back(command->get_name());
-  }
-  std::cerr << "genzo: a command is missing: " << absl::StrJoin(commands, ", ")
-            << "; --help tells more" << std::endl;
-  return kExitUsage;
+  return Fail(absl::StrCat("a command is missing: ",
+                           absl::StrJoin(CommandNames(app), ", "),
+                           "; --help tells more"),
+              kExitUsage);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "client/input_file.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -9,10 +11,13 @@ namespace genzo {
 
 absl::StatusOr<std::string> ReadInputFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
+  const int reason = errno;
   std::error_code error;
-  if (!file || std::filesystem::is_directory(path, error)) {
-    return absl::NotFoundError(
-        absl::StrCat("picture ", path, " cannot be read"));
+  const bool is_folder = std::filesystem::is_directory(path, error);
+  if (!file || is_folder) {
+    return absl::NotFoundError(absl::StrCat(
+        "picture ", path,
+        " cannot be read: ", std::strerror(is_folder ? EISDIR : reason)));
   }
   std::string bytes;
   constexpr size_t kPiece = size_t{1} << 20;

@@ -2,26 +2,30 @@
 
 #include <algorithm>
 #include <iostream>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/errors.h"
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/file_names.h"
-#include "client/picture_sink.h"
+#include "client/message_json.h"
 #include "genzo/v1/jobs.grpc.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace genzo {
 namespace {
 
 constexpr int kPageSize = 1000;
+constexpr int kAllTries = std::numeric_limits<int>::max();
 
 std::string StateName(v1::JobState state) {
   return absl::AsciiStrToLower(
@@ -36,17 +40,6 @@ std::map<std::string, v1::JobState> StateNames() {
         static_cast<v1::JobState>(state);
   }
   return names;
-}
-
-// One a line.
-void PrintJson(const v1::Job& job) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  std::string text;
-  if (google::protobuf::util::MessageToJsonString(job, &text, options).ok()) {
-    std::cout << text << std::endl;
-  }
 }
 
 void PrintLine(const v1::Job& job) {
@@ -70,13 +63,34 @@ ExitStatus ExitStatusOfEnd(const v1::Ended& ended) {
   return status == kExitOk ? kExitFailed : status;  // it gave no reason
 }
 
+// Reads one call to its end; `ended` is the job's, if that came.
+grpc::Status ReadEvents(v1::Jobs::Stub& stub, const v1::WatchJobRequest& watch,
+                        PictureSink& sink, Reconnection& reconnection,
+                        v1::Ended& ended) {
+  grpc::ClientContext context;
+  const auto stream = stub.WatchJob(&context, watch);
+  v1::JobEvent event;
+  bool has_ended = false;
+  while (stream->Read(&event)) {
+    reconnection.Heard();
+    has_ended = event.has_ended();
+    if (has_ended) ended = event.ended();
+    sink.Take(std::move(event));
+  }
+  const grpc::Status status = stream->Finish();
+  // Whatever became of the connection after it.
+  return has_ended ? grpc::Status::OK : status;
+}
+
 }  // namespace
 
-JobsCommand::JobsCommand(CLI::App& app, const std::string& server)
+JobsCommand::JobsCommand(CLI::App& app, const std::string& server,
+                         absl::Duration first_rest)
     : list_(app.add_subcommand("jobs", "list your jobs, the newest first")),
       watch_(app.add_subcommand("watch", "follow a job, write its pictures")),
       cancel_(app.add_subcommand("cancel", "end a job")),
-      server_(server) {
+      server_(server),
+      first_rest_(first_rest) {
   std::vector<std::string> names;
   for (const auto& [name, _] : StateNames()) names.push_back(name);
   list_->add_option("--state", states_, "only jobs in these states")
@@ -101,6 +115,10 @@ ExitStatus JobsCommand::Run() const {
   return watch_->parsed() ? Watch() : Cancel();
 }
 
+void JobsCommand::Print(const v1::Job& job) const {
+  json_ ? void(PrintJson(job, Zeros::kPrinted)) : PrintLine(job);
+}
+
 ExitStatus JobsCommand::List() const {
   const auto stub = v1::Jobs::NewStub(Connect(server_));
   v1::ListJobsRequest request;
@@ -115,7 +133,7 @@ ExitStatus JobsCommand::List() const {
     const grpc::Status status = stub->ListJobs(&context, request, &page);
     if (!status.ok()) return ReportFailure(status, server_);
     for (const v1::Job& job : page.jobs()) {
-      json_ ? PrintJson(job) : PrintLine(job);
+      Print(job);
     }
     any = any || !page.jobs().empty();
     request.set_page_token(page.next_page_token());
@@ -147,19 +165,34 @@ ExitStatus JobsCommand::Watch() const {
   v1::WatchJobRequest watch;
   watch.set_id(id_);
   watch.set_after_sequence(after_);
-  grpc::ClientContext context;
-  const auto stream = stub->WatchJob(&context, watch);
-  v1::JobEvent event;
+  Reconnection reconnection(kAllTries, first_rest_);
   v1::Ended ended;
-  while (stream->Read(&event)) {
-    if (event.has_ended()) ended = event.ended();
-    sink.Take(std::move(event));
+  for (bool is_again = false;; is_again = true) {
+    status = ReadEvents(*stub, watch, sink, reconnection, ended);
+    const auto rest = reconnection.RestAfter(status);
+    if (!rest.has_value()) return EndOfWatch(status, is_again, ended, sink);
+    if (reconnection.is_first()) {
+      sink.Say(absl::StrCat(DescribeBreak(status, server_),
+                            "; asking again until the job has ended"));
+    }
+    absl::SleepFor(*rest);
+    sink.Resume();
+    if (sink.seen() > 0) watch.set_after_sequence(sink.seen());
   }
-  status = stream->Finish();
+}
+
+ExitStatus JobsCommand::EndOfWatch(const grpc::Status& status, bool is_again,
+                                   const v1::Ended& ended,
+                                   PictureSink& sink) const {
   const ExitStatus pictures = sink.Finish();
-  if (!status.ok()) return ReportFailure(status, server_);
-  const ExitStatus end = ExitStatusOfEnd(ended);
-  return end == kExitOk ? pictures : end;
+  if (status.ok()) {
+    const ExitStatus end = ExitStatusOfEnd(ended);
+    return end == kExitOk ? pictures : end;
+  }
+  const ExitStatus end = ReportFailure(status, server_);
+  if (!is_again || ErrorReason(ErrorOf(status)) != "JOB_UNKNOWN") return end;
+  return Fail("the job is lost with its server: it was not kept on disk",
+              kExitFailed);
 }
 
 ExitStatus JobsCommand::Cancel() const {
@@ -170,7 +203,7 @@ ExitStatus JobsCommand::Cancel() const {
   const grpc::Status status =
       v1::Jobs::NewStub(Connect(server_))->CancelJob(&context, request, &job);
   if (!status.ok()) return ReportFailure(status, server_);
-  json_ ? PrintJson(job) : PrintLine(job);
+  Print(job);
   const bool goes_on = job.state() == v1::JOB_STATE_QUEUED ||
                        job.state() == v1::JOB_STATE_RUNNING;
   if (goes_on) {

@@ -7,8 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
 #include "client/connection.h"
+#include "client/message_json.h"
 #include "genzo/v1/lora_registry.grpc.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace genzo {
 namespace {
@@ -72,18 +72,8 @@ ExitStatus LorasCommand::Run() const {
   v1::LoraRegistryListResponse response;
   const grpc::Status status = ListLoras(*stub, model_, response);
   if (!status.ok()) return ReportFailure(status, server_);
-  if (!json_) {
-    for (const v1::Lora& lora : response.loras()) Print(lora);
-    return kExitOk;
-  }
-  std::string text;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  if (!google::protobuf::util::MessageToJsonString(response, &text, options)
-           .ok()) {
-    return kExitFailed;
-  }
-  std::cout << text << std::endl;
+  if (json_) return PrintJson(response, Zeros::kLeftOut);
+  for (const v1::Lora& lora : response.loras()) Print(lora);
   return kExitOk;
 }
 

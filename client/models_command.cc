@@ -9,11 +9,11 @@
 #include "absl/strings/strip.h"
 #include "base/utf8.h"
 #include "client/connection.h"
+#include "client/message_json.h"
 #include "client/model_list.h"
 #include "client/sampler_names.h"
 #include "genzo/v1/model_admin.grpc.pb.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace genzo {
 namespace {
@@ -55,18 +55,6 @@ void Print(const v1::Model& model) {
   if (!error.empty()) {
     std::cout << "  its newer files cannot be used: " << error << "\n";
   }
-}
-
-ExitStatus PrintJson(const google::protobuf::Message& message) {
-  std::string text;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, options)
-           .ok()) {
-    return kExitFailed;
-  }
-  std::cout << text << std::endl;
-  return kExitOk;
 }
 
 }  // namespace
@@ -116,7 +104,7 @@ ExitStatus ModelsCommand::Order() const {
     status = send(v1::DrainModelRequest(), &v1::ModelAdmin::Stub::DrainModel);
   }
   if (!status.ok()) return ReportFailure(status, server_);
-  if (json_) return PrintJson(model);
+  if (json_) return PrintJson(model, Zeros::kLeftOut);
   Print(model);
   return kExitOk;
 }
@@ -126,7 +114,7 @@ ExitStatus ModelsCommand::List() const {
   v1::ListModelsResponse response;
   const grpc::Status status = ListModels(*stub, response);
   if (!status.ok()) return ReportFailure(status, server_);
-  if (json_) return PrintJson(response);
+  if (json_) return PrintJson(response, Zeros::kLeftOut);
   for (const v1::Model& model : response.models()) Print(model);
   return kExitOk;
 }

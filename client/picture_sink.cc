@@ -6,11 +6,19 @@
 
 namespace genzo {
 
-void PictureSink::Take(v1::JobEvent message) {
+bool PictureSink::Take(v1::JobEvent message) {
   const auto event = assembler_.Add(std::move(message));
-  if (!event.has_value()) return;
+  if (!event.has_value()) return false;
+  if (event->job_id() != job_id_) {
+    job_id_ = event->job_id();
+    told_.reset();
+    images_failed_ = 0;
+  }
+  if (told_.has_value() && event->sequence() <= *told_) return false;
+  seen_ = event->sequence();
   if (event->has_image_failed()) ++images_failed_;
   printer_->Show(*event, Write(*event));
+  return true;
 }
 
 std::string PictureSink::Write(const v1::JobEvent& event) {

@@ -24,6 +24,10 @@ std::map<std::string, int> Names(
 
 }  // namespace
 
+std::map<std::string, int> SamplerNames() {
+  return Names(*v1::Sampler_descriptor(), "SAMPLER_");
+}
+
 std::map<std::string, int> ScheduleNames() {
   return Names(*v1::NoiseSchedule_descriptor(), "NOISE_SCHEDULE_");
 }

@@ -12,6 +12,7 @@ namespace genzo {
 // Names of enum values as the command line spells them: the proto's, without
 // prefix and in lower case. "unspecified" is left out, but a decoder may be
 // "auto".
+std::map<std::string, int> SamplerNames();
 std::map<std::string, int> ScheduleNames();
 std::map<std::string, int> DecoderNames();
 std::map<std::string, int> FormatNames();

@@ -8,7 +8,9 @@
 #include "base/utf8.h"
 #include "client/connection.h"
 #include "client/input_file.h"
+#include "client/message_json.h"
 #include "genzo/v1/scoring.grpc.pb.h"
+#include "nlohmann/json.hpp"
 
 namespace genzo {
 
@@ -39,6 +41,8 @@ ScoreCommand::ScoreCommand(CLI::App& app, const std::string& server)
       ->excludes(scorer);
   command_->add_flag("--list", list_, "list who scores besides the models' own")
       ->excludes(files);
+  command_->add_flag("--json", json_,
+                     "a JSON object a file, or the list as JSON");
 }
 
 ExitStatus ScoreCommand::List() const {
@@ -47,6 +51,10 @@ ExitStatus ScoreCommand::List() const {
   const grpc::Status status = v1::PictureScoring::NewStub(Connect(server_))
                                   ->ListScorers(&context, {}, &list);
   if (!status.ok()) return ReportFailure(status, server_);
+  if (json_) return PrintJson(list, Zeros::kPrinted);
+  if (list.scorers().empty()) {
+    std::cerr << "genzo: no scorers but the models' own" << std::endl;
+  }
   for (const v1::Scorer& scorer : list.scorers()) {
     std::cout << Printable(scorer.name()) << "  "
               << (scorer.reads_prompt() ? "how well it fits the prompt"
@@ -79,6 +87,14 @@ ExitStatus ScoreCommand::Run() const {
                 ExitStatusOf(status));
   }
   for (int i = 0; i < response.scores_size(); ++i) {
+    if (json_) {
+      std::cout << nlohmann::json{{"path", paths_[i]},
+                                  {"score", response.scores(i).score()}}
+                       .dump(-1, ' ', /*ensure_ascii=*/false,
+                             nlohmann::json::error_handler_t::replace)
+                << "\n";
+      continue;
+    }
     std::cout << absl::StrFormat("%8.3f  %s\n", response.scores(i).score(),
                                  Printable(paths_[i]));
   }

@@ -19,7 +19,7 @@ class ScoreCommand {
 
   bool parsed() const { return command_->parsed(); }
   // Prints a line a file, the score and its name, in their order; or a line a
-  // scorer.
+  // scorer. As JSON where that is asked for.
   ExitStatus Run() const;
 
  private:
@@ -32,6 +32,7 @@ class ScoreCommand {
   std::string scorer_;
   std::string model_;
   bool list_ = false;
+  bool json_ = false;
 };
 
 }  // namespace genzo

@@ -62,8 +62,12 @@ std::string HintOf(const std::string& message) {
 
 }  // namespace
 
+absl::Status ErrorOf(const grpc::Status& status) {
+  return FromRpcStatus(DetailsOf(status));
+}
+
 ExitStatus ExitStatusOf(const grpc::Status& status) {
-  const absl::Status details = FromRpcStatus(DetailsOf(status));
+  const absl::Status details = ErrorOf(status);
   const std::string reason = ErrorReason(details);
   // Refused at once, for the same reason.
   if (reason == "DEADLINE_UNREACHABLE") return kExitDeadline;
@@ -94,7 +98,7 @@ ExitStatus ExitStatusOf(const grpc::Status& status) {
 }
 
 absl::Duration LoadingTime(const grpc::Status& status) {
-  const absl::Status details = FromRpcStatus(DetailsOf(status));
+  const absl::Status details = ErrorOf(status);
   return ErrorReason(details) == "MODEL_LOADING" ? RetryAfter(details)
                                                  : absl::ZeroDuration();
 }

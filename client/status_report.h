@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/status.h"
@@ -21,6 +22,10 @@ enum ExitStatus {
 };
 
 ExitStatus ExitStatusOf(const grpc::Status& status);
+
+// The error that a Genzo server put into `status`, with its details; OK if none
+// spoke: there is no server, or the connection broke.
+absl::Status ErrorOf(const grpc::Status& status);
 
 // How long to wait for a model that is loading before asking again; zero for
 // any other status.

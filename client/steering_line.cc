@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/lora_options.h"
 #include "client/sampler_names.h"
 
 namespace genzo {
@@ -35,10 +36,11 @@ void WriteMask(v1::GenerateRequest& request, CommandWriter& writer) {
 
 void WriteLoras(v1::GenerateRequest& request, CommandWriter& writer) {
   for (const v1::LoraUse& lora : request.loras()) {
+    const double weight = lora.has_weight() ? lora.weight() : 1;
     std::string text =
-        absl::StrCat(lora.name(), ":", ShortestDigits(lora.weight()));
+        absl::StrCat(EscapedLoraName(lora.name()), ":", ShortestDigits(weight));
     if (lora.has_text_encoder_weight() &&
-        lora.text_encoder_weight() != lora.weight()) {
+        lora.text_encoder_weight() != weight) {
       absl::StrAppend(&text, ":", ShortestDigits(lora.text_encoder_weight()));
     }
     const double end = lora.has_end() ? lora.end() : 1;
@@ -47,7 +49,7 @@ void WriteLoras(v1::GenerateRequest& request, CommandWriter& writer) {
                       ShortestDigits(end));
     }
     for (const v1::LoraBlockWeight& block : lora.block_weights()) {
-      absl::StrAppend(&text, ",", block.block(), "=",
+      absl::StrAppend(&text, ",", EscapedLoraName(block.block()), "=",
                       ShortestDigits(block.weight()));
     }
     writer.Add("--lora", text);

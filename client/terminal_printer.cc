@@ -125,8 +125,8 @@ void TerminalPrinter::Show(const v1::JobEvent& event, const std::string& path) {
       return Redraw(words_.Line(event, path));
     case v1::JobEvent::kEnded:
       status_ = words_.Line(event, path);
-      Redraw("");
       done_ = true;
+      Redraw("");
       std::cout << std::endl;
       return;
     default:
@@ -150,6 +150,7 @@ void TerminalPrinter::Note(const v1::Progress& progress) {
 }
 
 std::string TerminalPrinter::ProgressLine() const {
+  if (done_ && !status_.empty()) return status_;
   // A line that wraps could not be drawn over.
   const size_t width = std::max(1, screen_.columns - 1);
   if (!status_.empty()) return status_.substr(0, width);
@@ -194,7 +195,14 @@ std::vector<std::string> TerminalPrinter::ArtLines() const {
   return lines;
 }
 
-void TerminalPrinter::Redraw(const std::string& lasting) {
+void TerminalPrinter::Say(const std::string& text) {
+  const bool is_drawn = drawn_lines_ > 0;
+  if (is_drawn) std::cout << Erased() << std::flush;
+  EventPrinter::Say(text);
+  if (is_drawn) Redraw("");
+}
+
+std::string TerminalPrinter::Erased() {
   std::string frame = "\r";
   const Screen screen = find_screen_();
   // What was drawn has wrapped by rules of the terminal's own: begin below it.
@@ -206,7 +214,12 @@ void TerminalPrinter::Redraw(const std::string& lasting) {
   if (drawn_lines_ > 1) {
     absl::StrAppend(&frame, "\x1b[", drawn_lines_ - 1, "A");
   }
-  frame += "\x1b[J";
+  drawn_lines_ = 0;
+  return frame + "\x1b[J";
+}
+
+void TerminalPrinter::Redraw(const std::string& lasting) {
+  std::string frame = Erased();
   if (!lasting.empty()) absl::StrAppend(&frame, lasting, "\n");
   const std::vector<std::string> art = ArtLines();
   for (const std::string& line : art) absl::StrAppend(&frame, line, "\n");

@@ -60,6 +60,8 @@ class TerminalPrinter : public EventPrinter {
   ~TerminalPrinter() override;
 
   void Show(const v1::JobEvent& event, const std::string& path) override;
+  // Above the picture, where it stays, as standard error is the terminal, too.
+  void Say(const std::string& text) override;
 
  private:
   struct Progress {
@@ -72,6 +74,8 @@ class TerminalPrinter : public EventPrinter {
   void Note(const v1::Progress& progress);
   std::string ProgressLine() const;
   std::vector<std::string> ArtLines() const;
+  // Takes away what is drawn; its text goes in front of the next.
+  std::string Erased();
   // Draws over what is there; `lasting` goes above the picture and stays.
   void Redraw(const std::string& lasting);
 

@@ -10,6 +10,7 @@
 #include "client/connection.h"
 #include "client/event_printer.h"
 #include "client/input_file.h"
+#include "client/message_json.h"
 #include "client/picture_files.h"
 #include "client/sampler_names.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
@@ -53,7 +54,8 @@ UpscaleCommand::UpscaleCommand(CLI::App& app, const std::string& server)
       ->capture_default_str();
   c.add_flag("--list", list_, "list what the server can enlarge with")
       ->excludes(files);
-  c.add_flag("--json", json_, "a JSON object an event, for scripts");
+  c.add_flag("--json", json_,
+             "a JSON object an event, for scripts, or the list as JSON");
 }
 
 ExitStatus UpscaleCommand::Run() const {
@@ -78,6 +80,7 @@ ExitStatus UpscaleCommand::List() const {
   const grpc::Status status = v1::Upscaling::NewStub(Connect(server_))
                                   ->ListUpscalers(&context, {}, &list);
   if (!status.ok()) return ReportFailure(status, server_);
+  if (json_) return PrintJson(list, Zeros::kPrinted);
   for (const v1::Upscaler& upscaler : list.upscalers()) {
     std::cout << Printable(upscaler.name()) << "  "
               << (upscaler.scale() == 0 ? "any size"

@@ -111,6 +111,8 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
                                            config.public_url);
   HttpServerOptions options = {.listen = config.listen, .tls = FilesOf(config)};
   options.limits.max_connections = config.max_connections;
+  options.limits.max_connections_per_address =
+      config.max_connections_per_address;
   options.limits.max_body_bytes = config.max_body_bytes;
   options.headers_for_origin = [router =
                                     door->router_.get()](const auto& origin) {

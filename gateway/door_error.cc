@@ -101,8 +101,9 @@ json A1111Error(const absl::Status& status) {
           {"errors", message}};
 }
 
-// How many requests the key may have at once, if that is what was too much;
-// else "". What a key may spend a minute is no number of requests.
+// How many requests the key, or the queue, may have at once, if that is what
+// was too much; else "". What a key may spend a minute is no number of
+// requests.
 std::string LimitOfRequests(const absl::Status& status) {
   const google::rpc::ErrorInfo info = ErrorInfoIn(status);
   const auto quota = info.metadata().find("quota");
@@ -110,9 +111,10 @@ std::string LimitOfRequests(const absl::Status& status) {
   if (quota == info.metadata().end() || limit == info.metadata().end()) {
     return "";
   }
-  const bool counts =
-      quota->second == "max_jobs" || quota->second == "max_queued_jobs";
-  return counts ? limit->second : "";
+  for (const char* counts : {"max_jobs", "max_queued_jobs", "queue"}) {
+    if (quota->second == counts) return limit->second;
+  }
+  return "";
 }
 
 void AddRetry(const absl::Status& status, HttpResponse& response) {

@@ -21,6 +21,8 @@ namespace genzo {
 //   {"steps", "num_inference_steps"}                          steps
 //   {"hires...", "hires..."}                                  hires.factor
 //   {"controls[].picture...", "controls[].image"}             of both doors one
+//   {"PREPROCESSOR_CANNY", "canny"}                           a value, in
+//   sentences
 struct FieldName {
   std::string proto;
   std::string own;
@@ -30,6 +32,8 @@ using FieldNames = std::vector<FieldName>;
 
 // The tables of the doors: every field that a client can set has a row.
 const FieldNames& OpenAiNames();
+// Of its path that enlarges, for UpscaleRequest.
+const FieldNames& OpenAiUpscaleNames();
 const FieldNames& McpNames();
 const FieldNames& A1111Names();
 // The door of jobs has the proto's own names, but the service is told of a

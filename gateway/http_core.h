@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -14,6 +15,7 @@
 #include "gateway/http.h"
 #include "gateway/http_certificate.h"
 #include "gateway/http_limits.h"
+#include "gateway/http_peer.h"
 
 // What the server and its connections share. Seen by the files of http_* alone,
 // because Boost's headers cost seconds.
@@ -44,12 +46,19 @@ class HttpCore {
         handler(std::move(handler)),
         headers_for_origin(std::move(headers_for_origin)) {}
 
-  // Whether there may be one more. If all are open that may be, one is given up
-  // for it, the one that has rested longest or, if none rests, that has been
-  // slow longest: without that, clients that keep connections they do not use
-  // would lock everybody out.
-  bool MakeRoom();
-  void Add(const std::shared_ptr<HttpConnection>& connection);
+  // Empty if there may be one more of `peer`, else why not. If all are open
+  // that may be, one is given up for it, the one that has rested longest or, if
+  // none rests, that has been slow longest: without that, clients that keep
+  // connections they do not use would lock everybody out. If the peer has its
+  // share, it is one of the peer's own. With places for 4 and shares of 2:
+  //
+  //   open     a newcomer of
+  //   A A B    A: the one of A's that rests longest, else its slowest; if it
+  //            has none of these, A is refused. B: a place is free
+  //   A A B B  C: the one of all that rests longest, else the slowest
+  std::string MakeRoom(const HttpPeer& peer);
+  void Add(const std::shared_ptr<HttpConnection>& connection,
+           const HttpPeer& peer);
   void Remove(HttpConnection* connection);
   // The connection waits for another request, and may be given up.
   void Rest(HttpConnection* connection);
@@ -70,17 +79,24 @@ class HttpCore {
  private:
   struct Open {
     std::shared_ptr<HttpConnection> connection;
-    uint64_t rest = 0;  // its number in resting_; 0: it does not rest
+    std::string network;  // its peer's
+    uint64_t rest = 0;    // its number in resting_; 0: it does not rest
   };
 
   using OpenOnes = std::map<HttpConnection*, Open>;
 
+  // The most connections that `peer` may have.
+  int ShareOf(const HttpPeer& peer) const;
   void EndRest(Open& open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The one that has been slow longest; end() if none is slow.
-  OpenOnes::iterator Slowest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(OpenOnes::iterator open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The one that has rested longest or, if none rests, has been slow longest;
+  // end() if none is slow. Null: of all networks.
+  OpenOnes::iterator LeastUsed(const std::string* network)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   OpenOnes connections_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> held_ ABSL_GUARDED_BY(mutex_);  // by network
   // In the order in which they came to rest.
   std::map<uint64_t, HttpConnection*> resting_ ABSL_GUARDED_BY(mutex_);
   uint64_t rests_ ABSL_GUARDED_BY(mutex_) = 0;

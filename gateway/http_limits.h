@@ -14,6 +14,14 @@ struct HttpLimits {
   // One more takes the place of one that waits for another request, or of one
   // that is read too slowly, or is told 503.
   int max_connections = 1024;
+  // Of one address, or one /64 of IPv6. One more of it takes the place of
+  // another of the same, as above, or is told 503: one address that opens 1,024
+  // sockets a second leaves the other half to others. 0: half of
+  // max_connections.
+  int max_connections_per_address = 0;
+  // This machine's own addresses have no share: behind a proxy on it everybody
+  // has them. Tests have no other addresses.
+  bool spares_loopback = true;
   size_t max_header_bytes = 16 << 10;
   int64_t max_body_bytes = int64_t{48} << 20;
   // Of all bodies that are being read.

@@ -18,86 +18,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-bool HttpCore::MakeRoom() {
-  std::shared_ptr<HttpConnection> given_up;  // outlives the lock
-  const absl::MutexLock lock(&mutex_);
-  const auto most = static_cast<size_t>(limits.max_connections);
-  if (connections_.size() < most) return true;
-  const auto last = resting_.empty()
-                        ? Slowest()
-                        : connections_.find(resting_.begin()->second);
-  if (last == connections_.end()) return false;
-  given_up = std::move(last->second.connection);
-  EndRest(last->second);
-  connections_.erase(last);
-  given_up->CloseNow();
-  return true;
-}
-
-HttpCore::OpenOnes::iterator HttpCore::Slowest() {
-  const auto now = std::chrono::steady_clock::now();
-  auto slowest = connections_.end();
-  std::chrono::nanoseconds longest{0};
-  for (auto open = connections_.begin(); open != connections_.end(); ++open) {
-    const auto time = open->second.connection->SlowFor(now);
-    if (time <= longest) continue;
-    longest = time;
-    slowest = open;
-  }
-  return slowest;
-}
-
-void HttpCore::Add(const std::shared_ptr<HttpConnection>& connection) {
-  const absl::MutexLock lock(&mutex_);
-  connections_[connection.get()].connection = connection;
-}
-
-void HttpCore::Remove(HttpConnection* connection) {
-  const absl::MutexLock lock(&mutex_);
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return;
-  EndRest(found->second);
-  connections_.erase(found);
-}
-
-void HttpCore::Rest(HttpConnection* connection) {
-  const absl::MutexLock lock(&mutex_);
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return;
-  found->second.rest = ++rests_;
-  resting_[rests_] = connection;
-}
-
-bool HttpCore::Wake(HttpConnection* connection) {
-  const absl::MutexLock lock(&mutex_);
-  const auto found = connections_.find(connection);
-  if (found == connections_.end()) return false;
-  EndRest(found->second);
-  return true;
-}
-
-void HttpCore::EndRest(Open& open) {
-  if (open.rest != 0) resting_.erase(std::exchange(open.rest, 0));
-}
-
-std::vector<std::shared_ptr<HttpConnection>> HttpCore::connections() const {
-  const absl::MutexLock lock(&mutex_);
-  std::vector<std::shared_ptr<HttpConnection>> open;
-  for (const auto& [key, entry] : connections_) {
-    open.push_back(entry.connection);
-  }
-  return open;
-}
-
-bool HttpCore::WaitUntilEmpty(absl::Duration timeout) const {
-  const absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(
-      absl::Condition(
-          +[](const decltype(connections_)* open) { return open->empty(); },
-          &connections_),
-      timeout);
-}
-
 class HttpServer::Impl {
  public:
   Impl(const HttpServerOptions& options, HttpHandler handler)
@@ -203,21 +123,21 @@ void HttpServer::Impl::Accept(HttpDoor& door) {
 }
 
 void HttpServer::Impl::Take(tcp::socket socket) {
-  error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  socket.non_blocking(true, ignored);
-  if (!core_->MakeRoom()) {
+  error_code error;  // of settings: none that matters
+  socket.set_option(tcp::no_delay(true), error);
+  socket.set_option(asio::socket_base::keep_alive(true), error);
+  socket.non_blocking(true, error);
+  const auto remote = socket.remote_endpoint(error);
+  if (error) return;  // it is gone already
+  const HttpPeer peer = PeerOf(remote.address().to_string());
+  const std::string full = core_->MakeRoom(peer);
+  if (!full.empty()) {
     if (core_->certificate != nullptr) return;
-    socket.send(
-        asio::buffer(RefusalText(
-            503, absl::StrCat(core_->limits.max_connections,
-                              " connections are open, the most there may be"))),
-        0, ignored);
+    socket.send(asio::buffer(RefusalText(503, full)), 0, error);
     return;
   }
   const auto connection = MakeHttpConnection(core_, std::move(socket));
-  core_->Add(connection);
+  core_->Add(connection, peer);
   connection->Start();
 }
 

@@ -34,15 +34,19 @@ std::string Description(const JsonFault& fault) {
 
 }  // namespace
 
-absl::StatusOr<json> ParseJsonObject(absl::string_view text) {
+absl::StatusOr<json> ParseJsonBody(absl::string_view text) {
   const auto fault = FindJsonFault({text.data(), text.size()}, kMaxBodyDepth,
                                    /*unique_top_keys=*/true);
   if (fault.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the body ", Description(*fault)));
   }
-  json parsed = json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_object()) return parsed;
+  return json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+}
+
+absl::StatusOr<json> ParseJsonObject(absl::string_view text) {
+  auto parsed = ParseJsonBody(text);
+  if (!parsed.ok() || parsed->is_object()) return parsed;
   return absl::InvalidArgumentError("the body is not a JSON object");
 }
 

@@ -25,9 +25,11 @@ constexpr size_t kMaxListEntries = 64;
 // Of whole numbers that go into a uint32; the service's limits are lower.
 constexpr uint32_t kMaxCount = UINT32_MAX;
 
-// A request's body, which must be a JSON object. INVALID_ARGUMENT if it is
-// nested deeper than kMaxBodyDepth, has a key of its outermost object twice,
-// or is anything else. Pure.
+// A request's body, which must be JSON. INVALID_ARGUMENT if it is nested deeper
+// than kMaxBodyDepth, has a key of its outermost object twice, or is anything
+// else. Pure.
+absl::StatusOr<nlohmann::json> ParseJsonBody(absl::string_view text);
+// The same of one that must be an object.
 absl::StatusOr<nlohmann::json> ParseJsonObject(absl::string_view text);
 
 // Reads the fields of an object by name and remembers every fault, each with

@@ -1,6 +1,7 @@
 #include "gateway/mcp.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "base/version.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
+#include "gateway/mcp_batch.h"
 #include "gateway/mcp_tools.h"
 #include "gateway/picture_store.h"
 
@@ -17,9 +19,10 @@ using nlohmann::json;
 
 namespace {
 
-// The newest first. The last of them also has batches of messages, which no
-// client is known to send: they are refused as no message.
-constexpr const char* kVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26"};
+// The newest first. Servers of the last must take batches of messages, which
+// those after it do not have; its clients say no version in a header.
+constexpr char kBatchVersion[] = "2025-03-26";
+constexpr const char* kVersions[] = {"2025-11-25", "2025-06-18", kBatchVersion};
 constexpr int kSessionBytes = 16;
 constexpr int kParseError = -32700;
 constexpr int kInvalidRequest = -32600;
@@ -40,6 +43,15 @@ json Error(const json& id, int code, const std::string& message) {
           {"error", {{"code", code}, {"message", message}}}};
 }
 
+// Who is told that a message got no answer: null if it is no message; none if
+// it is a notification.
+std::optional<json> IdOf(const json& message) {
+  if (!message.is_object()) return json();
+  const auto id = message.find("id");
+  if (id == message.end()) return std::nullopt;
+  return id->is_string() || id->is_number_integer() ? *id : json();
+}
+
 json Initialized(const json& parameters) {
   std::string version = kVersions[0];
   const json wanted = parameters.value("protocolVersion", json());
@@ -53,12 +65,24 @@ json Initialized(const json& parameters) {
            "Paints pictures from prompts. list_models tells what there is."}};
 }
 
-// The version that the client says it speaks is one of ours, or it says none.
-bool IsKnownVersion(const HttpRequest& request) {
+// The version that the client says it speaks.
+std::string VersionOf(const HttpRequest& request) {
   const std::string version = request.Header("mcp-protocol-version");
-  return version.empty() ||
-         std::find(std::begin(kVersions), std::end(kVersions), version) !=
-             std::end(kVersions);
+  return version.empty() ? kBatchVersion : version;
+}
+
+bool IsKnown(const std::string& version) {
+  return std::find(std::begin(kVersions), std::end(kVersions), version) !=
+         std::end(kVersions);
+}
+
+void SendTo(const HttpExchangeRef& exchange, int status, const json& body) {
+  exchange->Send({.status = status, .body = Dump(body)});
+}
+
+void RefuseBody(const HttpExchangeRef& exchange, const std::string& why,
+                int code = kInvalidRequest) {
+  SendTo(exchange, 400, Error(nullptr, code, why));
 }
 
 }  // namespace
@@ -68,38 +92,74 @@ std::vector<Route> Mcp::routes() {
            "/mcp",
            {"application/json"},
            [this](HttpRequest request, HttpExchangeRef exchange) {
-             Handle(request, exchange);
+             Handle(std::move(request), exchange);
            }}};
 }
 
-void Mcp::Handle(const HttpRequest& request, const HttpExchangeRef& exchange) {
-  const auto send = [&](int status, const json& body) {
-    exchange->Send({.status = status, .body = Dump(body)});
-  };
-  if (!IsKnownVersion(request)) {
-    return send(400, Error(nullptr, kInvalidRequest,
-                           absl::StrCat("mcp-protocol-version ",
-                                        request.Header("mcp-protocol-version"),
-                                        " is not one of ",
-                                        absl::StrJoin(kVersions, ", "))));
+void Mcp::Handle(HttpRequest request, const HttpExchangeRef& exchange) {
+  const std::string version = VersionOf(request);
+  if (!IsKnown(version)) {
+    return RefuseBody(exchange, absl::StrCat("mcp-protocol-version ", version,
+                                             " is not one of ",
+                                             absl::StrJoin(kVersions, ", ")));
   }
-  const auto message = ParseJsonObject(request.body);
-  if (!message.ok()) {
+  const auto body = ParseJsonBody(request.body);
+  if (!body.ok()) {
     const int code = json::accept(request.body) ? kInvalidRequest : kParseError;
-    return send(400,
-                Error(nullptr, code, std::string(message.status().message())));
+    return RefuseBody(exchange, std::string(body.status().message()), code);
   }
-  const json id = message->value("id", json());
-  const json method = message->value("method", json());
-  if (message->value("jsonrpc", json()) != "2.0" || !method.is_string() ||
+  request.body.clear();  // pictures are large
+  if (!body->is_array()) return HandleMessage(*body, request, exchange);
+  if (version != kBatchVersion) {
+    return RefuseBody(
+        exchange, absl::StrCat("the body is a batch, which version ", version,
+                               " does not have"));
+  }
+  HandleBatch(*body, std::move(request), exchange);
+}
+
+void Mcp::HandleBatch(const json& messages, HttpRequest request,
+                      const HttpExchangeRef& exchange) {
+  if (messages.empty() || messages.size() > kMaxListEntries) {
+    return RefuseBody(
+        exchange,
+        absl::StrCat("the body is a batch of ", messages.size(),
+                     " messages, which are not 1 to ", kMaxListEntries));
+  }
+  request.headers.erase("accept");  // no answer within it streams
+  const auto batch = McpBatch::Begin(exchange, messages.size());
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const json& message = messages[i];
+    const HttpExchangeRef part = batch->Part(i, IdOf(message));
+    if (message.is_object() &&
+        message.value("method", json()) == "initialize") {
+      SendTo(part, 400,
+             Error(message.value("id", json()), kInvalidRequest,
+                   "initialize is no part of a batch"));
+    } else {
+      HandleMessage(message, request, part);
+    }
+  }
+}
+
+void Mcp::HandleMessage(const json& message, const HttpRequest& request,
+                        const HttpExchangeRef& exchange) {
+  const auto send = [&](int status, const json& body) {
+    SendTo(exchange, status, body);
+  };
+  if (!message.is_object()) {
+    return RefuseBody(exchange, "the body is not a JSON object");
+  }
+  const json id = message.value("id", json());
+  const json method = message.value("method", json());
+  if (message.value("jsonrpc", json()) != "2.0" || !method.is_string() ||
       !(id.is_null() || id.is_string() || id.is_number_integer())) {
-    return send(400, Error(nullptr, kInvalidRequest,
-                           "the body is not a JSON-RPC 2.0 request"));
+    return RefuseBody(exchange, "the body is not a JSON-RPC 2.0 request");
   }
   const json none = json::object();
-  const json& parameters = ValueOr(*message, "params", none);
+  const json& parameters = ValueOr(message, "params", none);
   // Notifications have no id, and no answer.
-  if (!message->contains("id")) {
+  if (!message.contains("id")) {
     if (method == "notifications/cancelled" && parameters.is_object() &&
         parameters.contains("requestId")) {
       calls_.Cancel(KeyOf(request, parameters["requestId"]));

@@ -15,8 +15,9 @@ namespace genzo {
 // tools generate_image, edit_image, upscale_image, score_images, get_job and
 // list_models. A call that names a progress token is answered with a stream of
 // progress, if its client accepts one. Calls end early by
-// notifications/cancelled; jobs outlive the connection. Everything in it
-// outlives its calls. Thread-safe.
+// notifications/cancelled; jobs outlive the connection. Version 2025-03-26 has
+// batches of messages, and no other. Everything in it outlives its calls.
+// Thread-safe.
 class Mcp {
  public:
   Mcp(Backend& backend, const ModelNames& names)
@@ -25,7 +26,12 @@ class Mcp {
   std::vector<Route> routes();
 
  private:
-  void Handle(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void Handle(HttpRequest request, const HttpExchangeRef& exchange);
+  void HandleBatch(const nlohmann::json& messages, HttpRequest request,
+                   const HttpExchangeRef& exchange);
+  // One message; `request` has its headers.
+  void HandleMessage(const nlohmann::json& message, const HttpRequest& request,
+                     const HttpExchangeRef& exchange);
   void CallTool(const nlohmann::json& id, const nlohmann::json& parameters,
                 const HttpRequest& request, const HttpExchangeRef& exchange);
 

@@ -1,6 +1,7 @@
 #include "gateway/mcp_arguments.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/upscale_plan.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/model_fields.h"
@@ -15,7 +16,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr double kMostFactor = 16;
 constexpr int kMostPictures = 10;
 
 // What edit_image takes besides.
@@ -38,7 +38,7 @@ absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
   request.mutable_picture()->set_data(
       PictureIn(reader, "image", reader.Text("image").value_or("")));
   request.set_upscaler(reader.Text("upscaler").value_or(""));
-  if (const auto factor = reader.Number("factor", 0, kMostFactor)) {
+  if (const auto factor = reader.Number("factor", 0, kMaxUpscaleFactor)) {
     request.set_factor(*factor);
   }
   reader.RefuseTheRest();

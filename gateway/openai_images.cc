@@ -58,6 +58,12 @@ std::vector<Route> OpenAiImages::routes() {
        "/v1/images/variations",
        {"multipart/form-data"},
        form(FormKind::kVariation)},
+      {"POST",
+       "/v1/images/upscales",
+       {"multipart/form-data"},
+       [this](HttpRequest request, HttpExchangeRef exchange) {
+         Upscale(request, exchange);
+       }},
       {"GET",
        "/v1/images/files/{}",
        {},
@@ -75,9 +81,9 @@ void OpenAiImages::Answer(absl::StatusOr<OpenAiCall> call,
   if (!call.ok()) {
     return exchange->Send(ErrorResponse(DoorKind::kOpenAi, call.status()));
   }
-  if (call->wants_url && public_url_.empty() &&
-      request.Header("host").empty()) {
-    return exchange->Send(ErrorResponse(DoorKind::kOpenAi, NoLinkError()));
+  const absl::Status links = CheckLinks(call->answer, request);
+  if (!links.ok()) {
+    return exchange->Send(ErrorResponse(DoorKind::kOpenAi, links));
   }
   const std::string key = request.Header("idempotency-key");
   if (!key.empty()) {
@@ -162,23 +168,48 @@ void OpenAiImages::PaintWhole(const OpenAiCall& call,
                               const HttpExchangeRef& exchange) {
   Paint(with_.backend, KeysOf(request), call.request, *exchange,
         /*ear=*/nullptr,
-        [this, exchange, prefix = LinkPrefix(request), quality = call.quality,
-         format = call.format,
-         wants_url = call.wants_url](absl::StatusOr<Painting> painting) {
-          if (!painting.ok()) {
-            return exchange->Send(ErrorResponse(
-                DoorKind::kOpenAi, Renamed(painting.status(), OpenAiNames())));
-          }
-          if (painting->images.empty() && painting->withheld > 0) {
-            return exchange->Send(
-                ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
-          }
-          json answer =
-              WholeAnswer(*std::move(painting), wants_url ? prefix : "");
-          answer["output_format"] = format;
-          answer["quality"] = quality;
-          exchange->Send({.body = Dump(answer)});
-        });
+        Answering(call.answer, OpenAiNames(), request, exchange));
+}
+
+void OpenAiImages::Upscale(const HttpRequest& request,
+                           const HttpExchangeRef& exchange) {
+  const auto call = ReadUpscaling(request.body, request.Header("content-type"));
+  const absl::Status status =
+      call.ok() ? CheckLinks(call->answer, request) : call.status();
+  if (!status.ok()) {
+    return exchange->Send(ErrorResponse(DoorKind::kOpenAi, status));
+  }
+  exchange->OnGone(with_.backend.Upscale(
+      KeysOf(request), call->request,
+      Collecting(/*ear=*/nullptr, Answering(call->answer, OpenAiUpscaleNames(),
+                                            request, exchange))));
+}
+
+absl::Status OpenAiImages::CheckLinks(const OpenAiAnswer& answer,
+                                      const HttpRequest& request) const {
+  const bool has_host = !public_url_.empty() || !request.Header("host").empty();
+  return answer.wants_url && !has_host ? NoLinkError() : absl::OkStatus();
+}
+
+std::function<void(absl::StatusOr<Painting>)> OpenAiImages::Answering(
+    const OpenAiAnswer& answer, const FieldNames& names,
+    const HttpRequest& request, const HttpExchangeRef& exchange) {
+  return [this, answer, &names, exchange,
+          prefix = LinkPrefix(request)](absl::StatusOr<Painting> painting) {
+    if (!painting.ok()) {
+      return exchange->Send(
+          ErrorResponse(DoorKind::kOpenAi, Renamed(painting.status(), names)));
+    }
+    if (painting->images.empty() && painting->withheld > 0) {
+      return exchange->Send(
+          ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
+    }
+    json told =
+        WholeAnswer(*std::move(painting), answer.wants_url ? prefix : "");
+    told["output_format"] = answer.format;
+    told["quality"] = answer.quality;
+    exchange->Send({.body = Dump(told)});
+  };
 }
 
 json OpenAiImages::WholeAnswer(Painting painting,

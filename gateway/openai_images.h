@@ -1,10 +1,12 @@
 #ifndef GENZO_GATEWAY_OPENAI_IMAGES_H_
 #define GENZO_GATEWAY_OPENAI_IMAGES_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "gateway/backend.h"
+#include "gateway/field_names.h"
 #include "gateway/model_names.h"
 #include "gateway/painting.h"
 #include "gateway/picture_store.h"
@@ -13,15 +15,27 @@
 
 namespace genzo {
 
+// How a call wants its pictures told.
+struct OpenAiAnswer {
+  std::string quality = "auto";
+  std::string format = "png";
+  bool wants_url = false;
+};
+
 // What OpenAI's images API is asked for, checked.
 struct OpenAiCall {
   v1::GenerateRequest request;
+  OpenAiAnswer answer;
   std::string event_prefix = "image_generation";
-  std::string quality = "auto";
-  std::string format = "png";
   bool streams = false;
-  bool wants_url = false;
   int partial_images = 0;
+};
+
+// The same of a picture that is to be enlarged, which OpenAI's API does not
+// have.
+struct OpenAiUpscaling {
+  v1::UpscaleRequest request;
+  OpenAiAnswer answer;
 };
 
 // Reads the fields of a generation. INVALID_ARGUMENT/INVALID_FIELD with
@@ -34,8 +48,13 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
                                     const std::string& content_type,
                                     const ModelNames& names);
 
+// Reads the form of an enlargement.
+absl::StatusOr<OpenAiUpscaling> ReadUpscaling(absl::string_view body,
+                                              const std::string& content_type);
+
 // OpenAI's images API, as its SDKs use it: whole answers and streams of partial
-// images. Everything in it outlives its calls. Thread-safe.
+// images; and beside it a path that enlarges. Everything in it outlives its
+// calls. Thread-safe.
 class OpenAiImages {
  public:
   struct Dependencies {
@@ -56,6 +75,15 @@ class OpenAiImages {
               const HttpExchangeRef& exchange);
   void PaintWhole(const OpenAiCall& call, const HttpRequest& request,
                   const HttpExchangeRef& exchange);
+  void Upscale(const HttpRequest& request, const HttpExchangeRef& exchange);
+  // OK if links can be told, or none are wanted.
+  absl::Status CheckLinks(const OpenAiAnswer& answer,
+                          const HttpRequest& request) const;
+  // Answers with the pictures, or with what went wrong in `names`, which
+  // outlive the call.
+  std::function<void(absl::StatusOr<Painting>)> Answering(
+      const OpenAiAnswer& answer, const FieldNames& names,
+      const HttpRequest& request, const HttpExchangeRef& exchange);
   // Links begin with `link_prefix`; without one it holds the pictures.
   nlohmann::json WholeAnswer(Painting painting, const std::string& link_prefix);
   void PaintStreamed(const OpenAiCall& call, const HttpRequest& request,

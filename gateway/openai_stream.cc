@@ -87,9 +87,9 @@ json OpenAiStream::Base(const std::string& kind, uint32_t image_index,
           {"b64_json", absl::Base64Escape(picture.data())},
           {"created_at", created_},
           {"size", OpenAiSize(picture)},
-          {"quality", call_.quality},
+          {"quality", call_.answer.quality},
           {"background", "opaque"},
-          {"output_format", call_.format},
+          {"output_format", call_.answer.format},
           {"image_index", image_index}};
 }
 

@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "base/upscale_plan.h"
 #include "gateway/model_fields.h"
 #include "gateway/picture_fields.h"
 #include "gateway/start_fields.h"
@@ -124,6 +125,18 @@ json ImageFields() {
   return fields;
 }
 
+json UpscaleFields() {
+  json fields = {{"image", {{"type", "string"}, {"format", "binary"}}},
+                 {"upscaler", Text()},
+                 {"factor", Number(0, kMaxUpscaleFactor)}};
+  const json painted = ImageFields();
+  for (const char* same : {"size", "output_format", "output_compression",
+                           "response_format", "user"}) {
+    fields[same] = painted[same];
+  }
+  return fields;
+}
+
 json Object(const json& properties, const json& required) {
   return {{"type", "object"},
           {"properties", properties},
@@ -155,6 +168,13 @@ json ImagePaths() {
       {"/v1/images/variations",
        {{"post", painting("images_vary", "Paints kin of a picture.",
                           "multipart/form-data", "ImageVariation")}}},
+      {"/v1/images/upscales",
+       {{"post",
+         WithBody(Operation("images_upscale", "Enlarges a picture.",
+                            Answers(error, "200",
+                                    Answer("The picture.",
+                                           JsonContent(Ref("Images"))))),
+                  "multipart/form-data", Ref("ImageUpscale"))}}},
       {"/v1/images/files/{name}",
        {{"get",
          WithParameters(
@@ -282,6 +302,7 @@ json OpenAiSchemas() {
   return {{"ImageRequest", Object(ImageFields(), {"prompt"})},
           {"ImageEdit", Object(form, {"prompt", "image"})},
           {"ImageVariation", Object(variation, {"image"})},
+          {"ImageUpscale", Object(UpscaleFields(), {"image"})},
           {"Images",
            {{"type", "object"},
             {"properties",

@@ -70,7 +70,8 @@ absl::Status Admit(const AdmissionFacts& facts) {
         "QUEUE_FULL",
         absl::StrCat("the queue is full: ", facts.waiting,
                      " jobs wait, the limit is ", facts.capacity),
-        RetryIn(facts.time_per_place * facts.places_short));
+        RetryIn(facts.time_per_place * facts.places_short),
+        {{"quota", "queue"}, {"limit", absl::StrCat(facts.capacity)}});
   }
   const bool late =
       facts.predicted.has_value() &&

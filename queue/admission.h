@@ -48,7 +48,8 @@ struct AdmissionFacts {
 };
 
 // OK or, in this order,
-// UNAVAILABLE/QUEUE_FULL with a RetryInfo of the time until there is room;
+// UNAVAILABLE/QUEUE_FULL with a RetryInfo of the time until there is room, and
+// quota "queue" and limit in the ErrorInfo;
 // FAILED_PRECONDITION/DEADLINE_UNREACHABLE where the job would be late even
 // `alone`, so that trying again is of no use;
 // RESOURCE_EXHAUSTED/DEADLINE_UNREACHABLE where others are in its way, with a

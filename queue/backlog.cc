@@ -20,6 +20,7 @@ int64_t StepsLeftOf(const BacklogJob& job) {
 void Backlog::SetDevices(int devices) {
   absl::MutexLock lock(&mutex_);
   devices_.assign(devices, {});
+  missing_.assign(devices, {});
   work_.assign(devices, absl::ZeroDuration());
 }
 
@@ -51,6 +52,7 @@ void Backlog::PutBack(const std::string& job_id, int evaluations) {
   entry.job.steps_left.assign(entry.job.steps_left.size(), 0);
   CountLocked(entry);
   entry.job.device = std::nullopt;
+  entry.job.begun = false;
   entry.job.steps_left.assign(entry.job.steps_left.size(), evaluations);
   ++version_;
 }
@@ -60,6 +62,7 @@ void Backlog::StepsLeft(const std::string& job_id, int image, int steps_left) {
   const auto found = jobs_.find(job_id);
   if (found == jobs_.end()) return;
   found->second.job.steps_left[image] = steps_left;
+  found->second.job.begun = true;
   CountLocked(found->second);
 }
 
@@ -76,6 +79,12 @@ void Backlog::Remove(const std::string& job_id) {
 void Backlog::SetState(int device, DeviceState state) {
   absl::MutexLock lock(&mutex_);
   devices_[device] = std::move(state);
+}
+
+void Backlog::SetMissing(int device, MissingModels missing) {
+  absl::MutexLock lock(&mutex_);
+  missing_[device] = std::move(missing);
+  ++version_;
 }
 
 bool Backlog::OthersAreFreer(int device) const {
@@ -112,6 +121,7 @@ BacklogSnapshot Backlog::Snapshot(size_t most_waiting) const {
   }
   BacklogSnapshot snapshot;
   snapshot.devices = devices_;
+  snapshot.missing = missing_;
   for (const BacklogJob* job : started) snapshot.jobs.push_back(*job);
   for (const BacklogJob* job : waiting) snapshot.jobs.push_back(*job);
   return snapshot;

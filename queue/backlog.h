@@ -26,6 +26,7 @@ struct BacklogJob {
   // how many had been accepted up to it.
   absl::Duration forecast = absl::ZeroDuration();
   int64_t arrival = 0;
+  bool begun = false;  // its model is there: it has taken steps
   // In predictions only: it comes no sooner, and only may come.
   absl::Duration joins = absl::ZeroDuration();
   bool expected = false;
@@ -38,9 +39,14 @@ struct DeviceState {
   bool out = false;                  // broken: it takes no jobs for now
 };
 
+// Models that a device may be asked for and does not have in memory, and what
+// loading each takes, as far as is known.
+using MissingModels = std::map<std::string, absl::Duration>;
+
 // What a prediction goes by. A value.
 struct BacklogSnapshot {
   std::vector<DeviceState> devices = {{}};
+  std::vector<MissingModels> missing = {};  // by device; others lack none
   std::vector<BacklogJob> jobs;
 };
 
@@ -72,6 +78,9 @@ class Backlog {
 
   // Of a device that begins an evaluation, or has nothing to do.
   void SetState(int device, DeviceState state) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whenever it has others in memory.
+  void SetMissing(int device, MissingModels missing)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a device other than `device` has much less to do. What comes next
   // should be its: devices take jobs when they come by, and the first would
@@ -84,7 +93,7 @@ class Backlog {
   // that should start first.
   BacklogSnapshot Snapshot(size_t most_waiting) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Another number whenever a job has come or gone.
+  // Another number whenever a job or a model has come or gone.
   int64_t version() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -100,6 +109,7 @@ class Backlog {
   std::map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);
   int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<DeviceState> devices_ ABSL_GUARDED_BY(mutex_) = {{}};
+  std::vector<MissingModels> missing_ ABSL_GUARDED_BY(mutex_) = {{}};
   // What is left of each device's jobs, one image at a time.
   std::vector<absl::Duration> work_ ABSL_GUARDED_BY(mutex_) = {
       absl::ZeroDuration()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/guidance_rules.h"
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "base/upscale_plan.h"
@@ -28,7 +29,8 @@ StepRounding RoundingOf(const internal::v1::Job& job) {
 // On the way up, an image mostly has one row where it has several later.
 int InversionCost(const v1::GenerateRequest& request, int rows) {
   const int steps = InversionSteps(request);
-  const bool guided = request.image_to_image().inversion().guidance_scale() > 1;
+  const bool guided =
+      IsGuided(request.image_to_image().inversion().guidance_scale());
   return guided ? steps : (steps + rows - 1) / rows;
 }
 

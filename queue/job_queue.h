@@ -27,8 +27,6 @@ class JobLease {
  public:
   // Workers that may try one job.
   static constexpr int kMostAttempts = 2;
-  // A lease that was not renewed for so long may be another's.
-  static constexpr absl::Duration kRenewWithin = absl::Seconds(15);
 
   virtual ~JobLease() = default;
 
@@ -43,7 +41,8 @@ class JobLease {
   // Whether nobody wants the job any more. Ask at every step.
   virtual bool cancelled() const = 0;
 
-  // Says that the worker is alive. False once the lease has ended or the job is
+  // Says that the worker is alive, which a queue over several processes may
+  // want to hear now and then. False once the lease has ended or the job is
   // another's: then stop, as nothing reaches the reader any more.
   virtual bool Renew() = 0;
 

@@ -148,22 +148,31 @@ absl::Status MemoryJobQueue::AddLocked(
 }
 
 void MemoryJobQueue::Cancel(const std::string& job_id) {
-  CancelWith(job_id, JobCancelledError());
+  CancelEach({job_id}, JobCancelledError());
 }
 
-void MemoryJobQueue::CancelWith(const std::string& job_id,
+void MemoryJobQueue::CancelEach(const std::vector<std::string>& job_ids,
+                                const absl::Status& status) {
+  bool any_left = false;
+  for (const std::string& id : job_ids) {
+    any_left = CancelWith(id, status) || any_left;
+  }
+  if (any_left) PostPositions();
+}
+
+bool MemoryJobQueue::CancelWith(const std::string& job_id,
                                 const absl::Status& status) {
   std::shared_ptr<QueuedJob> removed;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = jobs_.find(job_id);
-    if (found == jobs_.end()) return;
+    if (found == jobs_.end()) return false;
     found->second->Cancel(status);
     // A leased one, too: forecasts do not wait for its worker to notice.
     load_.backlog().Remove(job_id);
     if (!waiting_.Remove(job_id)) {
       ++nudges_;  // its worker may wait, with the job put aside
-      return;
+      return false;
     }
     removed = found->second;
     LeftLocked(*removed);
@@ -171,7 +180,7 @@ void MemoryJobQueue::CancelWith(const std::string& job_id,
   }
   MetricsOf(*removed).CountEnd(status, removed->steps());
   removed->End(EndedBy(status));
-  PostPositions();
+  return true;
 }
 
 void MemoryJobQueue::Expire() {
@@ -185,7 +194,8 @@ void MemoryJobQueue::Expire() {
       }
     }
   }
-  for (const std::string& id : late) CancelWith(id, JobLateError());
+  for (const std::string& id : late) load_.LearnFrom(id, now);
+  CancelEach(late, JobLateError());
 }
 
 std::unique_ptr<JobLease> MemoryJobQueue::TryTake(const TakeRules& rules) {
@@ -237,7 +247,7 @@ void MemoryJobQueue::CancelAll() {
     absl::MutexLock lock(&mutex_);
     for (const auto& job : jobs_) ids.push_back(job.first);
   }
-  for (const std::string& id : ids) CancelWith(id, DrainingError());
+  CancelEach(ids, DrainingError());
 }
 
 std::unique_ptr<JobLease> MemoryJobQueue::TakeLocked(const TakeRules& rules) {

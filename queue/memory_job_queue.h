@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -51,7 +52,11 @@ class MemoryJobQueue : public JobQueue {
  private:
   class Lease;
 
-  void CancelWith(const std::string& job_id, const absl::Status& status)
+  // Then tells positions, if any of them waited.
+  void CancelEach(const std::vector<std::string>& job_ids,
+                  const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether it waited.
+  bool CancelWith(const std::string& job_id, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<JobLease> TakeLocked(const TakeRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

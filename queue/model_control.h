@@ -9,6 +9,9 @@
 
 namespace genzo {
 
+// Reason of a Load() on a device that is out of use.
+inline constexpr char kDeviceOut[] = "DEVICE_OUT";
+
 // How front ends ask the pool to bring models in and out of memory.
 // Thread-safe; the callbacks run on a thread of the pool's and must not block.
 class ModelControl {

@@ -67,6 +67,7 @@ void AddJob(const BacklogJob& job, const Clock& clock, PoolView& view) {
   for (int steps_left : job.steps_left) added.add_steps_left(steps_left);
   *added.mutable_latest_start() = ToProto(ToDate(job.latest_start, clock));
   if (job.device.has_value()) added.set_device(*job.device);
+  added.set_begun(job.begun);
   if (job.expected) *added.mutable_expected_in() = ToProto(job.joins);
 }
 
@@ -81,6 +82,7 @@ BacklogJob JobOf(const PendingJob& told, const Clock& clock) {
   job.demand.images = told.steps_left_size();
   job.latest_start = clock.FromDate(FromProto(told.latest_start()));
   if (told.has_device()) job.device = static_cast<int>(told.device());
+  job.begun = told.begun();
   job.steps_left.assign(told.steps_left().begin(), told.steps_left().end());
   job.expected = told.has_expected_in();
   job.joins = FromProto(told.expected_in());
@@ -100,6 +102,9 @@ PoolView MakePoolView(const PoolLoad& load, const Clock& clock) {
     auto& device = *view.add_devices();
     device.mutable_owing()->Add(state.owing.begin(), state.owing.end());
     device.set_out(state.out);
+    for (const auto& [model, load] : backlog.missing[view.devices_size() - 1]) {
+      (*device.mutable_missing())[model] = ToProto(load);
+    }
     if (state.busy_until <= clock.Now()) continue;
     *device.mutable_busy_until() = ToProto(ToDate(state.busy_until, clock));
   }
@@ -121,11 +126,15 @@ std::optional<absl::Duration> PredictFrom(const PoolView& view,
   if (!speeds.Knows(demand.model)) return std::nullopt;
   BacklogSnapshot backlog;
   backlog.devices.resize(std::max(1, view.devices_size()));
+  backlog.missing.resize(backlog.devices.size());
   for (int i = 0; i < view.devices_size(); ++i) {
     const auto& told = view.devices(i);
     DeviceState& state = backlog.devices[i];
     state.owing.insert(told.owing().begin(), told.owing().end());
     state.out = told.out();
+    for (const auto& [model, load] : told.missing()) {
+      backlog.missing[i][model] = FromProto(load);
+    }
     if (!told.has_busy_until()) continue;
     state.busy_until = clock.FromDate(FromProto(told.busy_until()));
   }

@@ -18,6 +18,7 @@ class Predictor {
       : jobs_(backlog.jobs),
         speeds_(speeds),
         states_(backlog.devices),
+        missing_(backlog.missing),
         devices_(backlog.devices.size()),
         order_(backlog.jobs.size()) {
     std::iota(order_.begin(), order_.end(), 0);
@@ -46,6 +47,8 @@ class Predictor {
     std::vector<size_t> owners;           // of the items
     std::vector<absl::Duration> decodes;  // of the items
     absl::Duration work;
+    std::map<std::string, absl::Duration> loaded;  // when, by ordered model
+    absl::Duration loads;                          // of all these
   };
 
   // The order of service: a tenant's jobs by priority and latest start, and
@@ -74,21 +77,39 @@ class Predictor {
   void Deal() {
     for (const BacklogJob& job : jobs_) {
       if (job.device.has_value()) {
-        devices_[*job.device].work += WorkOn(*job.device, job);
+        devices_[*job.device].work +=
+            LoadFor(*job.device, job) + WorkOn(*job.device, job);
+        Order(*job.device, job);
       }
     }
-    for (size_t i : order_) {
+    std::vector<int> dealt(jobs_.size());
+    for (size_t i : ByArrival()) {
       const BacklogJob& job = jobs_[i];
-      const int device = job.device.has_value() ? *job.device : FirstDone(job);
-      Add(i, device);
+      dealt[i] = job.device.has_value() ? *job.device : FirstDone(job);
+      Order(dealt[i], job);
     }
+    for (size_t i : order_) Add(i, dealt[i]);
+  }
+
+  // The order of service, but for those that are expected, which choose when
+  // they come: each device would have company that goes to an idle one.
+  std::vector<size_t> ByArrival() const {
+    const auto comes = [this](size_t i) {
+      return jobs_[i].expected ? jobs_[i].joins : absl::ZeroDuration();
+    };
+    std::vector<size_t> order = order_;
+    std::stable_sort(order.begin(), order.end(), [&comes](size_t a, size_t b) {
+      return comes(a) < comes(b);
+    });
+    return order;
   }
 
   int FirstDone(const BacklogJob& job) {
     int first = 0;
     absl::Duration least = absl::InfiniteDuration();
     for (int device = 0; device < static_cast<int>(devices_.size()); ++device) {
-      const absl::Duration done = devices_[device].work + WorkOn(device, job);
+      const absl::Duration done = std::max(devices_[device].work, job.joins) +
+                                  LoadFor(device, job) + WorkOn(device, job);
       if (states_[device].out || done >= least) continue;
       first = device;
       least = done;
@@ -96,6 +117,28 @@ class Predictor {
     // All may be out: then the first, once it is back, is as good as any.
     if (least < absl::InfiniteDuration()) devices_[first].work = least;
     return first;
+  }
+
+  // What loading its model takes, unless that is there or was ordered. Nothing
+  // is loaded for who is merely expected.
+  absl::Duration LoadFor(int device, const BacklogJob& job) const {
+    const std::string& model = job.demand.model;
+    if (job.expected || job.begun || device >= std::ssize(missing_) ||
+        devices_[device].loaded.count(model) > 0) {
+      return absl::ZeroDuration();
+    }
+    const auto found = missing_[device].find(model);
+    return found == missing_[device].end() ? absl::ZeroDuration()
+                                           : found->second;
+  }
+
+  // Has its model loaded, behind those that were ordered before.
+  void Order(int device, const BacklogJob& job) {
+    const absl::Duration load = LoadFor(device, job);
+    if (load == absl::ZeroDuration()) return;
+    Device& place = devices_[device];
+    place.loads += load;
+    place.loaded[job.demand.model] = place.loads;
   }
 
   // What its images take one at a time.
@@ -126,12 +169,17 @@ class Predictor {
     const int shape = IndexOn(device, job.demand);
     const bool yields = states_[device].owing.count(job.demand.tenant) > 0;
     Device& place = devices_[device];
+    absl::Duration joins = job.joins;
+    const auto loaded = place.loaded.find(job.demand.model);
+    if (!job.begun && loaded != place.loaded.end()) {
+      joins = std::max(joins, loaded->second);
+    }
     for (int steps_left : job.steps_left) {
       place.items.push_back({.shape = shape,
                              .rows = job.demand.rows,
                              .load = job.demand.load,
                              .steps_left = steps_left,
-                             .joins = job.joins,
+                             .joins = joins,
                              .expected = job.expected,
                              .yields = yields});
       place.owners.push_back(index);
@@ -143,6 +191,7 @@ class Predictor {
   const std::vector<BacklogJob>& jobs_;
   const ModelSpeeds& speeds_;
   const std::vector<DeviceState>& states_;
+  const std::vector<MissingModels>& missing_;
   std::vector<Device> devices_;
   std::map<std::tuple<int, std::string, int64_t>, absl::Duration> decodes_;
   std::vector<size_t> order_;

@@ -11,7 +11,9 @@ namespace genzo {
 
 // Time from now until each job of `backlog` has its last picture, in their
 // order there, if nothing is late: jobs are dealt to the device that is done
-// with them first and served as queue and batcher have it. Infinite for those
+// with them first and served as queue and batcher have it, once their model is
+// in memory. Models that are not are loaded one after the other, each once:
+// that one may have to leave for another is left out. Infinite for those
 // that are merely expected and later than all others; of no use for models that
 // `speeds` does not know. Changes nothing and looks at no clock.
 std::vector<absl::Duration> Predict(const BacklogSnapshot& backlog,

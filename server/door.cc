@@ -22,23 +22,21 @@ constexpr int kMostMetadataBytes = 16 << 10;
 constexpr size_t kMessagesAtOnce = 16;
 constexpr char kIdentity[] = "genzo";
 
-// Notices dead peers, but not before a suspended reader would be given up, and
-// forgives clients that ping every 20 s or slower. Connections are closed in
-// turn, so that balancers that know connections only spread clients anew; calls
-// under way go on for as long as a job may.
-void SetKeepalive(grpc::ServerBuilder& builder, absl::Duration reader_timeout) {
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(
-      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(reader_timeout)));
+void SetTimes(grpc::ServerBuilder& builder, const DoorOptions& options) {
+  const ConnectionTimes& times = options.times;
+  for (const auto& [argument, time] :
+       {std::pair(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, times.handshake),
+        std::pair(GRPC_ARG_KEEPALIVE_TIME_MS, times.ping_after),
+        std::pair(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.reader_timeout),
+        std::pair(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                  times.client_pings),
+        std::pair(GRPC_ARG_MAX_CONNECTION_AGE_MS, times.age),
+        std::pair(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, times.age_grace)}) {
+    builder.AddChannelArgument(
+        argument, static_cast<int>(absl::ToInt64Milliseconds(time)));
+  }
+  // Either side may ping between two calls.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  // A connection that says nothing costs a descriptor.
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 20'000);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30 * 60'000);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-                             24 * 60 * 60'000);
 }
 
 // A message is inflated before its size is looked at, and a small one may
@@ -98,7 +96,7 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Create(
   if (!listener.ok()) return listener.status();
   door->listener_ = *std::move(listener);
   grpc::ServerBuilder builder;
-  SetKeepalive(builder, options.reader_timeout);
+  SetTimes(builder, options);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   grpc::ResourceQuota memory("messages");
   memory.Resize(kMessagesAtOnce * options.max_message_bytes);

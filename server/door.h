@@ -15,11 +15,31 @@
 
 namespace genzo {
 
+// When a door pings connections, and when it closes them.
+struct ConnectionTimes {
+  // From the connection to its first words: one that says nothing costs a
+  // descriptor.
+  absl::Duration handshake = absl::Seconds(20);
+  // One that was silent for so long is asked whether it lives.
+  absl::Duration ping_after = absl::Minutes(1);
+  // Clients that ping more often than so are sent away; those who do it every
+  // 20 s have room.
+  absl::Duration client_pings = absl::Seconds(10);
+  // Then clients are told to connect anew, so that balancers that know
+  // connections only spread them; calls under way may go on for as long as a
+  // job may.
+  absl::Duration age = absl::Minutes(30);
+  absl::Duration age_grace = absl::Hours(24);
+};
+
 // How a door treats connections and messages.
 struct DoorOptions {
   int max_message_bytes = 24 << 20;
   int max_calls = 1024;  // at once, of a connection
+  // A peer that does not answer a ping for so long is dead. A suspended reader
+  // does not either, and is not to be closed before it is given up.
   absl::Duration reader_timeout = absl::Minutes(5);
+  ConnectionTimes times = {};
   int other_connections = 0;  // that the process may have beside the door's
   TlsConfig tls = {};
 };

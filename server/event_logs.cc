@@ -372,7 +372,7 @@ bool EventLogs::IsInFlight(const Log& log, const EventRef& event) {
 bool EventLogs::IsKept(const Log& log) {
   if (log.leaving) return false;
   if (log.file.is_kept) return true;
-  if (log.file.request_id.empty()) return false;
+  if (log.file.request_id.empty() || log.too_large) return false;
   return log.ended == absl::InfiniteFuture() || log.images > 0;
 }
 
@@ -459,6 +459,12 @@ void EventLogs::KeepBoundsLocked(Log& log, Calls& calls) {
   if (log.events.back()->has_preview() && passed()) {
     metrics_.previews_dropped().Increment();
     EraseLocked(log, std::prev(log.events.end()));
+  }
+  // What readers have had is not kept at the price of what they wait for.
+  if (log.bytes > limits_.job_bytes && !log.file.is_kept) {
+    log.too_large = true;
+    TrimLocked(log);
+    if (!log.file.request_id.empty()) UnlinkLocked(log);
   }
   if (log.bytes > limits_.job_bytes) EndTooSlowLocked(log, calls);
   while (tenant_bytes_.Of(tenant) > limits_.tenant_bytes &&

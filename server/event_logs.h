@@ -209,6 +209,7 @@ class EventLogs {
     int images = 0;
     bool leaving = false;    // cancelled, and not to be found any more
     bool elsewhere = false;  // kept there too
+    bool too_large = false;  // to be kept for who may send the request again
     absl::Time ended = absl::InfiniteFuture();
   };
   using Logs = std::map<std::string, Log>;  // by job id

@@ -101,6 +101,8 @@ int Serve(const ServerOptions& options, const Config& config) {
   if (WaitForEnd(options, waiter, **server) != SignalWaiter::Event::kDone) {
     Drain(config, waiter, **server);
   }
+  // With all devices out, the pool ends while jobs wait: they hear of it.
+  (*server)->Cancel();
   EndWithin(kLastWrites + kLastResort, signals, config.jobs.results_folder);
   (*server)->Stop(kLastWrites);
   spdlog::info("stopped");

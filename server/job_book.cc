@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bitset>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -11,6 +10,7 @@
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "base/utf8.h"
+#include "server/pages.h"
 #include "server/violations.h"
 
 namespace genzo {
@@ -20,7 +20,6 @@ using internal::v1::KeptJob;
 using v1::JobEvent;
 
 constexpr int kDefaultPageSize = 100;
-constexpr int kMaxPageSize = 1000;
 constexpr int kMostStates = 16;
 
 absl::Status Unknown(const std::string& id) {
@@ -52,6 +51,18 @@ absl::StatusOr<States> StatesOf(const v1::ListJobsRequest& request) {
   }
   if (!violations.status().ok()) return violations.status();
   return states;
+}
+
+// The key that a page token has: "NANOSECONDS.ID".
+std::optional<std::pair<int64_t, std::string>> ParseKey(
+    const std::string& text) {
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(text, absl::MaxSplits('.', 1));
+  int64_t order = 0;
+  if (!absl::SimpleAtoi(parts.first, &order) || parts.second.empty()) {
+    return std::nullopt;
+  }
+  return std::pair(order, parts.second);
 }
 
 }  // namespace
@@ -157,32 +168,17 @@ std::optional<JobBook::Known> JobBook::ByRequest(
 
 absl::StatusOr<v1::ListJobsResponse> JobBook::List(
     const std::string& tenant, const v1::ListJobsRequest& request) const {
-  if (request.page_size() < 0) {
-    return InvalidFieldsError(
-        {{"page_size",
-          absl::StrCat("page_size ", request.page_size(), " is below 0")}});
-  }
+  const auto asked =
+      ParsePage(request.page_size(), request.page_token(), kDefaultPageSize);
+  if (!asked.ok()) return asked.status();
   const auto states = StatesOf(request);
   if (!states.ok()) return states.status();
-  // The token is the last key of the page before.
-  std::string token;
   Key before = {INT64_MAX, ""};
-  if (!request.page_token().empty()) {
-    const bool readable =
-        absl::WebSafeBase64Unescape(request.page_token(), &token);
-    const std::pair<std::string, std::string> parts =
-        absl::StrSplit(token, absl::MaxSplits('.', 1));
-    if (!readable || !absl::SimpleAtoi(parts.first, &before.first) ||
-        parts.second.empty()) {
-      return InvalidFieldsError(
-          {{"page_token",
-            "page_token is not a next_page_token of this server"}});
-    }
-    before.second = parts.second;
+  if (!asked->after.empty()) {
+    const auto key = ParseKey(asked->after);
+    if (!key.has_value()) return ForeignPageTokenError();
+    before = *key;
   }
-  const int page_size = request.page_size() == 0
-                            ? kDefaultPageSize
-                            : std::min(request.page_size(), kMaxPageSize);
   v1::ListJobsResponse page;
   absl::MutexLock lock(&mutex_);
   const auto jobs = by_tenant_.find(tenant);
@@ -194,9 +190,9 @@ absl::StatusOr<v1::ListJobsResponse> JobBook::List(
     const Entry& entry = entries_.at(id);
     if (entry.gone < absl::InfiniteFuture()) continue;
     if (states->any() && !states->test(entry.kept.job().state())) continue;
-    if (page.jobs_size() == page_size) {
-      page.set_next_page_token(absl::WebSafeBase64Escape(
-          absl::StrCat(last.first, ".", last.second)));
+    if (page.jobs_size() == static_cast<int>(asked->size)) {
+      page.set_next_page_token(
+          PageToken(absl::StrCat(last.first, ".", last.second)));
       break;
     }
     last = key;

@@ -34,13 +34,13 @@ std::string DrawJobId() {
 uint32_t RowsPerImage(const v1::GenerateRequest& resolved,
                       const v1::Model& model) {
   const bool guided =
-      resolved.guidance_scale() > 1 ||
-      resolved.image_to_image().inversion().guidance_scale() > 1;
+      IsGuided(resolved.guidance_scale()) ||
+      IsGuided(resolved.image_to_image().inversion().guidance_scale());
   const uint32_t told =
       guided ? model.guided_rows_per_image() : model.rows_per_image();
   uint32_t rows = told > 0 ? told : guided ? 2 : 1;
   // Of networks that are told guidance_scale, which costs them no row.
-  if (resolved.true_guidance_scale() > 1) rows = std::max(rows, 2u);
+  if (IsGuided(resolved.true_guidance_scale())) rows = std::max(rows, 2u);
   return MostRows(resolved, rows);
 }
 

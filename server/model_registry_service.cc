@@ -5,6 +5,7 @@
 #include "server/grpc_call.h"
 #include "server/job_draft.h"
 #include "server/pages.h"
+#include "server/quotas.h"
 
 namespace genzo {
 absl::StatusOr<v1::ListModelsResponse> ListPage(
@@ -19,23 +20,30 @@ absl::StatusOr<v1::ListModelsResponse> ListPage(
   return page;
 }
 
-void ModelRegistryService::Complete(v1::Model& model) const {
+void ModelRegistryService::Complete(const Caller& caller,
+                                    v1::Model& model) const {
   drained_.Tell(model);
   LowerLimits(intake_.limits(), model);
+  if (caller.grant != nullptr) LowerLimits(*caller.grant, model);
 }
 
 grpc::ServerUnaryReactor* ModelRegistryService::ListModels(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::ListModelsRequest request;
-  absl::Status status =
-      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
-          .status();
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request);
+  absl::Status status = caller.status();
   if (status.ok()) {
-    auto page = ListPage(catalog_.List(), request);
+    std::vector<v1::Model> models = catalog_.List();
+    std::erase_if(models, [&](const v1::Model& model) {
+      return caller->grant != nullptr &&
+             !CheckGrantModel(*caller->grant, model.id()).ok();
+    });
+    auto page = ListPage(std::move(models), request);
     status = page.status();
     if (page.ok()) {
-      for (v1::Model& model : *page->mutable_models()) Complete(model);
+      for (v1::Model& model : *page->mutable_models()) Complete(*caller, model);
       *answer = ToBytes(*page);
     }
   }
@@ -48,14 +56,17 @@ grpc::ServerUnaryReactor* ModelRegistryService::GetModel(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::GetModelRequest request;
-  absl::Status status =
-      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
-          .status();
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request);
+  absl::Status status = caller.status();
+  if (status.ok() && caller->grant != nullptr) {
+    status = CheckGrantModel(*caller->grant, request.id());
+  }
   if (status.ok()) {
     auto model = catalog_.Named(request.id());
     status = model.status();
     if (model.ok()) {
-      Complete(*model);
+      Complete(*caller, *model);
       *answer = ToBytes(*model);
     }
   }

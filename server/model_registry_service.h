@@ -18,7 +18,7 @@ absl::StatusOr<v1::ListModelsResponse> ListPage(
     std::vector<v1::Model> models, const v1::ListModelsRequest& request);
 
 // genzo.v1.ModelRegistry: reads the catalog; models have the limits that hold
-// now. Thread-safe.
+// now for the caller, who is told of those alone that he may use. Thread-safe.
 class ModelRegistryService
     : public v1::ModelRegistry::WithRawCallbackMethod_ListModels<
           v1::ModelRegistry::WithRawCallbackMethod_GetModel<
@@ -42,8 +42,8 @@ class ModelRegistryService
                                      grpc::ByteBuffer* answer) override;
 
  private:
-  // What only the front end knows of `model`.
-  void Complete(v1::Model& model) const;
+  // What only the front end knows of `model`, for `caller`.
+  void Complete(const Caller& caller, v1::Model& model) const;
 
   const ModelCatalog& catalog_;
   const Authenticator& authenticator_;

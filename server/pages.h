@@ -1,20 +1,34 @@
 #ifndef GENZO_SERVER_PAGES_H_
 #define GENZO_SERVER_PAGES_H_
 
-#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
-#include "base/errors.h"
 
 namespace genzo {
 
-inline constexpr char kPageMark[] = "after:";
+inline constexpr int kMostItemsOfAPage = 1000;
+
+// What a request asks of a list by its page_size and page_token.
+struct PageAsked {
+  size_t size = 1;    // items at most
+  std::string after;  // key of the last item of the page before; empty: begin
+};
+
+// INVALID_ARGUMENT for a negative size, or a token that PageToken() did not
+// make. A size of 0 is `usual`, one over kMostItemsOfAPage is that.
+absl::StatusOr<PageAsked> ParsePage(int page_size, absl::string_view page_token,
+                                    int usual = kMostItemsOfAPage);
+
+// What ParsePage() says of a strange token.
+absl::Status ForeignPageTokenError();
+
+// What asks for the page that follows the item of that key.
+std::string PageToken(absl::string_view key);
 
 // Some of a list that is sorted by a key, and where the rest begins.
 template <typename Item>
@@ -23,40 +37,18 @@ struct Page {
   std::string next_page_token;  // empty after the last one
 };
 
-// The page of `items`, whose keys `key_of` gives, that a request asks for by
-// its page_size and page_token. INVALID_ARGUMENT for a negative size or a
-// strange token. Pure.
+// The page of `items`, whose keys `key_of` gives, that a request asks for.
+// Errors are ParsePage()'s. Pure.
 template <typename Item, typename KeyOf, typename Request>
 absl::StatusOr<Page<Item>> PageOf(std::vector<Item> items, const KeyOf& key_of,
                                   const Request& request) {
-  constexpr int kMostItems = 1000;
-  if (request.page_size() < 0) {
-    return InvalidFieldsError(
-        {{"page_size",
-          absl::StrCat("page_size ", request.page_size(), " is below 0")}});
-  }
-  // The token is the last key of the page before, behind a mark.
-  std::string token;
-  absl::string_view after;
-  if (!request.page_token().empty()) {
-    const bool readable =
-        absl::WebSafeBase64Unescape(request.page_token(), &token);
-    after = token;
-    if (!readable || !absl::ConsumePrefix(&after, kPageMark)) {
-      return InvalidFieldsError(
-          {{"page_token",
-            "page_token is not a next_page_token of this server"}});
-    }
-  }
-  const auto most = static_cast<size_t>(
-      request.page_size() == 0 ? kMostItems
-                               : std::min(request.page_size(), kMostItems));
+  const auto asked = ParsePage(request.page_size(), request.page_token());
+  if (!asked.ok()) return asked.status();
   Page<Item> page;
   for (Item& item : items) {
-    if (key_of(item) <= after) continue;
-    if (page.items.size() == most) {
-      page.next_page_token = absl::WebSafeBase64Escape(
-          absl::StrCat(kPageMark, key_of(page.items.back())));
+    if (key_of(item) <= asked->after) continue;
+    if (page.items.size() == asked->size) {
+      page.next_page_token = PageToken(key_of(page.items.back()));
       break;
     }
     page.items.push_back(std::move(item));

@@ -63,6 +63,18 @@ absl::Status CheckGrantLimits(const Grant& grant,
   return violations.empty() ? absl::OkStatus() : InvalidFieldsError(violations);
 }
 
+void LowerLimits(const Grant& grant, v1::Model& model) {
+  if (!model.has_limits()) return;  // of one that could not be read
+  v1::ModelLimits& own = *model.mutable_limits();
+  const auto pixels = static_cast<uint64_t>(grant.max_pixels);
+  if (pixels > 0 && (own.max_pixels() == 0 || pixels < own.max_pixels())) {
+    own.set_max_pixels(pixels);
+  }
+  if (grant.max_steps > 0) {
+    own.set_max_steps(std::min(own.max_steps(), uint32_t(grant.max_steps)));
+  }
+}
+
 void Quotas::RefillLocked(const Grant& grant, Use& use) {
   const absl::Time now = clock_.Now();
   const double full = BurstOf(grant);

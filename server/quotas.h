@@ -12,6 +12,7 @@
 #include "base/api_keys.h"
 #include "base/clock.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/model_registry.pb.h"
 
 namespace genzo {
 
@@ -28,6 +29,9 @@ absl::Status CheckGrantPixels(const Grant& grant, int64_t width,
 // CheckGrantModel() or INVALID_ARGUMENT/INVALID_FIELD. Pure.
 absl::Status CheckGrantLimits(const Grant& grant,
                               const v1::GenerateRequest& resolved);
+
+// Tells in `model` the grant's limits, where they are lower than its own. Pure.
+void LowerLimits(const Grant& grant, v1::Model& model);
 
 // What the keys have used of what they may. A key's cost units come back at
 // cost_per_minute, up to its burst; a job may begin when the key has the job's

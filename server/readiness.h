@@ -27,11 +27,9 @@ class Readiness {
   void NoModel(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_) {
     Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { no_model_ = why; });
   }
-  // So many devices still work, as the pool says when one is taken out or in.
-  void DevicesLeft(int devices) ABSL_LOCKS_EXCLUDED(mutex_) {
-    Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      has_device_ = devices > 0;
-    });
+  // Every device was taken out, by name; none are named once one works again.
+  void DevicesOut(const std::string& devices) ABSL_LOCKS_EXCLUDED(mutex_) {
+    Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { out_ = devices; });
   }
   // Nothing moves though it should, and why it is thought so; "" once it does.
   void Stalled(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -57,7 +55,9 @@ class Readiness {
  private:
   std::string WhyNotLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     if (draining_) return "the server is shutting down";
-    if (!has_device_) return "no device works";
+    if (!out_.empty()) {
+      return "no device works: " + out_ + " failed every evaluation";
+    }
     if (!has_model_) return no_model_;
     return stalled_;
   }
@@ -77,7 +77,7 @@ class Readiness {
   mutable absl::Mutex mutex_;
   bool has_model_ ABSL_GUARDED_BY(mutex_) = false;
   std::string no_model_ ABSL_GUARDED_BY(mutex_) = "no model is in memory yet";
-  bool has_device_ ABSL_GUARDED_BY(mutex_) = true;
+  std::string out_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::string stalled_ ABSL_GUARDED_BY(mutex_);
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;

@@ -108,6 +108,13 @@ void ResolveHiresWalk(const v1::Model& model, v1::GenerateRequest& request,
   }
   for (const v1::SamplerSupport& row : model.samplers()) {
     if (row.sampler() != hires.sampler()) continue;
+    if (hires.steps() > 0 && hires.steps() < row.min_steps()) {
+      violations.Add(
+          "hires.steps",
+          absl::StrCat("hires.steps ", hires.steps(), " is below ",
+                       row.min_steps(), ", the fewest of sampler ",
+                       NameOf(*v1::Sampler_descriptor(), hires.sampler())));
+    }
     const auto& known = row.schedules();
     if (hires.schedule() != v1::NOISE_SCHEDULE_UNSPECIFIED &&
         std::find(known.begin(), known.end(), hires.schedule()) ==

@@ -114,8 +114,13 @@ RunningServer::RunningServer(const Config& config, const Config& with_found,
       queue_(painting_, upscaling_),
       readiness_([this](bool is) { TellServing(is); }) {
   metrics_.Add(process_metrics_);
+  // Sent pictures are told under their upscaler's name.
+  metrics_.TellModelsThat([this](const std::string& model) {
+    return catalog_.Named(model).ok() || upscalers_.Get(model).ok();
+  });
   metrics_.SetBuildInfo({{"version", Version()},
                          {"libtorch", WorkerPool::LibTorchVersion()},
+                         {"cuda", WorkerPool::CudaVersion()},
                          {"grpc", grpc::Version()}});
 }
 
@@ -185,7 +190,10 @@ absl::Status RunningServer::OpenHttpDoor() {
 
 void RunningServer::Start(const std::function<void()>& done) {
   pool_->Start([this] { FirstModelsLoaded(); }, done,
-               [this](int devices) { readiness_.DevicesLeft(devices); });
+               [this](int left) {
+                 readiness_.DevicesOut(
+                     left > 0 ? "" : absl::StrJoin(pool_->DeviceNames(), ", "));
+               });
   if (!config_.models_folder.empty()) {
     models_watch_.emplace(
         folder_, kModelsLook,
@@ -246,8 +254,9 @@ void RunningServer::AddModel(const ModelConfig& model,
 }
 
 void RunningServer::LookForStall() {
-  const std::string why = stall_watch_->Look(
-      catalog_, metrics_, load_.backlog(), Clock::Real().Now());
+  const std::string why =
+      stall_watch_->Look(catalog_, metrics_, load_.backlog(),
+                         upscaling_load_.backlog(), Clock::Real().Now());
   if (!why.empty() && readiness_.WhyNot().empty()) {
     spdlog::error("not ready: {}", why);
   }

@@ -6,9 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace genzo {
 namespace {
+
+// Pictures that wait to be enlarged; no more are counted.
+constexpr size_t kMostTold = 1000;
 
 // Jobs of `models` that each device has, painted or not. Pictures that are only
 // enlarged take no steps.
@@ -32,19 +36,20 @@ std::string StallWatch::Look(const Seen& seen, absl::Time now) {
   if (moved || loaded || seen.jobs == 0) moved_ = now;
   const absl::Duration still = now - moved_;
   if (still < (seen.loading ? kLoadingPatience * most_ : most_)) return "";
-  return absl::StrFormat("no step for %.0f s while %.0f jobs wait or run%s",
-                         absl::ToDoubleSeconds(still), seen.jobs,
+  return absl::StrFormat("no %s for %.0f s while %.0f jobs wait or run%s",
+                         step_, absl::ToDoubleSeconds(still), seen.jobs,
                          seen.loading ? ", maybe for a model" : "");
 }
 
 PoolStallWatch::PoolStallWatch(const std::vector<std::string>& devices,
                                absl::Duration most)
-    : pool_(most) {
+    : pool_(most), enlarging_(most, "tile") {
   for (const std::string& device : devices) devices_.emplace_back(device, most);
 }
 
 std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
-                                 const Backlog& backlog, absl::Time now) {
+                                 const Backlog& backlog,
+                                 const Backlog& upscaling, absl::Time now) {
   StallWatch::Seen pool;
   std::set<std::string> models;
   double running = 0;
@@ -60,24 +65,33 @@ std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
   // Jobs run from when they have their model on.
   const bool some_lack_model =
       std::accumulate(taken.begin(), taken.end(), 0.0) > running;
-  std::string why;
+  std::vector<std::string> hang;
+  double all_tiles = 0;
   for (size_t i = 0; i < devices_.size(); ++i) {
     auto& [name, watch] = devices_[i];
     const DeviceMetrics figures = metrics.ForDevice(name);
     const double live = figures.live_images.Value();
+    const double tiles = figures.upscale_tiles.Value();
+    all_tiles += tiles;
     const bool loading = some_lack_model && live == 0 && taken[i] > 0;
     pool.loading = pool.loading || loading;
-    const std::string hangs =
-        watch.Look({.evaluations = figures.last_step.Value(),
+    const std::string why =
+        watch.Look({.evaluations = figures.last_step.Value() + tiles,
                     .jobs = std::max(live, taken[i]),
                     .loading = loading},
                    now);
-    if (why.empty() && !hangs.empty()) {
-      why = absl::StrCat("device ", name, ": ", hangs);
-    }
+    if (!why.empty()) hang.push_back(absl::StrCat("device ", name, ": ", why));
   }
+  // Always asked: they count from when they saw something move.
+  const std::string enlarging = enlarging_.Look(
+      {.evaluations = all_tiles,
+       .jobs = static_cast<double>(upscaling.Snapshot(kMostTold).jobs.size())},
+      now);
+  if (!enlarging.empty())
+    hang.push_back(absl::StrCat("enlarging: ", enlarging));
+  pool.evaluations += all_tiles;
   const std::string all = pool_.Look(pool, now);
-  return all.empty() ? why : all;
+  return hang.empty() ? all : absl::StrJoin(hang, "; ");
 }
 
 }  // namespace genzo

@@ -21,8 +21,10 @@ class StallWatch {
   // long may pass, and not more, as reading may hang too.
   static constexpr int kLoadingPatience = 10;
 
-  // `most` may pass without a step while jobs wait or run.
-  explicit StallWatch(absl::Duration most) : most_(most) {}
+  // `most` may pass without a step while jobs wait or run. `step` is what it
+  // is told by.
+  explicit StallWatch(absl::Duration most, std::string step = "step")
+      : most_(most), step_(std::move(step)) {}
 
   // What is seen at `now`.
   struct Seen {
@@ -35,6 +37,7 @@ class StallWatch {
 
  private:
   const absl::Duration most_;
+  const std::string step_;
   double evaluations_ = -1;
   bool loading_ = false;
   absl::Time moved_ = absl::InfiniteFuture();
@@ -42,19 +45,26 @@ class StallWatch {
 
 // Watches over all devices of a pool together and over each, which may hang
 // while others go on: with images that it paints, or with jobs that it took and
-// whose model it does not get into memory. As StallWatch.
+// whose model it does not get into memory, or whose pictures it does not get
+// decoded. Enlarging is watched by its tiles: those of painted pictures count
+// as steps of their device, and pictures that were sent to be enlarged are a
+// line of their own. As StallWatch.
 class PoolStallWatch {
  public:
   // `devices` by the names that figures have for them, in the pool's order.
   PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most);
 
-  // As StallWatch::Look(), from what the figures say, and `backlog` of jobs
-  // that devices took and have not begun.
+  // As StallWatch::Look(), from what the figures say, `backlog` of jobs that
+  // devices took and have not begun, and `upscaling` of sent pictures. Every
+  // device that hangs is named; the pool is told of alone where no device has
+  // the jobs that wait.
   std::string Look(const ModelCatalog& catalog, Metrics& metrics,
-                   const Backlog& backlog, absl::Time now);
+                   const Backlog& backlog, const Backlog& upscaling,
+                   absl::Time now);
 
  private:
   StallWatch pool_;
+  StallWatch enlarging_;
   std::vector<std::pair<std::string, StallWatch>> devices_;
 };
 

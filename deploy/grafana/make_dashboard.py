@@ -79,6 +79,8 @@ ROWS = [
             ("First preview", "s", "From acceptance to the first preview.",
              [(quantile(q, "genzo_time_to_first_preview_seconds"), name)
               for q, name in ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))], {}),
+            ("Making files", "s", "Of decoding: from pixels to PNG, JPEG or WebP, with the wait for who makes them.",
+             [(stage("encode_image"), "{{model}}")], {}),
             ("Predictions", "percentunit", "How far predicted finish times were off.",
              [(quantile(0.5, "genzo_prediction_error_ratio"), "median"),
               (quantile(0.9, "genzo_prediction_error_ratio"), "90 %")], {}),
@@ -134,6 +136,8 @@ ROWS = [
             ("Images at work", "none", "Images being painted, and devices that are in use.",
              [("sum by (device) (genzo_device_live_images{%s})" % BY, "{{device}}"),
               ("sum(genzo_device_up{%s})" % BY, "devices up")], {}),
+            ("Enlarging", "ops", "Parts of pictures, enlarged.",
+             [("sum by (device) (%s)" % rate("genzo_device_upscale_tiles_total", BY), "{{device}}")], {}),
         ],
     ),
     (
@@ -184,8 +188,11 @@ ROWS = [
              [("sum by (instance, device) (genzo_device_adapters{%s})" % BY,
                "{{instance}} {{device}}")], {}),
             ("Builds", "none", "Versions that run.",
-             [("count by (version, libtorch, grpc) (genzo_build_info{%s})" % BY,
-               "{{version}}, LibTorch {{libtorch}}, gRPC {{grpc}}")], {}),
+             [("count by (version, libtorch, cuda, grpc) (genzo_build_info{%s})" % BY,
+               "{{version}}, LibTorch {{libtorch}}, CUDA {{cuda}}, gRPC {{grpc}}")], {}),
+            ("Files of models", "none", "More than one of a model: servers have other files of it, or copies of other times.",
+             [("count by (model) (count by (model, fingerprint) (genzo_model_info{%s}))" % MODEL,
+               "{{model}}")], {}),
         ],
     ),
 ]

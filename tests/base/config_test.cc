@@ -32,6 +32,7 @@ TEST(ConfigTest, ReadsTheHttpDoor) {
       "  public_url: https://x, link_key_file: l, origins: [https://a, "
       "\"*\"],\n"
       "  model_aliases: {gpt-image-1: tiny}, max_connections: 2,\n"
+      "  max_connections_per_address: 1,\n"
       "  max_body_mb: 3, picture_mb: 4, link_seconds: 5}\n");
   ASSERT_THAT(config, IsOk());
   const HttpConfig& http = config->http;
@@ -45,6 +46,7 @@ TEST(ConfigTest, ReadsTheHttpDoor) {
   EXPECT_THAT(http.origins, ::testing::ElementsAre("https://a", "*"));
   EXPECT_EQ(http.model_aliases.at("gpt-image-1"), "tiny");
   EXPECT_EQ(http.max_connections, 2);
+  EXPECT_EQ(http.max_connections_per_address, 1);
   EXPECT_EQ(http.max_body_bytes, 3 << 20);
   EXPECT_EQ(http.picture_bytes, 4 << 20);
   EXPECT_EQ(http.links_kept, absl::Seconds(5));
@@ -62,6 +64,8 @@ TEST(ConfigTest, NamesWhatIsWrongWithTheHttpDoor) {
            {"origins: [https://a/b]", "http.origins[0]"},
            {"model_aliases: {a: \"B C\"}", "http.model_aliases.a"},
            {"max_connections: 0", "http.max_connections"},
+           {"max_connections_per_address: -1",
+            "http.max_connections_per_address"},
            {"listn: x", "http.listn"}}) {
     EXPECT_THAT(Parse("http: {" + yaml + "}\n"),
                 StatusIs(absl::StatusCode::kInvalidArgument, text));

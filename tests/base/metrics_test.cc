@@ -1,5 +1,8 @@
 #include "base/metrics.h"
 
+#include <set>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/process_metrics.h"
@@ -38,33 +41,69 @@ TEST(MetricsTest, GivesTheSameFiguresForAModel) {
 
 TEST(MetricsTest, AModelIsOfOneFamilyAndType) {
   Metrics metrics;
-  metrics.SetModelInfo("a", "sd1", "float32");
-  metrics.SetModelInfo("b", "sd1", "float32");
-  metrics.SetModelInfo("a", "sdxl", "bfloat16");
-  metrics.SetModelInfo("a", "sdxl", "bfloat16");
+  metrics.SetModelInfo("a", {"sd1", "float32", "0a"});
+  metrics.SetModelInfo("b", {"sd1", "float32", "0a"});
+  metrics.SetModelInfo("a", {"sdxl", "bfloat16", "0b"});
+  metrics.SetModelInfo("a", {"sdxl", "bfloat16", "0b"});
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("genzo_model_info{dtype=\"bfloat16\",family="
-                              "\"sdxl\",model=\"a\"} 1"));
-  EXPECT_THAT(text, HasSubstr("family=\"sd1\",model=\"b\"} 1"));
-  EXPECT_THAT(text, Not(HasSubstr("family=\"sd1\",model=\"a\"")));
+                              "\"sdxl\",fingerprint=\"0b\",model=\"a\"} 1"));
+  EXPECT_THAT(text, HasSubstr("fingerprint=\"0a\",model=\"b\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("fingerprint=\"0a\",model=\"a\"")));
 }
 
 TEST(MetricsTest, CountsEndsAndWhatTheySpared) {
   Metrics metrics;
   ModelMetrics& figures = metrics.ForModel("tiny");
   figures.CountEnd(absl::OkStatus(), 0);
-  figures.CountEnd(absl::CancelledError(""), 7);
+  figures.CountEnd(absl::OkStatus(), 0, /*filtered=*/true);
+  // Whatever became of its pictures before, the job came to no good end.
+  figures.CountEnd(absl::CancelledError(""), 7, /*filtered=*/true);
   figures.CountEnd(absl::DeadlineExceededError(""), 2);
   figures.CountEnd(absl::InternalError(""), 100);
   figures.CountEnd(RetryLaterError("DRAINING", "", absl::ZeroDuration()), 100);
   const std::string text = metrics.Text();
   for (const char* outcome :
-       {"succeeded", "cancelled", "expired", "failed", "drained"}) {
+       {"succeeded", "filtered", "cancelled", "expired", "failed", "drained"}) {
     EXPECT_THAT(text, HasSubstr(absl::StrCat("genzo_jobs_total{model=\"tiny\","
                                              "outcome=\"",
                                              outcome, "\"} 1")));
   }
   EXPECT_THAT(text, HasSubstr("genzo_steps_saved_total{model=\"tiny\"} 9"));
+}
+
+TEST(MetricsTest, LeavesOutModelsThatAreGoneAndHaveNoJobs) {
+  std::set<std::string> there = {"a", "b"};
+  Metrics metrics;
+  metrics.TellModelsThat(
+      [&](const std::string& model) { return there.count(model) > 0; });
+  for (const char* model : {"a", "b"}) {
+    ModelMetrics& figures = metrics.ForModel(model);
+    figures.CountEnd(absl::OkStatus(), 0);
+    figures.StepSeconds(512 * 512, 1).Observe(1);
+    figures.ProfileSeconds(1).Set(1);
+    metrics.SetModelInfo(model, {"sd1", "float32", "0a"});
+  }
+  ModelMetrics& b = metrics.ForModel("b");
+  there = {"a"};
+  b.jobs_running.Increment();
+  EXPECT_THAT(metrics.Text(), HasSubstr("model=\"b\""))
+      << "it ends as it would";
+  b.jobs_running.Decrement();
+  b.queue_depth[1]->Increment();
+  EXPECT_THAT(metrics.Text(), HasSubstr("model=\"b\""));
+  b.queue_depth[1]->Decrement();
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, Not(HasSubstr("model=\"b\"")));
+  EXPECT_THAT(text, HasSubstr("genzo_model_info{"));
+  EXPECT_THAT(text, HasSubstr("genzo_streams 0")) << "what has no model stays";
+  there = {};
+  EXPECT_THAT(metrics.Text(), Not(HasSubstr("genzo_model_info")));
+  there = {"b"};
+  EXPECT_THAT(
+      metrics.Text(),
+      HasSubstr("genzo_jobs_total{model=\"b\",outcome=\"succeeded\"} 1"))
+      << "it goes on from where it was";
 }
 
 TEST(MetricsTest, PutsEvaluationsInClasses) {

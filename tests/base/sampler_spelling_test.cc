@@ -52,6 +52,13 @@ TEST(SamplerSpellingTest, KnowsWhatOthersCallThem) {
 }
 
 // The menus of A1111 1.10, and what diffusers calls the same.
+TEST(SamplerSpellingTest, ANameThatBeginsWithAnotherIsItsOwn) {
+  ExpectChoice("DPM++ 2M SDE Heun Karras", v1::SAMPLER_DPMPP_2M_SDE_HEUN,
+               v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(LabelsOf({v1::SAMPLER_DPMPP_2M_SDE_HEUN}).sampler,
+            "DPM++ 2M SDE Heun");
+}
+
 TEST(SamplerSpellingTest, EverySpellingOfTheFieldIsAccepted) {
   const std::pair<v1::Sampler, std::vector<std::string>> samplers[] = {
       {v1::SAMPLER_DDIM,
@@ -73,6 +80,8 @@ TEST(SamplerSpellingTest, EverySpellingOfTheFieldIsAccepted) {
       {v1::SAMPLER_DPMPP_SDE,
        {"DPM++ SDE", "k_dpmpp_sde", "DPMSolverSDEScheduler"}},
       {v1::SAMPLER_DPMPP_2M_SDE, {"DPM++ 2M SDE", "k_dpmpp_2m_sde"}},
+      {v1::SAMPLER_DPMPP_2M_SDE_HEUN,
+       {"DPM++ 2M SDE Heun", "k_dpmpp_2m_sde_heun"}},
       {v1::SAMPLER_DPMPP_3M_SDE, {"DPM++ 3M SDE", "k_dpmpp_3m_sde"}},
       {v1::SAMPLER_UNIPC, {"UniPC", "unipc", "UniPCMultistepScheduler"}},
       {v1::SAMPLER_DEIS, {"DEIS", "DEISMultistepScheduler"}},

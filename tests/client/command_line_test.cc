@@ -92,6 +92,28 @@ TEST(CommandLineTest, SaysWhatSteersThePicture) {
   EXPECT_EQ(again->output().upscaler(), "lanczos");
 }
 
+TEST(CommandLineTest, SaysAdaptersWhateverTheirNames) {
+  v1::GenerateRequest request;
+  request.set_prompt("fox");
+  v1::LoraUse& lora = *request.add_loras();
+  lora.set_name("v1:a,b@c's");
+  lora.add_block_weights()->set_block("a=b");
+  EXPECT_THAT(CommandLineOf(request).command,
+              ::testing::HasSubstr(R"(--lora 'v1\:a\,b\@c'\''s:1,a\=b=0')"));
+}
+
+TEST(CommandLineTest, SaysATextWeightThatIsNotTheOther) {
+  v1::GenerateRequest request;
+  request.set_prompt("fox");
+  v1::LoraUse& lora = *request.add_loras();
+  lora.set_name("ink");
+  lora.set_text_encoder_weight(1);
+  EXPECT_THAT(CommandLineOf(request).command,
+              ::testing::Not(::testing::HasSubstr("ink:1:")));
+  lora.set_text_encoder_weight(0);
+  EXPECT_THAT(CommandLineOf(request).command, ::testing::HasSubstr("ink:1:0"));
+}
+
 TEST(CommandLineTest, SaysWhereAWalkBegins) {
   v1::GenerateRequest request;
   request.mutable_guidance()->set_perturbed_attention_scale(3);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +23,20 @@
 
 namespace genzo {
 
+// What one call that streams is answered with.
+struct StreamAnswer {
+  std::vector<v1::JobEvent> events;
+  grpc::Status status;  // after them
+  // Between the two.
+  std::function<void(const grpc::ServerContext&)> then = nullptr;
+};
+
 // What calls are answered with, and what they asked for. Set before the call,
 // looked at after it.
 struct Answers {
   grpc::Status status;  // of every call; messages are sent before it
   std::vector<v1::JobEvent> events;
+  std::deque<StreamAnswer> streams;  // of the first calls, in place of `events`
   v1::Job job;
   std::deque<v1::ListJobsResponse> job_pages;
   std::deque<v1::LoraRegistryListResponse> lora_pages;
@@ -80,10 +90,14 @@ class FakeServer {
     pages.pop_front();
   }
 
-  grpc::Status Send(const grpc::Status& status,
+  grpc::Status Send(const grpc::ServerContext& context,
+                    const grpc::Status& status,
                     grpc::ServerWriter<v1::JobEvent>* writer) {
-    for (const v1::JobEvent& event : answers.events) writer->Write(event);
-    return status;
+    StreamAnswer answer = {.events = answers.events, .status = status};
+    if (!answers.streams.empty()) Next(answers.streams, &answer);
+    for (const v1::JobEvent& event : answer.events) writer->Write(event);
+    if (answer.then) answer.then(context);
+    return answer.status;
   }
 
   struct Generation : v1::ImageGeneration::Service {
@@ -91,7 +105,8 @@ class FakeServer {
     grpc::Status Generate(grpc::ServerContext* context,
                           const v1::GenerateRequest* request,
                           grpc::ServerWriter<v1::JobEvent>* writer) override {
-      return server.Send(server.Note("Generate", *context, *request), writer);
+      return server.Send(*context, server.Note("Generate", *context, *request),
+                         writer);
     }
     FakeServer& server;
   };
@@ -119,7 +134,8 @@ class FakeServer {
     grpc::Status WatchJob(grpc::ServerContext* context,
                           const v1::WatchJobRequest* request,
                           grpc::ServerWriter<v1::JobEvent>* writer) override {
-      return server.Send(server.Note("WatchJob", *context, *request), writer);
+      return server.Send(*context, server.Note("WatchJob", *context, *request),
+                         writer);
     }
     grpc::Status CancelJob(grpc::ServerContext* context,
                            const v1::CancelJobRequest* request,
@@ -197,7 +213,8 @@ class FakeServer {
     grpc::Status Upscale(grpc::ServerContext* context,
                          const v1::UpscaleRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* writer) override {
-      return server.Send(server.Note("Upscale", *context, *request), writer);
+      return server.Send(*context, server.Note("Upscale", *context, *request),
+                         writer);
     }
     grpc::Status ListUpscalers(grpc::ServerContext* context,
                                const v1::ListUpscalersRequest* request,

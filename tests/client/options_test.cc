@@ -3,7 +3,6 @@
 #include "base/errors.h"
 #include "base/sampler_spelling.h"
 #include "client/command_line.h"
-#include "client/completion_command.h"
 #include "client/generate_command.h"
 #include "client/input_file.h"
 #include "client/lora_options.h"
@@ -60,6 +59,30 @@ TEST(LoraOptionTest, RefusesPartsThatAreTooManyOrEmpty) {
        {"", ":1", "a:1:2:3", "a:", "a@", "a@0", "a@0-1-2", "a\xff"}) {
     EXPECT_NE(ParseLora(text, lora), "") << text;
   }
+}
+
+TEST(LoraOptionTest, ABackslashMakesAMarkANames) {
+  v1::LoraUse lora;
+  EXPECT_EQ(ParseLora(R"(v1\:a\,b\@c\\:0.5,mid\=block=2)", lora), "");
+  EXPECT_EQ(lora.name(), R"(v1:a,b@c\)");
+  EXPECT_EQ(lora.weight(), 0.5);
+  EXPECT_FALSE(lora.has_start());
+  ASSERT_EQ(lora.block_weights_size(), 1);
+  EXPECT_EQ(lora.block_weights(0).block(), "mid=block");
+  EXPECT_EQ(lora.block_weights(0).weight(), 2);
+}
+
+TEST(LoraOptionTest, EveryNameCanBeWritten) {
+  for (const std::string name :
+       {"ink", "a:b", "a,b=c", "@a", R"(a\b)", "-a", "[a]", "two words"}) {
+    v1::LoraUse lora;
+    EXPECT_EQ(ParseLora(EscapedLoraName(name), lora), "") << name;
+    EXPECT_EQ(lora.name(), name);
+    EXPECT_FALSE(lora.has_weight()) << name;
+    EXPECT_EQ(RequestOf({"x", "--lora", EscapedLoraName(name)}).loras(0).name(),
+              name);
+  }
+  EXPECT_EQ(EscapedLoraName("well-known_name.2"), "well-known_name.2");
 }
 
 TEST(GenerateOptionsTest, AdaptersMayBeGivenSeveralTimes) {
@@ -360,19 +383,6 @@ TEST(MetricsSampleTest, SumsWhatHasTheLabels) {
   EXPECT_EQ(sample.Sum("a", {{"x", "2"}}), 3);
   EXPECT_EQ(sample.Sum("a", {{"y", ""}}), 0);
   EXPECT_THAT(sample.Values("a", "x"), ElementsAre("1", "2"));
-}
-
-TEST(CompletionTextTest, OptionsOfACommandAroundFallThrough) {
-  CLI::App app("", "genzo");
-  app.fallthrough();
-  bool flag = false;
-  app.add_flag("-v,--verbose", flag);
-  CLI::App* models = app.add_subcommand("models");
-  models->add_subcommand("load")->add_flag("--pin", flag);
-  EXPECT_THAT(Completions(app, {"genzo", "models", "load", "--"}),
-              ElementsAre("--help", "--pin", "--verbose"));
-  EXPECT_THAT(Completions(app, {"genzo", "models", "load", "-v"}),
-              ElementsAre("-v"));
 }
 
 }  // namespace

@@ -170,6 +170,19 @@ TEST(TerminalPrinterTest, AFinishedFileStaysAboveThePicture) {
               StartsWith("\r\x1b[Jimage, seed 7: a.png\n"));
 }
 
+TEST(TerminalPrinterTest, WhatIsNoEventsStandsAboveThePicture) {
+  TerminalPrinter printer(Narrow, 1);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Printed([&] { printer.Say("the model is loading"); }), "")
+      << "where nothing is drawn yet";
+  Printed([&] { printer.Show(Image("x"), "a.png"); });
+  const std::string drawn = Printed([&] { printer.Say("it \x1b broke"); });
+  EXPECT_THAT(drawn, StartsWith("\r\x1b[J")) << "it makes room";
+  EXPECT_THAT(drawn, HasSubstr("step 0 of 0")) << "and draws again";
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "genzo: the model is loading\ngenzo: it \uFFFD broke\n");
+}
+
 TEST(TerminalPrinterTest, ProgressOfAllImagesIsAdded) {
   TerminalPrinter printer(
       [] {
@@ -211,6 +224,15 @@ TEST(TerminalPrinterTest, AJobThatEndedAddsNothing) {
   event.mutable_ended();
   EXPECT_THAT(Printed([&] { printer->Show(event, ""); }), EndsWith("\n"));
   EXPECT_EQ(Printed([&] { printer.reset(); }), "");
+}
+
+// Nothing is drawn over it.
+TEST(TerminalPrinterTest, TheLastLineIsWholeInANarrowWindow) {
+  TerminalPrinter printer(Narrow, 1);
+  v1::JobEvent event;
+  event.mutable_ended()->set_state(v1::JOB_STATE_SUCCEEDED);
+  EXPECT_THAT(Printed([&] { printer.Show(event, ""); }),
+              EndsWith("0.00 s decoding\n"));
 }
 
 TEST(TerminalPrinterTest, AWindowThatChangesItsWidthIsDrawnBelow) {

@@ -1,4 +1,3 @@
-#include "client/completion_command.h"
 #include "client/server_figures.h"
 #include "client/top_command.h"
 #include "tests/testing/matchers.h"
@@ -6,9 +5,7 @@
 namespace genzo {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr char kBefore[] = R"(# TYPE genzo_images_total counter
 genzo_ready 1
@@ -76,49 +73,6 @@ TEST(ServerFiguresTest, LinesFitTheTerminal) {
   EXPECT_THAT(
       FigureLines(FiguresOf(nothing, nothing, absl::ZeroDuration()), 80)[0],
       HasSubstr("NOT READY"));
-}
-
-// An app like genzo's.
-struct CompletionTest : public ::testing::Test {
-  CompletionTest() : app("", "genzo"), completion(MakeApp()) {}
-
-  CLI::App& MakeApp() {
-    app.fallthrough();
-    app.add_option("--server", text);
-    CLI::App* jobs = app.add_subcommand("jobs");
-    jobs->add_option("--state", text)
-        ->delimiter(',')
-        ->check(CLI::IsMember({"queued", "running"}));
-    jobs->add_flag("--json", flag);
-    CLI::App* models = app.add_subcommand("models");
-    models->add_subcommand("load");
-    models->add_subcommand("unload");
-    return app;
-  }
-  std::vector<std::string> After(const std::vector<std::string>& words) const {
-    return Completions(app, words);
-  }
-
-  CLI::App app;
-  std::string text;
-  bool flag = false;
-  CompletionCommand completion;
-};
-
-TEST_F(CompletionTest, KnowsCommandsOptionsAndValues) {
-  EXPECT_THAT(After({"genzo", ""}),
-              ElementsAre("completion", "jobs", "models"));
-  EXPECT_THAT(After({"genzo", "mo"}), ElementsAre("models"));
-  EXPECT_THAT(After({"genzo", "models", "l"}), ElementsAre("load"));
-  EXPECT_THAT(After({"genzo", "--server", "jobs", "models", ""}),
-              ElementsAre("load", "unload"));
-  EXPECT_THAT(After({"genzo", "jobs", "--js"}), ElementsAre("--json"));
-  EXPECT_THAT(After({"genzo", "jobs", "--json", "--state", "r"}),
-              ElementsAre("running"));
-  EXPECT_THAT(After({"genzo", "jobs", "--serv"}), ElementsAre("--server"));
-  EXPECT_THAT(After({"genzo", "--server", ""}), IsEmpty());
-  EXPECT_THAT(After({"genzo", "completion", "b"}), ElementsAre("bash"));
-  EXPECT_THAT(After({}), IsEmpty());
 }
 
 }  // namespace

@@ -137,6 +137,33 @@ def test_the_test_pod_is_let_in_whoever_else_is(name):
     assert not any(admits(rule, stranger) for rule in policy["spec"]["ingress"])
 
 
+def test_administrators_come_by_a_port_of_their_own():
+    """One of server, Service and policy; of the policy, for nobody who is not named."""
+    def ports(made):
+        [container] = server(made)["spec"]["template"]["spec"]["containers"]
+        return {port["name"]: port["containerPort"] for port in container["ports"]}
+
+    plain = objects(None)
+    assert "admin_listen" not in config(plain) and "model-admin" not in ports(plain)
+    assert ("Service", "r-genzo-model-admin") not in plain
+    made = objects(VALUES["keys"])
+    port = ports(made)["model-admin"]
+    assert config(made)["admin_listen"] == f"0.0.0.0:{port}"
+    spec = made["Service", "r-genzo-model-admin"]["spec"]
+    assert [(one["port"], one["targetPort"]) for one in spec["ports"]] == [(port, "model-admin")]
+    # Each server by itself, also one that has to be mended before it is ready.
+    assert spec["clusterIP"] == "None" and spec["publishNotReadyAddresses"] is True
+
+    def rules(made):
+        return [rule for rule in made["NetworkPolicy", "r-genzo"]["spec"]["ingress"]
+                if {"port": "model-admin", "protocol": "TCP"} in rule["ports"]]
+
+    [rule] = rules(made)
+    assert len(rule["ports"]) == 1 and admits(rule, {"app": "model-pipeline"})
+    assert not admits(rule, {"app": "other"})
+    assert not rules(objects(VALUES["keys"], "--set-json", "networkPolicy.modelAdminFrom=[]"))
+
+
 def test_callers_need_no_ca_of_a_public_authority():
     """Its Secrets have none, and a pod that mounts what is not there never starts."""
     made = objects(VALUES["bots"], "--set", "tls.publicAddress=genzo.example.org:443")

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from conftest import BY_VALUES, CHART, ROOT, VALUES, objects, program, run, server, template
+from conftest import (BY_VALUES, CHART, ROOT, VALUES, config, objects, program, run, server,
+                      template)
 
 
 @pytest.mark.parametrize("values, message", [
@@ -41,6 +42,12 @@ from conftest import BY_VALUES, CHART, ROOT, VALUES, objects, program, run, serv
     # Certificates of gRPC's clients let nobody in by HTTP, nor the other way round.
     ("insecure=false,tls.secretName=t,tls.clientCaSecretName=c", "nothing says who may call"),
     ("insecure=false,tls.secretName=t,http.clientCaSecretName=c", "nothing says who may call"),
+    ("modelAdmin.enabled=yes", "got string, want boolean"),
+    ("modelAdmin.port=1", "additional properties 'port' not allowed"),
+    ("modelAdmin.enabled=true", "modelAdmin.enabled would serve nobody"),
+    ("modelAdmin.enabled=true,config.admin_api=open,config.admin_listen=127.0.0.1:1",
+     "set one of them"),
+    ("networkPolicy.modelAdminFrom[0].podSelector.matchLabels.app=a", "needs modelAdmin.enabled"),
     ("models.volume.existingClaim=a,models.volume.mountImage.reference=b", "only one of"),
     ("models.volume.create=true", "models.volume.fromImage"),
     ("models.volume.create=true,models.volume.fromImage.reference=a,replicaCount=2",
@@ -104,9 +111,29 @@ def test_refuses(values, message):
     "results.enabled=true,results.size=1Gi,results.megabytes=1024,config.result_cache.mb=512",
     "config.result_cache.folder=/var/lib/genzo/results",
     "config.webhooks.hosts={hooks.example.org},webhooks.secret.name=s",
+    "config.admin_listen=127.0.0.1:50052",
+    "modelAdmin.enabled=true,config.admin_api=open",
 ])
 def test_takes(values):
     template(None, "--set", values)
+
+
+@pytest.mark.parametrize("door", ["ingress", "gateway"])
+@pytest.mark.parametrize("http, share", [
+    ({}, 1024),
+    ({"max_connections": 200}, 200),
+    ({"max_connections": 200, "max_connections_per_address": 20}, 20),
+    ({"max_connections_per_address": 0}, 0),
+])
+def test_the_one_address_of_an_ingress_may_have_all_connections(door, http, share):
+    def made(*more):
+        found = objects(None, "--set-json", f"config.http={json.dumps(http)}", *more)
+        return config(found)["http"].get("max_connections_per_address")
+
+    where = {"ingress": "ingress.hosts[0].host=genzo.example.org,ingress.hosts[0].path=/",
+             "gateway": "gateway.parentRefs[0].name=shared"}[door]
+    assert made("--set", f"{door}.enabled=true,{where}") == share
+    assert made() == http.get("max_connections_per_address"), "callers come by themselves"
 
 
 def test_a_cache_beside_no_results_has_room():
@@ -189,8 +216,10 @@ def test_server_takes_the_configuration(name, tmp_path):
     text = made["ConfigMap", "r-genzo"]["data"]["genzo.yaml"]
     text = re.sub(r"(: )/(etc|var|models|usr)", rf"\1{tmp_path}/\2", text)
     settings = yaml.safe_load(text)
-    for model in settings.get("models", []):
-        os.makedirs(model["path"], exist_ok=True)
+    # What is said to be there is looked at: each is the model in the box.
+    for path in {model["path"] for model in settings.get("models", [])}:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(ROOT / "models/emaki", path)
     for folder in ("etc/genzo/keys", "etc/genzo/jwks", "etc/genzo/tls", "etc/genzo/client-ca",
                    "etc/genzo/http-client-ca", "etc/genzo/webhooks", "etc/genzo/link-key", "models",
                    "usr/share/genzo/page"):

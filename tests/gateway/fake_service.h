@@ -227,8 +227,10 @@ class FakeService : public v1::ImageGeneration::Service,
     return grpc::Status::OK;
   }
 
-  grpc::Status Upscale(grpc::ServerContext*, const v1::UpscaleRequest* request,
+  grpc::Status Upscale(grpc::ServerContext* context,
+                       const v1::UpscaleRequest* request,
                        Writer* writer) override {
+    Note(*context);
     {
       const absl::MutexLock lock(&mutex_);
       upscale_ = *request;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -75,6 +76,11 @@ TEST(FieldNamesTest, EveryDoorHasAWordForEveryFieldThatItSets) {
   ExpectAWordForEach(A1111Names(), kNotA1111s);
 }
 
+// Whether it is no field.
+bool IsValue(const FieldName& name) {
+  return absl::ascii_isupper(name.proto[0]);
+}
+
 // The outermost field of a name.
 std::string RootOf(const std::string& own) {
   return own.substr(0, own.find_first_of(".["));
@@ -82,7 +88,9 @@ std::string RootOf(const std::string& own) {
 
 std::set<std::string> RootsOf(const FieldNames& names) {
   std::set<std::string> roots;
-  for (const FieldName& name : names) roots.insert(RootOf(name.own));
+  for (const FieldName& name : names) {
+    if (!IsValue(name)) roots.insert(RootOf(name.own));
+  }
   return roots;
 }
 
@@ -138,6 +146,7 @@ bool IsIn(absl::string_view place, const std::string& own) {
 
 TEST(FieldNamesTest, WhatA1111sDoorCallsFieldsItReads) {
   for (const FieldName& name : A1111Names()) {
+    if (IsValue(name)) continue;
     const std::string own = absl::StrReplaceAll(name.own, {{"...", ""}});
     bool is_named = false;
     for (const bool starts : {false, true}) {
@@ -159,6 +168,30 @@ std::string Said(const FieldNames& names, const std::string& field,
   const auto faults =
       ViolationsIn(Renamed(InvalidFieldsError({{field, field + rest}}), names));
   return absl::StrCat(faults[0].field, "|", faults[0].description);
+}
+
+// Other fields, too, and the value.
+TEST(FieldNamesTest, AWholeSentenceIsInTheWordsOfItsDoor) {
+  const auto said = [](const FieldNames& names) {
+    return Said(names, "controls[0].preprocessor",
+                " PREPROCESSOR_INPAINT needs inpainting.mask or outpainting");
+  };
+  for (const FieldNames& names : {OpenAiNames(), McpNames()}) {
+    EXPECT_EQ(said(names),
+              "controls[0].preprocessor|"
+              "controls[0].preprocessor inpaint needs mask or extend");
+  }
+  EXPECT_EQ(said(Followed({{"controls[]...", "args[]..."},
+                           {"controls[].preprocessor", "args[].module"}},
+                          A1111Names())),
+            "args[0].module|args[0].module inpaint_only needs mask or extend");
+  EXPECT_EQ(said(JobNames()),
+            "request.controls[0].preprocessor|request.controls[0].preprocessor "
+            "PREPROCESSOR_INPAINT needs request.inpainting.mask or "
+            "request.outpainting");
+  EXPECT_EQ(Said(OpenAiNames(), "inpainting.only_masked",
+                 " does not go with outpainting"),
+            "only_masked|only_masked does not go with extend");
 }
 
 TEST(FieldNamesTest, SteeringIsCalledAsTheClientWroteIt) {

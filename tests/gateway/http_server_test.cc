@@ -8,6 +8,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
+#include "tests/gateway/http_server_test.h"
 #include "tests/gateway/raw_client.h"
 #include "tests/testing/matchers.h"
 
@@ -15,20 +16,6 @@ namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Echoes method, path and body.
-void Echo(HttpRequest request, HttpExchangeRef exchange) {
-  exchange->Send({.content_type = "text/plain",
-                  .body = absl::StrCat(request.method, " ", request.path, " ",
-                                       request.body)});
-}
-
-std::unique_ptr<HttpServer> Serve(HttpHandler handler,
-                                  const HttpLimits& limits = {}) {
-  auto server = HttpServer::Start({.limits = limits}, std::move(handler));
-  EXPECT_THAT(server, IsOk());
-  return *std::move(server);
-}
 
 RawAnswer AnswerTo(const std::string& bytes, const HttpLimits& limits = {}) {
   const auto server = Serve(Echo, limits);
@@ -235,100 +222,6 @@ TEST(HttpServerTest, GivesUpClientsThatNeverFinishABody) {
   RawClient slow(server->port());
   slow.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
   EXPECT_TRUE(slow.IsClosed());
-}
-
-TEST(HttpServerTest, TellsOneConnectionTooMany) {
-  HttpExchangeRef held;
-  absl::Notification asked;
-  const auto server = Serve(
-      [&](HttpRequest, HttpExchangeRef exchange) {
-        held = std::move(exchange);
-        asked.Notify();
-      },
-      {.max_connections = 1});
-  RawClient first(server->port());
-  first.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  asked.WaitForNotification();
-  RawClient second(server->port());
-  EXPECT_EQ(second.ReadAnswer().status, 503);
-  held->Send({.body = "late"});
-  EXPECT_EQ(first.ReadAnswer().body, "late");
-}
-
-// Whoever keeps connections that he does not use locks nobody out.
-TEST(HttpServerTest, TheConnectionThatRestedLongestMakesRoom) {
-  // One thread: an answer that was read is an answer that has ended.
-  const auto server =
-      HttpServer::Start({.limits = {.max_connections = 3}, .threads = 1}, Echo);
-  ASSERT_THAT(server, IsOk());
-  const int port = (*server)->port();
-  RawClient first(port), second(port), third(port);
-  EXPECT_EQ(first.Ask("GET", "/").status, 200);
-  EXPECT_EQ(second.Ask("GET", "/").status, 200);
-  EXPECT_EQ(third.Ask("GET", "/").status, 200);
-  EXPECT_EQ(first.Ask("GET", "/").status, 200);
-  RawClient fourth(port);
-  EXPECT_EQ(fourth.Ask("GET", "/healthz").status, 200);
-  EXPECT_TRUE(second.IsClosed());
-  RawClient fifth(port);
-  EXPECT_EQ(fifth.Ask("GET", "/healthz").status, 200);
-  EXPECT_TRUE(third.IsClosed());
-  EXPECT_EQ(first.Ask("GET", "/").status, 200);
-  EXPECT_EQ(fourth.Ask("GET", "/").status, 200);
-}
-
-// A crowd of newcomers would take each other's place.
-TEST(HttpServerTest, ConnectionsInTheirGraceTimeMakeNoRoom) {
-  const auto server =
-      Serve(Echo, {.max_connections = 1, .grace_time = absl::Minutes(1)});
-  RawClient first(server->port());
-  RawClient second(server->port());
-  EXPECT_EQ(second.ReadAnswer().status, 503);
-  EXPECT_EQ(first.Ask("GET", "/").status, 200);
-}
-
-// The answer to a newcomer, who tries again while the door is full.
-RawAnswer AnswerOnceThereIsRoom(int port) {
-  const absl::Time last = absl::Now() + absl::Seconds(30);
-  RawAnswer answer;
-  do {
-    RawClient newcomer(port);
-    answer = newcomer.Ask("GET", "/healthz");
-  } while (answer.status != 200 && absl::Now() < last);
-  return answer;
-}
-
-constexpr char kHalfABody[] =
-    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{";
-
-TEST(HttpServerTest, WhoeverSendsNoMoreDoesNotHoldTheDoor) {
-  for (const char* bytes : {"", "GET / HTTP/1.1\r\nHost: ", kHalfABody}) {
-    const auto server = Serve(Echo, {.max_connections = 3,
-                                     .header_time = absl::Minutes(10),
-                                     .body_time = absl::Minutes(10),
-                                     .grace_time = absl::Milliseconds(20)});
-    RawClient first(server->port()), second(server->port()),
-        third(server->port());
-    for (RawClient* slow : {&first, &second, &third}) slow->Send(bytes);
-    EXPECT_EQ(AnswerOnceThereIsRoom(server->port()).status, 200) << bytes;
-  }
-}
-
-TEST(HttpServerTest, WhoeverSendsFastEnoughKeepsItsPlace) {
-  const auto server = Serve(
-      Echo, {.max_connections = 1, .grace_time = absl::Milliseconds(300)});
-  RawClient first(server->port());
-  // Ahead of the least rate by a minute.
-  const std::string half(1 << 20, 'x');
-  first.Send(absl::StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ",
-                          2 * half.size(), "\r\n\r\n", half));
-  const absl::Time end = absl::Now() + absl::Milliseconds(600);
-  while (absl::Now() < end) {
-    RawClient newcomer(server->port());
-    ASSERT_EQ(newcomer.ReadAnswer().status, 503);
-  }
-  first.Send(half);
-  EXPECT_EQ(first.ReadAnswer().status, 200);
 }
 
 TEST(HttpServerTest, RefusalsCarryWhatTheirPagesNeed) {

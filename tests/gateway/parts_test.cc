@@ -307,19 +307,23 @@ TEST(DoorErrorEdgesTest, ReasonsThatAreOfOneFieldNameIt) {
 }
 
 TEST(DoorErrorEdgesTest, AQuotaOfJobsIsALimitOfRequests) {
-  const auto limit = [](const std::string& quota) {
-    const HttpResponse response = ErrorResponse(
-        DoorKind::kOpenAi,
-        QuotaError(quota, "3", "me", "too much", absl::Seconds(2)));
+  const auto limit_of = [](const absl::Status& status) {
+    const HttpResponse response = ErrorResponse(DoorKind::kOpenAi, status);
     EXPECT_EQ(response.status, 429);
     for (const auto& [name, value] : response.headers) {
       if (name == "x-ratelimit-limit-requests") return value;
     }
     return std::string();
   };
+  const auto limit = [&](const std::string& quota) {
+    return limit_of(QuotaError(quota, "3", "me", "too much", absl::Seconds(2)));
+  };
   EXPECT_EQ(limit("max_jobs"), "3");
   EXPECT_EQ(limit("max_queued_jobs"), "3");
   EXPECT_EQ(limit("cost_per_minute"), "") << "which counts no requests";
+  EXPECT_EQ(limit_of(RetryLaterError("QUEUE_FULL", "full", absl::Seconds(2),
+                                     {{"quota", "queue"}, {"limit", "64"}})),
+            "64");
 }
 
 // As FastAPI does.

@@ -34,8 +34,19 @@ struct RawAnswer {
 // that a test says exactly what comes over the line.
 class RawClient {
  public:
-  explicit RawClient(int port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+  // Calls from another address of this machine if `from` is one.
+  explicit RawClient(int port, const char* from = nullptr)
+      : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address = {};
+    if (from != nullptr) {
+      sockaddr_in own = {};
+      own.sin_family = AF_INET;
+      own.sin_addr.s_addr = inet_addr(from);
+      if (bind(socket_, reinterpret_cast<sockaddr*>(&own), sizeof(own)) != 0) {
+        Close();
+        return;
+      }
+    }
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -74,8 +74,10 @@ class Rig:
         self.grpc, self.admin, self.http, self.prom = (
             f"127.0.0.1:{free_port()}" for _ in range(4)
         )
+        (self.folder / "models").mkdir()
         (self.folder / "genzo.yaml").write_text(
             f"""models: [{{id: emaki, path: {ROOT}/models/emaki}}]
+models_folder: {self.folder}/models
 listen: {self.grpc}
 admin: {self.admin}
 http: {{listen: {self.http}}}

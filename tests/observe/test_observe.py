@@ -51,6 +51,23 @@ def test_the_table_of_figures_is_what_the_server_has(rig):
     assert not figures.differences(rig.page)
 
 
+def test_a_model_that_is_gone_is_told_of_no_more(rig):
+    model = rig.folder / "models/passing"
+    shutil.copytree(ROOT / "models/emaki", rig.folder / "passing")
+    os.rename(rig.folder / "passing", model)
+
+    def rows():
+        top = rig.genzo("top", "--admin", rig.admin, "--json", "--interval", 0.1).stdout
+        return [row["model"] for row in json.loads(top)["models"]]
+
+    rigs.await_true(lambda: "passing" in rows(), "the model comes")
+    assert 'model="passing"' in rigs.get(f"http://{rig.admin}/metrics")
+    shutil.rmtree(model)
+    rigs.await_true(lambda: "passing" not in rows(), "its row goes")
+    assert 'model="passing"' not in rigs.get(f"http://{rig.admin}/metrics")
+    assert rows() == ["emaki"]
+
+
 def test_nobody_can_fill_a_label(rig):
     many = {n: count for n, (_, _, count) in figures.families(rig.page).items() if count > MOST_SERIES}
     assert not many
@@ -165,7 +182,7 @@ def test_the_runbook_has_every_alert():
 def commands(path):
     """Indented lines of a page that begin like a command."""
     for line in path.read_text().splitlines():
-        if re.match(r"    (genzo|curl|kill|grpcurl) ", line):
+        if re.match(r"    (genzo|curl|kill|grpcurl|journalctl) ", line):
             yield line.strip()
 
 
@@ -173,22 +190,37 @@ def commands(path):
 def test_every_command_of_the_runbook_works(rig, command):
     if command.startswith("grpcurl") and shutil.which("grpcurl") is None:
         pytest.skip("there is no grpcurl here")
-    detach = ("generate", "a fox", "--detach")
-    job = rig.genzo(*detach).stdout.strip() if "JOB" in command else ""
+    unit = re.match(r"journalctl -u (\S+)( --since \S+)? ", command)
+    job = ""
+    if unit or "JOB" in command:
+        job = rig.genzo("generate", "a fox", "--detach").stdout.strip()
     command = (
         command.replace("127.0.0.1:9464", rig.admin)
         .replace("127.0.0.1:50051", rig.grpc)
         .replace("JOB", job)
         .replace("$(pidof genzo-server)", str(rig.server.pid))
     )
+    # What journald has of the unit, the rig has in a file.
+    if unit:
+        assert (ROOT / f"deploy/systemd/{unit[1]}.service").exists(), command
+        command = f"set -o pipefail; cat {rig.log} " + command[unit.end():]
+        rig.genzo("cancel", job)  # for an end that is no good one
     environment = {
         **os.environ,
         "PATH": f"{rigs.BIN}:{os.environ['PATH']}",
         "GENZO_SERVER": rig.grpc,
         "GENZO_ADMIN": rig.admin,
     }
-    subprocess.run(command, shell=True, check=True, env=environment, timeout=60,
-                   cwd=rig.folder, stdout=subprocess.PIPE)
+
+    def works():
+        done = subprocess.run(["bash", "-c", command], env=environment, timeout=60,
+                              cwd=rig.folder, stdout=subprocess.PIPE)
+        return done.returncode == 0
+
+    if unit:  # a job that is cancelled ends a step later
+        rigs.await_true(works, command)
+    else:
+        assert works()
 
 
 # --- spans ------------------------------------------------------------------------

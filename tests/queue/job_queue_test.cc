@@ -15,6 +15,7 @@ namespace genzo {
 namespace {
 
 using internal::v1::Job;
+using ::testing::ElementsAre;
 using v1::JobEvent;
 
 // What every queue promises. A new one is one more line at the end.
@@ -94,6 +95,28 @@ TEST_P(JobQueueTest, CountsWhatWaits) {
   EXPECT_EQ(figures.Queued(), 0);
   EXPECT_EQ(figures.queue_cost.Value(), 0);
   EXPECT_GT(figures.steps_saved.Value(), 0);
+}
+
+TEST_P(JobQueueTest, CountsWhatWaitsByPriority) {
+  const ModelMetrics& figures = metrics_.ForModel("tiny");
+  const auto depths = [&figures] {
+    std::vector<double> depths;
+    for (const auto* depth : figures.queue_depth) {
+      depths.push_back(depth->Value());
+    }
+    return depths;
+  };
+  for (const v1::Priority priority : {v1::PRIORITY_HIGH, v1::PRIORITY_LOW}) {
+    Job job = MakeJob(v1::Priority_Name(priority));
+    job.mutable_request()->set_priority(priority);
+    Submit(job);
+  }
+  EXPECT_THAT(depths(), ElementsAre(1, 0, 1)) << "low, normal, high";
+  const auto lease = queue_.Take({});
+  EXPECT_EQ(lease->job().id(), "PRIORITY_HIGH");
+  EXPECT_THAT(depths(), ElementsAre(1, 0, 0));
+  queue_.Cancel("PRIORITY_LOW");
+  EXPECT_THAT(depths(), ElementsAre(0, 0, 0));
 }
 
 TEST_P(JobQueueTest, ACancelWakesAWorkerThatWaits) {
@@ -432,6 +455,16 @@ TEST_P(JobQueueTest, ExpireEndsWhatWaitsPastItsDeadline) {
   EXPECT_TRUE(lease->cancelled());
   EXPECT_EQ(ErrorReason(lease->CancelStatus()), "DEADLINE_EXCEEDED");
   EXPECT_EQ(queue_.TryTake({})->job().id(), "patient");
+}
+
+TEST_P(JobQueueTest, PredictionsLearnFromWhatWasTooLate) {
+  KnowTheSpeed();
+  Job late = MakeJob("late", "t");
+  *late.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(1000));
+  Submit(late);
+  clock_.Advance(absl::Seconds(1001));
+  queue_.Expire();
+  EXPECT_GT(load_.Lateness(clock_.Now())["t"], 1);
 }
 
 // Under AddressSanitizer: what one waits by may not move when another comes.

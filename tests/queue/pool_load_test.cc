@@ -1,6 +1,7 @@
 #include "queue/pool_load.h"
 
 #include "absl/strings/str_cat.h"
+#include "queue/prediction.h"
 #include "tests/queue/load_fixture.h"
 
 namespace genzo {
@@ -34,6 +35,26 @@ TEST_F(PoolLoadTest, SpreadsWaitingJobsOverDevices) {
   load_.Accept("b", Demand(6), std::nullopt);
   EXPECT_EQ(load_.PredictNew(Demand(5))->time, 5 * 16 * kMs + 7 * kMs)
       << "on device 0, together with b";
+}
+
+// Of two devices the second is idle when the first to come comes; that another
+// goes to it long after is nothing to go by.
+TEST_F(PoolLoadTest, ThoseWhoAreExpectedChooseWhenTheyCome) {
+  const auto job = [this](const std::string& id, int steps,
+                          absl::Duration joins, int due) {
+    BacklogJob job = WaitingJob(id, Demand(steps), load_.speeds());
+    job.expected = joins > absl::ZeroDuration();
+    job.joins = joins;
+    job.latest_start = absl::FromUnixSeconds(due);
+    return job;
+  };
+  const BacklogSnapshot backlog = {
+      .devices = {{}, {}},
+      .jobs = {job("late", 11, absl::Seconds(100), /*due=*/1),
+               job("asked", 10, absl::ZeroDuration(), /*due=*/2),
+               job("early", 10, 10 * kMs, /*due=*/3)}};
+  const auto finish = Predict(backlog, load_.speeds());
+  EXPECT_EQ(finish[1], (10 * 10 + 7) * kMs) << "alone on its device";
 }
 
 TEST_F(PoolLoadTest, LearnsHowLateJobsAre) {

@@ -77,6 +77,34 @@ TEST_F(PoolViewTest, PromisesNothingOfADeviceThatIsOut) {
   ExpectSame(Demand(10));
 }
 
+TEST_F(PoolViewTest, KnowsWhatIsNotInMemory) {
+  const absl::Duration there = load_.PredictNew(Demand(10))->time;
+  for (int device : {0, 1}) {
+    load_.backlog().SetMissing(device, {{"m", absl::Seconds(3)}});
+  }
+  EXPECT_EQ(load_.PredictNew(Demand(10))->time, there + absl::Seconds(3));
+  ExpectSame(Demand(10));
+  load_.backlog().SetMissing(1, {});
+  EXPECT_EQ(load_.PredictNew(Demand(10))->time, there + 10 * 10 * kMs)
+      << "the slower device has it";
+  ExpectSame(Demand(10));
+}
+
+TEST_F(PoolViewTest, AModelIsLoadedOnceForAllWhoWaitForIt) {
+  load_.backlog().SetState(1, {.out = true});
+  load_.backlog().SetMissing(0, {{"m", absl::Seconds(3)}});
+  for (const char* id : {"begun", "parked"}) {
+    load_.Accept(id, Demand(20), std::nullopt);
+    load_.backlog().Start(id, 0, 10 * kMs);
+  }
+  load_.backlog().StepsLeft("begun", 0, 12);
+  ExpectSame(Demand(10));
+  const auto all = load_.PredictAll(clock_.Now());
+  EXPECT_EQ(all.at("begun"), 12 * 10 * kMs + 7 * kMs) << "its model is leaving";
+  EXPECT_EQ(all.at("parked"), absl::Seconds(3) + 20 * 10 * kMs + 7 * kMs);
+  EXPECT_LT(load_.PredictNew(Demand(10))->time, absl::Seconds(4));
+}
+
 TEST_F(PoolViewTest, KnowsWhoYieldsToOthers) {
   JobDemand flood = Demand(90);
   flood.tenant = "flood";

@@ -331,7 +331,7 @@ TEST(EndToEndTest, TellsAboutOneModel) {
   ASSERT_TRUE(registry->GetModel(&context, request, &model).ok());
   EXPECT_EQ(model.default_width(), 64u);
   EXPECT_EQ(model.default_sampler(), v1::SAMPLER_PNDM);
-  ASSERT_EQ(model.samplers_size(), 21) << "all but those of other kinds";
+  ASSERT_EQ(model.samplers_size(), 22) << "all but those of other kinds";
   EXPECT_EQ(model.samplers(4).sampler(), v1::SAMPLER_DPMPP_2M);
   EXPECT_EQ(model.samplers(4).schedules(0), v1::NOISE_SCHEDULE_KARRAS);
   EXPECT_EQ(model.tasks(0), v1::TASK_TEXT_TO_IMAGE);

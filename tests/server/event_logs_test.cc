@@ -1,6 +1,8 @@
 #include "server/event_logs.h"
 
 #include "base/errors.h"
+#include "base/logging.h"
+#include "nlohmann/json.hpp"
 #include "queue/job_end.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
@@ -115,6 +117,25 @@ TEST_F(EventLogsTest, GivesEventsInOrderAndTellsOfEach) {
               ::testing::ElementsAre("preview 1", "image 0", "ended"));
 }
 
+TEST_F(EventLogsTest, LogsALineWhenAJobEnds) {
+  ASSERT_THAT(InitLogging("info", "json"), IsOk());
+  ::testing::internal::CaptureStderr();
+  auto reader = Open("a", {.tenant = "t"});
+  Post("a", Image(0));
+  clock_.Advance(absl::Milliseconds(1500));
+  Post("a", End(absl::CancelledError("enough")));
+  const std::string line = ::testing::internal::GetCapturedStderr();
+  ASSERT_THAT(InitLogging("info"), IsOk());
+  EXPECT_EQ(line.find('\n'), line.size() - 1) << line;
+  const auto told = nlohmann::json::parse(line);
+  EXPECT_EQ(told["msg"], "job ended");
+  EXPECT_EQ(told["job"], "a");
+  EXPECT_EQ(told["tenant"], "t");
+  EXPECT_EQ(told["state"], "JOB_STATE_CANCELLED");
+  EXPECT_EQ(told["seconds"], 1.5);
+  EXPECT_EQ(told["images"], 1);
+}
+
 TEST_F(EventLogsTest, KeepsTheLatestPreviewOfEachImage) {
   auto reader = Open("a");
   Post("a", Preview(0, 1));
@@ -131,6 +152,18 @@ TEST_F(EventLogsTest, NeverLosesAnImage) {
     Post("a", Image(i));
   }
   EXPECT_EQ(Rest(*reader).size(), 6u);
+}
+
+TEST_F(EventLogsTest, AReaderThatKeepsUpIsNotEndedByWhatWouldBeKept) {
+  auto reader = Open("a", {.tenant = "t", .request_id = kRequestId});
+  for (int i = 0; i < 3; ++i) {
+    Post("a", Image(i, 60));
+    EXPECT_THAT(Rest(*reader),
+                ::testing::ElementsAre(absl::StrCat("image ", i)));
+  }
+  Post("a", End());
+  EXPECT_THAT(Rest(*reader), ::testing::ElementsAre("ended"));
+  EXPECT_TRUE(cancelled_.empty());
 }
 
 TEST_F(EventLogsTest, AnEventThatIsBeingDeliveredIsCountedUntilItIs) {

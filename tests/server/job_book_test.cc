@@ -1,8 +1,10 @@
 #include "server/job_book.h"
 
+#include "absl/strings/escaping.h"
 #include "base/errors.h"
 #include "base/utf8.h"
 #include "queue/job_end.h"
+#include "server/pages.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/request_ids.h"
@@ -182,8 +184,9 @@ TEST_F(JobBookTest, RefusesStrangePages) {
   EXPECT_THAT(book_.List("t", request),
               StatusIs(absl::StatusCode::kInvalidArgument, "page_size -1"));
   request.set_page_size(0);
-  // "1", "123" and ".123" among them.
-  for (const char* token : {"!", "x", "MQ", "MTIz", "LjEyMw"}) {
+  for (const std::string& token :
+       {std::string("!"), std::string("x"), absl::WebSafeBase64Escape("1.a"),
+        PageToken("1"), PageToken("1."), PageToken(".1"), PageToken("x.1")}) {
     request.set_page_token(token);
     EXPECT_THAT(book_.List("t", request),
                 StatusIs(absl::StatusCode::kInvalidArgument, "next_page_token"))

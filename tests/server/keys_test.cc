@@ -78,9 +78,8 @@ class KeysTest : public ::testing::Test {
   absl::Status List(const Metadata& metadata) {
     grpc::ClientContext context;
     Add(metadata, context);
-    v1::ListModelsResponse page;
     return DetailsOf(v1::ModelRegistry::NewStub(rig_->Channel())
-                         ->ListModels(&context, {}, &page));
+                         ->ListModels(&context, {}, &models_));
   }
   std::string TenantOfNext() {
     const auto lease = rig_->queue().Take({});
@@ -92,6 +91,7 @@ class KeysTest : public ::testing::Test {
   std::vector<StoredKey> keys_;
   std::unique_ptr<FrontEndRig> rig_;
   v1::Job job_;
+  v1::ListModelsResponse models_;
 };
 
 TEST_F(KeysTest, NobodyWithoutAKeyIsServed) {
@@ -130,6 +130,22 @@ TEST_F(KeysTest, AScopeOpensItsDoorAndNoOther) {
             "NOT_AN_ADMINISTRATOR");
   EXPECT_THAT(Load(rig_->address(), Bearer(admin)), IsOk());
   EXPECT_THAT(List(Bearer(generate)), IsOk());
+}
+
+TEST_F(KeysTest, ModelsAreToldWithTheLimitsOfTheKey) {
+  const std::string all = AddKey({kScopeJobs});
+  const std::string few =
+      AddKey({kScopeJobs}, {.max_pixels = 4096, .max_steps = 3});
+  const std::string none = AddKey({kScopeJobs}, {.models = {"elsewhere"}});
+  Start();
+  EXPECT_THAT(List(Bearer(all)), IsOk());
+  ASSERT_GT(models_.models_size(), 0);
+  EXPECT_GT(models_.models(0).limits().max_steps(), 3u);
+  EXPECT_THAT(List(Bearer(few)), IsOk());
+  EXPECT_EQ(models_.models(0).limits().max_steps(), 3u);
+  EXPECT_EQ(models_.models(0).limits().max_pixels(), 4096u);
+  EXPECT_THAT(List(Bearer(none)), IsOk());
+  EXPECT_EQ(models_.models_size(), 0);
 }
 
 TEST_F(KeysTest, ATenantIsBelievedFromThoseWhoMayNameIt) {

@@ -18,6 +18,22 @@ class QuotasTest : public ::testing::Test {
   Grant grant_ = {.key_id = "k"};
 };
 
+TEST(GrantLimitsTest, AModelHasThoseThatAreLower) {
+  v1::Model model;
+  LowerLimits(Grant{.max_pixels = 100, .max_steps = 5}, model);
+  EXPECT_FALSE(model.has_limits()) << "of one that could not be read";
+  model.mutable_limits()->set_max_steps(50);
+  LowerLimits(Grant{}, model);
+  EXPECT_EQ(model.limits().max_steps(), 50u);
+  EXPECT_EQ(model.limits().max_pixels(), 0u);
+  LowerLimits(Grant{.max_pixels = 4096, .max_steps = 60}, model);
+  EXPECT_EQ(model.limits().max_steps(), 50u);
+  EXPECT_EQ(model.limits().max_pixels(), 4096u) << "where only sides were";
+  LowerLimits(Grant{.max_pixels = 8192, .max_steps = 20}, model);
+  EXPECT_EQ(model.limits().max_steps(), 20u);
+  EXPECT_EQ(model.limits().max_pixels(), 4096u);
+}
+
 TEST_F(QuotasTest, UnitsComeBackWithTime) {
   grant_.cost_per_minute = 60;
   grant_.burst_cost = 10;

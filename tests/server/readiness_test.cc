@@ -37,8 +37,9 @@ TEST_F(ReadinessTest, SaysWhyItDoesNotServe) {
   EXPECT_EQ(readiness_.WhyNot(), "no step for 10 s");
   readiness_.Stalled("");
   EXPECT_EQ(readiness_.WhyNot(), "");
-  readiness_.DevicesLeft(0);
-  EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("no device"));
+  readiness_.DevicesOut("cuda:0, cuda:1");
+  EXPECT_EQ(readiness_.WhyNot(),
+            "no device works: cuda:0, cuda:1 failed every evaluation");
   readiness_.Draining();
   EXPECT_THAT(readiness_.WhyNot(), ::testing::HasSubstr("shutting down"));
   EXPECT_THAT(told_, ElementsAre(true, false, true, false));
@@ -46,17 +47,17 @@ TEST_F(ReadinessTest, SaysWhyItDoesNotServe) {
 }
 
 TEST_F(ReadinessTest, DevicesAloneDoNotServe) {
-  readiness_.DevicesLeft(2);
+  readiness_.DevicesOut("");
   EXPECT_THAT(told_, IsEmpty());
 }
 
 TEST_F(ReadinessTest, DoesNotServeWithoutADevice) {
   readiness_.ModelLoaded();
-  readiness_.DevicesLeft(1);
+  readiness_.DevicesOut("");
   EXPECT_THAT(told_, ElementsAre(true));
-  readiness_.DevicesLeft(0);
+  readiness_.DevicesOut("cpu:0");
   EXPECT_THAT(told_, ElementsAre(true, false));
-  readiness_.DevicesLeft(1);
+  readiness_.DevicesOut("");
   EXPECT_THAT(told_, ElementsAre(true, false, true));
 }
 
@@ -64,7 +65,7 @@ TEST_F(ReadinessTest, DrainsForGood) {
   readiness_.ModelLoaded();
   readiness_.Draining();
   readiness_.ModelLoaded();
-  readiness_.DevicesLeft(3);
+  readiness_.DevicesOut("");
   EXPECT_THAT(told_, ElementsAre(true, false));
 }
 

@@ -69,11 +69,11 @@ TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
     metrics.ForDevice(device).live_images.Set(1);
   }
   absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
   for (int second = 1; second <= 60; ++second) {
     now += absl::Seconds(1);
     metrics.ForDevice("cuda:0").last_step.Set(second);
-    EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now),
+    EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now),
               second < 60 ? ""
                           : "device cuda:1: no step for 60 s while 1 jobs "
                             "wait or run");
@@ -95,7 +95,7 @@ TEST(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
   for (int second = 0; second <= 600; second += 10) {
     metrics.ForDevice("cuda:0").last_step.Set(second + 1);
     metrics.ForModel("tiny").denoise_batches.Increment();
-    EXPECT_EQ(watch.Look(catalog, metrics, backlog, now),
+    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
               second < 600 ? ""
                            : "device cuda:1: no step for 600 s while 1 jobs "
                              "wait or run, maybe for a model");
@@ -112,12 +112,113 @@ TEST(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
   Backlog backlog;
   Took(backlog, "a", "tiny", /*device=*/0);
   const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now + absl::Seconds(60)),
-            "no step for 60 s while 1 jobs wait or run");
+  EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now), "");
+  EXPECT_EQ(
+      watch.Look(catalog, metrics, backlog, Backlog(), now + absl::Seconds(60)),
+      "device cuda:0: no step for 60 s while 1 jobs wait or run");
   // One more is put aside until its model is there.
   Took(backlog, "b", "tiny", /*device=*/0);
-  EXPECT_EQ(watch.Look(catalog, metrics, backlog, now + absl::Seconds(61)), "");
+  EXPECT_EQ(
+      watch.Look(catalog, metrics, backlog, Backlog(), now + absl::Seconds(61)),
+      "");
+}
+
+TEST(PoolStallWatchTest, EveryDeviceThatHangsIsNamed) {
+  PoolStallWatch watch({"cuda:0", "cuda:1", "cuda:2"}, absl::Seconds(60));
+  const ModelCatalog catalog("tiny");
+  Metrics metrics;
+  for (const char* device : {"cuda:0", "cuda:2"}) {
+    metrics.ForDevice(device).live_images.Set(2);
+  }
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
+                       now + absl::Seconds(60)),
+            "device cuda:0: no step for 60 s while 2 jobs wait or run; "
+            "device cuda:2: no step for 60 s while 2 jobs wait or run");
+}
+
+TEST(PoolStallWatchTest, JobsThatNoDeviceHasStallThePool) {
+  PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  Metrics metrics;
+  metrics.ForModel("tiny").queue_depth[1]->Set(3);
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
+                       now + absl::Seconds(60)),
+            "no step for 60 s while 3 jobs wait or run");
+}
+
+// Its last step is taken: what is left is to decode, enlarge or write.
+TEST(PoolStallWatchTest, AJobThatIsNotDecodedHangsItsDevice) {
+  PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  Metrics metrics;
+  metrics.ForModel("tiny").jobs_running.Set(1);
+  metrics.ForDevice("cuda:1").last_step.Set(990);
+  Backlog backlog;
+  backlog.SetDevices(2);
+  Took(backlog, "a", "tiny", /*device=*/1);
+  backlog.StepsLeft("a", /*image=*/0, /*steps_left=*/0);
+  absl::Time now = absl::FromUnixSeconds(1000);
+  for (int second = 0; second <= 60; second += 20) {
+    // Another device goes on meanwhile.
+    metrics.ForDevice("cuda:0").last_step.Set(1000 + second);
+    metrics.ForModel("tiny").denoise_batches.Increment();
+    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
+              second < 60 ? ""
+                          : "device cuda:1: no step for 60 s while 1 jobs "
+                            "wait or run");
+    now += absl::Seconds(20);
+  }
+}
+
+TEST(PoolStallWatchTest, SentPicturesHangThoughStepsGoOn) {
+  PoolStallWatch watch({"cpu:0"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  Metrics metrics;
+  const DeviceMetrics device = metrics.ForDevice("cpu:0");
+  Backlog upscaling;
+  for (const char* id : {"a", "b"}) upscaling.Add({.id = id});
+  const absl::Time begin = absl::FromUnixSeconds(1000);
+  const auto at = [&](int second) {
+    metrics.ForModel("tiny").denoise_batches.Increment();
+    device.last_step.Set(1000 + second);
+    return watch.Look(catalog, metrics, Backlog(), upscaling,
+                      begin + absl::Seconds(second));
+  };
+  EXPECT_EQ(at(0), "");
+  device.upscale_tiles.Increment();
+  EXPECT_EQ(at(30), "");
+  EXPECT_EQ(at(89), "");
+  EXPECT_EQ(at(90), "enlarging: no tile for 60 s while 2 jobs wait or run");
+  upscaling.Remove("a");
+  device.upscale_tiles.Increment();
+  EXPECT_EQ(at(91), "");
+}
+
+TEST(PoolStallWatchTest, APaintedPictureThatIsEnlargedMoves) {
+  PoolStallWatch watch({"cpu:0"}, absl::Seconds(60));
+  ModelCatalog catalog("tiny");
+  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  Metrics metrics;
+  metrics.ForModel("tiny").jobs_running.Set(1);
+  const DeviceMetrics device = metrics.ForDevice("cpu:0");
+  Backlog backlog;
+  Took(backlog, "a", "tiny", /*device=*/0);
+  absl::Time now = absl::FromUnixSeconds(1000);
+  for (int tile = 0; tile < 10; ++tile) {
+    device.upscale_tiles.Increment();
+    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now), "");
+    now += absl::Seconds(40);
+  }
+  now += absl::Seconds(20);
+  EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
+            "device cpu:0: no step for 60 s while 1 jobs wait or run");
 }
 
 TEST(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
@@ -127,8 +228,9 @@ TEST(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
   Metrics metrics;
   metrics.ForDevice("cuda:0").live_images.Set(1);
   const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), now + absl::Seconds(60)),
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
+                       now + absl::Seconds(60)),
             "device cuda:0: no step for 60 s while 1 jobs wait or run");
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "base/guidance_rules.h"
 #include "client/server_figures.h"
 
 namespace genzo {
@@ -13,7 +14,7 @@ constexpr char kProfile[] = "genzo_profile_step_seconds";
 constexpr int kMostRows = 64;
 
 int RowsOf(const v1::GenerateRequest& request) {
-  return request.guidance_scale() > 1 ? 2 : 1;
+  return IsGuided(request.guidance_scale()) ? 2 : 1;
 }
 
 }  // namespace

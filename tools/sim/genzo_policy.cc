@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "queue/admission.h"
@@ -69,6 +70,7 @@ class GenzoPolicy : public SimPolicy {
       if (at <= now) facts.ready.insert(model);
     }
     facts.models = options_.model_bytes == 0 ? 0 : options_.models;
+    TellMissing(device.index, facts.ready);
     while (true) {
       facts.others_are_freer = load_.backlog().OthersAreFreer(device.index);
       const auto rules = schedulers_.at(device.index).WhomToTake(facts);
@@ -147,6 +149,17 @@ class GenzoPolicy : public SimPolicy {
   }
 
  private:
+  // As ModelIntroduction does.
+  void TellMissing(int device, const std::set<std::string>& ready) {
+    if (options_.model_bytes == 0) return;
+    MissingModels missing;
+    for (const std::string& model : speeds_) {
+      if (ready.count(model) == 0) missing[model] = options_.load_time;
+    }
+    if (std::exchange(missing_[device], missing) == missing) return;
+    load_.backlog().SetMissing(device, std::move(missing));
+  }
+
   ShapeLimits LimitsOf(int device, const JobDemand& demand) const {
     const ModelSpeeds& speeds = load_.speeds();
     const int cap = speeds.RowCap(device, demand, options_.speed.largest_batch);
@@ -161,6 +174,7 @@ class GenzoPolicy : public SimPolicy {
   std::map<std::string, SimJob*> waiting_;
   std::vector<StepScheduler> schedulers_;  // by device
   std::set<std::string> speeds_;
+  std::map<int, MissingModels> missing_;  // by device
 };
 
 }  // namespace

@@ -139,9 +139,9 @@ int Run(Arguments arguments) {
   return 1;
 }
 
-void AddOptions(CLI::App& app, Arguments& arguments) {
+// What is asked of the scheduler.
+void AddWorkload(CLI::App& app, Arguments& arguments) {
   WorkloadOptions& workload = arguments.workload;
-  SimOptions& sim = arguments.sim;
   app.add_option("--requests", workload.requests)
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
@@ -149,17 +149,6 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                  "offered work, in what all devices do one request at a time")
       ->check(CLI::Range(0.001, 100.0))
       ->capture_default_str();
-  app.add_option("--devices", sim.devices)
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--policies", arguments.policies,
-                 "of genzo, step-fifo, static-batch, fifo")
-      ->delimiter(',')
-      ->check(CLI::IsMember(Policies()))
-      ->capture_default_str();
-  app.add_option("--profile", arguments.profile,
-                 "speed of the model: a file that genzo-server keeps in its "
-                 "profile_folder; default: the model in the box");
   app.add_flag_callback(
       "--uniform", [&workload] { workload.mixed = false; },
       "all requests alike, not of mixed sizes, steps and guidance");
@@ -185,7 +174,21 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--cancelled", workload.cancelled, "share of requests")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  app.add_option("--models", workload.models, "models that are asked for")
+  app.add_option("--seed", workload.seed, "the same seed, the same requests")
+      ->capture_default_str();
+}
+
+// What it has for that.
+void AddMachine(CLI::App& app, Arguments& arguments) {
+  SimOptions& sim = arguments.sim;
+  app.add_option("--devices", sim.devices)
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--profile", arguments.profile,
+                 "speed of the model: a file that genzo-server keeps in its "
+                 "profile_folder; default: the model in the box");
+  app.add_option("--models", arguments.workload.models,
+                 "models that are asked for")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--models-in-memory", arguments.models_in_memory,
@@ -213,7 +216,14 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                  "seconds that static-batch waits for more")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  app.add_option("--seed", workload.seed, "the same seed, the same requests")
+}
+
+// Whom to compare, and where to.
+void AddOutput(CLI::App& app, Arguments& arguments) {
+  app.add_option("--policies", arguments.policies,
+                 "of genzo, step-fifo, static-batch, fifo")
+      ->delimiter(',')
+      ->check(CLI::IsMember(Policies()))
       ->capture_default_str();
   app.add_option("--json", arguments.json_path, "file for all figures");
 }
@@ -224,7 +234,9 @@ int Main(int argc, char** argv) {
       "clock, beside baselines: the same requests for each.",
       "genzo-sim");
   Arguments arguments;
-  AddOptions(app, arguments);
+  AddWorkload(app, arguments);
+  AddMachine(app, arguments);
+  AddOutput(app, arguments);
   app.footer("Exit status: 0, 1 if a file cannot be written, 2 for misuse.");
   try {
     app.parse(argc, argv);

@@ -5,18 +5,18 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
-#include "worker/weights/joined_tensors.h"
+#include "tools/tool/lost_settings.h"
+#include "tools/tool/one_file.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
 #include "worker/weights/safetensors.h"
-#include "worker/weights/single_file/builtin_documents.h"
 #include "worker/weights/single_file/edm_file.h"
-#include "worker/weights/single_file/latent_settings.h"
 #include "worker/weights/single_file/single_file.h"
 
 namespace genzo {
@@ -24,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Metadata = std::map<std::string, std::string>;
 using Source = std::shared_ptr<const TensorSource>;
 
 constexpr size_t kMaxTextBytes = 16 << 20;
@@ -44,8 +43,6 @@ constexpr const char* kTexts[] = {"config.json",
 constexpr char kSettings[] = "genzo.json";
 constexpr char kTiny[] = "tiny_vae";
 constexpr char kRefiner[] = "refiner";
-// Looks at finished pictures and draws nothing.
-constexpr char kSafetyChecker[] = "safety_checker";
 
 absl::Status WriteText(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
@@ -68,14 +65,6 @@ bool IsOfTransformers(const std::string& class_name) {
   return absl::StartsWith(class_name, "CLIP") ||
          absl::StartsWith(class_name, "DPT") ||
          absl::StartsWith(class_name, "T5");
-}
-
-// Tokenizers, schedulers and what prepares pictures are texts alone.
-bool HasTensors(const std::string& class_name) {
-  return !absl::StrContains(class_name, "Tokenizer") &&
-         !absl::EndsWith(class_name, "Scheduler") &&
-         !absl::EndsWith(class_name, "Processor") &&
-         !absl::EndsWith(class_name, "FeatureExtractor");
 }
 
 absl::Status WriteComponent(const ComponentFiles& files,
@@ -169,80 +158,6 @@ int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
   return refiner.ok() ? bytes + TotalBytes(*refiner, options) : bytes;
 }
 
-absl::StatusOr<std::string> FamilyOf(const ModelIndex& index) {
-  const char* const denoiser =
-      index.components.count("unet") > 0 ? "unet" : "transformer";
-  const auto network = index.FilesOf(denoiser).OpenTensors();
-  if (!network.ok()) return network.status();
-  return FamilyOfFolder(index.pipeline_class, (*network)->entries());
-}
-
-// All tensors of the index in one source, under original names.
-absl::StatusOr<Source> InOneFile(const ModelIndex& index,
-                                 const std::string& family) {
-  std::vector<Source> parts;
-  for (const auto& [component, class_name] : index.components) {
-    if (!HasTensors(class_name) || component == kSafetyChecker) continue;
-    const auto tensors = index.FilesOf(component).OpenTensors();
-    if (!tensors.ok()) return tensors.status();
-    auto part = ToOriginalNames(*tensors, family, component, class_name);
-    if (!part.ok()) return part.status();
-    parts.push_back(*std::move(part));
-  }
-  return JoinedTensors::Create(index.folder, std::move(parts));
-}
-
-// By the names that trainers write. A single file tells of EDM by tensors that
-// hold a part of the settings alone.
-absl::Status DescribeScheduler(const ModelIndex& index, Metadata& metadata) {
-  const TextFile file = index.FilesOf("scheduler").At("scheduler_config.json");
-  if (!file.Exists()) return absl::OkStatus();
-  auto scheduler = JsonConfig::ReadFile(file);
-  if (!scheduler.ok()) return scheduler.status();
-  const std::string class_name =
-      scheduler->String("_class_name", index.ClassOf("scheduler"));
-  if (absl::StartsWith(class_name, "EDM")) {
-    return absl::UnimplementedError(
-        absl::StrCat(scheduler->name(), ": _class_name ", class_name,
-                     " has no place in a single file"));
-  }
-  // Flow is the family's, and has no name there.
-  if (absl::StartsWith(class_name, "FlowMatch")) return absl::OkStatus();
-  const json& says = scheduler->object();
-  const json prediction = says.value("prediction_type", json("epsilon"));
-  if (prediction == "epsilon" || prediction == "v_prediction") {
-    metadata["modelspec.prediction_type"] =
-        prediction == "epsilon" ? "epsilon" : "v";
-  }
-  if (says.value("rescale_betas_zero_snr", json()) == true) {
-    metadata["ss_zero_terminal_snr"] = "True";
-  }
-  return absl::OkStatus();
-}
-
-absl::Status DescribeLatents(const ModelIndex& index, const std::string& family,
-                             Metadata& metadata) {
-  const TextFile file = index.FilesOf("vae").At("config.json");
-  if (family.empty() || !file.Exists()) return absl::OkStatus();
-  const auto vae = JsonConfig::ReadFile(file);
-  if (!vae.ok()) return vae.status();
-  AddLatentSettings(vae->object(),
-                    FamilyDocument(family)["components"]["vae"]["config"],
-                    metadata);
-  return absl::OkStatus();
-}
-
-// What a folder's small files say and a single file has no other place for, as
-// ReadSingleFile() reads it.
-absl::StatusOr<Metadata> DescriptionOf(const ModelIndex& index,
-                                       const std::string& family) {
-  Metadata metadata = {{"format", "pt"}};
-  absl::Status status = DescribeScheduler(index, metadata);
-  if (status.ok()) status = DescribeLatents(index, family, metadata);
-  if (!status.ok()) return status;
-  return metadata;
-}
-
 // Scales stay beside their float8 tensors where types are kept.
 absl::StatusOr<Source> OpenForFile(const std::string& path,
                                    const WriteOptions& options) {
@@ -292,6 +207,9 @@ absl::StatusOr<std::vector<std::string>> LeftOut(const ModelFiles& model,
   if (index->FilesOf("vae").At(kFactors).Exists()) {
     names.push_back(absl::StrCat("vae/", kFactors));
   }
+  for (std::string& lost : LostSettings(*index)) {
+    names.push_back(std::move(lost));
+  }
   return names;
 }
 
@@ -318,16 +236,12 @@ absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
     total(TotalBytes(*index, options));
     return WriteFolder(*index, output, options);
   }
-  const auto family = FamilyOf(*index);
-  if (!family.ok()) return family.status();
-  const auto description = DescriptionOf(*index, *family);
-  if (!description.ok()) return description.status();
-  const auto tensors = InOneFile(*index, *family);
-  if (!tensors.ok()) return tensors.status();
-  total(WrittenBytes(**tensors, options));
+  const auto file = InOneFile(*index);
+  if (!file.ok()) return file.status();
+  total(WrittenBytes(*file->tensors, options));
   WriteOptions described = options;
-  described.metadata = *description;
-  return WriteSafetensors(output, **tensors, described);
+  described.metadata = file->metadata;
+  return WriteSafetensors(output, *file->tensors, described);
 }
 
 }  // namespace genzo

@@ -18,7 +18,8 @@ namespace genzo {
 absl::Status CheckTarget(const std::string& output);
 
 // What `model` has and a single file at `output` has no place for, so that it
-// will not be in it: "genzo.json", "tiny_vae". None of a folder, which has all.
+// will not be in it: "genzo.json", "tiny_vae", and what LostSettings() names.
+// None of a folder, which has all.
 absl::StatusOr<std::vector<std::string>> LeftOut(const ModelFiles& model,
                                                  const std::string& output);
 

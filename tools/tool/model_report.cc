@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/utf8.h"
+#include "tools/tool/faulty_tensors.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
 #include "worker/weights/single_file/single_file.h"
@@ -17,6 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMostMetadataBytes = 160;
+constexpr size_t kMostFaults = 5;  // that are shown of a part
 
 // As Python calls the type.
 std::string TypeName(at::ScalarType dtype) {
@@ -86,6 +88,27 @@ void AddPart(const ModelReport::Part& part, std::string& text) {
     absl::StrAppend(&text, ", ", type, " ", Megabytes(bytes));
   }
   text += "\n";
+  for (size_t i = 0; i < part.faults.size(); ++i) {
+    if (i == kMostFaults) {
+      absl::StrAppend(&text, indent, "and ", part.faults.size() - i,
+                      " more; --json names them\n");
+      break;
+    }
+    absl::StrAppend(&text, indent, Printable(part.faults[i]), "\n");
+  }
+}
+
+// The first component whose tensors are not all there.
+std::string ProblemOf(const std::vector<ModelReport::Part>& parts) {
+  for (const ModelReport::Part& part : parts) {
+    if (part.faults.empty()) continue;
+    std::string problem = absl::StrCat(part.component, ": ", part.faults[0]);
+    if (part.faults.size() > 1) {
+      absl::StrAppend(&problem, ", and ", part.faults.size() - 1, " more");
+    }
+    return problem;
+  }
+  return "";
 }
 
 // What scheduler_config.json says of the prediction, if anything.
@@ -132,9 +155,11 @@ absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
   report.pipeline_class = index->pipeline_class;
   report.prediction = Prediction(*index);
   for (const auto& [component, class_name] : index->components) {
-    const auto tensors = index->FilesOf(component).OpenTensors();
+    const ComponentFiles files = index->FilesOf(component);
+    const auto tensors = files.OpenTensors();
     if (tensors.ok()) {
       report.parts.push_back(Describe(component, class_name, **tensors));
+      report.parts.back().faults = FaultyTensors(class_name, files);
     } else if (!absl::IsNotFound(tensors.status())) {
       return tensors.status();
     }
@@ -144,6 +169,7 @@ absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
     if (!index->Has(component)) missing.push_back(component);
   }
   report.missing = std::move(missing);
+  report.problem = ProblemOf(report.parts);
   return report;
 }
 
@@ -168,7 +194,8 @@ nlohmann::json ModelReport::ToJson() const {
                    {"class", part.class_name},
                    {"tensors", part.tensors},
                    {"parameters", part.parameters},
-                   {"stored_bytes", part.stored_bytes}});
+                   {"stored_bytes", part.stored_bytes},
+                   {"faults", part.faults}});
   }
   return {{"path", path},
           {"problem", problem},

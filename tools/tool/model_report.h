@@ -20,6 +20,8 @@ struct ModelReport {
     int64_t tensors = 0;
     int64_t parameters = 0;
     std::map<std::string, int64_t> stored_bytes;  // by type: "float16"
+    // What loading would miss: `tensor "conv_in.weight" is missing`.
+    std::vector<std::string> faults;
   };
 
   int64_t parameters() const;
@@ -29,7 +31,7 @@ struct ModelReport {
   std::string ToText() const;
 
   std::string path;
-  std::string problem;         // why it is no model; empty: it is one
+  std::string problem;         // why it cannot be served; empty: it can
   std::string family;          // "sdxl"; of a folder the class says it
   std::string pipeline_class;  // "StableDiffusionXLPipeline"
   std::string prediction;      // "epsilon", "v_prediction"; empty: by the class

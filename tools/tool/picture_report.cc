@@ -2,11 +2,14 @@
 
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/pictures/picture_metadata.h"
+#include "base/pictures/picture_probe.h"
+#include "base/upscale_plan.h"
 #include "base/utf8.h"
 #include "client/command_line.h"
 #include "google/protobuf/util/json_util.h"
@@ -29,7 +32,26 @@ void AddText(const std::string& key, const std::string& value,
   }
 }
 
-void AddCommand(const std::string& json, std::string& report) {
+// Whether the file is larger, or smaller, than what `request` makes: Upscale
+// keeps what its source says. What output.upscaler's scale is only the server
+// knows; a whole number.
+bool IsResized(const v1::GenerateRequest& request,
+               const PictureHeader& header) {
+  const PixelSize painted = PaintedSize(request);
+  const bool is_known = painted.width > 0 && painted.height > 0 &&
+                        !request.has_inpainting() && !request.has_outpainting();
+  if (!is_known) return false;
+  const int64_t width = header.shown_width();
+  const int64_t height = header.shown_height();
+  if (request.output().upscaler().empty()) {
+    return width != painted.width || height != painted.height;
+  }
+  return width % painted.width != 0 ||
+         width / painted.width * painted.height != height;
+}
+
+void AddCommands(const std::string& json, const PictureHeader& header,
+                 std::string& report) {
   v1::GenerateRequest request;
   // Of a newer Genzo, it may have fields that this one does not know.
   google::protobuf::util::JsonParseOptions options;
@@ -38,12 +60,21 @@ void AddCommand(const std::string& json, std::string& report) {
            .ok()) {
     return;
   }
+  const bool is_resized = IsResized(request, header);
   const CommandLine line = CommandLineOf(std::move(request));
   AddText("painted again by", line.command, report);
   if (!line.missing.empty()) {
     AddText("and by these fields, which the command has no options for",
             absl::StrJoin(line.missing, ", "), report);
   }
+  if (!is_resized) return;
+  AddText(
+      "and then brought to its size, FILE being what that painted and NAME an "
+      "upscaler that is not told, by",
+      absl::StrCat("genzo upscale FILE --upscaler NAME --size ",
+                   header.shown_width(), ",", header.shown_height(),
+                   " --format ", absl::AsciiStrToLower(header.format)),
+      report);
 }
 
 }  // namespace
@@ -82,7 +113,7 @@ absl::StatusOr<std::string> ReportPicture(const std::string& file) {
                           found),
           report);
   if (provenance.has_value() && !provenance->request_json.empty()) {
-    AddCommand(provenance->request_json, report);
+    AddCommands(provenance->request_json, *header, report);
   }
   return report;
 }

@@ -9,7 +9,7 @@ namespace genzo {
 
 // What a PNG, JPEG or WebP file says of its picture, for a person: size, texts,
 // provenance, whether there is a watermark, and, where Genzo told the request,
-// the command that paints it again. INVALID_ARGUMENT for what is no picture.
+// the commands that make it again. INVALID_ARGUMENT for what is no picture.
 // Safe on any bytes.
 absl::StatusOr<std::string> ReportPicture(const std::string& file);
 

@@ -36,6 +36,12 @@ absl::StatusOr<AutoencoderTinyConfig> ReadAutoencoderTinyConfig(
     json->Fail(absl::StatusCode::kInvalidArgument, "num_decoder_blocks",
                "differs in length from decoder_block_out_channels");
   }
+  constexpr size_t kMostLevels = 8;  // each halves the sides
+  if (levels > kMostLevels) {
+    json->Fail(
+        absl::StatusCode::kInvalidArgument, "decoder_block_out_channels",
+        absl::StrCat("has ", levels, " levels; the limit is ", kMostLevels));
+  }
   for (int64_t channels : config.decoder_block_out_channels) {
     if (channels == config.decoder_block_out_channels[0]) continue;
     // The reference has no layer between levels of different widths either.

@@ -15,30 +15,22 @@ namespace genzo {
 void DeviceHealth::Evaluated(const absl::Status& status, absl::Time now) {
   if (status.ok()) {
     failures_ = 0;
-    suspect_ = false;
     rest_ = absl::ZeroDuration();
     return;
   }
   if (!absl::IsInternal(status)) return;
   ++failures_;
-  if (failures_ % kSuspicious == 0) suspect_ = true;
   // Hardly back, it fails again, whatever the probe said.
   if (failures_ >= kHopeless) TakeOut(now);
 }
 
-bool DeviceHealth::WantsProbe(absl::Time now) const {
-  return out_ ? now >= retry_at_ : suspect_;
-}
-
 void DeviceHealth::Probed(const absl::Status& status, absl::Time now) {
-  suspect_ = false;
   if (!status.ok()) return TakeOut(now);
   out_ = false;
 }
 
 void DeviceHealth::TakeOut(absl::Time now) {
   out_ = true;
-  suspect_ = false;
   rest_ = std::clamp(2 * rest_, kFirstRest, kLongestRest);
   retry_at_ = now + rest_;
 }

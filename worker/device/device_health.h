@@ -11,28 +11,28 @@ namespace genzo {
 // always the freest and would draw all jobs to it. Values and times come from
 // the caller; for one thread.
 //
-//   sound --kSuspicious failures--> probe --fails--> out --rest--> probe ...
-//     ^------- a success, or a probe that goes well ------------------'
+//   sound --all of it fails------> probe --fails--> out --rest--> probe ...
+//     ^---------- a probe that goes well --+-----------------------'
 //
-// Only INTERNAL failures in a row count: out of memory and bad requests say
-// nothing about the device. A probe tells a broken device from a model whose
-// evaluations fail on any. One that passes every probe and still fails all
-// evaluations is taken out too, after kHopeless.
+// A probe tells a broken device from a model whose evaluations fail on any. One
+// that passes every probe and still fails all evaluations is taken out too,
+// after kHopeless INTERNAL failures in a row: out of memory and bad requests
+// say nothing about the device.
 class DeviceHealth {
  public:
-  static constexpr int kSuspicious = 3;  // failures in a row
-  static constexpr int kHopeless = 20;
+  static constexpr int kHopeless = 20;  // failures in a row
   // Out for so long, twice as long each time in a row.
   static constexpr absl::Duration kFirstRest = absl::Seconds(30);
   static constexpr absl::Duration kLongestRest = absl::Minutes(16);
 
   // How an evaluation went.
   void Evaluated(const absl::Status& status, absl::Time now);
-  // Whether ProbeDevice() is to be asked before the next evaluation.
-  bool WantsProbe(absl::Time now) const;
+  // What ProbeDevice() said, which is asked when all runs of a batch failed
+  // each alone, when an encoding or a sent picture failed as on a broken
+  // device, and at retry_at().
   void Probed(const absl::Status& status, absl::Time now);
 
-  // False: it takes no jobs, and its runs go elsewhere. Probe it at retry_at().
+  // False: it takes no jobs, and its runs go elsewhere.
   bool usable() const { return !out_; }
   absl::Time retry_at() const { return retry_at_; }
 
@@ -40,7 +40,6 @@ class DeviceHealth {
   void TakeOut(absl::Time now);
 
   int failures_ = 0;  // in a row
-  bool suspect_ = false;
   bool out_ = false;
   absl::Duration rest_;  // the last
   absl::Time retry_at_ = absl::InfinitePast();

@@ -276,13 +276,15 @@ void DecodeStage::WriteFinal(const DecodeTask& task, Pixels pixels,
   image.set_seed(task.seed);
   image.set_safety(finished->safety);
   if (finished->score.has_value()) image.set_score(*finished->score);
-  writer_.Submit(
-      {.pixels = std::move(finished->pixels),
-       .format = FormatOf(request.output()),
-       .text = std::move(finished->text),
-       .done = [this, task, image, begin](absl::StatusOr<v1::Picture> picture) {
-         PostFinal(task, image, std::move(picture), clock_.Now() - begin);
-       }});
+  writer_.Submit({.pixels = std::move(finished->pixels),
+                  .format = FormatOf(request.output()),
+                  .text = std::move(finished->text),
+                  .done = [this, task, image, begin, written = clock_.Now()](
+                              absl::StatusOr<v1::Picture> picture) {
+                    const absl::Time now = clock_.Now();
+                    PostFinal(task, image, std::move(picture),
+                              {.all = now - begin, .writing = now - written});
+                  }});
 }
 
 void DecodeStage::WritePreview(const DecodeTask& task, Pixels pixels) {
@@ -301,7 +303,7 @@ void DecodeStage::WritePreview(const DecodeTask& task, Pixels pixels) {
 
 void DecodeStage::PostFinal(const DecodeTask& task, v1::Image image,
                             absl::StatusOr<v1::Picture> picture,
-                            absl::Duration took) {
+                            const Took& took) {
   if (!picture.ok()) {
     return task.job->FailImage(task.image_index, picture.status());
   }
@@ -309,7 +311,7 @@ void DecodeStage::PostFinal(const DecodeTask& task, v1::Image image,
     on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
   }
   *image.mutable_picture() = *std::move(picture);
-  task.job->PostImage(std::move(image), took);
+  task.job->PostImage(std::move(image), took.all, took.writing);
 }
 
 }  // namespace genzo

@@ -87,9 +87,14 @@ class DecodeStage {
              absl::Time begin);
   void WriteFinal(const DecodeTask& task, Pixels pixels, absl::Time begin);
   void WritePreview(const DecodeTask& task, Pixels pixels);
+  // From the latent to the picture; of that, to make the file.
+  struct Took {
+    absl::Duration all;
+    absl::Duration writing;
+  };
   // `image` lacks its picture.
   void PostFinal(const DecodeTask& task, v1::Image image,
-                 absl::StatusOr<v1::Picture> picture, absl::Duration took);
+                 absl::StatusOr<v1::Picture> picture, const Took& took);
 
   const size_t max_finals_;
   const std::function<int()> threads_;

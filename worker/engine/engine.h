@@ -3,25 +3,21 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 #include "base/config.h"
 #include "queue/job_queue.h"
 #include "worker/device/device_health.h"
+#include "worker/engine/batch_evaluator.h"
+#include "worker/engine/batch_picker.h"
 #include "worker/engine/decode_stage.h"
 #include "worker/engine/encode_stage.h"
 #include "worker/engine/intake.h"
-#include "worker/engine/live_run.h"
+#include "worker/engine/live_runs.h"
 #include "worker/engine/picture_finisher.h"
 #include "worker/engine/publisher.h"
-#include "worker/engine/run_carrier.h"
-#include "worker/engine/step_figures.h"
 #include "worker/engine/step_scheduler.h"
 #include "worker/engine/upscale_stage.h"
 #include "worker/residency/engine_device.h"
@@ -76,60 +72,45 @@ class Engine {
  private:
   // The five parts of the step loop.
   bool Admit();  // false once there will be no more work
-  Batch Pick();
-  // What became of each run of a batch: nothing, where it is to be tried again.
-  using Predictions = std::vector<std::optional<absl::StatusOr<at::Tensor>>>;
-  Predictions EvaluateBatch(const Batch& batch);
-  // Leaves in the batch the runs that took a step.
-  void Advance(const Predictions& predictions, Batch& batch);
+  Batch Pick() { return picker_.Pick(live_->all()); }
+  Predictions Evaluate(const Batch& batch);
+  void Advance(const Predictions& predictions, Batch& batch) {
+    live_->Advance(predictions, batch);
+  }
   void Publish(const Batch& batch);
 
-  void MakeUpscaleStage();
-  void DropUnwanted();
-  // To the queue, with where they stand.
-  void GiveBackRuns();
-  // Whether the device computes.
-  bool Probe();
-  // Runs that come back from the upscale stage.
-  void TakeArrived();
-  TenantCounts LiveImages() const;
-  void Start(EncodedJob job);
-  // What the stage that a run is in asks: a later one may have another size.
-  static JobDemand DemandOfStage(const LiveRun& live);
-  // `reproducible`: of a shape that a reproducible run has.
-  ShapeLimits LimitsOf(const LiveRun& live, bool reproducible) const;
+  void MakeStages();
+  // Latents become pictures of the upscaler's size on their way out.
+  void EnlargeDecoded();
+  // Until the device computes again or Stop().
   void SitOut();
-  // Together; and each alone, once that went wrong.
-  absl::StatusOr<std::vector<at::Tensor>> EvaluateTogether(const Batch& batch);
-  Predictions EvaluateEachAlone(const Batch& batch);
-  Predictions OutOfMemory(const Batch& batch, const absl::Status& status);
 
   const Config config_;
   const EngineDevice device_;
   const EngineDependencies dependencies_;
   const EncodeStage::Where encode_;
   const DeviceMetrics figures_;
-  StepFigures step_figures_;
   StepScheduler scheduler_;
   std::atomic<bool> stopping_{false};
+  absl::Notification stopped_;
   MemoryCaps memory_caps_;
   DeviceHealth health_;
-  absl::Notification stopped_;
-  PreparedJoiner joiner_;
-  std::atomic<bool> idle_{true};  // no runs: decoding may use all threads
+  BatchEvaluator evaluator_;
+  std::atomic<bool> suspect_{false};  // to be probed, a stage says
+  std::atomic<bool> idle_{true};      // no runs: decoding may use all threads
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};
   ModelIntroduction models_;
+  BatchPicker picker_;
   AdapterStore adapters_;  // may hold a model
   PictureJudges judges_;
   const PictureFinisher finisher_{judges_};
   std::unique_ptr<EncodeStage> encode_stage_;
   std::unique_ptr<DecodeStage> decode_stage_;
   std::unique_ptr<UpscaleStage> upscale_stage_;
-  std::unique_ptr<RunCarrier> carrier_;
+  std::unique_ptr<LiveRuns> live_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Publisher> publisher_;
-  std::vector<std::unique_ptr<LiveRun>> live_;  // in order of arrival
 };
 
 }  // namespace genzo

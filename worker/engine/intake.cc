@@ -32,10 +32,15 @@ TenantCounts Intake::Images(const TenantCounts& live) const {
 }
 
 std::optional<TakeRules> Intake::RulesFor(const TenantCounts& images) const {
+  TenantCounts live = images;
   size_t parked = 0;
-  for (const Parked& job : parked_) parked += job.demand.images;
+  for (const Parked& job : parked_) {
+    // Its model is there: it waits for its adapters.
+    const bool is_near = models_.ready().count(job.demand.model) > 0;
+    (is_near ? live[job.demand.tenant] : parked) += job.demand.images;
+  }
   return scheduler_.WhomToTake(
-      {.live = images,
+      {.live = std::move(live),
        .parked = parked,
        .ready = models_.ready(),
        .models = models_.count(),

@@ -51,7 +51,7 @@ class Intake {
     JobDemand demand;
   };
 
-  // Of this device: live, parked, or with the encode or upscale stage.
+  // Of this device: live, or with the encode or upscale stage.
   TenantCounts Images(const TenantCounts& live) const;
   // Null if there is no room.
   std::optional<TakeRules> RulesFor(const TenantCounts& images) const;

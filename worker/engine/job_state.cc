@@ -164,7 +164,8 @@ void JobState::LatentKept(int image_index, std::string name) {
   latents_[image_index] = std::move(name);
 }
 
-void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
+void JobState::PostImage(v1::Image image, absl::Duration decode_duration,
+                         absl::Duration writing) {
   const auto index = static_cast<int>(image.image_index());
   for (std::string& told : ApproximationsOf(request())) {
     image.add_approximations(std::move(told));
@@ -176,6 +177,7 @@ void JobState::PostImage(v1::Image image, absl::Duration decode_duration) {
   if (kept != latents_.end()) image.set_latents(kept->second);
   *event.mutable_image() = std::move(image);
   decode_ += decode_duration;
+  writing_ += writing;
   metrics_.images.Increment();
   const absl::Time now = clock_.Now();
   Record(kDecodeSpan, now - decode_duration, now, index);
@@ -207,6 +209,10 @@ void JobState::TellLocked(v1::JobEvent outcome) {
     ++images_failed_;
     first_failure_.Update(FromRpcStatus(outcome.image_failed().status()));
   }
+  // A picture that is marked and shown is as good as any.
+  const bool blurred = !outcome.image().safety().empty() &&
+                       request().safety_policy() == v1::SAFETY_POLICY_BLUR;
+  filtered_ = filtered_ || blurred || outcome.has_image_withheld();
   lease_->Post(std::move(outcome));
 }
 
@@ -245,7 +251,8 @@ void JobState::EndLocked(const absl::Status& status) {
   if (steps_run_ > 0) Record(kDenoiseSpan, denoise_begin_, denoise_end_);
   if (status.ok()) ObserveLocked();
   const int64_t steps = int64_t{demand_.steps} * demand_.images;
-  metrics_.CountEnd(status, std::max<int64_t>(0, steps - steps_run_));
+  metrics_.CountEnd(status, std::max<int64_t>(0, steps - steps_run_),
+                    filtered_);
   lease_->End(std::move(ended));
 }
 
@@ -271,6 +278,7 @@ void JobState::ObserveLocked() {
   observe(metrics_.encode_seconds, encode_);
   observe(metrics_.denoise_seconds, denoise_end_ - denoise_begin_);
   observe(metrics_.decode_seconds, decode_);
+  observe(metrics_.encode_image_seconds, writing_);
   observe(metrics_.total_seconds, clock_.Now() - demand_.accepted);
   if (lease_->job().has_predicted_finish()) {
     const absl::Duration predicted =

@@ -90,7 +90,9 @@ class JobState {
   // The last of them ends the job: as failed, with the first image's status,
   // only if all that are told failed. What comes for an image after that is
   // ignored.
-  void PostImage(v1::Image image, absl::Duration decode_duration)
+  // `writing` is the part of `decode_duration` that made the file.
+  void PostImage(v1::Image image, absl::Duration decode_duration,
+                 absl::Duration writing = absl::ZeroDuration())
       ABSL_LOCKS_EXCLUDED(mutex_);
   void WithholdImage(v1::ImageWithheld image, absl::Duration decode_duration)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -129,6 +131,8 @@ class JobState {
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool previewed_ ABSL_GUARDED_BY(mutex_) = false;
+  // A picture of it was withheld or blurred.
+  bool filtered_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<bool> image_ended_ ABSL_GUARDED_BY(mutex_);
   std::map<int, std::string> latents_ ABSL_GUARDED_BY(mutex_);  // kept
   std::map<int, std::string> runs_ ABSL_GUARDED_BY(mutex_);     // kept
@@ -139,6 +143,7 @@ class JobState {
   uint32_t steps_run_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration encode_ ABSL_GUARDED_BY(mutex_);
   absl::Duration decode_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration writing_ ABSL_GUARDED_BY(mutex_);  // of decode_
   absl::Time denoise_begin_ ABSL_GUARDED_BY(mutex_);
   absl::Time denoise_end_ ABSL_GUARDED_BY(mutex_);
 };

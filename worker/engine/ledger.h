@@ -54,8 +54,6 @@ class Ledger {
   double DeficitOf(const Flow& flow) const { return flows_.at(flow).deficit; }
   // The number of the choice that it last led; 0 for none.
   int64_t LastLed(const Flow& flow) const { return flows_.at(flow).last_led; }
-  // How many choices there were.
-  int64_t choices() const { return choices_; }
   // Of choices up to now, including this one, since a debtor that had waited
   // too long last led.
   int64_t SinceDebtorLed() const { return choices_ + 1 - debtor_led_; }

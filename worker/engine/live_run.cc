@@ -75,6 +75,13 @@ absl::StatusOr<std::unique_ptr<LiveRun>> BuildOrResumeRun(
 
 }  // namespace
 
+JobDemand DemandOfStage(const LiveRun& live) {
+  JobDemand demand = live.job->demand();
+  const int64_t pixels = live.run.stage().pixels;
+  if (pixels > 0) demand.pixels = pixels;
+  return demand;
+}
+
 absl::StatusOr<std::vector<std::unique_ptr<LiveRun>>> BuildRuns(
     const std::shared_ptr<JobState>& job, const Encoded& encoded) {
   const OtherPasses others(job->request());

@@ -26,6 +26,10 @@ struct LiveRun {
   int waited = 0;             // evaluations since it last ran or joined
 };
 
+// What its job asks, at the size of the stage that it is in: a later one may
+// have another.
+JobDemand DemandOfStage(const LiveRun& live);
+
 // What the runs of an evaluation have in common.
 struct Batch {
   std::vector<LiveRun*> runs;

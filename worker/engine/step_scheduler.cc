@@ -8,10 +8,12 @@ std::optional<TakeRules> StepScheduler::WhomToTake(const TakeFacts& facts) {
     return std::nullopt;
   }
   TakeRules rules;
-  // With all in memory there is nothing to prefer.
-  if (facts.ready.size() < facts.models) rules.preferred_models = facts.ready;
   rules.only_preferred = static_cast<double>(facts.parked) >=
                          static_cast<double>(max_live_runs_) * kParkedShare;
+  // With all in memory there is nothing to prefer.
+  if (rules.only_preferred || facts.ready.size() < facts.models) {
+    rules.preferred_models = facts.ready;
+  }
   rules.except_tenants = TenantsWithEnough(facts.live, max_live_runs_);
   // Another may have to load the model first.
   rules.leave_to_others =

@@ -15,8 +15,10 @@ namespace genzo {
 
 // What a device may go by when it comes for a job.
 struct TakeFacts {
-  TenantCounts live = {};  // images that run or are about to, by tenant
-  size_t parked = 0;       // images that wait for their model
+  // Images that run or are about to, by tenant; what these wait for, as texts
+  // or adapters, comes without another model's leaving.
+  TenantCounts live = {};
+  size_t parked = 0;                 // images that wait for their model
   std::set<std::string> ready = {};  // models in memory
   size_t models = 0;                 // that may be asked for
   bool others_are_freer = false;

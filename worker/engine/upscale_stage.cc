@@ -101,25 +101,50 @@ void UpscaleStage::AwaitOne() {
 void UpscaleStage::Loop() {
   c10::InferenceMode inference;
   const DeviceStream::Scope on_stream(stream_);
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !tasks_.empty();
-  };
   while (true) {
     RunTasks();
-    // Submit() and the destructor nudge the queue.
-    if (options_.queue != nullptr && !options_.queue->Done()) {
-      std::shared_ptr<JobLease> lease = options_.queue->Take(TakeRules());
-      if (lease != nullptr) {
-        RunSent(std::move(lease));
-        continue;
-      }
-    } else {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
+    if (std::shared_ptr<JobLease> lease = TakeSent()) {
+      RunSent(std::move(lease));
+      continue;
     }
     absl::MutexLock lock(&mutex_);
     if (closed_ && tasks_.empty()) return;
   }
+}
+
+std::shared_ptr<JobLease> UpscaleStage::TakeSent() {
+  const bool may_come = options_.queue != nullptr && !options_.queue->Done();
+  const auto is_news = [this,
+                        may_come]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !tasks_.empty() || (may_come && usable_);
+  };
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&is_news));
+    if (!may_come || !usable_) return nullptr;
+  }
+  // Whoever changes what is awaited nudges the queue.
+  return options_.queue->Take(TakeRules());
+}
+
+void UpscaleStage::SetUsable(bool usable) {
+  {
+    absl::MutexLock lock(&mutex_);
+    usable_ = usable;
+  }
+  if (options_.queue != nullptr) options_.queue->Nudge();
+}
+
+bool UpscaleStage::IsThePictures(const absl::Status& fault) {
+  if (!absl::IsInternal(fault) || !options_.device_works) return true;
+  if (options_.device_works()) return true;
+  {
+    absl::MutexLock lock(&mutex_);
+    usable_ = false;
+  }
+  // Last: it may have SetUsable() called.
+  if (options_.on_broken) options_.on_broken();
+  return false;
 }
 
 void UpscaleStage::RunTasks() {
@@ -176,6 +201,7 @@ absl::StatusOr<at::Tensor> UpscaleStage::Enlarge(const std::string& upscaler,
   while (!enlargement.finished()) {
     UseThreads(options_.threads ? options_.threads() : 1);
     enlargement.Step();
+    if (options_.tiles != nullptr) options_.tiles->Increment();
     const absl::Status status = go_on(enlargement);
     if (!status.ok()) return status;
   }
@@ -219,6 +245,9 @@ void UpscaleStage::RunSent(std::shared_ptr<JobLease> lease) {
   v1::Ended times;
   *times.mutable_queued() = ToProto(begin - demand.accepted);
   *times.mutable_denoise() = ToProto(clock_.Now() - begin);
+  const bool may_go_elsewhere = lease->attempt() < JobLease::kMostAttempts;
+  // Dropped, it waits again for another worker.
+  if (!IsThePictures(larger.status()) && may_go_elsewhere) return;
   if (!larger.ok()) {
     spdlog::info("job {} ends: {}", lease->job().id(),
                  std::string(larger.status().message()));

@@ -48,10 +48,16 @@ class UpscaleStage {
     JobQueue* queue = nullptr;                   // null: none are sent
     c10::Device device = c10::Device(c10::kCPU);
     int64_t memory_bytes = int64_t{1} << 30;  // of a tile
+    prometheus::Counter* tiles = nullptr;     // counts them; null: nobody
     // Asked before every tile how many threads may compute it: any thread.
     std::function<int()> threads;
     // Called whenever a task is done, on the stage's thread.
     std::function<void()> on_done;
+    // Asked on that thread when a sent picture failed as it would on a broken
+    // device: false, and the picture goes to another worker, no more are taken
+    // until SetUsable(true), and `on_broken` is called. Null: it always works.
+    std::function<bool()> device_works = nullptr;
+    std::function<void()> on_broken = nullptr;
   };
   // What `options` name, `clock` and `metrics` outlive the stage.
   UpscaleStage(Options options, const DeviceStream& stream, const Clock& clock,
@@ -61,6 +67,9 @@ class UpscaleStage {
 
   // Never waits: who submits counts Images() before taking on more.
   void Submit(UpscaleTask task) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether it may take sent pictures; at first it may.
+  void SetUsable(bool usable) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Images whose tasks are not done, by tenant.
   TenantCounts Images() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,7 +84,11 @@ class UpscaleStage {
   void Loop();
   void RunTasks() ABSL_LOCKS_EXCLUDED(mutex_);
   void Run(const UpscaleTask& task);
+  // Null if there is none, or other things are to be done.
+  std::shared_ptr<JobLease> TakeSent() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunSent(std::shared_ptr<JobLease> lease);
+  // False if the device is at fault.
+  bool IsThePictures(const absl::Status& fault) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<at::Tensor> EnlargeSent(JobLease& lease, absl::Time deadline);
   absl::StatusOr<at::Tensor> Enlarge(const std::string& upscaler,
                                      const v1::UpscaleRequest& size,
@@ -89,6 +102,7 @@ class UpscaleStage {
   LoadedUpscalers loaded_;  // of the stage's thread
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool usable_ ABSL_GUARDED_BY(mutex_) = true;
   std::deque<UpscaleTask> tasks_ ABSL_GUARDED_BY(mutex_);
   TenantCounts images_ ABSL_GUARDED_BY(mutex_);
   int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;  // tasks, so far

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 
+#include "ATen/detail/CUDAHooksInterface.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "base/errors.h"
 #include "torch/headeronly/version.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
@@ -17,25 +19,32 @@ namespace {
 // How often folders of adapters, networks and upscalers are looked into.
 constexpr absl::Duration kFoldersLook = absl::Seconds(5);
 
-// Calls `done` when it was told of `count` results, with the first bad one.
+// Calls `done` when it was told of `count` results, with the first bad one. A
+// device that is out of use says nothing, unless all are.
 class Countdown {
  public:
   Countdown(size_t count, ModelControl::Done done)
       : left_(count), done_(std::move(done)) {}
 
   void Tell(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::Status said;
     {
       absl::MutexLock lock(&mutex_);
-      status_.Update(status);
+      const bool is_out = ErrorReason(status) == kDeviceOut;
+      (is_out ? out_ : status_).Update(status);
+      all_out_ = all_out_ && is_out;
       if (--left_ > 0) return;
+      said = all_out_ ? out_ : status_;
     }
-    done_(status_);
+    done_(said);
   }
 
  private:
   absl::Mutex mutex_;
   size_t left_ ABSL_GUARDED_BY(mutex_);
-  absl::Status status_;  // not written once `left_` is 0
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status out_ ABSL_GUARDED_BY(mutex_);
+  bool all_out_ ABSL_GUARDED_BY(mutex_) = true;
   const ModelControl::Done done_;
 };
 
@@ -214,6 +223,13 @@ void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
 }
 
 std::string WorkerPool::LibTorchVersion() { return TORCH_VERSION; }
+
+std::string WorkerPool::CudaVersion() {
+  const at::CUDAHooksInterface& hooks = at::detail::getCUDAHooks();
+  if (!hooks.hasCUDART()) return "none";
+  const long version = hooks.versionCUDART();  // 12080
+  return absl::StrCat(version / 1000, ".", version % 1000 / 10);
+}
 
 std::vector<std::string> WorkerPool::DeviceNames() const {
   std::vector<std::string> names;

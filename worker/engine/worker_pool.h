@@ -76,6 +76,8 @@ class WorkerPool : public ModelControl, public PictureScoring {
   std::string Description() const;
   // The version of LibTorch, "2.11.0".
   static std::string LibTorchVersion();
+  // The version of the CUDA runtime that LibTorch has, "12.8"; "none".
+  static std::string CudaVersion();
 
  private:
   static constexpr int kIdleLooks = 12;  // a minute

@@ -4,6 +4,7 @@
 #include "ATen/ops/full.h"
 #include "ATen/ops/zeros.h"
 #include "absl/strings/str_cat.h"
+#include "base/guidance_rules.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/pipeline/guidance_phases.h"
@@ -30,7 +31,7 @@ constexpr const char* kFields[] = {"prompt_2",
                                    "loras"};
 
 int RowsOfRequest(const v1::GenerateRequest& request) {
-  return request.true_guidance_scale() > 1 ? 2 : 1;
+  return IsGuided(request.true_guidance_scale()) ? 2 : 1;
 }
 
 // The texts of a task's rows for one encoder, the negative first. `reading` is

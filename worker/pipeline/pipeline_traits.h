@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/guidance_rules.h"
 #include "worker/sampler/create_sampler.h"
 #include "worker/weights/text_file.h"
 
@@ -62,7 +63,7 @@ struct PipelineTraits {
 
 // Rows of an image that is guided by `guidance_scale`.
 inline int RowsOf(const PipelineTraits& traits, double guidance_scale) {
-  return guidance_scale > 1 ? traits.guided_rows : traits.rows;
+  return IsGuided(guidance_scale) ? traits.guided_rows : traits.rows;
 }
 
 // Fills in what a scheduler_config.json decides: the samplers that can read it,

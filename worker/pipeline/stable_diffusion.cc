@@ -180,7 +180,7 @@ absl::StatusOr<StableDiffusion::Parts> StableDiffusion::ReadParts(
   // A network that is shown something else has no noise of the picture alone.
   if (unet->config.in_channels == (*codec)->latent_channels() &&
       !EmbedsGuidance(unet->config)) {
-    TakeInversion(traits);
+    TakeInversion(*scheduler, traits);
   }
   return Parts{placement,         *std::move(text),      *std::move(unet),
                *std::move(codec), *std::move(scheduler), std::move(traits)};

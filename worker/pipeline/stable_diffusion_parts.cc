@@ -7,7 +7,6 @@
 
 #include "ATen/ops/empty.h"
 #include "ATen/ops/tensor.h"
-#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -165,15 +164,13 @@ absl::StatusOr<nlohmann::json> ReadScheduler(const ModelIndex& index,
                         absl::StrCat(config->name(), ": ", status.message()));
   };
   // Files of some exporters name the class in the index alone.
-  const std::string class_name = index.ClassOf(component);
-  if (!json.contains("_class_name") && !class_name.empty()) {
-    json["_class_name"] = class_name;
-  }
+  const std::string class_name = config->ClassName(index.ClassOf(component));
+  if (!config->status().ok()) return config->status();
+  json["_class_name"] = class_name;
   // Here, or each request would be told that it is wrong.
   const auto sampler = DefaultSampler(json);
   if (!sampler.ok()) return invalid(sampler.status());
-  const auto parsed =
-      ParseSchedulerConfig(json, json.at("_class_name"), config->name());
+  const auto parsed = ParseSchedulerConfig(json, class_name, config->name());
   if (!parsed.ok()) return parsed.status();
   const absl::Status sound = CheckAlphasCumprod(*parsed);
   if (!sound.ok()) return invalid(sound);
@@ -318,8 +315,8 @@ SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
   return start;
 }
 
-void TakeInversion(PipelineTraits& traits) {
-  if (absl::c_linear_search(traits.samplers, v1::SAMPLER_DDIM)) {
+void TakeInversion(const nlohmann::json& scheduler, PipelineTraits& traits) {
+  if (ParseSchedulerConfig(scheduler, "DDIMInverseScheduler").ok()) {
     traits.request_fields.emplace_back("image_to_image.inversion");
   }
 }

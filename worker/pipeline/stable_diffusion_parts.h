@@ -104,8 +104,9 @@ std::vector<std::vector<TextEmbedding>> EncodeLists(
 SamplerStart StartOf(const ImageRequest& image, const Encoded& encoded,
                      const LatentCodec& codec);
 
-// Lets requests walk a picture up to noise, where DDIM is one of the samplers.
-void TakeInversion(PipelineTraits& traits);
+// Lets requests walk a picture up to noise, where DDIM's way up reads the file:
+// it has not all spacings that the way down has.
+void TakeInversion(const nlohmann::json& scheduler, PipelineTraits& traits);
 
 // The walk that the request asks for. INVALID_ARGUMENT/INVALID_FIELD for steps
 // that the schedule does not have.

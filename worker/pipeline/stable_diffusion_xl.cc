@@ -1,7 +1,5 @@
 #include "worker/pipeline/stable_diffusion_xl.h"
 
-#include <optional>
-
 #include "ATen/ops/cat.h"
 #include "ATen/ops/full.h"
 #include "ATen/ops/zeros.h"
@@ -11,7 +9,6 @@
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
-#include "worker/pipeline/walk_part.h"
 
 namespace genzo {
 namespace {
@@ -48,12 +45,6 @@ WindowEncoder EncodeBy(const ClipTower& tower, const char* component,
 
 const std::string& OrElse(const std::string& text, const std::string& other) {
   return text.empty() ? other : text;
-}
-
-SamplerOptions WalkOptions(const v1::GenerateRequest& request) {
-  SamplerOptions options = OptionsOf(request);
-  options.sdxl = true;
-  return options;
 }
 
 }  // namespace
@@ -260,122 +251,6 @@ int64_t StableDiffusionXL::weight_bytes() const {
     if (refiner_->text_2_ != text_2_) bytes += refiner_->text_2_->weight_bytes;
   }
   return bytes;
-}
-
-absl::StatusOr<std::vector<Stage>> StableDiffusionXL::Plan(
-    const ImageRequest& image, const Encoded& encoded) const {
-  return PlanWith(image.request.sampler(), scheduler_, image, encoded);
-}
-
-absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanBy(
-    const nlohmann::json& scheduler, const ImageRequest& image,
-    const Encoded& encoded) const {
-  const auto sampler = DefaultSampler(scheduler);
-  if (!sampler.ok()) return sampler.status();
-  return PlanWith(*sampler, scheduler, image, encoded);
-}
-
-Stage StableDiffusionXL::StageOf(const v1::GenerateRequest& request,
-                                 PreparedRef prepared,
-                                 std::unique_ptr<SamplerRun> walk,
-                                 int first_step,
-                                 std::vector<StageControl> controls) const {
-  Stage stage = {.denoiser = denoiser_.get(),
-                 .prepared = std::move(prepared),
-                 .guidance = {.rows = RowsOf(traits_, request.guidance_scale()),
-                              .scale = request.guidance_scale(),
-                              .rescale = request.guidance_rescale()},
-                 .sampler = std::move(walk),
-                 .controls = std::move(controls),
-                 .begin = nullptr};
-  PlanPhases(request, first_step, stage);
-  return stage;
-}
-
-absl::StatusOr<Stage> StableDiffusionXL::StageFrom(
-    int step, SamplerId sampler, const nlohmann::json& scheduler,
-    const ImageRequest& image, PreparedRef prepared,
-    const KnownPart& known) const {
-  const v1::GenerateRequest& request = image.request;
-  const int steps = static_cast<int>(request.steps());
-  const int64_t scale = codec_->pixels_per_latent();
-  // The latent is the other's; this only has its shape.
-  const at::Tensor latent =
-      at::zeros({1, codec_->latent_channels(), request.height() / scale,
-                 request.width() / scale});
-  auto walk = CreateWalk(sampler, scheduler, request, WalkOptions(request),
-                         {.noise = latent,
-                          .sample = latent,
-                          .first_step = step,
-                          .source = image.noise});
-  if (!walk.ok()) return walk.status();
-  const int evaluations = (*walk)->progress().evaluations;
-  return StageOf(
-      request, PreparedFrom(prepared, step),
-      std::make_unique<WalkPart>(KeepKnown(*std::move(walk), known),
-                                 StepRange{step, steps}, evaluations),
-      step);
-}
-
-absl::StatusOr<std::vector<Stage>> StableDiffusionXL::PlanWith(
-    SamplerId sampler, const nlohmann::json& scheduler,
-    const ImageRequest& image, const Encoded& encoded) const {
-  c10::InferenceMode inference;
-  const v1::GenerateRequest& request = image.request;
-  const auto handover_from = [&](int first_step) -> std::optional<Handover> {
-    if (!request.refiner().has_switch_at()) return std::nullopt;
-    const auto plan_from = [&](int step) {
-      return PlanOf(sampler, FromProto(request.schedule()), scheduler,
-                    WalkOptions(request), step)
-          .value_or(WalkPlan());
-    };
-    return HandoverAt(plan_from, first_step, request.refiner().switch_at(),
-                      traits_.max_steps);
-  };
-  std::vector<Stage> stages;
-  if (is_refiner()) {
-    const auto handover = handover_from(/*first_step=*/0);
-    if (handover.has_value()) {
-      auto stage = StageFrom(handover->step, sampler, scheduler, image,
-                             encoded.prepared[0], /*known=*/{});
-      if (!stage.ok()) return stage.status();
-      stages.push_back(*std::move(stage));
-      return stages;
-    }
-  }
-  const auto begun = PictureStartOf(image, encoded, *codec_, sight_);
-  if (!begun.ok()) return begun.status();
-  const auto& [start, known, beside] = *begun;
-  auto created =
-      CreateWalk(sampler, scheduler, request, WalkOptions(request), start);
-  if (!created.ok()) return created.status();
-  auto walk = KeepKnown(*std::move(created), known);
-  const PreparedRef prepared =
-      SeeBeside(encoded.prepared[0], beside, placement_);
-  const auto handover = handover_from(start.first_step);
-  if (!handover.has_value()) {
-    stages.push_back(StageOf(request, prepared, std::move(walk),
-                             /*first_step=*/0, ControlsOf(encoded)));
-    return stages;
-  }
-  // Nothing is left for the base where a picture enters behind it.
-  if (refiner_ != nullptr && handover->evaluations == 0) {
-    stages.push_back(
-        refiner_->StageOf(request, encoded.prepared[1], std::move(walk)));
-    return stages;
-  }
-  stages.push_back(StageOf(
-      request, prepared,
-      std::make_unique<WalkPart>(std::move(walk), StepRange{0, handover->step},
-                                 handover->evaluations),
-      /*first_step=*/0, ControlsOf(encoded)));
-  if (refiner_ == nullptr) return stages;
-  auto refined =
-      refiner_->StageFrom(handover->step, sampler, refiner_->scheduler_, image,
-                          encoded.prepared[1], known);
-  if (!refined.ok()) return refined.status();
-  stages.push_back(*std::move(refined));
-  return stages;
 }
 
 }  // namespace genzo

@@ -108,7 +108,7 @@ class StableDiffusionXL : public Pipeline {
   Stage StageOf(const v1::GenerateRequest& request, PreparedRef prepared,
                 std::unique_ptr<SamplerRun> walk, int first_step = 0,
                 std::vector<StageControl> controls = {}) const;
-  // A stage that goes on from another's latent at `step`.
+  // A stage that goes on from another's latent at `step` of its own walk.
   absl::StatusOr<Stage> StageFrom(int step, SamplerId sampler,
                                   const nlohmann::json& scheduler,
                                   const ImageRequest& image,

@@ -211,7 +211,7 @@ StableDiffusionXL::LoadBeside(const StableDiffusionXL* base,
     if (!sees_mask) {
       traits.tasks.insert(traits.tasks.begin(), v1::TASK_TEXT_TO_IMAGE);
       fields.emplace_back("hires");
-      if (traits.guided_rows == 2) TakeInversion(traits);
+      if (traits.guided_rows == 2) TakeInversion(parts->scheduler, traits);
     }
     fields.insert(fields.end(), {"prompt_2", "negative_prompt_2"});
     TakeControls(ControlFitOf(unet_config), /*guesses=*/true, traits);

@@ -341,6 +341,7 @@ void ModelIntroduction::KeepRowBits() {
 // What the registry says follows what is true now.
 void ModelIntroduction::Tell() {
   ready_ = loader_.ReadyIds();
+  TellMissing();
   for (auto& [id, description] : descriptions_) {
     if (gone_.count(id) > 0) continue;
     const bool others = NameBeside(description);
@@ -351,6 +352,16 @@ void ModelIntroduction::Tell() {
       Describe(id, state);
     }
   }
+}
+
+// To predictions.
+void ModelIntroduction::TellMissing() {
+  MissingModels missing = loader_.MissingLoads();
+  std::erase_if(missing,
+                [&](const auto& one) { return gone_.count(one.first) > 0; });
+  if (missing == missing_) return;
+  missing_ = missing;
+  dependencies_.load.backlog().SetMissing(device_.index, std::move(missing));
 }
 
 std::string ModelIntroduction::KeyOf(const std::string& id) const {
@@ -381,8 +392,10 @@ void ModelIntroduction::Introduce(const ModelLoader::Loaded& loaded,
        .decode = profile.decode,
        .evaluations = CountEvaluations(model.traits())});
   ModelMetrics& metrics = dependencies_.metrics.ForModel(loaded.id);
-  dependencies_.metrics.SetModelInfo(loaded.id, description.family(),
-                                     description.dtype());
+  dependencies_.metrics.SetModelInfo(
+      loaded.id, {.family = description.family(),
+                  .dtype = description.dtype(),
+                  .fingerprint = description.fingerprint()});
   metrics.row_cap.Set(profile.costs.RowCap(config_.max_batch_rows));
   metrics.activation_bytes.Set(static_cast<double>(profile.activation_bytes));
   for (const auto& [rows, duration] : profile.costs.measured()) {

@@ -151,6 +151,7 @@ class ModelIntroduction {
   void Finish();
   void KeepRowBits();
   void Tell();
+  void TellMissing();
   double AreaOf(const std::string& id, int64_t pixels) const;
   std::string KeyOf(const std::string& id) const;
   void Introduce(const ModelLoader::Loaded& loaded, const StepProfile& profile);
@@ -169,6 +170,7 @@ class ModelIntroduction {
   std::map<std::string, ModelFiles> files_;        // by model, as last loaded
   std::map<std::string, v1::Model> descriptions_;  // of models seen so far
   std::set<std::string> ready_;
+  MissingModels missing_;                          // as told
   std::map<std::string, StepProfile> profile_of_;  // by model
   size_t kept_row_bits_ = 0;  // layers, when profiles were last written
   // Models to be measured again at leisure.

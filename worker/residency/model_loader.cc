@@ -101,6 +101,12 @@ void ModelLoader::Load(const std::string& id, std::optional<bool> pinned,
   listener_.changed();
 }
 
+void ModelLoader::RefuseLoads(const absl::Status& why) {
+  With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slots_.RefuseLoads(why);
+  });
+}
+
 void ModelLoader::Unload(const std::string& id,
                          const ModelControl::Done& done) {
   With([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -175,6 +181,16 @@ absl::Status ModelLoader::NewerFailure(const std::string& id) const {
 std::set<std::string> ModelLoader::ReadyIds() const {
   absl::MutexLock lock(&mutex_);
   return slots_.ReadyIds();
+}
+
+std::map<std::string, absl::Duration> ModelLoader::MissingLoads() const {
+  absl::MutexLock lock(&mutex_);
+  const std::set<std::string> ready = slots_.ReadyIds();
+  std::map<std::string, absl::Duration> missing;
+  for (const auto& load : load_times_) {
+    if (ready.count(load.first) == 0) missing.insert(load);
+  }
+  return missing;
 }
 
 bool ModelLoader::Pinned(const std::string& id) const {
@@ -334,7 +350,8 @@ void ModelLoader::Vet(const ModelSlots::Task& task) {
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
   const absl::Time begin = clock_.Now();
   auto model = source_.load(task.files);
-  const double seconds = absl::ToDoubleSeconds(clock_.Now() - begin);
+  const absl::Duration took = clock_.Now() - begin;
+  const double seconds = absl::ToDoubleSeconds(took);
   ModelMetrics& metrics = metrics_.ForModel(task.id);
   metrics.load_seconds.Set(seconds);
   if (!model.ok()) return model.status();
@@ -344,6 +361,7 @@ absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {
                seconds, bytes / 1e6);
   absl::MutexLock lock(&mutex_);
   models_[task.id] = {*std::move(model), task.files};
+  load_times_[task.id] = took;
   slots_.Loaded(task.id);
   return absl::OkStatus();
 }

@@ -59,6 +59,7 @@ class ModelLoader {
   void Request(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
   void Load(const std::string& id, std::optional<bool> pinned,
             const ModelControl::Done& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RefuseLoads(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unload(const std::string& id, const ModelControl::Done& done)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -89,6 +90,9 @@ class ModelLoader {
   absl::Status NewerFailure(const std::string& id) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::set<std::string> ReadyIds() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the last load of each model took that is not ready.
+  std::map<std::string, absl::Duration> MissingLoads() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   bool Pinned(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
   int64_t BytesLeft(const std::string& id) const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -143,6 +147,8 @@ class ModelLoader {
   mutable absl::Mutex mutex_;
   ModelSlots slots_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, InMemory> models_ ABSL_GUARDED_BY(mutex_);
+  // The last of each model's.
+  std::map<std::string, absl::Duration> load_times_ ABSL_GUARDED_BY(mutex_);
   bool look_ ABSL_GUARDED_BY(mutex_) = true;   // slots have changed: see Next()
   bool news_ ABSL_GUARDED_BY(mutex_) = false;  // since AwaitChange() returned
   int64_t freed_ ABSL_GUARDED_BY(mutex_) = 0;  // models, so far

@@ -98,9 +98,18 @@ ModelSlots::Answers ModelSlots::Load(const std::string& id,
     slot.newer_failure = absl::OkStatus();  // they may be mended
     return {{done, absl::OkStatus()}};
   }
-  slot.loads.push_back(done);
   Order(id, slot);
+  if (!loads_refused_.ok()) return {{done, loads_refused_}};
+  slot.loads.push_back(done);
   return {};
+}
+
+ModelSlots::Answers ModelSlots::RefuseLoads(const absl::Status& why) {
+  loads_refused_ = why;
+  Answers answers;
+  if (why.ok()) return answers;
+  for (auto& [id, slot] : slots_) Answer(slot.loads, why, answers);
+  return answers;
 }
 
 ModelSlots::Answers ModelSlots::Unload(const std::string& id,
@@ -228,6 +237,7 @@ std::optional<ModelSlots::Task> ModelSlots::NextVet() const {
 // needs.
 std::optional<ModelSlots::Task> ModelSlots::NextLoad(
     const std::vector<IdleBeside>& idle) {
+  if (!loads_refused_.ok()) return std::nullopt;
   std::vector<Resident> before;
   for (const std::string& id : orders_) {
     Slot& slot = slots_.at(id);

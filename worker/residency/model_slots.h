@@ -76,6 +76,9 @@ class ModelSlots {
   // ABORTED/UNLOADED, or why it failed.
   [[nodiscard]] Answers Load(const std::string& id, std::optional<bool> pinned,
                              const Done& done);
+  // Unless it is OK, whoever waits for a model that is not ready, now or until
+  // it is OK again, hears `why` at once, and nothing is loaded. Orders stand.
+  [[nodiscard]] Answers RefuseLoads(const absl::Status& why);
   // Nobody can take hold of it any more; those who have it keep it. Answers
   // once it is gone.
   [[nodiscard]] Answers Unload(const std::string& id, const Done& done);
@@ -213,6 +216,7 @@ class ModelSlots {
   const int64_t budget_bytes_;
   const bool keeps_activations_;
   bool stopped_ = false;
+  absl::Status loads_refused_;
   int64_t beside_bytes_ = 0;
   int64_t in_use_beside_ = 0;  // of them, at the last Next()
   bool beside_asked_ = false;  // to make room, since the last order

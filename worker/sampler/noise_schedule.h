@@ -22,8 +22,8 @@ std::vector<float> MakeAlphasCumprod(const SchedulerConfig& config);
 // over 0; the last may be 0 with rescale_betas_zero_snr.
 absl::Status CheckAlphasCumprod(const SchedulerConfig& config);
 
-// MakeAlphasCumprod for samplers over sigmas: a last value of 0 is lifted to
-// 2^-24 so that its sigma is finite.
+// MakeAlphasCumprod for samplers over sigmas, and PNDM: a last value of 0 is
+// lifted to 2^-24 so that its sigma, the ratio of noise to signal, is finite.
 std::vector<float> MakeAlphasCumprodAboveZero(const SchedulerConfig& config);
 
 // The entry of `alphas_cumprod` at `timestep`. Before the first there is the

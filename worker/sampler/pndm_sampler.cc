@@ -67,7 +67,8 @@ WalkPlan PndmSampler::Plan(const SchedulerConfig& config, int steps,
       steps - (plan.evaluations() - static_cast<int>(plan.steps_done.size()));
   while (step <= steps) plan.steps_done.push_back(step++);
 
-  const std::vector<float> alphas_cumprod = MakeAlphasCumprod(config);
+  // It divides by the signal's share.
+  const std::vector<float> alphas_cumprod = MakeAlphasCumprodAboveZero(config);
   for (double t : plan.timesteps) {
     plan.levels.push_back(
         LevelOf(AlphaProdAt(config, alphas_cumprod, static_cast<int>(t))));
@@ -86,7 +87,7 @@ PndmSampler::PndmSampler(const SchedulerConfig& config,
       runge_kutta_evaluations_(StartsWithRungeKutta(config, start.first_step)
                                    ? kRungeKuttaEvaluations
                                    : 0),
-      alphas_cumprod_(MakeAlphasCumprod(config)) {}
+      alphas_cumprod_(MakeAlphasCumprodAboveZero(config)) {}
 
 at::Tensor PndmSampler::Step(const at::Tensor& prediction) {
   return Transfer(done_ < runge_kutta_evaluations_ ? RungeKuttaMove(prediction)

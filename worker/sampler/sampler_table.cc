@@ -26,6 +26,7 @@
 #include "worker/sampler/score_vp_sampler.h"
 #include "worker/sampler/tcd_sampler.h"
 #include "worker/sampler/unipc_sampler.h"
+#include "worker/weights/json_config.h"
 
 namespace genzo {
 namespace {
@@ -83,6 +84,12 @@ template <int order, bool stochastic>
 void FixDpm(SchedulerConfig& config) {
   config.solver_order = order == 3 ? 3 : std::min(config.solver_order, order);
   config.stochastic_sampling = stochastic;
+}
+
+// The web UI's name for solver_type "heun".
+void FixDpmSdeHeun(SchedulerConfig& config) {
+  FixDpm<2, true>(config);
+  config.heun = true;
 }
 
 constexpr SigmaSchedule kTimesteps[] = {kDefault};
@@ -177,6 +184,10 @@ constexpr SamplerSpec kSamplers[] = {
                                kSigmas, kEither, FixDpm<3, false>),
     Row<DpmppSdeSampler>(v1::SAMPLER_DPMPP_SDE, "dpmpp_sde",
                          "DPMSolverSDEScheduler", kSigmas, kEither),
+    // Before the one that has whichever rule a file says: such a file is its.
+    Row<DpmppMultistepSampler>(v1::SAMPLER_DPMPP_2M_SDE_HEUN,
+                               "dpmpp_2m_sde_heun", kMultistep, kSigmas,
+                               kEither, FixDpmSdeHeun),
     Row<DpmppMultistepSampler>(v1::SAMPLER_DPMPP_2M_SDE, "dpmpp_2m_sde",
                                kMultistep, kSigmas, kEither, FixDpm<2, true>),
     Row<DpmppMultistepSampler>(v1::SAMPLER_DPMPP_3M_SDE, "dpmpp_3m_sde",
@@ -214,7 +225,8 @@ bool IsAsInFile(const SamplerSpec& spec, const nlohmann::json& scheduler) {
   SchedulerConfig fixed = *file;
   spec.fix(fixed);
   return fixed.solver_order == file->solver_order &&
-         fixed.stochastic_sampling == file->stochastic_sampling;
+         fixed.stochastic_sampling == file->stochastic_sampling &&
+         fixed.heun == file->heun;
 }
 
 }  // namespace
@@ -240,9 +252,9 @@ const SamplerSpec* FindSamplerOfClass(const std::string& scheduler_class,
 }
 
 absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler) {
-  const std::string name = scheduler.is_object()
-                               ? scheduler.value("_class_name", "")
-                               : std::string();
+  JsonConfig json(scheduler, "scheduler configuration");
+  const std::string name = json.ClassName("");
+  if (!json.status().ok()) return json.status();
   const SamplerSpec* const spec = FindSamplerOfClass(name, scheduler);
   if (spec == nullptr || spec->inverts) return UnsupportedScheduler(name);
   return spec->id;

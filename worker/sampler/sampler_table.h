@@ -66,7 +66,7 @@ const SamplerSpec* FindSamplerOfClass(const std::string& scheduler_class,
                                       const nlohmann::json& scheduler);
 
 // The sampler that a model's scheduler configuration names by `_class_name`.
-// UNIMPLEMENTED names the class.
+// UNIMPLEMENTED names the class, INVALID_ARGUMENT the key whose value is none.
 absl::StatusOr<SamplerId> DefaultSampler(const nlohmann::json& scheduler);
 
 // "default", "karras", "exponential", "beta", "sgm_uniform", "simple",

@@ -40,7 +40,7 @@ Enum ReadEnum(JsonConfig& json, const std::string& key,
 }
 
 TrainedFor TrainingOf(JsonConfig& json) {
-  const std::string name = json.String("_class_name", "");
+  const std::string name = json.ClassName("");
   if (absl::StartsWith(name, "FlowMatch") ||
       json.String("prediction_type", "") == "flow_prediction") {
     return TrainedFor::kFlow;

@@ -114,6 +114,8 @@ struct SchedulerConfig {
   std::vector<double> sigmas;
   std::vector<int> timesteps;
   bool sdxl = false;
+
+  bool operator==(const SchedulerConfig& other) const = default;
 };
 
 // Reads `json`, a scheduler_config.json written for any class, the way that the

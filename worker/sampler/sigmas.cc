@@ -229,6 +229,9 @@ AncestralStep::AncestralStep(double from, double to) {
   const float rise = std::min(t, std::sqrt(t * t * (f * f - t * t) / (f * f)));
   up = rise;
   down = std::sqrt(t * t - rise * rise);
+  // Nothing is left of the way down from EDM's 80 to its 0.002; what is in
+  // between would then be no noise at all, of which the network has no time.
+  if (down == 0) down = to * to / from;
 }
 
 double InitialSigma(const SchedulerConfig& config, double max) {

@@ -56,6 +56,10 @@ class JsonConfig {
                                        double min = -kMaxNumber,
                                        double max = kMaxNumber);
   std::string String(const std::string& key, const std::string& default_value);
+  // What diffusers and transformers call what the file is of: `_class_name`.
+  std::string ClassName(const std::string& default_value) {
+    return String("_class_name", default_value);
+  }
   std::vector<int64_t> Ints(const std::string& key,
                             const std::vector<int64_t>& default_value,
                             int64_t min = 1, int64_t max = kMaxSize);

@@ -9,6 +9,7 @@
 #include "worker/weights/json_config.h"
 #include "worker/weights/single_file/builtin_documents.h"
 #include "worker/weights/single_file/single_file.h"
+#include "worker/weights/single_file/tiny_file.h"
 
 namespace genzo {
 namespace {
@@ -103,11 +104,9 @@ absl::Status AddParts(const ModelFiles& model, const ConfigFolders& configs,
       continue;
     }
     if (component == kTiny) {
-      if (!IsFolder(path)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            model.path, ": parts.tiny_vae is not a folder: ", path));
-      }
-      index.elsewhere.insert_or_assign(component, ComponentFiles(path));
+      const auto tiny = OpenTinyDecoder(path);
+      if (!tiny.ok()) return tiny.status();
+      index.elsewhere.insert_or_assign(component, *tiny);
       continue;
     }
     const json known = KnownComponent(index, component);
@@ -271,25 +270,35 @@ absl::StatusOr<ModelIndex> IndexOfFile(const std::string& path,
 
 }  // namespace
 
-absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
-  if (!IsFolder(folder)) {
-    return absl::NotFoundError(
-        absl::StrCat("model folder ", folder, " does not exist"));
-  }
-  auto config = JsonConfig::ReadFile((fs::path(folder) / kIndexFile).string());
+absl::StatusOr<ModelIndex> ParseModelIndex(const TextFile& file) {
+  auto config = JsonConfig::ReadFile(file);
   if (!config.ok()) return config.status();
   ModelIndex index;
-  index.folder = folder;
-  index.files = ComponentFiles(folder);
-  const std::string refiner = (fs::path(folder) / kRefiner).string();
-  if (IsFolder(refiner)) index.refiner = refiner;
-  index.pipeline_class = config->String("_class_name", "");
+  index.pipeline_class = config->ClassName("");
+  if (index.pipeline_class.empty()) {
+    config->Fail(absl::StatusCode::kInvalidArgument, "_class_name",
+                 "is not the class of a pipeline");
+  }
   if (!config->status().ok()) return config->status();
   for (const auto& [name, value] : config->object().items()) {
     const bool is_component = value.is_array() && value.size() == 2 &&
                               value[0].is_string() && value[1].is_string();
     if (is_component) index.components[name] = value[1].get<std::string>();
   }
+  return index;
+}
+
+absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder) {
+  if (!IsFolder(folder)) {
+    return absl::NotFoundError(
+        absl::StrCat("model folder ", folder, " does not exist"));
+  }
+  auto index = ParseModelIndex((fs::path(folder) / kIndexFile).string());
+  if (!index.ok()) return index;
+  index->folder = folder;
+  index->files = ComponentFiles(folder);
+  const std::string refiner = (fs::path(folder) / kRefiner).string();
+  if (IsFolder(refiner)) index->refiner = refiner;
   return index;
 }
 

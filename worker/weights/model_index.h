@@ -68,6 +68,10 @@ struct ModelIndex {
                     const Placement& placement) const;
 };
 
+// Class and components as a model_index.json names them, wherever they lie.
+// NOT_FOUND or INVALID_ARGUMENT naming the file.
+absl::StatusOr<ModelIndex> ParseModelIndex(const TextFile& file);
+
 // Reads FOLDER/model_index.json. NOT_FOUND or INVALID_ARGUMENT naming the file.
 absl::StatusOr<ModelIndex> ReadModelIndex(const std::string& folder);
 

@@ -22,12 +22,42 @@ bool IsIn(const std::set<std::string>& names, const std::string& name) {
          });
 }
 
+// Whether the tensor is there, and as it must be.
+absl::Status CheckEntry(const std::map<std::string, TensorEntry>& entries,
+                        const std::string& name,
+                        const std::vector<int64_t>& shape) {
+  const auto fault = [&](absl::StatusCode code, const std::string& message) {
+    return absl::Status(code, absl::StrCat("tensor \"", name, "\" ", message));
+  };
+  const auto entry = entries.find(name);
+  if (entry == entries.end()) {
+    return fault(absl::StatusCode::kNotFound, "is missing");
+  }
+  if (entry->second.shape != shape) {
+    return fault(
+        absl::StatusCode::kInvalidArgument,
+        absl::StrCat("has shape [", absl::StrJoin(entry->second.shape, ", "),
+                     "], the configuration needs [", absl::StrJoin(shape, ", "),
+                     "]"));
+  }
+  return c10::isFloatingType(entry->second.dtype)
+             ? absl::OkStatus()
+             : fault(absl::StatusCode::kInvalidArgument,
+                     "is not of a floating point type");
+}
+
 }  // namespace
 
 Weights::Weights(std::shared_ptr<const TensorSource> source,
                  at::ScalarType dtype, at::Device device)
     : tree_(std::make_shared<Tree>(
           Tree{std::move(source), dtype, device, absl::OkStatus(), {}, 0})) {}
+
+Weights Weights::OfEntries(std::shared_ptr<const TensorSource> source) {
+  Weights weights(std::move(source), at::kFloat, at::kCPU);
+  weights.tree_->reads = false;
+  return weights;
+}
 
 Weights Weights::operator[](const std::string& segment) const {
   return Weights(tree_, absl::StrCat(prefix_, segment, "."));
@@ -64,31 +94,21 @@ at::Tensor Weights::GetAs(const std::string& name,
   const at::Tensor nothing = at::empty({0});
   if (!tree_->status.ok()) return nothing;
   const std::string full_name = absl::StrCat(prefix_, name);
-  const auto fail = [&](absl::StatusCode code, const std::string& message) {
-    tree_->status =
-        absl::Status(code, absl::StrCat(tree_->source->path(), ": tensor \"",
-                                        full_name, "\" ", message));
+  const TensorSource& source = *tree_->source;
+  const absl::Status fits = CheckEntry(source.entries(), full_name, shape);
+  if (!tree_->reads) {
+    if (!fits.ok()) tree_->faults.emplace_back(fits.message());
     return nothing;
-  };
-  const auto entry = tree_->source->entries().find(full_name);
-  if (entry == tree_->source->entries().end()) {
-    return fail(absl::StatusCode::kNotFound, "is missing");
   }
-  if (entry->second.shape != shape) {
-    return fail(
-        absl::StatusCode::kInvalidArgument,
-        absl::StrCat("has shape [", absl::StrJoin(entry->second.shape, ", "),
-                     "], the configuration needs [", absl::StrJoin(shape, ", "),
-                     "]"));
+  if (!fits.ok()) {
+    tree_->status = absl::Status(
+        fits.code(), absl::StrCat(source.path(), ": ", fits.message()));
+    return nothing;
   }
-  if (!c10::isFloatingType(entry->second.dtype)) {
-    return fail(absl::StatusCode::kInvalidArgument,
-                "is not of a floating point type");
-  }
-  const auto read = tree_->source->Read(
-      full_name,
-      {.dtype = dtype,
-       .must_be_finite = entry->second.size_bytes <= kMostCheckedBytes});
+  const auto read = source.Read(
+      full_name, {.dtype = dtype,
+                  .must_be_finite = source.entries().at(full_name).size_bytes <=
+                                    kMostCheckedBytes});
   if (!read.ok()) {
     tree_->status = read.status();
     return nothing;

@@ -27,6 +27,14 @@ class Weights {
   Weights(std::shared_ptr<const TensorSource> source, at::ScalarType dtype,
           at::Device device);
 
+  // A look at names and shapes: Get and its like read nothing and give tensors
+  // without elements, as after a fault, and all that is wrong is in faults().
+  static Weights OfEntries(std::shared_ptr<const TensorSource> source);
+
+  // What was asked for of OfEntries() and is not there as it must be, in the
+  // order of asking: "tensor \"conv1.weight\" is missing".
+  const std::vector<std::string>& faults() const { return tree_->faults; }
+
   // The subtree of `segment`, or of `segment`.`index`.
   Weights operator[](const std::string& segment) const;
   Weights At(const std::string& segment, int64_t index) const;
@@ -85,6 +93,8 @@ class Weights {
     absl::Status status;
     std::set<std::string> taken;
     int64_t taken_bytes = 0;
+    bool reads = true;  // else all is but looked at
+    std::vector<std::string> faults = {};
   };
 
   at::Tensor GetAs(const std::string& name, const std::vector<int64_t>& shape,

@@ -52,7 +52,11 @@ def test_unquotes_the_value_of_an_option(typed: str, negative: str) -> None:
 
 def test_reads_what_steers() -> None:
     text = "a (red:1.3) fox --weighted --lora ink:0.5 --lora snow --best-of 4"
-    found = commands.parse("en", text + " --larger")
+    found = commands.parse(
+        "en", text + " --larger --schedule karras --upscaler lanczos"
+    )
+    assert found.schedule == types.NOISE_SCHEDULE_KARRAS
+    assert found.output.upscaler == "lanczos"
     assert found.prompt_syntax == types.PROMPT_SYNTAX_WEIGHTED
     assert [use.name for use in found.loras] == ["ink", "snow"]
     assert (found.best_of.draw, found.hires.factor) == (4, 2)
@@ -73,6 +77,7 @@ def test_reads_what_steers() -> None:
         "fox --ar 16:9",
         "fox --weighted=1",
         "fox --sampler magic",
+        "fox --schedule magic",
         "fox --strength 1",
         "fox --lora ink:much",
     ],

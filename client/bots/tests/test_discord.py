@@ -13,7 +13,9 @@ from fake_server import FakeServer
 from nacl.signing import SigningKey
 from stand_in import StandIn
 
-from genzo_bots import discord_bot
+from genzo.v1 import lora_registry_pb2 as lora_pb
+from genzo.v1 import types_pb2 as types
+from genzo_bots import commands, discord_bot
 from genzo_bots.discord_bot import DiscordBot
 from genzo_bots.studio import Studio
 
@@ -161,6 +163,61 @@ async def test_completes_samplers_of_the_chosen_model(
     options += [{"name": "sampler", "value": "", "focused": True}]
     answer = await discord_side.send({"type": 4, "data": {"options": options}})
     assert [c["value"] for c in answer["data"]["choices"]] == found
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "found"),
+    [
+        ("lora", "", ["ink", "snow"]),
+        ("lora", "IN", ["ink"]),
+        ("lora", "in:0.5", ["ink:0.5"]),
+        ("upscaler", "lan", ["lanczos"]),
+        ("schedule", "", ["karras", "beta"]),
+    ],
+)
+async def test_completes_what_the_server_has(
+    discord_side: Discord,
+    genzo_server: FakeServer,
+    option: str,
+    typed: str,
+    found: list[str],
+) -> None:
+    genzo_server.lora_pages = [
+        lora_pb.LoraRegistryListResponse(
+            loras=[
+                lora_pb.Lora(name="ink", models=["emaki"]),
+                lora_pb.Lora(name="snow", models=["emaki", "sdxl"]),
+                lora_pb.Lora(name="ink-xl", models=["sdxl"]),
+            ]
+        )
+    ]
+    model = genzo_server.pages[0].models[0]
+    model.samplers[0].schedules[:] = [types.NOISE_SCHEDULE_KARRAS]
+    model.samplers[1].schedules[:] = [
+        types.NOISE_SCHEDULE_KARRAS,
+        types.NOISE_SCHEDULE_BETA,
+    ]
+    options = [{"name": option, "value": typed, "focused": True}]
+    answer = await discord_side.send({"type": 4, "data": {"options": options}})
+    assert [c["value"] for c in answer["data"]["choices"]] == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "weight"),
+    [("v1", 1), ("v1:", 1), ("v1:in", 1), ("v1:ink:", 1), ("v1:ink:.5", 0.5)],
+)
+async def test_completes_adapters_before_any_is_compared(
+    discord_side: Discord, genzo_server: FakeServer, typed: str, weight: float
+) -> None:
+    genzo_server.lora_pages = [
+        lora_pb.LoraRegistryListResponse(loras=[lora_pb.Lora(name="v1:ink")])
+    ]
+    options = [{"name": "lora", "value": typed, "focused": True}]
+    answer = await discord_side.send({"type": 4, "data": {"options": options}})
+    [choice] = answer["data"]["choices"]
+    # Whose value is read as it is meant.
+    request = commands.build("en", "a fox", {"loras": [choice["value"]]})
+    assert [(u.name, u.weight) for u in request.loras] == [("v1:ink", weight)]
 
 
 async def test_an_attached_picture_steers(

@@ -55,6 +55,11 @@ class FakeServer(
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.pages: list[registry_pb.ListModelsResponse] = []
+        ink = lora_pb.Lora(name="ink", family="sd1", rank=16)
+        self.lora_pages = [
+            lora_pb.LoraRegistryListResponse(loras=[ink], next_page_token="1"),
+            lora_pb.LoraRegistryListResponse(loras=[ink]),
+        ]
         self.calls: list[Call] = []
         self.job = jobs_pb2.Job()
         self.requests: list[Any] = []  # about jobs
@@ -94,10 +99,7 @@ class FakeServer(
         context: grpc.ServicerContext,
     ) -> lora_pb.LoraRegistryListResponse:
         self.requests.append(request)
-        return lora_pb.LoraRegistryListResponse(
-            loras=[lora_pb.Lora(name="ink", family="sd1", rank=16)],
-            next_page_token="" if request.page_token else "more",
-        )
+        return self.lora_pages[int(request.page_token or "0")]
 
     def Upscale(  # noqa: N802
         self,
@@ -165,14 +167,18 @@ def answer(*messages: pb.JobEvent) -> Answer:
     return run
 
 
-def broken(*messages: pb.JobEvent) -> Answer:
-    """These events, and then what a lost connection looks like."""
+def broken(
+    *messages: pb.JobEvent,
+    code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
+) -> Answer:
+    """These events, and then what a lost connection looks like. With INTERNAL
+    gRPC does not try again by itself where there are none."""
 
     def run(
         request: pb.GenerateRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.JobEvent]:
         yield from messages
-        context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        context.abort(code, "Socket closed")
 
     return run
 

@@ -75,6 +75,7 @@ def read_async(
 @pytest.fixture(params=[read_plain, read_async], ids=["plain", "asyncio"])
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stream, "_FIRST_DELAY", 0.001)
+    monkeypatch.setattr(stream, "_MAX_DELAY", 0.01)
     return request.param
 
 
@@ -196,6 +197,15 @@ def test_gives_up_when_nothing_comes_any_more(fake: FakeServer, read) -> None:
     assert len(fake.calls) == 1 + stream._MAX_RESUMES
 
 
+def test_a_request_that_breaks_every_server_is_given_up(
+    fake: FakeServer, read
+) -> None:
+    fake.answers = [broken(started(1, str(job))) for job in range(30)]
+    _, error = read(fake.address)
+    assert isinstance(error, genzo.Unavailable)
+    assert len(fake.calls) == 1 + stream._MAX_RESUMES
+
+
 def test_a_full_queue_is_tried_again_as_the_service_config_says(
     fake: FakeServer, read
 ) -> None:
@@ -258,6 +268,17 @@ def test_says_that_no_server_answers(read) -> None:
     assert seen == []
     assert isinstance(error, genzo.Unavailable)
     assert "no Genzo server answers at 127.0.0.1:1" in str(error)
+
+
+@pytest.mark.parametrize("kind", [genzo.Client, genzo.AsyncClient])
+def test_an_address_is_a_hosts(kind: type) -> None:
+    with pytest.raises(ValueError, match="'http://there' is no host:port"):
+        kind("http://there")
+
+
+def test_a_client_says_where_its_server_is() -> None:
+    with genzo.Client("there:1") as client:
+        assert repr(client) == "genzo.Client('there:1')"
 
 
 def hang(fake: FakeServer) -> None:

@@ -11,7 +11,16 @@ from genzo import stream
 from genzo.v1 import jobs_pb2 as pb
 from genzo.v1 import types_pb2 as types
 
-from fake_server import JOB, FakeServer, answer, broken, ended, image, started
+from fake_server import (
+    JOB,
+    FakeServer,
+    answer,
+    broken,
+    ended,
+    image,
+    refusal,
+    started,
+)
 from fake_server import status as error_status
 
 
@@ -71,6 +80,50 @@ def test_watches_on_from_where_it_was_broken_off(
     assert [r.after_sequence for r in fake.requests] == [4, 4, 5]
     with pytest.raises(ValueError, match="has no request"):
         _ = job.request
+
+
+def test_watches_for_as_long_as_a_restart_takes(
+    fake: FakeServer, client: genzo.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_MAX_DELAY", 0.001)
+    fake.answers = [
+        broken(started(1)),
+        *[broken(code=StatusCode.INTERNAL)] * 3 * stream._MAX_RESUMES,
+        answer(image(2), ended(3)),
+    ]
+    assert len(client.watch(JOB).result().images) == 1
+
+
+def test_a_watch_ends_where_the_job_is_gone(
+    fake: FakeServer, client: genzo.Client
+) -> None:
+    gone = error_status(StatusCode.NOT_FOUND, "JOB_UNKNOWN", "no such job")
+    fake.answers = [broken(started(1)), refusal(gone)]
+    with pytest.raises(genzo.NotFound, match="no such job"):
+        client.watch(JOB).result()
+
+
+def test_a_watch_of_nobody_gives_up(
+    fake: FakeServer, client: genzo.Client
+) -> None:
+    fake.answers = [broken(code=StatusCode.INTERNAL)] * 20
+    with pytest.raises(genzo.GenzoError, match="Socket closed"):
+        client.watch(JOB).result()
+    assert len(fake.requests) == 1 + stream._MAX_FIRST
+
+
+def test_watches_on_where_too_many_come_back_at_once(
+    fake: FakeServer, client: genzo.Client
+) -> None:
+    many = error_status(
+        StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", "too many"
+    )
+    fake.answers = [
+        broken(started(1)),
+        refusal(many),
+        answer(image(2), ended(3)),
+    ]
+    assert len(client.watch(JOB).result().images) == 1
 
 
 def test_raises_why_a_watched_job_failed(

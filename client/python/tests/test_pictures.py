@@ -57,3 +57,12 @@ def test_numbers_several_images(tmp_path: Path) -> None:
 
 def test_a_notebook_shows_it() -> None:
     assert PNG._repr_mimebundle_()["image/png"] == b"data"
+    assert image(0)._repr_mimebundle_()["image/png"] == b"data"
+    both = Result(images=(image(0), image(1)), failed=(), ended=None)
+    assert both._repr_html_().count('src="data:image/png;base64,ZGF0YQ=="') == 2
+
+
+def test_says_what_it_is_without_its_bytes() -> None:
+    assert repr(PNG) == "Picture(8x8 image/png, 4 bytes)"
+    assert "picture=Picture(8x8" in repr(image(0))
+    assert Picture(b"data", "image/png", 8, 8) == PNG

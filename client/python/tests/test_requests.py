@@ -56,10 +56,13 @@ def test_puts_every_argument_in_its_field(tmp_path: Path) -> None:
 
 def test_adapters_are_named_in_several_ways() -> None:
     whole = pb.LoraUse(name="c", weight=0.5, start=0.2)
-    request = build("a fox", {"loras": ["a", "b:0.8", ("b", 0.7), whole]})
+    request = build(
+        "a fox", {"loras": ["a", "b:0.8", "v1:c:0.6", ("b", 0.7), whole]}
+    )
     assert list(request.loras) == [
         pb.LoraUse(name="a"),
         pb.LoraUse(name="b", weight=0.8),
+        pb.LoraUse(name="v1:c", weight=0.6),
         pb.LoraUse(name="b", weight=0.7),
         whole,
     ]
@@ -134,7 +137,8 @@ def test_begins_with_a_request_of_the_caller() -> None:
         ({"sampler": "nope"}, ValueError, "sampler 'nope' is none of ddim, "),
         ({"width": -8}, ValueError, "width: "),
         ({"seed": "x"}, TypeError, "seed: "),
-        ({"colour": 1}, TypeError, "no argument 'colour'"),
+        ({"colour": 1}, TypeError, "no argument 'colour'$"),
+        ({"stesp": 1}, TypeError, "no argument 'stesp'; did you mean 'steps'"),
     ],
 )
 def test_says_which_argument_is_wrong(
@@ -203,3 +207,8 @@ def test_what_some_models_take_has_its_field() -> None:
     assert request.noise_generator == types.NOISE_GENERATOR_CUDA
     with pytest.raises(ValueError, match=r"churn: .*strength"):
         build("a fox", {"churn": {"strength": 1}})
+
+
+def test_a_prompt_is_text() -> None:
+    with pytest.raises(TypeError, match="prompt: 5 is no text"):
+        build(5, {})  # type: ignore[arg-type]

@@ -32,10 +32,6 @@ export class ApiError extends Error {
   }
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 const KEY = "genzo.key";
 export const apiKey = {
   get: () => localStorage.getItem(KEY) ?? "",
@@ -58,14 +54,15 @@ interface ErrorBody {
   field_violations?: Violation[];
 }
 
-// What the routes have in common: A1111's tell a sentence, or what is wrong with
-// which field.
+// What the routes have in common: A1111's tell a reason and a sentence, or what is
+// wrong with which field.
 function errorOf(
   body: { error?: unknown; detail?: string | { msg: string }[] } | undefined,
 ): ErrorBody | undefined {
-  const { detail } = body ?? {};
-  if (detail === undefined) return body?.error as ErrorBody | undefined;
-  return { message: typeof detail === "string" ? detail : detail[0]?.msg };
+  const { detail, error } = body ?? {};
+  if (detail === undefined) return error as ErrorBody | undefined;
+  const reason = typeof error === "string" ? error : undefined;
+  return { message: typeof detail === "string" ? detail : detail[0]?.msg, reason };
 }
 
 function refusal(http: number, body: ErrorBody | undefined): ApiError {

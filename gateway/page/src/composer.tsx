@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { ApiError, messageOf } from "./api";
+import { ApiError } from "./api";
 import {
   canStart,
   change,
@@ -11,6 +11,8 @@ import {
   model,
   models,
   mostSteps,
+  ownSize,
+  ownSteps,
   request,
   shapes,
   sideLimits,
@@ -30,21 +32,27 @@ import { Guides } from "./guides";
 import { t, type Word } from "./i18n";
 import { MOST_GUIDANCE } from "./more";
 import { MoreOptions } from "./more_options";
+import { told, whyOf } from "./refusals";
 import { StartPicture } from "./start_picture";
 import { Steering } from "./steering";
 import { paint, wantsKey } from "./store";
 
+// In the page's language, which may change.
+export type Saying = () => string;
+
 // What the server refused at once: beside its field, or below the form.
-export function showRefusal(error: unknown): string | undefined {
-  if (!(error instanceof ApiError)) {
-    return t("sendFailed", { why: messageOf(error) });
+export function showRefusal(error: unknown): Saying | undefined {
+  if (error instanceof ApiError) {
+    if (error.http === 401) wantsKey.value = true;
+    violations.value = Object.fromEntries(
+      error.violations.map(({ field, description }) => [
+        field,
+        (label: string) => told(description, error.reason, label),
+      ]),
+    );
+    if (error.violations.some(({ field }) => goTo(field))) return undefined;
   }
-  if (error.http === 401) wantsKey.value = true;
-  violations.value = Object.fromEntries(
-    error.violations.map((v) => [v.field, v.description]),
-  );
-  if (error.violations.some(({ field }) => goTo(field))) return undefined;
-  return t("sendFailed", { why: error.message });
+  return () => t("sendFailed", { why: whyOf(error) });
 }
 
 // On a narrow screen the pictures are below the form.
@@ -59,9 +67,9 @@ export function Composer() {
   const values = draft.value;
   const of = model.value;
   const isSending = useSignal(false);
-  const problem = useSignal<string | undefined>(undefined);
+  const problem = useSignal<Saying | undefined>(undefined);
   const form = useRef<HTMLFormElement>(null);
-  const ofShapes = shapes(of);
+  const ofShapes = shapes.value;
   const shape =
     values.width === undefined && values.height === undefined
       ? "square"
@@ -127,7 +135,7 @@ export function Composer() {
       </div>
       {problem.value !== undefined && (
         <p class="error" role="alert">
-          {problem.value}
+          {problem.value()}
         </p>
       )}
 
@@ -167,7 +175,7 @@ export function Composer() {
         path="steps"
         label={t("steps")}
         value={values.steps}
-        fallback={of?.default_steps ?? 25}
+        fallback={ownSteps.value}
         min={1}
         max={mostSteps.value}
         step={1}
@@ -240,7 +248,7 @@ export function Composer() {
                 {...described(side)}
                 {...sideLimits(side)}
                 value={values[side] ?? ""}
-                placeholder={String(of?.[`default_${side}`] ?? "")}
+                placeholder={String(ownSize.value?.[side === "width" ? 0 : 1] ?? "")}
                 onInput={(event) => {
                   const number = event.currentTarget.valueAsNumber;
                   change({ [side]: Number.isNaN(number) ? undefined : number });

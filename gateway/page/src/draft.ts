@@ -113,10 +113,52 @@ export function modelOf(request: GenerateRequest): Model | undefined {
   return models.value.find((m) => m.id === request.model) ?? model.value;
 }
 
+// The model's own steps, or the most that there may be: a key may have fewer.
+export const ownSteps = computed(() =>
+  Math.min(model.value?.default_steps ?? 25, model.value?.limits?.max_steps ?? Infinity),
+);
+
 // Moves of the sampler, the model's own where the form does not say.
-export const stepsOf = ({ steps }: Draft): number => steps ?? model.value?.default_steps ?? 25;
+export const stepsOf = ({ steps }: Draft): number => steps ?? ownSteps.value;
 
 export const mostSteps = computed(() => Math.min(model.value?.limits?.max_steps ?? 150, 100));
+
+type Sides = [width: number, height: number];
+
+// Sides of that shape which the limits allow, not larger than they are.
+function within(of: Model, width: number, height: number): Sides {
+  const { size_multiple, min_side = 64, max_side = 1024, max_pixels } = of.limits ?? {};
+  const step = size_multiple || 8;
+  const area = Number(max_pixels ?? 0) || Infinity;
+  const scale = Math.min(1, max_side / Math.max(width, height), Math.sqrt(area / (width * height)));
+  const least = Math.ceil(min_side / step) * step;
+  const fitBy = (round: (steps: number) => number): Sides => {
+    const fit = (side: number) => Math.max(least, round((side * scale) / step) * step);
+    return [fit(width), fit(height)];
+  };
+  const nearest = fitBy(Math.round);
+  const isOver = nearest[0] * nearest[1] > area || Math.max(...nearest) > max_side;
+  return isOver ? fitBy(Math.floor) : nearest;
+}
+
+// The model's own size, or what is left of it by the limits; undefined where the
+// door tells none.
+export const ownSize = computed<Sides | undefined>(() => {
+  const of = model.value;
+  if (!of?.default_width) return undefined;
+  return within(of, of.default_width, of.default_height ?? of.default_width);
+});
+
+// What a request must say for the model's own size and steps to be within the
+// limits; a start has a size of its own.
+function ownWithin(of: Model, hasStart: boolean): Partial<GenerateRequest> {
+  const [width, height] = ownSize.value ?? [];
+  const isLess = width !== of.default_width || height !== (of.default_height ?? width);
+  return {
+    ...(of.default_steps && ownSteps.value < of.default_steps ? { steps: ownSteps.value } : {}),
+    ...(ownSize.value && isLess && !hasStart ? { width, height } : {}),
+  };
+}
 
 // What may be typed of a side. All pixels together are the height's to keep
 // within, where the width is typed, too.
@@ -131,6 +173,20 @@ export function sideLimits(side: "width" | "height"): { min: number; max?: numbe
   const max = Math.max(min, Math.floor(most / step) * step);
   return { min, max: Number.isFinite(max) ? max : undefined, step };
 }
+
+// How many times as large a second pass may make it, up to 4. Where that is no
+// more than once, the server says so.
+export const mostFactor = computed(() => {
+  const { max_side = Infinity, max_pixels } = model.value?.limits ?? {};
+  const { width = ownSize.value?.[0], height = ownSize.value?.[1] } = draft.value;
+  if (!width || !height) return 4;
+  const area = Number(max_pixels ?? 0) || Infinity;
+  const most = Math.min(max_side / Math.max(width, height), Math.sqrt(area / (width * height)));
+  return most > 1.01 ? Math.min(4, Math.floor(most * 100) / 100) : 4;
+});
+
+// The factor that is meant where none is said.
+export const ownFactor = computed(() => Math.min(2, mostFactor.value));
 
 // A second pass begins at text alone.
 export const canPass = computed(
@@ -213,13 +269,18 @@ function startOf(values: Draft, hasMask: boolean): GenerateRequest["image_to_ima
   };
 }
 
+// What is undefined hides nothing that it is laid over.
+const said = <T extends object>(values: T): T =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+
 function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): GenerateRequest {
   const of = model.value;
   const { seed, strength } = values.variation;
+  const secondPass = said(values.secondPass);
   return {
     prompt: values.prompt,
     ...(values.negative ? { negative_prompt: values.negative } : {}),
-    ...(of ? { model: of.id } : {}),
+    ...(of ? { model: of.id, ...ownWithin(of, hasStart) } : {}),
     ...(values.sampler ? { sampler: values.sampler } : {}),
     ...(values.schedule ? { schedule: values.schedule } : {}),
     ...(values.steps !== undefined ? { steps: values.steps } : {}),
@@ -257,7 +318,9 @@ function requestOf(values: Draft, hasStart: boolean, hasMask: boolean): Generate
     ...(chooses(values)
       ? { best_of: { draw: values.draw, ...(values.scorer ? { scorer: values.scorer } : {}) } }
       : {}),
-    ...(values.hires && canPass.value ? { hires: values.secondPass } : {}),
+    ...(values.hires && canPass.value
+      ? { hires: { ...(ownFactor.value < 2 ? { factor: ownFactor.value } : {}), ...secondPass } }
+      : {}),
     ...moreOf(values, stepsOf(values), takes),
     ...(strength && canVary.value
       ? { variation: { strength, ...(seed ? { seed } : {}) } }
@@ -340,20 +403,13 @@ export function label(name: string): string {
 
 // Square, portrait and landscape sides of about the model's own area; none if
 // the door does not tell that.
-export function shapes(of: Model | undefined): Record<string, [number, number]> {
-  const side = of?.default_width;
-  if (!side) return {};
-  const { size_multiple = 8, min_side = 64, max_side = 1024 } = of.limits ?? {};
-  const fit = (value: number) =>
-    Math.min(
-      max_side,
-      Math.max(min_side, Math.round(value / size_multiple) * size_multiple),
-    );
-  const long = fit(side * Math.sqrt(4 / 3));
-  const short = fit(side * Math.sqrt(3 / 4));
+export const shapes = computed((): Record<string, Sides> => {
+  const [side, height] = ownSize.value ?? [];
+  if (!model.value || !side || !height) return {};
+  const [long, short] = [side * Math.sqrt(4 / 3), side * Math.sqrt(3 / 4)];
   return {
-    square: [side, of.default_height ?? side],
-    portrait: [short, long],
-    landscape: [long, short],
+    square: [side, height],
+    portrait: within(model.value, short, long),
+    landscape: within(model.value, long, short),
   };
-}
+});

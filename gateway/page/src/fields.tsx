@@ -6,8 +6,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { t } from "./i18n";
 import { Icon } from "./icons";
 
-// The server's words, or the page's, which follow its language.
-type Said = string | ((label: string) => string);
+// In the page's language, which may change.
+type Said = (label: string) => string;
 
 // By the field's path in GenerateRequest.
 export const violations = signal<Record<string, Said>>({});
@@ -90,7 +90,7 @@ function Complaint({ path, label }: { path: string; label: string }) {
   if (said === undefined) return null;
   return (
     <p class="error" id={`${fieldId(path)}-error`}>
-      {typeof said === "string" ? said : said(label)}
+      {said(label)}
     </p>
   );
 }

@@ -3,7 +3,7 @@
 import { useSignal, type Signal } from "@preact/signals";
 import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { showRefusal } from "./composer";
+import { showRefusal, type Saying } from "./composer";
 import { canStart, change, draftOf, guideBy, modelOf } from "./draft";
 import { Facts } from "./facts";
 import { Select } from "./fields";
@@ -11,6 +11,7 @@ import { duration, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import type { GenerateRequest } from "./protocol";
 import { hasEnded, requestOf, type Frame, type JobRecord } from "./records";
+import { told, whyOf } from "./refusals";
 import { startWith, startWithNothing } from "./start_picture";
 import { cancel, enlarge, isLost, jobs, paint, remove, removeEnded } from "./store";
 import { useUpscalers } from "./server_lists";
@@ -204,7 +205,7 @@ function Viewer({ job, index, close }: {
   close: () => void;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const problem = useSignal<string | undefined>(undefined);
+  const problem = useSignal<Saying | undefined>(undefined);
   const frame = job.frames[index]!;
   useEffect(() => dialog.current!.showModal(), []);
   return (
@@ -232,7 +233,9 @@ function Viewer({ job, index, close }: {
         >
           <Icon name="close" />
         </button>
-        <p class="viewer-prompt">{job.request.prompt}</p>
+        <p class="viewer-prompt" tabIndex={0}>
+          {job.request.prompt}
+        </p>
         <Facts job={job} index={index} />
         <div class="actions">
           {actionsOf(job, frame, index).map(({ word, hint, icon, run }) => (
@@ -246,7 +249,7 @@ function Viewer({ job, index, close }: {
                     await run();
                     if (word !== "save") dialog.current!.close();
                   } catch (error) {
-                    problem.value = showRefusal(error) ?? String(error);
+                    problem.value = showRefusal(error) ?? (() => whyOf(error));
                   }
                 }}
               >
@@ -264,7 +267,7 @@ function Viewer({ job, index, close }: {
         <Upscale job={job} picture={frame.picture!} done={() => dialog.current!.close()} />
         {problem.value && (
           <p class="error" role="alert">
-            {problem.value}
+            {problem.value()}
           </p>
         )}
       </div>
@@ -327,7 +330,7 @@ function FrameView({ job, index }: { job: JobRecord; index: number }) {
               : captionOf(job, frame)
             : frame.withheld
               ? t("withheld", { why: frame.withheld })
-              : (frame.error ?? "")}
+              : frame.error && told(frame.error, frame.reason)}
       </figcaption>
       {isOpen.value && (
         <Viewer
@@ -355,8 +358,9 @@ export function stateText(job: JobRecord): string {
 
 function JobView({ job: of }: { job: Signal<JobRecord> }) {
   const job = of.value;
-  const problem = useSignal<string | undefined>(undefined);
+  const problem = useSignal<Saying | undefined>(undefined);
   const isDone = hasEnded(job);
+  const wrong = problem.value?.() ?? (job.error && told(job.error, job.reason));
   return (
     <article class={`job ${job.state} of-${Math.min(3, job.frames.length)}`} data-key={job.key}>
       <header>
@@ -379,9 +383,9 @@ function JobView({ job: of }: { job: Signal<JobRecord> }) {
         </button>
         <p class="state">{stateText(job)}</p>
       </header>
-      {(problem.value ?? job.error) && job.state !== "cancelled" && (
+      {wrong && job.state !== "cancelled" && (
         <p class="error" role="alert">
-          {problem.value ?? job.error}
+          {wrong}
         </p>
       )}
       <div class="frames">

@@ -168,6 +168,7 @@ const en = {
   range: "from {least} to {most}",
   rangeFrom: "from {least} on",
   sendFailed: "Not sent: {why}",
+  unreachable: "the server is not reached",
   tooLarge: "The picture has more than {mb} MB",
   noPicture: "That is no PNG, JPEG or WebP picture",
 };
@@ -340,6 +341,7 @@ const ja: Record<Word, string> = {
   range: "{least}から{most}まで",
   rangeFrom: "{least}以上",
   sendFailed: "送信できませんでした：{why}",
+  unreachable: "サーバーに接続できません",
   tooLarge: "画像が{mb} MBを超えています",
   noPicture: "PNG、JPEG、WebPの画像ではありません",
 };

@@ -1,13 +1,14 @@
 import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, apiKey, listModels, messageOf } from "./api";
-import { Composer } from "./composer";
+import { ApiError, apiKey, listModels } from "./api";
+import { Composer, type Saying } from "./composer";
 import { canStart, models } from "./draft";
 import { Gallery, stateText } from "./gallery";
 import { language, speak, t, type Word } from "./i18n";
 import { Icon } from "./icons";
 import { hasEnded } from "./records";
+import { whyOf } from "./refusals";
 import { startWith } from "./start_picture";
 import { isLost, isUnkept, jobs, news, restore, wantsKey } from "./store";
 import "./style.css";
@@ -29,7 +30,7 @@ function useTheme() {
 let readings = 0; // of the models; the latest counts
 
 // Until they are there, or the server says that they will not be.
-async function readModels(problem: Signal<string | undefined>): Promise<void> {
+async function readModels(problem: Signal<Saying | undefined>): Promise<void> {
   const reading = ++readings;
   for (let delay = FIRST_DELAY; ; delay = Math.min(MAX_DELAY, 2 * delay)) {
     try {
@@ -40,7 +41,7 @@ async function readModels(problem: Signal<string | undefined>): Promise<void> {
       return;
     } catch (error) {
       if (reading !== readings) return;
-      problem.value = messageOf(error);
+      problem.value = () => whyOf(error);
       if (error instanceof ApiError && error.http === 401) wantsKey.value = true;
       if (error instanceof ApiError && !error.passes) return;
     }
@@ -49,7 +50,7 @@ async function readModels(problem: Signal<string | undefined>): Promise<void> {
   }
 }
 
-function KeyDialog({ refused }: { refused: string | undefined }) {
+function KeyDialog({ refused }: { refused: Saying | undefined }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const input = useRef<HTMLInputElement>(null);
   useSignalEffect(() => {
@@ -76,7 +77,7 @@ function KeyDialog({ refused }: { refused: string | undefined }) {
         <input id="key" ref={input} type="password" autocomplete="off" />
         {refused !== undefined && apiKey.get() !== "" && (
           <p class="error" role="alert">
-            {refused}
+            {refused()}
           </p>
         )}
         <p class="hint">{t("keyHint")}</p>
@@ -139,7 +140,7 @@ function useArrivals() {
 function App() {
   const theme = useTheme();
   const isOver = useArrivals();
-  const problem = useSignal<string | undefined>(undefined);
+  const problem = useSignal<Saying | undefined>(undefined);
   useEffect(() => {
     const read = () => void readModels(problem);
     read();
@@ -209,7 +210,7 @@ function App() {
       )}
       {problem.value !== undefined && (
         <p class="banner error" role="alert">
-          {t("noModels", { why: problem.value })}
+          {t("noModels", { why: problem.value() })}
         </p>
       )}
       <main>

@@ -113,7 +113,7 @@ function MaskFile({ take }: { take: (file: Blob) => Promise<void> }) {
     const { [FILE]: _, ...others } = violations.value;
     violations.value = others;
     await take(file).catch(() => {
-      violations.value = { ...others, [FILE]: t("noPicture") };
+      violations.value = { ...others, [FILE]: () => t("noPicture") };
     });
   };
   return (

@@ -9,7 +9,9 @@ import {
   draft,
   label,
   model,
+  mostFactor,
   mostSteps,
+  ownFactor,
   stepsOf,
   takes,
 } from "./draft";
@@ -104,11 +106,11 @@ function SecondPass() {
         path="hires.factor"
         label={t("factor")}
         value={secondPass.factor}
-        fallback={2}
-        min={1.25}
-        max={4}
+        fallback={ownFactor.value}
+        min={Math.min(1.25, mostFactor.value)}
+        max={mostFactor.value}
         step={0.25}
-        limits={[1.001, 4]}
+        limits={[1.001, mostFactor.value]}
         onChange={(factor) => set({ factor })}
       />
       <Slider

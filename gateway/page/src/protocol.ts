@@ -117,7 +117,7 @@ export interface Picture {
 export interface Status {
   code: number;
   message: string;
-  reason?: string;
+  details?: { reason?: string }[]; // the reason is in one of them
 }
 
 export interface JobEvent {

@@ -5,6 +5,7 @@ import {
   seconds,
   type GenerateRequest,
   type JobEvent,
+  type Status,
   type Upscaling,
 } from "./protocol";
 
@@ -24,6 +25,7 @@ export interface Frame {
   steps?: number;
   seed?: string;
   error?: string;
+  reason?: string; // of the error, as the server calls it
   withheld?: string; // what was found in a picture that is not sent
 }
 
@@ -47,6 +49,7 @@ export interface JobRecord extends Pictures {
   sequence: string; // of the last event
   frames: Frame[];
   error?: string;
+  reason?: string; // of the error, as the server calls it
   isUnwanted?: boolean; // cancelled here; its end may be yet to come
 }
 
@@ -102,6 +105,16 @@ function withFrame(
   };
 }
 
+// As a refusal or a job's end says it.
+export interface Why {
+  message?: string;
+  reason?: string;
+}
+
+function whyOf({ message, details = [] }: Status): Why {
+  return { message, reason: details.find(({ reason }) => reason)?.reason };
+}
+
 const STATES: Record<string, State> = {
   JOB_STATE_SUCCEEDED: "succeeded",
   JOB_STATE_FAILED: "failed",
@@ -109,11 +122,12 @@ const STATES: Record<string, State> = {
   JOB_STATE_EXPIRED: "expired",
 };
 
-export function ended(job: JobRecord, state: State, error?: string): JobRecord {
+export function ended(job: JobRecord, state: State, why: Why = {}): JobRecord {
   return {
     ...job,
     state,
-    error,
+    error: why.message,
+    reason: why.reason,
     timeLeft: undefined,
     frames: job.frames.map((frame) =>
       frame.state === "done" || frame.state === "failed"
@@ -191,9 +205,11 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
     });
   }
   if (event.image_failed) {
+    const { message, reason } = whyOf(event.image_failed.status);
     return withFrame(next, event.image_failed.image_index, {
       state: "failed",
-      error: event.image_failed.status.message,
+      error: message,
+      reason,
     });
   }
   if (event.image_withheld) {
@@ -204,7 +220,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
   }
   if (event.ended) {
     const { state, status } = event.ended;
-    return ended(next, STATES[state] ?? "failed", status?.message);
+    return ended(next, STATES[state] ?? "failed", status && whyOf(status));
   }
   return next;
 }
@@ -220,6 +236,7 @@ export function kept(job: JobRecord): JobRecord {
         : {
             state: frame.state === "failed" ? "failed" : "waiting",
             error: frame.error,
+            reason: frame.reason,
             withheld: frame.withheld,
           },
     ),

@@ -22,9 +22,9 @@ export function startWith(file: Blob, mask?: Blob, isTransparency = false): void
   const limit = Number(model.value?.limits?.max_image_bytes ?? 20 << 20);
   const path = "image_to_image.image";
   const why = !TYPES.includes(file.type)
-    ? t("noPicture")
+    ? () => t("noPicture")
     : file.size > limit
-      ? t("tooLarge", { mb: Math.floor(limit / (1 << 20)) })
+      ? () => t("tooLarge", { mb: Math.floor(limit / (1 << 20)) })
       : undefined;
   drop(path);
   if (why !== undefined) {

@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { openDB, type DBSchema } from "idb";
-import { ApiError, cancelJob, createJob, messageOf, upscale, watchJob } from "./api";
+import { ApiError, cancelJob, createJob, upscale, watchJob } from "./api";
 import { base64, type GenerateRequest, type Upscaling } from "./protocol";
 import {
   after,
@@ -13,6 +13,7 @@ import {
   type JobRecord,
   type Pictures,
 } from "./records";
+import { whyOf } from "./refusals";
 import { askTabs, hearTabs, merged, tellRemoved, tellTabs } from "./tabs";
 import { alone, withStream } from "./turns";
 import { FIRST_DELAY, MAX_DELAY, pause } from "./waiting";
@@ -192,7 +193,7 @@ async function follow(job: Signal<JobRecord>, signal: AbortSignal): Promise<void
         take(job, { ...job.value, id: undefined, sequence: "0" });
         continue;
       } else if (error instanceof ApiError && !error.passes) {
-        take(job, ended(job.value, "failed", error.message));
+        take(job, ended(job.value, "failed", error));
         break;
       }
       isLost.value = !(error instanceof ApiError);
@@ -247,7 +248,7 @@ async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<
     take(job, { ...job.value, state: "succeeded", frames: [{ state: "done", picture }] });
   } catch (error) {
     if (hasEnded(job.value)) return; // cancelled elsewhere
-    const why = messageOf(error);
+    const why = error instanceof ApiError ? error : { message: whyOf(error) };
     take(job, signal.aborted ? ended(job.value, "cancelled") : ended(job.value, "failed", why));
   }
 }

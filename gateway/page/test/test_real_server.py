@@ -133,3 +133,15 @@ async def test_a_varied_picture_is_painted_again_from_its_settings(page: Page) -
     await page.get_by_role("button", name="Vary").click()
     await expect(page.locator("article.job")).to_have_count(4)
     assert await pixels(page, 0) not in (first, varied)
+
+
+async def test_what_depends_on_two_fields_is_refused_in_japanese(page: Page) -> None:
+    for name, value in (("guidance.start", "0.5"), ("guidance.end", "0.2")):
+        field = page.locator(f'[name="{name}"]')
+        await field.evaluate("it => it.closest('details').open = true")
+        await field.fill(value)
+    await page.get_by_role("button", name="日本語").click()
+    await page.get_by_label("プロンプト").last.fill("a red fox")
+    await page.get_by_role("button", name="現像する").click()
+    said = "終了「0.2」は0.5から1までの範囲にありません"
+    await expect(page.get_by_text(said, exact=True)).to_be_visible()

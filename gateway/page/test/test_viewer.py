@@ -167,3 +167,19 @@ async def test_says_why_a_picture_is_not_upscaled(
     detail = [{"loc": ["body", "image"], "msg": "image is too large"}]
     view = await begin_upscaling(page, door, (422, {"detail": detail}))
     await expect(view.get_by_role("alert")).to_have_text("image is too large")
+
+
+async def test_a_long_prompt_leaves_room_for_actions(
+    page: Page, door: Door
+) -> None:
+    await page.set_viewport_size({"width": 1280, "height": 720})
+    job = await develop(page, door, "a red fox in the snow, " * 60)
+    await job.finish()
+    viewer = await open_picture(page)
+    await expect(viewer.get_by_role("button", name="Save")).to_be_in_viewport()
+    # All of it can be read, by keys too.
+    assert await find_barriers(page) == []
+    prompt = viewer.locator(".viewer-prompt")
+    await prompt.focus()
+    await page.keyboard.press("End")
+    await expect(prompt).not_to_have_js_property("scrollTop", 0)

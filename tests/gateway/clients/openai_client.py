@@ -4,6 +4,7 @@ import io
 import sys
 
 import openai
+from openai.types import ImagesResponse
 from PIL import Image
 
 base = sys.argv[1]
@@ -75,6 +76,26 @@ kinds = [
 assert kinds[-1] == "image_edit.completed", kinds
 varied = client.images.create_variation(image=("fox.png", png.getvalue(), "image/png"), model="emaki")
 picture(varied.data[0].b64_json)
+
+
+# A path that OpenAI does not have.
+def enlarged(**fields):
+    answer = client.post(
+        "/images/upscales",
+        cast_to=ImagesResponse,
+        files={"image": ("fox.png", png.getvalue())},
+        body={"upscaler": "lanczos", **fields},
+        options={"headers": {"content-type": "multipart/form-data"}},
+    )
+    return picture(answer.data[0].b64_json)
+
+
+assert enlarged(factor=2).size == (2 * first.width, 2 * first.height)
+try:
+    enlarged(size="9000x64")
+    raise SystemExit("a size over the limit was taken")
+except openai.BadRequestError as error:
+    assert error.param == "size" and "9000" in error.message, error
 
 for arguments, param in [
     ({"n": 99}, "n"),

@@ -191,15 +191,46 @@ TEST(ConversionTest, AFileSaysHowLargeItsFoldersLatentsAre) {
   vae["latents_mean"] = {-1.5, 2.0, -1.25, 0.1};
   vae["latents_std"] = {8.5, 6.0, 6.5, 5.25};
   vae["scaling_factor"] = 0.5;
+  vae["force_upcast"] = true;
+  vae["norm_num_groups"] = 4;
   std::ofstream(path) << vae.dump();
   const std::string file = folder.path() + "/latents.safetensors";
   ASSERT_THAT(Convert(model, file), IsOk());
   const std::string again = folder.path() + "/again";
   ASSERT_THAT(Convert(file, again), IsOk());
   const auto read = nlohmann::json::parse(ReadFile(again + "/vae/config.json"));
-  for (const char* key : {"latents_mean", "latents_std", "scaling_factor"}) {
+  for (const char* key : {"latents_mean", "latents_std", "scaling_factor",
+                          "force_upcast", "norm_num_groups"}) {
     EXPECT_EQ(read[key], vae[key]) << key;
   }
+}
+
+// By name, unless they are but spelled out or said in the metadata.
+TEST(ConversionTest, SettingsOfAWalkThatNoFileHasAreToldOf) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  const std::string path = model + "/scheduler/scheduler_config.json";
+  const auto published = nlohmann::json::parse(ReadFile(path));
+  const auto lost = [&](const nlohmann::json& changes) {
+    nlohmann::json scheduler = published;
+    scheduler.update(changes);
+    std::ofstream(path) << scheduler.dump();
+    return *LeftOut(model, folder.path() + "/a.safetensors");
+  };
+  EXPECT_THAT(lost({{"timestep_spacing", "leading"},
+                    {"prediction_type", "v_prediction"},
+                    {"rescale_betas_zero_snr", true},
+                    {"trained_betas", nullptr},
+                    {"unheard_of", 1}}),
+              ::testing::IsEmpty());
+  EXPECT_THAT(lost({{"timestep_spacing", "trailing"}, {"beta_end", 0.013}}),
+              ::testing::ElementsAre("scheduler/scheduler_config.json "
+                                     "(beta_end, timestep_spacing)"));
+  EXPECT_THAT(
+      lost({{"_class_name", "DDIMScheduler"}, {"prediction_type", "sample"}}),
+      ::testing::ElementsAre("scheduler/scheduler_config.json (_class_name, "
+                             "prediction_type)"));
+  EXPECT_THAT(*LeftOut(model, folder.path() + "/again"), ::testing::IsEmpty());
 }
 
 TEST(ConversionTest, AFileThatIsAsItsFamilySaysNothingOfLatents) {

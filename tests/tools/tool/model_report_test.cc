@@ -6,11 +6,13 @@
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_lora.h"
+#include "tests/testing/tiny_sdxl.h"
 #include "tools/tool/conversion.h"
 
 namespace genzo {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -65,6 +67,39 @@ TEST(ModelReportTest, TellsWhatAFileLacks) {
                                  "text_encoder", "text_encoder_2", "vae"}));
   EXPECT_EQ(report->metadata.at("format"), "pt");
   EXPECT_THAT(report->ToText(), HasSubstr("missing     text_encoder"));
+}
+
+// By the network's own asking: another shape is told of, too.
+TEST(ModelReportTest, TellsWhichTensorsOfAPartAreMissing) {
+  const TestFolder folder;
+  const std::string name = "unet/diffusion_pytorch_model.safetensors";
+  const std::string model = folder.CopyTinyModel();
+  NamedTensors tensors = ReadTensors(model + "/" + name);
+  EXPECT_EQ(InspectModel(model)->problem, "") << "it is sound";
+  ASSERT_EQ(tensors.erase("mid_block.resnets.0.conv1.bias"), 1u);
+  ASSERT_EQ(tensors.erase("conv_out.bias"), 1u);
+  tensors["conv_norm_out.weight"] = at::ones({3});
+  std::filesystem::remove(model + "/" + name);
+  folder.Write("model/" + name, TensorsFile(tensors));
+  const std::string single = folder.path() + "/one.safetensors";
+  ASSERT_THAT(ConvertModel(model, single, {}, [](int64_t) {}), IsOk());
+  for (const std::string& path : {model, single}) {
+    const auto report = InspectModel(path);
+    ASSERT_THAT(report, IsOk());
+    EXPECT_THAT(report->problem, StartsWith("unet: tensor \""));
+    EXPECT_THAT(report->problem, EndsWith(", and 2 more"));
+    const std::string text = report->ToText();
+    EXPECT_THAT(text, HasSubstr("tensor \"mid_block.resnets.0.conv1.bias\" is "
+                                "missing\n"));
+    EXPECT_THAT(text, HasSubstr("tensor \"conv_out.bias\" is missing\n"));
+    EXPECT_THAT(text, HasSubstr("tensor \"conv_norm_out.weight\" has shape "
+                                "[3], the configuration needs ["));
+  }
+  // Of many, some.
+  folder.Write("model/" + name, TensorsFile({{"odd", at::ones({1})}}));
+  const std::string text = InspectModel(model)->ToText();
+  EXPECT_THAT(text, HasSubstr(" more; --json names them\n"));
+  EXPECT_THAT(text, Not(HasSubstr("conv_out.bias")));
 }
 
 TEST(ModelReportTest, AFileWithoutAModelHasAProblem) {

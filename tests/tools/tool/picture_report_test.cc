@@ -31,6 +31,41 @@ TEST(PictureReportTest, TellsWhatAGenzoPictureSays) {
   }
 }
 
+// What is read of a file of `side` pixels each way that says that it was
+// painted with 64.
+std::string ReportOf(int side, v1::GenerateRequest request) {
+  request.set_width(64);
+  request.set_height(64);
+  request.mutable_output()->set_embed_parameters(true);
+  const Pixels pixels{.width = side,
+                      .height = side,
+                      .rgb = std::string(size_t{3} * side * side, '\x60')};
+  const auto file =
+      EncodePicture(pixels, {.format = v1::IMAGE_FORMAT_JPEG},
+                    {{kXmpKey, XmpOf(ProvenanceOf(request, /*seed=*/7))}});
+  return ReportPicture(file->data).value();
+}
+
+TEST(PictureReportTest, TellsHowALargerFileWasMade) {
+  constexpr char kEnlarged[] =
+      "genzo upscale FILE --upscaler NAME --size 192,192 --format jpeg\n";
+  EXPECT_THAT(ReportOf(192, {}), ::testing::HasSubstr(kEnlarged));
+  EXPECT_THAT(ReportOf(64, {}),
+              ::testing::Not(::testing::HasSubstr("genzo upscale")));
+  v1::GenerateRequest twice;
+  twice.mutable_hires()->set_width(192);
+  twice.mutable_hires()->set_height(192);
+  EXPECT_THAT(ReportOf(192, twice),
+              ::testing::Not(::testing::HasSubstr("genzo upscale")));
+  v1::GenerateRequest within;  // the one command enlarges it
+  within.mutable_output()->set_upscaler("ultra");
+  EXPECT_THAT(
+      ReportOf(192, within),
+      ::testing::AllOf(::testing::HasSubstr("--upscaler ultra"),
+                       ::testing::Not(::testing::HasSubstr("genzo upscale"))));
+  EXPECT_THAT(ReportOf(160, within), ::testing::HasSubstr("--size 160,160"));
+}
+
 TEST(PictureReportTest, OfOthersPicturesItTellsThatItKnowsNothing) {
   const auto file = EncodePicture(
       {.width = 64, .height = 64, .rgb = std::string(64 * 64 * 3, '\x60')},

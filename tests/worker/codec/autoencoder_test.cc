@@ -150,6 +150,9 @@ TEST(AutoencoderTinyConfigTest, NamesBadValues) {
   EXPECT_THAT(read(R"({"act_fn":"tanh"})"), StatusIs(kUnimplemented, "act_fn"));
   EXPECT_THAT(read(R"({"num_decoder_blocks":[1]})"),
               StatusIs(kInvalid, "num_decoder_blocks"));
+  EXPECT_THAT(read(R"({"decoder_block_out_channels":[8,8,8,8,8,8,8,8,8],
+                       "num_decoder_blocks":[1,1,1,1,1,1,1,1,1]})"),
+              StatusIs(kInvalid, "9 levels"));
   EXPECT_THAT(read(R"({"decoder_block_out_channels":[8,8,8,16]})"),
               StatusIs(kInvalid, "decoder_block_out_channels"));
   EXPECT_THAT(read(R"({"scaling_factor":0})"),

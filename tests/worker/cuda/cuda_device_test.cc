@@ -207,10 +207,8 @@ class CudaStickyErrorTest : public CudaDeviceTest {
     }
     const absl::Time now = absl::UnixEpoch();
     DeviceHealth health;
-    for (int i = 0; i < DeviceHealth::kSuspicious; ++i) {
-      health.Evaluated(absl::InternalError("an evaluation"), now);
-    }
-    if (!health.WantsProbe(now)) std::_Exit(3);
+    health.Evaluated(absl::InternalError("an evaluation"), now);
+    if (!health.usable()) std::_Exit(3);
     health.Probed(ProbeDevice(device_), now);
     std::_Exit(health.usable() ? 4 : 0);
   }

@@ -19,31 +19,26 @@ class DeviceHealthTest : public ::testing::Test {
   DeviceHealth health_;
 };
 
-TEST_F(DeviceHealthTest, AFewFailuresAreNothing) {
-  Fail(DeviceHealth::kSuspicious - 1);
-  EXPECT_FALSE(health_.WantsProbe(now_));
-  health_.Evaluated(absl::OkStatus(), now_);
-  Fail(DeviceHealth::kSuspicious - 1);
-  EXPECT_FALSE(health_.WantsProbe(now_)) << "they are not in a row";
+TEST_F(DeviceHealthTest, FailuresThatAreNotInARowAreNothing) {
+  for (int i = 0; i < 3; ++i) {
+    Fail(DeviceHealth::kHopeless - 1);
+    health_.Evaluated(absl::OkStatus(), now_);
+  }
   EXPECT_TRUE(health_.usable());
 }
 
 TEST_F(DeviceHealthTest, ABrokenDeviceIsTakenOut) {
-  Fail(DeviceHealth::kSuspicious);
-  EXPECT_TRUE(health_.WantsProbe(now_));
+  Fail(1);
   EXPECT_TRUE(health_.usable()) << "until the probe says so";
   ProbeFails();
   EXPECT_FALSE(health_.usable());
-  EXPECT_FALSE(health_.WantsProbe(now_));
+  EXPECT_GT(health_.retry_at(), now_);
 }
 
 TEST_F(DeviceHealthTest, AModelThatAlwaysFailsIsNotTheDevicesFault) {
-  Fail(DeviceHealth::kSuspicious);
+  Fail(1);
   ProbeGoesWell();
   EXPECT_TRUE(health_.usable());
-  EXPECT_FALSE(health_.WantsProbe(now_));
-  Fail(DeviceHealth::kSuspicious);
-  EXPECT_TRUE(health_.WantsProbe(now_)) << "looked at again from time to time";
 }
 
 TEST_F(DeviceHealthTest, NeitherMemoryNorRequestsCount) {
@@ -51,23 +46,18 @@ TEST_F(DeviceHealthTest, NeitherMemoryNorRequestsCount) {
     health_.Evaluated(absl::ResourceExhaustedError("full"), now_);
     health_.Evaluated(absl::InvalidArgumentError("odd"), now_);
   }
-  EXPECT_FALSE(health_.WantsProbe(now_));
   EXPECT_TRUE(health_.usable());
 }
 
 TEST_F(DeviceHealthTest, ComesBackWhenAProbeGoesWell) {
-  Fail(DeviceHealth::kSuspicious);
   ProbeFails();
-  now_ = health_.retry_at() - absl::Milliseconds(1);
-  EXPECT_FALSE(health_.WantsProbe(now_));
   now_ = health_.retry_at();
-  EXPECT_TRUE(health_.WantsProbe(now_));
   ProbeGoesWell();
   EXPECT_TRUE(health_.usable());
 }
 
 TEST_F(DeviceHealthTest, RestsLongerEachTime) {
-  Fail(DeviceHealth::kSuspicious);
+  Fail(1);
   ProbeFails();
   EXPECT_EQ(health_.retry_at() - now_, DeviceHealth::kFirstRest);
   for (int i = 0; i < 10; ++i) {
@@ -77,7 +67,7 @@ TEST_F(DeviceHealthTest, RestsLongerEachTime) {
   EXPECT_EQ(health_.retry_at() - now_, DeviceHealth::kLongestRest);
   ProbeGoesWell();
   health_.Evaluated(absl::OkStatus(), now_);
-  Fail(DeviceHealth::kSuspicious);
+  Fail(1);
   ProbeFails();
   EXPECT_EQ(health_.retry_at() - now_, DeviceHealth::kFirstRest);
 }
@@ -85,7 +75,7 @@ TEST_F(DeviceHealthTest, RestsLongerEachTime) {
 TEST_F(DeviceHealthTest, OneThatFailsEverythingIsTakenOutWhateverProbesSay) {
   for (int i = 0; i < DeviceHealth::kHopeless && health_.usable(); ++i) {
     Fail(1);
-    if (health_.WantsProbe(now_)) ProbeGoesWell();
+    if (health_.usable()) ProbeGoesWell();
   }
   EXPECT_FALSE(health_.usable());
   now_ = health_.retry_at();

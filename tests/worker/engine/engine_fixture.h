@@ -65,6 +65,7 @@ class EngineTest : public ::testing::Test {
     request.set_width(8);
     request.set_height(8);
     request.set_guidance_scale(1);
+    request.set_priority(priority_);
     request.mutable_output()->set_quality(90);
     if (hires_.width() > 0) *request.mutable_hires() = hires_;
     const std::string id = job.id();
@@ -138,7 +139,8 @@ class EngineTest : public ::testing::Test {
   std::string broken_;
   int64_t model_bytes_ = 1;  // of each; the device has 1 << 20
   std::string tenant_;       // of what is submitted
-  v1::HiresPass hires_;      // of what is submitted; no width: none
+  v1::Priority priority_ = v1::PRIORITY_NORMAL;
+  v1::HiresPass hires_;  // of what is submitted; no width: none
   bool working_ = false;
   bool stays_open_ = false;
   int jobs_ = 0;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 
@@ -54,6 +55,32 @@ TEST_F(EngineTest, NoMoreRunsAreLiveThanThereAreRows) {
     rows += prompts.size();
   }
   EXPECT_EQ(rows, 12u);
+}
+
+// One at a time: tenants in turn, a tenant's by priority, equals as they came.
+TEST_F(EngineTest, JobsAreAdmittedInTheOrderOfTheQueue) {
+  config_.max_live_runs = 1;
+  config_.max_batch_rows = 1;
+  const auto submit = [this](const std::string& tenant, v1::Priority priority,
+                             int prompt) {
+    tenant_ = tenant;
+    priority_ = priority;
+    Submit(prompt, /*steps=*/2);
+  };
+  submit("x", v1::PRIORITY_LOW, 1);
+  submit("x", v1::PRIORITY_NORMAL, 2);
+  submit("x", v1::PRIORITY_NORMAL, 3);
+  submit("x", v1::PRIORITY_HIGH, 4);
+  submit("y", v1::PRIORITY_LOW, 5);
+  Work();
+  std::vector<double> first_seen;
+  for (const auto& prompts : behaviour_.evaluations) {
+    for (const double prompt : prompts) {
+      const auto seen = std::find(first_seen.begin(), first_seen.end(), prompt);
+      if (seen == first_seen.end()) first_seen.push_back(prompt);
+    }
+  }
+  EXPECT_THAT(first_seen, ElementsAre(4, 5, 2, 3, 1));
 }
 
 TEST_F(EngineTest, CancelledAtAnyStepAJobLeavesAtTheNext) {

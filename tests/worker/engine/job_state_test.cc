@@ -53,18 +53,20 @@ class JobStateTest : public ::testing::Test {
   JobStateTest() { Begin(/*draw=*/0); }
 
   // One that draws so many for the best two, in place of it.
-  void Begin(uint32_t draw) {
+  void Begin(uint32_t draw,
+             v1::SafetyPolicy policy = v1::SAFETY_POLICY_UNSPECIFIED) {
     // Dropped without an end, the queue would hand it out again.
     if (state_ != nullptr) state_->Fail(absl::CancelledError());
     state_ = nullptr;
     internal::v1::Job job;
-    job.set_id(absl::StrCat("a", draw));
+    job.set_id(absl::StrCat("a", draw, "-", policy));
     *job.mutable_accepted_at() = ToProto(clock_.Date());
     *job.mutable_deadline() = ToProto(clock_.Date() + absl::Seconds(60));
     v1::GenerateRequest& request = *job.mutable_request();
     request.set_model("tiny");
     request.set_image_count(2);
     request.set_steps(4);
+    request.set_safety_policy(policy);
     if (draw > 0) request.mutable_best_of()->set_draw(draw);
     request.mutable_image_to_image()->set_image("png");
     request.mutable_image_to_image()->set_image_bytes(3);
@@ -238,6 +240,23 @@ TEST_F(JobStateTest, AWithheldImageIsNoFailure) {
     EXPECT_TRUE(Next().has_image_withheld());
   }
   EXPECT_EQ(Next().ended().state(), v1::JOB_STATE_SUCCEEDED);
+  const ModelMetrics& figures = metrics_.ForModel("tiny");
+  EXPECT_EQ(figures.jobs_filtered.Value(), 1);
+  EXPECT_EQ(figures.jobs_succeeded.Value(), 0);
+}
+
+TEST_F(JobStateTest, ABlurredPictureCountsAsFilteredAMarkedOneDoesNot) {
+  for (const auto policy : {v1::SAFETY_POLICY_MARK, v1::SAFETY_POLICY_BLUR}) {
+    Begin(/*draw=*/0, policy);
+    v1::Image unsafe = ImageOf(0);
+    unsafe.set_safety("nsfw");
+    state_->PostImage(unsafe, absl::Seconds(3), /*writing=*/absl::Seconds(1));
+    state_->PostImage(ImageOf(1), absl::ZeroDuration());
+  }
+  const ModelMetrics& figures = metrics_.ForModel("tiny");
+  EXPECT_EQ(figures.jobs_filtered.Value(), 1);
+  EXPECT_EQ(figures.jobs_succeeded.Value(), 1);
+  EXPECT_EQ(figures.encode_image_seconds.Collect().histogram.sample_sum, 2);
 }
 
 TEST_F(JobStateTest, ExpiresPastItsDeadline) {

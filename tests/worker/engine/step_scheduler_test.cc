@@ -42,6 +42,13 @@ TEST(StepSchedulerTest, TakesNoMoreForModelsThatEnoughWaitFor) {
   EXPECT_TRUE(scheduler.WhomToTake(facts)->only_preferred);
 }
 
+TEST(StepSchedulerTest, ThoseInMemoryAreTakenHoweverManyWaitForOthers) {
+  StepScheduler scheduler = Scheduler();
+  const auto rules =
+      scheduler.WhomToTake({.parked = kLive / 2, .ready = {"a"}, .models = 1});
+  EXPECT_THAT(rules->preferred_models, ElementsAre("a"));
+}
+
 TEST(StepSchedulerTest, LeavesOutTenantsThatHaveEnough) {
   StepScheduler scheduler = Scheduler();
   EXPECT_THAT(scheduler.WhomToTake({.live = {{"a", kLive}}})->except_tenants,

@@ -124,6 +124,28 @@ TEST_F(BrokenModelTest, AnotherSchedulerIsNotSupported) {
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kUnimplemented, "Unheard"));
 }
 
+TEST_F(BrokenModelTest, AClassThatIsNoNameIsNamedByFileAndKey) {
+  const auto write = [&](const char* file, const char* value) {
+    nlohmann::json json =
+        nlohmann::json::parse(ReadFile(TinyModelFolder() + "/" + file));
+    json["_class_name"] = nlohmann::json::parse(value);
+    fs::permissions(model_ + "/" + file, fs::perms::owner_all);
+    folder_.Write(std::string("model/") + file, json.dump());
+  };
+  const char* const scheduler = "scheduler/scheduler_config.json";
+  write(scheduler, "5");
+  EXPECT_THAT(Load(), StatusIs(kInvalid,
+                               "scheduler_config.json: _class_name "
+                               "5 is not a string"));
+  write(scheduler, "null");
+  EXPECT_THAT(Load(), IsOk()) << "the index has it, too";
+  for (const char* value : {"null", "[]", "\"\""}) {
+    write("model_index.json", value);
+    EXPECT_THAT(Load(), StatusIs(kInvalid, "model_index.json: _class_name"))
+        << value;
+  }
+}
+
 TEST_F(BrokenModelTest, GarbageInAConfigurationIsNamed) {
   Replace("vae/config.json", "{", "[");
   EXPECT_THAT(Load(),

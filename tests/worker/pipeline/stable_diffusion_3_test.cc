@@ -1,43 +1,22 @@
 #include "worker/pipeline/stable_diffusion_3.h"
 
-#include <filesystem>
-
 #include "ATen/ops/equal.h"
 #include "base/errors.h"
 #include "tests/testing/matchers.h"
-#include "tests/testing/random_tensors.h"
 #include "tests/testing/runs.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/testing/test_folder.h"
+#include "tests/testing/tiny_sd3.h"
 #include "worker/pipeline/pipeline_table.h"
 
 namespace genzo {
 namespace {
 
-namespace fs = std::filesystem;
-
-// The committed SD3.5 transformer among random CLIP encoders and what the tiny
-// FLUX has.
 class StableDiffusion3Test : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TestFolder();
-    const std::string data = SourcePath("tests/data/reference/models");
-    const std::string flux = data + "/flux-dev/";
-    for (const auto& [name, target] :
-         {std::pair("tokenizer", flux + "tokenizer"),
-          std::pair("tokenizer_2", flux + "tokenizer"),
-          std::pair("tokenizer_3", flux + "tokenizer_2"),
-          std::pair("text_encoder_3", flux + "text_encoder_2"),
-          std::pair("vae", flux + "vae"),
-          std::pair("transformer", data + "/sd35-transformer")}) {
-      fs::create_directory_symlink(target, folder_->path() + "/" + name);
-    }
-    AddClip("text_encoder", 8, 2);
-    AddClip("text_encoder_2", 12, 3);
-    folder_->Write("scheduler/scheduler_config.json",
-                   R"({"_class_name": "FlowMatchEulerDiscreteScheduler",
-                       "shift": 3.0})");
+    WriteTinySd3(*folder_);
     model_ = Load(/*t5=*/true).release();
   }
   static void TearDownTestSuite() {
@@ -45,36 +24,8 @@ class StableDiffusion3Test : public ::testing::Test {
     delete folder_;
   }
 
-  static void AddClip(const std::string& name, int64_t width, int64_t heads) {
-    RandomClip(width).Write(folder_->path() + "/" + name, "model.safetensors");
-    const nlohmann::json config = {{"hidden_size", width},
-                                   {"intermediate_size", 4 * width},
-                                   {"num_hidden_layers", 2},
-                                   {"num_attention_heads", heads},
-                                   {"projection_dim", width}};
-    folder_->Write(name + "/config.json", config.dump());
-  }
-
   static std::unique_ptr<const Pipeline> Load(bool t5) {
-    nlohmann::json index = {{"_class_name", "StableDiffusion3Pipeline"}};
-    const auto add = [&](const char* name, const char* of_class) {
-      index[name] = {"diffusers", of_class};
-    };
-    add("scheduler", "FlowMatchEulerDiscreteScheduler");
-    add("text_encoder", "CLIPTextModelWithProjection");
-    add("text_encoder_2", "CLIPTextModelWithProjection");
-    add("tokenizer", "CLIPTokenizer");
-    add("tokenizer_2", "CLIPTokenizer");
-    add("transformer", "SD3Transformer2DModel");
-    add("vae", "AutoencoderKL");
-    if (t5) {
-      add("text_encoder_3", "T5EncoderModel");
-      add("tokenizer_3", "T5TokenizerFast");
-    } else {
-      // As diffusers writes what was left out.
-      index["text_encoder_3"] = {nullptr, nullptr};
-    }
-    folder_->Write("model_index.json", index.dump());
+    WriteTinySd3Index(*folder_, t5);
     auto loaded = LoadPipeline(folder_->path(), Placement());
     EXPECT_THAT(loaded, IsOk());
     EXPECT_EQ(*PipelineWeightBytes(folder_->path(), Placement()),

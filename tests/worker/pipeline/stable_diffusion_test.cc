@@ -1,5 +1,7 @@
 #include "worker/pipeline/stable_diffusion.h"
 
+#include <algorithm>
+
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/abs.h"
 #include "ATen/ops/adaptive_avg_pool2d.h"
@@ -290,6 +292,20 @@ TEST_F(DefaultsTest, TheyMayChangeTheSchedule) {
               IsOk());
   EXPECT_THAT(With(R"({"prediction_type": "noise"})"),
               StatusIs(absl::StatusCode::kUnimplemented, "prediction_type"));
+}
+
+// The way up is not one of every spacing that the way down has.
+TEST_F(DefaultsTest, InversionIsOfferedWhereTheScheduleHasIt) {
+  const auto inverts = [&](const std::string& json) {
+    folder_.Write("model/genzo.json", json);
+    const auto pipeline = LoadPipeline(model_, Placement());
+    EXPECT_THAT(pipeline, IsOk());
+    const auto& fields = (*pipeline)->traits().request_fields;
+    return std::count(fields.begin(), fields.end(),
+                      "image_to_image.inversion") > 0;
+  };
+  EXPECT_TRUE(inverts(R"({"timestep_spacing": "trailing"})"));
+  EXPECT_FALSE(inverts(R"({"timestep_spacing": "linspace"})"));
 }
 
 TEST_F(DefaultsTest, BadValuesAreNamed) {

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "ATen/ops/equal.h"
+#include "ATen/ops/ones.h"
 #include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/runs.h"
@@ -201,6 +202,48 @@ TEST_F(StableDiffusionXLTest, APictureThatEntersLateIsTheRefinersAlone) {
   EXPECT_NE(run.key().denoiser, base.denoiser);
   EXPECT_EQ(run.progress().steps_done, 8);
   EXPECT_EQ(run.progress().steps, 10);
+}
+
+// At the timestep, not at the step: base 999, 749.25 | refiner 399, 199.
+TEST_F(StableDiffusionXLTest, TheRefinerWalksAsItsOwnFileSpacesIt) {
+  const TestFolder folder;
+  const std::string path = WriteTinySdxl(folder, /*with_refiner=*/true);
+  std::filesystem::remove(path + "/refiner/scheduler");
+  folder.Write("sdxl/refiner/scheduler/scheduler_config.json",
+               R"({"_class_name": "EulerDiscreteScheduler",
+                   "beta_start": 0.00085, "beta_end": 0.012,
+                   "beta_schedule": "scaled_linear",
+                   "timestep_spacing": "trailing"})");
+  const auto model = LoadPipeline(path, Placement());
+  ASSERT_THAT(model, IsOk());
+  v1::GenerateRequest request = Request();
+  request.mutable_refiner()->set_switch_at(0.5);
+  const auto plan = [&] {
+    TextCache texts(1 << 20);
+    EncodeTask task = {.request = request};
+    if (request.has_image_to_image()) task.picture = at::ones({1, 3, 64, 64});
+    const auto encoded = (*model)->Encode({task}, /*together=*/true, texts);
+    return *(*model)->Plan(
+        {.request = request, .noise = std::make_shared<SeededNoise>(1)},
+        *encoded[0]);
+  };
+  const std::vector<Stage> both = plan();
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].sampler->progress().evaluations, 2);
+  EXPECT_EQ(both[1].sampler->progress().evaluations, 2);
+  EXPECT_NEAR(both[1].sampler->Next()->timestep, 399, 1e-2);
+  // Base 999, 0; the refiner's 999, 499 are all before it takes over.
+  request.set_steps(2);
+  request.mutable_refiner()->set_switch_at(0.8);
+  const std::vector<Stage> nothing_left = plan();
+  ASSERT_EQ(nothing_left.size(), 1u);
+  EXPECT_EQ(nothing_left[0].sampler->progress().evaluations, 2);
+  request.mutable_refiner()->set_switch_at(0.5);
+  request.set_steps(10);
+  request.mutable_image_to_image()->set_strength(0.2);
+  const std::vector<Stage> alone = plan();
+  ASSERT_EQ(alone.size(), 1u);
+  EXPECT_NEAR(alone[0].sampler->Next()->timestep, 199, 1e-2);
 }
 
 TEST_F(StableDiffusionXLTest, AestheticScoresReachTheRefiner) {

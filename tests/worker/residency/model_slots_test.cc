@@ -54,6 +54,22 @@ TEST_F(ModelSlotsTest, AFailureIsToldUntilItIsTriedAgain) {
   EXPECT_THAT(slots_->Failure("a"), IsOk());
 }
 
+TEST_F(ModelSlotsTest, NobodyWaitsForADeviceThatIsOut) {
+  const auto before = Load("a");
+  EXPECT_EQ(before->times, 0);
+  Tell(slots_->RefuseLoads(absl::UnavailableError("it is out")));
+  EXPECT_EQ(before->times, 1);
+  EXPECT_THAT(before->status,
+              StatusIs(absl::StatusCode::kUnavailable, "it is out"));
+  EXPECT_THAT(Load("b")->status,
+              StatusIs(absl::StatusCode::kUnavailable, "it is out"));
+  EXPECT_THAT(WorkAll(), IsEmpty());
+  Tell(slots_->RefuseLoads(absl::OkStatus()));
+  EXPECT_THAT(WorkAll(), ElementsAre("load a", "load b")) << "orders stand";
+  Measure();
+  EXPECT_THAT(Load("a")->status, IsOk());
+}
+
 TEST_F(ModelSlotsTest, AModelThatCannotBeMeasuredFailsAndLeaves) {
   const auto load = Load("a");
   WorkAll();

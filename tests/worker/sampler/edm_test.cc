@@ -2,6 +2,7 @@
 // EDMEulerScheduler and EDMDPMSolverMultistepScheduler over a network that
 // answers 0.3 times what it sees and 0.1 times what it is told.
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -214,6 +215,24 @@ TEST(EdmTest, AWalkThatEndsAtTheLeastSigmaStaysFinite) {
             << config.dump();
       }
     }
+  }
+}
+
+// float32 has nothing left of the way down between the ends.
+TEST(EdmTest, TheSteepestStepStaysFinite) {
+  const json file = FileOf(kEuler, json::object());
+  for (const v1::Sampler id :
+       {v1::SAMPLER_EULER_ANCESTRAL, v1::SAMPLER_DPM2_ANCESTRAL,
+        v1::SAMPLER_DPMPP_2S_ANCESTRAL, v1::SAMPLER_DPMPP_SDE}) {
+    auto run = CreateSampler(id, SigmaSchedule::kDefault, file, {.steps = 2},
+                             FromNoise(3));
+    ASSERT_THAT(run, IsOk());
+    while (const auto query = (*run)->Next()) {
+      EXPECT_TRUE(std::isfinite(query->timestep)) << v1::Sampler_Name(id);
+      (*run)->Take(Answer(*query));
+    }
+    EXPECT_TRUE((*run)->latent().isfinite().all().item<bool>())
+        << v1::Sampler_Name(id);
   }
 }
 

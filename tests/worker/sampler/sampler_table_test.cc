@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ATen/ops/equal.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tensor_matchers.h"
 #include "tests/worker/sampler/walks.h"
@@ -121,6 +122,26 @@ TEST(SamplerTableTest, DpmSolversAreToldApartByOrderAndNoise) {
             v1::SAMPLER_DPMPP_2M_SDE);
   EXPECT_EQ(own({{"algorithm_type", "sde-dpmsolver++"}, {"solver_order", 3}}),
             v1::SAMPLER_DPMPP_3M_SDE);
+  EXPECT_EQ(
+      own({{"algorithm_type", "sde-dpmsolver++"}, {"solver_type", "heun"}}),
+      v1::SAMPLER_DPMPP_2M_SDE_HEUN);
+  EXPECT_EQ(own({{"solver_type", "heun"}}), v1::SAMPLER_DPMPP_2M);
+}
+
+// The web UI's name asks for the rule, whatever the file says.
+TEST(SamplerTableTest, HeunsRuleIsThatOfFilesThatNameIt) {
+  const auto walk = [](v1::Sampler id, const char* solver_type) {
+    json scheduler = StableDiffusion();
+    scheduler["solver_type"] = solver_type;
+    auto run = CreateSampler(id, SigmaSchedule::kKarras, scheduler,
+                             {.steps = 6}, FromNoise(1));
+    EXPECT_THAT(run, IsOk());
+    Finish(**run);
+    return (*run)->latent();
+  };
+  const at::Tensor heun = walk(v1::SAMPLER_DPMPP_2M_SDE_HEUN, "midpoint");
+  EXPECT_TRUE(at::equal(heun, walk(v1::SAMPLER_DPMPP_2M_SDE, "heun")));
+  EXPECT_FALSE(at::equal(heun, walk(v1::SAMPLER_DPMPP_2M_SDE, "midpoint")));
 }
 
 TEST(SamplerTableTest, LevelsOfOnesOwnAreWalkedOn) {

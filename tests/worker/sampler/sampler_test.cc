@@ -115,6 +115,10 @@ TEST(SamplerTableTest, NamesUnknownClasses) {
   EXPECT_THAT(DefaultSampler({{"_class_name", "Unheard"}}),
               StatusIs(absl::StatusCode::kUnimplemented, "\"Unheard\""));
   EXPECT_EQ(*DefaultSampler(StableDiffusion()), v1::SAMPLER_PNDM);
+  EXPECT_THAT(DefaultSampler({{"_class_name", 5}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "_class_name 5"));
+  EXPECT_THAT(DefaultSampler({{"_class_name", nullptr}}),
+              StatusIs(absl::StatusCode::kUnimplemented, "\"\""));
 }
 
 // The reference's parallel classes take the same steps from the same keys.

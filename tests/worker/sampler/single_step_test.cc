@@ -78,6 +78,21 @@ TEST(PndmTest, OneStepIsDdims) {
   EXPECT_THAT(pndm->latent(), TensorNear(ddim->latent(), 1e-5));
 }
 
+// Of pure noise there is no signal to scale: the reference's class does not
+// know the key.
+TEST(PndmTest, ZeroTerminalSnrStaysFinite) {
+  for (const bool runge_kutta : {false, true}) {
+    const auto run = Create(v1::SAMPLER_PNDM, {.steps = 5},
+                            {{"rescale_betas_zero_snr", true},
+                             {"timestep_spacing", "trailing"},
+                             {"skip_prk_steps", !runge_kutta},
+                             {"prediction_type", "v_prediction"}});
+    EXPECT_LT(run->level().alpha, 1e-3);
+    Finish(*run);
+    EXPECT_TRUE(std::isfinite(Largest(run->latent())));
+  }
+}
+
 TEST(PndmTest, TheSecondLookRepeatsTheFirstStepWithTheMean) {
   const at::Tensor a = FromNoise(5).noise;
   const at::Tensor b = FromNoise(6).noise;

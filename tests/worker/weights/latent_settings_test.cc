@@ -16,11 +16,11 @@ constexpr char kKey[] = "genzo.latents";
 
 TEST(LatentSettingsTest, AFileSaysWhatIsOtherwiseInItsFamily) {
   const json family = {{"scaling_factor", 0.13025}, {"latent_channels", 2}};
-  const json config = {{"scaling_factor", 0.5},
-                       {"latents_mean", {-1.5, 2.0}},
-                       {"latents_std", {8.5, 0.1}},
-                       {"shift_factor", nullptr},
-                       {"latent_channels", 4}};
+  const json config = {
+      {"scaling_factor", 0.5},     {"latents_mean", {-1.5, 2.0}},
+      {"latents_std", {8.5, 0.1}}, {"shift_factor", nullptr},
+      {"force_upcast", true},      {"norm_num_groups", 16},
+      {"latent_channels", 4}};
   Metadata metadata;
   AddLatentSettings(config, family, metadata);
   FixedTensors file;
@@ -30,6 +30,8 @@ TEST(LatentSettingsTest, AFileSaysWhatIsOtherwiseInItsFamily) {
   EXPECT_EQ(read, json({{"scaling_factor", 0.5},
                         {"latents_mean", {-1.5, 2.0}},
                         {"latents_std", {8.5, 0.1}},
+                        {"force_upcast", true},
+                        {"norm_num_groups", 16},
                         {"latent_channels", 2}}));
 }
 

@@ -394,7 +394,7 @@ TEST_F(SingleFileIndexTest, ASmallDecoderMayBeNamed) {
   files.parts = {{"tiny_vae", sd1_}};
   EXPECT_THAT(OpenModelIndex(files),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "parts.tiny_vae is not a folder"));
+                       sd1_ + ": holds no decoder of a small autoencoder"));
 }
 
 TEST_F(SingleFileIndexTest, PartsCountBeforeTheFilesOwn) {

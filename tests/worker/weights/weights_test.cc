@@ -49,6 +49,24 @@ TEST(WeightsTest, NamesMissingTensors) {
                                          "\"decoder.3.nonsense\" is missing"));
 }
 
+// Of a file whose data are not even there.
+TEST(WeightsTest, ALookAtTheEntriesReadsNothingAndFindsEveryFault) {
+  const TestFolder folder;
+  const std::string path =
+      folder.Write("x", FloatFile({{"a", {1}}, {"b", {1, 2}}}));
+  const auto file = *SafetensorsFile::Open(path);
+  std::filesystem::resize_file(path, 8);
+  const Weights weights = Weights::OfEntries(file);
+  EXPECT_EQ(weights.Get("a", {1}).numel(), 0);
+  weights["deep"].Get("c", {1});
+  weights.GetFloat("b", {3});
+  EXPECT_THAT(weights.faults(),
+              ::testing::ElementsAre(
+                  "tensor \"deep.c\" is missing",
+                  "tensor \"b\" has shape [2], the configuration needs [3]"));
+  EXPECT_EQ(weights.taken_bytes(), 0);
+}
+
 TEST(WeightsTest, NamesTensorsThatNobodyTook) {
   EXPECT_THAT(TinyVae().Finish(),
               StatusIs(absl::StatusCode::kInvalidArgument, "has no place"));

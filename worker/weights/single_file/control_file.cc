@@ -212,7 +212,7 @@ absl::StatusOr<ControlFile> OpenControlFile(const std::string& path) {
   if (!fs::is_directory(path, ignored)) return OpenSingle(path);
   auto config = JsonConfig::ReadFile((fs::path(path) / kConfig).string());
   if (!config.ok()) return config.status();
-  const std::string class_name = config->String("_class_name", kControlNet);
+  const std::string class_name = config->ClassName(kControlNet);
   if (!config->status().ok()) return config->status();
   if (class_name == kT2IAdapter) {
     const auto tensors = ComponentFiles(path).OpenTensors();

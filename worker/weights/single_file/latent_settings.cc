@@ -10,12 +10,11 @@ using nlohmann::json;
 
 constexpr char kKey[] = "genzo.latents";
 
-// The settings, with what AutoencoderKL has for keys that are missing.
+// The settings, with what our reader has for keys that are missing.
 json SettingsOf(const json& config) {
-  json settings = {{"latents_mean", nullptr},
-                   {"latents_std", nullptr},
-                   {"scaling_factor", 0.18215},
-                   {"shift_factor", nullptr}};
+  json settings = {{"force_upcast", false},     {"latents_mean", nullptr},
+                   {"latents_std", nullptr},    {"norm_num_groups", 32},
+                   {"scaling_factor", 0.18215}, {"shift_factor", nullptr}};
   for (auto& [key, value] : settings.items()) {
     const auto found = config.find(key);
     if (found != config.end() && !found->is_null()) value = *found;
@@ -25,9 +24,9 @@ json SettingsOf(const json& config) {
 
 }  // namespace
 
-void AddLatentSettings(const json& config, const json& family,
+void AddLatentSettings(const json& config, const json& derived,
                        std::map<std::string, std::string>& metadata) {
-  const json expected = SettingsOf(family);
+  const json expected = SettingsOf(derived);
   json changes = json::object();
   const json settings = SettingsOf(config);
   for (const auto& [key, value] : settings.items()) {

@@ -8,16 +8,18 @@
 #include "nlohmann/json.hpp"
 #include "worker/weights/tensor_source.h"
 
-// What the config.json of an autoencoder says of the size of latents, which no
-// tensor shows: a single file whose latents are not its family's has it in its
-// metadata. Nobody else's files do; other readers take the family's.
+// What the config.json of an autoencoder says that no tensor shows: of the size
+// of latents, of groups of norms, of float16's range. A single file that is not
+// as its family has it in its metadata. Nobody else's files do; other readers
+// take the family's.
 
 namespace genzo {
 
 // Adds to a single file's `metadata` what `config` says otherwise than
-// `family`, which a reader would take; nothing if they agree.
+// `derived`, which a reader would take: the family's, with what tensors show.
+// Nothing if they agree.
 void AddLatentSettings(const nlohmann::json& config,
-                       const nlohmann::json& family,
+                       const nlohmann::json& derived,
                        std::map<std::string, std::string>& metadata);
 
 // Puts what the metadata of `file` says of it into `config`. INVALID_ARGUMENT

@@ -48,6 +48,7 @@ def _parser() -> _Parser:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--guidance", dest="guidance_scale", type=float)
     parser.add_argument("--sampler")
+    parser.add_argument("--schedule")
     parser.add_argument("--width", type=int)
     parser.add_argument("--height", type=int)
     parser.add_argument("--count", dest="image_count", type=int)
@@ -55,6 +56,7 @@ def _parser() -> _Parser:
     parser.add_argument("--lora", dest="loras", action="append")
     parser.add_argument("--weighted", action="store_const", const=True)
     parser.add_argument("--larger", dest="hires", action="store_const", const=2)
+    parser.add_argument("--upscaler")
     # Of the picture that comes along.
     parser.add_argument("--strength", type=float)
     parser.add_argument("--shows")

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from nacl.signing import VerifyKey
 
 import genzo
 from genzo.v1 import image_generation_pb2 as pb
-from genzo_bots import commands, words
+from genzo_bots import commands, discord_command, words
 from genzo_bots.limits import Refused
 from genzo_bots.orders import Order
 from genzo_bots.studio import Studio
@@ -34,7 +34,6 @@ SERVICE = "discord"
 _PING, _COMMAND, _COMPONENT, _AUTOCOMPLETE = 1, 2, 3, 4
 _PONG, _MESSAGE, _DEFERRED, _DEFERRED_UPDATE, _CHOICES = 1, 4, 5, 6, 8
 _EPHEMERAL = 64
-_MAX_CHOICES = 25
 _MAX_CONTENT = 2000
 # Discord gives up on an interaction after 3 s.
 _ANSWER_SECONDS = 2.0
@@ -50,49 +49,6 @@ _MAX_NONCE = 25
 _BUTTONS = {"cancel": 4, "again": 1, "vary": 2, "upscale": 2}  # styles
 
 
-def command() -> dict[str, Any]:
-    """The slash command as it is registered."""
-
-    def option(kind: int, name: str, text: str, **rest: Any) -> dict[str, Any]:
-        return {"type": kind, "name": name, "description": text, **rest}
-
-    string, integer, boolean, number, attachment = 3, 4, 5, 10, 11
-    return {
-        "name": "imagine",
-        "description": "Paint a picture that develops as you watch",
-        "description_localizations": {"ja": "文章から画像を現像します"},
-        "options": [
-            option(string, "prompt", "What to paint", required=True),
-            option(string, "negative", "What to stay away from"),
-            option(string, "model", "Which model", autocomplete=True),
-            option(string, "sampler", "Which sampler", autocomplete=True),
-            option(integer, "steps", "How many steps", min_value=1),
-            option(number, "guidance", "How closely to follow the prompt"),
-            option(integer, "seed", "The same seed, the same picture"),
-            option(integer, "width", "In pixels", min_value=8),
-            option(integer, "height", "In pixels", min_value=8),
-            option(integer, "count", "How many", min_value=1, max_value=4),
-            option(integer, "best_of", "Paint more, show the best"),
-            option(string, "lora", "An adapter, NAME:WEIGHT"),
-            option(boolean, "weighted", "(Brackets) weigh their words"),
-            option(boolean, "larger", "Twice the size"),
-            option(attachment, "picture", "A picture to start from"),
-            option(number, "strength", "How much of it is painted anew"),
-            option(string, "shows", "What it shows: changes it by words"),
-            option(
-                string, "control", "Follow its composition", autocomplete=True
-            ),
-            option(string, "look", "Take over its look", autocomplete=True),
-        ],
-    }
-
-
-# How it is to be used, and what else some models take, is completed too.
-_NAMES_OF: dict[str, Callable[[genzo.Model], Iterable[str]]] = {
-    "sampler": lambda model: model.samplers,
-    "control": lambda model: model.proto.controlnets,
-    "look": lambda model: model.proto.ip_adapters,
-}
 _MAX_PICTURE_BYTES = 20 << 20
 _OPTION_FIELDS = {
     "negative": "negative_prompt",
@@ -274,7 +230,7 @@ class DiscordBot:
                 "/applications/{application_id}/commands",
                 application_id=self.application,
             ),
-            json=[command()],
+            json=[discord_command.command()],
         )
         self.studio.find_again(SERVICE, self._canvas)
 
@@ -313,36 +269,13 @@ class DiscordBot:
 
     async def _complete(self, event: dict[str, Any]) -> dict[str, Any]:
         options = event["data"]["options"]
-        focused: dict[str, Any] = next(
-            (o for o in options if o.get("focused")), {}
-        )
-        typed = str(focused.get("value", "")).lower()
-        model = next((o["value"] for o in options if o["name"] == "model"), "")
-        try:
-            models = await asyncio.wait_for(
-                self.studio.models(), _ANSWER_SECONDS
+        names: list[str] = []
+        with suppress(TimeoutError, genzo.GenzoError):
+            names = await asyncio.wait_for(
+                discord_command.complete(self.studio, options), _ANSWER_SECONDS
             )
-        except (TimeoutError, genzo.GenzoError):
-            models = []
-        if (names_of := _NAMES_OF.get(focused.get("name", ""))) is not None:
-            known = [
-                name
-                for m in models
-                if m.id == model or (not model and m.is_default)
-                for name in names_of(m)
-            ]
-        else:
-            known = [m.id for m in models]
-        names = [name for name in known if typed in name.lower()]
-        return {
-            "type": _CHOICES,
-            "data": {
-                "choices": [
-                    {"name": name, "value": name}
-                    for name in names[:_MAX_CHOICES]
-                ]
-            },
-        }
+        choices = [{"name": name, "value": name} for name in names]
+        return {"type": _CHOICES, "data": {"choices": choices}}
 
     async def _imagine(self, event: dict[str, Any]) -> None:
         options = {

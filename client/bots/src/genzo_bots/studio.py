@@ -254,6 +254,20 @@ class Studio:
     async def models(self) -> list[genzo.Model]:
         return await self._client.models()
 
+    async def loras(self, model: str) -> list[str]:
+        """The adapters that a model takes, by name: the default one if it is
+        empty. All of them while the server has compared none with it."""
+        known = await self._client.loras()
+        if not model:
+            model = next(
+                (m.id for m in await self.models() if m.is_default), ""
+            )
+        fitting = [lora.name for lora in known if model in lora.models]
+        return fitting or [lora.name for lora in known]
+
+    async def upscalers(self) -> list[str]:
+        return [known.name for known in await self._client.upscalers()]
+
     async def close(self) -> None:
         """Leaves everything as it is for the next start."""
         tasks = [r.task for r in self._running.values() if r.task is not None]

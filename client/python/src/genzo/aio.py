@@ -165,7 +165,7 @@ class AsyncClient:
         server: str = connection.DEFAULT_SERVER,
         **options: Unpack[connection.ConnectionOptions],
     ) -> None:
-        self._server = server
+        self._server = connection.address(server)
         self._metadata = connection.metadata(options)
         secure = connection.credentials(options)
         self._channel = (
@@ -181,6 +181,9 @@ class AsyncClient:
         self._loras = lora_rpc.LoraRegistryStub(self._channel)
         self._scoring = scoring_pb2_grpc.PictureScoringStub(self._channel)
         self._upscaling = upscaling_pb2_grpc.UpscalingStub(self._channel)
+
+    def __repr__(self) -> str:
+        return f"genzo.AsyncClient({self._server!r})"
 
     def generate(
         self,

@@ -30,13 +30,23 @@ def service_config() -> str:
 
 def channel_options() -> list[tuple[str, Any]]:
     """A request with its picture is kept for its retries; a dead connection is
-    found within a minute."""
+    found within a minute, and a server that is started again in seconds."""
     return [
         ("grpc.service_config", service_config()),
         ("grpc.per_rpc_retry_buffer_size", 32 << 20),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
     ]
+
+
+def address(server: str) -> str:
+    """`server` as gRPC takes it. ValueError for what a browser would."""
+    if server.startswith(("http://", "https://")):
+        raise ValueError(
+            f"server {server!r} is no host:port; leave http:// away"
+        )
+    return server
 
 
 def metadata(options: ConnectionOptions) -> list[tuple[str, str]]:

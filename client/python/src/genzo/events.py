@@ -62,9 +62,9 @@ class Preview(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Event):
-    """A finished image. `seed` makes it again with an image_count of 1.
-    `score` is what it was chosen by, with best_of; `safety` is what the
-    safety checker found, "nsfw", or empty."""
+    """A finished image, which a notebook shows. `seed` makes it again with an
+    image_count of 1. `score` is what it was chosen by, with best_of; `safety`
+    is what the safety checker found, "nsfw", or empty."""
 
     image_index: int
     seed: int
@@ -75,6 +75,14 @@ class Image(Event):
     latents: str = ""
     score: float | None = None
     safety: str = ""
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, bytes | str]:
+        return {
+            **self.picture._repr_mimebundle_(),
+            "text/plain": repr(self),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +132,7 @@ AnyEvent: TypeAlias = (
 @dataclass(frozen=True)
 class Result:
     """A finished job: its images by index, those that failed, and those that
-    the server's policy withheld."""
+    the server's policy withheld. A notebook shows the images."""
 
     images: tuple[Image, ...]
     failed: tuple[ImageFailed, ...]
@@ -144,6 +152,13 @@ class Result:
             )
             for image in self.images
         ]
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f'<img style="max-width:100%;margin:4px" title="seed {image.seed}"'
+            f' src="{image.picture.data_url()}">'
+            for image in self.images
+        )
 
 
 def _time(value: duration_pb2.Duration) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ _SUFFIXES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A picture file. A notebook shows it."""
 
@@ -58,10 +59,21 @@ class Picture:
             raise
         return target
 
+    def __repr__(self) -> str:
+        return f"Picture({self._summary()}, {len(self.data)} bytes)"
+
+    def data_url(self) -> str:
+        """The file as a `data:` address, for HTML."""
+        data = base64.b64encode(self.data).decode()
+        return f"data:{self.media_type};base64,{data}"
+
+    def _summary(self) -> str:
+        return f"{self.width}x{self.height} {self.media_type}"
+
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, bytes | str]:
         return {
             self.media_type: self.data,
-            "text/plain": f"{self.width}x{self.height} {self.media_type}",
+            "text/plain": self._summary(),
         }

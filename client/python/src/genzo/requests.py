@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 import uuid
@@ -116,7 +117,8 @@ class Options(TypedDict, total=False):
     keep_latents: bool
     start_latents: str
     # Adapters: names, "NAME:0.8", pairs of a name and a weight, or LoraUse
-    # messages, which can say more.
+    # messages, which can say more. What stands behind a string's last colon is
+    # the weight.
     loras: Sequence[Lora]
     # The picture to start from, and how much of it is painted anew, 0 to 1.
     image: ImageSource
@@ -272,9 +274,9 @@ def _lora(value: Lora) -> pb.LoraUse:
     if isinstance(value, pb.LoraUse):
         return value
     if isinstance(value, str):
-        name, colon, weight = value.partition(":")
+        name, colon, weight = value.rpartition(":")
         if not colon:
-            return pb.LoraUse(name=name)
+            return pb.LoraUse(name=value)
         value = (name, float(weight))
     return pb.LoraUse(name=value[0], weight=value[1])
 
@@ -339,9 +341,17 @@ def _set_pictures(request: pb.GenerateRequest, values: dict[str, Any]) -> None:
             setattr(request.outpainting, side, pixels)
 
 
+def _unknown(name: str) -> str:
+    text = f"generate() has no argument {name!r}"
+    near = difflib.get_close_matches(name, Options.__annotations__, n=1)
+    return f"{text}; did you mean {near[0]!r}?" if near else text
+
+
 def build(prompt: str, options: Options) -> pb.GenerateRequest:
     """ValueError or TypeError for what cannot be said in a request at all; the
     server judges the rest."""
+    if not isinstance(prompt, str):
+        raise TypeError(f"prompt: {prompt!r} is no text")
     request = pb.GenerateRequest()
     values: dict[str, Any] = dict(options)
     if base := values.pop("request", None):
@@ -374,7 +384,7 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         values.setdefault("request_id", str(uuid.uuid4()))
     for name, value in values.items():
         if name not in Options.__annotations__:
-            raise TypeError(f"generate() has no argument {name!r}")
+            raise TypeError(_unknown(name))
         if name in _CHOICES:
             value = _choice(name, value)
         message, field = _target(request, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 
@@ -10,11 +11,17 @@ import grpc
 from genzo import errors, events
 from genzo.v1 import image_generation_pb2 as pb
 
-_MAX_RESUMES = 6  # without an event in between
+# Without an event in between: about a minute, in which a server starts again;
+# before the first event a quarter of that.
+_MAX_RESUMES = 11
+_MAX_FIRST = 6
 _FIRST_DELAY = 0.25
 _MAX_DELAY = 10.0
 # What a broken connection looks like, when it is not the server's own word.
 _BROKEN = {"UNAVAILABLE", "INTERNAL", "UNKNOWN"}
+# What a server says that has the job, or whose successor will: not now. As the
+# command line client has it.
+_NOT_NOW = {"DRAINING", "TOO_MANY_STREAMS", "RESULTS_BUSY"}
 
 
 def picture_of(message: pb.JobEvent) -> pb.Picture | None:
@@ -62,7 +69,11 @@ class Reading:
 
     After a break the same request is sent again: by its request_id the server
     tells the job's events anew, and what was seen is left out here. Where the
-    job is lost and painted again, its seed makes the same images.
+    job is lost and painted again, its seed makes the same images; one that
+    every server is lost with is given up.
+
+    With `job_id` the job is only watched, and once it was heard of, asked for
+    again for as long as `timeout` says.
     """
 
     def __init__(
@@ -76,8 +87,11 @@ class Reading:
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._assembler = Assembler()
         self._job_id = job_id
+        self._watches = job_id != ""
+        self._first_job = job_id
         self._seen = after_sequence
         self._resumes = 0
+        self._heard = False
         self._images: dict[int, events.Image] = {}
         self._failed: dict[int, events.ImageFailed] = {}
         self._withheld: dict[int, events.ImageWithheld] = {}
@@ -119,7 +133,10 @@ class Reading:
         ):
             return None  # the call's status says so too, and is resumed from
         self._seen = complete.sequence
-        self._resumes = 0
+        self._heard = True
+        self._first_job = self._first_job or self._job_id
+        if self._job_id == self._first_job:
+            self._resumes = 0
         match event:
             case events.Image():
                 if event.image_index in self._images:
@@ -138,14 +155,16 @@ class Reading:
         if that would not help."""
         self._assembler = Assembler()
         found = errors.from_rpc(error, self._server)
-        lost = found.reason == "DRAINING" or (
+        lost = found.reason in _NOT_NOW or (
             not found.reason and found.code in _BROKEN
         )
         # Before the first event gRPC itself has tried again, as the service
         # config says.
-        if not lost or not self._job_id or self._resumes >= _MAX_RESUMES:
+        if not lost or not self._job_id or self._resumes >= self._patience():
             raise found from error
-        delay: float = min(_MAX_DELAY, _FIRST_DELAY * 2**self._resumes)
+        delay: float = min(
+            _MAX_DELAY, _FIRST_DELAY * 2 ** min(self._resumes, 8)
+        )
         self._resumes += 1
         if found.retry_after is not None:
             delay = max(delay, found.retry_after)
@@ -153,6 +172,12 @@ class Reading:
         if left is not None and left <= delay:
             raise found from error
         return delay * random.uniform(0.8, 1.2)
+
+    def _patience(self) -> float:
+        """How often to send again without an event in between."""
+        if not self._heard:
+            return _MAX_FIRST
+        return math.inf if self._watches else _MAX_RESUMES
 
     def result(self) -> events.Result:
         """The job's images. Raises if it brought none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import warnings
 from dataclasses import dataclass
@@ -142,9 +141,7 @@ class NotebookView:
         )
         picture = f'<div style="{style}"></div>'
         if frame.picture is not None:
-            data = base64.b64encode(frame.picture.data).decode()
-            kind = frame.picture.media_type
-            picture = f'<img style="{style}" src="data:{kind};base64,{data}">'
+            picture = f'<img style="{style}" src="{frame.picture.data_url()}">'
         return (
             '<figure style="display:inline-block;margin:4px">'
             f"{picture}<figcaption>{html.escape(frame.caption)}</figcaption>"

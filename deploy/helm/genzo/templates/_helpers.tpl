@@ -207,6 +207,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "nothing says who may call: set auth or tls.clientCaSecretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
 {{- end }}
 {{- end }}
+{{- if and $v.modelAdmin.enabled (hasKey $v.config "admin_listen") }}
+{{- fail "config.admin_listen is made by the chart while modelAdmin.enabled: set one of them" }}
+{{- end }}
+{{- $open := eq (dig "admin_api" "loopback" $v.config) "open" }}
+{{- if and $v.modelAdmin.enabled (not (or $knows $open)) }}
+{{- fail "modelAdmin.enabled would serve nobody: set auth, as callers need a key of scope admin, or config.admin_api to open" }}
+{{- end }}
+{{- if and $v.networkPolicy.modelAdminFrom (not $v.modelAdmin.enabled) }}
+{{- fail "networkPolicy.modelAdminFrom needs modelAdmin.enabled" }}
+{{- end }}
 {{- if and $v.insecure (ne $v.service.type "ClusterIP") }}
 {{- fail (printf "service.type %s with insecure true would serve strangers: set auth and insecure to false" $v.service.type) }}
 {{- end }}
@@ -308,11 +318,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if $v.http.linkKeySecret.name }}
 {{- $_ := set $http "link_key_file" (printf "/etc/genzo/link-key/%s" $v.http.linkKeySecret.key) }}
 {{- end }}
+{{- /* To the door all clients of an ingress have one address, which must not be given half. */}}
+{{- $own := dig "http" dict $v.config }}
+{{- if and (or $v.ingress.enabled $v.gateway.enabled) (not (hasKey $own "max_connections_per_address")) }}
+{{- $_ := set $http "max_connections_per_address" (dig "max_connections" 1024 $own | int) }}
+{{- end }}
 {{- $_ := set $made "http" $http }}
 {{- end }}
 {{- if $v.webhooks.secret.name }}
 {{- $_ := set $made "webhooks" (dict "secret_file" (printf "/etc/genzo/webhooks/%s" $v.webhooks.secret.key)) }}
 {{- end }}
+{{- if $v.modelAdmin.enabled }}{{ $_ := set $made "admin_listen" "0.0.0.0:50052" }}{{ end }}
 {{- if $v.results.enabled }}
 {{- $_ := set $made "jobs" (dict "results_folder" "/var/lib/genzo/results" "results_mb" (int $v.results.megabytes)) }}
 {{- end }}

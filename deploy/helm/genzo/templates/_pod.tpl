@@ -116,6 +116,9 @@ spec:
         - {name: http, containerPort: 8080}
         {{- end }}
         - {name: admin, containerPort: 9464}
+        {{- if $v.modelAdmin.enabled }}
+        - {name: model-admin, containerPort: 50052}
+        {{- end }}
       startupProbe:
         httpGet: {path: /startupz, port: admin}
         {{- toYaml $v.probes.startup | nindent 8 }}

@@ -1,0 +1,58 @@
+#include "client/reconnection.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/errors.h"
+#include "client/status_report.h"
+
+namespace genzo {
+namespace {
+
+constexpr absl::Duration kLongestRest = absl::Seconds(10);
+constexpr char kDraining[] = "DRAINING";
+// What a server says that has the job, or whose successor will: not now. As the
+// Python client has it.
+constexpr std::array<absl::string_view, 3> kNotNow = {
+    kDraining, "TOO_MANY_STREAMS", "RESULTS_BUSY"};
+
+// What a connection that broke looks like, or a server that is to be asked
+// again.
+bool MayHelpToAskAgain(const grpc::Status& status) {
+  const absl::Status error = ErrorOf(status);
+  if (error.ok()) {  // no Genzo server spoke
+    return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+           status.error_code() == grpc::StatusCode::INTERNAL ||
+           status.error_code() == grpc::StatusCode::UNKNOWN;
+  }
+  return absl::c_linear_search(kNotNow, ErrorReason(error));
+}
+
+}  // namespace
+
+std::optional<absl::Duration> Reconnection::RestAfter(
+    const grpc::Status& status) {
+  if (!MayHelpToAskAgain(status) || tries_ >= most_tries_) return std::nullopt;
+  constexpr int kMostDoublings = 8;
+  const absl::Duration doubled = std::min(
+      first_rest_ * (1 << std::min(tries_++, kMostDoublings)), kLongestRest);
+  const absl::Duration rest = std::max(doubled, RetryAfter(ErrorOf(status)));
+  return rest * absl::Uniform(random_, 0.8, 1.2);
+}
+
+std::string DescribeBreak(const grpc::Status& status,
+                          const std::string& server) {
+  if (!ErrorOf(status).ok()) return Describe(status, server);
+  return absl::StrCat("the connection to ", server, " broke (",
+                      status.error_message(), ")");
+}
+
+bool IsEndOfServer(const v1::JobEvent& event) {
+  return event.has_ended() && event.ended().has_status() &&
+         ErrorReason(FromRpcStatus(event.ended().status())) == kDraining;
+}
+
+}  // namespace genzo
