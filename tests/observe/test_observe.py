@@ -339,7 +339,8 @@ def test_a_model_is_drained_and_comes_back(rig):
 
 SHELLS = {
     "bash": 'eval "$(genzo completion bash)"; COMP_WORDS=(genzo models l); COMP_CWORD=2;'
-    ' _genzo; echo "${COMPREPLY[@]}"',
+    ' COMP_LINE="genzo models l"; COMP_POINT=${#COMP_LINE}; _genzo genzo l models;'
+    ' echo "${COMPREPLY[@]}"',
     "fish": "genzo completion fish | source; complete -C'genzo models l'",
     "zsh": 'compdef() { :; }; compadd() { echo "${(@P)2}"; }; eval "$(genzo completion zsh)";'
     " words=(genzo models l); CURRENT=3; _genzo",
