@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/draining.h"
 #include "base/metric_families.h"
 #include "prometheus/text_serializer.h"
 
@@ -76,7 +77,7 @@ Metrics::Metrics(const Clock& clock)
                  .Add({})) {
   // What alerts count begins at 0: a counter that appears with 1 has not risen.
   for (const char* reason :
-       {"DEADLINE_UNREACHABLE", "DRAINING", "NOT_KEPT", "QUEUE_FULL",
+       {"DEADLINE_UNREACHABLE", kDraining, "NOT_KEPT", "QUEUE_FULL",
         "QUOTA_EXCEEDED", "TOO_MANY_STREAMS"}) {
     families_->shed.Add({{"reason", reason}});
   }

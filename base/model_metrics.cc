@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "base/errors.h"
+#include "base/draining.h"
 #include "base/metric_families.h"
 
 // A model's own figures.
@@ -76,9 +76,8 @@ void ModelMetrics::CountEnd(const absl::Status& status, int64_t steps_left,
   prometheus::Counter& outcome = status.ok()                 ? succeeded
                                  : absl::IsCancelled(status) ? jobs_cancelled
                                  : unwanted                  ? jobs_expired
-                                 : ErrorReason(status) == "DRAINING"
-                                     ? jobs_drained
-                                     : jobs_failed;
+                                 : IsDraining(status)        ? jobs_drained
+                                                             : jobs_failed;
   outcome.Increment();
 }
 

@@ -110,10 +110,11 @@ ExitStatus CompletionCommand::Run() const {
   }
   const auto words = line_.empty() ? words_ : WordsOf(line_);
   const size_t kept = WordsOf(kept_).back().size();
-  for (const std::string& candidate : Completions(
-           app_, words, server_, [](const std::string&server, NameKind kind) {
-             return ServedNames(server, kind);
-           })) {
+  const FindNames find_names = [](const std::string& server, NameKind kind) {
+    return ServedNames(server, kind);
+  };
+  for (const std::string& candidate :
+       Completions(app_, words, server_, find_names)) {
     // A name that would be more than text is not for a shell.
     if (candidate != Printable(candidate)) continue;
     std::cout << candidate.substr(std::min(kept, candidate.size())) << "\n";

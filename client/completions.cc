@@ -157,8 +157,9 @@ class Walk {
       const auto [name, value] = Sides(word);
       const CLI::Option* const option = FindOption(*command_, name);
       if (option == nullptr || !TakesValue(*option)) return;
-      name.size() < word.size() ? Take(*option, value)
-                                : void(awaits_value_ = option);
+      const bool has_value = name.size() < word.size();
+      if (has_value) return Take(*option, value);
+      awaits_value_ = option;
       return;
     }
     for (const CLI::App* subcommand : SubcommandsOf(*command_)) {

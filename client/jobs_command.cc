@@ -116,7 +116,11 @@ ExitStatus JobsCommand::Run() const {
 }
 
 void JobsCommand::Print(const v1::Job& job) const {
-  json_ ? void(PrintJson(job, Zeros::kPrinted)) : PrintLine(job);
+  if (json_) {
+    PrintJson(job, Zeros::kPrinted);
+  } else {
+    PrintLine(job);
+  }
 }
 
 ExitStatus JobsCommand::List() const {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/draining.h"
 #include "base/errors.h"
 #include "client/connection.h"
 #include "genzo/v1/image_generation.grpc.pb.h"
@@ -95,7 +96,7 @@ bool GoesOn(const v1::GenerateRequest& request, const grpc::Status& status) {
   const absl::Status error = ErrorOf(status);
   return request.on_disconnect() == v1::ON_DISCONNECT_CONTINUE &&
          // Else the server has said how the job ended.
-         (error.ok() || ErrorReason(error) == "DRAINING");
+         (error.ok() || IsDraining(error));
 }
 
 // What a call that told the job's end comes to.

@@ -6,6 +6,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/draining.h"
 #include "base/errors.h"
 #include "client/status_report.h"
 
@@ -13,7 +14,6 @@ namespace genzo {
 namespace {
 
 constexpr absl::Duration kLongestRest = absl::Seconds(10);
-constexpr char kDraining[] = "DRAINING";
 // What a server says that has the job, or whose successor will: not now. As the
 // Python client has it.
 constexpr std::array<absl::string_view, 3> kNotNow = {
@@ -52,7 +52,7 @@ std::string DescribeBreak(const grpc::Status& status,
 
 bool IsEndOfServer(const v1::JobEvent& event) {
   return event.has_ended() && event.ended().has_status() &&
-         ErrorReason(FromRpcStatus(event.ended().status())) == kDraining;
+         IsDraining(FromRpcStatus(event.ended().status()));
 }
 
 }  // namespace genzo

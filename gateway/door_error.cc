@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/draining.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -120,7 +121,7 @@ std::string LimitOfRequests(const absl::Status& status) {
 void AddRetry(const absl::Status& status, HttpResponse& response) {
   absl::Duration retry = RetryAfter(status);
   // Another server may take it at once; a client without one is not to hammer.
-  if (ErrorReason(status) == "DRAINING") retry = absl::Seconds(1);
+  if (IsDraining(status)) retry = absl::Seconds(1);
   if (retry <= absl::ZeroDuration()) return;
   const auto seconds =
       static_cast<int64_t>(std::ceil(absl::ToDoubleSeconds(retry)));

@@ -10,8 +10,6 @@
 namespace genzo {
 namespace {
 
-constexpr char kInside[] = "...";
-
 // The proto's name everywhere, whatever is inside.
 FieldNames Same(std::initializer_list<absl::string_view> fields) {
   FieldNames names;

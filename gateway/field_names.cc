@@ -13,8 +13,6 @@
 namespace genzo {
 namespace {
 
-constexpr char kInside[] = "...";
-
 struct Match {
   size_t length = 0;  // of the field, by the row's own words
   std::vector<absl::string_view> indices;

@@ -30,6 +30,9 @@ struct FieldName {
 };
 using FieldNames = std::vector<FieldName>;
 
+// At the end of a row's field.
+inline constexpr char kInside[] = "...";
+
 // The tables of the doors: every field that a client can set has a row.
 const FieldNames& OpenAiNames();
 // Of its path that enlarges, for UpscaleRequest.

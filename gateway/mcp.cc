@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
+#include "gateway/mcp_answer.h"
 #include "gateway/mcp_batch.h"
 #include "gateway/mcp_tools.h"
 #include "gateway/picture_store.h"
@@ -35,12 +36,6 @@ const json& ValueOr(const json& object, const char* name,
                     const json& fallback) {
   const auto found = object.find(name);
   return found == object.end() ? fallback : *found;
-}
-
-json Error(const json& id, int code, const std::string& message) {
-  return {{"jsonrpc", "2.0"},
-          {"id", id},
-          {"error", {{"code", code}, {"message", message}}}};
 }
 
 // Who is told that a message got no answer: null if it is no message; none if
@@ -82,7 +77,7 @@ void SendTo(const HttpExchangeRef& exchange, int status, const json& body) {
 
 void RefuseBody(const HttpExchangeRef& exchange, const std::string& why,
                 int code = kInvalidRequest) {
-  SendTo(exchange, 400, Error(nullptr, code, why));
+  SendTo(exchange, 400, RpcError(nullptr, code, why));
 }
 
 }  // namespace
@@ -134,8 +129,8 @@ void Mcp::HandleBatch(const json& messages, HttpRequest request,
     if (message.is_object() &&
         message.value("method", json()) == "initialize") {
       SendTo(part, 400,
-             Error(message.value("id", json()), kInvalidRequest,
-                   "initialize is no part of a batch"));
+             RpcError(message.value("id", json()), kInvalidRequest,
+                      "initialize is no part of a batch"));
     } else {
       HandleMessage(message, request, part);
     }
@@ -167,7 +162,7 @@ void Mcp::HandleMessage(const json& message, const HttpRequest& request,
     return exchange->Send({.status = 202, .content_type = ""});
   }
   if (!parameters.is_object()) {
-    return send(200, Error(id, kInvalidParams, "params is not an object"));
+    return send(200, RpcError(id, kInvalidParams, "params is not an object"));
   }
   if (method == "initialize") {
     // Nothing is kept of a session; its name tells callers without keys apart.
@@ -183,8 +178,8 @@ void Mcp::HandleMessage(const json& message, const HttpRequest& request,
     return CallTool(id, parameters, request, exchange);
   }
   send(200,
-       Error(id, kMethodNotFound,
-             absl::StrCat("method ", ShownValue(method), " is not known")));
+       RpcError(id, kMethodNotFound,
+                absl::StrCat("method ", ShownValue(method), " is not known")));
 }
 
 McpCalls::Key Mcp::KeyOf(const HttpRequest& request, const json& id) {
@@ -197,7 +192,7 @@ void Mcp::CallTool(const json& id, const json& parameters,
                    const HttpRequest& request,
                    const HttpExchangeRef& exchange) {
   const auto refuse = [&](const std::string& why) {
-    exchange->Send({.body = Dump(Error(id, kInvalidParams, why))});
+    exchange->Send({.body = Dump(RpcError(id, kInvalidParams, why))});
   };
   const json none = json::object();
   const json& arguments = ValueOr(parameters, "arguments", none);

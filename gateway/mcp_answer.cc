@@ -25,6 +25,12 @@ json RpcResult(const json& id, const json& result) {
   return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
 }
 
+json RpcError(const json& id, int code, const std::string& message) {
+  return {{"jsonrpc", "2.0"},
+          {"id", id},
+          {"error", {{"code", code}, {"message", message}}}};
+}
+
 void McpAnswer::Progress(const v1::JobEvent& event) {
   if (token_.is_null()) return;
   if (!std::exchange(is_named_, true)) {

@@ -17,6 +17,10 @@ namespace genzo {
 // What JSON-RPC answers `id` with.
 nlohmann::json RpcResult(const nlohmann::json& id,
                          const nlohmann::json& result);
+// Or with, where that went wrong.
+nlohmann::json RpcError(const nlohmann::json& id, int code,
+                        const std::string& message);
+inline constexpr int kRpcInternalError = -32603;
 
 // Where the answer to one call of a tool goes: one JSON message, or a stream
 // with progress before it. Its members are called one at a time.

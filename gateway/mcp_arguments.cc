@@ -1,7 +1,6 @@
 #include "gateway/mcp_arguments.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/upscale_plan.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/model_fields.h"
@@ -37,10 +36,7 @@ absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
   v1::UpscaleRequest request;
   request.mutable_picture()->set_data(
       PictureIn(reader, "image", reader.Text("image").value_or("")));
-  request.set_upscaler(reader.Text("upscaler").value_or(""));
-  if (const auto factor = reader.Number("factor", 0, kMaxUpscaleFactor)) {
-    request.set_factor(*factor);
-  }
+  ReadUpscaler(reader, request);
   reader.RefuseTheRest();
   if (!reader.status().ok()) return reader.status();
   return request;

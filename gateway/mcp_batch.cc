@@ -4,21 +4,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
+#include "gateway/mcp_answer.h"
 
 namespace genzo {
 namespace {
-
-constexpr int kInternalError = -32603;
 
 // What stands for an answer that is not there; nothing for a notification.
 HttpResponse Missing(const std::optional<nlohmann::json>& id,
                      const std::string& why) {
   if (!id.has_value()) return {.status = 202, .content_type = ""};
-  return {
-      .status = 500,
-      .body = Dump({{"jsonrpc", "2.0"},
-                    {"id", *id},
-                    {"error", {{"code", kInternalError}, {"message", why}}}})};
+  return {.status = 500, .body = Dump(RpcError(*id, kRpcInternalError, why))};
 }
 
 // All of them as one. Each is freed once it is in it, for they are large.

@@ -4,7 +4,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/upscale_plan.h"
 #include "gateway/openai_form.h"
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
@@ -149,10 +148,7 @@ absl::StatusOr<OpenAiUpscaling> ReadUpscaling(absl::string_view body,
   OpenAiUpscaling call;
   call.request.mutable_picture()->set_data(std::string(form->image));
   FieldReader reader(form->fields, FieldReader::Values::kMayBeText);
-  call.request.set_upscaler(reader.Text("upscaler").value_or(""));
-  if (const auto factor = reader.Number("factor", 0, kMaxUpscaleFactor)) {
-    call.request.set_factor(*factor);
-  }
+  ReadUpscaler(reader, call.request);
   if (const auto size = ReadSize(reader)) {
     call.request.set_width(size->first);
     call.request.set_height(size->second);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/upscale_plan.h"
 #include "gateway/model_fields.h"
 
 namespace genzo {
@@ -62,6 +63,13 @@ void ReadBorders(FieldReader& reader, v1::GenerateRequest& request) {
   out.set_top(borders[1]);
   out.set_right(borders[2]);
   out.set_bottom(borders[3]);
+}
+
+void ReadUpscaler(FieldReader& reader, v1::UpscaleRequest& request) {
+  request.set_upscaler(reader.Text("upscaler").value_or(""));
+  if (const auto factor = reader.Number("factor", 0, kMaxUpscaleFactor)) {
+    request.set_factor(*factor);
+  }
 }
 
 void ReadMaskFields(FieldReader& reader, v1::GenerateRequest& request) {

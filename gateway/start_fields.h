@@ -3,6 +3,7 @@
 
 #include "gateway/json_body.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/upscaling.pb.h"
 #include "nlohmann/json.hpp"
 
 namespace genzo {
@@ -17,6 +18,9 @@ void ReadStartFields(FieldReader& reader, v1::ImageToImage& from);
 // picture shows, which has the walk begin at its own noise.
 void ReadSourcePrompt(FieldReader& reader, v1::ImageToImage& from);
 v1::ResizeMode ReadResizeMode(FieldReader& reader);
+
+// Of a file that is enlarged: upscaler, factor.
+void ReadUpscaler(FieldReader& reader, v1::UpscaleRequest& request);
 
 // mask_blur, mask_fill, only_masked, mask_padding, invert_mask,
 // mask_is_transparency, extend; and inversion.

@@ -1,5 +1,6 @@
 #include "queue/job_end.h"
 
+#include "base/draining.h"
 #include "base/errors.h"
 
 namespace genzo {
@@ -21,7 +22,7 @@ v1::JobState StateBy(const absl::Status& status) {
 }  // namespace
 
 absl::Status DrainingError() {
-  return RetryLaterError("DRAINING", "the server is shutting down",
+  return RetryLaterError(kDraining, "the server is shutting down",
                          absl::ZeroDuration());
 }
 

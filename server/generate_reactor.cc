@@ -1,6 +1,7 @@
 #include "server/generate_reactor.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/draining.h"
 #include "base/errors.h"
 #include "queue/job_end.h"
 #include "server/grpc_call.h"
@@ -90,7 +91,7 @@ void GenerateReactor::Pump() {
     last_ = part->has_ended();
     if (last_) end_ = StatusOf(part->ended());
     if (last_ && kind_.ends_ok) {
-      if (ErrorReason(end_) == "DRAINING") drained = end_;
+      if (IsDraining(end_)) drained = end_;
       end_ = absl::OkStatus();
     }
     writing_ = drained.ok();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/draining.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "base/proto_time.h"
@@ -25,7 +26,7 @@ absl::Status NotKept() {
 // Whether the job ended only because the server did.
 bool WasDrained(const KeptJob& job) {
   return job.job().has_status() &&
-         ErrorReason(FromRpcStatus(job.job().status())) == "DRAINING";
+         IsDraining(FromRpcStatus(job.job().status()));
 }
 
 JobFile FileOf(const KeptJob& job) {

@@ -87,8 +87,9 @@ std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
       {.evaluations = all_tiles,
        .jobs = static_cast<double>(upscaling.Snapshot(kMostTold).jobs.size())},
       now);
-  if (!enlarging.empty())
+  if (!enlarging.empty()) {
     hang.push_back(absl::StrCat("enlarging: ", enlarging));
+  }
   pool.evaluations += all_tiles;
   const std::string all = pool_.Look(pool, now);
   return hang.empty() ? all : absl::StrJoin(hang, "; ");

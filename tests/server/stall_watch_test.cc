@@ -61,134 +61,119 @@ void Took(Backlog& backlog, const std::string& id, const std::string& model,
   backlog.Start(id, device, absl::Seconds(1));
 }
 
-TEST(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
+class PoolStallWatchTest : public ::testing::Test {
+ protected:
+  ModelCatalog catalog_{"tiny"};
+  Metrics metrics_;
+  Backlog backlog_;
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+};
+
+TEST_F(PoolStallWatchTest, ADeviceThatHangsIsNamedWhileAnotherGoesOn) {
   PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
-  const ModelCatalog catalog("tiny");
-  Metrics metrics;
   for (const char* device : {"cuda:0", "cuda:1"}) {
-    metrics.ForDevice(device).live_images.Set(1);
+    metrics_.ForDevice(device).live_images.Set(1);
   }
-  absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(), now_), "");
   for (int second = 1; second <= 60; ++second) {
-    now += absl::Seconds(1);
-    metrics.ForDevice("cuda:0").last_step.Set(second);
-    EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now),
+    now_ += absl::Seconds(1);
+    metrics_.ForDevice("cuda:0").last_step.Set(second);
+    EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(), now_),
               second < 60 ? ""
                           : "device cuda:1: no step for 60 s while 1 jobs "
                             "wait or run");
   }
 }
 
-TEST(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
+TEST_F(PoolStallWatchTest, ADeviceThatDoesNotGetAModelIsNamedAfterALongerTime) {
   PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_UNLOADED));
-  Metrics metrics;
-  metrics.ForDevice("cuda:0").live_images.Set(1);
-  Backlog backlog;
-  backlog.SetDevices(2);
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_UNLOADED));
+  metrics_.ForDevice("cuda:0").live_images.Set(1);
+  backlog_.SetDevices(2);
   for (const char* model : {"tiny", "an upscaler"}) {
-    Took(backlog, /*id=*/model, model, /*device=*/1);
+    Took(backlog_, /*id=*/model, model, /*device=*/1);
   }
-  absl::Time now = absl::FromUnixSeconds(1000);
   for (int second = 0; second <= 600; second += 10) {
-    metrics.ForDevice("cuda:0").last_step.Set(second + 1);
-    metrics.ForModel("tiny").denoise_batches.Increment();
-    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
+    metrics_.ForDevice("cuda:0").last_step.Set(second + 1);
+    metrics_.ForModel("tiny").denoise_batches.Increment();
+    EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_),
               second < 600 ? ""
                            : "device cuda:1: no step for 600 s while 1 jobs "
                              "wait or run, maybe for a model");
-    now += absl::Seconds(10);
+    now_ += absl::Seconds(10);
   }
 }
 
-TEST(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
+TEST_F(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
   PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
-  Metrics metrics;
-  metrics.ForModel("tiny").jobs_running.Set(1);  // its text is encoded
-  Backlog backlog;
-  Took(backlog, "a", "tiny", /*device=*/0);
-  const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now), "");
-  EXPECT_EQ(
-      watch.Look(catalog, metrics, backlog, Backlog(), now + absl::Seconds(60)),
-      "device cuda:0: no step for 60 s while 1 jobs wait or run");
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  metrics_.ForModel("tiny").jobs_running.Set(1);  // its text is encoded
+  Took(backlog_, "a", "tiny", /*device=*/0);
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(),
+                       now_ + absl::Seconds(60)),
+            "device cuda:0: no step for 60 s while 1 jobs wait or run");
   // One more is put aside until its model is there.
-  Took(backlog, "b", "tiny", /*device=*/0);
-  EXPECT_EQ(
-      watch.Look(catalog, metrics, backlog, Backlog(), now + absl::Seconds(61)),
-      "");
+  Took(backlog_, "b", "tiny", /*device=*/0);
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(),
+                       now_ + absl::Seconds(61)),
+            "");
 }
 
-TEST(PoolStallWatchTest, EveryDeviceThatHangsIsNamed) {
+TEST_F(PoolStallWatchTest, EveryDeviceThatHangsIsNamed) {
   PoolStallWatch watch({"cuda:0", "cuda:1", "cuda:2"}, absl::Seconds(60));
-  const ModelCatalog catalog("tiny");
-  Metrics metrics;
   for (const char* device : {"cuda:0", "cuda:2"}) {
-    metrics.ForDevice(device).live_images.Set(2);
+    metrics_.ForDevice(device).live_images.Set(2);
   }
-  const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
-                       now + absl::Seconds(60)),
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(), now_), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(),
+                       now_ + absl::Seconds(60)),
             "device cuda:0: no step for 60 s while 2 jobs wait or run; "
             "device cuda:2: no step for 60 s while 2 jobs wait or run");
 }
 
-TEST(PoolStallWatchTest, JobsThatNoDeviceHasStallThePool) {
+TEST_F(PoolStallWatchTest, JobsThatNoDeviceHasStallThePool) {
   PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
-  Metrics metrics;
-  metrics.ForModel("tiny").queue_depth[1]->Set(3);
-  const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
-                       now + absl::Seconds(60)),
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  metrics_.ForModel("tiny").queue_depth[1]->Set(3);
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(), now_), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(),
+                       now_ + absl::Seconds(60)),
             "no step for 60 s while 3 jobs wait or run");
 }
 
 // Its last step is taken: what is left is to decode, enlarge or write.
-TEST(PoolStallWatchTest, AJobThatIsNotDecodedHangsItsDevice) {
+TEST_F(PoolStallWatchTest, AJobThatIsNotDecodedHangsItsDevice) {
   PoolStallWatch watch({"cuda:0", "cuda:1"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
-  Metrics metrics;
-  metrics.ForModel("tiny").jobs_running.Set(1);
-  metrics.ForDevice("cuda:1").last_step.Set(990);
-  Backlog backlog;
-  backlog.SetDevices(2);
-  Took(backlog, "a", "tiny", /*device=*/1);
-  backlog.StepsLeft("a", /*image=*/0, /*steps_left=*/0);
-  absl::Time now = absl::FromUnixSeconds(1000);
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  metrics_.ForModel("tiny").jobs_running.Set(1);
+  metrics_.ForDevice("cuda:1").last_step.Set(990);
+  backlog_.SetDevices(2);
+  Took(backlog_, "a", "tiny", /*device=*/1);
+  backlog_.StepsLeft("a", /*image=*/0, /*steps_left=*/0);
   for (int second = 0; second <= 60; second += 20) {
     // Another device goes on meanwhile.
-    metrics.ForDevice("cuda:0").last_step.Set(1000 + second);
-    metrics.ForModel("tiny").denoise_batches.Increment();
-    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
+    metrics_.ForDevice("cuda:0").last_step.Set(1000 + second);
+    metrics_.ForModel("tiny").denoise_batches.Increment();
+    EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_),
               second < 60 ? ""
                           : "device cuda:1: no step for 60 s while 1 jobs "
                             "wait or run");
-    now += absl::Seconds(20);
+    now_ += absl::Seconds(20);
   }
 }
 
-TEST(PoolStallWatchTest, SentPicturesHangThoughStepsGoOn) {
+TEST_F(PoolStallWatchTest, SentPicturesHangThoughStepsGoOn) {
   PoolStallWatch watch({"cpu:0"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
-  Metrics metrics;
-  const DeviceMetrics device = metrics.ForDevice("cpu:0");
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  const DeviceMetrics device = metrics_.ForDevice("cpu:0");
   Backlog upscaling;
   for (const char* id : {"a", "b"}) upscaling.Add({.id = id});
   const absl::Time begin = absl::FromUnixSeconds(1000);
   const auto at = [&](int second) {
-    metrics.ForModel("tiny").denoise_batches.Increment();
+    metrics_.ForModel("tiny").denoise_batches.Increment();
     device.last_step.Set(1000 + second);
-    return watch.Look(catalog, metrics, Backlog(), upscaling,
+    return watch.Look(catalog_, metrics_, Backlog(), upscaling,
                       begin + absl::Seconds(second));
   };
   EXPECT_EQ(at(0), "");
@@ -201,36 +186,29 @@ TEST(PoolStallWatchTest, SentPicturesHangThoughStepsGoOn) {
   EXPECT_EQ(at(91), "");
 }
 
-TEST(PoolStallWatchTest, APaintedPictureThatIsEnlargedMoves) {
+TEST_F(PoolStallWatchTest, APaintedPictureThatIsEnlargedMoves) {
   PoolStallWatch watch({"cpu:0"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
-  Metrics metrics;
-  metrics.ForModel("tiny").jobs_running.Set(1);
-  const DeviceMetrics device = metrics.ForDevice("cpu:0");
-  Backlog backlog;
-  Took(backlog, "a", "tiny", /*device=*/0);
-  absl::Time now = absl::FromUnixSeconds(1000);
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  metrics_.ForModel("tiny").jobs_running.Set(1);
+  const DeviceMetrics device = metrics_.ForDevice("cpu:0");
+  Took(backlog_, "a", "tiny", /*device=*/0);
   for (int tile = 0; tile < 10; ++tile) {
     device.upscale_tiles.Increment();
-    EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now), "");
-    now += absl::Seconds(40);
+    EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_), "");
+    now_ += absl::Seconds(40);
   }
-  now += absl::Seconds(20);
-  EXPECT_EQ(watch.Look(catalog, metrics, backlog, Backlog(), now),
+  now_ += absl::Seconds(20);
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_),
             "device cpu:0: no step for 60 s while 1 jobs wait or run");
 }
 
-TEST(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
+TEST_F(PoolStallWatchTest, AModelThatIsReadForEverHidesNoDeviceThatHangs) {
   PoolStallWatch watch({"cuda:0"}, absl::Seconds(60));
-  ModelCatalog catalog("tiny");
-  catalog.Put(ModelThatIs("large", v1::Model::STATE_LOADING));
-  Metrics metrics;
-  metrics.ForDevice("cuda:0").live_images.Set(1);
-  const absl::Time now = absl::FromUnixSeconds(1000);
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(), now), "");
-  EXPECT_EQ(watch.Look(catalog, metrics, Backlog(), Backlog(),
-                       now + absl::Seconds(60)),
+  catalog_.Put(ModelThatIs("large", v1::Model::STATE_LOADING));
+  metrics_.ForDevice("cuda:0").live_images.Set(1);
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(), now_), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, Backlog(), Backlog(),
+                       now_ + absl::Seconds(60)),
             "device cuda:0: no step for 60 s while 1 jobs wait or run");
 }
 

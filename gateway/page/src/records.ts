@@ -111,7 +111,7 @@ export interface Why {
   reason?: string;
 }
 
-function whyOf({ message, details = [] }: Status): Why {
+function reasonOf({ message, details = [] }: Status): Why {
   return { message, reason: details.find(({ reason }) => reason)?.reason };
 }
 
@@ -205,7 +205,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
     });
   }
   if (event.image_failed) {
-    const { message, reason } = whyOf(event.image_failed.status);
+    const { message, reason } = reasonOf(event.image_failed.status);
     return withFrame(next, event.image_failed.image_index, {
       state: "failed",
       error: message,
@@ -220,7 +220,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
   }
   if (event.ended) {
     const { state, status } = event.ended;
-    return ended(next, STATES[state] ?? "failed", status && whyOf(status));
+    return ended(next, STATES[state] ?? "failed", status && reasonOf(status));
   }
   return next;
 }
