@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/logging.h"
-#include "server/result_store.h"
+#include "server/jobs/result_store.h"
 
 namespace genzo {
 namespace {

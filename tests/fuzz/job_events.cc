@@ -7,7 +7,7 @@
 
 #include "base/event_assembler.h"
 #include "genzo/v1/jobs.pb.h"
-#include "server/event_parts.h"
+#include "server/jobs/event_parts.h"
 
 // Events of a stream, whole and in pieces, as clients and the door read them:
 // what is taken apart is put together again; pieces that do not belong together

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "openssl/evp.h"
-#include "server/json_web_keys.h"
-#include "server/token_checker.h"
+#include "server/access/json_web_keys.h"
+#include "server/access/token_checker.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "base/clock.h"
-#include "server/job_book.h"
-#include "server/model_registry_service.h"
+#include "server/jobs/job_book.h"
+#include "server/rpc/model_registry_service.h"
 
 // Tokens of pages of jobs and of models: a page never has more than was asked
 // for, and nothing of another tenant.

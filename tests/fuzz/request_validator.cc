@@ -2,8 +2,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "server/request_parser.h"
-#include "server/request_resolver.h"
+#include "server/resolve/request_parser.h"
+#include "server/resolve/request_resolver.h"
 
 // Bytes of a request as they come from a client: whatever is taken keeps within
 // the model's limits and is taken again as it was resolved.

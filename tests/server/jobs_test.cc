@@ -5,7 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "server/result_store.h"
+#include "server/jobs/result_store.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/full_disk.h"
 #include "tests/testing/matchers.h"

@@ -8,7 +8,7 @@
 
 #include "genzo/v1/image_generation.pb.h"
 #include "genzo/v1/model_registry.pb.h"
-#include "server/violations.h"
+#include "server/resolve/violations.h"
 #include "tests/testing/draws.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/walk_mixer.h"

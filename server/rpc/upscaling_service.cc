@@ -1,0 +1,49 @@
+#include "server/rpc/upscaling_service.h"
+
+#include "server/rpc/grpc_call.h"
+
+namespace genzo {
+namespace {
+
+constexpr StreamKind kUpscaleStream = {"Upscale", false};
+
+}  // namespace
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* UpscalingService::Upscale(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
+  v1::UpscaleRequest request;
+  const auto caller =
+      BeginCall(*context, *bytes, authenticator_, kScopeGenerate, request);
+  if (!caller.ok()) {
+    return GenerateReactor::Refuse(context, kUpscaleStream, caller.status(),
+                                   dependencies_);
+  }
+  return GenerateReactor::Start(
+      context, kUpscaleStream,
+      [&](const ReaderListener& listener) {
+        return intake_.SubmitUpscaling(
+            request, *caller, absl::FromChrono(context->deadline()), listener);
+      },
+      dependencies_);
+}
+
+grpc::ServerUnaryReactor* UpscalingService::ListUpscalers(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* answer) {
+  v1::ListUpscalersRequest request;
+  const absl::Status status =
+      BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
+          .status();
+  if (status.ok()) {
+    v1::ListUpscalersResponse list;
+    for (v1::Upscaler& upscaler : intake_.upscalers().List()) {
+      *list.add_upscalers() = std::move(upscaler);
+    }
+    *answer = ToBytes(list);
+  }
+  auto* reactor = context->DefaultReactor();
+  FinishCall(context, reactor, "ListUpscalers", status, dependencies_.metrics);
+  return reactor;
+}
+
+}  // namespace genzo
