@@ -1,11 +1,12 @@
 #include "base/certificate_files.h"
 
-#include <filesystem>
+#include <ctime>
 #include <memory>
-#include <system_error>
+#include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/watched_file.h"
+#include "openssl/err.h"
 #include "openssl/pem.h"
 #include "openssl/x509.h"
 
@@ -20,56 +21,109 @@ struct Calls {
   }
 };
 using Bio = std::unique_ptr<BIO, Calls<BIO_free>>;
-
-// Null for what is no file: reading a pipe would wait for whoever writes.
-Bio Open(const std::string& path) {
-  std::error_code unreadable;
-  if (!std::filesystem::is_regular_file(path, unreadable)) return nullptr;
-  return Bio(BIO_new_file(path.c_str(), "r"));
-}
-
 using Certificate = std::unique_ptr<X509, Calls<X509_free>>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, Calls<EVP_PKEY_free>>;
 
-absl::StatusOr<Certificate> ReadCertificate(const std::string& name,
-                                            const std::string& path) {
-  const Bio file = Open(path);
-  Certificate certificate(
-      file == nullptr
-          ? nullptr
-          : PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
-  if (certificate != nullptr) return certificate;
+// A file that a setting names, and what it says; nothing if it cannot be read.
+struct File {
+  std::string name;
+  std::string path;
+  std::string text;
+};
+
+File ReadFile(const std::string& name, const std::string& path) {
+  return {name, path, WatchedFile(path).Read().value_or("")};
+}
+
+Bio Open(const std::string& text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// OpenSSL would ask whoever sits at the terminal.
+int NoPassword(char*, int, int, void*) { return -1; }
+
+Certificate NextCertificate(BIO* text) {
+  return Certificate(PEM_read_bio_X509(text, nullptr, NoPassword, nullptr));
+}
+
+// Whether reading ended because there is nothing more. Forgets why.
+bool IsAtEnd() {
+  const unsigned long error = ERR_peek_last_error();
+  ERR_clear_error();
+  return ERR_GET_LIB(error) == ERR_LIB_PEM &&
+         ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+absl::StatusOr<Certificate> FirstCertificate(const File& file) {
+  const Bio text = Open(file.text);
+  Certificate first = NextCertificate(text.get());
+  if (first == nullptr) {
+    ERR_clear_error();
+    return absl::FailedPreconditionError(absl::StrCat(
+        file.name, " ", file.path, " has no readable PEM certificate"));
+  }
+  while (NextCertificate(text.get()) != nullptr) {
+  }
+  if (IsAtEnd()) return first;
+  return absl::FailedPreconditionError(absl::StrCat(
+      file.name, " ", file.path, " has a PEM certificate that is broken"));
+}
+
+absl::Status CheckPair(const File& certificate, const File& key) {
+  const auto first = FirstCertificate(certificate);
+  if (!first.ok()) return first.status();
+  const PrivateKey read(PEM_read_bio_PrivateKey(Open(key.text).get(), nullptr,
+                                                NoPassword, nullptr));
+  const bool fits =
+      read != nullptr && X509_check_private_key(first->get(), read.get()) == 1;
+  ERR_clear_error();
+  if (fits) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(name, " ", path, " has no readable PEM certificate"));
+      read == nullptr
+          ? absl::StrCat(key.name, " ", key.path, " has no readable PEM key")
+          : absl::StrCat(key.name, " ", key.path, " is not the key of ",
+                         certificate.path));
 }
 
 }  // namespace
 
 absl::Status CheckCertificate(const std::string& name,
                               const std::string& path) {
-  return ReadCertificate(name, path).status();
+  return FirstCertificate(ReadFile(name, path)).status();
 }
 
 absl::Status CheckKeyOfCertificate(const std::string& certificate_name,
                                    const std::string& certificate,
                                    const std::string& key_name,
                                    const std::string& key) {
-  const auto first = ReadCertificate(certificate_name, certificate);
-  if (!first.ok()) return first.status();
-  const Bio file = Open(key);
-  const PrivateKey read(
-      file == nullptr
-          ? nullptr
-          : PEM_read_bio_PrivateKey(file.get(), nullptr, nullptr, nullptr));
-  if (read == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(key_name, " ", key, " has no readable PEM key"));
+  return CheckPair(ReadFile(certificate_name, certificate),
+                   ReadFile(key_name, key));
+}
+
+absl::StatusOr<TlsFiles> ReadTlsFiles(const TlsConfig& tls) {
+  File certificate = ReadFile("tls.cert_file", tls.cert_file);
+  File key = ReadFile("tls.key_file", tls.key_file);
+  absl::Status checked = CheckPair(certificate, key);
+  File client_ca;
+  if (!tls.client_ca_file.empty()) {
+    client_ca = ReadFile("tls.client_ca_file", tls.client_ca_file);
+    checked.Update(FirstCertificate(client_ca).status());
   }
-  if (X509_check_private_key(first->get(), read.get()) == 1) {
-    return absl::OkStatus();
+  if (!checked.ok()) return checked;
+  return TlsFiles{.certificate = std::move(certificate.text),
+                  .key = std::move(key.text),
+                  .client_ca = std::move(client_ca.text)};
+}
+
+absl::Time ExpiryOf(const std::string& pem) {
+  const Certificate first = NextCertificate(Open(pem).get());
+  tm end = {};
+  if (first == nullptr ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(first.get()), &end) != 1) {
+    ERR_clear_error();
+    return absl::InfiniteFuture();
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat(key_name, " ", key, " is not the key of ", certificate));
+  return absl::FromTM(end, absl::UTCTimeZone());
 }
 
 }  // namespace genzo

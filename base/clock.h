@@ -1,6 +1,9 @@
 #ifndef GENZO_BASE_CLOCK_H_
 #define GENZO_BASE_CLOCK_H_
 
+#include <functional>
+#include <utility>
+
 #include "absl/time/time.h"
 
 namespace genzo {
@@ -28,6 +31,27 @@ class Clock {
 
   // The machine's clock. Lives as long as the process.
   static const Clock& Real();
+};
+
+// What a machine tells: its date, which may be set, and time since some moment,
+// which only goes on. Thread-safe if both are.
+class MachineClock : public Clock {
+ public:
+  MachineClock(std::function<absl::Time()> date,
+               std::function<absl::Duration()> steady)
+      : date_(std::move(date)), steady_(std::move(steady)) {}
+
+  absl::Time Now() const override {
+    return start_ + (steady_() - steady_start_);
+  }
+  absl::Time Date() const override { return date_(); }
+
+ private:
+  const std::function<absl::Time()> date_;
+  const std::function<absl::Duration()> steady_;
+  // As it was made.
+  const absl::Time start_ = date_();
+  const absl::Duration steady_start_ = steady_();
 };
 
 }  // namespace genzo

@@ -53,6 +53,17 @@ auto ReadFile(const std::string& path, Parse parse)
       absl::StrCat(path, ": ", config.status().message()));
 }
 
+// What gRPC brings itself, beside our services.
+void ReadOwnServices(MapReader& root, Config& config) {
+  root.Read("reflection", config.reflection);
+  root.Read("channelz", config.channelz);
+  if (!config.channelz || IsLoopbackAddress(config.admin_listen)) return;
+  root.Fail(absl::StrCat("channelz true asks nobody for a key: admin_listen \"",
+                         config.admin_listen,
+                         "\" is not an address of this machine alone, such as "
+                         "127.0.0.1:50052"));
+}
+
 void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
               absl::Status& status, Config& config) {
   MapReader root(yaml, "", status);
@@ -90,6 +101,7 @@ void ReadRoot(const YAML::Node& yaml, const std::string& base_folder,
   ReadWebhooks(root, base_folder, status, config.webhooks);
   root.Read("insecure", config.insecure);
   ReadAddress(root, "admin_listen", config.admin_listen);
+  ReadOwnServices(root, config);
   ReadHttp(root, base_folder, status, config.http);
   ReadPictures(root, base_folder, status, config);
   root.ReadChoice("admin_api", {"loopback", "open", "off"}, config.admin_api);

@@ -111,6 +111,9 @@ struct TracingConfig {
   // Of traces that begin here; who calls decides over their own. 0 to 1.
   double sample_ratio = 1;
   std::string ca_file;  // PEM, of an https endpoint; empty: the system's
+  // "name: value" lines that the collector is sent, with its key; read again
+  // when they change. Empty: none.
+  std::string headers_file;
   bool operator==(const TracingConfig&) const = default;
 };
 
@@ -182,6 +185,10 @@ struct Config {
   TlsConfig tls;
   bool insecure = false;  // other machines may call, without proving anything
   std::string admin_listen;  // host:port of ModelAdmin; empty: `listen`
+  bool reflection = true;    // at `listen`: clients may ask what there is
+  // gRPC's figures of connections and calls, at `admin_listen`, which has to be
+  // a loopback address: nobody is asked for a key.
+  bool channelz = false;
   HttpConfig http;
   std::vector<ScorerConfig> scorers;
   SafetyConfig safety;

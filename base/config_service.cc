@@ -159,6 +159,7 @@ void ReadTracing(MapReader& root, const std::string& base_folder,
   }
   map.Read("sample_ratio", 0.0, 1.0, tracing.sample_ratio);
   ReadPath(map, "ca_file", base_folder, tracing.ca_file);
+  ReadPath(map, "headers_file", base_folder, tracing.headers_file);
 }
 
 void ReadLogging(MapReader& root, std::string& level, std::string& format) {

@@ -35,10 +35,20 @@ void LoraCatalog::Fail(const std::string& name, const absl::Status& status) {
 }
 
 void LoraCatalog::SetFit(const std::string& name, const std::string& model,
-                         const absl::Status& fits) {
+                         const absl::Status& fits, LoraLayers layers) {
   absl::MutexLock lock(&mutex_);
   const auto found = entries_.find(name);
-  if (found != entries_.end()) found->second.fits[model] = fits;
+  if (found == entries_.end()) return;
+  found->second.fits[model] = {fits, Shared(std::move(layers))};
+}
+
+std::shared_ptr<const LoraLayers> LoraCatalog::Shared(LoraLayers layers) const {
+  for (const auto& [name, entry] : entries_) {
+    for (const auto& [model, fit] : entry.fits) {
+      if (*fit.layers == layers) return fit.layers;
+    }
+  }
+  return std::make_shared<const LoraLayers>(std::move(layers));
 }
 
 void LoraCatalog::RemoveModel(const std::string& model) {
@@ -70,10 +80,22 @@ absl::Status LoraCatalog::Check(const std::string& name,
         "\"", name, "\" cannot be used: ", lora.error().message()));
   }
   const auto fit = fits.find(model);
-  if (fit == fits.end() || fit->second.ok()) return absl::OkStatus();
+  if (fit == fits.end() || fit->second.status.ok()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", name, "\", of family ", lora.family(), ", does not fit model \"",
-      model, "\": ", fit->second.message()));
+      model, "\": ", fit->second.status.message()));
+}
+
+absl::Status LoraCatalog::CheckBlocks(const v1::LoraUse& lora,
+                                      const std::string& model) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = entries_.find(lora.name());
+  if (found == entries_.end()) return absl::OkStatus();
+  const auto fit = found->second.fits.find(model);
+  if (fit == found->second.fits.end()) return absl::OkStatus();
+  const LoraLayers& layers = *fit->second.layers;
+  const bool is_known = !layers.denoiser.empty() || layers.text_encoders;
+  return is_known ? CheckBlockWeights(lora, layers) : absl::OkStatus();
 }
 
 std::vector<v1::Lora> LoraCatalog::List(const std::string& model) const {
@@ -81,17 +103,17 @@ std::vector<v1::Lora> LoraCatalog::List(const std::string& model) const {
   std::vector<v1::Lora> loras;
   for (const auto& [name, entry] : entries_) {
     const auto fit = entry.fits.find(model);
-    const bool takes = fit != entry.fits.end() && fit->second.ok();
+    const bool takes = fit != entry.fits.end() && fit->second.status.ok();
     if (!model.empty() && (!takes || entry.lora.has_error())) continue;
     loras.push_back(entry.lora);
     for (const auto& [id, fits] : entry.fits) {
-      if (fits.ok()) {
+      if (fits.status.ok()) {
         loras.back().add_models(id);
         continue;
       }
       v1::LoraMisfit& misfit = *loras.back().add_misfits();
       misfit.set_model(id);
-      misfit.set_message(std::string(fits.message()));
+      misfit.set_message(std::string(fits.status.message()));
     }
   }
   return loras;

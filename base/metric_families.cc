@@ -121,6 +121,13 @@ Metrics::Families::Families(prometheus::Registry& registry)
       http_duration(Register(
           BuildHistogram(), registry, "genzo_http_request_duration_seconds",
           "Time from a request of the HTTP door to its answer's end.")),
+      file_in_force(Register(
+          BuildGauge(), registry, "genzo_file_in_force",
+          "1 while a watched file is in force as it lies on disk, 0 while "
+          "what it said before is.")),
+      certificate_expiry(Register(
+          BuildGauge(), registry, "genzo_certificate_expiry_timestamp_seconds",
+          "When a certificate that is in force expires.")),
       build_info(Register(BuildGauge(), registry, "genzo_build_info",
                           "1, with versions.")) {}
 

@@ -66,6 +66,8 @@ struct Metrics::Families {
   prometheus::Family<prometheus::Counter>& spans;
   prometheus::Family<prometheus::Counter>& http_requests;
   prometheus::Family<prometheus::Histogram>& http_duration;
+  prometheus::Family<prometheus::Gauge>& file_in_force;
+  prometheus::Family<prometheus::Gauge>& certificate_expiry;
   prometheus::Family<prometheus::Gauge>& build_info;
 };
 

@@ -138,6 +138,15 @@ void Metrics::CountHttp(const std::string& route, int status,
       .Observe(absl::ToDoubleSeconds(took));
 }
 
+void Metrics::SetFileInForce(const std::string& file, bool is_in_force) {
+  families_->file_in_force.Add({{"file", file}}).Set(is_in_force ? 1 : 0);
+}
+
+void Metrics::SetCertificateExpiry(const std::string& file, absl::Time expiry) {
+  families_->certificate_expiry.Add({{"file", file}})
+      .Set(absl::ToDoubleSeconds(expiry - absl::UnixEpoch()));
+}
+
 void Metrics::SetBuildInfo(const std::map<std::string, std::string>& labels) {
   families_->build_info.Add(labels).Set(1);
 }

@@ -160,6 +160,11 @@ class Metrics {
   void TellModelsThat(std::function<bool(const std::string& model)> is_there) {
     is_there_ = std::move(is_there);
   }
+  // Whether `file` ("keys", "certificate") is in force as it lies on disk, and
+  // not what it said before because it is of no use.
+  void SetFileInForce(const std::string& file, bool is_in_force);
+  // When a certificate that is in force expires.
+  void SetCertificateExpiry(const std::string& file, absl::Time expiry);
   // Whether the server serves.
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
 

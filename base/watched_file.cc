@@ -34,6 +34,7 @@ void WatchedFile::TakeChanged(
   was_blind_ = is_blind;
   if (!text.has_value()) return;
   const absl::Status taken = take(*text);
+  was_taken_ = taken.ok();
   if (taken.ok()) {
     spdlog::info("{} of {} are taken over", what, path_);
   } else {

@@ -27,18 +27,24 @@ class WatchedFile {
   void TakeChanged(const std::string& what,
                    const std::function<absl::Status(const std::string&)>& take);
 
+  // Whether what the file said when TakeChanged() last looked was taken over,
+  // then or before.
+  bool in_force() const { return !was_blind_ && was_taken_; }
+
   // As Changed(), whether it was changed or not.
   std::optional<std::string> Read();
+
+  // Whether the file is not the one that was read last: after Changed(), that
+  // it cannot be read.
+  bool CannotBeRead() const;
 
   const std::string& path() const { return path_; }
 
  private:
-  // Whether the file is not the one that was read last.
-  bool CannotBeRead() const;
-
   const std::string path_;
   struct stat seen_ = {};
   bool was_blind_ = false;  // when it was last looked at
+  bool was_taken_ = true;   // what was last read
 };
 
 }  // namespace genzo

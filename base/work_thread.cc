@@ -1,5 +1,6 @@
 #include "base/work_thread.h"
 
+#include <chrono>
 #include <utility>
 
 #include "base/clock.h"
@@ -13,31 +14,39 @@ WorkThread::WorkThread(std::function<void()> tick, absl::Duration period)
 
 WorkThread::~WorkThread() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closed_ = true;
   }
+  changed_.notify_one();
   thread_.join();
 }
 
 void WorkThread::Add(std::function<void()> work) {
-  absl::MutexLock lock(&mutex_);
-  work_.push_back(std::move(work));
+  {
+    const std::lock_guard lock(mutex_);
+    work_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+}
+
+void WorkThread::Wait(absl::Duration timeout,
+                      std::unique_lock<std::mutex>& lock) {
+  const auto ready = [this] { return closed_ || !work_.empty(); };
+  if (timeout == absl::InfiniteDuration()) return changed_.wait(lock, ready);
+  changed_.wait_until(
+      lock,
+      std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout),
+      ready);
 }
 
 void WorkThread::Loop() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !work_.empty();
-  };
-  // Not by the date, which may be set back.
   const Clock& clock = Clock::Real();
   absl::Time due = clock.Now() + period_;
   while (true) {
     std::deque<std::function<void()>> work;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(
-          absl::Condition(&ready),
-          tick_ ? due - clock.Now() : absl::InfiniteDuration());
+      std::unique_lock lock(mutex_);
+      Wait(tick_ ? due - clock.Now() : absl::InfiniteDuration(), lock);
       if (work_.empty() && closed_) return;
       work = std::exchange(work_, {});
     }

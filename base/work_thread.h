@@ -1,12 +1,12 @@
 #ifndef GENZO_BASE_WORK_THREAD_H_
 #define GENZO_BASE_WORK_THREAD_H_
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace genzo {
@@ -26,17 +26,21 @@ class WorkThread {
   ~WorkThread();
 
   // Runs `work` after all that was added before, and drops it at once.
-  void Add(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Add(std::function<void()> work);
 
  private:
-  void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Loop();
+  // Until there is something to do, or for as long. By the machine's time:
+  // Abseil's waits go by the date, and last a day if it is set back by one.
+  void Wait(absl::Duration timeout, std::unique_lock<std::mutex>& lock);
 
   const std::function<void()> tick_;
   const absl::Duration period_;
-  absl::Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<std::function<void()>> work_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;  // last: uses the rest
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;                     // by mutex_
+  std::deque<std::function<void()>> work_;  // by mutex_
+  std::thread thread_;                      // last: uses the rest
 };
 
 }  // namespace genzo

@@ -29,6 +29,18 @@ void WriteStart(v1::GenerateRequest& request, CommandWriter& writer) {
   ClearFields({"image_to_image", "start_latents"}, request);
 }
 
+// Whatever the file says of itself, the picture is the same.
+void WriteFile(v1::OutputOptions& output, CommandWriter& writer) {
+  if (output.format() > v1::IMAGE_FORMAT_PNG) {  // the usual one
+    writer.Text("--format", NameOf(FormatNames(), output.format()));
+  }
+  writer.Number("--quality",
+                output.quality() != 0 && output.quality() != kUsualQuality,
+                output.quality());
+  ClearFields({"format", "quality", "mark_provenance", "embed_parameters"},
+              output);
+}
+
 void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
   if (request.reproducibility() == v1::REPRODUCIBILITY_REPRODUCIBLE) {
     writer.Flag("--reproducible", true);
@@ -38,25 +50,13 @@ void WritePicture(v1::GenerateRequest& request, CommandWriter& writer) {
     writer.Text("--safety",
                 NameOf(SafetyPolicyNames(), request.safety_policy()));
   }
-  const v1::OutputOptions& output = request.output();
-  if (output.format() > v1::IMAGE_FORMAT_PNG) {  // the usual one
-    writer.Text("--format", NameOf(FormatNames(), output.format()));
-  }
-  writer.Number("--quality",
-                output.quality() != 0 && output.quality() != kUsualQuality,
-                output.quality());
+  v1::OutputOptions& output = *request.mutable_output();
+  WriteFile(output, writer);
   writer.Flag("--watermark", output.watermark());
   writer.Flag("--tiny-decoder", output.tiny_decoder());
-  request.clear_reproducibility();
-  request.clear_safety_policy();
-  v1::OutputOptions rest = output;
-  rest.clear_format();
-  rest.clear_watermark();
-  rest.clear_tiny_decoder();
-  rest.clear_mark_provenance();
-  rest.clear_embed_parameters();
-  rest.clear_quality();
-  if (rest.ByteSizeLong() == 0) request.clear_output();
+  ClearFields({"watermark", "tiny_decoder"}, output);
+  ClearFields({"reproducibility", "safety_policy"}, request);
+  if (output.ByteSizeLong() == 0) request.clear_output();
 }
 
 // What the model is told of sizes; both rows the same, as options say it.
@@ -132,10 +132,19 @@ void WriteWalk(v1::GenerateRequest& request, CommandWriter& writer) {
               request);
 }
 
+CommandLine LineOf(const CommandWriter& writer,
+                   const google::protobuf::Message& request) {
+  CommandLine line = {.command = writer.command(), .missing = {}};
+  std::vector<const google::protobuf::FieldDescriptor*> left;
+  request.GetReflection()->ListFields(request, &left);
+  for (const auto* field : left) line.missing.push_back(field->name());
+  return line;
+}
+
 }  // namespace
 
 CommandLine CommandLineOf(v1::GenerateRequest request) {
-  CommandWriter writer;
+  CommandWriter writer("generate");
   const std::string prompt = request.prompt();
   const bool looks_like_option = absl::StartsWith(prompt, "-");
   if (!looks_like_option) writer.Add(prompt);
@@ -150,11 +159,22 @@ CommandLine CommandLineOf(v1::GenerateRequest request) {
   WriteStart(request, writer);
   WritePicture(request, writer);
   if (looks_like_option) writer.Add("--", prompt);
-  CommandLine line = {.command = writer.command(), .missing = {}};
-  std::vector<const google::protobuf::FieldDescriptor*> left;
-  request.GetReflection()->ListFields(request, &left);
-  for (const auto* field : left) line.missing.push_back(field->name());
-  return line;
+  return LineOf(writer, request);
+}
+
+CommandLine CommandLineOf(v1::UpscaleRequest request) {
+  CommandWriter writer("upscale");
+  writer.Add("FILE");
+  writer.Text("--upscaler", request.upscaler());
+  writer.Number("--factor", request.has_factor(), request.factor());
+  if (request.has_width()) {
+    writer.Add("--size", absl::StrCat(request.width(), ",", request.height()));
+  }
+  v1::OutputOptions& output = *request.mutable_output();
+  WriteFile(output, writer);
+  ClearFields({"picture", "upscaler", "factor", "width", "height"}, request);
+  if (output.ByteSizeLong() == 0) request.clear_output();
+  return LineOf(writer, request);
 }
 
 }  // namespace genzo

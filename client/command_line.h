@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/upscaling.pb.h"
 
 namespace genzo {
 
@@ -18,6 +19,8 @@ struct CommandLine {
 // Of a request as resolved, whose input pictures are not there any more: FILE
 // stands for the one to start from. Pure.
 CommandLine CommandLineOf(v1::GenerateRequest request);
+// The same of "genzo upscale FILE ...".
+CommandLine CommandLineOf(v1::UpscaleRequest request);
 
 }  // namespace genzo
 

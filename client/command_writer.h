@@ -13,9 +13,11 @@
 
 namespace genzo {
 
-// Writes a `genzo generate` command, option by option, for a shell to read.
+// Writes a command of `genzo`, option by option, for a shell to read.
 class CommandWriter {
  public:
+  explicit CommandWriter(const char* command) : words_({"genzo", command}) {}
+
   void Text(const char* option, const std::string& value) {
     if (!value.empty()) Add(option, value);
   }
@@ -47,7 +49,7 @@ class CommandWriter {
   static std::string Digits(uint64_t value) { return absl::StrCat(value); }
   static std::string Digits(uint32_t value) { return absl::StrCat(value); }
 
-  std::vector<std::string> words_ = {"genzo", "generate"};
+  std::vector<std::string> words_;
 };
 
 // Clears fields that a command says, by name.

@@ -33,11 +33,12 @@ constexpr char kBash[] = R"(_genzo() {
 complete -o default -F _genzo genzo
 )";
 
+// PREFIX is the word up to the cursor, without the quote that it begins with.
 constexpr char kZsh[] = R"(#compdef genzo
 _genzo() {
   local -a candidates
-  candidates=("${(@f)$("${(Q)words[1]}" complete -- "${(@Q)words[1,CURRENT]}" \
-    2>/dev/null)}")
+  candidates=("${(@f)$("${(Q)words[1]}" complete -- \
+    "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   if [[ -n "${candidates[1]}" ]]; then compadd -a candidates; else _files; fi
 }
 compdef _genzo genzo
@@ -46,9 +47,14 @@ compdef _genzo genzo
 constexpr char kFish[] = R"(function __genzo_complete
   set -l words (commandline -opc)
   set -l typed (commandline -ot)
-  command $words[1] complete -- $words "$typed" 2>/dev/null
+  set -l found (command $words[1] complete -- $words "$typed" 2>/dev/null)
+  if set -q found[1]
+    printf '%s\n' $found
+  else
+    __fish_complete_path "$typed"
+  end
 end
-complete -c genzo -a '(__genzo_complete)'
+complete -c genzo -f -a '(__genzo_complete)'
 )";
 
 // As a shell reads a line that is not done: the last word is empty behind a

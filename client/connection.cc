@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -35,33 +38,50 @@ std::string Contents(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// What is sent with every call, and the variables that say it.
+constexpr std::array<std::pair<const char*, const char*>, 2> kHeaders = {
+    {{"x-api-key", "GENZO_API_KEY"}, {"x-genzo-tenant", "GENZO_TENANT"}}};
+
+Headers HeadersOf() {
+  Headers headers;
+  for (const auto& [header, variable] : kHeaders) {
+    const std::string value = FromEnvironment(variable);
+    if (!value.empty()) headers.emplace_back(header, value);
+  }
+  return headers;
+}
+
 // Call credentials would do, but not without TLS.
-class KeyAdder : public experimental::Interceptor {
+class HeaderAdder : public experimental::Interceptor {
  public:
-  explicit KeyAdder(std::string key) : key_(std::move(key)) {}
+  explicit HeaderAdder(const Headers& headers) : headers_(headers) {}
 
   void Intercept(experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(
             experimental::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-      methods->GetSendInitialMetadata()->emplace("x-api-key", key_);
+      for (const auto& header : headers_) {
+        methods->GetSendInitialMetadata()->insert(header);
+      }
     }
     methods->Proceed();
   }
 
  private:
-  const std::string key_;
+  const Headers headers_;
 };
 
-class KeyAdders : public experimental::ClientInterceptorFactoryInterface {
+class HeaderAdders : public experimental::ClientInterceptorFactoryInterface {
  public:
-  explicit KeyAdders(std::string key) : key_(std::move(key)) {}
+  explicit HeaderAdders(Headers headers) : headers_(std::move(headers)) {}
   experimental::Interceptor* CreateClientInterceptor(
       experimental::ClientRpcInfo*) override {
-    return new KeyAdder(key_);
+    return new HeaderAdder(headers_);
   }
 
  private:
-  const std::string key_;
+  const Headers headers_;
 };
 
 std::shared_ptr<grpc::ChannelCredentials> CredentialsOf() {
@@ -94,6 +114,19 @@ grpc::ChannelArguments Arguments() {
   return arguments;
 }
 
+// gRPC ends the program for what no header may have: the end of a line, say, of
+// a file that was made elsewhere. The value may be a secret.
+absl::Status CheckHeaders() {
+  for (const auto& [header, variable] : kHeaders) {
+    if (absl::c_all_of(FromEnvironment(variable), absl::ascii_isprint)) {
+      continue;
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(variable, " has a character that is not printable ASCII"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPem(const char* variable, const std::string& path) {
   if (Contents(path).find("-----BEGIN ") != std::string::npos) {
     return absl::OkStatus();
@@ -110,7 +143,8 @@ absl::Status CheckPem(const char* variable, const std::string& path) {
 bool UsesTls() { return !FromEnvironment(kCaFile).empty(); }
 
 absl::Status CheckEnvironment() {
-  if (!UsesTls()) return absl::OkStatus();
+  const absl::Status headers = CheckHeaders();
+  if (!headers.ok() || !UsesTls()) return headers;
   for (const char* variable : {kCaFile, kCertFile, kKeyFile}) {
     const std::string path = FromEnvironment(variable);
     const bool is_file =
@@ -129,8 +163,10 @@ absl::Status CheckEnvironment() {
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
   std::vector<std::unique_ptr<experimental::ClientInterceptorFactoryInterface>>
       interceptors;
-  const std::string key = FromEnvironment("GENZO_API_KEY");
-  if (!key.empty()) interceptors.push_back(std::make_unique<KeyAdders>(key));
+  Headers headers = HeadersOf();
+  if (!headers.empty()) {
+    interceptors.push_back(std::make_unique<HeaderAdders>(std::move(headers)));
+  }
   return experimental::CreateCustomChannelWithInterceptors(
       WithPort(server), CredentialsOf(), Arguments(), std::move(interceptors));
 }

@@ -12,6 +12,7 @@ namespace genzo {
 // A channel to `server`, "host:port", as the environment says, so that no key
 // is on a command line for others to see:
 //   GENZO_API_KEY    sent with every call
+//   GENZO_TENANT     likewise, of a key that names tenants: whose call it is
 //   GENZO_CA_FILE    PEM: use TLS, and trust these; "system": those of the
 //                    system
 //   GENZO_CERT_FILE, GENZO_CERT_KEY_FILE   PEM: what to show a server that asks
@@ -19,8 +20,8 @@ namespace genzo {
 // cannot be read is as one without anything in it.
 std::shared_ptr<grpc::Channel> Connect(const std::string& server);
 
-// Whether the files of the environment, if it asks for TLS, can be used: OK, or
-// INVALID_ARGUMENT naming the variable and the file.
+// Whether what the environment sends can be sent and, if it asks for TLS, its
+// files can be used: OK, or INVALID_ARGUMENT naming the variable and the file.
 absl::Status CheckEnvironment();
 
 // Whether the environment asks for TLS.

@@ -48,12 +48,12 @@ int Main(int argc, char** argv) {
       "Exit status: 0 done; 1 the server failed or output cannot be written;\n"
       "2 wrong command line; 3 the server refuses the request; 4 no server, "
       "or\n"
-      "it is full; 5 --timeout passed or would; 130 cancelled with Ctrl-C.\n"
-      "Environment: GENZO_API_KEY is sent with every call; GENZO_CA_FILE, a "
-      "PEM\n"
-      "file or \"system\", asks for TLS; GENZO_CERT_FILE and "
-      "GENZO_CERT_KEY_FILE\n"
-      "are shown to a server that asks for a certificate.");
+      "it is full; 5 --timeout passed or would; 6 another service is at that\n"
+      "address; 130 cancelled with Ctrl-C.\n"
+      "Environment: GENZO_API_KEY is sent with every call, and GENZO_TENANT\n"
+      "if the key names tenants; GENZO_CA_FILE, a PEM file or \"system\",\n"
+      "asks for TLS; GENZO_CERT_FILE and GENZO_CERT_KEY_FILE are shown to a\n"
+      "server that asks for a certificate.");
   GenerateCommand generate(app, server);
   const ModelsCommand models(app, server);
   const LorasCommand loras(app, server);

@@ -91,12 +91,18 @@ std::string DrawUuid() {
                          (low >> 48 & 0x3fff) | 0x8000, low & 0xffffffffffff);
 }
 
-// Whether the server may go on with the job after a call that ended so.
-bool GoesOn(const v1::GenerateRequest& request, const grpc::Status& status) {
+// What becomes of the job after a call that ended so, where it may go on;
+// empty if it does not.
+std::string AfterCall(const v1::GenerateRequest& request,
+                      const grpc::Status& status) {
+  if (request.on_disconnect() != v1::ON_DISCONNECT_CONTINUE) return "";
   const absl::Status error = ErrorOf(status);
-  return request.on_disconnect() == v1::ON_DISCONNECT_CONTINUE &&
-         // Else the server has said how the job ended.
-         (error.ok() || IsDraining(error));
+  if (error.ok()) return "the job goes on";
+  // The job ended with its server, which does not say whether it keeps jobs.
+  // Any other error says how the job ended.
+  return IsDraining(error) ? "if the server keeps jobs (jobs.results_folder), "
+                             "the next one goes on with this one"
+                           : "";
 }
 
 // What a call that told the job's end comes to.
@@ -177,12 +183,12 @@ ExitStatus Painting::End(const grpc::Status& status, bool interrupted) {
   const std::string job_id = sink_.job_id();
   const ExitStatus pictures = sink_.Finish();
   if (status.ok()) return pictures;
-  const bool goes_on = GoesOn(request_, status) && !job_id.empty();
-  if (interrupted && !goes_on) return Fail("cancelled", kExitInterrupted);
+  const std::string after = job_id.empty() ? "" : AfterCall(request_, status);
+  if (interrupted && after.empty()) return Fail("cancelled", kExitInterrupted);
   const ExitStatus end = interrupted ? kExitInterrupted : Report(status);
-  return goes_on
-             ? Fail(absl::StrCat("the job goes on: genzo watch ", job_id), end)
-             : end;
+  return after.empty()
+             ? end
+             : Fail(absl::StrCat(after, ": genzo watch ", job_id), end);
 }
 
 ExitStatus Painting::Report(const grpc::Status& status) const {

@@ -19,15 +19,17 @@ constexpr absl::Duration kLongestRest = absl::Seconds(10);
 constexpr std::array<absl::string_view, 3> kNotNow = {
     kDraining, "TOO_MANY_STREAMS", "RESULTS_BUSY"};
 
-// What a connection that broke looks like, or a server that is to be asked
-// again.
+// What a connection looks like that broke. CANCELLED: gRPC's word for a call
+// that reaches a server which shuts down; who cancels it here does not ask.
+constexpr std::array<grpc::StatusCode, 4> kBroken = {
+    grpc::StatusCode::UNAVAILABLE, grpc::StatusCode::CANCELLED,
+    grpc::StatusCode::INTERNAL, grpc::StatusCode::UNKNOWN};
+
+// Whether the connection broke, or the server is to be asked again.
 bool MayHelpToAskAgain(const grpc::Status& status) {
   const absl::Status error = ErrorOf(status);
-  if (error.ok()) {  // no Genzo server spoke
-    return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-           status.error_code() == grpc::StatusCode::INTERNAL ||
-           status.error_code() == grpc::StatusCode::UNKNOWN;
-  }
+  const bool genzo_spoke = !error.ok();
+  if (!genzo_spoke) return absl::c_linear_search(kBroken, status.error_code());
   return absl::c_linear_search(kNotNow, ErrorReason(error));
 }
 

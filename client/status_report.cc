@@ -42,12 +42,22 @@ std::optional<std::string> WithOptions(const google::rpc::Status& details) {
   return absl::StrJoin(sentences, "; ");
 }
 
+constexpr absl::string_view kHttpDoor = "http1.x server";
+
+// Whether something answers that does not know the call: gRPC's own words.
+bool IsWrongAddress(const grpc::Status& status) {
+  if (DetailsOf(status).code() != 0) return false;
+  return status.error_code() == grpc::StatusCode::UNIMPLEMENTED ||
+         (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+          absl::StrContains(status.error_message(), kHttpDoor));
+}
+
 // What a failed connection may be for; empty where nobody knows.
 std::string HintOf(const std::string& message) {
-  const auto says = [&](const char* words) {
+  const auto says = [&](absl::string_view words) {
     return absl::StrContains(message, words);
   };
-  if (says("http1.x server")) return "; that is an HTTP door";
+  if (says(kHttpDoor)) return "; that is an HTTP door";
   if (UsesTls()) {
     return says("WRONG_VERSION_NUMBER")
                ? "; it speaks no TLS: unset GENZO_CA_FILE"
@@ -73,6 +83,7 @@ ExitStatus ExitStatusOf(const grpc::Status& status) {
   if (reason == "DEADLINE_UNREACHABLE") return kExitDeadline;
   // Not now and not later.
   if (reason == "DOES_NOT_FIT") return kExitRefused;
+  if (IsWrongAddress(status)) return kExitWrongAddress;
   switch (status.error_code()) {
     case grpc::StatusCode::OK:
       return kExitOk;
@@ -116,8 +127,9 @@ std::string Describe(const grpc::Status& status, const std::string& server) {
   // gRPC has no words for what a server does not have.
   if (text.empty() && status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     return absl::StrCat("the server at ", server,
-                        " has no such call there; administrators may have an "
-                        "address of their own (admin_listen)");
+                        " has no such call there; with admin_listen, orders to "
+                        "models have an address of their own, and nothing else "
+                        "has it");
   }
   const absl::Duration retry = RetryAfter(FromRpcStatus(details));
   if (from_genzo && retry > absl::ZeroDuration()) {

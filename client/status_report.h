@@ -18,6 +18,7 @@ enum ExitStatus {
   kExitRefused = 3,        // the server calls the request wrong
   kExitUnavailable = 4,    // no server, or it is full; try again later
   kExitDeadline = 5,       // --timeout passed, or would
+  kExitWrongAddress = 6,   // what answers there is not that Genzo service
   kExitInterrupted = 130,  // Ctrl-C
 };
 

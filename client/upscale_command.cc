@@ -63,13 +63,13 @@ ExitStatus UpscaleCommand::Run() const {
   if (paths_.empty()) return Fail("a file is missing", kExitUsage);
   const absl::Status writable = CheckOutputFolder(output_folder_);
   if (!writable.ok()) return Fail(writable.message(), kExitFailed);
-  // A file that is none keeps no other waiting; a server that is not there
-  // all of them.
+  // A file that is none keeps no other waiting; a server that is not there, or
+  // is another, all of them.
   ExitStatus first = kExitOk;
   for (const std::string& path : paths_) {
     const ExitStatus status = Upscale(path);
     if (first == kExitOk) first = status;
-    if (status == kExitUnavailable) break;
+    if (status == kExitUnavailable || status == kExitWrongAddress) break;
   }
   return first;
 }

@@ -3,8 +3,11 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
 #include "gateway/a1111_answers.h"
+#include "gateway/a1111_blank.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_hires.h"
 #include "gateway/a1111_memory.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/a1111_settings.h"
@@ -45,7 +48,8 @@ void SendPainting(const A1111Call& call, const Painting& painting,
   exchange.Send(
       {.body = Dump({{"images", images},
                      {"parameters", call.parameters},
-                     {"info", Dump(A1111Info(painting, call.batch_size))}})});
+                     {"info", Dump(A1111Info(painting, call.batch_size,
+                                             call.comments))}})});
 }
 
 // As A1111 does it: what was there when it was interrupted is the answer.
@@ -135,7 +139,7 @@ Route A1111::Listing(const std::string& name, Answer answer) {
 std::vector<Route> A1111::routes() {
   std::vector<Route> routes = PaintingRoutes();
   for (auto& more : {ListRoutes(), EmptyRoutes(), ControlNetRoutes(),
-                     A1111UpscalingRoutes(backend_)}) {
+                     A1111UpscalingRoutes(backend_, seats_)}) {
     routes.insert(routes.end(), more.begin(), more.end());
   }
   return routes;
@@ -299,22 +303,23 @@ void A1111::SetOptions(const HttpRequest& request,
   });
 }
 
-void A1111::FitToModel(const v1::ListModelsResponse& list,
-                       const CallerKeys& keys,
-                       v1::GenerateRequest& request) const {
+absl::Status A1111::FitToModel(const v1::ListModelsResponse& list,
+                               const CallerKeys& keys, A1111Call& call) const {
+  v1::GenerateRequest& request = call.request;
   const v1::Model* model = ModelOf(list, keys);
   for (const v1::Model& other : list.models()) {
     if (other.id() == request.model()) model = &other;
   }
-  if (model == nullptr) return;
+  if (model == nullptr) return absl::OkStatus();
   const auto takes = [&](const char* field) {
     const auto& fields = model->request_fields();
     return std::find(fields.begin(), fields.end(), field) != fields.end();
   };
-  if (takes("prompt_syntax")) {
+  if (call.reads_grammar && takes("prompt_syntax")) {
     request.set_prompt_syntax(v1::PROMPT_SYNTAX_WEIGHTED);
   }
   if (!takes("image_guidance_scale")) request.clear_image_guidance_scale();
+  return call.has_a1111s_hires ? FitHires(*model, request) : absl::OkStatus();
 }
 
 void A1111::Paint(A1111Task task, const HttpRequest& request,
@@ -331,7 +336,9 @@ void A1111::Paint(A1111Task task, const HttpRequest& request,
   backend_.ListModels(
       keys, [this, keys, exchange, call = *std::move(call)](
                 const absl::StatusOr<v1::ListModelsResponse>& list) mutable {
-        if (list.ok()) FitToModel(*list, keys, call.request);
+        const absl::Status fitted =
+            list.ok() ? FitToModel(*list, keys, call) : absl::OkStatus();
+        if (!fitted.ok()) return exchange->Send(A1111Refusal(fitted));
         CheckTags(keys, std::move(call), exchange);
       });
 }
@@ -351,7 +358,7 @@ void A1111::CheckTags(const CallerKeys& keys, A1111Call call,
 
 void A1111::Generate(const CallerKeys& keys, A1111Call call,
                      const HttpExchangeRef& exchange) {
-  const auto ticket = seats_.Sit(keys, call.request.image_count());
+  const auto ticket = seats_.Sit(keys, ImagesDrawn(call.request));
   const v1::GenerateRequest wanted = call.request;
   // Their bytes are on their way.
   call.request.clear_image_to_image();
@@ -366,6 +373,7 @@ void A1111::Generate(const CallerKeys& keys, A1111Call call,
            call = std::move(call)](absl::StatusOr<Painting> painting) {
             const SeatedJob job = ticket->job();
             if (painting.ok()) {
+              BlackOutWithheld(*painting);
               SendPainting(call, *painting, *exchange);
             } else if (job.was_interrupted) {
               SendInterrupted(call, job, *exchange);

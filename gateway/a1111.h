@@ -19,14 +19,20 @@ struct A1111Call {
   uint32_t batch_size = 1;
   bool sends_images = true;
   int tags = 0;  // the first of request.loras, which the prompt names
-  nlohmann::json parameters;  // the body, without pictures
+  // Whether A1111's marks in the prompts are more than text; not where
+  // prompt_syntax is "plain".
+  bool reads_grammar = true;
+  bool has_a1111s_hires = false;      // request.hires is enable_hr's
+  std::vector<std::string> comments;  // for who reads the answer
+  nlohmann::json parameters;          // the body, without pictures
   // What the service's faults are called in it, where not as in A1111Names().
   FieldNames names;
 };
 
 // Reads a body. Fields of A1111 that change nothing here are skipped, as are
 // unknown ones; those that ask for what this service lacks are faults,
-// INVALID_ARGUMENT/INVALID_FIELD. Pure.
+// INVALID_ARGUMENT/INVALID_FIELD, and so are those of the other doors that mean
+// nothing here. Pure.
 enum class A1111Task { kTextToImage, kImageToImage };
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const nlohmann::json& body,
                                     const ModelNames& names);
@@ -51,10 +57,10 @@ class A1111 {
   void Paint(A1111Task task, const HttpRequest& request,
              const HttpExchangeRef& exchange);
   // Fits a request to the model that it is for, or the caller's: weights are
-  // read where the model can, and what clients send to every model is left out
-  // where it has no meaning.
-  void FitToModel(const v1::ListModelsResponse& list, const CallerKeys& keys,
-                  v1::GenerateRequest& request) const;
+  // read where the model can, what clients send to every model is left out
+  // where it has no meaning, and FitHires() is done. Fails as that does.
+  absl::Status FitToModel(const v1::ListModelsResponse& list,
+                          const CallerKeys& keys, A1111Call& call) const;
   // Refuses adapters that the prompt names and nobody knows, else generates.
   // The service would log its own refusal with their names, and prompts are not
   // to be in logs.

@@ -1,14 +1,17 @@
 #include "gateway/a1111_answers.h"
 
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/errors.h"
 #include "base/pictures/picture_metadata.h"
 #include "base/utf8.h"
 #include "gateway/a1111_infotext.h"
+#include "gateway/a1111_parameters.h"
 #include "gateway/a1111_variation.h"
 #include "gateway/sampler_labels.h"
 
@@ -22,9 +25,10 @@ std::string ParametersIn(const PictureText& text) {
   return ToUtf8(TextOf(text, kParametersKey));
 }
 
-// Of what A1111 has no field for, what there is to tell.
+// What `info` has no field for: in A1111's words, and beside them what it has
+// no word for.
 json ExtraParameters(const Painting& painting) {
-  json extra = {{"Schedule type", LabelOf(painting.resolved.schedule())}};
+  json extra = A1111Parameters(painting.resolved);
   json facts = json::array();
   for (const auto& [index, image] : painting.images) {
     facts.push_back(FactsOf(image));
@@ -34,9 +38,16 @@ json ExtraParameters(const Painting& painting) {
   return extra;
 }
 
+json StrengthOf(const v1::GenerateRequest& request) {
+  if (request.has_hires()) return request.hires().strength();
+  if (request.has_image_to_image()) return request.image_to_image().strength();
+  return nullptr;
+}
+
 }  // namespace
 
-json A1111Info(const Painting& painting, uint32_t batch_size) {
+json A1111Info(const Painting& painting, uint32_t batch_size,
+               std::vector<std::string> comments) {
   const v1::GenerateRequest& request = painting.resolved;
   json seeds = json::array(), prompts = json::array(),
        negatives = json::array(), subseeds = json::array(),
@@ -48,6 +59,10 @@ json A1111Info(const Painting& painting, uint32_t batch_size) {
     negatives.push_back(request.negative_prompt());
     const auto text = ReadPictureText(image.picture().data());
     texts.push_back(text.ok() ? ParametersIn(*text) : "");
+  }
+  if (painting.withheld > 0) {
+    comments.push_back(
+        absl::StrCat(painting.withheld, " withheld by the server's policy"));
   }
   return {{"prompt", request.prompt()},
           {"all_prompts", prompts},
@@ -70,17 +85,12 @@ json A1111Info(const Painting& painting, uint32_t batch_size) {
           {"sd_model_hash", ""},
           {"seed_resize_from_w", -1},
           {"seed_resize_from_h", -1},
-          {"denoising_strength", request.has_image_to_image()
-                                     ? json(request.image_to_image().strength())
-                                     : json(nullptr)},
+          {"denoising_strength", StrengthOf(request)},
           {"extra_generation_params", ExtraParameters(painting)},
           {"index_of_first_image", 0},
           {"infotexts", texts},
           {"styles", json::array()},
-          {"comments", painting.withheld > 0
-                           ? absl::StrCat(painting.withheld,
-                                          " withheld by the server's policy")
-                           : ""},
+          {"comments", absl::StrJoin(comments, "\n")},
           {"job_timestamp", ""},
           {"clip_skip", request.clip_skip() + 1},
           {"is_using_inpainting_conditioning", false}};
@@ -175,9 +185,14 @@ json A1111Progress(const std::optional<SeatedJob>& job) {
     state["job"] = "scripts_txt2img";
     state["job_count"] = 1;
     state["interrupted"] = job->was_interrupted;
-    state["sampling_steps"] = job->steps;
-    if (!job->steps_by_image.empty()) {
-      state["sampling_step"] = job->steps_by_image.begin()->second;
+    if (!job->walks.empty()) {
+      // Of one picture after the other the last is under way, and of those that
+      // are painted together any tells of all.
+      const SeatedJob::Walk& walk = job->walks.rbegin()->second;
+      state["sampling_step"] = walk.step;
+      state["sampling_steps"] = walk.steps;
+    } else if (job->resolved.has_value()) {
+      state["sampling_steps"] = job->resolved->steps();
     }
     progress["progress"] = job->Share();
     progress["eta_relative"] = absl::ToDoubleSeconds(job->time_left);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -16,8 +18,10 @@
 
 namespace genzo {
 
-// The account of how pictures were made, `info` of an answer.
-nlohmann::json A1111Info(const Painting& painting, uint32_t batch_size);
+// The account of how pictures were made, `info` of an answer. `comments` are
+// what its reader is told besides.
+nlohmann::json A1111Info(const Painting& painting, uint32_t batch_size,
+                         std::vector<std::string> comments);
 
 // What the texts in a picture's file say, those of how it was made also value
 // by value (ReadInfotext()). INVALID_ARGUMENT/INVALID_FIELD for what is no PNG,

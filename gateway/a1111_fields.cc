@@ -1,22 +1,22 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/request_rules.h"
 #include "gateway/a1111.h"
 #include "gateway/a1111_controlnet.h"
+#include "gateway/a1111_hires.h"
 #include "gateway/a1111_inpainting.h"
 #include "gateway/a1111_settings.h"
-#include "gateway/a1111_upscaling.h"
 #include "gateway/a1111_variation.h"
+#include "gateway/a1111_words.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/model_fields.h"
-#include "gateway/picture_fields.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/start_fields.h"
-#include "gateway/steering_fields.h"
 
 namespace genzo {
 
@@ -88,22 +88,50 @@ void NameTags(const v1::GenerateRequest& request, FieldNames& names) {
   }
 }
 
-void ReadPrompts(FieldReader& reader, v1::GenerateRequest& request,
-                 FieldNames& names) {
-  std::string prompt = reader.Text("prompt").value_or("");
-  const std::string wrong = TakeLoraTags(prompt, request);
+// Whether `text` has the word AND by itself, which joins A1111's prompts.
+bool JoinsPrompts(absl::string_view text) {
+  constexpr absl::string_view kAnd = "AND";
+  const auto is_of_a_word = [&](size_t at) {
+    return at < text.size() &&
+           (absl::ascii_isalnum(text[at]) || text[at] == '_' ||
+            static_cast<signed char>(text[at]) < 0);
+  };
+  for (size_t at = text.find(kAnd); at != text.npos;
+       at = text.find(kAnd, at + kAnd.size())) {
+    if (!is_of_a_word(at - 1) && !is_of_a_word(at + kAnd.size())) return true;
+  }
+  return false;
+}
+
+// What A1111 reads in prompts beside text.
+void ReadGrammar(FieldReader& reader, A1111Call& call, std::string& prompt) {
+  const std::string wrong = TakeLoraTags(prompt, call.request);
   if (!wrong.empty()) reader.Fail("prompt", wrong);
-  NameTags(request, names);
+  NameTags(call.request, call.names);
   if (absl::StrContains(prompt, "<hypernet:")) {
     reader.Fail("prompt",
                 "has <hypernet:...>, but this server has no hypernetworks yet");
   }
-  request.set_prompt(std::move(prompt));
-  request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
   // A1111 reads them in the prompt alone and takes these for text.
-  if (absl::StrContains(request.negative_prompt(), "<lora:")) {
+  if (absl::StrContains(call.request.negative_prompt(), "<lora:")) {
     reader.Fail("negative_prompt", "has <lora:...>, which prompt alone may");
   }
+  // No fault: it stands in prompts in capitals, too.
+  if (JoinsPrompts(prompt)) {
+    call.comments.emplace_back(
+        "prompt has AND, a word like any other here: this server does not "
+        "compose prompts");
+  }
+}
+
+void ReadPrompts(FieldReader& reader, A1111Call& call) {
+  std::string prompt = reader.Text("prompt").value_or("");
+  call.request.set_negative_prompt(reader.Text("negative_prompt").value_or(""));
+  const json* syntax = reader.Any("prompt_syntax");
+  call.reads_grammar = syntax == nullptr || *syntax != "plain";
+  if (call.reads_grammar) ReadGrammar(reader, call, prompt);
+  call.tags = call.request.loras_size();
+  call.request.set_prompt(std::move(prompt));
 }
 
 // The extension's units, by either of its ways. The body as it is shown again
@@ -132,40 +160,6 @@ void ReadControlNet(const json& body, FieldReader& reader, A1111Call& call) {
     }
     call.parameters["alwayson_scripts"][name]["args"] =
         read(Inside(place, "args"), script["args"]);
-  }
-}
-
-// Entries of `list` from `first` on are those that the body has in a list of
-// that name, behind what A1111's own places gave. `inside` of one has names of
-// its own.
-void NameLater(const std::string& list, int first, int count,
-               const FieldNames& inside, FieldNames& names) {
-  for (int i = first; first > 0 && i < count; ++i) {
-    const std::string proto = EntryOf(list, i);
-    const std::string own = EntryOf(list, i - first);
-    names.push_back({proto + "...", own + "..."});
-    for (const FieldName& name : inside) {
-      names.push_back({Inside(proto, name.proto), Inside(own, name.own)});
-    }
-  }
-}
-
-// What A1111 has no name for is called as at the other doors.
-void ReadOthersWords(FieldReader& reader, A1111Call& call) {
-  v1::GenerateRequest& request = call.request;
-  const int controls = request.controls_size();
-  const int prompts = request.image_prompts_size();
-  const int loras = request.loras_size();
-  ReadSteeringFields(reader, request);
-  ReadLoras(reader, request);
-  NameLater("controls", controls, request.controls_size(),
-            {{"picture...", "image"}}, call.names);
-  NameLater("image_prompts", prompts, request.image_prompts_size(),
-            {{"pictures", "images"}, {"pictures[]...", "images[]"}},
-            call.names);
-  NameLater("loras", loras, request.loras_size(), {}, call.names);
-  if (const auto share = reader.Number("guidance_rescale", 0, 1)) {
-    request.set_guidance_rescale(*share);
   }
 }
 
@@ -230,6 +224,10 @@ void ReadChurn(FieldReader& reader, v1::GenerateRequest& request) {
 
 void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   auto& from = *request.mutable_image_to_image();
+  v1::ImageToImage::Inversion inversion;
+  if (ReadMessage(reader, "inversion", inversion)) {
+    *from.mutable_inversion() = inversion;
+  }
   ReadSourcePrompt(reader, from);
   const auto strength = reader.Number("denoising_strength", 0, 1);
   if (strength.has_value() || !from.has_inversion()) {
@@ -264,6 +262,19 @@ void ReadStart(FieldReader& reader, v1::GenerateRequest& request) {
   ReadBorders(reader, request);
 }
 
+// txt2img starts from noise, or from latents that were kept, as from a picture.
+void ReadStartOfText(FieldReader& reader, v1::GenerateRequest& request) {
+  for (const char* of_picture :
+       {"mask", "extend", "source_prompt", "inversion"}) {
+    if (IsEmpty(reader.Any(of_picture))) continue;
+    reader.Fail(of_picture,
+                "is given, but txt2img has no picture that it is of");
+  }
+  if (IsEmpty(reader.Any("start_latents"))) return;
+  request.mutable_image_to_image()->set_strength(
+      reader.Number("denoising_strength", 0, 1).value_or(kStrength));
+}
+
 }  // namespace
 
 absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
@@ -271,8 +282,7 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   FieldReader reader(body);
   A1111Call call;
   v1::GenerateRequest& request = call.request;
-  ReadPrompts(reader, request, call.names);
-  call.tags = request.loras_size();
+  ReadPrompts(reader, call);
   ReadSizes(reader, call);
   ReadSampler(reader, request);
   const auto eta = reader.Number("eta", 0, 1);
@@ -284,17 +294,18 @@ absl::StatusOr<A1111Call> ReadA1111(A1111Task task, const json& body,
   ReadA1111Overrides(reader, names, request);
   RefuseWhatIsLacking(reader);
   ReadVariation(reader, request);
-  ReadPictureFields(reader, request);
-  ReadModelFields(reader, request);
   call.parameters = body;
   if (task == A1111Task::kImageToImage) {
     ReadStart(reader, request);
-  } else if (!IsEmpty(reader.Any("mask"))) {
-    reader.Fail("mask", "is given, but txt2img has no picture that it is of");
+  } else {
+    ReadStartOfText(reader, request);
   }
   // A unit without a picture follows the one to start from.
   ReadControlNet(body, reader, call);
-  if (task == A1111Task::kTextToImage) ReadHires(reader, request);
+  if (task == A1111Task::kTextToImage) {
+    ReadHires(reader, request);
+    call.has_a1111s_hires = request.has_hires();
+  }
   ReadOthersWords(reader, call);
   call.sends_images = reader.Truth("send_images").value_or(true);
   if (!reader.status().ok()) return reader.status();

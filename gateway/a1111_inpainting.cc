@@ -55,6 +55,10 @@ void ReadA1111Mask(FieldReader& reader, v1::GenerateRequest& request) {
       reader.Whole("inpaint_full_res_padding", 0, kMaxNumber).value_or(0)));
   inpainting.set_invert_mask(
       Flag(reader, "inpainting_mask_invert", /*default_value=*/false));
+  // A1111 has no name for it.
+  if (const auto is = reader.Truth("mask_is_transparency")) {
+    inpainting.set_mask_is_transparency(*is);
+  }
 }
 
 }  // namespace genzo

@@ -13,10 +13,12 @@ constexpr size_t kMaxSeats = 4096;
 }  // namespace
 
 double SeatedJob::Share() const {
-  if (steps == 0 || images == 0) return 0;
-  uint64_t done = 0;
-  for (const auto& [image, step] : steps_by_image) done += step;
-  return std::min(1.0, static_cast<double>(done) / steps / images);
+  if (images == 0) return 0;
+  double done = 0;
+  for (const auto& [image, walk] : walks) {
+    if (walk.steps > 0) done += static_cast<double>(walk.step) / walk.steps;
+  }
+  return std::min(1.0, done / images);
 }
 
 A1111Seats::Ticket::Ticket(A1111Seats& seats, CallerKeys keys, uint32_t images)
@@ -31,23 +33,28 @@ A1111Seats::Ticket::~Ticket() {
   seats_.SeatOf(keys_).jobs.remove(this);
 }
 
-void A1111Seats::Ticket::Take(const v1::JobEvent& event) {
+void A1111Seats::Ticket::Take(const v1::JobEvent& event, uint32_t place) {
   const absl::MutexLock lock(&seats_.mutex_);
   if (event.has_started()) {
     job_.resolved = event.started().resolved();
-    job_.steps = job_.resolved->steps();
+    // One look at a time: those before are behind it.
+    if (place > 0) job_.previews.clear();
   }
   if (event.has_progress()) {
-    job_.steps = event.progress().steps();
-    job_.steps_by_image[event.progress().image_index()] =
-        event.progress().step();
-    job_.time_left = FromProto(event.progress().time_left());
+    const v1::Progress& progress = event.progress();
+    job_.walks[place + progress.image_index()] = {progress.step(),
+                                                  progress.steps()};
+    job_.time_left = FromProto(progress.time_left());
   } else if (event.has_preview()) {
-    job_.previews[event.preview().image_index()] =
+    job_.previews[place + event.preview().image_index()] =
         event.preview().picture().data();
   } else if (event.has_image()) {
-    job_.previews[event.image().image_index()] = event.image().picture().data();
-    job_.steps_by_image[event.image().image_index()] = job_.steps;
+    const uint32_t index = place + event.image().image_index();
+    job_.previews[index] = event.image().picture().data();
+    // Whole, also where nothing told of its steps.
+    SeatedJob::Walk& walk = job_.walks[index];
+    walk.steps = std::max(walk.steps, 1u);
+    walk.step = walk.steps;
   }
 }
 

@@ -19,15 +19,18 @@ namespace genzo {
 
 // A job under way, as A1111's `progress` tells it.
 struct SeatedJob {
-  std::map<uint32_t, uint32_t> steps_by_image;
+  struct Walk {
+    uint32_t step = 0;
+    uint32_t steps = 0;  // of all of an image's passes; tiles, of one enlarged
+  };
+  std::map<uint32_t, Walk> walks;  // by image, of those that have begun
   std::map<uint32_t, std::string> previews;  // files, the latest of each image
   std::optional<v1::GenerateRequest> resolved;  // once it has begun
-  uint32_t steps = 0;                           // of one image; 0: not begun
   uint32_t images = 1;
   absl::Duration time_left;
   bool was_interrupted = false;
 
-  // 0 to 1, over all images.
+  // 0 to 1, over all images, of which each counts the same.
   double Share() const;
 };
 
@@ -41,7 +44,9 @@ class A1111Seats {
    public:
     Ticket(A1111Seats& seats, CallerKeys keys, uint32_t images);
     ~Ticket();
-    void Take(const v1::JobEvent& event);
+    // Of a job that is one of several behind each other for one request, which
+    // has one image: `place` is that image's in the request.
+    void Take(const v1::JobEvent& event, uint32_t place = 0);
     // How interrupt ends it; is called at once if it has been interrupted.
     void SetCancel(CancelStream cancel) { cancel_->Set(std::move(cancel)); }
     SeatedJob job() const;
@@ -53,6 +58,7 @@ class A1111Seats {
     SeatedJob job_;
     const std::shared_ptr<LateCancel> cancel_ = std::make_shared<LateCancel>();
   };
+  // `images` are those that are painted, also if fewer are sent.
   std::shared_ptr<Ticket> Sit(const CallerKeys& keys, uint32_t images);
 
   // The job that began last.

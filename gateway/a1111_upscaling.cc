@@ -2,32 +2,24 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/errors.h"
 #include "base/latent_modes.h"
-#include "base/request_rules.h"
-#include "base/shortest_digits.h"
 #include "gateway/a1111_routes.h"
 #include "gateway/door_error.h"
 #include "gateway/field_names.h"
+#include "gateway/late_cancel.h"
 #include "gateway/painting.h"
-#include "gateway/sampler_labels.h"
 
 namespace genzo {
 
 using nlohmann::json;
-using v1::HiresPass;
 
 namespace {
 
-// A1111's own.
-constexpr double kHiresStrength = 0.75;
-constexpr char kSameModel[] = "Use same checkpoint";
-constexpr char kSameSampler[] = "Use same sampler";
-constexpr char kSameSchedule[] = "Use same scheduler";
 constexpr size_t kMostPictures = 64;
 
 json UpscalerEntry(const std::string& name, uint32_t scale) {
@@ -94,6 +86,9 @@ struct Batch {
   HttpExchangeRef exchange;
   bool is_single;
   std::vector<v1::UpscaleRequest> requests;
+  std::shared_ptr<A1111Seats::Ticket> ticket = nullptr;
+  // How each picture's call is ended, also before it is made.
+  std::shared_ptr<std::vector<LateCancel>> ends = nullptr;
   json images = json::array();
 };
 
@@ -108,28 +103,44 @@ FieldNames NamesIn(const Batch& batch) {
                   A1111ExtrasNames());
 }
 
+void SendBatch(Batch& batch) {
+  json answer = {{"html_info", ""}};
+  if (batch.is_single) {
+    // As A1111: one that was interrupted is as it came.
+    answer["image"] =
+        batch.images.empty()
+            ? json(absl::Base64Escape(batch.requests[0].picture().data()))
+            : batch.images[0];
+  } else {
+    answer["images"] = std::move(batch.images);
+  }
+  batch.exchange->Send({.body = Dump(answer)});
+}
+
 void RunNext(const std::shared_ptr<Batch>& batch) {
   const size_t index = batch->images.size();
-  if (index == batch->requests.size()) {
-    json answer = {{"html_info", ""}};
-    if (batch->is_single) {
-      answer["image"] = batch->images[0];
-    } else {
-      answer["images"] = std::move(batch->images);
-    }
-    return batch->exchange->Send({.body = Dump(answer)});
+  if (index == batch->requests.size() || batch->ticket->job().was_interrupted) {
+    return SendBatch(*batch);
   }
-  batch->exchange->OnGone(batch->backend.Upscale(
+  CancelStream cancel = batch->backend.Upscale(
       batch->keys, batch->requests[index],
-      Collecting(/*ear=*/nullptr, [batch](absl::StatusOr<Painting> painting) {
-        if (!painting.ok()) {
-          return batch->exchange->Send(
-              A1111Refusal(Renamed(painting.status(), NamesIn(*batch))));
-        }
-        batch->images.push_back(absl::Base64Escape(
-            painting->images.begin()->second.picture().data()));
-        RunNext(batch);
-      })));
+      Collecting(
+          [batch, index](const v1::JobEvent& event) {
+            batch->ticket->Take(event, static_cast<uint32_t>(index));
+          },
+          [batch](absl::StatusOr<Painting> painting) {
+            if (painting.ok()) {
+              batch->images.push_back(absl::Base64Escape(
+                  painting->images.begin()->second.picture().data()));
+              RunNext(batch);
+            } else if (batch->ticket->job().was_interrupted) {
+              SendBatch(*batch);
+            } else {
+              batch->exchange->Send(
+                  A1111Refusal(Renamed(painting.status(), NamesIn(*batch))));
+            }
+          }));
+  (*batch->ends)[index].Set(std::move(cancel));
 }
 
 // Appends the request for one picture, or says what is wrong with it.
@@ -164,8 +175,8 @@ void AddPictures(const v1::UpscaleRequest& request, FieldReader& reader,
   }
 }
 
-void Extras(Backend& backend, bool is_single, const HttpRequest& request,
-            const HttpExchangeRef& exchange) {
+void Extras(Backend& backend, A1111Seats& seats, bool is_single,
+            const HttpRequest& request, const HttpExchangeRef& exchange) {
   const auto body = ParseJsonObject(request.body);
   if (!body.ok()) return exchange->Send(A1111Refusal(body.status()));
   FieldReader reader(*body);
@@ -183,93 +194,26 @@ void Extras(Backend& backend, bool is_single, const HttpRequest& request,
   }
   if (!reader.status().ok())
     return exchange->Send(A1111Refusal(reader.status()));
+  batch->ticket =
+      seats.Sit(batch->keys, static_cast<uint32_t>(batch->requests.size()));
+  batch->ends =
+      std::make_shared<std::vector<LateCancel>>(batch->requests.size());
+  const CancelStream end = [ends = batch->ends] {
+    for (LateCancel& each : *ends) each.Cancel();
+  };
+  batch->ticket->SetCancel(end);
+  exchange->OnGone(end);
   RunNext(batch);
-}
-
-void ReadHiresSize(FieldReader& reader, HiresPass& hires) {
-  const auto width = reader.Whole("hr_resize_x", 0, kMaxCount).value_or(0);
-  const auto height = reader.Whole("hr_resize_y", 0, kMaxCount).value_or(0);
-  const auto scale = reader.Number("hr_scale", 0, 1e6);
-  if (width > 0 && height > 0) {
-    hires.set_width(static_cast<uint32_t>(width));
-    hires.set_height(static_cast<uint32_t>(height));
-  } else if (width > 0 || height > 0) {
-    reader.Fail(width > 0 ? "hr_resize_y" : "hr_resize_x",
-                "is 0 where the other is not");
-  } else if (scale.has_value()) {
-    hires.set_factor(*scale);
-  }
-}
-
-void ReadHiresUpscaler(FieldReader& reader, HiresPass& hires) {
-  const std::string upscaler = reader.Text("hr_upscaler").value_or("Latent");
-  for (const auto& [name, mode] : kLatentModes) {
-    if (absl::EqualsIgnoreCase(upscaler, name)) return hires.set_upscale(mode);
-  }
-  if (upscaler == "None" || absl::EqualsIgnoreCase(upscaler, "Lanczos")) {
-    return hires.set_upscale(HiresPass::UPSCALE_LANCZOS);
-  }
-  hires.set_upscaler(upscaler);
-}
-
-void ReadHiresSampler(FieldReader& reader, HiresPass& hires) {
-  if (const auto choice =
-          ReadSamplerName(reader, {"hr_sampler_name", {"", kSameSampler}})) {
-    hires.set_sampler(choice->sampler);
-    hires.set_schedule(choice->schedule);
-  }
-  if (const auto schedule =
-          ReadScheduleName(reader, {"hr_scheduler", {"", kSameSchedule}})) {
-    hires.set_schedule(*schedule);
-  }
-}
-
-// What A1111's second pass may have of its own and ours may not. Said again as
-// the first pass has it, it is no wish.
-void RefuseASecondModel(FieldReader& reader,
-                        const v1::GenerateRequest& request) {
-  const std::string model = reader.Text("hr_checkpoint_name").value_or("");
-  if (!model.empty() && model != kSameModel && model != request.model()) {
-    reader.Fail("hr_checkpoint_name",
-                absl::StrCat(ShownValue(model),
-                             " is given, but both passes have one model here"));
-  }
-  const auto scale = reader.Number("hr_cfg", 0, kMaxGuidanceScale);
-  if (!scale.has_value() ||
-      (request.has_guidance_scale() && request.guidance_scale() == *scale)) {
-    return;
-  }
-  reader.Fail("hr_cfg",
-              absl::StrCat(ShortestDigits(*scale),
-                           " is not cfg_scale, which both passes have here"));
 }
 
 }  // namespace
 
-void ReadHires(FieldReader& reader, v1::GenerateRequest& request) {
-  if (!reader.Truth("enable_hr").value_or(false)) return;
-  HiresPass& hires = *request.mutable_hires();
-  hires.set_strength(
-      reader.Number("denoising_strength", 0, 1).value_or(kHiresStrength));
-  ReadHiresSize(reader, hires);
-  const auto steps = reader.Whole("hr_second_pass_steps", 0, kMaxCount);
-  if (steps.value_or(0) > 0) hires.set_steps(static_cast<uint32_t>(*steps));
-  ReadHiresUpscaler(reader, hires);
-  ReadHiresSampler(reader, hires);
-  RefuseASecondModel(reader, request);
-  for (const char* prompt : {"hr_prompt", "hr_negative_prompt"}) {
-    if (!reader.Text(prompt).value_or("").empty()) {
-      reader.Fail(prompt, "is given, but both passes read one prompt here");
-    }
-  }
-}
-
-std::vector<Route> A1111UpscalingRoutes(Backend& backend) {
-  const auto extras = [&backend](bool is_single) {
-    return
-        [&backend, is_single](HttpRequest request, HttpExchangeRef exchange) {
-          Extras(backend, is_single, request, exchange);
-        };
+std::vector<Route> A1111UpscalingRoutes(Backend& backend, A1111Seats& seats) {
+  const auto extras = [&backend, &seats](bool is_single) {
+    return [&backend, &seats, is_single](HttpRequest request,
+                                         HttpExchangeRef exchange) {
+      Extras(backend, seats, is_single, request, exchange);
+    };
   };
   json modes = json::array();
   for (const auto& [name, mode] : kLatentModes) {

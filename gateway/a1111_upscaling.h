@@ -3,21 +3,19 @@
 
 #include <vector>
 
+#include "gateway/a1111_seats.h"
 #include "gateway/backend.h"
-#include "gateway/json_body.h"
 #include "gateway/router.h"
-#include "genzo/v1/image_generation.pb.h"
 
-// What A1111's clients call to make pictures larger.
+// What A1111's clients call to make files of pictures larger.
 
 namespace genzo {
 
-// Reads enable_hr and the hr_ fields of a txt2img body. Faults go to `reader`.
-void ReadHires(FieldReader& reader, v1::GenerateRequest& request);
-
 // upscalers, latent-upscale-modes, extra-single-image and extra-batch-images.
-// `backend` outlives their calls.
-std::vector<Route> A1111UpscalingRoutes(Backend& backend);
+// The last two sit on the caller's seat, with tiles for steps: `progress` shows
+// them, and `interrupt` ends them with what is there, as A1111's does.
+// `backend` and `seats` outlive their calls.
+std::vector<Route> A1111UpscalingRoutes(Backend& backend, A1111Seats& seats);
 
 }  // namespace genzo
 

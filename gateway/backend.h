@@ -72,7 +72,11 @@ class Backend {
   template <typename Answer>
   using Done = std::function<void(absl::StatusOr<Answer>)>;
   void ListModels(const CallerKeys& keys, Done<v1::ListModelsResponse> done);
+  // As many as an answer has room for.
   void ListLoras(const CallerKeys& keys,
+                 Done<v1::LoraRegistryListResponse> done);
+  void ListLoras(const CallerKeys& keys,
+                 const v1::LoraRegistryListRequest& request,
                  Done<v1::LoraRegistryListResponse> done);
   void ListUpscalers(const CallerKeys& keys,
                      Done<v1::ListUpscalersResponse> done);

@@ -43,13 +43,16 @@ HttpDoor::HttpDoor(const HttpConfig& config, const std::string& link_key,
                 clock),
       backend_(std::make_unique<Backend>(std::move(channel))),
       openai_({*backend_, pictures_, names_, clock}, config.public_url),
+      models_(*backend_, names_),
       a1111_(*backend_, names_),
       jobs_(*backend_),
+      lists_(*backend_),
       mcp_(*backend_, names_) {}
 
 HttpDoor::~HttpDoor() {
   // No request may begin a call any more, and every call's end comes while all
   // that it uses is there.
+  certificate_looks_.reset();
   server_.reset();
   backend_.reset();
 }
@@ -70,7 +73,9 @@ std::vector<Route> HttpDoor::Routes() {
     routes.insert(routes.end(), more.begin(), more.end());
   };
   add(openai_.routes());
+  add(models_.routes());
   add(jobs_.routes());
+  add(lists_.routes());
   add(a1111_.routes());
   add(mcp_.routes());
   if (page_.has_value()) add(page_->routes());
@@ -86,6 +91,13 @@ absl::Status HttpDoor::Check(const HttpConfig& config) {
   if (!page.ok() && !absl::IsNotFound(page)) return page;
   if (config.certificate.empty()) return absl::OkStatus();
   return HttpCertificate::Open(FilesOf(config)).status();
+}
+
+std::string HttpDoor::MissingPage(const HttpConfig& config) {
+  if (config.listen.empty() || config.page.empty()) return "";
+  const absl::Status read = Page::Read(config.page).status();
+  return absl::IsNotFound(read) ? absl::StrCat("no page: ", read.message())
+                                : "";
 }
 
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
@@ -126,7 +138,22 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Start(
       });
   if (!server.ok()) return server.status();
   door->server_ = *std::move(server);
+  if (watch.metrics != nullptr && !config.certificate.empty()) {
+    const auto tell = [&server = *door->server_, metrics = watch.metrics] {
+      TellCertificate(server, *metrics);
+    };
+    tell();
+    door->certificate_looks_ = std::make_unique<WorkThread>(/*tick=*/tell);
+  }
   return door;
+}
+
+void HttpDoor::TellCertificate(const HttpServer& server, Metrics& metrics) {
+  const auto state = server.CertificateState();
+  if (!state.has_value()) return;
+  constexpr char kFile[] = "http_certificate";
+  metrics.SetFileInForce(kFile, state->in_force);
+  metrics.SetCertificateExpiry(kFile, state->expiry);
 }
 
 std::string HttpDoor::url() const {

@@ -6,12 +6,16 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/metrics.h"
+#include "base/work_thread.h"
 #include "gateway/a1111.h"
 #include "gateway/backend.h"
 #include "gateway/http_server.h"
 #include "gateway/jobs_api.h"
+#include "gateway/lists_api.h"
 #include "gateway/mcp.h"
 #include "gateway/openai_images.h"
+#include "gateway/openai_models.h"
 #include "gateway/page.h"
 #include "gateway/router.h"
 #include "gateway/watched_exchange.h"
@@ -30,6 +34,8 @@ class HttpDoor {
       const Clock& clock, const HttpWatch& watch = {});
   // OK if the files that `config` names can be used.
   static absl::Status Check(const HttpConfig& config);
+  // That the page that `config` names is not there, and is left out; or empty.
+  static std::string MissingPage(const HttpConfig& config);
   // Stops at once.
   ~HttpDoor();
 
@@ -45,6 +51,8 @@ class HttpDoor {
   HttpDoor(const HttpConfig& config, const std::string& link_key,
            std::shared_ptr<grpc::Channel> channel, const Clock& clock);
   std::vector<Route> Routes();
+  // Has the figures tell what became of the certificate's files.
+  static void TellCertificate(const HttpServer& server, Metrics& metrics);
 
   const HttpConfig config_;
   const ModelNames names_;
@@ -53,11 +61,15 @@ class HttpDoor {
   std::optional<Page> page_;
   std::unique_ptr<Backend> backend_;  // its calls use what is above and below
   OpenAiImages openai_;
+  OpenAiModels models_;
   A1111 a1111_;
   JobsApi jobs_;
+  ListsApi lists_;
   Mcp mcp_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<HttpServer> server_;
+  // Of TellCertificate(), every second; null: no TLS, or nobody looks.
+  std::unique_ptr<WorkThread> certificate_looks_;
 };
 
 }  // namespace genzo

@@ -184,10 +184,11 @@ DoorKind DoorOf(absl::string_view path) {
     return DoorKind::kA1111;
   }
   if (path == "/mcp") return DoorKind::kMcp;
-  if (path == "/v1/jobs" || path == "/v1/score" || path == "/v1/scorers" ||
-      absl::StartsWith(path, "/v1/jobs/")) {
-    return DoorKind::kJobs;
+  for (const absl::string_view own :
+       {"/v1/jobs", "/v1/score", "/v1/scorers", "/v1/loras", "/v1/upscalers"}) {
+    if (path == own) return DoorKind::kJobs;
   }
+  if (absl::StartsWith(path, "/v1/jobs/")) return DoorKind::kJobs;
   return DoorKind::kOpenAi;
 }
 

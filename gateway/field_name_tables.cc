@@ -92,6 +92,8 @@ FieldNames CommonNames() {
         {"inpainting.padding", "mask_padding"},
         {"inpainting.invert_mask", "invert_mask"},
         {"inpainting.mask_is_transparency", "mask_is_transparency"},
+        {"output.format", "output_format"},
+        {"output.quality", "output_compression"},
         {"output.embed_parameters", "embed_parameters"},
         {"output.tiny_decoder", "tiny_decoder"}}});
 }
@@ -104,8 +106,6 @@ const FieldNames& OpenAiNames() {
                               {{"width", "size"},
                                {"height", "size"},
                                {"preview...", "partial_images"},
-                               {"output.format", "output_format"},
-                               {"output.quality", "output_compression"},
                                {"request_id", "idempotency-key"}}}));
   return names;
 }
@@ -145,6 +145,7 @@ const FieldNames& A1111Names() {
         {"clip_skip", "override_settings.CLIP_stop_at_last_layers"},
         {"noise_generator", "override_settings.randn_source"},
         {"output.format", "override_settings.samples_format"},
+        {"output.quality", "output_compression"},
         {"output.embed_parameters", "override_settings.enable_pnginfo"},
         {"output.tiny_decoder", "override_settings.sd_vae_decode_method"},
         {"variation", "subseed_strength"},
@@ -162,9 +163,12 @@ const FieldNames& A1111Names() {
         {"image_to_image.image", "init_images"},
         {"image_to_image.strength", "denoising_strength"},
         {"image_to_image.resize_mode", "resize_mode"},
+        {"image_to_image.inversion.guidance_scale", "inversion.guidance_scale"},
+        {"image_to_image.inversion.steps", "inversion.steps"},
         {"inpainting", "mask"},
         {"inpainting.mask...", "mask"},
         {"inpainting.mask_blur", "mask_blur"},
+        {"inpainting.mask_is_transparency", "mask_is_transparency"},
         {"inpainting.fill", "inpainting_fill"},
         {"inpainting.only_masked", "inpaint_full_res"},
         {"inpainting.padding", "inpaint_full_res_padding"},

@@ -24,7 +24,6 @@ std::string ChunkOf(const std::string& bytes) {
 }  // namespace
 
 void HttpSession::Refuse(const HttpFault& fault) {
-  is_reading_request_ = false;
   reading_since_ = SteadyTime();
   close_after_ = is_answering_ = true;
   has_begun_ = has_ended_ = is_streaming_ = false;

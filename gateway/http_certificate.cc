@@ -1,6 +1,7 @@
 #include "gateway/http_certificate.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/certificate_files.h"
 #include "base/logging.h"
 #include "boost/asio/buffer.hpp"
 #include "openssl/ssl.h"
@@ -59,6 +60,7 @@ absl::Status HttpCertificate::Read() {
   const absl::Status asks = AskForCertificates(*context);
   if (!asks.ok()) return asks;
   context_ = context;
+  expiry_ = ExpiryOf(*chain);
   return absl::OkStatus();
 }
 
@@ -90,12 +92,26 @@ absl::Status HttpCertificate::AskForCertificates(asio::ssl::context& context) {
 
 std::shared_ptr<asio::ssl::context> HttpCertificate::Context() {
   absl::MutexLock lock(&mutex_);
+  TakeChanged();
+  return context_;
+}
+
+HttpCertificateState HttpCertificate::State() {
+  absl::MutexLock lock(&mutex_);
+  TakeChanged();
+  const bool some_lack = certificate_.CannotBeRead() || key_.CannotBeRead() ||
+                         (client_ca_.has_value() && client_ca_->CannotBeRead());
+  return {.in_force = was_taken_ && !some_lack, .expiry = expiry_};
+}
+
+void HttpCertificate::TakeChanged() {
   const bool other_chain = certificate_.Changed().has_value();
   const bool other_key = key_.Changed().has_value();
   const bool other_ca =
       client_ca_.has_value() && client_ca_->Changed().has_value();
   if (other_chain || other_key || other_ca) {
     const absl::Status read = Read();
+    was_taken_ = read.ok();
     if (read.ok()) {
       spdlog::info("http: {} is taken over", certificate_.path());
       if (other_ca) spdlog::info("http: {} is taken over", client_ca_->path());
@@ -105,7 +121,6 @@ std::shared_ptr<asio::ssl::context> HttpCertificate::Context() {
                    std::string(read.message()));
     }
   }
-  return context_;
 }
 
 }  // namespace genzo

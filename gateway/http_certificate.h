@@ -29,9 +29,13 @@ class HttpCertificate {
   std::shared_ptr<boost::asio::ssl::context> Context()
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Looks at the files as Context() does.
+  HttpCertificateState State() ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   explicit HttpCertificate(const HttpCertificateFiles& files);
   absl::Status Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AskForCertificates(boost::asio::ssl::context& context)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -39,6 +43,8 @@ class HttpCertificate {
   WatchedFile certificate_ ABSL_GUARDED_BY(mutex_);
   WatchedFile key_ ABSL_GUARDED_BY(mutex_);
   std::optional<WatchedFile> client_ca_ ABSL_GUARDED_BY(mutex_);
+  bool was_taken_ ABSL_GUARDED_BY(mutex_) = true;  // what was last read
+  absl::Time expiry_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<boost::asio::ssl::context> context_ ABSL_GUARDED_BY(mutex_);
 };
 

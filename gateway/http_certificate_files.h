@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "absl/time/time.h"
+
 namespace genzo {
 
 // The PEM files of a door with TLS, empty where there is none.
@@ -11,6 +13,12 @@ struct HttpCertificateFiles {
   std::string key = {};
   // Of those who sign clients' certificates; empty: clients need none.
   std::string client_ca = {};
+};
+
+// What became of them.
+struct HttpCertificateState {
+  bool in_force = true;                        // as they lie on disk
+  absl::Time expiry = absl::InfiniteFuture();  // of what is in force
 };
 
 }  // namespace genzo

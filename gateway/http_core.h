@@ -27,7 +27,8 @@ class HttpConnection {
  public:
   virtual ~HttpConnection() = default;
   virtual void Start() = 0;
-  // Ends it once no request is under way. Thread-safe.
+  // Ends it once nothing is being answered; one that is still sending a request
+  // ends now. Thread-safe.
   virtual void CloseWhenIdle() = 0;
   // Ends it now. Thread-safe.
   virtual void CloseNow() = 0;

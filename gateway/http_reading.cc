@@ -40,7 +40,6 @@ void HttpSession::OnFirstBytes(const Error& error, size_t bytes) {
 void HttpSession::ReadHeader() {
   if (is_closed_) return;
   if (!core_->Wake(this)) return Close();
-  is_reading_request_ = true;
   BeginReading();
   SetDeadline(absl::ToChronoNanoseconds(core_->limits.header_time));
   http::async_read_header(stream_, buffer_, *parser_,

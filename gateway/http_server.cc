@@ -31,6 +31,7 @@ class HttpServer::Impl {
   void Start(int threads);
   void Stop(absl::Duration timeout);
   int port() const { return port_; }
+  HttpCertificate* certificate() const { return core_->certificate.get(); }
 
  private:
   // What listens on one address of the host.
@@ -182,5 +183,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
 
 void HttpServer::Stop(absl::Duration timeout) { impl_->Stop(timeout); }
 int HttpServer::port() const { return impl_->port(); }
+
+std::optional<HttpCertificateState> HttpServer::CertificateState() const {
+  if (impl_->certificate() == nullptr) return std::nullopt;
+  return impl_->certificate()->State();
+}
 
 }  // namespace genzo

@@ -2,6 +2,7 @@
 #define GENZO_GATEWAY_HTTP_SERVER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -33,11 +34,15 @@ class HttpServer {
   // Stops at once.
   ~HttpServer();
 
-  // Accepts nothing more, lets requests under way end until `timeout`, then
-  // closes what is left.
+  // Accepts nothing more, closes connections on which no request has come
+  // whole, lets those that are being answered end until `timeout`, then closes
+  // what is left.
   void Stop(absl::Duration timeout);
 
   int port() const;
+  // Looks at the files of the certificate; nullopt without TLS. May wait for
+  // the disk.
+  std::optional<HttpCertificateState> CertificateState() const;
 
  private:
   class Impl;

@@ -27,7 +27,7 @@ void HttpSession::Start() {
 void HttpSession::CloseWhenIdle() {
   Post([](HttpSession& self) {
     self.close_after_ = true;
-    if (!self.is_answering_ && !self.is_reading_request_) self.Close();
+    if (!self.is_answering_) self.Close();
   });
 }
 
@@ -57,7 +57,6 @@ void HttpSession::Handshake() {
 }
 
 void HttpSession::Dispatch() {
-  is_reading_request_ = false;
   reading_since_ = SteadyTime();
   DropDeadline();
   // Only now is it sure that a newcomer did not take its place.

@@ -138,7 +138,6 @@ class HttpSession : public HttpConnection,
   std::atomic<int64_t> charged_{0};  // of core_->body_bytes
   int version_ = 11;
   int status_ = 0;  // of the answer
-  bool is_reading_request_ = false;
   bool is_answering_ = false;
   bool is_streaming_ = false;
   bool is_chunked_ = false;

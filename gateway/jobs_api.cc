@@ -5,24 +5,12 @@
 #include "absl/strings/str_split.h"
 #include "gateway/door_error.h"
 #include "gateway/field_names.h"
+#include "gateway/json_answers.h"
 #include "gateway/painting.h"
 #include "gateway/proto_json.h"
 
 namespace genzo {
 namespace {
-
-HttpResponse Refusal(const absl::Status& status) {
-  return ErrorResponse(DoorKind::kJobs, status);
-}
-
-// Answers with what the service says, or why it says nothing.
-template <typename Answer>
-Backend::Done<Answer> Answering(HttpExchangeRef exchange) {
-  return [exchange = std::move(exchange)](absl::StatusOr<Answer> answer) {
-    if (!answer.ok()) return exchange->Send(Refusal(answer.status()));
-    exchange->Send({.body = ToJson(*answer)});
-  };
-}
 
 // "preview", as the proto calls what happened; "unknown" for what is newer
 // than this program.
@@ -39,9 +27,8 @@ absl::StatusOr<v1::ListJobsRequest> ReadList(const HttpRequest& request) {
     int32_t size = 0;
     if (name == "page_size") {
       if (!absl::SimpleAtoi(value, &size)) {
-        return InvalidFieldsError(
-            {{name, absl::StrCat("page_size ", ShownValue(value),
-                                 " is not a whole number from 0 to 1000")}});
+        return WrongParameter(name, value,
+                              "is not a whole number from 0 to 1000");
       }
       list.set_page_size(size);
     } else if (name == "page_token") {
@@ -50,16 +37,13 @@ absl::StatusOr<v1::ListJobsRequest> ReadList(const HttpRequest& request) {
       for (const absl::string_view text : absl::StrSplit(value, ',')) {
         v1::JobState state;
         if (!v1::JobState_Parse(std::string(text), &state)) {
-          return InvalidFieldsError(
-              {{name, absl::StrCat("states ", ShownValue(std::string(text)),
-                                   " is not a state of jobs")}});
+          return WrongParameter(name, std::string(text),
+                                "is not a state of jobs");
         }
         list.add_states(state);
       }
     } else {
-      return InvalidFieldsError(
-          {{name, absl::StrCat(name, " ", ShownValue(value),
-                               " is not a parameter of this")}});
+      return WrongParameter(name, value, "is not a parameter of this");
     }
   }
   return list;
@@ -101,13 +85,6 @@ std::vector<Route> JobsApi::routes() {
        [this](HttpRequest request, HttpExchangeRef exchange) {
          Score(request, exchange);
        }},
-      {.method = "GET",
-       .pattern = "/v1/scorers",
-       .handler =
-           [this](HttpRequest request, HttpExchangeRef exchange) {
-             backend_.ListScorers(KeysOf(request),
-                                  Answering<v1::ListScorersResponse>(exchange));
-           }},
       {.method = "GET",
        .pattern = "/v1/jobs/{}/events",
        .handler =

@@ -10,7 +10,7 @@ namespace genzo {
 
 // The service's own jobs as JSON: POST and GET /v1/jobs, GET and DELETE
 // /v1/jobs/{id}, and its events as Server-Sent Events that Last-Event-ID
-// resumes; POST /v1/score and GET /v1/scorers. Messages are those of the proto.
+// resumes; POST /v1/score. Messages are those of the proto.
 // Everything in it outlives its calls. Thread-safe.
 class JobsApi {
  public:

@@ -12,6 +12,8 @@
 #include "base/json_shape.h"
 #include "base/shortest_digits.h"
 #include "gateway/door_error.h"
+#include "gateway/near_names.h"
+#include "genzo/v1/image_generation.pb.h"
 
 namespace genzo {
 
@@ -19,6 +21,8 @@ using nlohmann::json;
 
 namespace {
 
+// A body may have any number of fields, each of which takes time to guess at.
+constexpr size_t kMostHints = 8;
 constexpr uint64_t kMostSeed = std::numeric_limits<uint64_t>::max();
 
 std::string Description(const JsonFault& fault) {
@@ -202,12 +206,22 @@ std::string FieldReader::Choice(const std::string& name,
   return choices[0];
 }
 
-void FieldReader::RefuseTheRest() {
+std::string FieldReader::HintFor(const std::string& name,
+                                 const FieldNames& names) const {
+  const std::string own = OwnName(names, name).value_or("");
+  if (known_.count(own) > 0) return MeantInstead(own);
+  return DidYouMean(name, known_, *v1::GenerateRequest::descriptor());
+}
+
+void FieldReader::RefuseTheRest(const FieldNames& names) {
+  size_t hints = 0;
   for (const auto& [name, value] : object_.items()) {
     if (known_.count(name) > 0) continue;
     const std::string path = PathOf(name);
-    violations_.push_back({path, absl::StrCat(ShownValue(json(path)),
-                                              " is not a field of this")});
+    const std::string hint = ++hints > kMostHints ? "" : HintFor(name, names);
+    violations_.push_back(
+        {path, absl::StrCat(ShownValue(json(path)), " is not a field of this",
+                            hint)});
   }
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/errors.h"
+#include "gateway/field_names.h"
 #include "gateway/place.h"
 #include "nlohmann/json.hpp"
 
@@ -81,8 +82,10 @@ class FieldReader {
   void FailInside(const std::string& name, const absl::Status& status);
   // Takes over the faults of a reader of something inside.
   void Add(const FieldReader& inner);
-  // Remembers a fault for every field that was not asked for.
-  void RefuseTheRest();
+  // Remembers a fault for every field that was not asked for, with the one that
+  // may have been meant: by `names` if it is called as in the proto, else by
+  // what it is near to.
+  void RefuseTheRest(const FieldNames& names = {});
   // INVALID_ARGUMENT/INVALID_FIELD with all faults, or OK.
   absl::Status status() const;
 
@@ -91,6 +94,7 @@ class FieldReader {
   std::string PathOf(const std::string& name) const {
     return Inside(place_, name);
   }
+  std::string HintFor(const std::string& name, const FieldNames& names) const;
 
   const nlohmann::json& object_;
   const Values values_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/request_rules.h"
 #include "gateway/door_error.h"
 #include "gateway/field_names.h"
 #include "gateway/painting.h"
@@ -38,16 +39,17 @@ void McpAnswer::Progress(const v1::JobEvent& event) {
     WriteProgress(0, absl::StrCat("job ", event.job_id()));
   }
   if (event.has_started()) {
-    total_ = static_cast<uint64_t>(event.started().resolved().steps()) *
-             std::max(1u, event.started().resolved().image_count());
+    images_ = std::max(1u, ImagesDrawn(event.started().resolved()));
   }
   if (!event.has_progress()) return;
+  // Not the request's `steps`: a second pass or an inversion walks more.
+  total_ = uint64_t{event.progress().steps()} * images_;
   steps_[event.progress().image_index()] = event.progress().step();
   uint64_t done = 0;
   for (const auto& [image, step] : steps_) done += step;
   if (done <= done_) return;  // it must grow
   done_ = done;
-  WriteProgress(done, absl::StrCat("step ", done, " of ", total_));
+  WriteProgress(done, absl::StrCat(unit_, " ", done, " of ", total_));
 }
 
 void McpAnswer::Finish(const json& result) {

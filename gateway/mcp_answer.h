@@ -33,6 +33,8 @@ class McpAnswer {
         token_(std::move(progress_token)),
         exchange_(std::move(exchange)) {}
 
+  // What a job's progress counts; "step" unless told.
+  void CountIn(std::string unit) { unit_ = std::move(unit); }
   // `event` of the job that the call began.
   void Progress(const v1::JobEvent& event);
   // The end, by `result` or a text that is one.
@@ -53,7 +55,9 @@ class McpAnswer {
   const HttpExchangeRef exchange_;
   bool has_begun_ = false;
   bool is_named_ = false;  // the job has been told
-  uint64_t total_ = 0;
+  std::string unit_ = "step";
+  uint64_t images_ = 1;
+  uint64_t total_ = 0;  // over all images
   uint64_t done_ = 0;
   std::map<uint32_t, uint32_t> steps_;
 };

@@ -1,11 +1,13 @@
 #include "gateway/mcp_arguments.h"
 
 #include "absl/strings/str_cat.h"
+#include "gateway/field_names.h"
 #include "gateway/json_body.h"
 #include "gateway/loras.h"
 #include "gateway/model_fields.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
+#include "gateway/proto_schemas.h"
 #include "gateway/start_fields.h"
 #include "gateway/steering_fields.h"
 
@@ -37,6 +39,7 @@ absl::StatusOr<v1::UpscaleRequest> ReadMcpUpscale(const json& arguments) {
   request.mutable_picture()->set_data(
       PictureIn(reader, "image", reader.Text("image").value_or("")));
   ReadUpscaler(reader, request);
+  ReadFileFormat(reader, *request.mutable_output());
   reader.RefuseTheRest();
   if (!reader.status().ok()) return reader.status();
   return request;
@@ -82,7 +85,8 @@ absl::StatusOr<v1::GenerateRequest> ReadMcpPaint(const json& arguments,
   if (const auto height = reader.Whole("height", 1, kMaxCount)) {
     request.set_height(*height);
   }
-  reader.RefuseTheRest();
+  ReadFileFormat(reader, *request.mutable_output());
+  reader.RefuseTheRest(McpNames());
   if (!reader.status().ok()) return reader.status();
   return request;
 }
@@ -122,9 +126,11 @@ json McpPaintArguments() {
       {"eta", Described("number", "The share of noise in DDIM, 0 to 1.")},
       {"clip_skip", Described("integer", "Layers of CLIP that are left out.")},
       {"loras", LorasSchema()}};
+  paint.update(FileFormatSchemas());
   paint.update(PictureFieldSchemas());
   paint.update(SteeringSchemas());
   paint.update(ModelFieldSchemas());
+  OpenObjects(*v1::GenerateRequest::descriptor(), paint);
   return paint;
 }
 
@@ -132,6 +138,7 @@ json McpEditArguments() {
   json edit = McpPaintArguments();
   edit.update(StartSchemas());
   edit.update(MaskSchemas());
+  OpenObjects(*v1::ImageToImage::descriptor(), edit);
   edit["image"] = Described("string", "The picture to start from, in base64.");
   edit["mask"] = Described(
       "string", "A picture of its size, in base64: only white is painted.");
@@ -139,11 +146,14 @@ json McpEditArguments() {
 }
 
 json McpUpscaleArguments() {
-  return {
+  json upscale = {
       {"image", Described("string", "The picture to enlarge, in base64.")},
-      {"upscaler",
-       Described("string", "Its name; the server's first if none.")},
+      {"upscaler", Described("string",
+                             "One of list_models' upscalers; the server's "
+                             "first if none.")},
       {"factor", Described("number", "How many times as wide and as high.")}};
+  upscale.update(FileFormatSchemas());
+  return upscale;
 }
 
 json McpScoreArguments() {
@@ -154,7 +164,7 @@ json McpScoreArguments() {
             {"maxItems", kMaxListEntries},
             {"description", "Pictures in base64."}}},
           {"prompt", Described("string", "What they are to show.")},
-          {"scorer", Described("string", "One of the server's scorers.")},
+          {"scorer", Described("string", "One of list_models' scorers.")},
           {"model", Described("string", "A model with a scorer of its own.")}};
 }
 

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gateway/door_error.h"
 #include "gateway/mcp_arguments.h"
 #include "gateway/painting.h"
@@ -17,6 +20,22 @@ using nlohmann::json;
 namespace {
 
 constexpr int kIdBytes = 16;
+
+json Text(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
+
+// "1 of 2 pictures was withheld by the server's policy: safety "refuse"".
+std::string WordsOfWithheld(const Painting& painting) {
+  const std::string policy = absl::AsciiStrToLower(absl::StripPrefix(
+      v1::SafetyPolicy_Name(painting.resolved.safety_policy()),
+      "SAFETY_POLICY_"));
+  const size_t all = painting.images.size() + painting.withheld;
+  return absl::StrCat(
+      painting.withheld, " of ", all, all == 1 ? " picture" : " pictures",
+      painting.withheld == 1 ? " was" : " were",
+      " withheld by the server's policy: safety \"", policy, "\"");
+}
 
 json PaintingContent(const Painting& painting) {
   json content = json::array();
@@ -32,9 +51,13 @@ json PaintingContent(const Painting& painting) {
     pictures.push_back(std::move(told));
   }
   json account = {{"job_id", painting.job_id}, {"images", pictures}};
-  if (painting.withheld > 0) account["withheld"] = painting.withheld;
-  content.push_back({{"type", "text"}, {"text", Dump(account)}});
-  return {{"content", content}, {"isError", false}};
+  if (painting.withheld > 0) {
+    account["withheld"] = painting.withheld;
+    content.push_back(Text(WordsOfWithheld(painting)));
+  }
+  content.push_back(Text(Dump(account)));
+  return {{"content", content},
+          {"isError", painting.images.empty() && painting.withheld > 0}};
 }
 
 std::function<void(absl::StatusOr<Painting>)> Finishing(McpAnswerRef answer) {
@@ -74,10 +97,14 @@ void EditImage(const McpToolCall& call) { PaintJob(call, /*is_edit=*/true); }
 void UpscaleImage(const McpToolCall& call) {
   const auto request = ReadMcpUpscale(call.arguments);
   if (!request.ok()) return call.answer->Fail(request.status());
+  call.answer->CountIn("tile");
   const auto live = call.calls.Begin(call.key);
+  const auto on_event = [answer = call.answer,
+                         live](const v1::JobEvent& event) {
+    answer->Progress(event);
+  };
   const CancelStream cancel = call.backend.Upscale(
-      call.keys, *request,
-      Collecting([live](const v1::JobEvent&) {}, Finishing(call.answer)));
+      call.keys, *request, Collecting(on_event, Finishing(call.answer)));
   live->SetCancel(cancel);
   call.answer->exchange().OnGone(cancel);
 }
@@ -118,14 +145,42 @@ void GetJob(const McpToolCall& call) {
       });
 }
 
+// Adds the lists in `more` to `told`, or answers why there are none.
+template <typename List>
+bool Add(const absl::StatusOr<List>& more, const McpAnswerRef& answer,
+         json& told) {
+  if (!more.ok()) answer->Fail(more.status());
+  if (more.ok()) told.update(json::parse(ToJson(*more)));
+  return more.ok();
+}
+
+// All names that the other tools take, in one list, one call after the other.
 void ListModels(const McpToolCall& call) {
   const absl::Status read = ReadMcpNothing(call.arguments);
   if (!read.ok()) return call.answer->Fail(read);
+  const auto told = std::make_shared<json>(json::object());
+  const auto scorers =
+      [answer = call.answer,
+       told](const absl::StatusOr<v1::ListScorersResponse>& list) {
+        if (!Add(list, answer, *told)) return;
+        told->erase("next_page_token");
+        answer->FinishWithText(Dump(*told));
+      };
+  const auto upscalers =
+      [&backend = call.backend, keys = call.keys, answer = call.answer, told,
+       scorers](const absl::StatusOr<v1::ListUpscalersResponse>& list) {
+        if (Add(list, answer, *told)) backend.ListScorers(keys, scorers);
+      };
+  const auto loras =
+      [&backend = call.backend, keys = call.keys, answer = call.answer, told,
+       upscalers](const absl::StatusOr<v1::LoraRegistryListResponse>& list) {
+        if (Add(list, answer, *told)) backend.ListUpscalers(keys, upscalers);
+      };
   call.backend.ListModels(
       call.keys,
-      [answer = call.answer](absl::StatusOr<v1::ListModelsResponse> list) {
-        if (!list.ok()) return answer->Fail(list.status());
-        answer->FinishWithText(ToJson(*list));
+      [&backend = call.backend, keys = call.keys, answer = call.answer, told,
+       loras](const absl::StatusOr<v1::ListModelsResponse>& list) {
+        if (Add(list, answer, *told)) backend.ListLoras(keys, loras);
       });
 }
 
@@ -151,8 +206,10 @@ constexpr struct Tool {
      McpScoreArguments, "images", ScoreImages},
     {"get_job", "Tells of a job, with its pictures if it has ended.",
      McpJobArguments, "id", GetJob},
-    {"list_models", "Lists the models, their sizes and samplers.", NoArguments,
-     "", ListModels}};
+    {"list_models",
+     "Lists the models with their sizes, samplers, controlnets and "
+     "ip_adapters, and the server's loras, upscalers and scorers.",
+     NoArguments, "", ListModels}};
 
 }  // namespace
 

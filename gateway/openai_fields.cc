@@ -1,9 +1,9 @@
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "gateway/door_error.h"
+#include "gateway/field_names.h"
 #include "gateway/openai_form.h"
 #include "gateway/openai_images.h"
 #include "gateway/painting.h"
@@ -38,17 +38,22 @@ std::optional<std::pair<int, int>> ReadSize(FieldReader& reader) {
   return std::nullopt;
 }
 
-OpenAiAnswer ReadOutput(FieldReader& reader, v1::OutputOptions& output) {
+// How pictures come that nobody says a format for: as links from the models
+// that OpenAI had before GPT Image, which old code still names.
+const char* DefaultResponse(FieldReader& reader) {
+  const json* model = reader.Any("model");
+  const bool links =
+      model != nullptr && (*model == "dall-e-2" || *model == "dall-e-3");
+  return links ? "url" : "b64_json";
+}
+
+OpenAiAnswer ReadOutput(FieldReader& reader, const std::string& response,
+                        v1::OutputOptions& output) {
   OpenAiAnswer answer;
-  answer.format = reader.Choice("output_format", {"png", "jpeg", "webp"});
-  output.set_format(answer.format == "jpeg"   ? v1::IMAGE_FORMAT_JPEG
-                    : answer.format == "webp" ? v1::IMAGE_FORMAT_WEBP
-                                              : v1::IMAGE_FORMAT_PNG);
-  if (const auto quality = reader.Whole("output_compression", 0, 100)) {
-    output.set_quality(std::max<int64_t>(1, *quality));
-  }
+  answer.format = ReadFileFormat(reader, output);
+  const std::string other = response == "url" ? "b64_json" : "url";
   answer.wants_url =
-      reader.Choice("response_format", {"b64_json", "url"}) == "url";
+      reader.Choice("response_format", {response, other}) == "url";
   return answer;
 }
 
@@ -70,6 +75,13 @@ void ReadIndifferent(FieldReader& reader, OpenAiCall& call) {
   }
 }
 
+void RefuseStreamedLinks(FieldReader& reader, bool streams,
+                         const OpenAiAnswer& answer) {
+  if (!streams || !answer.wants_url) return;
+  reader.Fail("response_format",
+              "\"url\" is not for streams, whose events carry b64_json");
+}
+
 void ReadFields(FieldReader& reader, const ModelNames& names,
                 OpenAiCall& call) {
   ReadCommonFields(reader, names, call.request);
@@ -77,15 +89,14 @@ void ReadFields(FieldReader& reader, const ModelNames& names,
     call.request.set_width(size->first);
     call.request.set_height(size->second);
   }
-  call.answer = ReadOutput(reader, *call.request.mutable_output());
+  call.streams = reader.Truth("stream").value_or(false);
+  call.answer =
+      ReadOutput(reader, call.streams ? "b64_json" : DefaultResponse(reader),
+                 *call.request.mutable_output());
   ReadIndifferent(reader, call);
   if (const auto n = reader.Whole("n", 1, 10)) call.request.set_image_count(*n);
-  call.streams = reader.Truth("stream").value_or(false);
   call.partial_images = reader.Whole("partial_images", 0, 3).value_or(0);
-  if (call.streams && call.answer.wants_url) {
-    reader.Fail("response_format",
-                "\"url\" is not for streams, whose events carry b64_json");
-  }
+  RefuseStreamedLinks(reader, call.streams, call.answer);
   if (call.partial_images > 0 && !call.streams) {
     reader.Fail("partial_images", absl::StrCat(call.partial_images,
                                                " is not 0, but stream is not "
@@ -101,7 +112,7 @@ absl::StatusOr<OpenAiCall> ReadGeneration(const json& body,
   OpenAiCall call;
   ReadFields(reader, names, call);
   if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
-  reader.RefuseTheRest();
+  reader.RefuseTheRest(OpenAiNames());
   if (!reader.status().ok()) return reader.status();
   return call;
 }
@@ -136,9 +147,31 @@ absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
     call.event_prefix = "image_edit";
     if (reader.Any("prompt") == nullptr) reader.Fail("prompt", "is missing");
   }
-  reader.RefuseTheRest();
+  reader.RefuseTheRest(OpenAiNames());
   if (!reader.status().ok()) return reader.status();
   return call;
+}
+
+bool PaintsHoles(const v1::GenerateRequest& request) {
+  return request.inpainting().mask_is_transparency() &&
+         !request.inpainting().invert_mask();
+}
+
+absl::Status AsOpenAiTells(const absl::Status& status, bool paints_holes) {
+  const absl::Status renamed = Renamed(status, OpenAiNames());
+  if (!paints_holes || FieldOf(renamed) != "mask" ||
+      !absl::EndsWith(renamed.message(), "leaves nothing to paint")) {
+    return renamed;
+  }
+  absl::Status told(
+      renamed.code(),
+      absl::StrCat(renamed.message(),
+                   ": what is transparent in it is painted; with "
+                   "mask_is_transparency=false it is what is white"));
+  renamed.ForEachPayload([&](absl::string_view type, const absl::Cord& bytes) {
+    told.SetPayload(type, bytes);
+  });
+  return told;
 }
 
 absl::StatusOr<OpenAiUpscaling> ReadUpscaling(absl::string_view body,
@@ -153,12 +186,14 @@ absl::StatusOr<OpenAiUpscaling> ReadUpscaling(absl::string_view body,
     call.request.set_width(size->first);
     call.request.set_height(size->second);
   }
-  call.answer = ReadOutput(reader, *call.request.mutable_output());
+  call.streams = reader.Truth("stream").value_or(false);
+  call.answer = ReadOutput(reader, "b64_json", *call.request.mutable_output());
+  RefuseStreamedLinks(reader, call.streams, call.answer);
   reader.Text("user");
   if (form->mask.has_value()) {
     reader.Fail("mask", "is given, but the whole picture is enlarged");
   }
-  reader.RefuseTheRest();
+  reader.RefuseTheRest(OpenAiUpscaleNames());
   if (!reader.status().ok()) return reader.status();
   return call;
 }

@@ -1,6 +1,6 @@
 #include "gateway/openai_images.h"
 
-#include <map>
+#include <memory>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
@@ -10,7 +10,6 @@
 #include "gateway/openai_stream.h"
 #include "gateway/painting.h"
 #include "gateway/picture_fields.h"
-#include "gateway/proto_json.h"
 
 namespace genzo {
 
@@ -28,6 +27,15 @@ absl::Status NoLinkError() {
         "the server's configuration"}});
 }
 
+StreamListener Listening(const std::shared_ptr<OpenAiStream>& stream) {
+  return {
+      .on_event =
+          [stream](v1::JobEvent event, EventTurn turn) {
+            stream->Take(std::move(event), std::move(turn));
+          },
+      .on_end = [stream](const absl::Status& status) { stream->End(status); }};
+}
+
 }  // namespace
 
 std::vector<Route> OpenAiImages::routes() {
@@ -37,9 +45,6 @@ std::vector<Route> OpenAiImages::routes() {
                       with_.names),
              request, exchange);
     };
-  };
-  const auto models = [this](HttpRequest request, HttpExchangeRef exchange) {
-    ListModels(request, exchange);
   };
   return {
       {"POST",
@@ -70,8 +75,6 @@ std::vector<Route> OpenAiImages::routes() {
        [this](HttpRequest request, HttpExchangeRef exchange) {
          GetFile(request, exchange);
        }},
-      {"GET", "/v1/models", {}, models},
-      {"GET", "/v1/models/{}", {}, models},
   };
 }
 
@@ -147,14 +150,8 @@ void OpenAiImages::PaintStreamed(const OpenAiCall& call,
   const bool resumes = !request.Header("idempotency-key").empty();
   const auto stream = std::make_shared<OpenAiStream>(
       call, resumes ? LastEventId(request) : 0, with_.clock.Date(), exchange);
-  exchange->OnGone(with_.backend.Generate(
-      KeysOf(request), call.request,
-      {.on_event =
-           [stream](v1::JobEvent event, EventTurn turn) {
-             stream->Take(std::move(event), std::move(turn));
-           },
-       .on_end =
-           [stream](const absl::Status& status) { stream->End(status); }}));
+  exchange->OnGone(
+      with_.backend.Generate(KeysOf(request), call.request, Listening(stream)));
 }
 
 std::string OpenAiImages::LinkPrefix(const HttpRequest& request) const {
@@ -166,9 +163,12 @@ std::string OpenAiImages::LinkPrefix(const HttpRequest& request) const {
 void OpenAiImages::PaintWhole(const OpenAiCall& call,
                               const HttpRequest& request,
                               const HttpExchangeRef& exchange) {
+  const auto told =
+      [holes = PaintsHoles(call.request)](const absl::Status& status) {
+        return AsOpenAiTells(status, holes);
+      };
   Paint(with_.backend, KeysOf(request), call.request, *exchange,
-        /*ear=*/nullptr,
-        Answering(call.answer, OpenAiNames(), request, exchange));
+        /*ear=*/nullptr, Answering(call.answer, told, request, exchange));
 }
 
 void OpenAiImages::Upscale(const HttpRequest& request,
@@ -179,10 +179,23 @@ void OpenAiImages::Upscale(const HttpRequest& request,
   if (!status.ok()) {
     return exchange->Send(ErrorResponse(DoorKind::kOpenAi, status));
   }
+  if (call->streams) return UpscaleStreamed(*call, request, exchange);
+  const auto told = [](const absl::Status& refused) {
+    return Renamed(refused, OpenAiUpscaleNames());
+  };
   exchange->OnGone(with_.backend.Upscale(
       KeysOf(request), call->request,
-      Collecting(/*ear=*/nullptr, Answering(call->answer, OpenAiUpscaleNames(),
-                                            request, exchange))));
+      Collecting(/*ear=*/nullptr,
+                 Answering(call->answer, told, request, exchange))));
+}
+
+void OpenAiImages::UpscaleStreamed(const OpenAiUpscaling& call,
+                                   const HttpRequest& request,
+                                   const HttpExchangeRef& exchange) {
+  const auto stream =
+      OpenAiStream::OfUpscaling(call.answer, with_.clock.Date(), exchange);
+  exchange->OnGone(
+      with_.backend.Upscale(KeysOf(request), call.request, Listening(stream)));
 }
 
 absl::Status OpenAiImages::CheckLinks(const OpenAiAnswer& answer,
@@ -192,23 +205,24 @@ absl::Status OpenAiImages::CheckLinks(const OpenAiAnswer& answer,
 }
 
 std::function<void(absl::StatusOr<Painting>)> OpenAiImages::Answering(
-    const OpenAiAnswer& answer, const FieldNames& names,
+    const OpenAiAnswer& answer,
+    std::function<absl::Status(const absl::Status&)> told,
     const HttpRequest& request, const HttpExchangeRef& exchange) {
-  return [this, answer, &names, exchange,
+  return [this, answer, told = std::move(told), exchange,
           prefix = LinkPrefix(request)](absl::StatusOr<Painting> painting) {
     if (!painting.ok()) {
       return exchange->Send(
-          ErrorResponse(DoorKind::kOpenAi, Renamed(painting.status(), names)));
+          ErrorResponse(DoorKind::kOpenAi, told(painting.status())));
     }
     if (painting->images.empty() && painting->withheld > 0) {
       return exchange->Send(
           ErrorResponse(DoorKind::kOpenAi, AllWithheldError()));
     }
-    json told =
+    json whole =
         WholeAnswer(*std::move(painting), answer.wants_url ? prefix : "");
-    told["output_format"] = answer.format;
-    told["quality"] = answer.quality;
-    exchange->Send({.body = Dump(told)});
+    whole["output_format"] = answer.format;
+    whole["quality"] = answer.quality;
+    exchange->Send({.body = Dump(whole)});
   };
 }
 
@@ -237,46 +251,6 @@ json OpenAiImages::WholeAnswer(Painting painting,
       {"usage", OpenAiUsage(painting.resolved, painting.ended.steps_run())}};
   if (painting.withheld > 0) answer["withheld"] = painting.withheld;
   return answer;
-}
-
-void OpenAiImages::ListModels(const HttpRequest& request,
-                              const HttpExchangeRef& exchange) {
-  const std::string wanted =
-      request.arguments.empty() ? "" : request.arguments[0];
-  with_.backend.ListModels(
-      KeysOf(request),
-      [this, exchange, wanted](absl::StatusOr<v1::ListModelsResponse> list) {
-        if (!list.ok()) {
-          return exchange->Send(
-              ErrorResponse(DoorKind::kOpenAi, list.status()));
-        }
-        std::vector<std::string> ids;
-        std::map<std::string, json> details;  // by id; for the page
-        for (const v1::Model& model : list->models()) {
-          ids.push_back(model.id());
-          details[model.id()] = json::parse(ToJson(model));
-        }
-        for (const auto& [alias, id] : with_.names.aliases()) {
-          ids.push_back(alias);
-        }
-        json data = json::array();
-        for (const std::string& id : ids) {
-          json model = {{"id", id},
-                        {"object", "model"},
-                        {"created", 0},
-                        {"owned_by", "genzo"},
-                        {"root", with_.names.Resolve(id)}};
-          const auto known = details.find(with_.names.Resolve(id));
-          if (known != details.end()) model["genzo"] = known->second;
-          if (id == wanted) return exchange->Send({.body = Dump(model)});
-          data.push_back(std::move(model));
-        }
-        if (!wanted.empty()) {
-          return exchange->Send(ErrorResponse(DoorKind::kOpenAi,
-                                              ModelNotFoundError(wanted, ids)));
-        }
-        exchange->Send({.body = Dump({{"object", "list"}, {"data", data}})});
-      });
 }
 
 void OpenAiImages::GetFile(const HttpRequest& request,

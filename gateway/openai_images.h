@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "gateway/backend.h"
-#include "gateway/field_names.h"
 #include "gateway/model_names.h"
 #include "gateway/painting.h"
 #include "gateway/picture_store.h"
@@ -36,6 +35,7 @@ struct OpenAiCall {
 struct OpenAiUpscaling {
   v1::UpscaleRequest request;
   OpenAiAnswer answer;
+  bool streams = false;
 };
 
 // Reads the fields of a generation. INVALID_ARGUMENT/INVALID_FIELD with
@@ -47,6 +47,12 @@ enum class FormKind { kEdit, kVariation };
 absl::StatusOr<OpenAiCall> ReadForm(FormKind kind, absl::string_view body,
                                     const std::string& content_type,
                                     const ModelNames& names);
+
+// `status` of the service as OpenAI's door tells it, by its own names of
+// fields. Of a mask that leaves nothing to paint it says what is painted:
+// `paints_holes` if that is what is transparent, which few expect.
+absl::Status AsOpenAiTells(const absl::Status& status, bool paints_holes);
+bool PaintsHoles(const v1::GenerateRequest& request);
 
 // Reads the form of an enlargement.
 absl::StatusOr<OpenAiUpscaling> ReadUpscaling(absl::string_view body,
@@ -76,13 +82,15 @@ class OpenAiImages {
   void PaintWhole(const OpenAiCall& call, const HttpRequest& request,
                   const HttpExchangeRef& exchange);
   void Upscale(const HttpRequest& request, const HttpExchangeRef& exchange);
+  void UpscaleStreamed(const OpenAiUpscaling& call, const HttpRequest& request,
+                       const HttpExchangeRef& exchange);
   // OK if links can be told, or none are wanted.
   absl::Status CheckLinks(const OpenAiAnswer& answer,
                           const HttpRequest& request) const;
-  // Answers with the pictures, or with what went wrong in `names`, which
-  // outlive the call.
+  // Answers with the pictures, or with what went wrong as `told` has it.
   std::function<void(absl::StatusOr<Painting>)> Answering(
-      const OpenAiAnswer& answer, const FieldNames& names,
+      const OpenAiAnswer& answer,
+      std::function<absl::Status(const absl::Status&)> told,
       const HttpRequest& request, const HttpExchangeRef& exchange);
   // Links begin with `link_prefix`; without one it holds the pictures.
   nlohmann::json WholeAnswer(Painting painting, const std::string& link_prefix);
@@ -93,7 +101,6 @@ class OpenAiImages {
   void PlanPreviews(OpenAiCall call, const HttpRequest& request,
                     const HttpExchangeRef& exchange);
   std::string LinkPrefix(const HttpRequest& request) const;
-  void ListModels(const HttpRequest& request, const HttpExchangeRef& exchange);
   void GetFile(const HttpRequest& request, const HttpExchangeRef& exchange);
 
   const Dependencies with_;

@@ -30,6 +30,22 @@ json OpenAiUsage(const v1::GenerateRequest& request, int64_t steps) {
       {"total_tokens", text + steps}};
 }
 
+std::shared_ptr<OpenAiStream> OpenAiStream::OfUpscaling(
+    const OpenAiAnswer& answer, absl::Time created, HttpExchangeRef exchange) {
+  OpenAiCall call;
+  call.answer = answer;
+  call.event_prefix = "image_upscale";
+  auto stream = std::make_shared<OpenAiStream>(std::move(call), /*after=*/0,
+                                               created, std::move(exchange));
+  stream->enlarges_ = true;
+  return stream;
+}
+
+absl::Status OpenAiStream::Told(const absl::Status& status) const {
+  return enlarges_ ? Renamed(status, OpenAiUpscaleNames())
+                   : AsOpenAiTells(status, PaintsHoles(call_.request));
+}
+
 void OpenAiStream::Take(v1::JobEvent event, EventTurn turn) {
   if (event.sequence() >= after_) skipped_.clear();
   // Errors before there is a job are answers of their own.
@@ -47,13 +63,15 @@ void OpenAiStream::Take(v1::JobEvent event, EventTurn turn) {
     return;
   }
   const bool is_preview = event.has_preview();
-  if (!is_preview && !event.has_image()) return;
-  const json data =
-      is_preview ? Partial(event.preview()) : Completed(event.image());
+  const bool is_progress = enlarges_ && event.has_progress();
+  if (!is_preview && !is_progress && !event.has_image()) return;
+  const json data = is_preview    ? Partial(event.preview())
+                    : is_progress ? Tiles(event.progress())
+                                  : Completed(event.image());
   const std::string text = ServerSentEvent(data["type"].get<std::string>(),
                                            event.sequence(), Dump(data));
   if (event.sequence() <= after_) {
-    if (!is_preview) skipped_.push_back(text);
+    if (event.has_image()) skipped_.push_back(text);
     return;
   }
   exchange_->Write(text, [turn](bool) {});
@@ -61,8 +79,7 @@ void OpenAiStream::Take(v1::JobEvent event, EventTurn turn) {
 
 void OpenAiStream::End(const absl::Status& status) {
   if (!has_begun_) {
-    return exchange_->Send(
-        ErrorResponse(DoorKind::kOpenAi, Renamed(status, OpenAiNames())));
+    return exchange_->Send(ErrorResponse(DoorKind::kOpenAi, Told(status)));
   }
   // A server that painted the job again has other numbers: what the client
   // says it had was not of these.
@@ -76,8 +93,7 @@ void OpenAiStream::End(const absl::Status& status) {
 }
 
 void OpenAiStream::WriteError(const absl::Status& status) {
-  const json error = {{"type", "error"},
-                      {"error", OpenAiError(Renamed(status, OpenAiNames()))}};
+  const json error = {{"type", "error"}, {"error", OpenAiError(Told(status))}};
   exchange_->Write(ServerSentEvent("error", 0, Dump(error)), nullptr);
 }
 
@@ -102,6 +118,13 @@ json OpenAiStream::Partial(const v1::Preview& preview) const {
       absl::c_lower_bound(planned, preview.step()) - planned.begin();
   data["step"] = preview.step();
   return data;
+}
+
+json OpenAiStream::Tiles(const v1::Progress& progress) const {
+  return {{"type", absl::StrCat(call_.event_prefix, ".progress")},
+          {"created_at", created_},
+          {"tiles_done", progress.step()},
+          {"tiles", progress.steps()}};
 }
 
 json OpenAiStream::Completed(const v1::Image& image) const {

@@ -2,6 +2,7 @@
 #define GENZO_GATEWAY_OPENAI_STREAM_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,11 @@ class OpenAiStream {
         after_(after),
         created_(absl::ToUnixSeconds(created)),
         exchange_(std::move(exchange)) {}
+  // Of a picture that is enlarged, of which there are no looks: each of the
+  // job's tiles is told as "image_upscale.progress".
+  static std::shared_ptr<OpenAiStream> OfUpscaling(const OpenAiAnswer& answer,
+                                                   absl::Time created,
+                                                   HttpExchangeRef exchange);
 
   void Take(v1::JobEvent event, EventTurn turn);
   // A status before any event is an answer of its own.
@@ -46,10 +52,14 @@ class OpenAiStream {
   nlohmann::json Partial(const v1::Preview& preview) const;
   nlohmann::json Completed(const v1::Image& image) const;
 
+  nlohmann::json Tiles(const v1::Progress& progress) const;
+  absl::Status Told(const absl::Status& status) const;
+
   const OpenAiCall call_;
   const uint64_t after_;
   const int64_t created_;
   const HttpExchangeRef exchange_;
+  bool enlarges_ = false;
   bool has_begun_ = false;
   // Pictures that the client has, as long as its number may be another job's.
   std::vector<std::string> skipped_;

@@ -11,9 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/door_error.h"
 #include "gateway/openapi_paths.h"
-#include "gateway/proto_json.h"
+#include "gateway/openapi_schemas.h"
+#include "gateway/proto_schemas.h"
 #include "genzo/v1/jobs.pb.h"
+#include "genzo/v1/lora_registry.pb.h"
 #include "genzo/v1/scoring.pb.h"
+#include "genzo/v1/upscaling.pb.h"
 
 namespace genzo {
 
@@ -86,6 +89,8 @@ json Tags() {
            {"jobs", "Jobs that outlive a connection."},
            {"models", "What there is to paint with."},
            {"scores", "How good pictures are."},
+           {"loras", "Adapters that requests may name."},
+           {"upscalers", "What enlarges pictures."},
            {"webui", "Pictures, as programs for A1111's web UI ask for them."},
            {"mcp", "Tools for language models."},
            {"door", "The door itself."}}) {
@@ -102,8 +107,13 @@ std::string OpenApiDocument(const std::vector<Route>& routes) {
        {v1::CreateJobRequest::descriptor(), v1::Job::descriptor(),
         v1::ListJobsResponse::descriptor(), v1::JobEvent::descriptor(),
         v1::ScoreRequest::descriptor(), v1::ScoreResponse::descriptor(),
-        v1::ListScorersResponse::descriptor()}) {
+        v1::ListScorersResponse::descriptor(), v1::Upscaler::descriptor(),
+        v1::Lora::descriptor()}) {
     AddSchemas(*message, schemas);
+  }
+  for (const char* listed : {"Upscaler", "Lora"}) {
+    json& fields = schemas[listed]["properties"];
+    fields["id"] = fields["object"] = {{"type", "string"}};
   }
   json paths = DescribedPaths();
   AddUndescribed(routes, paths);

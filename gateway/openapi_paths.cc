@@ -3,21 +3,13 @@
 #include <initializer_list>
 #include <utility>
 
-#include "base/upscale_plan.h"
-#include "gateway/model_fields.h"
-#include "gateway/picture_fields.h"
-#include "gateway/start_fields.h"
-#include "gateway/steering_fields.h"
+#include "gateway/openapi_values.h"
 
 namespace genzo {
 
 using nlohmann::json;
 
 namespace {
-
-json Ref(const std::string& name) {
-  return {{"$ref", "#/components/schemas/" + name}};
-}
 
 json JsonContent(const json& schema) {
   return {{"application/json", {{"schema", schema}}}};
@@ -35,18 +27,6 @@ json Parameter(const std::string& name, const std::string& in,
           {"required", in == "path"},
           {"schema", schema}};
 }
-
-json Text() { return {{"type", "string"}}; }
-json Whole(int64_t min, int64_t max) {
-  return {{"type", "integer"}, {"minimum", min}, {"maximum", max}};
-}
-json Seed() {
-  return {{"type", "integer"}, {"minimum", -1}, {"maximum", UINT64_MAX}};
-}
-json Number(double min, double max) {
-  return {{"type", "number"}, {"minimum", min}, {"maximum", max}};
-}
-json OneOf(const json& names) { return {{"type", "string"}, {"enum", names}}; }
 
 json IdempotencyKey() {
   return Parameter("idempotency-key", "header",
@@ -89,61 +69,6 @@ json WithParameters(json operation, const json& parameters) {
   return operation;
 }
 
-// The fields of pictures that every OpenAI path takes.
-json ImageFields() {
-  json fields = {{"prompt", Text()},
-                 {"negative_prompt", Text()},
-                 {"model", Text()},
-                 {"n", Whole(1, 10)},
-                 {"size",
-                  {{"type", "string"},
-                   {"pattern", "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}}},
-                 {"seed", Seed()},
-                 {"num_inference_steps", Whole(1, 1000)},
-                 {"guidance_scale", Number(0, 100)},
-                 {"guidance_rescale", Number(0, 1)},
-                 {"eta", Number(0, 1)},
-                 {"clip_skip", Whole(0, 32)},
-                 {"sampler", Text()},
-                 {"scheduler", Text()},
-                 {"loras", json::object()},
-                 {"response_format", OneOf({"b64_json", "url"})},
-                 {"output_format", OneOf({"png", "jpeg", "webp"})},
-                 {"output_compression", Whole(0, 100)},
-                 {"quality", OneOf({"auto", "standard", "hd", "low", "medium",
-                                    "high", "xhigh", "max"})},
-                 {"style", OneOf({"vivid", "natural"})},
-                 {"background", OneOf({"auto", "opaque", "transparent"})},
-                 {"moderation", OneOf({"auto", "low"})},
-                 {"input_fidelity", OneOf({"low", "high"})},
-                 {"stream", {{"type", "boolean"}}},
-                 {"partial_images", Whole(0, 3)},
-                 {"user", Text()}};
-  fields.update(PictureFieldSchemas());
-  fields.update(SteeringSchemas());
-  fields.update(ModelFieldSchemas());
-  return fields;
-}
-
-json UpscaleFields() {
-  json fields = {{"image", {{"type", "string"}, {"format", "binary"}}},
-                 {"upscaler", Text()},
-                 {"factor", Number(0, kMaxUpscaleFactor)}};
-  const json painted = ImageFields();
-  for (const char* same : {"size", "output_format", "output_compression",
-                           "response_format", "user"}) {
-    fields[same] = painted[same];
-  }
-  return fields;
-}
-
-json Object(const json& properties, const json& required) {
-  return {{"type", "object"},
-          {"properties", properties},
-          {"required", required},
-          {"additionalProperties", false}};
-}
-
 json ImagePaths() {
   const std::string error = "OpenAiError";
   json answer = Answer("The pictures, or their events if stream is true.",
@@ -170,10 +95,7 @@ json ImagePaths() {
                           "multipart/form-data", "ImageVariation")}}},
       {"/v1/images/upscales",
        {{"post",
-         WithBody(Operation("images_upscale", "Enlarges a picture.",
-                            Answers(error, "200",
-                                    Answer("The picture.",
-                                           JsonContent(Ref("Images"))))),
+         WithBody(Operation("images_upscale", "Enlarges a picture.", answers),
                   "multipart/form-data", Ref("ImageUpscale"))}}},
       {"/v1/images/files/{name}",
        {{"get",
@@ -257,6 +179,35 @@ json JobPaths() {
                       "The last sequence that is not wanted again.")})}}}};
 }
 
+json ListPaths() {
+  const auto list = [](const std::string& id, const std::string& summary,
+                       const std::string& schema) {
+    return Operation(
+        id, summary,
+        Answers("RpcError", "200",
+                Answer("What there is.", JsonContent(Ref(schema)))));
+  };
+  return {
+      {"/v1/loras",
+       {{"get",
+         WithParameters(
+             list("loras_list", "Lists adapters, by name.", "Loras"),
+             {Parameter("model", "query",
+                        "Only those that this model takes, by its id.", Text()),
+              Parameter("page_size", "query", "The most in an answer.",
+                        Whole(0, 1000)),
+              Parameter("page_token", "query",
+                        "The next_page_token of the answer before.",
+                        Text())})}}},
+      {"/v1/upscalers",
+       {{"get",
+         list("upscalers_list", "Lists what can enlarge.", "Upscalers")}}},
+      {"/v1/scorers",
+       {{"get",
+         list("scorers_list", "Lists who can score, the models' own not.",
+              "ListScorersResponse")}}}};
+}
+
 json ScorePaths() {
   return {
       {"/v1/score",
@@ -265,13 +216,7 @@ json ScorePaths() {
                             Answers("RpcError", "200",
                                     Answer("Scores, in the pictures' order.",
                                            JsonContent(Ref("ScoreResponse"))))),
-                  "application/json", Ref("ScoreRequest"))}}},
-      {"/v1/scorers",
-       {{"get", Operation("scorers_list", "Lists who can score.",
-                          Answers("RpcError", "200",
-                                  Answer("The scorers besides the models' own.",
-                                         JsonContent(
-                                             Ref("ListScorersResponse")))))}}}};
+                  "application/json", Ref("ScoreRequest"))}}}};
 }
 
 }  // namespace
@@ -291,100 +236,11 @@ json WithBody(json operation, const std::string& type, const json& schema) {
   return operation;
 }
 
-json OpenAiSchemas() {
-  json nullable = {{"type", {"string", "null"}}};
-  json form = ImageFields();
-  form["image"] = {{"type", "string"}, {"format", "binary"}};
-  form.update(StartSchemas());
-  json variation = form;
-  form["mask"] = {{"type", "string"}, {"format", "binary"}};
-  form.update(MaskSchemas());
-  return {{"ImageRequest", Object(ImageFields(), {"prompt"})},
-          {"ImageEdit", Object(form, {"prompt", "image"})},
-          {"ImageVariation", Object(variation, {"image"})},
-          {"ImageUpscale", Object(UpscaleFields(), {"image"})},
-          {"Images",
-           {{"type", "object"},
-            {"properties",
-             {{"created", {{"type", "integer"}}},
-              {"data", {{"type", "array"}, {"items", {{"type", "object"}}}}},
-              {"usage", {{"type", "object"}}}}},
-            {"required", {"created", "data", "usage"}}}},
-          {"Models",
-           {{"type", "object"},
-            {"properties",
-             {{"data", {{"type", "array"}, {"items", Ref("ModelEntry")}}}}},
-            {"required", {"data"}}}},
-          {"ModelEntry",
-           {{"type", "object"},
-            {"properties", {{"id", Text()}}},
-            {"required", {"id"}}}},
-          {"OpenAiError", Object({{"error", Object({{"message", Text()},
-                                                    {"type", Text()},
-                                                    {"param", nullable},
-                                                    {"code", nullable}},
-                                                   {"message", "type"})}},
-                                 {"error"})},
-          {"RpcError",
-           {{"type", "object"},
-            {"properties",
-             {{"error",
-               {{"type", "object"},
-                {"properties",
-                 {{"code", {{"type", "integer"}}},
-                  {"status", Text()},
-                  {"reason", Text()},
-                  {"message", Text()}}}}}}},
-            {"required", {"error"}}}}};
-}
-
-json WebUiSchema(const std::string& path) {
-  const bool has_start = path == "/sdapi/v1/img2img";
-  if (!has_start && path != "/sdapi/v1/txt2img") return {{"type", "object"}};
-  const json truth = {{"type", "boolean"}};
-  const json object = {{"type", "object"}};
-  json fields = {{"prompt", Text()},
-                 {"negative_prompt", Text()},
-                 {"seed", Seed()},
-                 {"subseed", Seed()},
-                 {"subseed_strength", Number(0, 1)},
-                 {"steps", Whole(1, 1000)},
-                 {"cfg_scale", Number(0, 100)},
-                 {"width", Whole(1, UINT32_MAX)},
-                 {"height", Whole(1, UINT32_MAX)},
-                 {"batch_size", Whole(1, 64)},
-                 {"n_iter", Whole(1, 64)},
-                 {"sampler_name", Text()},
-                 {"scheduler", Text()},
-                 {"denoising_strength", Number(0, 1)},
-                 {"override_settings", object},
-                 {"alwayson_scripts", object},
-                 {"send_images", truth}};
-  if (!has_start) {
-    fields.update({{"enable_hr", truth},
-                   {"hr_scale", Number(0, 100)},
-                   {"hr_upscaler", Text()},
-                   {"hr_second_pass_steps", Whole(0, 1000)}});
-    return {{"type", "object"}, {"properties", fields}};
-  }
-  const json picture = {{"type", "string"}, {"contentEncoding", "base64"}};
-  fields.update({{"init_images",
-                  {{"type", "array"},
-                   {"items", picture},
-                   {"minItems", 1},
-                   {"maxItems", 1}}},
-                 {"mask", picture},
-                 {"mask_blur", Whole(0, 1000)},
-                 {"resize_mode", Whole(0, 2)}});
-  return {{"type", "object"},
-          {"properties", fields},
-          {"required", {"init_images"}}};
-}
-
 json DescribedPaths() {
   json paths = ImagePaths();
   paths.update(JobPaths());
   paths.update(ScorePaths());
+  paths.update(ListPaths());
   return paths;
 }
 

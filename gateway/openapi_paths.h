@@ -18,11 +18,6 @@ nlohmann::json WithBody(nlohmann::json operation, const std::string& type,
 
 // OpenAI's pictures and models, the jobs and the scores, by their paths.
 nlohmann::json DescribedPaths();
-// What a POST of the web UI takes at `path`: of pictures the main fields, of
-// anything else any object.
-nlohmann::json WebUiSchema(const std::string& path);
-// The schemas that those of OpenAI refer to; the others' are the proto's.
-nlohmann::json OpenAiSchemas();
 
 }  // namespace genzo
 

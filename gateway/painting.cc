@@ -42,6 +42,29 @@ void ReadSampler(FieldReader& reader, v1::GenerateRequest& request) {
   }
 }
 
+// A request's `hires`, before the service has filled its defaults in and
+// refused what is out of range.
+struct SecondPass {
+  uint64_t steps = 0;
+  double cost = 1;  // of a step, in steps of the first pass
+};
+
+SecondPass SecondPassOf(const v1::GenerateRequest& request, uint32_t steps) {
+  if (!request.has_hires()) return {};
+  const v1::HiresPass& hires = request.hires();
+  constexpr double kStrength = 0.7, kFactor = 2, kMaxFactor = 4;
+  const bool strong = hires.strength() > 0 && hires.strength() <= 1;
+  double factor = hires.has_factor() ? hires.factor() : kFactor;
+  if (hires.has_width() && request.has_width()) {
+    factor = static_cast<double>(hires.width()) / request.width();
+  }
+  if (!(factor >= 1 && factor <= kMaxFactor)) factor = kFactor;
+  return {.steps = static_cast<uint64_t>(std::max<int64_t>(
+              1, StepsWalked(hires.has_steps() ? hires.steps() : steps,
+                             strong ? hires.strength() : kStrength))),
+          .cost = factor * factor};
+}
+
 }  // namespace
 
 json FactsOf(const v1::Image& image) {
@@ -114,12 +137,18 @@ std::vector<uint32_t> PreviewSteps(const v1::GenerateRequest& request,
                                                    : 0.8;
     walked = StepsWalked(steps, std::clamp(strength, 0.0, 1.0));
   }
+  const SecondPass second = SecondPassOf(request, steps);
+  const double work = walked + second.steps * second.cost;
   std::vector<uint32_t> due;
   for (int i = 1; i <= count; ++i) {
-    const uint32_t step =
-        steps - walked + static_cast<uint64_t>(walked) * i / (count + 1);
-    if (step <= steps - walked || step >= steps) continue;
-    if (due.empty() || step > due.back()) due.push_back(step);
+    const double at = work * i / (count + 1);
+    const double behind =
+        at <= walked ? at : walked + (at - walked) / second.cost;
+    const uint64_t step = steps - walked + static_cast<uint64_t>(behind);
+    if (step <= steps - walked || step >= steps + second.steps) continue;
+    if (due.empty() || step > due.back()) {
+      due.push_back(static_cast<uint32_t>(step));
+    }
   }
   return due;
 }

@@ -1,5 +1,6 @@
 #include "gateway/picture_fields.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,12 @@ const std::vector<std::string>& Policies() {
   static const auto& policies =
       *new std::vector<std::string>{"default", "off", "mark", "blur", "refuse"};
   return policies;
+}
+
+const std::vector<std::string>& FileFormats() {
+  static const auto& formats =
+      *new std::vector<std::string>{"png", "jpeg", "webp"};
+  return formats;
 }
 
 json Flag(const std::string& description) {
@@ -77,6 +84,29 @@ json PictureFieldSchemas() {
       {"embed_parameters", Flag("Say in the file how it was made.")},
       {"tiny_decoder", Flag("Decode with the small autoencoder.")},
       {"reproducible", Flag("The same bytes again, whatever runs beside.")}};
+}
+
+std::string ReadFileFormat(FieldReader& reader, v1::OutputOptions& output) {
+  const std::string format = reader.Choice("output_format", FileFormats());
+  output.set_format(format == "jpeg"   ? v1::IMAGE_FORMAT_JPEG
+                    : format == "webp" ? v1::IMAGE_FORMAT_WEBP
+                                       : v1::IMAGE_FORMAT_PNG);
+  if (const auto quality = reader.Whole("output_compression", 0, 100)) {
+    output.set_quality(std::max<int64_t>(1, *quality));
+  }
+  return format;
+}
+
+json FileFormatSchemas() {
+  return {{"output_format",
+           {{"type", "string"},
+            {"enum", FileFormats()},
+            {"description", "What file a picture becomes."}}},
+          {"output_compression",
+           {{"type", "integer"},
+            {"minimum", 0},
+            {"maximum", 100},
+            {"description", "Quality of JPEG and WebP; 100 is the best."}}}};
 }
 
 absl::Status AllWithheldError() {

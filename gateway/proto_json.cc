@@ -1,21 +1,26 @@
 #include "gateway/proto_json.h"
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/errors.h"
+#include "gateway/door_error.h"
+#include "gateway/enum_words.h"
 #include "gateway/json_body.h"
+#include "gateway/near_names.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace genzo {
 
 using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using nlohmann::json;
 
@@ -25,61 +30,29 @@ constexpr char kDuration[] = "google.protobuf.Duration";
 constexpr char kTimestamp[] = "google.protobuf.Timestamp";
 constexpr char kObject[] = "an object";
 constexpr char kList[] = "a list";
+constexpr char kNoField[] = " is not a field of this";
 // Protobuf's words.
 constexpr char kUnknownField[] = "Cannot find field.";
 constexpr char kSetBefore[] = "invalid value oneof field";
 constexpr char kObjectOnScalar[] =
     "invalid value Starting an object on a scalar field for type ";
 
-std::string Reference(const std::string& name) {
-  return absl::StrCat("#/components/schemas/", name);
-}
-
-json EnumSchema(const EnumDescriptor& descriptor) {
-  json names = json::array();
-  for (int i = 0; i < descriptor.value_count(); ++i) {
-    names.push_back(descriptor.value(i)->name());
+// "; did you mean request.prompt?" of a field at `path` that there is not.
+std::string HintFor(const std::string& path, const Descriptor& message) {
+  const Descriptor* inside = &message;
+  std::vector<std::string> parts = absl::StrSplit(path, '.');
+  const std::string name = parts.back();
+  parts.pop_back();
+  for (const std::string& part : parts) {
+    const auto* field = FieldNamed(*inside, part.substr(0, part.find('[')));
+    inside = field == nullptr ? nullptr : field->message_type();
+    if (inside == nullptr) return "";
   }
-  return {{"type", "string"}, {"enum", names}};
-}
-
-json ScalarSchema(const FieldDescriptor& field) {
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return {{"type", "boolean"}};
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return {{"type", "number"}};
-    case FieldDescriptor::CPPTYPE_INT32:
-      return {{"type", "integer"}, {"format", "int32"}};
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return {{"type", "integer"}, {"minimum", 0}, {"maximum", UINT32_MAX}};
-    // Numbers of JavaScript cannot hold them.
-    case FieldDescriptor::CPPTYPE_INT64:
-      return {{"type", "string"}, {"pattern", "^-?[0-9]{1,18}$"}};
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return {{"type", "string"}, {"pattern", "^[0-9]{1,19}$"}};
-    default:
-      break;
+  std::set<std::string> known;
+  for (int i = 0; i < inside->field_count(); ++i) {
+    known.insert(inside->field(i)->name());
   }
-  if (field.type() == FieldDescriptor::TYPE_BYTES) {
-    return {{"type", "string"}, {"contentEncoding", "base64"}};
-  }
-  return {{"type", "string"}};
-}
-
-// Messages that the mapping writes in a way of their own.
-bool AddWellKnown(const Descriptor& message, json& schema) {
-  if (message.full_name() == kDuration) {
-    schema = {{"type", "string"}, {"pattern", "^[0-9]{1,6}(\\.[0-9]{1,9})?s$"}};
-  } else if (message.full_name() == kTimestamp) {
-    schema = {{"type", "string"}, {"format", "date-time"}};
-  } else if (message.full_name() == "google.protobuf.Any") {
-    schema = {{"type", "object"}};
-  } else {
-    return false;
-  }
-  return true;
+  return DidYouMean(name, known, *inside);
 }
 
 // What protobuf says of a field: "(request.steps): invalid value ...",
@@ -112,7 +85,7 @@ FieldViolation FaultOf(absl::string_view why) {
                                 "which it may have one")};
   }
   if (what == kUnknownField) {
-    return {field, absl::StrCat(field, " is not a field of this")};
+    return {field, absl::StrCat(field, kNoField)};
   }
   return {field, absl::StrCat(field, ": ", what)};
 }
@@ -138,8 +111,8 @@ std::string WantedOf(const FieldDescriptor& field, bool in_list) {
     case FieldDescriptor::CPPTYPE_UINT64:
       return whole(0, UINT64_MAX);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return absl::StrCat("a ", field.enum_type()->name(),
-                          ", which /openapi.json lists");
+      return absl::StrCat("one of ",
+                          absl::StrJoin(WordsOf(*field.enum_type()), ", "));
     case FieldDescriptor::CPPTYPE_MESSAGE:
       break;
     default:
@@ -165,9 +138,7 @@ std::string SentenceOf(const std::string& path, const Descriptor& message,
     const size_t bracket = std::min(part.find('['), part.size());
     const std::string name(part.substr(0, bracket));
     if (inside == nullptr || !value->is_object()) return "";
-    // A client may write textGateStep for text_gate_step.
-    field = inside->FindFieldByName(name);
-    if (field == nullptr) field = inside->FindFieldByCamelcaseName(name);
+    field = FieldNamed(*inside, name);
     if (field == nullptr) return "";
     auto found = value->find(name);
     if (found == value->end()) found = value->find(field->json_name());
@@ -194,23 +165,6 @@ std::string SentenceOf(const std::string& path, const Descriptor& message,
   return absl::StrCat(path, " ", ShownValue(*value), " is not ", wanted);
 }
 
-json FieldSchema(const FieldDescriptor& field, json& schemas) {
-  json schema;
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-    if (!AddWellKnown(*field.message_type(), schema)) {
-      AddSchemas(*field.message_type(), schemas);
-      schema = {{"$ref", Reference(field.message_type()->name())}};
-    }
-  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
-    schemas[field.enum_type()->name()] = EnumSchema(*field.enum_type());
-    schema = {{"$ref", Reference(field.enum_type()->name())}};
-  } else {
-    schema = ScalarSchema(field);
-  }
-  if (!field.is_repeated()) return schema;
-  return {{"type", "array"}, {"items", schema}};
-}
-
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -226,31 +180,24 @@ std::string ToJson(const google::protobuf::Message& message) {
 
 absl::Status FromJson(absl::string_view text,
                       google::protobuf::Message& message) {
-  const auto checked = ParseJsonObject(text);
+  auto checked = ParseJsonObject(text);
   if (!checked.ok()) return checked.status();
+  const std::string spelt =
+      SpellOutWords(*message.GetDescriptor(), *checked) ? Dump(*checked) : "";
+  if (!spelt.empty()) text = spelt;
   const auto status = google::protobuf::util::JsonStringToMessage(
       {text.data(), text.size()}, &message);
   if (status.ok()) return absl::OkStatus();
   const std::string why(status.message());
   FieldViolation fault = FaultOf({why.data(), why.size()});
   if (fault.field.empty()) return absl::InvalidArgumentError(why);
+  if (absl::EndsWith(fault.description, kNoField)) {
+    fault.description += HintFor(fault.field, *message.GetDescriptor());
+  }
   const std::string sentence =
       SentenceOf(fault.field, *message.GetDescriptor(), *checked);
   if (!sentence.empty()) fault.description = sentence;
   return InvalidFieldsError({fault});
-}
-
-void AddSchemas(const Descriptor& message, json& schemas) {
-  if (schemas.contains(message.name())) return;
-  schemas[message.name()] = json::object();  // it may hold itself
-  json properties = json::object();
-  for (int i = 0; i < message.field_count(); ++i) {
-    const FieldDescriptor& field = *message.field(i);
-    properties[field.name()] = FieldSchema(field, schemas);
-  }
-  schemas[message.name()] = {{"type", "object"},
-                             {"properties", properties},
-                             {"additionalProperties", false}};
 }
 
 }  // namespace genzo

@@ -139,8 +139,14 @@ void ReadSteeringFields(FieldReader& reader, v1::GenerateRequest& request) {
   if (reader.Truth("keep_latents").value_or(false)) {
     request.set_keep_latents(true);
   }
-  if (const auto token = reader.Text("start_latents")) {
-    request.set_start_latents(*token);
+  const std::string token = reader.Text("start_latents").value_or("");
+  if (token.empty()) return;
+  request.set_start_latents(token);
+  // Who starts from a picture reads its strength by the door's own name for it.
+  if (request.has_image_to_image()) return;
+  v1::ImageToImage& from = *request.mutable_image_to_image();
+  if (const auto strength = reader.Number("strength", 0, 1)) {
+    from.set_strength(*strength);
   }
 }
 
@@ -181,7 +187,11 @@ json SteeringSchemas() {
         {"description", "weighted reads (word:1.3) and [word]."}}},
       {"keep_latents",
        Described("boolean", "Keep latents: each image names its own.")},
-      {"start_latents", Described("string", "Such a name, to start from.")}};
+      {"start_latents", Described("string", "Such a name, to start from.")},
+      {"strength",
+       Described("number",
+                 "How much of what is started from is painted anew, 0 to "
+                 "1.")}};
 }
 
 }  // namespace genzo

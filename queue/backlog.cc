@@ -127,6 +127,11 @@ BacklogSnapshot Backlog::Snapshot(size_t most_waiting) const {
   return snapshot;
 }
 
+size_t Backlog::size() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return jobs_.size();
+}
+
 int64_t Backlog::version() const {
   absl::ReaderMutexLock lock(&mutex_);
   return version_;

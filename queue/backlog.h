@@ -1,6 +1,7 @@
 #ifndef GENZO_QUEUE_BACKLOG_H_
 #define GENZO_QUEUE_BACKLOG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -93,6 +94,8 @@ class Backlog {
   // that should start first.
   BacklogSnapshot Snapshot(size_t most_waiting) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // How many jobs there are, waiting and started.
+  size_t size() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Another number whenever a job or a model has come or gone.
   int64_t version() const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -69,7 +69,7 @@ class JobLease {
 // in FairQueue's order. Thread-safe.
 //
 // What an implementation over several processes must promise too, and the
-// suite in tests/queue/job_queue_test.cc asks of each:
+// suites on tests/queue/job_queue_fixture.h ask of each:
 // - A job that Submit() took has exactly one end at its reader, whatever dies.
 // - At most one lease of a job is valid at a time: what an older one says is
 //   dropped, not mixed in.
@@ -116,8 +116,12 @@ class JobQueue {
   // more or Nudge() is called, then as TryTake.
   virtual std::unique_ptr<JobLease> Take(const TakeRules& rules) = 0;
 
-  // Ends every Take() that waits, and the next one of each worker that does
-  // not. Cancel() of a leased job does so too.
+  // Worker: waits for a Nudge() alone, where no job is wanted before something
+  // else has happened.
+  virtual void AwaitNudge() = 0;
+
+  // Ends every Take() and AwaitNudge() that waits, and the next one of each
+  // worker that does not. Cancel() of a leased job does so too.
   virtual void Nudge() = 0;
 
   // Whether no job will come any more: closed, and none waits.

@@ -226,6 +226,16 @@ std::unique_ptr<JobLease> MemoryJobQueue::Take(const TakeRules& rules) {
   return lease;
 }
 
+void MemoryJobQueue::AwaitNudge() {
+  absl::MutexLock lock(&mutex_);
+  const int64_t seen = nudges_seen_[std::this_thread::get_id()];
+  const auto nudged = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return nudges_ > seen;
+  };
+  mutex_.Await(absl::Condition(&nudged));
+  nudges_seen_[std::this_thread::get_id()] = nudges_;
+}
+
 void MemoryJobQueue::Nudge() {
   absl::MutexLock lock(&mutex_);
   ++nudges_;

@@ -44,6 +44,7 @@ class MemoryJobQueue : public JobQueue {
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<JobLease> Take(const TakeRules& rules) override
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void AwaitNudge() override ABSL_LOCKS_EXCLUDED(mutex_);
   void Nudge() override ABSL_LOCKS_EXCLUDED(mutex_);
   bool Done() const override ABSL_LOCKS_EXCLUDED(mutex_);
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);

@@ -86,7 +86,7 @@ class Predictor {
     for (size_t i : ByArrival()) {
       const BacklogJob& job = jobs_[i];
       dealt[i] = job.device.has_value() ? *job.device : FirstDone(job);
-      Order(dealt[i], job);
+      if (!job.device.has_value()) Order(dealt[i], job);
     }
     for (size_t i : order_) Add(i, dealt[i]);
   }

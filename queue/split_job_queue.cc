@@ -35,6 +35,8 @@ std::unique_ptr<JobLease> SplitJobQueue::Take(const TakeRules& rules) {
   return painting_.Take(rules);
 }
 
+void SplitJobQueue::AwaitNudge() { painting_.AwaitNudge(); }
+
 void SplitJobQueue::Nudge() { painting_.Nudge(); }
 
 bool SplitJobQueue::Done() const { return painting_.Done(); }

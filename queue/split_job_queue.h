@@ -25,6 +25,7 @@ class SplitJobQueue : public JobQueue {
   void Expire() override;
   std::unique_ptr<JobLease> TryTake(const TakeRules& rules) override;
   std::unique_ptr<JobLease> Take(const TakeRules& rules) override;
+  void AwaitNudge() override;
   void Nudge() override;
   bool Done() const override;
   void Close() override;

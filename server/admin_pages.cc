@@ -19,9 +19,13 @@ namespace genzo {
 namespace {
 
 // Scrapers and probes come by one at a time. A connection that says nothing has
-// a thread until its patience ends.
-constexpr char kThreads[] = "16";
-constexpr char kRequestMs[] = "2000";
+// a thread until its patience ends: behind 300 of them, five times as many as
+// there are threads, a probe waits two and a half seconds.
+constexpr char kThreads[] = "64";
+constexpr char kRequestMs[] = "500";
+// Accepted, and without a thread yet. Those that find no place are accepted
+// only when the system tries again, which takes it seconds.
+constexpr char kWaiting[] = "1024";
 constexpr timeval kPatience = {.tv_sec = 0, .tv_usec = 200'000};
 
 struct Answer {
@@ -105,9 +109,10 @@ absl::StatusOr<std::unique_ptr<AdminPages>> AdminPages::Serve(
   pages->host_ = std::string(absl::StripSuffix(
       absl::StripPrefix(address.substr(0, address.rfind(':')), "["), "]"));
   try {
-    pages->server_ = std::make_unique<CivetServer>(
-        std::vector<std::string>{"listening_ports", address, "num_threads",
-                                 kThreads, "request_timeout_ms", kRequestMs});
+    pages->server_ = std::make_unique<CivetServer>(std::vector<std::string>{
+        "listening_ports", address, "num_threads", kThreads,
+        "request_timeout_ms", kRequestMs, "connection_queue", kWaiting,
+        "listen_backlog", kWaiting});
   } catch (const CivetException&) {
     // What it says is "null context when constructing CivetServer".
     return absl::UnavailableError(

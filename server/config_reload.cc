@@ -24,6 +24,8 @@ constexpr Setting kOfAStart[] = {
     At<&Config::listen>("listen"),
     At<&Config::admin>("admin"),
     At<&Config::admin_listen>("admin_listen"),
+    At<&Config::reflection>("reflection"),
+    At<&Config::channelz>("channelz"),
     At<&Config::http>("http"),
     At<&Config::insecure>("insecure"),
     At<&Config::models_folder>("models_folder"),

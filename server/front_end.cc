@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -19,15 +20,29 @@ constexpr int kMaxBytesBesidesImage = 4 << 20;
 // to be refused and not to wait.
 constexpr int kCallsBesideStreams = 100;
 
+// For calls that are no streams, when the doors close.
+constexpr absl::Duration kLastAnswers = absl::Milliseconds(250);
+
 constexpr char kAdmin[] = "genzo.v1.ModelAdmin";
 
-DoorOptions DoorOptionsOf(const FrontEndOptions& options) {
+DoorOptions DoorOptionsOf(const FrontEndOptions& options,
+                          const ServerCertificate* certificate) {
   return {.max_message_bytes =
               options.limits.max_image_bytes + kMaxBytesBesidesImage,
           .max_calls = options.delivery.max_streams + kCallsBesideStreams,
           .reader_timeout = options.delivery.reader_timeout,
           .other_connections = options.http_connections,
-          .tls = options.tls};
+          .certificate = certificate,
+          .reflection = options.reflection};
+}
+
+// Of the door of ModelAdmin alone, where administrators find their way.
+DoorOptions AdminDoorOptionsOf(const FrontEndOptions& options,
+                               const ServerCertificate* certificate) {
+  DoorOptions door = DoorOptionsOf(options, certificate);
+  door.reflection = true;
+  door.channelz = options.channelz;
+  return door;
 }
 
 std::unique_ptr<Authenticator> MakeAuthenticator(const FrontEndOptions& options,
@@ -56,7 +71,7 @@ void Tell(Quotas& quotas, Webhooks* webhooks,
     case v1::JOB_STATE_RUNNING:
       return quotas.Runs(id);
     default:
-      return quotas.Ended(id);
+      return quotas.Ended(id, ShareLeft(job.job()));
   }
 }
 
@@ -137,6 +152,13 @@ absl::StatusOr<Keys> OpenKeys(const AuthConfig& auth, const Clock& clock) {
   return opened;
 }
 
+// Null without TLS.
+absl::StatusOr<std::unique_ptr<ServerCertificate>> OpenCertificate(
+    const TlsConfig& tls) {
+  if (tls.cert_file.empty()) return nullptr;
+  return ServerCertificate::Open(tls);
+}
+
 }  // namespace
 
 int HttpConnectionsOf(const HttpConfig& http) {
@@ -161,6 +183,8 @@ FrontEndOptions FrontEndOptionsOf(const Config& config) {
           .webhooks = config.webhooks,
           .result_cache = config.result_cache,
           .admin_listen = config.admin_listen,
+          .reflection = config.reflection,
+          .channelz = config.channelz,
           .http_connections = HttpConnectionsOf(config.http),
           .log_prompts = config.log_prompts};
 }
@@ -171,9 +195,12 @@ absl::StatusOr<FrontEnd::Parts> FrontEnd::MakeParts(
   if (!apart.ok()) return apart;
   auto keys = OpenKeys(options.auth, dependencies.clock);
   if (!keys.ok()) return keys.status();
+  auto certificate = OpenCertificate(options.tls);
+  if (!certificate.ok()) return certificate.status();
   Parts parts;
   parts.keys = std::move(keys->keys);
   parts.tokens = std::move(keys->tokens);
+  parts.certificate = *std::move(certificate);
   if (!options.webhooks.hosts.empty()) {
     WebhookHooks hooks = {.metrics = &dependencies.metrics};
     if (!options.jobs.results_folder.empty()) {
@@ -226,7 +253,7 @@ absl::Status FrontEnd::Check(const FrontEndOptions& options,
           : Webhooks::Open(options.webhooks, clock, PostHttps, /*threads=*/0)
                 .status();
   if (!webhooks.ok()) return webhooks;
-  absl::Status status = MakeServerCredentials(options.tls).status();
+  absl::Status status = OpenCertificate(options.tls).status();
   status.Update(CheckOwnFolders(options));
   status.Update(
       CheckFolder("jobs.results_folder", options.jobs.results_folder));
@@ -274,19 +301,25 @@ absl::StatusOr<std::unique_ptr<FrontEnd>> FrontEnd::Start(
       &front_end->image_generation_, &front_end->jobs_,
       &front_end->upscaling_,        &front_end->model_registry_,
       &front_end->lora_registry_,    &front_end->picture_scoring_};
-  const DoorOptions door_options = DoorOptionsOf(options);
+  const auto* certificate = front_end->parts_.certificate.get();
   if (options.admin_listen.empty()) {
     services.push_back(&front_end->model_admin_);
   } else {
-    auto door = Door::Create(options.admin_listen, door_options,
+    auto door = Door::Create(options.admin_listen,
+                             AdminDoorOptionsOf(options, certificate),
                              {&front_end->model_admin_});
     if (!door.ok()) return door.status();
     front_end->admin_door_ = *std::move(door);
   }
-  auto door = Door::Create(address, door_options, services);
+  auto door =
+      Door::Create(address, DoorOptionsOf(options, certificate), services);
   if (!door.ok()) return door.status();
   front_end->door_ = *std::move(door);
   front_end->SetServing(false);
+  {  // figures are there from the start
+    absl::MutexLock lock(&front_end->sweeping_);
+    front_end->ReadFilesAgain();
+  }
   front_end->intake_.Resume();
   front_end->door_->Open();
   if (front_end->admin_door_ != nullptr) front_end->admin_door_->Open();
@@ -307,18 +340,37 @@ void FrontEnd::SetServing(bool serving) {
 }
 
 void FrontEnd::Shutdown(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const bool has_readers = streams_.metrics.streams().Value() > 0;
+  const absl::Time deadline =
+      absl::Now() + (has_readers ? timeout : std::min(timeout, kLastAnswers));
   for (const auto* door : {&door_, &admin_door_}) {
     if (*door != nullptr) (*door)->Shutdown(deadline);
   }
 }
 
-void FrontEnd::Sweep() {
+std::vector<std::string> FrontEnd::Sweep() {
   absl::MutexLock lock(&sweeping_);
   queue_.Expire();
   parts_.archive->Sweep();
-  if (parts_.keys != nullptr) parts_.keys->Refresh();
-  if (parts_.tokens != nullptr) parts_.tokens->Refresh();
+  return ReadFilesAgain();
+}
+
+std::vector<std::string> FrontEnd::ReadFilesAgain() {
+  std::vector<std::string> stale;
+  const auto look = [&](const char* file, const auto& part) {
+    if (part == nullptr) return;
+    part->Refresh();
+    streams_.metrics.SetFileInForce(file, part->in_force());
+    if (!part->in_force()) stale.emplace_back(file);
+  };
+  look("keys", parts_.keys);
+  look("jwks", parts_.tokens);
+  look("certificate", parts_.certificate);
+  if (parts_.certificate != nullptr) {
+    streams_.metrics.SetCertificateExpiry("certificate",
+                                          parts_.certificate->expiry());
+  }
+  return stale;
 }
 
 }  // namespace genzo

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -62,6 +63,8 @@ struct FrontEndOptions {
   ResultCacheConfig result_cache = {};
   // Where ModelAdmin is, alone, instead of beside the other services.
   std::string admin_listen = {};
+  bool reflection = true;  // beside the others; where ModelAdmin is alone it is
+  bool channelz = false;   // only where ModelAdmin is alone
   int http_connections = 0;  // that the HTTP door may have
   bool log_prompts = false;
 };
@@ -71,9 +74,10 @@ FrontEndOptions FrontEndOptionsOf(const Config& config);
 // them; 0 without a door.
 int HttpConnectionsOf(const HttpConfig& http);
 
-// The gRPC server: the services, the standard health service and reflection.
-// Takes connections up to a share of the descriptors that the process may have,
-// which it raises as far as it may; refuses compressed messages. Thread-safe.
+// The gRPC server: the services, the standard health service and what else of
+// gRPC's the options name. Takes connections up to a share of the descriptors
+// that the process may have, which it raises as far as it may; refuses
+// compressed messages. Thread-safe.
 class FrontEnd {
  public:
   // Listens on `address`, "host:port"; port 0 takes a free one. Not serving, in
@@ -94,12 +98,18 @@ class FrontEnd {
   static absl::Status Check(const FrontEndOptions& options, const Clock& clock);
 
   // Refuses new calls, waits for those under way until `timeout`, then breaks
-  // them off.
+  // them off. While no stream is under way it waits for next to nothing:
+  // connections that have not said anything yet would use up the time.
   void Shutdown(absl::Duration timeout);
+  // See Webhooks::EndBy().
+  void EndPostsBy(absl::Time time) {
+    if (parts_.webhooks != nullptr) parts_.webhooks->EndBy(time);
+  }
 
   // What happens every second: forgets what was kept long enough, takes over
-  // keys that were changed.
-  void Sweep() ABSL_LOCKS_EXCLUDED(sweeping_);
+  // keys and certificates that were changed. Returns those of these files that
+  // could not be: "keys", "jwks", "certificate".
+  std::vector<std::string> Sweep() ABSL_LOCKS_EXCLUDED(sweeping_);
 
   int port() const { return door_->port(); }
   // Of ModelAdmin; port() unless it has an address of its own.
@@ -114,8 +124,9 @@ class FrontEnd {
  private:
   // What is made of the options and may fail.
   struct Parts {
-    std::unique_ptr<KeyStore> keys;        // null: none
-    std::unique_ptr<TokenChecker> tokens;  // null: none
+    std::unique_ptr<KeyStore> keys;                  // null: none
+    std::unique_ptr<TokenChecker> tokens;            // null: none
+    std::unique_ptr<ServerCertificate> certificate;  // null: no TLS
     std::unique_ptr<Quotas> quotas;
     std::unique_ptr<Webhooks> webhooks;    // null: none
     std::unique_ptr<JobArchive> archive;   // tells quotas and webhooks
@@ -126,6 +137,9 @@ class FrontEnd {
 
   FrontEnd(const FrontEndOptions& options,
            const FrontEndDependencies& dependencies, Parts parts);
+
+  std::vector<std::string> ReadFilesAgain()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sweeping_);
 
   const Parts parts_;
   JobQueue& queue_;

@@ -14,7 +14,9 @@
 #include "gateway/door.h"
 #include "server/config_files.h"
 #include "server/front_end.h"
+#include "server/otlp_headers.h"
 #include "server/process_end.h"
+#include "server/reload_thread.h"
 #include "server/running_server.h"
 #include "server/server_options.h"
 #include "server/signal_waiter.h"
@@ -39,19 +41,12 @@ int Fail(const absl::Status& status) {
 }
 
 // Until somebody wants the server to end, or its pool has.
-SignalWaiter::Event WaitForEnd(const ServerOptions& options,
-                               const SignalWaiter& waiter,
-                               RunningServer& server) {
+SignalWaiter::Event WaitForEnd(const SignalWaiter& waiter,
+                               ReloadThread& reload) {
   while (true) {
     const SignalWaiter::Event event = waiter.Wait(absl::InfiniteFuture());
     if (event != SignalWaiter::Event::kReload) return event;
-    const auto wanted = ReadConfig(options);
-    if (wanted.ok()) {
-      server.Reload(*wanted);
-    } else {
-      spdlog::error("the configuration is not taken over: {}",
-                    std::string(wanted.status().message()));
-    }
+    reload.Ask();
   }
 }
 
@@ -98,9 +93,17 @@ int Serve(const ServerOptions& options, const Config& config) {
   if (!listens.ok()) return Fail(listens);
   SignalWaiter waiter(signals);
   (*server)->Start([&waiter] { waiter.Done(); });
-  if (WaitForEnd(options, waiter, **server) != SignalWaiter::Event::kDone) {
-    Drain(config, waiter, **server);
-  }
+  ReloadThread reload(
+      /*read=*/
+      [&options, &server] {
+        auto wanted = ReadConfigAgain(options);
+        if (!wanted.ok()) (*server)->CannotReload();
+        return wanted;
+      },
+      /*take=*/[&server](const Config& wanted) { (*server)->Reload(wanted); });
+  const SignalWaiter::Event event = WaitForEnd(waiter, reload);
+  reload.Close();
+  if (event != SignalWaiter::Event::kDone) Drain(config, waiter, **server);
   // With all devices out, the pool ends while jobs wait: they hear of it.
   (*server)->Cancel();
   EndWithin(kLastWrites + kLastResort, signals, config.jobs.results_folder);
@@ -128,6 +131,7 @@ int Check(const Config& config) {
   absl::Status status =
       FrontEnd::Check(FrontEndOptionsOf(config), Clock::Real());
   status.Update(HttpDoor::Check(config.http));
+  status.Update(OtlpHeaders::Check(config.tracing.headers_file));
   if (!status.ok()) return Fail(status);
   const auto missing = MissingFiles(config);
   if (!missing.empty()) {
@@ -139,6 +143,8 @@ int Check(const Config& config) {
   for (const std::string& folder : MissingFolders(config)) {
     std::cout << folder << ", and is looked for now and then\n";
   }
+  const std::string page = HttpDoor::MissingPage(config.http);
+  if (!page.empty()) std::cout << page << "\n";
   std::cout << "the configuration is good" << std::endl;
   return 0;
 }

@@ -6,9 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/clock.h"
 #include "base/logging.h"
 #include "curl/curl.h"
 #include "nlohmann/json.hpp"
+#include "server/otlp_headers.h"
 
 namespace genzo {
 namespace {
@@ -62,13 +64,13 @@ Json SpanJson(const Span& span) {
 
 size_t Discard(char*, size_t size, size_t count, void*) { return size * count; }
 
+using Headers = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
+
 absl::StatusOr<int> PostJson(const std::string& url, const std::string& ca_file,
-                             const std::string& body) {
+                             const Headers& headers, const std::string& body,
+                             const TransferEnd& end) {
   const std::unique_ptr<CURL, void (*)(CURL*)> handle(curl_easy_init(),
                                                       curl_easy_cleanup);
-  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
-      curl_slist_append(nullptr, "content-type: application/json"),
-      curl_slist_free_all);
   CURL* const curl = handle.get();
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -82,10 +84,8 @@ absl::StatusOr<int> PostJson(const std::string& url, const std::string& ca_file,
   if (!ca_file.empty()) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file.c_str());
   }
-  const CURLcode result = curl_easy_perform(curl);
-  if (result != CURLE_OK) {
-    return absl::UnavailableError(curl_easy_strerror(result));
-  }
+  const absl::Status done = end.Perform(curl);
+  if (!done.ok()) return done;
   long code = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
   return static_cast<int>(code);
@@ -119,6 +119,7 @@ OtlpExporter::OtlpExporter(const TracingConfig& config,
       sender_(std::make_unique<WorkThread>(/*tick=*/[this] { Flush(); })) {}
 
 OtlpExporter::~OtlpExporter() {
+  end_.EndBy(Clock::Real().Now() + kLastPosts);
   sender_.reset();
   Flush();
 }
@@ -149,7 +150,7 @@ void OtlpExporter::Send(absl::Span<const Span> spans) {
   const std::string body = OtlpJson(spans, service_version_);
   absl::StatusOr<int> code;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    code = post_(body);
+    code = post_(body, end_);
     if (code.ok() && *code >= 200 && *code < 300) {
       failing_ = false;
       return metrics_.CountSpans("sent", spans.size());
@@ -166,8 +167,16 @@ OtlpExporter::Post OtlpExporter::PostTo(const TracingConfig& config) {
   std::string base = config.endpoint;
   while (!base.empty() && base.back() == '/') base.pop_back();
   return [url = absl::StrCat(absl::StripSuffix(base, kTracesPath), kTracesPath),
-          ca_file = config.ca_file](const std::string& body) {
-    return PostJson(url, ca_file, body);
+          ca_file = config.ca_file,
+          own = std::make_shared<OtlpHeaders>(config.headers_file)](
+             const std::string& body, const TransferEnd& end) {
+    const Headers headers(
+        curl_slist_append(nullptr, "content-type: application/json"),
+        curl_slist_free_all);
+    for (const std::string& line : own->Lines()) {
+      curl_slist_append(headers.get(), line.c_str());
+    }
+    return PostJson(url, ca_file, headers, body, end);
   };
 }
 

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "base/tracing.h"
 #include "base/work_thread.h"
+#include "server/transfer_end.h"
 
 namespace genzo {
 
@@ -25,15 +26,18 @@ std::string OtlpJson(absl::Span<const Span> spans,
 // Sends spans to a collector by OTLP/HTTP, a batch every second, on a thread of
 // its own. What the collector does not take is tried once more and then lost,
 // and so is what would be the kMostWaiting-th to wait; genzo_spans_total counts
-// it. What waits when the exporter ends is sent.
+// it. What waits when the exporter ends is sent, for kLastPosts.
 // Thread-safe.
 class OtlpExporter : public Tracer {
  public:
   static constexpr size_t kMostWaiting = 16'384;
   static constexpr size_t kMostTogether = 2'048;
 
-  // Posts a body; the answer's code.
-  using Post = std::function<absl::StatusOr<int>(const std::string& body)>;
+  static constexpr absl::Duration kLastPosts = absl::Seconds(1);
+
+  // Posts a body, until `end`; the answer's code.
+  using Post = std::function<absl::StatusOr<int>(const std::string& body,
+                                                 const TransferEnd& end)>;
 
   // `metrics` outlives the exporter. `post` is PostTo() but in tests.
   OtlpExporter(const TracingConfig& config, const std::string& service_version,
@@ -42,10 +46,14 @@ class OtlpExporter : public Tracer {
 
   void Record(Span span) override ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Nothing is sent after `time`, of the real clock.
+  void EndBy(absl::Time time) { end_.EndBy(time); }
+
   // Sends what waits. For one thread at a time.
   void Flush() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Posts to the traces of config.endpoint, for 5 s at most.
+  // Posts to the traces of config.endpoint, for 5 s at most, with the headers
+  // of config.headers_file. For one thread at a time.
   static Post PostTo(const TracingConfig& config);
 
  private:
@@ -55,6 +63,7 @@ class OtlpExporter : public Tracer {
   Metrics& metrics_;
   const Post post_;
   bool failing_ = false;  // said so; of the sending thread
+  TransferEnd end_;
   absl::Mutex mutex_;
   std::vector<Span> waiting_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<WorkThread> sender_;  // last: its thread uses the rest

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,12 +16,14 @@
 #include "queue/pool_view.h"
 #include "server/config_files.h"
 #include "server/config_reload.h"
-#include "server/otlp_exporter.h"
+#include "server/otlp_headers.h"
 #include "worker/device/core_wait.h"
 
 namespace genzo {
 namespace {
 
+// For webhooks and spans that wait once everything else has ended.
+constexpr absl::Duration kLastPosts = absl::Seconds(1);
 // How often the folder of models is looked into.
 constexpr absl::Duration kModelsLook = absl::Seconds(5);
 
@@ -42,8 +45,8 @@ std::vector<ModelConfig> TakeFound(ModelsFolder& folder, Config& config) {
   return later;
 }
 
-std::unique_ptr<Tracer> MakeTracer(const TracingConfig& config,
-                                   Metrics& metrics) {
+std::unique_ptr<OtlpExporter> MakeTracer(const TracingConfig& config,
+                                         Metrics& metrics) {
   if (config.endpoint.empty()) return nullptr;
   spdlog::info("spans go to {}", config.endpoint);
   return std::make_unique<OtlpExporter>(config, Version(), metrics,
@@ -85,6 +88,8 @@ void PutModel(std::vector<ModelConfig>& models, const ModelConfig& model) {
 
 absl::StatusOr<std::unique_ptr<RunningServer>> RunningServer::Create(
     const Config& config) {
+  const absl::Status headers = OtlpHeaders::Check(config.tracing.headers_file);
+  if (!headers.ok()) return headers;
   ModelsFolder folder(config.models_folder, config.models);
   Config with_found = config;
   std::vector<ModelConfig> later = TakeFound(folder, with_found);
@@ -114,6 +119,7 @@ RunningServer::RunningServer(const Config& config, const Config& with_found,
       queue_(painting_, upscaling_),
       readiness_([this](bool is) { TellServing(is); }) {
   metrics_.Add(process_metrics_);
+  TellConfiguration(/*is_in_force=*/true);
   // Sent pictures are told under their upscaler's name.
   metrics_.TellModelsThat([this](const std::string& model) {
     return catalog_.Named(model).ok() || upscalers_.Get(model).ok();
@@ -204,7 +210,8 @@ void RunningServer::Start(const std::function<void()>& done) {
                 },
             .gone = [this](const std::string& id) { pool_->Remove(id); }});
   }
-  stall_watch_.emplace(pool_->DeviceNames(), config_.stall_after);
+  stall_watch_.emplace(pool_->DeviceNames(), config_.stall_after,
+                       &load_.speeds());
   stall_looks_ =
       std::make_unique<WorkThread>(/*tick=*/[this] { LookForStall(); });
 }
@@ -249,6 +256,9 @@ void RunningServer::FirstModelsLoaded() {
 void RunningServer::AddModel(const ModelConfig& model,
                              std::optional<bool> pinned) {
   pool_->Add(model);
+  // Found in a folder: it is there when there is room, else when it is asked
+  // for. But a server needs one to be ready.
+  if (!pinned.has_value() && AnyResident(catalog_)) return;
   models_->Load(model.id, pinned,
                 [](const absl::Status&) {});  // the catalog tells
 }
@@ -261,6 +271,8 @@ void RunningServer::LookForStall() {
     spdlog::error("not ready: {}", why);
   }
   readiness_.Stalled(why);
+  const bool was_stalled = std::exchange(is_stalled_, !why.empty());
+  if (was_stalled && readiness_.WhyNot().empty()) spdlog::info("ready again");
 }
 
 void RunningServer::Reload(const Config& wanted) {
@@ -271,7 +283,7 @@ void RunningServer::Reload(const Config& wanted) {
   const ReloadPlan plan = PlanReload(started_, wanted, broken);
   spdlog::set_level(spdlog::level::from_str(plan.log_level));
   front_end_->SetLimits(plan.limits);
-  front_end_->Sweep();  // files of keys
+  const auto stale = front_end_->Sweep();  // files of keys and certificates
   for (const std::string& id : plan.gone) {
     pool_->Remove(id);
     DropModel(started_.models, id);
@@ -280,10 +292,14 @@ void RunningServer::Reload(const Config& wanted) {
     AddModel(model, model.pinned);
     PutModel(started_.models, model);
   }
+  TellConfiguration(/*is_in_force=*/true);
   spdlog::info(
-      "the configuration is taken over: log_level, limits, keys, {} models, {} "
-      "gone",
+      "the configuration is taken over: log_level, limits, {} models, {} gone",
       plan.models.size(), plan.gone.size());
+  if (!stale.empty()) {
+    spdlog::error("not taken over, because of no use: the files of {}",
+                  absl::StrJoin(stale, ", "));
+  }
   if (plan.not_applied.empty()) return;
   spdlog::warn("not taken over without a start: {}",
                absl::StrJoin(plan.not_applied, ", "));
@@ -302,8 +318,15 @@ void RunningServer::Drain() {
 void RunningServer::Stop(absl::Duration last_writes) {
   if (models_watch_.has_value()) models_watch_->Close();
   stall_looks_.reset();
-  if (http_door_ != nullptr) http_door_->Stop(last_writes);
+  // Side by side: neither door is to use up the other's time.
+  std::thread http([this, last_writes] {
+    if (http_door_ != nullptr) http_door_->Stop(last_writes);
+  });
   front_end_->Shutdown(last_writes);
+  http.join();
+  const absl::Time last_posts = Clock::Real().Now() + kLastPosts;
+  front_end_->EndPostsBy(last_posts);
+  if (tracer_ != nullptr) tracer_->EndBy(last_posts);
   models_watch_.reset();  // last: its look may hang
 }
 

@@ -14,7 +14,6 @@
 #include "base/model_catalog.h"
 #include "base/models_folder.h"
 #include "base/process_metrics.h"
-#include "base/tracing.h"
 #include "base/upscaler_catalog.h"
 #include "base/work_thread.h"
 #include "gateway/door.h"
@@ -25,6 +24,7 @@
 #include "server/front_end.h"
 #include "server/heard_models.h"
 #include "server/models_watch.h"
+#include "server/otlp_exporter.h"
 #include "server/readiness.h"
 #include "server/stall_watch.h"
 #include "worker/engine/worker_pool.h"
@@ -32,7 +32,7 @@
 namespace genzo {
 
 // A front end and a pool of workers in one process. Its life, one call after
-// the other, all on the main thread:
+// the other on the main thread, but for Reload(), which has a thread to itself:
 //
 //   Create   the parts are there; nothing is loaded and nobody can call
 //   Listen   the doors are open: jobs are taken, and wait
@@ -58,14 +58,18 @@ class RunningServer {
   void Start(const std::function<void()>& done);
 
   // Takes over what is safe of a changed configuration; the log says what is
-  // not.
+  // not. Reads files of keys, which may hang. One at a time, from Start() on;
+  // may come with a Drain() that begins meanwhile.
   void Reload(const Config& wanted);
+  // It cannot be read, or says what cannot be: what was read before counts.
+  void CannotReload() { TellConfiguration(/*is_in_force=*/false); }
 
   // Waits for nothing.
   void Drain();
   void Cancel() { queue_.CancelAll(); }
 
-  // Readers have until `last_writes`.
+  // Readers have until `last_writes`; with none it takes no time, whoever is
+  // connected.
   void Stop(absl::Duration last_writes);
 
  private:
@@ -88,6 +92,10 @@ class RunningServer {
   void AddModel(const ModelConfig& model, std::optional<bool> pinned);
   // Looks every second whether jobs get on.
   void LookForStall();
+  // Whether the file of the configuration is in force as it is.
+  void TellConfiguration(bool is_in_force) {
+    metrics_.SetFileInForce("configuration", is_in_force);
+  }
 
   const Config config_;  // with the default model that was found
   Config started_;       // as it was read, with the models taken over since
@@ -98,7 +106,7 @@ class RunningServer {
   // Held here: the registry does not.
   const std::shared_ptr<ProcessMetrics> process_metrics_ =
       std::make_shared<ProcessMetrics>();
-  const std::unique_ptr<Tracer> tracer_;  // null: spans are sent nowhere
+  const std::unique_ptr<OtlpExporter> tracer_;  // null: spans go nowhere
   ModelCatalog catalog_;
   PoolLoad load_;
   MemoryJobQueue painting_;
@@ -115,6 +123,7 @@ class RunningServer {
   // Use the rest, from Start() on.
   std::optional<ModelsWatch> models_watch_;
   std::optional<PoolStallWatch> stall_watch_;  // of `stall_looks_` alone
+  bool is_stalled_ = false;                    // likewise
   std::unique_ptr<WorkThread> stall_looks_;
 };
 

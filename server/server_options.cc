@@ -1,8 +1,10 @@
 #include "server/server_options.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 
 namespace genzo {
 
@@ -45,6 +47,16 @@ absl::StatusOr<Config> ReadConfig(const ServerOptions& options) {
   const absl::Status reach = CheckReach(*config);
   if (!reach.ok()) return reach;
   return config;
+}
+
+absl::StatusOr<Config> ReadConfigAgain(const ServerOptions& options) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(options.config_path, error)) {
+    return absl::NotFoundError(
+        absl::StrCat("configuration file ", options.config_path,
+                     " is not a regular file, which could be read again"));
+  }
+  return ReadConfig(options);
 }
 
 }  // namespace genzo

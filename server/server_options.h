@@ -31,6 +31,10 @@ void AddOptions(CLI::App& app, ServerOptions& options);
 // own. INVALID_ARGUMENT or NOT_FOUND, naming what is wrong.
 absl::StatusOr<Config> ReadConfig(const ServerOptions& options);
 
+// The same once the server runs. NOT_FOUND, too, for what can be read once
+// only: a pipe would have nothing more, for ever.
+absl::StatusOr<Config> ReadConfigAgain(const ServerOptions& options);
+
 }  // namespace genzo
 
 #endif  // GENZO_SERVER_SERVER_OPTIONS_H_

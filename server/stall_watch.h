@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/model_catalog.h"
 #include "queue/backlog.h"
+#include "queue/model_speeds.h"
 
 namespace genzo {
 
@@ -20,9 +21,12 @@ class StallWatch {
   // Models are read from networks and tried: while one is, so many times as
   // long may pass, and not more, as reading may hang too.
   static constexpr int kLoadingPatience = 10;
+  // Of a step that takes long, a large picture's on a CPU, so many times what
+  // it was predicted to take may pass.
+  static constexpr int kStepPatience = 10;
 
-  // `most` may pass without a step while jobs wait or run. `step` is what it
-  // is told by.
+  // `most` may pass without a step while jobs wait or run, or kStepPatience
+  // times the longest step if that is more. `step` is what it is told by.
   explicit StallWatch(absl::Duration most, std::string step = "step")
       : most_(most), step_(std::move(step)) {}
 
@@ -31,6 +35,7 @@ class StallWatch {
     double evaluations = 0;  // since the start
     double jobs = 0;         // that wait or run
     bool loading = false;    // they may wait for a model that is
+    absl::Duration longest_step = absl::ZeroDuration();  // predicted, of theirs
   };
   // Why it is thought that something hangs; "" if nothing does.
   std::string Look(const Seen& seen, absl::Time now);
@@ -52,7 +57,9 @@ class StallWatch {
 class PoolStallWatch {
  public:
   // `devices` by the names that figures have for them, in the pool's order.
-  PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most);
+  // `speeds` predict their steps, and outlive the watch; null: nobody does.
+  PoolStallWatch(const std::vector<std::string>& devices, absl::Duration most,
+                 const ModelSpeeds* speeds = nullptr);
 
   // As StallWatch::Look(), from what the figures say, `backlog` of jobs that
   // devices took and have not begun, and `upscaling` of sent pictures. Every
@@ -63,6 +70,7 @@ class PoolStallWatch {
                    absl::Time now);
 
  private:
+  const ModelSpeeds* const speeds_;
   StallWatch pool_;
   StallWatch enlarging_;
   std::vector<std::pair<std::string, StallWatch>> devices_;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/api_keys.h"
+#include "base/log_share.h"
 #include "base/tracing.h"
 
 namespace genzo {
@@ -46,6 +47,12 @@ class Authenticator {
   // checks keys answers UNAUTHENTICATED, or PERMISSION_DENIED for a tenant that
   // the caller may not name.
   virtual absl::StatusOr<Caller> Authenticate(const CallFacts& call) const = 0;
+
+  // Of the log, for calls that are refused: whoever has no key may make many.
+  LogShare& refusals() const { return refusals_; }
+
+ private:
+  mutable LogShare refusals_{/*most_a_second=*/20};
 };
 
 // Believes the metadata `x-genzo-tenant`. `admin_api` says who may administer:

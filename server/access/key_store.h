@@ -30,6 +30,8 @@ class KeyStore : public Credentials {
   // Takes over what the file says now, if it was changed; says so in the log.
   // To be called every second or so.
   void Refresh() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the file, as Refresh() found it, is what counts. As Refresh().
+  bool in_force() const { return file_.in_force(); }
 
  private:
   KeyStore(const std::string& path, const Clock& clock)

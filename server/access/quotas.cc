@@ -63,6 +63,13 @@ absl::Status CheckGrantLimits(const Grant& grant,
   return violations.empty() ? absl::OkStatus() : InvalidFieldsError(violations);
 }
 
+double ShareLeft(const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED) return 0;
+  const double total = std::max(1u, job.steps_total());
+  // Steps that were walked twice make more than all.
+  return 1 - std::min(1.0, job.steps_done() / total);
+}
+
 void LowerLimits(const Grant& grant, v1::Model& model) {
   if (!model.has_limits()) return;  // of one that could not be read
   v1::ModelLimits& own = *model.mutable_limits();
@@ -141,13 +148,7 @@ size_t Quotas::keys() const {
   return uses_.size();
 }
 
-void Quotas::TakeBack(const std::string& job_id) {
-  absl::MutexLock lock(&mutex_);
-  const auto job = jobs_.find(job_id);
-  if (job == jobs_.end()) return;
-  uses_[job->second.key_id].units += job->second.cost;
-  ForgetLocked(job);
-}
+void Quotas::TakeBack(const std::string& job_id) { Ended(job_id, /*left=*/1); }
 
 void Quotas::Waits(const std::string& job_id) { SetWaits(job_id, true); }
 
@@ -161,14 +162,12 @@ void Quotas::SetWaits(const std::string& job_id, bool waits) {
   uses_[job->second.key_id].queued += waits ? 1 : -1;
 }
 
-void Quotas::Ended(const std::string& job_id) {
+void Quotas::Ended(const std::string& job_id, double left) {
   absl::MutexLock lock(&mutex_);
   const auto job = jobs_.find(job_id);
-  if (job != jobs_.end()) ForgetLocked(job);
-}
-
-void Quotas::ForgetLocked(std::map<std::string, Job>::iterator job) {
+  if (job == jobs_.end()) return;
   Use& use = uses_[job->second.key_id];
+  use.units += left * job->second.cost;
   --use.jobs;
   if (job->second.waits) --use.queued;
   jobs_.erase(job);

@@ -12,6 +12,7 @@
 #include "base/api_keys.h"
 #include "base/clock.h"
 #include "genzo/v1/image_generation.pb.h"
+#include "genzo/v1/jobs.pb.h"
 #include "genzo/v1/model_registry.pb.h"
 
 namespace genzo {
@@ -30,6 +31,10 @@ absl::Status CheckGrantPixels(const Grant& grant, int64_t width,
 absl::Status CheckGrantLimits(const Grant& grant,
                               const v1::GenerateRequest& resolved);
 
+// Of the work of a job that has ended, the share that was not done, by steps:
+// 0 to 1. Of one that succeeded, none. Pure.
+double ShareLeft(const v1::Job& job);
+
 // Tells in `model` the grant's limits, where they are lower than its own. Pure.
 void LowerLimits(const Grant& grant, v1::Model& model);
 
@@ -40,6 +45,10 @@ void LowerLimits(const Grant& grant, v1::Model& model);
 //
 //   cost_per_minute 60, burst 10: jobs of 10 units, one every 10 s; or one of
 //   40, and 40 s later the next.
+//
+// A job is charged when it is queued. What it leaves undone is given back when
+// it ends: all of one that is cancelled while it waits, a third of one that the
+// server fails at after two thirds of its steps.
 //
 // Counted in this process, by key, from its start. Thread-safe.
 class Quotas {
@@ -63,7 +72,9 @@ class Quotas {
   // What has become of a job. Unknown ids are ignored.
   void Waits(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
   void Runs(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Ended(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives `left` of the charge back, see ShareLeft().
+  void Ended(const std::string& job_id, double left = 0)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // What one key has used.
@@ -87,8 +98,6 @@ class Quotas {
   void ForgetIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaits(const std::string& job_id, bool waits)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void ForgetLocked(std::map<std::string, Job>::iterator job)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;
   mutable absl::Mutex mutex_;

@@ -38,6 +38,8 @@ class TokenChecker : public Credentials {
 
   // As KeyStore::Refresh().
   void Refresh() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the file, as Refresh() found it, is what counts. As Refresh().
+  bool in_force() const { return file_.in_force(); }
 
  private:
   TokenChecker(const AuthConfig& config, const Clock& clock)

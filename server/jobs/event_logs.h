@@ -2,7 +2,6 @@
 #define GENZO_SERVER_JOBS_EVENT_LOGS_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,26 +16,14 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/metrics.h"
-#include "base/tenant_totals.h"
 #include "queue/event_sink.h"
+#include "server/jobs/event_log.h"
+#include "server/jobs/held_bytes.h"
+#include "server/jobs/stream_shares.h"
 
 namespace genzo {
 
 class EventLogs;
-
-using EventRef = std::shared_ptr<const v1::JobEvent>;
-
-// A job as its events are filed. A job with a request id can be found again
-// by it.
-struct JobFile {
-  std::string job_id = {};
-  std::string tenant = {};
-  std::string request_id = {};  // empty: nobody comes back for it
-  std::string digest = {};  // of the request, to tell another with the same id
-  bool goes_on = false;     // when its last reader leaves
-  bool is_kept = false;     // after its end, with or without an image
-  std::string traceparent = {};  // of the job, see internal::v1::Job
-};
 
 // Hears of all filed jobs. Called with the logs' lock held, and maybe others:
 // must not block or call back.
@@ -54,13 +41,6 @@ class JobListener {
   virtual void Forgotten(const std::string& job_id) = 0;
 };
 
-// What a reader hears. Both must not block, may come from any thread, and may
-// come once more just after the reader is gone.
-struct ReaderListener {
-  std::function<void()> event = {};     // Next() has something
-  std::function<void()> given_up = {};  // it took nothing for too long
-};
-
 // One reader's place in the events of a job. Next() is for one thread at a
 // time; destroying it leaves the job.
 class EventReader {
@@ -72,7 +52,7 @@ class EventReader {
 
   // The next event, null if there is none now. Asking is telling that the one
   // before was delivered. `ended` is the last one.
-  std::shared_ptr<const v1::JobEvent> Next();
+  EventRef Next();
 
   const std::string& job_id() const { return job_id_; }
   // Empty if nobody traces the job.
@@ -93,8 +73,8 @@ class EventReader {
 };
 
 // The events of this process's jobs between the pool, which posts them, and
-// their readers. Of each job it holds the latest `queued`, and the latest
-// `progress` and `preview` of each image; it holds `started`, `image`,
+// their readers. Of each job (EventLog) it holds the latest `queued`, and the
+// latest `progress` and `preview` of each image; it holds `started`, `image`,
 // `image_failed` and `ended` until they are delivered. A job with a request id
 // is held as a whole, so that a reader who comes later gets all that again,
 // until `results_kept` after its end; without an image, only until its end. So
@@ -188,39 +168,18 @@ class EventLogs {
  private:
   friend class EventReader;
   class Sink;
-  using Events = std::deque<EventRef>;
-  using Calls = std::vector<std::function<void()>>;
+  using Logs = std::map<std::string, EventLog>;  // by job id
 
-  struct Reader {
-    ReaderListener listener = {};
-    uint64_t read = 0;        // sequence of the last event that was delivered
-    EventRef in_flight = {};  // the one that is being delivered
-    absl::Time since =
-        {};  // when it last asked, or last had nothing to wait for
-    bool given_up = false;
-  };
-  struct Log {
-    JobFile file;
-    absl::Time accepted;
-    Events events;      // by sequence; those in flight are among them
-    int64_t bytes = 0;  // of their pictures
-    std::map<int64_t, Reader> readers;
-    absl::Time read_since;  // when a reader last took something
-    int images = 0;
-    bool leaving = false;    // cancelled, and not to be found any more
-    bool elsewhere = false;  // kept there too
-    bool too_large = false;  // to be kept for who may send the request again
-    absl::Time ended = absl::InfiniteFuture();
-  };
-  using Logs = std::map<std::string, Log>;  // by job id
-
-  absl::Status CheckStreamsLocked(const std::string& tenant) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Filed> FileLocked(const JobFile& file)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<EventReader> AttachLocked(const std::string& job_id,
                                             uint64_t after,
                                             const ReaderListener& listener)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Files what was kept elsewhere, for a reader who is to come at once.
+  absl::Status RefileLocked(const JobFile& file,
+                            const std::vector<EventRef>& events,
+                            absl::Time ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Post(const std::string& job_id, v1::JobEvent event)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -229,34 +188,11 @@ class EventLogs {
   void Leave(const std::string& job_id, int64_t reader)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether `events` fit beside what is held; alone they always do.
-  absl::Status CheckBytesLocked(const std::string& tenant,
-                                const std::vector<EventRef>& events) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Puts back what was kept elsewhere.
-  void RefillLocked(Log& log, const std::vector<EventRef>& events,
-                    absl::Time ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The end of a job that its own worker does not tell, after all that was
-  // posted.
-  static EventRef EndOf(const Log& log, const absl::Status& why);
-  static bool IsInFlight(const Log& log, const EventRef& event);
-  // Whether somebody may still come for what every reader has had.
-  static bool IsKept(const Log& log);
-  void AddBytesLocked(Log& log, int64_t bytes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Events::iterator EraseLocked(Log& log, Events::iterator event)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Removes what `event` overtakes.
-  void OvertakeLocked(Log& log, const v1::JobEvent& event)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Removes what was delivered and that nobody comes for.
-  void TrimLocked(Log& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void NoteEndLocked(Log& log, const v1::Ended& ended, Calls& calls)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TellLocked(const Log& log, const v1::JobEvent& event)
+  // Tells the listener of the event that came last, and the log file of an end.
+  void TellLastLocked(const EventLog& log, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After an event was added to `log`.
-  void KeepBoundsLocked(Log& log, Calls& calls)
+  void KeepBoundsLocked(EventLog& log, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets or ends one job of `tenant`, or of any if it is null; false if none
   // holds anything.
@@ -264,10 +200,10 @@ class EventLogs {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a job, or what its readers have of one that has ended, in place of
   // what it holds.
-  void EndTooSlowLocked(Log& log, Calls& calls)
+  void EndTooSlowLocked(EventLog& log, Calls& calls)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A cancelled job is found by its request id no more.
-  void UnlinkLocked(const Log& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // It is found by its request id no more.
+  void UnlinkLocked(const EventLog& log) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Logs::iterator ForgetLocked(Logs::iterator log)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -277,13 +213,11 @@ class EventLogs {
   Metrics& metrics_;
   JobListener* const listener_;  // may be null
   mutable absl::Mutex mutex_;
-  Logs logs_ ABSL_GUARDED_BY(mutex_);
+  HeldBytes held_ ABSL_GUARDED_BY(mutex_);
+  StreamShares streams_ ABSL_GUARDED_BY(mutex_);
+  Logs logs_ ABSL_GUARDED_BY(mutex_);  // give back to `held_`
   std::map<std::pair<std::string, std::string>, std::string> by_request_
       ABSL_GUARDED_BY(mutex_);  // (tenant, request id) -> job id
-  TenantTotals tenant_bytes_ ABSL_GUARDED_BY(mutex_);
-  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  int streams_ ABSL_GUARDED_BY(mutex_) = 0;
-  TenantTotals tenant_streams_ ABSL_GUARDED_BY(mutex_);
   int64_t next_reader_ ABSL_GUARDED_BY(mutex_) = 1;
   // Ended by us; the next sweep cancels them, as a Post() may hold locks.
   std::vector<std::string> to_cancel_ ABSL_GUARDED_BY(mutex_);

@@ -152,10 +152,11 @@ absl::StatusOr<int> PostHttps(const HttpsRequest& request) {
   if (!request.ca_file.empty()) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, request.ca_file.c_str());
   }
-  const CURLcode result = curl_easy_perform(curl);
-  if (result != CURLE_OK) {
-    return absl::UnavailableError(
-        error[0] != '\0' ? error.data() : curl_easy_strerror(result));
+  const TransferEnd never;
+  const absl::Status done =
+      (request.end == nullptr ? never : *request.end).Perform(curl);
+  if (!done.ok()) {
+    return error[0] == '\0' ? done : absl::UnavailableError(error.data());
   }
   long code = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/transfer_end.h"
 
 namespace genzo {
 
@@ -31,13 +32,15 @@ struct HttpsRequest {
   HttpsTarget target;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  bool may_be_private = false;  // the address that the host has
-  std::string ca_file;          // PEM; empty: those of the system
+  bool may_be_private = false;       // the address that the host has
+  std::string ca_file = {};          // PEM; empty: those of the system
+  const TransferEnd* end = nullptr;  // null: there is none
 };
 
 // Posts JSON and returns the answer's code. Follows no redirect, uses no proxy,
-// connects to no address that is not public unless it may, waits 10 s at most.
-// UNAVAILABLE if there was no answer. Thread-safe.
+// connects to no address that is not public unless it may, waits 10 s at most
+// and not beyond the request's end. UNAVAILABLE if there was no answer.
+// Thread-safe.
 absl::StatusOr<int> PostHttps(const HttpsRequest& request);
 
 }  // namespace genzo

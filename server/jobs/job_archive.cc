@@ -231,10 +231,9 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobArchive::Watch(
   return Restore(*job, after, listener);
 }
 
-void JobArchive::Keep(KeptJob job, internal::v1::Job queued,
+void JobArchive::Keep(KeptJob job,
                       std::function<void(const absl::Status&)> done) {
   if (store_ == nullptr) return done(absl::OkStatus());
-  *job.mutable_queued() = std::move(queued);
   disk_->Add([this, job = std::move(job), done = std::move(done)]() mutable {
     const std::string id = job.job().id();
     const auto now = book_->Get(job.tenant(), id);

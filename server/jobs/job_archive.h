@@ -74,11 +74,11 @@ class JobArchive {
       const std::string& tenant, const std::string& id, uint64_t after,
       const ReaderListener& listener);
 
-  // Calls `done` once `job`, which was queued as `queued`, is on disk, so that
-  // a server to come does it if this one does not, or has ended; at once
-  // unless keeps_jobs(). UNAVAILABLE/NOT_KEPT with RetryInfo, and the log says
-  // why, if it cannot be written.
-  void Keep(internal::v1::KeptJob job, internal::v1::Job queued,
+  // Calls `done` once `job`, with what was queued, is on disk, so that a server
+  // to come does it if this one does not, or has ended; at once unless
+  // keeps_jobs(). UNAVAILABLE/NOT_KEPT with RetryInfo, and the log says why, if
+  // it cannot be written.
+  void Keep(internal::v1::KeptJob job,
             std::function<void(const absl::Status&)> done);
 
   // Whether there is a folder, so that it is of use to make what Keep() takes.

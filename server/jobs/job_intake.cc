@@ -166,6 +166,14 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::ReadAgain(
   return reader;
 }
 
+internal::v1::KeptJob JobIntake::CopyOf(const JobDraft& draft) const {
+  internal::v1::KeptJob copy;
+  if (!archive_.keeps_jobs()) return copy;
+  copy = draft.kept;
+  *copy.mutable_queued() = draft.job;
+  return copy;
+}
+
 absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
     absl::StatusOr<JobDraft> draft, const ReaderListener& listener) {
   if (!draft.ok()) return draft.status();
@@ -175,9 +183,14 @@ absl::StatusOr<std::unique_ptr<EventReader>> JobIntake::Open(
     LogReadAgain(draft->file.tenant, *opened->reader);
     return std::move(opened->reader);
   }
+  const bool goes_on = draft->file.goes_on;
+  internal::v1::KeptJob copy;
+  if (goes_on) copy = CopyOf(*draft);
   const absl::Status queued =
       Queue(*std::move(draft), /*sequence=*/0, opened->reader.get());
   if (!queued.ok()) return queued;
+  // The stream does not wait for the disk, nor end with it.
+  if (goes_on) archive_.Keep(std::move(copy), [](const absl::Status&) {});
   return std::move(opened->reader);
 }
 
@@ -243,17 +256,12 @@ void JobIntake::Create(
   draft->file.is_kept = true;
   draft->file.goes_on = request.on_disconnect() != v1::ON_DISCONNECT_CANCEL;
   const std::string new_id = draft->job.id();
-  internal::v1::KeptJob kept;
-  internal::v1::Job queued;
-  if (archive_.keeps_jobs()) {
-    kept = draft->kept;
-    queued = draft->job;
-  }
+  internal::v1::KeptJob copy = CopyOf(*draft);
   const auto id = FileAndQueue(*std::move(draft));
   if (!id.ok()) return refuse(id.status());
   // Somebody sent the same meanwhile.
   if (*id != new_id) return tell(*id);
-  archive_.Keep(std::move(kept), std::move(queued),
+  archive_.Keep(std::move(copy),
                 [this, id = *id, tell, refuse](const absl::Status& kept) {
                   if (kept.ok()) return tell(id);
                   Undo(id, kept);
@@ -284,8 +292,8 @@ void JobIntake::Resume() {
     const absl::Status status = ResumeOne(kept, queued);
     if (status.ok()) {
       // What the server before has kept is there if this cannot be written.
-      archive_.Keep(std::move(kept), std::move(queued),
-                    [](const absl::Status&) {});
+      *kept.mutable_queued() = std::move(queued);
+      archive_.Keep(std::move(kept), [](const absl::Status&) {});
     } else {
       EndUnfinished(std::move(kept), status);
     }

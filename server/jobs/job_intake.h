@@ -99,7 +99,11 @@ class JobIntake {
   // none. Errors as JobArchive::FindAgain() and EventLogs::Watch().
   absl::StatusOr<std::unique_ptr<EventReader>> ReadAgain(
       const JobFile& file, const ReaderListener& listener);
-  // Files a job and queues it, unless somebody did meanwhile.
+  // What the archive is to keep of a job that is about to be queued; empty if
+  // it keeps none.
+  internal::v1::KeptJob CopyOf(const JobDraft& draft) const;
+  // Files a job and queues it, unless somebody did meanwhile. One that goes on
+  // without a reader is kept for a server to come, if it can be.
   absl::StatusOr<std::unique_ptr<EventReader>> Open(
       absl::StatusOr<JobDraft> draft, const ReaderListener& listener);
   // Where the pictures of the draft would be kept; empty: nowhere.

@@ -57,6 +57,7 @@ absl::StatusOr<std::unique_ptr<Webhooks>> Webhooks::Open(
 }
 
 Webhooks::~Webhooks() {
+  end_.EndBy(Clock::Real().Now() + kLastPosts);
   threads_.clear();
   absl::MutexLock lock(&mutex_);
   if (waiting_.empty()) return;
@@ -145,6 +146,7 @@ std::optional<std::string> Webhooks::AddAt(absl::Time due, Delivery delivery) {
 }
 
 std::optional<Webhooks::Delivery> Webhooks::TakeDue() {
+  if (end_.is_over()) return std::nullopt;
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
   for (auto it = waiting_.begin(); it != waiting_.end() && it->first <= now;
@@ -171,6 +173,11 @@ void Webhooks::RunDue() {
     if (taken) {
       Settle(delivery->job_id, "delivered");
       continue;
+    }
+    if (end_.is_over()) {  // it may have been broken off, and does not count
+      const auto pushed_out = AddAt(clock_.Now(), *std::move(delivery));
+      if (pushed_out.has_value()) GiveUp(*pushed_out, kTooMany);
+      return;
     }
     const size_t attempt = delivery->attempts++;
     if (attempt >= std::size(kPauses)) {
@@ -214,7 +221,8 @@ bool Webhooks::Deliver(const Delivery& delivery) {
        .headers = std::move(headers),
        .body = delivery.body,
        .may_be_private = IsIn(config_.private_hosts, delivery.target.host),
-       .ca_file = config_.ca_file});
+       .ca_file = config_.ca_file,
+       .end = &end_});
   if (code.ok() && *code >= 200 && *code < 300) return true;
   LogEvent(spdlog::level::info, "webhook not taken",
            {{"job", delivery.job_id},

@@ -19,6 +19,7 @@
 #include "base/work_thread.h"
 #include "genzo/v1/jobs.pb.h"
 #include "server/jobs/https_post.h"
+#include "server/transfer_end.h"
 
 namespace genzo {
 
@@ -37,12 +38,14 @@ struct WebhookHooks {
 // 5 s, 25 s, 2 min and 10 min later, then given up; so is what would be the
 // kMostWaiting-th to wait, what was tried most often first. All of it is in
 // memory: who keeps jobs on disk sends again what was not settled. The secret
-// is read anew for every delivery. Thread-safe.
+// is read anew for every delivery. What is due when it ends is sent for
+// kLastPosts. Thread-safe.
 class Webhooks {
  public:
   static constexpr size_t kMostWaiting = 10'000;
   static constexpr int kThreads = 4;
   static constexpr int kMostOfAHost = 2;
+  static constexpr absl::Duration kLastPosts = absl::Seconds(1);
   using Post = std::function<absl::StatusOr<int>(const HttpsRequest&)>;
 
   // NOT_FOUND if the secret cannot be read, INVALID_ARGUMENT if it has less
@@ -62,6 +65,10 @@ class Webhooks {
   // Waits for nothing: locks may be held.
   void Send(const std::string& url, const v1::Job& job,
             const std::string& traceparent = "") ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Nothing is sent after `time`, of the real clock: what is under way then is
+  // broken off, and waits, as it did before.
+  void EndBy(absl::Time time) { end_.EndBy(time); }
 
   // Sends what is due, one after the other.
   void RunDue() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -108,6 +115,7 @@ class Webhooks {
   const Clock& clock_;
   const Post post_;
   const WebhookHooks hooks_;
+  TransferEnd end_;
   absl::Mutex mutex_;
   std::string secret_ ABSL_GUARDED_BY(mutex_);
   std::multimap<absl::Time, Delivery> waiting_ ABSL_GUARDED_BY(mutex_);

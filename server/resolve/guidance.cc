@@ -31,7 +31,10 @@ void CheckShares(const v1::GuidanceOptions& options, const v1::Model& model,
   if (options.has_end()) violations.CheckTaken("guidance.end", model);
   const StepShares shares = SharesOf(options);
   violations.CheckRange("guidance.start", shares.start, 0.0, 1.0);
-  violations.CheckRange("guidance.end", shares.end, shares.start, 1.0);
+  // Of a start that is no share, that alone is told.
+  const double first =
+      shares.start >= 0 && shares.start <= 1 ? shares.start : 0;
+  violations.CheckRange("guidance.end", shares.end, first, 1.0);
 }
 
 void CheckPerturbedLayers(const v1::GuidanceOptions& options,

@@ -57,6 +57,12 @@ void ResolveLora(const std::string& field, const v1::Model& model,
                                 " entries, the limit is ", kMostBlocks));
     return;
   }
+  if (usable.ok() && catalog != nullptr) {
+    const absl::Status fits = catalog->CheckBlocks(lora, model.id());
+    if (!fits.ok()) {
+      violations.Add(blocks, absl::StrCat(blocks, " ", fits.message()));
+    }
+  }
   for (int i = 0; i < lora.block_weights_size(); ++i) {
     const std::string own = absl::StrCat(blocks, "[", i, "]");
     if (lora.block_weights(i).block().empty()) {

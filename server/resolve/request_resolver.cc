@@ -72,6 +72,24 @@ void CheckTiny(const char* field, const char* value, const v1::Model& model,
                                      "\" has no tiny decoder"));
 }
 
+// How many steps previews may come after: those of both passes. What `hires`
+// does not say is what ResolveEnlarging, which comes later, fills in.
+uint32_t StepsWithPreviews(const GenerateRequest& request,
+                           const v1::Model& model) {
+  constexpr double kHiresStrength = 0.7;
+  if (!request.has_hires()) return request.steps();
+  GenerateRequest walk;  // without the request's pictures
+  v1::HiresPass& hires = *walk.mutable_hires();
+  hires = request.hires();
+  if (!hires.has_steps()) hires.set_steps(request.steps());
+  // One that is out of range is refused there.
+  if (!(hires.strength() > 0 && hires.strength() <= 1)) {
+    hires.set_strength(kHiresStrength);
+  }
+  return request.steps() +
+         static_cast<uint32_t>(StepsOfSecondPass(walk, StepRoundingOf(model)));
+}
+
 void CheckPreview(const v1::PreviewPlan& preview, const v1::Model& model,
                   uint32_t steps, Violations& violations) {
   if (preview.steps_size() > static_cast<int>(kMaxPreviewSteps)) {
@@ -206,7 +224,8 @@ absl::StatusOr<GenerateRequest> ResolveRequest(const GenerateRequest& request,
   violations.CheckEnum("reproducibility", resolved.reproducibility(),
                        *v1::Reproducibility_descriptor());
   CheckLife(resolved, violations);
-  CheckPreview(resolved.preview(), model, resolved.steps(), violations);
+  CheckPreview(resolved.preview(), model, StepsWithPreviews(resolved, model),
+               violations);
   violations.CheckEnum("output.format", resolved.output().format(),
                        *v1::ImageFormat_descriptor());
   violations.CheckRange("output.quality", resolved.output().quality(), 1u,

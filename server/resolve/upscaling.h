@@ -13,9 +13,9 @@
 namespace genzo {
 
 // Checks `hires` and `output.upscaler` of a request that ResolveRequest() has
-// been through, and fills in what was left out of `hires`.
-// INVALID_ARGUMENT/INVALID_FIELD names all bad fields at once. Pure.
-// Returns the size of the result.
+// been through, fills in what was left out of `hires` and returns the size of
+// the result. INVALID_ARGUMENT/INVALID_FIELD names all bad fields at once.
+// Pure.
 absl::StatusOr<PixelSize> ResolveEnlarging(const v1::Model& model,
                                            const UpscalerCatalog& upscalers,
                                            v1::GenerateRequest& request);

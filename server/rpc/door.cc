@@ -2,25 +2,20 @@
 
 #include <utility>
 
-#include "base/certificate_files.h"
 #include "grpc/health/v1/health.pb.h"
+#include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/security/tls_certificate_provider.h"
-#include "grpcpp/security/tls_credentials_options.h"
 
 namespace genzo {
 namespace {
 
-// Of changed certificates.
-constexpr unsigned kRefreshSeconds = 1;
 // Of a call: room for a token that names many groups.
 constexpr int kMostMetadataBytes = 16 << 10;
 // Largest messages that all connections together hold, unfinished ones too,
 // which nobody has shown a key for. Beyond that gRPC reads no more, and ends
 // streams with RESOURCE_EXHAUSTED.
 constexpr size_t kMessagesAtOnce = 16;
-constexpr char kIdentity[] = "genzo";
 
 void SetTimes(grpc::ServerBuilder& builder, const DoorOptions& options) {
   const ConnectionTimes& times = options.times;
@@ -48,48 +43,42 @@ void RefuseCompression(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
-absl::Status CheckFiles(const TlsConfig& tls) {
-  const absl::Status own = CheckKeyOfCertificate("tls.cert_file", tls.cert_file,
-                                                 "tls.key_file", tls.key_file);
-  if (!own.ok() || tls.client_ca_file.empty()) return own;
-  return CheckCertificate("tls.client_ca_file", tls.client_ca_file);
-}
+// gRPC puts what its libraries bring into every server of the process: this
+// leaves out what `options` do not name.
+class OwnServices : public grpc::ServerBuilderOption {
+ public:
+  explicit OwnServices(const DoorOptions& options)
+      : reflection_(options.reflection), channelz_(options.channelz) {}
+
+  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
+                         plugins) override {
+    std::erase_if(*plugins, [this](const auto& plugin) {
+      const std::string name = plugin->name();
+      return (name == "proto_server_reflection" && !reflection_) ||
+             (name == "channelz_service" && !channelz_);
+    });
+  }
+
+ private:
+  const bool reflection_;
+  const bool channelz_;
+};
 
 }  // namespace
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const TlsConfig& tls) {
-  if (tls.cert_file.empty()) return grpc::InsecureServerCredentials();
-  const absl::Status checked = CheckFiles(tls);
-  if (!checked.ok()) return checked;
-  namespace experimental = grpc::experimental;
-  const auto provider =
-      std::make_shared<experimental::FileWatcherCertificateProvider>(
-          tls.key_file, tls.cert_file, tls.client_ca_file, kRefreshSeconds);
-  experimental::TlsServerCredentialsOptions options(provider);
-  options.watch_identity_key_cert_pairs();
-  options.set_identity_cert_name(kIdentity);
-  if (tls.client_ca_file.empty()) {
-    options.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
-  } else {
-    options.watch_root_certs();
-    options.set_root_cert_name(kIdentity);
-    options.set_cert_request_type(
-        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return experimental::TlsServerCredentials(options);
-}
 
 absl::StatusOr<std::unique_ptr<Door>> Door::Create(
     const std::string& address, const DoorOptions& options,
     const std::vector<grpc::Service*>& services) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  if (options.channelz) grpc::channelz::experimental::InitChannelzService();
   // Keeps the description of the health service in the program, for reflection.
   grpc::health::v1::HealthCheckRequest::descriptor();
-  const auto credentials = MakeServerCredentials(options.tls);
-  if (!credentials.ok()) return credentials.status();
   std::unique_ptr<Door> door(new Door);
+  door->credentials_ = options.certificate == nullptr
+                           ? grpc::InsecureServerCredentials()
+                           : options.certificate->Credentials();
   auto listener =
       Listener::Create(address, ConnectionCap(RaiseDescriptorLimit()) -
                                     options.other_connections);
@@ -105,9 +94,10 @@ absl::StatusOr<std::unique_ptr<Door>> Door::Create(
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              options.max_calls);
   RefuseCompression(builder);
+  builder.SetOption(std::make_unique<OwnServices>(options));
   door->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      *credentials);
+      door->credentials_);
   for (grpc::Service* service : services) builder.RegisterService(service);
   door->server_ = builder.BuildAndStart();
   if (door->server_ == nullptr) {

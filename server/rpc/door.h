@@ -7,11 +7,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/config.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "server/rpc/listener.h"
+#include "server/rpc/server_certificate.h"
 
 namespace genzo {
 
@@ -41,16 +41,19 @@ struct DoorOptions {
   absl::Duration reader_timeout = absl::Minutes(5);
   ConnectionTimes times = {};
   int other_connections = 0;  // that the process may have beside the door's
-  TlsConfig tls = {};
+  // What secures it, and outlives it; null: nothing does.
+  const ServerCertificate* certificate = nullptr;
+  // What gRPC brings itself. Neither asks for a key.
+  bool reflection = true;  // clients may ask which services and messages
+  bool channelz = false;   // of all connections and calls of the process
 };
 
 // Services on an address of their own, with the standard health service and
-// reflection. Thread-safe.
+// what else of gRPC's the options name. Thread-safe.
 class Door {
  public:
   // Listens; nobody is let in before Open(). The services outlive the door.
-  // UNAVAILABLE if the address cannot be used, FAILED_PRECONDITION if files of
-  // the options cannot.
+  // UNAVAILABLE if the address cannot be used.
   static absl::StatusOr<std::unique_ptr<Door>> Create(
       const std::string& address, const DoorOptions& options,
       const std::vector<grpc::Service*>& services);
@@ -73,16 +76,11 @@ class Door {
  private:
   Door() = default;
 
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<Listener> listener_;  // last: its thread uses the acceptor
 };
-
-// What secures connections as `tls` says; insecure if it names no certificate.
-// Certificates are read again when their files change, key and certificate
-// together. FAILED_PRECONDITION if they cannot be read or do not go together.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const TlsConfig& tls);
 
 }  // namespace genzo
 

@@ -106,7 +106,8 @@ void GenerateReactor::OnWriteDone(bool ok) {
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
-    if (!ok || gone_) {
+    if (!ok) gone_ = true;  // no pump writes again before the call has ended
+    if (gone_) {
       end = JobCancelledError();
     } else if (last_) {
       end = end_;

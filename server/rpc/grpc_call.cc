@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/logging.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
@@ -46,7 +47,9 @@ std::string ToldBy(const CallFacts& facts, const std::string& key) {
 }
 
 void LogRefusal(const std::string& request, const CallFacts& facts,
-                const absl::Status& status) {
+                const absl::Status& status, LogShare& share) {
+  const auto left_out = share.Take(Clock::Real().Now());
+  if (!left_out.has_value()) return;
   LogEvent(spdlog::level::info, "refused",
            {{"request", request},
             {"x_request_id", ToldBy(facts, "x-request-id")},
@@ -55,7 +58,8 @@ void LogRefusal(const std::string& request, const CallFacts& facts,
             // The HTTP door says for whom it asks; others say what they like.
             {"forwarded_for", ToldBy(facts, "x-forwarded-for")},
             {"reason", ErrorReason(status)},
-            {"message", std::string(status.message())}});
+            {"message", std::string(status.message())},
+            {"left_out", *left_out > 0 ? absl::StrCat(*left_out) : ""}});
 }
 
 absl::StatusOr<Caller> CallerOf(const CallFacts& facts,
@@ -84,7 +88,8 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
   const CallFacts facts = FactsOf(context);
   auto caller = CallerOf(facts, bytes, authenticator, scope, request);
   if (!caller.ok()) {
-    LogRefusal(request.GetDescriptor()->name(), facts, caller.status());
+    LogRefusal(request.GetDescriptor()->name(), facts, caller.status(),
+               authenticator.refusals());
   }
   return caller;
 }

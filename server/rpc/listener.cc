@@ -176,8 +176,10 @@ void Listener::Loop() {
 }
 
 bool Listener::AcceptOne(int socket) {
-  const int accepted =
-      accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  const int accepted = accept4(socket, reinterpret_cast<sockaddr*>(&peer),
+                               &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (accepted < 0) {
     // Its client may have gone while it waited.
     const bool harmless = errno == EAGAIN || errno == EINTR ||
@@ -187,11 +189,12 @@ bool Listener::AcceptOne(int socket) {
   }
   // The system gives the lowest number that is free: so many are open.
   const bool is_full = accepted >= cap_;
-  if (is_full && !std::exchange(was_full_, is_full)) {
-    spdlog::warn("connections are closed: {} descriptors are open", accepted);
-  }
-  if (is_full) {
+  if (is_full || !shares_.Take(accepted, peer)) {
     close(accepted);
+    if (std::exchange(was_full_, true)) return true;
+    spdlog::warn("connections are closed: {}",
+                 is_full ? absl::StrCat(accepted, " descriptors are open")
+                         : "their network has its share");
     return true;
   }
   was_full_ = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/rpc/connection_shares.h"
 
 namespace genzo {
 
@@ -32,7 +33,8 @@ class Listener {
 
   // Listens on "host:port"; port 0 takes a free one. Nothing is accepted before
   // Start(). UNAVAILABLE with the reason if the address cannot be used. A
-  // connection is closed if with it `cap` descriptors or more are open.
+  // connection is closed if with it `cap` descriptors or more are open, or if a
+  // network that it is of has its share of that (ConnectionShares).
   static absl::StatusOr<std::unique_ptr<Listener>> Create(
       const std::string& address, int cap);
   // Stops.
@@ -45,7 +47,7 @@ class Listener {
   int port() const { return port_; }
 
  private:
-  explicit Listener(int cap) : cap_(cap) {}
+  explicit Listener(int cap) : cap_(cap), shares_(cap) {}
   absl::Status Listen(const std::string& address);
   void Loop();
   // False if it could not and should be left alone for a while.
@@ -56,7 +58,8 @@ class Listener {
   std::vector<int> sockets_;
   int stop_read_ = -1;  // becomes readable when it is to stop
   int stop_write_ = -1;
-  bool was_full_ = false;  // the last time, on the thread
+  ConnectionShares shares_;  // the thread's
+  bool was_full_ = false;    // the last time, on the thread
   Accepted accepted_;
   std::thread thread_;
 };

@@ -7,6 +7,7 @@
 #include "server/access/quotas.h"
 #include "server/resolve/violations.h"
 #include "server/rpc/grpc_call.h"
+#include "server/rpc/pages.h"
 
 namespace genzo {
 namespace {
@@ -100,19 +101,27 @@ grpc::ServerUnaryReactor* PictureScoringService::ListScorers(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::ListScorersRequest request;
-  const absl::Status status =
-      BeginCall(*context, *bytes, dependencies_.authenticator, /*scope=*/"",
-                request)
-          .status();
+  absl::Status status = BeginCall(*context, *bytes, dependencies_.authenticator,
+                                  /*scope=*/"", request)
+                            .status();
   if (status.ok()) {
-    v1::ListScorersResponse list;
     const RequestLimits limits = dependencies_.intake.limits();
-    for (const std::string& name : limits.pictures.scorers) {
-      v1::Scorer& scorer = *list.add_scorers();
-      scorer.set_name(name);
-      scorer.set_reads_prompt(limits.pictures.aesthetic.count(name) == 0);
+    std::vector<std::string> names = limits.pictures.scorers;
+    absl::c_sort(names);
+    const auto page = PageOf(
+        std::move(names), [](const std::string& name) { return name; },
+        request);
+    status = page.status();
+    v1::ListScorersResponse list;
+    if (page.ok()) {
+      for (const std::string& name : page->items) {
+        v1::Scorer& scorer = *list.add_scorers();
+        scorer.set_name(name);
+        scorer.set_reads_prompt(limits.pictures.aesthetic.count(name) == 0);
+      }
+      list.set_next_page_token(page->next_page_token);
+      *answer = ToBytes(list);
     }
-    *answer = ToBytes(list);
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(context, reactor, "ListScorers", status, dependencies_.metrics);

@@ -1,6 +1,7 @@
 #include "server/rpc/upscaling_service.h"
 
 #include "server/rpc/grpc_call.h"
+#include "server/rpc/pages.h"
 
 namespace genzo {
 namespace {
@@ -31,15 +32,22 @@ grpc::ServerUnaryReactor* UpscalingService::ListUpscalers(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* answer) {
   v1::ListUpscalersRequest request;
-  const absl::Status status =
+  absl::Status status =
       BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
           .status();
   if (status.ok()) {
+    auto page = PageOf(
+        intake_.upscalers().List(),
+        [](const v1::Upscaler& upscaler) { return upscaler.name(); }, request);
+    status = page.status();
     v1::ListUpscalersResponse list;
-    for (v1::Upscaler& upscaler : intake_.upscalers().List()) {
-      *list.add_upscalers() = std::move(upscaler);
+    if (page.ok()) {
+      for (v1::Upscaler& upscaler : page->items) {
+        *list.add_upscalers() = std::move(upscaler);
+      }
+      list.set_next_page_token(page->next_page_token);
+      *answer = ToBytes(list);
     }
-    *answer = ToBytes(list);
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(context, reactor, "ListUpscalers", status, dependencies_.metrics);

@@ -110,6 +110,7 @@ TEST(ConfigTest, ReadsEveryKey) {
       "provenance: {watermark: true, may_be_left_out: true}\n"
       "result_cache: {mb: 21, tenant_mb: 22, folder: cache}\n"
       "insecure: true\nadmin_listen: 127.0.0.1:3\nstall_seconds: 20\n"
+      "reflection: false\nchannelz: true\n"
       "queue_capacity: 5\nmax_live_runs: 6\nmax_batch_rows: 7\n"
       "max_wait_steps: 9\nmemory_budget_mb: 10\ntext_cache_mb: 11\n"
       "profile_folder: /profiles\nshutdown_grace_seconds: 8\n");
@@ -176,6 +177,8 @@ TEST(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config->webhooks.ca_file, "/etc/genzo/hooks.pem");
   EXPECT_TRUE(config->insecure);
   EXPECT_EQ(config->admin_listen, "127.0.0.1:3");
+  EXPECT_FALSE(config->reflection);
+  EXPECT_TRUE(config->channelz);
   EXPECT_EQ(config->stall_after, absl::Seconds(20));
   EXPECT_EQ(config->queue_capacity, 5);
   EXPECT_EQ(config->max_live_runs, 6);
@@ -390,6 +393,17 @@ TEST(ConfigTest, OnlyThisMachineIsServedWithoutProof) {
     EXPECT_THAT(reach(std::string("listen: 0.0.0.0:1\n") + proof), IsOk())
         << proof;
   }
+}
+
+TEST(ConfigTest, ChannelzIsForThisMachineAlone) {
+  for (const char* reached : {"", "admin_listen: 0.0.0.0:1\n"}) {
+    EXPECT_THAT(Parse(std::string("channelz: true\n") + reached),
+                StatusIs(kInvalid, "channelz true asks nobody for a key"))
+        << reached;
+  }
+  EXPECT_THAT(Parse("channelz: true\nadmin_listen: localhost:1\n"), IsOk());
+  EXPECT_THAT(Parse("channelz: maybe\n"),
+              StatusIs(kInvalid, "channelz is neither true nor false"));
 }
 
 TEST(ConfigTest, NamesWhatIsWrongWithScorersAndSafety) {

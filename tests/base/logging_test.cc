@@ -1,5 +1,6 @@
 #include "base/logging.h"
 
+#include "base/log_share.h"
 #include "nlohmann/json.hpp"
 #include "tests/testing/matchers.h"
 
@@ -50,6 +51,18 @@ TEST(LoggingTest, KnowsItsFormats) {
   EXPECT_THAT(InitLogging("info", "xml"),
               StatusIs(absl::StatusCode::kInvalidArgument, "xml"));
   EXPECT_THAT(InitLogging("info"), IsOk());
+}
+
+TEST(LogShareTest, WhatIsTooMuchIsCountedByTheNextLine) {
+  LogShare share(/*most_a_second=*/2);
+  absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(share.Take(now), 0);
+  now += absl::Milliseconds(500);
+  EXPECT_EQ(share.Take(now), 0);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(share.Take(now), std::nullopt);
+  now += absl::Milliseconds(500);
+  EXPECT_EQ(share.Take(now), 3);
+  EXPECT_EQ(share.Take(now), 0);
 }
 
 }  // namespace

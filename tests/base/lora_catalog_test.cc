@@ -70,6 +70,34 @@ TEST(LoraCatalogTest, AModelThatDoesNotTakeItIsNamedWithTheReason) {
   EXPECT_THAT(catalog.Check("ink", "emaki"), IsOk());
 }
 
+v1::LoraUse MidBlockOff(const std::string& name) {
+  v1::LoraUse lora;
+  lora.set_name(name);
+  lora.set_weight(1);
+  lora.add_block_weights()->set_block("mid_block");
+  return lora;
+}
+
+TEST(LoraCatalogTest, BlocksAreComparedWithWhatItChangesInThatModel) {
+  LoraCatalog catalog;
+  for (const char* name : {"ink", "sand", "wool"}) {
+    catalog.Put(Named(name));
+    catalog.SetFit(name, "emaki", absl::OkStatus(),
+                   {.denoiser = {"mid_block.a"}});
+  }
+  catalog.SetFit("ink", "xl", absl::OkStatus(),
+                 {.denoiser = {"conv_in", "mid_block.a"}});
+  for (const char* name : {"ink", "sand", "wool"}) {
+    EXPECT_THAT(catalog.CheckBlocks(MidBlockOff(name), "emaki"),
+                StatusIs(kInvalid, "leave nothing"));
+  }
+  EXPECT_THAT(catalog.CheckBlocks(MidBlockOff("ink"), "xl"), IsOk());
+  EXPECT_THAT(catalog.CheckBlocks(MidBlockOff("sand"), "xl"), IsOk());
+  EXPECT_THAT(catalog.CheckBlocks(MidBlockOff("x"), "emaki"), IsOk());
+  catalog.RemoveModel("emaki");
+  EXPECT_THAT(catalog.CheckBlocks(MidBlockOff("ink"), "emaki"), IsOk());
+}
+
 TEST(LoraCatalogTest, AFileThatIsNotSoundFitsNowhere) {
   LoraCatalog catalog;
   catalog.Put(Named("ink"));

@@ -33,6 +33,21 @@ TEST(MetricsTest, ExportsWhatWasCounted) {
   EXPECT_THAT(text, HasSubstr("genzo_shed_total{reason=\"QUEUE_FULL\"} 1"));
 }
 
+TEST(MetricsTest, TellsOfFilesAndCertificates) {
+  Metrics metrics;
+  metrics.SetFileInForce("keys", false);
+  metrics.SetFileInForce("certificate", true);
+  metrics.SetCertificateExpiry("certificate", absl::FromUnixSeconds(2000));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("genzo_file_in_force{file=\"keys\"} 0"));
+  EXPECT_THAT(text, HasSubstr("genzo_file_in_force{file=\"certificate\"} 1"));
+  EXPECT_THAT(text, HasSubstr("genzo_certificate_expiry_timestamp_seconds{file="
+                              "\"certificate\"} 2000"));
+  metrics.SetFileInForce("keys", true);
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("genzo_file_in_force{file=\"keys\"} 1"));
+}
+
 TEST(MetricsTest, GivesTheSameFiguresForAModel) {
   Metrics metrics;
   EXPECT_EQ(&metrics.ForModel("a"), &metrics.ForModel("a"));

@@ -17,6 +17,7 @@
 namespace genzo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -114,6 +115,24 @@ TEST(StatusReportTest, HasAnExitStatusForEachKindOfFailure) {
   EXPECT_EQ(exit_status(StatusCode::NOT_FOUND), 3);
   EXPECT_EQ(exit_status(StatusCode::UNAVAILABLE), 4);
   EXPECT_EQ(exit_status(StatusCode::DEADLINE_EXCEEDED), 5);
+  EXPECT_EQ(exit_status(StatusCode::UNIMPLEMENTED), 6);
+}
+
+TEST(StatusReportTest, AnotherServiceIsNoServerThatIsDown) {
+  const grpc::Status no_call(grpc::StatusCode::UNIMPLEMENTED, "");
+  EXPECT_THAT(Describe(no_call, "localhost:1"),
+              AllOf(HasSubstr("the server at localhost:1 has no such call"),
+                    HasSubstr("admin_listen")));
+  const grpc::Status http(grpc::StatusCode::UNAVAILABLE,
+                          "Trying to connect an http1.x server");
+  EXPECT_THAT(Describe(http, "localhost:1"), HasSubstr("an HTTP door"));
+  EXPECT_EQ(ExitStatusOf(http), kExitWrongAddress);
+  // A Genzo server's own word is of the request.
+  const auto refused = ToRpcStatus(
+      ErrorWithReason(absl::StatusCode::kUnimplemented, "NOT_YET", "not yet"));
+  EXPECT_EQ(ExitStatusOf(grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
+                                      "not yet", refused.SerializeAsString())),
+            kExitFailed);
 }
 
 TEST(StatusReportTest, TellsNoServerFromAFullOne) {

@@ -15,7 +15,9 @@ class CommandsTest : public ::testing::Test {
  protected:
   template <typename Command>
   Outcome Run(const std::vector<std::string>& words) {
-    return RunCommand<Command>(server_.address(), words);
+    Outcome outcome = RunCommand<Command>(server_.address(), words);
+    server_.Settle();
+    return outcome;
   }
 
   v1::Job AJob(const std::string& id, v1::JobState state) {

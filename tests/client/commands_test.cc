@@ -337,6 +337,16 @@ TEST_F(CommandsTest, AFaultNamesTheOptionThatSetsTheField) {
             "steps 0 is not between 1 and 100\n");
 }
 
+TEST(ConnectionTest, WhatIsSentMustBePrintable) {
+  for (const char* variable : {"GENZO_API_KEY", "GENZO_TENANT"}) {
+    setenv(variable, "gz_secret\r", /*overwrite=*/1);
+    const absl::Status status = CheckEnvironment();
+    unsetenv(variable);
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, variable));
+    EXPECT_THAT(std::string(status.message()), Not(HasSubstr("secret")));
+  }
+}
+
 TEST(ConnectionTest, FilesOfTheEnvironmentMustBeThere) {
   const TestFolder folder;
   const auto with = [](const char* variable, const std::string& path) {
@@ -374,13 +384,17 @@ TEST_F(CommandsTest, AServerThatIsNotThereIsNamed) {
               StartsWith("genzo: no Genzo server answers at 127.0.0.1:1 ("));
 }
 
-TEST_F(CommandsTest, TheKeyOfTheEnvironmentGoesWithEveryCall) {
+TEST_F(CommandsTest, KeyAndTenantOfTheEnvironmentGoWithEveryCall) {
   setenv("GENZO_API_KEY", "gz_secret", /*replace=*/1);
+  setenv("GENZO_TENANT", "another", /*replace=*/1);
   Run<LorasCommand>({"loras"});
   unsetenv("GENZO_API_KEY");
+  unsetenv("GENZO_TENANT");
   EXPECT_EQ(answers_.api_key, "gz_secret");
+  EXPECT_EQ(answers_.tenant, "another");
   Run<LorasCommand>({"loras"});
   EXPECT_EQ(answers_.api_key, "");
+  EXPECT_EQ(answers_.tenant, "");
 }
 
 }  // namespace

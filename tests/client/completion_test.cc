@@ -1,9 +1,4 @@
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "client/completion_command.h"
@@ -12,7 +7,6 @@
 #include "client/jobs_command.h"
 #include "client/models_command.h"
 #include "tests/client/fake_server.h"
-#include "tests/testing/test_folder.h"
 
 namespace genzo {
 namespace {
@@ -191,86 +185,6 @@ TEST(CompletionCommandTest, LeavesOutWhatTheShellKeeps) {
             "running\n");
   EXPECT_EQ(Completed("genzo jobs --state \"ru", "genzo jobs --state \""),
             "running\n");
-}
-
-std::string ScriptOf(const char* shell) {
-  CLI::App app("", "genzo");
-  const std::string server;
-  const CompletionCommand completion(app, server);
-  app.parse(std::vector<std::string>{shell, "completion"});
-  ::testing::internal::CaptureStdout();
-  completion.Run();
-  return ::testing::internal::GetCapturedStdout();
-}
-
-TEST(CompletionCommandTest, AScriptAsksTheProgram) {
-  for (const char* shell : {"bash", "zsh", "fish"}) {
-    EXPECT_THAT(ScriptOf(shell), HasSubstr(" complete --")) << shell;
-  }
-}
-
-// The script in bash, with a program that says what names there are.
-class BashTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (std::system("bash -c 'exit 0' 2>/dev/null") != 0) {
-      GTEST_SKIP() << "no bash";
-    }
-    folder_.Write("script", ScriptOf("bash"));
-    folder_.Write("run", R"sh(cd "$(dirname "$0")"
-source ./script
-COMP_WORDS=(./genzo)
-COMP_LINE=$(<line)
-COMP_POINT=${#COMP_LINE}
-_genzo genzo "$(<text)"
-for reply in "${COMPREPLY[@]}"; do
-  eval "words=($reply)"
-  printf '<%s>' "${words[@]}"
-done
-)sh");
-    const std::string program = folder_.Write("genzo", R"(#!/bin/sh
-printf '<%s>' "$@" > asked
-cat names
-)");
-    ASSERT_EQ(chmod(program.c_str(), 0700), 0);
-  }
-
-  // The words that a shell reads once `text`, the end of `line`, is completed.
-  std::string Complete(const std::string& line, const std::string& text,
-                       const std::string& names) {
-    folder_.Write("line", line);
-    folder_.Write("text", text);
-    folder_.Write("names", names);
-    FILE* const pipe =
-        popen(("bash '" + folder_.path() + "/run' 2>&1").c_str(), "r");
-    std::string out;
-    for (int c = 0; (c = fgetc(pipe)) != EOF;) out += static_cast<char>(c);
-    EXPECT_EQ(pclose(pipe), 0);
-    return out;
-  }
-
-  const TestFolder folder_;
-};
-
-TEST_F(BashTest, NamesReachTheProgramAsTheyAre) {
-  EXPECT_EQ(Complete("genzo generate -m a", "a",
-                     "v1\\:ink\na b\n$(touch made)\n`touch made`\n*\n"
-                     "a'b\"c\n;exit 3\n~\n"),
-            "<v1\\:ink><a b><$(touch made)><`touch made`><*>"
-            "<a'b\"c><;exit 3><~>");
-  EXPECT_EQ(access((folder_.path() + "/made").c_str(), F_OK), -1);
-}
-
-TEST_F(BashTest, TellsWhatItKeepsOfTheLine) {
-  EXPECT_EQ(Complete(R"(genzo generate --lora v1\\:i)", "i", "ink\n"), "<ink>");
-  EXPECT_EQ(ReadFile(folder_.path() + "/asked"),
-            R"(<complete><--line><genzo generate --lora v1\\:i>)"
-            R"(<--kept><genzo generate --lora v1\\:>)");
-}
-
-TEST_F(BashTest, BehindAQuoteAreOnlyNamesThatNeedNone) {
-  EXPECT_EQ(Complete("genzo generate -m \"a", "a", "a b\nab\na$(b)\n"), "<ab>");
-  EXPECT_EQ(Complete("genzo generate -m 'a", "a", "a'b\nab\n"), "<ab>");
 }
 
 }  // namespace

@@ -76,6 +76,8 @@ from conftest import (BY_VALUES, CHART, ROOT, VALUES, config, objects, program, 
     # What the server would refuse at every start.
     ("config.nonsense=1", "additional properties 'nonsense' not allowed"),
     ("config.limits.max_stepz=1", "additional properties 'max_stepz' not allowed"),
+    ("config.channelz=true", "config.channelz asks nobody for a key"),
+    ("config.channelz=yes", "got string, want boolean"),
     ("config.queue_capacity=abc", "got string, want integer"),
     ("config.queue_capacity=0", "minimum: got 0, want 1"),
     ("config.safety.policy=hide", "config/safety/policy"),
@@ -112,6 +114,7 @@ def test_refuses(values, message):
     "config.result_cache.folder=/var/lib/genzo/results",
     "config.webhooks.hosts={hooks.example.org},webhooks.secret.name=s",
     "config.admin_listen=127.0.0.1:50052",
+    "config.channelz=true,config.admin_listen=127.0.0.1:50052,config.reflection=false",
     "modelAdmin.enabled=true,config.admin_api=open",
 ])
 def test_takes(values):

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/notification.h"
+#include "gateway/a1111_blank.h"
 #include "gateway/loras.h"
 #include "tests/gateway/door_test.h"
 
@@ -143,12 +144,43 @@ TEST_F(A1111Test, TellsWhatWasLeftOut) {
                                {"batch_size", 2},
                                {"safety", "refuse"},
                                {"guidance", {{"textGateStep", 3}}}});
-  EXPECT_EQ(answer["images"].size(), 1u);
+  ASSERT_EQ(answer["images"].size(), 2u) << "one of them black";
+  EXPECT_EQ(answer["images"][1], kDone);
   const json info = json::parse(answer["info"].get<std::string>());
   EXPECT_EQ(info["comments"], "1 withheld by the server's policy");
   const json& extra = info["extra_generation_params"];
   EXPECT_EQ(extra["Withheld"], 1);
-  EXPECT_EQ(extra["Images"][0]["approximations"], json({"text_gate"}));
+  EXPECT_EQ(extra["Images"][0]["safety"], "withheld");
+  EXPECT_EQ(extra["Images"][1]["approximations"], json({"text_gate"}));
+}
+
+// Clients take the first without asking whether there is one.
+TEST_F(A1111Test, IsNeverWithoutAPicture) {
+  const json answer = AskJson(
+      "POST", "/sdapi/v1/txt2img",
+      {{"prompt", "a"}, {"width", 24}, {"height", 16}, {"safety", "refuse"}});
+  ASSERT_EQ(answer["images"].size(), 1u);
+  std::string file;
+  ASSERT_TRUE(
+      absl::Base64Unescape(answer["images"][0].get<std::string>(), &file));
+  EXPECT_EQ(file, BlackPng(24, 16));
+  EXPECT_EQ(json::parse(answer["info"].get<std::string>())["comments"],
+            "1 withheld by the server's policy");
+}
+
+TEST_F(A1111Test, APlainPromptIsNotWeighted) {
+  AskJson("POST", "/sdapi/v1/txt2img",
+          {{"prompt", "a (fox:1.2)"}, {"prompt_syntax", "plain"}});
+  EXPECT_EQ(service_.request().prompt_syntax(), v1::PROMPT_SYNTAX_UNSPECIFIED);
+}
+
+TEST_F(A1111Test, SaysThatPromptsAreNotComposed) {
+  const json answer =
+      AskJson("POST", "/sdapi/v1/txt2img", {{"prompt", "a cat AND a dog"}});
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["comments"],
+            "prompt has AND, a word like any other here: this server does not "
+            "compose prompts");
 }
 
 TEST_F(A1111Test, InpaintsForA1111) {
@@ -270,7 +302,7 @@ TEST_F(A1111Test, ReadsA1111sSecondPass) {
   const v1::HiresPass hires = service_.request().hires();
   EXPECT_EQ(hires.factor(), 1.5);
   EXPECT_EQ(hires.upscale(), v1::HiresPass::UPSCALE_LATENT_BICUBIC);
-  EXPECT_EQ(hires.steps(), 12u);
+  EXPECT_EQ(hires.steps(), 30u) << "of which the last 12 are made";
   EXPECT_EQ(hires.sampler(), v1::SAMPLER_EULER_ANCESTRAL);
   EXPECT_EQ(hires.strength(), 0.4);
   AskJson("POST", "/sdapi/v1/txt2img",
@@ -283,7 +315,7 @@ TEST_F(A1111Test, ReadsA1111sSecondPass) {
   const v1::HiresPass by_network = service_.request().hires();
   EXPECT_EQ(by_network.width(), 96u);
   EXPECT_FALSE(by_network.has_factor());
-  EXPECT_FALSE(by_network.has_steps());
+  EXPECT_EQ(by_network.steps(), 27u) << "the model's 20, at 0.75";
   EXPECT_EQ(by_network.upscaler(), "realesrgan-x4");
 }
 

@@ -201,6 +201,18 @@ TEST_F(DoorTest, DescribesItself) {
   EXPECT_THAT(parameters("/v1/jobs", "post"), ElementsAre("idempotency-key"));
   EXPECT_THAT(parameters("/v1/jobs", "get"),
               ElementsAre("page_size", "page_token", "states"));
+  EXPECT_THAT(parameters("/v1/loras", "get"),
+              ElementsAre("model", "page_size", "page_token"));
+  const json& schemas = document["components"]["schemas"];
+  EXPECT_TRUE(schemas["Upscaler"]["properties"].contains("scale"));
+  EXPECT_TRUE(schemas["ImageUpscale"]["properties"].contains("stream"));
+  EXPECT_TRUE(document["paths"]["/v1/images/upscales"]["post"]["responses"]
+                      ["200"]["content"]
+                          .contains("text/event-stream"));
+  for (const auto& [name, field] : schemas["ImageEdit"]["properties"].items()) {
+    if (field.value("type", "") != "object") continue;
+    EXPECT_FALSE(field.value("properties", json::object()).empty()) << name;
+  }
   const json& painting =
       document["paths"]["/sdapi/v1/txt2img"]["post"]["requestBody"]["content"]
               ["application/json"]["schema"]["properties"];

@@ -59,6 +59,13 @@ class FakeService : public v1::ImageGeneration::Service,
     const absl::MutexLock lock(&mutex_);
     script_ = std::move(script);
   }
+  // What Upscale does instead.
+  using UpscaleScript =
+      std::function<grpc::Status(grpc::ServerContext&, Writer&)>;
+  void DoUpscale(UpscaleScript script) {
+    const absl::MutexLock lock(&mutex_);
+    upscale_script_ = std::move(script);
+  }
   // Refuses every call.
   void Refuse(const absl::Status& status) {
     Do([status](grpc::ServerContext&, const v1::GenerateRequest&, Writer&) {
@@ -102,6 +109,10 @@ class FakeService : public v1::ImageGeneration::Service,
   v1::ScoreRequest score() const {
     const absl::MutexLock lock(&mutex_);
     return score_;
+  }
+  v1::LoraRegistryListRequest loras() const {
+    const absl::MutexLock lock(&mutex_);
+    return loras_;
   }
   v1::WatchJobRequest watch() const {
     const absl::MutexLock lock(&mutex_);
@@ -185,13 +196,18 @@ class FakeService : public v1::ImageGeneration::Service,
   }
 
   grpc::Status List(grpc::ServerContext* context,
-                    const v1::LoraRegistryListRequest*,
+                    const v1::LoraRegistryListRequest* request,
                     v1::LoraRegistryListResponse* response) override {
     Note(*context);
+    {
+      const absl::MutexLock lock(&mutex_);
+      loras_ = *request;
+    }
     v1::Lora& lora = *response->add_loras();
     lora.set_name("ink");
     lora.set_family("sd1");
     lora.set_rank(16);
+    if (!request->model().empty()) lora.add_models(request->model());
     response->add_loras()->set_name("broken");
     response->mutable_loras(1)->mutable_error()->set_code(3);
     return grpc::Status::OK;
@@ -231,13 +247,22 @@ class FakeService : public v1::ImageGeneration::Service,
                        const v1::UpscaleRequest* request,
                        Writer* writer) override {
     Note(*context);
+    UpscaleScript script;
     {
       const absl::MutexLock lock(&mutex_);
       upscale_ = *request;
+      script = upscale_script_;
     }
+    if (script) return script(*context, *writer);
     if (request->factor() > 16) {
       return ToGrpc(InvalidFieldsError({{"factor", "factor is too large"}}));
     }
+    v1::JobEvent tile;
+    tile.set_job_id("0123456789abcdef0123456789abcdef");
+    tile.set_sequence(1);
+    tile.mutable_progress()->set_step(1);
+    tile.mutable_progress()->set_steps(2);
+    writer->Write(tile);
     Paint({}, *writer);
     return grpc::Status::OK;
   }
@@ -350,12 +375,14 @@ class FakeService : public v1::ImageGeneration::Service,
 
   mutable absl::Mutex mutex_;
   Script script_ ABSL_GUARDED_BY(mutex_);
+  UpscaleScript upscale_script_ ABSL_GUARDED_BY(mutex_);
   absl::Status lists_ ABSL_GUARDED_BY(mutex_);
   absl::Status new_jobs_ ABSL_GUARDED_BY(mutex_);
   std::string cancelled_ ABSL_GUARDED_BY(mutex_);
   v1::GenerateRequest request_ ABSL_GUARDED_BY(mutex_);
   v1::UpscaleRequest upscale_ ABSL_GUARDED_BY(mutex_);
   v1::ScoreRequest score_ ABSL_GUARDED_BY(mutex_);
+  v1::LoraRegistryListRequest loras_ ABSL_GUARDED_BY(mutex_);
   v1::WatchJobRequest watch_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> metadata_ ABSL_GUARDED_BY(mutex_);
   int port_ = 0;

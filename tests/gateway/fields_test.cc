@@ -1,5 +1,7 @@
 // What fields are to the doors, whichever door it is.
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/sampler_spelling.h"
 #include "gateway/door_error.h"
 #include "gateway/json_body.h"
@@ -45,6 +47,46 @@ TEST(FieldReaderEdgesTest, AFieldThatWasAskedForIsNotLeftOver) {
   const auto violations = ViolationsIn(reader.status());
   ASSERT_EQ(violations.size(), 1u);
   EXPECT_EQ(violations[0].field, "other");
+}
+
+TEST(FieldReaderEdgesTest, ANearMissIsToldWhatMayBeMeant) {
+  const auto said = [](const std::string& name) {
+    const json body = {{name, 1}};
+    FieldReader reader(body);
+    for (const char* known : {"prompt", "n", "safety", "guidance",
+                              "num_inference_steps", "loras"}) {
+      reader.Any(known);
+    }
+    reader.RefuseTheRest();
+    return std::string(reader.status().message());
+  };
+  const auto meant = [](const std::string& name, const std::string& other) {
+    return absl::StrCat("\"", name, "\" is not a field of this; did you mean ",
+                        other, "?");
+  };
+  EXPECT_EQ(said("promt"), meant("promt", "prompt"));
+  EXPECT_EQ(said("safety_policy"), meant("safety_policy", "safety"));
+  EXPECT_EQ(said("steps"), meant("steps", "num_inference_steps"));
+  EXPECT_EQ(said("text_gate_step"),
+            meant("text_gate_step", "guidance.text_gate_step"));
+  for (const std::string& far :
+       {std::string("m"), std::string("colour"), std::string(1000, 'x')}) {
+    EXPECT_THAT(said(far), ::testing::EndsWith("is not a field of this"));
+  }
+}
+
+// Each takes time to guess at, and a body has room for many.
+TEST(FieldReaderEdgesTest, GuessesAtAFewFieldsOnly) {
+  json body = json::object();
+  for (int i = 0; i < 20; ++i) body[absl::StrCat("prompt", i)] = 1;
+  FieldReader reader(body);
+  reader.Any("prompt");
+  reader.RefuseTheRest();
+  int hints = 0;
+  for (const FieldViolation& fault : ViolationsIn(reader.status())) {
+    if (absl::StrContains(fault.description, "did you mean")) ++hints;
+  }
+  EXPECT_EQ(hints, 8);
 }
 
 TEST(FieldReaderEdgesTest, WhatIsInsideIsNamedByItsPlace) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "gateway/http_server.h"
 #include "openssl/pem.h"
 #include "openssl/ssl.h"
@@ -119,6 +120,21 @@ TEST_F(HttpCertificateTest, OneThatIsReplacedIsShownToTheNextClient) {
   EXPECT_EQ(Ask(port).subject, "renewed");
   Put("key.pem", "damaged");
   EXPECT_EQ(Ask(port).subject, "renewed");
+}
+
+TEST_F(HttpCertificateTest, TellsWhetherTheFilesAreInForceAndTheirExpiry) {
+  const auto certificate = HttpCertificate::Open(options_.tls);
+  ASSERT_THAT(certificate, IsOk());
+  EXPECT_TRUE((*certificate)->State().in_force);
+  EXPECT_LT((*certificate)->State().expiry, absl::Now() + absl::Hours(2));
+  Put("cert.pem", "damaged");
+  EXPECT_FALSE((*certificate)->State().in_force);
+  EXPECT_FALSE((*certificate)->State().in_force) << "it is not mended yet";
+  EXPECT_LT((*certificate)->State().expiry, absl::Now() + absl::Hours(2));
+  std::filesystem::remove(Put("cert.pem", own_.certificate));
+  EXPECT_FALSE((*certificate)->State().in_force);
+  Put("cert.pem", own_.certificate);
+  EXPECT_TRUE((*certificate)->State().in_force);
 }
 
 TEST_F(HttpCertificateTest, ClientsNeedNoneUnlessAnAuthorityIsNamed) {

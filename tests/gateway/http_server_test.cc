@@ -409,6 +409,22 @@ TEST(HttpServerTest, LetsARequestEndBeforeItStops) {
   stopping.join();
 }
 
+TEST(HttpServerTest, ItsEndDoesNotWaitForRequestsThatAreBeingSent) {
+  const auto server = Serve(Echo);
+  RawClient body(server->port());
+  // That the server asks for the body shows that it has the head.
+  body.Send(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_NE(body.TakeUntil("100 Continue\r\n\r\n"), "");
+  body.Send("half of it");
+  RawClient head(server->port());
+  head.Send("GET / HTT");
+  server->Stop(absl::InfiniteDuration());
+  EXPECT_TRUE(body.IsClosed());
+  EXPECT_TRUE(head.IsClosed());
+}
+
 TEST(HttpServerTest, RefusesAddressesAndCertificatesThatCannotBeUsed) {
   const auto first = Serve(Echo);
   EXPECT_THAT(HttpServer::Start(

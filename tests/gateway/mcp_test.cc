@@ -164,6 +164,60 @@ TEST_F(McpTest, ShowsBothWaysToNameAnAdapter) {
   EXPECT_EQ(request->loras(1).weight(), 0.5);
 }
 
+// Agents see no proto: what an object holds must be in the schema.
+TEST_F(McpTest, NoObjectIsShownWithoutItsFields) {
+  const json edit = McpEditArguments();
+  for (const auto& [name, schema] : edit.items()) {
+    if (schema.value("type", "") != "object") continue;
+    EXPECT_FALSE(schema.value("properties", json::object()).empty()) << name;
+  }
+  EXPECT_EQ(edit["guidance"]["properties"]["text_gate_step"]["type"],
+            "integer");
+  EXPECT_TRUE(edit["inversion"]["properties"].contains("prompt"));
+  const auto request =
+      ReadMcpPaint({{"prompt", ""}, {"hires", {{"upscale", "lanczos"}}}},
+                   /*is_edit=*/false, ModelNames({}));
+  ASSERT_THAT(request, IsOk());
+  EXPECT_EQ(request->hires().upscale(), v1::HiresPass::UPSCALE_LANCZOS);
+}
+
+TEST_F(McpTest, TakesTheFileThatAPictureBecomes) {
+  const json file = {{"output_format", "webp"}, {"output_compression", 70}};
+  json arguments = {{"prompt", ""}};
+  arguments.update(file);
+  const auto painted =
+      ReadMcpPaint(arguments, /*is_edit=*/false, ModelNames({}));
+  ASSERT_THAT(painted, IsOk());
+  EXPECT_EQ(painted->output().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(painted->output().quality(), 70u);
+  arguments = {{"image", kDone}};
+  arguments.update(file);
+  const auto enlarged = ReadMcpUpscale(arguments);
+  ASSERT_THAT(enlarged, IsOk());
+  EXPECT_EQ(enlarged->output().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(enlarged->output().quality(), 70u);
+  for (const json& told : {McpPaintArguments(), McpUpscaleArguments()}) {
+    EXPECT_TRUE(told.contains("output_format"));
+  }
+}
+
+// An adapter or a scorer is asked for by a name that must be found somewhere.
+TEST_F(McpTest, ListsAllThatToolsCallByName) {
+  const json result = AskJson(
+      "POST", "/mcp", Rpc("tools/call", {{"name", "list_models"}}))["result"];
+  const json told =
+      json::parse(result["content"][0]["text"].get<std::string>());
+  EXPECT_EQ(told["models"][0]["controlnets"], json({"canny"})) << told;
+  EXPECT_EQ(told["loras"][0]["name"], "ink");
+  EXPECT_EQ(told["upscalers"][0]["name"], "realesrgan-x4");
+  EXPECT_EQ(told["scorers"][1]["name"], "aesthetic");
+  service_.RefuseLists(absl::UnavailableError("no lists"));
+  EXPECT_EQ(AskJson("POST", "/mcp",
+                    Rpc("tools/call",
+                        {{"name", "list_models"}}))["result"]["isError"],
+            true);
+}
+
 TEST_F(McpTest, TellsHowManyPicturesItPaints) {
   for (const json& tool : McpTools()) {
     const json& properties = tool["inputSchema"]["properties"];
@@ -216,6 +270,99 @@ TEST_F(McpTest, StreamsProgressToMcpClientsThatAsk) {
   EXPECT_EQ(events[1].data["params"]["progress"], 10);
   EXPECT_EQ(events[1].data["params"]["total"], 20);
   EXPECT_EQ(events[2].data["result"]["content"][0]["data"], kDone);
+}
+
+// Of the arguments, with a token for progress: what is told of it.
+class McpProgressTest : public DoorTest {
+ protected:
+  std::vector<json> ToldBy(const std::string& tool, const json& arguments) {
+    std::vector<json> told;
+    const RawAnswer answer =
+        Ask("POST", "/mcp",
+            Rpc("tools/call", {{"name", tool},
+                               {"arguments", arguments},
+                               {"_meta", {{"progressToken", 1}}}})
+                .dump(),
+            "Accept: application/json, text/event-stream\r\n");
+    for (const Event& event : EventsIn(answer.body)) {
+      if (!event.data.contains("params")) continue;
+      told.push_back(event.data["params"]);
+    }
+    return told;
+  }
+
+  // Every image of a job that resolves to `resolved` walks `steps` at once.
+  void Walk(const v1::GenerateRequest& resolved, uint32_t images,
+            uint32_t steps) {
+    service_.Do([=](grpc::ServerContext&, const v1::GenerateRequest&,
+                    FakeService::Writer& writer) {
+      v1::JobEvent event;
+      *event.mutable_started()->mutable_resolved() = resolved;
+      writer.Write(event);
+      for (uint32_t i = 0; i < images; ++i) {
+        event.mutable_progress()->set_image_index(i);
+        event.mutable_progress()->set_step(steps);
+        event.mutable_progress()->set_steps(steps);
+        writer.Write(event);
+      }
+      return grpc::Status::OK;
+    });
+  }
+};
+
+TEST_F(McpProgressTest, CountsWhatIsPaintedAndNotSent) {
+  v1::GenerateRequest best;
+  best.set_steps(5);
+  best.set_image_count(1);
+  best.mutable_best_of()->set_draw(4);
+  Walk(best, /*images=*/4, /*steps=*/5);
+  const auto told = ToldBy("generate_image", {{"prompt", "a"}});
+  ASSERT_EQ(told.size(), 5u);
+  EXPECT_EQ(told.back()["message"], "step 20 of 20");
+  EXPECT_EQ(told.back()["progress"], 20);
+  EXPECT_EQ(told.back()["total"], 20);
+}
+
+TEST_F(McpProgressTest, CountsASecondPassAndAnInversion) {
+  v1::GenerateRequest twice;
+  twice.set_steps(5);
+  twice.set_image_count(1);
+  Walk(twice, /*images=*/1, /*steps=*/8);
+  const auto told = ToldBy("generate_image", {{"prompt", "a"}});
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told.back()["progress"], 8);
+  EXPECT_EQ(told.back()["total"], 8);
+}
+
+TEST_F(McpProgressTest, CountsTilesOfAPictureThatIsEnlarged) {
+  const auto told = ToldBy("upscale_image", {{"image", kDone}});
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told.back()["message"], "tile 1 of 2");
+  EXPECT_EQ(told.back()["total"], 2);
+}
+
+TEST_F(McpTest, SaysWhoWithheldAPicture) {
+  const auto result = [&](int n) {
+    return AskJson(
+        "POST", "/mcp",
+        Rpc("tools/call",
+            {{"name", "generate_image"},
+             {"arguments",
+              {{"prompt", "a"}, {"n", n}, {"safety", "refuse"}}}}))["result"];
+  };
+  const json none = result(1);
+  EXPECT_EQ(none["isError"], true);
+  EXPECT_EQ(none["content"][0]["text"],
+            "1 of 1 picture was withheld by the server's policy: safety "
+            "\"refuse\"");
+  EXPECT_EQ(
+      json::parse(none["content"][1]["text"].get<std::string>())["withheld"],
+      1);
+  const json some = result(2);
+  EXPECT_EQ(some["isError"], false);
+  EXPECT_EQ(some["content"][0]["data"], kDone);
+  EXPECT_THAT(some["content"][1]["text"].get<std::string>(),
+              HasSubstr("1 of 2 pictures was withheld"));
 }
 
 TEST_F(McpTest, AnswersFaultsAsTheProtocolSays) {

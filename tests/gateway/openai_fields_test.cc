@@ -39,6 +39,28 @@ TEST(OpenAiFieldsTest, LinksAreNotForStreams) {
       StatusIs(kInvalid, "response_format \"url\" is not for streams"));
 }
 
+// As OpenAI has it; code of that time reads `url` and nothing else.
+TEST(OpenAiFieldsTest, ModelsBeforeGptImageAnswerWithLinks) {
+  const auto links = [](json body) {
+    body["prompt"] = "x";
+    const auto call = ReadGeneration(body, Names());
+    EXPECT_THAT(call, IsOk()) << body;
+    return call.ok() && call->answer.wants_url;
+  };
+  EXPECT_TRUE(links({{"model", "dall-e-2"}}));
+  EXPECT_TRUE(links({{"model", "dall-e-3"}}));
+  EXPECT_TRUE(links({{"model", "dall-e-3"}, {"response_format", nullptr}}));
+  EXPECT_FALSE(links({{"model", "dall-e-3"}, {"response_format", "b64_json"}}));
+  EXPECT_FALSE(links({{"model", "dall-e-3"}, {"stream", true}}));
+  // Not by what an alias means.
+  EXPECT_FALSE(links({{"model", "emaki"}}));
+  EXPECT_FALSE(links({{"model", "gpt-image-1"}}));
+  EXPECT_FALSE(links(json::object()));
+  EXPECT_TRUE(
+      Form(FormKind::kVariation, {{"image", "png"}, {"model", "dall-e-2"}})
+          ->answer.wants_url);
+}
+
 TEST(OpenAiFieldsTest, PartialImagesAreForStreams) {
   EXPECT_THAT(
       ReadGeneration({{"prompt", "x"}, {"partial_images", 2}}, Names()),
@@ -65,6 +87,21 @@ TEST(OpenAiFieldsTest, NoCompressionIsTheLowestQuality) {
 TEST(OpenAiFieldsTest, AFieldThatNobodyKnowsIsRefused) {
   EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {"promt", "y"}}, Names()),
               StatusIs(kInvalid, "\"promt\" is not a field of this"));
+}
+
+// With the door's name for it.
+TEST(OpenAiFieldsTest, AFieldOfTheProtoIsToldWhatItIsCalledHere) {
+  for (const auto& [proto, own] :
+       {std::pair("safety_policy", "safety"), std::pair("image_count", "n"),
+        std::pair("steps", "num_inference_steps"), std::pair("width", "size"),
+        std::pair("text_gate_step", "guidance.text_gate_step"),
+        std::pair("promt", "prompt")}) {
+    EXPECT_THAT(ReadGeneration({{"prompt", "x"}, {proto, 1}}, Names()),
+                StatusIs(kInvalid, absl::StrCat("\"", proto,
+                                                "\" is not a field of "
+                                                "this; did you mean ",
+                                                own, "?")));
+  }
 }
 
 // The same at every door, MCP's included.
@@ -125,6 +162,29 @@ TEST(OpenAiFormTest, AVariationNeedsNoPrompt) {
 TEST(OpenAiFormTest, AVariationHasNoMask) {
   EXPECT_THAT(Form(FormKind::kVariation, {{"image", "png"}, {"mask", "png"}}),
               StatusIs(kInvalid, "mask is given, but a variation"));
+}
+
+// Few expect that of a black and white mask nothing is transparent.
+TEST(OpenAiFormTest, AMaskWithoutAHoleIsToldWhatIsPainted) {
+  const auto told =
+      [](const std::vector<std::pair<std::string, std::string>>& more) {
+        std::vector<std::pair<std::string, std::string>> fields = {
+            {"prompt", "x"}, {"image", "a"}, {"mask", "b"}};
+        fields.insert(fields.end(), more.begin(), more.end());
+        const auto call = Form(FormKind::kEdit, fields);
+        const absl::Status status = AsOpenAiTells(
+            InvalidFieldsError({{"inpainting.mask",
+                                 "inpainting.mask: leaves nothing to paint"}}),
+            PaintsHoles(call->request));
+        EXPECT_EQ(OpenAiError(status)["param"], "mask");
+        return std::string(status.message());
+      };
+  EXPECT_EQ(told({}),
+            "mask: leaves nothing to paint: what is transparent in it is "
+            "painted; with mask_is_transparency=false it is what is white");
+  EXPECT_EQ(told({{"mask_is_transparency", "false"}}),
+            "mask: leaves nothing to paint");
+  EXPECT_EQ(told({{"invert_mask", "true"}}), "mask: leaves nothing to paint");
 }
 
 TEST(OpenAiFormTest, WhatAMaskCoversIsPaintedWhole) {

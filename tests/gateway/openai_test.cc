@@ -344,7 +344,7 @@ TEST_F(OpenAiTest, SteersForOpenAi) {
        {"image_prompts", {{{"name", "ip"}, {"images", {kDone, kDone}}}}},
        {"guidance", {{"text_gate_step", 5}}},
        {"variation", {{"seed", "3"}, {"strength", 0.25}}},
-       {"hires", {{"factor", 1.5}, {"upscale", "UPSCALE_LATENT"}}},
+       {"hires", {{"factor", 1.5}, {"upscale", "latent"}}},
        {"upscaler", "lanczos"},
        {"prompt_syntax", "weighted"},
        {"keep_latents", true},
@@ -434,6 +434,25 @@ TEST_F(OpenAiTest, NamesWhatIsWrongWithWhatSteers) {
   refuses({{"variation", {{"sed", 1}}}},
           "variation.sed is not a field of this");
   refuses({{"mask_blur", 3}}, "mask_blur");
+}
+
+TEST_F(OpenAiTest, ListsWhatIsAskedForByName) {
+  const json loras = AskJson("GET", "/v1/loras?model=emaki&page_size=5");
+  EXPECT_EQ(loras["object"], "list") << loras;
+  ASSERT_EQ(loras["data"].size(), 2u);
+  EXPECT_EQ(loras["data"][0]["id"], "ink");
+  EXPECT_EQ(loras["data"][0]["object"], "lora");
+  EXPECT_EQ(loras["data"][0]["models"], json({"emaki"}));
+  EXPECT_EQ(loras["data"][1]["error"]["code"], 3) << "it cannot be used";
+  EXPECT_EQ(loras["next_page_token"], "");
+  EXPECT_EQ(service_.loras().page_size(), 5);
+  const json wrong = AskJson("GET", "/v1/loras?modle=emaki");
+  EXPECT_EQ(wrong["error"]["field_violations"][0]["field"], "modle") << wrong;
+  EXPECT_EQ(Ask("GET", "/v1/loras?page_size=x").status, 400);
+  const json upscalers = AskJson("GET", "/v1/upscalers");
+  EXPECT_EQ(upscalers["data"][0]["id"], "realesrgan-x4") << upscalers;
+  EXPECT_EQ(upscalers["data"][0]["object"], "upscaler");
+  EXPECT_EQ(upscalers["data"][0]["scale"], 4);
 }
 
 TEST_F(OpenAiTest, ScoresPictures) {

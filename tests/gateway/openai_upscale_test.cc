@@ -56,6 +56,23 @@ TEST_F(OpenAiUpscaleTest, TakesASizeAndTellsALink) {
   EXPECT_EQ(Ask("GET", url.substr(url.find("/v1/"))).body, "done");
 }
 
+TEST_F(OpenAiUpscaleTest, StreamsItsTiles) {
+  const RawAnswer answer = Enlarge({{"image", "png"}, {"stream", "true"}});
+  EXPECT_EQ(answer.Header("content-type"), "text/event-stream");
+  const auto events = EventsIn(answer.body);
+  ASSERT_THAT(NamesOf(events),
+              ::testing::ElementsAre("image_upscale.progress",
+                                     "image_upscale.completed"));
+  EXPECT_EQ(events[0].data["type"], events[0].name);
+  EXPECT_EQ(events[0].data["tiles_done"], 1);
+  EXPECT_EQ(events[0].data["tiles"], 2);
+  EXPECT_EQ(events[1].data["b64_json"], kDone);
+  EXPECT_EQ(Refusal({{"image", "png"},
+                     {"stream", "true"},
+                     {"response_format", "url"}})["param"],
+            "response_format");
+}
+
 TEST_F(OpenAiUpscaleTest, NamesWhatIsWrong) {
   EXPECT_EQ(Refusal({{"factor", "2"}})["param"], "image");
   for (const auto& [field, text] :

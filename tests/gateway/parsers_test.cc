@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/a1111_answers.h"
@@ -8,6 +10,7 @@
 #include "gateway/painting.h"
 #include "gateway/picture_store.h"
 #include "gateway/proto_json.h"
+#include "gateway/proto_schemas.h"
 #include "gateway/sampler_labels.h"
 #include "gateway/target.h"
 #include "genzo/v1/jobs.pb.h"
@@ -290,6 +293,23 @@ TEST(PreviewStepsTest, SpreadsThemEvenlyAndNeverOnTheLast) {
   EXPECT_THAT(PreviewSteps(request, 20, 1), ElementsAre(15));
 }
 
+// By the work: a step of the second pass takes as long as four of the first.
+TEST(PreviewStepsTest, ReachIntoTheSecondPass) {
+  v1::GenerateRequest request;
+  v1::HiresPass& hires = *request.mutable_hires();
+  EXPECT_THAT(PreviewSteps(request, 20, 3), ElementsAre(19, 24, 29));
+  hires.set_factor(1);
+  hires.set_steps(40);
+  hires.set_strength(0.5);
+  EXPECT_THAT(PreviewSteps(request, 20, 3), ElementsAre(10, 20, 30));
+  hires.set_steps(1);
+  EXPECT_THAT(PreviewSteps(request, 1, 1), ElementsAre(1));
+  // What is out of range is for the service to refuse.
+  hires.set_factor(std::nan(""));
+  hires.set_strength(std::nan(""));
+  EXPECT_THAT(PreviewSteps(request, 20, 1), ElementsAre(12));
+}
+
 TEST(RequestIdTest, IsAUuidWhateverTheKey) {
   const std::string uuid = "01234567-89ab-cdef-0123-456789abcdef";
   EXPECT_EQ(RequestIdOf(uuid), uuid);
@@ -386,6 +406,70 @@ TEST(ProtoJsonTest, NamesTheFieldThatDoesNotFit) {
   }
 }
 
+// As the doors' own fields take them.
+TEST(ProtoJsonTest, EnumsMayBeWords) {
+  v1::CreateJobRequest job;
+  ASSERT_THAT(FromJson(R"({"request": {"sampler": "euler", "schedule": "Karras",
+                   "hires": {"upscale": "lanczos", "sampler": "Euler a",
+                             "schedule": "NOISE_SCHEDULE_EXPONENTIAL"},
+                   "controls": [{"name": "a", "preprocessor": "canny"},
+                                {"name": "b", "preprocessor": "tile"}],
+                   "output": {"format": "webp"}, "seed": 5, "prompt": "euler",
+                   "safetyPolicy": "mark", "guidance_scale": 7.123456789}})",
+                       job),
+              IsOk());
+  const v1::GenerateRequest& request = job.request();
+  EXPECT_EQ(request.sampler(), v1::SAMPLER_EULER);
+  EXPECT_EQ(request.schedule(), v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(request.hires().upscale(), v1::HiresPass::UPSCALE_LANCZOS);
+  EXPECT_EQ(request.hires().sampler(), v1::SAMPLER_EULER_ANCESTRAL);
+  EXPECT_EQ(request.hires().schedule(), v1::NOISE_SCHEDULE_EXPONENTIAL);
+  EXPECT_EQ(request.controls(1).preprocessor(),
+            v1::ControlInput::PREPROCESSOR_TILE);
+  EXPECT_EQ(request.output().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(request.safety_policy(), v1::SAFETY_POLICY_MARK);
+  // What is no enum stays as it is.
+  EXPECT_EQ(request.prompt(), "euler");
+  EXPECT_EQ(request.seed(), 5u);
+  EXPECT_EQ(request.guidance_scale(), 7.123456789);
+  // A sampler's name that says a schedule, too, says more than the field can.
+  EXPECT_THAT(FromJson(R"({"request": {"sampler": "DPM++ 2M Karras"}})", job),
+              StatusIs(kInvalid, "request.sampler \"DPM++ 2M Karras\" is not"));
+}
+
+TEST(ProtoJsonTest, SaysWhatFieldMayHaveBeenMeant) {
+  const auto said = [](const std::string& body) {
+    v1::CreateJobRequest request;
+    return std::string(FromJson(body, request).message());
+  };
+  EXPECT_EQ(said(R"({"prompt": "a fox"})"),
+            "prompt is not a field of this; did you mean request.prompt?");
+  EXPECT_EQ(said(R"({"request": {"stepz": 1}})"),
+            "request.stepz is not a field of this; did you mean steps?");
+  EXPECT_EQ(said(R"({"request": {"loras": [{"wieght": 1}]}})"),
+            "request.loras[0].wieght is not a field of this; did you mean "
+            "weight?");
+  EXPECT_EQ(said(R"({"request": {"colour_of_the_sky": 1}})"),
+            "request.colour_of_the_sky is not a field of this");
+}
+
+TEST(ProtoSchemasTest, OpensWhatIsInside) {
+  json fields = {{"hires", {{"type", "object"}, {"description", "Twice."}}},
+                 {"variation", {{"type", "object"}}},
+                 {"churn", {{"type", "string"}}},
+                 {"other", {{"type", "object"}}}};
+  OpenObjects(*v1::GenerateRequest::descriptor(), fields);
+  EXPECT_EQ(fields["hires"]["description"], "Twice.");
+  const json& hires = fields["hires"]["properties"];
+  EXPECT_EQ(hires["factor"], json({{"type", "number"}}));
+  EXPECT_EQ(hires["upscale"]["enum"],
+            json({"latent", "latent_nearest", "latent_bicubic", "lanczos",
+                  "network"}));
+  EXPECT_EQ(fields["variation"]["properties"]["seed"]["type"], "integer");
+  EXPECT_EQ(fields["churn"], json({{"type", "string"}}));
+  EXPECT_EQ(fields["other"], json({{"type", "object"}}));
+}
+
 TEST(ProtoJsonTest, SaysWhatIsWantedInsteadOfAValue) {
   constexpr char kSteps[] = "is not a whole number from 0 to 4294967295";
   for (const auto& [text, said] :
@@ -407,7 +491,10 @@ TEST(ProtoJsonTest, SaysWhatIsWantedInsteadOfAValue) {
            {R"("image_to_image": {"image": "?"})",
             "image_to_image.image \"?\" is not bytes in base64"},
            {R"("sampler": "NONE")",
-            "sampler \"NONE\" is not a Sampler, which /openapi.json lists"},
+            "sampler \"NONE\" is not one of ddim, pndm, euler, "},
+           {R"("hires": {"upscale": "big"})",
+            "hires.upscale \"big\" is not one of latent, latent_nearest, "
+            "latent_bicubic, lanczos, network"},
            {R"("steps": 1, "steps": 2)",
             " has a field twice, or two fields of which it may have one"}}) {
     v1::CreateJobRequest request;

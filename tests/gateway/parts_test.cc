@@ -12,6 +12,7 @@
 #include "gateway/painting.h"
 #include "gateway/picture_store.h"
 #include "gateway/proto_json.h"
+#include "gateway/proto_schemas.h"
 #include "gateway/router.h"
 #include "gateway/target.h"
 #include "genzo/v1/jobs.pb.h"
@@ -166,6 +167,30 @@ TEST(SeatsTest, ProgressIsOverAllImages) {
   ticket->Take(image);
   EXPECT_EQ(ticket->job().Share(), 0.5) << "a finished image is whole";
   EXPECT_EQ(ticket->job().previews.at(0), "png");
+}
+
+TEST(SeatsTest, BothPassesOfAnImageCount) {
+  A1111Seats seats;
+  const auto ticket = seats.Sit({}, 1);
+  v1::JobEvent started;
+  started.mutable_started()->mutable_resolved()->set_steps(10);
+  ticket->Take(started);
+  ticket->Take(ProgressOf(0, 10, 20));
+  EXPECT_EQ(ticket->job().Share(), 0.5) << "the first pass is done";
+}
+
+TEST(SeatsTest, JobsBehindEachOtherAreOne) {
+  A1111Seats seats;
+  const auto ticket = seats.Sit({}, 2);
+  v1::JobEvent started, image;
+  started.mutable_started();
+  image.mutable_image()->mutable_picture()->set_data("png");
+  ticket->Take(image, /*place=*/0);
+  EXPECT_EQ(ticket->job().Share(), 0.5) << "without a step it is whole, too";
+  ticket->Take(started, /*place=*/1);
+  EXPECT_TRUE(ticket->job().previews.empty()) << "it is behind";
+  ticket->Take(ProgressOf(0, 4, 16), /*place=*/1);
+  EXPECT_EQ(ticket->job().Share(), 0.625) << "each by its own tiles";
 }
 
 TEST(SeatsTest, CallersDoNotSeeEachOther) {

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -75,18 +76,31 @@ class Rig:
             f"127.0.0.1:{free_port()}" for _ in range(4)
         )
         (self.folder / "models").mkdir()
+        self.make_certificate()
         (self.folder / "genzo.yaml").write_text(
             f"""models: [{{id: emaki, path: {ROOT}/models/emaki}}]
 models_folder: {self.folder}/models
 listen: {self.grpc}
 admin: {self.admin}
-http: {{listen: {self.http}}}
+http: {{listen: {self.http}, certificate: cert.pem, key: key.pem}}
 log_format: json
 tracing: {{endpoint: {self.collector.url}, sample_ratio: 1}}
 """
         )
         self.processes = []
         self.log = self.folder / "server.log"
+
+    def make_certificate(self):
+        certificate = self.folder / "cert.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+            + ["-nodes", "-days", "30", "-subj", "/CN=rig"]
+            + ["-addext", "subjectAltName=IP:127.0.0.1"]
+            + ["-keyout", self.folder / "key.pem", "-out", certificate],
+            check=True,
+            capture_output=True,
+        )
+        self.tls = ssl.create_default_context(cafile=certificate)
 
     def start(self, command, log):
         process = subprocess.Popen(
@@ -158,11 +172,11 @@ scrape_configs:
 
     def post(self, path, body, headers=None):
         request = urllib.request.Request(
-            f"http://{self.http}{path}",
+            f"https://{self.http}{path}",
             data=json.dumps(body).encode(),
             headers={"content-type": "application/json", **(headers or {})},
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=120, context=self.tls) as answer:
             return answer.headers, answer.read()
 
     def load(self, seconds=LOAD_SECONDS):

@@ -74,6 +74,15 @@ TEST_F(BacklogTest, ASnapshotHoldsThoseThatMustStartFirst) {
   EXPECT_EQ(ids.count("0"), 1u) << "it has started";
 }
 
+TEST_F(BacklogTest, CountsWhatWaitsAndWhatWasStarted) {
+  load_.Accept("a", Demand(5), std::nullopt);
+  load_.Accept("b", Demand(5), std::nullopt);
+  load_.backlog().Start("a", 0, kMs);
+  EXPECT_EQ(load_.backlog().size(), 2u);
+  load_.backlog().Remove("a");
+  EXPECT_EQ(load_.backlog().size(), 1u);
+}
+
 TEST_F(BacklogTest, UnknownJobsAreIgnored) {
   load_.backlog().Start("x", 0, kMs);
   load_.backlog().StepsLeft("x", 7, 1);

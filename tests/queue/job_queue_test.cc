@@ -1,87 +1,12 @@
-#include "queue/job_queue.h"
+// What front ends ask of a queue.
 
-#include <functional>
-#include <thread>
-
-#include "base/errors.h"
-#include "base/proto_time.h"
-#include "queue/memory_job_queue.h"
-#include "queue/split_job_queue.h"
-#include "tests/testing/event_record.h"
-#include "tests/testing/fake_clock.h"
-#include "tests/testing/matchers.h"
+#include "tests/queue/job_queue_fixture.h"
 
 namespace genzo {
 namespace {
 
-using internal::v1::Job;
 using ::testing::ElementsAre;
 using v1::JobEvent;
-
-// What every queue promises. A new one is one more line at the end.
-struct QueueParts {
-  int capacity;
-  const Clock& clock;
-  Metrics& metrics;
-  PoolLoad& load;
-};
-using MakeQueue =
-    std::function<std::unique_ptr<JobQueue>(const QueueParts& parts)>;
-
-class JobQueueTest : public ::testing::TestWithParam<MakeQueue> {
- protected:
-  // Two images' rows a step of one second, of one step each.
-  void KnowTheSpeed() {
-    load_.speeds().SetSpeed(0, "tiny",
-                            {.costs = StepCosts({{2, absl::Seconds(1)}}),
-                             .own_pixels = 1,
-                             .largest_batch = 2,
-                             .decode = absl::ZeroDuration()});
-  }
-
-  Job MakeJob(const std::string& id, const std::string& tenant = "",
-              int steps = 9) {
-    Job job;
-    job.set_id(id);
-    job.set_tenant(tenant);
-    job.set_rows_per_image(2);
-    job.mutable_request()->set_model("tiny");
-    job.mutable_request()->set_width(1);
-    job.mutable_request()->set_height(1);
-    job.mutable_request()->set_steps(steps);
-    job.mutable_request()->set_image_count(1);
-    *job.mutable_accepted_at() = ToProto(clock_.Date());
-    return job;
-  }
-
-  std::shared_ptr<EventRecord> Submit(const Job& job) {
-    auto mailbox = std::make_shared<EventRecord>();
-    last_status_ = queue_.Submit(job, mailbox);
-    return mailbox;
-  }
-  std::shared_ptr<EventRecord> Submit(const std::string& id,
-                                      const std::string& tenant = "") {
-    return Submit(MakeJob(id, tenant));
-  }
-
-  FakeClock clock_;
-  Metrics metrics_;
-  PoolLoad load_;
-  const std::unique_ptr<JobQueue> made_ =
-      GetParam()({/*capacity=*/2, clock_, metrics_, load_});
-  JobQueue& queue_ = *made_;
-  absl::Status last_status_;
-};
-
-TEST_P(JobQueueTest, HandsJobsOutInOrder) {
-  Submit("a");
-  Submit("b");
-  const auto first = queue_.Take({});
-  const auto second = queue_.TryTake({});
-  EXPECT_EQ(first->job().id(), "a");
-  EXPECT_EQ(second->job().id(), "b");
-  EXPECT_EQ(queue_.TryTake({}), nullptr);
-}
 
 TEST_P(JobQueueTest, CountsWhatWaits) {
   const ModelMetrics& figures = metrics_.ForModel("tiny");
@@ -117,21 +42,6 @@ TEST_P(JobQueueTest, CountsWhatWaitsByPriority) {
   EXPECT_THAT(depths(), ElementsAre(1, 0, 0));
   queue_.Cancel("PRIORITY_LOW");
   EXPECT_THAT(depths(), ElementsAre(0, 0, 0));
-}
-
-TEST_P(JobQueueTest, ACancelWakesAWorkerThatWaits) {
-  Submit("a");
-  const auto lease = queue_.Take({});
-  queue_.Cancel("a");
-  EXPECT_EQ(queue_.Take({}), nullptr) << "comes back without a job";
-  EXPECT_TRUE(lease->cancelled());
-}
-
-TEST_P(JobQueueTest, ANudgeEndsOneWait) {
-  queue_.Nudge();
-  EXPECT_EQ(queue_.Take({}), nullptr);
-  Submit("a");
-  EXPECT_NE(queue_.Take({}), nullptr);
 }
 
 TEST_P(JobQueueTest, RefusesWhatWouldMissItsDeadline) {
@@ -310,119 +220,18 @@ TEST_P(JobQueueTest, CancelMarksALeasedJob) {
 }
 
 TEST_P(JobQueueTest, IgnoresCancelsOfUnknownJobs) {
+  const auto mailbox = Submit("a");
   queue_.Cancel("nobody");
-  Submit("a");
-  queue_.Take({}).reset();
+  auto lease = queue_.TryTake({});
+  ASSERT_NE(lease, nullptr);
+  EXPECT_FALSE(lease->cancelled());
+  lease->End(EndedBy(absl::OkStatus()));
+  lease.reset();
   queue_.Cancel("a");
-}
-
-TEST_P(JobQueueTest, ADroppedLeaseIsHandedToTheNextWorkerWithItsState) {
-  const auto mailbox = Submit("a");
-  {
-    const auto first = queue_.Take({});
-    EXPECT_EQ(first->attempt(), 1);
-    EXPECT_EQ(first->checkpoint(), "");
-    EXPECT_TRUE(first->Renew());
-    first->Post(v1::JobEvent());
-    first->Checkpoint("step 3");
-    first->Checkpoint("step 6");
-  }
-  const auto second = queue_.TryTake({});
-  ASSERT_NE(second, nullptr);
-  EXPECT_EQ(second->job().id(), "a");
-  EXPECT_EQ(second->attempt(), 2);
-  EXPECT_EQ(second->checkpoint(), "step 6");
-  second->End(EndedBy(absl::OkStatus()));
-  uint64_t sequence = 0;
-  std::optional<JobEvent> last;
-  while (auto event = mailbox->Take()) {
-    EXPECT_GT(event->sequence(), sequence);
-    sequence = event->sequence();
-    last = std::move(event);
-  }
-  EXPECT_TRUE(last->has_ended());
-}
-
-TEST_P(JobQueueTest, AJobThatLosesTwoWorkersIsLost) {
-  const auto mailbox = Submit("a");
-  for (int i = 0; i < JobLease::kMostAttempts; ++i) queue_.Take({}).reset();
-  EXPECT_EQ(queue_.TryTake({}), nullptr);
   std::optional<JobEvent> last;
   while (auto event = mailbox->Take()) last = std::move(event);
-  EXPECT_EQ(ErrorReason(FromRpcStatus(last->ended().status())), "JOB_LOST");
-}
-
-TEST_P(JobQueueTest, ADroppedLeaseOfACancelledJobEndsIt) {
-  const auto mailbox = Submit("a");
-  auto lease = queue_.Take({});
-  queue_.Cancel("a");
-  lease.reset();
-  EXPECT_EQ(queue_.TryTake({}), nullptr);
-  mailbox->Take();
-  EXPECT_EQ(ErrorReason(FromRpcStatus(mailbox->Take()->ended().status())),
-            "CANCELLED");
-}
-
-TEST_P(JobQueueTest, ADroppedLeaseOfAClosedQueueIsLost) {
-  const auto mailbox = Submit("a");
-  auto lease = queue_.Take({});
-  queue_.Close();
-  lease.reset();
-  EXPECT_TRUE(queue_.Done());
-  mailbox->Take();
-  EXPECT_EQ(ErrorReason(FromRpcStatus(mailbox->Take()->ended().status())),
-            "JOB_LOST");
-}
-
-TEST_P(JobQueueTest, AnEndedLeaseHoldsNothing) {
-  Submit("a");
-  const auto lease = queue_.Take({});
-  lease->End(EndedBy(absl::OkStatus()));
-  EXPECT_FALSE(lease->Renew());
-  lease->Checkpoint("too late");
-}
-
-TEST_P(JobQueueTest, AJobThatIsPutBackWaitsInForecastsToo) {
-  KnowTheSpeed();
-  Submit("a");
-  auto lease = queue_.Take({});
-  load_.backlog().Start("a", 0, absl::Seconds(1));
-  load_.backlog().StepsLeft("a", 0, 1);
-  lease.reset();
-  EXPECT_EQ(load_.PredictAll(clock_.Now()).at("a"), absl::Seconds(9));
-}
-
-TEST_P(JobQueueTest, ACompletedJobIsNotLost) {
-  const auto mailbox = Submit("a");
-  const auto lease = queue_.Take({});
-  lease->End(EndedBy(absl::OkStatus()));
-  lease->Fail(absl::InternalError("too late"));
-  mailbox->Take();
-  EXPECT_TRUE(mailbox->Take()->has_ended());
-  EXPECT_FALSE(mailbox->Take().has_value());
-}
-
-TEST_P(JobQueueTest, ClosedItDrains) {
-  Submit("a");
-  queue_.Close();
-  Submit("b");
-  EXPECT_EQ(ErrorReason(last_status_), "DRAINING");
-  EXPECT_EQ(queue_.Take({})->job().id(), "a");
-  EXPECT_EQ(queue_.Take({}), nullptr);
-}
-
-TEST_P(JobQueueTest, TakeWaitsForAJob) {
-  std::string taken;
-  std::thread worker([&] { taken = queue_.Take({})->job().id(); });
-  Submit("a");
-  worker.join();
-  EXPECT_EQ(taken, "a");
-}
-
-TEST_P(JobQueueTest, CloseWakesAWaitingWorker) {
-  std::thread worker([&] { EXPECT_EQ(queue_.Take({}), nullptr); });
-  queue_.Close();
-  worker.join();
+  EXPECT_EQ(last->ended().state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(metrics_.ForModel("tiny").steps_saved.Value(), 0);
 }
 
 TEST_P(JobQueueTest, CancelAllReachesWaitingAndLeased) {
@@ -467,44 +276,7 @@ TEST_P(JobQueueTest, PredictionsLearnFromWhatWasTooLate) {
   EXPECT_GT(load_.Lateness(clock_.Now())["t"], 1);
 }
 
-// Under AddressSanitizer: what one waits by may not move when another comes.
-TEST_P(JobQueueTest, ManyWorkersMayWait) {
-  std::vector<std::thread> workers;
-  for (int i = 0; i < 32; ++i) {
-    workers.emplace_back([&] { EXPECT_EQ(queue_.Take({}), nullptr); });
-  }
-  queue_.Close();
-  for (std::thread& worker : workers) worker.join();
-}
-
-// All jobs of the suite are to be painted.
-struct TwoQueues {
-  explicit TwoQueues(const QueueParts& parts)
-      : painting(parts.capacity, parts.clock, parts.metrics, parts.load),
-        upscaling(parts.capacity, parts.clock, parts.metrics, parts.load,
-                  /*tells_age=*/false) {}
-
-  MemoryJobQueue painting;
-  MemoryJobQueue upscaling;
-};
-class TwoAsOne : private TwoQueues, public SplitJobQueue {
- public:
-  explicit TwoAsOne(const QueueParts& parts)
-      : TwoQueues(parts), SplitJobQueue(painting, upscaling) {}
-};
-
-INSTANTIATE_TEST_SUITE_P(
-    Split, JobQueueTest,
-    ::testing::Values([](const QueueParts& parts) -> std::unique_ptr<JobQueue> {
-      return std::make_unique<TwoAsOne>(parts);
-    }));
-
-INSTANTIATE_TEST_SUITE_P(
-    Memory, JobQueueTest,
-    ::testing::Values([](const QueueParts& parts) -> std::unique_ptr<JobQueue> {
-      return std::make_unique<MemoryJobQueue>(parts.capacity, parts.clock,
-                                              parts.metrics, parts.load);
-    }));
+INSTANTIATE_TEST_SUITE_P(Every, JobQueueTest, kEveryQueue, QueueName);
 
 }  // namespace
 }  // namespace genzo

@@ -43,9 +43,10 @@ def stubs(tmp_path_factory):
 
 
 class Server:
-    """A genzo-server with the tiny model; `settings` are added to its configuration."""
+    """A genzo-server with the tiny model; `settings` are added to its configuration, `environment`
+    to what it finds in its environment."""
 
-    def __init__(self, folder, settings, files=None):
+    def __init__(self, folder, settings, environment):
         self.folder = folder
         config = {"listen": "127.0.0.1:0", "admin": "127.0.0.1:0",
                   "models": [{"id": "tiny", "path": str(TINY)}],
@@ -54,7 +55,8 @@ class Server:
         self.log = folder / "server.log"
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [BIN / "genzo-server", "--config", folder / "genzo.yaml"], env=ENVIRONMENT,
+            [BIN / "genzo-server", "--config", folder / "genzo.yaml"],
+            env=ENVIRONMENT | environment,
             stdout=subprocess.PIPE, stderr=open(self.log, "a"), text=True)
         line = self.process.stdout.readline()
         assert line, self.log.read_text()
@@ -104,8 +106,8 @@ def start(tmp_path):
     """Starts servers that do not outlive the test."""
     servers = []
 
-    def begin(folder=tmp_path, **settings):
-        servers.append(Server(folder, settings))
+    def begin(environment=None, **settings):
+        servers.append(Server(tmp_path, settings, environment or {}))
         return servers[-1]
 
     yield begin
@@ -189,6 +191,16 @@ class Load:
             end = self.ends.get()
             counts[end] = counts.get(end, 0) + 1
         return counts
+
+
+def certificate(folder, name):
+    """A self-signed certificate of localhost: (certificate, key)."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", f"/CN={name}",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+                   check=True, capture_output=True)
+    return (folder / "cert.pem").read_text(), (folder / "key.pem").read_text()
 
 
 def tool(name):

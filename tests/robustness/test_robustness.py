@@ -17,7 +17,7 @@ import time
 import grpc
 import pytest
 
-from conftest import BIN, ENVIRONMENT, ROOT, Api, Load, figure, tool, wait_for
+from conftest import BIN, ENVIRONMENT, ROOT, Api, Load, certificate, figure, tool, wait_for
 
 sys.path.insert(0, str(ROOT / "tests" / "server"))
 import h2  # noqa: E402
@@ -34,7 +34,9 @@ def ghz(server, *more):
 
 
 def test_a_thousand_requests_leave_nothing_behind(start):
-    server = start(jobs={"max_jobs": 200})
+    # Left alone, the server's allocator keeps what was freed, up to as much as is in use, which comes
+    # and goes with the load and hides what leaks. So it keeps it for a second.
+    server = start({"MALLOC_CONF": "dirty_decay_ms:1000"}, jobs={"max_jobs": 200})
     load = ["--concurrency", "64", "--connections", "8", "--timeout", "120s"]
     # Threads and pools have grown, and as many jobs are known as may be.
     ghz(server, "--total", "2000", *load)
@@ -226,6 +228,9 @@ def test_a_second_signal_ends_at_once(start):
     next(stream)
     server.signal()
     wait_for(lambda: "shutting down" in server.log.read_text())
+    # What comes within a tenth of a second is the same wish: `timeout` tells a process and its
+    # group.
+    time.sleep(0.2)
     server.signal()
     assert server.ended() == 4
 
@@ -286,16 +291,6 @@ def test_keys_change_under_load(start, tmp_path):
     replace(secret, "keys.json", json.dumps(only_second))
     wait_for(lambda: not works(first))
     assert works(second)
-
-
-def certificate(folder, name):
-    """A self-signed certificate of localhost: (certificate, key)."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", f"/CN={name}",
-                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-                   check=True, capture_output=True)
-    return (folder / "cert.pem").read_text(), (folder / "key.pem").read_text()
 
 
 def test_certificates_change_under_load(start, tmp_path):

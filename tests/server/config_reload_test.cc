@@ -67,11 +67,14 @@ TEST(PlanReloadTest, TheDefaultModelStaysUntilAStart) {
 TEST(PlanReloadTest, NamesWhatNeedsAStart) {
   Config wanted;
   wanted.listen = "127.0.0.1:9";
+  wanted.reflection = false;
+  wanted.channelz = true;
   wanted.tls.cert_file = "/cert.pem";
   wanted.webhooks.hosts = {"a.org:443"};
   wanted.stall_after = absl::Seconds(9);
   EXPECT_THAT(PlanReload({}, wanted, {}).not_applied,
-              ElementsAre("listen", "tls", "webhooks", "stall_seconds"));
+              ElementsAre("listen", "reflection", "channelz", "tls", "webhooks",
+                          "stall_seconds"));
 }
 
 }  // namespace

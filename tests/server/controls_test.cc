@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "tests/server/registry.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
@@ -59,15 +60,10 @@ TEST_F(ControlsTest, AControlSteersThePicture) {
 
 TEST_F(ControlsTest, TheRegistryTellsWhatFits) {
   const Server server(config_);
-  grpc::ClientContext context;
-  v1::GetModelRequest request;
-  request.set_id("tiny");
-  v1::Model model;
-  ASSERT_TRUE(v1::ModelRegistry::NewStub(server.Channel())
-                  ->GetModel(&context, request, &model)
-                  .ok());
-  EXPECT_THAT(model.controlnets(), ::testing::ElementsAre("canny"));
-  EXPECT_THAT(model.request_fields(), ::testing::Contains("controls"));
+  const auto model = GetModel(server, "tiny");
+  ASSERT_THAT(model, IsOk());
+  EXPECT_THAT(model->controlnets(), ::testing::ElementsAre("canny"));
+  EXPECT_THAT(model->request_fields(), ::testing::Contains("controls"));
 }
 
 TEST_F(ControlsTest, HostileInputsAreRefusedBeforeTheyQueue) {

@@ -2,12 +2,13 @@
 
 #include <webp/decode.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <thread>
+#include <optional>
 
 #include "client/picture_reader.h"
+#include "tests/server/held_walks.h"
+#include "tests/server/registry.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
@@ -181,75 +182,99 @@ TEST(EndToEndTest, ParametersStandInThePicture) {
   EXPECT_EQ(PictureOf(without.Rest()).find("a red fox"), std::string::npos);
 }
 
-TEST(EndToEndTest, TwoClientsStreamAtOnceAndShareEvaluations) {
-  Server server(TinyConfig());
+// A server whose images of kHeldSteps steps live until the test lets them go.
+class HeldTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kHeldSteps = 30;
+
+  void Start(const Config& config = TinyConfig()) {
+    server_.emplace(config, walks_.source());
+  }
   // Two rows or four, it takes as long: sharing pays, whatever was measured.
-  server.load().speeds().SetSpeed(
-      /*device=*/0, "tiny",
-      {.costs =
-           StepCosts({{2, absl::Milliseconds(1)}, {4, absl::Milliseconds(1)}}),
-       .own_pixels = 64 * 64,
-       .largest_batch = 4,
-       .decode = absl::ZeroDuration()});
-  Call slow(server, Fox(150));
+  void HaveSharingPay() {
+    server_->load().speeds().SetSpeed(
+        /*device=*/0, "tiny",
+        {.costs = StepCosts(
+             {{2, absl::Milliseconds(1)}, {4, absl::Milliseconds(1)}}),
+         .own_pixels = 64 * 64,
+         .largest_batch = 4,
+         .decode = absl::ZeroDuration()});
+  }
+  const ModelMetrics& metrics() { return server_->metrics().ForModel("tiny"); }
+  // Of three rows or four.
+  uint64_t SharedEvaluations() {
+    return metrics()
+        .StepSeconds(/*pixels=*/1, /*rows=*/4)
+        .Collect()
+        .histogram.sample_count;
+  }
+
+  HeldWalks walks_{kHeldSteps};
+  std::optional<Server> server_;
+};
+
+TEST_F(HeldTest, TwoClientsStreamAtOnceAndShareEvaluations) {
+  Start();
+  HaveSharingPay();
+  Call slow(*server_, Fox(kHeldSteps));
   ASSERT_TRUE(slow.ReadUntil(IsProgress));
-  Call quick(server, Fox(5));
-  const auto events = quick.Rest();
-  EXPECT_TRUE(Succeeded(events.back()));
-  // The slow one is still under way: it did not have to end first.
-  JobEvent event;
-  ASSERT_TRUE(slow.Read(event));
-  EXPECT_FALSE(event.has_ended());
+  EXPECT_EQ(SharedEvaluations(), 0u);
+  Call quick(*server_, Fox(5));
+  EXPECT_TRUE(Succeeded(quick.Rest().back())) << "before the slow one";
+  EXPECT_GT(SharedEvaluations(), 0u);
+  walks_.LetGo();
   EXPECT_TRUE(Succeeded(slow.Rest().back()));
-  const ModelMetrics& metrics = server.metrics().ForModel("tiny");
-  EXPECT_GT(metrics.denoise_steps.Value(), metrics.denoise_batches.Value());
 }
 
-TEST(EndToEndTest, ARequestAmongOthersEqualsTheSameAlone) {
-  const Server server(TinyConfig());
-  Call alone(server, Fox(8));
+TEST_F(HeldTest, ARequestAmongOthersEqualsTheSameAlone) {
+  Start();
+  HaveSharingPay();
+  Call alone(*server_, Fox(8));
   const std::string expected = PictureOf(alone.Rest());
-  GenerateRequest other = Fox(150);
+  GenerateRequest other = Fox(kHeldSteps);
   other.set_prompt("fog");
   other.set_guidance_scale(1);
   other.set_sampler(v1::SAMPLER_EULER);
-  Call neighbour(server, other);
+  Call neighbour(*server_, other);
   ASSERT_TRUE(neighbour.ReadUntil(IsProgress));
-  Call together(server, Fox(8));
+  EXPECT_EQ(SharedEvaluations(), 0u);
+  Call together(*server_, Fox(8));
   EXPECT_LE(LargestDifference(PictureOf(together.Rest()), expected), 1);
+  EXPECT_GT(SharedEvaluations(), 0u) << "it was among others";
   neighbour.Cancel();
   neighbour.Rest();
 }
 
-TEST(EndToEndTest, CancellingFreesTheSlot) {
+TEST_F(HeldTest, CancellingFreesTheSlot) {
   Config config = TinyConfig();
   config.max_live_runs = 1;
-  Server server(config);
-  Call doomed(server, Fox(150));
+  Start(config);
+  Call doomed(*server_, Fox(kHeldSteps));
   ASSERT_TRUE(doomed.ReadUntil(IsProgress));
-  Call next(server, Fox(2));
+  Call next(*server_, Fox(2));
+  JobEvent event;
+  ASSERT_TRUE(next.Read(event));
+  EXPECT_TRUE(event.has_queued());
   doomed.Cancel();
   doomed.Rest();
   EXPECT_EQ(doomed.status().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(Succeeded(next.Rest().back()));
-  const ModelMetrics& metrics = server.metrics().ForModel("tiny");
-  EXPECT_EQ(metrics.jobs_cancelled.Value(), 1);
-  EXPECT_LT(metrics.denoise_steps.Value(), 150);
-  EXPECT_EQ(metrics.jobs_running.Value(), 0);
+  EXPECT_EQ(metrics().jobs_cancelled.Value(), 1);
+  EXPECT_EQ(metrics().jobs_running.Value(), 0);
 }
 
-TEST(EndToEndTest, AFullQueueAsksToComeBack) {
+TEST_F(HeldTest, AFullQueueAsksToComeBack) {
   Config config = TinyConfig();
   config.max_live_runs = 1;
   config.queue_capacity = 1;
-  Server server(config);
-  Call live(server, Fox(150));
+  Start(config);
+  Call live(*server_, Fox(kHeldSteps));
   ASSERT_TRUE(live.ReadUntil(IsProgress));
-  Call waiting(server, Fox(1));
+  Call waiting(*server_, Fox(1));
   JobEvent event;
   ASSERT_TRUE(waiting.Read(event));
   EXPECT_EQ(event.queued().position(), 0u);
-  Call refused(server, Fox(1));
+  Call refused(*server_, Fox(1));
   EXPECT_TRUE(refused.Rest().empty());
   EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(refused.reason(), "QUEUE_FULL");
@@ -257,19 +282,20 @@ TEST(EndToEndTest, AFullQueueAsksToComeBack) {
   EXPECT_EQ(refused.context().GetServerTrailingMetadata().count(
                 "grpc-retry-pushback-ms"),
             1u);
-  live.Cancel();
-  live.Rest();
+  walks_.LetGo();
+  EXPECT_TRUE(Succeeded(live.Rest().back()));
   EXPECT_TRUE(Succeeded(waiting.Rest().back())) << "accepted is not lost";
 }
 
-TEST(EndToEndTest, AClosedQueueIsDraining) {
-  Server server(TinyConfig());
-  Call live(server, Fox(50));
+TEST_F(HeldTest, AClosedQueueIsDraining) {
+  Start();
+  Call live(*server_, Fox(kHeldSteps));
   ASSERT_TRUE(live.ReadUntil(IsProgress));
-  server.queue().Close();
-  Call late(server, Fox(1));
+  server_->queue().Close();
+  Call late(*server_, Fox(1));
   late.Rest();
   EXPECT_EQ(late.reason(), "DRAINING");
+  walks_.LetGo();
   EXPECT_TRUE(Succeeded(live.Rest().back()));
 }
 
@@ -323,23 +349,16 @@ TEST(EndToEndTest, ABrokenModelLeavesTheOthersAlone) {
 
 TEST(EndToEndTest, TellsAboutOneModel) {
   const Server server(TinyConfig());
-  const auto registry = v1::ModelRegistry::NewStub(server.Channel());
-  v1::Model model;
-  v1::GetModelRequest request;
-  request.set_id("tiny");
-  grpc::ClientContext context;
-  ASSERT_TRUE(registry->GetModel(&context, request, &model).ok());
-  EXPECT_EQ(model.default_width(), 64u);
-  EXPECT_EQ(model.default_sampler(), v1::SAMPLER_PNDM);
-  ASSERT_EQ(model.samplers_size(), 22) << "all but those of other kinds";
-  EXPECT_EQ(model.samplers(4).sampler(), v1::SAMPLER_DPMPP_2M);
-  EXPECT_EQ(model.samplers(4).schedules(0), v1::NOISE_SCHEDULE_KARRAS);
-  EXPECT_EQ(model.tasks(0), v1::TASK_TEXT_TO_IMAGE);
-  EXPECT_TRUE(model.is_default());
-  grpc::ClientContext second;
-  request.set_id("");
-  EXPECT_EQ(registry->GetModel(&second, request, &model).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  const auto model = GetModel(server, "tiny");
+  ASSERT_THAT(model, IsOk());
+  EXPECT_EQ(model->default_width(), 64u);
+  EXPECT_EQ(model->default_sampler(), v1::SAMPLER_PNDM);
+  ASSERT_EQ(model->samplers_size(), 22) << "all but those of other kinds";
+  EXPECT_EQ(model->samplers(4).sampler(), v1::SAMPLER_DPMPP_2M);
+  EXPECT_EQ(model->samplers(4).schedules(0), v1::NOISE_SCHEDULE_KARRAS);
+  EXPECT_EQ(model->tasks(0), v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_TRUE(model->is_default());
+  EXPECT_THAT(GetModel(server, ""), StatusIs(kInvalid, ""));
 }
 
 TEST(EndToEndTest, ASamplerThatNeedsMoreStepsSaysSo) {

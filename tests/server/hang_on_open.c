@@ -1,5 +1,6 @@
 // Preloaded: to open a file or a folder whose path holds $GENZO_HANGS takes for
-// ever, as on a mount whose server does not answer.
+// ever, as on a mount whose server does not answer; with $GENZO_HANGS_WITH only
+// once a file of that name is there.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -11,6 +12,8 @@
 static void MaybeHang(const char* path) {
   const char* const hangs = getenv("GENZO_HANGS");
   if (hangs == NULL || strstr(path, hangs) == NULL) return;
+  const char* const with = getenv("GENZO_HANGS_WITH");
+  if (with != NULL && access(with, F_OK) != 0) return;
   fprintf(stderr, "hangs: %s\n", path);
   while (1) pause();
 }

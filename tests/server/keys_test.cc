@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "genzo/v1/upscaling.grpc.pb.h"
+#include "tests/server/own_services.h"
 #include "tests/testing/front_end_rig.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
@@ -176,7 +177,7 @@ TEST_F(KeysTest, KeysAreReloadedAndABadFileChangesNothing) {
   Write();
   EXPECT_EQ(ErrorReason(Create(Bearer(first))), "KEY_INVALID");
   ASSERT_THAT(WriteDurably(path(), "{\"keys\": [{}]}"), IsOk());
-  rig_->front_end().Sweep();
+  EXPECT_THAT(rig_->front_end().Sweep(), ::testing::ElementsAre("keys"));
   EXPECT_THAT(Create(Bearer(second)), IsOk());
   std::filesystem::remove(path());
   rig_->front_end().Sweep();
@@ -227,6 +228,29 @@ TEST_F(KeysTest, AKeysRateIsInCostUnits) {
   EXPECT_EQ(RetryAfter(refused), absl::Seconds(10));
   rig_->clock().Advance(absl::Seconds(10));
   EXPECT_THAT(Create(Bearer(key), request), IsOk());
+}
+
+TEST_F(KeysTest, WhatAJobLeavesUndoneIsGivenBack) {
+  v1::GenerateRequest request;  // 10 units, see above
+  request.set_width(512);
+  request.set_height(512);
+  request.set_steps(20);
+  const std::string key =
+      AddKey({kScopeJobs}, {.cost_per_minute = 60, .burst_cost = 10});
+  Start();
+  EXPECT_THAT(Create(Bearer(key), request), IsOk());
+  EXPECT_EQ(ErrorReason(Create(Bearer(key), request)), "QUOTA_EXCEEDED");
+  rig_->queue().Take({})->Fail(JobCancelledError());
+  EXPECT_THAT(Create(Bearer(key), request), IsOk()) << "no step was walked";
+  v1::Ended end =
+      EndedBy(ErrorWithReason(absl::StatusCode::kInternal, "NOT_FINITE", ""));
+  end.set_steps_run(15);
+  rig_->queue().Take({})->End(end);
+  EXPECT_EQ(RetryAfter(Create(Bearer(key), request)), absl::Seconds(7.5));
+  rig_->clock().Advance(absl::Seconds(7.5));
+  EXPECT_THAT(Create(Bearer(key), request), IsOk());
+  FrontEndRig::Paint(*rig_->queue().Take({}));
+  EXPECT_EQ(RetryAfter(Create(Bearer(key), request)), absl::Seconds(10));
 }
 
 TEST_F(KeysTest, AKeysModelsAndSizesHold) {
@@ -301,6 +325,20 @@ TEST_F(KeysTest, AdministratorsHaveADoorOfTheirOwn) {
             absl::StatusCode::kUnimplemented);
   EXPECT_THAT(Load(address, Bearer(key)), IsOk());
   EXPECT_EQ(ErrorReason(Load(address, Bearer(other))), "NOT_AN_ADMINISTRATOR");
+}
+
+TEST_F(KeysTest, WhatGrpcBringsIsWhereTheOptionsHaveIt) {
+  AddKey({kScopeGenerate});
+  Start({.admin_listen = "127.0.0.1:0", .reflection = false, .channelz = true});
+  const std::string admin =
+      "127.0.0.1:" + std::to_string(rig_->front_end().admin_port());
+  const auto unimplemented = absl::StatusCode::kUnimplemented;
+  EXPECT_THAT(ListServices(rig_->address()), StatusIs(unimplemented, ""));
+  EXPECT_THAT(AskChannelz(rig_->address()), StatusIs(unimplemented, ""));
+  EXPECT_THAT(AskChannelz(admin), IsOk());
+  const auto services = ListServices(admin);
+  ASSERT_THAT(services, IsOk()) << "administrators find their way";
+  EXPECT_THAT(*services, ::testing::HasSubstr("genzo.v1.ModelAdmin"));
 }
 
 TEST_F(KeysTest, AFileOfNoUseIsSaidAtTheStart) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/server/registry.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/request_mixer.h"
@@ -75,32 +76,22 @@ void RunMix(const Server& server, RequestMixer& mixer, Draws& draws,
   for (const auto& call : leavers) call->Rest();
 }
 
-// Of the one model.
-v1::Model Describe(const Server& server) {
-  const auto stub = v1::ModelRegistry::NewStub(server.Channel());
-  grpc::ClientContext context;
-  v1::GetModelRequest request;
-  request.set_id("tiny");
-  v1::Model model;
-  EXPECT_TRUE(stub->GetModel(&context, request, &model).ok());
-  return model;
-}
-
 // `mixes` of two requests and more are enough to meet each of the model's
 // samplers.
 void ExpectEqualBits(const Config& config, uint64_t seed, int mixes,
                      const RequestMixer::Beside& beside = {}) {
   const Server server(config);
-  const v1::Model model = Describe(server);
-  ASSERT_GT(model.samplers_size(), 0);
-  ASSERT_LE(model.samplers_size(), 2 * mixes);
-  RequestMixer mixer(model, beside);
+  const auto model = GetModel(server, "tiny");
+  ASSERT_THAT(model, IsOk());
+  ASSERT_GT(model->samplers_size(), 0);
+  ASSERT_LE(model->samplers_size(), 2 * mixes);
+  RequestMixer mixer(*model, beside);
   Draws draws(seed);
   std::set<int> samplers;
   for (int mix = 0; mix < mixes; ++mix) {
     RunMix(server, mixer, draws, samplers);
   }
-  EXPECT_EQ(samplers.size(), static_cast<size_t>(model.samplers_size()));
+  EXPECT_EQ(samplers.size(), static_cast<size_t>(model->samplers_size()));
 }
 
 Config ConfigOf(const std::string& folder) {

@@ -122,19 +122,34 @@ TEST_F(PicturesTest, ScoringNamesWhatIsWrong) {
 }
 
 TEST_F(PicturesTest, ScorersAreListed) {
-  config_.limits.pictures.scorers = {"emaki", "taste"};
+  config_.limits.pictures.scorers = {"taste", "emaki"};
   config_.limits.pictures.aesthetic = {"taste"};
   const Server server(config_);
-  grpc::ClientContext context;
-  v1::ListScorersResponse list;
-  ASSERT_TRUE(v1::PictureScoring::NewStub(server.Channel())
-                  ->ListScorers(&context, {}, &list)
-                  .ok());
+  const auto stub = v1::PictureScoring::NewStub(server.Channel());
+  const auto ask = [&](const v1::ListScorersRequest& request,
+                       v1::ListScorersResponse& page) {
+    grpc::ClientContext context;
+    return stub->ListScorers(&context, request, &page);
+  };
+  v1::ListScorersRequest request;
+  v1::ListScorersResponse list, page;
+  ASSERT_TRUE(ask(request, list).ok());
   ASSERT_EQ(list.scorers_size(), 2);
   EXPECT_EQ(list.scorers(0).name(), "emaki");
   EXPECT_TRUE(list.scorers(0).reads_prompt());
   EXPECT_EQ(list.scorers(1).name(), "taste");
   EXPECT_FALSE(list.scorers(1).reads_prompt());
+  request.set_page_size(1);
+  ASSERT_TRUE(ask(request, page).ok());
+  ASSERT_EQ(page.scorers_size(), 1);
+  request.set_page_token(page.next_page_token());
+  ASSERT_TRUE(ask(request, page).ok());
+  ASSERT_EQ(page.scorers_size(), 1);
+  EXPECT_EQ(page.scorers(0).name(), "taste");
+  EXPECT_EQ(page.next_page_token(), "");
+  request.set_page_size(-1);
+  EXPECT_EQ(ask(request, page).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(PicturesTest, AKeyScoresByItsModelsAlone) {

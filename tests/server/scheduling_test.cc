@@ -4,6 +4,7 @@
 
 #include "ATen/ops/zeros.h"
 #include "nlohmann/json.hpp"
+#include "tests/server/registry.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/pictures.h"
 #include "tests/testing/server.h"
@@ -173,6 +174,8 @@ TEST_F(ModelsTest, ARequestLoadsItsModel) {
 }
 
 TEST_F(ModelsTest, TakeTurnsInABudgetForOne) {
+  const TestFolder folder;  // of files of its own, or they would share parts
+  config_.models[1].path = folder.CopyTinyModel();
   config_.memory_budget_mb = 8;  // one tiny model needs 5.2 MB
   const Server server(config_);
   std::vector<std::unique_ptr<Call>> calls;
@@ -186,6 +189,13 @@ TEST_F(ModelsTest, TakeTurnsInABudgetForOne) {
     ASSERT_FALSE(events.empty()) << call->status().error_message();
     EXPECT_TRUE(Succeeded(events.back()));
   }
+  int resident = 0;
+  for (const char* id : {"tiny", "other"}) {
+    const auto model = GetModel(server, id);
+    ASSERT_THAT(model, IsOk());
+    resident += model->state() == v1::Model::STATE_RESIDENT ? 1 : 0;
+  }
+  EXPECT_EQ(resident, 1) << "one made room for the other";
 }
 
 TEST(SchedulingTest, RowsShareAnEvaluationAsFarAsMemoryGoes) {

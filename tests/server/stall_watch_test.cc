@@ -43,6 +43,14 @@ TEST_F(StallWatchTest, AModelMayTakeLongToLoadButNotForEver) {
   EXPECT_NE(After(absl::Seconds(60), {.jobs = 1}), "");
 }
 
+TEST_F(StallWatchTest, ALongStepHasTenTimesWhatItWasPredictedToTake) {
+  StallWatch::Seen seen = {.jobs = 1, .longest_step = absl::Seconds(12)};
+  EXPECT_EQ(After(absl::Seconds(1), seen), "");
+  EXPECT_EQ(After(absl::Seconds(119), seen), "");
+  EXPECT_EQ(After(absl::Seconds(1), seen),
+            "no step for 120 s while 1 jobs wait or run");
+}
+
 v1::Model ModelThatIs(const std::string& id, v1::Model::State state) {
   v1::Model model;
   model.set_id(id);
@@ -118,6 +126,32 @@ TEST_F(PoolStallWatchTest, AJobThatHasItsModelIsNotWaitedForLonger) {
   EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(),
                        now_ + absl::Seconds(61)),
             "");
+}
+
+TEST_F(PoolStallWatchTest, ADeviceThatPaintsALargePictureDoesNotHang) {
+  ModelSpeeds speeds;
+  speeds.SetSpeed(0, "tiny",
+                  {.costs = StepCosts({{2, absl::Seconds(12)}}),
+                   .own_pixels = 1,
+                   .largest_batch = 2});
+  PoolStallWatch watch({"cpu:0"}, absl::Seconds(60), &speeds);
+  catalog_.Put(ModelThatIs("tiny", v1::Model::STATE_RESIDENT));
+  metrics_.ForModel("tiny").jobs_running.Set(1);
+  metrics_.ForDevice("cpu:0").live_images.Set(1);
+  BacklogJob job;
+  job.id = "a";
+  job.demand.model = "tiny";
+  job.demand.pixels = 1;
+  job.steps_left = {1};
+  backlog_.Add(job);
+  backlog_.Start("a", /*device=*/0, absl::Seconds(1));
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(), now_), "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(),
+                       now_ + absl::Seconds(119)),
+            "");
+  EXPECT_EQ(watch.Look(catalog_, metrics_, backlog_, Backlog(),
+                       now_ + absl::Seconds(120)),
+            "device cpu:0: no step for 120 s while 1 jobs wait or run");
 }
 
 TEST_F(PoolStallWatchTest, EveryDeviceThatHangsIsNamed) {

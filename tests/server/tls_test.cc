@@ -12,6 +12,9 @@
 namespace genzo {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
 class TlsTest : public ::testing::Test {
  protected:
   void Replace(const TestCertificate& certificate) {
@@ -80,10 +83,51 @@ TEST_F(TlsTest, NewCertificatesAreTakenOver) {
   Start();
   ASSERT_EQ(Call(authority_), grpc::StatusCode::OK);
   Replace(stranger_.Issue("server"));
-  // gRPC looks every second; a call that fails connects anew.
+  // The files are looked at every second; a call that fails connects anew.
   while (Call(stranger_) != grpc::StatusCode::OK) {
   }
   EXPECT_EQ(Call(authority_), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsTest, FilesOfNoUseLeaveTheCertificateAsItWas) {
+  const TestCertificate own = authority_.Issue("server");
+  Replace(own);
+  Start();
+  const auto stays_with = [&](const std::string& what,
+                              const std::string& text) {
+    ASSERT_THAT(WriteDurably(tls_.cert_file, text), IsOk());
+    EXPECT_THAT(rig_->front_end().Sweep(), ElementsAre("certificate")) << what;
+    EXPECT_EQ(Call(authority_), grpc::StatusCode::OK) << what;
+  };
+  const std::string other = stranger_.Issue("server").certificate;
+  stays_with("garbage", "garbage");
+  stays_with("a certificate whose key is not there yet", other);
+  stays_with("half a chain",
+             own.certificate + other.substr(0, other.size() / 2));
+  std::filesystem::remove(tls_.cert_file);
+  EXPECT_THAT(rig_->front_end().Sweep(), ElementsAre("certificate"));
+  EXPECT_EQ(Call(authority_), grpc::StatusCode::OK);
+  Replace(own);
+  EXPECT_THAT(rig_->front_end().Sweep(), IsEmpty());
+  EXPECT_EQ(Call(authority_), grpc::StatusCode::OK);
+  Replace(stranger_.Issue("server"));
+  EXPECT_THAT(rig_->front_end().Sweep(), IsEmpty());
+  EXPECT_EQ(Call(stranger_), grpc::StatusCode::OK);
+}
+
+TEST_F(TlsTest, AuthoritiesOfNoUseLeaveThoseOfBefore) {
+  Replace(authority_.Issue("server"));
+  tls_.client_ca_file = folder_.Write("ca.pem", authority_.certificate());
+  Start();
+  const TestCertificate client = authority_.Issue("client");
+  ASSERT_THAT(WriteDurably(tls_.client_ca_file, "garbage"), IsOk());
+  EXPECT_THAT(rig_->front_end().Sweep(), ElementsAre("certificate"));
+  EXPECT_EQ(Call(authority_, client), grpc::StatusCode::OK);
+  ASSERT_THAT(WriteDurably(tls_.client_ca_file, stranger_.certificate()),
+              IsOk());
+  EXPECT_THAT(rig_->front_end().Sweep(), IsEmpty());
+  EXPECT_EQ(Call(authority_, client), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Call(authority_, stranger_.Issue("client")), grpc::StatusCode::OK);
 }
 
 TEST_F(TlsTest, BadFilesAreSaidAtTheStart) {

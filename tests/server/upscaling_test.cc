@@ -104,6 +104,28 @@ TEST_F(UpscalingTest, ListsWhatLiesInTheFolders) {
   EXPECT_EQ(list.upscalers(0).scale(), 2u);
   EXPECT_EQ(list.upscalers(1).name(), "lanczos");
   EXPECT_EQ(list.upscalers(2).name(), "tiny");
+  EXPECT_EQ(list.next_page_token(), "");
+}
+
+TEST_F(UpscalingTest, TheListHasPages) {
+  const auto ask = [&](const v1::ListUpscalersRequest& request,
+                       v1::ListUpscalersResponse& page) {
+    grpc::ClientContext context;
+    return stub_->ListUpscalers(&context, request, &page);
+  };
+  v1::ListUpscalersRequest request;
+  request.set_page_size(2);
+  v1::ListUpscalersResponse first, second, none;
+  ASSERT_TRUE(ask(request, first).ok());
+  EXPECT_EQ(first.upscalers_size(), 2);
+  request.set_page_token(first.next_page_token());
+  ASSERT_TRUE(ask(request, second).ok());
+  ASSERT_EQ(second.upscalers_size(), 1);
+  EXPECT_EQ(second.upscalers(0).name(), "tiny");
+  EXPECT_EQ(second.next_page_token(), "");
+  request.set_page_token("nobody's");
+  EXPECT_EQ(ask(request, none).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(UpscalingTest, ASentPictureComesBackLarger) {

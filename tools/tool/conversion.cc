@@ -145,7 +145,7 @@ absl::Status WriteFolder(const ModelIndex& index, const fs::path& folder,
   return WriteFolder(*refiner, folder / kRefiner, options);
 }
 
-int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
+int64_t BytesOf(const ModelIndex& index, const WriteOptions& options) {
   int64_t bytes = 0;
   const auto add = [&](const std::string& component) {
     const auto tensors = index.FilesOf(component).OpenTensors();
@@ -155,15 +155,28 @@ int64_t TotalBytes(const ModelIndex& index, const WriteOptions& options) {
   if (HasTiny(index)) add(kTiny);
   if (index.refiner.empty()) return bytes;
   const auto refiner = OpenRefiner(index);
-  return refiner.ok() ? bytes + TotalBytes(*refiner, options) : bytes;
+  return refiner.ok() ? bytes + BytesOf(*refiner, options) : bytes;
 }
 
-// Scales stay beside their float8 tensors where types are kept.
-absl::StatusOr<Source> OpenForFile(const std::string& path,
-                                   const WriteOptions& options) {
-  auto tensors = OpenTensorFile(path);
-  if (!tensors.ok() || options.dtype.has_value()) return tensors;
-  return SafetensorsFile::Open(path);
+WriteOptions KeepingEdm(WriteOptions options) {
+  options.keeps_type = IsEdmTensor;
+  return options;
+}
+
+// Of a folder that becomes a file.
+std::vector<std::string> LeftOut(const ModelIndex& index, const OneFile& file) {
+  std::vector<std::string> names;
+  if (index.files.At(kSettings).Exists()) names.emplace_back(kSettings);
+  if (!index.refiner.empty()) names.emplace_back(kRefiner);
+  if (index.Has(kSafetyChecker)) names.emplace_back(kSafetyChecker);
+  if (HasTiny(index)) names.emplace_back(kTiny);
+  if (index.FilesOf("vae").At(kFactors).Exists()) {
+    names.push_back(absl::StrCat("vae/", kFactors));
+  }
+  for (std::string& lost : LostSettings(index, file)) {
+    names.push_back(std::move(lost));
+  }
+  return names;
 }
 
 bool IsFileName(const std::string& output) {
@@ -191,57 +204,58 @@ absl::Status CheckTarget(const std::string& output) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> LeftOut(const ModelFiles& model,
-                                                 const std::string& output) {
-  std::error_code ignored;
-  std::vector<std::string> names;
-  if (!IsFileName(output) || fs::is_regular_file(model.path, ignored)) {
-    return names;
-  }
-  const auto index = OpenModelIndex(model);
-  if (!index.ok()) return index.status();
-  if (index->files.At(kSettings).Exists()) names.emplace_back(kSettings);
-  if (!index->refiner.empty()) names.emplace_back(kRefiner);
-  if (index->Has(kSafetyChecker)) names.emplace_back(kSafetyChecker);
-  if (HasTiny(*index)) names.emplace_back(kTiny);
-  if (index->FilesOf("vae").At(kFactors).Exists()) {
-    names.push_back(absl::StrCat("vae/", kFactors));
-  }
-  for (std::string& lost : LostSettings(*index)) {
-    names.push_back(std::move(lost));
-  }
-  return names;
-}
-
-absl::Status ConvertModel(const ModelFiles& model, const std::string& output,
-                          const WriteOptions& options,
-                          const std::function<void(int64_t bytes)>& total) {
+absl::StatusOr<Conversion> Conversion::Plan(const ModelFiles& model,
+                                            const std::string& output) {
   const absl::Status target = CheckTarget(output);
   if (!target.ok()) return target;
   std::error_code ignored;
+  Conversion plan;
+  plan.output_ = output;
   const bool to_file = IsFileName(output);
   if (to_file && fs::is_regular_file(model.path, ignored)) {
-    // The names are right already.
-    const auto tensors = OpenForFile(model.path, options);
+    plan.file_ = model.path;
+    const auto tensors = plan.OpenForFile({});
     if (!tensors.ok()) return tensors.status();
-    WriteOptions same = options;
-    same.metadata = (*tensors)->metadata();
-    same.keeps_type = IsEdmTensor;
-    total(WrittenBytes(**tensors, same));
-    return WriteSafetensors(output, **tensors, same);
+    return plan;
   }
-  const auto index = OpenModelIndex(model);
+  auto index = OpenModelIndex(model);
   if (!index.ok()) return index.status();
-  if (!to_file) {
-    total(TotalBytes(*index, options));
-    return WriteFolder(*index, output, options);
+  plan.index_ = *std::move(index);
+  if (!to_file) return plan;
+  auto joined = InOneFile(plan.index_);
+  if (!joined.ok()) return joined.status();
+  plan.left_out_ = LeftOut(plan.index_, *joined);
+  plan.joined_ = *std::move(joined);
+  return plan;
+}
+
+absl::StatusOr<std::shared_ptr<const TensorSource>> Conversion::OpenForFile(
+    const WriteOptions& options) const {
+  auto tensors = OpenTensorFile(file_);
+  if (!tensors.ok() || options.dtype.has_value()) return tensors;
+  return SafetensorsFile::Open(file_);
+}
+
+int64_t Conversion::TotalBytes(const WriteOptions& options) const {
+  if (joined_.has_value()) return WrittenBytes(*joined_->tensors, options);
+  if (file_.empty()) return BytesOf(index_, options);
+  const auto tensors = OpenForFile(options);
+  return tensors.ok() ? WrittenBytes(**tensors, KeepingEdm(options)) : 0;
+}
+
+absl::Status Conversion::Write(const WriteOptions& options) const {
+  if (joined_.has_value()) {
+    WriteOptions described = options;
+    described.metadata = joined_->metadata;
+    return WriteSafetensors(output_, *joined_->tensors, described);
   }
-  const auto file = InOneFile(*index);
-  if (!file.ok()) return file.status();
-  total(WrittenBytes(*file->tensors, options));
-  WriteOptions described = options;
-  described.metadata = file->metadata;
-  return WriteSafetensors(output, *file->tensors, described);
+  if (file_.empty()) return WriteFolder(index_, output_, options);
+  // The names are right already.
+  const auto tensors = OpenForFile(options);
+  if (!tensors.ok()) return tensors.status();
+  WriteOptions same = KeepingEdm(options);
+  same.metadata = (*tensors)->metadata();
+  return WriteSafetensors(output_, **tensors, same);
 }
 
 }  // namespace genzo

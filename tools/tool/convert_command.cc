@@ -24,7 +24,7 @@ struct Options {
 // A line that tells how far the work is, where somebody looks at it.
 class Progress {
  public:
-  void SetTotal(int64_t bytes) { total_ = bytes; }
+  explicit Progress(int64_t total_bytes) : total_(total_bytes) {}
   void Add(int64_t bytes) {
     done_ += bytes;
     const int percent =
@@ -40,19 +40,23 @@ class Progress {
   }
 
  private:
-  int64_t total_ = 0;
+  const int64_t total_;
   int64_t done_ = 0;
   int shown_ = -1;
 };
 
-// So that nobody takes the file for all of the model.
-absl::Status TellLeftOut(const ModelFiles& model, const std::string& output) {
-  const auto names = LeftOut(model, output);
-  if (!names.ok()) return names.status();
-  if (names->empty()) return absl::OkStatus();
-  std::cerr << "left out, since a single file has no place for it: "
-            << absl::StrJoin(*names, ", ") << "\n";
-  return absl::OkStatus();
+absl::Status Run(const ModelFiles& model, const std::string& output,
+                 WriteOptions options) {
+  const auto conversion = Conversion::Plan(model, output);
+  if (!conversion.ok()) return conversion.status();
+  if (!conversion->left_out().empty()) {
+    // So that nobody takes the file for all of the model.
+    std::cerr << "left out, since a single file has no place for it: "
+              << absl::StrJoin(conversion->left_out(), ", ") << "\n";
+  }
+  Progress progress(conversion->TotalBytes(options));
+  options.progress = [&](int64_t bytes) { progress.Add(bytes); };
+  return conversion->Write(options);
 }
 
 absl::Status Convert(const Options& options) {
@@ -72,13 +76,7 @@ absl::Status Convert(const Options& options) {
   if (options.dtype == "float32") write.dtype = at::kFloat;
   if (options.dtype == "float16") write.dtype = at::kHalf;
   if (options.dtype == "bfloat16") write.dtype = at::kBFloat16;
-  const absl::Status told = TellLeftOut(model, options.output);
-  if (!told.ok()) return told;
-  Progress progress;
-  write.progress = [&](int64_t bytes) { progress.Add(bytes); };
-  const absl::Status converted =
-      ConvertModel(model, options.output, write,
-                   [&](int64_t bytes) { progress.SetTotal(bytes); });
+  const absl::Status converted = Run(model, options.output, write);
   std::error_code ignored;
   if (!unpickled.empty()) std::filesystem::remove(unpickled, ignored);
   return converted;

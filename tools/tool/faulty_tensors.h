@@ -8,13 +8,21 @@
 
 namespace genzo {
 
-// What loading would find wrong with the names and shapes of a component's
-// tensors: `tensor "conv_in.weight" is missing`. As the network of its
-// config.json asks for them, or why that makes no network; no byte of a tensor
-// is read. Nothing of a class that is not known here, or without a
-// configuration that can be read.
-std::vector<std::string> FaultyTensors(const std::string& class_name,
-                                       const ComponentFiles& files);
+// A component's tensors beside those that the network of its config.json asks
+// for, by name and shape.
+struct TensorFaults {
+  // What loading would miss: `tensor "conv_in.weight" is missing`; or why the
+  // configuration makes no network.
+  std::vector<std::string> faults;
+  std::vector<std::string> surplus;  // names that the network does not ask for
+};
+
+// Reads no byte of a tensor. Nothing of a class that is not known here, or
+// without a configuration that can be read. What a class of U-Nets is depends
+// on the pipeline: latent upscalers have another under the same name.
+TensorFaults FaultyTensors(const std::string& pipeline_class,
+                           const std::string& class_name,
+                           const ComponentFiles& files);
 
 }  // namespace genzo
 

@@ -74,12 +74,11 @@ std::set<std::string> LostOfIndex(const json& own, const json& settings) {
 
 }  // namespace
 
-std::vector<std::string> LostSettings(const ModelIndex& index) {
+std::vector<std::string> LostSettings(const ModelIndex& index,
+                                      const OneFile& file) {
   std::vector<std::string> all;
-  const auto file = InOneFile(index);
-  if (!file.ok()) return all;
-  const auto read = ReadSingleFile(file->tensors);
-  if (!read.ok() || read->family != file->family) return all;
+  const auto read = ReadSingleFile(file.tensors);
+  if (!read.ok() || read->family != file.family) return all;
   const auto add = [&](const char* name, const std::set<std::string>& keys) {
     if (keys.empty()) return;
     all.push_back(absl::StrCat(name, " (", absl::StrJoin(keys, ", "), ")"));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/tool/one_file.h"
 #include "worker/weights/model_index.h"
 
 namespace genzo {
@@ -11,8 +12,9 @@ namespace genzo {
 // What a folder's small files say that a reader of its single file would not
 // know, by file and keys: "scheduler/scheduler_config.json (beta_end,
 // timestep_spacing)". Such a reader takes the family's, and what OneFile's
-// metadata say. Nothing of a folder that goes into no single file.
-std::vector<std::string> LostSettings(const ModelIndex& index);
+// metadata say. `file` is the folder as one.
+std::vector<std::string> LostSettings(const ModelIndex& index,
+                                      const OneFile& file);
 
 }  // namespace genzo
 

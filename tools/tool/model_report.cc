@@ -1,5 +1,6 @@
 #include "tools/tool/model_report.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "base/utf8.h"
 #include "tools/tool/faulty_tensors.h"
+#include "worker/pipeline/pipeline_table.h"
 #include "worker/weights/json_config.h"
 #include "worker/weights/model_index.h"
 #include "worker/weights/single_file/single_file.h"
@@ -19,6 +21,8 @@ using nlohmann::json;
 
 constexpr size_t kMostMetadataBytes = 160;
 constexpr size_t kMostFaults = 5;  // that are shown of a part
+constexpr size_t kMostNames = 3;   // likewise, of tensors that nothing reads
+constexpr char kTiny[] = "tiny_vae";
 
 // As Python calls the type.
 std::string TypeName(at::ScalarType dtype) {
@@ -69,6 +73,18 @@ std::string Beginning(const std::string& text, size_t most_bytes) {
   return text.substr(0, end) + "...";
 }
 
+// "2 tensors that nothing reads: a, b".
+std::string Unread(const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  const size_t shown = std::min(names.size(), kMostNames);
+  std::string text =
+      absl::StrCat(names.size(), names.size() == 1 ? " tensor" : " tensors",
+                   " that nothing reads: ",
+                   absl::StrJoin(names.begin(), names.begin() + shown, ", "));
+  if (names.size() > shown) text += ", ...";
+  return text;
+}
+
 // "family      sd1"; nothing for an empty value.
 void AddLine(const char* label, const std::string& value, std::string& text) {
   if (value.empty()) return;
@@ -96,6 +112,23 @@ void AddPart(const ModelReport::Part& part, std::string& text) {
     }
     absl::StrAppend(&text, indent, Printable(part.faults[i]), "\n");
   }
+  if (part.surplus.empty()) return;
+  absl::StrAppend(&text, indent, Printable(Unread(part.surplus)), "\n");
+}
+
+// What a component has, and lacks; nothing if it has no tensors.
+absl::Status AddComponent(const ModelIndex& index, const std::string& component,
+                          const std::string& class_name, ModelReport& report) {
+  const ComponentFiles files = index.FilesOf(component);
+  const auto tensors = files.OpenTensors();
+  if (absl::IsNotFound(tensors.status())) return absl::OkStatus();
+  if (!tensors.ok()) return tensors.status();
+  ModelReport::Part part = Describe(component, class_name, **tensors);
+  TensorFaults found = FaultyTensors(index.pipeline_class, class_name, files);
+  part.faults = std::move(found.faults);
+  part.surplus = std::move(found.surplus);
+  report.parts.push_back(std::move(part));
+  return absl::OkStatus();
 }
 
 // The first component whose tensors are not all there.
@@ -136,6 +169,7 @@ absl::StatusOr<ModelReport> InspectFile(const ModelFiles& model) {
   }
   report.family = file->family;
   report.missing = file->missing;
+  report.surplus = SurplusOf(*file, **tensors);
   return report;
 }
 
@@ -154,15 +188,13 @@ absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
   if (!index.ok()) return index.status();
   report.pipeline_class = index->pipeline_class;
   report.prediction = Prediction(*index);
-  for (const auto& [component, class_name] : index->components) {
-    const ComponentFiles files = index->FilesOf(component);
-    const auto tensors = files.OpenTensors();
-    if (tensors.ok()) {
-      report.parts.push_back(Describe(component, class_name, **tensors));
-      report.parts.back().faults = FaultyTensors(class_name, files);
-    } else if (!absl::IsNotFound(tensors.status())) {
-      return tensors.status();
-    }
+  // Which no index names.
+  std::map<std::string, std::string> components = index->components;
+  components.emplace(kTiny, "AutoencoderTiny");
+  for (const auto& [component, class_name] : components) {
+    const absl::Status added =
+        AddComponent(*index, component, class_name, report);
+    if (!added.ok()) return added;
   }
   std::vector<std::string> missing;
   for (const std::string& component : report.missing) {
@@ -170,6 +202,12 @@ absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model) {
   }
   report.missing = std::move(missing);
   report.problem = ProblemOf(report.parts);
+  if (!report.problem.empty() || !report.missing.empty()) return report;
+  const absl::Status served = DescribePipeline(model, Placement()).status();
+  if (!served.ok()) {
+    report.problem =
+        std::string(absl::StripPrefix(served.message(), model.path + ": "));
+  }
   return report;
 }
 
@@ -195,7 +233,8 @@ nlohmann::json ModelReport::ToJson() const {
                    {"tensors", part.tensors},
                    {"parameters", part.parameters},
                    {"stored_bytes", part.stored_bytes},
-                   {"faults", part.faults}});
+                   {"faults", part.faults},
+                   {"surplus", part.surplus}});
   }
   return {{"path", path},
           {"problem", problem},
@@ -208,6 +247,7 @@ nlohmann::json ModelReport::ToJson() const {
           {"memory_bytes",
            {{"float32", parameters() * 4}, {"bfloat16", parameters() * 2}}},
           {"missing", missing},
+          {"surplus", surplus},
           {"metadata", metadata}};
 }
 
@@ -223,6 +263,7 @@ std::string ModelReport::ToText() const {
                        Megabytes(parameters() * 4), " as float32"),
           text);
   AddLine("missing", absl::StrJoin(missing, ", "), text);
+  AddLine("surplus", Unread(surplus), text);
   for (const auto& [key, value] : metadata) {
     AddLine("metadata",
             absl::StrCat(key, ": ", Beginning(value, kMostMetadataBytes)),

@@ -22,6 +22,8 @@ struct ModelReport {
     std::map<std::string, int64_t> stored_bytes;  // by type: "float16"
     // What loading would miss: `tensor "conv_in.weight" is missing`.
     std::vector<std::string> faults;
+    // Tensors that its network does not ask for.
+    std::vector<std::string> surplus;
   };
 
   int64_t parameters() const;
@@ -37,12 +39,14 @@ struct ModelReport {
   std::string prediction;      // "epsilon", "v_prediction"; empty: by the class
   std::vector<Part> parts;
   std::vector<std::string> missing;  // components that it needs from elsewhere
+  std::vector<std::string> surplus;  // of a file's tensors: those of no part
   std::map<std::string, std::string> metadata;
 };
 
 // Errors name file and what is wrong with it. A sound file that holds no model,
 // or a single component of one, is reported with its problem, as one part
-// without a name.
+// without a name. What else the server would refuse the model for is its
+// problem, too, unless it only needs parts from elsewhere.
 absl::StatusOr<ModelReport> InspectModel(const ModelFiles& model);
 
 }  // namespace genzo

@@ -50,24 +50,41 @@ bool IsResized(const v1::GenerateRequest& request,
          width / painted.width * painted.height != height;
 }
 
-void AddCommands(const std::string& json, const PictureHeader& header,
-                 std::string& report) {
-  v1::GenerateRequest request;
+bool ReadJson(const std::string& json, google::protobuf::Message& message) {
   // Of a newer Genzo, it may have fields that this one does not know.
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
-  if (!google::protobuf::util::JsonStringToMessage(json, &request, options)
-           .ok()) {
-    return;
+  return google::protobuf::util::JsonStringToMessage(json, &message, options)
+      .ok();
+}
+
+void AddCommand(const char* what, const CommandLine& line,
+                std::string& report) {
+  AddText(what, line.command, report);
+  if (line.missing.empty()) return;
+  AddText("and by these fields, which the command has no options for",
+          absl::StrJoin(line.missing, ", "), report);
+}
+
+void AddCommands(const Provenance& provenance, const PictureHeader& header,
+                 std::string& report) {
+  v1::GenerateRequest request;
+  const bool is_told = !provenance.request_json.empty() &&
+                       ReadJson(provenance.request_json, request);
+  const bool is_resized = is_told && IsResized(request, header);
+  if (is_told) {
+    AddCommand("painted again by", CommandLineOf(std::move(request)), report);
   }
-  const bool is_resized = IsResized(request, header);
-  const CommandLine line = CommandLineOf(std::move(request));
-  AddText("painted again by", line.command, report);
-  if (!line.missing.empty()) {
-    AddText("and by these fields, which the command has no options for",
-            absl::StrJoin(line.missing, ", "), report);
+  bool is_first = !is_told;
+  for (const std::string& json : provenance.enlarged_json) {
+    v1::UpscaleRequest enlarging;
+    if (!ReadJson(json, enlarging)) continue;
+    AddCommand(is_first ? "enlarged by, FILE being what it was before"
+                        : "and then, FILE being what that made, by",
+               CommandLineOf(std::move(enlarging)), report);
+    is_first = false;
   }
-  if (!is_resized) return;
+  if (!is_resized || !provenance.enlarged_json.empty()) return;
   AddText(
       "and then brought to its size, FILE being what that painted and NAME an "
       "upscaler that is not told, by",
@@ -112,9 +129,7 @@ absl::StatusOr<std::string> ReportPicture(const std::string& file) {
                           found >= kWatermarkFound ? "Genzo's" : "none found",
                           found),
           report);
-  if (provenance.has_value() && !provenance->request_json.empty()) {
-    AddCommands(provenance->request_json, *header, report);
-  }
+  if (provenance.has_value()) AddCommands(*provenance, *header, report);
   return report;
 }
 

@@ -1,13 +1,18 @@
 #include "worker/adapters/lora_adapter.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "ATen/TensorOperators.h"
 #include "ATen/ops/cat.h"
 #include "ATen/ops/einsum.h"
 #include "ATen/ops/kron.h"
 #include "ATen/ops/matmul.h"
 #include "ATen/ops/sqrt.h"
+#include "absl/strings/str_cat.h"
 #include "base/logging.h"
 #include "c10/util/accumulate.h"
+#include "worker/adapters/delta_range.h"
 #include "worker/adapters/lora_module_file.h"
 #include "worker/adapters/peft_scales.h"
 
@@ -15,6 +20,8 @@ namespace genzo {
 namespace {
 
 using Module = AdapterTargets::Module;
+
+constexpr char kDenoiser[] = "denoiser";
 
 // factor [out] of what the delta gives, but for its gain.
 void MultiplyOutputs(const at::Tensor& factor, LayerDelta& delta) {
@@ -55,6 +62,10 @@ class LoraAdapter::Loader {
     if (status.ok() && file.Has("magnitude")) {
       status = Get(file, "magnitude", magnitude);
     }
+    if (status.ok()) {
+      status =
+          Named(CheckRange(delta, magnitude, placement_.dtype), module, file);
+    }
     if (!status.ok()) return status;
     // Matrices may be written as 1x1 convolutions, and the other way.
     if (delta.whole.defined()) {
@@ -73,6 +84,16 @@ class LoraAdapter::Loader {
   std::shared_ptr<const LoraAdapter> Take() { return std::move(adapter_); }
 
  private:
+  static absl::Status Named(const absl::Status& status, const Module& module,
+                            const LoraModuleFile& file) {
+    if (status.ok()) return status;
+    return absl::Status(
+        status.code(),
+        absl::StrCat(file.path(), ": layer \"", module.layers[0].name,
+                     "\" of the ", module.component, ": \"", file.ModuleName(),
+                     "\" ", status.message()));
+  }
+
   static absl::Status Get(const LoraModuleFile& file, const char* part,
                           at::Tensor& value) {
     auto read = file.Read(part);
@@ -234,6 +255,28 @@ absl::Status LoraAdapter::Check(const TensorSource& file,
       [](const Module&, const LoraModuleFile& parts) { return parts.Check(); });
 }
 
+LoraLayers LoraAdapter::LayersOf(const TensorSource& file,
+                                 const AdapterTargets& targets) {
+  LoraLayers layers;
+  const absl::Status fits = ForLoraModules(
+      file, targets, [&](const Module& module, const LoraModuleFile& parts) {
+        for (const AdapterTargets::Layer& layer : module.layers) {
+          if (module.component == kDenoiser) {
+            layers.denoiser.push_back(layer.name);
+          } else {
+            layers.text_encoders = true;
+          }
+        }
+        return parts.Check();
+      });
+  if (!fits.ok()) return {};
+  std::sort(layers.denoiser.begin(), layers.denoiser.end());
+  layers.denoiser.erase(
+      std::unique(layers.denoiser.begin(), layers.denoiser.end()),
+      layers.denoiser.end());
+  return layers;
+}
+
 absl::StatusOr<std::shared_ptr<const LoraAdapter>> LoraAdapter::Load(
     const TensorSource& file, const AdapterTargets& targets,
     const Placement& placement) {
@@ -277,9 +320,16 @@ void LoraAdapter::Append(const Layer& layer, double weight,
   LayerDelta& added = deltas.emplace_back(layer.delta);
   added.scale *= weight;
   if (!layer.magnitude.defined()) return;
+  // Where the delta takes all of a row away, its norm is nothing but the
+  // rounding of these sums, and so would be what a factor makes of the row.
+  constexpr double kRounding = 1e-6;
+  const at::Tensor own = weight * weight * layer.own;
+  const at::Tensor square = layer.base + 2 * weight * layer.both + own;
+  const at::Tensor is_nothing = square <= kRounding * (layer.base + own);
   const at::Tensor factor =
-      layer.magnitude / at::sqrt(layer.base + 2 * weight * layer.both +
-                                 weight * weight * layer.own);
+      layer.magnitude /
+      at::sqrt(square.masked_fill(is_nothing,
+                                  std::numeric_limits<double>::infinity()));
   // As PEFT has it: the norm is of the layer's own weights and this adapter,
   // the factor of the result so far.
   at::Tensor gain = factor - 1;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/lora_blocks.h"
 #include "worker/adapters/adapter_targets.h"
 #include "worker/adapters/lora_module_file.h"
 #include "worker/device/placement.h"
@@ -26,8 +27,14 @@ class LoraAdapter {
   static absl::Status Check(const TensorSource& file,
                             const AdapterTargets& targets);
 
+  // What it changes in the model, in order; nothing of a file that does not
+  // fit.
+  static LoraLayers LayersOf(const TensorSource& file,
+                             const AdapterTargets& targets);
+
   // Reads it. Errors are those, and INVALID_ARGUMENT for values that are not
-  // finite.
+  // finite or, with file, layer and value, too large for the model's type or
+  // for any network (delta_range.h).
   static absl::StatusOr<std::shared_ptr<const LoraAdapter>> Load(
       const TensorSource& file, const AdapterTargets& targets,
       const Placement& placement);

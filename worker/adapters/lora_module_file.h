@@ -29,6 +29,8 @@ class LoraModuleFile {
 
   bool Has(const char* part) const { return parts_.count(part) > 0; }
 
+  const std::string& path() const { return file_.path(); }
+
   // "down_blocks_0_attentions_0_proj_in", with what stands before it.
   const std::string& ModuleName() const { return name_; }
 

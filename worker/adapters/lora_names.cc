@@ -162,8 +162,9 @@ LoraNames ReadLoraNames(const std::map<std::string, TensorEntry>& entries) {
   LoraNames names;
   for (const auto& [name, entry] : entries) {
     const auto* const end = std::find_if(
-        std::begin(kEnds), std::end(kEnds),
-        [&](const auto& row) { return absl::EndsWith(name, row.first); });
+        std::begin(kEnds), std::end(kEnds), [&name = name](const auto& row) {
+          return absl::EndsWith(name, row.first);
+        });
     if (end == std::end(kEnds)) {
       names.strangers.push_back(name);
       continue;

@@ -19,6 +19,14 @@
 namespace genzo {
 namespace {
 
+bool HasAmx() {
+#ifdef __clang__
+  return false;  // version 14 has no name for it; it builds checks alone
+#else
+  return __builtin_cpu_supports("amx-bf16");
+#endif
+}
+
 // Devices that LibTorch can use.
 absl::StatusOr<int> CountCudaDevices() {
   const absl::Status cuda = OpenCuda();
@@ -140,9 +148,8 @@ absl::StatusOr<c10::ScalarType> ParseDtype(const std::string& name,
   if (name == "auto") {
     // Intel's cores without AMX multiply bfloat16 no faster than float32, and
     // all around the products costs more: docs/performance.md.
-    const bool gains =
-        __builtin_cpu_supports("amx-bf16") ||
-        (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd"));
+    const bool gains = HasAmx() || (__builtin_cpu_supports("avx512bf16") &&
+                                    __builtin_cpu_is("amd"));
     return gains ? c10::kBFloat16 : c10::kFloat;
   }
   return absl::InvalidArgumentError(

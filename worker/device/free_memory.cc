@@ -28,9 +28,26 @@ void PurgeHeap() {
           nullptr, 0);
 }
 
+size_t HeapFigure(const char* name) {
+  size_t value = 0;
+  size_t size = sizeof(value);
+  mallctl(name, &value, &size, nullptr, 0);
+  return value;
+}
+
+bool MoreIsKeptThanUsed() {
+  uint64_t epoch = 1;  // the figures are of the last one
+  mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch));
+  const size_t used = HeapFigure("stats.active");
+  return HeapFigure("stats.resident") > 2 * used;
+}
+
 #else
 
 void PurgeHeap() { malloc_trim(0); }
+
+// Those allocators have bounds of their own.
+bool MoreIsKeptThanUsed() { return false; }
 
 #endif
 
@@ -54,9 +71,11 @@ void ReturnFreeMemory(const c10::Device& device) {
 
 void HeapRest::Look(bool idle) {
   idle_looks_ = idle ? idle_looks_ + 1 : 0;
-  if (idle_looks_ < looks_) return;
-  idle_looks_ = 0;
-  PurgeHeap();
+  const bool rested = idle_looks_ == looks_;
+  const bool due = ++all_looks_ == looks_;
+  if (rested) idle_looks_ = 0;
+  if (due) all_looks_ = 0;
+  if (rested || (due && MoreIsKeptThanUsed())) PurgeHeap();
 }
 
 }  // namespace genzo

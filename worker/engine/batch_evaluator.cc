@@ -32,11 +32,11 @@ Predictions BatchEvaluator::Evaluate(const Batch& batch) {
     return EachAlone(batch);
   }
   const absl::Time end = dependencies_.clock.Now();
-  const JobDemand demand = DemandOfStage(*batch.runs[0]);
   // What is learned is of the model alone.
-  dependencies_.load.speeds().Observe(device_.index, demand, batch.padded_rows,
+  dependencies_.load.speeds().Observe(device_.index, batch.demand,
+                                      batch.padded_rows,
                                       (end - begin) / batch.load);
-  figures_.Observe(batch, demand, begin, end);
+  figures_.Observe(batch, begin, end);
   Predictions predictions;
   for (at::Tensor& row : *together) predictions.push_back(std::move(row));
   return predictions;
@@ -56,7 +56,8 @@ Predictions BatchEvaluator::EachAlone(const Batch& batch) {
     const Batch alone = {.runs = {live},
                          .rows = live->run.rows(),
                          .padded_rows = live->reproducible ? batch.padded_rows
-                                                           : live->run.rows()};
+                                                           : live->run.rows(),
+                         .demand = batch.demand};
     const auto predicted = Together(alone);
     health_.Evaluated(predicted.status(), dependencies_.clock.Now());
     any = any || predicted.ok();
@@ -74,7 +75,7 @@ Predictions BatchEvaluator::EachAlone(const Batch& batch) {
 // The runs stay as they were and are tried again, fewer at a time.
 Predictions BatchEvaluator::OutOfMemory(const Batch& batch,
                                         const absl::Status& status) {
-  const JobDemand demand = DemandOfStage(*batch.runs[0]);
+  const JobDemand& demand = batch.demand;
   dependencies_.metrics.ForModel(demand.model).out_of_memory.Increment();
   Forget();
   if (batch.padded_rows == batch.runs[0]->run.rows()) {

@@ -71,7 +71,10 @@ Batch BatchPicker::Pick(absl::Span<const std::unique_ptr<LiveRun>> live) {
     batch.row_cap = candidates.shapes.at(picked.shape).row_cap;
     if (picked.reproducible) batch.padded_rows = batch.row_cap;
   }
-  if (batch.rows > 0) batch.load = loads / batch.rows;
+  if (!batch.runs.empty()) {
+    batch.load = loads / batch.rows;
+    batch.demand = DemandOfStage(*batch.runs[0]);
+  }
   batch.padded_rows = std::max(batch.padded_rows, batch.rows);
   for (const auto& run : live) ++run->waited;
   for (LiveRun* run : batch.runs) run->waited = 0;

@@ -83,17 +83,14 @@ at::Tensor Decoded(const std::vector<DecodeTask>& tasks) {
 
 }  // namespace
 
-DecodeStage::DecodeStage(int max_finals, std::function<int()> threads,
-                         const DeviceStream& stream, const Clock& clock,
-                         Metrics& metrics, const PictureFinisher& finisher,
-                         OnDecoded on_decoded)
-    : max_finals_(max_finals),
-      threads_(std::move(threads)),
+DecodeStage::DecodeStage(Options options, const DeviceStream& stream,
+                         const Clock& clock, Metrics& metrics,
+                         const PictureFinisher& finisher)
+    : options_(std::move(options)),
       stream_(stream),
       clock_(clock),
       metrics_(metrics),
       finisher_(finisher),
-      on_decoded_(std::move(on_decoded)),
       writer_(/*capacity=*/kMaxTogether) {
   thread_ = std::thread([this] { Loop(); });
 }
@@ -113,7 +110,7 @@ void DecodeStage::Submit(DecodeTask task) {
   absl::MutexLock lock(&mutex_);
   if (task.is_final) {
     const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return finals_.size() < max_finals_;
+      return finals_.size() < options_.max_finals;
     };
     mutex_.Await(absl::Condition(&has_room));
     return finals_.push_back(std::move(task));
@@ -191,7 +188,7 @@ void DecodeStage::Loop() {
     }
     tasks.erase(std::remove_if(tasks.begin(), tasks.end(), unwanted),
                 tasks.end());
-    UseThreads(threads_());
+    UseThreads(options_.threads());
     if (!tasks.empty()) Decode(tasks);
   }
 }
@@ -199,18 +196,11 @@ void DecodeStage::Loop() {
 void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
   const DeviceStream::Scope on_stream(stream_);
   const absl::Time begin = clock_.Now();
-  // A preview that cannot be shown is no fault of the picture's.
-  const auto fail = [](const DecodeTask& task) {
-    const absl::Status status = DecodingFailed(task);
-    if (task.is_final) return task.job->FailImage(task.image_index, status);
-    spdlog::debug("no preview of job {}: {}", task.job->id(),
-                  std::string(status.message()));
-  };
   at::Tensor decoded;
   try {
     decoded = Decoded(tasks);
   } catch (const std::exception&) {
-    if (tasks.size() == 1) return fail(tasks[0]);
+    if (tasks.size() == 1) return Failed(tasks[0]);
     // One image's fault, or too much memory for all at once.
     for (const DecodeTask& task : tasks) Decode({task});
     return;
@@ -219,20 +209,34 @@ void DecodeStage::Decode(const std::vector<DecodeTask>& tasks) {
     try {
       Finish(tasks[i], decoded.narrow(0, static_cast<int64_t>(i), 1), begin);
     } catch (const std::exception&) {
-      fail(tasks[i]);
+      Failed(tasks[i]);
     }
   }
 }
 
+void DecodeStage::Failed(const DecodeTask& task) {
+  const absl::Status status = DecodingFailed(task);
+  // A preview that cannot be shown is no fault of the picture's.
+  if (!task.is_final) {
+    return spdlog::debug("no preview of job {}: {}", task.job->id(),
+                         std::string(status.message()));
+  }
+  const bool is_the_images = !absl::IsInternal(status) ||
+                             !options_.device_works || options_.device_works();
+  // The last who drops a job that has not ended gives it back to the queue.
+  if (!is_the_images && task.job->MayGoElsewhere()) return;
+  task.job->FailImage(task.image_index, status);
+}
+
 void DecodeStage::Finish(const DecodeTask& task, const at::Tensor& decoded,
                          absl::Time begin) {
-  if (!task.is_final || !IsEnlarged(task) || !enlarge_) {
+  if (!task.is_final || !IsEnlarged(task) || !options_.enlarge) {
     return Write(task, decoded, begin);
   }
-  enlarge_(task, decoded, [this, task, begin](absl::StatusOr<at::Tensor> out) {
-    if (!out.ok()) return task.job->FailImage(task.image_index, out.status());
-    Write(task, *out, begin);
-  });
+  options_.enlarge(task, decoded,
+                   [this, task, begin](const at::Tensor& larger) {
+                     Write(task, larger, begin);
+                   });
 }
 
 void DecodeStage::Write(const DecodeTask& task, const at::Tensor& decoded,
@@ -308,7 +312,7 @@ void DecodeStage::PostFinal(const DecodeTask& task, v1::Image image,
     return task.job->FailImage(task.image_index, picture.status());
   }
   if (!IsEnlarged(task)) {  // which would tell nothing of decoding
-    on_decoded_(task.job->demand(), clock_.Now() - task.submitted);
+    options_.on_decoded(task.job->demand(), clock_.Now() - task.submitted);
   }
   *image.mutable_picture() = *std::move(picture);
   task.job->PostImage(std::move(image), took.all, took.writing);

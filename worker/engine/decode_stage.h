@@ -44,27 +44,34 @@ struct DecodeTask {
 // have one model, size and decoder are decoded together. Finished images go
 // first, but behind their own previews; when decoding cannot keep up with the
 // steps, the oldest previews of an image are dropped. An image that cannot be
-// decoded fails alone. Thread-safe.
+// decoded fails alone, or is let go for another worker if the device is at
+// fault. Thread-safe.
 class DecodeStage {
  public:
-  // At most `max_finals` finished images wait. `threads` is asked before every
-  // decode how many it may compute on: any thread. Decoders run on `stream`,
-  // which steps should not have to wait for. `clock`, `metrics` and
-  // `finisher` outlive it. `on_decoded` hears, on the stage's thread, of every
-  // picture how long after its last step it was ready.
-  using OnDecoded = std::function<void(const JobDemand&, absl::Duration)>;
-  DecodeStage(int max_finals, std::function<int()> threads,
-              const DeviceStream& stream, const Clock& clock, Metrics& metrics,
-              const PictureFinisher& finisher, OnDecoded on_decoded);
+  struct Options {
+    size_t max_finals = 1;  // finished images that may wait
+    // Asked before every decode how many threads it may compute on: any thread.
+    std::function<int()> threads;
+    // Hears, on the writer's thread, of every picture how long after its last
+    // step it was ready.
+    std::function<void(const JobDemand&, absl::Duration)> on_decoded;
+    // Where finished images go that are to be enlarged, on the stage's thread:
+    // `done` takes the larger pixels, [1, 3, H, W] in [-1, 1], on any thread.
+    // Whoever drops it lets the job go. Null: they stay as they are.
+    std::function<void(const DecodeTask& task, at::Tensor decoded,
+                       std::function<void(at::Tensor)> done)>
+        enlarge = nullptr;
+    // Asked on the stage's thread when a finished image failed as it would on a
+    // broken device: false, and its job goes to another worker. Null: it always
+    // works.
+    std::function<bool()> device_works = nullptr;
+  };
+  // Decoders run on `stream`, which steps should not have to wait for. What
+  // `options` name, `clock`, `metrics` and `finisher` outlive it.
+  DecodeStage(Options options, const DeviceStream& stream, const Clock& clock,
+              Metrics& metrics, const PictureFinisher& finisher);
   // As Stop(); and then what was submitted to the hook must be done.
   ~DecodeStage();
-
-  // Where finished images go that are to be enlarged, on the stage's thread:
-  // `done` takes the larger pixels, [1, 3, H, W] in [-1, 1], on any thread.
-  using Enlarge =
-      std::function<void(const DecodeTask& task, at::Tensor decoded,
-                         std::function<void(absl::StatusOr<at::Tensor>)> done)>;
-  void SetEnlarge(Enlarge enlarge) { enlarge_ = std::move(enlarge); }
 
   // Finishes what waits, but for what the hook has.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -79,6 +86,8 @@ class DecodeStage {
   std::deque<DecodeTask>::iterator FirstLocked(bool& is_final)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Decode(const std::vector<DecodeTask>& tasks);
+  // In the handler of LibTorch's exception.
+  void Failed(const DecodeTask& task);
   // Hands over what is to be enlarged first.
   void Finish(const DecodeTask& task, const at::Tensor& decoded,
               absl::Time begin);
@@ -96,14 +105,11 @@ class DecodeStage {
   void PostFinal(const DecodeTask& task, v1::Image image,
                  absl::StatusOr<v1::Picture> picture, const Took& took);
 
-  const size_t max_finals_;
-  const std::function<int()> threads_;
+  const Options options_;
   const DeviceStream stream_;
   const Clock& clock_;
   Metrics& metrics_;
   const PictureFinisher& finisher_;
-  const OnDecoded on_decoded_;
-  Enlarge enlarge_;  // before the first task
   absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<DecodeTask> finals_ ABSL_GUARDED_BY(mutex_);

@@ -168,7 +168,9 @@ absl::StatusOr<EncodeTask> EncodeStage::TaskOf(JobState& job) {
     if (!source.ok()) return source.status();
     task.picture = std::move(source->picture);
     task.mask = std::move(source->mask);
-    if (traits.sees_whole_picture) task.whole_picture = source->whole;
+    if (traits.sees_whole_picture) {
+      task.whole_picture = std::move(source->whole);
+    }
     job.SetCanvas(std::move(source->canvas));
   }
   const absl::Status steered = Steer(traits, job.canvas(), task);

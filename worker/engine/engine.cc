@@ -86,40 +86,15 @@ void Engine::MakeStages() {
   const auto beside = [&device] {
     return DeviceStream(device, StreamPriority::kLow);
   };
-  const auto threads = [this] { return idle_ ? device_.threads : 1; };
   encode_stage_ = std::make_unique<EncodeStage>(
       int64_t{config_.text_cache_mb} << 20, beside(), dependencies_,
       /*on_encoded=*/[this] { dependencies_.queue.Nudge(); }, encode_,
       &models_.side_networks());
   decode_stage_ = std::make_unique<DecodeStage>(
-      config_.max_live_runs, threads, beside(), dependencies_.clock,
-      dependencies_.metrics, finisher_,
-      /*on_decoded=*/
-      [this](const JobDemand& demand, absl::Duration took) {
-        dependencies_.load.speeds().ObserveDecode(device_.index, demand, took);
-      });
+      DecodeOptions(), beside(), dependencies_.clock, dependencies_.metrics,
+      finisher_);
   upscale_stage_ = std::make_unique<UpscaleStage>(
-      UpscaleStage::Options{
-          .upscalers = dependencies_.upscalers,
-          .queue = dependencies_.upscaling,
-          .device = device,
-          .memory_bytes = int64_t{config_.upscale_memory_mb} << 20,
-          .tiles = &figures_.upscale_tiles,
-          .threads = threads,
-          .on_done =
-              [this] {
-                dependencies_.queue.Nudge();
-                // A model that is to leave may be that of what has arrived.
-                models_.loader().Wake();
-              },
-          .device_works = [&device] { return ProbeDevice(device).ok(); },
-          .on_broken =
-              [this] {
-                suspect_ = true;
-                dependencies_.queue.Nudge();
-              }},
-      beside(), dependencies_.clock, dependencies_.metrics);
-  EnlargeDecoded();
+      UpscaleOptions(), beside(), dependencies_.clock, dependencies_.metrics);
   live_ = std::make_unique<LiveRuns>(dependencies_, models_, *upscale_stage_,
                                      idle_);
   intake_ = std::make_unique<Intake>(config_, device_, dependencies_, models_,
@@ -130,21 +105,63 @@ void Engine::MakeStages() {
                                   *decode_stage_, dependencies_.latents);
 }
 
-void Engine::EnlargeDecoded() {
-  decode_stage_->SetEnlarge(
-      [this](const DecodeTask& task, at::Tensor decoded, auto done) {
-        upscale_stage_->Submit(
-            {.job = task.job,
-             .image_index = task.image_index,
-             .upscaler = task.job->request().output().upscaler(),
-             .size = {},
-             .pixels = [decoded] { return ((decoded + 1) / 2).clamp(0, 1); },
-             .done =
-                 [done](absl::StatusOr<at::Tensor> larger) {
-                   if (larger.ok()) *larger = *larger * 2 - 1;
-                   done(std::move(larger));
-                 }});
-      });
+DecodeStage::Options Engine::DecodeOptions() {
+  return {
+      .max_finals = static_cast<size_t>(config_.max_live_runs),
+      .threads = [this] { return idle_ ? device_.threads : 1; },
+      .on_decoded =
+          [this](const JobDemand& demand, absl::Duration took) {
+            dependencies_.load.speeds().ObserveDecode(device_.index, demand,
+                                                      took);
+          },
+      .enlarge =
+          [this](const DecodeTask& task, const at::Tensor& decoded, auto done) {
+            upscale_stage_->Submit(
+                {.job = task.job,
+                 .image_index = task.image_index,
+                 .upscaler = task.job->request().output().upscaler(),
+                 .size = {},
+                 .pixels =
+                     [decoded] { return ((decoded + 1) / 2).clamp(0, 1); },
+                 .done =
+                     [done](const at::Tensor& larger) {
+                       done(larger * 2 - 1);
+                       return absl::OkStatus();
+                     }});
+          },
+      .device_works =
+          [this] {
+            if (DeviceWorks()) return true;
+            Suspect();
+            return false;
+          }};
+}
+
+UpscaleStage::Options Engine::UpscaleOptions() {
+  return {.upscalers = dependencies_.upscalers,
+          .queue = dependencies_.upscaling,
+          .device = device_.placement.device,
+          .memory_bytes = int64_t{config_.upscale_memory_mb} << 20,
+          .tiles = &figures_.upscale_tiles,
+          .threads = [this] { return idle_ ? device_.threads : 1; },
+          .on_done =
+              [this] {
+                dependencies_.queue.Nudge();
+                // A model that is to leave may be that of what has arrived.
+                models_.loader().Wake();
+              },
+          .device_works = [this] { return DeviceWorks(); },
+          .on_broken = [this] { Suspect(); }};
+}
+
+// One that was taken out may pass every probe.
+bool Engine::DeviceWorks() const {
+  return !out_ && ProbeDevice(device_.placement.device).ok();
+}
+
+void Engine::Suspect() {
+  suspect_ = true;
+  dependencies_.queue.Nudge();
 }
 
 void Engine::Stop() {
@@ -188,7 +205,7 @@ bool Engine::Admit() {
 void Engine::SitOut() {
   spdlog::error("device {} fails every evaluation and is taken out",
                 device_.placement.device.str());
-  if (dependencies_.on_health) dependencies_.on_health(false);
+  out_ = true;
   figures_.up.Set(0);
   dependencies_.load.backlog().SetState(device_.index, {.out = true});
   upscale_stage_->SetUsable(false);
@@ -196,8 +213,13 @@ void Engine::SitOut() {
       absl::StatusCode::kUnavailable, kDeviceOut,
       absl::StrCat("device ", device_.placement.device.str(),
                    " fails every evaluation and is out of use")));
+  if (dependencies_.on_health) dependencies_.on_health(false);
   live_->GiveBack();
   intake_->GiveBack();
+  // Nothing is enlarged any more: who was on the way through pixels has gone
+  // where it stood, or is back.
+  while (!upscale_stage_->Images().empty()) upscale_stage_->AwaitOne();
+  live_->GiveBack();
   evaluator_.Forget();
   while (!health_.usable() && !stopped_.HasBeenNotified()) {
     const absl::Duration rest = health_.retry_at() - dependencies_.clock.Now();
@@ -206,10 +228,10 @@ void Engine::SitOut() {
       break;
     }
     evaluator_.Probe();
-    live_->GiveBack();  // what was being enlarged
   }
   dependencies_.load.backlog().SetState(device_.index, {});
   if (!health_.usable()) return;
+  out_ = false;
   models_.loader().RefuseLoads(absl::OkStatus());
   upscale_stage_->SetUsable(true);
   figures_.up.Set(1);
@@ -217,10 +239,10 @@ void Engine::SitOut() {
 }
 
 Predictions Engine::Evaluate(const Batch& batch) {
-  const JobDemand demand = DemandOfStage(*batch.runs[0]);
   const ModelSpeeds& speeds = dependencies_.load.speeds();
   const absl::Duration takes =
-      speeds.Of(device_.index, demand).costs.At(batch.padded_rows) * batch.load;
+      speeds.Of(device_.index, batch.demand).costs.At(batch.padded_rows) *
+      batch.load;
   dependencies_.load.backlog().SetState(
       device_.index, {.busy_until = dependencies_.clock.Now() + takes,
                       .owing = scheduler_.owing()});

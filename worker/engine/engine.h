@@ -80,8 +80,13 @@ class Engine {
   void Publish(const Batch& batch);
 
   void MakeStages();
-  // Latents become pictures of the upscaler's size on their way out.
-  void EnlargeDecoded();
+  DecodeStage::Options DecodeOptions();
+  UpscaleStage::Options UpscaleOptions();
+  // Whether what failed on a stage's thread is no fault of the device's. Any
+  // thread.
+  bool DeviceWorks() const;
+  // Has the step loop probe the device. Any thread.
+  void Suspect();
   // Until the device computes again or Stop().
   void SitOut();
 
@@ -97,6 +102,7 @@ class Engine {
   DeviceHealth health_;
   BatchEvaluator evaluator_;
   std::atomic<bool> suspect_{false};  // to be probed, a stage says
+  std::atomic<bool> out_{false};      // SitOut()
   std::atomic<bool> idle_{true};      // no runs: decoding may use all threads
   // Models left memory since the last step, and are to be forgotten.
   std::atomic<bool> forget_models_{false};

@@ -131,6 +131,10 @@ void Intake::Wait(const TenantCounts& live) {
     return;
   } else if (!images.empty()) {
     upscale_stage_.AwaitOne();
+  } else if (!parked_.empty()) {
+    // The room for its adapters is with pictures that are being decoded, which
+    // tell when they let go of it.
+    dependencies_.queue.AwaitNudge();
   } else {
     models_.loader().AwaitChange();
   }

@@ -58,7 +58,7 @@ JobState::JobState(std::unique_ptr<JobLease> lease,
 JobState::~JobState() {
   absl::MutexLock lock(&mutex_);
   if (ended_) return;
-  metrics_.jobs_running.Decrement();
+  LetGoLocked();
   lease_->Checkpoint(
       CheckpointLocked().Serialize(static_cast<int>(image_ended_.size())));
 }
@@ -105,7 +105,7 @@ bool JobState::Wanted() {
   if (!why.ok()) Fail(why);
   absl::MutexLock lock(&mutex_);
   // Of a job that is another worker's by now, nobody would see anything.
-  ended_ = ended_ || !lease_->Renew();
+  if (!ended_ && !lease_->Renew()) LetGoLocked();
   return !ended_;
 }
 
@@ -113,6 +113,11 @@ bool JobState::Wanted(int image_index) {
   if (!Wanted()) return false;
   absl::MutexLock lock(&mutex_);
   return OpenLocked(image_index);
+}
+
+void JobState::LetGoLocked() {
+  ended_ = true;
+  metrics_.jobs_running.Decrement();
 }
 
 bool JobState::OpenLocked(int image_index) const {
@@ -239,8 +244,7 @@ void JobState::Fail(const absl::Status& status) {
 }
 
 void JobState::EndLocked(const absl::Status& status) {
-  ended_ = true;
-  metrics_.jobs_running.Decrement();
+  LetGoLocked();
   v1::Ended ended = EndedBy(status);
   ended.set_images_failed(images_failed_);
   ended.set_steps_run(steps_run_);

@@ -54,6 +54,12 @@ class JobState {
   bool Wanted() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted(int image_index) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether another worker may have the job if this one gives it up; where not,
+  // what goes wrong is better told.
+  bool MayGoElsewhere() const {
+    return lease_->attempt() < JobLease::kMostAttempts;
+  }
+
   // Keeps where an image's run stands, Run::Save(), for the worker that gets
   // the job if this one gives it up; and what is kept, empty if nothing.
   void KeepRun(int image_index, std::string saved) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -103,6 +109,8 @@ class JobState {
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Counts as running no more; it is not ended yet.
+  void LetGoLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether the image, and with it the job, has not ended.
   bool OpenLocked(int image_index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The image has ended with `outcome`.

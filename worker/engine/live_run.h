@@ -37,6 +37,7 @@ struct Batch {
   int padded_rows = 0;  // with those that only fill the number up
   int row_cap = 0;      // of the shape
   double load = 1;      // Run::load() of its rows, on average
+  JobDemand demand;     // DemandOfStage() of the first
   const JobState& job() const { return *runs[0]->job; }
 };
 

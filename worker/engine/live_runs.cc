@@ -30,13 +30,15 @@ TenantCounts LiveRuns::ByTenant() const {
 void LiveRuns::Start(EncodedJob encoded,
                      absl::FunctionRef<bool()> device_works) {
   JobState& job = *encoded.job;
-  if (!encoded.encoded.ok()) {
-    const bool suspect = absl::IsInternal(encoded.encoded.status());
-    if (!suspect || device_works()) job.Fail(encoded.encoded.status());
+  auto runs = encoded.encoded.ok() ? BuildRuns(encoded.job, *encoded.encoded)
+                                   : encoded.encoded.status();
+  if (!runs.ok()) {
+    const bool suspect = absl::IsInternal(runs.status());
+    const bool goes_elsewhere =
+        suspect && !device_works() && job.MayGoElsewhere();
+    if (!goes_elsewhere) job.Fail(runs.status());
     return;
   }
-  auto runs = BuildRuns(encoded.job, *encoded.encoded);
-  if (!runs.ok()) return job.Fail(runs.status());
   const JobDemand& demand = job.demand();
   // A second pass is larger than the request's size.
   int64_t pixels = demand.pixels;
@@ -71,6 +73,7 @@ void LiveRuns::Begin(JobState& job, std::vector<std::unique_ptr<LiveRun>> runs,
     backlog.StepsLeft(job.id(), live->image_index, EvaluationsLeft(*live));
     live_.push_back(std::move(live));
   }
+  CarryHops();  // a worker before got as far
 }
 
 void LiveRuns::TakeArrived() {
@@ -113,6 +116,10 @@ void LiveRuns::LookWhetherIdle() {
 
 void LiveRuns::EndFinished() {
   std::erase_if(live_, [](const auto& live) { return IsDone(*live); });
+  CarryHops();
+}
+
+void LiveRuns::CarryHops() {
   for (auto& live : live_) {
     if (live->run.hop() != nullptr) carrier_.Carry(std::move(live));
   }

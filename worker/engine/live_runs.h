@@ -67,6 +67,8 @@ class LiveRuns {
  private:
   void Begin(JobState& job, std::vector<std::unique_ptr<LiveRun>> runs,
              int decoded_together);
+  // Those whose way to their next stage leads through pixels.
+  void CarryHops();
 
   const EngineDependencies& dependencies_;
   const ModelIntroduction& models_;

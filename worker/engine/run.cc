@@ -72,13 +72,14 @@ const PixelHop* Run::hop() const {
 }
 
 absl::Status Run::EnterOrThrow(const at::Tensor& latent) {
-  Stage& next = stages_[++current_];
+  Stage& next = stages_[current_ + 1];
   if (next.begin == nullptr) {
     next.sampler->Replace(latent);
   } else {
     const absl::Status begun = next.begin(next, latent);
     if (!begun.ok()) return begun;
   }
+  ++current_;
   next.EnterPhase();
   FindKey();
   return absl::OkStatus();

@@ -40,7 +40,7 @@ class Run {
 
   // Where the run waits for somebody to carry latent() through pixels, what
   // that takes; else null. Enter() then goes on from what came of it, with
-  // Take()'s errors.
+  // Take()'s errors: the run waits there still.
   const PixelHop* hop() const;
   absl::Status Enter(const at::Tensor& latent);
 

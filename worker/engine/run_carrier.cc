@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "ATen/TensorOperators.h"
-#include "base/errors.h"
 #include "worker/device/thread_count.h"
 
 namespace genzo {
@@ -32,20 +31,20 @@ void RunCarrier::Carry(std::unique_ptr<LiveRun> live) {
                       .upscaler = hop.upscaler,
                       .size = {},
                       .pixels = [carried] { return PixelsOf(*carried); },
-                      .done = nullptr};
+                      .done = nullptr,
+                      .keep =
+                          [carried] {
+                            carried->job->KeepRun(carried->image_index,
+                                                  carried->run.Save());
+                          }};
   task.size.set_width(static_cast<uint32_t>(hop.width));
   task.size.set_height(static_cast<uint32_t>(hop.height));
-  task.done = [carried, arrived = arrived_](absl::StatusOr<at::Tensor> pixels) {
-    absl::Status status = pixels.status();
-    if (status.ok()) {
-      status = carried->run.Enter(LatentOf(*carried, *pixels));
-    }
-    if (!status.ok()) {
-      return carried->job->FailImage(carried->image_index,
-                                     WithReason(status, kEvaluationFailed));
-    }
+  task.done = [carried, arrived = arrived_](const at::Tensor& pixels) {
+    const absl::Status entered = carried->run.Enter(LatentOf(*carried, pixels));
+    if (!entered.ok()) return entered;
     absl::MutexLock lock(&arrived->mutex);
     arrived->runs.push_back(std::make_unique<LiveRun>(std::move(*carried)));
+    return absl::OkStatus();
   };
   upscale_stage_.Submit(std::move(task));
 }

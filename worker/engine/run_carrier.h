@@ -21,7 +21,8 @@ class RunCarrier {
   explicit RunCarrier(UpscaleStage& upscale_stage)
       : upscale_stage_(upscale_stage), arrived_(std::make_shared<Arrived>()) {}
 
-  // A run whose hop() is not null. What goes wrong ends its image.
+  // A run whose hop() is not null. What goes wrong ends its image; on a device
+  // that is out of use, its job goes on elsewhere from before the hop.
   void Carry(std::unique_ptr<LiveRun> live);
 
   // Runs that may go on.

@@ -16,8 +16,9 @@ StepFigures::StepFigures(const EngineDevice& device,
       dependencies_(dependencies),
       figures_(dependencies.metrics.ForDevice(device.name())) {}
 
-void StepFigures::Observe(const Batch& batch, const JobDemand& demand,
-                          absl::Time begin, absl::Time end) {
+void StepFigures::Observe(const Batch& batch, absl::Time begin,
+                          absl::Time end) {
+  const JobDemand& demand = batch.demand;
   const ModelMetrics& metrics = dependencies_.metrics.ForModel(demand.model);
   const double seconds = absl::ToDoubleSeconds(end - begin);
   metrics.StepSeconds(demand.pixels, batch.padded_rows).Observe(seconds);

@@ -3,7 +3,6 @@
 
 #include "absl/time/time.h"
 #include "base/metrics.h"
-#include "queue/job_demand.h"
 #include "worker/engine/live_run.h"
 #include "worker/residency/engine_device.h"
 
@@ -17,10 +16,9 @@ class StepFigures {
   StepFigures(const EngineDevice& device,
               const EngineDependencies& dependencies);
 
-  // `batch`, of that demand, was evaluated. The time since the evaluation
+  // `batch` was evaluated. The time since the evaluation
   // before counts as the step's overhead, unless Rest() came between.
-  void Observe(const Batch& batch, const JobDemand& demand, absl::Time begin,
-               absl::Time end);
+  void Observe(const Batch& batch, absl::Time begin, absl::Time end);
   // Nothing is live.
   void Rest() { evaluated_ = absl::InfiniteFuture(); }
 

@@ -136,8 +136,12 @@ void UpscaleStage::SetUsable(bool usable) {
 }
 
 bool UpscaleStage::IsThePictures(const absl::Status& fault) {
-  if (!absl::IsInternal(fault) || !options_.device_works) return true;
-  if (options_.device_works()) return true;
+  if (!absl::IsInternal(fault)) return true;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!usable_) return false;
+  }
+  if (!options_.device_works || options_.device_works()) return true;
   {
     absl::MutexLock lock(&mutex_);
     usable_ = false;
@@ -169,18 +173,30 @@ void UpscaleStage::RunTasks() {
 }
 
 void UpscaleStage::Run(const UpscaleTask& task) {
-  absl::StatusOr<at::Tensor> larger = JobCancelledError();
-  const auto go_on = [&](const Enlargement&) {
-    return task.job->Wanted(task.image_index) ? absl::OkStatus()
-                                              : JobCancelledError();
+  const absl::Status status = TryTo(task);
+  if (status.ok()) return;
+  if (!IsThePictures(status) && task.job->MayGoElsewhere()) {
+    if (task.keep) task.keep();
+    return;  // the last who drops the job gives it back
+  }
+  task.job->FailImage(task.image_index, WithReason(status, kEvaluationFailed));
+}
+
+absl::Status UpscaleStage::TryTo(const UpscaleTask& task) {
+  const auto may_go_on = [&]() ABSL_LOCKS_EXCLUDED(mutex_) {
+    if (!task.job->Wanted(task.image_index)) return JobCancelledError();
+    absl::MutexLock lock(&mutex_);
+    return usable_ ? absl::OkStatus()
+                   : absl::InternalError("the device is out of use");
   };
+  const absl::Status begins = may_go_on();
+  if (!begins.ok()) return begins;
   try {
-    if (task.job->Wanted(task.image_index)) {
-      larger = Enlarge(task.upscaler, task.size, task.pixels(), go_on);
-    }
-    task.done(std::move(larger));
+    auto larger = Enlarge(task.upscaler, task.size, task.pixels(),
+                          [&](const Enlargement&) { return may_go_on(); });
+    return larger.ok() ? task.done(*std::move(larger)) : larger.status();
   } catch (const std::exception&) {
-    task.done(EnlargingFailed());
+    return EnlargingFailed();
   }
 }
 

@@ -32,15 +32,22 @@ struct UpscaleTask {
   v1::UpscaleRequest size;  // what of it says how large
   // [1, 3, H, W] in [0, 1] on the CPU; called on the stage's thread.
   std::function<at::Tensor()> pixels;
-  // Takes the larger picture, likewise, or why there is none; on that thread.
-  std::function<void(absl::StatusOr<at::Tensor>)> done;
+  // Takes the larger picture, likewise, on that thread. The image fails with
+  // what this answers or throws, or what kept the picture from coming.
+  std::function<absl::Status(at::Tensor larger)> done;
+  // Called there before the job is let go for another worker, as the device is
+  // at fault: may keep with the job where the image stands. Null: the image
+  // begins anew.
+  std::function<void()> keep = nullptr;
 };
 
 // Enlarges pictures on a thread of its own, so that neither steps nor previews
 // wait: those of jobs that are painted, and those that were sent to be
 // enlarged, which it takes from a queue of their own, one after the other. A
 // painted one goes before the next tile of a sent one. Between tiles it asks
-// whether somebody still wants the picture. Thread-safe.
+// whether somebody still wants the picture, and whether the device is in use:
+// jobs whose pictures it cannot enlarge are let go for another worker.
+// Thread-safe.
 class UpscaleStage {
  public:
   struct Options {
@@ -53,9 +60,10 @@ class UpscaleStage {
     std::function<int()> threads;
     // Called whenever a task is done, on the stage's thread.
     std::function<void()> on_done;
-    // Asked on that thread when a sent picture failed as it would on a broken
-    // device: false, and the picture goes to another worker, no more are taken
-    // until SetUsable(true), and `on_broken` is called. Null: it always works.
+    // Asked on that thread when a picture failed as it would on a broken
+    // device: false, and the picture goes to another worker, as all do until
+    // SetUsable(true), no more sent ones are taken, and `on_broken` is called.
+    // Null: it always works.
     std::function<bool()> device_works = nullptr;
     std::function<void()> on_broken = nullptr;
   };
@@ -68,7 +76,7 @@ class UpscaleStage {
   // Never waits: who submits counts Images() before taking on more.
   void Submit(UpscaleTask task) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether it may take sent pictures; at first it may.
+  // Whether it may enlarge; at first it may.
   void SetUsable(bool usable) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Images whose tasks are not done, by tenant.
@@ -84,6 +92,7 @@ class UpscaleStage {
   void Loop();
   void RunTasks() ABSL_LOCKS_EXCLUDED(mutex_);
   void Run(const UpscaleTask& task);
+  absl::Status TryTo(const UpscaleTask& task) ABSL_LOCKS_EXCLUDED(mutex_);
   // Null if there is none, or other things are to be done.
   std::shared_ptr<JobLease> TakeSent() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunSent(std::shared_ptr<JobLease> lease);

@@ -11,6 +11,7 @@
 #include "torch/headeronly/version.h"
 #include "worker/device/device_names.h"
 #include "worker/device/thread_count.h"
+#include "worker/engine/device_answers.h"
 #include "worker/threads/available_cores.h"
 
 namespace genzo {
@@ -18,35 +19,6 @@ namespace {
 
 // How often folders of adapters, networks and upscalers are looked into.
 constexpr absl::Duration kFoldersLook = absl::Seconds(5);
-
-// Calls `done` when it was told of `count` results, with the first bad one. A
-// device that is out of use says nothing, unless all are.
-class Countdown {
- public:
-  Countdown(size_t count, ModelControl::Done done)
-      : left_(count), done_(std::move(done)) {}
-
-  void Tell(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::Status said;
-    {
-      absl::MutexLock lock(&mutex_);
-      const bool is_out = ErrorReason(status) == kDeviceOut;
-      (is_out ? out_ : status_).Update(status);
-      all_out_ = all_out_ && is_out;
-      if (--left_ > 0) return;
-      said = all_out_ ? out_ : status_;
-    }
-    done_(said);
-  }
-
- private:
-  absl::Mutex mutex_;
-  size_t left_ ABSL_GUARDED_BY(mutex_);
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  absl::Status out_ ABSL_GUARDED_BY(mutex_);
-  bool all_out_ ABSL_GUARDED_BY(mutex_) = true;
-  const ModelControl::Done done_;
-};
 
 int64_t BudgetBytes(const Config& config, const c10::Device& device,
                     int sharing) {
@@ -203,22 +175,21 @@ void WorkerPool::Score(v1::ScoreRequest request, PictureScoring::Done done) {
 
 void WorkerPool::Load(const std::string& id, std::optional<bool> pinned,
                       ModelControl::Done done) {
-  const auto countdown =
-      std::make_shared<Countdown>(engines_.size(), std::move(done));
+  const auto answers =
+      std::make_shared<DeviceAnswers>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {
-    engine->models().Load(id, pinned, [countdown](const absl::Status& status) {
-      countdown->Tell(status);
+    engine->models().Load(id, pinned, [answers](const absl::Status& status) {
+      answers->Tell(status);
     });
   }
 }
 
 void WorkerPool::Unload(const std::string& id, ModelControl::Done done) {
-  const auto countdown =
-      std::make_shared<Countdown>(engines_.size(), std::move(done));
+  const auto answers =
+      std::make_shared<DeviceAnswers>(engines_.size(), std::move(done));
   for (const auto& engine : engines_) {
-    engine->models().Unload(id, [countdown](const absl::Status& status) {
-      countdown->Tell(status);
-    });
+    engine->models().Unload(
+        id, [answers](const absl::Status& status) { answers->Tell(status); });
   }
 }
 

@@ -1,10 +1,11 @@
 #include "worker/media/image_parameters.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/latent_modes.h"
+#include "base/request_rules.h"
 #include "base/sampler_spelling.h"
 #include "base/shortest_digits.h"
+#include "worker/media/parameter_words.h"
 
 namespace genzo {
 namespace {
@@ -36,10 +37,41 @@ std::string Tags(const v1::GenerateRequest& request) {
   return tags;
 }
 
-// As the web UI writes values that its own separators are in.
-std::string Quoted(const std::string& text) {
-  if (text.find_first_of(",:\n") == text.npos) return text;
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+// What the masked part begins as; empty for its own pixels, the default.
+const char* ContentLabel(v1::Inpainting::Fill fill) {
+  switch (fill) {
+    case v1::Inpainting::FILL_BLUR:
+      return "fill";
+    case v1::Inpainting::FILL_NOISE:
+      return "latent noise";
+    case v1::Inpainting::FILL_NOTHING:
+      return "latent nothing";
+    default:
+      return "";
+  }
+}
+
+// As the web UI's extension for ControlNet reads its units.
+std::string UnitLabel(const v1::ControlInput& control) {
+  using Control = v1::ControlInput;
+  const auto preprocessor = control.preprocessor();
+  std::string unit = absl::StrCat(
+      "Module: ",
+      preprocessor == Control::PREPROCESSOR_CANNY     ? "canny"
+      : preprocessor == Control::PREPROCESSOR_TILE    ? "tile_resample"
+      : preprocessor == Control::PREPROCESSOR_INPAINT ? "inpaint_only"
+                                                      : "none",
+      ", Model: ", control.name(),
+      ", Weight: ", ShortestDigits(control.weight()));
+  if (preprocessor == Control::PREPROCESSOR_CANNY) {
+    absl::StrAppend(&unit, ", Threshold A: ", control.canny_low(),
+                    ", Threshold B: ", control.canny_high());
+  }
+  absl::StrAppend(
+      &unit, ", Guidance Start: ", ShortestDigits(control.start()),
+      ", Guidance End: ", ShortestDigits(control.end()), ", Control Mode: ",
+      control.guess_mode() ? "ControlNet is more important" : "Balanced");
+  return unit;
 }
 
 }  // namespace
@@ -69,7 +101,7 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
   if (request.image_to_image().has_inversion()) {
     // As the web UI's "img2img alternative test" calls them.
     const auto& inversion = request.image_to_image().inversion();
-    add("Decode prompt", Quoted(inversion.prompt()));
+    add("Decode prompt", ParameterValue(inversion.prompt()));
     add("Decode CFG scale", ShortestDigits(inversion.guidance_scale()));
     add("Decode steps", absl::StrCat(inversion.steps()));
   }
@@ -79,12 +111,30 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
         LabelsOf({hires.sampler(), hires.schedule()});
     add("Denoising strength", ShortestDigits(hires.strength()));
     add("Hires resize", absl::StrCat(hires.width(), "x", hires.height()));
-    add("Hires steps", absl::StrCat(hires.steps()));
+    // Those that are made, as the web UI counts them. No model that rounds up
+    // has a second pass.
+    add("Hires steps",
+        absl::StrCat(StepsOfSecondPass(request, StepRounding::kDown)));
     add("Hires sampler", hires_labels.sampler);
     if (!hires_labels.schedule.empty()) {
       add("Hires schedule type", hires_labels.schedule);
     }
-    add("Hires upscaler", UpscalerLabel(hires));
+    add("Hires upscaler", ParameterValue(UpscalerLabel(hires)));
+  }
+  if (request.has_inpainting()) {
+    const v1::Inpainting& part = request.inpainting();
+    if (part.mask_blur() > 0) add("Mask blur", absl::StrCat(part.mask_blur()));
+    if (part.only_masked()) {
+      add("Inpaint area", "Only masked");
+      add("Masked area padding", absl::StrCat(part.padding()));
+    }
+    if (part.invert_mask()) add("Mask mode", "Inpaint not masked");
+    const std::string content = ContentLabel(part.fill());
+    if (!content.empty()) add("Masked content", content);
+  }
+  for (int i = 0; i < request.controls_size(); ++i) {
+    add(absl::StrCat("ControlNet ", i).c_str(),
+        ParameterValue(UnitLabel(request.controls(i))));
   }
   if (request.guidance_rescale() > 0) {
     add("CFG rescale", ShortestDigits(request.guidance_rescale()));
@@ -104,6 +154,11 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
   if (variation.has_resize_from_width()) {
     add("Seed resize from", absl::StrCat(variation.resize_from_width(), "x",
                                          variation.resize_from_height()));
+  }
+  if (!request.output().upscaler().empty()) {
+    v1::UpscaleRequest upscale;
+    upscale.set_upscaler(request.output().upscaler());
+    absl::StrAppend(&text, ", ", UpscaleParameters(upscale));
   }
   if (request.output().tiny_decoder()) add("VAE Decoder", "TAESD");
   const bool cuda = request.noise_generator() == v1::NOISE_GENERATOR_CUDA;

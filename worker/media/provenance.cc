@@ -17,6 +17,7 @@ constexpr char kSourceTypes[] =
 constexpr char kSourceType[] = "Iptc4xmpExt:DigitalSourceType";
 constexpr char kCreatorTool[] = "xmp:CreatorTool";
 constexpr char kRequest[] = "genzo:Request";
+constexpr char kEnlarged[] = "genzo:Enlarged";
 // One JPEG segment holds the whole packet.
 constexpr size_t kMaxPacketBytes = 65000;
 
@@ -79,6 +80,13 @@ std::string PacketOf(const Provenance& provenance) {
   if (!provenance.request_json.empty()) {
     description.append_attribute(kRequest) = provenance.request_json.c_str();
   }
+  if (!provenance.enlarged_json.empty()) {
+    pugi::xml_node list =
+        description.append_child(kEnlarged).append_child("rdf:Seq");
+    for (const std::string& json : provenance.enlarged_json) {
+      list.append_child("rdf:li").text() = json.c_str();
+    }
+  }
   packet("end=\"w\"");
   std::ostringstream text;
   document.save(text, "", pugi::format_raw | pugi::format_no_declaration,
@@ -93,7 +101,8 @@ Provenance OriginOf(const v1::GenerateRequest& request) {
   return {.source_type = composite ? "compositeWithTrainedAlgorithmicMedia"
                                    : "trainedAlgorithmicMedia",
           .creator_tool = "Genzo",
-          .request_json = ""};
+          .request_json = "",
+          .enlarged_json = {}};
 }
 
 Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed,
@@ -110,6 +119,7 @@ std::string XmpOf(const Provenance& provenance) {
   if (packet.size() <= kMaxPacketBytes) return packet;
   Provenance brief = provenance;
   brief.request_json.clear();
+  brief.enlarged_json.clear();
   return PacketOf(brief);
 }
 
@@ -132,6 +142,10 @@ std::optional<Provenance> ReadXmp(std::string_view packet) {
     take(provenance.source_type, Property(description, kSourceType));
     take(provenance.creator_tool, Property(description, kCreatorTool));
     take(provenance.request_json, Property(description, kRequest));
+    for (const pugi::xml_node& item :
+         description.child(kEnlarged).child("rdf:Seq").children("rdf:li")) {
+      provenance.enlarged_json.emplace_back(item.child_value());
+    }
   }
   provenance.source_type =
       std::string(absl::StripPrefix(provenance.source_type, kSourceTypes));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "genzo/v1/image_generation.pb.h"
 
@@ -17,6 +18,9 @@ struct Provenance {
   std::string creator_tool;  // "Genzo"
   // What it was made of, as JSON of GenerateRequest; empty: not told.
   std::string request_json;
+  // How it was enlarged since, first to last, each as JSON of UpscaleRequest
+  // without a picture.
+  std::vector<std::string> enlarged_json;
 };
 
 // Of a picture that `request` makes: input pixels that are kept make it
@@ -28,7 +32,7 @@ Provenance OriginOf(const v1::GenerateRequest& request);
 Provenance ProvenanceOf(const v1::GenerateRequest& request, uint64_t seed,
                         uint64_t image_index = 0);
 
-// The XMP packet (ISO 16684-1) of it; without the request if that makes it
+// The XMP packet (ISO 16684-1) of it; without the requests if they make it
 // longer than JPEG can hold. Thread-safe.
 std::string XmpOf(const Provenance& provenance);
 

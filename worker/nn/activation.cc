@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "ATen/TensorOperators.h"
 #include "ATen/ops/gelu.h"
 #include "ATen/ops/mish.h"
 #include "ATen/ops/relu.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/weights/json_config.h"
 
 namespace genzo {
@@ -99,8 +100,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> DitPipeline::Load(
   return std::unique_ptr<const Pipeline>(new DitPipeline(std::move(parts)));
 }
 
-absl::StatusOr<int64_t> DitPipeline::WeightBytes(const ModelIndex& index,
-                                                 const Placement& placement) {
+absl::StatusOr<ModelBytes> DitPipeline::WeightBytes(
+    const ModelIndex& index, const Placement& placement) {
   const auto bytes = ComponentBytes(index, {"transformer"}, placement);
   const auto codec = CodecBytes(index, placement);
   if (!bytes.ok() || !codec.ok()) return bytes.ok() ? codec : bytes;

@@ -7,6 +7,7 @@
 #include "base/guidance_rules.h"
 #include "base/request_rules.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/weights/single_file/original_names.h"
 
@@ -154,8 +155,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> Flux::Load(
   return std::unique_ptr<const Pipeline>(new Flux(std::move(parts)));
 }
 
-absl::StatusOr<int64_t> Flux::WeightBytes(const ModelIndex& index,
-                                          const Placement& placement) {
+absl::StatusOr<ModelBytes> Flux::WeightBytes(const ModelIndex& index,
+                                             const Placement& placement) {
   const auto bytes = ComponentBytes(
       index, {"text_encoder", "text_encoder_2", "transformer"}, placement);
   const auto codec = CodecBytes(index, placement);

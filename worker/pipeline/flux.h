@@ -14,6 +14,7 @@
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/pipeline/transformer_parts.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -29,8 +30,8 @@ class Flux : public Pipeline {
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);
-  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
-                                             const Placement& placement);
+  static absl::StatusOr<ModelBytes> WeightBytes(const ModelIndex& index,
+                                                const Placement& placement);
 
   const PipelineTraits& traits() const override { return parts_.traits; }
   std::vector<absl::StatusOr<Encoded>> Encode(

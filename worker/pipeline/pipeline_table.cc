@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "c10/core/InferenceMode.h"
+#include "nlohmann/json.hpp"
+#include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
 #include "worker/device/loading_memory.h"
@@ -74,6 +76,23 @@ absl::StatusOr<const PipelineSpec*> Find(const ModelIndex& index) {
                    " is not one of ", absl::StrJoin(known, ", ")));
 }
 
+// A model without factors of the linear preview has them fitted to what its
+// autoencoder paints, which takes values: here are some.
+void KeepFromFitting(ModelIndex& index) {
+  constexpr const char* kFile = AutoencoderKLCodec::kLinearFile;
+  ComponentFiles vae = index.FilesOf("vae");
+  const auto config = ReadAutoencoderKLConfig(vae.At("config.json"));
+  constexpr int64_t kMostChannels = 1024;  // more than anybody has trained
+  if (!config.ok() || config->latent_channels > kMostChannels ||
+      vae.At(kFile).Exists()) {
+    return;
+  }
+  const std::vector<std::vector<int>> factors(config->latent_channels,
+                                              {0, 0, 0});
+  vae.AddText(kFile, nlohmann::json{{"latent_rgb_factors", factors}}.dump());
+  index.elsewhere.insert_or_assign("vae", std::move(vae));
+}
+
 }  // namespace
 
 absl::Span<const PipelineSpec> Pipelines() { return kPipelines; }
@@ -98,8 +117,26 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
   }
 }
 
-absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
-                                            const Placement& placement) {
+absl::StatusOr<std::unique_ptr<const Pipeline>> DescribePipeline(
+    const ModelFiles& model, const Placement& placement) {
+  c10::InferenceMode inference;
+  try {
+    auto index = OpenModelIndex(model);
+    if (!index.ok()) return index.status();
+    index->heads_only = true;
+    const auto spec = Find(*index);
+    if (!spec.ok()) return spec.status();
+    KeepFromFitting(*index);
+    Placement nowhere = placement;
+    nowhere.device = at::kCPU;
+    return (*spec)->load(*index, nowhere);
+  } catch (const std::exception&) {
+    return StatusFromException(model.path);
+  }
+}
+
+absl::StatusOr<ModelBytes> PipelineWeightBytes(const ModelFiles& model,
+                                               const Placement& placement) {
   try {
     const auto index = OpenModelIndex(model);
     if (!index.ok()) return index.status();

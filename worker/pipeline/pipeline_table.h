@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "worker/pipeline/pipeline.h"
+#include "worker/weights/model_bytes.h"
 #include "worker/weights/model_index.h"
 
 namespace genzo {
@@ -17,10 +18,10 @@ struct PipelineSpec {
   const char* class_name;  // the reference class, as model_index.json names it
   absl::StatusOr<std::unique_ptr<const Pipeline>> (*load)(
       const ModelIndex& index, const Placement& placement);
-  // Bytes that its weights will take, from the files' headers alone. An error
+  // What its weights will take, from the files' headers alone. An error
   // if small files of its networks are missing.
-  absl::StatusOr<int64_t> (*weight_bytes)(const ModelIndex& index,
-                                          const Placement& placement);
+  absl::StatusOr<ModelBytes> (*weight_bytes)(const ModelIndex& index,
+                                             const Placement& placement);
 };
 
 // All pipelines. A new family is a file pair and a row.
@@ -34,8 +35,15 @@ absl::Span<const PipelineSpec> Pipelines();
 absl::StatusOr<std::unique_ptr<const Pipeline>> LoadPipeline(
     const ModelFiles& model, const Placement& placement,
     std::shared_ptr<TensorPool> pool = nullptr);
-absl::StatusOr<int64_t> PipelineWeightBytes(const ModelFiles& model,
-                                            const Placement& placement);
+absl::StatusOr<ModelBytes> PipelineWeightBytes(const ModelFiles& model,
+                                               const Placement& placement);
+
+// The same pipeline built of heads and small files alone, in milliseconds: its
+// traits and names are those that it has once it is loaded, and what loading
+// would say of missing or misshapen tensors is said. It must not compute and
+// weighs nothing, whatever `placement` says of the device.
+absl::StatusOr<std::unique_ptr<const Pipeline>> DescribePipeline(
+    const ModelFiles& model, const Placement& placement);
 
 }  // namespace genzo
 

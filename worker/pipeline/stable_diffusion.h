@@ -15,6 +15,7 @@
 #include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/weights/component.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -34,8 +35,8 @@ class StableDiffusion : public Pipeline {
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);
-  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
-                                             const Placement& placement);
+  static absl::StatusOr<ModelBytes> WeightBytes(const ModelIndex& index,
+                                                const Placement& placement);
 
   const PipelineTraits& traits() const override { return traits_; }
   std::vector<absl::StatusOr<Encoded>> Encode(

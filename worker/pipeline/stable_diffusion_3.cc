@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/pipeline/guidance_phases.h"
 #include "worker/pipeline/masked_picture.h"
 #include "worker/weights/single_file/original_names.h"
@@ -162,7 +163,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusion3::Load(
       new StableDiffusion3(std::move(parts)));
 }
 
-absl::StatusOr<int64_t> StableDiffusion3::WeightBytes(
+absl::StatusOr<ModelBytes> StableDiffusion3::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   std::vector<const char*> components = {"text_encoder", "text_encoder_2",
                                          "transformer"};

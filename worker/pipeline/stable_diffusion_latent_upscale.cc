@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/denoiser/k_unet.h"
+#include "worker/pipeline/component_bytes.h"
 
 namespace genzo {
 namespace {
@@ -190,7 +191,7 @@ TextEmbedding StableDiffusionLatentUpscale::EncodeTexts(
   return {states.hidden, states.pooled};
 }
 
-absl::StatusOr<int64_t> StableDiffusionLatentUpscale::WeightBytes(
+absl::StatusOr<ModelBytes> StableDiffusionLatentUpscale::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   const auto bytes = ComponentBytes(index, {"text_encoder", "unet"}, placement);
   if (!bytes.ok()) return bytes.status();

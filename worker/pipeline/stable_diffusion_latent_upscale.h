@@ -10,6 +10,7 @@
 #include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -23,8 +24,8 @@ class StableDiffusionLatentUpscale : public Pipeline {
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);
-  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
-                                             const Placement& placement);
+  static absl::StatusOr<ModelBytes> WeightBytes(const ModelIndex& index,
+                                                const Placement& placement);
 
   const PipelineTraits& traits() const override { return traits_; }
   std::vector<absl::StatusOr<Encoded>> Encode(

@@ -2,21 +2,15 @@
 
 #include <algorithm>
 #include <exception>
-#include <filesystem>
 #include <set>
 
-#include "ATen/ops/empty.h"
 #include "ATen/ops/tensor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "base/errors.h"
 #include "base/logging.h"
-#include "worker/codec/autoencoder_kl_codec.h"
 #include "worker/denoiser/recorded_denoiser.h"
 #include "worker/device/exception_status.h"
 #include "worker/kernels/cuda_backend.h"
-#include "worker/nn/upsample_2d.h"
 #include "worker/pipeline/start_noise.h"
 #include "worker/pipeline/walk_fault.h"
 #include "worker/sampler/noise_schedule.h"
@@ -47,40 +41,6 @@ absl::StatusOr<Component<ClipTextConfig>> OpenTextEncoder(
                              ReadClipTextProjectionConfig, placement)
              : OpenComponent(index, name, "CLIPTextModel", ReadClipTextConfig,
                              placement);
-}
-
-// Of the tensors of `files` whose names begin with `prefix`, when modules are
-// built of them.
-absl::StatusOr<int64_t> BytesIn(const ComponentFiles& files,
-                                const std::string& prefix,
-                                const Placement& placement) {
-  const auto tensors = files.OpenTensors();
-  if (!tensors.ok()) return tensors.status();
-  const at::Tensor example = at::empty(
-      {1}, at::TensorOptions(placement.device).dtype(placement.dtype));
-  int64_t elements = 0;
-  for (const auto& [name, entry] : (*tensors)->entries()) {
-    if (!c10::isFloatingType(entry.dtype) || !absl::StartsWith(name, prefix)) {
-      continue;
-    }
-    elements += entry.elements() +
-                Conv2d::ElementsMade(name, entry.shape, example) +
-                Upsample2D::ElementsMade(name, entry.elements(), example);
-  }
-  return elements * static_cast<int64_t>(c10::elementSize(placement.dtype));
-}
-
-// What a network cannot do without beside its tensors.
-absl::Status CheckSmallFiles(const ModelIndex& index,
-                             const std::string& component) {
-  const auto config =
-      JsonConfig::ReadFile(index.FilesOf(component).At("config.json"));
-  if (!config.ok()) return config.status();
-  std::string tokenizer = component;
-  if (absl::StrReplaceAll({{"text_encoder", "tokenizer"}}, &tokenizer) == 0) {
-    return absl::OkStatus();
-  }
-  return index.Component(tokenizer, index.ClassOf(tokenizer)).status();
 }
 
 absl::StatusOr<std::shared_ptr<const ClipTower>> LoadTower(
@@ -225,35 +185,6 @@ std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
   }
   return std::make_unique<RecordedDenoiser>(std::move(unet),
                                             std::move(recorder));
-}
-
-absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
-                                       absl::Span<const char* const> components,
-                                       const Placement& placement) {
-  int64_t bytes = 0;
-  for (const char* component : components) {
-    // First: of a part that a file lacks it tells how to give it.
-    const auto files = index.Component(component, index.ClassOf(component));
-    if (!files.ok()) return files.status();
-    const auto counted = BytesIn(*files, /*prefix=*/"", placement);
-    if (!counted.ok()) return counted.status();
-    const absl::Status sound = CheckSmallFiles(index, component);
-    if (!sound.ok()) return sound;
-    bytes += *counted;
-  }
-  return bytes;
-}
-
-absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
-                                   const Placement& placement) {
-  const auto own = AutoencoderKLCodec::PlacementOf(index, placement);
-  if (!own.ok()) return own.status();
-  const auto bytes = BytesIn(index.FilesOf("vae"), /*prefix=*/"", *own);
-  const ComponentFiles tiny = index.FilesOf(AutoencoderKLCodec::kTinyFolder);
-  if (!bytes.ok() || !std::filesystem::exists(tiny.path())) return bytes;
-  const auto small = BytesIn(tiny, "decoder.", placement);
-  if (!small.ok()) return small.status();
-  return *bytes + *small;
 }
 
 absl::Status ReadTraits(const ModelIndex& index,

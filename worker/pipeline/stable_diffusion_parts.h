@@ -75,16 +75,6 @@ std::unique_ptr<const Denoiser> RecordOn(const Placement& placement,
 // Adds the U-Net that was made of `weights` to what adapters may change.
 void AddUNetTargets(const Weights& weights, AdapterTargets& targets);
 
-// Bytes that the weights of these components will take, from the files' headers
-// alone; and those of the codec. An error, too, if a component lacks its
-// config.json or a text encoder its tokenizer: whoever makes room for the model
-// asks first.
-absl::StatusOr<int64_t> ComponentBytes(const ModelIndex& index,
-                                       absl::Span<const char* const> components,
-                                       const Placement& placement);
-absl::StatusOr<int64_t> CodecBytes(const ModelIndex& index,
-                                   const Placement& placement);
-
 // A size and a schedule that a request may leave out are the model's own.
 absl::Status ReadTraits(const ModelIndex& index,
                         const nlohmann::json& scheduler,

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/nn/timestep_embedding.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
 #include "worker/weights/json_config.h"
@@ -278,7 +279,7 @@ at::Tensor StableDiffusionUnclip::EncodeTexts(
                                 clip_skip);
 }
 
-absl::StatusOr<int64_t> StableDiffusionUnclip::WeightBytes(
+absl::StatusOr<ModelBytes> StableDiffusionUnclip::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   const auto bytes =
       ComponentBytes(index, {"text_encoder", "unet", kImageEncoder}, placement);

@@ -12,6 +12,7 @@
 #include "worker/pipeline/stable_diffusion_parts.h"
 #include "worker/vision/clip_image_processor.h"
 #include "worker/vision/clip_vision_encoder.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -24,8 +25,8 @@ class StableDiffusionUnclip : public Pipeline {
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);
-  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
-                                             const Placement& placement);
+  static absl::StatusOr<ModelBytes> WeightBytes(const ModelIndex& index,
+                                                const Placement& placement);
 
   const PipelineTraits& traits() const override { return traits_; }
   std::vector<absl::StatusOr<Encoded>> Encode(

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/sampler/noise_schedule.h"
 #include "worker/sampler/prediction.h"
 
@@ -194,7 +195,7 @@ at::Tensor StableDiffusionUpscale::EncodeTexts(
                                 clip_skip);
 }
 
-absl::StatusOr<int64_t> StableDiffusionUpscale::WeightBytes(
+absl::StatusOr<ModelBytes> StableDiffusionUpscale::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   const auto bytes = ComponentBytes(index, {"text_encoder", "unet"}, placement);
   if (!bytes.ok()) return bytes.status();

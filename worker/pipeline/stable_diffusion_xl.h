@@ -12,6 +12,7 @@
 #include "worker/pipeline/pipeline.h"
 #include "worker/pipeline/prompt_rows.h"
 #include "worker/pipeline/stable_diffusion_parts.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -29,8 +30,8 @@ class StableDiffusionXL : public Pipeline {
   // For the table: see there.
   static absl::StatusOr<std::unique_ptr<const Pipeline>> Load(
       const ModelIndex& index, const Placement& placement);
-  static absl::StatusOr<int64_t> WeightBytes(const ModelIndex& index,
-                                             const Placement& placement);
+  static absl::StatusOr<ModelBytes> WeightBytes(const ModelIndex& index,
+                                                const Placement& placement);
 
   const PipelineTraits& traits() const override { return traits_; }
   // What is prepared is the base's rows, then the refiner's where the request

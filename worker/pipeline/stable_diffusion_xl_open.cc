@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
+#include "worker/pipeline/component_bytes.h"
 #include "worker/pipeline/ip_adapter.h"
 #include "worker/pipeline/size_numbers.h"
 #include "worker/pipeline/stable_diffusion_xl.h"
@@ -231,8 +232,9 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
   if (!pipeline.ok()) return pipeline.status();
   StableDiffusionXL& base = **pipeline;
   if (base.is_refiner() || index.refiner.empty()) return pipeline;
-  const auto refiner_index = OpenModelIndex(index.refiner);
+  auto refiner_index = OpenModelIndex(index.refiner);
   if (!refiner_index.ok()) return refiner_index.status();
+  refiner_index->heads_only = index.heads_only;
   auto refiner = LoadBeside(&base, *refiner_index, placement);
   if (!refiner.ok()) return refiner.status();
   if (!(*refiner)->is_refiner()) {
@@ -253,7 +255,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> StableDiffusionXL::Load(
   return pipeline;
 }
 
-absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
+absl::StatusOr<ModelBytes> StableDiffusionXL::WeightBytes(
     const ModelIndex& index, const Placement& placement) {
   std::vector<const char*> parts = {"unet", "text_encoder_2"};
   if (ReadsFirstEncoder(index, /*of_base=*/false)) {
@@ -270,7 +272,8 @@ absl::StatusOr<int64_t> StableDiffusionXL::WeightBytes(
   if (refiner->Has("text_encoder_2")) parts.push_back("text_encoder_2");
   const auto more = ComponentBytes(*refiner, parts, placement);
   if (!more.ok()) return more.status();
-  return *bytes + *codec + *more;
+  // A refiner is loaded without a pool: what it has is its own.
+  return *bytes + *codec + more->all;
 }
 
 }  // namespace genzo

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
 #include "base/guidance_rules.h"
+#include "base/lora_blocks.h"
 #include "c10/core/InferenceMode.h"
 #include "worker/device/device_stream.h"
 #include "worker/device/exception_status.h"
@@ -40,6 +41,25 @@ absl::Status CheckBlocks(const v1::LoraUse& lora, int index,
                               "\" begins the name of no layer")}});
   }
   return absl::OkStatus();
+}
+
+// Whether the blocks leave something of it. The front end knows once the model
+// has been in memory; a job may come before.
+absl::Status CheckLeft(const v1::LoraUse& lora, int index,
+                       const LoraLibrary::File& file,
+                       const AdapterTargets& targets) {
+  if (lora.block_weights().empty()) return absl::OkStatus();
+  v1::LoraUse resolved = lora;
+  if (!lora.has_weight()) resolved.set_weight(1);
+  if (!lora.has_text_encoder_weight()) {
+    resolved.set_text_encoder_weight(resolved.weight());
+  }
+  const absl::Status left = CheckBlockWeights(
+      resolved, LoraAdapter::LayersOf(*file.tensors, targets));
+  if (left.ok()) return left;
+  const std::string field = absl::StrCat("loras[", index, "].block_weights");
+  return InvalidFieldsError(
+      {{field, absl::StrCat(field, " ", left.message())}});
 }
 
 AdapterUse UseOf(const v1::LoraUse& lora, const std::string& id,
@@ -250,6 +270,9 @@ std::optional<AdapterStore::Fetched> AdapterStore::TryFetch(
     const absl::Status blocks =
         CheckBlocks(order.request.loras(i), i, *order.model->adapter_targets());
     if (!blocks.ok()) return blocks;
+    const absl::Status left = CheckLeft(order.request.loras(i), i, *file,
+                                        *order.model->adapter_targets());
+    if (!left.ok()) return left;
     files.push_back(*std::move(file));
   }
   const absl::Status fits = CheckSizes(files, order);
@@ -259,7 +282,9 @@ std::optional<AdapterStore::Fetched> AdapterStore::TryFetch(
     const LoraLibrary::File& file = files[static_cast<size_t>(i)];
     auto adapter = Get(file, order);
     if (!adapter.has_value()) return std::nullopt;
-    if (!adapter->ok()) return Wrong(i, adapter->status());
+    if (!adapter->ok()) {
+      return Wrong(i, ForClients(adapter->status(), file.tensors->path()));
+    }
     uses.push_back(UseOf(order.request.loras(i), file.id, **adapter));
   }
   return uses;

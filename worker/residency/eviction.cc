@@ -16,7 +16,7 @@ absl::Status DoesNotFit(const std::string& id,
   std::vector<std::string> pinned;
   for (const Resident& resident : residents) {
     if (!resident.pinned) continue;
-    pinned.push_back(absl::StrCat(resident.id, " (", resident.bytes, ")"));
+    pinned.push_back(absl::StrCat(resident.id, " (", resident.bytes.all, ")"));
   }
   return ErrorWithReason(
       absl::StatusCode::kResourceExhausted, kDoesNotFit,
@@ -36,34 +36,35 @@ bool LeavesBefore(const Resident& a, const Resident& b) {
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ChooseEvictions(
-    const std::string& id, absl::Span<const Resident> residents, int64_t needed,
-    int64_t budget) {
+    const std::string& id, absl::Span<const Resident> residents,
+    const ModelBytes& needed, int64_t budget) {
   std::vector<Resident> evictable;
-  int64_t used = needed;
-  int64_t pinned = 0;
+  BytesTogether used;
+  BytesTogether pinned;
+  used.Add(needed);
+  pinned.Add(needed);
   for (const Resident& resident : residents) {
-    used += resident.bytes;
-    if (resident.pinned) pinned += resident.bytes;
+    used.Add(resident.bytes);
+    if (resident.pinned) pinned.Add(resident.bytes);
     if (!resident.pinned && !resident.stays) evictable.push_back(resident);
   }
-  if (pinned + needed > budget) {
-    return DoesNotFit(id, residents, needed, budget);
+  if (pinned.bytes() > budget) {
+    return DoesNotFit(id, residents, needed.all, budget);
   }
   std::stable_sort(evictable.begin(), evictable.end(), LeavesBefore);
   std::vector<Resident> chosen;
   for (const Resident& resident : evictable) {
-    if (used <= budget) break;
+    if (used.bytes() <= budget) break;
     chosen.push_back(resident);
-    used -= resident.bytes;
+    used.Remove(resident.bytes);
   }
   std::vector<std::string> ids;
   for (const Resident& resident : chosen) {
     // A later one may have made enough room alone.
-    if (used + resident.bytes <= budget) {
-      used += resident.bytes;
-    } else {
-      ids.push_back(resident.id);
-    }
+    used.Add(resident.bytes);
+    if (used.bytes() <= budget) continue;
+    used.Remove(resident.bytes);
+    ids.push_back(resident.id);
   }
   return ids;
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "worker/weights/model_bytes.h"
 
 namespace genzo {
 
@@ -16,7 +17,7 @@ inline constexpr char kDoesNotFit[] = "DOES_NOT_FIT";
 // A model in memory, as far as making room is concerned.
 struct Resident {
   std::string id;
-  int64_t bytes = 0;      // weights and the peak of an evaluation
+  ModelBytes bytes = 0;   // weights and the peak of an evaluation
   bool pinned = false;    // never leaves
   bool stays = false;     // cannot leave yet: it is only coming
   bool in_use = false;    // leaves only when its runs are done
@@ -39,9 +40,12 @@ struct IdleBeside {
 //
 // Example: budget 100, needed 70, a (20) idle, b (30) in use, c (40) idle and
 // used last. Of 90 bytes 60 must go: a and c, though b was used before c.
+//
+// What several hold is in memory once: it goes with the last of them, and who
+// comes and has it, too, does not need it again.
 absl::StatusOr<std::vector<std::string>> ChooseEvictions(
-    const std::string& id, absl::Span<const Resident> residents, int64_t needed,
-    int64_t budget);
+    const std::string& id, absl::Span<const Resident> residents,
+    const ModelBytes& needed, int64_t budget);
 
 }  // namespace genzo
 

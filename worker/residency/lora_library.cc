@@ -26,16 +26,6 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxMessageBytes = 500;
 constexpr size_t kMaxNameBytes = 200;
 
-// What clients are told of a file: its tensors, not where it lies.
-absl::Status ForClients(const absl::Status& status, const std::string& path) {
-  return absl::Status(
-      status.code(),
-      PrintableText(absl::StrReplaceAll(
-                        std::string(status.message()),
-                        {{absl::StrCat(path, ": "), ""}, {path, "the file"}}),
-                    kMaxMessageBytes));
-}
-
 constexpr int kMostUnreadTold = 5;
 
 bool IsAdapterFile(const fs::path& path) {
@@ -71,6 +61,15 @@ absl::Status CheckRank(int64_t rank) {
 }
 
 }  // namespace
+
+absl::Status ForClients(const absl::Status& status, const std::string& path) {
+  return absl::Status(
+      status.code(),
+      PrintableText(absl::StrReplaceAll(
+                        std::string(status.message()),
+                        {{absl::StrCat(path, ": "), ""}, {path, "the file"}}),
+                    kMaxMessageBytes));
+}
 
 LoraLibrary::LoraLibrary(std::vector<std::string> folders, LoraCatalog& catalog,
                          absl::Duration interval)
@@ -236,11 +235,16 @@ void LoraLibrary::CheckFits() {
         pair.targets == nullptr
             ? absl::InvalidArgumentError("it takes no adapters")
             : LoraAdapter::Check(*pair.tensors, *pair.targets);
+    LoraLayers layers;
+    if (fits.ok()) {
+      layers = LoraAdapter::LayersOf(*pair.tensors, *pair.targets);
+    }
     // The model may be gone by now, or another.
     absl::MutexLock lock(&mutex_);
     const auto model = models_.find(pair.model);
     if (model == models_.end() || model->second != pair.targets) continue;
-    catalog_.SetFit(pair.name, pair.model, ForClients(fits, pair.path));
+    catalog_.SetFit(pair.name, pair.model, ForClients(fits, pair.path),
+                    std::move(layers));
   }
 }
 

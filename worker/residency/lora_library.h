@@ -19,6 +19,10 @@
 
 namespace genzo {
 
+// What clients are told of the file at `path`: its tensors, not where it lies.
+// Pure.
+absl::Status ForClients(const absl::Status& status, const std::string& path);
+
 // The adapters that lie in the configured folders: every *.safetensors file in
 // them and below is one, by its name without the ending. Keeps the catalog: a
 // new file is there once its header was read; what its values are, and which

@@ -47,8 +47,8 @@ class ModelIntroduction {
   // Loads and adopts all configured models, unless `stopping` becomes true.
   void LoadConfigured(const std::atomic<bool>& stopping);
 
-  // One more model, or other files of one, to be loaded; Adopt() adopts it. Any
-  // thread.
+  // One more model, or other files of one, to be loaded, or described if there
+  // is no room; Adopt() adopts it. Any thread.
   void Add(const ModelConfig& model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Such a model is there no more. Any thread.
@@ -154,6 +154,13 @@ class ModelIntroduction {
   void TellMissing();
   double AreaOf(const std::string& id, int64_t pixels) const;
   std::string KeyOf(const std::string& id) const;
+  v1::Model& Learn(const std::string& id, const Pipeline& model,
+                   const ModelFiles& files);
+  // Warns if another device paints with other files under the id: they were
+  // replaced between the two loads.
+  void CompareWithOthers(const ModelLoader::Loaded& loaded);
+  // Of one that is not loaded before somebody asks for it.
+  void Know(const ModelLoader::Described& known);
   void Introduce(const ModelLoader::Loaded& loaded, const StepProfile& profile);
   void Describe(const std::string& id, v1::Model::State state);
   // To the metrics.

@@ -83,7 +83,7 @@ void ModelLoader::Release(const std::string& id) {
 
 void ModelLoader::Add(const ModelConfig& model) {
   absl::MutexLock lock(&mutex_);
-  slots_.Add(model);
+  slots_.Add(model, /*only_if_room=*/source_.describe != nullptr);
   look_ = true;
 }
 
@@ -128,6 +128,11 @@ std::vector<ModelLoader::Loaded> ModelLoader::TakeLoaded() {
     loaded.push_back({id, HeldLocked(id), models_.at(id).files});
   }
   return loaded;
+}
+
+std::vector<ModelLoader::Described> ModelLoader::TakeDescribed() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(described_, {});
 }
 
 void ModelLoader::Ready(const std::string& id, int64_t activation_bytes) {
@@ -308,6 +313,7 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
     }
     if (task.kind == Kind::kVet) return Vet(task);
     if (task.kind == Kind::kSize) status = Size(task);
+    if (task.kind == Kind::kDescribe) status = Describe(task);
     if (task.kind == Kind::kLoad) status = LoadNow(task);
   } catch (...) {
     status = StatusFromException(task.files.path);
@@ -315,7 +321,7 @@ void ModelLoader::Execute(const ModelSlots::Task& task) {
   if (!status.ok()) Fail(task, status);
 }
 
-absl::StatusOr<int64_t> ModelLoader::BytesOf(const ModelFiles& files) const {
+absl::StatusOr<ModelBytes> ModelLoader::BytesOf(const ModelFiles& files) const {
   try {
     return source_.bytes(files);
   } catch (...) {
@@ -345,6 +351,18 @@ void ModelLoader::Vet(const ModelSlots::Task& task) {
   metrics_.ForModel(task.id).load_failures.Increment();
   spdlog::error("model {} stays as it was, {} cannot be loaded: {}", task.id,
                 task.files.path, std::string(failure.message()));
+}
+
+absl::Status ModelLoader::Describe(const ModelSlots::Task& task) {
+  auto model = source_.describe(task.files);
+  if (!model.ok()) return model.status();
+  spdlog::info("model {} is loaded when it is asked for: {:.1f} MB of weights",
+               task.id, static_cast<double>(task.bytes) / 1e6);
+  absl::MutexLock lock(&mutex_);
+  described_.push_back({task.id, *std::move(model), task.files, task.bytes});
+  slots_.Described(task);
+  news_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status ModelLoader::LoadNow(const ModelSlots::Task& task) {

@@ -51,7 +51,7 @@ class ModelLoader {
   // The model, held until the pointer goes; null unless it is ready.
   ModelRef Hold(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // As ModelSlots says.
+  // As ModelSlots says; only if there is room, where the source can describe.
   void Add(const ModelConfig& model) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Likewise. `done` is called on this thread or on another, with no
@@ -72,6 +72,15 @@ class ModelLoader {
     ModelFiles files;
   };
   std::vector<Loaded> TakeLoaded() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Models that were described since the last call: `model` computes nothing.
+  // To be asked after TakeLoaded(), as one may have been loaded since.
+  struct Described {
+    std::string id;
+    ModelRef model;
+    ModelFiles files;
+    int64_t weight_bytes;  // that it would take
+  };
+  std::vector<Described> TakeDescribed() ABSL_LOCKS_EXCLUDED(mutex_);
   void Ready(const std::string& id, int64_t activation_bytes)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Drops a model that could not be measured.
@@ -121,12 +130,14 @@ class ModelLoader {
   // What the tasks do; exceptions are caught by Execute().
   absl::Status Size(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   void Vet(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Describe(const ModelSlots::Task& task)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LoadNow(const ModelSlots::Task& task)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Free(const ModelSlots::Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   void Fail(const ModelSlots::Task& task, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<int64_t> BytesOf(const ModelFiles& files) const;
+  absl::StatusOr<ModelBytes> BytesOf(const ModelFiles& files) const;
   void Release(const std::string& id) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<IdleBeside> Idle() const;
   // As ModelSlots's; has dropped what was to be, and asked again. `freed` is
@@ -147,6 +158,7 @@ class ModelLoader {
   mutable absl::Mutex mutex_;
   ModelSlots slots_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, InMemory> models_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Described> described_ ABSL_GUARDED_BY(mutex_);
   // The last of each model's.
   std::map<std::string, absl::Duration> load_times_ ABSL_GUARDED_BY(mutex_);
   bool look_ ABSL_GUARDED_BY(mutex_) = true;   // slots have changed: see Next()

@@ -51,6 +51,7 @@ absl::Status ModelSlots::Refusal(const std::string& id) const {
 // --- what others want --------------------------------------------------------
 
 void ModelSlots::Order(const std::string& id, Slot& slot) {
+  slot.only_if_room = false;
   if (slot.state == State::kUnloaded) {
     slot.state = State::kOrdered;
     beside_asked_ = false;
@@ -62,7 +63,7 @@ void ModelSlots::Order(const std::string& id, Slot& slot) {
   }
 }
 
-void ModelSlots::Add(const ModelConfig& model) {
+void ModelSlots::Add(const ModelConfig& model, bool only_if_room) {
   if (stopped_) return;
   Slot& slot = slots_[model.id];
   slot.removed = false;
@@ -73,7 +74,9 @@ void ModelSlots::Add(const ModelConfig& model) {
   if (slot.state == State::kLeaving) TakeNewer(slot);
   // What is being read is not known to be any better.
   if (slot.state == State::kLoading && slot.newer.has_value()) Leave(slot);
+  const bool wanted = slot.state == State::kOrdered && !slot.only_if_room;
   Order(model.id, slot);
+  slot.only_if_room = only_if_room && !wanted && slot.state == State::kOrdered;
 }
 
 bool ModelSlots::TakeNewer(Slot& slot) {
@@ -176,7 +179,10 @@ void ModelSlots::ForgetMisfits() {
     }
     if (ErrorReason(slot.failure) != kDoesNotFit) continue;
     slot.failure = absl::OkStatus();
-    if (!slot.introduced) Order(id, slot);
+    if (slot.introduced) continue;
+    const bool only_if_room = slot.only_if_room;
+    Order(id, slot);
+    slot.only_if_room = only_if_room;
   }
 }
 
@@ -232,62 +238,22 @@ std::optional<ModelSlots::Task> ModelSlots::NextVet() const {
   return std::nullopt;
 }
 
-// Every order gets a place in the budget in turn. One whose place is still
-// taken by a model that leaves waits for it; those behind may use what neither
-// needs.
-std::optional<ModelSlots::Task> ModelSlots::NextLoad(
-    const std::vector<IdleBeside>& idle) {
-  if (!loads_refused_.ok()) return std::nullopt;
-  std::vector<Resident> before;
-  for (const std::string& id : orders_) {
-    Slot& slot = slots_.at(id);
-    std::vector<Resident> residents = Residents(idle);
-    residents.insert(residents.end(), before.begin(), before.end());
-    const auto leaving =
-        ChooseEvictions(id, residents, slot.bytes(), LeftBeside());
-    if (!leaving.ok() && beside_bytes_ > 0 && !beside_asked_) {
-      beside_asked_ = true;
-      return Task{.kind = Task::Kind::kFreeBeside, .id = id};
-    }
-    if (!leaving.ok()) {
-      return Task{.kind = Task::Kind::kRefuse,
-                  .id = id,
-                  .files = slot.files,
-                  .status = leaving.status()};
-    }
-    std::vector<int64_t> uses = LeaveFor(id, *leaving, idle);
-    if (!uses.empty()) {
-      return Task{
-          .kind = Task::Kind::kFreeBeside, .id = id, .uses = std::move(uses)};
-    }
-    if (BytesInMemory() + slot.bytes() <= budget_bytes_) {
-      Task task = {.kind = Task::Kind::kLoad,
-                   .id = id,
-                   .files = slot.files,
-                   .bytes = *slot.weight_bytes};
-      slot.state = State::kLoading;
-      orders_.erase(std::find(orders_.begin(), orders_.end(), id));
-      return task;
-    }
-    before.push_back({.id = id, .bytes = slot.bytes(), .stays = true});
-  }
-  return std::nullopt;
-}
-
-void ModelSlots::Sized(const Task& task, int64_t weight_bytes) {
+void ModelSlots::Sized(const Task& task, const ModelBytes& weight_bytes) {
   const auto found = slots_.find(task.id);
   if (found == slots_.end() || found->second.files != task.files) return;
   found->second.weight_bytes = weight_bytes;
 }
 
 void ModelSlots::Vetted(const Task& task,
-                        const absl::StatusOr<int64_t>& weight_bytes) {
+                        const absl::StatusOr<ModelBytes>& weight_bytes) {
   const auto found = slots_.find(task.id);
   if (found == slots_.end() || found->second.newer != task.files) return;
   Slot& slot = found->second;
   absl::Status status = weight_bytes.status();
   if (status.ok()) {
-    status = FitsInPlaceOf(task.id, *weight_bytes + slot.activation_bytes);
+    ModelBytes bytes = *weight_bytes;
+    bytes += slot.activation_bytes;
+    status = FitsInPlaceOf(task.id, bytes);
   }
   if (!status.ok()) {
     slot.newer_failure = LoadFailed(status);
@@ -296,6 +262,18 @@ void ModelSlots::Vetted(const Task& task,
     TakeNewer(slot);
     Order(task.id, slot);
   }
+}
+
+void ModelSlots::Described(const Task& task) {
+  const auto found = slots_.find(task.id);
+  if (found == slots_.end() || found->second.files != task.files) return;
+  Slot& slot = found->second;
+  slot.introduced = true;
+  // Somebody may have asked for it meanwhile, or had it unloaded.
+  if (slot.state != State::kOrdered || !slot.only_if_room) return;
+  orders_.erase(std::remove(orders_.begin(), orders_.end(), task.id),
+                orders_.end());
+  slot.state = State::kUnloaded;
 }
 
 void ModelSlots::Loaded(const std::string& id) {

@@ -29,6 +29,11 @@ namespace genzo {
 // until the engine says Ready(). A model leaves when it was told to, or when an
 // ordered one needs its place, and is gone once nobody holds it.
 //
+// One that nobody has asked for, but that is to be known, is loaded if that
+// takes nobody's place. Else it is described by its files' heads and stays
+// unloaded until somebody asks: of ten models in a folder and room for two, two
+// are loaded and eight described.
+//
 // Promises. Whoever calls Load() or Unload() is answered exactly once, whatever
 // comes between. An Unload() overtakes the Load()s before it, which hear
 // ABORTED/UNLOADED; a Load() behind an Unload() brings the model back once it
@@ -47,6 +52,7 @@ class ModelSlots {
     enum class Kind {
       kSize,        // read how many bytes it takes: Sized() or Failed()
       kVet,         // the same of files newer than those in memory: Vetted()
+      kDescribe,    // there is no room: Described() or Failed()
       kLoad,        // there is room: Loaded() or Failed()
       kFree,        // nobody holds it: Freed()
       kRefuse,      // it cannot fit, as `status` says: Failed()
@@ -55,7 +61,7 @@ class ModelSlots {
     Kind kind = Kind::kSize;
     std::string id;
     ModelFiles files = {};
-    int64_t bytes = 0;                // kLoad: of weights
+    int64_t bytes = 0;                // kLoad, kDescribe: of weights
     std::string makes_room_for = {};  // kFree: whom, if for anybody
     absl::Status status = {};         // kRefuse
     std::vector<int64_t> uses = {};   // kFreeBeside; empty: look again
@@ -68,7 +74,9 @@ class ModelSlots {
 
   // One more model, or one whose files are others now: it is ordered unless it
   // is in memory, and ordered anew if it is ready and its new files are sound.
-  void Add(const ModelConfig& model);
+  // `only_if_room`: described where others would have to leave for it, unless
+  // somebody asks for it.
+  void Add(const ModelConfig& model, bool only_if_room = false);
 
   // Wants the model in memory some time. Nothing if it is, or is to be.
   void Request(const std::string& id);
@@ -91,12 +99,13 @@ class ModelSlots {
   // is what could leave beside the models. Of files that are not the model's
   // any more, sizes and failures are no news.
   std::optional<Task> Next(const std::vector<IdleBeside>& idle = {});
-  void Sized(const Task& task, int64_t weight_bytes);
+  void Sized(const Task& task, const ModelBytes& weight_bytes);
+  void Described(const Task& task);
   void Loaded(const std::string& id);
   [[nodiscard]] Answers Failed(const Task& task, const absl::Status& status);
   // If they cannot be loaded, what is in memory stays, until the model is told
   // to leave or of other files; or memory is free that they lacked.
-  void Vetted(const Task& task, const absl::StatusOr<int64_t>& weight_bytes);
+  void Vetted(const Task& task, const absl::StatusOr<ModelBytes>& weight_bytes);
   [[nodiscard]] Answers Freed(const std::string& id);
 
   // The news, each held once from now on and being measured.
@@ -163,8 +172,10 @@ class ModelSlots {
   };
   struct Slot {
     bool in_memory() const { return state >= State::kLoading; }
-    int64_t bytes() const {
-      return weight_bytes.value_or(0) + activation_bytes;
+    ModelBytes bytes() const {
+      ModelBytes bytes = weight_bytes.value_or(0);
+      bytes.all += activation_bytes;
+      return bytes;
     }
 
     ModelFiles files;
@@ -172,15 +183,17 @@ class ModelSlots {
     absl::Status newer_failure;       // once vetted: why they do not
     bool pinned = false;
     State state = State::kUnloaded;
-    bool unwanted = false;    // kLoading: leaves as soon as it is there
-    bool removed = false;     // kLoading, kLeaving: unknown once it is gone
-    bool again = false;       // kLoading, kLeaving: ordered anew once gone
-    bool introduced = false;  // was ready once: requests for it can be checked
+    bool unwanted = false;      // kLoading: leaves as soon as it is there
+    bool removed = false;       // kLoading, kLeaving: unknown once it is gone
+    bool again = false;         // kLoading, kLeaving: ordered anew once gone
+    bool only_if_room = false;  // kOrdered: nobody has asked for it
+    // Was ready or described once: requests for it can be checked.
+    bool introduced = false;
     int holders = 0;
     int64_t last_used = 0;
-    std::optional<int64_t> weight_bytes;  // since it was ordered
-    int64_t activation_bytes = 0;         // the last measured
-    std::string makes_room_for;           // kLeaving
+    std::optional<ModelBytes> weight_bytes;  // since it was ordered
+    int64_t activation_bytes = 0;            // the last measured
+    std::string makes_room_for;              // kLeaving
     absl::Status failure;
     std::vector<Done> loads;    // wait until it is ready
     std::vector<Done> unloads;  // wait until it is gone
@@ -205,13 +218,14 @@ class ModelSlots {
   std::vector<int64_t> LeaveFor(const std::string& id,
                                 const std::vector<std::string>& chosen,
                                 const std::vector<IdleBeside>& idle);
-  int64_t BytesInMemory() const;
+  BytesTogether InMemory() const;
   // Of what stands beside the models: what is not idle.
   int64_t InUseBeside(const std::vector<IdleBeside>& idle) const;
   // What is in use beside models stays: the budget without it.
   int64_t LeftBeside() const { return budget_bytes_ - in_use_beside_; }
   // Whether a model of so many bytes can take its place now.
-  absl::Status FitsInPlaceOf(const std::string& id, int64_t bytes) const;
+  absl::Status FitsInPlaceOf(const std::string& id,
+                             const ModelBytes& bytes) const;
 
   const int64_t budget_bytes_;
   const bool keeps_activations_;

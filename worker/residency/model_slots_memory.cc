@@ -61,16 +61,68 @@ std::vector<Resident> ModelSlots::Residents(
   return residents;
 }
 
-int64_t ModelSlots::BytesInMemory() const {
-  int64_t bytes = beside_bytes_;
+BytesTogether ModelSlots::InMemory() const {
+  BytesTogether together(beside_bytes_);
   for (const auto& [id, slot] : slots_) {
-    if (slot.in_memory()) bytes += slot.bytes();
+    if (slot.in_memory()) together.Add(slot.bytes());
   }
-  return bytes;
+  return together;
+}
+
+// Every order gets a place in the budget in turn. One whose place is still
+// taken by a model that leaves waits for it; those behind may use what neither
+// needs.
+std::optional<ModelSlots::Task> ModelSlots::NextLoad(
+    const std::vector<IdleBeside>& idle) {
+  if (!loads_refused_.ok()) return std::nullopt;
+  std::vector<Resident> before;
+  for (const std::string& id : orders_) {
+    Slot& slot = slots_.at(id);
+    std::vector<Resident> residents = Residents(idle);
+    residents.insert(residents.end(), before.begin(), before.end());
+    const auto leaving =
+        ChooseEvictions(id, residents, slot.bytes(), LeftBeside());
+    if (!leaving.ok() && beside_bytes_ > 0 && !beside_asked_) {
+      beside_asked_ = true;
+      return Task{.kind = Task::Kind::kFreeBeside, .id = id};
+    }
+    if (!leaving.ok()) {
+      return Task{.kind = Task::Kind::kRefuse,
+                  .id = id,
+                  .files = slot.files,
+                  .status = leaving.status()};
+    }
+    BytesTogether with = InMemory();
+    with.Add(slot.bytes());
+    const bool has_room = with.bytes() <= budget_bytes_;
+    for (const Resident& other : before) with.Add(other.bytes);
+    if (slot.only_if_room && with.bytes() > budget_bytes_) {
+      return Task{.kind = Task::Kind::kDescribe,
+                  .id = id,
+                  .files = slot.files,
+                  .bytes = slot.weight_bytes->all};
+    }
+    std::vector<int64_t> uses = LeaveFor(id, *leaving, idle);
+    if (!uses.empty()) {
+      return Task{
+          .kind = Task::Kind::kFreeBeside, .id = id, .uses = std::move(uses)};
+    }
+    if (has_room) {
+      Task task = {.kind = Task::Kind::kLoad,
+                   .id = id,
+                   .files = slot.files,
+                   .bytes = slot.weight_bytes->all};
+      slot.state = State::kLoading;
+      orders_.erase(std::find(orders_.begin(), orders_.end(), id));
+      return task;
+    }
+    before.push_back({.id = id, .bytes = slot.bytes(), .stays = true});
+  }
+  return std::nullopt;
 }
 
 absl::Status ModelSlots::FitsInPlaceOf(const std::string& id,
-                                       int64_t bytes) const {
+                                       const ModelBytes& bytes) const {
   std::vector<Resident> others = Residents(/*idle=*/{});
   std::erase_if(others, [&id](const auto& other) { return other.id == id; });
   return ChooseEvictions(id, others, bytes, LeftBeside()).status();
@@ -80,7 +132,8 @@ ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,
                                            const std::vector<IdleBeside>& idle,
                                            const std::string& user) {
   if (stopped_) return {DrainingError()};
-  if (BytesInMemory() + bytes <= budget_bytes_) {
+  const int64_t in_memory = InMemory().bytes();
+  if (in_memory + bytes <= budget_bytes_) {
     beside_bytes_ += bytes;
     return {absl::OkStatus()};
   }
@@ -104,15 +157,15 @@ ModelSlots::Room ModelSlots::ReserveBeside(int64_t bytes,
       absl::StrCat(bytes,
                    " bytes more do not fit beside models in use, which "
                    "take ",
-                   BytesInMemory(), " of ", budget_bytes_))};
+                   in_memory, " of ", budget_bytes_))};
 }
 
 int64_t ModelSlots::MostBeside(const std::string& user) const {
-  int64_t most = budget_bytes_;
+  BytesTogether stay;
   for (const auto& [id, slot] : slots_) {
-    if (id == user || (slot.pinned && slot.in_memory())) most -= slot.bytes();
+    if (id == user || (slot.pinned && slot.in_memory())) stay.Add(slot.bytes());
   }
-  return most;
+  return budget_bytes_ - stay.bytes();
 }
 
 void ModelSlots::SetBeside(int64_t bytes) {
@@ -122,13 +175,13 @@ void ModelSlots::SetBeside(int64_t bytes) {
 }
 
 int64_t ModelSlots::BytesLeft(const std::string& id) const {
-  int64_t left = budget_bytes_ - beside_bytes_;
+  BytesTogether taken(beside_bytes_);
   for (const auto& [other, slot] : slots_) {
     if (!slot.in_memory()) continue;
-    left -= slot.weight_bytes.value_or(0);
-    if (keeps_activations_ && other != id) left -= slot.activation_bytes;
+    taken.Add(slot.weight_bytes.value_or(0));
+    if (keeps_activations_ && other != id) taken.Add(slot.activation_bytes);
   }
-  return left;
+  return budget_bytes_ - taken.bytes();
 }
 
 }  // namespace genzo

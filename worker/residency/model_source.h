@@ -18,9 +18,14 @@ using ModelRef = std::shared_ptr<const LoadedModel>;
 // Where models come from. Called on the loading thread; what it throws fails
 // the model.
 struct ModelSource {
-  // Bytes of memory that the model will take, without loading it.
-  std::function<absl::StatusOr<int64_t>(const ModelFiles& model)> bytes;
+  // Bytes of memory that the model will take, without loading it, and what of
+  // them models that are loaded from here share.
+  std::function<absl::StatusOr<ModelBytes>(const ModelFiles& model)> bytes;
   std::function<absl::StatusOr<ModelRef>(const ModelFiles& model)> load;
+  // What the model is, without loading it: see DescribePipeline(). Null: a
+  // model has to be loaded to be known.
+  std::function<absl::StatusOr<ModelRef>(const ModelFiles& model)> describe =
+      nullptr;
 };
 
 // Models on disk: folders and single files. They share what weights they can.
@@ -33,6 +38,10 @@ inline ModelSource FolderSource(const Placement& placement) {
           .load = [placement,
                    pool](const ModelFiles& model) -> absl::StatusOr<ModelRef> {
             return LoadPipeline(model, placement, pool);
+          },
+          .describe =
+              [placement](const ModelFiles& model) -> absl::StatusOr<ModelRef> {
+            return DescribePipeline(model, placement);
           }};
 }
 

@@ -16,7 +16,6 @@
 namespace genzo {
 namespace {
 
-constexpr double kMaxSigma = NoiseSource::kMaxSigma;
 // Halvings of [0, kMaxSigma]: to intervals of 2^-16, within which W is taken to
 // be straight.
 constexpr int kDepth = 31;

@@ -129,10 +129,11 @@ absl::StatusOr<PictureJudges::ScorerRef> PictureJudges::FindScorer(
     return ErrorWithReason(absl::StatusCode::kNotFound, reason, message);
   };
   if (!choice.scorer.empty()) {
-    return not_found("SCORER_NOT_FOUND",
-                     absl::StrCat("scorer \"", choice.scorer,
-                                  "\" is not one of the server's: ",
-                                  absl::StrJoin(names, ", ")));
+    return not_found(
+        "SCORER_NOT_FOUND",
+        absl::StrCat(
+            "scorer \"", choice.scorer, "\" is not one of the server's: ",
+            names.empty() ? "it has none" : absl::StrJoin(names, ", ")));
   }
   const auto model = models_.find(choice.model);
   if (model == models_.end()) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "worker/weights/component_folder.h"
+#include "worker/weights/tensor_heads.h"
 
 namespace genzo {
 
@@ -60,7 +61,9 @@ ComponentFiles::OpenTensors() const {
     return absl::NotFoundError(absl::StrCat(path_, ": has no tensors"));
   }
   auto tensors = in_memory_ ? tensors_ : genzo::OpenTensors(path_);
-  if (!tensors.ok() || pool_ == nullptr) return tensors;
+  if (!tensors.ok()) return tensors;
+  if (heads_only_) return HeadsOf(*std::move(tensors));
+  if (pool_ == nullptr) return tensors;
   return InPool(*std::move(tensors), pool_, class_name_);
 }
 

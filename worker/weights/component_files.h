@@ -41,6 +41,14 @@ class ComponentFiles {
     class_name_ = std::move(class_name);
   }
 
+  // OpenTensors() gives heads alone from now on, which share nothing.
+  void LeaveValues() { heads_only_ = true; }
+
+  // A small file of that name, before any that lies in the folder.
+  void AddText(const std::string& name, std::string text) {
+    texts_.insert_or_assign(name, std::move(text));
+  }
+
   const std::string& path() const { return path_; }
 
   // What the part is made of, as it is now: equal where the bytes are those of
@@ -55,6 +63,7 @@ class ComponentFiles {
   std::string folder_;
   std::shared_ptr<TensorPool> pool_;
   std::string class_name_;
+  bool heads_only_ = false;
 };
 
 }  // namespace genzo

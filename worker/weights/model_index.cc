@@ -343,6 +343,7 @@ ComponentFiles ModelIndex::FilesOf(const std::string& component) const {
   if (pool != nullptr && components.count(component) > 0) {
     files.ShareIn(pool, KindOf(component));
   }
+  if (heads_only) files.LeaveValues();
   return files;
 }
 

@@ -36,6 +36,10 @@ struct ModelIndex {
   // Weights that other models may hold, too; null: this one's are its own.
   std::shared_ptr<TensorPool> pool = nullptr;
 
+  // Components are opened without the values of their tensors: what a pipeline
+  // is can be told of it, and nothing painted.
+  bool heads_only = false;
+
   // Whether the model has `component`: some are optional, and may be listed
   // without being there.
   bool Has(const std::string& component) const;

@@ -30,6 +30,7 @@ class RenamedTensors : public TensorSource {
   const std::map<std::string, std::string>& metadata() const override {
     return source_->metadata();
   }
+  bool has_values() const override { return source_->has_values(); }
   const std::string& path() const override { return source_->path(); }
 
  private:

@@ -56,7 +56,7 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ScaledTensors::Create(
       continue;
     }
     const auto found = all.find(target);
-    const auto invalid = [&](const std::string& what) {
+    const auto invalid = [&, &name = name](const std::string& what) {
       return absl::InvalidArgumentError(
           absl::StrCat(scaled->path(), ": scale \"", name, "\" ", what));
     };

@@ -28,7 +28,7 @@ absl::StatusOr<std::shared_ptr<const TensorSource>> ShardedTensors::Open(
   }
   std::shared_ptr<ShardedTensors> tensors(new ShardedTensors(index_path));
   for (const auto& [name, file_name] : map->items()) {
-    const auto invalid = [&](const std::string& what) {
+    const auto invalid = [&, &name = name](const std::string& what) {
       return absl::InvalidArgumentError(absl::StrCat(
           index_path, ": tensor \"", Shortened(name), "\" ", what));
     };

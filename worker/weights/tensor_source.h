@@ -68,6 +68,9 @@ class TensorSource {
     return *none;
   }
 
+  // False: names and shapes are all there is, see HeadsOf().
+  virtual bool has_values() const { return true; }
+
   // What messages call the source: the path of its file or its index.
   virtual const std::string& path() const = 0;
 

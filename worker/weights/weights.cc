@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "worker/weights/tensor_heads.h"
 
 namespace genzo {
 namespace {
@@ -54,9 +55,7 @@ Weights::Weights(std::shared_ptr<const TensorSource> source,
           Tree{std::move(source), dtype, device, absl::OkStatus(), {}, 0})) {}
 
 Weights Weights::OfEntries(std::shared_ptr<const TensorSource> source) {
-  Weights weights(std::move(source), at::kFloat, at::kCPU);
-  weights.tree_->reads = false;
-  return weights;
+  return Weights(HeadsOf(std::move(source)), at::kFloat, at::kCPU);
 }
 
 Weights Weights::operator[](const std::string& segment) const {
@@ -96,13 +95,19 @@ at::Tensor Weights::GetAs(const std::string& name,
   const std::string full_name = absl::StrCat(prefix_, name);
   const TensorSource& source = *tree_->source;
   const absl::Status fits = CheckEntry(source.entries(), full_name, shape);
-  if (!tree_->reads) {
-    if (!fits.ok()) tree_->faults.emplace_back(fits.message());
+  const auto fault = [&] {
+    return absl::Status(fits.code(),
+                        absl::StrCat(source.path(), ": ", fits.message()));
+  };
+  if (!source.has_values()) {
+    tree_->taken.insert(full_name);
+    if (fits.ok()) return nothing;
+    if (tree_->faults.empty()) tree_->first_fault = fault();
+    tree_->faults.emplace_back(fits.message());
     return nothing;
   }
   if (!fits.ok()) {
-    tree_->status = absl::Status(
-        fits.code(), absl::StrCat(source.path(), ": ", fits.message()));
+    tree_->status = fault();
     return nothing;
   }
   const auto read = source.Read(
@@ -136,17 +141,26 @@ void Weights::LeaveOut() const {
   }
 }
 
+std::vector<std::string> Weights::Surplus(
+    const std::set<std::string>& ignored) const {
+  std::vector<std::string> surplus;
+  for (const auto& entry : tree_->source->entries()) {
+    const std::string& name = entry.first;
+    if (tree_->taken.count(name) == 0 && !IsIn(ignored, name)) {
+      surplus.push_back(name);
+    }
+  }
+  return surplus;
+}
+
 absl::Status Weights::Finish(const std::set<std::string>& ignored) const {
   if (!tree_->status.ok()) return tree_->status;
-  for (const auto& entry : tree_->source->entries()) {
-    if (tree_->taken.count(entry.first) > 0 || IsIn(ignored, entry.first)) {
-      continue;
-    }
-    return absl::InvalidArgumentError(absl::StrCat(
-        tree_->source->path(), ": tensor \"", entry.first,
-        "\" has no place in the architecture of the configuration"));
-  }
-  return absl::OkStatus();
+  if (!tree_->first_fault.ok()) return tree_->first_fault;
+  const std::vector<std::string> surplus = Surplus(ignored);
+  if (surplus.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(tree_->source->path(), ": tensor \"", surplus[0],
+                   "\" has no place in the architecture of the configuration"));
 }
 
 int64_t Weights::taken_bytes() const { return tree_->taken_bytes; }

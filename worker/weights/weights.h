@@ -23,17 +23,22 @@ namespace genzo {
 class Weights {
  public:
   // The root of `source`'s names. Floating point tensors become `dtype` on
-  // `device`.
+  // `device`. Of a source without values Get and its like read nothing and give
+  // tensors without elements, as after a fault, and all that is wrong is in
+  // faults().
   Weights(std::shared_ptr<const TensorSource> source, at::ScalarType dtype,
           at::Device device);
 
-  // A look at names and shapes: Get and its like read nothing and give tensors
-  // without elements, as after a fault, and all that is wrong is in faults().
+  // A look at names and shapes alone.
   static Weights OfEntries(std::shared_ptr<const TensorSource> source);
 
-  // What was asked for of OfEntries() and is not there as it must be, in the
-  // order of asking: "tensor \"conv1.weight\" is missing".
+  // What was asked for, of a source without values, and is not there as it must
+  // be, in the order of asking: "tensor \"conv1.weight\" is missing".
   const std::vector<std::string>& faults() const { return tree_->faults; }
+  // Names of tensors that nobody asked for, but those that Finish() would
+  // ignore.
+  std::vector<std::string> Surplus(
+      const std::set<std::string>& ignored = {}) const;
 
   // The subtree of `segment`, or of `segment`.`index`.
   Weights operator[](const std::string& segment) const;
@@ -93,8 +98,9 @@ class Weights {
     absl::Status status;
     std::set<std::string> taken;
     int64_t taken_bytes = 0;
-    bool reads = true;  // else all is but looked at
+    // Of a source without values: a fault does not stick, all are named.
     std::vector<std::string> faults = {};
+    absl::Status first_fault = {};
   };
 
   at::Tensor GetAs(const std::string& name, const std::vector<int64_t>& shape,

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from stand_in import Heard, Limit, StandIn, expect, within
 
 SECRET = "signing-secret"
+ATTACHED = b"\x89PNG attached"
 _ANSWER_SECONDS = 3.0
 
 
@@ -36,7 +37,32 @@ class Slack:
         self.api.limits = [Limit("/chat.update", 50, 60.0)]
 
     async def send(self, age: float = 0, **form: Any) -> int:
-        body = urlencode(form)
+        return await self._send(
+            urlencode(form), "application/x-www-form-urlencoded", age
+        )
+
+    async def mention(self, text: str, stamp: str = "1.5", **file: Any) -> int:
+        """Tells of a message, with a file if anything is said of one."""
+        event: dict[str, Any] = {
+            "type": "app_mention",
+            "user": "U1",
+            "channel": "C1",
+            "ts": stamp,
+            "text": f"<@UBOT> {text}",
+        }
+        if file:
+            event["files"] = [
+                {
+                    "mimetype": "image/png",
+                    "size": len(ATTACHED),
+                    "url_private": f"{self.api.url}/files-pri/fox.png",
+                    **file,
+                }
+            ]
+        body = {"type": "event_callback", "team_id": "T1", "event": event}
+        return await self._send(json.dumps(body), "application/json")
+
+    async def _send(self, body: str, kind: str, age: float = 0) -> int:
         stamp = str(int(time.time() - age))
         digest = hmac.new(
             SECRET.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256
@@ -46,7 +72,7 @@ class Slack:
             self.endpoint,
             data=body,
             headers={
-                "Content-Type": "application/x-www-form-urlencoded",
+                "Content-Type": kind,
                 "X-Slack-Request-Timestamp": stamp,
                 "X-Slack-Signature": f"v0={digest}",
             },
@@ -92,6 +118,10 @@ class Slack:
         ]
 
     def _answer(self, heard: Heard) -> Any:
+        if "/files-pri/" in heard.path:
+            key = heard.headers.get("Authorization")
+            expect(key == "Bearer xoxb-1", "a file without the bot's token")
+            return web.Response(body=ATTACHED, content_type="image/png")
         number = next(self._numbers)
         answer: dict[str, Any] = {"ok": True}
         match heard.path.rsplit("/", 1)[1]:

@@ -33,11 +33,14 @@ class Wrong(Exception):
 
 @dataclass
 class Limit:
-    """So many calls in so many seconds, of those whose path has `part`."""
+    """So many calls in so many seconds, of those whose path has `part`; those
+    are counted together of which `of` tells the same, those of "" not at
+    all."""
 
     part: str
     calls: int
     seconds: float
+    of: Callable[[Heard], str] = lambda heard: heard.path
 
 
 @dataclass
@@ -59,7 +62,7 @@ class StandIn:
     # What was sent too often or in a shape that is not the service's.
     wrong: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _past: dict[str, deque[float]] = field(
+    _past: dict[tuple[str, str], deque[float]] = field(
         default_factory=lambda: defaultdict(deque)
     )
 
@@ -94,7 +97,7 @@ class StandIn:
         self.heard.append(heard)
         self.changed.set()
         try:
-            self._count(heard.path)
+            self._count(heard)
             answer = self.answer(heard)
             return await answer if inspect.isawaitable(answer) else answer
         except Wrong as wrong:
@@ -103,12 +106,12 @@ class StandIn:
         finally:
             self.changed.set()
 
-    def _count(self, path: str) -> None:
+    def _count(self, heard: Heard) -> None:
         now = asyncio.get_running_loop().time()
         for limit in self.limits:
-            if limit.part not in path:
+            if limit.part not in heard.path or not (of := limit.of(heard)):
                 continue
-            past = self._past[path]
+            past = self._past[limit.part, of]
             while past and past[0] <= now - limit.seconds:
                 past.popleft()
             past.append(now)

@@ -40,10 +40,8 @@ class Telegram:
         self._next_update = itertools.count(1)
         self._told = asyncio.Event()
         api.answer = self.answer
-        api.limits = [
-            Limit("/editMessageMedia", 20, 60.0),
-            Limit("/sendMessage", 20, 60.0),
-        ]
+        # All that is written to one chat, as in a group; others take more.
+        api.limits = [Limit("/bot", 20, 60.0, _chat_of)]
 
     def answer(self, heard: Heard) -> Any:
         if "/file/" in heard.path:
@@ -158,6 +156,10 @@ class Telegram:
         update["update_id"] = next(self._next_update)
         self.updates.append(update)
         self._told.set()
+
+
+def _chat_of(heard: Heard) -> str:
+    return str(_values(heard).get("chat_id", ""))
 
 
 def _values(heard: Heard) -> dict[str, Any]:

@@ -171,6 +171,9 @@ async def test_completes_samplers_of_the_chosen_model(
         ("lora", "", ["ink", "snow"]),
         ("lora", "IN", ["ink"]),
         ("lora", "in:0.5", ["ink:0.5"]),
+        ("lora", "in:0.5@0.2-0.9", ["ink:0.5@0.2-0.9"]),
+        ("lora", "sn@0.2", ["snow@0.2"]),
+        ("control", "li:0.6", ["lines:0.6"]),
         ("upscaler", "lan", ["lanczos"]),
         ("schedule", "", ["karras", "beta"]),
     ],
@@ -192,6 +195,7 @@ async def test_completes_what_the_server_has(
         )
     ]
     model = genzo_server.pages[0].models[0]
+    model.controlnets[:] = ["lines", "depth"]
     model.samplers[0].schedules[:] = [types.NOISE_SCHEDULE_KARRAS]
     model.samplers[1].schedules[:] = [
         types.NOISE_SCHEDULE_KARRAS,
@@ -218,6 +222,28 @@ async def test_completes_adapters_before_any_is_compared(
     # Whose value is read as it is meant.
     request = commands.build("en", "a fox", {"loras": [choice["value"]]})
     assert [(u.name, u.weight) for u in request.loras] == [("v1:ink", weight)]
+
+
+async def test_options_are_as_of_a_typed_command(
+    discord_side: Discord, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(), painted("job-2")]
+    wish = discord_side.imagine(
+        prompt="snow", text_gate=8, safety="blur", extend="64,0,64,0"
+    )
+    discord_side.attach(wish, "picture", len(ATTACHED))
+    assert (await discord_side.send(wish))["type"] == 5
+    await studio.settled()
+    request = genzo_server.calls[0].request
+    assert request.guidance.text_gate_step == 8
+    assert request.safety_policy == types.SAFETY_POLICY_BLUR
+    assert (request.outpainting.left, request.outpainting.top) == (64, 0)
+    larger = discord_side.imagine(prompt="a fox", enlarge=2)
+    discord_side.attach(larger, "picture", len(ATTACHED))
+    assert (await discord_side.send(larger))["type"] == 5
+    await studio.settled()
+    assert genzo_server.requests[-1].picture.data == ATTACHED
+    assert discord_side.edits()[-1]["content"] == "a fox (×2)"
 
 
 async def test_an_attached_picture_steers(

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from conftest import painted, served
 from fake_server import FakeServer
-from slack_service import SECRET, Slack
+from slack_service import ATTACHED, SECRET, Slack
 from stand_in import Heard, StandIn
 
 from genzo_bots.picture_urls import PictureUrls
@@ -157,3 +157,50 @@ async def test_a_picture_outlives_faults_of_slack(
     assert not slack.api.faults
     assert len(slack.api.calls("POST", "/files.completeUpload")) == 1
     assert len(slack.api.calls("POST", "chat.postMessage")) == 1
+
+
+async def test_a_picture_in_a_message_that_mentions_it_steers(
+    slack: Slack, studio: Studio, genzo_server: FakeServer
+) -> None:
+    genzo_server.answers = [painted(), painted("job-2")]
+    text = "a fox &amp; a hen --control lines:0.5"
+    assert await slack.mention(text, mimetype="image/png") == 200
+    await slack.api.until(lambda: genzo_server.calls)
+    await studio.settled()
+    request = genzo_server.calls[0].request
+    assert request.prompt == "a fox & a hen"
+    [control] = request.controls
+    assert (control.picture.data, control.weight) == (ATTACHED, 0.5)
+    # Told again, it is not painted again; without a picture it is a prompt.
+    await slack.mention(text, mimetype="image/png")
+    await slack.mention("a fox", stamp="2.5", mimetype="text/plain")
+    await slack.api.until(lambda: len(genzo_server.calls) == 2)
+    await studio.settled()
+    assert genzo_server.calls[1].request.prompt == "a fox"
+
+
+@pytest.mark.parametrize(
+    ("file", "fault", "why"),
+    [
+        ({"size": 21 << 20}, None, "has 21 MB, the limit is 20"),
+        ({"size": 9}, (403, {}), "cannot be read (403)"),
+        ({"size": 9}, (200, {"login": 1}), "cannot be read (files:read)"),
+        ({"size": 9}, (0, {}), "could not be fetched"),
+    ],
+)
+async def test_says_that_a_picture_cannot_be_had(
+    slack: Slack,
+    genzo_server: FakeServer,
+    file: dict[str, Any],
+    fault: tuple[int, Any] | None,
+    why: str,
+) -> None:
+    if fault:
+        # A connection that breaks is tried twice.
+        slack.api.faults = 2 * [("/files-pri/", fault[0], {}, fault[1])]
+    await slack.mention("in the snow", **file)
+    await slack.api.until(lambda: slack.api.calls("POST", "Ephemeral"))
+    [said] = slack.api.calls("POST", "Ephemeral")
+    assert why in said.json["text"]
+    assert said.json["user"] == "U1"
+    assert not genzo_server.calls

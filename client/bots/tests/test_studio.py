@@ -75,6 +75,42 @@ async def test_delivers_what_was_painted(
     assert sent.on_disconnect == 2  # CONTINUE: the bot may be restarted
 
 
+async def test_enlarges_what_was_sent(
+    studio: Studio, genzo_server: FakeServer
+) -> None:
+    seen = threading.Event()
+
+    class Seen(Canvas):
+        async def note(self, text: str) -> None:
+            await super().note(text)
+            seen.set()
+
+    def answer(request: Any, context: Any) -> Iterator[pb.JobEvent]:
+        [*_, image, end] = painted()(request, context)
+        progress = pb.Progress(step=1, steps=4)
+        yield pb.JobEvent(job_id="1", sequence=1, progress=progress)
+        seen.wait(20)
+        yield image
+        yield end
+
+    genzo_server.answers = [answer, answer]
+    canvas = Seen()
+    wish = commands.parse("en", "--enlarge 2 --upscaler net", b"picture")
+    enlarging = Order("test", "ann", "en", wish)
+    await studio.take(enlarging, canvas)
+    await studio.settled()
+    assert canvas.delivered == [(1, ("upscale",))]
+    assert canvas.shown[0] == "Tile 1 of 4."
+    # What is pressed then makes the same picture twice as large again.
+    more = studio.follow_up(enlarging.id, "upscale", Order("test", "ann", "en"))
+    await studio.take(more, canvas)
+    await studio.settled()
+    sent = [call for call in genzo_server.requests if hasattr(call, "factor")]
+    assert [each.factor for each in sent] == [2, 4]
+    assert [each.upscaler for each in sent] == ["net", "net"]
+    assert all(each.picture.data == b"picture" for each in sent)
+
+
 async def test_says_that_the_service_does_not_take_the_picture(
     studio: Studio, genzo_server: FakeServer
 ) -> None:

@@ -17,6 +17,7 @@ from genzo.v1 import types_pb2 as types
 
 from fake_server import (
     JOB,
+    Answer,
     FakeServer,
     answer,
     broken,
@@ -187,6 +188,58 @@ def test_a_server_that_stops_is_left_for_the_next(
     seen, error = read(fake.address)
     assert error is None
     assert kinds(seen) == ["Started", "Started", "Image", "Ended"]
+
+
+def loading(seconds: float) -> Answer:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(round(seconds * 1000))
+    refuse = refusal(
+        status(
+            grpc.StatusCode.UNAVAILABLE, "MODEL_LOADING", "is loading", retry
+        )
+    )
+
+    def run(
+        request: pb.GenerateRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.JobEvent]:
+        context.send_initial_metadata(())  # gRPC itself does not try again
+        yield from refuse(request, context)
+
+    return run
+
+
+def test_waits_for_the_model_of_a_server_that_started_again(
+    fake: FakeServer, read
+) -> None:
+    waits = 3 * stream._MAX_RESUMES  # are no tries
+    fake.answers = [
+        broken(started(1)),
+        *[loading(0.001)] * waits,
+        answer(started(1, "b"), image(2, "b"), ended(3, "b")),
+    ]
+    seen, error = read(fake.address)
+    assert error is None
+    assert kinds(seen) == ["Started", "Started", "Image", "Ended"]
+    assert len(fake.calls) == waits + 2
+
+
+def test_waits_for_a_model_no_longer_than_its_timeout(
+    fake: FakeServer, read
+) -> None:
+    fake.answers = [broken(started(1)), *[loading(60)] * 5]
+    _, error = read(fake.address, timeout=30)
+    assert error is not None
+    assert error.reason == "MODEL_LOADING"
+    assert len(fake.calls) == 2
+
+
+def test_a_model_that_loads_without_saying_how_long_is_not_waited_for(
+    fake: FakeServer, read
+) -> None:
+    fake.answers = [broken(started(1)), loading(0)]
+    _, error = read(fake.address)
+    assert error is not None
+    assert error.reason == "MODEL_LOADING"
 
 
 def test_gives_up_when_nothing_comes_any_more(fake: FakeServer, read) -> None:

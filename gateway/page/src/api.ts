@@ -1,7 +1,8 @@
 // Calls to the door that served this page.
 
-import { createParser } from "eventsource-parser";
+import { isEventStream, readEvents } from "./event_stream";
 import {
+  base64,
   pictureBlob,
   type GenerateRequest,
   type Job,
@@ -87,16 +88,19 @@ async function call(
   options: { body?: object; headers?: object; signal?: AbortSignal } = {},
 ): Promise<Response> {
   const key = apiKey.get();
+  const { body } = options;
+  const isForm = body instanceof FormData;
   const response = await fetch(path, {
     method,
     signal: options.signal,
     cache: "no-store",
     headers: {
       ...(key ? { authorization: `Bearer ${key}` } : {}),
-      ...(options.body ? { "content-type": "application/json" } : {}),
+      // A form's has the boundary, which the browser draws.
+      ...(body && !isForm ? { "content-type": "application/json" } : {}),
       ...options.headers,
     },
-    body: options.body ? JSON.stringify(options.body) : undefined,
+    body: isForm ? body : body && JSON.stringify(body),
   });
   if (response.ok) return response;
   throw refusal(response.status, errorOf(await response.json().catch(() => undefined)));
@@ -114,10 +118,54 @@ export async function listModels(): Promise<Model[]> {
     .map((m) => ({ ...m.genzo, id: m.id }));
 }
 
-// The server's LoRAs by name; none where the door tells none.
-export async function listLoras(): Promise<string[]> {
+// What `tried` resolves to; `otherwise` of a door that does not know the call.
+async function unlessUnknown<T>(
+  tried: Promise<T>,
+  otherwise: () => Promise<T>,
+  unknown = [404, 405],
+): Promise<T> {
+  try {
+    return await tried;
+  } catch (error) {
+    if (error instanceof ApiError && unknown.includes(error.http)) return otherwise();
+    throw error;
+  }
+}
+
+interface Lora {
+  id: string;
+  error?: object; // why no model can have it
+  misfits?: { model: string }[]; // models that were compared with it, in vain
+}
+
+// Not `?model=`, which leaves out what was not compared yet: all of them, while a
+// model is loaded for the first time.
+async function lorasOf(model: string): Promise<string[]> {
+  const names: string[] = [];
+  for (let token = ""; ; ) {
+    const path = `/v1/loras?page_size=1000&page_token=${encodeURIComponent(token)}`;
+    const page = (await (await call("GET", path)).json()) as {
+      data: Lora[];
+      next_page_token?: string;
+    };
+    const fitting = page.data.filter(
+      ({ error, misfits = [] }) => !error && !misfits.some((misfit) => misfit.model === model),
+    );
+    names.push(...fitting.map(({ id }) => id));
+    token = page.next_page_token ?? "";
+    if (token === "") return names;
+  }
+}
+
+async function allLoras(): Promise<string[]> {
   const list = (await (await call("GET", "/sdapi/v1/loras")).json()) as { name: string }[];
   return list.map((lora) => lora.name);
+}
+
+// The LoRAs that a model takes, as far as the server knows, by name; all of them
+// where the door does not tell.
+export function listLoras(model: string): Promise<string[]> {
+  return unlessUnknown(lorasOf(model), allLoras);
 }
 
 // What enlarges pictures, by name; none where the door tells none.
@@ -134,15 +182,67 @@ export async function listScorers(): Promise<string[]> {
   return (list.scorers ?? []).map(({ name }) => name);
 }
 
-// The picture, `factor` times as large, as PNG.
-export async function upscale(
-  image: string,
+// A stream's events while a picture is enlarged; the last one has it.
+interface UpscaleEvent {
+  type: string;
+  tiles_done?: number;
+  tiles?: number;
+  b64_json?: string;
+}
+
+// With progress by tile, from a door that streams it. One that refuses the field
+// `stream` with 400 does not.
+async function upscaleByTile(
+  image: Blob,
+  { upscaler, factor }: Upscaling,
+  tell: (done: number, of: number) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const body = new FormData();
+  body.set("image", image, "image");
+  body.set("upscaler", upscaler);
+  body.set("factor", String(factor));
+  body.set("stream", "true");
+  const response = await call("POST", "/v1/images/upscales", { body, signal });
+  if (!isEventStream(response)) {
+    const { data } = (await response.json()) as { data: { b64_json: string }[] };
+    return data[0]!.b64_json;
+  }
+  let made: string | undefined;
+  await readEvents(response, ({ event, data }) => {
+    const { error, ...message } = JSON.parse(data) as UpscaleEvent & { error?: ErrorBody };
+    if (event === "error" || error) throw refusal(503, error);
+    if (message.tiles) tell(message.tiles_done ?? 0, message.tiles);
+    if (message.type === "image_upscale.completed") made = message.b64_json;
+  });
+  if (made === undefined) throw new TypeError("the stream ended early");
+  return made;
+}
+
+async function upscaleWhole(
+  blob: Blob,
   { upscaler, factor }: Upscaling,
   signal: AbortSignal,
-): Promise<Blob> {
+): Promise<string> {
+  const image = await base64(blob);
   const body = { image, upscaler_1: upscaler, upscaling_resize: factor };
   const response = await call("POST", "/sdapi/v1/extra-single-image", { body, signal });
-  const { image: data } = (await response.json()) as { image: string };
+  return ((await response.json()) as { image: string }).image;
+}
+
+// The picture, `factor` times as large, as PNG. Tells of tiles that are done where
+// the door does.
+export async function upscale(
+  image: Blob,
+  upscaling: Upscaling,
+  tell: (done: number, of: number) => void,
+  signal: AbortSignal,
+): Promise<Blob> {
+  const data = await unlessUnknown(
+    upscaleByTile(image, upscaling, tell, signal),
+    () => upscaleWhole(image, upscaling, signal),
+    [400, 404, 405],
+  );
   return pictureBlob({ data, media_type: "image/png" });
 }
 
@@ -153,23 +253,6 @@ export async function createJob(request: GenerateRequest): Promise<Job> {
 
 export async function cancelJob(id: string): Promise<void> {
   await call("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
-}
-
-// A door says something every 15 s. One that is silent for so long, in
-// milliseconds, is not there any more, whatever the browser believes.
-const SILENCE = 50_000;
-
-// What is read, if it comes before a silence.
-async function heard<T>(read: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TypeError("nothing is heard")), SILENCE);
-  });
-  try {
-    return await Promise.race([read, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 // Tells the job's events after `sequence` until its stream ends, by whatever.
@@ -191,22 +274,9 @@ export async function watchJob(
       signal,
     },
   );
-  const parser = createParser({
-    onEvent: ({ event, data }) => {
-      const message = JSON.parse(data);
-      if (event === "error") throw refusal(503, message.error);
-      tell(message as JobEvent);
-    },
+  await readEvents(response, ({ event, data }) => {
+    const message = JSON.parse(data);
+    if (event === "error") throw refusal(503, message.error);
+    tell(message as JobEvent);
   });
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  try {
-    for (;;) {
-      const { done, value } = await heard(reader.read());
-      if (done) return;
-      parser.feed(value);
-    }
-  } finally {
-    // Else the connection stays open behind whoever gives up.
-    void reader.cancel().catch(() => undefined);
-  }
 }

@@ -2,7 +2,7 @@
 
 import { label } from "./draft";
 import { t } from "./i18n";
-import { FORMATS, LATENTS, LAYERS, furtherGuidance, moreFrom } from "./more";
+import { FORMATS, LATENTS, LAYERS, SAFETIES, furtherGuidance, moreFrom } from "./more";
 import type { GenerateRequest, LoraUse } from "./protocol";
 import { requestOf, seedAfter, type JobRecord } from "./records";
 
@@ -10,7 +10,8 @@ type Row = [name: string, value: string | number | undefined];
 
 // Those of the form's section "More".
 function further(request: GenerateRequest): Row[] {
-  const { rescale, guiding, layers, secondPass, scorer, output } = moreFrom(request);
+  const more = moreFrom(request);
+  const { rescale, guiding, layers, secondPass, scorer, output, safety } = more;
   const { factor, upscaler, upscale, sampler, strength } = secondPass;
   const how = upscaler ?? t(LATENTS[upscale ?? ""]!);
   const steps = request.hires?.steps;
@@ -30,6 +31,8 @@ function further(request: GenerateRequest): Row[] {
     [t("quality"), output.quality],
     [t("enlargeFinished"), output.upscaler],
     [t("watermark"), output.watermark ? "✓" : undefined],
+    [t("safety"), safety && t(SAFETIES[safety]!)],
+    [t("reproducible"), more.reproducible ? "✓" : undefined],
   ];
 }
 

@@ -10,6 +10,7 @@ import { TYPES } from "./pictures";
 import { useObjectUrl } from "./start_picture";
 
 const MAX_WEIGHT = 2;
+const MAX_EDGE = 2000;
 const PREPROCESSORS: Record<string, Word> = {
   PREPROCESSOR_NONE: "hintNone",
   PREPROCESSOR_CANNY: "hintCanny",
@@ -110,6 +111,19 @@ function Controls({ names }: { names: string[] }) {
             onChange={(value) => set(i, { [end]: value })}
           />
         );
+        const edge = (name: "canny_low" | "canny_high", word: Word, fallback: number) => (
+          <Slider
+            path={`${path}.${name}`}
+            label={t(word)}
+            value={control[name]}
+            fallback={fallback}
+            min={0}
+            max={500}
+            step={1}
+            limits={[0, MAX_EDGE]}
+            onChange={(value) => set(i, { [name]: value })}
+          />
+        );
         return (
           <Guide
             key={path}
@@ -130,6 +144,12 @@ function Controls({ names }: { names: string[] }) {
                 .map(([value, word]) => [value, t(word)])}
               onChange={(preprocessor) => set(i, { preprocessor })}
             />
+            {control.preprocessor === "PREPROCESSOR_CANNY" && (
+              <div class="pair">
+                {edge("canny_low", "cannyLow", 100)}
+                {edge("canny_high", "cannyHigh", 200)}
+              </div>
+            )}
             <Slider
               path={`${path}.weight`}
               label={t("guideWeight")}

@@ -12,6 +12,9 @@ export interface More {
   scorer: string; // who chooses the best; "": the model's own
   output: OutputOptions;
   variation: { seed: string; strength?: number }; // seed "": drawn
+  safety: string; // "": the server's own policy
+  reproducible: boolean;
+  keepLatents: boolean;
 }
 
 // Where a further kind of guidance is at work.
@@ -25,6 +28,9 @@ export const NO_MORE: More = {
   scorer: "",
   output: {},
   variation: { seed: "" },
+  safety: "",
+  reproducible: false,
+  keepLatents: false,
 };
 
 export interface GuidanceRow {
@@ -125,6 +131,17 @@ export const FORMATS: Record<string, string> = {
   IMAGE_FORMAT_WEBP: "WebP",
 };
 
+// Policies for what a checker finds, the looser before the stricter. One that is
+// looser than the server's changes nothing.
+export const SAFETIES: Record<string, Word> = {
+  "": "serversOwn",
+  SAFETY_POLICY_MARK: "safetyMark",
+  SAFETY_POLICY_BLUR: "safetyBlur",
+  SAFETY_POLICY_REFUSE: "safetyRefuse",
+};
+
+const REPRODUCIBLE = "REPRODUCIBILITY_REPRODUCIBLE";
+
 // Whether it has a quality. What has none is PNG, which comes unasked.
 export const isLossy = (format = ""): boolean => /JPEG|WEBP/.test(format);
 
@@ -157,6 +174,9 @@ export function moreOf(
       ...(output.upscaler ? { upscaler: output.upscaler } : {}),
       ...(output.watermark ? { watermark: true } : {}),
     }),
+    ...(more.safety && takes("safety_policy") ? { safety_policy: more.safety } : {}),
+    ...(more.reproducible ? { reproducibility: REPRODUCIBLE } : {}),
+    ...(more.keepLatents && takes("keep_latents") ? { keep_latents: true } : {}),
   };
 }
 
@@ -200,5 +220,8 @@ export function moreFrom(request: GenerateRequest): More {
       seed: request.variation?.seed ?? "",
       strength: request.variation?.strength || undefined,
     },
+    safety: request.safety_policy! in SAFETIES ? request.safety_policy! : "",
+    reproducible: request.reproducibility === REPRODUCIBLE,
+    keepLatents: request.keep_latents ?? false,
   };
 }

@@ -21,6 +21,7 @@ import {
   FORMATS,
   LATENTS,
   LAYERS,
+  SAFETIES,
   SHARES,
   furtherGuidance,
   isEmpty,
@@ -248,6 +249,38 @@ function Output() {
   );
 }
 
+function Rules() {
+  const { safety, reproducible, keepLatents } = draft.value;
+  return (
+    <fieldset class="guide">
+      <legend>{t("rules")}</legend>
+      {takes("safety_policy") && (
+        <Select
+          path="safety_policy"
+          label={t("safety")}
+          value={safety}
+          choices={Object.entries(SAFETIES).map(([value, word]): Choice => [value, t(word)])}
+          onChange={(safety) => change({ safety })}
+        />
+      )}
+      <Toggle
+        path="reproducibility"
+        label={t("reproducible")}
+        value={reproducible}
+        onChange={(reproducible) => change({ reproducible })}
+      />
+      {takes("keep_latents") && (
+        <Toggle
+          path="keep_latents"
+          label={t("keepLatents")}
+          value={keepLatents}
+          onChange={(keepLatents) => change({ keepLatents })}
+        />
+      )}
+    </fieldset>
+  );
+}
+
 export function MoreOptions() {
   const values = draft.value;
   const hasPass = values.hires && canPass.value;
@@ -263,6 +296,7 @@ export function MoreOptions() {
       {hasPass && <SecondPass />}
       {chooses(values) && <Scorer />}
       <Output />
+      <Rules />
     </Fold>
   );
 }

@@ -43,6 +43,10 @@ export interface GenerateRequest {
   hires?: HiresPass;
   output?: OutputOptions;
   variation?: Variation;
+  keep_latents?: boolean;
+  start_latents?: string; // in place of a start, as an image's `latents`
+  safety_policy?: string;
+  reproducibility?: string;
 }
 
 // Of several varied pictures, all have the request's seed, and each the next one
@@ -92,6 +96,8 @@ export interface ControlInput {
   start?: number;
   end?: number;
   guess_mode?: boolean;
+  canny_low?: number; // changes of brightness, 0 to 2,000
+  canny_high?: number;
 }
 
 export interface ImagePrompt {
@@ -132,7 +138,7 @@ export interface JobEvent {
     time_left?: string;
   };
   preview?: { image_index: number; step: number; picture: Picture };
-  image?: { image_index: number; seed: string; picture: Picture };
+  image?: { image_index: number; seed: string; picture: Picture; latents?: string };
   image_withheld?: { image_index: number; safety: string };
   image_failed?: { image_index: number; status: Status };
   ended?: { state: string; status?: Status };

@@ -24,6 +24,7 @@ export interface Frame {
   step?: number;
   steps?: number;
   seed?: string;
+  latents?: string; // what the server keeps of it is called so
   error?: string;
   reason?: string; // of the error, as the server calls it
   withheld?: string; // what was found in a picture that is not sent
@@ -202,6 +203,7 @@ export function after(job: JobRecord, event: JobEvent): JobRecord {
       state: "done",
       picture: pictureBlob(image.picture),
       seed: image.seed,
+      latents: image.latents || undefined,
     });
   }
   if (event.image_failed) {

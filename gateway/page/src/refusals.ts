@@ -60,6 +60,8 @@ const FIELDS: Record<string, Word> = {
   "controls.start": "guideFrom",
   "controls.end": "guideUntil",
   "controls.guess_mode": "guessMode",
+  "controls.canny_low": "cannyLow",
+  "controls.canny_high": "cannyHigh",
   image_prompts: "imagePrompts",
   "image_prompts.pictures": "guidePicture",
   "image_prompts.weight": "guideWeight",
@@ -71,6 +73,9 @@ const FIELDS: Record<string, Word> = {
   "output.quality": "quality",
   "output.upscaler": "enlargeFinished",
   prompt_syntax: "weighted",
+  safety_policy: "safety",
+  reproducibility: "reproducible",
+  keep_latents: "keepLatents",
 };
 
 // Undefined of those that the form has no name for.
@@ -167,6 +172,7 @@ const JA_REASONS: Record<string, string> = {
   JOB_UNKNOWN: "サーバーはこの処理を知りません",
   KEY_EXPIRED: "このキーは期限が切れています",
   KEY_INVALID: "このキーは使えません",
+  LATENTS_NOT_FOUND: "この画像の潜在表現はもう残っていません",
   MODEL_FAILED: "モデルを読み込めませんでした",
   MODEL_LOADING: "モデルを読み込んでいます。しばらくしてからもう一度お試しください",
   MODEL_NOT_ALLOWED: "このキーではこのモデルを使えません",

@@ -14,8 +14,11 @@ const MAX_WEIGHT = 2;
 
 const loraNames = signal<string[]>([]);
 
-async function readLoras(): Promise<void> {
-  loraNames.value = await listLoras().catch(() => []);
+// None of another model are offered meanwhile, nor by an answer that comes late.
+async function readLoras(of: string): Promise<void> {
+  loraNames.value = [];
+  const names = await listLoras(of).catch(() => []);
+  if (of === model.value?.id) loraNames.value = names;
 }
 
 // When a LoRA is at work: the share of the steps after which it begins, and ends.
@@ -53,7 +56,8 @@ function LoraPart({ path, lora, set }: {
 // Of each LoRA its name, its weight, a way to be rid of it, and when it works.
 function Loras() {
   const { loras } = draft.value;
-  useEffect(() => void readLoras(), [model.value?.id]);
+  const of = model.value?.id ?? "";
+  useEffect(() => void readLoras(of), [of]);
   const known = loraNames.value;
   const rest = known.filter((name) => !loras.some((lora) => lora.name === name));
   if (known.length === 0 && loras.length === 0) return null;

@@ -243,8 +243,11 @@ async function enlargeNow(job: Signal<JobRecord>, signal: AbortSignal): Promise<
   const { start, upscaling } = job.value;
   take(job, { ...job.value, state: "running" });
   try {
-    const body = await base64(start!);
-    const picture = await withStream(signal, () => upscale(body, upscaling!, signal));
+    const tell = (step: number, steps: number) => {
+      if (hasEnded(job.value)) return;
+      take(job, { ...job.value, frames: [{ state: "developing", step, steps }] });
+    };
+    const picture = await withStream(signal, () => upscale(start!, upscaling!, tell, signal));
     take(job, { ...job.value, state: "succeeded", frames: [{ state: "done", picture }] });
   } catch (error) {
     if (hasEnded(job.value)) return; // cancelled elsewhere

@@ -184,6 +184,7 @@ class MockJob:
                 "image_index": index,
                 "seed": str(seed),
                 "picture": self._picture(index, self.steps),
+                "latents": "kept" if self.request.get("keep_latents") else "",
             },
         )
 
@@ -226,9 +227,14 @@ class Door:
         self.is_down = False
         self.paint = picture
         self.loras: list[str] = []
+        # Pages of what is told of them; none: the door does not tell.
+        self.lora_pages: list[list[dict[str, Any]]] = []
         self.upscalers: list[str] = []
         self.scorers: list[str] = []
         self.upscalings: list[dict[str, Any]] = []
+        self.tiles = 0  # of an upscaling; 0: the door streams none
+        self.may_go_on = asyncio.Event()  # after the first tile
+        self.may_go_on.set()
         self.jobs: dict[str, MockJob] = {}
         self.watches: list[tuple[str, str]] = []  # job, Last-Event-ID
         self.open: list[str] = []  # jobs whose streams are
@@ -247,6 +253,8 @@ class Door:
         app.router.add_post("/v1/jobs", self._create)
         app.router.add_get("/v1/jobs/{id}/events", self._events)
         app.router.add_delete("/v1/jobs/{id}", self._cancel)
+        app.router.add_get("/v1/loras", self._loras_of)
+        app.router.add_post("/v1/images/upscales", self._upscale_by_tile)
         app.router.add_get("/sdapi/v1/loras", self._loras)
         app.router.add_get("/sdapi/v1/upscalers", self._upscalers)
         app.router.add_get("/v1/scorers", self._scorers)
@@ -302,6 +310,19 @@ class Door:
     async def _loras(self, request: web.Request) -> web.Response:
         return web.json_response([{"name": name} for name in self.loras])
 
+    async def _loras_of(self, request: web.Request) -> web.Response:
+        if not self.lora_pages:
+            return _error(404, "there is no such route", "NOT_FOUND")
+        number = int(request.query["page_token"] or 0)
+        more = number + 1 < len(self.lora_pages)
+        return web.json_response(
+            {
+                "object": "list",
+                "data": self.lora_pages[number],
+                "next_page_token": str(number + 1) if more else "",
+            }
+        )
+
     async def _upscalers(self, request: web.Request) -> web.Response:
         names = ["None", *self.upscalers]
         return web.json_response([{"name": name} for name in names])
@@ -317,13 +338,42 @@ class Door:
         if self.refusals:
             status, error = self.refusals.popleft()
             return web.json_response(error, status=status)
-        image = Image.open(io.BytesIO(base64.b64decode(body["image"])))
-        factor = body["upscaling_resize"]
-        image = image.resize((image.width * factor, image.height * factor))
-        file = io.BytesIO()
-        image.save(file, "PNG")
-        data = base64.b64encode(file.getvalue()).decode()
+        data = _enlarged(
+            base64.b64decode(body["image"]), body["upscaling_resize"]
+        )
         return web.json_response({"html_info": "", "image": data})
+
+    async def _upscale_by_tile(
+        self, request: web.Request
+    ) -> web.StreamResponse:
+        """The first tile at once, the others when it may go on."""
+        form = await request.post()
+        if self.tiles == 0:
+            wrong = {"message": "stream is not known", "param": "stream"}
+            return web.json_response({"error": wrong}, status=400)
+        image = form["image"]
+        assert isinstance(image, web.FileField)
+        self.upscalings.append({**form, "image": ""})
+        response = web.StreamResponse(
+            headers={"content-type": "text/event-stream"}
+        )
+        await response.prepare(request)
+
+        async def tell(kind: str, **rest: Any) -> None:
+            event = json.dumps({"type": kind, **rest})
+            await response.write(f"event: {kind}\ndata: {event}\n\n".encode())
+
+        for done in range(1, self.tiles + 1):
+            await tell(
+                "image_upscale.progress", tiles_done=done, tiles=self.tiles
+            )
+            await self.may_go_on.wait()
+        if self.refusals:
+            await tell("error", error=self.refusals.popleft()[1])
+            return response
+        made = _enlarged(image.file.read(), int(str(form["factor"])))
+        await tell("image_upscale.completed", b64_json=made)
+        return response
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -396,6 +446,15 @@ class Door:
         return web.FileResponse(
             path, headers={"content-security-policy": POLICY}
         )
+
+
+def _enlarged(data: bytes, factor: int) -> str:
+    """A picture's file, that many times as large, in base64."""
+    image = Image.open(io.BytesIO(data))
+    image = image.resize((image.width * factor, image.height * factor))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _error(status: int, message: str, reason: str) -> web.Response:

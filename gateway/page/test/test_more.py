@@ -246,6 +246,36 @@ async def test_the_file_is_written_as_one_says(page: Page, door: Door) -> None:
     await expect(page.get_by_label("Format")).to_be_hidden()
 
 
+async def test_rules_are_stricter_as_one_says(page: Page, door: Door) -> None:
+    await open_more(page, door)
+    await expect(page.get_by_label("not safe for work")).to_have_count(0)
+    await expect(page.get_by_label("Keep latents")).to_have_count(0)
+    await open_more(page, door, "safety_policy", "keep_latents")
+    job = await develop(page, door)
+    rules = {"safety_policy", "reproducibility", "keep_latents"}
+    assert not job.request.keys() & rules
+    safety = page.get_by_label("not safe for work")
+    await safety.select_option("Is blurred")
+    same = page.get_by_label("The same bits")
+    await same.check()
+    job = await develop(page, door)
+    assert job.request["safety_policy"] == "SAFETY_POLICY_BLUR"
+    assert job.request["reproducibility"] == "REPRODUCIBILITY_REPRODUCIBLE"
+    await job.finish()
+    await safety.select_option("As the server does")
+    await same.uncheck()
+    viewer = await open_picture(page)
+    facts = viewer.locator(".facts")
+    await expect(facts).to_contain_text("not safe for workIs blurred")
+    await viewer.get_by_role("button", name="Use these settings").click()
+    await expect(safety).to_have_value("SAFETY_POLICY_BLUR")
+    await expect(same).to_be_checked()
+    # Of a model that has no checker, none is asked for.
+    await open_with(page, door)
+    job = await develop(page, door)
+    assert "safety_policy" not in job.request
+
+
 async def test_more_is_used_by_keyboard(page: Page, door: Door) -> None:
     await open_with(page, door, *EVERYTHING)
     await page.get_by_text("More", exact=True).focus()

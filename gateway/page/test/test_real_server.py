@@ -135,6 +135,22 @@ async def test_a_varied_picture_is_painted_again_from_its_settings(page: Page) -
     assert await pixels(page, 0) not in (first, varied)
 
 
+async def test_a_picture_is_painted_over_and_enlarged(page: Page) -> None:
+    await page.get_by_text("More", exact=True).click()
+    await page.get_by_label("Keep latents").check()
+    await page.get_by_label("The same bits").check()
+    await order(page, "a panda", steps=6)
+    first = await pixels(page, 0)
+    await page.get_by_role("button", name="Paint over its latents").click()
+    await expect(page.locator("article.job")).to_have_count(2)
+    assert await pixels(page, 0) != first
+    await page.get_by_role("button", name="Upscale", exact=True).click()
+    await expect(page.locator("article.job")).to_have_count(3)
+    await expect(job_view(page)).to_contain_text("Developed")
+    layer = job_view(page).locator("img.layer").last
+    await expect(layer).to_have_js_property("naturalWidth", 256)
+
+
 async def test_what_depends_on_two_fields_is_refused_in_japanese(page: Page) -> None:
     for name, value in (("guidance.start", "0.5"), ("guidance.end", "0.2")):
         field = page.locator(f'[name="{name}"]')

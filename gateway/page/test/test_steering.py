@@ -45,6 +45,28 @@ async def test_loras_weights_and_a_second_pass_are_sent(
     assert "hires" not in job.request
 
 
+async def test_offers_the_loras_of_the_model(page: Page, door: Door) -> None:
+    door.loras = ["ink", "untried", "broken", "xl-ink"]
+    misfit = {"model": "emaki", "message": "the tensor has another size"}
+    door.lora_pages = [
+        [
+            {"id": "ink", "models": ["emaki"], "misfits": []},
+            {"id": "broken", "error": {"code": 3, "message": "no tensors"}},
+        ],
+        [
+            {"id": "untried", "misfits": [{**misfit, "model": "sdxl"}]},
+            {"id": "xl-ink", "models": ["sdxl"], "misfits": [misfit]},
+        ],
+    ]
+    await open_with(page, door, "loras")
+    offered = page.get_by_label("LoRAs").get_by_role("option")
+    await expect(offered).to_have_text(["Add one", "ink", "untried"])
+    # A door that does not tell which fit has them all.
+    door.lora_pages = []
+    await page.reload()
+    await expect(offered).to_have_text(["Add one", *door.loras])
+
+
 async def test_a_lora_works_in_a_part_of_the_steps(
     page: Page, door: Door
 ) -> None:
@@ -163,6 +185,27 @@ async def test_pictures_to_follow_are_sent(page: Page, door: Door) -> None:
     job = await develop(page, door)
     assert "controls" not in job.request
     assert "image_prompts" not in job.request
+
+
+async def test_says_what_is_an_edge(page: Page, door: Door) -> None:
+    await add_guides(page, door)
+    canny = page.get_by_role("group", name="canny")
+    most = canny.get_by_role("spinbutton", name="Edges begin above")
+    least = canny.get_by_role("spinbutton", name="Edges go on above")
+    await most.fill("2001")
+    await page.get_by_role("button", name="Develop").click()
+    await expect(most).to_have_accessible_description(
+        "Edges begin above 2001 is not a whole number from 0 to 2000"
+    )
+    await most.fill("60")
+    await least.fill("20")
+    job = await develop(page, door)
+    [control] = job.request["controls"]
+    assert (control["canny_low"], control["canny_high"]) == (20, 60)
+    await canny.get_by_label("What it follows").select_option(
+        "The picture itself"
+    )
+    await expect(most).to_have_count(0)
 
 
 async def test_a_network_may_guess_where_the_model_lets_it(

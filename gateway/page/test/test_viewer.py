@@ -94,6 +94,34 @@ async def test_a_picture_is_varied_by_its_noise_and_enlarged(
     assert enlarged["hires"] == {"factor": 2}
 
 
+async def test_a_picture_is_painted_over_from_its_latents(
+    page: Page, door: Door
+) -> None:
+    await open_with(page, door, "keep_latents", "start_latents", "hires")
+    await (await develop(page, door)).finish()
+    viewer = await open_picture(page)
+    over = viewer.get_by_role("button", name="Paint over its latents")
+    await expect(viewer.get_by_role("button", name="Enlarge")).to_be_visible()
+    await expect(over).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await page.get_by_text("More", exact=True).click()
+    await page.get_by_label("Keep latents").check()
+    first = await develop(page, door)
+    assert first.request["keep_latents"] is True
+    await first.finish()
+    viewer = await open_picture(page)
+    await over.click()
+    again = await door.next_job()
+    assert again.request["start_latents"] == "kept"
+    assert again.request["image_to_image"] == {"strength": 0.5}
+    assert not again.request.keys() & {"seed", "width", "height"}
+    # A second pass begins at text alone.
+    await again.finish()
+    viewer = await open_picture(page)
+    await expect(over).to_be_visible()
+    await expect(viewer.get_by_role("button", name="Enlarge")).to_have_count(0)
+
+
 async def begin_upscaling(
     page: Page, door: Door, *refusals: tuple[int, dict[str, Any]]
 ) -> Locator:
@@ -133,6 +161,27 @@ async def test_a_finished_picture_is_upscaled(page: Page, door: Door) -> None:
     viewer = await open_picture(page)
     await expect(viewer.get_by_role("button", name="Save")).to_be_visible()
     await expect(viewer.get_by_role("button", name="Reproduce")).to_have_count(0)
+
+
+async def test_an_upscaling_counts_its_tiles(page: Page, door: Door) -> None:
+    door.tiles = 3
+    door.may_go_on.clear()
+    view = await begin_upscaling(page, door)
+    await expect(view).to_contain_text("Tile 1 of 3")
+    bar = view.get_by_role("progressbar")
+    await expect(bar).to_have_attribute("aria-valuemax", "3")
+    door.may_go_on.set()
+    await expect(view).to_contain_text("Developed")
+    assert await size_of(view) == 512
+    [sent] = door.upscalings
+    assert (sent["upscaler"], sent["factor"]) == ("realesr-general", "4")
+
+
+async def test_says_why_a_stream_of_tiles_ends(page: Page, door: Door) -> None:
+    door.tiles = 2
+    wrong = {"message": "the device has no memory left"}
+    view = await begin_upscaling(page, door, (503, wrong))
+    await expect(view.get_by_role("alert")).to_have_text(wrong["message"])
 
 
 async def test_an_upscaling_outlives_a_reload(page: Page, door: Door) -> None:

@@ -30,13 +30,24 @@ def picture(data):
 
 def open_webui_as_openai():
     key = {"Authorization": "Bearer none", "Content-Type": "application/json"}
-    body = {"model": "dall-e-2", "prompt": "a red fox", "n": 1, "size": "128x128"}
-    # With an empty key, an API version, and without one; newer models want no format.
-    for query, more in (("", {"response_format": "b64_json"}), ("?api-version=1", {})):
+    body = {"prompt": "a red fox", "n": 1, "size": "128x128"}
+    # It wants a format of all models but gpt-image's; older ones wanted none with an API version.
+    for query, more in (
+        ("", {"model": "dall-e-2", "response_format": "b64_json"}),
+        ("?api-version=1", {"model": "gpt-image-1"}),
+        ("?api-version=1", {"model": "dall-e-2"}),
+    ):
         answer = ask("POST", "/v1/images/generations" + query, json={**body, **more}, headers=key)
-        assert picture(answer["data"][0]["b64_json"]).size == (128, 128)
+        # A link is followed with the key, where there is one.
+        [shown] = answer["data"]
+        assert ("url" in shown) == (more == {"model": "dall-e-2"}), shown.keys()
+        if "url" in shown:
+            linked = requests.get(shown["url"], headers=key, timeout=60)
+            assert linked.headers["content-type"] == "image/png", linked.headers
+            shown["b64_json"] = base64.b64encode(linked.content).decode()
+        assert picture(shown["b64_json"]).size == (128, 128)
     png = io.BytesIO()
-    picture(answer["data"][0]["b64_json"]).save(png, "PNG")
+    picture(shown["b64_json"]).save(png, "PNG")
     form = {"model": "gpt-image-1", "prompt": "in the snow", "n": "1", "size": "128x128", "response_format": "b64_json"}
     for name in ("image", "image[]"):
         files = [(name, ("a.png", png.getvalue(), "image/png"))]

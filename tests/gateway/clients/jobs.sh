@@ -42,4 +42,13 @@ assert events[-1]["ended"]["state"] == "JOB_STATE_SUCCEEDED", events[-1]' ||
 refused=$(curl -s "$base/v1/jobs" -H 'content-type: application/json' \
   -d "{\"request\": {$start, \"inversion\": {}}, \"outpainting\": {\"left\": 8}}}")
 grep -q inversion <<<"$refused" || fail "both at once: $refused"
+
+# Words for enums, and the names that requests have for adapters and upscalers.
+job=$(make '{"request": {"prompt": "a red fox", "steps": 2, "sampler": "euler", "hires": {"upscale": "lanczos"}}}')
+curl -sN "$base/v1/jobs/$job/events" | grep -q JOB_STATE_SUCCEEDED || fail "words for enums"
+refused=$(curl -s "$base/v1/jobs" -H 'content-type: application/json' -d '{"prompt": "a red fox"}')
+grep -q 'did you mean request.prompt' <<<"$refused" || fail "a prompt outside of its request: $refused"
+curl -s "$base/v1/loras?model=emaki" | grep -q '"id":"cyanotype"' || fail "no adapters"
+curl -s "$base/v1/upscalers" | grep -q '"id":"lanczos"' || fail "no upscalers"
+[ "$(curl -s -o /dev/null -w '%{http_code}' "$base/v1/loras?model=none")" = 404 ] || fail "adapters of no model"
 echo "jobs: ok"

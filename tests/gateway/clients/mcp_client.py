@@ -51,6 +51,16 @@ async def main(url):
         )
         picture(painted)
         assert seen and seen[-1][1] == 8, seen
+        seen.clear()
+        await session.call_tool(
+            "generate_image",
+            {"prompt": "a red fox", "num_inference_steps": 4, "best_of": 2,
+             "hires": {"upscale": "lanczos", "factor": 1.5, "steps": 4, "strength": 0.5, "sampler": "euler"}},
+            progress_callback=on_progress,
+        )
+        # Both pictures that are drawn, and both passes.
+        assert seen[-1][1] == 12 and 6 < max(done for done, _ in seen) <= 12, seen
+        seen.clear()
         edited = await session.call_tool(
             "edit_image", {"prompt": "in the snow", "image": painted.content[0].data, "num_inference_steps": 4}
         )
@@ -68,8 +78,12 @@ async def main(url):
         assert "text_gate_step 2" in steered.content[1].text, steered.content[-1]
         fox = picture(painted)
         enlarged = await session.call_tool(
-            "upscale_image", {"image": painted.content[0].data, "upscaler": "lanczos", "factor": 3}
+            "upscale_image",
+            {"image": painted.content[0].data, "upscaler": "lanczos", "factor": 3, "output_format": "webp"},
+            progress_callback=on_progress,
         )
+        file = Image.open(io.BytesIO(base64.b64decode(enlarged.content[0].data)))
+        assert file.format == "WEBP" and 0 < seen[-1][0] <= seen[-1][1], (file.format, seen)
         assert picture(enlarged).size == (3 * fox.width, 3 * fox.height), picture(enlarged).size
         # A filter makes the picture larger and paints nothing.
         smaller = picture(enlarged).resize(fox.size, Image.Resampling.BOX)
@@ -105,7 +119,10 @@ async def main(url):
         ]:
             refused = await session.call_tool(tool, arguments)
             assert is_error(refused) and named in refused.content[0].text, refused
-        assert "emaki" in (await session.call_tool("list_models", {})).content[0].text
+        told = json.loads((await session.call_tool("list_models", {})).content[0].text)
+        assert any("canny" in model.get("controlnets", []) for model in told["models"]), told["models"]
+        names = {kind: [one["name"] for one in told[kind]] for kind in ("loras", "upscalers", "scorers")}
+        assert "cyanotype" in names["loras"] and "lanczos" in names["upscalers"], names
         wrong = await session.call_tool("generate_image", {"prompt": "a", "n": 99})
         assert is_error(wrong) and "n 99" in wrong.content[0].text, wrong
 

@@ -1,6 +1,7 @@
 """PyPI's openai against a door: whole, streamed, edits, errors, retries."""
 import base64
 import io
+import json
 import sys
 
 import openai
@@ -43,6 +44,10 @@ with urllib.request.urlopen(linked.data[0].url) as response:
     assert response.headers["content-type"] == "image/png"
     Image.open(io.BytesIO(response.read())).load()
 
+# Code of dall-e's time reads links.
+old = client.images.generate(model="dall-e-2", prompt="a red fox", extra_body={"num_inference_steps": 2})
+assert old.data[0].url and old.data[0].b64_json is None, old
+
 kinds, indices = [], []
 for event in client.images.generate(
     model="emaki", prompt="a red fox", stream=True, partial_images=3, extra_body={"seed": 7, "num_inference_steps": 8}
@@ -79,17 +84,25 @@ picture(varied.data[0].b64_json)
 
 
 # A path that OpenAI does not have.
-def enlarged(**fields):
-    answer = client.post(
+def enlarging(cast_to=ImagesResponse, **fields):
+    return client.post(
         "/images/upscales",
-        cast_to=ImagesResponse,
+        cast_to=cast_to,
         files={"image": ("fox.png", png.getvalue())},
         body={"upscaler": "lanczos", **fields},
         options={"headers": {"content-type": "multipart/form-data"}},
     )
-    return picture(answer.data[0].b64_json)
 
 
+def enlarged(**fields):
+    return picture(enlarging(**fields).data[0].b64_json)
+
+
+events = [json.loads(line[6:]) for line in enlarging(cast_to=str, factor=2, stream=True).splitlines()
+          if line.startswith("data: ")]
+assert [event["type"] for event in events][-2:] == ["image_upscale.progress", "image_upscale.completed"], events
+assert events[-2]["tiles_done"] == events[-2]["tiles"], events[-2]
+assert picture(events[-1]["b64_json"]).width == 2 * first.width
 assert enlarged(factor=2).size == (2 * first.width, 2 * first.height)
 try:
     enlarged(size="9000x64")
@@ -122,6 +135,7 @@ try:
     raise SystemExit("a mask without a hole was taken")
 except openai.BadRequestError as error:
     assert error.param == "mask" and "nothing" in error.message, error
+    assert "mask_is_transparency" in error.message, error
 # What is transparent is painted anew; the rest stays the input's own.
 opaque.paste((0, 0, 0, 0), (0, 0, opaque.width // 2, opaque.height))
 answer = client.images.edit(

@@ -30,6 +30,8 @@ for name in ["get_sd_vae", "get_loras", "get_upscalers", "get_schedulers", "get_
         getattr(api, name)()
 larger = api.txt2img(prompt="a red fox", width=128, height=128, enable_hr=True, hr_scale=2, hr_upscaler="Latent", denoising_strength=0.7)
 assert larger.image.size == (256, 256), larger.image.size
+# All of them, as A1111's, not a share by the strength.
+assert larger.info["extra_generation_params"]["Hires steps"] == 4, larger.info
 upscaled = api.extra_single_image(painted.image, upscaler_1="lanczos", upscaling_resize=3)
 assert upscaled.image.size == (384, 384), upscaled.image.size
 

@@ -71,6 +71,8 @@ whole = api.img2img(
     images=[large], mask_image=small, prompt="a bear", seed=7, mask_blur=0, width=128, height=128, inpaint_full_res=False
 )
 assert whole.image.size == (128, 128), whole.image.size
+told = whole.info["extra_generation_params"]
+assert told["Masked content"] == "fill" and "Inpaint area" not in told, told
 
 
 def start(**fields):
@@ -105,6 +107,10 @@ for fields, named in [
     ({"guidance": {"text_gate_step": 99}}, "text_gate_step"),
     ({"prompt": "a fox <lora:none:1>"}, "none"),
     ({"guidance_rescale": 2}, "guidance_rescale"),
+    ({"strength": 0.5}, "denoising_strength"),
+    ({"enable_hr": True, "hires": {"factor": 2}}, "enable_hr"),
+    ({"hires": {"factor": 9}}, "hires.factor"),
+    ({"extend": [8, 0, 8, 0]}, "extend"),
 ]:
     refused = post(**fields)
     assert refused.status_code == 422 and named in refused.text, (fields, refused.text)

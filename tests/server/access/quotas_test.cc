@@ -105,6 +105,53 @@ TEST_F(QuotasTest, WhatWasNotQueuedIsGivenBack) {
   EXPECT_FALSE(Begin("c", 60).ok());
 }
 
+TEST_F(QuotasTest, WhatWasNotDoneIsGivenBack) {
+  grant_.cost_per_minute = 60;
+  grant_.burst_cost = 60;
+  EXPECT_THAT(Begin("a", 60), IsOk());
+  quotas_.Ended("a", /*left=*/0.5);
+  quotas_.Ended("a", /*left=*/1);  // it is not there any more
+  EXPECT_EQ(RetryAfter(Begin("b", 31)), absl::Seconds(1));
+  EXPECT_THAT(Begin("b", 30), IsOk());
+}
+
+TEST_F(QuotasTest, WhatIsGivenBackLateMakesNoMoreThanABurst) {
+  grant_.cost_per_minute = 60;
+  grant_.burst_cost = 10;
+  EXPECT_THAT(Begin("a", 10), IsOk());
+  clock_.Advance(absl::Hours(1));
+  quotas_.Ended("a", /*left=*/1);
+  EXPECT_THAT(Begin("b", 10), IsOk());
+  EXPECT_EQ(RetryAfter(Begin("c", 10)), absl::Seconds(10));
+}
+
+TEST_F(QuotasTest, WhatIsGivenBackPaysADebt) {
+  grant_.cost_per_minute = 60;
+  grant_.burst_cost = 10;
+  EXPECT_THAT(Begin("a", 100), IsOk());
+  quotas_.Ended("a", /*left=*/1);
+  EXPECT_THAT(Begin("b", 10), IsOk());
+}
+
+TEST(ShareLeftTest, IsOfStepsUnlessTheJobSucceeded) {
+  v1::Job job;
+  job.set_steps_total(300);
+  for (const auto state :
+       {v1::JOB_STATE_CANCELLED, v1::JOB_STATE_FAILED, v1::JOB_STATE_EXPIRED}) {
+    job.set_state(state);
+    job.set_steps_done(0);
+    EXPECT_EQ(ShareLeft(job), 1);
+    job.set_steps_done(225);
+    EXPECT_EQ(ShareLeft(job), 0.25);
+    job.set_steps_done(301);
+    EXPECT_EQ(ShareLeft(job), 0) << "some were walked again";
+  }
+  // Some samplers walk fewer steps than they were asked for.
+  job.set_state(v1::JOB_STATE_SUCCEEDED);
+  job.set_steps_done(10);
+  EXPECT_EQ(ShareLeft(job), 0);
+}
+
 TEST_F(QuotasTest, CountsJobsThatLiveAndJobsThatWait) {
   grant_.max_jobs = 3;
   grant_.max_queued_jobs = 2;

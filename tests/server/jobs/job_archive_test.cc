@@ -57,13 +57,11 @@ class JobArchiveTest : public ::testing::Test {
   static absl::Status Keep(JobArchive& archive, const std::string& id) {
     return Keep(archive, Kept(id));
   }
-  static absl::Status Keep(JobArchive& archive,
-                           const internal::v1::KeptJob& job) {
-    internal::v1::Job queued;
-    queued.set_id(job.job().id());
+  static absl::Status Keep(JobArchive& archive, internal::v1::KeptJob job) {
+    job.mutable_queued()->set_id(job.job().id());
     absl::Notification is_answered;
     absl::Status kept;
-    archive.Keep(job, queued, [&](const absl::Status& status) {
+    archive.Keep(std::move(job), [&](const absl::Status& status) {
       kept = status;
       is_answered.Notify();
     });

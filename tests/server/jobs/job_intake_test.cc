@@ -5,6 +5,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/errors.h"
 #include "base/proto_time.h"
+#include "queue/job_end.h"
 #include "queue/memory_job_queue.h"
 #include "queue/pool_load.h"
 #include "tests/testing/fake_clock.h"
@@ -273,7 +274,7 @@ class KeptJobsTest : public JobIntakeTest {
   // Until all is done that was asked of it.
   static void WaitForDisk(JobArchive& archive) {
     absl::Notification is_done;
-    archive.Keep({}, {}, [&](const absl::Status&) { is_done.Notify(); });
+    archive.Keep({}, [&](const absl::Status&) { is_done.Notify(); });
     is_done.WaitForNotification();
   }
 
@@ -308,6 +309,58 @@ TEST_F(KeptJobsTest, ResultsThatCannotBeWrittenAreOnceThereIsRoom) {
     EXPECT_EQ(archive->book().Get("t", id)->job().state(),
               v1::JOB_STATE_SUCCEEDED);
   }
+}
+
+TEST_F(KeptJobsTest, AStreamsJobThatGoesOnDoesSoOnTheNextServer) {
+  const auto submit = [this](JobArchive& archive,
+                             const v1::GenerateRequest& request) {
+    JobIntake intake{
+        {}, {queue_, catalog_, metrics_, clock_, quotas_}, archive};
+    auto reader =
+        intake.Submit(request, {.tenant = "t"}, absl::InfiniteFuture(),
+                      {.event = [] {}, .given_up = [] {}});
+    EXPECT_THAT(reader, IsOk());
+    return *std::move(reader);
+  };
+  v1::GenerateRequest goes_on;
+  goes_on.set_request_id(kRequestId);
+  goes_on.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+  std::string id;
+  {
+    const auto archive = OpenArchive();
+    const auto reader = submit(*archive, goes_on);
+    const auto other = submit(*archive, {});
+    id = reader->job_id();
+    WaitForDisk(*archive);
+    for (int i = 0; i < 2; ++i) {
+      queue_.Take({})->End(EndedBy(DrainingError()));
+    }
+  }
+  const auto archive = OpenArchive();
+  JobIntake intake{{}, {queue_, catalog_, metrics_, clock_, quotas_}, *archive};
+  intake.Resume();
+  EXPECT_EQ(submit(*archive, goes_on)->job_id(), id);
+  const auto lease = queue_.TryTake({});
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(lease->job().id(), id);
+  EXPECT_EQ(queue_.TryTake({}), nullptr) << "the other ended with its stream";
+}
+
+TEST_F(KeptJobsTest, AStreamsJobThatCameToNothingIsNotKept) {
+  v1::GenerateRequest request;
+  request.set_request_id(kRequestId);
+  request.set_on_disconnect(v1::ON_DISCONNECT_CONTINUE);
+  {
+    const auto archive = OpenArchive();
+    JobIntake intake{
+        {}, {queue_, catalog_, metrics_, clock_, quotas_}, *archive};
+    const auto reader =
+        intake.Submit(request, {.tenant = "t"}, absl::InfiniteFuture(),
+                      {.event = [] {}, .given_up = [] {}});
+    ASSERT_THAT(reader, IsOk());
+    queue_.Take({})->End(EndedBy(JobCancelledError()));
+  }
+  EXPECT_TRUE(OpenArchive()->TakeUnfinished().empty());
 }
 
 }  // namespace

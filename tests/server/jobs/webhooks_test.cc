@@ -137,6 +137,17 @@ TEST_F(WebhooksTest, SaysOfWhichJobNothingMoreIsSent) {
   EXPECT_EQ(settled_.back(), "in vain");
 }
 
+TEST_F(WebhooksTest, WhatIsBrokenOffAtTheEndWaitsForTheNextServer) {
+  webhooks_->Send("https://a.org/", {});
+  webhooks_->Send("https://b.org:8443/", {});
+  answer_ = absl::UnavailableError("broken off");
+  for (int seconds : {0, 1, 5, 25, 120}) SentAfter(absl::Seconds(seconds));
+  while_sending_ = [this] { webhooks_->EndBy(absl::InfinitePast()); };
+  EXPECT_EQ(SentAfter(absl::Seconds(600)), 1u) << "no other one begins";
+  EXPECT_EQ(SentAfter(absl::Hours(1)), 0u);
+  EXPECT_THAT(settled_, ::testing::IsEmpty());
+}
+
 TEST_F(WebhooksTest, WhoSendsWaitsForNobodyWhoIsTold) {
   absl::Notification may_go_on;
   bool was_told = false;
@@ -295,7 +306,11 @@ class HttpsHost {
 
   int port() const { return port_; }
   int connections() const { return connections_; }
-  const std::string& request() const { return request_; }
+  // Whole once it has been answered.
+  std::string request() const {
+    const absl::MutexLock lock(&mutex_);
+    return request_;
+  }
 
  private:
   void AnswerOne() {
@@ -306,10 +321,15 @@ class HttpsHost {
     SSL_set_fd(ssl, connection);
     if (SSL_accept(ssl) == 1) {
       char buffer[4096];
-      while (request_.find("\"x\"") == std::string::npos) {
+      std::string request;
+      while (request.find("\"x\"") == std::string::npos) {
         const int size = SSL_read(ssl, buffer, sizeof(buffer));
         if (size <= 0) break;
-        request_.append(buffer, size);
+        request.append(buffer, size);
+      }
+      {
+        const absl::MutexLock lock(&mutex_);
+        request_ = request;
       }
       SSL_write(ssl, answer_.data(), static_cast<int>(answer_.size()));
       SSL_shutdown(ssl);
@@ -323,7 +343,8 @@ class HttpsHost {
   int socket_ = -1;
   int port_ = 0;
   std::atomic<int> connections_{0};
-  std::string request_;
+  mutable absl::Mutex mutex_;
+  std::string request_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -17,7 +17,7 @@ std::string FileOf(const std::string& name) {
   return ReadFile(SourcePath("tests/data/pictures/" + name));
 }
 
-v1::Model TestModel() {
+v1::Model InpaintingModel() {
   v1::Model model = ResolverModel();
   model.mutable_limits()->set_min_side(8);
   model.clear_tasks();
@@ -33,13 +33,14 @@ GenerateRequest MaskedRequest() {
   return request;
 }
 
-absl::StatusOr<GenerateRequest> Resolve(const GenerateRequest& request,
-                                        const v1::Model& model = TestModel()) {
+absl::StatusOr<GenerateRequest> ResolveMasked(
+    const GenerateRequest& request,
+    const v1::Model& model = InpaintingModel()) {
   return ResolveRequest(request, model, RequestLimits(), /*drawn_seed=*/1);
 }
 
 TEST(ResolveInpaintingTest, FillsInWhatIsLeftOut) {
-  const auto resolved = Resolve(MaskedRequest());
+  const auto resolved = ResolveMasked(MaskedRequest());
   ASSERT_THAT(resolved, IsOk());
   EXPECT_EQ(resolved->width(), 16u) << "the picture's 21, a multiple of 8";
   EXPECT_EQ(resolved->height(), 8u);
@@ -53,7 +54,7 @@ TEST(ResolveInpaintingTest, FillsInWhatIsLeftOut) {
 TEST(ResolveInpaintingTest, OnlyTheMaskedRegionHasTheModelsSize) {
   GenerateRequest request = MaskedRequest();
   request.mutable_inpainting()->set_only_masked(true);
-  const auto resolved = Resolve(request);
+  const auto resolved = ResolveMasked(request);
   ASSERT_THAT(resolved, IsOk());
   EXPECT_EQ(resolved->width(), 128u);
 }
@@ -63,7 +64,7 @@ TEST(ResolveInpaintingTest, BordersMakeThePictureLargerAndStartAtNoise) {
   request.mutable_image_to_image()->set_image(FileOf("rgb_png.png"));
   request.mutable_outpainting()->set_left(24);
   request.mutable_outpainting()->set_bottom(16);
-  const auto resolved = Resolve(request);
+  const auto resolved = ResolveMasked(request);
   ASSERT_THAT(resolved, IsOk());
   EXPECT_EQ(resolved->width(), 40u);
   EXPECT_EQ(resolved->height(), 24u);
@@ -71,16 +72,17 @@ TEST(ResolveInpaintingTest, BordersMakeThePictureLargerAndStartAtNoise) {
 }
 
 TEST(ResolveInpaintingTest, ModelsThatSeeMasksStartAtNoise) {
-  v1::Model model = TestModel();
+  v1::Model model = InpaintingModel();
   model.clear_tasks();
   model.add_tasks(v1::TASK_INPAINTING);
-  EXPECT_EQ(Resolve(MaskedRequest(), model)->image_to_image().strength(), 1);
+  EXPECT_EQ(ResolveMasked(MaskedRequest(), model)->image_to_image().strength(),
+            1);
 }
 
 TEST(ResolveInpaintingTest, AMaskMayLieAsAPictureThatIsStoredOnItsSide) {
   GenerateRequest request = MaskedRequest();
   request.mutable_image_to_image()->set_image(FileOf("exif6.jpg"));
-  EXPECT_THAT(Resolve(request), IsOk());
+  EXPECT_THAT(ResolveMasked(request), IsOk());
 }
 
 TEST(ResolveInpaintingTest, NamesFieldValueAndLimit) {
@@ -88,7 +90,7 @@ TEST(ResolveInpaintingTest, NamesFieldValueAndLimit) {
                          const std::string& text) {
     GenerateRequest request = MaskedRequest();
     change(request);
-    EXPECT_THAT(Resolve(request), StatusIs(kInvalid, text));
+    EXPECT_THAT(ResolveMasked(request), StatusIs(kInvalid, text));
   };
   const std::string large = ReadFile(SourcePath("docs/images/developing.png"));
   expect(
@@ -136,11 +138,11 @@ TEST(ResolveInpaintingTest, NamesFieldValueAndLimit) {
 }
 
 TEST(ResolveInpaintingTest, RefusesModelsThatCannot) {
-  v1::Model model = TestModel();
+  v1::Model model = InpaintingModel();
   model.clear_tasks();
   model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
   model.add_tasks(v1::TASK_IMAGE_TO_IMAGE);
-  EXPECT_THAT(Resolve(MaskedRequest(), model),
+  EXPECT_THAT(ResolveMasked(MaskedRequest(), model),
               StatusIs(kInvalid,
                        "inpainting: model \"tiny\" does not offer "
                        "TASK_INPAINTING"));

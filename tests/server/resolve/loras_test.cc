@@ -64,6 +64,23 @@ TEST_F(ResolveLorasTest, NamesAreCheckedBeforeAnythingIsQueued) {
   EXPECT_THAT(Resolve(), StatusIs(kInvalid, "of family sdxl, does not fit"));
 }
 
+TEST_F(ResolveLorasTest, BlockWeightsThatLeaveNothingAreRefused) {
+  v1::LoraBlockWeight& block = *lora().add_block_weights();
+  block.set_block("mid_block");
+  EXPECT_THAT(Resolve(), IsOk()) << "nobody knows yet what the file changes";
+  catalog_.SetFit("ink", "tiny", absl::OkStatus(),
+                  {.denoiser = {"mid_block.a"}});
+  EXPECT_THAT(Resolve(), StatusIs(kInvalid,
+                                  "loras[0].block_weights leave nothing of "
+                                  "it"));
+  block.set_weight(0.5);
+  EXPECT_THAT(Resolve(), IsOk());
+  block.set_block("up_blocks");
+  EXPECT_THAT(Resolve(), StatusIs(kInvalid,
+                                  "loras[0].block_weights name no layer that "
+                                  "it changes; those are in mid_block"));
+}
+
 TEST_F(ResolveLorasTest, NumbersHaveLimits) {
   lora().set_weight(11);
   EXPECT_THAT(Resolve(), StatusIs(kInvalid, "loras[0].weight 11"));

@@ -207,6 +207,20 @@ TEST(RequestResolverTest, ChecksPreviewsAndOutput) {
         r.mutable_preview()->add_steps(26);
       },
       "preview.steps[1] 26 is not between 1 and 25");
+  // Those of a second pass are counted on: 25, and 7 of its 10.
+  expect(
+      [](auto& r) {
+        r.mutable_hires()->set_steps(10);
+        r.mutable_preview()->add_steps(32);
+        r.mutable_preview()->add_steps(33);
+      },
+      "preview.steps[1] 33 is not between 1 and 32");
+  expect(
+      [](auto& r) {
+        r.mutable_hires()->set_strength(0.4);
+        r.mutable_preview()->add_steps(36);
+      },
+      "preview.steps[0] 36 is not between 1 and 35");
   expect([](auto& r) { r.mutable_preview()->add_steps(0); },
          "preview.steps[0] 0");
   expect(

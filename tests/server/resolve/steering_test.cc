@@ -220,6 +220,9 @@ TEST(ResolveSteeringTest, GuidanceHasItsRanges) {
   };
   EXPECT_THAT(with([](auto& g) { g.set_start(1.5); }),
               StatusIs(kInvalid, "guidance.start 1.5"));
+  EXPECT_THAT(with([](auto& g) { g.set_start(1.5); }),
+              ::testing::Not(StatusIs(kInvalid, "guidance.end")))
+      << "of which nothing was said";
   EXPECT_THAT(with([](auto& g) {
                 g.set_start(0.5);
                 g.set_end(0.4);

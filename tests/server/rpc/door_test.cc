@@ -9,12 +9,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "genzo/v1/model_registry.grpc.pb.h"
+#include "tests/server/own_services.h"
 #include "tests/testing/matchers.h"
 
 namespace genzo {
 namespace {
 
 using ::testing::HasSubstr;
+
+constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
 
 // Of HTTP/2; kClosed when the connection is.
 enum FrameType {
@@ -132,6 +135,9 @@ class DoorTest : public ::testing::Test {
     door_->SetServing(true, {});
     door_->Open();
   }
+  std::string Address() const {
+    return absl::StrCat("127.0.0.1:", door_->port());
+  }
   void TearDown() override { door_->Shutdown(absl::UnixEpoch()); }
 
   v1::ModelRegistry::CallbackService service_;
@@ -209,6 +215,31 @@ TEST_F(DoorTest, SendsOldConnectionsAwayAndLetsTheirCallsGoOn) {
     told = peer.Await(kData);
   }
   EXPECT_EQ(told.type, kData) << "the call goes on";
+}
+
+TEST_F(DoorTest, SaysWhichServicesThereAre) {
+  Open({});
+  const auto services = ListServices(Address());
+  ASSERT_THAT(services, IsOk());
+  EXPECT_THAT(*services, HasSubstr("genzo.v1.ModelRegistry"));
+}
+
+TEST_F(DoorTest, KeepsWhatServicesThereAreToItself) {
+  Open({.reflection = false});
+  EXPECT_THAT(ListServices(Address()), StatusIs(kUnimplemented, ""));
+  EXPECT_THAT(AskHealth(Address()), IsOk()) << "which stays";
+}
+
+TEST_F(DoorTest, ChannelzIsAtNoDoorThatDoesNotNameIt) {
+  // After it gRPC would put the service into every server of the process.
+  auto other = Door::Create("127.0.0.1:0", {.channelz = true}, {});
+  ASSERT_THAT(other.status(), IsOk());
+  (*other)->Open();
+  Open({});
+  EXPECT_THAT(AskChannelz(Address()), StatusIs(kUnimplemented, ""));
+  EXPECT_THAT(AskChannelz(absl::StrCat("127.0.0.1:", (*other)->port())),
+              IsOk());
+  (*other)->Shutdown(absl::UnixEpoch());
 }
 
 TEST_F(DoorTest, BreaksCallsOffThatGoOnForTooLong) {

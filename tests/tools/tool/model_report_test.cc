@@ -3,11 +3,13 @@
 #include <filesystem>
 
 #include "ATen/ops/ones.h"
+#include "absl/strings/str_cat.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_lora.h"
 #include "tests/testing/tiny_sdxl.h"
 #include "tools/tool/conversion.h"
+#include "tools/tool/faulty_tensors.h"
 
 namespace genzo {
 namespace {
@@ -42,7 +44,7 @@ std::string BareFlux(const TestFolder& folder) {
     index.erase(component);
   }
   folder.Write("model/model_index.json", index.dump());
-  EXPECT_THAT(ConvertModel(model, path, {}, [](int64_t) {}), IsOk());
+  EXPECT_THAT(Conversion::Plan(model, path)->Write({}), IsOk());
   return path;
 }
 
@@ -82,7 +84,7 @@ TEST(ModelReportTest, TellsWhichTensorsOfAPartAreMissing) {
   std::filesystem::remove(model + "/" + name);
   folder.Write("model/" + name, TensorsFile(tensors));
   const std::string single = folder.path() + "/one.safetensors";
-  ASSERT_THAT(ConvertModel(model, single, {}, [](int64_t) {}), IsOk());
+  ASSERT_THAT(Conversion::Plan(model, single)->Write({}), IsOk());
   for (const std::string& path : {model, single}) {
     const auto report = InspectModel(path);
     ASSERT_THAT(report, IsOk());
@@ -100,6 +102,92 @@ TEST(ModelReportTest, TellsWhichTensorsOfAPartAreMissing) {
   const std::string text = InspectModel(model)->ToText();
   EXPECT_THAT(text, HasSubstr(" more; --json names them\n"));
   EXPECT_THAT(text, Not(HasSubstr("conv_out.bias")));
+}
+
+// Beside the network: what loading refuses, and what a file has besides.
+TEST(ModelReportTest, NamesTensorsThatNothingReads) {
+  const TestFolder folder;
+  const std::string name = "unet/diffusion_pytorch_model.safetensors";
+  const std::string model = folder.CopyTinyModel();
+  NamedTensors tensors = ReadTensors(model + "/" + name);
+  for (const char* odd : {"odd.a", "odd.b", "odd.c", "odd.d"}) {
+    tensors[odd] = at::ones({1});
+  }
+  std::filesystem::remove(model + "/" + name);
+  folder.Write("model/" + name, TensorsFile(tensors));
+  const auto report = InspectModel(model);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->problem,
+              HasSubstr("tensor \"odd.a\" has no place in the architecture"));
+  EXPECT_THAT(report->ToText(),
+              HasSubstr("4 tensors that nothing reads: odd.a, odd.b, odd.c, "
+                        "...\n"));
+  EXPECT_EQ(report->ToJson()["parts"][1]["surplus"].size(), 4u);
+}
+
+TEST(ModelReportTest, NamesWhatNoPartOfAFileHas) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/one.safetensors";
+  ASSERT_THAT(Conversion::Plan(TinyModelFolder(), path)->Write({}), IsOk());
+  NamedTensors tensors = ReadTensors(path);
+  tensors["model_ema.decay"] = at::ones({1});
+  tensors["v_pred"] = at::ones({1});  // says what the prediction is
+  const auto report =
+      InspectModel(folder.Write("more.safetensors", TensorsFile(tensors)));
+  ASSERT_THAT(report, IsOk());
+  EXPECT_EQ(report->problem, "");
+  EXPECT_EQ(report->surplus, std::vector<std::string>{"model_ema.decay"});
+  EXPECT_THAT(report->ToText(),
+              HasSubstr("surplus     1 tensor that nothing reads: "
+                        "model_ema.decay\n"));
+}
+
+// The latent upscaler's network has the class name of the usual one.
+TEST(ModelReportTest, LooksAtAnUpscalerAsItsPipelineDoes) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  std::filesystem::remove_all(model + "/unet");
+  std::filesystem::remove_all(model + "/scheduler");
+  std::filesystem::copy(SourcePath("tests/data/latent_upscaler"), model,
+                        std::filesystem::copy_options::recursive);
+  auto index = nlohmann::json::parse(ReadFile(model + "/model_index.json"));
+  index["_class_name"] = "StableDiffusionLatentUpscalePipeline";
+  std::filesystem::remove(model + "/model_index.json");
+  folder.Write("model/model_index.json", index.dump());
+  EXPECT_EQ(InspectModel(model)->problem, "");
+  const std::string name = "unet/diffusion_pytorch_model.safetensors";
+  NamedTensors tensors = ReadTensors(model + "/" + name);
+  ASSERT_EQ(tensors.erase("conv_out.bias"), 1u);
+  std::filesystem::remove(model + "/" + name);
+  folder.Write("model/" + name, TensorsFile(tensors));
+  EXPECT_EQ(InspectModel(model)->problem,
+            "unet: tensor \"conv_out.bias\" is missing");
+}
+
+TEST(ModelReportTest, WhatTheServerRefusesIsAProblem) {
+  const TestFolder folder;
+  const std::string model = folder.CopyTinyModel();
+  std::filesystem::remove_all(model + "/tokenizer");
+  EXPECT_THAT(InspectModel(model)->problem, HasSubstr("tokenizer"));
+}
+
+// Parts that no usual pipeline has, by their own configurations.
+TEST(ModelReportTest, KnowsWhatOtherPartsAskFor) {
+  const TestFolder folder;
+  folder.Write("part/config.json", "{}");
+  folder.Write("part/model.safetensors", TensorsFile({{"odd", at::ones({1})}}));
+  for (const auto& [class_name, tensor] :
+       {std::pair("DPTForDepthEstimation", "dpt.embeddings.cls_token"),
+        std::pair("CLIPVisionModelWithProjection",
+                  "vision_model.embeddings.class_embedding"),
+        std::pair("AutoencoderTiny", "decoder.layers.0.weight")}) {
+    const TensorFaults found =
+        FaultyTensors("", class_name, folder.path() + "/part");
+    EXPECT_THAT(found.faults, ::testing::Contains(absl::StrCat(
+                                  "tensor \"", tensor, "\" is missing")))
+        << class_name;
+    EXPECT_EQ(found.surplus, std::vector<std::string>{"odd"}) << class_name;
+  }
 }
 
 TEST(ModelReportTest, AFileWithoutAModelHasAProblem) {

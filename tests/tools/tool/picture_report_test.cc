@@ -33,16 +33,18 @@ TEST(PictureReportTest, TellsWhatAGenzoPictureSays) {
 
 // What is read of a file of `side` pixels each way that says that it was
 // painted with 64.
-std::string ReportOf(int side, v1::GenerateRequest request) {
+std::string ReportOf(int side, v1::GenerateRequest request,
+                     const std::vector<std::string>& enlarged_json = {}) {
   request.set_width(64);
   request.set_height(64);
   request.mutable_output()->set_embed_parameters(true);
   const Pixels pixels{.width = side,
                       .height = side,
                       .rgb = std::string(size_t{3} * side * side, '\x60')};
-  const auto file =
-      EncodePicture(pixels, {.format = v1::IMAGE_FORMAT_JPEG},
-                    {{kXmpKey, XmpOf(ProvenanceOf(request, /*seed=*/7))}});
+  Provenance provenance = ProvenanceOf(request, /*seed=*/7);
+  provenance.enlarged_json = enlarged_json;
+  const auto file = EncodePicture(pixels, {.format = v1::IMAGE_FORMAT_JPEG},
+                                  {{kXmpKey, XmpOf(provenance)}});
   return ReportPicture(file->data).value();
 }
 
@@ -64,6 +66,41 @@ TEST(PictureReportTest, TellsHowALargerFileWasMade) {
       ::testing::AllOf(::testing::HasSubstr("--upscaler ultra"),
                        ::testing::Not(::testing::HasSubstr("genzo upscale"))));
   EXPECT_THAT(ReportOf(160, within), ::testing::HasSubstr("--size 160,160"));
+}
+
+TEST(PictureReportTest, TellsWhatAFileWasEnlargedWith) {
+  const std::string report =
+      ReportOf(192, {},
+               {R"({"upscaler":"tiny","factor":1.5})", "no JSON",
+                R"({"upscaler":"it's","width":192,"height":192,
+           "output":{"format":"IMAGE_FORMAT_JPEG","watermark":true}})"});
+  EXPECT_THAT(
+      report,
+      ::testing::HasSubstr(
+          "and then, FILE being what that made, by\n"
+          "  genzo upscale FILE --upscaler tiny --factor 1.5\n"
+          "and then, FILE being what that made, by\n"
+          "  genzo upscale FILE --upscaler 'it'\\''s' --size 192,192 --format "
+          "jpeg\n"
+          "and by these fields, which the command has no options for\n"
+          "  output\n"));
+  EXPECT_THAT(report, ::testing::HasSubstr("painted again by\n"));
+  EXPECT_THAT(report, ::testing::Not(::testing::HasSubstr("NAME")));
+}
+
+// Nothing is told of what painted it.
+TEST(PictureReportTest, TellsHowAPhotographWasEnlarged) {
+  Provenance provenance;
+  provenance.source_type = "algorithmicallyEnhanced";
+  provenance.enlarged_json = {R"({"upscaler":"tiny"})"};
+  const auto file = EncodePicture(
+      {.width = 64, .height = 64, .rgb = std::string(64 * 64 * 3, '\x60')},
+      {.format = v1::IMAGE_FORMAT_PNG}, {{kXmpKey, XmpOf(provenance)}});
+  const auto report = ReportPicture(file->data);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(*report,
+              ::testing::HasSubstr("enlarged by, FILE being what it was before"
+                                   "\n  genzo upscale FILE --upscaler tiny\n"));
 }
 
 TEST(PictureReportTest, OfOthersPicturesItTellsThatItKnowsNothing) {

@@ -1,6 +1,7 @@
 #include "worker/adapters/lora_adapter.h"
 
 #include <limits>
+#include <optional>
 
 #include "ATen/ops/full.h"
 #include "ATen/ops/kron.h"
@@ -373,6 +374,120 @@ TEST_F(LoraAdapterTest, ValuesThatAreNoNumbersAreRefused) {
   EXPECT_THAT(LoraAdapter::Check(**file, targets_), IsOk());
   EXPECT_THAT(LoraAdapter::Load(**file, targets_, Placement()).status(),
               StatusIs(kInvalid, "lora_unet_to_q.lora_up.weight"));
+}
+
+TEST_F(LoraAdapterTest, ValuesThatNoNetworkBearsAreRefused) {
+  const auto load = [&](double down, double up, at::ScalarType dtype,
+                        const std::optional<double>& alpha = std::nullopt) {
+    FixedTensors file;
+    file.Add("lora_unet_to_q.lora_down.weight", at::full({2, 8}, down));
+    file.Add("lora_unet_to_q.lora_up.weight", at::full({6, 2}, up));
+    if (alpha) file.Add("lora_unet_to_q.alpha", at::full({}, *alpha));
+    return LoraAdapter::Load(file, targets_,
+                             Placement(at::Device(at::kCPU), dtype))
+        .status();
+  };
+  // 2 * 20 * 20 is what is added at most, to every weight.
+  EXPECT_THAT(load(20, 20, at::kFloat), IsOk());
+  EXPECT_THAT(load(-20, 20, at::kFloat, 4.0),
+              StatusIs(kInvalid,
+                       "test: layer \"to_q\" of the denoiser: "
+                       "\"lora_unet_to_q\" may add to a weight 1600, the "
+                       "limit is 1000"));
+  EXPECT_THAT(load(1, 1, at::kFloat, -1e30),
+              StatusIs(kInvalid, "may add to a weight 1e+30"));
+  // It adds little, but cannot be computed on the way.
+  EXPECT_THAT(load(300, 0.001, at::kFloat), IsOk());
+  EXPECT_THAT(load(300, 0.001, at::kBFloat16), IsOk());
+  EXPECT_THAT(load(300, 0.001, at::kHalf),
+              StatusIs(kInvalid,
+                       "has a value of 300, the limit is 255 of "
+                       "Half"));
+  EXPECT_THAT(load(1e30, 1e-30, at::kFloat),
+              StatusIs(kInvalid,
+                       "has a value of 1e+30, the limit is 1.84467e"
+                       "+19 of Float"));
+  EXPECT_THAT(load(1e30, 1e-30, at::kBFloat16),
+              StatusIs(kInvalid, "of BFloat16"));
+}
+
+// Finite themselves, their products are not.
+TEST_F(LoraAdapterTest, KindsOfEveryShapeAreJudgedByWhatTheyAdd) {
+  const auto expect =
+      [&](const std::string& text,
+          const std::vector<std::pair<const char*, at::Tensor>>& tensors) {
+        FixedTensors file;
+        for (const auto& [name, tensor] : tensors) file.Add(name, tensor);
+        EXPECT_THAT(LoraAdapter::Load(file, targets_, Placement()).status(),
+                    StatusIs(kInvalid, text));
+      };
+  expect("\"lora_unet_to_q\" may add to a weight 2000",
+         {{"lora_unet_to_q.diff", at::full({6, 8}, -2000.0)}});
+  expect("\"lora_unet_to_q\" has a value of inf",
+         {{"lora_unet_to_q.hada_w1_a", at::full({6, 2}, 1e20)},
+          {"lora_unet_to_q.hada_w1_b", at::full({2, 8}, 1e20)},
+          {"lora_unet_to_q.hada_w2_a", at::full({6, 2}, 1.0)},
+          {"lora_unet_to_q.hada_w2_b", at::full({2, 8}, 1.0)}});
+  expect("\"lora_unet_to_q\" has a value of inf",
+         {{"lora_unet_to_q.lokr_w1", at::full({2, 2}, 1e30)},
+          {"lora_unet_to_q.lokr_w2", at::full({3, 4}, 1e30)}});
+  const at::Tensor down = at::zeros({2, 8}), up = at::zeros({6, 2});
+  expect("adds to an output 1e+06",
+         {{"unet.to_q.lora_A.weight", down},
+          {"unet.to_q.lora_B.weight", up},
+          {"unet.to_q.lora_B.bias", at::full({6}, 1e6)}});
+  expect("gives weights a norm of 1e+06",
+         {{"unet.to_q.lora_A.weight", down},
+          {"unet.to_q.lora_B.weight", up},
+          {"unet.to_q.lora_magnitude_vector", at::full({6}, 1e6)}});
+}
+
+// Norms of what is left are rounding alone.
+TEST_F(LoraAdapterTest, ADoRAThatTakesRowsAwayGivesNumbers) {
+  file_.Add("unet.to_q.diff", -weight_);
+  file_.Add("unet.to_q.lora_magnitude_vector", at::full({6}, 1.0));
+  const Linear layer(weight_, bias_, "to_q");
+  const at::Tensor x = at::randn({2, 5, 8});
+  EXPECT_THAT(layer.forward(x, ContextOf({{&file_, 1}})),
+              TensorNear(bias_.expand({2, 5, 6}), 1e-4));
+  ExpectMatrix(weight_ / at::linalg_vector_norm(weight_, 2, {1}).unsqueeze(1),
+               0.5);
+}
+
+TEST_F(LoraAdapterTest, NoRowSpreadsWhatIsNoNumber) {
+  file_.Add("lora_unet_to_q.lora_down.weight", at::randn({2, 8}));
+  file_.Add("lora_unet_to_q.lora_up.weight", at::randn({6, 2}));
+  // A request's own, which no file may bring.
+  const auto broken =
+      ContextOf({{&file_, std::numeric_limits<double>::infinity()}});
+  const auto own = ContextOf({{&file_, 0.5}}).segments()[0].adapters;
+  const EvalContext mixed(
+      {{.first_row = 0, .rows = 1, .adapters = own},
+       {.first_row = 1, .rows = 1, .adapters = broken.segments()[0].adapters}});
+  const Linear layer(weight_, bias_, "to_q");
+  const at::Tensor x = at::randn({3, 5, 8});
+  const at::Tensor y = layer.forward(x, mixed);
+  EXPECT_FALSE(y[1].isfinite().all().item<bool>());
+  const EvalContext alone({{.first_row = 0, .rows = 1, .adapters = own}});
+  EXPECT_THAT(y.narrow(0, 0, 1),
+              TensorEquals(layer.forward(x.narrow(0, 0, 1), alone)));
+  EXPECT_THAT(y.narrow(0, 2, 1),
+              TensorEquals(layer.forward(x.narrow(0, 2, 1), NoAdapters())));
+}
+
+TEST_F(LoraAdapterTest, ItsLayersAreKnownFromNames) {
+  EXPECT_EQ(LoraAdapter::LayersOf(file_, targets_), LoraLayers());
+  file_.Add("lora_unet_to_q.lora_down.weight", at::zeros({2, 8}));
+  file_.Add("lora_unet_to_q.lora_up.weight", at::zeros({6, 2}));
+  file_.Add("unet.conv.diff", at::zeros({4, 3, 3, 3}));
+  LoraLayers expected = {.denoiser = {"conv", "to_q"}};
+  EXPECT_EQ(LoraAdapter::LayersOf(file_, targets_), expected);
+  targets_.Add("text_encoder", network_);
+  file_.Add("lora_te_to_q.diff", at::zeros({6, 8}));
+  expected.text_encoders = true;
+  EXPECT_EQ(LoraAdapter::LayersOf(file_, targets_), expected);
+  file_.Add("lora_unet_to_k.diff", at::zeros({6, 8}));  // of another model
+  EXPECT_EQ(LoraAdapter::LayersOf(file_, targets_), LoraLayers());
 }
 
 TEST_F(LoraAdapterTest, SizesAreKnownBeforeItIsRead) {

@@ -1,36 +1,53 @@
 #include "worker/device/core_wait.h"
 
-#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
-#include "worker/threads/available_cores.h"
 
 namespace genzo {
 namespace {
 
-TEST(CoreWaitTest, CountsWhatThreadsWaitForEachOthersCores) {
-  if (!std::filesystem::exists("/proc/self/schedstat")) {
-    GTEST_SKIP() << "this system does not count it";
+// The second number of each thread's file, nanoseconds, together.
+absl::Duration Waited() {
+  int64_t all = 0;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/self/task")) {
+    int64_t ran = 0;
+    int64_t waited = 0;
+    std::ifstream(thread.path() / "schedstat") >> ran >> waited;
+    all += waited;
   }
-  const absl::Duration before = CoreWait();
-  std::atomic<bool> stop{false};
+  return absl::Nanoseconds(all);
+}
+
+// Nobody ends meanwhile, so the sum only grows.
+TEST(CoreWaitTest, IsTheSumOfWhatAllThreadsWaited) {
+  constexpr int kThreads = 8;
+  absl::BlockingCounter begun(kThreads);
+  absl::Notification end;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 2 * AvailableCores(); ++i) {
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      while (!stop) {
-      }
+      begun.DecrementCount();
+      end.WaitForNotification();
     });
   }
-  // Every second one waits: sooner or later it has, however busy the machine.
-  while (CoreWait() - before < absl::Milliseconds(10)) {
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  stop = true;
+  begun.Wait();
+  const absl::Duration before = Waited();
+  const absl::Duration said = CoreWait();
+  const absl::Duration after = Waited();
+  end.Notify();
   for (std::thread& thread : threads) thread.join();
+  if (before == absl::ZeroDuration()) {
+    GTEST_SKIP() << "this system does not count it";
+  }
+  EXPECT_GE(said, before);
+  EXPECT_LE(said, after);
 }
 
 }  // namespace

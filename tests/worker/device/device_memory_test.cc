@@ -69,7 +69,8 @@ int64_t ResidentBytes() { return ProcessMemory::Now().resident; }
 // own.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(FreeMemoryTest, WhatAStepFreedStaysUntilNobodyHasWorkedForAWhile) {
-  ReturnFreeMemory(at::kCPU);  // what other tests left
+  const at::Tensor used = Megabytes(128);  // more than what is freed
+  ReturnFreeMemory(at::kCPU);              // what other tests left
   const int64_t before = ResidentBytes();
   Megabytes(64);
   EXPECT_GT(ResidentBytes(), before + 60 * kMegabyte) << "for the next step";
@@ -84,6 +85,21 @@ TEST(FreeMemoryTest, WhatAStepFreedStaysUntilNobodyHasWorkedForAWhile) {
   rest.Look(/*idle=*/true);
   rest.Look(/*idle=*/true);
   EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte) << "again";
+}
+
+TEST(FreeMemoryTest, TheBusyKeepAsMuchAsIsInUse) {
+  ReturnFreeMemory(at::kCPU);
+  const at::Tensor used = Megabytes(64);
+  const int64_t before = ResidentBytes();
+  HeapRest rest(/*looks=*/2);
+  Megabytes(32);
+  for (int i = 0; i < 4; ++i) rest.Look(/*idle=*/false);
+  EXPECT_GT(ResidentBytes(), before + 28 * kMegabyte) << "for the next step";
+  Megabytes(1024);
+  rest.Look(/*idle=*/false);
+  EXPECT_GT(ResidentBytes(), before + 1000 * kMegabyte) << "not at each look";
+  rest.Look(/*idle=*/false);
+  EXPECT_LT(ResidentBytes(), before + 4 * kMegabyte);
 }
 
 TEST(LoadingMemoryTest, NothingThatIsFreedIsKeptMeanwhile) {

@@ -1,6 +1,5 @@
 #include "worker/engine/decode_stage.h"
 
-#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -22,6 +21,8 @@ struct Record {
   absl::Notification taken;  // the decode thread asked for the first time
   absl::Notification go_on;  // it waits for this
   absl::Notification completed;
+  absl::Notification dropped;
+  int attempt = 1;
   std::vector<std::string> events;  // of the decode thread; read when completed
 };
 
@@ -29,9 +30,10 @@ class FakeLease : public JobLease {
  public:
   FakeLease(internal::v1::Job job, Record& record)
       : job_(std::move(job)), record_(record) {}
+  ~FakeLease() override { record_.dropped.Notify(); }
 
   const internal::v1::Job& job() const override { return job_; }
-  int attempt() const override { return 1; }
+  int attempt() const override { return record_.attempt; }
   const std::string& checkpoint() const override { return checkpoint_; }
   bool Renew() override { return true; }
   void Checkpoint(std::string state) override {}
@@ -92,12 +94,20 @@ class DecodeStageTest : public ::testing::Test {
     return task;
   }
 
+  std::unique_ptr<DecodeStage> Stage(
+      std::function<bool()> device_works = nullptr) {
+    return std::make_unique<DecodeStage>(
+        DecodeStage::Options{
+            .max_finals = 2,
+            .threads = [] { return 1; },
+            .on_decoded = [](const JobDemand&, absl::Duration) {},
+            .device_works = std::move(device_works)},
+        cpu_stream_, clock_, metrics_, finisher_);
+  }
+
   FakeClock clock_;
   Metrics metrics_;
   Record record_;
-  std::atomic<int> decoded_{0};
-  const DecodeStage::OnDecoded on_decoded_ =
-      [this](const JobDemand&, absl::Duration) { ++decoded_; };
   PictureJudges judges_{{}, /*safety_checker=*/"", c10::Device(c10::kCPU)};
   const PictureFinisher finisher_{judges_};
   const DeviceStream cpu_stream_{c10::Device(c10::kCPU), StreamPriority::kLow};
@@ -106,11 +116,10 @@ class DecodeStageTest : public ::testing::Test {
 };
 
 TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, finisher_, on_decoded_);
-  stage.Submit(Task(1));
-  stage.Submit(Task(2));
-  stage.Submit(Final());
+  const auto stage = Stage();
+  stage->Submit(Task(1));
+  stage->Submit(Task(2));
+  stage->Submit(Final());
   record_.go_on.Notify();
   record_.completed.WaitForNotification();
   EXPECT_THAT(record_.events,
@@ -118,12 +127,11 @@ TEST_F(DecodeStageTest, ShowsPreviewsBeforeTheImage) {
 }
 
 TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, finisher_, on_decoded_);
-  stage.Submit(Task(1));
+  const auto stage = Stage();
+  stage->Submit(Task(1));
   record_.taken.WaitForNotification();
-  for (int step = 2; step <= 7; ++step) stage.Submit(Task(step));
-  stage.Submit(Final());
+  for (int step = 2; step <= 7; ++step) stage->Submit(Task(step));
+  stage->Submit(Final());
   record_.go_on.Notify();
   record_.completed.WaitForNotification();
   EXPECT_THAT(record_.events,
@@ -134,26 +142,47 @@ TEST_F(DecodeStageTest, DropsTheOldestPreviewsWhenItCannotKeepUp) {
 
 TEST_F(DecodeStageTest, FinishesWhatWaitsWhenItEnds) {
   {
-    DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                      metrics_, finisher_, on_decoded_);
-    stage.Submit(Final());
+    const auto stage = Stage();
+    stage->Submit(Final());
     record_.go_on.Notify();
   }
   EXPECT_TRUE(record_.completed.HasBeenNotified());
 }
 
 TEST_F(DecodeStageTest, AFaultFailsTheJob) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, finisher_, on_decoded_);
+  const auto stage = Stage();
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::zeros({1, 3, 8, 8});
-  stage.Submit(task);
+  stage->Submit(task);
   record_.completed.WaitForNotification();
   ASSERT_EQ(record_.events.size(), 2u) << "the image's failure and the job's";
   for (const std::string& event : record_.events) {
     EXPECT_THAT(event, ::testing::HasSubstr("decoding image 0 failed"));
   }
+}
+
+TEST_F(DecodeStageTest, OnABrokenDeviceTheJobGoesToAnother) {
+  const auto stage = Stage([] { return false; });
+  record_.go_on.Notify();
+  DecodeTask task = Final();
+  task.latent = at::zeros({1, 3, 8, 8});
+  stage->Submit(std::move(task));
+  job_ = nullptr;
+  record_.dropped.WaitForNotification();
+  EXPECT_THAT(record_.events, ::testing::IsEmpty());
+}
+
+TEST_F(DecodeStageTest, TheLastWorkerThatMayTryTellsTheFault) {
+  record_.attempt = JobLease::kMostAttempts;
+  const auto stage = Stage([] { return false; });
+  record_.go_on.Notify();
+  DecodeTask task = Final();
+  task.latent = at::zeros({1, 3, 8, 8});
+  stage->Submit(std::move(task));
+  job_ = nullptr;
+  record_.dropped.WaitForNotification();
+  EXPECT_EQ(record_.events.size(), 2u) << "the image's failure and the job's";
 }
 
 class HalfDecodeStageTest : public DecodeStageTest {
@@ -162,23 +191,21 @@ class HalfDecodeStageTest : public DecodeStageTest {
 };
 
 TEST_F(HalfDecodeStageTest, ALatentTooLargeForTheTypeIsDecodedInFloat32) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 2; }, cpu_stream_, clock_,
-                    metrics_, finisher_, on_decoded_);
+  const auto stage = Stage();
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, 1e6f);
-  stage.Submit(task);
+  stage->Submit(task);
   record_.completed.WaitForNotification();
   EXPECT_THAT(record_.events, ::testing::ElementsAre("image 0"));
 }
 
 TEST_F(DecodeStageTest, ALatentThatIsNotFiniteIsNamed) {
-  DecodeStage stage(/*max_finals=*/2, [] { return 1; }, cpu_stream_, clock_,
-                    metrics_, finisher_, on_decoded_);
+  const auto stage = Stage();
   record_.go_on.Notify();
   DecodeTask task = Final();
   task.latent = at::full({1, 4, 8, 8}, std::nanf(""));
-  stage.Submit(task);
+  stage->Submit(task);
   record_.completed.WaitForNotification();
   ASSERT_EQ(record_.events.size(), 2u);
   EXPECT_THAT(record_.events[0], ::testing::HasSubstr("after step 9"));

@@ -67,6 +67,8 @@ class EngineTest : public ::testing::Test {
     request.set_guidance_scale(1);
     request.set_priority(priority_);
     request.mutable_output()->set_quality(90);
+    request.mutable_output()->set_upscaler(upscaler_);
+    if (!lora_.empty()) request.add_loras()->set_name(lora_);
     if (hires_.width() > 0) *request.mutable_hires() = hires_;
     const std::string id = job.id();
     records_[id] = std::make_shared<EventRecord>();
@@ -140,7 +142,9 @@ class EngineTest : public ::testing::Test {
   int64_t model_bytes_ = 1;  // of each; the device has 1 << 20
   std::string tenant_;       // of what is submitted
   v1::Priority priority_ = v1::PRIORITY_NORMAL;
-  v1::HiresPass hires_;  // of what is submitted; no width: none
+  v1::HiresPass hires_;   // of what is submitted; no width: none
+  std::string upscaler_;  // likewise; empty: none
+  std::string lora_;      // likewise
   bool working_ = false;
   bool stays_open_ = false;
   int jobs_ = 0;

@@ -1,7 +1,6 @@
 // Tenants that share a device, and devices that share the queue.
 
 #include <array>
-#include <stdexcept>
 #include <thread>
 
 #include "absl/algorithm/container.h"
@@ -153,78 +152,6 @@ TEST_F(EngineTest, TwoDevicesShareTheQueue) {
   other.join();
   EXPECT_THAT(OutcomeOf(a).status(), IsOk());
   EXPECT_THAT(OutcomeOf(b).status(), IsOk());
-}
-
-// As many images as it takes until nobody believes its probes any more.
-TEST_F(EngineTest, AnotherDeviceGoesOnWhereABrokenOneStood) {
-  constexpr int kImages = DeviceHealth::kHopeless;
-  load_.backlog().SetDevices(2);
-  StepProfile profile;
-  profile.costs = StepCosts(
-      {{1, absl::Milliseconds(10)}, {kImages, absl::Milliseconds(10)}});
-  Profile(profile);
-  config_.max_live_runs = config_.max_batch_rows = kImages;
-  const std::string id = Submit(7, /*steps=*/5, kImages);
-  FakeBehaviour breaks;
-  bool working = false;
-  breaks.before_evaluation = [&](const std::vector<double>&) {
-    clock_.Advance(absl::Milliseconds(10));
-    if (working && breaks.evaluations.size() == 2) {
-      throw std::runtime_error("broken");
-    }
-  };
-  const ModelSource source = {
-      .bytes = [](const ModelFiles&) { return int64_t{1}; },
-      .load = [&](const ModelFiles&) -> absl::StatusOr<ModelRef> {
-        return std::make_shared<FakePipeline>(breaks);
-      }};
-  absl::Notification taken_out;
-  EngineDependencies dependencies = {
-      *queue_,  load_,  catalog_,
-      metrics_, clock_, [&](const Placement&) { return source; }};
-  dependencies.on_health = [&](bool usable) {
-    if (!usable) taken_out.Notify();
-  };
-  Engine broken(config_, {.index = 1, .placement = {}, .memory_bytes = 1 << 20},
-                dependencies, EncodeStage::Where::kCaller);
-  std::thread device([&] {
-    broken.Work([&] {
-      breaks.evaluations.clear();
-      working = true;
-    });
-  });
-  taken_out.WaitForNotification();
-  stays_open_ = true;
-  hook_ = [&](const std::vector<double>&) { queue_->Close(); };
-  Work();
-  broken.Stop();
-  device.join();
-  EXPECT_THAT(behaviour_.evaluations, SizeIs(3)) << "of five steps";
-  EXPECT_THAT(behaviour_.evaluations, Each(SizeIs(kImages)));
-  const auto pictures_of = [this](const std::string& job) {
-    std::vector<std::string> pictures;
-    v1::Ended ended;
-    while (auto event = records_.at(job)->Take()) {
-      if (event->has_image()) {
-        pictures.push_back(event->image().picture().data());
-      }
-      if (event->has_ended()) ended = event->ended();
-    }
-    return std::pair(pictures, ended);
-  };
-  const auto [pictures, ended] = pictures_of(id);
-  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
-  EXPECT_EQ(ended.steps_run(), 5u * kImages);
-  EXPECT_THAT(pictures, SizeIs(kImages));
-  // One that was never disturbed has the same bits.
-  queue_ = NewQueue();
-  hook_ = nullptr;
-  stays_open_ = false;
-  const std::string calm = Submit(7, /*steps=*/5);
-  Work();
-  const auto calm_pictures = pictures_of(calm).first;
-  ASSERT_THAT(calm_pictures, SizeIs(1));
-  EXPECT_THAT(pictures, Each(calm_pictures[0]));
 }
 
 TEST_F(EngineTest, ACheckpointThatDoesNotFitIsForgotten) {

@@ -270,10 +270,16 @@ TEST_F(JobStateTest, ExpiresPastItsDeadline) {
 TEST_F(JobStateTest, AJobThatIsAnothersByNowIsNotWanted) {
   EXPECT_TRUE(state_->Wanted());
   EXPECT_TRUE(Next().has_started());
+  const ModelMetrics& figures = metrics_.ForModel("tiny");
+  EXPECT_EQ(figures.jobs_running.Value(), 1);
   lost_ = true;
   EXPECT_FALSE(state_->Wanted());
+  EXPECT_FALSE(state_->Wanted(1));
+  EXPECT_EQ(figures.jobs_running.Value(), 0) << "not here";
   state_->PostImage(ImageOf(0), absl::ZeroDuration());
   EXPECT_FALSE(events_->Take().has_value()) << "the other one tells";
+  state_ = nullptr;
+  EXPECT_EQ(figures.jobs_running.Value(), 0) << "counted down once";
 }
 
 TEST_F(JobStateTest, TellsACancelFromAServerThatStops) {

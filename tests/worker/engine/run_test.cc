@@ -137,6 +137,36 @@ TEST_F(RunTest, AStageThatCannotBeginEndsTheRun) {
               StatusIs(absl::StatusCode::kInternal, "no second stage"));
 }
 
+// Saved there, it goes on from the hop elsewhere.
+TEST_F(RunTest, AHopThatFailsLeavesTheRunWhereItWas) {
+  const PreparedRef prepared = MakeRun({1}).stage().prepared;
+  const auto stages = [&] {
+    std::vector<Stage> made;
+    for (int i = 0; i < 2; ++i) {
+      made.push_back({.denoiser = &denoiser_,
+                      .prepared = prepared,
+                      .guidance = {.rows = 1},
+                      .sampler = std::make_unique<FakeWalk>(1)});
+    }
+    made[1].through_pixels = PixelHop{.upscaler = "", .width = 8, .height = 8};
+    return made;
+  };
+  std::vector<Stage> failing = stages();
+  failing[1].begin = [](Stage&, const at::Tensor&) -> absl::Status {
+    throw std::runtime_error("the device is gone");
+  };
+  genzo::Run run(std::move(failing));
+  ASSERT_THAT(run.Take(One()), IsOk());
+  EXPECT_THAT(run.Enter(One()),
+              StatusIs(absl::StatusCode::kInternal, "the device is gone"));
+  EXPECT_NE(run.hop(), nullptr);
+  genzo::Run next(stages());
+  ASSERT_THAT(next.Restore(run.Save()), IsOk());
+  ASSERT_NE(next.hop(), nullptr);
+  EXPECT_EQ(next.progress().steps_done, 1);
+  EXPECT_EQ(next.latent().item<float>(), 1);
+}
+
 TEST_F(RunTest, WhatIsNotFiniteEndsTheRun) {
   genzo::Run run = MakeRun({2, 3});
   ASSERT_THAT(run.Take(One()), IsOk());

@@ -36,6 +36,24 @@ class UpscaleStageTest : public ::testing::Test {
     return record;
   }
 
+  // Of a job with one image, which leaves a run behind where it may.
+  UpscaleTask PaintedTask(const std::shared_ptr<EventRecord>& record) {
+    internal::v1::Job job;
+    job.set_id("painted");
+    *job.mutable_accepted_at() = ToProto(clock_.Date());
+    job.mutable_request()->set_image_count(1);
+    EXPECT_THAT(painting_.Submit(std::move(job), record), IsOk());
+    const auto state = std::make_shared<JobState>(
+        painting_.Take({}), /*model=*/nullptr, clock_, metrics_.ForModel(""));
+    return {.job = state,
+            .upscaler = "lanczos",
+            .pixels = []() -> at::Tensor {
+              throw std::runtime_error("the device is gone");
+            },
+            .done = [](const at::Tensor&) { return absl::OkStatus(); },
+            .keep = [state] { state->KeepRun(0, "before the hop"); }};
+  }
+
   std::unique_ptr<UpscaleStage> Stage(std::function<int()> threads,
                                       std::function<bool()> device_works) {
     return std::make_unique<UpscaleStage>(
@@ -63,7 +81,48 @@ class UpscaleStageTest : public ::testing::Test {
   DeviceMetrics device_ = metrics_.ForDevice("cpu:0");
   PoolLoad load_;
   MemoryJobQueue queue_{/*capacity=*/8, clock_, metrics_, load_};
+  MemoryJobQueue painting_{/*capacity=*/8, clock_, metrics_, load_};
 };
+
+TEST_F(UpscaleStageTest, ABrokenDeviceLeavesAPaintedJobToOthers) {
+  const auto record = std::make_shared<EventRecord>();
+  auto stage = Stage([] { return 1; }, [] { return false; });
+  stage->Submit(PaintedTask(record));
+  stage.reset();  // finishes what waits
+  const auto lease = painting_.TryTake({});
+  ASSERT_NE(lease, nullptr);
+  const auto left = JobCheckpoint::Parse(lease->checkpoint(), /*images=*/1);
+  ASSERT_THAT(left, IsOk());
+  EXPECT_EQ(left->runs.at(0), "before the hop");
+  EXPECT_EQ(left->images_failed, 0u);
+  lease->Fail(absl::CancelledError());
+}
+
+TEST_F(UpscaleStageTest, NothingIsBegunOnADeviceThatIsOutOfUse) {
+  const auto record = std::make_shared<EventRecord>();
+  auto stage = Stage([] { return 1; }, [] { return true; });
+  stage->SetUsable(false);
+  UpscaleTask task = PaintedTask(record);
+  bool begun = false;
+  task.pixels = [&begun] {
+    begun = true;
+    return at::Tensor();
+  };
+  stage->Submit(std::move(task));
+  task = {};
+  stage.reset();
+  EXPECT_FALSE(begun);
+  const auto lease = painting_.TryTake({});
+  ASSERT_NE(lease, nullptr);
+  lease->Fail(absl::CancelledError());
+}
+
+TEST_F(UpscaleStageTest, ADeviceThatWorksIsNotBlamedForAPaintedPicture) {
+  const auto record = std::make_shared<EventRecord>();
+  auto stage = Stage([] { return 1; }, [] { return true; });
+  stage->Submit(PaintedTask(record));
+  EXPECT_EQ(EndOf(*record), v1::JOB_STATE_FAILED);
+}
 
 TEST_F(UpscaleStageTest, ABrokenDeviceLeavesPicturesToOthers) {
   absl::Notification probed;

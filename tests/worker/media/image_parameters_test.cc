@@ -65,6 +65,29 @@ TEST(ImageParametersTest, AdaptersAreTagsOfThePrompt) {
             "a fox <lora:ink:0.8> <lora:ink:0.8:0.5>");
 }
 
+TEST(ImageParametersTest, SaysWhatWasRepaintedAndByWhichHint) {
+  v1::GenerateRequest request = Resolved();
+  v1::Inpainting& part = *request.mutable_inpainting();
+  part.set_mask_blur(4);
+  part.set_only_masked(true);
+  part.set_padding(32);
+  part.set_fill(v1::Inpainting::FILL_NOISE);
+  v1::ControlInput& control = *request.add_controls();
+  control.set_name("edges");
+  control.set_preprocessor(v1::ControlInput::PREPROCESSOR_CANNY);
+  control.set_canny_low(100);
+  control.set_canny_high(200);
+  control.set_weight(0.8);
+  control.set_end(1);
+  EXPECT_THAT(
+      TextOf(request),
+      HasSubstr(", Mask blur: 4, Inpaint area: Only masked, Masked area "
+                "padding: 32, Masked content: latent noise, ControlNet 0: "
+                "\"Module: canny, Model: edges, Weight: 0.8, Threshold A: 100, "
+                "Threshold B: 200, Guidance Start: 0, Guidance End: 1, Control "
+                "Mode: Balanced\""));
+}
+
 TEST(ImageParametersTest, HasNoLineForAnEmptyNegativePrompt) {
   EXPECT_THAT(TextOf(Resolved()), Not(HasSubstr("Negative prompt")));
 }
@@ -80,8 +103,18 @@ TEST(ImageParametersTest, SaysHowItWasEnlarged) {
   hires.set_upscale(v1::HiresPass::UPSCALE_LATENT_BICUBIC);
   EXPECT_THAT(TextOf(request),
               HasSubstr(", Denoising strength: 0.4, Hires resize: 128x64, "
-                        "Hires steps: 12, Hires sampler: DDIM, Hires upscaler: "
+                        "Hires steps: 4, Hires sampler: DDIM, Hires upscaler: "
                         "Latent (bicubic)"));
+}
+
+TEST(ImageParametersTest, SaysWithWhatTheFileWasEnlarged) {
+  v1::GenerateRequest request = Resolved();
+  EXPECT_THAT(TextOf(request), Not(HasSubstr("upscale")));
+  request.mutable_output()->set_upscaler("realesrgan-x4");
+  EXPECT_EQ(ValueOf("Postprocess upscaler", TextOf(request)), "realesrgan-x4");
+  request.mutable_output()->set_upscaler("lanczos");
+  EXPECT_THAT(TextOf(request), HasSubstr(", Postprocess upscale by: 2, "
+                                         "Postprocess upscaler: lanczos, "));
 }
 
 TEST(ImageParametersTest, CountsClipLayersFromOne) {

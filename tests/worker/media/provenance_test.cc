@@ -67,6 +67,19 @@ TEST(ProvenanceTest, EachImageOfAVariationHasItsOwnSeed) {
               ::testing::HasSubstr("\"variation\":{\"seed\":\"11\""));
 }
 
+TEST(ProvenanceTest, TellsHowItWasEnlarged) {
+  Provenance provenance = ProvenanceOf(Request(), /*seed=*/3);
+  EXPECT_TRUE(ReadXmp(XmpOf(provenance))->enlarged_json.empty());
+  provenance.enlarged_json = {"{\"upscaler\":\"<a> & b\"}", "{}"};
+  const auto read = ReadXmp(XmpOf(provenance));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->enlarged_json, provenance.enlarged_json);
+  EXPECT_EQ(read->request_json, provenance.request_json);
+  provenance.enlarged_json.resize(2000, provenance.enlarged_json[0]);
+  EXPECT_TRUE(ReadXmp(XmpOf(provenance))->enlarged_json.empty())
+      << "more than JPEG can hold";
+}
+
 // Escaped, a quote is six bytes.
 TEST(ProvenanceTest, ALongRequestLeavesRoomInJpeg) {
   v1::GenerateRequest request = Request();

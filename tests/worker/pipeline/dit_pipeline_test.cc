@@ -72,7 +72,7 @@ TEST_F(DitPipelineTest, TellsWhatItCanDo) {
   EXPECT_THAT(traits.tasks, ::testing::ElementsAre(v1::TASK_TEXT_TO_IMAGE));
   EXPECT_THAT(traits.request_fields, ::testing::ElementsAre("class_label"));
   EXPECT_EQ(traits.default_width, 64);
-  EXPECT_EQ(*PipelineWeightBytes(folder_.path(), Placement()),
+  EXPECT_EQ(PipelineWeightBytes(folder_.path(), Placement())->all,
             model_->weight_bytes());
 }
 

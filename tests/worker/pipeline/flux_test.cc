@@ -69,7 +69,7 @@ TEST(FluxTest, TellsWhatItCanDo) {
 TEST(FluxTest, TakesTheBytesThatItsFilesPromise) {
   const auto bytes = PipelineWeightBytes(Folder(), Placement());
   ASSERT_THAT(bytes, IsOk());
-  EXPECT_EQ(*bytes, TinyFlux().weight_bytes());
+  EXPECT_EQ(bytes->all, TinyFlux().weight_bytes());
 }
 
 // What is embedded beside the blocks, the time included: by diffusers' names

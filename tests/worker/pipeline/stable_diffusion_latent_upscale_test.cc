@@ -79,8 +79,15 @@ TEST_F(LatentUpscaleTest, TellsWhatItCanDo) {
   EXPECT_EQ(traits.picture_divisor, 2);
   EXPECT_EQ(traits.size_multiple, 64);
   EXPECT_EQ(traits.default_width, 128);
-  EXPECT_EQ(*PipelineWeightBytes(folder_.path(), Placement()),
+  EXPECT_EQ(PipelineWeightBytes(folder_.path(), Placement())->all,
             model_->weight_bytes());
+}
+
+TEST_F(LatentUpscaleTest, HeadsAloneTellWhatItIs) {
+  const auto described = DescribePipeline(folder_.path(), Placement());
+  ASSERT_THAT(described, IsOk());
+  EXPECT_EQ((*described)->traits().size_multiple, 64);
+  EXPECT_EQ((*described)->traits().samplers, model_->traits().samplers);
 }
 
 TEST_F(LatentUpscaleTest, DrawsAsTheReference) {

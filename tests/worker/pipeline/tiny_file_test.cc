@@ -60,7 +60,7 @@ at::Tensor PreviewBy(const std::string& model, const std::string& tiny) {
   const auto pipeline = LoadPipeline(files, Placement());
   EXPECT_THAT(pipeline, IsOk()) << tiny;
   if (!pipeline.ok()) return {};
-  EXPECT_EQ(*PipelineWeightBytes(files, Placement()),
+  EXPECT_EQ(PipelineWeightBytes(files, Placement())->all,
             (*pipeline)->weight_bytes());
   const LatentCodec& codec = (*pipeline)->codec();
   EXPECT_TRUE(codec.has_tiny());

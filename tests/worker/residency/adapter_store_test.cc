@@ -1,9 +1,12 @@
 #include "worker/residency/adapter_store.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "absl/synchronization/notification.h"
 #include "c10/core/InferenceMode.h"
+#include "c10/core/StorageImpl.h"
+#include "c10/util/intrusive_ptr.h"
 #include "tests/testing/fake_spare_memory.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/tiny_lora.h"
@@ -108,20 +111,75 @@ TEST_F(AdapterStoreTest, ABlockThatIsNoneIsNamed) {
                        "loras[0].block_weights[1].block \"mid_blok\" begins"));
 }
 
+// A model's first job is here before the front end knows what fits it.
+TEST_F(AdapterStoreTest, BlocksThatLeaveNothingAreRefused) {
+  Write(1);
+  AdapterStore store(library_.get(), Placement(), int64_t{1} << 30, Plenty(),
+                     figures_, [] {});
+  v1::GenerateRequest request = Asking({0});
+  v1::LoraUse& lora = *request.mutable_loras(0);
+  lora.set_weight(0);
+  lora.set_text_encoder_weight(0);
+  v1::LoraBlockWeight& block = *lora.add_block_weights();
+  block.set_block("mid_block");
+  block.set_weight(0);
+  EXPECT_THAT(
+      Fetch(store, "a", request),
+      StatusIs(absl::StatusCode::kInvalidArgument, "loras[0].block_weights "));
+}
+
+// The memory behind tensors, held by others alone.
+class WatchedStorages {
+ public:
+  // All that the adapter holds.
+  void Add(const LoraAdapter& adapter) {
+    AdapterSet set;
+    for (const char* component : {"denoiser", "text_encoder"}) {
+      adapter.AddTo(
+          component, [](const std::string&) { return 1; }, set);
+    }
+    for (const auto& [layer, deltas] : set.layers) {
+      for (const LayerDelta& delta : deltas) {
+        for (const at::Tensor& tensor : {delta.down, delta.up}) {
+          storages_.push_back(tensor.storage().getWeakStorageImpl());
+        }
+      }
+    }
+  }
+
+  int64_t BytesAlive() const {
+    int64_t bytes = 0;
+    for (const auto& storage : storages_) {
+      const auto alive = storage.lock();
+      if (alive.defined()) bytes += static_cast<int64_t>(alive->nbytes());
+    }
+    return bytes;
+  }
+
+ private:
+  std::vector<c10::weak_intrusive_ptr<c10::StorageImpl>> storages_;
+};
+
+// What is counted, and what is there.
 TEST_F(AdapterStoreTest, LoadingAndUnloadingFiftyReturnsTheMemory) {
   Write(50);
   const int64_t one = OneAdaptersBytes();
   AdapterStore store(library_.get(), Placement(), 4 * one, Plenty(), figures_,
                      [] {});
+  WatchedStorages watched;
   for (int i = 0; i < 50; ++i) {
-    const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
-    ASSERT_THAT(fetched, IsOk()) << i;
-    EXPECT_LE(store.bytes(), 4 * one);
+    {
+      const auto fetched = Fetch(store, absl::StrCat("job", i), Asking({i}));
+      ASSERT_THAT(fetched, IsOk()) << i;
+      watched.Add(*(*fetched)[0].adapter);
+    }
+    EXPECT_EQ(watched.BytesAlive(), std::min(i + 1, 4) * one) << i;
+    EXPECT_EQ(store.bytes(), std::min(i + 1, 4) * one) << i;
   }
-  EXPECT_EQ(store.bytes(), 4 * one);
   EXPECT_EQ(figures_.adapters.Value(), 4);
   EXPECT_EQ(figures_.adapter_bytes.Value(), static_cast<double>(4 * one));
   store.Clear();
+  EXPECT_EQ(watched.BytesAlive(), 0);
   EXPECT_EQ(store.bytes(), 0);
   EXPECT_EQ(figures_.adapters.Value(), 0);
   EXPECT_EQ(figures_.adapter_bytes.Value(), 0);

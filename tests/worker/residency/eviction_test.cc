@@ -62,6 +62,41 @@ TEST(EvictionTest, NoMoreLeaveThanItTakes) {
               ElementsAre("large"));
 }
 
+ModelBytes Sharing(int64_t all, int64_t encoder) {
+  ModelBytes bytes = all;
+  bytes.shared["encoder"] = encoder;
+  return bytes;
+}
+
+TEST(EvictionTest, WhatIsHeldTogetherCountsOnce) {
+  const std::vector<Resident> residents = {
+      {.id = "a", .bytes = Sharing(50, 20), .last_used = 1},
+      {.id = "b", .bytes = Sharing(40, 20), .last_used = 2}};  // 70 together
+  EXPECT_THAT(*ChooseEvictions("x", residents, 30, 100), IsEmpty());
+  EXPECT_THAT(*ChooseEvictions("x", residents, Sharing(50, 20), 100),
+              IsEmpty());
+  EXPECT_THAT(*ChooseEvictions("x", residents, Sharing(51, 20), 100),
+              ElementsAre("a"));
+}
+
+TEST(EvictionTest, WhatOthersHoldDoesNotLeaveWithAModel) {
+  const std::vector<Resident> residents = {
+      {.id = "a", .bytes = Sharing(25, 20), .last_used = 1},
+      {.id = "b", .bytes = Sharing(40, 20), .last_used = 2},
+      {.id = "c", .bytes = 10, .last_used = 3}};  // 55 together
+  EXPECT_THAT(*ChooseEvictions("x", residents, 50, 100), ElementsAre("a"));
+  EXPECT_THAT(*ChooseEvictions("x", residents, 51, 100), ElementsAre("b"))
+      << "without a only 5 are free";
+}
+
+TEST(EvictionTest, PinnedOnesHoldForOthersToo) {
+  const Resident pinned = {
+      .id = "pinned", .bytes = Sharing(60, 50), .pinned = true};
+  EXPECT_THAT(*ChooseEvictions("x", {pinned}, Sharing(90, 50), 100), IsEmpty());
+  EXPECT_EQ(ErrorReason(ChooseEvictions("x", {pinned}, 90, 100).status()),
+            "DOES_NOT_FIT");
+}
+
 TEST(EvictionTest, WhatIsOnlyComingStays) {
   const Resident coming = {
       .id = "coming", .bytes = 60, .stays = true, .last_used = 0};

@@ -67,6 +67,27 @@ TEST_F(LoraLibraryTest, WhatFitsAModelIsKnownOnceItWasLoaded) {
               ::testing::HasSubstr("lora_unet_conv_in"));
 }
 
+TEST_F(LoraLibraryTest, WhatItChangesInAModelIsKnownWithThat) {
+  WriteLora(folder_, "ink", TinyLora(/*rank=*/2));
+  LoraLibrary library = Open();
+  const auto model = LoadPipeline(TinyModelFolder(), Placement());
+  ASSERT_THAT(model, IsOk());
+  library.AddModel("tiny", (*model)->adapter_targets());
+  library.Look();
+  v1::LoraUse lora;
+  lora.set_name("ink");
+  lora.set_text_encoder_weight(0);
+  v1::LoraBlockWeight& block = *lora.add_block_weights();
+  block.set_block("down_blocks");
+  EXPECT_THAT(catalog_.CheckBlocks(lora, "tiny"),
+              StatusIs(kInvalid, "leave nothing of it"));
+  lora.set_text_encoder_weight(1);
+  EXPECT_THAT(catalog_.CheckBlocks(lora, "tiny"), IsOk());
+  block.set_block("conv_in");  // the model's, but not this file's
+  EXPECT_THAT(catalog_.CheckBlocks(lora, "tiny"),
+              StatusIs(kInvalid, "name no layer that it changes"));
+}
+
 TEST_F(LoraLibraryTest, TellsOfTensorsThatAreNotRead) {
   FixedTensors more = TinyLora(2);
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) {

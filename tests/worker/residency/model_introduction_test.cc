@@ -1,17 +1,23 @@
 #include "worker/residency/model_introduction.h"
 
 #include <filesystem>
+#include <sstream>
+#include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "base/errors.h"
+#include "base/logging.h"
+#include "base/model_fingerprint.h"
 #include "c10/core/InferenceMode.h"
 #include "queue/memory_job_queue.h"
+#include "spdlog/sinks/ostream_sink.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/fake_pipeline.h"
 #include "tests/testing/matchers.h"
 #include "tests/testing/random_tensors.h"
 #include "tests/testing/test_folder.h"
 #include "tests/testing/tiny_control.h"
+#include "tests/testing/tiny_sdxl.h"
 #include "worker/kernels/row_bits.h"
 #include "worker/text/embedding_folders.h"
 
@@ -19,7 +25,9 @@ namespace genzo {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr int64_t kPixels = 64 * 64;
 
@@ -233,6 +241,88 @@ TEST_F(ModelIntroductionTest, AModelMayComeLater) {
   EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
   EXPECT_THAT(catalog_.Get("broken")->error().message(),
               ::testing::HasSubstr("/nowhere"));
+}
+
+TEST_F(ModelIntroductionTest, AModelWithoutRoomIsKnownAndComesWhenAskedFor) {
+  config_.models.clear();
+  const int64_t bytes =
+      PipelineWeightBytes(TinyModelFolder(), Placement())->all;
+  device_.memory_bytes = bytes * 3 / 2;
+  Make();
+  models_->Add({"x", TinyModelFolder()});
+  models_->Add({"y", folder_.CopyTinyModel()});  // so it shares nothing
+  const auto adopt = [&] {
+    models_->Adopt(/*busy=*/false);
+    if (!models_->measuring()) models_->loader().AwaitChange();
+  };
+  const auto told = [&](const std::string& id) {
+    v1::Model model = *catalog_.Get(id);
+    for (const char* own : {"id", "state", "weight_bytes", "fingerprint"}) {
+      model.GetReflection()->ClearField(
+          &model, model.GetDescriptor()->FindFieldByName(own));
+    }
+    return model.DebugString();
+  };
+  while (models_->ready().count("x") == 0 || !catalog_.Get("y")->has_limits()) {
+    adopt();
+  }
+  EXPECT_EQ(State("y"), v1::Model::STATE_UNLOADED);
+  EXPECT_EQ(told("y"), told("x"));
+  EXPECT_EQ(State("x"), v1::Model::STATE_RESIDENT) << "it makes no room";
+  models_->loader().Request("y");
+  while (models_->ready().count("y") == 0) adopt();
+  EXPECT_EQ(State("y"), v1::Model::STATE_RESIDENT);
+  EXPECT_EQ(State("x"), v1::Model::STATE_UNLOADED);
+}
+
+// Of two devices, if the files were replaced between their loads.
+TEST_F(ModelIntroductionTest, WarnsOfAnotherDeviceWithOtherFiles) {
+  std::ostringstream log;
+  const auto old = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  const auto loads_beside = [&](const std::string& fingerprint) {
+    v1::Model other;
+    other.set_id("a");
+    other.set_state(v1::Model::STATE_RESIDENT);
+    other.set_fingerprint(fingerprint);
+    catalog_.Put(other, /*device=*/7);
+    Make();
+    Await("a");
+    AdoptAll(/*busy=*/false);
+    models_.reset();
+    return std::exchange(log, std::ostringstream()).str();
+  };
+  const std::string same = ModelFingerprint(TinyModelFolder());
+  EXPECT_THAT(loads_beside(same), Not(HasSubstr("of other files")));
+  EXPECT_THAT(loads_beside("0123"),
+              HasSubstr("model a on device 0 is of other files"));
+  spdlog::set_default_logger(old);
+}
+
+// Though nobody has asked for it.
+TEST_F(ModelIntroductionTest, ABrokenModelWithoutRoomFailsAtOnce) {
+  const std::string broken = folder_.CopyTinyModel();
+  const std::string name = "unet/diffusion_pytorch_model.safetensors";
+  NamedTensors tensors = ReadTensors(broken + "/" + name);
+  ASSERT_EQ(tensors.erase("conv_out.bias"), 1u);
+  std::filesystem::remove(broken + "/" + name);
+  folder_.Write("model/" + name, TensorsFile(tensors));
+  config_.models.clear();
+  device_.memory_bytes =
+      PipelineWeightBytes(TinyModelFolder(), Placement())->all * 3 / 2;
+  Make();
+  models_->Add({"x", TinyModelFolder()});
+  models_->Add({"broken", broken});
+  while (models_->ready().count("x") == 0 ||
+         State("broken") == v1::Model::STATE_LOADING) {
+    models_->Adopt(/*busy=*/false);
+    if (!models_->measuring()) models_->loader().AwaitChange();
+  }
+  EXPECT_EQ(State("broken"), v1::Model::STATE_FAILED);
+  EXPECT_THAT(catalog_.Get("broken")->error().message(),
+              ::testing::HasSubstr("conv_out.bias"));
+  EXPECT_EQ(State("x"), v1::Model::STATE_RESIDENT);
 }
 
 TEST_F(ModelIntroductionTest, BrokenNewFilesAreToldWhileTheOldServeOn) {

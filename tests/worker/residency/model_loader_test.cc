@@ -284,7 +284,33 @@ TEST_F(FolderSourceTest, KnowsTheBytesBeforeItLoads) {
   const ModelSource source = FolderSource(Placement());
   const auto model = source.load(TinyModelFolder());
   ASSERT_THAT(model.status(), IsOk());
-  EXPECT_EQ(*source.bytes(TinyModelFolder()), (*model)->weight_bytes());
+  EXPECT_EQ(source.bytes(TinyModelFolder())->all, (*model)->weight_bytes());
+}
+
+// What sizing says is shared is what loading shares: the same object.
+TEST_F(FolderSourceTest, KnowsWhatModelsOfTheSameFilesShare) {
+  const TestFolder folder;
+  const std::string other = folder.CopyTinyModel();
+  std::filesystem::remove_all(other + "/vae");
+  std::filesystem::create_directory_symlink(TinyModelFolder() + "/vae",
+                                            other + "/vae");
+  const ModelSource source = FolderSource(Placement());
+  const ModelBytes own = *source.bytes(TinyModelFolder());
+  EXPECT_EQ(own.shared.size(), 2u) << "a text encoder and an autoencoder";
+  const ModelBytes others = *source.bytes(other);
+  EXPECT_EQ(others.all, own.all);
+  const auto first = source.load(TinyModelFolder());
+  const auto second = source.load(other);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  const int64_t codec = (*first)->codec().weight_bytes();
+  EXPECT_EQ(&(*first)->codec(), &(*second)->codec());
+  BytesTogether together;
+  together.Add(own);
+  together.Add(others);
+  EXPECT_EQ(together.bytes(), 2 * own.all - codec);
+  together.Remove(own);
+  EXPECT_EQ(together.bytes(), own.all);
 }
 
 TEST_F(FolderSourceTest, SaysWhichFolderIsNone) {
@@ -294,7 +320,7 @@ TEST_F(FolderSourceTest, SaysWhichFolderIsNone) {
 }
 
 TEST_F(FolderSourceTest, AModelThatLacksAFileSendsNobodyAway) {
-  const int64_t bytes = *FolderSource(Placement()).bytes(TinyModelFolder());
+  const int64_t bytes = FolderSource(Placement()).bytes(TinyModelFolder())->all;
   for (const char* missing :
        {"scheduler/scheduler_config.json", "unet/config.json", "tokenizer"}) {
     const TestFolder folder;
@@ -335,7 +361,7 @@ TEST_F(FolderSourceTest, MemoryComesBackFiftyTimes) {
     unload();
   }
   // One lost model would be 80 MB.
-  const int64_t weights = *FolderSource(Placement()).bytes(folder);
+  const int64_t weights = FolderSource(Placement()).bytes(folder)->all;
   EXPECT_LT(ResidentBytes() - before, weights / 4);
 }
 

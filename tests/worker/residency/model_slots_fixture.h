@@ -67,6 +67,9 @@ class ModelSlotsTest : public ::testing::Test {
       case ModelSlots::Task::Kind::kVet:
         slots_->Vetted(*task, SizeOf(*task));
         return "vet " + task->id;
+      case ModelSlots::Task::Kind::kDescribe:
+        slots_->Described(*task);
+        return "describe " + task->id;
       case ModelSlots::Task::Kind::kLoad:
         slots_->Loaded(task->id);
         return "load " + task->id;
@@ -81,7 +84,7 @@ class ModelSlotsTest : public ::testing::Test {
     }
     return "?";
   }
-  absl::StatusOr<int64_t> SizeOf(const ModelSlots::Task& task) {
+  absl::StatusOr<ModelBytes> SizeOf(const ModelSlots::Task& task) {
     if (broken_.count(task.files.path) == 0) return bytes_[task.id];
     return absl::DataLossError(task.files.path + " is torn");
   }
@@ -107,7 +110,7 @@ class ModelSlotsTest : public ::testing::Test {
     ASSERT_TRUE(slots_->ReadyIds().count(id) > 0) << id;
   }
 
-  std::map<std::string, int64_t> bytes_ = {
+  std::map<std::string, ModelBytes> bytes_ = {
       {"a", kModelBytes}, {"b", kModelBytes}, {"c", kModelBytes}};
   std::set<std::string> broken_;  // paths
   std::unique_ptr<ModelSlots> slots_;

@@ -68,6 +68,21 @@ TEST_F(ModelSlotsTest, AModelThatIsOnlyComingIsNotSentAwayUnused) {
   EXPECT_EQ(second->times, 1);
 }
 
+// All three are of one encoder of 30 bytes.
+TEST_F(ModelSlotsTest, APartThatModelsShareIsChargedOnce) {
+  for (auto& [id, bytes] : bytes_) bytes.shared["encoder"] = 30;
+  for (const char* id : {"a", "b", "c"}) MakeReady(id);
+  EXPECT_THAT(slots_->ReadyIds(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(slots_->BytesLeft("a"), 100 - (30 + 3 * 10));
+  Unload("a");
+  Unload("b");
+  WorkAll();
+  EXPECT_EQ(slots_->BytesLeft("c"), 100 - kModelBytes) << "c holds it still";
+  Unload("c");
+  WorkAll();
+  EXPECT_EQ(slots_->BytesLeft("c"), 100) << "it went with the last";
+}
+
 TEST_F(ModelSlotsTest, WhatDidNotFitLoadsWhenThereIsRoom) {
   MakeReady("b");  // its limits are known from now on
   Unload("b");

@@ -194,7 +194,8 @@ TEST_F(ModelSlotsTest, AStormOfCallsIsAnsweredToTheLast) {
           measuring.erase(measuring.begin());
           break;
         case 7:
-          slots_->Add({id(), absl::StrCat("/", random() % 4)});
+          slots_->Add({id(), absl::StrCat("/", random() % 4)},
+                      /*only_if_room=*/random() % 2 == 0);
           break;
         case 8:
           if (random() % 4 == 0) Tell(slots_->Remove(id()));
@@ -413,6 +414,81 @@ TEST_F(ModelSlotsTest, NewFilesAreTriedThoughThoseBeforeThemFail) {
   Measure();
   EXPECT_EQ(sized->times, 1);
   EXPECT_THAT(sized->status, IsOk());
+}
+
+// Of a folder with more models than there is room for.
+class UnaskedModelSlotsTest : public ModelSlotsTest {
+ protected:
+  void Add(const std::string& id, const std::string& path) {
+    bytes_[id] = kModelBytes;
+    slots_->Add({id, path}, /*only_if_room=*/true);
+  }
+  // There is no room for "d", which is being described.
+  ModelSlots::Task BeginToDescribe() {
+    MakeReady("a");
+    MakeReady("b");
+    Add("d", "/d");
+    EXPECT_EQ(Work(), "size d");
+    const auto task = slots_->Next();
+    EXPECT_EQ(task->kind, Kind::kDescribe);
+    return *task;
+  }
+};
+
+TEST_F(UnaskedModelSlotsTest, WhatHasNoRoomIsDescribedAndComesWhenAskedFor) {
+  for (const char* id : {"d", "e", "f"}) Add(id, absl::StrCat("/", id));
+  EXPECT_THAT(WorkAll(), ElementsAre("load d", "load e", "describe f"));
+  Measure();
+  EXPECT_FALSE(slots_->UnderWay());
+  EXPECT_THAT(slots_->Failure("f"), IsOk());
+  EXPECT_THAT(slots_->ReadyIds(), ElementsAre("d", "e"));
+  slots_->Request("f");
+  EXPECT_THAT(WorkAll(), ElementsAre("free d", "load f"));
+}
+
+TEST_F(UnaskedModelSlotsTest, OneThatIsAskedForMeanwhileIsLoaded) {
+  const ModelSlots::Task task = BeginToDescribe();
+  const auto load = Load("d");
+  slots_->Described(task);
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load d"));
+  Measure();
+  EXPECT_EQ(load->times, 1);
+  EXPECT_THAT(load->status, IsOk());
+}
+
+TEST_F(UnaskedModelSlotsTest, AnOrderStaysOneThoughTheFilesChange) {
+  MakeReady("a");
+  MakeReady("b");
+  Add("d", "/d");
+  slots_->Request("d");
+  Add("d", "/d2");
+  EXPECT_THAT(WorkAll(), ElementsAre("free a", "load d"));
+}
+
+TEST_F(UnaskedModelSlotsTest, OneThatCannotBeDescribedFails) {
+  const ModelSlots::Task task = BeginToDescribe();
+  Tell(slots_->Failed(task, absl::DataLossError("it is torn")));
+  EXPECT_FALSE(slots_->UnderWay());
+  EXPECT_THAT(slots_->Failure("d"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "it is torn"));
+}
+
+TEST_F(UnaskedModelSlotsTest, OtherFilesAreDescribedAnew) {
+  const ModelSlots::Task task = BeginToDescribe();
+  Add("d", "/d2");
+  slots_->Described(task);
+  EXPECT_TRUE(slots_->UnderWay());
+  EXPECT_THAT(WorkAll(), ElementsAre("describe d"));
+  Tell(slots_->Remove("d"));
+  slots_->Described(task);
+  EXPECT_EQ(ErrorReason(slots_->Failure("d")), "MODEL_NOT_FOUND");
+}
+
+TEST_F(UnaskedModelSlotsTest, OneThatCanNeverFitFails) {
+  Add("d", "/d");
+  bytes_["d"] = 101;
+  EXPECT_THAT(WorkAll(), ElementsAre("refuse d"));
+  EXPECT_EQ(ErrorReason(slots_->Failure("d")), "DOES_NOT_FIT");
 }
 
 TEST_F(ModelSlotsTest, AModelRemovedWhileItComesIsNotKept) {

@@ -6,6 +6,7 @@
 #include "tests/testing/test_folder.h"
 #include "tests/worker/weights/tensor_files.h"
 #include "worker/weights/safetensors.h"
+#include "worker/weights/tensor_heads.h"
 
 namespace genzo {
 namespace {
@@ -30,6 +31,16 @@ TEST_F(RenamedTensorsTest, GivesNewNamesAndKeepsTheOthers) {
   EXPECT_THAT(*(*view)->Read("to_q"), TensorEquals(at::tensor({1.f})));
   EXPECT_THAT(*(*view)->Read("key"), TensorEquals(at::tensor({2.f})));
   EXPECT_EQ((*view)->path(), source_->path());
+}
+
+TEST_F(RenamedTensorsTest, HeadsStayHeads) {
+  EXPECT_TRUE((*View({{"query", "to_q"}}))->has_values());
+  const auto heads =
+      *RenamedTensors::Create(HeadsOf(source_), {{"query", "to_q"}});
+  EXPECT_FALSE(heads->has_values());
+  EXPECT_EQ(heads->entries().count("to_q"), 1u);
+  EXPECT_THAT(heads->Read("to_q"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "\"query\""));
 }
 
 TEST_F(RenamedTensorsTest, OldNamesAreGone) {

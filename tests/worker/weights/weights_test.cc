@@ -65,6 +65,21 @@ TEST(WeightsTest, ALookAtTheEntriesReadsNothingAndFindsEveryFault) {
                   "tensor \"deep.c\" is missing",
                   "tensor \"b\" has shape [2], the configuration needs [3]"));
   EXPECT_EQ(weights.taken_bytes(), 0);
+  EXPECT_THAT(weights.Finish(), StatusIs(absl::StatusCode::kNotFound,
+                                         "tensor \"deep.c\" is missing"));
+}
+
+TEST(WeightsTest, NamesWhatNobodyAskedFor) {
+  const TestFolder folder;
+  const Weights weights = Weights::OfEntries(*SafetensorsFile::Open(
+      folder.Write("x", FloatFile({{"a", {1}}, {"b", {1}}, {"c.d", {1}}}))));
+  weights.Get("a", {1});
+  EXPECT_THAT(weights.Surplus(), ::testing::ElementsAre("b", "c.d"));
+  EXPECT_THAT(weights.Surplus({"c."}), ::testing::ElementsAre("b"));
+  EXPECT_THAT(weights.Finish({"c."}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "tensor \"b\" has no place"));
+  EXPECT_THAT(weights.Finish({"b", "c."}), IsOk());
 }
 
 TEST(WeightsTest, NamesTensorsThatNobodyTook) {

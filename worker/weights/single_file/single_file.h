@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct SingleFilePart {
   std::string component;   // "text_encoder_2"
   std::string class_name;  // "CLIPTextModelWithProjection"
   std::string prefix;      // of its tensors in the file; may be empty
+  std::set<std::string> names_in_file;          // of all that it is made of
   std::shared_ptr<const TensorSource> tensors;  // under diffusers' names
   nlohmann::json config;                        // what config.json would say
 };
@@ -46,6 +48,11 @@ using ComponentConfigs = std::map<std::string, nlohmann::json>;
 absl::StatusOr<SingleFile> ReadSingleFile(
     std::shared_ptr<const TensorSource> source,
     const ComponentConfigs& published = {});
+
+// Names of tensors in the file that nothing is made of: averages, a trainer's
+// tables.
+std::vector<std::string> SurplusOf(const SingleFile& file,
+                                   const TensorSource& source);
 
 // One component of a file that may hold nothing else, for a family's
 // `component`: an autoencoder, a text encoder, in original names or in

@@ -54,6 +54,7 @@ _OPTION_FIELDS = {
     "negative": "negative_prompt",
     "guidance": "guidance_scale",
     "count": "image_count",
+    "text_gate": "text_gate_step",
 }
 
 
@@ -78,9 +79,9 @@ class _Canvas:
     async def deliver(
         self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
     ) -> None:
-        seeds = ", ".join(str(image.seed) for image in images)
+        made = self.order.made(image.seed for image in images)
         prompt = self.order.request.prompt
-        ending = f" (seed {seeds})"
+        ending = f" ({made})"
         content = prompt[: _MAX_CONTENT - len(ending) - 3]
         if content != prompt:
             content += "..."

@@ -13,8 +13,11 @@ from genzo_bots.studio import Studio
 # Of choices, and of one's characters.
 _MAX_CHOICES = 25
 _MAX_CHOICE = 100
-# As it is typed: none yet, or a number.
+# As they are typed: none yet, or a number; and a part of the steps.
 _WEIGHT = re.compile(r"(-?(\d+\.?\d*|\.\d+))?")
+_PART = re.compile(r"@[\d.]*(-[\d.]*)?$")
+# Options whose value may have a weight behind a colon.
+_WEIGHTED = ("lora", "control", "look")
 
 
 def command() -> dict[str, Any]:
@@ -44,6 +47,7 @@ def command() -> dict[str, Any]:
             option(
                 string, "lora", "An adapter, NAME:WEIGHT", autocomplete=True
             ),
+            option(integer, "text_gate", "Last step to read words (T-GATE)"),
             option(boolean, "weighted", "(Brackets) weigh their words"),
             option(boolean, "larger", "Twice the size"),
             option(
@@ -52,13 +56,32 @@ def command() -> dict[str, Any]:
                 "Enlarge the finished picture",
                 autocomplete=True,
             ),
+            option(
+                string,
+                "safety",
+                "Stricter than the server",
+                choices=[
+                    {"name": name, "value": name}
+                    for name in ("mark", "blur", "refuse")
+                ],
+            ),
             option(attachment, "picture", "A picture to start from"),
             option(number, "strength", "How much of it is painted anew"),
             option(string, "shows", "What it shows: changes it by words"),
+            option(string, "extend", "Pixels around it: left,top,right,bottom"),
             option(
-                string, "control", "Follow its composition", autocomplete=True
+                string,
+                "control",
+                "Follow its composition, NAME:WEIGHT",
+                autocomplete=True,
             ),
-            option(string, "look", "Take over its look", autocomplete=True),
+            option(
+                string,
+                "look",
+                "Take over its look, NAME:WEIGHT",
+                autocomplete=True,
+            ),
+            option(number, "enlarge", "Only make it so many times as large"),
         ],
     }
 
@@ -84,7 +107,7 @@ async def complete(studio: Studio, options: list[dict[str, Any]]) -> list[str]:
     known = await _known(studio, option, model)
     names = (
         _weighted(known, typed)
-        if option == "lora"
+        if option in _WEIGHTED
         else [name for name in known if typed in name.lower()]
     )
     return [name for name in names if len(name) <= _MAX_CHOICE][:_MAX_CHOICES]
@@ -108,15 +131,18 @@ async def _known(studio: Studio, option: str, model: str) -> list[str]:
 
 
 def _weighted(names: list[str], typed: str) -> list[str]:
-    """The adapters that `typed` may become, with the weight that it ends in. A
-    name with a colon needs one."""
+    """The networks that `typed` may become, with the weight and the part of the
+    steps that it ends in. A name with a colon needs a weight."""
+    found = _PART.search(typed)
+    part = found[0] if found else ""
+    typed = typed.removesuffix(part)
     name, colon, weight = typed.rpartition(":")
     if not _WEIGHT.fullmatch(weight):
         colon = ""  # one of the name's own
     if not colon:
         name, weight = typed, ""
     return [
-        known + (f":{weight or 1}" if colon or ":" in known else "")
+        known + (f":{weight or 1}" if colon or ":" in known else "") + part
         for known in names
         if name in known.lower()
     ]

@@ -172,7 +172,7 @@ class _Canvas:
                     {"type": "text", "text": prompt[:1000], "wrap": True},
                     {
                         "type": "text",
-                        "text": f"seed {image.seed}",
+                        "text": self.order.made([image.seed]),
                         "size": "xs",
                         "color": "#8c8c8c",
                     },

@@ -56,6 +56,22 @@ class Order:
         """How many are drawn for it, sent or not."""
         return max(1, self.request.image_count, self.request.best_of.draw)
 
+    @property
+    def enlarges(self) -> bool:
+        """Whether the picture in its request is made larger, `hires.factor`
+        times by `hires.upscaler`, and nothing is painted."""
+        of = self.request
+        return (
+            of.HasField("image_to_image")
+            and of.hires.upscale == pb.HiresPass.UPSCALE_NETWORK
+        )
+
+    def made(self, seeds: Iterable[int]) -> str:
+        """What its pictures were made by, for a caption."""
+        if self.enlarges:
+            return f"×{self.request.hires.factor:g}"
+        return "seed " + ", ".join(map(str, seeds))
+
 
 def request_id_of(service: str, event: str) -> str:
     """The request's id from that of the event which asked for it: what a

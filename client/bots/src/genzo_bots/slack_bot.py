@@ -1,12 +1,15 @@
 """Slack, by its Events API over HTTP. Previews replace each other in one
 message, under signed addresses; the finished picture is a file in its thread.
 
-Reference: Slack API, slash commands, chat.update, files.getUploadURLExternal.
+Reference: Slack API, slash commands, app_mention, chat.update,
+files.getUploadURLExternal.
 """
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +25,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 import genzo
 from genzo_bots import commands, words
 from genzo_bots.limits import Refused
-from genzo_bots.orders import Order
+from genzo_bots.orders import Order, request_id_of
 from genzo_bots.picture_urls import PictureUrls
+from genzo_bots.slack_files import picture_in
 from genzo_bots.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -55,6 +59,7 @@ _NO_TOKEN = {
     "token_revoked",
 }
 _WISHES = ("cancel", "again", "vary", "upscale")
+_MENTION = re.compile(r"<@[^>]+>")
 
 
 @dataclass
@@ -112,7 +117,7 @@ class _Canvas:
                 thread_ts=self.order.address["message"],
                 content=image.picture.data,
                 filename=f"genzo-{image.seed}{image.picture.suffix}",
-                title=f"{prompt[:200]} (seed {image.seed})",
+                title=f"{prompt[:200]} ({self.order.made([image.seed])})",
             )
             self._keep(f"file{number}", True)
 
@@ -175,7 +180,8 @@ def _text(text: str) -> dict[str, Any]:
 
 @dataclass
 class SlackBot:
-    """Slash command and buttons, `POST /slack`."""
+    """Slash command, mentions and buttons, `POST /slack`. A command carries no
+    picture; a message that mentions the bot may."""
 
     studio: Studio
     urls: PictureUrls
@@ -194,6 +200,7 @@ class SlackBot:
             client=self._client, signing_secret=self.signing_secret
         )
         self._app.command("/imagine")(self._imagine)
+        self._app.event("app_mention")(self._mention)
         for wish in _WISHES:
             self._app.action(wish)(self._press)
         self.studio.find_again(SERVICE, self._canvas)
@@ -238,6 +245,29 @@ class SlackBot:
             await self._take(order)
         except Refused as refusal:
             await respond(str(refusal))  # seen by the one who asked
+
+    async def _mention(self, event: Any) -> None:
+        """A message's text comes with its own marks escaped."""
+        language = "en"
+        text = html.unescape(_MENTION.sub("", event.get("text", "")))
+        try:
+            files = event.get("files", [])
+            picture = await picture_in(files, language, self.token)
+            request = commands.parse(language, text, picture)
+            # What Slack tells twice is painted once.
+            request.request_id = request_id_of(
+                SERVICE, f"{event['channel']}:{event['ts']}"
+            )
+            address = {"channel": event["channel"]}
+            await self._take(
+                Order(SERVICE, event["user"], language, request, address)
+            )
+        except Refused as refusal:
+            await self._client.chat_postEphemeral(
+                channel=event["channel"],
+                user=event["user"],
+                text=str(refusal),
+            )
 
     async def _take(self, order: Order) -> None:
         canvas = self._canvas(order)

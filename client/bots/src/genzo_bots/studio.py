@@ -221,6 +221,8 @@ class Studio:
                 _choose(request, before.seeds, number)
                 request.variation.seed = random.getrandbits(32)
                 request.variation.strength = _VARIATION_STRENGTH
+            case "upscale" if before.enlarges:
+                request.hires.factor *= 2
             case "upscale":
                 _choose(request, before.seeds, number)
                 request.hires.factor = 2
@@ -353,7 +355,7 @@ class Studio:
         """What to tell the person in the end. GenzoError where there will be
         no picture."""
         language = order.language
-        job = running.job = self._client.send(order.request)
+        job = running.job = self._send(order)
         images: list[genzo.Image] = []
         withheld: list[str] = []
         last = words.say(language, "accepted")
@@ -367,6 +369,8 @@ class Studio:
                         updates.put(last)
                     case genzo.Queued():
                         updates.put(words.queued(language, event))
+                    case genzo.Progress() if order.enlarges:
+                        updates.put(words.progress(language, event, "tile"))
                     case genzo.Progress():
                         last = words.progress(language, event)
                     # One picture that develops, not several in turn.
@@ -386,8 +390,22 @@ class Studio:
         offers = await self._offers(order)
         return partial(canvas.deliver, tuple(images), offers)
 
+    def _send(self, order: Order) -> genzo.AsyncJob:
+        """A picture is enlarged anew after a restart: such a job has no request
+        id."""
+        if not order.enlarges:
+            return self._client.send(order.request)
+        hires = order.request.hires
+        return self._client.upscale(
+            order.request.image_to_image.image,
+            upscaler=hires.upscaler,
+            factor=hires.factor,
+        )
+
     async def _offers(self, order: Order) -> tuple[str, ...]:
         """What the order's model can do with the finished picture."""
+        if order.enlarges:
+            return ("upscale",)
         offers = ["again"]
         try:
             models = await self._client.models()

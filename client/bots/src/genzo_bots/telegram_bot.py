@@ -18,7 +18,6 @@ from telegram import (
 )
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import (
-    AIORateLimiter,
     Application,
     CallbackQueryHandler,
     CommandHandler,
@@ -33,11 +32,14 @@ from genzo_bots import commands, words
 from genzo_bots.limits import Refused
 from genzo_bots.orders import Order, request_id_of
 from genzo_bots.studio import Studio
+from genzo_bots.telegram_pace import ChatLimiter
 
 SERVICE = "telegram"
 
-# A group may have 20 messages and edits a minute.
-_UPDATE_SECONDS = 3.0
+# Of the calls that a chat takes in a minute, previews leave some to what must
+# be told: answers and finished pictures.
+_UPDATE_SECONDS = 4.0
+_SPARE_CALLS = 5
 _MAX_CAPTION = 1024
 _MAX_TEXT = 4096
 
@@ -45,25 +47,30 @@ _MAX_TEXT = 4096
 @dataclass
 class _Canvas:
     """A message that turns into a picture with the first preview, and is
-    changed in place from then on."""
+    changed in place from then on. In a chat that is being written much to, by
+    several pictures that develop there, some changes are left out."""
 
     bot: Bot
+    pace: ChatLimiter
     studio: Studio
     order: Order
     seconds_between_updates: float = _UPDATE_SECONDS
 
     async def note(self, text: str) -> None:
-        if self._at("photo") is None:
+        is_first = self._at("text") is None
+        if self._at("photo") is None and (is_first or self._has_room()):
             await self._say(text, self._buttons("cancel"))
 
     async def preview(self, picture: genzo.Picture, text: str) -> None:
-        await self._paint(picture, text, self._buttons("cancel"))
+        if self._has_room():
+            await self._paint(picture, text, self._buttons("cancel"))
 
     async def deliver(
         self, images: tuple[genzo.Image, ...], offers: tuple[str, ...]
     ) -> None:
         for number, image in enumerate(images):
-            caption = f"{self.order.request.prompt}\nseed {image.seed}"
+            made = self.order.made([image.seed])
+            caption = f"{self.order.request.prompt}\n{made}".strip()
             if number == 0:
                 await self._paint(
                     image.picture, caption, self._buttons(*offers)
@@ -128,6 +135,9 @@ class _Canvas:
             )
         )
 
+    def _has_room(self) -> bool:
+        return self.pace.room(self.order.address["chat"]) > _SPARE_CALLS
+
     def _at(self, name: str) -> int | None:
         found: int | None = self.order.address.get(name)
         return found
@@ -167,6 +177,7 @@ class TelegramBot:
     token: str
     api_url: str = "https://api.telegram.org"
     _app: Any = field(init=False)
+    _pace: ChatLimiter = field(init=False, default_factory=ChatLimiter)
 
     async def start(self) -> None:
         self._app = (
@@ -174,7 +185,7 @@ class TelegramBot:
             .token(self.token)
             .base_url(f"{self.api_url}/bot")
             .base_file_url(f"{self.api_url}/file/bot")
-            .rate_limiter(AIORateLimiter(max_retries=5))
+            .rate_limiter(self._pace)
             .concurrent_updates(True)
             .build()
         )
@@ -197,7 +208,7 @@ class TelegramBot:
         await self._app.shutdown()
 
     def _canvas(self, order: Order) -> _Canvas:
-        return _Canvas(self._app.bot, self.studio, order)
+        return _Canvas(self._app.bot, self._pace, self.studio, order)
 
     async def _imagine(
         self, update: Update, context: ContextTypes.DEFAULT_TYPE

@@ -25,6 +25,11 @@ _TEXTS = {
         "Step {0} of {1}, about {2} s left.",
         "現像中 {0}/{1}（あと約{2}秒）",
     ),
+    "tile": ("Tile {0} of {1}.", "拡大中 {0}/{1}"),
+    "tile_time": (
+        "Tile {0} of {1}, about {2} s left.",
+        "拡大中 {0}/{1}（あと約{2}秒）",
+    ),
     "cancel": ("Cancel", "中止"),
     "again": ("Again", "もう一度"),
     "vary": ("Variation", "バリエーション"),
@@ -43,9 +48,16 @@ _TEXTS = {
         "描きたいものを書いてください。例: 雪の中の赤い狐",
     ),
     "no_start": (
-        "--strength, --shows, --control and --look are for a picture that you"
-        " send along.",
-        "strength・shows・control・look は画像と一緒に送る場合だけ使えます。",
+        "--strength, --shows, --extend, --control, --canny, --look and"
+        " --enlarge are for a picture that you send along.",
+        "strength・shows・extend・control・canny・look・enlarge は画像と一緒に"
+        "送る場合だけ使えます。",
+    ),
+    "no_mask": (
+        "--mask needs a second picture, which cannot be sent along here."
+        " Genzo's page paints masks.",
+        "mask には2枚目の画像が必要ですが、ここでは送れません。Genzoの"
+        "ページではマスクを描けます。",
     ),
     "no_file": (
         "The picture cannot be read ({0}).",
@@ -120,12 +132,13 @@ def queued(language: str, event: genzo.Queued) -> str:
     )
 
 
-def progress(language: str, event: genzo.Progress) -> str:
+def progress(language: str, event: genzo.Progress, of: str = "step") -> str:
+    """`of`: what is counted, "step" or "tile"."""
     if event.time_left is None:
-        return say(language, "step", event.step, event.steps)
+        return say(language, of, event.step, event.steps)
     return say(
         language,
-        "step_time",
+        f"{of}_time",
         event.step,
         event.steps,
         _seconds(event.time_left),

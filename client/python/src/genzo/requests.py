@@ -107,11 +107,16 @@ class Options(TypedDict, total=False):
     perturbed_attention_scale: float
     perturbed_layers: Sequence[str]
     skip_layer_scale: float
+    # Which, counted from 0.
+    skip_layers: Sequence[int]
     # The step after which the text is not looked at any more.
     text_gate_step: int
     # Another seed to mix in, and how far to go towards it, 0 to 1.
     variation_seed: int
     variation_strength: float
+    # Draw the noise of a picture of that size, in pixels, and cut or fill it.
+    variation_resize_from_width: int
+    variation_resize_from_height: int
     # Have the server keep the latents: Image.latents names them; and start from
     # such, of which `strength` is painted anew.
     keep_latents: bool
@@ -205,7 +210,9 @@ _GUIDANCE = (
     "guidance_start",
     "guidance_end",
     "perturbed_attention_scale",
+    "perturbed_layers",
     "skip_layer_scale",
+    "skip_layers",
     "text_gate_step",
 )
 _OUTPUT = (
@@ -225,7 +232,14 @@ _INPAINTING = {
     "invert_mask": "invert_mask",
     "mask_is_transparency": "mask_is_transparency",
 }
-_LISTS = ("sigmas", "timesteps", "loras", "preview_steps")
+_LISTS = (
+    "sigmas",
+    "timesteps",
+    "loras",
+    "perturbed_layers",
+    "preview_steps",
+    "skip_layers",
+)
 _MESSAGES: dict[str, Any] = {
     "churn": pb.Churn,
     "refiner": pb.Refiner,
@@ -370,8 +384,6 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
         set_hires(request.hires, hires)
     if values.pop("invert", False):
         request.image_to_image.inversion.SetInParent()
-    if layers := values.pop("perturbed_layers", ()):
-        request.guidance.perturbed_layers.extend(layers)
     if values.pop("reproducible", False):
         request.reproducibility = types.REPRODUCIBILITY_REPRODUCIBLE
     if (limit := values.pop("time_limit", None)) is not None:
@@ -387,6 +399,8 @@ def build(prompt: str, options: Options) -> pb.GenerateRequest:
             raise TypeError(_unknown(name))
         if name in _CHOICES:
             value = _choice(name, value)
+        if name.endswith("_layers") and not value:
+            continue  # asks for no guidance by itself
         message, field = _target(request, name)
         try:
             if name in _MESSAGES:

@@ -18,10 +18,14 @@ _MAX_FIRST = 6
 _FIRST_DELAY = 0.25
 _MAX_DELAY = 10.0
 # What a broken connection looks like, when it is not the server's own word.
-_BROKEN = {"UNAVAILABLE", "INTERNAL", "UNKNOWN"}
+# CANCELLED: gRPC's word for a call that reaches a server which shuts down.
+_BROKEN = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN"}
 # What a server says that has the job, or whose successor will: not now. As the
 # command line client has it.
 _NOT_NOW = {"DRAINING", "TOO_MANY_STREAMS", "RESULTS_BUSY"}
+# What a server says that has just been started again. It tells when to ask, and
+# is asked for as long as it takes.
+_LOADING = "MODEL_LOADING"
 
 
 def picture_of(message: pb.JobEvent) -> pb.Picture | None:
@@ -160,14 +164,15 @@ class Reading:
         )
         # Before the first event gRPC itself has tried again, as the service
         # config says.
-        if not lost or not self._job_id or self._resumes >= self._patience():
+        if not self._job_id:
             raise found from error
-        delay: float = min(
-            _MAX_DELAY, _FIRST_DELAY * 2 ** min(self._resumes, 8)
-        )
-        self._resumes += 1
-        if found.retry_after is not None:
-            delay = max(delay, found.retry_after)
+        delay = found.retry_after or 0.0
+        if found.reason != _LOADING or not delay:
+            if not lost or self._resumes >= self._patience():
+                raise found from error
+            doubled = _FIRST_DELAY * 2 ** min(self._resumes, 8)
+            delay = max(delay, min(_MAX_DELAY, doubled))
+            self._resumes += 1
         left = self.time_left()
         if left is not None and left <= delay:
             raise found from error

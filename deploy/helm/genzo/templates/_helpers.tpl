@@ -207,6 +207,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "nothing says who may call: set auth or tls.clientCaSecretName, or insecure to true if the network policy, a mesh or a gateway knows the callers" }}
 {{- end }}
 {{- end }}
+{{- $own := regexMatch "^(127\\.[0-9.]*|localhost|\\[::1\\]):" (get $v.config "admin_listen" | default "") }}
+{{- if and $v.config.channelz (not $own) }}
+{{- fail "config.channelz asks nobody for a key: it needs config.admin_listen at an address of the pod alone, such as 127.0.0.1:50052" }}
+{{- end }}
 {{- if and $v.modelAdmin.enabled (hasKey $v.config "admin_listen") }}
 {{- fail "config.admin_listen is made by the chart while modelAdmin.enabled: set one of them" }}
 {{- end }}
