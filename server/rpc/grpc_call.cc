@@ -3,10 +3,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/logging.h"
+#include "grpc/support/time.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "grpcpp/support/slice.h"
@@ -92,6 +91,18 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                authenticator.refusals());
   }
   return caller;
+}
+
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context,
+                      const Clock& clock) {
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return absl::InfiniteFuture();
+  }
+  const gpr_timespec left =
+      gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  return clock.Date() + absl::Seconds(left.tv_sec) +
+         absl::Nanoseconds(left.tv_nsec);
 }
 
 grpc::ByteBuffer ToBytes(const google::protobuf::Message& message) {

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/server_context.h"
@@ -24,6 +26,12 @@ absl::StatusOr<Caller> BeginCall(const grpc::CallbackServerContext& context,
                                  const Authenticator& authenticator,
                                  const std::string& scope,
                                  google::protobuf::Message& request);
+
+// The date of the call's deadline, by the clock; infinite without one. (That
+// which gRPC tells is another while the clock has not seen yet that the
+// machine's date was set, which takes Abseil two seconds.)
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context,
+                      const Clock& clock);
 
 // `message` as it travels.
 grpc::ByteBuffer ToBytes(const google::protobuf::Message& message);

@@ -13,11 +13,11 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ImageGenerationService::Generate(
     return GenerateReactor::Refuse(context, kGenerateStream, caller.status(),
                                    dependencies_);
   }
+  const absl::Time by = DeadlineOf(*context, dependencies_.clock);
   return GenerateReactor::Start(
       context, kGenerateStream,
       [&](const ReaderListener& listener) {
-        return intake_.Submit(request, *caller,
-                              absl::FromChrono(context->deadline()), listener);
+        return intake_.Submit(request, *caller, by, listener);
       },
       dependencies_);
 }

@@ -19,11 +19,11 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* UpscalingService::Upscale(
     return GenerateReactor::Refuse(context, kUpscaleStream, caller.status(),
                                    dependencies_);
   }
+  const absl::Time by = DeadlineOf(*context, dependencies_.clock);
   return GenerateReactor::Start(
       context, kUpscaleStream,
       [&](const ReaderListener& listener) {
-        return intake_.SubmitUpscaling(
-            request, *caller, absl::FromChrono(context->deadline()), listener);
+        return intake_.SubmitUpscaling(request, *caller, by, listener);
       },
       dependencies_);
 }

@@ -30,7 +30,8 @@ class Program:
         return self.process.wait(timeout=WAIT)
 
     def pictures(self):
-        return len(list(self.folder.glob("*.png")))
+        """Finished ones: previews have their step in their name."""
+        return sum("-step" not in path.name for path in self.folder.glob("*.png"))
 
 
 @pytest.fixture
