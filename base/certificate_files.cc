@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/freed_by.h"
 #include "base/watched_file.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"
@@ -13,16 +14,9 @@
 namespace genzo {
 namespace {
 
-template <auto function>
-struct Calls {
-  template <typename T>
-  void operator()(T* object) const {
-    function(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Calls<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Calls<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Calls<EVP_PKEY_free>>;
+using Bio = FreedBy<BIO, BIO_free>;
+using Certificate = FreedBy<X509, X509_free>;
+using PrivateKey = FreedBy<EVP_PKEY, EVP_PKEY_free>;
 
 // A file that a setting names, and what it says; nothing if it cannot be read.
 struct File {

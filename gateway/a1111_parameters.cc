@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "base/latent_modes.h"
+#include "base/infotext_labels.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
 #include "gateway/sampler_labels.h"
@@ -18,20 +18,6 @@ using Control = v1::ControlInput;
 using v1::HiresPass;
 using v1::Inpainting;
 
-// Empty for what A1111 takes for granted.
-const char* ContentOf(Inpainting::Fill fill) {
-  switch (fill) {
-    case Inpainting::FILL_BLUR:
-      return "fill";
-    case Inpainting::FILL_NOISE:
-      return "latent noise";
-    case Inpainting::FILL_NOTHING:
-      return "latent nothing";
-    default:
-      return "";
-  }
-}
-
 void TellOfMask(const Inpainting& part, json& told) {
   if (part.mask_blur() > 0) told["Mask blur"] = part.mask_blur();
   if (part.only_masked()) {
@@ -39,23 +25,14 @@ void TellOfMask(const Inpainting& part, json& told) {
     told["Masked area padding"] = part.padding();
   }
   if (part.invert_mask()) told["Mask mode"] = "Inpaint not masked";
-  const std::string content = ContentOf(part.fill());
+  const std::string content = MaskedContentLabel(part.fill());
   if (!content.empty()) told["Masked content"] = content;
-}
-
-std::string UpscalerOf(const HiresPass& hires) {
-  if (hires.upscale() == HiresPass::UPSCALE_LANCZOS) return "Lanczos";
-  if (hires.upscale() == HiresPass::UPSCALE_NETWORK) return hires.upscaler();
-  for (const auto& [name, mode] : kLatentModes) {
-    if (hires.upscale() == mode) return name;
-  }
-  return kLatentModes[0].first;
 }
 
 void TellOfHires(const v1::GenerateRequest& request, json& told) {
   const HiresPass& hires = request.hires();
   told["Hires resize"] = absl::StrCat(hires.width(), "x", hires.height());
-  told["Hires upscaler"] = UpscalerOf(hires);
+  told["Hires upscaler"] = HiresUpscalerLabel(hires);
   // No model that rounds up has a second pass.
   told["Hires steps"] = StepsOfSecondPass(request, StepRounding::kDown);
   if (hires.sampler() != request.sampler()) {
@@ -63,19 +40,6 @@ void TellOfHires(const v1::GenerateRequest& request, json& told) {
   }
   if (hires.schedule() != request.schedule()) {
     told["Hires schedule type"] = LabelOf(hires.schedule());
-  }
-}
-
-const char* ModuleOf(Control::Preprocessor preprocessor) {
-  switch (preprocessor) {
-    case Control::PREPROCESSOR_CANNY:
-      return "canny";
-    case Control::PREPROCESSOR_TILE:
-      return "tile_resample";
-    case Control::PREPROCESSOR_INPAINT:
-      return "inpaint_only";
-    default:
-      return "none";
   }
 }
 
@@ -90,22 +54,6 @@ const char* ModeOf(v1::ResizeMode mode) {
   }
 }
 
-std::string UnitOf(const Control& control) {
-  std::string unit = absl::StrCat(
-      "Module: ", ModuleOf(control.preprocessor()), ", Model: ", control.name(),
-      ", Weight: ", ShortestDigits(control.weight()),
-      ", Resize Mode: ", ModeOf(control.resize_mode()));
-  if (control.preprocessor() == Control::PREPROCESSOR_CANNY) {
-    absl::StrAppend(&unit, ", Threshold A: ", control.canny_low(),
-                    ", Threshold B: ", control.canny_high());
-  }
-  absl::StrAppend(
-      &unit, ", Guidance Start: ", ShortestDigits(control.start()),
-      ", Guidance End: ", ShortestDigits(control.end()), ", Control Mode: ",
-      control.guess_mode() ? "ControlNet is more important" : "Balanced");
-  return unit;
-}
-
 }  // namespace
 
 json A1111Parameters(const v1::GenerateRequest& request) {
@@ -114,7 +62,8 @@ json A1111Parameters(const v1::GenerateRequest& request) {
   if (request.has_hires()) TellOfHires(request, told);
   int unit = 0;
   for (const Control& control : request.controls()) {
-    told[absl::StrCat("ControlNet ", unit++)] = UnitOf(control);
+    told[absl::StrCat("ControlNet ", unit++)] =
+        ControlUnitLabel(control, ModeOf(control.resize_mode()));
   }
   for (const v1::ImagePrompt& prompt : request.image_prompts()) {
     told[absl::StrCat("ControlNet ", unit++)] =

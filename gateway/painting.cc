@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/hires_defaults.h"
 #include "base/request_rules.h"
 #include "base/sha256.h"
 #include "gateway/loras.h"
@@ -52,16 +53,14 @@ struct SecondPass {
 SecondPass SecondPassOf(const v1::GenerateRequest& request, uint32_t steps) {
   if (!request.has_hires()) return {};
   const v1::HiresPass& hires = request.hires();
-  constexpr double kStrength = 0.7, kFactor = 2, kMaxFactor = 4;
-  const bool strong = hires.strength() > 0 && hires.strength() <= 1;
-  double factor = hires.has_factor() ? hires.factor() : kFactor;
+  double factor = hires.has_factor() ? hires.factor() : kDefaultHiresFactor;
   if (hires.has_width() && request.has_width()) {
     factor = static_cast<double>(hires.width()) / request.width();
   }
-  if (!(factor >= 1 && factor <= kMaxFactor)) factor = kFactor;
+  if (!(factor >= 1 && factor <= kMaxHiresFactor)) factor = kDefaultHiresFactor;
   return {.steps = static_cast<uint64_t>(std::max<int64_t>(
               1, StepsWalked(hires.has_steps() ? hires.steps() : steps,
-                             strong ? hires.strength() : kStrength))),
+                             StrengthOf(hires)))),
           .cost = factor * factor};
 }
 

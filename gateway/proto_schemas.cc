@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gateway/enum_words.h"
@@ -66,6 +67,21 @@ bool AddWellKnown(const Descriptor& message, json& schema) {
   return true;
 }
 
+// An object of the message's fields and no others; `schema_of` gives each.
+template <typename SchemaOf>
+json ObjectSchema(const Descriptor& message, const SchemaOf& schema_of) {
+  json properties = json::object();
+  for (int i = 0; i < message.field_count(); ++i) {
+    const FieldDescriptor& field = *message.field(i);
+    json schema = schema_of(field);
+    if (field.is_repeated()) schema = {{"type", "array"}, {"items", schema}};
+    properties[field.name()] = std::move(schema);
+  }
+  return {{"type", "object"},
+          {"properties", properties},
+          {"additionalProperties", false}};
+}
+
 json FieldSchema(const FieldDescriptor& field, json& schemas) {
   json schema;
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -79,8 +95,7 @@ json FieldSchema(const FieldDescriptor& field, json& schemas) {
   } else {
     schema = ScalarSchema(field);
   }
-  if (!field.is_repeated()) return schema;
-  return {{"type", "array"}, {"items", schema}};
+  return schema;
 }
 
 json WholeFieldSchema(const FieldDescriptor& field) {
@@ -103,8 +118,7 @@ json WholeFieldSchema(const FieldDescriptor& field) {
     default:
       schema = ScalarSchema(field);
   }
-  if (!field.is_repeated()) return schema;
-  return {{"type", "array"}, {"items", schema}};
+  return schema;
 }
 
 }  // namespace
@@ -112,25 +126,14 @@ json WholeFieldSchema(const FieldDescriptor& field) {
 void AddSchemas(const Descriptor& message, json& schemas) {
   if (schemas.contains(message.name())) return;
   schemas[message.name()] = json::object();  // it may hold itself
-  json properties = json::object();
-  for (int i = 0; i < message.field_count(); ++i) {
-    const FieldDescriptor& field = *message.field(i);
-    properties[field.name()] = FieldSchema(field, schemas);
-  }
-  schemas[message.name()] = {{"type", "object"},
-                             {"properties", properties},
-                             {"additionalProperties", false}};
+  schemas[message.name()] =
+      ObjectSchema(message, [&](const FieldDescriptor& field) {
+        return FieldSchema(field, schemas);
+      });
 }
 
 json WholeSchema(const Descriptor& message) {
-  json properties = json::object();
-  for (int i = 0; i < message.field_count(); ++i) {
-    const FieldDescriptor& field = *message.field(i);
-    properties[field.name()] = WholeFieldSchema(field);
-  }
-  return {{"type", "object"},
-          {"properties", properties},
-          {"additionalProperties", false}};
+  return ObjectSchema(message, WholeFieldSchema);
 }
 
 void OpenObjects(const Descriptor& message, json& schemas) {

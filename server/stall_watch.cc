@@ -10,9 +10,6 @@
 namespace genzo {
 namespace {
 
-// Pictures that wait to be enlarged; no more are counted.
-constexpr size_t kMostTold = 1000;
-
 // What a device has, painted or not.
 struct Taken {
   double jobs = 0;
@@ -111,8 +108,7 @@ std::string PoolStallWatch::Look(const ModelCatalog& catalog, Metrics& metrics,
   }
   // Always asked: they count from when they saw something move.
   const std::string enlarging = enlarging_.Look(
-      {.evaluations = all_tiles,
-       .jobs = static_cast<double>(upscaling.Snapshot(kMostTold).jobs.size())},
+      {.evaluations = all_tiles, .jobs = static_cast<double>(upscaling.size())},
       now);
   if (!enlarging.empty()) {
     hang.push_back(absl::StrCat("enlarging: ", enlarging));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/freed_by.h"
 #include "nlohmann/json.hpp"
 #include "openssl/bn.h"
 #include "openssl/core_names.h"
@@ -19,18 +20,10 @@ using nlohmann::json;
 constexpr int kLeastRsaBits = 2048;
 constexpr size_t kP256Bytes = 32;
 
-template <auto function>
-struct Calls {
-  template <typename T>
-  void operator()(T* object) const {
-    function(object);
-  }
-};
-using BigNumber = std::unique_ptr<BIGNUM, Calls<BN_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Calls<OSSL_PARAM_free>>;
-using ParamBuilder =
-    std::unique_ptr<OSSL_PARAM_BLD, Calls<OSSL_PARAM_BLD_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Calls<EVP_PKEY_CTX_free>>;
+using BigNumber = FreedBy<BIGNUM, BN_free>;
+using Params = FreedBy<OSSL_PARAM, OSSL_PARAM_free>;
+using ParamBuilder = FreedBy<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using KeyContext = FreedBy<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 
 std::string TextOf(const json& object, const char* key) {
   const auto member = object.find(key);
@@ -100,7 +93,7 @@ EVP_PKEY* Ed25519Key(const json& object) {
 // ES256 signs with two numbers side by side, OpenSSL wants them in DER.
 std::string ToDer(const std::string& signature) {
   if (signature.size() != 2 * kP256Bytes) return "";
-  const std::unique_ptr<ECDSA_SIG, Calls<ECDSA_SIG_free>> pair(ECDSA_SIG_new());
+  const FreedBy<ECDSA_SIG, ECDSA_SIG_free> pair(ECDSA_SIG_new());
   ECDSA_SIG_set0(pair.get(),
                  NumberOf(signature.substr(0, kP256Bytes)).release(),
                  NumberOf(signature.substr(kP256Bytes)).release());
@@ -114,8 +107,7 @@ std::string ToDer(const std::string& signature) {
 
 bool VerifyWith(EVP_PKEY* key, const EVP_MD* digest, absl::string_view text,
                 const std::string& signature) {
-  const std::unique_ptr<EVP_MD_CTX, Calls<EVP_MD_CTX_free>> context(
-      EVP_MD_CTX_new());
+  const FreedBy<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   return EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key) ==
              1 &&
          EVP_DigestVerify(

@@ -9,6 +9,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/freed_by.h"
 #include "curl/curl.h"
 
 namespace genzo {
@@ -18,16 +19,9 @@ constexpr size_t kMaxUrlBytes = 2048;
 constexpr long kConnectSeconds = 3;
 constexpr long kTotalSeconds = 10;
 
-template <auto function>
-struct Calls {
-  template <typename T>
-  void operator()(T* object) const {
-    function(object);
-  }
-};
-using Url = std::unique_ptr<CURLU, Calls<curl_url_cleanup>>;
-using Handle = std::unique_ptr<CURL, Calls<curl_easy_cleanup>>;
-using Headers = std::unique_ptr<curl_slist, Calls<curl_slist_free_all>>;
+using Url = FreedBy<CURLU, curl_url_cleanup>;
+using Handle = FreedBy<CURL, curl_easy_cleanup>;
+using Headers = FreedBy<curl_slist, curl_slist_free_all>;
 
 // Empty if the URL has no such part.
 std::string PartOf(CURLU* url, CURLUPart part, unsigned flags = 0) {

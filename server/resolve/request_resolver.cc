@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/hires_defaults.h"
 #include "base/proto_time.h"
 #include "base/request_rules.h"
 #include "google/protobuf/util/time_util.h"
@@ -76,16 +77,12 @@ void CheckTiny(const char* field, const char* value, const v1::Model& model,
 // does not say is what ResolveEnlarging, which comes later, fills in.
 uint32_t StepsWithPreviews(const GenerateRequest& request,
                            const v1::Model& model) {
-  constexpr double kHiresStrength = 0.7;
   if (!request.has_hires()) return request.steps();
   GenerateRequest walk;  // without the request's pictures
   v1::HiresPass& hires = *walk.mutable_hires();
   hires = request.hires();
   if (!hires.has_steps()) hires.set_steps(request.steps());
-  // One that is out of range is refused there.
-  if (!(hires.strength() > 0 && hires.strength() <= 1)) {
-    hires.set_strength(kHiresStrength);
-  }
+  hires.set_strength(StrengthOf(hires));
   return request.steps() +
          static_cast<uint32_t>(StepsOfSecondPass(walk, StepRoundingOf(model)));
 }

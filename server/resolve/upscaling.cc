@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errors.h"
+#include "base/hires_defaults.h"
 #include "base/pictures/picture_probe.h"
 #include "base/request_rules.h"
 #include "base/shortest_digits.h"
@@ -18,9 +19,6 @@ namespace {
 
 using v1::HiresPass;
 
-constexpr double kDefaultFactor = 2;
-constexpr double kMaxFactor = 4;
-constexpr double kDefaultStrength = 0.7;
 constexpr uint32_t kDefaultQuality = 90;
 
 // The upscaler of that name at `field`; nullopt, and a violation, if there is
@@ -48,13 +46,13 @@ void ResolveHiresSize(const v1::Model& model, v1::GenerateRequest& request,
                           "hires.factor does not go with hires.width");
   }
   if (!hires.has_width()) {
-    if (!hires.has_factor()) hires.set_factor(kDefaultFactor);
+    if (!hires.has_factor()) hires.set_factor(kDefaultHiresFactor);
     const double factor = hires.factor();
-    if (!(factor > 1 && factor <= kMaxFactor)) {
+    if (!(factor > 1 && factor <= kMaxHiresFactor)) {
       return violations.Add(
           "hires.factor",
           absl::StrCat("hires.factor ", ShortestDigits(factor),
-                       " is not over 1 and up to ", kMaxFactor));
+                       " is not over 1 and up to ", kMaxHiresFactor));
     }
     const uint32_t multiple = std::max(1u, limits.size_multiple());
     const auto times = [&](uint32_t side) {
@@ -87,7 +85,7 @@ void ResolveHiresWalk(const v1::Model& model, v1::GenerateRequest& request,
                       Violations& violations) {
   HiresPass& hires = *request.mutable_hires();
   if (!hires.has_steps()) hires.set_steps(request.steps());
-  if (!hires.has_strength()) hires.set_strength(kDefaultStrength);
+  if (!hires.has_strength()) hires.set_strength(kDefaultHiresStrength);
   violations.CheckRange("hires.steps", hires.steps(), 1u,
                         model.limits().max_steps());
   const double strength = hires.strength();

@@ -18,18 +18,13 @@ grpc::ServerUnaryReactor* LoraRegistryService::List(
     status = catalog_.Named(request.model()).status();
   }
   if (status.ok()) {
-    auto page = PageOf(
-        catalog_.loras().List(request.model()),
-        [](const v1::Lora& lora) { return lora.name(); }, request);
-    status = page.status();
-    v1::LoraRegistryListResponse response;
-    if (page.ok()) {
-      for (v1::Lora& lora : page->items) {
-        *response.add_loras() = std::move(lora);
-      }
-      response.set_next_page_token(page->next_page_token);
-      *answer = ToBytes(response);
-    }
+    const auto list = AnswerOf<v1::LoraRegistryListResponse>(
+        PageOf(
+            catalog_.loras().List(request.model()),
+            [](const v1::Lora& lora) { return lora.name(); }, request),
+        [](auto& all, v1::Lora lora) { *all.add_loras() = std::move(lora); });
+    status = list.status();
+    if (list.ok()) *answer = ToBytes(*list);
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(context, reactor, "ListLoras", status, metrics_);

@@ -10,14 +10,13 @@
 namespace genzo {
 absl::StatusOr<v1::ListModelsResponse> ListPage(
     std::vector<v1::Model> models, const v1::ListModelsRequest& request) {
-  auto some = PageOf(
-      std::move(models), [](const v1::Model& model) { return model.id(); },
-      request);
-  if (!some.ok()) return some.status();
-  v1::ListModelsResponse page;
-  for (v1::Model& model : some->items) *page.add_models() = std::move(model);
-  page.set_next_page_token(some->next_page_token);
-  return page;
+  return AnswerOf<v1::ListModelsResponse>(
+      PageOf(
+          std::move(models), [](const v1::Model& model) { return model.id(); },
+          request),
+      [](auto& page, v1::Model model) {
+        *page.add_models() = std::move(model);
+      });
 }
 
 void ModelRegistryService::Complete(const Caller& caller,

@@ -56,6 +56,18 @@ absl::StatusOr<Page<Item>> PageOf(std::vector<Item> items, const KeyOf& key_of,
   return page;
 }
 
+// The answer that holds a page, if there is one; `add` takes an item into it.
+// Pure.
+template <typename Answer, typename Item, typename Add>
+absl::StatusOr<Answer> AnswerOf(absl::StatusOr<Page<Item>> page,
+                                const Add& add) {
+  if (!page.ok()) return page.status();
+  Answer answer;
+  for (Item& item : page->items) add(answer, std::move(item));
+  answer.set_next_page_token(page->next_page_token);
+  return answer;
+}
+
 }  // namespace genzo
 
 #endif  // GENZO_SERVER_RPC_PAGES_H_

@@ -108,20 +108,17 @@ grpc::ServerUnaryReactor* PictureScoringService::ListScorers(
     const RequestLimits limits = dependencies_.intake.limits();
     std::vector<std::string> names = limits.pictures.scorers;
     absl::c_sort(names);
-    const auto page = PageOf(
-        std::move(names), [](const std::string& name) { return name; },
-        request);
-    status = page.status();
-    v1::ListScorersResponse list;
-    if (page.ok()) {
-      for (const std::string& name : page->items) {
-        v1::Scorer& scorer = *list.add_scorers();
-        scorer.set_name(name);
-        scorer.set_reads_prompt(limits.pictures.aesthetic.count(name) == 0);
-      }
-      list.set_next_page_token(page->next_page_token);
-      *answer = ToBytes(list);
-    }
+    const auto list = AnswerOf<v1::ListScorersResponse>(
+        PageOf(
+            std::move(names), [](const std::string& name) { return name; },
+            request),
+        [&](auto& all, const std::string& name) {
+          v1::Scorer& scorer = *all.add_scorers();
+          scorer.set_name(name);
+          scorer.set_reads_prompt(limits.pictures.aesthetic.count(name) == 0);
+        });
+    status = list.status();
+    if (list.ok()) *answer = ToBytes(*list);
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(context, reactor, "ListScorers", status, dependencies_.metrics);

@@ -36,18 +36,15 @@ grpc::ServerUnaryReactor* UpscalingService::ListUpscalers(
       BeginCall(*context, *bytes, authenticator_, /*scope=*/"", request)
           .status();
   if (status.ok()) {
-    auto page = PageOf(
-        intake_.upscalers().List(),
-        [](const v1::Upscaler& upscaler) { return upscaler.name(); }, request);
-    status = page.status();
-    v1::ListUpscalersResponse list;
-    if (page.ok()) {
-      for (v1::Upscaler& upscaler : page->items) {
-        *list.add_upscalers() = std::move(upscaler);
-      }
-      list.set_next_page_token(page->next_page_token);
-      *answer = ToBytes(list);
-    }
+    const auto list = AnswerOf<v1::ListUpscalersResponse>(
+        PageOf(
+            intake_.upscalers().List(),
+            [](const v1::Upscaler& one) { return one.name(); }, request),
+        [](auto& all, v1::Upscaler one) {
+          *all.add_upscalers() = std::move(one);
+        });
+    status = list.status();
+    if (list.ok()) *answer = ToBytes(*list);
   }
   auto* reactor = context->DefaultReactor();
   FinishCall(context, reactor, "ListUpscalers", status, dependencies_.metrics);

@@ -1,7 +1,7 @@
 #include "worker/media/image_parameters.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/latent_modes.h"
+#include "base/infotext_labels.h"
 #include "base/request_rules.h"
 #include "base/sampler_spelling.h"
 #include "base/shortest_digits.h"
@@ -9,18 +9,6 @@
 
 namespace genzo {
 namespace {
-
-// What web UIs call the way in which the second pass's picture is made.
-std::string UpscalerLabel(const v1::HiresPass& hires) {
-  if (hires.upscale() == v1::HiresPass::UPSCALE_LANCZOS) return "Lanczos";
-  if (hires.upscale() == v1::HiresPass::UPSCALE_NETWORK) {
-    return hires.upscaler();
-  }
-  for (const auto& [name, mode] : kLatentModes) {
-    if (hires.upscale() == mode) return name;
-  }
-  return kLatentModes[0].first;
-}
 
 // The adapters as the web UI has them, in the prompt: the text encoder's weight
 // comes first and stands for the other where they agree.
@@ -35,43 +23,6 @@ std::string Tags(const v1::GenerateRequest& request) {
     absl::StrAppend(&tags, ">");
   }
   return tags;
-}
-
-// What the masked part begins as; empty for its own pixels, the default.
-const char* ContentLabel(v1::Inpainting::Fill fill) {
-  switch (fill) {
-    case v1::Inpainting::FILL_BLUR:
-      return "fill";
-    case v1::Inpainting::FILL_NOISE:
-      return "latent noise";
-    case v1::Inpainting::FILL_NOTHING:
-      return "latent nothing";
-    default:
-      return "";
-  }
-}
-
-// As the web UI's extension for ControlNet reads its units.
-std::string UnitLabel(const v1::ControlInput& control) {
-  using Control = v1::ControlInput;
-  const auto preprocessor = control.preprocessor();
-  std::string unit = absl::StrCat(
-      "Module: ",
-      preprocessor == Control::PREPROCESSOR_CANNY     ? "canny"
-      : preprocessor == Control::PREPROCESSOR_TILE    ? "tile_resample"
-      : preprocessor == Control::PREPROCESSOR_INPAINT ? "inpaint_only"
-                                                      : "none",
-      ", Model: ", control.name(),
-      ", Weight: ", ShortestDigits(control.weight()));
-  if (preprocessor == Control::PREPROCESSOR_CANNY) {
-    absl::StrAppend(&unit, ", Threshold A: ", control.canny_low(),
-                    ", Threshold B: ", control.canny_high());
-  }
-  absl::StrAppend(
-      &unit, ", Guidance Start: ", ShortestDigits(control.start()),
-      ", Guidance End: ", ShortestDigits(control.end()), ", Control Mode: ",
-      control.guess_mode() ? "ControlNet is more important" : "Balanced");
-  return unit;
 }
 
 }  // namespace
@@ -119,7 +70,7 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
     if (!hires_labels.schedule.empty()) {
       add("Hires schedule type", hires_labels.schedule);
     }
-    add("Hires upscaler", ParameterValue(UpscalerLabel(hires)));
+    add("Hires upscaler", ParameterValue(HiresUpscalerLabel(hires)));
   }
   if (request.has_inpainting()) {
     const v1::Inpainting& part = request.inpainting();
@@ -129,12 +80,12 @@ PictureText ImageParameters(const v1::GenerateRequest& request, uint64_t seed,
       add("Masked area padding", absl::StrCat(part.padding()));
     }
     if (part.invert_mask()) add("Mask mode", "Inpaint not masked");
-    const std::string content = ContentLabel(part.fill());
+    const std::string content = MaskedContentLabel(part.fill());
     if (!content.empty()) add("Masked content", content);
   }
   for (int i = 0; i < request.controls_size(); ++i) {
     add(absl::StrCat("ControlNet ", i).c_str(),
-        ParameterValue(UnitLabel(request.controls(i))));
+        ParameterValue(ControlUnitLabel(request.controls(i))));
   }
   if (request.guidance_rescale() > 0) {
     add("CFG rescale", ShortestDigits(request.guidance_rescale()));
